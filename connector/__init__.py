@@ -1,0 +1,1 @@
+"""The connector: offer changes in, marketplace updated, a result for every event out."""

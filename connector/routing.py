@@ -1,0 +1,49 @@
+"""Target id -> account and storefront: the one routing table, from configuration alone. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One place to sell: an account on a storefront."""
+
+    id: str
+    account: str
+    storefront: str
+    currency: str
+    price_sync: bool = True
+    enabled: bool = True
+    allow_eans: frozenset[str] | None = None  # None = every EAN
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """The effective table. Built once; refuses two targets with one id, or two ids for one account and storefront."""
+
+    targets: Mapping[str, Target] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, targets: Iterable[Target]) -> "Routing":
+        """Raises ValueError naming both sides of a clash."""
+        table: dict[str, Target] = {}
+        places: dict[tuple[str, str], str] = {}
+        for target in targets:
+            if target.id in table:
+                raise ValueError(f"target {target.id!r} is listed twice")
+            place = (target.account, target.storefront)
+            if place in places:
+                raise ValueError(
+                    f"targets {places[place]!r} and {target.id!r} both mean "
+                    f"account {target.account!r}, storefront {target.storefront!r}"
+                )
+            table[target.id] = target
+            places[place] = target.id
+        return cls(table)
+
+    def find(self, target_id: str | None) -> Target | None:
+        return self.targets.get(target_id) if target_id is not None else None
+
+    def storefronts_of(self, account: str) -> tuple[str, ...]:
+        """Storefronts routed for an account, disabled ones included: linked stock moves there too."""
+        return tuple(sorted(t.storefront for t in self.targets.values() if t.account == account))

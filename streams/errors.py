@@ -1,0 +1,38 @@
+"""Our few exceptions.
+
+StreamError
+├── SettingsError     a person must change the configuration; every problem in one message
+├── SourceFailed      the consumer cannot go on; a restart repeats
+├── SinkFailed        the producer cannot go on (fenced by a second process with our id)
+├── RegistryDown      the schema registry does not answer; ask again later
+├── SchemaUnknown     the registry answers, and does not know the schema
+└── SchemaRefused     the registry refuses a schema as incompatible
+"""
+
+
+class StreamError(Exception):
+    """Root of what this runtime raises on purpose."""
+
+
+class SettingsError(StreamError):
+    """A person must change the configuration."""
+
+
+class SourceFailed(StreamError):
+    """The consumer cannot go on."""
+
+
+class SinkFailed(StreamError):
+    """The producer cannot go on."""
+
+
+class RegistryDown(StreamError):
+    """The schema registry does not answer."""
+
+
+class SchemaUnknown(StreamError):
+    """The registry does not know this schema."""
+
+
+class SchemaRefused(StreamError):
+    """The registry refuses this schema as incompatible with earlier versions."""

@@ -1,0 +1,516 @@
+"""The contract an application fulfils, and the frozen values that travel between source, engine, flow, caller and sink.
+
+Pure: nothing here reads a clock, a network or an environment. Units are in the names: ``_s`` seconds (a moment ending
+in ``_s`` is on the monotonic clock), ``_us`` microseconds since the Unix epoch, UTC.
+
+A *want* is a call that a lane would make now; a *call* is what left; an *answer* is a call's, a *reply* is one item's.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+L = TypeVar("L")
+"""A lane's value: frozen, the flow's own type."""
+
+Headers: TypeAlias = tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """The moment of a step, handed in by the runner or by a simulation."""
+
+    mono_s: float  # pace, back-off, deadlines, lease
+    wall_us: int  # trust, schedules, stamps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """A partition for as long as one assignment lasts; what is keyed by it dies with the assignment."""
+
+    topic: str
+    partition: int
+    epoch: int  # counts the assignments of this process, never reused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One input record with its position and its original bytes."""
+
+    at: Assignment
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    time_us: int  # the record's own timestamp
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One record to be produced. ``partition`` None = murmur2 of the key, as a Java producer would choose."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    partition: int | None = None
+
+
+# ---- what a flow says -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """A call the lane would make now. Each turn replaces the lane's list; frozen when sent; one in flight per slot.
+
+    Wants of one ``(account, kind)`` share a call, up to the flow's limit for the kind. Each ``exclusive`` key is held
+    by at most one item in flight, over all lanes of the process and within a call.
+    """
+
+    slot: str
+    account: str
+    kind: str
+    rank: int  # harm of waiting, 0 is the worst
+    since_us: int  # the oldest undone event behind it: ageing and the retry budget hang on it
+    body: Any
+    exclusive: tuple[str, ...] = ()
+    once: bool = False  # may not be repeated: leaves only after the lane that announces it is durable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Word from another lane of the partition (or from the control topic); both turns fall into one checkpoint."""
+
+    lane: str
+    message: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn(Generic[L]):
+    """What one transition of a lane says; ``wants`` and ``wake_at_us`` replace what the lane said before."""
+
+    lane: L
+    wants: tuple[Want, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    tells: tuple[Told, ...] = ()
+    wake_at_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A lane as its state topic keeps it; ``value`` None is a tombstone (the lane is as new).
+
+    ``undone``, ``due_us`` and ``waits`` travel as record headers, so that cold lanes stay undecoded after a restore.
+    The flow fills ``value`` and ``undone``; the engine adds the rest from the lane's last turn.
+    """
+
+    value: bytes | None
+    undone: bool = False
+    due_us: int | None = None
+    waits: tuple["Waits", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """What a sleeping lane waits for: a token of ``account``, with the worst rank and the oldest age of its wants."""
+
+    account: str
+    rank: int
+    since_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bad:
+    """A record that cannot be read: it becomes a dead letter. ``error`` names the exception's class, if there was one."""
+
+    code: str
+    text: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotYet:
+    """A record that cannot be read before ``need`` was fetched (a writer schema): intake of its partition waits."""
+
+    need: Any
+    text: str
+
+
+# ---- what a flow hears ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """An event for a lane. The event keeps its position: order and identity of results hang on it."""
+
+    lane: str
+    event: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """Final for this item, yes or no; ``answer`` is the edge's own type."""
+
+    answer: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """Sent (or perhaps sent), answer unknown. The engine keeps slot and exclusive keys until deadline + grace."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaveUp:
+    """The engine's retries used up the budget of the oldest undone event."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What became of a want that left."""
+
+    want: Want
+    reply: Settled | Lost | GaveUp
+    call_id: str
+    attempts: int  # of this want, this one included
+    sent_us: int
+    answered_us: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Woken:
+    """Its timer has come, or a token is near: say again what is wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """First turn of an undone lane by a new owner: what was announced (``once``) and not answered is unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draining:
+    """Last turn before hand-over: withdraw what was announced and not sent."""
+
+
+Cause: TypeAlias = Arrived | Answered | Woken | Restored | Draining | Told
+
+
+class Flow(Protocol[L]):
+    """All that an application gives. Pure; the engine never looks inside a lane, an event or a body.
+
+    Called from the engine thread only. An exception from any method is a bug: the process stops and commits nothing.
+    """
+
+    @property
+    def topic(self) -> str:
+        """The input topic."""
+        ...
+
+    @property
+    def state_topic(self) -> str:
+        """The compacted topic of the lanes: as many partitions as ``topic``."""
+        ...
+
+    def read(self, record: Record, now: Now) -> Arrived | Bad | NotYet:
+        """Decode one record. Never raises for what a record may contain."""
+        ...
+
+    def standing(self, partition: int) -> Iterable[str]:
+        """Lanes that live without input; woken once when their partition opens."""
+        ...
+
+    def load(self, key: str, stored: bytes | None) -> L:
+        """The lane as stored; None = a lane that was never stored."""
+        ...
+
+    def turn(self, lane: L, cause: Cause, now: Now) -> Turn[L]:
+        """The one transition."""
+        ...
+
+    def store(self, lane: L) -> Stored:
+        """All of the lane that is undone must be in it: the log below the position is never read again."""
+        ...
+
+    def kind_limit(self, kind: str) -> int:
+        """How many wants of this kind one call may carry, at least 1."""
+        ...
+
+
+# ---- between engine and edge ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One want as it travels in a call."""
+
+    body: Any
+    attempt: int  # 1 for the first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request to the outside, made once, by a worker."""
+
+    id: str
+    account: str
+    kind: str
+    items: tuple[Item, ...]
+    send_by_s: float  # the lease: checked by the worker right before the call leaves; later = NotSent
+    give_up_at_s: float  # the total deadline, kept on every read and write of the socket
+    tokens_left: int = 0  # calls the account could still have made in this second; for the call log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Not now; ends in the engine. ``counts`` False = the fault is not this item's (429, outage, 401)."""
+
+    reason: str
+    after_s: float | None = None
+    alone: bool = False  # not in company: one of the call's items spoils it
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """``send_by_s`` had passed, or the connection was never made: nothing left."""
+
+    reason: str = "lease"
+
+
+Reply: TypeAlias = Settled | Lost | Retry | NotSent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of a call: one reply per item, in the items' order, and word for the account's valve."""
+
+    call: Call
+    replies: tuple[Reply, ...]
+    log: tuple[Output, ...] = ()
+    sent_s: float | None = None  # None = never left
+    answered_s: float | None = None
+    sent_us: int = 0
+    answered_us: int | None = None
+    slow_down: bool = False  # 429: halve the pace
+    close_account_s: float | None = None  # nothing but a probe for that long (Retry-After, 401)
+    closed_because: str = ""
+    failed: bool = False  # for reasons that are not the items' own: counts toward an outage
+    stop: str | None = None  # the process must stop, and why
+
+
+class Caller(Protocol):
+    """In a worker thread: map, sign, send once, read the answer by the verdict table. Never retries, never raises."""
+
+    def call(self, call: Call) -> Answer: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """All that the commit metadata of a partition says beside the position."""
+
+    position: int  # next offset to read
+    read_ahead: int
+    drained: bool
+    serial: int  # of the checkpoint that wrote it
+    state_topic_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """A newly assigned partition with its restored state, ready to be read."""
+
+    mark: Mark | None  # None = never committed by us
+    start: int  # position to read from: the mark's, or where the configuration says
+    end: int  # last stable offset, read at or after the assignment
+    state_topic_id: str
+    partitions: int  # of the input topic, as seen now
+    state: Mapping[str, Stored] = field(default_factory=dict)
+
+
+# ---- what the engine hears ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """Partitions that were given to us and are restored; intake stands until the engine resumes it."""
+
+    parts: Mapping[Assignment, Owned]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revoked:
+    """``lost`` False: drain and hand over within ``budget_s``. True: they belong to another already."""
+
+    parts: tuple[Assignment, ...]
+    lost: bool
+    budget_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrivals:
+    """Records in order of offset per partition; ``positions`` also pass control records and aborted data."""
+
+    records: Sequence[Record] = ()
+    positions: Mapping[Assignment, int] = field(default_factory=dict)
+    ends: Mapping[Assignment, int] = field(default_factory=dict)  # last stable offsets, as far as known; for lag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A partition that cannot go on (offset out of range, lane too large): intake stops there, and says so."""
+
+    at: Assignment
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What a flow needed to read a record was fetched (or could not be: ``problem``; it is asked for again later)."""
+
+    need: Any
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A checkpoint is durable, less what died with its assignment."""
+
+    serial: int
+    marks: Mapping[Assignment, Mark]
+    sent_at_s: float  # the lease runs from the send time of the successful commit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """Time has passed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """The process shall end: intake closes, calls in flight end, everything is made durable, within ``budget_s``."""
+
+    budget_s: float
+
+
+# ---- what the engine says -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A consistent snapshot: outputs (changed lanes among them) and marks, to be made durable as one."""
+
+    serial: int
+    outputs: Mapping[Assignment, tuple[Output, ...]]
+    marks: Mapping[Assignment, Mark]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """Pause or resume reading; partitions not named stay as they are."""
+
+    pause: frozenset[Assignment] = frozenset()
+    resume: frozenset[Assignment] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Died:
+    """To the sink: these assignments are no longer ours; drop what is kept for them."""
+
+    parts: frozenset[Assignment]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """These revoked partitions are drained and durable (or their budget is over): the revoke may return."""
+
+    parts: frozenset[Assignment]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """Get what ``NotYet`` named, in a worker; answered by ``Fetched``."""
+
+    need: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something a person should read in the log: ``event`` and ``fields`` are of the closed list in telemetry."""
+
+    event: str
+    level: str = "info"
+    fields: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """The process ends. ``failed`` False: drained on request. True: commit nothing further, exit non-zero."""
+
+    reason: str
+    failed: bool = True
+
+
+Input: TypeAlias = Assigned | Revoked | Arrivals | Answer | Written | Broken | Fetched | Told | Tick | Drain
+Effect: TypeAlias = Call | Checkpoint | Intake | Died | Released | Fetch | Notice | Stop
+
+
+# ---- policy ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """One account's pace. Refuses nonsense when built."""
+
+    per_second: float = 100.0  # the configured ceiling over all processes
+    strict: bool = False  # hold each slot until its answer + 1 s: provable, dearer
+    linger_s: float = 0.0  # wait this long for company when a call is not full and nothing urgent waits
+    floor_per_second: float = 1.0  # AIMD never goes below
+    reserve: float = 0.02  # share of the ceiling that is the command line's
+
+    def __post_init__(self) -> None:
+        if not self.per_second > 0:
+            raise ValueError(f"per_second must be above 0, got {self.per_second}")
+        if not 0 <= self.reserve < 1:
+            raise ValueError(f"reserve must be in [0, 1), got {self.reserve}")
+        if self.linger_s < 0:
+            raise ValueError(f"linger_s must not be negative, got {self.linger_s}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The engine's numbers; they interlock, and what does not fit together is refused when built."""
+
+    session_s: float = 15.0
+    lease_s: float = 4.0
+    call_deadline_s: float = 6.0
+    grace_s: float = 1.0
+    read_ahead: int = 20_000  # offsets beyond the durable position
+    drained_wait_s: float = 1.0  # gate after a drained predecessor
+    checkpoint_min_s: float = 0.05
+    max_outputs: int = 20_000  # outputs and changed lanes kept back before intake pauses
+    max_awake: int = 50_000  # lanes awake before intake pauses
+    retry_budget: int = 8  # answered attempts of one item
+    retry_base_s: float = 0.5
+    retry_cap_s: float = 30.0
+    age_step_s: float = 10.0  # a want gains one rank for each such step of age, never to the first
+    stall_s: float = 60.0  # lag or undone work without progress for so long is said loudly
+
+    def __post_init__(self) -> None:
+        if self.lease_s + self.call_deadline_s >= self.session_s:
+            raise ValueError(
+                f"lease_s + call_deadline_s must be under session_s: "
+                f"{self.lease_s} + {self.call_deadline_s} >= {self.session_s}"
+            )
+        if self.read_ahead < 1:
+            raise ValueError(f"read_ahead must be at least 1, got {self.read_ahead}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A topic's part of every account's ceiling, spread evenly over its partitions."""
+
+    weight: float
+    partitions: int

@@ -1,0 +1,96 @@
+"""Source, Sink, Clock: the contracts between the runner and the edges, and nothing else.
+
+One contract suite (``tests/contracts``) runs over every implementation: in memory, embedded broker, real Kafka.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from streams.flow import Arrivals, Assigned, Assignment, Broken, Checkpoint, Mark, Notice, Now, Revoked, Written
+
+OnRevoke: TypeAlias = Callable[[Revoked], None]
+Heard: TypeAlias = Assigned | Revoked | Arrivals | Broken | Notice
+"""What a source reports. ``Revoked`` only with ``lost``: the rest goes through ``OnRevoke``."""
+
+
+class Clock(Protocol):
+    def now(self) -> Now: ...
+
+
+class Source(Protocol):
+    """Owns the consumer; called by the engine thread only, and by no other.
+
+    A newly assigned partition is restored inside ``poll`` (a bounded piece at each call, on a second consumer, with
+    progress as ``Notice``) and reported by ``Assigned`` once its state is there; it stands paused until ``resume``.
+    """
+
+    def poll(self, timeout_s: float, on_revoke: OnRevoke) -> Sequence[Heard]:
+        """Wait at most ``timeout_s`` and return what happened.
+
+        ``on_revoke`` is called from inside, before partitions go; it may block within the revoke budget, and ``pause``,
+        ``commit`` and ``group`` may be called from it. Raises ``SourceFailed`` for what only a restart can mend.
+        """
+        ...
+
+    def pause(self, parts: frozenset[Assignment]) -> None: ...
+
+    def resume(self, parts: frozenset[Assignment]) -> None: ...
+
+    def group(self) -> Any:
+        """The consumer group's metadata as a value, for the sink; taken anew for every checkpoint."""
+        ...
+
+    def commit(self, marks: Mapping[Assignment, Mark], serial: int) -> Written | None:
+        """Commit marks (at_least_once, after the sink flushed); blocks briefly. None = refused, the marks are void."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group. Safe to call twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A checkpoint is out. ``committed`` False: produced and acknowledged; the engine thread commits the marks."""
+
+    written: Written
+    committed: bool
+    broken: tuple[Broken, ...] = ()  # partitions whose part could not be written and never can be
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """Not durable: call ``write`` with the same checkpoint and fresh group metadata after ``after_s``."""
+
+    reason: str
+    after_s: float
+    notices: tuple[Notice, ...] = ()
+
+
+class Sink(Protocol):
+    """Owns the producer; called by the sink thread only, ``drop`` apart.
+
+    One checkpoint at a time, in order of serial. A checkpoint lives in the sink thread until it is durable: through
+    retriable and abortable errors and a replaced producer. HTTP is never redone for it.
+    """
+
+    def open(self) -> None:
+        """Prepare (transactions: initialise, which ends a predecessor's open one). May block for seconds."""
+        ...
+
+    def write(self, checkpoint: Checkpoint, group: Any) -> Done | Again:
+        """Make one checkpoint durable, less what was dropped. Blocks.
+
+        Raises ``SinkFailed`` for what only a restart can mend (fenced by a second process with our id).
+        """
+        ...
+
+    def drop(self, parts: frozenset[Assignment]) -> None:
+        """These assignments died; what is kept for them is not written (again). Any thread."""
+        ...
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        ...
