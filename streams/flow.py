@@ -121,7 +121,7 @@ class Waits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bad:
-    """A record that cannot be read: it becomes a dead letter. ``error`` names the exception's class, if there was one."""
+    """A record that cannot be read: it becomes a dead letter. ``error`` names the exception's class, if any."""
 
     code: str
     text: str
