@@ -1,0 +1,431 @@
+"""The typed events of the offer flow, one to one with the records under ``schemas/``. Pure.
+
+An attribute has the name of its field; a field of type timestamp-micros is an ``int`` of microseconds since the Unix
+epoch, UTC, and its attribute ends in ``_us``. Decimals are major units of a currency for the price, pieces for the
+stock, working days for the handling time. What nearly every row lacks sits in optional sub-records.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from hashlib import sha1
+from types import MappingProxyType
+from typing import TypeAlias
+
+_NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
+
+# ---- closed sets ----------------------------------------------------------------------------------------------------
+
+
+class Status(StrEnum):
+    """How one processing of an event ended."""
+
+    UNKNOWN = "UNKNOWN"  # of a newer contract than the reader's
+    APPLIED = "APPLIED"
+    PARTIAL = "PARTIAL"
+    UNCHANGED = "UNCHANGED"
+    SUPERSEDED = "SUPERSEDED"
+    NOT_FOUND = "NOT_FOUND"
+    AMBIGUOUS = "AMBIGUOUS"
+    CONFLICT = "CONFLICT"
+    REJECTED = "REJECTED"
+    HELD = "HELD"
+    SUPPRESSED = "SUPPRESSED"
+    DRY_RUN = "DRY_RUN"
+    FAILED = "FAILED"
+    UNMANAGED = "UNMANAGED"
+
+
+class FieldStatus(StrEnum):
+    """How one field of an event ended: a ``Status``, less PARTIAL."""
+
+    UNKNOWN = "UNKNOWN"
+    APPLIED = "APPLIED"
+    UNCHANGED = "UNCHANGED"
+    SUPERSEDED = "SUPERSEDED"
+    NOT_FOUND = "NOT_FOUND"
+    AMBIGUOUS = "AMBIGUOUS"
+    CONFLICT = "CONFLICT"
+    REJECTED = "REJECTED"
+    HELD = "HELD"
+    SUPPRESSED = "SUPPRESSED"
+    DRY_RUN = "DRY_RUN"
+    FAILED = "FAILED"
+    UNMANAGED = "UNMANAGED"
+
+
+class Origin(StrEnum):
+    """Why an event was processed."""
+
+    UNKNOWN = "UNKNOWN"
+    LIVE = "LIVE"
+    REPLAY = "REPLAY"  # read again, at or below the lane's last offset
+    RECHECK = "RECHECK"  # what became of an announced NOT_FOUND
+    RELEASE = "RELEASE"  # what became of an announced HELD
+    REDRIVE = "REDRIVE"
+
+
+class Basis(StrEnum):
+    """How we know a value."""
+
+    UNKNOWN = "UNKNOWN"
+    ACCEPTED = "ACCEPTED"  # the marketplace took it from us
+    OBSERVED = "OBSERVED"  # read from the marketplace, no event behind it
+
+
+class Announced(StrEnum):
+    """What has been said of an event that is not over."""
+
+    UNKNOWN = "UNKNOWN"
+    NONE = "NONE"
+    NOT_FOUND = "NOT_FOUND"
+    HELD = "HELD"
+
+
+# ---- in -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """Gross, in major units."""
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferChanged:
+    """What should be true of an offer from ``occurred_at_us`` on; None = not carried, nothing is cleared by it."""
+
+    event_id: str
+    occurred_at_us: int
+    source: str
+    ean: str
+    sequence: int | None = None
+    target_id: str | None = None
+    condition: str | None = None  # as it came; None = the flow's default
+    offer_id: str | None = None
+    unit_id: int | None = None
+    price: Price | None = None
+    stock: int | None = None
+    handling_time_days: int | None = None
+    attributes: Mapping[str, str] = field(default=_NO_ATTRIBUTES)
+
+    # of the record that carried it
+    key: str
+    input_topic: str
+    partition: int
+    offset: int
+    record_time_us: int
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferWithdrawn:
+    """A tombstone on the input topic: every target of the EAN that is the key becomes unmanaged."""
+
+    key: str
+    input_topic: str
+    partition: int
+    offset: int
+    record_time_us: int
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+
+InputEvent: TypeAlias = OfferChanged | OfferWithdrawn
+
+
+# ---- offer-results --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldResult:
+    """How one field of the event ended. ``before`` is what we knew to be accepted, ``sent`` what left."""
+
+    field: str
+    status: FieldStatus
+    requested: Decimal | None = None
+    before: Decimal | None = None
+    sent: Decimal | None = None
+    currency: str | None = None
+    code: str | None = None
+    superseded_by: str | None = None  # the successor's result_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What left for the marketplace, of a result with at least one call behind it."""
+
+    account: str
+    storefront: str
+    offer_id: str | None = None
+    call_ids: tuple[str, ...] = ()
+    attempts: int
+    sent_at_us: int
+    answered_at_us: int | None = None
+    unit_status: str | None = None  # the marketplace's own word: ONHOLD and INCOMPLETE are accepted, not on sale
+    storefronts_moved: tuple[str, ...] = ()  # where linked stock moved as well
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemError:
+    """The marketplace's own words about one field."""
+
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why, and what to do. None of APPLIED, UNCHANGED and SUPERSEDED."""
+
+    message: str
+    advice: str
+    http_status: int | None = None
+    type: str | None = None
+    marketplace_message: str | None = None
+    errors: tuple[ProblemError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferResult:
+    """What became of one processing of one input record. ``instance_id`` and ``config_digest`` travel as headers."""
+
+    result_id: str
+    event_id: str | None = None  # None: a tombstone, or a record whose event had none
+    origin: Origin
+    status: Status
+    code: str | None = None
+    ean: str
+    target_id: str | None = None
+    condition: str | None = None
+    unit_id: int | None = None
+    fields: tuple[FieldResult, ...] = ()
+    input_topic: str
+    input_partition: int
+    input_offset: int
+    occurred_at_us: int | None = None
+    received_at_us: int
+    decided_at_us: int
+    sent: Sent | None = None
+    problem: Problem | None = None
+
+
+# ---- offers-not-found -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One of several own units that could have been meant."""
+
+    unit_id: int
+    storefront: str
+    condition: str
+    offer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A value that waits for the offer to be found."""
+
+    field: str
+    value: Decimal
+    currency: str | None = None
+    event_time_us: int
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferNotFound:
+    """An offer that is wanted and cannot be identified, as people work it off. An output only, never read back."""
+
+    result_id: str
+    event_id: str
+    code: str
+    message: str
+    advice: str
+    target_id: str
+    account: str
+    storefront: str
+    ean: str
+    condition: str
+    offer_id: str | None = None
+    hint: str | None = None
+    candidates: tuple[Candidate, ...] = ()
+    attributes: Mapping[str, str] = field(default=_NO_ATTRIBUTES)
+    pending: tuple[Pending, ...] = ()
+    first_seen_at_us: int
+    last_seen_at_us: int
+    times_seen: int
+    next_check_at_us: int | None = None
+
+    @property
+    def key(self) -> str:
+        return not_found_key(self.target_id, self.condition, self.offer_id, self.ean)
+
+
+def not_found_key(target_id: str, condition: str, offer_id: str | None, ean: str) -> str:
+    """The key of a not-found row, and of the tombstone that resolves it."""
+    return f"{target_id}|{condition}|{offer_id or ''}|{ean}"
+
+
+# ---- offer-state ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldState:
+    """What the marketplace is known to hold for one field of a unit, and with which order it was accepted."""
+
+    field: str
+    value: Decimal
+    currency: str | None = None
+    basis: Basis
+    event_time_us: int | None = None
+    sequence: int | None = None
+    event_id: str | None = None
+    input_offset: int | None = None
+    accepted_at_us: int | None = None
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitState:
+    """A unit whose identity is proved."""
+
+    account: str
+    storefront: str
+    condition: str
+    unit_id: int
+    offer_id: str | None = None
+    unit_status: str | None = None
+    proved_at_us: int
+    fields: tuple[FieldState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Miss:
+    """A look-up that found no unit, or none that is clear, remembered until ``next_check_at_us``."""
+
+    account: str
+    storefront: str
+    condition: str
+    code: str
+    since_us: int
+    next_check_at_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoneField:
+    """A value that an undone event still wants."""
+
+    field: str
+    value: Decimal
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A field of an undone event that has already ended."""
+
+    field: str
+    status: FieldStatus
+    code: str | None = None
+    superseded_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undone:
+    """An event that still wins a field: what its result will need."""
+
+    result_id: str
+    event_id: str | None = None
+    target_id: str
+    condition: str
+    offer_id: str | None = None
+    unit_id: int | None = None
+    input_offset: int
+    occurred_at_us: int
+    sequence: int | None = None
+    received_at_us: int
+    fields: tuple[UndoneField, ...] = ()
+    ended: tuple[Ended, ...] = ()
+    announced: Announced = Announced.NONE
+    times_seen: int
+    attributes: Mapping[str, str] = field(default=_NO_ATTRIBUTES)
+    reason: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferState:
+    """All that is known of an EAN and all that is undone for it: the log below the position is not needed again."""
+
+    ean: str
+    managed: bool
+    unmanaged_at_us: int | None = None
+    units: tuple[UnitState, ...] = ()
+    misses: tuple[Miss, ...] = ()
+    undone: tuple[Undone, ...] = ()
+    input_partition: int  # of last_offset and of every undone event; the state topic has the same number
+    last_offset: int
+    updated_at_us: int
+
+
+# ---- marketplace-calls ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallItem:
+    """One unit in a call. ``event_ids`` are the first 20 of the events behind it, ``event_count`` counts them all."""
+
+    unit_id: int
+    event_ids: tuple[str, ...] = ()
+    event_count: int = 0
+    status_code: int | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketplaceCalled:
+    """One HTTP attempt."""
+
+    call_id: str
+    account: str
+    storefront: str | None = None
+    kind: str
+    method: str
+    path: str
+    attempt: int
+    sent_at_us: int
+    answered_at_us: int | None = None
+    duration_us: int
+    http_status: int | None = None
+    outcome: str
+    problem_type: str | None = None
+    transport_error: str | None = None
+    tokens_left: int
+    request_sha256: str
+    response_sha256: str | None = None
+    items: tuple[CallItem, ...] = ()
+    request_body: bytes | None = None
+    response_body: bytes | None = None
+    instance_id: str
+
+
+# ---- identity of results --------------------------------------------------------------------------------------------
+
+_RESULT_NAMESPACE = bytes.fromhex("031b6c4affa855cc822586d82c93cdc2")
+"""UUIDv5 of ``kaufland-stream-connector/result`` in the name space of URLs (RFC 9562); never to be changed."""
+
+
+def result_id(cluster_id: str, topic: str, partition: int, offset: int) -> str:
+    """The UUIDv5 (RFC 9562) of an input position: the same when the record is processed again, by whomever."""
+    name = f"{cluster_id}/{topic}/{partition}/{offset}".encode()
+    digest = bytearray(sha1(_RESULT_NAMESPACE + name, usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
