@@ -10,10 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha1
-from types import MappingProxyType
 from typing import TypeAlias
-
-_NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
 # ---- closed sets ----------------------------------------------------------------------------------------------------
 
@@ -110,7 +107,7 @@ class OfferChanged:
     price: Price | None = None
     stock: int | None = None
     handling_time_days: int | None = None
-    attributes: Mapping[str, str] = field(default=_NO_ATTRIBUTES)
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
     # of the record that carried it
     key: str
@@ -255,7 +252,7 @@ class OfferNotFound:
     offer_id: str | None = None
     hint: str | None = None
     candidates: tuple[Candidate, ...] = ()
-    attributes: Mapping[str, str] = field(default=_NO_ATTRIBUTES)
+    attributes: Mapping[str, str] = field(default_factory=dict)
     pending: tuple[Pending, ...] = ()
     first_seen_at_us: int
     last_seen_at_us: int
@@ -354,7 +351,7 @@ class Undone:
     ended: tuple[Ended, ...] = ()
     announced: Announced = Announced.NONE
     times_seen: int
-    attributes: Mapping[str, str] = field(default=_NO_ATTRIBUTES)
+    attributes: Mapping[str, str] = field(default_factory=dict)
     reason: str | None = None
     traceparent: str | None = None
 
