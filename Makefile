@@ -1,0 +1,81 @@
+# Everything a developer or CI runs. Each target sets up .venv from the lock file first; a repeated run skips that.
+#
+#   make demo                         PYTHON=/path/to/python3.11 make test
+#   make test ARGS="-k signing -x"    make demo ARGS="--real-kafka"
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+SOURCES := streams schemas connector tests benchmarks
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+           --custom-compile-command "make lock" pyproject.toml
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## offers flow in one command, no account needed: broker, registry, marketplace and connector on this machine
+	@$(BIN)/connector demo $(ARGS)
+
+test: $(READY) ## every test, on a real Apache Kafka and registry
+	@$(KAFKA_FOR_TESTS)
+	@$(BIN)/pytest $(ARGS)
+
+check: $(READY) ## format, lint, types, dependency rule, schema history, Dockerfile
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/mypy
+	@$(BIN)/pytest -q --durations=0 tests/test_architecture.py
+	@$(BIN)/python -m schemas check
+	@$(BIN)/hadolint Dockerfile
+
+format: $(READY) ## rewrite the sources as `make check` wants them
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix $(SOURCES)
+
+bench: $(READY) ## the measured claims of the README
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(READY) ## pin what pyproject.toml asks for: versions and hashes, no addresses (UPGRADE=1: the newest)
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev --extra build --output-file requirements.lock
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra build --output-file requirements-run.lock --constraint requirements.lock
+
+clean: ## remove what the targets made: .venv, caches, the broker for tests
+	@rm -rf $(VENV) .stack .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+
+# The package itself is installed editable with the locked build backend: nothing is fetched that the lock does not name.
+$(READY): requirements.lock pyproject.toml
+	@$(FIND_PYTHON)
+	@echo "Installing the locked dependencies into $(VENV) (once; about half a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+define FIND_PYTHON
+if [ ! -x $(BIN)/python ]; then \
+  for python in $${PYTHON:-} python3.11 python3.12 python3.13 python3; do \
+    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+      echo "Making $(VENV) with $$("$$python" --version)"; "$$python" -m venv $(VENV); exit; \
+    fi; \
+  done; \
+  echo "No Python 3.11 or newer with its venv module was found." >&2; \
+  echo "Install one (Debian, Ubuntu: python3 and python3-venv), or name it: PYTHON=/path/to/python make ..." >&2; \
+  exit 2; \
+fi
+endef
+
+define KAFKA_FOR_TESTS
+java=$$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' || true); \
+if [ -z "$${KAFKA_BOOTSTRAP_SERVERS:-}" ] && ! { [ "$${java:-0}" -ge 17 ] && mvn --version >/dev/null 2>&1; } \
+   && ! docker info >/dev/null 2>&1; then \
+  echo "The tests run on a real Apache Kafka and a real schema registry. They need one of:" >&2; \
+  echo "  - Java 17 or newer and Maven: broker and registry run on this machine (the quickest)" >&2; \
+  echo "  - Docker: they run in containers" >&2; \
+  echo "  - KAFKA_BOOTSTRAP_SERVERS and SCHEMA_REGISTRY_URL: ones that already run, and that may be filled with test topics" >&2; \
+  exit 2; \
+fi
+endef
