@@ -1,0 +1,357 @@
+"""A toy application over the whole engine: thermostats, whose set-points come as events and are set by calls.
+
+The newest set-point of a device wins, every event ends in exactly one result, a chime may ring only once. It shows
+that ``streams`` knows no marketplace, and gives tests and simulation something small that uses every part of it:
+several slots in a lane, merging, ageing, exclusive keys (rooms on one boiler), ``once``, tells (a zone hears of its
+rooms), timers (reminders), standing lanes, dead letters and records that must wait for a schema.
+
+An event is JSON: ``{"id", "at": µs, "device": "heat", "value": 21}`` with, optionally, ``rank`` (default 3),
+``account`` (default "main"), ``boiler`` (exclusive key), ``zone`` (who is told), ``remind_us`` (timer), ``schema``
+(must be known first), ``chime`` (a text: ring it, once, instead of setting a device). The record's key is the room.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from streams.flow import (
+    Answered,
+    Arrived,
+    Bad,
+    Cause,
+    Draining,
+    GaveUp,
+    Lost,
+    NotYet,
+    Now,
+    Output,
+    Record,
+    Restored,
+    Settled,
+    Stored,
+    Told,
+    Turn,
+    Want,
+    Woken,
+)
+
+Order = tuple[int, int]
+"""(occurred at in µs, offset): the order of two events of a device."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPoint:
+    """One event, as it was read."""
+
+    id: str
+    order: Order
+    device: str
+    value: int
+    rank: int = 3
+    account: str = "main"
+    boiler: str = ""
+    zone: str = ""
+    remind_us: int | None = None
+    chime: str = ""
+    received_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """What one device should show, and what it is known to show."""
+
+    wanted: SetPoint | None = None
+    since_us: int = 0  # the oldest event behind ``wanted``; merging keeps it
+    accepted: int | None = None
+    accepted_order: Order = (0, -1)
+    certain: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """The lane: its devices, its chimes not yet rung, its reminders, and (for a zone) how often it was told."""
+
+    key: str
+    last_offset: int = -1
+    devices: tuple[tuple[str, Device], ...] = ()
+    chimes: tuple[SetPoint, ...] = ()
+    announced: str = ""  # id of the chime that may have left
+    reminders: tuple[tuple[int, str], ...] = ()
+    heard: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """The body of a call's item."""
+
+    room: str
+    device: str
+    value: int
+    order: Order
+    event_id: str
+    chime: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The edge's own answer type: whether the device took the value."""
+
+    ok: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class Thermostats:
+    """The flow. ``schemas`` are the ones known so far; a worker that fetches one adds it."""
+
+    topic: str = "setpoints"
+    state_topic: str = "rooms"
+    results: str = "settings"
+    limits: dict[str, int] = field(default_factory=lambda: {"set": 5, "chime": 1})
+    lives: tuple[str, ...] = ()
+    schemas: set[int] = field(default_factory=set)
+
+    def read(self, record: Record, now: Now) -> Arrived | Bad | NotYet:
+        try:
+            raw = json.loads(record.value or b"")
+            if "schema" in raw and raw["schema"] not in self.schemas:
+                return NotYet(need=raw["schema"], text="schema not known yet")
+            event = set_point(raw, record.offset, now)
+        except (ValueError, KeyError, TypeError) as error:
+            return Bad(code="UNREADABLE", text=str(error), error=type(error).__name__)
+        if record.key is None:
+            return Bad(code="KEY_MISSING", text="a set-point needs its room")
+        return Arrived(lane=record.key.decode(), event=event)
+
+    def standing(self, partition: int) -> Iterable[str]:
+        return self.lives if partition == 0 else ()
+
+    def load(self, key: str, stored: bytes | None) -> Room:
+        return Room(key=key) if stored is None else decode(key, stored)
+
+    def store(self, lane: Room) -> Stored:
+        undone = bool(lane.chimes or lane.reminders or any(d.wanted for _, d in lane.devices))
+        if lane == Room(key=lane.key):
+            return Stored(value=None)
+        return Stored(value=encode(lane), undone=undone)
+
+    def kind_limit(self, kind: str) -> int:
+        return self.limits[kind]
+
+    def turn(self, lane: Room, cause: Cause, now: Now) -> Turn[Room]:
+        outputs: list[Output] = []
+        tells: tuple[Told, ...] = ()
+        match cause:
+            case Arrived(event=event):
+                lane = self._arrived(lane, event, outputs)
+                tells = (Told(lane=f"zone:{event.zone}", message=event.id),) if event.zone else ()
+            case Answered():
+                lane = self._answered(lane, cause, outputs)
+            case Told(message=message):
+                lane = replace(lane, heard=lane.heard + 1)
+                outputs.append(self._result(lane.key, str(message), "HEARD"))
+            case Woken():
+                lane = self._reminded(lane, now, outputs)
+            case Restored():
+                lane = self._restored(lane, outputs)
+            case Draining():
+                lane = replace(lane, announced="")
+                return self._turn(lane, outputs, tells, draining=True)
+        return self._turn(lane, outputs, tells)
+
+    def _turn(
+        self, lane: Room, outputs: list[Output], tells: tuple[Told, ...], *, draining: bool = False
+    ) -> Turn[Room]:
+        wants = [want_of(lane.key, name, d) for name, d in lane.devices if d.wanted]
+        if lane.chimes and not draining:
+            lane = replace(lane, announced=lane.chimes[0].id)
+            wants.append(chime_of(lane.key, lane.chimes[0]))
+        wake = min((at for at, _ in lane.reminders), default=None)
+        return Turn(lane=lane, wants=tuple(wants), outputs=tuple(outputs), tells=tells, wake_at_us=wake)
+
+    def _arrived(self, lane: Room, event: SetPoint, outputs: list[Output]) -> Room:
+        if event.id in undone_ids(lane):
+            return lane
+        lane = replace(lane, last_offset=max(lane.last_offset, event.order[1]))
+        if event.remind_us is not None:
+            return replace(lane, reminders=(*lane.reminders, (event.remind_us, event.id)))
+        if event.chime:
+            return replace(lane, chimes=(*lane.chimes, event))
+        device, ended = merge(dict(lane.devices).get(event.device, Device()), event)
+        outputs.extend(self._result(lane.key, event_id, status) for event_id, status in ended)
+        return with_device(lane, event.device, device)
+
+    def _answered(self, lane: Room, cause: Answered, outputs: list[Output]) -> Room:
+        body: Setting = cause.want.body
+        if body.chime:
+            status = {Settled: "RUNG", Lost: "UNKNOWN", GaveUp: "FAILED"}[type(cause.reply)]
+            outputs.append(self._result(lane.key, body.event_id, status))
+            chimes = tuple(c for c in lane.chimes if c.id != body.event_id)
+            return replace(lane, chimes=chimes, announced="")
+        device = dict(lane.devices).get(body.device, Device())
+        device, ended = learn(device, body, cause.reply)
+        outputs.extend(self._result(lane.key, event_id, status) for event_id, status in ended)
+        return with_device(lane, body.device, device)
+
+    def _reminded(self, lane: Room, now: Now, outputs: list[Output]) -> Room:
+        outputs.extend(self._result(lane.key, name, "REMINDED") for at, name in lane.reminders if at <= now.wall_us)
+        return replace(lane, reminders=tuple(r for r in lane.reminders if r[0] > now.wall_us))
+
+    def _restored(self, lane: Room, outputs: list[Output]) -> Room:
+        if not lane.announced:
+            return lane
+        outputs.append(self._result(lane.key, lane.announced, "UNKNOWN"))
+        return replace(lane, chimes=tuple(c for c in lane.chimes if c.id != lane.announced), announced="")
+
+    def _result(self, room: str, event_id: str, status: str) -> Output:
+        value = json.dumps({"id": event_id, "status": status}).encode()
+        return Output(topic=self.results, key=room.encode(), value=value)
+
+
+def set_point(raw: dict[str, Any], offset: int, now: Now) -> SetPoint:
+    """Raises KeyError, TypeError or ValueError for what is not a set-point."""
+    known = {name: raw[name] for name in ("rank", "account", "boiler", "zone", "remind_us", "chime") if name in raw}
+    return SetPoint(
+        id=raw["id"],
+        order=(int(raw["at"]), offset),
+        device=raw.get("device", "heat"),
+        value=int(raw.get("value", 0)),
+        received_us=now.wall_us,
+        **known,
+    )
+
+
+def merge(device: Device, event: SetPoint) -> tuple[Device, list[tuple[str, str]]]:
+    """The newest wins; the other one ends as SUPERSEDED, an equal and certain one as UNCHANGED."""
+    wanted = device.wanted
+    if event.order <= device.accepted_order or (wanted is not None and event.order <= wanted.order):
+        same = event.order == device.accepted_order
+        return device, [(event.id, "UNCHANGED" if same else "SUPERSEDED")]
+    if wanted is not None:
+        certain = device.certain and wanted.value == event.value
+        ended = [(wanted.id, "SUPERSEDED")]
+        return replace(device, wanted=event, certain=certain), ended
+    if device.certain and device.accepted == event.value:
+        return replace(device, accepted_order=event.order), [(event.id, "UNCHANGED")]
+    return replace(device, wanted=event, since_us=event.received_us), []
+
+
+def learn(device: Device, body: Setting, reply: Settled | Lost | GaveUp) -> tuple[Device, list[tuple[str, str]]]:
+    """What an answer says of a device."""
+    if isinstance(reply, Lost):
+        return replace(device, certain=False), []
+    current = device.wanted is not None and device.wanted.order == body.order
+    taken = isinstance(reply, Settled) and reply.answer.ok
+    if taken and body.order > device.accepted_order:
+        device = replace(device, accepted=body.value, accepted_order=body.order, certain=device.certain or current)
+    if not current:
+        return device, []
+    status = "APPLIED" if taken else "FAILED" if isinstance(reply, GaveUp) else "REFUSED"
+    return replace(device, wanted=None, since_us=0), [(body.event_id, status)]
+
+
+def want_of(room: str, name: str, device: Device) -> Want:
+    wanted = device.wanted
+    if wanted is None:
+        raise ValueError(f"device {name} of {room} wants nothing")
+    body = Setting(room=room, device=name, value=wanted.value, order=wanted.order, event_id=wanted.id)
+    return Want(
+        slot=name,
+        account=wanted.account,
+        kind="set",
+        rank=wanted.rank,
+        since_us=device.since_us,
+        body=body,
+        exclusive=(wanted.boiler,) if wanted.boiler else (),
+    )
+
+
+def chime_of(room: str, event: SetPoint) -> Want:
+    body = Setting(room=room, device="", value=0, order=event.order, event_id=event.id, chime=event.chime)
+    return Want(
+        slot="chime",
+        account=event.account,
+        kind="chime",
+        rank=event.rank,
+        since_us=event.received_us,
+        body=body,
+        once=True,
+    )
+
+
+def undone_ids(lane: Room) -> set[str]:
+    ids = {d.wanted.id for _, d in lane.devices if d.wanted}
+    return ids | {c.id for c in lane.chimes} | {name for _, name in lane.reminders}
+
+
+def with_device(lane: Room, name: str, device: Device) -> Room:
+    devices = dict(lane.devices) | {name: device}
+    return replace(lane, devices=tuple(sorted(devices.items())))
+
+
+def encode(lane: Room) -> bytes:
+    devices = {
+        name: [pack(d.wanted), d.since_us, d.accepted, list(d.accepted_order), d.certain] for name, d in lane.devices
+    }
+    return json.dumps(
+        {
+            "last_offset": lane.last_offset,
+            "devices": devices,
+            "chimes": [pack(c) for c in lane.chimes],
+            "announced": lane.announced,
+            "reminders": [list(r) for r in lane.reminders],
+            "heard": lane.heard,
+        }
+    ).encode()
+
+
+def decode(key: str, stored: bytes) -> Room:
+    raw = json.loads(stored)
+    devices = tuple(
+        (name, Device(wanted=unpack(w), since_us=since, accepted=value, accepted_order=(at[0], at[1]), certain=certain))
+        for name, (w, since, value, at, certain) in raw["devices"].items()
+    )
+    return Room(
+        key=key,
+        last_offset=raw["last_offset"],
+        devices=devices,
+        chimes=tuple(c for c in map(unpack, raw["chimes"]) if c),
+        announced=raw["announced"],
+        reminders=tuple((at, name) for at, name in raw["reminders"]),
+        heard=raw["heard"],
+    )
+
+
+def pack(event: SetPoint | None) -> list[Any] | None:
+    if event is None:
+        return None
+    return [
+        event.id,
+        list(event.order),
+        event.device,
+        event.value,
+        event.rank,
+        event.account,
+        event.boiler,
+        event.zone,
+        event.chime,
+        event.received_us,
+    ]
+
+
+def unpack(raw: list[Any] | None) -> SetPoint | None:
+    if raw is None:
+        return None
+    event_id, order, device, value, rank, account, boiler, zone, chime, received_us = raw
+    return SetPoint(
+        id=event_id,
+        order=(order[0], order[1]),
+        device=device,
+        value=value,
+        rank=rank,
+        account=account,
+        boiler=boiler,
+        zone=zone,
+        chime=chime,
+        received_us=received_us,
+    )
