@@ -184,8 +184,7 @@ class Thermostats:
     def _answered(self, lane: Room, cause: Answered, outputs: list[Output]) -> Room:
         body: Setting = cause.want.body
         if body.chime:
-            status = {Settled: "RUNG", Lost: "UNKNOWN", GaveUp: "FAILED"}[type(cause.reply)]
-            outputs.append(self._result(lane.key, body.event_id, status))
+            outputs.append(self._result(lane.key, body.event_id, rung(cause.reply)))
             chimes = tuple(c for c in lane.chimes if c.id != body.event_id)
             return replace(lane, chimes=chimes, announced="")
         device = dict(lane.devices).get(body.device, Device())
@@ -248,6 +247,16 @@ def learn(device: Device, body: Setting, reply: Settled | Lost | GaveUp) -> tupl
         return device, []
     status = "APPLIED" if taken else "FAILED" if isinstance(reply, GaveUp) else "REFUSED"
     return replace(device, wanted=None, since_us=0), [(body.event_id, status)]
+
+
+def rung(reply: Settled | Lost | GaveUp) -> str:
+    match reply:
+        case Settled():
+            return "RUNG"
+        case Lost():
+            return "UNKNOWN"
+        case GaveUp():
+            return "FAILED"
 
 
 def want_of(room: str, name: str, device: Device) -> Want:
