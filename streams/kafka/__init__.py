@@ -1,0 +1,1 @@
+"""Kafka behind our ports: source, sinks, and the brokers that tests and demonstrations run on."""

@@ -1,0 +1,41 @@
+"""Fixtures for all tests."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from streams.kafka.jvm import JvmStack
+from tests import stack
+
+
+@pytest.fixture(scope="session")
+def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Prints a line past pytest's capturing, so that a run shows which Kafka it used."""
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+
+    def line(text: str) -> None:
+        if reporter is not None:
+            reporter.ensure_newline()
+            reporter.write_line(text)
+
+    return line
+
+
+@pytest.fixture(scope="session")
+def kafka(say: Callable[[str], None]) -> Iterator[stack.Stack]:
+    """A real Apache Kafka and schema registry, one for the whole run."""
+    try:
+        with stack.find(say) as found:
+            yield found
+    except stack.NoKafka as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def own_kafka() -> Iterator[JvmStack]:
+    """A real broker of this test's own, which it may kill (``broker.kill``, ``broker.restart``) or freeze."""
+    try:
+        with stack.own_broker() as started:
+            yield started
+    except stack.NoKafka as error:
+        pytest.fail(str(error), pytrace=False)
