@@ -92,12 +92,9 @@ def _meant(
 
 
 def _may_be_sent(one: Produced, payload: Mapping[str, Any]) -> bool:
-    ean = payload["ean"]
-    return (
-        one.message.key == ean
-        and gtin13(ean[:12]) == ean
-        and payload["occurred_at_us"] <= one.record_time_us + FUTURE_US
-    )
+    ean: str = payload["ean"]
+    occurred_at_us: int = payload["occurred_at_us"]
+    return one.message.key == ean and gtin13(ean[:12]) == ean and occurred_at_us <= one.record_time_us + FUTURE_US
 
 
 def _values(payload: Mapping[str, Any], currency: str) -> dict[str, int]:
