@@ -386,6 +386,15 @@ def test_bad_answers_of_calls_from_before_the_probe_do_not_close_again() -> None
     assert valve.is_open(START_S + 3)
 
 
+def test_the_pace_does_not_climb_while_closed() -> None:
+    valve = closed_by_retry_after(60.0)
+    valve.take(START_S + 60, "probe")
+
+    well(valve, "probe", START_S + 60)
+
+    assert valve.rate(START_S + 60) == pytest.approx(50)
+
+
 # ---- outage ----------------------------------------------------------------------------------------------------------
 
 
@@ -447,6 +456,29 @@ def test_the_end_of_an_outage_is_no_burst() -> None:
     well(valve, "probe", now_s)
 
     assert fullest_second([now_s, *busy(valve, now_s, now_s + 5)]) <= 100 + MARGIN
+
+
+def test_what_closed_the_valve_does_not_close_it_again() -> None:
+    valve = opened()
+    outage(valve, "x" * 8)
+    now_s = valve.ready_at(START_S + 1)
+    valve.take(now_s, "probe")
+    well(valve, "probe", now_s)
+
+    busy(valve, now_s, now_s + 0.1)
+
+    assert valve.is_open(now_s + 0.1)
+
+
+def test_calls_that_never_left_say_nothing_of_an_outage() -> None:
+    valve = opened()
+    for number in range(40):
+        now_s = START_S + number * 0.1
+        valve.take(now_s, f"call-{number}")
+        left = number % 4 == 0
+        valve.answered(f"call-{number}", now_s, slow_down=False, failed=left, close_s=None, because="503", left=left)
+
+    assert not valve.is_open(START_S + 4)
 
 
 # ---- strict ----------------------------------------------------------------------------------------------------------
