@@ -472,7 +472,7 @@ def test_what_closed_the_valve_does_not_close_it_again() -> None:
 
 def test_calls_that_never_left_say_nothing_of_an_outage() -> None:
     valve = opened()
-    for number in range(40):
+    for number in range(29):
         now_s = START_S + number * 0.1
         valve.take(now_s, f"call-{number}")
         left = number % 4 == 0
