@@ -1,0 +1,26 @@
+"""The Avro contracts, as data: one file per record and version. ``README.md`` says how they are named and changed."""
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from schemas import naming
+
+NAMES = ("offer_changed", "offer_result", "offer_not_found", "offer_state", "marketplace_called")
+
+
+def text(name: str, version: int) -> str:
+    """The file as published. Raises ``FileNotFoundError`` for a name or version that does not exist."""
+    return (files(__name__) / naming.file_name(name, version)).read_text(encoding="utf-8")
+
+
+def load(name: str, version: int) -> dict[str, Any]:
+    """The file as JSON. Raises like ``text``."""
+    schema: dict[str, Any] = json.loads(text(name, version))
+    return schema
+
+
+def versions(name: str) -> tuple[int, ...]:
+    """Every version of a record that is there, oldest first."""
+    found = (naming.parse(entry.name) for entry in files(__name__).iterdir())
+    return tuple(sorted(version for known, version in filter(None, found) if known == name))
