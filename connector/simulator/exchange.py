@@ -1,0 +1,48 @@
+"""A request as it was sent and an answer as it is to be sent: the two values between the sockets and the rules. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP request. ``target`` and ``body`` are exactly what arrived: signatures are over those bytes."""
+
+    method: str
+    target: str  # path and query as sent
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes = b""
+    scheme: str = "http"
+
+    @property
+    def uri(self) -> str:
+        """The absolute URI that the caller named, which is what it signed."""
+        return f"{self.scheme}://{self.headers.get('host', '')}{self.target}"
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        return self.target.partition("?")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One HTTP answer. An empty body is sent without a content type."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = "application/json"
+    problem: str | None = None  # the problem type in the body, for the journal
+    item_statuses: tuple[int, ...] = ()  # of the items of a 207, for the journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When something happens: ``mono_us`` orders and measures, ``wall_us`` is the simulated server's own clock."""
+
+    mono_us: int
+    wall_us: int

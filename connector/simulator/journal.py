@@ -1,0 +1,223 @@
+"""Every call that arrived and every change it made, and the questions that tests and people ask about them. Pure.
+
+``Recorder`` is written by the server; ``Journal`` is a frozen view of it, taken in process or read back from the lines
+that the server gives out, so that one set of questions serves both.
+"""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import orjson
+
+from connector.simulator.window import SPAN_US
+
+WRITE_KINDS: Final = frozenset({"bulk", "patch"})
+
+
+@dataclass(slots=True, kw_only=True)
+class CallRow:
+    """One call. Moments in microseconds: ``mono_us`` from a monotonic clock, ``wall_us`` since the epoch.
+
+    ``answered_us`` is when the last byte was handed to the socket or the connection was ended; 0 = not yet.
+    ``applied_us`` is when its changes were made; None = it made none. ``status`` 0 = no answer was sent.
+    """
+
+    id: int
+    mono_us: int
+    wall_us: int
+    seller: str | None
+    method: str
+    target: str
+    kind: str
+    body_sha256: str | None = None
+    body_bytes: int = 0
+    body: str | None = None  # when bodies are kept
+    unit_ids: tuple[int, ...] = ()
+    fields: tuple[str, ...] = ()  # of units, as the call carried them
+    user_agent: str = ""
+    status: int = 0
+    problem: str | None = None
+    item_statuses: tuple[int, ...] = ()
+    faults: tuple[str, ...] = ()
+    applied_us: int | None = None
+    answered_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRow:
+    """One field of one unit, as accepted. ``call_id`` None = the marketplace did it by itself."""
+
+    call_id: int | None
+    unit_id: int
+    field: str
+    old: Any
+    new: Any
+    sent: Any
+    cause: str
+    mono_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlap:
+    """Two calls that were writing one unit at the same time."""
+
+    unit_id: int
+    first_call_id: int
+    second_call_id: int
+
+
+class Recorder:
+    """Keeps what happened. Bounded: the oldest rows go first. Owned by one thread."""
+
+    def __init__(self, *, keep_calls: int = 1_000_000, keep_writes: int = 10_000_000) -> None:
+        self._calls: deque[CallRow] = deque(maxlen=keep_calls)
+        self._writes: deque[WriteRow] = deque(maxlen=keep_writes)
+        self._dropped = 0
+        self._next_id = 1
+
+    def next_id(self) -> int:
+        self._next_id += 1
+        return self._next_id - 1
+
+    def call(self, row: CallRow) -> None:
+        """Note an arrival; the row is filled in as the call goes on."""
+        self._dropped += len(self._calls) == self._calls.maxlen
+        self._calls.append(row)
+
+    def write(self, row: WriteRow) -> None:
+        self._dropped += len(self._writes) == self._writes.maxlen
+        self._writes.append(row)
+
+    def view(self) -> "Journal":
+        """All of it as it is now."""
+        return Journal(calls=tuple(self._calls), writes=tuple(self._writes), dropped=self._dropped)
+
+
+class Journal:
+    """What happened, in the order of arrival. ``dropped`` counts rows that were too many to keep."""
+
+    def __init__(self, *, calls: Iterable[CallRow], writes: Iterable[WriteRow], dropped: int = 0) -> None:
+        self.calls = tuple(calls)
+        self.writes = tuple(writes)
+        self.dropped = dropped
+
+    # ---- counts -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def by_kind(self) -> Mapping[str, int]:
+        return Counter(call.kind for call in self.calls)
+
+    @cached_property
+    def by_status(self) -> Mapping[int, int]:
+        return Counter(call.status for call in self.calls)
+
+    @property
+    def created(self) -> int:
+        """Calls that tried to make a unit, whatever became of them."""
+        return self.by_kind.get("create", 0)
+
+    @property
+    def deleted(self) -> int:
+        """Calls that tried to delete a unit, whatever became of them."""
+        return self.by_kind.get("delete", 0)
+
+    @property
+    def write_calls(self) -> tuple[CallRow, ...]:
+        return tuple(call for call in self.calls if call.kind in WRITE_KINDS)
+
+    @cached_property
+    def written_fields(self) -> frozenset[str]:
+        """Every field of a unit that any call carried."""
+        return frozenset(name for call in self.calls for name in call.fields)
+
+    # ---- rate -------------------------------------------------------------------------------------------------------
+
+    def worst_second(self, seller: str, *, kinds: frozenset[str] | None = None) -> int:
+        """The most calls of a seller that arrived within any one second, refused ones included."""
+        arrivals = sorted(
+            call.mono_us for call in self.calls if call.seller == seller and (kinds is None or call.kind in kinds)
+        )
+        worst = start = 0
+        for end, arrival in enumerate(arrivals):
+            while arrivals[start] <= arrival - SPAN_US:
+                start += 1
+            worst = max(worst, end - start + 1)
+        return worst
+
+    # ---- units ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _accepted(self) -> Mapping[tuple[int, str], list[WriteRow]]:
+        accepted: defaultdict[tuple[int, str], list[WriteRow]] = defaultdict(list)
+        for write in self.writes:
+            accepted[write.unit_id, write.field].append(write)
+        return accepted
+
+    def history(self, unit_id: int) -> tuple[WriteRow, ...]:
+        """Everything that was done to a unit, in order."""
+        return tuple(write for write in self.writes if write.unit_id == unit_id)
+
+    def accepted(self, unit_id: int, field: str, *, linked: bool = True) -> tuple[Any, ...]:
+        """The values that a field took on by calls, in order, equal ones included; ``linked``: also by its twins."""
+        causes = {"call", "link"} if linked else {"call"}
+        return tuple(write.new for write in self._accepted.get((unit_id, field), ()) if write.cause in causes)
+
+    def overlaps(self) -> tuple[Overlap, ...]:
+        """Pairs of write calls for one unit of which the later arrived before the earlier was over."""
+        over_us: dict[int, tuple[int, int]] = {}
+        found: list[Overlap] = []
+        for call in self.write_calls:
+            end_us = max(call.answered_us, call.applied_us or 0) or _NEVER_US
+            for unit_id in call.unit_ids:
+                before = over_us.get(unit_id)
+                if before is not None and call.mono_us < before[0]:
+                    found.append(Overlap(unit_id=unit_id, first_call_id=before[1], second_call_id=call.id))
+                if before is None or end_us > before[0]:
+                    over_us[unit_id] = (end_us, call.id)
+        return tuple(found)
+
+    # ---- lines ------------------------------------------------------------------------------------------------------
+
+    def lines(self) -> Iterator[bytes]:
+        """One JSON object a line: calls, each followed by what it changed where that is known, then the rest."""
+        for call in self.calls:
+            yield call_line(call)
+        for write in self.writes:
+            yield write_line(write)
+
+    @classmethod
+    def read(cls, lines: Iterable[bytes | str]) -> "Journal":
+        """What ``lines`` wrote. A later line about the same call replaces the earlier one.
+
+        Raises ValueError for a line that is neither a call nor a write.
+        """
+        calls: dict[int, CallRow] = {}
+        writes: list[WriteRow] = []
+        for line in lines:
+            row = orjson.loads(line)
+            match row.pop("row", None):
+                case "call":
+                    calls[row["id"]] = CallRow(**{name: _tupled(value) for name, value in row.items()})
+                case "write":
+                    writes.append(WriteRow(**row))
+                case other:
+                    raise ValueError(f"not a row of a journal: {other!r}")
+        return cls(calls=sorted(calls.values(), key=lambda call: call.mono_us), writes=writes)
+
+
+_NEVER_US: Final = 2**63
+
+
+def call_line(row: CallRow) -> bytes:
+    return orjson.dumps({"row": "call", **asdict(row)}) + b"\n"
+
+
+def write_line(row: WriteRow) -> bytes:
+    return orjson.dumps({"row": "write", **asdict(row)}) + b"\n"
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
