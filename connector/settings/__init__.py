@@ -1,0 +1,1 @@
+"""One file and the environment become one frozen, validated object, read once."""

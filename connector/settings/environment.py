@@ -1,0 +1,53 @@
+"""The environment over the file: ``CONNECTOR__KAFKA__GROUP=x`` is ``[kafka] group = "x"``. Pure: it is handed in.
+
+Names of accounts and targets are matched without regard to case, ``_`` standing for ``-`` too, because a shell has no
+variable ``CONNECTOR__TARGETS__shop-de__ENABLED``.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+PREFIX = "CONNECTOR__"
+CONFIG_FILE = "CONNECTOR_CONFIG"
+"""Names the file itself, where the command line doesn't."""
+
+Tree: TypeAlias = dict[str, Any]
+
+
+def overlay(tree: Mapping[str, Any], environ: Mapping[str, str]) -> Tree:
+    """A copy of the file's tree with the environment's settings laid over it."""
+    merged = _copy(tree)
+    for variable, value in sorted(environ.items()):
+        if variable.upper().startswith(PREFIX):
+            _set(merged, variable[len(PREFIX) :].split("__"), value)
+    return merged
+
+
+def _set(tree: Tree, path: list[str], value: str) -> None:
+    *tables, last = path
+    for part in tables:
+        name = _known_as(tree, part)
+        if not isinstance(tree.get(name), dict):
+            tree[name] = {}
+        tree = tree[name]
+    tree[_known_as(tree, last)] = _value(value)
+
+
+def _known_as(tree: Tree, part: str) -> str:
+    plain = part.lower()
+    return next((name for name in tree if name.lower().replace("-", "_") == plain.replace("-", "_")), plain)
+
+
+def _value(text: str) -> Any:
+    """Tables are given as JSON; everything else stays text, which the model converts."""
+    if text.startswith("{"):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _copy(tree: Mapping[str, Any]) -> Tree:
+    return {name: _copy(value) if isinstance(value, Mapping) else value for name, value in tree.items()}

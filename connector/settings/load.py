@@ -1,0 +1,358 @@
+"""A file and the environment become one ``Settings``, or one message that names every problem at once.
+
+Each table is validated by itself, and what hangs together is checked wherever its parts can be read, so that a
+problem in one place hides none in another.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from connector.settings import model
+from connector.settings.convert import policy, routing
+from connector.settings.environment import overlay
+from connector.settings.model import Settings
+from connector.settings.problems import Problem, is_secret, of_validation, unknown
+from streams.errors import SettingsError
+
+OURS = frozenset(
+    {
+        "bootstrap.servers", "group.id", "client.id", "enable.auto.commit", "enable.auto.offset.store",
+        "enable.idempotence", "transactional.id", "transaction.timeout.ms", "isolation.level", "auto.offset.reset",
+        "session.timeout.ms", "group.instance.id", "group.protocol", "partition.assignment.strategy", "partitioner",
+    }
+)  # fmt: skip
+"""Properties of librdkafka that the connector's promises hang on: it sets them by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of the marketplace whose accounts are configured."""
+
+    storefronts: Mapping[str, str]  # storefront -> currency
+    calls_per_second: float  # per account, a maximum
+    bulk_limit: int  # offers in one call
+    production: str  # addresses: no other host ever gets a signed call
+    playground: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """The settings and what a person should be told about them, though it stops nothing."""
+
+    settings: Settings
+    file: Path | None
+    ignored: tuple[str, ...]  # settings that have no effect as the others stand
+    warnings: tuple[str, ...]
+
+
+def load(
+    file: Path | None,
+    environ: Mapping[str, str],
+    now: datetime,
+    facts: Facts,
+) -> Loaded:
+    """Read once.
+
+    Raises SettingsError whose text has a line for every problem.
+    """
+    tree, problems = _read(file)
+    problems += _secrets_in_file(tree)
+    tree = _paths_beside(overlay(tree, environ), file)
+    tables: dict[str, Any] = {}
+    for name in sorted(set(tree) - set(Settings.model_fields)):
+        problems.append(Problem(setting=name, says=unknown(name, list(Settings.model_fields))))
+    for name in Settings.model_fields:
+        tables[name] = _table(name, tree.get(name, {}), problems)
+    problems += _across(tree, tables, now, facts)
+    if problems:
+        raise SettingsError(_message(file, problems))
+    settings = Settings(**tables)
+    return Loaded(
+        settings=settings,
+        file=file,
+        ignored=tuple(_ignored(settings, now)),
+        warnings=tuple(_warnings(settings)),
+    )
+
+
+# ---- the file -------------------------------------------------------------------------------------------------------
+
+
+def _read(file: Path | None) -> tuple[dict[str, Any], list[Problem]]:
+    if file is None:
+        return {}, []
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8")), []
+    except OSError as error:
+        return {}, [Problem(setting=str(file), says=f"cannot be read: {error.strerror}")]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return {}, [Problem(setting=str(file), says=f"is not TOML: {error}")]
+
+
+def _secrets_in_file(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[Problem]:
+    found = []
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            within_files = (*path, name) == ("kafka", "properties_from_files")
+            found += [] if within_files else _secrets_in_file(value, (*path, name))
+        elif is_secret(name):
+            where = "kafka.properties_from_files" if path[:1] == ("kafka",) else f"{name}_file"
+            says = f"a secret does not belong into this file; name a file that holds it: {where}"
+            found.append(Problem(setting=".".join((*path, name)), says=says))
+    return found
+
+
+def _paths_beside(tree: dict[str, Any], file: Path | None) -> dict[str, Any]:
+    """Relative paths are meant from the folder of the configuration, not from where the process was started."""
+    folder = file.parent if file is not None else Path()
+
+    def placed(name: str, value: Any, inside: str) -> Any:
+        if isinstance(value, dict):
+            return {key: placed(key, inner, name) for key, inner in value.items()}
+        is_path = name.endswith("_file") or inside == "properties_from_files"
+        return str(folder / value) if is_path and isinstance(value, str) else value
+
+    return {name: placed(name, value, "") for name, value in tree.items()}
+
+
+# ---- one table ------------------------------------------------------------------------------------------------------
+
+
+def _table(name: str, written: Any, problems: list[Problem]) -> Any:
+    """The validated table; what is wrong with it goes to ``problems`` and leaves None, or the rest of its entries."""
+    if not isinstance(written, Mapping):
+        problems.append(Problem(setting=name, says=f"should be a table: [{name}]"))
+        return {} if name in model.TABLES_BY_NAME else None
+    if name not in model.TABLES_BY_NAME:
+        return _section(_section_type(name), written, (name,), problems)
+    kind = model.Account if name == "accounts" else model.Target
+    if not written:
+        problems.append(Problem(setting=name, says=f"none is there; expected at least one [{name}.NAME]"))
+    entries = {entry: _section(kind, value, (name, entry), problems) for entry, value in written.items()}
+    return {entry: value for entry, value in entries.items() if value is not None}
+
+
+def _section_type(name: str) -> type[BaseModel]:
+    return cast("type[BaseModel]", Settings.model_fields[name].annotation)
+
+
+def _section(kind: type[BaseModel], written: Any, path: tuple[str, ...], problems: list[Problem]) -> BaseModel | None:
+    if not isinstance(written, Mapping):
+        problems.append(Problem(setting=".".join(path), says=f"should be a table: [{'.'.join(path)}]"))
+        return None
+    try:
+        return TypeAdapter(kind).validate_python(dict(written))
+    except ValidationError as error:
+        problems += of_validation(error, kind, path)
+        return None
+
+
+# ---- what hangs together --------------------------------------------------------------------------------------------
+
+
+def _across(tree: Mapping[str, Any], tables: Mapping[str, Any], now: datetime, facts: Facts) -> Iterator[Problem]:
+    accounts: Mapping[str, model.Account] = tables["accounts"]
+    targets: Mapping[str, model.Target] = tables["targets"]
+    yield from _onboarded(tree.get("targets"), tree.get("accounts"))
+    yield from _places(targets, facts.storefronts)
+    if not _has_problems(tree, tables, "targets"):
+        yield from _idle_accounts(targets, accounts)
+    for name, account in accounts.items():
+        yield from _account(f"accounts.{name}", account, facts)
+    if isinstance(kafka := tables["kafka"], model.Kafka):
+        yield from _kafka(kafka)
+    if isinstance(processing := tables["processing"], model.Processing):
+        yield from _numbers(processing)
+    if isinstance(offers := tables["offers"], model.Offers):
+        yield from _default_target(offers, tree.get("targets", {}))
+    if isinstance(log := tables["log"], model.Log):
+        yield from _debugging(log, now)
+
+
+def _has_problems(tree: Mapping[str, Any], tables: Mapping[str, Any], name: str) -> bool:
+    """Whether some entry of the table could not be read."""
+    return not isinstance(tree.get(name), Mapping) or len(tree[name]) != len(tables[name])
+
+
+def _onboarded(targets: Any, accounts: Any) -> Iterator[Problem]:
+    """From the tree as written: a target's account is checked whatever else is wrong with the target or the account."""
+    known = sorted(accounts) if isinstance(accounts, Mapping) else []
+    for name, target in targets.items() if isinstance(targets, Mapping) else ():
+        account = target.get("account") if isinstance(target, Mapping) else None
+        if isinstance(account, str) and account not in known:
+            says = f"{account!r} is not onboarded; [accounts] has: {', '.join(known) or 'none'}"
+            yield Problem(setting=f"targets.{name}.account", says=says)
+
+
+def _places(targets: Mapping[str, model.Target], storefronts: Mapping[str, str]) -> Iterator[Problem]:
+    for name, target in targets.items():
+        if target.storefront not in storefronts:
+            says = f"{target.storefront!r} is not a storefront; known: {', '.join(sorted(storefronts))}"
+            yield Problem(setting=f"targets.{name}.storefront", says=says)
+        yield from _eans(f"targets.{name}.allow_eans_file", target.allow_eans_file)
+    try:
+        routing(targets, dict.fromkeys([t.storefront for t in targets.values()], ""))
+    except ValueError as error:
+        yield Problem(setting="targets", says=str(error))
+
+
+def _idle_accounts(targets: Mapping[str, model.Target], accounts: Mapping[str, model.Account]) -> Iterator[Problem]:
+    used = {target.account for target in targets.values()}
+    for name in sorted(set(accounts) - used):
+        says = "no target leads to it; add a [targets.NAME] with this account, or remove it"
+        yield Problem(setting=f"accounts.{name}", says=says)
+
+
+def _eans(setting: str, file: Path | None) -> Iterator[Problem]:
+    if file is None:
+        return
+    try:
+        listed = file.read_text(encoding="ascii").split()
+    except (OSError, UnicodeDecodeError) as error:
+        yield Problem(setting=setting, says=f"{str(file)!r} cannot be read: {error}")
+        return
+    wrong = [ean for ean in listed if not ean.isdigit()]
+    if wrong:
+        yield Problem(setting=setting, says=f"{wrong[0]!r} is no EAN; expected digits, one EAN a line")
+
+
+def _account(setting: str, account: model.Account, facts: Facts) -> Iterator[Problem]:
+    yield from _key(setting, "client_key", account.client_key_file, account.client_key)
+    yield from _key(setting, "secret_key", account.secret_key_file, account.secret_key)
+    yield from _address(setting, account, facts)
+    if account.rate.floor_per_second > account.requests_per_second:
+        says = f"{account.rate.floor_per_second} is above requests_per_second, {account.requests_per_second}"
+        yield Problem(setting=f"{setting}.rate.floor_per_second", says=says)
+    if account.requests_per_second > facts.calls_per_second and not account.simulator:
+        says = f"{account.requests_per_second} is above the API's limit; expected at most {facts.calls_per_second}"
+        yield Problem(setting=f"{setting}.requests_per_second", says=says)
+    if account.bulk_size > facts.bulk_limit:
+        says = f"{account.bulk_size} is above the API's limit; expected at most {facts.bulk_limit}"
+        yield Problem(setting=f"{setting}.bulk_size", says=says)
+
+
+def _key(setting: str, name: str, file: Path | None, value: Any) -> Iterator[Problem]:
+    if (file is None) == (value is None):
+        found = "neither is there" if file is None else "both are there"
+        variable = "__".join(["CONNECTOR", *setting.upper().split("."), name.upper()])
+        yield Problem(
+            setting=f"{setting}.{name}_file",
+            says=f"{found}; expected either {name}_file or {variable} in the environment, from Seller Portal: "
+            "Settings > API Access > Generate API Keys",
+        )
+    text = None
+    if file is not None:
+        try:
+            text = file.read_bytes()
+        except OSError as error:
+            yield Problem(setting=f"{setting}.{name}_file", says=f"{str(file)!r} cannot be read: {error.strerror}")
+        else:
+            text = text.removesuffix(b"\n").removesuffix(b"\r")  # the end of a line, as editors leave it
+    elif value is not None:
+        text = value.get_secret_value().encode()
+    if text is not None and not is_key(text):
+        says = "expected printable ASCII, without blanks or newlines"
+        yield Problem(setting=f"{setting}.{name}{'_file' if file else ''}", says=says)
+
+
+def is_key(text: bytes) -> bool:
+    """Anything else would be signed with, and answered by 401."""
+    return bool(text) and all(0x21 <= byte <= 0x7E for byte in text)
+
+
+def _address(setting: str, account: model.Account, facts: Facts) -> Iterator[Problem]:
+    if account.simulator:
+        if account.base_url is None:
+            yield Problem(setting=f"{setting}.base_url", says="is missing; simulator = true needs its address")
+        if account.playground:
+            yield Problem(setting=f"{setting}.playground", says="cannot go together with simulator = true")
+        return
+    if account.base_url is None:
+        return
+    expected = facts.playground if account.playground else facts.production
+    if account.base_url.rstrip("/") != expected:
+        says = f"{account.base_url!r} is not allowed; expected {expected}, or simulator = true for a simulator"
+        yield Problem(setting=f"{setting}.base_url", says=says)
+
+
+def _kafka(kafka: model.Kafka) -> Iterator[Problem]:
+    for name in sorted(OURS & set(kafka.properties)):
+        says = "is set by the connector itself: its promises hang on it"
+        yield Problem(setting=f"kafka.properties.{name}", says=says)
+    for name, file in kafka.properties_from_files.items():
+        if not file.is_file():
+            yield Problem(setting=f"kafka.properties_from_files.{name}", says=f"{str(file)!r} is no file")
+
+
+def _numbers(processing: model.Processing) -> Iterator[Problem]:
+    try:
+        policy(processing)
+    except ValueError as error:
+        yield Problem(setting="processing", says=str(error))
+
+
+def _default_target(offers: model.Offers, targets: Any) -> Iterator[Problem]:
+    known = sorted(targets) if isinstance(targets, Mapping) else []
+    if offers.default_target is not None and offers.default_target not in known:
+        says = f"{offers.default_target!r} is not a target; [targets] has: {', '.join(known) or 'none'}"
+        yield Problem(setting="offers.default_target", says=says)
+
+
+def _debugging(log: model.Log, now: datetime) -> Iterator[Problem]:
+    if log.bodies_until is None:
+        return
+    if log.bodies_until.tzinfo is None:
+        yield Problem(
+            setting="log.bodies_until", says="has no offset from UTC; expected for example 2026-01-31T06:00:00Z"
+        )
+    elif log.bodies_until > now + timedelta(days=1):
+        yield Problem(
+            setting="log.bodies_until", says=f"{log.bodies_until} is more than a day ahead; expected at most 24 h"
+        )
+
+
+# ---- what stops nothing, and should be said -------------------------------------------------------------------------
+
+
+def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
+    for name, account in settings.accounts.items():
+        if account.mode == "single" and "bulk_size" in account.model_fields_set:
+            yield f'accounts.{name}.bulk_size: no effect while mode = "single"'
+        if account.mode == "single" and account.rate.linger:
+            yield f'accounts.{name}.rate.linger: no effect while mode = "single"'
+        if account.rate.strict and "floor_per_second" in account.rate.model_fields_set:
+            yield f"accounts.{name}.rate.floor_per_second: rarely reached while rate.strict = true"
+    for name, target in settings.targets.items():
+        if not target.enabled and {"price_sync", "allow_eans_file"} & target.model_fields_set:
+            yield f"targets.{name}: price_sync and allow_eans_file have no effect while enabled = false"
+    if settings.log.bodies_until is not None and settings.log.bodies_until <= now:
+        yield "log.bodies_until: is over, no bodies are logged"
+    if not settings.health.enabled and {"host", "port"} & settings.health.model_fields_set:
+        yield "health.host, health.port: no effect while enabled = false"
+
+
+def _warnings(settings: Settings) -> Iterator[str]:
+    """Kaufland's text says 32 and 64 characters, but its own example client key has 31: said, never refused."""
+    for name, account in settings.accounts.items():
+        for key, length in (("client_key", 32), ("secret_key", 64)):
+            text = read_key(getattr(account, f"{key}_file"), getattr(account, key))
+            if len(text) != length and not account.simulator:
+                yield f"accounts.{name}.{key}: has {len(text)} characters, usual are {length}"
+
+
+def read_key(file: Path | None, value: Any) -> str:
+    """The key as it is now. Raises OSError where the file is gone."""
+    text = file.read_text(encoding="ascii") if file is not None else value.get_secret_value()
+    return str(text).removesuffix("\n").removesuffix("\r")
+
+
+def _message(file: Path | None, problems: Sequence[Problem]) -> str:
+    where = f"in {file}" if file is not None else "in the environment (no configuration file is named)"
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return "\n".join([f"{count} {where}:", *(f"  {problem}" for problem in problems)])

@@ -1,0 +1,233 @@
+"""The settings, section by section: names, bounds, defaults, and what each means.
+
+pydantic stands here because a person wrote what enters. The doc string below a field is its documentation:
+``connector config show`` and the README's table are made from it. Durations are ``250ms``, ``60s``, ``6h``, ``7d``,
+``inf`` or a number of seconds, and are seconds inside. Pure.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
+
+from connector.marketplace import Condition
+from connector.settings.duration import Duration
+
+
+class Section(BaseModel):
+    """A table of the file. Unknown keys are refused: a typing error must not become a silent default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+TopicName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
+InstanceId = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,200}$")]
+
+
+def start_position(written: object) -> object:
+    """``earliest``, ``latest``, or a moment with its offset from UTC."""
+    if written in ("earliest", "latest"):
+        return written
+    try:
+        moment = datetime.fromisoformat(written) if isinstance(written, str) else written
+    except ValueError:
+        moment = None
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise ValueError("expected earliest, latest, or a time such as 2026-01-31T06:00:00Z")
+    return moment
+
+
+class Guarantee(StrEnum):
+    """The words of Kafka Streams."""
+
+    EXACTLY_ONCE_V2 = "exactly_once_v2"
+    AT_LEAST_ONCE = "at_least_once"
+
+
+class Kafka(Section):
+    bootstrap_servers: Text
+    """Brokers to start from, host:port, separated by commas."""
+    group: Text
+    """Consumer group: every process of it shares the work and the rate."""
+    start: Annotated[Literal["earliest", "latest"] | datetime, BeforeValidator(start_position)]
+    """Where a new group begins: earliest, latest, or a time. There is no default: this is for a person to say."""
+    instance_id: InstanceId
+    """Stable name of this process's slot (a StatefulSet's pod name), unique in the group; the transactional.id."""
+    static_membership: bool = False
+    """Also send instance_id as group.instance.id: a restart within the session moves no partition."""
+    group_protocol: Literal["classic", "consumer"] = "classic"
+    """consumer is KIP-848; a frozen member is told nothing there, so classic is the safer one."""
+    properties: Mapping[str, str | int | float | bool] = {}
+    """librdkafka's own settings, for TLS and SASL. Passwords: see properties_from_files."""
+    properties_from_files: Mapping[str, Path] = {}
+    """librdkafka's settings whose value is a file's content, such as sasl.password."""
+
+
+class Registry(Section):
+    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
+    """Schema registry with the Confluent REST API; Apicurio: its address and /apis/ccompat/v7."""
+    timeout: Duration = 5.0
+    """Longest wait for one answer."""
+
+
+class Topics(Section):
+    prefix: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,100}$")] = "kaufland"
+    """First part of every topic's default name, <prefix>.<dataset>.v1."""
+    key_format: Literal["string", "avro"] = "string"
+    """avro: keys are a string in Confluent framing."""
+    offer_changes: TopicName | None = None
+    """Input: any topic that is not compacted. Default: <prefix>.offer-changes.v1"""
+    offer_results: TopicName | None = None
+    """Default: <prefix>.offer-results.v1"""
+    offers_not_found: TopicName | None = None
+    """Default: <prefix>.offers-not-found.v1"""
+    offer_state: TopicName | None = None
+    """Compacted, with as many partitions as offer_changes. Default: <prefix>.offer-state.v1"""
+    marketplace_calls: TopicName | None = None
+    """Default: <prefix>.marketplace-calls.v1"""
+
+
+class Processing(Section):
+    guarantee: Guarantee = Guarantee.EXACTLY_ONCE_V2
+    """at_least_once: rows may repeat."""
+    session: Duration = 15.0
+    """The group gives a silent process's partitions away after this long."""
+    lease: Duration = 4.0
+    """A process sends only while its last successful commit is younger. lease + call_deadline < session."""
+    call_deadline: Duration = 6.0
+    """Total time of one call to the marketplace."""
+    grace: Duration = 1.0
+    """How much longer than its deadline a lost call may still be carried out."""
+    read_ahead: Annotated[int, Field(ge=1)] = 20_000
+    """Offsets that intake may be ahead of what is durable, per partition."""
+    checkpoint_min: Duration = 0.05
+    """Shortest time between two checkpoints."""
+    max_outputs: Annotated[int, Field(ge=1)] = 20_000
+    """Outputs kept back before intake pauses."""
+    max_awake: Annotated[int, Field(ge=1)] = 50_000
+    """Lanes awake before intake pauses."""
+    retry_budget: Annotated[int, Field(ge=1)] = 8
+    """Answered attempts of one item before it FAILED; pauses do not count."""
+    retry_base: Duration = 0.5
+    """First wait between two attempts; each further one is longer, with jitter."""
+    retry_cap: Duration = 30.0
+    """Longest wait between two attempts."""
+    age_step: Duration = 10.0
+    """A waiting change gains one rank for each such step of its age."""
+    stall: Duration = 60.0
+    """Undone work without progress for so long is said loudly."""
+    drain_budget: Annotated[Duration, Field(gt=0, lt=600)] = 10.0
+    """On SIGTERM and hand-over: longest time for what is under way to end and become durable."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 64
+    """Most calls in flight, over all accounts: a thread and a connection each, made when needed."""
+
+
+class Offers(Section):
+    default_target: Text | None = None
+    """Target of an event that names none; without it such an event is REJECTED."""
+    default_condition: Condition | None = None
+    """Condition of an event that names none; without it such an event is REJECTED."""
+    not_found_grace: Duration = 60.0
+    """A new offer becomes visible after minutes: look once more after this long, then NOT_FOUND."""
+    recheck: Annotated[Duration, Field(gt=0)] = 6 * 3600.0
+    """What was not found, and still stands undone, is looked up again this often."""
+
+
+class Rate(Section):
+    strict: bool = False
+    """Hold each slot until answer + 1 s: proves the limit, costs about 5 % of it."""
+    linger: Annotated[Duration, Field(lt=60)] = 0.0
+    """Wait this long for company while nothing urgent waits: fewer, fuller calls."""
+    floor_per_second: Annotated[float, Field(gt=0)] = 1.0
+    """After 429 the pace is halved, never below this."""
+    reserve: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    """Share of the ceiling kept for the command line."""
+
+
+class Account(Section):
+    client_key_file: Path | None = None
+    """File with the client key (Seller Portal: Settings > API Access > Generate API Keys)."""
+    secret_key_file: Path | None = None
+    """File with the secret key. It is read again while the account is paused by 401."""
+    client_key: SecretStr | None = None
+    """The key itself; from the environment only."""
+    secret_key: SecretStr | None = None
+    """The key itself; from the environment only."""
+    playground: bool = False
+    """Send everything to Kaufland's sandbox; production can then not be reached."""
+    base_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    """Default: production. Only Kaufland's own hosts are allowed, unless simulator is on."""
+    simulator: bool = False
+    """base_url is a simulator: any host, no TLS needed, no API limit assumed."""
+    requests_per_second: Annotated[float, Field(gt=0)] = 100.0
+    """Ceiling of the account over all processes; the API's own limit is 111."""
+    rate: Rate = Rate()
+    mode: Literal["batch", "single"] = "batch"
+    """batch: POST /units/bulk; single: one PATCH per offer."""
+    bulk_size: Annotated[int, Field(ge=1)] = 150
+    """Most offers in one call of mode batch; 150 is the API's own limit."""
+    buffer_pct: Annotated[int, Field(ge=0, le=100)] = 0
+    """Safety stock: floor(stock * (100 - pct) / 100) is sent."""
+    stock_sends_price: Literal["never", "known"] = "never"
+    """known: a stock change carries the last accepted price along, for accounts whose stock alone is refused."""
+    user_agent: Text | None = None
+    """Default: product and version."""
+
+
+class Target(Section):
+    account: Text
+    """One of [accounts]."""
+    storefront: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[a-zA-Z]{2}$")]
+    """Two letters: de, at, cz, sk, pl, ..."""
+    enabled: bool = True
+    """Off: its events end as SUPPRESSED, the others flow."""
+    price_sync: bool = True
+    """Off: prices end as SUPPRESSED, stock still flows."""
+    allow_eans_file: Path | None = None
+    """Only these EANs are sent, one a line; the rest end as SUPPRESSED."""
+
+
+class Trust(Section):
+    stock: Duration = 6 * 3600.0
+    """An equal value is not sent again while its acceptance is younger: 0 = always send, inf = trust for ever."""
+    price: Duration = 7 * 86400.0
+    handling_time: Duration = 7 * 86400.0
+
+
+class Health(Section):
+    host: Text = "127.0.0.1"
+    """Where /livez, /readyz, /status and /metrics listen; 0.0.0.0 in a container."""
+    port: Annotated[int, Field(ge=0, le=65535)] | None = 8080
+    """0 = any free port."""
+    enabled: bool = True
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+    """auto: console on a terminal, JSON elsewhere."""
+    bodies_until: datetime | None = None
+    """Request and response bodies go into marketplace-calls until then, at most a day ahead; then it ends by itself."""
+
+
+class Settings(Section):
+    """All of it, frozen. Made by ``connector.settings.load`` alone, which has checked what hangs together."""
+
+    kafka: Kafka
+    registry: Registry
+    topics: Topics = Topics()
+    processing: Processing = Processing()
+    offers: Offers = Offers()
+    accounts: Mapping[str, Account]
+    targets: Mapping[str, Target]
+    trust: Trust = Trust()
+    health: Health = Health()
+    log: Log = Log()
+
+
+TABLES_BY_NAME = ("accounts", "targets")
+"""Sections that hold one table per name of the person's own choosing."""

@@ -1,0 +1,73 @@
+"""What is wrong with a configuration, in words: the setting, what was found, what was expected. Pure.
+
+A value is repeated only where it cannot be a secret.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+SECRET_NAME = re.compile(r"secret|password|passwd|token|credential|client_key|\.pem$|sasl\.jaas", re.IGNORECASE)
+"""Names of settings and of librdkafka's properties whose values never appear anywhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One line for the person who wrote the configuration."""
+
+    setting: str
+    says: str
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.says}"
+
+
+def is_secret(setting: str) -> bool:
+    return bool(SECRET_NAME.search(setting)) and not setting.endswith("_file")
+
+
+def of_validation(error: ValidationError, section: type[BaseModel], path: Sequence[str]) -> Iterator[Problem]:
+    """Every problem pydantic found in one table of the file."""
+    for row in error.errors(include_url=False):
+        setting = ".".join([*path, *(str(part) for part in row["loc"])])
+        yield Problem(setting=setting, says=_says(setting, dict(row), section))
+
+
+def unknown(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
+    return f"is not a setting; {hint}"
+
+
+def _says(setting: str, row: Mapping[str, Any], section: type[BaseModel]) -> str:
+    fields = _fields_at(section, row["loc"][:-1])
+    name = str(row["loc"][-1]) if row["loc"] else ""
+    if row["type"] == "extra_forbidden":
+        return unknown(name, list(fields))
+    meaning = (fields[name].description or "") if name in fields else ""
+    if row["type"] == "missing":
+        return f"is missing. {meaning}".strip()
+    found = "" if is_secret(setting) else f"{row['input']!r}: "
+    return f"{found}{_expected(row)}. {meaning}".strip()
+
+
+def _expected(row: Mapping[str, Any]) -> str:
+    message = str(row["msg"]).removeprefix("Value error, ")
+    if row["type"] == "string_pattern_mismatch":
+        return f"expected the form {row['ctx']['pattern']}"
+    return message.replace("Input should", "should")
+
+
+def _fields_at(section: type[BaseModel], loc: Sequence[int | str]) -> Mapping[str, Any]:
+    """The known fields of the table that holds the setting at ``loc``."""
+    for part in loc:
+        field = section.model_fields.get(str(part))
+        inner = field.annotation if field is not None else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        section = inner
+    return section.model_fields

@@ -1,0 +1,52 @@
+"""The effective settings as a person may see them: secrets as fingerprints. Pure."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from connector.settings.model import Settings
+from connector.settings.problems import is_secret
+
+OWN = ("instance_id", "health")
+"""What may differ between processes of one group, and is left out of the digest."""
+
+
+def masked(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Every setting with its value in words, in the order of the file; no secret among them."""
+    yield from _walk(settings.model_dump(), ())
+
+
+def digest(settings: Settings) -> str:
+    """The same for processes that are configured alike; travels with every result. No secret goes into it."""
+    rows = [
+        row
+        for row in _walk(settings.model_dump(), ())
+        if not is_secret(row[0]) and not set(row[0].split(".")) & set(OWN)
+    ]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
+
+
+def fingerprint(secret: str) -> str:
+    """Enough to tell two keys apart, and nothing to sign with."""
+    return "sha256:" + hashlib.sha256(secret.encode()).hexdigest()[:8]
+
+
+def _walk(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for name, value in table.items():
+        here = (*path, name)
+        if isinstance(value, Mapping):
+            yield from _walk(value, here)
+        elif value is not None:
+            yield ".".join(here), _word(".".join(here), value)
+
+
+def _word(setting: str, value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return f"*** ({fingerprint(value.get_secret_value())})"
+    if is_secret(setting) and not isinstance(value, Path):
+        return "***"
+    return str(value) if isinstance(value, Path | str) else json.dumps(value, default=str)

@@ -1,0 +1,312 @@
+"""A file and the environment become one object, or one message with every problem."""
+
+import contextlib
+import math
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.marketplace import Condition
+from connector.settings.convert import pace, policy
+from connector.settings.duration import seconds
+from connector.settings.load import Facts, Loaded, load, read_key
+from connector.settings.model import Guarantee
+from connector.settings.show import digest, masked
+from streams.errors import SettingsError
+
+NOW = datetime(2026, 1, 31, 6, 0, tzinfo=UTC)
+FACTS = Facts(
+    storefronts={"de": "EUR", "at": "EUR", "cz": "CZK"},
+    calls_per_second=111,
+    bulk_limit=150,
+    production="https://sellerapi.kaufland.com/v2",
+    playground="https://sellerapi-playground.kaufland.com/v2",
+)
+CLIENT_KEY = "canary-client-key-0123456789abcd"
+SECRET_KEY = "canary-secret-key-" + "0123456789abcdef" * 2 + "0123456789abcd"
+
+MINIMAL = """
+[kafka]
+bootstrap_servers = "127.0.0.1:9092"
+group = "offers"
+start = "earliest"
+instance_id = "connector-0"
+[registry]
+url = "http://127.0.0.1:8081"
+[accounts.main]
+client_key_file = "client_key"
+secret_key_file = "secret_key"
+[targets.shop-de]
+account = "main"
+storefront = "de"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "client_key").write_text(CLIENT_KEY + "\n")
+    (tmp_path / "secret_key").write_text(SECRET_KEY + "\n")
+    return tmp_path
+
+
+def read(folder: Path, text: str = MINIMAL, environ: Mapping[str, str] | None = None) -> Loaded:
+    file = folder / "connector.toml"
+    file.write_text(text)
+    return load(file, environ or {}, NOW, FACTS)
+
+
+def problems(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> list[str]:
+    with pytest.raises(SettingsError) as refused:
+        read(folder, text, environ)
+    return [line.strip() for line in str(refused.value).splitlines()[1:]]
+
+
+def test_a_minimal_file_has_the_documented_defaults(folder: Path) -> None:
+    settings = read(folder).settings
+
+    assert settings.processing.guarantee is Guarantee.EXACTLY_ONCE_V2
+    assert settings.accounts["main"].requests_per_second == 100
+    assert settings.accounts["main"].mode == "batch"
+    assert settings.accounts["main"].stock_sends_price == "never"
+    assert settings.trust.stock == 6 * 3600
+    assert settings.offers.not_found_grace == 60
+    assert settings.log.bodies_until is None
+    assert policy(settings.processing).lease_s == 4
+    assert pace(settings.accounts["main"]).strict is False
+
+
+def test_five_errors_are_five_lines_in_one_message(folder: Path) -> None:
+    text = (
+        MINIMAL.replace('start = "earliest"\n', "")
+        .replace('storefront = "de"', 'storefront = "ger"')
+        .replace('account = "main"', 'account = "mian"')
+        .replace('group = "offers"', 'group = "offers"\ngruop = "x"')
+        .replace("[targets.shop-de]", "requests_per_second = 0\n[targets.shop-de]")
+    )
+
+    found = problems(folder, text)
+
+    assert len(found) == 5
+    assert [line.partition(":")[0] for line in sorted(found)] == [
+        "accounts.main.requests_per_second",
+        "kafka.gruop",
+        "kafka.start",
+        "targets.shop-de.account",
+        "targets.shop-de.storefront",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (("group =", "gruop ="), "kafka.gruop: is not a setting; did you mean group?"),
+        (("[registry]", "[registri]"), "registri: is not a setting; did you mean registry?"),
+        (('start = "earliest"', 'start = "yesterday"'), "expected earliest, latest, or a time such as"),
+        (('start = "earliest"', "start = 2026-01-31T06:00:00"), "expected earliest, latest, or a time such as"),
+        (('storefront = "de"', 'storefront = "xx"'), "'xx' is not a storefront; known: at, cz, de"),
+        (('storefront = "de"', 'storefront = "deu"'), "'deu' is not a storefront; known: at, cz, de"),
+        (('account = "main"', 'account = "other"'), "'other' is not onboarded; [accounts] has: main"),
+        (('"secret_key"', '"gone"'), "accounts.main.secret_key_file: "),
+        (('secret_key_file = "secret_key"', ""), "neither is there; expected either secret_key_file or CONNECTOR__"),
+        (('secret_key_file = "secret_key"', 'secret_key = "x"'), "a secret does not belong into this file"),
+        (("[registry]", '[kafka.properties]\n"sasl.password" = "x"\n[registry]'), "properties_from_files"),
+        (("[registry]", '[kafka.properties]\n"group.id" = "x"\n[registry]'), "is set by the connector itself"),
+        (("[registry]", '[processing]\nlease = "10s"\n[registry]'), "processing: lease_s + call_deadline_s must be"),
+        (("[registry]", '[processing]\nlease = "soon"\n[registry]'), "processing.lease: 'soon': expected a duration"),
+        (("[registry]", '[offers]\ndefault_target = "x"\n[registry]'), "'x' is not a target; [targets] has: shop-de"),
+        (("[registry]", "[log]\nbodies_until = 2026-02-02T06:00:00Z\n[registry]"), "more than a day ahead"),
+        (("[registry]", "[log]\nbodies_until = 2026-01-31T06:00:00\n[registry]"), "has no offset from UTC"),
+        (("[targets", "requests_per_second = 112\n[targets"), "112.0 is above the API's limit; expected at most 111"),
+        (("[targets", "bulk_size = 151\n[targets"), "151 is above the API's limit; expected at most 150"),
+        (("[targets", "bulk_size = 0\n[targets"), "accounts.main.bulk_size: 0"),
+        (("[targets", "buffer_pct = 101\n[targets"), "accounts.main.buffer_pct: 101"),
+        (("[targets", 'base_url = "https://evil.test/v2"\n[targets'), "expected https://sellerapi.kaufland.com/v2"),
+        (("[targets", "simulator = true\n[targets"), "base_url: is missing; simulator = true needs its address"),
+        (("[targets", "rate = {floor_per_second = 200}\n[targets"), "200.0 is above requests_per_second"),
+        (("[targets.shop-de]", "[accounts.idle]\n[targets.shop-de]"), "accounts.idle: no target leads to it"),
+        (("[targets.shop-de]\n", "[targets.b]\naccount='main'\nstorefront='DE'\n[targets.shop-de]\n"), "both mean"),
+    ],
+)
+def test_each_problem_names_setting_fault_and_expectation(folder: Path, change: tuple[str, str], line: str) -> None:
+    found = problems(folder, MINIMAL.replace(*change))
+
+    assert any(line in problem for problem in found), found
+
+
+def test_with_the_playground_on_production_is_refused_as_an_address(folder: Path) -> None:
+    text = MINIMAL.replace("[targets", 'playground = true\nbase_url = "https://sellerapi.kaufland.com/v2"\n[targets')
+
+    assert "expected https://sellerapi-playground.kaufland.com/v2" in problems(folder, text)[0]
+
+
+def test_a_problem_in_an_account_does_not_make_its_targets_look_wrong(folder: Path) -> None:
+    found = problems(folder, MINIMAL.replace("[targets", 'mode = "bulk"\n[targets'))
+
+    assert len(found) == 1
+    assert found[0].startswith("accounts.main.mode: 'bulk'")
+
+
+def test_a_file_that_is_no_toml_is_one_clear_problem_among_the_rest(folder: Path) -> None:
+    found = problems(folder, "[kafka\n")
+
+    assert "is not TOML" in found[0]
+
+
+def test_without_any_configuration_every_needed_setting_is_named() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(None, {}, NOW, FACTS)
+
+    text = str(refused.value)
+    for setting in ("kafka.bootstrap_servers", "kafka.group", "kafka.start", "registry.url", "accounts", "targets"):
+        assert f"  {setting}: " in text
+
+
+def test_the_environment_overrides_the_file(folder: Path) -> None:
+    environ = {
+        "CONNECTOR__KAFKA__BOOTSTRAP_SERVERS": "broker:9092",
+        "CONNECTOR__ACCOUNTS__MAIN__RATE__STRICT": "true",
+        "CONNECTOR__ACCOUNTS__MAIN__REQUESTS_PER_SECOND": "50",
+        "CONNECTOR__TARGETS__SHOP_DE__STOREFRONT": "AT",
+        "CONNECTOR__KAFKA__PROPERTIES": '{"security.protocol": "SSL"}',
+        "CONNECTOR__TRUST__PRICE": "inf",
+        "HOME": "/nowhere",
+    }
+
+    settings = read(folder, environ=environ).settings
+
+    assert settings.kafka.bootstrap_servers == "broker:9092"
+    assert settings.accounts["main"].rate.strict is True
+    assert settings.accounts["main"].requests_per_second == 50
+    assert settings.targets["shop-de"].storefront == "at"
+    assert settings.kafka.properties == {"security.protocol": "SSL"}
+    assert settings.trust.price == math.inf
+
+
+def test_a_typing_error_in_the_environment_is_refused_too(folder: Path) -> None:
+    found = problems(folder, MINIMAL, {"CONNECTOR__KAFKAA__GROUP": "x", "CONNECTOR__KAFKA__GROPU": "x"})
+
+    assert "kafkaa: is not a setting; did you mean kafka?" in found
+    assert "kafka.gropu: is not a setting; did you mean group?" in found
+
+
+def test_a_secret_comes_from_a_file_or_the_environment(folder: Path) -> None:
+    text = MINIMAL.replace('secret_key_file = "secret_key"', "")
+
+    account = read(folder, text, {"CONNECTOR__ACCOUNTS__MAIN__SECRET_KEY": SECRET_KEY}).settings.accounts["main"]
+
+    assert read_key(account.secret_key_file, account.secret_key) == SECRET_KEY
+    assert read_key(account.client_key_file, account.client_key) == CLIENT_KEY
+
+
+def test_a_secret_given_twice_is_refused(folder: Path) -> None:
+    found = problems(folder, MINIMAL, {"CONNECTOR__ACCOUNTS__MAIN__SECRET_KEY": SECRET_KEY})
+
+    assert "both are there" in found[0]
+
+
+@pytest.mark.parametrize("key", ["", "two words", "schlüssel", "a\tb", "x\n"])
+def test_a_key_that_could_never_sign_is_refused_without_being_shown(folder: Path, key: str) -> None:
+    text = MINIMAL.replace('secret_key_file = "secret_key"', "")
+
+    found = problems(folder, text, {"CONNECTOR__ACCOUNTS__MAIN__SECRET_KEY": key})
+
+    assert found == ["accounts.main.secret_key: expected printable ASCII, without blanks or newlines"]
+
+
+def test_an_unusual_length_of_a_key_only_warns(folder: Path) -> None:
+    (folder / "client_key").write_text("k" * 31)
+
+    assert read(folder).warnings == ("accounts.main.client_key: has 31 characters, usual are 32",)
+
+
+def test_relative_paths_are_meant_from_the_folder_of_the_file(folder: Path) -> None:
+    assert read(folder).settings.accounts["main"].secret_key_file == folder / "secret_key"
+
+
+def test_settings_without_effect_are_said(folder: Path) -> None:
+    text = (
+        MINIMAL.replace("[targets", 'mode = "single"\nbulk_size = 10\n[targets')
+        + "enabled = false\nprice_sync = false\n"
+    )
+
+    ignored = read(folder, text + "[log]\nbodies_until = 2026-01-30T06:00:00Z\n").ignored
+
+    assert ignored == (
+        'accounts.main.bulk_size: no effect while mode = "single"',
+        "targets.shop-de: price_sync and allow_eans_file have no effect while enabled = false",
+        "log.bodies_until: is over, no bodies are logged",
+    )
+
+
+def test_no_secret_is_shown_anywhere(folder: Path) -> None:
+    (folder / "sasl").write_text("canary-password")
+    text = MINIMAL.replace("[registry]", '[kafka.properties_from_files]\n"sasl.password" = "sasl"\n[registry]')
+    text = text.replace('secret_key_file = "secret_key"', "")
+
+    loaded = read(folder, text, {"CONNECTOR__ACCOUNTS__MAIN__SECRET_KEY": SECRET_KEY})
+
+    shown = "\n".join(
+        [repr(loaded), str(loaded), repr(loaded.settings.model_dump()), str(dict(masked(loaded.settings)))]
+    )
+    assert "canary" not in shown
+    assert "sha256:" in dict(masked(loaded.settings))["accounts.main.secret_key"]
+
+
+def test_a_problem_beside_a_secret_does_not_repeat_it(folder: Path) -> None:
+    found = problems(
+        folder, MINIMAL, {"CONNECTOR__ACCOUNTS__MAIN__SECRET_KEY__X": "canary", "CONNECTOR__KAFKA__START": ""}
+    )
+
+    assert "canary" not in str(found)
+
+
+def test_the_digest_is_of_what_the_group_shares(folder: Path) -> None:
+    ours = digest(read(folder).settings)
+
+    assert digest(read(folder, environ={"CONNECTOR__KAFKA__INSTANCE_ID": "connector-1"}).settings) == ours
+    assert digest(read(folder, environ={"CONNECTOR__HEALTH__PORT": "0"}).settings) == ours
+    assert digest(read(folder, environ={"CONNECTOR__TRUST__PRICE": "0"}).settings) != ours
+
+
+def test_a_default_condition_is_one_of_the_contract(folder: Path) -> None:
+    settings = read(folder, environ={"CONNECTOR__OFFERS__DEFAULT_CONDITION": "USED_GOOD"}).settings
+
+    assert settings.offers.default_condition is Condition.USED_GOOD
+    assert "default_condition" in problems(folder, MINIMAL, {"CONNECTOR__OFFERS__DEFAULT_CONDITION": "good"})[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("250ms", 0.25),
+        ("60s", 60),
+        ("5m", 300),
+        ("6h", 21_600),
+        ("7d", 604_800),
+        ("1.5", 1.5),
+        (2, 2),
+        ("inf", math.inf),
+    ],
+)
+def test_durations_are_written_as_people_write_them(written: str | int, expected: float) -> None:
+    assert seconds(written) == expected
+
+
+@given(st.one_of(st.text(), st.floats(max_value=-0.001), st.booleans(), st.none(), st.binary()))
+def test_whatever_is_no_duration_is_a_value_error_and_no_other(written: object) -> None:
+    with contextlib.suppress(ValueError):
+        assert seconds(written) >= 0
+
+
+@given(st.text(max_size=200))
+def test_no_file_content_crashes_the_reader(text: str) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "connector.toml"
+        file.write_text(text, encoding="utf-8", errors="surrogateescape")
+        with pytest.raises(SettingsError):
+            load(file, {}, NOW, FACTS)
