@@ -1,0 +1,1 @@
+"""The Kaufland Marketplace Seller API v2 behind the ``Marketplace`` port."""

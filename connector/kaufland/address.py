@@ -1,0 +1,70 @@
+"""Where requests may go: production, the playground, and a simulator on this machine. Pure.
+
+Nothing else is reachable, whatever a configuration says; the playground mode makes production unreachable.
+"""
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+PRODUCTION = "https://sellerapi.kaufland.com/v2"
+PLAYGROUND = "https://sellerapi-playground.kaufland.com/v2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A base address from the allow-list."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def base(self) -> str:
+        """Without a trailing slash; the port only where it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}{self.path}"
+
+    def allows(self, scheme: str, host: str, port: int | None) -> bool:
+        """Whether a request with these parts stays at this address."""
+        return (scheme, host, port or _PORTS.get(scheme)) == (self.scheme, self.host, self.port)
+
+
+_PORTS = {"https": 443, "http": 80}
+
+
+def address(base_url: str | None = None, *, playground: bool = False, dev: bool = False) -> Address:
+    """The address that a configuration means; None = production, or the playground in its mode.
+
+    ``dev`` allows plain HTTP to this machine. Raises ValueError with what is allowed.
+    """
+    given = (base_url or (PLAYGROUND if playground else PRODUCTION)).rstrip("/")
+    if given == PRODUCTION and playground:
+        raise ValueError("playground mode is on, and the base address is that of production")
+    if given not in (PRODUCTION, PLAYGROUND) and not (dev and _on_this_machine(given)):
+        local = ", or http:// to this machine (127.0.0.1, ::1, localhost)" if dev else ""
+        raise ValueError(f"base address {base_url!r} is not allowed; allowed are {PRODUCTION}, {PLAYGROUND}{local}")
+    parts = urlsplit(given)
+    return Address(
+        scheme=parts.scheme, host=parts.hostname or "", port=parts.port or _PORTS[parts.scheme], path=parts.path
+    )
+
+
+def _on_this_machine(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        plain = parts.scheme == "http" and not (parts.username or parts.password or parts.query or parts.fragment)
+        return plain and (parts.port is None or parts.port > 0) and _is_loopback(parts.hostname or "")
+    except ValueError:
+        return False
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

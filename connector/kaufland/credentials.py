@@ -1,0 +1,151 @@
+"""Keys of an account: read from files, read again while the marketplace refuses them, never shown.
+
+A secret leaves this module for one purpose, to sign; what output may show is a fingerprint.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import NoReturn
+
+from streams.errors import SettingsError
+
+CLIENT_KEY_LENGTH = 32
+SECRET_KEY_LENGTH = 64
+"""As the documentation says; its own example of a client key has 31 characters, so another length is but a notice."""
+
+
+class Secret:
+    """A text that shows itself to nobody who does not say ``reveal``."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def fingerprint(self) -> str:
+        """Eight hex digits that tell two keys apart and give neither away."""
+        return hashlib.sha256(b"fingerprint:" + self._text.encode()).hexdigest()[:8]
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __len__(self) -> int:
+        return len(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self.fingerprint()))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not serialised")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPair:
+    """Both keys, as they were read together."""
+
+    client_key: Secret
+    secret_key: Secret
+
+    def fingerprint(self) -> str:
+        """``client/secret``, for output."""
+        return f"{self.client_key.fingerprint()}/{self.secret_key.fingerprint()}"
+
+
+class Credentials:
+    """One account's keys. Any thread; the pair is replaced as a whole.
+
+    ``notices`` says what a person should look at: trimmed white space, an unusual length, a refused new file.
+    """
+
+    def __init__(self, client_key: Callable[[], str], secret_key: Callable[[], str]) -> None:
+        """Reads both. Raises SettingsError that names every fault, and shows no key."""
+        self._sources = (client_key, secret_key)
+        self._lock = Lock()
+        self._pair, self.notices = _read(self._sources)
+
+    @classmethod
+    def from_files(cls, client_key: Path, secret_key: Path) -> "Credentials":
+        """Raises SettingsError; UTF-8 files with nothing but the key in them."""
+        return cls(_file(client_key), _file(secret_key))
+
+    @classmethod
+    def of(cls, client_key: str, secret_key: str) -> "Credentials":
+        """Keys that are there already and never change."""
+        return cls(lambda: client_key, lambda: secret_key)
+
+    @property
+    def current(self) -> KeyPair:
+        return self._pair
+
+    def reload(self) -> bool:
+        """Read again; True = another pair is in force. A bad file is refused with a notice, the old pair stays."""
+        with self._lock:
+            try:
+                pair, notices = _read(self._sources)
+            except SettingsError as refused:
+                self.notices = (f"new keys refused, the old ones stay: {refused}",)
+                return False
+            changed = pair != self._pair
+            self._pair, self.notices = pair, notices
+            return changed
+
+    def __repr__(self) -> str:
+        return f"Credentials({self._pair.fingerprint()})"
+
+
+def _file(path: Path) -> Callable[[], str]:
+    def read() -> str:
+        try:
+            return path.read_text(encoding="utf-8")
+        except OSError as failed:
+            raise SettingsError(f"{path}: {failed.strerror or type(failed).__name__}") from None
+        except UnicodeDecodeError:
+            raise SettingsError(f"{path}: not text") from None
+
+    return read
+
+
+def _read(sources: tuple[Callable[[], str], Callable[[], str]]) -> tuple[KeyPair, tuple[str, ...]]:
+    faults: list[str] = []
+    notices: list[str] = []
+    keys: list[Secret] = []
+    for name, source, length in zip(
+        ("client key", "secret key"), sources, (CLIENT_KEY_LENGTH, SECRET_KEY_LENGTH), strict=True
+    ):
+        try:
+            keys.append(_key(name, source(), length, notices))
+        except SettingsError as fault:
+            faults.append(str(fault))
+    if faults:
+        raise SettingsError("; ".join(faults))
+    return KeyPair(client_key=keys[0], secret_key=keys[1]), tuple(notices)
+
+
+def _key(name: str, text: str, length: int, notices: list[str]) -> Secret:
+    key = text.strip()
+    if not key:
+        raise SettingsError(f"{name} is empty")
+    if not key.isascii():
+        raise SettingsError(f"{name} holds characters that are not ASCII")
+    if not key.isprintable() or " " in key:
+        raise SettingsError(f"{name} holds white space or control characters inside")
+    if key != text:
+        notices.append(f"{name}: white space around it was trimmed")
+    if len(key) != length:
+        notices.append(f"{name} has {len(key)} characters, usual are {length}")
+    return Secret(key)

@@ -1,0 +1,111 @@
+"""Pydantic models of the bodies we send and read, as far as we send and read them. Pure.
+
+Sent bodies are strict and forbid everything that is not listed: what is not here cannot be sent. Answers are strict in
+what they list, tolerate what they don't, and keep values of open sets (status, condition, currency) as raw text.
+Source: OpenAPI document of the Seller API, 2.27.0 with the changes up to 2.44.0.
+"""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_MAX_PRICE = (
+    2_500_000_000  # the highest ceiling of any currency, in minor units; each storefront's own is reference data
+)
+
+UnitId = Annotated[int, Field(ge=1, lt=2**63)]
+
+
+class _Sent(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
+class UnitPatch(_Sent):
+    """``UnitPatchRequest``, less everything that we never write."""
+
+    listing_price: int | None = Field(default=None, ge=1, le=_MAX_PRICE)
+    amount: int | None = Field(default=None, ge=0, lt=2**31)
+    handling_time: int | None = Field(default=None, ge=0, le=100)
+
+
+class ProductAnswer(_Read):
+    """``Product`` as embedded in a unit."""
+
+    eans: list[str] = Field(default_factory=list)
+
+
+class UnitAnswer(_Read):
+    """``UnitEmbedded`` and ``Unit``."""
+
+    id_unit: UnitId
+    status: str | None = None
+    currency: str | None = None
+    condition: str | int | None = None
+    listing_price: int | None = None
+    amount: int | None = None
+    handling_time: int | None = None
+    id_offer: str | None = None
+    storefront: str | None = None
+    fulfillment_type: str | None = None
+    product: ProductAnswer | None = None
+
+
+class Pagination(_Read):
+    offset: int = Field(ge=0)
+    limit: int = Field(ge=0)
+    total: int = Field(ge=0)
+
+
+class UnitsPage(_Read):
+    """``CollectionApiResponse_UnitEmbedded_``."""
+
+    data: list[UnitAnswer]
+    pagination: Pagination | None = None
+
+
+class OneUnit(_Read):
+    """``ApiResponse_Unit_``."""
+
+    data: UnitAnswer
+
+
+class ErrorDetail(_Read):
+    field: str = ""
+    message: str = ""
+
+
+class ErrorAnswer(_Read):
+    """``ErrorResponse``; some answers carry a message alone, older ones no type."""
+
+    type: str | None = None
+    message: str
+    errors: list[ErrorDetail] = Field(default_factory=list)
+
+
+class BulkEntry(_Read):
+    """One element of ``UnitsBulkUpdateResponse``: the three shapes in one."""
+
+    id_unit: UnitId
+    status_code: int | float = Field(ge=100, lt=1000, allow_inf_nan=False)
+    unit: UnitAnswer | None = None
+    message: str = ""
+    key: str = ""
+    errors: list[ErrorDetail] = Field(default_factory=list)
+
+
+class PingData(_Read):
+    message: str
+
+
+class PingAnswer(_Read):
+    data: PingData
+
+
+class StorefrontsAnswer(_Read):
+    """``ApiResponse_string-Array_`` of ``GET /info/storefront``."""
+
+    data: list[str]

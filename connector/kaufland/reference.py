@@ -1,0 +1,169 @@
+"""Storefronts, currencies, conditions and bounds as data: ``reference.json``, and a file of one's own laid over it.
+
+The shipped table is what the Seller API's document (2.44.0) says: storefronts and their currency, the ceilings of
+``listing_price``, the conditions of ``UnitCondition`` and ``BuyboxCondition``, 0 to 100 days, 150 units a call. The
+integer codes of conditions are those of the feed files; the ceiling of the stock is what sellers report. A storefront
+that opens later is added by data alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from connector.marketplace import Condition, Currency, Reference
+
+StorefrontCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
+CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+class UnknownStorefront(ValueError):
+    """The code is not in the table; the message lists those that are."""
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class _StorefrontRow(_Row):
+    currency: CurrencyCode
+
+
+class _CurrencyRow(_Row):
+    exponent: int = Field(ge=0, le=4)
+    ceiling: int = Field(ge=1)
+
+
+class _ConditionRow(_Row):
+    name: str = Field(min_length=1)
+    code: int
+    text: str = Field(min_length=1)
+
+
+class _Table(_Row):
+    storefronts: dict[StorefrontCode, _StorefrontRow] = Field(min_length=1)
+    currencies: dict[CurrencyCode, _CurrencyRow]
+    conditions: dict[str, _ConditionRow]
+    max_stock: int = Field(ge=0)
+    max_handling_time_days: int = Field(ge=0, le=100)
+    bulk_limit: int = Field(ge=1, le=150)  # 150 is the API's own top
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> "_Table":
+        for code, storefront in self.storefronts.items():
+            if storefront.currency not in self.currencies:
+                raise ValueError(f"storefront {code!r} has currency {storefront.currency!r}, which is not listed")
+        known = {condition.value for condition in Condition if condition is not Condition.UNKNOWN}
+        if set(self.conditions) != known:
+            raise ValueError(f"conditions must be exactly {sorted(known)}, got {sorted(self.conditions)}")
+        spellings = [s for row in self.conditions.values() for s in (row.name, str(row.code), row.text)]
+        if len(set(spellings)) != len(spellings):
+            raise ValueError("two conditions share a spelling")
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KauflandReference:
+    """The table, ready to be asked."""
+
+    reference: Reference
+    condition_names: Mapping[Condition, str]  # as units spell them: USED___VERY_GOOD
+    _conditions: Mapping[str, Condition]  # every spelling, folded
+
+    def storefront(self, code: str) -> str:
+        """The code as it goes on the wire. Raises UnknownStorefront."""
+        folded = code.strip().lower()
+        if folded not in self.reference.storefronts:
+            known = ", ".join(sorted(self.reference.storefronts))
+            raise UnknownStorefront(f"storefront {code!r} is not known; known are: {known}")
+        return folded
+
+    def condition(self, said: str | int | None) -> Condition:
+        """Any of the API's spellings: name, integer code or lower-case text. What is not listed is UNKNOWN."""
+        if said is None:
+            return Condition.UNKNOWN
+        return self._conditions.get(str(said).lower(), Condition.UNKNOWN)
+
+
+def read_reference(shipped: bytes, over: bytes | None = None) -> KauflandReference:
+    """Build the table; entries of ``over`` are added to, or replace, those of ``shipped``.
+
+    Raises ValueError that names the entry at fault.
+    """
+    table = _object(shipped, "the shipped reference data")
+    if over is not None:
+        table = _laid_over(table, _object(over, "the reference data"))
+    try:
+        checked = _Table.model_validate(table)
+    except ValidationError as wrong:
+        faults = "; ".join(f"{'.'.join(str(p) for p in e['loc']) or 'table'}: {e['msg']}" for e in wrong.errors())
+        raise ValueError(f"reference data refused: {faults}") from None
+    return _built(checked)
+
+
+def _object(raw: bytes, name: str) -> dict[str, Any]:
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as wrong:
+        raise ValueError(f"{name} is not JSON: {wrong}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} must be a JSON object, got {type(value).__name__}")  # noqa: TRY004
+    return value
+
+
+def _laid_over(table: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(table)
+    for name, value in over.items():
+        below = merged.get(name)
+        merged[name] = {**below, **value} if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _built(table: _Table) -> KauflandReference:
+    currencies = {
+        code: Currency(code=code, exponent=row.exponent, ceiling=row.ceiling) for code, row in table.currencies.items()
+    }
+    spellings = {
+        str(spelling).lower(): Condition(ours)
+        for ours, row in table.conditions.items()
+        for spelling in (row.name, row.code, row.text)
+    }
+    return KauflandReference(
+        reference=Reference(
+            storefronts={code: currencies[row.currency] for code, row in table.storefronts.items()},
+            max_stock=table.max_stock,
+            max_handling_time_days=table.max_handling_time_days,
+            bulk_limit=table.bulk_limit,
+        ),
+        condition_names={Condition(ours): row.name for ours, row in table.conditions.items()},
+        _conditions=spellings,
+    )
+
+
+class ReferenceData:
+    """The table in force. ``reload`` may be called at any time, from any thread: readers see the old or the new one."""
+
+    def __init__(self, over: Path | None = None) -> None:
+        """Raises ValueError for a bad file, OSError for one that cannot be read."""
+        self._over = over
+        self._shipped = (resources.files(__package__) / "reference.json").read_bytes()
+        self._current = self._read()
+
+    @property
+    def current(self) -> KauflandReference:
+        return self._current
+
+    def reload(self) -> str | None:
+        """Read the file again. Returns why it was refused; the table in force then stays."""
+        try:
+            self._current = self._read()
+        except (ValueError, OSError) as refused:
+            return str(refused)
+        return None
+
+    def _read(self) -> KauflandReference:
+        return read_reference(self._shipped, self._over.read_bytes() if self._over is not None else None)
