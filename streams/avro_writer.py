@@ -1,0 +1,228 @@
+"""Writes objects by a schema, with a function generated for it: about twice as fast as a general encoder. Pure.
+
+A record is any object with an attribute for each field. The attribute has the field's name; of a ``timestamp-micros``
+it ends in ``_us`` and is an ``int``. Decimals are ``decimal.Decimal``, enums ``str`` (``StrEnum`` too), arrays
+sequences, maps mappings of ``str``. What does not fit the schema raises: it is a bug of the caller's.
+
+Supported are the shapes that our contracts have: records without recursion, ``["null", X]``, arrays, maps, enums,
+decimals in bytes, and the primitive types. Another shape is refused when the writer is made.
+"""
+
+import keyword
+import re
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from typing import Any, TypeAlias
+
+Writer: TypeAlias = Callable[[Any], bytes]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MAX_PRECISION = 50
+_EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
+_ONE_BYTE = tuple(bytes([n]) for n in range(128))
+_LONG_MIN, _LONG_MAX = -(1 << 63), (1 << 63) - 1
+_INT_MIN, _INT_MAX = -(1 << 31), (1 << 31) - 1
+
+
+class SchemaNotSupported(ValueError):
+    """No writer is generated for such a schema."""
+
+
+# ---- what generated code calls --------------------------------------------------------------------------------------
+
+
+def write_long(value: int) -> bytes:
+    """Zigzag, then seven bits a byte, the lowest first. Raises ``OverflowError`` beyond 64 bits."""
+    bits = (value << 1) ^ (value >> 63)
+    if bits < 128:
+        if bits < 0:
+            raise OverflowError(f"{value} does not fit 64 bits")
+        return _ONE_BYTE[bits]
+    if 1 << 49 <= bits < 1 << 56:
+        # Eight bytes, as every moment of our age takes: spread groups of 7 bits over bytes in three steps.
+        bits = (bits & 0xFFFFFFF) | (bits & 0xFFFFFFF0000000) << 4
+        bits = (bits & 0x3FFF00003FFF) | (bits & 0xFFFC0000FFFC000) << 2
+        bits = (bits & 0x7F007F007F007F) | (bits & 0x3F803F803F803F80) << 1
+        return (bits | 0x80808080808080).to_bytes(8, "little")
+    if not _LONG_MIN <= value <= _LONG_MAX:
+        raise OverflowError(f"{value} does not fit 64 bits")
+    out = bytearray()
+    while bits > 127:
+        out.append(bits & 127 | 128)
+        bits >>= 7
+    out.append(bits)
+    return bytes(out)
+
+
+def write_int(value: int) -> bytes:
+    """Like ``write_long``. Raises ``OverflowError`` beyond 32 bits."""
+    if not _INT_MIN <= value <= _INT_MAX:
+        raise OverflowError(f"{value} does not fit 32 bits")
+    return write_long(value)
+
+
+def write_decimal(value: Decimal, scale: int, limit: int) -> bytes:
+    """Two's complement of the unscaled value, length first. Raises ``ArithmeticError`` where it would need rounding."""
+    scaled = value.scaleb(scale, _EXACT)
+    unscaled = int(scaled)
+    if unscaled != scaled:
+        raise Inexact(f"{value} has more than {scale} digits after the point")
+    if not -limit < unscaled < limit:
+        raise OverflowError(f"{value} has too many digits")
+    size = unscaled.bit_length() + 8 >> 3
+    return _ONE_BYTE[size << 1] + unscaled.to_bytes(size, "big", signed=True)
+
+
+# ---- the generator --------------------------------------------------------------------------------------------------
+
+
+def compile_writer(schema: Mapping[str, Any], head: bytes = b"") -> Writer:
+    """A function from a record to ``head`` and its encoding. Raises ``SchemaNotSupported``."""
+    generator = _Generator()
+    lines = [
+        "def write(v0):",
+        "    out = bytearray(head)",
+        *(f"    {line}" for line in generator.value(schema, "v0", "")),
+        "    return bytes(out)",
+    ]
+    scope: dict[str, Any] = {
+        **generator.constants,
+        "head": head,
+        "one": _ONE_BYTE,
+        "long": write_long,
+        "int_": write_int,
+        "decimal": write_decimal,
+        "float_": struct.Struct("<f").pack,
+        "double": struct.Struct("<d").pack,
+    }
+    # The source is made of our own schema: names are checked, values never become part of it.
+    exec(compile("\n".join(lines), f"<writer of {schema.get('name')}>", "exec"), scope)  # noqa: S102
+    writer: Writer = scope["write"]
+    return writer
+
+
+class _Generator:
+    """Lines of Python that write one value; ``constants`` are what they need beside their arguments."""
+
+    def __init__(self) -> None:
+        self.constants: dict[str, Any] = {}
+        self._named: dict[str, Mapping[str, Any]] = {}
+        self._open: list[str] = []
+        self._variables = 0
+
+    def value(self, schema: Any, name: str, namespace: str) -> Iterator[str]:
+        match schema:
+            case list():
+                yield from self._optional(schema, name, namespace)
+            case str() if (full := _full_name(schema, namespace)) in self._named:
+                yield from self.value(self._named[full], name, full.rpartition(".")[0])
+            case str():
+                yield from self._primitive(schema, name)
+            case {"logicalType": "decimal", "type": "bytes", "precision": int(precision)} if (
+                precision <= _MAX_PRECISION
+            ):
+                yield f"out += decimal({name}, {int(schema.get('scale', 0))}, {10**precision})"
+            case {"type": "record" | "enum" as kind}:
+                full = _full_name(schema["name"], schema.get("namespace", namespace))
+                self._named[full] = schema
+                write = self._record if kind == "record" else self._enum
+                yield from write(schema, name, full)
+            case {"type": "array", "items": items}:
+                yield from self._blocks(name, "v", lambda item: self.value(items, item, namespace))
+            case {"type": "map", "values": values}:
+                yield from self._blocks(name, "k", lambda item: self._entry(values, item, namespace))
+            case {"type": str(primitive)}:
+                yield from self._primitive(primitive, name)
+            case _:
+                raise SchemaNotSupported(f"no writer for {schema!r}")
+
+    def _primitive(self, kind: str, name: str) -> Iterator[str]:
+        match kind:
+            case "null":
+                return
+            case "string" | "bytes":
+                raw = self._variable("b")
+                yield f"{raw} = {name}.encode()" if kind == "string" else f"{raw} = {name}"
+                yield f"size = len({raw})"
+                yield "out += one[size << 1] if size < 64 else long(size)"
+                yield f"out += {raw}"
+            case "long":
+                yield f"out += long({name})"
+            case "int":
+                yield f"out += int_({name})"
+            case "boolean":
+                yield f"out += one[1] if {name} else one[0]"
+            case "float":
+                yield f"out += float_({name})"
+            case "double":
+                yield f"out += double({name})"
+            case _:
+                raise SchemaNotSupported(f"no writer for type {kind!r}")
+
+    def _optional(self, branches: list[Any], name: str, namespace: str) -> Iterator[str]:
+        match branches:
+            case ["null", other]:
+                yield f"if {name} is None:"
+                yield "    out += one[0]"
+                yield "else:"
+                yield "    out += one[2]"
+                yield from _indented(self.value(other, name, namespace))
+            case _:
+                raise SchemaNotSupported(f"no writer for the union {branches!r}")
+
+    def _record(self, schema: Mapping[str, Any], name: str, full: str) -> Iterator[str]:
+        if full in self._open:
+            raise SchemaNotSupported(f"{full} contains itself")
+        self._open.append(full)
+        for field in schema["fields"]:
+            variable = self._variable("v")
+            yield f"{variable} = {name}.{attribute(field)}"
+            yield from self.value(field["type"], variable, full.rpartition(".")[0])
+        self._open.pop()
+
+    def _enum(self, schema: Mapping[str, Any], name: str, full: str) -> Iterator[str]:
+        table = f"enum_{full.replace('.', '_')}"
+        self.constants[table] = {symbol: write_int(index) for index, symbol in enumerate(schema["symbols"])}
+        yield f"out += {table}[{name}]"
+
+    def _blocks(self, name: str, letter: str, write: Callable[[str], Iterator[str]]) -> Iterator[str]:
+        item = self._variable(letter)
+        yield f"if {name}:"
+        yield f"    out += long(len({name}))"
+        yield f"    for {item} in {name}:"
+        body = list(_indented(_indented(write(item)))) or ["        pass"]
+        yield from (line.replace("@map@", name) for line in body)
+        yield "out += one[0]"
+
+    def _entry(self, values: Any, key: str, namespace: str) -> Iterator[str]:
+        value = self._variable("v")
+        yield from self._primitive("string", key)
+        yield f"{value} = @map@[{key}]"
+        yield from self.value(values, value, namespace)
+
+    def _variable(self, letter: str) -> str:
+        self._variables += 1
+        return f"{letter}{self._variables}"
+
+
+def attribute(field: Mapping[str, Any]) -> str:
+    """The attribute that carries a field. Raises ``SchemaNotSupported`` for what is no name in Python."""
+    name: str = field["name"]
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise SchemaNotSupported(f"{name!r} cannot be an attribute")
+    return f"{name}_us" if _is_moment(field["type"]) else name
+
+
+def _is_moment(schema: Any) -> bool:
+    if isinstance(schema, list):
+        return any(_is_moment(branch) for branch in schema)
+    return isinstance(schema, dict) and schema.get("logicalType") == "timestamp-micros"
+
+
+def _full_name(name: str, namespace: str) -> str:
+    return name if "." in name or not namespace else f"{namespace}.{name}"
+
+
+def _indented(lines: Iterator[str]) -> Iterator[str]:
+    return (f"    {line}" for line in lines)
