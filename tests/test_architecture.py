@@ -27,6 +27,7 @@ EDGES = {
     "connector.kaufland.client": "sockets",
     "connector.kaufland.credentials": "reads secret files again",
     "connector.kaufland.caller": "worker threads call it; stamps calls",
+    "connector.demo": "traffic by chance, from a seed; a command",
     "connector.simulator": "a server of its own",
     "connector.console": "a server of its own",
     "connector.operations": "commands: what they do is I/O",

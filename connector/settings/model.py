@@ -181,7 +181,7 @@ class Account(Section):
 class Target(Section):
     account: Text
     """One of [accounts]."""
-    storefront: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[a-zA-Z]{2}$")]
+    storefront: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1)]
     """Two letters: de, at, cz, sk, pl, ..."""
     enabled: bool = True
     """Off: its events end as SUPPRESSED, the others flow."""

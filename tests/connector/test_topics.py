@@ -1,0 +1,105 @@
+"""The manifest, and what is said where the broker's topics differ from it."""
+
+from connector.topics import Finding, Limits, findings, manifest, named, permissions
+from streams.topics import Described
+
+TOPICS = named("kaufland")
+LIMITS = Limits(batch_bytes=1_000_000)
+
+
+def as_wanted(partitions: int = 8) -> dict[str, Described]:
+    return {
+        topic.name: Described(partitions=partitions, config={**topic.config, "max.message.bytes": "1048588"})
+        for topic in manifest(TOPICS)
+    }
+
+
+def found(there: dict[str, Described]) -> list[Finding]:
+    return list(findings(TOPICS, there, LIMITS))
+
+
+def test_names_are_prefix_dataset_and_version_unless_chosen() -> None:
+    topics = named("acme", offer_changes="erp.offers", offer_state=None)
+
+    assert topics.offer_changes == "erp.offers"
+    assert topics.offer_changes_dlq == "erp.offers.dlq"
+    assert topics.offer_state == "acme.offer-state.v1"
+
+
+def test_topics_as_wanted_have_no_findings() -> None:
+    assert found(as_wanted()) == []
+
+
+def test_a_missing_topic_is_named_with_how_to_create_it() -> None:
+    there = as_wanted()
+    del there[TOPICS.offer_results]
+
+    [finding] = found(there)
+
+    assert finding.topic == TOPICS.offer_results
+    assert "--create" in finding.remedy
+
+
+def test_state_with_another_number_of_partitions_is_grave_and_has_a_remedy() -> None:
+    there = {**as_wanted(), TOPICS.offer_state: Described(partitions=4, config={"cleanup.policy": "compact"})}
+
+    [finding] = found(there)
+
+    assert finding.grave
+    assert "has 4 partitions, the input has 8" in finding.says
+    assert "reset" in finding.remedy
+
+
+def test_not_found_may_have_more_partitions_but_not_fewer() -> None:
+    config = {"cleanup.policy": "delete,compact"}
+
+    assert found({**as_wanted(), TOPICS.offers_not_found: Described(partitions=9, config=config)}) == []
+    assert found({**as_wanted(), TOPICS.offers_not_found: Described(partitions=7, config=config)}) != []
+
+
+def test_an_input_that_is_compacted_is_refused() -> None:
+    there = {**as_wanted(), TOPICS.offer_changes: Described(partitions=8, config={"cleanup.policy": "compact"})}
+
+    [finding] = found(there)
+
+    assert finding.grave
+    assert "expected delete" in finding.says
+
+
+def test_a_state_that_is_deleted_by_age_is_refused() -> None:
+    there = {**as_wanted(), TOPICS.offer_state: Described(partitions=8, config={"cleanup.policy": "compact,delete"})}
+
+    assert [finding.grave for finding in found(there)] == [True]
+
+
+def test_a_topic_that_takes_smaller_batches_than_the_producer_makes_is_found() -> None:
+    there = as_wanted()
+    small = {**there[TOPICS.offer_state].config, "max.message.bytes": "500000"}
+    there[TOPICS.offer_state] = Described(partitions=8, config=small)
+
+    [finding] = found(there)
+
+    assert "at most 500000 bytes" in finding.says
+
+
+def test_settings_that_may_not_be_read_are_not_taken_for_wrong() -> None:
+    assert found({name: Described(partitions=8) for name in as_wanted()}) == []
+
+
+def test_permissions_are_the_least_that_is_needed() -> None:
+    rows = {
+        (row.resource, row.name): row.operations
+        for row in permissions(TOPICS, group="offers", instance_id="connector-0", transactional=True)
+    }
+
+    assert "Write" not in rows["topic", TOPICS.offer_changes]
+    assert "Read" not in rows["topic", TOPICS.offer_results]
+    assert {"Read", "Write"} <= set(rows["topic", TOPICS.offer_state])
+    assert rows["transactional-id", "connector-0"] == ("Describe", "Write")
+    assert all("Create" not in operations and "Delete" not in operations for operations in rows.values())
+
+
+def test_without_transactions_no_transactional_id_is_asked_for() -> None:
+    rows = permissions(TOPICS, group="offers", instance_id="connector-0", transactional=False)
+
+    assert all(row.resource != "transactional-id" for row in rows)
