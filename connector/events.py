@@ -298,6 +298,7 @@ class UnitState:
     unit_id: int
     offer_id: str | None = None
     unit_status: str | None = None
+    fulfilled_by_marketplace: bool = False  # it counts the stock itself
     proved_at_us: int
     fields: tuple[FieldState, ...] = ()
 

@@ -1,0 +1,270 @@
+"""Events <-> messages: values in Confluent's wire format, and keys. Pure.
+
+Ids of schemas come from the registry, once, at start (``connector/operations/schemas.py`` looks them up); what reads
+other people's schemas asks its ``Lookup``, and says ``NotYet`` for one that must be fetched first.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+import schemas
+from connector.events import (
+    Announced,
+    Basis,
+    Ended,
+    FieldState,
+    FieldStatus,
+    MarketplaceCalled,
+    Miss,
+    OfferChanged,
+    OfferNotFound,
+    OfferResult,
+    OfferState,
+    OfferWithdrawn,
+    Price,
+    Undone,
+    UndoneField,
+    UnitState,
+)
+from streams.avro import Decoder, Fault, Lookup, encoder
+from streams.avro_writer import Writer
+from streams.flow import Bad, Headers, NotYet, Record
+
+STRING_SCHEMA: Final = "string"
+"""Schema of keys with ``key_format = "avro"``."""
+
+
+class KeyFault(StrEnum):
+    """Why a key cannot be read: codes of ``Bad``, beside those of ``streams.avro.Fault``."""
+
+    KEY_MISSING = "KEY_MISSING"
+    KEY_MALFORMED = "KEY_MALFORMED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaIds:
+    """What the registry calls our newest schemas. ``keys`` by dataset, with ``key_format = "avro"`` only."""
+
+    offer_result: int
+    offer_not_found: int
+    offer_state: int
+    marketplace_called: int
+    keys: "KeyIds | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyIds:
+    """Ids of the string schema under the key subject of each output topic."""
+
+    offer_result: int
+    offer_not_found: int
+    offer_state: int
+    marketplace_called: int
+
+
+KeyWriter: TypeAlias = Callable[[str], bytes]
+
+
+class Codecs:
+    """Every codec of the offer flow. Made once; the encoders may be called from any thread, the decoders from one.
+
+    Encoding raises for a value that its schema cannot carry: a bug. Decoding never raises for what a record contains.
+    """
+
+    def __init__(self, ids: SchemaIds, lookup: Lookup) -> None:
+        self.encode_result: Final = _writer_of(OfferResult, ids.offer_result)
+        self.encode_not_found: Final = _writer_of(OfferNotFound, ids.offer_not_found)
+        self.encode_state: Final = _writer_of(OfferState, ids.offer_state)
+        self.encode_called: Final = _writer_of(MarketplaceCalled, ids.marketplace_called)
+        keys = ids.keys
+        self.result_key: Final = _key_writer(keys.offer_result if keys else None)
+        self.not_found_key: Final = _key_writer(keys.offer_not_found if keys else None)
+        self.state_key: Final = _key_writer(keys.offer_state if keys else None)
+        self.called_key: Final = _key_writer(keys.marketplace_called if keys else None)
+        self._avro_keys: Final = keys is not None
+        self._keys: Final = Decoder(STRING_SCHEMA, lookup)
+        self._changes: Final = Decoder(schemas.load("offer_changed", 1), lookup)
+        own = {ids.offer_state: schemas.text("offer_state", 1)}
+        self._states: Final = Decoder(schemas.load("offer_state", 1), lambda known: own.get(known) or lookup(known))
+
+    def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | Bad | NotYet:
+        """The event of an input record; a record without a value is a tombstone."""
+        key = self.decode_key(record.key)
+        if not isinstance(key, str):
+            return key
+        if record.value is None:
+            return _withdrawn(key, record)
+        value = self._changes.decode(record.value)
+        return value if isinstance(value, Bad | NotYet) else _changed(value, key, record)
+
+    def decode_state(self, value: bytes) -> OfferState | Bad | NotYet:
+        """What ``encode_state`` made, of this version or of any other."""
+        state = self._states.decode(value)
+        return state if isinstance(state, Bad | NotYet) else _state(state)
+
+    def decode_key(self, key: bytes | None) -> str | Bad | NotYet:
+        """A key of the input or of a state topic."""
+        if key is None:
+            return Bad(code=KeyFault.KEY_MISSING, text="the record has no key; the EAN is expected")
+        if self._avro_keys:
+            text = self._keys.decode(key)
+            return (
+                text if isinstance(text, str | Bad | NotYet) else Bad(code=KeyFault.KEY_MALFORMED, text="not a string")
+            )
+        try:
+            return key.decode()
+        except UnicodeDecodeError as error:
+            return Bad(code=KeyFault.KEY_MALFORMED, text=f"the key is not UTF-8: {error}", error=type(error).__name__)
+
+
+def _writer_of(event: type, schema_id: int) -> Writer:
+    """The newest version: the one that the event's class is one to one with."""
+    name = schema_name(event)
+    return encoder(schemas.load(name, schemas.versions(name)[-1]), schema_id)
+
+
+def schema_name(event: type) -> str:
+    """``OfferResult`` -> ``offer_result``."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in event.__name__)[1:]
+
+
+def _key_writer(schema_id: int | None) -> KeyWriter:
+    """``schema_id`` None = plain UTF-8."""
+    return str.encode if schema_id is None else encoder_of_strings(schema_id)
+
+
+def encoder_of_strings(schema_id: int) -> KeyWriter:
+    """Writes an Avro string in Confluent's wire format."""
+    return encoder({"type": "string"}, schema_id)
+
+
+# ---- values of a schema -> events -----------------------------------------------------------------------------------
+
+
+def _withdrawn(key: str, record: Record) -> OfferWithdrawn:
+    return OfferWithdrawn(
+        key=key,
+        input_topic=record.at.topic,
+        partition=record.at.partition,
+        offset=record.offset,
+        record_time_us=record.time_us,
+        traceparent=_text_of(record.headers, "traceparent"),
+        tracestate=_text_of(record.headers, "tracestate"),
+    )
+
+
+def _changed(value: Mapping[str, Any], key: str, record: Record) -> OfferChanged | Bad:
+    price = value["price"]
+    if price is not None and type(price["amount"]) is not Decimal:
+        return Bad(code=Fault.SCHEMA_INCOMPATIBLE, text="price.amount is plain bytes: its writer declares no decimal")
+    return OfferChanged(
+        event_id=value["event_id"],
+        occurred_at_us=value["occurred_at"],
+        sequence=value["sequence"],
+        source=value["source"],
+        target_id=value["target_id"],
+        condition=value["condition"],
+        ean=value["ean"],
+        offer_id=value["offer_id"],
+        unit_id=value["unit_id"],
+        price=None if price is None else Price(amount=price["amount"], currency=price["currency"]),
+        stock=value["stock"],
+        handling_time_days=value["handling_time_days"],
+        attributes=value["attributes"],
+        key=key,
+        input_topic=record.at.topic,
+        partition=record.at.partition,
+        offset=record.offset,
+        record_time_us=record.time_us,
+        traceparent=_text_of(record.headers, "traceparent"),
+        tracestate=_text_of(record.headers, "tracestate"),
+    )
+
+
+def _text_of(headers: Headers, name: str) -> str | None:
+    """The last header of that name; None where there is none, or none that is ASCII."""
+    if not headers:
+        return None
+    for known, value in reversed(headers):
+        if known == name and value.isascii():
+            return value.decode()
+    return None
+
+
+def _state(value: Mapping[str, Any]) -> OfferState:
+    return OfferState(
+        ean=value["ean"],
+        managed=value["managed"],
+        unmanaged_at_us=value["unmanaged_at"],
+        units=tuple(_unit(unit) for unit in value["units"]),
+        misses=tuple(_miss(miss) for miss in value["misses"]),
+        undone=tuple(_undone(undone) for undone in value["undone"]),
+        input_partition=value["input_partition"],
+        last_offset=value["last_offset"],
+        updated_at_us=value["updated_at"],
+    )
+
+
+def _unit(value: Mapping[str, Any]) -> UnitState:
+    return UnitState(
+        account=value["account"],
+        storefront=value["storefront"],
+        condition=value["condition"],
+        unit_id=value["unit_id"],
+        offer_id=value["offer_id"],
+        unit_status=value["unit_status"],
+        fulfilled_by_marketplace=value["fulfilled_by_marketplace"],
+        proved_at_us=value["proved_at"],
+        fields=tuple(_field(field) for field in value["fields"]),
+    )
+
+
+def _field(value: Mapping[str, Any]) -> FieldState:
+    return FieldState(
+        field=value["field"],
+        value=value["value"],
+        currency=value["currency"],
+        basis=Basis(value["basis"]),
+        event_time_us=value["event_time"],
+        sequence=value["sequence"],
+        event_id=value["event_id"],
+        input_offset=value["input_offset"],
+        accepted_at_us=value["accepted_at"],
+        certain=value["certain"],
+    )
+
+
+def _miss(value: Mapping[str, Any]) -> Miss:
+    return Miss(
+        account=value["account"],
+        storefront=value["storefront"],
+        condition=value["condition"],
+        code=value["code"],
+        since_us=value["since"],
+        next_check_at_us=value["next_check_at"],
+    )
+
+
+def _undone(value: Mapping[str, Any]) -> Undone:
+    return Undone(
+        result_id=value["result_id"],
+        event_id=value["event_id"],
+        target_id=value["target_id"],
+        condition=value["condition"],
+        offer_id=value["offer_id"],
+        unit_id=value["unit_id"],
+        input_offset=value["input_offset"],
+        occurred_at_us=value["occurred_at"],
+        sequence=value["sequence"],
+        received_at_us=value["received_at"],
+        fields=tuple(UndoneField(**field) for field in value["fields"]),
+        ended=tuple(Ended(**{**ended, "status": FieldStatus(ended["status"])}) for ended in value["ended"]),
+        announced=Announced(value["announced"]),
+        times_seen=value["times_seen"],
+        attributes=value["attributes"],
+        reason=value["reason"],
+        traceparent=value["traceparent"],
+    )
