@@ -5,13 +5,13 @@ problem in one place hides none in another.
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
 from connector.settings import model
 from connector.settings.convert import policy, routing
@@ -30,6 +30,10 @@ OURS = frozenset(
 """Properties of librdkafka that the connector's promises hang on: it sets them by itself."""
 
 
+KeySource: TypeAlias = Callable[[], str]
+"""Reads a key as it is now. Raises SettingsError where it can't be read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is known of the marketplace whose accounts are configured."""
@@ -37,8 +41,8 @@ class Facts:
     storefronts: Mapping[str, str]  # storefront -> currency
     calls_per_second: float  # per account, a maximum
     bulk_limit: int  # offers in one call
-    production: str  # addresses: no other host ever gets a signed call
-    playground: str
+    address: Callable[[model.Account], object]  # raises ValueError for a base address that is not allowed
+    keys: Callable[[KeySource, KeySource], tuple[str, ...]]  # client and secret; notices; raises SettingsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,7 @@ def load(
         settings=settings,
         file=file,
         ignored=tuple(_ignored(settings, now)),
-        warnings=tuple(_warnings(settings)),
+        warnings=tuple(_warnings(settings, facts)),
     )
 
 
@@ -223,9 +227,14 @@ def _eans(setting: str, file: Path | None) -> Iterator[Problem]:
 
 
 def _account(setting: str, account: model.Account, facts: Facts) -> Iterator[Problem]:
-    yield from _key(setting, "client_key", account.client_key_file, account.client_key)
-    yield from _key(setting, "secret_key", account.secret_key_file, account.secret_key)
-    yield from _address(setting, account, facts)
+    yield from _keys(setting, account, facts)
+    if account.simulator and (account.base_url is None or account.playground):
+        yield Problem(setting=f"{setting}.simulator", says="needs base_url, and cannot go together with playground")
+    else:
+        try:
+            facts.address(account)
+        except ValueError as refused:
+            yield Problem(setting=f"{setting}.base_url", says=str(refused))
     if account.rate.floor_per_second > account.requests_per_second:
         says = f"{account.rate.floor_per_second} is above requests_per_second, {account.requests_per_second}"
         yield Problem(setting=f"{setting}.rate.floor_per_second", says=says)
@@ -237,48 +246,44 @@ def _account(setting: str, account: model.Account, facts: Facts) -> Iterator[Pro
         yield Problem(setting=f"{setting}.bulk_size", says=says)
 
 
-def _key(setting: str, name: str, file: Path | None, value: Any) -> Iterator[Problem]:
-    if (file is None) == (value is None):
-        found = "neither is there" if file is None else "both are there"
-        variable = "__".join(["CONNECTOR", *setting.upper().split("."), name.upper()])
-        yield Problem(
-            setting=f"{setting}.{name}_file",
-            says=f"{found}; expected either {name}_file or {variable} in the environment, from Seller Portal: "
-            "Settings > API Access > Generate API Keys",
-        )
-    text = None
-    if file is not None:
+def _keys(setting: str, account: model.Account, facts: Facts) -> Iterator[Problem]:
+    missing = False
+    for name in ("client_key", "secret_key"):
+        file, value = getattr(account, f"{name}_file"), getattr(account, name)
+        if (file is None) == (value is None):
+            missing = True
+            found = "neither is there" if file is None else "both are there"
+            variable = "__".join(["CONNECTOR", *setting.upper().split("."), name.upper()])
+            says = f"{found}; expected either {name}_file or {variable} in the environment"
+            yield Problem(setting=f"{setting}.{name}_file", says=says)
+    if not missing:
         try:
-            text = file.read_bytes()
-        except OSError as error:
-            yield Problem(setting=f"{setting}.{name}_file", says=f"{str(file)!r} cannot be read: {error.strerror}")
-        else:
-            text = text.removesuffix(b"\n").removesuffix(b"\r")  # the end of a line, as editors leave it
-    elif value is not None:
-        text = value.get_secret_value().encode()
-    if text is not None and not is_key(text):
-        says = "expected printable ASCII, without blanks or newlines"
-        yield Problem(setting=f"{setting}.{name}{'_file' if file else ''}", says=says)
+            facts.keys(*key_sources(account))
+        except SettingsError as refused:
+            for fault in str(refused).split("; "):
+                yield Problem(setting=setting, says=fault)
 
 
-def is_key(text: bytes) -> bool:
-    """Anything else would be signed with, and answered by 401."""
-    return bool(text) and all(0x21 <= byte <= 0x7E for byte in text)
+def key_sources(account: model.Account) -> tuple[KeySource, KeySource]:
+    """Client key and secret key, read again at each call where they stand in files."""
+    return (
+        _source(account.client_key_file, account.client_key),
+        _source(account.secret_key_file, account.secret_key),
+    )
 
 
-def _address(setting: str, account: model.Account, facts: Facts) -> Iterator[Problem]:
-    if account.simulator:
-        if account.base_url is None:
-            yield Problem(setting=f"{setting}.base_url", says="is missing; simulator = true needs its address")
-        if account.playground:
-            yield Problem(setting=f"{setting}.playground", says="cannot go together with simulator = true")
-        return
-    if account.base_url is None:
-        return
-    expected = facts.playground if account.playground else facts.production
-    if account.base_url.rstrip("/") != expected:
-        says = f"{account.base_url!r} is not allowed; expected {expected}, or simulator = true for a simulator"
-        yield Problem(setting=f"{setting}.base_url", says=says)
+def _source(file: Path | None, value: SecretStr | None) -> KeySource:
+    def read() -> str:
+        if file is None:
+            return value.get_secret_value() if value is not None else ""
+        try:
+            return file.read_text(encoding="utf-8")
+        except OSError as failed:
+            raise SettingsError(f"{file}: {failed.strerror}") from None
+        except UnicodeDecodeError:
+            raise SettingsError(f"{file}: not text") from None
+
+    return read
 
 
 def _kafka(kafka: model.Kafka) -> Iterator[Problem]:
@@ -337,19 +342,10 @@ def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
         yield "health.host, health.port: no effect while enabled = false"
 
 
-def _warnings(settings: Settings) -> Iterator[str]:
-    """Kaufland's text says 32 and 64 characters, but its own example client key has 31: said, never refused."""
+def _warnings(settings: Settings, facts: Facts) -> Iterator[str]:
     for name, account in settings.accounts.items():
-        for key, length in (("client_key", 32), ("secret_key", 64)):
-            text = read_key(getattr(account, f"{key}_file"), getattr(account, key))
-            if len(text) != length and not account.simulator:
-                yield f"accounts.{name}.{key}: has {len(text)} characters, usual are {length}"
-
-
-def read_key(file: Path | None, value: Any) -> str:
-    """The key as it is now. Raises OSError where the file is gone."""
-    text = file.read_text(encoding="ascii") if file is not None else value.get_secret_value()
-    return str(text).removesuffix("\n").removesuffix("\r")
+        for notice in facts.keys(*key_sources(account)):
+            yield f"accounts.{name}: {notice}"
 
 
 def _message(file: Path | None, problems: Sequence[Problem]) -> str:
