@@ -15,7 +15,8 @@ rules          what each endpoint demands of its query and body                 
 market         what each endpoint does to the catalogue                                                 pure
 faults         what is to go wrong, and for which call                                                  pure
 journal        every call and every change, and questions about them                                    pure
-gate           one request from arrival to plan: signature, window, fault, endpoint                     pure
+exchange       a request and an answer, between the sockets and the rules                               pure
+api            one request from arrival to plan: signature, window, fault, endpoint                     pure
 scenario       the TOML file                                                                            edge
 control        ``/_simulator/...``, for tests and for people                                            edge
 server         sockets, and delivering an answer in the manner a fault asks for                         edge

@@ -1,4 +1,4 @@
-"""What the marketplace holds: products, the sellers' units, and where to find them; and a seeded way to make them up. Pure.
+"""What the marketplace holds: products, the sellers' units, where to find them, and a seeded way to make them up. Pure.
 
 A unit is changed in place, by ``market`` alone and in the one thread that owns the catalogue: a new object per write
 would cost more than all the rest of a bulk call. Other threads may look a unit up, and read single fields.
@@ -159,6 +159,13 @@ class Catalogue:
         if unit.id_offer is not None:
             self._by_offer.setdefault((unit.seller, unit.id_offer), []).append(unit)
 
+    def add_stock(self, stock: "Stock") -> None:
+        """Put in what was made up, products without units too."""
+        for product in stock.products:
+            self.add_product(product)
+        for unit in stock.units:
+            self.add(unit)
+
     def remove(self, unit: Unit) -> None:
         del self._units[unit.id]
         del self._lists[unit.seller, unit.storefront][unit.id]
@@ -211,8 +218,8 @@ class CataloguePlan:
     seed: int = 1
     eans: int = 1000
     storefronts: tuple[str, ...] = ("de", "at")
-    conditions: tuple[str, ...] = ("NEW",)  # each EAN is offered in the first; in every other with ``further_condition``
-    further_condition: float = 0.2
+    conditions: tuple[str, ...] = ("NEW",)  # each EAN is offered in the first of them
+    further_condition: float = 0.2  # and in each other with this probability
     missing: float = 0.02  # the EAN is a product, and the seller has no unit of it
     linked: float = 0.5  # one offer id on all storefronts
     ambiguous: float = 0.01  # two units of one EAN, condition and storefront
@@ -285,9 +292,7 @@ def _make_product(plan: CataloguePlan, number: int) -> Product:
     )
 
 
-def _make_units(
-    plan: CataloguePlan, seller: str, number: int, product: Product, *, twice: bool
-) -> Iterator[Unit]:
+def _make_units(plan: CataloguePlan, seller: str, number: int, product: Product, *, twice: bool) -> Iterator[Unit]:
     places = len(plan.storefronts) * (len(plan.conditions) + 1)
     unit_id = _FIRST_UNIT_ID + number * places
     linked = happens(plan.linked, plan.seed, "linked", number)
@@ -329,16 +334,6 @@ def _make_unit(
         shipping_rate=between(0, 900, seed, "shipping", unit_id),
         eco_participation=between(1, INT32_MAX // 2, seed, "eco", unit_id) % 500 + 1 if storefront == "fr" else None,
     )
-
-
-def copy_of(stock: Stock) -> Catalogue:
-    """A catalogue of its own, filled with what was made up."""
-    catalogue = Catalogue()
-    for product in stock.products:
-        catalogue.add_product(product)
-    for unit in stock.units:
-        catalogue.add(unit)
-    return catalogue
 
 
 def state(catalogue: Iterable[Unit]) -> Mapping[int, dict[str, object]]:

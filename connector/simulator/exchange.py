@@ -1,7 +1,23 @@
-"""A request as it was sent and an answer as it is to be sent: the two values between the sockets and the rules. Pure."""
+"""A request as it was sent and an answer as it is to be sent, between the sockets and the rules. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a call is for, by its method and path."""
+
+    PING = "ping"  # GET /status/ping
+    STOREFRONTS = "storefronts"  # GET /info/storefront
+    LIST = "list"  # GET /units
+    UNIT = "unit"  # GET /units/{id_unit}
+    PATCH = "patch"  # PATCH /units/{id_unit}
+    BULK = "bulk"  # POST /units/bulk
+    STATUS = "status"  # POST /units/status
+    CREATE = "create"  # POST /units
+    DELETE = "delete"  # DELETE /units/{id_unit}
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

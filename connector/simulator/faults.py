@@ -48,9 +48,7 @@ class Respond:
         headers = () if self.retry_after is None else (("Retry-After", self.retry_after),)
         if self.body is None:
             return Problem(status=self.status, type=self.type, message=self.message).answer(headers)
-        return Answer(
-            status=self.status, body=self.body.encode(), headers=headers, content_type=self.content_type
-        )
+        return Answer(status=self.status, body=self.body.encode(), headers=headers, content_type=self.content_type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,8 +214,10 @@ class Doom:
         """Part of ``market.Meddler``."""
         for fault in self.units:
             mishap = fault.mishap
-            if isinstance(mishap, Refuse) and _hits_unit(fault, unit_id) and (
-                mishap.field is None or mishap.field in change
+            if (
+                isinstance(mishap, Refuse)
+                and _hits_unit(fault, unit_id)
+                and (mishap.field is None or mishap.field in change)
             ):
                 return mishap.refusal(unit_id)
         return None

@@ -5,16 +5,18 @@ that the server gives out, so that one set of questions serves both.
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
+from connector.simulator.exchange import Answer, Kind
 from connector.simulator.window import SPAN_US
 
-WRITE_KINDS: Final = frozenset({"bulk", "patch"})
+WRITE_KINDS: Final = frozenset({Kind.BULK, Kind.PATCH})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,7 +33,7 @@ class CallRow:
     seller: str | None
     method: str
     target: str
-    kind: str
+    kind: Kind
     body_sha256: str | None = None
     body_bytes: int = 0
     body: str | None = None  # when bodies are kept
@@ -46,9 +48,18 @@ class CallRow:
     answered_us: int = 0
 
 
+class Cause(StrEnum):
+    """Why a field of a unit has the value it has."""
+
+    CALL = "call"  # a call named this unit and field
+    LINK = "link"  # a call named a unit that shares the offer id
+    MARKETPLACE = "marketplace"  # the marketplace did it by itself, as a sale does
+
+
 @dataclass(frozen=True, slots=True)
 class WriteRow:
-    """One field of one unit, as accepted. ``call_id`` None = the marketplace did it by itself."""
+    """One field of one unit, as accepted, equal values included. ``sent`` is what the call asked for; ``call_id`` None
+    = the marketplace did it by itself."""
 
     call_id: int | None
     unit_id: int
@@ -56,7 +67,7 @@ class WriteRow:
     old: Any
     new: Any
     sent: Any
-    cause: str
+    cause: Cause
     mono_us: int
 
 
@@ -69,10 +80,23 @@ class Overlap:
     second_call_id: int
 
 
+class Copyist(Protocol):
+    """Who else is told of each row: a file."""
+
+    def call(self, row: CallRow) -> None:
+        """A call that is over."""
+        ...
+
+    def writes(self, rows: Sequence[WriteRow]) -> None: ...
+
+
 class Recorder:
     """Keeps what happened. Bounded: the oldest rows go first. Owned by one thread."""
 
-    def __init__(self, *, keep_calls: int = 1_000_000, keep_writes: int = 10_000_000) -> None:
+    def __init__(
+        self, *, copyist: Copyist | None = None, keep_calls: int = 1_000_000, keep_writes: int = 10_000_000
+    ) -> None:
+        self.copyist = copyist
         self._calls: deque[CallRow] = deque(maxlen=keep_calls)
         self._writes: deque[WriteRow] = deque(maxlen=keep_writes)
         self._dropped = 0
@@ -83,13 +107,25 @@ class Recorder:
         return self._next_id - 1
 
     def call(self, row: CallRow) -> None:
-        """Note an arrival; the row is filled in as the call goes on."""
+        """Note an arrival; the row is filled in as the call goes on, until it is ``over``."""
         self._dropped += len(self._calls) == self._calls.maxlen
         self._calls.append(row)
 
-    def write(self, row: WriteRow) -> None:
-        self._dropped += len(self._writes) == self._writes.maxlen
-        self._writes.append(row)
+    def writes(self, rows: Sequence[WriteRow]) -> None:
+        """Note what a call changed."""
+        room = (self._writes.maxlen or 0) - len(self._writes)
+        self._dropped += max(len(rows) - room, 0)
+        self._writes.extend(rows)
+        if self.copyist is not None:
+            self.copyist.writes(rows)
+
+    def over(self, row: CallRow, answer: Answer | None, mono_us: int) -> None:
+        """The last byte of the answer has left; None = the connection ended without one."""
+        if answer is not None:
+            row.status, row.problem, row.item_statuses = answer.status, answer.problem, answer.item_statuses
+        row.answered_us = mono_us
+        if self.copyist is not None:
+            self.copyist.call(row)
 
     def view(self) -> "Journal":
         """All of it as it is now."""
@@ -107,7 +143,7 @@ class Journal:
     # ---- counts -----------------------------------------------------------------------------------------------------
 
     @cached_property
-    def by_kind(self) -> Mapping[str, int]:
+    def by_kind(self) -> Mapping[Kind, int]:
         return Counter(call.kind for call in self.calls)
 
     @cached_property
@@ -117,12 +153,12 @@ class Journal:
     @property
     def created(self) -> int:
         """Calls that tried to make a unit, whatever became of them."""
-        return self.by_kind.get("create", 0)
+        return self.by_kind.get(Kind.CREATE, 0)
 
     @property
     def deleted(self) -> int:
         """Calls that tried to delete a unit, whatever became of them."""
-        return self.by_kind.get("delete", 0)
+        return self.by_kind.get(Kind.DELETE, 0)
 
     @property
     def write_calls(self) -> tuple[CallRow, ...]:
@@ -135,7 +171,7 @@ class Journal:
 
     # ---- rate -------------------------------------------------------------------------------------------------------
 
-    def worst_second(self, seller: str, *, kinds: frozenset[str] | None = None) -> int:
+    def worst_second(self, seller: str, *, kinds: frozenset[Kind] | None = None) -> int:
         """The most calls of a seller that arrived within any one second, refused ones included."""
         arrivals = sorted(
             call.mono_us for call in self.calls if call.seller == seller and (kinds is None or call.kind in kinds)
@@ -162,7 +198,7 @@ class Journal:
 
     def accepted(self, unit_id: int, field: str, *, linked: bool = True) -> tuple[Any, ...]:
         """The values that a field took on by calls, in order, equal ones included; ``linked``: also by its twins."""
-        causes = {"call", "link"} if linked else {"call"}
+        causes = {Cause.CALL, Cause.LINK} if linked else {Cause.CALL}
         return tuple(write.new for write in self._accepted.get((unit_id, field), ()) if write.cause in causes)
 
     def overlaps(self) -> tuple[Overlap, ...]:
@@ -182,7 +218,7 @@ class Journal:
     # ---- lines ------------------------------------------------------------------------------------------------------
 
     def lines(self) -> Iterator[bytes]:
-        """One JSON object a line: calls, each followed by what it changed where that is known, then the rest."""
+        """One JSON object a line: the calls, then the writes."""
         for call in self.calls:
             yield call_line(call)
         for write in self.writes:
@@ -200,9 +236,10 @@ class Journal:
             row = orjson.loads(line)
             match row.pop("row", None):
                 case "call":
-                    calls[row["id"]] = CallRow(**{name: _tupled(value) for name, value in row.items()})
+                    values = {name: _tupled(value) for name, value in row.items()}
+                    calls[row["id"]] = CallRow(**{**values, "kind": Kind(row["kind"])})
                 case "write":
-                    writes.append(WriteRow(**row))
+                    writes.append(WriteRow(**{**row, "cause": Cause(row["cause"])}))
                 case other:
                     raise ValueError(f"not a row of a journal: {other!r}")
         return cls(calls=sorted(calls.values(), key=lambda call: call.mono_us), writes=writes)
@@ -212,11 +249,11 @@ _NEVER_US: Final = 2**63
 
 
 def call_line(row: CallRow) -> bytes:
-    return orjson.dumps({"row": "call", **asdict(row)}) + b"\n"
+    return b'{"row":"call",' + orjson.dumps(row)[1:] + b"\n"
 
 
 def write_line(row: WriteRow) -> bytes:
-    return orjson.dumps({"row": "write", **asdict(row)}) + b"\n"
+    return b'{"row":"write",' + orjson.dumps(row)[1:] + b"\n"
 
 
 def _tupled(value: Any) -> Any:

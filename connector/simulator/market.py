@@ -1,18 +1,18 @@
 """What each endpoint does to the catalogue, and every change it makes. Pure: the moment is handed in.
 
-The fields of one item are taken all or none. Units that share an offer id share stock and warehouse at once; how long the
-marketplace takes for that is unknown.
+The fields of one item are taken all or none. Units that share an offer id share stock and warehouse at once; how long
+the marketplace takes for that is unknown.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Final, Protocol
 
 import orjson
 
 from connector.simulator.catalogue import Catalogue, Unit, iso
 from connector.simulator.exchange import Answer, Moment
+from connector.simulator.journal import Cause, WriteRow
 from connector.simulator.problems import FieldError, Problem, ProblemType, invalid, not_found
 from connector.simulator.rules import (
     BulkItem,
@@ -25,29 +25,8 @@ from connector.simulator.rules import (
 )
 
 PING_MESSAGE: Final = "Never tell me the odds"
-SHARED_FIELDS: Final = ("amount", "id_warehouse")
+SHARED_FIELDS: Final = frozenset({"amount", "id_warehouse"})
 """What units with one offer id have in common."""
-
-
-class Cause(StrEnum):
-    """Why a field of a unit has the value it has."""
-
-    CALL = "call"  # a call named this unit and field
-    LINK = "link"  # a call named a unit that shares the offer id
-    MARKETPLACE = "marketplace"  # the marketplace did it by itself, as a sale does
-
-
-@dataclass(slots=True)
-class Write:
-    """One field of one unit as it was accepted, equal values included. ``sent`` is what the call asked for."""
-
-    unit_id: int
-    field: str
-    old: Any
-    new: Any
-    sent: Any
-    cause: Cause
-    mono_us: int
 
 
 class Meddler(Protocol):
@@ -70,6 +49,15 @@ class Untouched:
 
     def altered(self, unit_id: int, change: Change) -> Change:  # noqa: ARG002 - the port's parameters
         return change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """Under which call, when, and with what going wrong something is done."""
+
+    now: Moment
+    call_id: int | None = None  # None = the marketplace does it by itself
+    meddler: Meddler = field(default_factory=Untouched)
 
 
 @dataclass(slots=True)
@@ -105,42 +93,40 @@ class Market:
 
     def live_statuses(self, seller: str, storefront: str, unit_ids: list[int]) -> Answer:
         """``POST /units/status``: why a unit is not on sale."""
-        entries = [
-            _live_status(unit_id, self.catalogue.own_unit(seller, storefront, unit_id)) for unit_id in unit_ids
-        ]
+        entries = [_live_status(unit_id, self.catalogue.own_unit(seller, storefront, unit_id)) for unit_id in unit_ids]
         return Answer(status=200, body=orjson.dumps({"data": entries}))
 
     # ---- writes -----------------------------------------------------------------------------------------------------
 
     def patch(
-        self, seller: str, unit_id: int, query: UnitQuery, change: Change, now: Moment, meddler: Meddler
-    ) -> tuple[Answer, list[Write]]:
+        self, seller: str, unit_id: int, query: UnitQuery, change: Change, occasion: Occasion
+    ) -> tuple[Answer, list[WriteRow]]:
         """``PATCH /units/{id_unit}``, of a change that has a valid form."""
         unit = self.catalogue.own_unit(seller, query.storefront, unit_id)
         if unit is None:
             return not_found("Unit").answer(), []
-        refusal = _relation_problem(unit, change) or meddler.refusal(unit_id, change)
+        refusal = _relation_problem(unit, change) or occasion.meddler.refusal(unit_id, change)
         if isinstance(refusal, Problem):
             return refusal.answer(), []
         if refusal is not None:
             return Answer(status=int(str(refusal["status_code"])), body=orjson.dumps(refusal)), []
-        writes = self._apply(unit, change, meddler.altered(unit_id, change), now, iso(now.wall_us))
+        writes = self._apply(unit, change, occasion, iso(occasion.now.wall_us))
         return _one(unit, query), writes
 
     def bulk(
-        self, seller: str, query: UnitQuery, items: list[BulkItem], now: Moment, meddler: Meddler
-    ) -> tuple[Answer, list[Write]]:
+        self, seller: str, query: UnitQuery, items: list[BulkItem], occasion: Occasion
+    ) -> tuple[Answer, list[WriteRow]]:
         """``POST /units/bulk``: 207, an entry for each item in the order of the call."""
-        now_iso = iso(now.wall_us)
+        now_iso = iso(occasion.now.wall_us)
         entries: list[Mapping[str, object]] = []
-        writes: list[Write] = []
+        writes: list[WriteRow] = []
         for item in items:
             unit = self.catalogue.own_unit(seller, query.storefront, item.unit_id)
-            refusal = self._item_refusal(unit, item, query.storefront, meddler)
+            refusal = self._item_refusal(unit, item, query.storefront, occasion.meddler)
             if refusal is not None or unit is None:
                 entries.append(refusal or {})
                 continue
-            writes += self._apply(unit, item.data, meddler.altered(unit.id, item.data), now, now_iso)
+            writes += self._apply(unit, item.data, occasion, now_iso)
             entries.append({"id_unit": unit.id, "status_code": 200, "unit": unit.body(query.embedded)})
         statuses = tuple(int(str(entry["status_code"])) for entry in entries)
         return Answer(status=207, body=orjson.dumps({"data": entries}), item_statuses=statuses), writes
@@ -157,43 +143,41 @@ class Market:
         )
         return refusal.item(item.unit_id) if isinstance(refusal, Problem) else refusal
 
-    def _apply(self, unit: Unit, sent: Change, stored: Change, now: Moment, now_iso: str) -> list[Write]:
-        writes: list[Write] = []
-        for name, value in stored.items():
-            old = _set(unit, name, value)
-            writes.append(Write(unit.id, name, old, value, sent.get(name), Cause.CALL, now.mono_us))
+    def _apply(self, unit: Unit, sent: Change, occasion: Occasion, now_iso: str) -> list[WriteRow]:
+        stored = occasion.meddler.altered(unit.id, sent)
+        cause = Cause.MARKETPLACE if occasion.call_id is None else Cause.CALL
+        writes = [_write(unit, name, value, sent.get(name), cause, occasion) for name, value in stored.items()]
         unit.date_lastchange_iso = now_iso
-        if unit.id_offer is not None and any(name in stored for name in SHARED_FIELDS):
-            writes += self._share(unit, stored, Cause.LINK, now, now_iso)
+        if unit.id_offer is not None and not SHARED_FIELDS.isdisjoint(stored):
+            writes += self._share(unit, unit.id_offer, stored, occasion, now_iso)
         return writes
 
-    def _share(self, unit: Unit, stored: Change, cause: Cause, now: Moment, now_iso: str) -> list[Write]:
-        writes: list[Write] = []
-        for twin in self.catalogue.linked(unit.seller, unit.id_offer or ""):
+    def _share(self, unit: Unit, id_offer: str, stored: Change, occasion: Occasion, now_iso: str) -> list[WriteRow]:
+        writes: list[WriteRow] = []
+        cause = Cause.MARKETPLACE if occasion.call_id is None else Cause.LINK
+        for twin in self.catalogue.linked(unit.seller, id_offer):
             if twin is unit:
                 continue
-            for name in SHARED_FIELDS:
-                if name in stored:
-                    old = _set(twin, name, stored[name])
-                    writes.append(Write(twin.id, name, old, stored[name], stored[name], cause, now.mono_us))
+            writes += [
+                _write(twin, name, value, value, cause, occasion)
+                for name, value in stored.items()
+                if name in SHARED_FIELDS
+            ]
             twin.date_lastchange_iso = now_iso
         return writes
 
-    def meddle(self, unit_id: int, change: Change, now: Moment) -> list[Write] | Problem:
+    def change_by_itself(self, unit_id: int, change: Change, now: Moment) -> list[WriteRow] | Problem:
         """The marketplace changes a unit by itself: a sale takes stock, a person in the portal puts it on hold."""
         unit = self.catalogue.unit(unit_id)
         if unit is None:
             return not_found("Unit")
         if problem := change_problem(change, unit.storefront, Strictness()):
             return problem
-        writes = self._apply(unit, change, change, now, iso(now.wall_us))
-        for write in writes:
-            write.cause = Cause.MARKETPLACE
-        return writes
+        return self._apply(unit, change, Occasion(now=now), iso(now.wall_us))
 
     # ---- what an update-only caller never does ----------------------------------------------------------------------
 
-    def create(self, seller: str, query: UnitQuery, new: NewUnit, now: Moment) -> tuple[Answer, list[Write]]:
+    def create(self, seller: str, query: UnitQuery, new: NewUnit, occasion: Occasion) -> tuple[Answer, list[WriteRow]]:
         """``POST /units``. 200 as the OpenAPI document says; some readers expect 201."""
         product = (
             self.catalogue.product(new.ean)
@@ -204,7 +188,7 @@ class Market:
             return invalid(FieldError("ean", "no product is known for this ean or id_product")).answer(), []
         if refusal := self._offer_taken(seller, query.storefront, new, product.id):
             return refusal.answer(), []
-        now_iso = iso(now.wall_us)
+        now_iso = iso(occasion.now.wall_us)
         unit = Unit(
             id=self.catalogue.next_unit_id(),
             seller=seller,
@@ -216,10 +200,11 @@ class Market:
             amount=1,
             handling_time=0,
             date_inserted_iso=now_iso,
-            listed_from_us=now.wall_us + self.visibility_delay_us,
+            listed_from_us=occasion.now.wall_us + self.visibility_delay_us,
         )
         self.catalogue.add(unit)
-        return _one(unit, query), self._apply(unit, new.change, new.change, now, now_iso)
+        writes = self._apply(unit, new.change, occasion, now_iso)
+        return _one(unit, query), writes
 
     def _offer_taken(self, seller: str, storefront: str, new: NewUnit, product_id: int) -> Problem | None:
         """An offer id may be shared by the same product and condition on other storefronts, and by nothing else."""
@@ -268,15 +253,14 @@ def _relation_problem(unit: Unit, change: Change) -> Problem | None:
     return invalid(FieldError(culprit, "minimum_price must not be greater than listing_price"))
 
 
-def _set(unit: Unit, name: str, value: Any) -> Any:
-    """Set a field by its name in requests; what it was."""
-    if name == "status":
-        old = unit.status
-        unit.on_hold = value == "ONHOLD"
-        return old
+def _write(unit: Unit, name: str, value: Any, sent: Any, cause: Cause, occasion: Occasion) -> WriteRow:
+    """Set one field, by its name in requests."""
     old = getattr(unit, name)
-    setattr(unit, name, value)
-    return old
+    if name == "status":
+        unit.on_hold = value == "ONHOLD"
+    else:
+        setattr(unit, name, value)
+    return WriteRow(occasion.call_id, unit.id, name, old, value, sent, cause, occasion.now.mono_us)
 
 
 def _live_status(unit_id: int, unit: Unit | None) -> dict[str, object]:

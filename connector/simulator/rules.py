@@ -1,8 +1,9 @@
 """What each endpoint demands of its query and its body: from text and JSON to typed orders, or the refusal. Pure.
 
-Documented rules of ``POST /units/bulk``: at most 150 units, one storefront, no unit twice; breaking one refuses the whole
-call. The document is silent on an empty list and on the place where a badly formed item is refused; chosen: an item
-without ``id_unit`` and ``unit_data`` and an empty list refuse the call, a bad value in ``unit_data`` refuses its item.
+Documented rules of ``POST /units/bulk``: at most 150 units, one storefront, no unit twice; breaking one refuses the
+whole call. The document is silent on an empty list and on the place where a badly formed item is refused; chosen:
+an item without ``id_unit`` and ``unit_data`` and an empty list refuse the call, a bad value in ``unit_data`` refuses
+its item.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,9 +1,9 @@
 """Who calls, and whether the call is what its sender signed. Pure.
 
 Documented: HMAC-SHA256 over method, absolute URI, raw body and Unix seconds, joined by line feeds, keyed with the
-secret as text, sent as lower-case hex; a timestamp within five minutes of the server's clock. Which problem type belongs
-to which fault is read from the types' names; all of them answer 401, the one status that every endpoint lists for
-"request authentication headers are corrupt".
+secret as text, sent as lower-case hex; a timestamp within five minutes of the server's clock. Which problem type
+belongs to which fault is read from the types' names; all of them answer 401, the one status that every endpoint lists
+for "request authentication headers are corrupt".
 """
 
 import hmac

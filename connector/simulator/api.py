@@ -1,0 +1,343 @@
+"""One request from arrival to the plan of its answer: who calls, the window, the endpoint, what is to go wrong. Pure.
+
+Order of checks: the call is counted in its seller's window, then headers and signature (401), then the window (429),
+then faults, then the endpoint's own rules. A call with an unknown client key belongs to nobody and is counted nowhere.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final, TypeAlias
+
+import orjson
+
+from connector.simulator.exchange import Answer, Kind, Moment, Request
+from connector.simulator.faults import Call, CallMishap, Faults
+from connector.simulator.journal import CallRow, Recorder, WriteRow
+from connector.simulator.market import PING_MESSAGE, Market, Occasion
+from connector.simulator.problems import Problem, ProblemType, not_found, too_many_requests
+from connector.simulator.rules import (
+    bulk_items,
+    change_of,
+    list_query,
+    new_unit,
+    status_ids,
+    unit_query,
+)
+from connector.simulator.signature import (
+    CLIENT_KEY,
+    DEFAULT_CLOCK_WINDOW_S,
+    header_problem,
+    signature_problem,
+)
+from connector.simulator.window import SPAN_US, SlidingWindow, Standing
+
+BASE_PATH: Final = "/v2"
+DEFAULT_REQUESTS_PER_SECOND: Final = 111
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A limit of its own for some kinds of calls, beside the one for all."""
+
+    name: str
+    requests_per_second: int
+    kinds: frozenset[Kind]
+
+
+@dataclass(slots=True, kw_only=True)
+class Policy:
+    """What may be set, and changed while the server runs."""
+
+    requests_per_second: int = DEFAULT_REQUESTS_PER_SECOND
+    groups: tuple[Group, ...] = ()
+    count_refused: bool = False  # a 429 takes a place in the window as well
+    retry_after: bool = False  # none is documented
+    rate_headers: bool = False  # none are documented
+    clock_window_s: int = DEFAULT_CLOCK_WINDOW_S
+    clock_offset_s: float = 0.0  # of the server's clock
+    scheme: str = "http"  # of the addresses that callers name; "https" behind a proxy that ends TLS
+    keep_bodies: bool = False  # in the journal
+
+
+@dataclass(slots=True, kw_only=True)
+class Seller:
+    """An account: one pair of keys, valid on all its storefronts."""
+
+    name: str
+    client_key: str
+    secret_key: str = field(repr=False)
+    storefronts: frozenset[str]
+    active: bool = True
+
+
+Act: TypeAlias = Callable[[Occasion], tuple[Answer, list[WriteRow]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A request understood: what to do, and to which units and fields."""
+
+    act: Act
+    unit_ids: tuple[int, ...] = ()
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """How a call is to be answered. ``settle`` does what was asked, once, and gives the answer."""
+
+    row: CallRow
+    settle: Callable[[Moment], Answer]
+    mishap: CallMishap | None = None
+
+
+class Api:
+    """All sellers' view of the marketplace. Owned by one thread."""
+
+    def __init__(self, market: Market, sellers: Mapping[str, Seller], policy: Policy, recorder: Recorder) -> None:
+        self.market = market
+        self.sellers = sellers
+        self.policy = policy
+        self.recorder = recorder
+        self.faults = Faults()
+        self._windows: dict[tuple[str, str], SlidingWindow] = {}
+
+    def arrive(self, request: Request, now: Moment) -> Plan:
+        """A request is here, whole. It is noted in the journal; what it asks is not done before ``Plan.settle``."""
+        kind, unit_id = route(request.method, request.path)
+        seller = self._seller(request)
+        row = self._row(request, kind, seller, now)
+        self.recorder.call(row)
+        standing = None if seller is None else self._count(seller, kind, now)
+        headers = self._rate_headers(standing, now)
+        if (refusal := self._refusal(request, seller, standing, now)) is not None:
+            return _refused(row, refusal.answer(self._retry_after(refusal, standing) + headers))
+        assert seller is not None  # noqa: S101 - an unknown seller was refused
+        order = self._understand(kind, unit_id, seller, request)
+        if isinstance(order, Order):
+            row.unit_ids, row.fields = order.unit_ids, order.fields
+        doom = self.faults.strike(
+            Call(
+                method=request.method,
+                path=_inner_path(request.path),
+                seller=seller.name,
+                unit_ids=row.unit_ids,
+                moment=now,
+            )
+        )
+        row.faults = doom.names
+
+        def settle(moment: Moment) -> Answer:
+            if isinstance(order, Problem):
+                return _with_headers(order.answer(), headers)
+            answer, writes = order.act(Occasion(now=self._server_time(moment), call_id=row.id, meddler=doom))
+            if writes:
+                row.applied_us = moment.mono_us
+            self.recorder.writes(writes)
+            return _with_headers(answer, headers)
+
+        return Plan(row=row, settle=settle, mishap=doom.mishap)
+
+    # ---- who, and how fast ------------------------------------------------------------------------------------------
+
+    def _seller(self, request: Request) -> Seller | None:
+        key = request.headers.get(CLIENT_KEY)
+        return next((seller for seller in self.sellers.values() if seller.client_key == key), None)
+
+    def _count(self, seller: Seller, kind: Kind, now: Moment) -> Standing:
+        """Count an arrival in the seller's window and in that of each group it belongs to; the tightest speaks."""
+        standings = [self._window(seller, "", self.policy.requests_per_second).arrive(now.mono_us)]
+        for group in self.policy.groups:
+            if kind in group.kinds:
+                window = self._window(seller, group.name, group.requests_per_second)
+                standings.append(window.arrive(now.mono_us))
+        return min(standings, key=lambda standing: (standing.admitted, standing.remaining))
+
+    def _window(self, seller: Seller, group: str, limit: int) -> SlidingWindow:
+        window = self._windows.setdefault((seller.name, group), SlidingWindow(limit))
+        window.limit, window.count_refused = limit, self.policy.count_refused
+        return window
+
+    def _refusal(
+        self, request: Request, seller: Seller | None, standing: Standing | None, now: Moment
+    ) -> Problem | None:
+        now_s = self._server_time(now).wall_us / 1e6
+        problem = header_problem(request, now_s=now_s, clock_window_s=self.policy.clock_window_s)
+        if problem is None:
+            problem = signature_problem(request, {seller.client_key: seller.secret_key} if seller else {})
+        if problem is None and seller is not None and not seller.active:
+            problem = Problem(status=401, type=ProblemType.INACTIVE_ACCOUNT, message="Account is not active")
+        if problem is None and standing is not None and not standing.admitted:
+            problem = too_many_requests()
+        return problem
+
+    def _server_time(self, now: Moment) -> Moment:
+        return Moment(mono_us=now.mono_us, wall_us=now.wall_us + round(self.policy.clock_offset_s * 1e6))
+
+    def _retry_after(self, refusal: Problem, standing: Standing | None) -> tuple[tuple[str, str], ...]:
+        if refusal.status != 429 or standing is None or not self.policy.retry_after:
+            return ()
+        return (("Retry-After", str(_whole_seconds(standing.resets_in_us))),)
+
+    def _rate_headers(self, standing: Standing | None, now: Moment) -> tuple[tuple[str, str], ...]:
+        if standing is None or not self.policy.rate_headers:
+            return ()
+        resets_at_us = self._server_time(now).wall_us + standing.resets_in_us
+        return (
+            ("X-RateLimit-Limit", str(standing.limit)),
+            ("X-RateLimit-Remaining", str(standing.remaining)),
+            ("X-RateLimit-Reset", str(_whole_seconds(resets_at_us))),
+        )
+
+    def _row(self, request: Request, kind: Kind, seller: Seller | None, now: Moment) -> CallRow:
+        body = request.body
+        return CallRow(
+            id=self.recorder.next_id(),
+            mono_us=now.mono_us,
+            wall_us=now.wall_us,
+            seller=None if seller is None else seller.name,
+            method=request.method,
+            target=request.target,
+            kind=kind,
+            body_sha256=sha256(body).hexdigest() if body else None,
+            body_bytes=len(body),
+            body=body.decode("utf-8", "replace") if self.policy.keep_bodies else None,
+            user_agent=request.headers.get("user-agent", ""),
+        )
+
+    # ---- endpoints --------------------------------------------------------------------------------------------------
+
+    def _understand(self, kind: Kind, unit_id: int, seller: Seller, request: Request) -> Order | Problem:
+        match kind:
+            case Kind.PING:
+                return _constant({"message": PING_MESSAGE})
+            case Kind.STOREFRONTS:
+                return _constant(sorted(seller.storefronts))
+            case Kind.LIST:
+                return self._list(seller, request)
+            case Kind.BULK:
+                return self._bulk(seller, request)
+            case Kind.STATUS:
+                return self._status(seller, request)
+            case Kind.CREATE:
+                return self._create(seller, request)
+            case Kind.UNIT | Kind.PATCH | Kind.DELETE:
+                return self._one_unit(kind, unit_id, seller, request)
+            case Kind.UNKNOWN:
+                return not_found("Resource")
+
+    def _list(self, seller: Seller, request: Request) -> Order | Problem:
+        query = list_query(request.query, seller.storefronts)
+        if isinstance(query, Problem):
+            return query
+        return Order(act=lambda occasion: (self.market.page(seller.name, query, occasion.now), []))
+
+    def _one_unit(self, kind: Kind, unit_id: int, seller: Seller, request: Request) -> Order | Problem:
+        query = unit_query(request.query, seller.storefronts, reads=kind is Kind.UNIT)
+        if isinstance(query, Problem):
+            return query
+        if kind is Kind.UNIT:
+            return Order(act=lambda _: (self.market.unit(seller.name, unit_id, query), []), unit_ids=(unit_id,))
+        if kind is Kind.DELETE:
+            return Order(act=lambda _: (self.market.delete(seller.name, unit_id, query), []), unit_ids=(unit_id,))
+        change = change_of(request.body, query.storefront, self.market.strictness)
+        if isinstance(change, Problem):
+            return change
+        return Order(
+            act=lambda occasion: self.market.patch(seller.name, unit_id, query, change, occasion),
+            unit_ids=(unit_id,),
+            fields=tuple(sorted(change)),
+        )
+
+    def _bulk(self, seller: Seller, request: Request) -> Order | Problem:
+        query = unit_query(request.query, seller.storefronts, reads=False)
+        if isinstance(query, Problem):
+            return query
+        items = bulk_items(request.body)
+        if isinstance(items, Problem):
+            return items
+        return Order(
+            act=lambda occasion: self.market.bulk(seller.name, query, items, occasion),
+            unit_ids=tuple(item.unit_id for item in items),
+            fields=tuple(sorted({name for item in items for name in item.data})),
+        )
+
+    def _status(self, seller: Seller, request: Request) -> Order | Problem:
+        query = unit_query(request.query, seller.storefronts, reads=False)
+        if isinstance(query, Problem):
+            return query
+        ids = status_ids(request.body)
+        if isinstance(ids, Problem):
+            return ids
+        return Order(
+            act=lambda _: (self.market.live_statuses(seller.name, query.storefront, ids), []),
+            unit_ids=tuple(ids),
+        )
+
+    def _create(self, seller: Seller, request: Request) -> Order | Problem:
+        query = unit_query(request.query, seller.storefronts, reads=False)
+        if isinstance(query, Problem):
+            return query
+        new = new_unit(request.body, query.storefront, self.market.strictness)
+        if isinstance(new, Problem):
+            return new
+        return Order(
+            act=lambda occasion: self.market.create(seller.name, query, new, occasion),
+            fields=tuple(sorted(new.change)),
+        )
+
+
+_ENDPOINTS: Final[Mapping[tuple[str, str], Kind]] = {
+    ("GET", "/status/ping"): Kind.PING,
+    ("GET", "/info/storefront"): Kind.STOREFRONTS,
+    ("GET", "/units"): Kind.LIST,
+    ("POST", "/units"): Kind.CREATE,
+    ("POST", "/units/bulk"): Kind.BULK,
+    ("POST", "/units/status"): Kind.STATUS,
+}
+_ONE_UNIT: Final[Mapping[str, Kind]] = {"GET": Kind.UNIT, "PATCH": Kind.PATCH, "DELETE": Kind.DELETE}
+_MAX_ID_DIGITS: Final = 18
+
+
+def route(method: str, path: str) -> tuple[Kind, int]:
+    """The kind of a call and the unit id in its path, 0 = none. Fixed paths win over ``/units/{id_unit}``."""
+    inner = _inner_path(path)
+    if kind := _ENDPOINTS.get((method, inner)):
+        return kind, 0
+    head, _, last = inner.rpartition("/")
+    is_id = last.isascii() and last.isdigit() and len(last) <= _MAX_ID_DIGITS
+    if head == "/units" and is_id and method in _ONE_UNIT:
+        return _ONE_UNIT[method], int(last)
+    return Kind.UNKNOWN, 0
+
+
+def _inner_path(path: str) -> str:
+    """Without base path and trailing slash; both spellings are found in the documentation."""
+    return path.removeprefix(BASE_PATH).rstrip("/") if path.startswith(f"{BASE_PATH}/") else ""
+
+
+def _constant(data: object) -> Order:
+    answer = Answer(status=200, body=orjson.dumps({"data": data}))
+    return Order(act=lambda _: (answer, []))
+
+
+def _refused(row: CallRow, answer: Answer) -> Plan:
+    return Plan(row=row, settle=lambda _: answer)
+
+
+def _with_headers(answer: Answer, headers: tuple[tuple[str, str], ...]) -> Answer:
+    if not headers:
+        return answer
+    return Answer(
+        status=answer.status,
+        body=answer.body,
+        headers=answer.headers + headers,
+        content_type=answer.content_type,
+        problem=answer.problem,
+        item_statuses=answer.item_statuses,
+    )
+
+
+def _whole_seconds(duration_us: int) -> int:
+    return -(-duration_us // SPAN_US)

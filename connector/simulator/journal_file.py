@@ -1,0 +1,29 @@
+"""The journal as a file of lines, written as calls are over. Readable by ``Journal.read``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from connector.simulator.journal import CallRow, WriteRow, call_line, write_line
+
+_BUFFER_BYTES: Final = 256 * 1024
+
+
+class JournalFile:
+    """Appends to a file, through a buffer. Call ``flush`` from time to time; ``close`` is safe to call twice."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError when the file can't be opened."""
+        self._file = path.open("ab", buffering=_BUFFER_BYTES)
+
+    def call(self, row: CallRow) -> None:
+        self._file.write(call_line(row))
+
+    def writes(self, rows: Sequence[WriteRow]) -> None:
+        self._file.writelines(map(write_line, rows))
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()

@@ -1,0 +1,65 @@
+"""A caller of the API for tests: signs by its own reading of the documentation, over real sockets."""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import orjson
+
+
+class SigningCaller:
+    """One seller's client. ``skew_s`` is added to the clock; ``drop`` leaves headers out."""
+
+    def __init__(self, base_url: str, client_key: str, secret_key: str, *, timeout_s: float = 5.0) -> None:
+        self.base_url = base_url
+        self.client_key = client_key
+        self.secret_key = secret_key
+        self._http = httpx.Client(timeout=timeout_s, trust_env=False)
+
+    def __enter__(self) -> "SigningCaller":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        skew_s: float = 0.0,
+        headers: Mapping[str, str] | None = None,
+        drop: tuple[str, ...] = (),
+        content: bytes | None = None,
+    ) -> httpx.Response:
+        """``body`` goes as JSON, ``content`` as it is. The path begins after the base path."""
+        raw = content if content is not None else b"" if body is None else orjson.dumps(body)
+        uri = f"{self.base_url}{path}"
+        sent = self.signed(method, uri, raw, int(time.time() + skew_s)) | dict(headers or {})
+        request = httpx.Request(
+            method, uri, headers={name: value for name, value in sent.items() if name not in drop}, content=raw or None
+        )
+        for name in drop:
+            request.headers.pop(name, None)
+        return self._http.send(request)
+
+    def signed(self, method: str, uri: str, raw: bytes, timestamp: int) -> dict[str, str]:
+        text = f"{method}\n{uri}\n".encode() + raw + f"\n{timestamp}".encode()
+        headers = {
+            "Shop-Client-Key": self.client_key,
+            "Shop-Timestamp": str(timestamp),
+            "Shop-Signature": hmac.new(self.secret_key.encode(), text, hashlib.sha256).hexdigest(),
+            "User-Agent": "tests/1.0",
+            "Accept": "application/json",
+        }
+        return headers | ({"Content-Type": "application/json"} if raw else {})
+
+    def bulk(self, items: list[dict[str, Any]], storefront: str = "de") -> httpx.Response:
+        return self.call("POST", f"/units/bulk?storefront={storefront}", items)
+
+    def patch(self, unit_id: int, change: dict[str, Any], storefront: str = "de") -> httpx.Response:
+        return self.call("PATCH", f"/units/{unit_id}?storefront={storefront}", change)
