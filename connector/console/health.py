@@ -1,0 +1,101 @@
+"""Health and metrics over HTTP, in a thread of its own that only reads snapshots.
+
+``/livez``: the loop beats; it depends on no broker and no marketplace, so an outage restarts nothing. ``/readyz``: work
+is possible, or the reasons why not. ``/status``: the same for people, as JSON. ``/metrics``: Prometheus.
+"""
+
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import orjson
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+SILENT_S = 30.0
+"""A loop that has not turned for so long is stuck: a turn lasts milliseconds, a hand-over at most its budget."""
+
+_STOP_S = 5.0
+
+
+class Vitals(Protocol):
+    """What the process knows of itself. Asked by the server's thread: every method returns a snapshot at once."""
+
+    def beat_age_s(self) -> float:
+        """Seconds since the loop last turned."""
+        ...
+
+    def unready(self) -> Sequence[str]:
+        """Why no work can be done now, a sentence each; empty = ready."""
+        ...
+
+    def status(self) -> Mapping[str, Any]: ...
+
+    def metrics(self) -> bytes:
+        """In Prometheus' text format."""
+        ...
+
+
+class HealthServer:
+    """Listens from the moment it is built; a port that is taken raises OSError there and then."""
+
+    def __init__(self, vitals: Vitals, *, host: str, port: int, silent_s: float = SILENT_S) -> None:
+        self._vitals = vitals
+        self._silent_s = silent_s
+        self._socket = socket.create_server((host, port))
+        routes = [
+            Route("/livez", self._livez),
+            Route("/readyz", self._readyz),
+            Route("/status", self._status),
+            Route("/metrics", self._metrics),
+        ]
+        config = uvicorn.Config(Starlette(routes=routes), log_config=None, access_log=False, lifespan="off")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="health", daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        return int(self._socket.getsockname()[1])
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        self._server.should_exit = True
+        self._thread.join(_STOP_S)
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _livez(self, _: Request) -> Response:
+        age_s = self._vitals.beat_age_s()
+        stuck = [f"the loop has not turned for {age_s:.0f} s"] if age_s > self._silent_s else []
+        return _verdict("live", stuck)
+
+    def _readyz(self, _: Request) -> Response:
+        return _verdict("ready", self._vitals.unready())
+
+    def _status(self, _: Request) -> Response:
+        return _json(dict(self._vitals.status()), 200)
+
+    def _metrics(self, _: Request) -> Response:
+        return Response(self._vitals.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _verdict(name: str, reasons: Sequence[str]) -> Response:
+    return _json({name: not reasons, "reasons": list(reasons)}, 503 if reasons else 200)
+
+
+def _json(content: dict[str, Any], status: int) -> Response:
+    body = orjson.dumps(content, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    return Response(body, status_code=status, media_type="application/json")
