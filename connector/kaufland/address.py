@@ -1,8 +1,9 @@
-"""Where requests may go: production, the playground, and a simulator on this machine. Pure.
+"""Where requests may go: production, the playground, and a simulator on this machine or beside it. Pure.
 
 Nothing else is reachable, whatever a configuration says; the playground mode makes production unreachable.
 """
 
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -38,13 +39,14 @@ _PORTS = {"https": 443, "http": 80}
 def address(base_url: str | None = None, *, playground: bool = False, dev: bool = False) -> Address:
     """The address that a configuration means; None = production, or the playground in its mode.
 
-    ``dev`` allows plain HTTP to this machine. Raises ValueError with what is allowed.
+    ``dev`` allows plain HTTP to this machine, or to a neighbour named without a domain, as containers name each other:
+    no public host has such a name. Raises ValueError with what is allowed.
     """
     given = (base_url or (PLAYGROUND if playground else PRODUCTION)).rstrip("/")
     if given == PRODUCTION and playground:
         raise ValueError("playground mode is on, and the base address is that of production")
-    if given not in (PRODUCTION, PLAYGROUND) and not (dev and _on_this_machine(given)):
-        local = ", or http:// to this machine (127.0.0.1, ::1, localhost)" if dev else ""
+    if given not in (PRODUCTION, PLAYGROUND) and not (dev and _near(given)):
+        local = ", or http:// to this machine or to a name without a domain" if dev else ""
         raise ValueError(f"base address {base_url!r} is not allowed; allowed are {PRODUCTION}, {PLAYGROUND}{local}")
     parts = urlsplit(given)
     return Address(
@@ -52,17 +54,17 @@ def address(base_url: str | None = None, *, playground: bool = False, dev: bool 
     )
 
 
-def _on_this_machine(url: str) -> bool:
+def _near(url: str) -> bool:
     try:
         parts = urlsplit(url)
         plain = parts.scheme == "http" and not (parts.username or parts.password or parts.query or parts.fragment)
-        return plain and (parts.port is None or parts.port > 0) and _is_loopback(parts.hostname or "")
+        return plain and parts.port != 0 and _is_near(parts.hostname or "")
     except ValueError:
         return False
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
+def _is_near(host: str) -> bool:
+    if re.fullmatch(r"[a-z][a-z0-9-]{0,62}", host):
         return True
     try:
         return ip_address(host).is_loopback

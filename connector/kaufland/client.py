@@ -6,7 +6,6 @@ Signed are the bytes that leave: the auth object reads method, address and body 
 import ssl
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import httpx
 
@@ -31,12 +30,12 @@ class NotLeft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One attempt: what was heard, when the first byte left and when the last was read. ``body``: for the call log."""
+    """One attempt: what was heard, when the first byte left (None = none did), and when it was over."""
 
     heard: Heard | Failed | NotLeft
-    sent: Now | None
-    answered: Now | None
     began: Now
+    sent: Now | None
+    ended: Now
 
 
 class SignedAuth(httpx.Auth):
@@ -102,13 +101,13 @@ class Client:
         began = self._clock.now()
         self._passage.begin(send_by_s=send_by_s, give_up_at_s=give_up_at_s)
         if began.mono_s > min(send_by_s, give_up_at_s):
-            return Exchange(heard=NotLeft(), sent=None, answered=None, began=began)
+            return Exchange(heard=NotLeft(), began=began, sent=None, ended=began)
         heard = self._heard(request)
         sent = self._passage.sent
-        answered = self._clock.now() if isinstance(heard, Heard) else None
-        if isinstance(heard, Heard) and sent is not None and answered is not None:
-            self._skew.observe(heard.headers, sent_s=sent.mono_s, answered_s=answered.mono_s)
-        return Exchange(heard=heard, sent=sent, answered=answered, began=began)
+        ended = self._clock.now()
+        if isinstance(heard, Heard) and sent is not None:
+            self._skew.observe(heard.headers, sent_s=sent.mono_s, answered_s=ended.mono_s)
+        return Exchange(heard=heard, began=began, sent=sent, ended=ended)
 
     def _heard(self, request: Request) -> Heard | Failed | NotLeft:
         headers = {"Content-Type": "application/json"} if request.body else {}
@@ -120,9 +119,10 @@ class Client:
         except LeaseOver:
             return NotLeft()
         except httpx.TransportError as failed:
-            left = self._passage.sent is not None
-            # The text of a protocol error may quote a header; only what the system says of a connection is carried.
-            return Failed(error=type(failed).__name__, left=left, text="" if left else str(failed))
+            # The text of a protocol error may quote a header: only what the system says of connecting is carried.
+            connecting = isinstance(failed, httpx.ConnectError | httpx.ConnectTimeout)
+            text = str(failed) if connecting else ""
+            return Failed(error=type(failed).__name__, left=self._passage.sent is not None, text=text)
         try:
             return self._read(answer)
         finally:
@@ -151,6 +151,3 @@ class Client:
     def close(self) -> None:
         """Safe to call twice."""
         self._http.close()
-
-
-Told: TypeAlias = Heard | Failed | NotLeft

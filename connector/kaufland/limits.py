@@ -63,7 +63,7 @@ class Quota:
 
 
 def quota(headers: Mapping[str, str], *, wall_s: float, limit: int | None = None) -> Quota | None:
-    """The quota headers; ``limit`` is the configured one, for answers that lack it. None = no such headers, or nonsense."""
+    """The quota headers; ``limit`` is the configured one, for answers that lack it. None = no such, or nonsense."""
     remaining = _whole(headers.get("x-ratelimit-remaining"))
     if remaining is None:
         return None

@@ -67,7 +67,7 @@ class Row:
     failed: bool = False
     slow_down: bool = False
     close_s: float | None = None
-    code: str = "REFUSED_BY_MARKETPLACE"
+    code: str = "MARKETPLACE_REFUSED"
 
 
 # ---- rows -----------------------------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ BUSY = Row(name="busy", end=End.RETRY, parted=Parted.LATE)  # locked, or another
 TAKE_APART = Row(name="bulk_refused", end=End.RETRY, parted=Parted.AT_ONCE)
 TOO_MANY_BATCHES = Row(name="too_many_batches", end=End.RETRY, slow_down=True)
 THROTTLED = Row(name="throttled", end=End.RETRY, counts=False, slow_down=True)
-UNAUTHORIZED = Row(name="unauthorized", end=End.RETRY, counts=False, close_s=15.0)
+UNAUTHORIZED = Row(name="unauthorized", end=End.RETRY, counts=False, close_s=5.0)
 INACTIVE = Row(name="inactive_account", end=End.RETRY, counts=False, close_s=60.0)
 FORBIDDEN = Row(name="forbidden", end=End.RETRY, parted=Parted.AT_ONCE, failed=True)
 BARRED = Row(name="barred", end=End.RETRY, counts=False, failed=True, close_s=30.0)  # 403, not the marketplace's words

@@ -1,0 +1,159 @@
+"""The Kaufland adapter: the ``Marketplace`` port for all configured accounts, a caller for each worker thread."""
+
+from collections.abc import Iterable, Mapping
+from threading import Lock, local
+
+import httpx
+
+from connector.kaufland import mapping
+from connector.kaufland.caller import Account, KauflandAccount, KauflandCaller, Shared
+from connector.kaufland.calllog import BodySwitch, CallLog
+from connector.kaufland.client import Exchange
+from connector.kaufland.limits import http_date_s
+from connector.kaufland.pages import Pages
+from connector.kaufland.reference import ReferenceData
+from connector.kaufland.signing import WINDOW_S
+from connector.kaufland.verdict import Failed, Heard, diagnosis
+from connector.marketplace import Health, Reference
+from streams.flow import Answer, Call
+from streams.ports import Clock
+
+CHECK_DEADLINE_S = 6.0
+"""For each of the two calls that a check makes."""
+
+
+class Kaufland:
+    """A ``Marketplace``. ``call`` may be used from any thread; connections belong to the thread that made them."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._callers: list[KauflandCaller] = []
+        self._lock = Lock()
+        self._of_thread = local()
+
+    def caller(self) -> KauflandCaller:
+        """A new caller, for one thread; closed with the adapter."""
+        caller = KauflandCaller(self._shared)
+        with self._lock:
+            self._callers.append(caller)
+        return caller
+
+    def call(self, call: Call) -> Answer:
+        caller: KauflandCaller | None = getattr(self._of_thread, "caller", None)
+        if caller is None:
+            caller = self._of_thread.caller = self.caller()
+        return caller.call(call)
+
+    def reference(self) -> Reference:
+        return self._shared.reference.current.reference
+
+    def reload_reference(self) -> str | None:
+        """Read the reference data again; why it was refused, if it was (the old stays in force)."""
+        return self._shared.reference.reload()
+
+    def log_bodies(self, for_s: float) -> float:
+        """Add exact bodies to the call log for a while, at most an hour; returns for how long. Zero turns it off."""
+        return self._shared.bodies.turn_on(for_s, self._shared.clock.now().mono_s)
+
+    def skew_s(self, account: str) -> float | None:
+        """The marketplace's clock less ours, as last measured. Raises KeyError for an unknown account."""
+        return self._shared.accounts[account].skew.skew_s(self._shared.clock.now())
+
+    def check(self, account: str) -> Health:
+        """A signed ping, and the seller's storefronts. Two calls, outside the account's pace."""
+        known = self._shared.accounts.get(account)
+        if known is None:
+            return Health(reachable=False, authenticated=False, message=f"account {account!r} is not configured")
+        caller = KauflandCaller(self._shared)
+        try:
+            return self._checked(known, caller)
+        finally:
+            caller.close()
+
+    def close(self) -> None:
+        """Safe to call twice; after the workers have ended."""
+        with self._lock:
+            callers, self._callers = self._callers, []
+        for caller in callers:
+            caller.close()
+        self._of_thread = local()
+
+    def _checked(self, account: Account, caller: KauflandCaller) -> Health:
+        ping = self._ask(account, caller, mapping.PING)
+        if not isinstance(ping.heard, Heard):
+            why = f"{ping.heard.error}: {ping.heard.text}" if isinstance(ping.heard, Failed) else "the call never left"
+            return self._health(account, ping, message=f"not reachable: {why}".removesuffix(": "))
+        if ping.heard.status != 200:
+            return self._health(account, ping, reachable=True, message=_why(ping.heard))
+        listed = self._ask(account, caller, mapping.STOREFRONTS)
+        storefronts = mapping.read_storefronts(listed.heard.body) if isinstance(listed.heard, Heard) else None
+        if storefronts is None:
+            message = "the ping is answered, the list of storefronts is not"
+            return self._health(account, ping, reachable=True, authenticated=True, message=message)
+        return self._health(
+            account, ping, reachable=True, authenticated=True, message="signed calls are accepted", codes=storefronts
+        )
+
+    def _ask(self, account: Account, caller: KauflandCaller, request: mapping.Request) -> Exchange:
+        by_s = self._shared.clock.now().mono_s + CHECK_DEADLINE_S
+        return caller.client(account).exchange(request, send_by_s=by_s, give_up_at_s=by_s)
+
+    def _health(
+        self,
+        account: Account,
+        ping: Exchange,
+        *,
+        message: str,
+        reachable: bool = False,
+        authenticated: bool = False,
+        codes: tuple[str, ...] = (),
+    ) -> Health:
+        skew_s = account.skew.skew_s(self._shared.clock.now())
+        settings = account.settings
+        detail = {"address": settings.address.base, "keys": settings.credentials.current.fingerprint()}
+        if settings.credentials.notices:
+            detail["notices"] = "; ".join(settings.credentials.notices)
+        if skew_s is not None and abs(skew_s) > WINDOW_S / 10:
+            detail["clock"] = f"{skew_s:+.0f} s off the marketplace's; {WINDOW_S} s are the limit; synchronise it (NTP)"
+        if ping.sent is not None:
+            detail["answered_in_ms"] = f"{(ping.ended.mono_s - ping.sent.mono_s) * 1000:.0f}"
+        return Health(
+            reachable=reachable,
+            authenticated=authenticated,
+            message=message,
+            storefronts=codes,
+            clock_skew_s=skew_s,
+            detail=detail,
+        )
+
+
+def _why(heard: Heard) -> str:
+    error = mapping.read_error(heard.body)
+    words = f" {error.type or ''} {error.message}".rstrip() if error is not None else ""
+    if heard.status != 401:
+        return f"HTTP {heard.status}{words}"
+    served_s = http_date_s(heard.headers.get("date"))
+    off_s = heard.signed_at_s - served_s if served_s is not None else None
+    return diagnosis(error.type if error is not None else None, off_s) + f" (HTTP 401{words})"
+
+
+def kaufland(
+    accounts: Iterable[KauflandAccount],
+    *,
+    clock: Clock,
+    reference: ReferenceData | None = None,
+    log: CallLog | None = None,
+) -> Kaufland:
+    """The adapter for these accounts. Nothing is opened before the first call. ``log`` None = no rows of calls."""
+    known: Mapping[str, Account] = {settings.name: Account(settings) for settings in accounts}
+    return Kaufland(
+        Shared(
+            accounts=known,
+            clock=clock,
+            tls=httpx.create_ssl_context(trust_env=False),
+            reference=reference if reference is not None else ReferenceData(),
+            pages=Pages(),
+            bodies=BodySwitch(),
+            log=log,
+        )
+    )

@@ -1,0 +1,330 @@
+"""One worker thread's caller: makes a request of a call's items, sends it once, and makes replies of what came back.
+
+What it cannot explain is our bug: the answer then says ``stop``.
+"""
+
+import hashlib
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from traceback import extract_tb
+from typing import TypeVar
+
+from connector.events import CallItem, MarketplaceCalled
+from connector.kaufland import mapping
+from connector.kaufland.address import Address
+from connector.kaufland.calllog import BodySwitch, CallLog
+from connector.kaufland.client import Client, Exchange, NotLeft
+from connector.kaufland.credentials import Credentials
+from connector.kaufland.mapping import Request, Unsendable
+from connector.kaufland.pages import More, Moved, Pages
+from connector.kaufland.reference import ReferenceData
+from connector.kaufland.skew import SkewMeter
+from connector.kaufland.verdict import CallKind, Failed, Heard, Question, Verdict, judge
+from connector.marketplace import Found, LookUp, Refused, Update
+from streams.flow import Answer, Call, Item, Lost, NotSent, Output, Reply, Retry, Settled
+from streams.ports import Clock
+
+B = TypeVar("B", LookUp, Update)
+
+
+class UpdateMode(StrEnum):
+    BATCH = "batch"  # POST /units/bulk, for one unit too
+    SINGLE = "single"  # PATCH /units/{id_unit}
+
+
+def default_user_agent() -> str:
+    """Product and version, as the marketplace asks for."""
+    try:
+        return f"kaufland-stream-connector/{version('kaufland-stream-connector')}"
+    except PackageNotFoundError:
+        return "kaufland-stream-connector"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KauflandAccount:
+    """One seller's account. ``quotas``: requests of a quota window by group ``look_up`` and ``update``, for answers
+    that carry ``X-RateLimit-Remaining`` and no limit."""
+
+    name: str
+    credentials: Credentials
+    address: Address
+    mode: UpdateMode = UpdateMode.BATCH
+    user_agent: str = field(default_factory=default_user_agent)
+    quotas: Mapping[str, int] = field(default_factory=dict)
+
+
+class Account:
+    """What all threads know of an account."""
+
+    def __init__(self, settings: KauflandAccount) -> None:
+        self.settings = settings
+        self.skew = SkewMeter()
+        self.refused = False  # its last answer was 401: keys are read again before the next call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What all callers of one adapter share."""
+
+    accounts: Mapping[str, Account]
+    clock: Clock
+    tls: ssl.SSLContext
+    reference: ReferenceData
+    pages: Pages
+    bodies: BodySwitch
+    log: CallLog | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ask:
+    """One call, ready to leave: the request, and which items are in it. ``held_back``: items that may not leave."""
+
+    request: Request
+    question: Question
+    items: Sequence[Item]
+    storefront: str
+    offset: int = 0
+    held_back: Mapping[int, Reply] = field(default_factory=dict)  # by the item's place in the call
+
+
+class KauflandCaller:
+    """A ``streams.flow.Caller`` for one worker thread."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._clients: dict[str, Client] = {}
+
+    def call(self, call: Call) -> Answer:
+        """Never raises. What is our bug stops the process; the call may have left, so its items are lost."""
+        try:
+            return self._call(call)
+        except Exception as bug:  # noqa: BLE001 a worker thread must answer, whatever happens
+            reason = f"call {call.id} ({call.kind}) failed on a bug of ours: {_place(bug)}"
+            return Answer(call=call, replies=(Lost(reason=reason),) * len(call.items), stop=reason)
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
+    def _call(self, call: Call) -> Answer:
+        account = self._shared.accounts.get(call.account)
+        if account is None:
+            reason = f"account {call.account!r} is not configured"
+            return Answer(call=call, replies=(NotSent(reason=reason),) * len(call.items), stop=reason)
+        if account.refused:
+            account.settings.credentials.reload()
+        ask = self._ask(call, account)
+        if isinstance(ask, tuple):
+            return Answer(call=call, replies=ask)
+        exchange = self.client(account).exchange(ask.request, send_by_s=call.send_by_s, give_up_at_s=call.give_up_at_s)
+        if isinstance(exchange.heard, NotLeft):
+            return Answer(call=call, replies=_merged(call, ask, (NotSent(),) * len(ask.items)))
+        if isinstance(exchange.heard, Heard):
+            account.refused = exchange.heard.status == 401
+        return self._answer(call, account, ask, exchange, exchange.heard)
+
+    def client(self, account: Account) -> Client:
+        """This thread's client of an account, made when first needed."""
+        client = self._clients.get(account.settings.name)
+        if client is None:
+            client = self._clients[account.settings.name] = Client(
+                address=account.settings.address,
+                credentials=account.settings.credentials,
+                skew=account.skew,
+                clock=self._shared.clock,
+                tls=self._shared.tls,
+                user_agent=account.settings.user_agent,
+            )
+        return client
+
+    # ---- before ---------------------------------------------------------------------------------------------------
+
+    def _ask(self, call: Call, account: Account) -> _Ask | tuple[Reply, ...]:
+        """What shall leave; replies alone when nothing may."""
+        kind, _, code = call.kind.partition(":")
+        storefront = self._shared.reference.current.storefront(code)
+        match kind:
+            case "lookup":
+                return self._look_up(call, account, storefront)
+            case "update":
+                return self._update(call, account, storefront)
+            case _:
+                raise ValueError(f"kind {call.kind!r} is not known")
+
+    def _look_up(self, call: Call, account: Account, storefront: str) -> _Ask:
+        (item,) = call.items
+        body = _of(item, LookUp, storefront)
+        now_s = self._shared.clock.now().mono_s
+        offset = self._shared.pages.offset((call.account, storefront, body.ean), now_s)
+        question = Question(
+            kind=CallKind.LOOK_UP, attempts=(item.attempt,), quota_limit=account.settings.quotas.get("look_up")
+        )
+        return _Ask(
+            request=mapping.look_up(body, offset=offset),
+            question=question,
+            items=call.items,
+            storefront=storefront,
+            offset=offset,
+        )
+
+    def _update(self, call: Call, account: Account, storefront: str) -> _Ask | tuple[Reply, ...]:
+        items, updates, held_back = _sendable(call.items, storefront)
+        if not items:
+            return tuple(held_back[place] for place in range(len(call.items)))
+        if len({update.unit_id for update in updates}) < len(updates):
+            raise ValueError("a unit is twice in one call")
+        if len(updates) > self._shared.reference.current.reference.bulk_limit:
+            raise ValueError(f"{len(updates)} units in one call")
+        batch = account.settings.mode is UpdateMode.BATCH
+        if not batch and len(updates) > 1:
+            raise ValueError(f"{len(updates)} units in one call of mode single")
+        return _Ask(
+            request=mapping.bulk(storefront, updates) if batch else mapping.patch(updates[0]),
+            question=Question(
+                kind=CallKind.BULK if batch else CallKind.PATCH,
+                attempts=tuple(item.attempt for item in items),
+                updates=updates,
+                quota_limit=account.settings.quotas.get("update"),
+            ),
+            items=items,
+            storefront=storefront,
+            held_back=held_back,
+        )
+
+    # ---- after ----------------------------------------------------------------------------------------------------
+
+    def _answer(self, call: Call, account: Account, ask: _Ask, exchange: Exchange, heard: Heard | Failed) -> Answer:
+        verdict = judge(ask.question, heard, self._shared.reference.current, lambda page: self._found(call, ask, page))
+        sent, ended = exchange.sent, exchange.ended
+        answered = isinstance(heard, Heard)
+        return Answer(
+            call=call,
+            replies=_merged(call, ask, verdict.replies),
+            log=self._log(call, ask, exchange, heard, verdict),
+            sent_s=sent.mono_s if sent is not None else None,
+            answered_s=ended.mono_s if answered else None,
+            sent_us=(sent or exchange.began).wall_us,
+            answered_us=ended.wall_us if answered else None,
+            slow_down=verdict.slow_down,
+            close_account_s=verdict.close_account_s,
+            closed_because=self._closed_because(account, verdict),
+            failed=verdict.failed,
+        )
+
+    def _found(self, call: Call, ask: _Ask, heard: Heard) -> Reply | None:
+        page = mapping.read_page(heard.body)
+        if page is None:
+            return None
+        body = _of(ask.items[0], LookUp, ask.storefront)
+        units = mapping.units_of(page, body, self._shared.reference.current)
+        now_s = self._shared.clock.now().mono_s
+        key = (call.account, ask.storefront, body.ean)
+        match self._shared.pages.take(key, page, units, offset=ask.offset, now_s=now_s):
+            case More():
+                return Retry(reason="the list has another page", after_s=0.0, counts=False)
+            case Moved():
+                return Retry(reason="the list changed while it was read")
+            case None:
+                return None
+            case found:
+                return Settled(answer=Found(units=found))
+
+    def _closed_because(self, account: Account, verdict: Verdict) -> str:
+        if verdict.outcome != "unauthorized":
+            return verdict.closed_because
+        return f"{verdict.closed_because} [keys {account.settings.credentials.current.fingerprint()}]"
+
+    def _log(
+        self, call: Call, ask: _Ask, exchange: Exchange, heard: Heard | Failed, verdict: Verdict
+    ) -> tuple[Output, ...]:
+        log = self._shared.log
+        if log is None:
+            return ()
+        bodies = self._shared.bodies.is_on(exchange.ended.mono_s)
+        answer = heard if isinstance(heard, Heard) else None
+        row = MarketplaceCalled(
+            call_id=call.id,
+            account=call.account,
+            storefront=ask.storefront,
+            kind=call.kind,
+            method=ask.request.method,
+            path=ask.request.path,
+            attempt=max(ask.question.attempts),
+            sent_at_us=(exchange.sent or exchange.began).wall_us,
+            answered_at_us=exchange.ended.wall_us if answer is not None else None,
+            duration_us=round((exchange.ended.mono_s - (exchange.sent or exchange.began).mono_s) * 1e6),
+            http_status=answer.status if answer is not None else None,
+            outcome=verdict.outcome,
+            problem_type=verdict.problem_type,
+            transport_error=answer.cut if answer is not None else heard.error if isinstance(heard, Failed) else None,
+            tokens_left=call.tokens_left,
+            request_sha256=hashlib.sha256(ask.request.body).hexdigest(),
+            response_sha256=_digest(answer),
+            items=_rows(ask.question.updates, verdict),
+            request_body=ask.request.body if bodies else None,
+            response_body=answer.body if bodies and answer is not None else None,
+            instance_id=log.instance_id,
+        )
+        return (log.output(row),)
+
+
+def _sendable(items: Sequence[Item], storefront: str) -> tuple[tuple[Item, ...], tuple[Update, ...], dict[int, Reply]]:
+    """Items that may leave, their updates, and replies for the others: one bad value spoils no other item."""
+    sendable: list[Item] = []
+    updates: list[Update] = []
+    held_back: dict[int, Reply] = {}
+    for place, item in enumerate(items):
+        update = _of(item, Update, storefront)
+        try:
+            mapping.unit_data(update)
+        except Unsendable as wrong:
+            refused = Refused(code="VALUE_OUT_OF_BOUNDS", http_status=0, type=None, message=str(wrong))
+            held_back[place] = Settled(answer=refused)
+        else:
+            sendable.append(item)
+            updates.append(update)
+    return tuple(sendable), tuple(updates), held_back
+
+
+def _of(item: Item, body_type: type[B], storefront: str) -> B:
+    body = item.body
+    if not isinstance(body, body_type) or body.storefront.lower() != storefront:
+        raise ValueError("the item does not belong into a call of this kind")
+    return body
+
+
+def _merged(call: Call, ask: _Ask, replies: Sequence[Reply]) -> tuple[Reply, ...]:
+    """Replies of the call in its items' order, those that were held back in their places."""
+    if not ask.held_back:
+        return tuple(replies)
+    rest = iter(replies)
+    return tuple(ask.held_back[place] if place in ask.held_back else next(rest) for place in range(len(call.items)))
+
+
+def _rows(updates: Sequence[Update], verdict: Verdict) -> tuple[CallItem, ...]:
+    details = verdict.details or ((None, None),) * len(updates)
+    return tuple(
+        CallItem(
+            unit_id=update.unit_id,
+            event_ids=update.event_ids[:20],
+            event_count=update.event_count,
+            status_code=status,
+            code=code,
+        )
+        for update, (status, code) in zip(updates, details, strict=True)
+    )
+
+
+def _digest(answer: Heard | None) -> str | None:
+    return hashlib.sha256(answer.body).hexdigest() if answer is not None and answer.body is not None else None
+
+
+def _place(bug: Exception) -> str:
+    """Kind and place, not the text: it may quote what must not be shown."""
+    frame = extract_tb(bug.__traceback__)[-1]
+    return f"{type(bug).__name__} in {frame.name}, line {frame.lineno} of {frame.filename.rpartition('/')[2]}"
