@@ -5,7 +5,7 @@ unit and field, by (occurred_at, sequence, offset), a missing sequence lowest; s
 offer id is one value.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -46,24 +46,31 @@ def expected_units(
 ) -> dict[int, dict[str, int]]:
     """Unit id -> field -> value at rest. ``storefronts``: target id -> (storefront, currency)."""
     there = list(units)
+    held = {unit.unit_id: dict(unit.values) for unit in there}
+    newest: dict[tuple[int, str], Order] = {}
+    for unit_id, name, value, order in placed_values(there, storefronts, produced):
+        if order > newest.get((unit_id, name), (-1, -1, -1)):
+            newest[unit_id, name] = order
+            held[unit_id][name] = value
+    return held
+
+
+def placed_values(
+    units: Iterable[UnitThere], storefronts: Mapping[str, tuple[str, str]], produced: Sequence[Produced]
+) -> Iterator[tuple[int, str, int, Order]]:
+    """Every value that an event asks of a unit, linked units included: (unit id, field, value, order of the event)."""
     by_place: dict[tuple[str, str, str], list[UnitThere]] = {}
     linked: dict[str, list[UnitThere]] = {}
-    for unit in there:
+    for unit in units:
         by_place.setdefault((unit.storefront, unit.ean, unit.condition), []).append(unit)
         if unit.offer_id is not None:
             linked.setdefault(unit.offer_id, []).append(unit)
-    held = {unit.unit_id: dict(unit.values) for unit in there}
-    newest: dict[tuple[int, str], Order] = {}
     for one in produced:
         for unit, values in _meant(one, by_place, storefronts):
-            order = _order(one)
             for name, value in values.items():
                 group = linked.get(unit.offer_id or "", [unit]) if name == "amount" else [unit]
                 for member in group:
-                    if order > newest.get((member.unit_id, name), (-1, -1, -1)):
-                        newest[member.unit_id, name] = order
-                        held[member.unit_id][name] = value
-    return held
+                    yield member.unit_id, name, value, _order(one)
 
 
 def _order(one: Produced) -> Order:
