@@ -1,0 +1,377 @@
+"""The state machine between source, flows, callers and sink: routes each input, then does what has become possible.
+
+No I/O, clock, thread or chance, and no rule of its own: rules live in ``partition`` (phase, gate, marks), ``lanes``,
+``wants``, ``sending`` (with ``valve``), ``checkpoint``, ``fetching`` and ``stall``.
+"""
+
+from collections.abc import Iterator, Mapping
+from math import inf
+from typing import Any
+
+from streams.checkpoint import Checkpoints
+from streams.deadletter import DeadLetters
+from streams.fetching import Fetching
+from streams.flow import (
+    Answer,
+    Arrivals,
+    Assigned,
+    Assignment,
+    Broken,
+    Checkpoint,
+    Died,
+    Drain,
+    Effect,
+    Fetched,
+    Flow,
+    Input,
+    Intake,
+    Notice,
+    Now,
+    Owned,
+    Pace,
+    Policy,
+    Released,
+    Revoked,
+    Share,
+    Stop,
+    Tick,
+    Told,
+    Written,
+)
+from streams.lane import Rest
+from streams.partition import misfit
+from streams.sending import Sending
+from streams.snapshot import AccountSnapshot, PartitionSnapshot, Snapshot
+from streams.stall import Watch
+from streams.tenure import WOKEN, Tenure
+from streams.wants import Wants
+
+
+class Engine:
+    """Fed by one thread. After ``Stop`` it says nothing more."""
+
+    def __init__(
+        self,
+        *,
+        flows: Mapping[str, Flow[Any]],
+        shares: Mapping[str, Share],
+        accounts: Mapping[str, Pace],
+        policy: Policy,
+        instance: str,
+        boot_us: int,
+        dead_letters: DeadLetters,
+    ) -> None:
+        self._flows = flows
+        self._shares = shares
+        self._policy = policy
+        self._dead_letters = dead_letters
+        self._wants = Wants(policy, dict(accounts))
+        self._sending = Sending(policy, accounts, self._wants, f"{instance}-{boot_us:x}")
+        self._checkpoints = Checkpoints(policy, boot_us)
+        self._fetching = Fetching()
+        self._watch = Watch(policy)
+        self._tenures: dict[Assignment, Tenure] = {}
+        self._drain_by_s: float | None = None
+        self._stopped = ""
+        self._wake_at_s = inf
+
+    def wake_at_s(self) -> float:
+        """When to feed a ``Tick`` at the latest; ``inf`` = not before something happens."""
+        return self._wake_at_s
+
+    def feed(self, said: Input, now: Now) -> list[Effect]:  # noqa: C901 - one arm per input
+        """One input, and all that follows from it. Raises what a flow raises: that is a bug, and the end."""
+        if self._stopped:
+            return []
+        effects: list[Effect] = []
+        match said:
+            case Arrivals():
+                self._arrivals(said, now)
+            case Answer():
+                self._answer(said, now)
+            case Written():
+                effects.extend(self._written(said, now))
+            case Assigned():
+                effects.extend(self._assigned(said, now))
+            case Revoked():
+                effects.extend(self._revoked(said, now))
+            case Broken():
+                effects.extend(self._broken(said))
+            case Fetched():
+                self._fetching.fetched(said, self._tenures, now.mono_s)
+            case Told():
+                self._told(said, now)
+            case Drain():
+                self._drain(said, now)
+            case Tick():
+                pass
+        return self._until_stop(effects, now)
+
+    def _until_stop(self, effects: list[Effect], now: Now) -> list[Effect]:
+        """What follows; nothing after a ``Stop``."""
+        if not any(isinstance(effect, Stop) for effect in effects):
+            effects.extend(self._go_on(now))
+        for at, effect in enumerate(effects):
+            if isinstance(effect, Stop):
+                self._stopped, self._wake_at_s = effect.reason, inf
+                return effects[: at + 1]
+        self._wake_at_s = self._next_s(now)
+        return effects
+
+    # ---- inputs -----------------------------------------------------------------------------------------------------
+
+    def _arrivals(self, said: Arrivals, now: Now) -> None:
+        for record in said.records:
+            tenure = self._tenures.get(record.at)
+            if tenure is not None and tenure.partition.reads:
+                tenure.partition.arrived(record)
+        for at, end in said.ends.items():
+            if at in self._tenures:
+                self._tenures[at].partition.ends(end, now.mono_s)
+        for at, position in said.positions.items():
+            if at in self._tenures and self._tenures[at].partition.reads:
+                self._tenures[at].partition.passed(position, now.mono_s)
+
+    def _answer(self, said: Answer, now: Now) -> None:
+        heard = self._sending.answered(said, now)
+        living = [item for item in heard if item.sent.at in self._tenures]
+        if living and said.log:
+            self._tenures[living[0].sent.at].part.outputs.extend(said.log)
+        for item in living:
+            self._tenures[item.sent.at].hear(item.sent.pending.lane, item.cause, now)
+
+    def _written(self, said: Written, now: Now) -> Iterator[Effect]:
+        for at, lanes in self._checkpoints.written(said, now.mono_s).items():
+            if at in said.marks:
+                self._tenures[at].became_durable(said.marks[at], lanes, now.mono_s)
+            else:
+                yield from self._refused(self._tenures[at], now)
+
+    def _assigned(self, said: Assigned, now: Now) -> Iterator[Effect]:
+        for at, owned in said.parts.items():
+            problem = self._misfit(at, owned)
+            if problem is not None:
+                yield Stop(reason=problem)
+                return
+            self._tenures[at] = self._tenure(at, owned, now)
+            if self._drain_by_s is not None:
+                self._tenures[at].drain(self._drain_by_s, now)
+
+    def _revoked(self, said: Revoked, now: Now) -> Iterator[Effect]:
+        known = [self._tenures[at] for at in said.parts if at in self._tenures]
+        if said.lost:
+            yield from self._end(known, now)
+            return
+        for tenure in known:
+            tenure.drain(now.mono_s + said.budget_s, now)
+        unknown = frozenset(said.parts) - self._tenures.keys()
+        if unknown:
+            yield Released(parts=unknown)
+        self._set_share(now)
+
+    def _broken(self, said: Broken) -> Iterator[Effect]:
+        tenure = self._tenures.get(said.at)
+        if tenure is not None:
+            tenure.break_off(said.reason)
+            yield _notice("partition_broken", said.at, said.reason)
+
+    def _told(self, said: Told, now: Now) -> None:
+        for tenure in self._tenures.values():
+            tenure.tell(said, now)
+
+    def _drain(self, said: Drain, now: Now) -> None:
+        self._drain_by_s = now.mono_s + said.budget_s
+        for tenure in self._tenures.values():
+            tenure.drain(self._drain_by_s, now)
+        self._set_share(now)
+
+    # ---- what follows from any input --------------------------------------------------------------------------------
+
+    def _go_on(self, now: Now) -> Iterator[Effect]:
+        self._over(now)
+        yield from self._read(now)
+        self._open_gates(now)
+        for tenure in self._tenures.values():
+            tenure.wake_due(now)
+        yield from self._sending.calls(now, self._checkpoints.lease_until_s, lambda rest: self._wake(rest, now))
+        yield from self._checkpoint(now)
+        yield from self._release(now)
+        yield from self._intake()
+        yield from self._watch.look(self._tenures, now, on_way=self._checkpoints.on_way)
+        if self._drain_by_s is not None and not self._tenures:
+            yield Stop(reason="drained", failed=False)
+
+    def _over(self, now: Now) -> None:
+        """Lost calls whose effect can no longer come."""
+        for sent in self._sending.flights.ended(now.mono_s):
+            self._sending.over(sent, now.mono_s)
+            if sent.at in self._tenures:
+                self._tenures[sent.at].hear(sent.pending.lane, None, now)
+
+    def _read(self, now: Now) -> Iterator[Effect]:
+        for tenure in self._tenures.values():
+            if tenure.partition.may_take:
+                outputs, awake = self._room()
+                tenure.read(now, outputs, awake)
+        yield from self._fetching.requests(self._tenures, now.mono_s)
+
+    def _room(self) -> tuple[int, int]:
+        """How much more may be kept back, and how many more lanes may be awake."""
+        awake = sum(len(tenure.lanes.awake) for tenure in self._tenures.values())
+        return self._policy.max_outputs - self._checkpoints.size, self._policy.max_awake - awake
+
+    def _open_gates(self, now: Now) -> None:
+        opening = [tenure for tenure in self._tenures.values() if tenure.partition.may_open(now.mono_s)]
+        for tenure in opening:
+            tenure.open(now)
+        if opening:
+            self._set_share(now)
+
+    def _wake(self, rest: Rest, now: Now) -> None:
+        self._tenures[rest.at].lanes.turn(rest.key, WOKEN, now)
+
+    def _checkpoint(self, now: Now) -> Iterator[Checkpoint]:
+        writing = [tenure for tenure in self._tenures.values() if tenure.partition.writes]
+        urgent = any(self._is_urgent(tenure) for tenure in writing)
+        if writing and self._checkpoints.due_at_s(urgent=urgent) <= now.mono_s:
+            everyone = self._checkpoints.all_marks_due(now.mono_s)
+            within = [tenure for tenure in writing if everyone or tenure.part or self._is_urgent(tenure)]
+            contents = {tenure.at: tenure.contents() for tenure in within}
+            serial, held = self._checkpoints.next_serial(), self._sending.flights.held
+            marks = {tenure.at: tenure.partition.mark(serial, held(tenure.at)) for tenure in within}
+            outputs = {at: outputs for at, (outputs, _) in contents.items()}
+            lanes = {at: lanes for at, (_, lanes) in contents.items()}
+            yield self._checkpoints.start(outputs, lanes, marks, now.mono_s)
+
+    def _is_urgent(self, tenure: Tenure) -> bool:
+        return tenure.partition.mark_is_urgent(self._sending.flights.held(tenure.at))
+
+    def _release(self, now: Now) -> Iterator[Effect]:
+        done = [t for t in self._tenures.values() if t.partition.is_gone or t.partition.is_handed_over(now.mono_s)]
+        if done:
+            yield from self._end(done, now)
+            yield Released(parts=frozenset(tenure.at for tenure in done))
+
+    def _intake(self) -> Iterator[Effect]:
+        room = min(self._room()) > 0
+        parts = [tenure.partition for tenure in self._tenures.values()]
+        changed = [part for part in parts if part.flowing != (part.wants_more and room)]
+        for part in changed:
+            part.flowing = not part.flowing
+        if changed:
+            yield Intake(
+                pause=frozenset(part.at for part in changed if not part.flowing),
+                resume=frozenset(part.at for part in changed if part.flowing),
+            )
+
+    def _next_s(self, now: Now) -> float:
+        parts = [tenure.partition for tenure in self._tenures.values()]
+        writing = [tenure for tenure in self._tenures.values() if tenure.partition.writes]
+        due_us = (t.lanes.next_due_us() for t in self._tenures.values() if t.partition.sends)
+        moments = (
+            self._sending.next_s(now.mono_s, self._checkpoints.lease_until_s),
+            self._sending.flights.next_s(),
+            self._checkpoints.due_at_s(urgent=any(map(self._is_urgent, writing))) if writing else inf,
+            self._fetching.next_s(),
+            self._watch.next_s() if parts else inf,
+            min((part.gate_at_s() for part in parts), default=inf),
+            min((part.deadline_s for part in parts), default=inf),
+            min((now.mono_s + (due - now.wall_us) / 1e6 for due in due_us if due is not None), default=inf),
+        )
+        return max(now.mono_s, min(moments))
+
+    # ---- partitions come and go -------------------------------------------------------------------------------------
+
+    def _misfit(self, at: Assignment, owned: Owned) -> str | None:
+        if at.topic not in self._flows:
+            return f"{at.topic} was assigned and no flow reads it: the subscription and the flows differ"
+        return misfit(owned, self._shares[at.topic].partitions, at)
+
+    def _tenure(self, at: Assignment, owned: Owned, now: Now) -> Tenure:
+        return Tenure(
+            at,
+            owned,
+            flow=self._flows[at.topic],
+            policy=self._policy,
+            wants=self._wants,
+            part=self._checkpoints.part(at),
+            dead_letters=self._dead_letters,
+            now=now,
+        )
+
+    def _refused(self, tenure: Tenure, now: Now) -> Iterator[Effect]:
+        tenure.refuse()
+        self._checkpoints.drop(tenure.at)
+        self._set_share(now)
+        yield _notice("partition_broken", tenure.at, "its part of a checkpoint was refused")
+
+    def _end(self, tenures: list[Tenure], now: Now) -> Iterator[Effect]:
+        for tenure in tenures:
+            tenure.end()
+            self._checkpoints.drop(tenure.at)
+            del self._tenures[tenure.at]
+        self._set_share(now)
+        if tenures:
+            yield Died(parts=frozenset(tenure.at for tenure in tenures))
+
+    def _set_share(self, now: Now) -> None:
+        """The part of the ceilings of all partitions that may send, scaled to the flows that are on."""
+        whole = sum(share.weight for share in self._shares.values())
+        sending = [self._shares[at.topic] for at, tenure in self._tenures.items() if tenure.partition.sends]
+        self._sending.share(sum(share.weight / share.partitions for share in sending) / whole, now.mono_s)
+
+    # ---- for a person -----------------------------------------------------------------------------------------------
+
+    def snapshot(self, now: Now) -> Snapshot:
+        """What it is doing. Looks at partitions and accounts, never at lanes."""
+        parts = tuple(self._partition(tenure, now.mono_s) for tenure in self._tenures.values())
+        awake = sum(part.awake for part in parts)
+        return Snapshot(
+            partitions=parts,
+            accounts={name: self._account(name, now) for name in self._sending.valves},
+            lanes_awake=awake,
+            lanes_asleep=sum(part.lanes for part in parts) - awake,
+            lanes_undone=sum(part.undone for part in parts),
+            outputs_kept=self._checkpoints.size,
+            checkpoint_on_way=self._checkpoints.on_way,
+            checkpoint_age_s=now.mono_s - self._checkpoints.durable_at_s,
+            lease_left_s=self._checkpoints.lease_until_s - now.mono_s,
+            draining=self._drain_by_s is not None,
+            stopped=self._stopped,
+        )
+
+    def _partition(self, tenure: Tenure, now_s: float) -> PartitionSnapshot:
+        part = tenure.partition
+        return PartitionSnapshot(
+            topic=part.at.topic,
+            partition=part.at.partition,
+            phase=part.phase,
+            position=part.position,
+            durable=part.durable,
+            end=part.end,
+            lag=part.lag,
+            gate=part.gate(now_s),
+            waiting_for=part.needs.text if part.needs is not None else "",
+            broken=part.broken,
+            lanes=len(tenure.lanes),
+            awake=len(tenure.lanes.awake),
+            undone=tenure.lanes.undone,
+            in_flight=self._sending.flights.held(part.at),
+            moved_age_s=now_s - part.moved_at_s,
+        )
+
+    def _account(self, name: str, now: Now) -> AccountSnapshot:
+        valve, tally = self._sending.valves[name], self._wants.accounts[name].tally
+        oldest_us = tally.oldest_us()
+        return AccountSnapshot(
+            valve=valve.state(now.mono_s),
+            rate=valve.rate(now.mono_s),
+            is_open=valve.is_open(now.mono_s),
+            calls_in_flight=sum(flight.call.account == name for flight in self._sending.flights),
+            wants_by_rank=dict(tally.by_rank),
+            oldest_age_s=0.0 if oldest_us is None else max(0.0, (now.wall_us - oldest_us) / 1e6),
+        )
+
+
+def _notice(event: str, at: Assignment, reason: str) -> Notice:
+    return Notice(event=event, level="error", fields={"topic": at.topic, "partition": at.partition, "reason": reason})

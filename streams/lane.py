@@ -1,0 +1,85 @@
+"""What the engine keeps of one lane: awake, asleep, and of each want it has said."""
+
+from enum import Enum, auto
+from typing import Any
+
+from streams.flow import Assignment, Stored, Waits, Want
+
+
+class Where(Enum):
+    """Where a pending want is."""
+
+    READY = auto()  # in its queue; what still blocks it is found when its turn comes
+    DELAYED = auto()  # not before a moment
+    PARKED = auto()  # until its partition opens, its slot or key is free, or its lane is durable
+    FLYING = auto()  # left, in a call
+    OUT = auto()  # answered; its lane is about to say what it wants now
+    GONE = auto()  # no longer wanted
+
+
+class Pending:
+    """One slot's want, from the turn that said it first until a turn drops it. Its ticket is where it stands now."""
+
+    __slots__ = ("at", "lane", "said_in", "ticket", "want", "where")
+
+    def __init__(self, at: Assignment, lane: "Lane", want: Want) -> None:
+        self.at = at
+        self.lane = lane
+        self.want = want
+        self.said_in = lane.turned  # the turn that announced it, for ``once``
+        self.ticket = -1
+        self.where = Where.OUT
+
+    @property
+    def slot_key(self) -> tuple[str, str, str]:
+        """Names the slot over all assignments: a lane's partition may come back while a call is still under way."""
+        return (self.at.topic, self.lane.key, self.want.slot)
+
+    @property
+    def is_announced(self) -> bool:
+        return self.want.once and self.where is not Where.FLYING
+
+
+class Lane:
+    """An awake lane. ``turned`` and ``durable`` count its turns; equal, all that it said is durable."""
+
+    __slots__ = (
+        "durable", "held", "key", "pending", "restored", "said", "stored", "turned", "undone", "value", "wake_at_us",
+    )  # fmt: skip
+
+    def __init__(self, key: str, value: Any) -> None:
+        self.key = key
+        self.value = value
+        self.turned = 0
+        self.durable = 0
+        self.said: tuple[Want, ...] = ()
+        self.pending: dict[str, Pending] = {}
+        self.wake_at_us: int | None = None
+        self.stored: Stored | None = None  # as last handed to a checkpoint
+        self.undone = False
+        self.restored = False  # undone by a predecessor, and not yet told so
+        self.held = 0  # calls under way, and those lost ones whose effect may still come
+
+
+class Rest:
+    """What is kept beside the bytes of a sleeping lane that is undone or has a timer."""
+
+    __slots__ = ("at", "due_us", "key", "restored", "ticket", "undone", "waits")
+
+    def __init__(
+        self,
+        at: Assignment,
+        key: str,
+        undone: bool,
+        due_us: int | None,
+        waits: tuple[Waits, ...],
+        *,
+        restored: bool,
+    ) -> None:
+        self.at = at
+        self.key = key
+        self.undone = undone
+        self.due_us = due_us
+        self.waits = waits
+        self.restored = restored
+        self.ticket = -1  # its place among the sleepers; -1 = none

@@ -1,0 +1,252 @@
+"""A partition's life, for one assignment: catching up, open, broken, draining, gone; its gate, backlog and marks.
+
+Only this file asks for the phase. The gate exists because, after a crash, a newer value may have been accepted by the
+outside that is not yet durable here: an older one must not be sent first. So nothing leaves before (a) all that the
+predecessor can have read is read, (b) nothing of the predecessor can still be under way, (c) our own mark, not
+drained, is durable.
+"""
+
+from collections import deque
+from enum import Enum, auto
+from math import inf
+
+from streams.flow import Assignment, Mark, NotYet, Owned, Policy, Record
+
+
+class Phase(Enum):
+    """In words, for a person."""
+
+    CATCHING_UP = "catching up"
+    OPEN = "open"
+    STRANDED = "broken before it opened: nothing is read or sent"
+    BROKEN = "broken: nothing is read, what is undone is still sent"
+    REFUSED = "its writes were refused: nothing is read, sent or committed"
+    DRAINING = "draining"
+    GONE = "gone"
+
+
+class Step(Enum):
+    OPENED = auto()
+    BROKE = auto()
+    WAS_REFUSED = auto()
+    REVOKED = auto()
+    ENDED = auto()
+
+
+TRANSITIONS: dict[tuple[Phase, Step], Phase] = {
+    (Phase.CATCHING_UP, Step.OPENED): Phase.OPEN,
+    (Phase.CATCHING_UP, Step.BROKE): Phase.STRANDED,
+    (Phase.CATCHING_UP, Step.REVOKED): Phase.DRAINING,
+    (Phase.OPEN, Step.BROKE): Phase.BROKEN,
+    (Phase.OPEN, Step.REVOKED): Phase.DRAINING,
+    (Phase.STRANDED, Step.BROKE): Phase.STRANDED,
+    (Phase.STRANDED, Step.REVOKED): Phase.DRAINING,
+    (Phase.BROKEN, Step.BROKE): Phase.BROKEN,
+    (Phase.BROKEN, Step.REVOKED): Phase.DRAINING,
+    (Phase.REFUSED, Step.BROKE): Phase.REFUSED,
+    (Phase.REFUSED, Step.REVOKED): Phase.GONE,
+    (Phase.DRAINING, Step.BROKE): Phase.DRAINING,
+    (Phase.DRAINING, Step.REVOKED): Phase.DRAINING,
+    **{(phase, Step.WAS_REFUSED): Phase.REFUSED for phase in Phase if phase not in (Phase.DRAINING, Phase.GONE)},
+    (Phase.DRAINING, Step.WAS_REFUSED): Phase.GONE,
+    **{(phase, Step.ENDED): Phase.GONE for phase in Phase},
+}
+
+READS = frozenset({Phase.CATCHING_UP, Phase.OPEN})
+SENDS = frozenset({Phase.OPEN, Phase.BROKEN})
+WRITES = frozenset(set(Phase) - {Phase.REFUSED, Phase.GONE})
+
+
+class Partition:
+    """What is ours for one assignment. Positions are next offsets."""
+
+    def __init__(self, at: Assignment, owned: Owned, policy: Policy, now_s: float) -> None:
+        self.at = at
+        self.owned = owned
+        self.position = owned.start  # everything below has had its turn
+        self.seen = owned.start  # everything below has arrived
+        self.durable = owned.start
+        self.end = owned.end
+        self.backlog: deque[Record] = deque()
+        self.needs: NotYet | None = None  # what the first of the backlog cannot be read without
+        self.flowing = False  # what the source was last told
+        self.moved_at_s = now_s
+        self.deadline_s = inf  # of the hand-over
+        self.broken = ""
+        self._phase = Phase.CATCHING_UP
+        self._policy = policy
+        self._sent_from_here = False
+        self._marked = False  # our own mark is durable
+        self._mark_asked = False
+        self._final: int | None = None  # serial of the mark that hands over
+        self._final_durable = False
+        found = owned.mark
+        self._found_drained = found is None or found.drained
+        self._reach = owned.start if found is None else found.position + found.read_ahead
+        self._target = owned.end if found is None else min(owned.end, self._reach)
+        undrained_s = policy.lease_s + policy.call_deadline_s + policy.grace_s
+        self._waits_until_s = now_s + (policy.drained_wait_s if self._found_drained else undrained_s)
+
+    # ---- phase ------------------------------------------------------------------------------------------------------
+
+    def step(self, step: Step) -> None:
+        """Raises KeyError for a step that the phase does not know."""
+        self._phase = TRANSITIONS[self._phase, step]
+
+    @property
+    def phase(self) -> str:
+        return self._phase.value
+
+    @property
+    def reads(self) -> bool:
+        return self._phase in READS
+
+    @property
+    def sends(self) -> bool:
+        return self._phase in SENDS
+
+    @property
+    def writes(self) -> bool:
+        return self._phase in WRITES
+
+    @property
+    def is_draining(self) -> bool:
+        return self._phase is Phase.DRAINING
+
+    @property
+    def is_gone(self) -> bool:
+        return self._phase is Phase.GONE
+
+    # ---- reading ----------------------------------------------------------------------------------------------------
+
+    @property
+    def limit(self) -> int:
+        """Nothing at or beyond it may come into a lane before more is durable."""
+        return self.durable + self._policy.read_ahead
+
+    @property
+    def lag(self) -> int:
+        return max(0, self.end - self.position)
+
+    @property
+    def may_take(self) -> bool:
+        return bool(self.backlog) and self.needs is None and self.backlog[0].offset < self.limit
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether the source should go on reading it."""
+        return self.reads and not self.backlog and self.seen < self.limit
+
+    def arrived(self, record: Record) -> None:
+        if record.offset >= self.seen:
+            self.backlog.append(record)
+            self.seen = record.offset + 1
+
+    def passed(self, position: int, now_s: float) -> None:
+        """The source's own position: it passes control records and aborted data too."""
+        self.seen = max(self.seen, position)
+        self.moved(now_s)
+
+    def moved(self, now_s: float) -> None:
+        position = self.backlog[0].offset if self.backlog else self.seen
+        if position > self.position:
+            self.position = position
+            self.moved_at_s = now_s
+
+    def ends(self, end: int, now_s: float) -> None:
+        """The last stable offset as the source knows it."""
+        if not self.lag:
+            self.moved_at_s = now_s
+        self.end = end
+
+    def close_intake(self) -> None:
+        """What has arrived and not had its turn is read again by whoever comes next."""
+        self.backlog.clear()
+        self.needs = None
+        self.seen = self.position
+
+    # ---- the gate ---------------------------------------------------------------------------------------------------
+
+    def gate(self, now_s: float) -> tuple[str, ...]:
+        """Why nothing may be sent yet; empty = the gate may open."""
+        if self._phase is not Phase.CATCHING_UP:
+            return ()
+        reasons = []
+        if self.position < self._target:
+            reasons.append(f"read up to {self.position} of {self._target}")
+        if now_s < self._waits_until_s:
+            reasons.append(f"calls of the owner before may be under way for {self._waits_until_s - now_s:.1f} s")
+        if not self._marked:
+            reasons.append("our own mark is not durable")
+        return tuple(reasons)
+
+    def may_open(self, now_s: float) -> bool:
+        return (
+            self._phase is Phase.CATCHING_UP
+            and self._marked
+            and now_s >= self._waits_until_s
+            and self.position >= self._target
+        )
+
+    def open(self) -> None:
+        self.step(Step.OPENED)
+        self._sent_from_here = True
+
+    def gate_at_s(self) -> float:
+        """When time alone may open it."""
+        return self._waits_until_s if self._phase is Phase.CATCHING_UP and self._marked else inf
+
+    # ---- marks ------------------------------------------------------------------------------------------------------
+
+    def mark_is_urgent(self, held: int) -> bool:
+        """Someone waits for it: our own gate, or the next owner."""
+        if self._phase is Phase.DRAINING:
+            return held == 0 and not self._final_durable and self._final is None
+        return self.writes and not self._mark_asked
+
+    def mark(self, serial: int, held: int) -> Mark:
+        """The mark that goes with a checkpoint. ``held``: items that may still have an effect outside.
+
+        A partition whose gate has not opened leaves what it found: how far the owner before may have read, and, when
+        it hands over, whether that one had drained.
+        """
+        final = self._phase is Phase.DRAINING and held == 0
+        self._final = serial if final else None
+        self._mark_asked = True
+        drained = final and (self._sent_from_here or self._found_drained)
+        read_ahead = self._policy.read_ahead
+        if not self._sent_from_here:
+            read_ahead = max(read_ahead, self._reach - self.position)
+        return Mark(
+            position=self.position,
+            read_ahead=read_ahead,
+            drained=drained,
+            serial=serial,
+            state_topic_id=self.owned.state_topic_id,
+        )
+
+    def became_durable(self, mark: Mark, now_s: float) -> None:
+        if mark.position > self.durable:
+            self.moved_at_s = now_s
+        self.durable = max(self.durable, mark.position)
+        self._marked = self._marked or not mark.drained
+        self._final_durable = self._final == mark.serial
+
+    def is_handed_over(self, now_s: float) -> bool:
+        """Drained and durable, or its budget is over."""
+        return self._phase is Phase.DRAINING and (self._final_durable or now_s >= self.deadline_s)
+
+
+def misfit(owned: Owned, partitions: int, at: Assignment) -> str | None:
+    """Why a partition must not be worked on, with the remedy; None = all is well."""
+    if owned.partitions != partitions:
+        return (
+            f"{at.topic} has {owned.partitions} partitions, expected {partitions}: "
+            "a changed number of partitions needs a migration, because keys have moved between partitions"
+        )
+    if owned.mark is not None and owned.mark.state_topic_id != owned.state_topic_id:
+        return (
+            f"the state topic of {at.topic} partition {at.partition} is {owned.state_topic_id}, the committed "
+            f"position belongs to {owned.mark.state_topic_id}: state and offsets are one snapshot, reset both"
+        )
+    return None

@@ -1,0 +1,137 @@
+"""A token frees a call: what leaves, and what an answer means for slots, pace and retries.
+
+No call is made when the lease is over; each carries the lease's end, so that the worker checks it again at the socket.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from math import inf
+
+from streams.flights import Flight, Flights, Sent
+from streams.flow import Answer, Answered, Call, GaveUp, Item, Lost, NotSent, Now, Pace, Policy, Reply, Retry, Settled
+from streams.lane import Pending, Rest
+from streams.valve import Valve
+from streams.wants import Wants
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """One item is answered: what its lane must hear, if anything."""
+
+    sent: Sent
+    cause: Answered | None
+
+
+class Sending:
+    def __init__(self, policy: Policy, paces: Mapping[str, Pace], wants: Wants, call_prefix: str) -> None:
+        self.valves = {name: Valve(pace) for name, pace in paces.items()}
+        self.flights = Flights()
+        self._policy = policy
+        self._paces = paces
+        self._wants = wants
+        self._prefix = call_prefix
+        self._seq = count(1)
+
+    def share(self, share: float, now_s: float) -> None:
+        """This process's part of every account's ceiling, the command line's reserve taken off."""
+        for name, valve in self.valves.items():
+            valve.set_share(min(1.0, share) * (1 - self._paces[name].reserve), now_s)
+
+    def calls(self, now: Now, lease_until_s: float, wake: Callable[[Rest], None]) -> Iterator[Call]:
+        """All calls that may leave now. ``wake`` lets a sleeping lane say its wants."""
+        if now.mono_s >= lease_until_s:
+            return
+        self._wants.advance(now.mono_s)
+        for name, valve in self.valves.items():
+            while valve.ready_at(now.mono_s) <= now.mono_s:
+                self._wake(name, now.mono_s, wake)
+                taken = self._wants.take(name, now.mono_s)
+                if not taken:
+                    break
+                yield self._call(name, valve, taken, now.mono_s, lease_until_s)
+
+    def _wake(self, name: str, now_s: float, wake: Callable[[Rest], None]) -> None:
+        for _ in range(self._wants.accounts[name].near):
+            rest = self._wants.to_wake(name, now_s)
+            if rest is None:
+                return
+            wake(rest)
+
+    def _call(self, name: str, valve: Valve, taken: list[Pending], now_s: float, lease_until_s: float) -> Call:
+        sent = tuple(Sent(pending=p, want=p.want, attempt=self._wants.attempt(p)) for p in taken)
+        call_id = f"{self._prefix}-{next(self._seq)}"
+        valve.take(now_s, call_id)
+        call = Call(
+            id=call_id,
+            account=name,
+            kind=taken[0].want.kind,
+            items=tuple(Item(body=item.want.body, attempt=item.attempt) for item in sent),
+            send_by_s=lease_until_s,
+            give_up_at_s=now_s + self._policy.call_deadline_s,
+            tokens_left=valve.tokens_left(now_s),
+        )
+        self.flights.leave(Flight(call=call, items=sent))
+        return call
+
+    def answered(self, answer: Answer, now: Now) -> list[Heard]:
+        """Slots are free again, retries are back in their place; what is final is for the lanes."""
+        flight = self.flights.land(answer.call.id)
+        if flight is None:
+            return []
+        if len(answer.replies) != len(flight.items):
+            raise ValueError(f"call {answer.call.id} has {len(flight.items)} items, {len(answer.replies)} replies")
+        valve = self.valves[answer.call.account]
+        was_open = valve.is_open(now.mono_s)
+        valve.answered(
+            answer.call.id,
+            now.mono_s,
+            slow_down=answer.slow_down,
+            failed=answer.failed,
+            close_s=answer.close_account_s,
+            because=answer.closed_because,
+            left=answer.sent_s is not None,
+        )
+        is_open = was_open and valve.is_open(now.mono_s)
+        heard = zip(flight.items, answer.replies, strict=True)
+        return [Heard(sent=s, cause=self._item(s, reply, answer, now, is_open=is_open)) for s, reply in heard]
+
+    def _item(self, sent: Sent, reply: Reply, answer: Answer, now: Now, *, is_open: bool) -> Answered | None:
+        if isinstance(reply, Lost):
+            self.flights.lose(sent, answer.call.give_up_at_s + self._policy.grace_s)
+        else:
+            self.over(sent, now.mono_s)
+        match reply:
+            case Settled() | Lost():
+                self._wants.answered(sent.pending, sent.attempt, lost=isinstance(reply, Lost))
+                return _answered(sent, reply, answer)
+            case NotSent():
+                self._wants.again(sent.pending, now.mono_s)
+                return None
+            case Retry():
+                counts = reply.counts and is_open
+                if self._wants.retry(sent.pending, reply, sent.attempt, now.mono_s, counts=counts):
+                    return None
+                return _answered(sent, GaveUp(reason=reply.reason), answer)
+
+    def over(self, sent: Sent, now_s: float) -> None:
+        self.flights.over(sent)
+        self._wants.release(sent.keys, now_s)
+
+    def next_s(self, now_s: float, lease_until_s: float) -> float:
+        """When something may leave, as far as it is known now."""
+        if now_s >= lease_until_s:
+            return inf
+        moments = (max(self._wants.next_s(name, now_s), valve.ready_at(now_s)) for name, valve in self.valves.items())
+        return min(min(moments, default=inf), self._wants.next_delay_s())
+
+
+def _answered(sent: Sent, reply: Settled | Lost | GaveUp, answer: Answer) -> Answered:
+    return Answered(
+        want=sent.want,
+        reply=reply,
+        call_id=answer.call.id,
+        attempts=sent.attempt,
+        sent_us=answer.sent_us,
+        answered_us=answer.answered_us,
+    )

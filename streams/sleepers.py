@@ -1,0 +1,66 @@
+"""Sleeping lanes of one account, by harm: whom to wake when a token is near. Bytes and one small entry each."""
+
+from heapq import heappop, heappush
+
+from streams.lane import Rest
+
+Harm = tuple[int, int]
+
+
+def harm(rank: int, since_us: int, age_step_us: int) -> Harm:
+    """Less comes first. Rank 0 before all else; the others gain one rank for each step of age.
+
+    Rank falls continuously with age, so two wants keep their order for ever and the key needs no clock.
+    """
+    return (0, since_us) if rank <= 0 else (1, since_us + rank * age_step_us)
+
+
+class Tally:
+    """How many wait by rank, and how old the oldest is, to within ``BUCKET_US``."""
+
+    BUCKET_US = 1_000_000
+
+    def __init__(self) -> None:
+        self.by_rank: dict[int, int] = {}
+        self._by_age: dict[int, int] = {}
+
+    def add(self, rank: int, since_us: int, n: int = 1) -> None:
+        for counts, key in ((self.by_rank, rank), (self._by_age, since_us // self.BUCKET_US)):
+            counts[key] = counts.get(key, 0) + n
+            if not counts[key]:
+                del counts[key]
+
+    def remove(self, rank: int, since_us: int) -> None:
+        self.add(rank, since_us, -1)
+
+    def oldest_us(self) -> int | None:
+        return min(self._by_age) * self.BUCKET_US if self._by_age else None
+
+
+class Sleepers:
+    """Entries die with the ticket of their ``Rest``; they are found dead when they come up."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[Harm, int, Rest]] = []
+        self._later: list[tuple[float, int, Harm, Rest]] = []  # backing off until a moment (s)
+
+    def add(self, rest: Rest, ticket: int, worth: Harm, not_before_s: float, now_s: float) -> None:
+        if not_before_s > now_s:
+            heappush(self._later, (not_before_s, ticket, worth, rest))
+        else:
+            heappush(self._heap, (worth, ticket, rest))
+
+    def top(self, now_s: float) -> tuple[Harm, Rest] | None:
+        """The most harmful that may go now."""
+        while self._later and self._later[0][0] <= now_s:
+            _, ticket, worth, rest = heappop(self._later)
+            heappush(self._heap, (worth, ticket, rest))
+        while self._heap and self._heap[0][1] != self._heap[0][2].ticket:
+            heappop(self._heap)
+        return (self._heap[0][0], self._heap[0][2]) if self._heap else None
+
+    def next_s(self) -> float:
+        """When the next one stops backing off."""
+        while self._later and self._later[0][1] != self._later[0][3].ticket:
+            heappop(self._later)
+        return self._later[0][0] if self._later else float("inf")

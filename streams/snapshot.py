@@ -1,0 +1,48 @@
+"""What the engine is doing, as frozen values: for health, metrics and a person. Cheap enough for every second."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionSnapshot:
+    topic: str
+    partition: int
+    phase: str  # in words
+    position: int  # next offset to have its turn
+    durable: int  # next offset to be read after a crash
+    end: int  # last stable offset, as far as known
+    lag: int
+    gate: tuple[str, ...]  # why nothing is sent yet; empty = open
+    waiting_for: str  # what its records cannot be read without; empty = nothing
+    broken: str  # why nothing more is read; empty = it is
+    lanes: int
+    awake: int
+    undone: int
+    in_flight: int  # items whose effect outside may still come
+    moved_age_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSnapshot:
+    valve: str  # in words
+    rate: float  # calls per second that may leave now
+    is_open: bool
+    calls_in_flight: int
+    wants_by_rank: Mapping[int, int]
+    oldest_age_s: float  # of the oldest undone event that waits for a call; 0 = none waits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    partitions: tuple[PartitionSnapshot, ...]
+    accounts: Mapping[str, AccountSnapshot]
+    lanes_awake: int
+    lanes_asleep: int
+    lanes_undone: int
+    outputs_kept: int  # outputs and changed lanes that are not durable
+    checkpoint_on_way: bool
+    checkpoint_age_s: float  # since the last one became durable; inf = none did
+    lease_left_s: float  # below 0 = nothing may be sent
+    draining: bool
+    stopped: str  # why; empty = running

@@ -1,0 +1,88 @@
+"""Never stuck silently: what does not move for a while is said in words, then waited for once more, then fatal.
+
+Lag is explained by a schema that is being fetched, a checkpoint that is on its way (the sink speaks for itself), or a
+partition that said it is broken. Undone work is explained by a timer, a token, a block or a pause; only what none of
+them explains counts here. An explained stall is said, and said again, and never fatal.
+"""
+
+from collections.abc import Iterator
+
+from streams.flow import Assignment, Effect, Notice, Now, Policy, Stop
+from streams.tenure import WOKEN, Tenure, Tenures
+
+
+class Watch:
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._next_s = 0.0
+        self._said: dict[Assignment, float] = {}
+        self._woken: dict[tuple[Assignment, str], float] = {}  # lanes that were given another turn, and when
+
+    def next_s(self) -> float:
+        return self._next_s
+
+    def look(self, tenures: Tenures, now: Now, *, on_way: bool) -> Iterator[Effect]:
+        """A few times in every stall time."""
+        if now.mono_s < self._next_s:
+            return
+        self._next_s = now.mono_s + self._policy.stall_s / 4
+        for at in [at for at in self._said if at not in tenures]:
+            del self._said[at]
+        for woken in [woken for woken in self._woken if woken[0] not in tenures]:
+            del self._woken[woken]
+        for tenure in tenures.values():
+            yield from self._lag(tenure, now.mono_s, on_way=on_way)
+            yield from self._undone(tenure, now)
+
+    def _lag(self, tenure: Tenure, now_s: float, *, on_way: bool) -> Iterator[Effect]:
+        partition = tenure.partition
+        still_s = now_s - partition.moved_at_s
+        if not partition.lag or not partition.reads or still_s < self._policy.stall_s:
+            self._said.pop(tenure.at, None)
+            return
+        explained = _explanation(tenure, on_way=on_way)
+        said_s = self._said.setdefault(tenure.at, now_s)
+        if said_s == now_s:
+            yield _notice(tenure, f"lag {partition.lag}, no progress for {still_s:.0f} s: {explained or 'unexplained'}")
+        elif now_s - said_s >= self._policy.stall_s:
+            del self._said[tenure.at]  # so that it is said again
+            if not explained:
+                yield Stop(reason=f"{_name(tenure.at)} has lag {partition.lag} and does not move")
+
+    def _undone(self, tenure: Tenure, now: Now) -> Iterator[Effect]:
+        """A lane that is undone and that nothing will wake gets one more turn, then the process fails."""
+        lanes = tenure.lanes
+        while lanes.unexplained and tenure.partition.sends:
+            key, since_s = next(iter(lanes.unexplained.items()))
+            if now.mono_s - since_s < self._policy.stall_s:
+                return
+            if (tenure.at, key) in self._woken:
+                yield Stop(reason=f"{_name(tenure.at)}: lane {key} is undone, and no timer, token or pause explains it")
+                return
+            self._woken[tenure.at, key] = now.mono_s
+            yield _notice(tenure, f"lane {key} is undone and nothing will wake it: given one more turn")
+            lanes.turn(key, WOKEN, now)
+
+
+def _explanation(tenure: Tenure, *, on_way: bool) -> str:
+    partition = tenure.partition
+    if partition.needs is not None:
+        return f"records wait for {partition.needs.need}: {partition.needs.text}"
+    if on_way:
+        return "a checkpoint is on its way"
+    return ""
+
+
+def _notice(tenure: Tenure, words: str) -> Notice:
+    at = tenure.at
+    fields: dict[str, str | int | float] = {
+        "topic": at.topic,
+        "partition": at.partition,
+        "phase": tenure.partition.phase,
+        "reason": words,
+    }
+    return Notice(event="partition_stalled", level="error", fields=fields)
+
+
+def _name(at: Assignment) -> str:
+    return f"{at.topic} partition {at.partition}"

@@ -1,0 +1,48 @@
+"""A lane's record in its state topic: the value is the flow's, the headers are ours.
+
+``undone`` = "1", ``due`` = µs since the epoch, ``waits`` = "account rank since_us;...": so that a new owner knows of
+every lane whether and when to wake it, and decodes none that is cold.
+"""
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from streams.flow import Headers, Stored, Waits, Want
+
+
+def headers_of(stored: Stored) -> Headers:
+    headers: list[tuple[str, bytes]] = []
+    if stored.undone:
+        headers.append(("undone", b"1"))
+    if stored.due_us is not None:
+        headers.append(("due", str(stored.due_us).encode()))
+    if stored.waits:
+        waits = ";".join(f"{w.account} {w.rank} {w.since_us}" for w in stored.waits)
+        headers.append(("waits", waits.encode()))
+    return tuple(headers)
+
+
+def stored_of(value: bytes | None, headers: Headers) -> Stored:
+    """The other way round. Raises ValueError for headers that are not ours."""
+    by_name = dict(headers)
+    due = by_name.get("due")
+    return Stored(
+        value=value,
+        undone=by_name.get("undone") == b"1",
+        due_us=None if due is None else int(due),
+        waits=tuple(map(_waits, filter(None, by_name.get("waits", b"").decode().split(";")))),
+    )
+
+
+def waits_of(wants: Iterable[Want]) -> tuple[Waits, ...]:
+    """Per account the worst rank and the oldest age."""
+    by_account = sorted(wants, key=lambda want: want.account)
+    return tuple(
+        Waits(account=account, rank=min(w.rank for w in group), since_us=min(w.since_us for w in group))
+        for account, group in ((account, list(them)) for account, them in groupby(by_account, lambda w: w.account))
+    )
+
+
+def _waits(text: str) -> Waits:
+    account, rank, since_us = text.rsplit(" ", 2)
+    return Waits(account=account, rank=int(rank), since_us=int(since_us))

@@ -1,0 +1,153 @@
+"""A partition with its lanes, for one assignment: what each input means for both of them together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from streams.checkpoint import Part
+from streams.deadletter import DeadLetters
+from streams.flow import (
+    Answered,
+    Arrived,
+    Assignment,
+    Bad,
+    Draining,
+    Flow,
+    Mark,
+    NotYet,
+    Now,
+    Output,
+    Owned,
+    Policy,
+    Told,
+    Woken,
+)
+from streams.lane import Lane
+from streams.lanes import Lanes
+from streams.partition import Partition, Step
+from streams.wants import Wants
+
+WOKEN = Woken()
+DRAINING = Draining()
+
+
+class Tenure:
+    def __init__(
+        self,
+        at: Assignment,
+        owned: Owned,
+        *,
+        flow: Flow[Any],
+        policy: Policy,
+        wants: Wants,
+        part: Part,
+        dead_letters: DeadLetters,
+        now: Now,
+    ) -> None:
+        self.at = at
+        self.partition = Partition(at, owned, policy, now.mono_s)
+        self.lanes = Lanes(flow, at, wants, part)
+        self.lanes.restore(owned.state)
+        self.part = part
+        self._flow = flow
+        self._wants = wants
+        self._dead_letters = dead_letters
+
+    # ---- records ----------------------------------------------------------------------------------------------------
+
+    def read(self, now: Now, room_outputs: int, room_awake: int) -> None:
+        """Turns for what has arrived, as far as read-ahead and bounds allow."""
+        partition, part, awake = self.partition, self.part, self.lanes.awake
+        outputs_at_most, awake_at_most = len(part) + room_outputs, len(awake) + room_awake
+        while partition.may_take and len(part) < outputs_at_most and len(awake) < awake_at_most:
+            record = partition.backlog[0]
+            heard = self._flow.read(record, now)
+            match heard:
+                case Arrived():
+                    self.lanes.turn(heard.lane, heard, now)
+                case Bad():
+                    part.outputs.append(self._dead_letters.letter(record, heard))
+                case NotYet():
+                    partition.needs = heard
+                    break
+            partition.backlog.popleft()
+        partition.moved(now.mono_s)
+
+    # ---- lanes ------------------------------------------------------------------------------------------------------
+
+    def open(self, now: Now) -> None:
+        """The gate opened: wants may leave, sleepers and standing lanes may be woken."""
+        self.partition.open()
+        self._wants.admit(self.at, self.lanes.rests.values(), now.mono_s)
+        for key in self._flow.standing(self.at.partition):
+            self.lanes.turn(key, WOKEN, now)
+
+    def wake_due(self, now: Now) -> None:
+        """Timers of lanes. They rest until the gate is open, because nothing could be sent for them."""
+        if self.partition.sends:
+            for key in self.lanes.due(now.wall_us):
+                self.lanes.turn(key, WOKEN, now)
+
+    def hear(self, lane: Lane, cause: Answered | None, now: Now) -> None:
+        """One item of a call was answered; None = it stays a want."""
+        if cause is not None:
+            self.lanes.turn(lane.key, cause, now)
+        elif self.partition.is_draining and any(p.is_announced for p in lane.pending.values()):
+            self.lanes.turn(lane.key, DRAINING, now)
+        self.lanes.settle(lane, now.mono_s)
+
+    def tell(self, told: Told, now: Now) -> None:
+        """Word from outside for a lane that is known here."""
+        if told.lane in self.lanes and not self.partition.is_draining:
+            self.lanes.turn(told.lane, told, now)
+
+    # ---- checkpoints ------------------------------------------------------------------------------------------------
+
+    def contents(self) -> tuple[tuple[Output, ...], list[tuple[Lane, int]]]:
+        """All outputs since the last checkpoint, each changed lane once, and which turns of which lanes that is."""
+        outputs, self.part.outputs = self.part.outputs, []
+        changed, self.part.changed = self.part.changed, {}
+        for lane in changed.values():
+            record = self.lanes.record(lane)
+            if record is not None:
+                outputs.append(record)
+        return tuple(outputs), [(lane, lane.turned) for lane in changed.values()]
+
+    def became_durable(self, mark: Mark, lanes: list[tuple[Lane, int]], now_s: float) -> None:
+        self.partition.became_durable(mark, now_s)
+        for lane, turned in lanes:
+            lane.durable = turned
+            self._wants.durable(self.at, lane, now_s)
+            self.lanes.settle(lane, now_s)
+
+    # ---- the end ----------------------------------------------------------------------------------------------------
+
+    def drain(self, deadline_s: float, now: Now) -> None:
+        """Hand over: no reading, no new call; what was announced and not sent is withdrawn."""
+        self.partition.step(Step.REVOKED)
+        self.partition.deadline_s = min(self.partition.deadline_s, deadline_s)
+        self._shut()
+        for key in self.lanes.announced():
+            self.lanes.turn(key, DRAINING, now)
+
+    def break_off(self, reason: str) -> None:
+        """Nothing more is read."""
+        self.partition.step(Step.BROKE)
+        self.partition.broken = reason
+        self.partition.close_intake()
+
+    def refuse(self) -> None:
+        """Its part of a checkpoint can never be written: nothing more is read, sent or committed."""
+        self.partition.step(Step.WAS_REFUSED)
+        self._shut()
+
+    def end(self) -> None:
+        """The assignment is over: nothing of it is kept but slots and keys of what is under way."""
+        self.partition.step(Step.ENDED)
+        self._wants.forget(self.at, self.lanes.awake.values(), self.lanes.rests.values())
+
+    def _shut(self) -> None:
+        self.partition.close_intake()
+        self._wants.bar(self.at, self.lanes.rests.values())
+
+
+Tenures = Mapping[Assignment, Tenure]

@@ -1,0 +1,444 @@
+"""What lanes want, ranked by harm and age; a token takes one call's worth.
+
+The laws of this file: one call under way per slot and per exclusive key, over all lanes of the process and within a
+call. Rank 0 is never overtaken. A retry keeps its place and its age. A ``once`` want leaves only after the lane that
+announces it is durable. Nothing of a partition leaves before it was admitted, nor after it was barred.
+
+A want stands in its queue as ready; what still blocks it is found when it comes up, and then it is parked under the
+name of what blocks it, so that no step looks at all wants.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from heapq import heapify, heappop, heappush
+from itertools import count
+from math import inf
+
+from streams.backoff import Backoff, spread
+from streams.flow import Assignment, Pace, Policy, Retry, Want
+from streams.lane import Lane, Pending, Rest, Where
+from streams.sleepers import Harm, Sleepers, Tally, harm
+
+
+class Tries:
+    """What a slot has been through; it belongs to the oldest undone event, so that merging resets nothing."""
+
+    __slots__ = ("alone", "attempts", "counted", "kind", "not_before_s", "since_us")
+
+    def __init__(self, want: Want) -> None:
+        self.since_us = want.since_us
+        self.kind = want.kind
+        self.attempts = 0
+        self.counted = 0
+        self.not_before_s = -inf
+        self.alone = False
+
+
+class _Queue:
+    """The wants of one kind of one account, in company or alone: a heap with dead entries."""
+
+    __slots__ = ("heap", "kind", "limit", "ready", "waiting_since_s")
+
+    def __init__(self, kind: str, limit: int) -> None:
+        self.kind = kind
+        self.limit = limit
+        self.heap: list[tuple[Harm, int, Pending]] = []
+        self.ready = 0
+        self.waiting_since_s = -inf
+
+    def push(self, entry: tuple[Harm, int, Pending], now_s: float) -> None:
+        if self.ready == 0:
+            self.waiting_since_s = now_s
+        self.ready += 1
+        heappush(self.heap, entry)
+        if len(self.heap) > 64 + 4 * self.ready:
+            self.heap = [live for live in self.heap if live[1] == live[2].ticket]
+            heapify(self.heap)
+
+    def lingers_until_s(self, linger_s: float) -> float:
+        """A call that is not full and carries nothing urgent waits a little for company."""
+        if not linger_s or self.ready >= self.limit or not self.heap or self.heap[0][0][0] == 0:
+            return -inf
+        return self.waiting_since_s + linger_s
+
+
+class Account:
+    """One account's wants: awake ones in queues, sleeping ones as entries."""
+
+    NEAR_AT_LEAST = 32
+
+    def __init__(self, pace: Pace) -> None:
+        self.linger_s = pace.linger_s
+        self.queues: dict[tuple[str, bool], _Queue] = {}
+        self.sleepers = Sleepers()
+        self.tally = Tally()
+        self.ready = 0
+        self.awake = 0
+        self.near = self.NEAR_AT_LEAST  # awake wants kept ready, so that a full call can be made
+
+    @property
+    def may_doze(self) -> int:
+        """Above so many wants, further lanes may sleep; far enough from ``near`` that none goes to and fro."""
+        return 4 * self.near
+
+    def queue(self, kind: str, alone: bool, limit_of: Callable[[str], int]) -> _Queue:
+        queue = self.queues.get((kind, alone))
+        if queue is None:
+            limit = 1 if alone else limit_of(kind)
+            queue = self.queues[kind, alone] = _Queue(kind, limit)
+            self.near = max(self.near, 2 * limit)
+        return queue
+
+
+class Wants:
+    """All wants of the process. Lanes say them, partitions admit and bar them, a token takes them."""
+
+    def __init__(self, policy: Policy, paces: dict[str, Pace]) -> None:
+        self.accounts = {name: Account(pace) for name, pace in paces.items()}
+        self._step_us = max(1, round(policy.age_step_s * 1e6))
+        self._backoff = Backoff(base_s=policy.retry_base_s, cap_s=policy.retry_cap_s, budget=policy.retry_budget)
+        self._tickets = count()
+        self._open: set[Assignment] = set()
+        self._busy: set[Hashable] = set()  # slots and exclusive keys of what is under way
+        self._parked: dict[Hashable, list[tuple[int, Pending]]] = {}
+        self._delays: list[tuple[float, int, Pending]] = []
+        self._tries: dict[Assignment, dict[tuple[str, str], Tries]] = {}
+        self._limits: dict[str, Callable[[str], int]] = {}
+
+    # ---- said by lanes ----------------------------------------------------------------------------------------------
+
+    def say(
+        self, at: Assignment, lane: Lane, wants: Iterable[Want], limit_of: Callable[[str], int], now_s: float
+    ) -> None:
+        """A turn's wants replace what the lane wanted; what stays keeps its place, its age and what it went through."""
+        self._limits.setdefault(at.topic, limit_of)
+        before, lane.pending = lane.pending, {}
+        for want in wants:
+            pending = before.pop(want.slot, None)
+            if pending is None:
+                pending = Pending(at, lane, want)
+                self._tally(pending, 1)
+                self._enter(pending, now_s)
+            else:
+                self._renew(pending, want, now_s)
+            lane.pending[want.slot] = pending
+        for gone in before.values():
+            self._withdraw(gone)
+            self._forget_tries(gone)
+
+    def _renew(self, pending: Pending, want: Want, now_s: float) -> None:
+        old = pending.want
+        if want.once and want.body != old.body:
+            pending.said_in = pending.lane.turned
+        if pending.where is Where.FLYING or (pending.where is not Where.OUT and _same_place(old, want)):
+            self._tally(pending, -1)
+            pending.want = want
+            self._tally(pending, 1)
+            return
+        self._leave(pending)
+        self._tally(pending, -1)
+        pending.want = want
+        self._tally(pending, 1)
+        self._enter(pending, now_s)
+
+    def _withdraw(self, pending: Pending) -> None:
+        self._leave(pending)
+        self._tally(pending, -1)
+        pending.where = Where.GONE
+
+    # ---- places -----------------------------------------------------------------------------------------------------
+
+    def _enter(self, pending: Pending, now_s: float) -> None:
+        """Into its queue, or, backing off, aside until its moment."""
+        pending.ticket = next(self._tickets)
+        account = self._account(pending.want.account)
+        account.awake += 1
+        tries = self._tries_of(pending)
+        if tries is not None and tries.not_before_s > now_s:
+            pending.where = Where.DELAYED
+            heappush(self._delays, (tries.not_before_s, pending.ticket, pending))
+            return
+        pending.where = Where.READY
+        account.ready += 1
+        queue = self._queue_of(pending, account)
+        worth = harm(pending.want.rank, pending.want.since_us, self._step_us)
+        queue.push((worth, pending.ticket, pending), now_s)
+
+    def _leave(self, pending: Pending) -> None:
+        """Out of wherever it stands; its entries die with its ticket."""
+        if pending.where in (Where.READY, Where.DELAYED, Where.PARKED):
+            account = self._account(pending.want.account)
+            account.awake -= 1
+            if pending.where is Where.READY:
+                account.ready -= 1
+                self._queue_of(pending, account).ready -= 1
+        pending.ticket = -1
+        if pending.where is not Where.FLYING:
+            pending.where = Where.OUT
+
+    def _park(self, pending: Pending, why: Hashable) -> None:
+        self._leave(pending)
+        self._account(pending.want.account).awake += 1
+        pending.ticket = next(self._tickets)
+        pending.where = Where.PARKED
+        self._parked.setdefault(why, []).append((pending.ticket, pending))
+
+    def _unpark(self, why: Hashable, now_s: float) -> None:
+        for ticket, pending in self._parked.pop(why, ()):
+            if pending.ticket == ticket:
+                self._leave(pending)
+                self._enter(pending, now_s)
+
+    def _queue_of(self, pending: Pending, account: Account) -> _Queue:
+        tries = self._tries_of(pending)
+        return account.queue(pending.want.kind, tries is not None and tries.alone, self._limits[pending.at.topic])
+
+    def _account(self, name: str) -> Account:
+        try:
+            return self.accounts[name]
+        except KeyError:
+            raise ValueError(f"a lane wants a call of account {name!r}; known are {sorted(self.accounts)}") from None
+
+    def _tally(self, pending: Pending, n: int) -> None:
+        self._account(pending.want.account).tally.add(pending.want.rank, pending.want.since_us, n)
+
+    def _blocker(self, pending: Pending) -> Hashable | None:
+        if pending.at not in self._open:
+            return pending.at
+        if pending.slot_key in self._busy:
+            return pending.slot_key
+        for key in pending.want.exclusive:
+            if key in self._busy:
+                return key
+        if pending.want.once and pending.lane.durable < pending.said_in:
+            return (pending.at, pending.lane.key)
+        return None
+
+    def _top(self, queue: _Queue) -> Pending | None:
+        """The queue's first that nothing blocks; those before it are parked."""
+        while queue.heap:
+            _, ticket, pending = queue.heap[0]
+            if pending.ticket != ticket:
+                heappop(queue.heap)
+                continue
+            why = self._blocker(pending)
+            if why is None:
+                return pending
+            heappop(queue.heap)
+            self._park(pending, why)
+        return None
+
+    # ---- partitions and lanes ---------------------------------------------------------------------------------------
+
+    def admit(self, at: Assignment, rests: Iterable[Rest], now_s: float) -> None:
+        """The gate of a partition opened: its wants may leave, its sleepers may be woken."""
+        self._open.add(at)
+        self._unpark(at, now_s)
+        for rest in rests:
+            self._add_sleeper(rest, dict.fromkeys((w.account for w in rest.waits), -inf), now_s)
+
+    def bar(self, at: Assignment, rests: Iterable[Rest]) -> None:
+        """No new call of this partition, and no sleeper of it is woken."""
+        self._open.discard(at)
+        for rest in rests:
+            self.rise(rest)
+
+    def forget(self, at: Assignment, lanes: Iterable[Lane], rests: Iterable[Rest]) -> None:
+        """The assignment died. What is under way keeps its slot and keys until it is answered."""
+        self.bar(at, rests)
+        for lane in lanes:
+            for pending in lane.pending.values():
+                self._withdraw(pending)
+        self._tries.pop(at, None)
+        self._parked.pop(at, None)
+
+    def durable(self, at: Assignment, lane: Lane, now_s: float) -> None:
+        """All that the lane announced up to its last durable turn may leave."""
+        if self._parked:
+            self._unpark((at, lane.key), now_s)
+
+    def release(self, keys: Iterable[Hashable], now_s: float) -> None:
+        """A call's item is over: slot and exclusive keys are free again."""
+        for key in keys:
+            self._busy.discard(key)
+            self._unpark(key, now_s)
+
+    # ---- sleeping ---------------------------------------------------------------------------------------------------
+
+    def may_rest(self, lane: Lane, now_s: float) -> bool:
+        """Whether so many others wait that this lane's wants are not near."""
+        for pending in lane.pending.values():
+            account = self._account(pending.want.account)
+            backing_off = pending.where is Where.DELAYED and self._not_before_s(pending) > now_s + 1.0
+            waiting = account.ready if pending.where is Where.READY and pending.at in self._open else account.awake
+            if pending.want.once or (waiting <= account.may_doze and not backing_off):
+                return False
+            if pending.where is Where.PARKED and pending.at in self._open:
+                return False
+        return True
+
+    def rest(self, rest: Rest, lane: Lane, now_s: float) -> None:
+        """The lane sleeps: small entries stand for its wants, which are gone."""
+        not_before: dict[str, float] = {}
+        for pending in lane.pending.values():
+            name = pending.want.account
+            not_before[name] = min(not_before.get(name, inf), self._not_before_s(pending))
+            self._withdraw(pending)
+        lane.pending = {}
+        if rest.at in self._open:
+            self._add_sleeper(rest, not_before, now_s)
+
+    def rise(self, rest: Rest) -> None:
+        """The lane is awake again and will say its wants itself."""
+        if rest.ticket != -1:
+            for waits in rest.waits:
+                if waits.account in self.accounts:
+                    self.accounts[waits.account].tally.remove(waits.rank, waits.since_us)
+            rest.ticket = -1
+
+    def _add_sleeper(self, rest: Rest, not_before: dict[str, float], now_s: float) -> None:
+        if not rest.waits:
+            return
+        rest.ticket = next(self._tickets)
+        for waits in rest.waits:
+            account = self.accounts.get(waits.account)
+            if account is None:
+                continue
+            account.tally.add(waits.rank, waits.since_us)
+            worth = harm(waits.rank, waits.since_us, self._step_us)
+            account.sleepers.add(rest, rest.ticket, worth, not_before.get(waits.account, -inf), now_s)
+
+    def to_wake(self, name: str, now_s: float) -> Rest | None:
+        """The sleeper who should speak before the next call is made: few are awake, or none awake is as harmful."""
+        account = self.accounts[name]
+        top = account.sleepers.top(now_s)
+        if top is None or top[1].at not in self._open:
+            return None
+        tops = [queue.heap[0][0] for queue in account.queues.values() if self._top(queue) is not None]
+        return top[1] if account.ready < account.near or top[0] < min(tops, default=top[0]) else None
+
+    # ---- calls ------------------------------------------------------------------------------------------------------
+
+    def advance(self, now_s: float) -> None:
+        """Those whose moment has come stop backing off."""
+        while self._delays and self._delays[0][0] <= now_s:
+            _, ticket, pending = heappop(self._delays)
+            if pending.ticket == ticket:
+                self._leave(pending)
+                self._enter(pending, now_s)
+
+    def next_s(self, name: str, now_s: float) -> float:
+        """When this account has something for a token: now, when a wait for company ends, or never."""
+        account = self.accounts[name]
+        if account.sleepers.top(now_s) is not None:
+            return now_s
+        queues = (queue for queue in account.queues.values() if self._top(queue) is not None)
+        moments = (max(now_s, queue.lingers_until_s(account.linger_s)) for queue in queues)
+        return min(min(moments, default=inf), account.sleepers.next_s())
+
+    def next_delay_s(self) -> float:
+        """When the next one stops backing off."""
+        while self._delays and self._delays[0][1] != self._delays[0][2].ticket:
+            heappop(self._delays)
+        return self._delays[0][0] if self._delays else inf
+
+    def take(self, name: str, now_s: float) -> list[Pending]:
+        """One call's worth: the most harmful ready want and its company. They hold slots and keys from now on."""
+        queue = self._most_harmful(self.accounts[name], now_s)
+        taken: list[Pending] = []
+        while queue is not None and len(taken) < queue.limit:
+            pending = self._top(queue)
+            if pending is None:
+                break
+            heappop(queue.heap)
+            self._leave(pending)
+            pending.where = Where.FLYING
+            self._busy.update((pending.slot_key, *pending.want.exclusive))
+            taken.append(pending)
+        return taken
+
+    def _most_harmful(self, account: Account, now_s: float) -> _Queue | None:
+        best: _Queue | None = None
+        for queue in account.queues.values():
+            if self._top(queue) is None or queue.lingers_until_s(account.linger_s) > now_s:
+                continue
+            if best is None or queue.heap[0][:2] < best.heap[0][:2]:
+                best = queue
+        return best
+
+    # ---- answers ----------------------------------------------------------------------------------------------------
+
+    def attempt(self, pending: Pending) -> int:
+        """The number of the attempt that leaves now, 1 for the first."""
+        tries = self._tries_of(pending)
+        if tries is None:
+            return 1
+        if tries.kind != pending.want.kind:
+            tries.kind, tries.attempts = pending.want.kind, 0
+        return tries.attempts + 1
+
+    def again(self, pending: Pending, now_s: float) -> None:
+        """It never left: back to its place, unharmed."""
+        if self._landed(pending):
+            self._enter(pending, now_s)
+
+    def retry(self, pending: Pending, said: Retry, attempt: int, now_s: float, *, counts: bool) -> bool:
+        """Not now. False when the budget of the oldest undone event is used up: then its lane must hear of it."""
+        if not self._landed(pending):
+            return True
+        tries = self._tries_of(pending) or self._new_tries(pending)
+        tries.attempts, tries.alone = attempt, said.alone
+        tries.counted += counts
+        if self._backoff.used_up(tries.counted):
+            self._forget_tries(pending)
+            return False
+        wait_s = said.after_s
+        if wait_s is None:
+            wait_s = self._backoff.wait_s(max(1, tries.counted), spread(*pending.slot_key, attempt))
+        tries.not_before_s = now_s + wait_s
+        self._enter(pending, now_s)
+        return True
+
+    def answered(self, pending: Pending, attempt: int, *, lost: bool) -> None:
+        """Settled or lost: its lane speaks next. A lost one goes on counting its attempts."""
+        if not self._landed(pending):
+            return
+        tries = self._tries_of(pending)
+        if tries is None and lost:
+            tries = self._new_tries(pending)
+        if tries is not None:
+            tries.alone, tries.not_before_s, tries.attempts = False, -inf, attempt if lost else 0
+
+    def _landed(self, pending: Pending) -> bool:
+        """Whether it is still wanted."""
+        if pending.where is not Where.FLYING:
+            return False
+        pending.where = Where.OUT
+        return True
+
+    def _tries_of(self, pending: Pending) -> Tries | None:
+        of_partition = self._tries.get(pending.at)
+        tries = of_partition.get((pending.lane.key, pending.want.slot)) if of_partition else None
+        return tries if tries is not None and tries.since_us == pending.want.since_us else None
+
+    def _new_tries(self, pending: Pending) -> Tries:
+        tries = Tries(pending.want)
+        self._tries.setdefault(pending.at, {})[pending.lane.key, pending.want.slot] = tries
+        return tries
+
+    def _forget_tries(self, pending: Pending) -> None:
+        of_partition = self._tries.get(pending.at)
+        if of_partition:
+            of_partition.pop((pending.lane.key, pending.want.slot), None)
+
+    def _not_before_s(self, pending: Pending) -> float:
+        tries = self._tries_of(pending)
+        return tries.not_before_s if tries is not None else -inf
+
+
+def _same_place(old: Want, new: Want) -> bool:
+    """Whether the newer want may stand where the older one stood."""
+    if old is new:
+        return True
+    return (old.account, old.kind, old.rank, old.since_us, old.exclusive, old.once) == (
+        new.account, new.kind, new.rank, new.since_us, new.exclusive, new.once,
+    )  # fmt: skip
