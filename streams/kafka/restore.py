@@ -1,0 +1,361 @@
+"""How a newly assigned partition gets its state back: step by step, never waiting, beside the reading of the others.
+
+In this order, and the order is the point:
+
+1. the committed marks; they answer only once the predecessor's transaction has ended, so nothing of it comes later;
+2. the end of the state log, *read uncommitted*: a read-committed end is the last stable offset, which some other open
+   transaction may hold far below what is committed;
+3. the state records, read committed, until the reader's position is at that end. A position passes control records and
+   aborted data, so it gets there.
+
+Everything here is asked for asynchronously; ``step`` looks whether an answer is there. The second consumer is assigned
+by hand and is no member of the group.
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias, TypeVar
+
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined] # documented there
+
+from streams.errors import SourceFailed
+from streams.flow import Assigned, Assignment, Mark, Notice, Owned, Stored
+from streams.kafka import marks
+from streams.kafka.errors import Heard as Meaning
+from streams.kafka.errors import heard_as
+from streams.kafka.settings import SourceSettings
+from streams.state import stored_of
+
+R = TypeVar("R")
+Part: TypeAlias = tuple[str, int]
+_Steps: TypeAlias = Generator[Notice | None, None, R]
+
+EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+_ASK_S: Final = 5.0
+_ASK_AGAIN_S: Final = 0.05
+_SAY_EVERY_S: Final = 1.0
+_PIECE: Final = 5_000  # state records in one step
+_NO_OFFSET: Final = -1
+_US: Final = 1_000_000
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reading:
+    """A partition whose state is being read."""
+
+    at: Assignment
+    mark: Mark | None
+    start: int
+    end: int
+    state_topic_id: str
+    partitions: int
+    state_position: int
+    state_end: int
+    lanes: dict[str, Stored] = field(default_factory=dict)
+    records: int = 0
+
+    @property
+    def complete(self) -> bool:
+        return self.state_position >= self.state_end
+
+    def take(self, key: bytes, stored: Stored) -> None:
+        self.records += 1
+        lane = key.decode(errors="surrogateescape")
+        if stored.value is None:
+            self.lanes.pop(lane, None)
+        else:
+            self.lanes[lane] = stored
+
+    def owned(self) -> Owned:
+        return Owned(
+            mark=self.mark,
+            start=self.start,
+            end=self.end,
+            state_topic_id=self.state_topic_id,
+            partitions=self.partitions,
+            state=self.lanes,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Topic:
+    id: str
+    partitions: int
+
+
+class Restorer:
+    """Restores partitions; used by the source, from the engine thread."""
+
+    def __init__(
+        self, settings: SourceSettings, admin: AdminClient, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._settings = settings
+        self._admin = admin
+        self._clock = clock
+        self._asking: list[_Steps[None]] = []
+        self._wanted: set[Assignment] = set()
+        self._reading: dict[Part, _Reading] = {}  # by the partition of the state topic
+        self._reader: Consumer | None = None
+        self._said_s = 0.0
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._wanted)
+
+    def begin(self, parts: Iterable[Assignment]) -> None:
+        """Start to restore; nothing is waited for."""
+        fresh = tuple(parts)
+        self._wanted.update(fresh)
+        self._asking.append(self._ask_for(fresh))
+
+    def forget(self, parts: Iterable[Assignment]) -> None:
+        """These assignments are gone; what was restored of them is dropped."""
+        gone = set(parts)
+        self._wanted -= gone
+        state_parts = [part for part, reading in self._reading.items() if reading.at in gone]
+        self._stop_reading(state_parts)
+
+    def step(self) -> list[Assigned | Notice]:
+        """Go on as far as answers and records are there. Raises SourceFailed for what a person must mend."""
+        heard: list[Assigned | Notice] = []
+        for steps in tuple(self._asking):
+            try:
+                if (notice := next(steps)) is not None:
+                    heard.append(notice)
+            except StopIteration:
+                self._asking.remove(steps)
+        if self._reading:
+            self._read_a_piece()
+            heard.extend(self._progress())
+        if ready := self._ready():
+            heard.append(Assigned(parts=ready))
+        return heard
+
+    def close(self) -> None:
+        self._asking.clear()
+        self._wanted.clear()
+        self._reading.clear()
+        self._close_reader()
+
+    # ---- asking -----------------------------------------------------------------------------------------------------
+
+    def _ask_for(self, parts: Sequence[Assignment]) -> _Steps[None]:
+        committed = yield from self._committed(parts)
+        topics = yield from self._topics({name for at in parts for name in (at.topic, self._settings.topics[at.topic])})
+        state_parts = [(self._settings.topics[at.topic], at.partition) for at in parts]
+        self._check_sizes(topics, state_parts)
+        begins = yield from self._offsets(state_parts, EARLIEST, IsolationLevel.READ_UNCOMMITTED)
+        log_ends = yield from self._offsets(state_parts, LATEST, IsolationLevel.READ_UNCOMMITTED)
+        inputs = [(at.topic, at.partition) for at in parts]
+        ends = yield from self._offsets(inputs, LATEST, IsolationLevel.READ_COMMITTED)
+        fresh = [part for part in inputs if part not in committed]
+        starts = yield from self._starts(fresh, ends)
+        for at, state_part in zip(parts, state_parts, strict=True):
+            if at not in self._wanted:
+                continue
+            part = (at.topic, at.partition)
+            position, metadata = committed.get(part, (starts.get(part, 0), None))
+            self._reading[state_part] = _Reading(
+                at=at,
+                mark=marks.decode(position, metadata),
+                start=position,
+                end=ends[part],
+                state_topic_id=topics[state_part[0]].id,
+                partitions=topics[at.topic].partitions,
+                state_position=begins[state_part],
+                state_end=log_ends[state_part],
+            )
+        self._start_reading([part for part in state_parts if part in self._reading])
+
+    def _committed(self, parts: Sequence[Assignment]) -> _Steps[dict[Part, tuple[int, str | None]]]:
+        group = self._settings.group
+        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(at.topic, at.partition) for at in parts])
+
+        def read(answers: Sequence[Any]) -> dict[Part, tuple[int, str | None]]:
+            found = answers[0].topic_partitions
+            for one in found:
+                if one.error is not None:
+                    raise KafkaException(one.error)
+            return {(one.topic, one.partition): (one.offset, one.metadata) for one in found if one.offset >= 0}
+
+        return (
+            yield from self._asked(
+                "the committed marks",
+                lambda: self._admin.list_consumer_group_offsets(
+                    [asked], require_stable=True, request_timeout=_ASK_S
+                ).values(),
+                read,
+            )
+        )
+
+    def _topics(self, names: set[str]) -> _Steps[dict[str, _Topic]]:
+        """Id and size of each topic. A broker that describes none gets ids made of the names."""
+        if not self._settings.topic_ids:
+            listed = {name: self._admin.list_topics(name, timeout=_ASK_S).topics[name] for name in names}
+            return {name: _Topic(id=f"name:{name}", partitions=len(one.partitions)) for name, one in listed.items()}
+        ordered = sorted(names)
+        described = yield from self._asked(
+            f"the topics {', '.join(ordered)}",
+            lambda: self._admin.describe_topics(TopicCollection(ordered), request_timeout=_ASK_S).values(),
+            list,
+        )
+        return {one.name: _Topic(id=str(one.topic_id), partitions=len(one.partitions)) for one in described}
+
+    def _check_sizes(self, topics: Mapping[str, _Topic], state_parts: Iterable[Part]) -> None:
+        for name, partition in state_parts:
+            if partition >= topics[name].partitions:
+                raise SourceFailed(
+                    f"the state topic {name} has {topics[name].partitions} partitions and its input has more: a lane "
+                    "is kept in the partition number that it was read from, so give both the same number"
+                )
+
+    def _starts(self, parts: Sequence[Part], ends: Mapping[Part, int]) -> _Steps[dict[Part, int]]:
+        """Where a group begins that never committed."""
+        start = self._settings.start
+        if start == "latest":
+            return {part: ends[part] for part in parts}
+        if start == "earliest":
+            return (yield from self._offsets(parts, EARLIEST, IsolationLevel.READ_COMMITTED))
+        at_ms = int(start.timestamp() * 1000)
+        found = yield from self._offsets(parts, OffsetSpec.for_timestamp(at_ms), IsolationLevel.READ_COMMITTED)
+        # nothing that new: from the end on
+        return {part: ends[part] if offset == _NO_OFFSET else offset for part, offset in found.items()}
+
+    def _offsets(self, parts: Sequence[Part], which: OffsetSpec, isolation: IsolationLevel) -> _Steps[dict[Part, int]]:
+        if not parts:
+            return {}
+        asked = {TopicPartition(topic, partition): which for topic, partition in parts}
+
+        def read(answers: Sequence[Any]) -> dict[Part, int]:
+            return {(one.topic, one.partition): found.offset for one, found in zip(asked, answers, strict=True)}
+
+        return (
+            yield from self._asked(
+                "offsets",
+                lambda: self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=_ASK_S).values(),
+                read,
+            )
+        )
+
+    def _asked(
+        self, what: str, ask: Callable[[], Iterable[Future[Any]]], read: Callable[[Sequence[Any]], R]
+    ) -> _Steps[R]:
+        """Ask until there is an answer, and say why it takes long. Raises SourceFailed for what a person must mend."""
+        said_s = self._clock()
+        while True:
+            futures = tuple(ask())
+            while not all(future.done() for future in futures):
+                yield None
+            try:
+                return read([future.result() for future in futures])
+            except KafkaException as error:
+                problem: KafkaError = error.args[0]
+            if heard_as(problem) is Meaning.FATAL:
+                raise SourceFailed(f"asked for {what}: {problem.str()}") from None
+            if self._clock() - said_s >= _SAY_EVERY_S:
+                said_s = self._clock()
+                yield Notice(event="restore_waits", fields={"for": what, "reason": problem.str()})
+            again_s = self._clock() + _ASK_AGAIN_S
+            while self._clock() < again_s:
+                yield None
+
+    # ---- reading ----------------------------------------------------------------------------------------------------
+
+    def _start_reading(self, state_parts: Sequence[Part]) -> None:
+        waiting = [part for part in state_parts if not self._reading[part].complete]
+        if not waiting:
+            return
+        if self._reader is None:
+            self._reader = Consumer(
+                self._settings.connection.client(
+                    group_id=f"{self._settings.group}.restore",
+                    enable_auto_commit=False,
+                    isolation_level="read_committed",
+                    # the state log is compacted: its beginning may have moved since it was asked for
+                    auto_offset_reset="earliest",
+                    enable_partition_eof=True,
+                    fetch_queue_backoff_ms=10,
+                    allow_auto_create_topics=False,
+                )
+            )
+        self._reader.incremental_assign(
+            [TopicPartition(topic, number, self._reading[topic, number].state_position) for topic, number in waiting]
+        )
+
+    def _read_a_piece(self) -> None:
+        if self._reader is None:
+            return
+        for message in self._reader.consume(_PIECE, 0):
+            self._take(message)
+        unread = [part for part, reading in self._reading.items() if not reading.complete]
+        for one in self._reader.position([TopicPartition(topic, number) for topic, number in unread]):
+            reading = self._reading[one.topic, one.partition]
+            reading.state_position = max(reading.state_position, one.offset)
+
+    def _take(self, message: Message) -> None:
+        error = message.error()
+        reading = self._reading.get((message.topic() or "", message.partition() or 0))
+        if error is None:
+            key = message.key()
+            if reading is not None and key is not None:
+                headers = message.headers() or ()
+                reading.take(key, stored_of(message.value(), tuple(headers)))  # type: ignore[arg-type]
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's name
+            # an emptied log moves no position; its end is where the reader says it is
+            if reading is not None:
+                reading.state_position = max(reading.state_position, message.offset() or 0)
+        elif heard_as(error) is Meaning.FATAL:
+            raise SourceFailed(f"restoring: {error.str()}")
+
+    def _ready(self) -> dict[Assignment, Owned]:
+        done = [part for part, reading in self._reading.items() if reading.complete]
+        ready = {reading.at: reading.owned() for reading in map(self._reading.__getitem__, done)}
+        self._stop_reading(done)
+        self._wanted -= set(ready)
+        return ready
+
+    def _stop_reading(self, state_parts: Iterable[Part]) -> None:
+        gone = tuple(state_parts)
+        for part in gone:
+            del self._reading[part]
+        if not self._reading:
+            self._close_reader()
+        elif self._reader is not None:
+            held = {(one.topic, one.partition) for one in self._reader.assignment()}
+            self._reader.incremental_unassign([TopicPartition(*part) for part in gone if part in held])
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _progress(self) -> Iterable[Notice]:
+        if self._clock() - self._said_s < _SAY_EVERY_S:
+            return
+        self._said_s = self._clock()
+        for reading in self._reading.values():
+            if not reading.complete:
+                yield Notice(
+                    event="restore_progress",
+                    fields={
+                        "topic": reading.at.topic,
+                        "partition": reading.at.partition,
+                        "records": reading.records,
+                        "lanes": len(reading.lanes),
+                        "left": reading.state_end - reading.state_position,
+                    },
+                )

@@ -1,0 +1,339 @@
+"""The two sinks over Kafka: what makes a checkpoint durable, and what is done when that fails.
+
+``TransactionalSink`` is ``exactly_once_v2``: outputs, changed lanes and marks in one transaction. ``PlainSink`` is
+``at_least_once``: everything produced and acknowledged, then the engine thread commits the marks.
+
+A checkpoint stays in the sink until it is durable; nothing outside is ever done again for it. What failed decides:
+
+=========== ===========================================================================================================
+retriable   the same call again, on the same producer
+abortable   abort, drop what is no longer ours, write again with fresh group metadata
+too large   replaced, or its partition left out (``emission.py``), and written again
+fenced      a new producer with the same id; the committed marks tell whether the last transaction landed
+fenced soon after: a second process uses the id; stop
+=========== ===========================================================================================================
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from enum import Enum
+from threading import Lock
+from typing import Any, Final
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from streams.errors import SinkFailed
+from streams.flow import Assignment, Checkpoint, Mark, Notice, Written
+from streams.kafka import marks as metadata
+from streams.kafka.emission import Emission, Refused
+from streams.kafka.errors import Kind, kind_of
+from streams.kafka.settings import SinkSettings
+from streams.ports import Again, Done
+
+_AGAIN_S: Final = 0.05
+_QUARREL_S: Final = 30.0  # a process that was frozen twice in so short a time is rarer than a second one with its id
+
+
+class _Step(Enum):
+    """How far a checkpoint has come."""
+
+    RENEW = "a new producer must be initialised"
+    ABORT = "the transaction must be aborted"
+    PRODUCE = "nothing is in a transaction"
+    OFFSETS = "all is produced; the marks go in"
+    COMMIT = "all is in; it may be durable already"
+    LANDED = "a new producer; did the last transaction land?"
+
+
+class _Dropped:
+    """Assignments that died: written by the runner's thread, read by the sink's."""
+
+    def __init__(self) -> None:
+        self._parts: frozenset[Assignment] = frozenset()
+        self._lock = Lock()
+
+    @property
+    def parts(self) -> frozenset[Assignment]:
+        return self._parts
+
+    def add(self, parts: frozenset[Assignment]) -> None:
+        with self._lock:
+            self._parts |= parts
+
+
+class TransactionalSink:
+    """One transaction a checkpoint. A ``ports.Sink``."""
+
+    def __init__(self, settings: SinkSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._dropped = _Dropped()
+        self._producer: Producer | None = None
+        self._admin: AdminClient | None = None
+        self._renewed_s: float | None = None
+        self._in_hand: Emission | None = None
+        self._step = _Step.PRODUCE
+        self._sent_at_s = 0.0
+        self._marks: dict[Assignment, Mark] = {}  # of the transaction that is under way
+        self._handed: frozenset[Assignment] = frozenset()  # partitions with anything in it
+
+    def open(self) -> None:
+        """See ``ports.Sink``: also ends what a predecessor with our id left open. Raises SinkFailed when it cannot."""
+        deadline_s = self._clock() + self._settings.open_timeout_s
+        self._new_producer()
+        while True:
+            try:
+                self._live().init_transactions(self._settings.call_timeout_s)
+            except KafkaException as error:
+                problem: KafkaError = error.args[0]
+                if kind_of(problem) is not Kind.RETRIABLE or self._clock() > deadline_s:
+                    raise SinkFailed(f"the producer cannot begin: {problem.str()}") from error
+            else:
+                return
+
+    def write(self, checkpoint: Checkpoint, group: Any) -> Done | Again:
+        """See ``ports.Sink``."""
+        if self._in_hand is None or self._in_hand.checkpoint is not checkpoint:
+            self._in_hand = Emission(checkpoint, self._settings.replaceable)
+        if self._step is _Step.OFFSETS and self._handed & self._dropped.parts:
+            self._step = _Step.ABORT
+        try:
+            return self._go_on(self._in_hand, group)
+        except Refused:
+            self._step = _Step.ABORT
+            return self._again(self._in_hand, "a record is too large", "warning", 0.0)
+        except KafkaException as error:
+            return self._failed(self._in_hand, error.args[0])
+
+    def drop(self, parts: frozenset[Assignment]) -> None:
+        """See ``ports.Sink``."""
+        self._dropped.add(parts)
+
+    def close(self) -> None:
+        """Leave no transaction open where that is quick: a successor would have to wait for its end."""
+        if self._producer is None:
+            return
+        producer, self._producer = self._producer, None
+        if self._step in (_Step.ABORT, _Step.OFFSETS):
+            try:
+                producer.abort_transaction(self._settings.call_timeout_s)
+            except KafkaException:
+                producer.purge()
+        self._admin = None
+
+    # ---- one step after the other -----------------------------------------------------------------------------------
+
+    def _go_on(self, emission: Emission, group: Any) -> Done | Again:
+        producer, timeout_s = self._live(), self._settings.call_timeout_s
+        if self._step is _Step.RENEW:
+            producer.init_transactions(timeout_s)
+            self._step = _Step.LANDED if self._marks else _Step.PRODUCE
+        if self._step is _Step.LANDED:
+            if self._landed():
+                return self._done(emission)
+            self._step = _Step.PRODUCE
+        if self._step is _Step.ABORT:
+            producer.abort_transaction(timeout_s)
+            self._step = _Step.PRODUCE
+        if self._step is _Step.PRODUCE:
+            self._produce(emission, producer)
+        if self._step is _Step.OFFSETS:
+            self._send_marks(producer, group)
+        if self._step is _Step.COMMIT:
+            producer.commit_transaction(timeout_s)
+        return self._done(emission)
+
+    def _produce(self, emission: Emission, producer: Producer) -> None:
+        dropped = self._dropped.parts
+        self._marks = emission.marks(dropped)
+        self._handed = frozenset((*self._marks, *emission.outputs(dropped)))
+        if not self._handed:
+            return
+        producer.begin_transaction()
+        self._step = _Step.ABORT  # whatever interrupts the producing: half of it must not be committed
+        emission.produce(producer, dropped, self._settings.call_timeout_s)
+        self._step = _Step.OFFSETS
+
+    def _send_marks(self, producer: Producer, group: Any) -> None:
+        """The lease runs from here: this is the request in which the broker looks at our membership."""
+        self._sent_at_s = self._clock()
+        if self._marks:
+            producer.send_offsets_to_transaction(_offsets(self._marks), group, self._settings.call_timeout_s)
+        self._step = _Step.COMMIT
+
+    def _landed(self) -> bool:
+        """Whether the committed marks are those of the transaction whose end the old producer did not see."""
+        if self._admin is None:
+            self._admin = AdminClient(self._settings.connection.client())
+        asked = ConsumerGroupTopicPartitions(
+            self._settings.group, [TopicPartition(at.topic, at.partition) for at in self._marks]
+        )
+        answer = self._admin.list_consumer_group_offsets(
+            [asked], require_stable=True, request_timeout=self._settings.call_timeout_s
+        )[self._settings.group].result()
+        committed = {}
+        for one in answer.topic_partitions:
+            if one.error is not None:
+                raise KafkaException(one.error)
+            committed[one.topic, one.partition] = metadata.decode(one.offset, one.metadata)
+        return all(committed.get((at.topic, at.partition)) == mark for at, mark in self._marks.items())
+
+    def _done(self, emission: Emission) -> Done:
+        done = Done(
+            written=Written(serial=emission.checkpoint.serial, marks=self._marks, sent_at_s=self._sent_at_s),
+            committed=True,
+            broken=emission.broken(),
+            notices=emission.take_notices(),
+        )
+        self._in_hand, self._step, self._marks, self._handed = None, _Step.PRODUCE, {}, frozenset()
+        return done
+
+    # ---- failures ---------------------------------------------------------------------------------------------------
+
+    def _failed(self, emission: Emission, problem: KafkaError) -> Again:
+        match kind_of(problem):
+            case Kind.RETRIABLE:
+                return self._again(emission, _text(problem), "warning", _AGAIN_S)
+            case Kind.ABORTABLE | Kind.TOO_LARGE:
+                self._step = _Step.ABORT
+                self._settle(emission)
+                return self._again(emission, _text(problem), "warning", _AGAIN_S)
+            case Kind.FENCED | Kind.FATAL as kind:
+                self._renew(kind, problem)
+                return self._again(emission, _text(problem), "error", 0.0)
+
+    def _settle(self, emission: Emission) -> None:
+        """The commit's error says that deliveries failed; the reports say which, and what follows for the next try."""
+        try:
+            emission.settle()
+        except (Refused, KafkaException):
+            return
+
+    def _renew(self, kind: Kind, problem: KafkaError) -> None:
+        now_s = self._clock()
+        if self._renewed_s is not None and now_s - self._renewed_s < _QUARREL_S:
+            why = (
+                f"a second process uses the instance id {self._settings.instance_id!r}: give each its own"
+                if kind is Kind.FENCED
+                else "the producer failed again right after it was replaced"
+            )
+            raise SinkFailed(f"{why} ({_text(problem)})")
+        self._renewed_s = now_s
+        if self._step is not _Step.COMMIT:
+            self._marks = {}  # it cannot have landed
+        self._step = _Step.RENEW
+        self._new_producer()
+
+    def _again(self, emission: Emission, reason: str, level: str, after_s: float) -> Again:
+        notice = Notice(
+            event="checkpoint_failed",
+            level=level,
+            fields={"serial": emission.checkpoint.serial, "reason": reason, "next": self._step.value},
+        )
+        return Again(reason=reason, after_s=after_s, notices=(*emission.take_notices(), notice))
+
+    def _new_producer(self) -> None:
+        self._producer = Producer(
+            _producing(
+                self._settings,
+                transactional_id=self._settings.instance_id,
+                transaction_timeout_ms=int(self._settings.transaction_timeout_s * 1000),
+                message_timeout_ms=int(self._settings.transaction_timeout_s * 1000),
+            )
+        )
+
+    def _live(self) -> Producer:
+        if self._producer is None:
+            raise SinkFailed("the sink is not open")
+        return self._producer
+
+
+class PlainSink:
+    """Produces a checkpoint and waits for every acknowledgement; others commit the marks. A ``ports.Sink``."""
+
+    def __init__(self, settings: SinkSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._dropped = _Dropped()
+        self._producer: Producer | None = None
+        self._in_hand: Emission | None = None
+
+    def open(self) -> None:
+        """See ``ports.Sink``. Nothing is waited for."""
+        self._producer = self._new_producer()
+
+    def write(self, checkpoint: Checkpoint, group: Any) -> Done | Again:  # noqa: ARG002 - the contract's signature
+        """See ``ports.Sink``. What is not acknowledged within the lease is produced again, all of it."""
+        if self._producer is None:
+            raise SinkFailed("the sink is not open")
+        if self._in_hand is None or self._in_hand.checkpoint is not checkpoint:
+            self._in_hand = Emission(checkpoint, self._settings.replaceable)
+        emission, dropped, sent_at_s = self._in_hand, self._dropped.parts, self._clock()
+        try:
+            emission.produce(self._producer, dropped, self._settings.lease_s)
+            left = self._producer.flush(self._settings.lease_s)
+            emission.settle()
+        except Refused:
+            return self._again(emission, "a record is too large", "warning", 0.0)
+        except KafkaException as error:
+            return self._failed(emission, error.args[0])
+        if left or self._clock() - sent_at_s > self._settings.lease_s:
+            return self._again(emission, "the acknowledgements came after the lease", "warning", _AGAIN_S)
+        self._in_hand = None
+        written = Written(serial=checkpoint.serial, marks=emission.marks(self._dropped.parts), sent_at_s=sent_at_s)
+        return Done(written=written, committed=False, broken=emission.broken(), notices=emission.take_notices())
+
+    def drop(self, parts: frozenset[Assignment]) -> None:
+        """See ``ports.Sink``."""
+        self._dropped.add(parts)
+
+    def close(self) -> None:
+        """See ``ports.Sink``. What was not acknowledged is given up: its marks were not committed."""
+        if self._producer is not None:
+            self._producer.purge()
+            self._producer = None
+
+    def _failed(self, emission: Emission, problem: KafkaError) -> Again:
+        if kind_of(problem) in (Kind.FENCED, Kind.FATAL):
+            self._producer = self._new_producer()
+            return self._again(emission, _text(problem), "error", _AGAIN_S)
+        return self._again(emission, _text(problem), "warning", _AGAIN_S)
+
+    def _again(self, emission: Emission, reason: str, level: str, after_s: float) -> Again:
+        notice = Notice(
+            event="checkpoint_failed",
+            level=level,
+            fields={"serial": emission.checkpoint.serial, "reason": reason, "next": "all is produced again"},
+        )
+        return Again(reason=reason, after_s=after_s, notices=(*emission.take_notices(), notice))
+
+    def _new_producer(self) -> Producer:
+        return Producer(_producing(self._settings, message_timeout_ms=int(self._settings.lease_s * 1000)))
+
+
+def _producing(settings: SinkSettings, **ours: Any) -> dict[str, Any]:
+    return settings.connection.client(
+        enable_idempotence=True,
+        acks="all",
+        compression_type="lz4",
+        # a flush does not linger, and every checkpoint ends in one: this only lets batches fill until then
+        linger_ms=20,
+        # as a Java producer chooses: lanes, results and their readers agree on the partition of a key
+        partitioner="murmur2_random",
+        # with the default of 100 ms back-to-back transactions take 103 ms each, with 5 ms six to eight
+        retry_backoff_ms=5,
+        **{"delivery.report.only.error": True},
+        **ours,
+    )
+
+
+def _offsets(marks: Mapping[Assignment, Mark]) -> list[TopicPartition]:
+    return [
+        TopicPartition(at.topic, at.partition, mark.position, metadata=metadata.encode(mark))
+        for at, mark in marks.items()
+    ]
+
+
+def _text(problem: KafkaError) -> str:
+    return f"{problem.name()}: {problem.str()}"

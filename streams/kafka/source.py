@@ -1,0 +1,338 @@
+"""The source over Kafka: a member of a consumer group that restores what it is given before it reads it.
+
+Owns the consumer; everything here runs in the engine thread, for with this client another thread's call hangs while one
+polls. The callbacks of a rebalance decide nothing: a partition that comes is paused and noted, one that goes is handed
+to the runner's ordinary step. What a partition's records carry is its assignment, so that what is late can be told.
+
+The group protocol is ``classic`` with cooperative hand-over: a frozen member of the newer protocol is told nothing.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Final, cast
+
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from streams.errors import SourceFailed
+from streams.flow import Arrivals, Assigned, Assignment, Broken, Headers, Mark, Notice, Record, Revoked, Written
+from streams.kafka import marks as metadata
+from streams.kafka.errors import Heard as Meaning
+from streams.kafka.errors import heard_as
+from streams.kafka.restore import LATEST, Part, Restorer
+from streams.kafka.settings import SourceSettings
+from streams.ports import Heard, OnRevoke
+
+_BATCH: Final = 500  # 100 to 1,000 is the flat part of the cost
+_RESTORE_STEP_S: Final = 0.005
+_POSITIONS_EVERY_S: Final = 0.02
+_ENDS_EVERY_S: Final = 1.0
+_SAY_EVERY_S: Final = 5.0
+_ASK_S: Final = 5.0
+_SEEK_S: Final = 10.0
+
+
+class KafkaSource:
+    """A ``ports.Source``. Opens its clients when built; ``close`` leaves the group."""
+
+    def __init__(self, settings: SourceSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._heard: list[Heard] = []
+        self._on_revoke: OnRevoke = _closed
+        self._current: dict[Part, Assignment] = {}
+        self._next: dict[Assignment, int] = {}  # restored partitions: the next offset to hand over
+        self._epoch = 0
+        self._positions_s = 0.0
+        self._ends = _Ends(settings, clock)
+        self._said: dict[str, float] = {}
+        self._restorer = Restorer(settings, self._ends.admin, clock)
+        self._consumer = Consumer(self._configuration())
+        self._consumer.subscribe(
+            list(settings.topics), on_assign=self._came, on_revoke=self._goes, on_lost=self._is_lost
+        )
+        self._open = True
+
+    def poll(self, timeout_s: float, on_revoke: OnRevoke) -> Sequence[Heard]:
+        """See ``ports.Source``."""
+        self._on_revoke = on_revoke
+        restoring = self._restorer.busy
+        messages = self._fetched(min(timeout_s, _RESTORE_STEP_S) if restoring else timeout_s)
+        if self._restorer.busy:
+            self._restore()
+        arrivals = self._arrivals(messages)
+        if arrivals is not None:
+            self._heard.append(arrivals)
+        heard, self._heard = self._heard, []
+        return heard
+
+    def pause(self, parts: frozenset[Assignment]) -> None:
+        """Of assignments that are ours; others are passed over."""
+        self._consumer.pause(self._ours(parts))
+
+    def resume(self, parts: frozenset[Assignment]) -> None:
+        """Of restored assignments that are ours; others are passed over."""
+        self._consumer.resume(self._ours(parts))
+
+    def group(self) -> Any:
+        """The group's metadata: member and generation, as the broker checks them."""
+        return self._consumer.consumer_group_metadata()
+
+    def commit(self, marks: Mapping[Assignment, Mark], serial: int) -> Written | None:
+        """See ``ports.Source``. Marks of dead assignments are left out."""
+        alive = {at: mark for at, mark in marks.items() if self._is_current(at)}
+        sent_at_s = self._clock()
+        if not alive:
+            return Written(serial=serial, marks={}, sent_at_s=sent_at_s)
+        offsets = [
+            TopicPartition(at.topic, at.partition, mark.position, metadata=metadata.encode(mark))
+            for at, mark in alive.items()
+        ]
+        try:
+            committed = self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            self._say("commit_refused", error.args[0])
+            return None
+        refused = {(one.topic, one.partition) for one in committed or () if one.error is not None}
+        good = {at: mark for at, mark in alive.items() if (at.topic, at.partition) not in refused}
+        return Written(serial=serial, marks=good, sent_at_s=sent_at_s) if good else None
+
+    def close(self) -> None:
+        """See ``ports.Source``. Nobody is asked to drain: who closes has drained."""
+        if not self._open:
+            return
+        self._open = False
+        self._on_revoke = _closed
+        self._restorer.close()
+        self._consumer.close()
+
+    # ---- what the group says: inside poll ---------------------------------------------------------------------------
+
+    def _came(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Pause and note. The offset is a placeholder: reading begins with a seek, once the state is there."""
+        self._epoch += 1
+        fresh = [Assignment(topic=one.topic, partition=one.partition, epoch=self._epoch) for one in partitions]
+        consumer.incremental_assign([TopicPartition(at.topic, at.partition, 0) for at in fresh])
+        consumer.pause([TopicPartition(at.topic, at.partition) for at in fresh])
+        self._current.update({(at.topic, at.partition): at for at in fresh})
+        if fresh:
+            self._restorer.begin(fresh)
+            self._heard.append(Notice(event="partitions_assigned", fields={"count": len(fresh), "epoch": self._epoch}))
+
+    def _goes(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:  # noqa: ARG002 - the client's signature
+        parts = self._known(partitions)
+        reading = tuple(at for at in parts if at in self._next)
+        self._restorer.forget(at for at in parts if at not in self._next)
+        try:
+            if reading:
+                self._on_revoke(Revoked(parts=reading, lost=False, budget_s=self._settings.revoke_budget_s))
+        finally:
+            self._drop(parts)
+
+    def _is_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:  # noqa: ARG002 - the client's signature
+        parts = self._known(partitions)
+        reading = tuple(at for at in parts if at in self._next)
+        self._restorer.forget(parts)
+        self._drop(parts)
+        self._heard.append(Notice(event="partitions_lost", level="warning", fields={"count": len(parts)}))
+        if reading:
+            self._heard.append(Revoked(parts=reading, lost=True))
+
+    def _known(self, partitions: Iterable[TopicPartition]) -> list[Assignment]:
+        return [
+            self._current[one.topic, one.partition] for one in partitions if (one.topic, one.partition) in self._current
+        ]
+
+    def _drop(self, parts: Iterable[Assignment]) -> None:
+        for at in parts:
+            self._current.pop((at.topic, at.partition), None)
+            self._next.pop(at, None)
+
+    # ---- restored ---------------------------------------------------------------------------------------------------
+
+    def _restore(self) -> None:
+        for heard in self._restorer.step():
+            if isinstance(heard, Assigned):
+                for at, owned in heard.parts.items():
+                    self._seek(at, owned.start)
+            self._heard.append(heard)
+
+    def _seek(self, at: Assignment, start: int) -> None:
+        """Still paused. A partition whose leader is not known yet cannot be sought: it is a matter of moments."""
+        deadline_s = self._clock() + _SEEK_S
+        while True:
+            try:
+                self._consumer.seek(TopicPartition(at.topic, at.partition, start))
+            except KafkaException as error:
+                if self._clock() > deadline_s:
+                    raise SourceFailed(f"cannot begin {at.topic}/{at.partition} at {start}: {error}") from error
+                time.sleep(0.005)
+            else:
+                self._next[at] = start
+                return
+
+    # ---- records ----------------------------------------------------------------------------------------------------
+
+    def _fetched(self, timeout_s: float) -> list[Message]:
+        """Wait for one message and take along what came with it: to wait for a full batch would cost its time."""
+        first = self._consumer.poll(timeout_s)
+        return [] if first is None else [first, *self._consumer.consume(_BATCH - 1, 0)]
+
+    def _arrivals(self, messages: Sequence[Message]) -> Arrivals | None:
+        records = [record for message in messages if (record := self._record(message)) is not None]
+        positions = self._passed() if records or self._clock() - self._positions_s >= _POSITIONS_EVERY_S else {}
+        ends = self._ends.of(self._next)
+        if not records and not positions and not ends:
+            return None
+        return Arrivals(records=records, positions=positions, ends=ends)
+
+    def _record(self, message: Message) -> Record | None:
+        """None for what is no record of a partition that we read: an error, or one whose partition has gone."""
+        error = message.error()
+        if error is not None:
+            self._mishap(message, error)
+            return None
+        at = self._current.get((message.topic() or "", message.partition() or 0))
+        offset = message.offset() or 0
+        if at is None or offset < self._next.get(at, offset + 1):
+            return None
+        self._next[at] = offset + 1
+        return Record(
+            at=at,
+            offset=offset,
+            key=message.key(),
+            value=message.value(),
+            time_us=message.timestamp()[1] * 1000,
+            headers=_headers(message),
+        )
+
+    def _passed(self) -> dict[Assignment, int]:
+        """Positions that went on, also past control records and aborted data, which are no records."""
+        self._positions_s = self._clock()
+        if not self._next:
+            return {}
+        passed: dict[Assignment, int] = {}
+        for one in self._consumer.position([TopicPartition(at.topic, at.partition) for at in self._next]):
+            at = self._current[one.topic, one.partition]
+            # a position is unknown to the client until the first record or control record after a seek
+            self._next[at] = max(self._next[at], one.offset)
+            passed[at] = self._next[at]
+        return passed
+
+    def _mishap(self, message: Message, error: KafkaError) -> None:
+        meaning = heard_as(error)
+        at = self._current.get((message.topic() or "", message.partition() or 0))
+        if meaning is Meaning.FATAL:
+            raise SourceFailed(error.str())
+        if meaning is Meaning.OUT_OF_RANGE and at is not None:
+            self._heard.append(
+                Broken(
+                    at=at,
+                    reason=(
+                        f"offset {message.offset()} of {at.topic}/{at.partition} is not in the log (it was kept too "
+                        "short a time, or the topic was recreated): reset the group's offset of this partition"
+                    ),
+                )
+            )
+            return
+        self._say("broker_error", error)
+
+    # ---- small ------------------------------------------------------------------------------------------------------
+
+    def _is_current(self, at: Assignment) -> bool:
+        return self._current.get((at.topic, at.partition)) == at
+
+    def _ours(self, parts: Iterable[Assignment]) -> list[TopicPartition]:
+        return [TopicPartition(at.topic, at.partition) for at in parts if at in self._next]
+
+    def _say(self, event: str, error: KafkaError) -> None:
+        """The same again within a few seconds is not said."""
+        text = f"{error.name()}: {error.str()}"
+        now_s = self._clock()
+        if now_s - self._said.get(event + error.name(), -_SAY_EVERY_S) >= _SAY_EVERY_S:
+            self._said[event + error.name()] = now_s
+            self._heard.append(Notice(event=event, level="warning", fields={"reason": text}))
+
+    def _heard_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            raise SourceFailed(error.str())
+        self._say("broker_error", error)
+
+    def _configuration(self) -> dict[str, Any]:
+        settings = self._settings
+        static = {"group_instance_id": settings.static_member} if settings.static_member is not None else {}
+        return {
+            **settings.connection.client(
+                group_id=settings.group,
+                group_protocol="classic",
+                partition_assignment_strategy="cooperative-sticky",
+                session_timeout_ms=int(settings.session_s * 1000),
+                heartbeat_interval_ms=min(3_000, int(settings.session_s * 1000 / 5)),
+                max_poll_interval_ms=int(settings.poll_interval_s * 1000),
+                enable_auto_commit=False,
+                enable_auto_offset_store=False,
+                auto_offset_reset="error",
+                isolation_level="read_committed",
+                allow_auto_create_topics=False,
+                # a short queue throws little away at a pause or a seek, and with a short back-off it costs no speed
+                queued_min_messages=2_000,
+                queued_max_messages_kbytes=16_384,
+                fetch_queue_backoff_ms=10,
+                **static,
+            ),
+            "error_cb": self._heard_error,
+        }
+
+
+class _Ends:
+    """The last stable offsets of what is read, asked for about once a second and never waited for.
+
+    The client's own cached end is the high watermark, which an open transaction of a producer holds above what can be
+    read.
+    """
+
+    def __init__(self, settings: SourceSettings, clock: Callable[[], float]) -> None:
+        self.admin = AdminClient(settings.connection.client())
+        self._clock = clock
+        self._asked_s = 0.0
+        self._asked: dict[Assignment, Future[Any]] = {}
+
+    def of(self, parts: Iterable[Assignment]) -> dict[Assignment, int]:
+        """What has been answered since the last time: mostly nothing."""
+        if self._asked:
+            return self._answered()
+        if self._clock() - self._asked_s >= _ENDS_EVERY_S:
+            self._ask(parts)
+        return {}
+
+    def _ask(self, parts: Iterable[Assignment]) -> None:
+        self._asked_s = self._clock()
+        by_part = {TopicPartition(at.topic, at.partition): at for at in parts}
+        if by_part:
+            futures = self.admin.list_offsets(
+                dict.fromkeys(by_part, LATEST),
+                isolation_level=IsolationLevel.READ_COMMITTED,
+                request_timeout=_ASK_S,
+            )
+            self._asked = {by_part[part]: future for part, future in futures.items()}
+
+    def _answered(self) -> dict[Assignment, int]:
+        if not all(future.done() for future in self._asked.values()):
+            return {}
+        answered, self._asked = self._asked, {}
+        return {at: future.result().offset for at, future in answered.items() if future.exception() is None}
+
+
+def _closed(_revoked: Revoked) -> None:
+    """Nobody listens: before the first poll, and while closing."""
+
+
+def _headers(message: Message) -> Headers:
+    """A header without a value counts as an empty one; names that are no text are left out with the rest."""
+    try:
+        headers = message.headers()
+    except UnicodeDecodeError:
+        return ()
+    pairs = cast("Iterable[tuple[str, bytes | None]]", headers or ())
+    return tuple((name, text or b"") for name, text in pairs)
