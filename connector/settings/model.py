@@ -211,7 +211,7 @@ class Log(Section):
     format: Literal["auto", "json", "console"] = "auto"
     """auto: console on a terminal, JSON elsewhere."""
     bodies_until: datetime | None = None
-    """Request and response bodies go into marketplace-calls until then, at most a day ahead; then it ends by itself."""
+    """Request and response bodies go into marketplace-calls until then, at most an hour ahead; then it ends by itself."""
 
 
 class Settings(Section):

@@ -121,7 +121,7 @@ def test_five_errors_are_five_lines_in_one_message(folder: Path) -> None:
         (("[registry]", '[processing]\nlease = "10s"\n[registry]'), "processing: lease_s + call_deadline_s must be"),
         (("[registry]", '[processing]\nlease = "soon"\n[registry]'), "processing.lease: 'soon': expected a duration"),
         (("[registry]", '[offers]\ndefault_target = "x"\n[registry]'), "'x' is not a target; [targets] has: shop-de"),
-        (("[registry]", "[log]\nbodies_until = 2026-02-02T06:00:00Z\n[registry]"), "more than a day ahead"),
+        (("[registry]", "[log]\nbodies_until = 2026-01-31T07:00:01Z\n[registry]"), "more than an hour ahead"),
         (("[registry]", "[log]\nbodies_until = 2026-01-31T06:00:00\n[registry]"), "has no offset from UTC"),
         (("[targets", "requests_per_second = 112\n[targets"), "112.0 is above the API's limit; expected at most 111"),
         (("[targets", "bulk_size = 151\n[targets"), "151 is above the API's limit; expected at most 150"),

@@ -1,0 +1,164 @@
+"""``connector check``: everything that can be known before going live, each with verdict, reason and remedy.
+
+Every part is asked, whatever the others answered: one run tells all. Nothing is written anywhere.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from rich.console import Console
+from rich.table import Table
+
+from connector.marketplace import Health
+from connector.routing import Routing
+from connector.settings.load import Loaded
+from connector.topics import Limits, Topics, findings, manifest
+from streams.errors import RegistryDown, SchemaUnknown, SourceFailed
+from streams.topics import Described
+
+SKEW_WARNING_S = 30.0
+"""A tenth of the simulator's window; nobody's clock should be further off than that."""
+
+
+class Verdict(StrEnum):
+    GOOD = "ok"
+    NOTE = "note"
+    BAD = "FAILED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One thing that was looked at."""
+
+    subject: str
+    verdict: Verdict
+    reason: str
+    remedy: str = ""
+
+
+class Broker(Protocol):
+    """Raises SourceFailed where none answers."""
+
+    def cluster_id(self) -> str: ...
+
+    def describe(self, names: Sequence[str]) -> Mapping[str, Described]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What is asked. ``subjects`` looks up the ids of our schemas; raises RegistryDown or SchemaUnknown."""
+
+    loaded: Loaded
+    topics: Topics
+    limits: Limits
+    routing: Routing
+    broker: Broker
+    subjects: Callable[[], object]
+    marketplace: Callable[[str], Health]
+
+
+def check(parts: Parts) -> list[Row]:
+    return [
+        *_configuration(parts),
+        *_broker(parts),
+        *_registry(parts),
+        *(row for account in sorted(parts.loaded.settings.accounts) for row in _account(parts, account)),
+    ]
+
+
+def report(console: Console, rows: Sequence[Row]) -> bool:
+    """Print the table; True = nothing failed."""
+    colours = {Verdict.GOOD: "green", Verdict.NOTE: "yellow", Verdict.BAD: "red"}
+    table = Table("what", "verdict", "why", "remedy")
+    for row in rows:
+        table.add_row(row.subject, f"[{colours[row.verdict]}]{row.verdict.value}[/]", row.reason, row.remedy)
+    console.print(table)
+    bad = sum(row.verdict is Verdict.BAD for row in rows)
+    console.print("[green]Ready to run.[/]" if not bad else f"[red]{bad} of {len(rows)} failed.[/]")
+    return not bad
+
+
+def _configuration(parts: Parts) -> Iterator[Row]:
+    loaded = parts.loaded
+    yield Row(subject="configuration", verdict=Verdict.GOOD, reason=f"{loaded.file or 'environment'} is complete")
+    for line in (*loaded.ignored, *loaded.warnings):
+        setting, _, says = line.partition(": ")
+        yield Row(subject=setting, verdict=Verdict.NOTE, reason=says)
+
+
+def _broker(parts: Parts) -> Iterator[Row]:
+    address = parts.loaded.settings.kafka.bootstrap_servers
+    try:
+        cluster = parts.broker.cluster_id()
+        there = parts.broker.describe([topic.name for topic in manifest(parts.topics)])
+    except SourceFailed as failed:
+        remedy = "is it running, and are [kafka] bootstrap_servers and properties (TLS, SASL) right?"
+        yield Row(subject=f"broker {address}", verdict=Verdict.BAD, reason=str(failed), remedy=remedy)
+        return
+    yield Row(subject=f"broker {address}", verdict=Verdict.GOOD, reason=f"cluster {cluster}")
+    found = {finding.topic: finding for finding in findings(parts.topics, there, parts.limits)}
+    for topic in manifest(parts.topics):
+        finding = found.get(topic.name)
+        if finding is None:
+            described = there[topic.name]
+            reason = f"{described.partitions} partitions" + ("" if described.config else "; settings may not be read")
+            yield Row(subject=topic.name, verdict=Verdict.GOOD, reason=reason)
+        else:
+            verdict = Verdict.BAD if finding.grave else Verdict.NOTE
+            yield Row(subject=topic.name, verdict=verdict, reason=finding.says, remedy=finding.remedy)
+
+
+def _registry(parts: Parts) -> Iterator[Row]:
+    subject = f"registry {parts.loaded.settings.registry.url}"
+    try:
+        parts.subjects()
+    except RegistryDown as down:
+        yield Row(subject=subject, verdict=Verdict.BAD, reason=str(down), remedy="is it running, and is the url right?")
+    except SchemaUnknown as unknown:
+        yield Row(subject=subject, verdict=Verdict.BAD, reason=str(unknown), remedy="connector schemas register")
+    else:
+        yield Row(subject=subject, verdict=Verdict.GOOD, reason="knows the schema of every output")
+
+
+def _account(parts: Parts, account: str) -> Iterator[Row]:
+    health = parts.marketplace(account)
+    subject = f"account {account}"
+    if not health.authenticated:
+        remedy = (
+            "Seller Portal: Settings > API Access; new keys end the old ones at once"
+            if health.reachable
+            else "is the marketplace reachable from this machine (proxy, firewall, name)?"
+        )
+        yield Row(subject=subject, verdict=Verdict.BAD, reason=health.message, remedy=remedy)
+        return
+    detail = "; ".join(f"{name} {value}" for name, value in health.detail.items())
+    yield Row(subject=subject, verdict=Verdict.GOOD, reason=f"{health.message}; {detail}".removesuffix("; "))
+    yield from _clock(subject, health.clock_skew_s)
+    if health.storefronts:
+        yield from _storefronts(parts.routing, account, health.storefronts)
+
+
+def _clock(subject: str, skew_s: float | None) -> Iterator[Row]:
+    if skew_s is None:
+        return
+    off = abs(skew_s) > SKEW_WARNING_S
+    yield Row(
+        subject=f"{subject}, clock",
+        verdict=Verdict.NOTE if off else Verdict.GOOD,
+        reason=f"{skew_s:+.1f} s against the marketplace",
+        remedy="synchronise this machine's clock (NTP); calls are signed with the corrected time" if off else "",
+    )
+
+
+def _storefronts(routing: Routing, account: str, seen: Sequence[str]) -> Iterator[Row]:
+    for target in sorted(routing.targets.values(), key=lambda target: target.id):
+        if target.account == account:
+            there = target.storefront in seen
+            yield Row(
+                subject=f"target {target.id}",
+                verdict=Verdict.GOOD if there else Verdict.BAD,
+                reason=f"storefront {target.storefront} is {'open' if there else 'not open'} to account {account}",
+                remedy="" if there else f"the account sells on: {', '.join(sorted(seen))}",
+            )

@@ -1,0 +1,33 @@
+"""``connector config show`` and ``config routing``: the effective settings, masked, and the effective routing table."""
+
+from rich.console import Console
+from rich.table import Table
+
+from connector.routing import Routing
+from connector.settings.load import Loaded
+from connector.settings.show import digest, masked
+
+
+def show(console: Console, loaded: Loaded) -> None:
+    console.print(f"# {loaded.file or 'no file'} and the environment; digest {digest(loaded.settings)}")
+    for setting, value in masked(loaded.settings):
+        console.print(f"{setting} = {value}", markup=False, highlight=False, soft_wrap=True)
+    for line in loaded.ignored:
+        console.print(f"# ignored: {line}", markup=False, highlight=False, soft_wrap=True)
+    for line in loaded.warnings:
+        console.print(f"# note: {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_routing(console: Console, routing: Routing) -> None:
+    table = Table("target_id", "account", "storefront", "currency", "prices", "state", "EANs")
+    for target in sorted(routing.targets.values(), key=lambda target: target.id):
+        table.add_row(
+            target.id,
+            target.account,
+            target.storefront,
+            target.currency,
+            "sent" if target.price_sync else "suppressed",
+            "on" if target.enabled else "off",
+            "all" if target.allow_eans is None else str(len(target.allow_eans)),
+        )
+    console.print(table)

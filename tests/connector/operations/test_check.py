@@ -1,0 +1,155 @@
+"""Everything that can be known before going live is said in one run, each with its remedy."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from connector.marketplace import Health
+from connector.operations.check import Parts, Row, Verdict, check, report
+from connector.routing import Routing, Target
+from connector.settings.load import Loaded
+from connector.settings.model import Account, Kafka, Registry, Settings
+from connector.settings.model import Target as TargetSettings
+from connector.topics import Limits, manifest, named
+from streams.errors import RegistryDown, SchemaUnknown, SourceFailed
+from streams.topics import Described
+
+TOPICS = named("kaufland")
+GOOD = Health(
+    reachable=True,
+    authenticated=True,
+    message="signed calls are accepted",
+    storefronts=("at", "de"),
+    clock_skew_s=0.4,
+    detail={"keys": "aaaa/bbbb"},
+)
+
+
+@dataclass
+class Broker:
+    down: str = ""
+    there: dict[str, Described] = field(
+        default_factory=lambda: {topic.name: Described(partitions=8, config=topic.config) for topic in manifest(TOPICS)}
+    )
+
+    def cluster_id(self) -> str:
+        if self.down:
+            raise SourceFailed(self.down)
+        return "cluster-1"
+
+    def describe(self, names: Sequence[str]) -> Mapping[str, Described]:
+        return {name: self.there[name] for name in names if name in self.there}
+
+
+def settings() -> Settings:
+    return Settings(
+        kafka=Kafka(bootstrap_servers="broker:9092", group="g", start="latest", instance_id="i"),
+        registry=Registry(url="http://registry"),
+        accounts={"main": Account(client_key_file=Path("c"), secret_key_file=Path("s"))},
+        targets={"shop-de": TargetSettings(account="main", storefront="de")},
+    )
+
+
+@pytest.fixture
+def parts() -> Parts:
+    return Parts(
+        loaded=Loaded(settings=settings(), file=Path("connector.toml"), ignored=(), warnings=()),
+        topics=TOPICS,
+        limits=Limits(batch_bytes=1_000_000),
+        routing=Routing.of([Target(id="shop-de", account="main", storefront="de", currency="EUR")]),
+        broker=Broker(),
+        subjects=lambda: None,
+        marketplace=lambda account: GOOD,
+    )
+
+
+def bad(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row.verdict is Verdict.BAD]
+
+
+def raising(error: Exception) -> Callable[[], object]:
+    def ask() -> object:
+        raise error
+
+    return ask
+
+
+def test_when_all_is_well_nothing_fails_and_every_subject_is_named(parts: Parts) -> None:
+    rows = check(parts)
+
+    assert bad(rows) == []
+    subjects = " ".join(row.subject for row in rows)
+    for subject in ("configuration", "broker:9092", TOPICS.offer_state, "registry", "account main", "clock", "shop-de"):
+        assert subject in subjects
+
+
+def test_a_broker_that_is_down_hides_nothing_else(parts: Parts) -> None:
+    rows = check(replace(parts, broker=Broker(down="no broker answers"), subjects=raising(RegistryDown("no answer"))))
+
+    assert [row.subject for row in bad(rows)] == ["broker broker:9092", "registry http://registry"]
+    assert any(row.subject == "account main" and row.verdict is Verdict.GOOD for row in rows)
+
+
+def test_schemas_that_are_not_registered_come_with_the_command(parts: Parts) -> None:
+    [row] = bad(check(replace(parts, subjects=raising(SchemaUnknown("kaufland.offer-results.v1-value")))))
+
+    assert row.remedy == "connector schemas register"
+
+
+def test_topics_are_checked_one_by_one(parts: Parts) -> None:
+    broker = Broker()
+    del broker.there[TOPICS.offer_results]
+    broker.there[TOPICS.offer_state] = Described(partitions=3)
+
+    rows = bad(check(replace(parts, broker=broker)))
+
+    assert [row.subject for row in rows] == [TOPICS.offer_results, TOPICS.offer_state]
+
+
+@pytest.mark.parametrize(
+    ("health", "says"),
+    [
+        (Health(reachable=False, authenticated=False, message="not reachable: ConnectError"), "reachable"),
+        (Health(reachable=True, authenticated=False, message="wrong key (HTTP 401)"), "Settings > API Access"),
+    ],
+)
+def test_an_account_that_cannot_be_used_says_why_and_what_to_do(parts: Parts, health: Health, says: str) -> None:
+    [row] = bad(check(replace(parts, marketplace=lambda account: health)))
+
+    assert row.reason == health.message
+    assert says in row.remedy
+
+
+def test_a_storefront_that_the_account_does_not_have_fails(parts: Parts) -> None:
+    [row] = bad(check(replace(parts, marketplace=lambda account: replace(GOOD, storefronts=("at",)))))
+
+    assert row.subject == "target shop-de"
+    assert row.remedy == "the account sells on: at"
+
+
+def test_a_clock_that_is_off_is_noted(parts: Parts) -> None:
+    rows = check(replace(parts, marketplace=lambda account: replace(GOOD, clock_skew_s=-95.0)))
+
+    [clock] = [row for row in rows if row.subject == "account main, clock"]
+    assert clock.verdict is Verdict.NOTE
+    assert "NTP" in clock.remedy
+
+
+def test_ignored_settings_are_in_the_report(parts: Parts) -> None:
+    loaded = replace(parts.loaded, ignored=("accounts.main.bulk_size: no effect",))
+
+    assert any(row.subject == "accounts.main.bulk_size" for row in check(replace(parts, loaded=loaded)))
+
+
+def test_the_report_says_how_many_failed(parts: Parts) -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=200)
+
+    assert report(console, check(parts))
+    assert not report(console, check(replace(parts, broker=Broker(down="gone"))))
+    assert "Ready to run." in out.getvalue()
+    assert "1 of " in out.getvalue()
