@@ -1,0 +1,19 @@
+"""``python -m tests.simulation SEED [SEED ...]``: run histories again and print what happened in each."""
+
+import sys
+
+from tests.simulation.history import History
+
+
+def main(seeds: list[str]) -> int:
+    failed = 0
+    for seed in map(int, seeds):
+        outcome = History(seed, trace=True).run()
+        print(outcome.report(lines=1_000_000))
+        print(f"seed {seed}: {len(outcome.violations)} violations, {outcome.lasted_s:.1f} s, {outcome.seen}")
+        failed += bool(outcome.violations)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

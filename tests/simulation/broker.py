@@ -1,0 +1,268 @@
+"""The model broker: one input topic, transactions over outputs, lanes and marks, and one consumer group.
+
+As strict as the real one and no stricter: it knows a member's generation but not who owns a partition, and a
+transaction whose offsets were sent in time may still end after its member was thrown out; whoever asks for the
+committed marks waits for that end.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from streams.flow import Assignment, Mark, Output, Stored
+from streams.state import stored_of
+from tests.simulation.world import World
+
+INPUT = "setpoints"
+STATE_TOPIC_ID = "rooms-1"
+TRANSACTION_LASTS_S = 2.0  # the broker aborts one that is open for longer
+
+
+class Entry(Enum):
+    RECORD = "record"
+    CONTROL = "control"
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    entry: Entry
+    key: bytes | None = None
+    value: bytes | None = None
+    time_us: int = 0
+
+
+@dataclass(slots=True)
+class Log:
+    """One input partition: records, and offsets that hold none."""
+
+    entries: list[Logged] = field(default_factory=list)
+    open_from: int | None = None  # first offset of an upstream transaction that has not ended
+
+    @property
+    def last_stable(self) -> int:
+        return len(self.entries) if self.open_from is None else self.open_from
+
+
+@dataclass(slots=True, eq=False)
+class Transaction:
+    """Outputs, lanes and marks of one attempt to make a checkpoint durable."""
+
+    outputs: Mapping[Assignment, tuple[Output, ...]]
+    marks: Mapping[Assignment, Mark]
+    process: str
+    ended: bool = False
+    landed: bool = False
+
+    @property
+    def partitions(self) -> frozenset[int]:
+        return frozenset(at.partition for at in (*self.marks, *self.outputs))
+
+
+class Listener(Protocol):
+    """Who looks on: the checker."""
+
+    def landed(self, transaction: Transaction) -> None: ...
+
+
+class Broker:
+    """Logs, states and marks; what a read-committed reader sees."""
+
+    def __init__(self, world: World, partitions: int) -> None:
+        self.logs = [Log() for _ in range(partitions)]
+        self.marks: dict[int, Mark] = {}
+        self.states: list[dict[str, Output]] = [{} for _ in range(partitions)]
+        self.listeners: list[Listener] = []
+        self.when_appended: list[Callable[[int], None]] = []
+        self._pending: set[Transaction] = set()
+        self._world = world
+
+    # ---- input ------------------------------------------------------------------------------------------------------
+
+    def append(self, partition: int, logged: Logged) -> int:
+        self.logs[partition].entries.append(logged)
+        self.moved(partition)
+        return len(self.logs[partition].entries) - 1
+
+    def moved(self, partition: int) -> None:
+        for tell in self.when_appended:
+            tell(partition)
+
+    # ---- checkpoints ------------------------------------------------------------------------------------------------
+
+    def begin(self, transaction: Transaction) -> None:
+        """From here on whoever asks for the marks of these partitions waits for the end."""
+        self._pending.add(transaction)
+
+        def expire() -> None:
+            if not transaction.ended:
+                self._world.count("transaction timed out")
+                self.abort(transaction)
+
+        self._world.after(TRANSACTION_LASTS_S, expire)
+
+    def abort(self, transaction: Transaction) -> None:
+        transaction.ended = True
+        self._pending.discard(transaction)
+
+    def land(self, transaction: Transaction) -> None:
+        """All or nothing, visible at once."""
+        transaction.ended = transaction.landed = True
+        self._pending.discard(transaction)
+        for at, mark in transaction.marks.items():
+            self.marks[at.partition] = mark
+        for outputs in transaction.outputs.values():
+            for output in outputs:
+                if output.topic == "rooms":
+                    self._store(output)
+        for listener in self.listeners:
+            listener.landed(transaction)
+
+    def _store(self, output: Output) -> None:
+        if output.key is None or output.partition is None:
+            raise ValueError("a lane's record needs a key and the number of its partition")
+        lanes = self.states[output.partition]
+        key = output.key.decode()
+        if output.value is None:
+            lanes.pop(key, None)
+        else:
+            lanes[key] = output
+
+    def is_pending(self, partition: int) -> bool:
+        return any(partition in transaction.partitions for transaction in self._pending)
+
+    def end_all_of(self, process: str) -> None:
+        """``init_transactions`` of the same transactional id: what is open is aborted."""
+        for transaction in [one for one in self._pending if one.process == process]:
+            self.abort(transaction)
+
+    def state(self, partition: int) -> dict[str, Stored]:
+        return {key: stored_of(one.value, one.headers) for key, one in self.states[partition].items()}
+
+    def undone(self) -> Iterable[tuple[int, str]]:
+        for partition, lanes in enumerate(self.states):
+            for key, one in lanes.items():
+                if ("undone", b"1") in one.headers:
+                    yield partition, key
+
+    def position(self, partition: int) -> int:
+        mark = self.marks.get(partition)
+        return 0 if mark is None else mark.position
+
+
+class Member(Protocol):
+    """A process, as the group knows it. All three are told in the member's own time (never to a frozen one)."""
+
+    generation: int
+
+    def later(self, wait_s: float, happen: Callable[[], None]) -> None: ...
+    def given(self, partition: int) -> None: ...
+    def asked_back(self, partitions: list[int]) -> None: ...
+
+
+class Group:
+    """The coordinator: cooperative, sticky; partitions move one step at a time, from owner to nobody to owner."""
+
+    def __init__(self, world: World, partitions: int) -> None:
+        self.generation = 0
+        self.members: dict[str, Member] = {}
+        self.owners: dict[int, str | None] = dict.fromkeys(range(partitions))
+        self._target: dict[int, str | None] = dict.fromkeys(range(partitions))
+        self._asked_back: set[int] = set()
+        self._world = world
+
+    def join(self, name: str, member: Member) -> None:
+        self.members[name] = member
+        self.rebalance()
+
+    def leave(self, name: str) -> None:
+        """Left, or thrown out when its session had expired."""
+        if name not in self.members:
+            return
+        del self.members[name]
+        for partition, owner in self.owners.items():
+            if owner == name:
+                self.owners[partition] = None
+                self._asked_back.discard(partition)
+        self.rebalance()
+
+    def handed_back(self, name: str, partitions: Iterable[int]) -> None:
+        moved = [partition for partition in partitions if self.owners[partition] == name]
+        for partition in moved:
+            self.owners[partition] = None
+            self._asked_back.discard(partition)
+        if moved:
+            self._world.count("hand-over")
+            self.rebalance(shuffle=False)
+
+    def rebalance(self, *, shuffle: bool = True) -> None:
+        self.generation += 1
+        if shuffle:
+            self._aim()
+        for name, member in self.members.items():
+            member.later(self._world.between(0.002, 0.05), self._sync(name, member, self.generation))
+        self._settle()
+
+    def _aim(self) -> None:
+        """Even numbers; who has some keeps some, which ones is chance."""
+        names = sorted(self.members)
+        partitions = list(self.owners)
+        self._world.rng.shuffle(partitions)
+        if not names:
+            self._target = dict.fromkeys(partitions)
+            return
+        quota = -(-len(partitions) // len(names))
+        counts = dict.fromkeys(names, 0)
+        target: dict[int, str | None] = {}
+        for partition in partitions:
+            owner = self.owners[partition]
+            if owner in counts and counts[owner] < quota:
+                target[partition] = owner
+                counts[owner] += 1
+        for partition in partitions:
+            if partition not in target:
+                name = min(names, key=lambda each: (counts[each], each))
+                target[partition] = name
+                counts[name] += 1
+        self._target = target
+
+    def _sync(self, name: str, member: Member, generation: int) -> Callable[[], None]:
+        def sync() -> None:
+            if self.members.get(name) is member:
+                member.generation = max(member.generation, generation)
+
+        return sync
+
+    def _settle(self) -> None:
+        back: dict[str, list[int]] = {}
+        for partition, owner in self.owners.items():
+            target = self._target[partition]
+            if owner is None and target is not None and target in self.members:
+                self.owners[partition] = target
+                self._give(target, partition)
+            elif owner is not None and owner != target and partition not in self._asked_back:
+                self._asked_back.add(partition)
+                back.setdefault(owner, []).append(partition)
+        for owner, partitions in back.items():
+            self._ask(owner, partitions)
+
+    def _give(self, name: str, partition: int) -> None:
+        member = self.members[name]
+
+        def give() -> None:
+            if self.members.get(name) is member and self.owners[partition] == name:
+                member.generation = self.generation
+                member.given(partition)
+
+        member.later(self._world.between(0.05, 0.1), give)
+
+    def _ask(self, name: str, partitions: list[int]) -> None:
+        member = self.members[name]
+
+        def ask() -> None:
+            if self.members.get(name) is member:
+                member.generation = self.generation
+                member.asked_back([each for each in partitions if self.owners[each] == name])
+
+        member.later(self._world.between(0.11, 0.2), ask)

@@ -1,0 +1,147 @@
+"""The invariants of a stream of set values: what was seen goes in, the first counter-examples come out.
+
+Reusable: it takes plain values, so a run against a real broker can be held to the same rules. Pure.
+
+N nothing lost · O order · R rate · E end state · B bounds · P progress (the last two are reported by whoever drives).
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+Order = tuple[int, ...]
+"""Later events compare greater."""
+
+ROUNDING_S = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """``invariant`` is a letter of the table; ``text`` is the counter-example."""
+
+    invariant: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The outside took a value."""
+
+    at_s: float
+    slot: Hashable
+    order: Order
+    value: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnderWay:
+    """A call from the moment it left to the moment it could do nothing any more.
+
+    ``until_s``: a definite answer, or, where there was none, deadline + grace.
+    """
+
+    call_id: str
+    process: str
+    from_s: float
+    until_s: float
+    slots: tuple[Hashable, ...]
+    exclusive: tuple[Hashable, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """What a read-committed reader sees of one partition after a checkpoint."""
+
+    position: int
+    answered: Mapping[int, int]  # offset -> results and dead letters so far
+    undone: frozenset[int]  # offsets that stand undone in the lanes' durable records
+
+
+def nothing_lost(partition: Hashable, inputs: Iterable[int], landed: Landed) -> Iterator[Violation]:
+    """Every input below the durable position is answered or stands undone, and none is answered twice."""
+    for offset in inputs:
+        times = landed.answered.get(offset, 0)
+        if times > 1:
+            yield Violation(invariant="N", text=f"{partition}@{offset} is answered {times} times")
+        if offset < landed.position and times == 0 and offset not in landed.undone:
+            text = f"{partition}@{offset} is below position {landed.position}, neither answered nor undone"
+            yield Violation(invariant="N", text=text)
+
+
+def all_answered(partition: Hashable, inputs: Iterable[int], answered: Mapping[int, int]) -> Iterator[Violation]:
+    """At rest: one answer for each input."""
+    for offset in inputs:
+        if (times := answered.get(offset, 0)) != 1:
+            yield Violation(invariant="N", text=f"at rest {partition}@{offset} is answered {times} times")
+
+
+def never_back(accepted: Iterable[Accepted]) -> Iterator[Violation]:
+    """The accepted values of a slot never go back in the order of the events."""
+    last: dict[Hashable, Accepted] = {}
+    for one in sorted(accepted, key=lambda each: each.at_s):
+        before = last.get(one.slot)
+        if before is not None and one.order < before.order:
+            text = (
+                f"{one.slot} took {one.value} of {one.order} at {one.at_s:.3f} s"
+                f" after {before.value} of {before.order} at {before.at_s:.3f} s"
+            )
+            yield Violation(invariant="O", text=text)
+        last[one.slot] = one
+
+
+def never_two_at_once(calls: Iterable[UnderWay]) -> Iterator[Violation]:
+    """No two calls under way touch one slot or one exclusive key; none touches one twice."""
+    last: dict[tuple[str, Hashable], UnderWay] = {}
+    for call in sorted(calls, key=lambda each: each.from_s):
+        held: list[tuple[str, Hashable]] = [("slot", slot) for slot in call.slots]
+        held += [("exclusive key", key) for key in call.exclusive]
+        if len(held) != len(set(held)):
+            yield Violation(invariant="O", text=f"{call.call_id} holds something twice: {held}")
+        for key in held:
+            before = last.get(key)
+            if before is not None and call.from_s < before.until_s - ROUNDING_S:
+                text = (
+                    f"{key[0]} {key[1]}: {call.call_id} of {call.process} left at {call.from_s:.3f} s while"
+                    f" {before.call_id} of {before.process} ({before.from_s:.3f} s) was under way"
+                    f" until {before.until_s:.3f} s"
+                )
+                yield Violation(invariant="O", text=text)
+            if before is None or call.until_s > before.until_s:
+                last[key] = call
+
+
+def within_limit(what: str, moments_s: Sequence[float], limit: float, window_s: float = 1.0) -> Iterator[Violation]:
+    """No window of ``window_s``, open at its start, holds more than ``limit`` moments."""
+    ordered = sorted(moments_s)
+    for index, moment_s in enumerate(ordered):
+        held = index + 1 - bisect_right(ordered, moment_s - window_s + ROUNDING_S)
+        if held > limit:
+            text = f"{what}: {held} calls in the second that ends at {moment_s:.3f} s, limit {limit}"
+            yield Violation(invariant="R", text=text)
+            return
+
+
+def newest_everywhere(
+    newest: Mapping[Hashable, object], actual: Mapping[Hashable, object], excused: frozenset[Hashable]
+) -> Iterator[Violation]:
+    """At rest every slot holds its newest value; ``excused`` are those whose newest event ended refused or failed."""
+    for slot, value in newest.items():
+        if slot not in excused and actual.get(slot) != value:
+            yield Violation(invariant="E", text=f"{slot} holds {actual.get(slot)}, its newest event says {value}")
+    for slot in actual:
+        if slot not in newest:
+            yield Violation(invariant="E", text=f"{slot} was set to {actual[slot]}, no event names it")
+
+
+def executed_once(executions: Iterable[tuple[Hashable, float]]) -> Iterator[Violation]:
+    """What may not be repeated was not."""
+    moments: dict[Hashable, list[float]] = defaultdict(list)
+    for key, at_s in executions:
+        moments[key].append(at_s)
+    for key, times in moments.items():
+        if len(times) > 1:
+            yield Violation(invariant="O", text=f"{key}, which may happen only once, happened at {times}")

@@ -1,0 +1,25 @@
+"""Builds the real engine for one process of a history."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from streams.deadletter import DeadLetters
+from streams.engine import Engine
+from streams.flow import Pace, Policy, Share
+from tests.simulation.broker import INPUT
+from tests.streams.toy import Thermostats
+
+Build: TypeAlias = Callable[[Thermostats, Policy, Pace, int, str, int], Engine]
+"""(flow, policy, pace, partitions, name of the process, start in µs) -> engine"""
+
+
+def build_engine(flow: Thermostats, policy: Policy, pace: Pace, partitions: int, name: str, boot_us: int) -> Engine:
+    return Engine(
+        flows={INPUT: flow},
+        shares={INPUT: Share(weight=1.0, partitions=partitions)},
+        accounts={"main": pace},
+        policy=policy,
+        instance=name,
+        boot_us=boot_us,
+        dead_letters=DeadLetters(topics={INPUT: f"{INPUT}.dlq"}, instance=name),
+    )

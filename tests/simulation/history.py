@@ -1,0 +1,498 @@
+"""One history from one seed: its world, its events, its faults, its end, and what the checker says of it."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+from streams.flow import Assignment, Call, Pace, Policy
+from streams.valve import MARGIN
+from tests.simulation import checker
+from tests.simulation.api import Api, Habits
+from tests.simulation.broker import INPUT, Broker, Entry, Group, Logged, Transaction
+from tests.simulation.checker import Landed, UnderWay, Violation
+from tests.simulation.engines import Build, build_engine
+from tests.simulation.member import Breaks, Member, Surroundings
+from tests.simulation.world import START_S, World
+from tests.streams.toy import Order, SetPoint, Thermostats, decode
+
+REST_WITHIN_S = 120.0  # after the last fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One input event, as the checker knows it."""
+
+    partition: int
+    offset: int
+    event_id: str
+    slot: tuple[str, str] | None = None  # None: sets nothing (a chime, a reminder, unreadable)
+    order: Order = (0, 0)
+    value: int = 0
+    zone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is fixed before a history starts."""
+
+    partitions: int
+    members: int
+    events: int
+    lasts_s: float
+    pace: Pace
+    policy: Policy
+    habits: Habits
+    faults: int
+
+    @staticmethod
+    def draw(rng: Random) -> "Plan":
+        per_second = rng.choice([6.0, 12.0, 30.0])
+        return Plan(
+            partitions=rng.choice([1, 1, 2, 3]),
+            members=rng.choice([1, 1, 2, 2, 3]),
+            events=rng.choice([12, 30, 60]),
+            lasts_s=rng.choice([1.5, 4.0, 7.0]),
+            pace=Pace(per_second=per_second, strict=rng.random() < 0.3, linger_s=rng.choice([0.0, 0.0, 0.05])),
+            policy=Policy(
+                session_s=3.0,
+                lease_s=0.9,
+                call_deadline_s=1.2,
+                grace_s=0.3,
+                read_ahead=rng.choice([2, 5, 20, 1_000]),
+                drained_wait_s=1.0,
+                checkpoint_min_s=0.02,
+                retry_base_s=0.05,
+                retry_cap_s=1.0,
+                age_step_s=1.0,
+                stall_s=60.0,
+            ),
+            habits=Habits(
+                limit=int(per_second) + 2 * MARGIN + 4,
+                lost=rng.choice([0.0, 0.05, 0.25]),
+                slow=rng.choice([0.0, 0.1, 0.4]),
+                refused_connection=rng.choice([0.0, 0.05]),
+            ),
+            faults=rng.choice([0, 1, 2, 4, 6]),
+        )
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Grows while a history runs; a ``Listener`` of the broker and the ``Witness`` of the members."""
+
+    world: World
+    broker: Broker
+    policy: Policy
+    said: dict[int, dict[int, Said]] = field(default_factory=dict)  # partition -> offset -> event
+    by_id: dict[str, Said] = field(default_factory=dict)
+    answered: dict[int, dict[int, int]] = field(default_factory=dict)
+    status: dict[str, str] = field(default_factory=dict)
+    heard: dict[str, int] = field(default_factory=dict)
+    owner: dict[int, tuple[str, Assignment]] = field(default_factory=dict)
+    violations: list[Violation] = field(default_factory=list)
+    _open: dict[int, set[int]] = field(default_factory=dict)  # below the position, not answered
+    _checked_to: dict[int, int] = field(default_factory=dict)
+
+    def complain(self, invariant: str, text: str) -> None:
+        self.violations.append(Violation(invariant=invariant, text=text))
+        self.world.say(f"VIOLATION {invariant}: {text}")
+
+    def say(self, said: Said) -> None:
+        self.said.setdefault(said.partition, {})[said.offset] = said
+        self.by_id[said.event_id] = said
+
+    # ---- what members do --------------------------------------------------------------------------------------------
+
+    def restored(self, process: str, at: Assignment) -> None:
+        self.owner[at.partition] = (process.split(".")[0], at)
+
+    def left(self, process: str, call: Call) -> None:
+        """What was sent, a successor must read before it sends: position and read-ahead of the mark say how far."""
+        for item in call.items:
+            said = self.by_id[item.body.event_id]
+            mark = self.broker.marks.get(said.partition)
+            if mark is None:
+                self.complain("O", f"{process} sends {said.event_id} before its partition has a mark")
+            elif said.offset >= mark.position + mark.read_ahead:
+                text = f"{process} sends offset {said.offset} beyond {mark.position} + {mark.read_ahead}"
+                self.complain("O", text)
+            elif mark.drained:
+                self.complain("O", f"{process} sends {said.event_id} while its mark says drained")
+
+    # ---- what lands -------------------------------------------------------------------------------------------------
+
+    def landed(self, transaction: Transaction) -> None:
+        for at in {*transaction.marks, *transaction.outputs}:
+            if self.owner.get(at.partition) != (transaction.process, at) and (
+                transaction.outputs.get(at) or at in transaction.marks
+            ):
+                text = f"{transaction.process} commits for {at} after {self.owner.get(at.partition)} has restored it"
+                self.complain("N", text)
+        for outputs in transaction.outputs.values():
+            for output in outputs:
+                if output.topic == "settings" and output.value is not None:
+                    self._result(json.loads(output.value))
+                elif output.topic == f"{INPUT}.dlq":
+                    where = dict(output.headers)
+                    partition, offset = (int(where[f"__connect.errors.{name}"]) for name in ("partition", "offset"))
+                    self._count(partition, offset)
+        for partition in transaction.partitions:
+            self._check(partition)
+
+    def _result(self, raw: dict[str, str]) -> None:
+        said = self.by_id[raw["id"]]
+        if raw["status"] == "HEARD":
+            self.heard[said.event_id] = self.heard.get(said.event_id, 0) + 1
+            return
+        self.status[said.event_id] = raw["status"]
+        self.world.count(f"result {raw['status']}")
+        self._count(said.partition, said.offset)
+
+    def _count(self, partition: int, offset: int) -> None:
+        answered = self.answered.setdefault(partition, {})
+        answered[offset] = answered.get(offset, 0) + 1
+        if answered[offset] > 1:
+            self.complain("N", f"{partition}@{offset} is answered {answered[offset]} times")
+
+    def _check(self, partition: int) -> None:
+        position = self.broker.position(partition)
+        said = self.said.get(partition, {})
+        answered = self.answered.setdefault(partition, {})
+        unanswered = self._open.setdefault(partition, set())
+        unanswered.update(offset for offset in range(self._checked_to.get(partition, 0), position) if offset in said)
+        self._checked_to[partition] = max(position, self._checked_to.get(partition, 0))
+        unanswered.difference_update(answered)
+        if unanswered:
+            landed = Landed(position=position, answered=answered, undone=self._undone(partition))
+            self.violations.extend(checker.nothing_lost(f"partition {partition}", sorted(unanswered), landed))
+
+    def _undone(self, partition: int) -> frozenset[int]:
+        ids: set[str] = set()
+        for key, output in self.broker.states[partition].items():
+            if ("undone", b"1") in output.headers and output.value is not None:
+                ids.update(undone_ids(decode(key, output.value)))
+        return frozenset(self.by_id[event_id].offset for event_id in ids)
+
+
+def undone_ids(room: Any) -> Iterable[str]:
+    """Ids of the events that a lane's record still holds."""
+    yield from (device.wanted.id for _, device in room.devices if device.wanted)
+    yield from (chime.id for chime in room.chimes)
+    yield from (event_id for _, event_id in room.reminders)
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What became of a history."""
+
+    seed: int
+    violations: list[Violation]
+    seen: dict[str, int]
+    trace: list[str]
+    lasted_s: float
+
+    def report(self, lines: int = 80) -> str:
+        said = "\n".join(f"  {violation}" for violation in self.violations[:10])
+        trace = "\n".join(self.trace[-lines:]) if lines else ""
+        return f"seed {self.seed} (python -m tests.simulation {self.seed}):\n{said}\n{trace}"
+
+
+class History:
+    """Builds everything from a seed, runs it to its rest, and asks the checker."""
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        breaks: Breaks | None = None,
+        build: Build = build_engine,
+        flow: Callable[[], Thermostats] = Thermostats,
+        change: Callable[[Plan], Plan] = lambda plan: plan,
+        trace: bool = False,
+    ) -> None:
+        self.world = World(seed)
+        if trace:
+            self.world.trace = []
+        self.plan = plan = change(Plan.draw(self.world.rng))
+        self.broker = Broker(self.world, plan.partitions)
+        self.group = Group(self.world, plan.partitions)
+        self.api = Api(self.world, plan.habits, plan.policy.grace_s)
+        self.evidence = Evidence(self.world, self.broker, plan.policy)
+        self.broker.listeners.append(self.evidence)
+        around = Surroundings(
+            world=self.world,
+            broker=self.broker,
+            group=self.group,
+            api=self.api,
+            witness=self.evidence,
+            policy=plan.policy,
+            build=lambda toy, name, boot_us: build(toy, plan.policy, plan.pace, plan.partitions, name, boot_us),
+            flow=flow,
+            breaks=breaks or Breaks(),
+        )
+        self.members = [Member(f"m{number}", around) for number in range(plan.members)]
+        for member in self.members:
+            self.broker.when_appended.append(member.input_moved)
+
+    def run(self) -> Outcome:
+        self._events()
+        self._faults()
+        for number, member in enumerate(self.members):
+            self.world.after(0.0 if number == 0 else self.world.between(0, self.plan.lasts_s), member.start)
+        heal_s = START_S + self.plan.lasts_s + 1.5
+        self.world.run_until(heal_s)
+        self._heal()
+        self._rest()
+        self._judge()
+        return Outcome(
+            seed=self.world.seed,
+            violations=self.evidence.violations,
+            seen=self.world.seen,
+            trace=self.world.trace or [],
+            lasted_s=self.world.now_s - START_S,
+        )
+
+    # ---- events -----------------------------------------------------------------------------------------------------
+
+    def _events(self) -> None:
+        rng, plan = self.world.rng, self.plan
+        rooms = [(f"room{number}", number % plan.partitions) for number in range(rng.choice([1, 2, 5]))]
+        for number in range(plan.events):
+            room, partition = rng.choice(rooms)
+            self.world.after(rng.random() * plan.lasts_s, self._event(f"e{number}", room, partition))
+        for _ in range(rng.choice([0, 0, 1, 3])):
+            partition = rng.randrange(plan.partitions)
+            self.world.after(rng.random() * plan.lasts_s, lambda p=partition: self._upstream(p))  # type: ignore[misc]
+
+    def _event(self, event_id: str, room: str, partition: int) -> Callable[[], None]:
+        def append() -> None:
+            self._append(event_id, room, partition)
+
+        return append
+
+    def _append(self, event_id: str, room: str, partition: int) -> None:
+        world, rng = self.world, self.world.rng
+        late_us = rng.choice([0, 0, 0, rng.randint(0, 2_000_000)])
+        raw: dict[str, Any] = {
+            "id": event_id,
+            "at": world.wall_us() - late_us,
+            "device": rng.choice(["heat", "fan"]),
+            "value": rng.randint(0, 2),
+            "rank": rng.randint(0, 5),
+        }
+        kind = rng.random()
+        slot: tuple[str, str] | None = (room, raw["device"])
+        if kind < 0.04:
+            raw["chime"], slot = "ding", None
+        elif kind < 0.07:
+            raw["remind_us"], slot = world.wall_us() + rng.randint(0, 2_000_000), None
+        elif kind < 0.12:
+            raw["schema"] = rng.randint(1, 3)
+        elif kind < 0.2:
+            raw["zone"] = "z"
+        elif kind < 0.23:
+            self.api.refused.add(event_id)
+        elif kind < 0.26:
+            self.api.poison.add(event_id)
+        if rng.random() < 0.2:
+            raw["boiler"] = f"boiler{partition}"
+        key: bytes | None = room.encode()
+        value = json.dumps(raw).encode()
+        if rng.random() < 0.04:
+            key, value, slot = rng.choice([(None, value, None), (key, b"{", None), (key, b'{"id": "x"}', None)])
+            raw.pop("zone", None)
+        offset = len(self.broker.logs[partition].entries)
+        order = (raw["at"], offset)
+        self.evidence.say(
+            Said(
+                partition=partition,
+                offset=offset,
+                event_id=event_id,
+                slot=slot,
+                order=order,
+                value=raw["value"],
+                zone="zone" in raw,
+            )
+        )
+        world.say(f"event {event_id} {partition}@{offset} {room} {raw}")
+        self.broker.append(partition, Logged(entry=Entry.RECORD, key=key, value=value, time_us=world.wall_us()))
+
+    def _upstream(self, partition: int) -> None:
+        """A producer's transaction hangs for a while, then is aborted; behind its records stands a control record."""
+        log = self.broker.logs[partition]
+        if log.open_from is not None:
+            return
+        self.world.count("hung upstream transaction")
+        log.open_from = len(log.entries)
+        for _ in range(self.world.rng.randint(1, 3)):
+            log.entries.append(Logged(entry=Entry.ABORTED))
+
+        def end() -> None:
+            log.open_from = None
+            self.broker.append(partition, Logged(entry=Entry.CONTROL))
+
+        self.world.after(self.world.between(0.05, 3.0), end)
+
+    # ---- faults -----------------------------------------------------------------------------------------------------
+
+    def _faults(self) -> None:
+        rng = self.world.rng
+        kinds = [self._crash, self._crash, self._freeze, self._cut_off, self._stop, self._move]
+        kinds += [self._storm, self._outage, self._commits_fail, self._clock]
+        for _ in range(self.plan.faults):
+            self.world.after(rng.random() * (self.plan.lasts_s + 0.5), rng.choice(kinds))
+
+    def _anyone(self) -> Member:
+        return self.world.rng.choice(self.members)
+
+    def _crash(self) -> None:
+        member = self._anyone()
+        member.crash()
+        self.world.after(self.world.between(0.01, 3.0), member.start)
+
+    def _freeze(self) -> None:
+        self._anyone().freeze(self.world.rng.choice([0.3, 1.0, 3.5, 5.0]))
+
+    def _cut_off(self) -> None:
+        self._anyone().cut_off()
+
+    def _stop(self) -> None:
+        member = self._anyone()
+        self.world.count("stop")
+        member.stop(self.world.rng.choice([0.2, 2.0]))
+        self.world.after(self.world.between(2.6, 4.0), member.start)
+
+    def _move(self) -> None:
+        self.world.count("rebalance")
+        self.group.rebalance()
+
+    def _storm(self) -> None:
+        self.api.weather.storm = True
+
+        def end() -> None:
+            self.api.weather.storm = False
+
+        self.world.after(self.world.between(0.1, 1.5), end)
+
+    def _outage(self) -> None:
+        self.api.weather.outage = True
+
+        def end() -> None:
+            self.api.weather.outage = False
+
+        self.world.after(self.world.between(0.1, 2.5), end)
+
+    def _commits_fail(self) -> None:
+        for member in self.members:
+            member.trouble.commits = self.world.rng.choice([0.3, 0.8])
+
+        def end() -> None:
+            for member in self.members:
+                member.trouble.commits = 0.0
+
+        self.world.after(self.world.between(0.2, 3.0), end)
+
+    def _clock(self) -> None:
+        self.world.count("clock step")
+        self._anyone().clock_error_us = self.world.rng.choice([-1, 1]) * 3_600_000_000
+
+    # ---- the end ----------------------------------------------------------------------------------------------------
+
+    def _heal(self) -> None:
+        self.api.weather.storm = self.api.weather.outage = False
+        for member in self.members:
+            member.trouble.commits = 0.0
+            member.clock_error_us = 0
+            if not member.alive:
+                member.start()
+
+    def _rest(self) -> None:
+        """Until everything is answered, durably, and nothing may still be executed."""
+        until_s = self.world.now_s + REST_WITHIN_S
+        while not self._at_rest():
+            if self.world.now_s > until_s or len(self.evidence.violations) > 5:
+                self._unrest()
+                return
+            self.world.run_until(self.world.now_s + 0.25)
+        self.world.run_until(self.world.now_s + 1.0)
+
+    def _at_rest(self) -> bool:
+        return (
+            self.api.to_come == 0
+            and all(self.broker.position(p) == len(log.entries) for p, log in enumerate(self.broker.logs))
+            and next(iter(self.broker.undone()), None) is None
+        )
+
+    def _unrest(self) -> None:
+        positions = {p: (self.broker.position(p), len(log.entries)) for p, log in enumerate(self.broker.logs)}
+        text = (
+            f"no rest {REST_WITHIN_S} s after the last fault: position and end {positions},"
+            f" undone {list(self.broker.undone())}, {self.api.to_come} calls may still be executed"
+        )
+        self.evidence.complain("P", text)
+
+    def _judge(self) -> None:
+        evidence, found = self.evidence, self.evidence.violations
+        for partition, said in evidence.said.items():
+            answered = evidence.answered.get(partition, {})
+            found.extend(checker.all_answered(f"partition {partition}", said, answered))
+            for one in said.values():
+                if one.zone and evidence.heard.get(one.event_id, 0) != 1:
+                    times = evidence.heard.get(one.event_id, 0)
+                    found.append(Violation(invariant="N", text=f"the zone heard {times} times of {one.event_id}"))
+        found.extend(checker.never_back(self.api.accepted))
+        found.extend(checker.never_two_at_once(self._under_way()))
+        found.extend(checker.executed_once(self.api.rung))
+        found.extend(self._rates())
+        found.extend(self._ends())
+
+    def _under_way(self) -> Iterable[UnderWay]:
+        for sent in self.api.sent:
+            bodies = [item.body for item in sent.call.items]
+            until_s = sent.answered_s
+            yield UnderWay(
+                call_id=sent.call.id,
+                process=sent.process,
+                from_s=sent.sent_s,
+                until_s=sent.call.give_up_at_s + self.plan.policy.grace_s if until_s is None else until_s,
+                slots=tuple((body.room, body.device or "chime") for body in bodies),
+                exclusive=tuple(self._boilers(body.event_id) for body in bodies if self._boilers(body.event_id)),
+            )
+
+    def _boilers(self, event_id: str) -> str:
+        said = self.evidence.by_id[event_id]
+        value = self.broker.logs[said.partition].entries[said.offset].value or b"{}"
+        raw = json.loads(value)
+        return str(raw["boiler"]) if "boiler" in raw and not raw.get("chime") else ""
+
+    def _rates(self) -> Iterable[Violation]:
+        """Strict by arrival and to the letter; else as the calls left, with the margin of each process."""
+        per_second = self.plan.pace.per_second
+        for account, arrivals in self.api.arrivals.items():
+            if self.plan.pace.strict:
+                yield from checker.within_limit(f"{account} (strict)", arrivals, per_second)
+            else:
+                left = [sent.sent_s for sent in self.api.sent if sent.call.account == account]
+                limit = per_second + MARGIN * len(self.members)
+                yield from checker.within_limit(account, left, limit, window_s=0.99)
+
+    def _ends(self) -> Iterable[Violation]:
+        newest: dict[Any, Said] = {}
+        for said in self.evidence.by_id.values():
+            if said.slot is not None and (said.slot not in newest or said.order > newest[said.slot].order):
+                newest[said.slot] = said
+        excused = frozenset(
+            slot for slot, said in newest.items() if self.evidence.status.get(said.event_id) in {"REFUSED", "FAILED"}
+        )
+        values = {slot: said.value for slot, said in newest.items()}
+        yield from checker.newest_everywhere(values, self.api.values, excused)
+
+
+def small(plan: Plan) -> Plan:
+    """Fewer events, for a trace that a person reads."""
+    return replace(plan, events=12)
+
+
+__all__ = ["History", "Outcome", "Plan", "SetPoint"]
