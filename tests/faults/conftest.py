@@ -1,0 +1,29 @@
+"""Fixtures for whole deployments on a real broker."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from tests.faults.deployment import Deployment
+from tests.stack import Stack
+
+Deploy: TypeAlias = Callable[..., Deployment]
+FAST_MISS = '[offers]\nnot_found_grace = "1s"\n'
+"""A unit that is not found is looked for once more after a second, so that tests need not wait a minute."""
+
+
+@pytest.fixture
+def deploy(kafka: Stack, tmp_path: Path) -> Iterator[Deploy]:
+    """Builds deployments that end with the test."""
+    numbers = count()
+    with ExitStack() as stack:
+
+        def build(**parts: Any) -> Deployment:
+            parts.setdefault("settings", FAST_MISS)
+            return stack.enter_context(Deployment(kafka=kafka, folder=tmp_path / f"d{next(numbers)}", **parts))
+
+        yield build

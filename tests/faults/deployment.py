@@ -1,0 +1,469 @@
+"""A whole deployment for one test: topics and schemas on a real broker, the simulator and connectors as processes.
+
+Everything goes through what a person would use: the command line, a configuration file, signals, topics. Every process
+started here is ended here, by its id.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import fastavro
+import httpx
+import orjson
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+
+import schemas
+from connector.demo.expectation import Produced, UnitThere
+from connector.demo.traffic import Message as Sent
+from connector.demo.traffic import Payload, Place
+from connector.simulator.journal import Journal
+from connector.simulator.scenario import made_up_keys
+from tests.stack import Stack
+
+PARTITION_UA = -1
+"""librdkafka's word for: let the partitioner choose."""
+
+ROOT = Path(__file__).parent.parent.parent
+CURRENCY = {"de": "EUR", "at": "EUR", "sk": "EUR", "fr": "EUR", "it": "EUR", "cz": "CZK", "pl": "PLN"}
+CONDITIONS = {
+    "NEW": "NEW",
+    "USED___AS_NEW": "USED_AS_NEW",
+    "USED___VERY_GOOD": "USED_VERY_GOOD",
+    "USED___GOOD": "USED_GOOD",
+    "USED___ACCEPTABLE": "USED_ACCEPTABLE",
+}
+
+
+def wait_for(what: str, true: Callable[[], bool], timeout_s: float, every_s: float = 0.1) -> None:
+    """Wait until ``true()``; fail with ``what`` after ``timeout_s``."""
+    end = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < end, f"waited {timeout_s:.0f} s for {what}"
+        time.sleep(every_s)
+
+
+class Process:
+    """A process of ours with its output in a file."""
+
+    def __init__(self, name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+        self.name = name
+        self.log = log
+        self._out = log.open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            stdout=self._out,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def kill9(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
+
+    def freeze(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def stop(self, timeout_s: float = 30) -> int:
+        """SIGTERM, and its exit code."""
+        if self.running:
+            self._process.terminate()
+        return self._process.wait(timeout_s)
+
+    def wait(self, timeout_s: float) -> int:
+        return self._process.wait(timeout_s)
+
+    def text(self) -> str:
+        return self.log.read_text("utf-8", errors="replace")
+
+    def end(self) -> None:
+        if self.running:
+            self._process.kill()
+            self._process.wait(10)
+        self._out.close()
+
+
+class Marketplace:
+    """The simulator in a process of its own, and what its control address tells."""
+
+    def __init__(self, folder: Path, scenario: str) -> None:
+        path = folder / "scenario.toml"
+        path.write_text(scenario, "utf-8")
+        self.process = Process(
+            "simulator", ["connector.simulator", "--scenario", str(path)], folder / "simulator.log", {}
+        )
+        wait_for("the simulator", lambda: b"\n" in self.process.log.read_bytes() or not self.process.running, 60)
+        greeting = orjson.loads(self.process.log.read_bytes().splitlines()[0])
+        self.url: str = greeting["url"]
+        self.control = httpx.Client(base_url=greeting["control_url"], timeout=60, trust_env=False)
+
+    def journal(self) -> Journal:
+        return Journal.read(self.control.get("journal").raise_for_status().content.splitlines())
+
+    def summary(self) -> dict[str, Any]:
+        summary: dict[str, Any] = self.control.get("summary").raise_for_status().json()
+        return summary
+
+    def units(self) -> dict[int, dict[str, Any]]:
+        lines = self.control.get("units").raise_for_status().content.splitlines()
+        return {unit["id_unit"]: unit for unit in map(orjson.loads, lines)}
+
+    def fault(self, name: str, do: Mapping[str, Any], **when: Any) -> None:
+        self.control.post("faults", json={"name": name, "do": do, "when": when}).raise_for_status()
+
+    def heal(self, name: str | None = None) -> None:
+        self.control.delete("faults", params={"name": name} if name else None).raise_for_status()
+
+    def policy(self, **change: Any) -> None:
+        self.control.post("policy", json=change).raise_for_status()
+
+    def rotate(self, seller: str, client_key: str, secret_key: str) -> None:
+        keys = {"client_key": client_key, "secret_key": secret_key}
+        self.control.post(f"sellers/{seller}/keys", json=keys).raise_for_status()
+
+
+@dataclass(kw_only=True)
+class Deployment:
+    """Topics of its own prefix, one marketplace, any number of connectors. A context manager."""
+
+    kafka: Stack
+    folder: Path
+    partitions: int = 8
+    sellers: Sequence[str] = ("main",)
+    storefronts: Sequence[str] = ("de", "at")
+    catalogue: str = "eans = 600"
+    scenario: str = ""
+    settings: str = ""  # further TOML tables
+    account: Mapping[str, Any] = field(default_factory=dict)  # further keys of every [accounts.X]
+    processing: Mapping[str, Any] = field(default_factory=dict)
+    prefix: str = ""
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.prefix = self.prefix or self.kafka.unique("t")
+        self._processes: list[Process] = []
+        self._connectors = 0
+        self.marketplace = Marketplace(self.folder, self._scenario())
+        self._processes.append(self.marketplace.process)
+        self._readers: dict[str, Consumer] = {}
+        self._rows: dict[str, list[Message]] = {}
+        self.kafka.create_topic(self.topic("offer-changes"), self.partitions, exact=True)
+        config = self.config("setup")
+        self.command("topics", "--create", "--config", str(config))
+        self.command("schemas", "register", "--config", str(config))
+        self.units_before = self.marketplace.units()
+        self._ids: dict[str, int] = {}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in reversed(self._processes):
+            process.end()
+        for reader in self._readers.values():
+            reader.close()
+        if error is not None:
+            for process in self._processes:
+                sys.stdout.write(f"--- {process.name}: last lines of {process.log}\n{process.text()[-3000:]}\n")
+
+    # ---- set-up -----------------------------------------------------------------------------------------------------
+
+    def topic(self, dataset: str) -> str:
+        return f"{self.prefix}.{dataset}.v1"
+
+    def _scenario(self) -> str:
+        storefronts = ", ".join(f'"{s}"' for s in self.storefronts)
+        sellers = "".join(f'[[sellers]]\nname = "{name}"\n' for name in self.sellers)
+        return f"[catalogue]\nstorefronts = [{storefronts}]\n{self.catalogue}\n{sellers}\n{self.scenario}\n"
+
+    def write_secrets(self, seller: str, client_key: str, secret_key: str) -> None:
+        (self.folder / f"{seller}.client").write_text(client_key, "utf-8")
+        (self.folder / f"{seller}.secret").write_text(secret_key, "utf-8")
+
+    def config(self, instance: str, **kafka: Any) -> Path:
+        """A configuration file of one instance; ``kafka`` overrides keys of its [kafka] table."""
+        base = {
+            "bootstrap_servers": self.kafka.bootstrap_servers,
+            "group": f"{self.prefix}.connector",
+            "start": "earliest",
+            "instance_id": f"{self.prefix}-{instance}",
+        }
+        parts = [
+            _table("kafka", {**base, **kafka}),
+            _table("registry", {"url": self.kafka.registry_url}),
+            _table("topics", {"prefix": self.prefix}),
+            _table("health", {"port": 0}),
+            _table("processing", dict(self.processing)),
+        ]
+        for seller in self.sellers:
+            if not (self.folder / f"{seller}.client").exists():
+                self.write_secrets(seller, *made_up_keys(seller))
+            account = {
+                "client_key_file": str(self.folder / f"{seller}.client"),
+                "secret_key_file": str(self.folder / f"{seller}.secret"),
+                "base_url": self.marketplace.url,
+                "simulator": True,
+                **self.account,
+            }
+            parts.append(_table(f"accounts.{seller}", account))
+            parts += [
+                _table(f"targets.{self.target(seller, s)}", {"account": seller, "storefront": s})
+                for s in self.storefronts
+            ]
+        path = self.folder / f"{instance}.toml"
+        path.write_text("\n".join([*parts, self.settings]), "utf-8")
+        return path
+
+    def target(self, seller: str, storefront: str) -> str:
+        return f"{seller}-{storefront}"
+
+    @property
+    def targets(self) -> dict[str, tuple[str, str]]:
+        """Target id -> (storefront, currency), as the expectation takes it."""
+        return {self.target(a, s): (s, CURRENCY[s]) for a in self.sellers for s in self.storefronts}
+
+    def command(self, *arguments: str, code: int = 0, timeout_s: float = 60) -> str:
+        """Run the command line and return what it printed; fails unless its exit code is ``code``."""
+        done = subprocess.run(
+            [sys.executable, "-m", "connector", *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        assert done.returncode == code, f"{arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def connector(self, instance: str = "one", *arguments: str, **kafka: Any) -> Process:
+        """Start ``connector run`` with this instance id."""
+        self._connectors += 1
+        config = self.config(instance, **kafka)
+        process = Process(
+            f"connector {instance}",
+            ["connector", "run", "--config", str(config), *arguments],
+            self.folder / f"{instance}-{self._connectors}.log",
+            {},
+        )
+        self._processes.append(process)
+        return process
+
+    # ---- the marketplace's side -------------------------------------------------------------------------------------
+
+    def units_there(self, units: Mapping[int, Mapping[str, Any]] | None = None) -> list[UnitThere]:
+        return [
+            UnitThere(
+                unit_id=unit_id,
+                storefront=unit["storefront"],
+                ean=unit["eans"][0],
+                condition=CONDITIONS.get(unit["condition"], unit["condition"]),
+                offer_id=unit["id_offer"],
+                values={name: unit[name] for name in ("listing_price", "amount", "handling_time")},
+            )
+            for unit_id, unit in (units or self.units_before).items()
+        ]
+
+    def places(self, seller: str | None = None) -> tuple[list[Place], list[Place]]:
+        """What traffic can be about: (one unit each, several units each)."""
+        grouped: dict[tuple[str, str, str], list[Place]] = {}
+        for unit_id, unit in self.units_before.items():
+            if seller is not None and unit["seller"] != seller:
+                continue
+            place = Place(
+                target_id=self.target(unit["seller"], unit["storefront"]),
+                ean=unit["eans"][0],
+                condition=CONDITIONS.get(unit["condition"], unit["condition"]),
+                currency=CURRENCY[unit["storefront"]],
+                unit_id=unit_id,
+                offer_id=unit["id_offer"],
+            )
+            grouped.setdefault((place.target_id, place.ean, place.condition), []).append(place)
+        single = [group[0] for group in grouped.values() if len(group) == 1]
+        return single, [group[0] for group in grouped.values() if len(group) > 1]
+
+    # ---- the backbone's side ----------------------------------------------------------------------------------------
+
+    def schema_id(self, topic: str) -> int:
+        if topic not in self._ids:
+            url = f"{self.kafka.registry_url}/subjects/{topic}-value/versions/latest"
+            self._ids[topic] = httpx.get(url, trust_env=False).raise_for_status().json()["id"]
+        return self._ids[topic]
+
+    def produce(self, messages: Iterable[Sent], partition: Callable[[str], int] | None = None) -> list[Produced]:
+        """Produce in order and wait for every acknowledgement; Java's partitioner unless told otherwise."""
+        topic = self.topic("offer-changes")
+        header = b"\x00" + self.schema_id(topic).to_bytes(4, "big")
+        schema = fastavro.parse_schema(schemas.load("offer_changed", 1))
+        producer = Producer(
+            {
+                "bootstrap.servers": self.kafka.bootstrap_servers,
+                "partitioner": "murmur2_random",
+                "enable.idempotence": True,
+                "linger.ms": 5,
+            }
+        )
+        done: list[Produced] = []
+
+        def delivered(sent: Sent) -> Callable[[Any, Message], None]:
+            def note(error: Any, record: Message) -> None:
+                assert error is None, error
+                done.append(
+                    Produced(
+                        message=sent,
+                        partition=record.partition() or 0,
+                        offset=record.offset() or 0,
+                        record_time_us=record.timestamp()[1] * 1000,
+                    )
+                )
+
+            return note
+
+        for sent in messages:
+            value = sent.raw
+            if sent.payload is not None:
+                buffer = BytesIO()
+                fastavro.schemaless_writer(buffer, schema, _avro(sent.payload))
+                value = header + buffer.getvalue()
+            chosen = PARTITION_UA if partition is None else partition(sent.key)
+            while True:
+                try:
+                    producer.produce(topic, value, sent.key.encode(), partition=chosen, on_delivery=delivered(sent))
+                    break
+                except BufferError:
+                    producer.poll(0.05)
+            producer.poll(0)
+        assert producer.flush(60) == 0
+        return done
+
+    def read(self, dataset: str, topic: str | None = None) -> list[Message]:
+        """All records of a topic so far, read committed. Each call reads on from the last one's end."""
+        name = topic or self.topic(dataset)
+        if name not in self._readers:
+            reader = Consumer(
+                {
+                    "bootstrap.servers": self.kafka.bootstrap_servers,
+                    "group.id": self.kafka.unique("reader"),
+                    "isolation.level": "read_committed",
+                    "enable.auto.commit": False,
+                    "enable.partition.eof": True,
+                    "auto.offset.reset": "earliest",
+                    "fetch.queue.backoff.ms": 10,
+                }
+            )
+            known = reader.list_topics(name, 10).topics[name].partitions
+            reader.assign([TopicPartition(name, number, 0) for number in known])
+            self._readers[name] = reader
+            self._rows[name] = []
+        reader, rows = self._readers[name], self._rows[name]
+        ends = {
+            part.partition: reader.get_watermark_offsets(part, timeout=10, cached=False)[1]
+            for part in reader.assignment()
+        }
+        while any(at.offset < ends[at.partition] for at in reader.position(reader.assignment()) if ends[at.partition]):
+            rows += [record for record in reader.consume(5000, 0.05) if record.error() is None]
+        return rows
+
+    def results(self) -> list[dict[str, Any]]:
+        """Every OfferResult so far, decoded."""
+        return list(self._decoded("offer-results", "offer_result"))
+
+    def calls(self) -> list[dict[str, Any]]:
+        return list(self._decoded("marketplace-calls", "marketplace_called"))
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """The newest state of every EAN."""
+        newest = {(record.key() or b"").decode(): record for record in self.read("offer-state")}
+        schema = fastavro.parse_schema(schemas.load("offer_state", 1))
+        return {key: _decode(record, schema) for key, record in newest.items() if record.value() is not None}
+
+    def not_found(self) -> dict[str, dict[str, Any]]:
+        newest = {(record.key() or b"").decode(): record for record in self.read("offers-not-found")}
+        schema = fastavro.parse_schema(schemas.load("offer_not_found", 1))
+        return {key: _decode(record, schema) for key, record in newest.items() if record.value() is not None}
+
+    def dead(self) -> list[Message]:
+        return self.read("", f"{self.topic('offer-changes')}.dlq")
+
+    def dead_positions(self) -> list[tuple[int, int]]:
+        found = []
+        for record in self.dead():
+            headers = dict(record.headers() or [])
+            partition, offset = (headers[f"__connect.errors.{name}"] for name in ("partition", "offset"))
+            found.append((int(partition or b"-1"), int(offset or b"-1")))
+        return found
+
+    def _decoded(self, dataset: str, schema_name: str) -> Iterator[dict[str, Any]]:
+        schema = fastavro.parse_schema(schemas.load(schema_name, 1))
+        for record in self.read(dataset):
+            yield _decode(record, schema)
+
+    def answered(self, produced: Sequence[Produced]) -> bool:
+        """Whether every position has a result or a dead letter by now."""
+        have = {(row["input_partition"], row["input_offset"]) for row in self.results()} | set(self.dead_positions())
+        return all((one.partition, one.offset) in have for one in produced)
+
+    def settle(self, produced: Sequence[Produced], timeout_s: float = 120) -> None:
+        """Wait until every event has its result or dead letter, and the marketplace hears nothing more."""
+        wait_for("a result for every event", lambda: self.answered(produced), timeout_s, every_s=0.5)
+        self.quiet()
+
+    def quiet(self, for_s: float = 2.0, timeout_s: float = 60) -> None:
+        """Wait until no call has arrived for ``for_s`` seconds."""
+        end = time.monotonic() + timeout_s
+        count, since = -1, time.monotonic()
+        while time.monotonic() - since < for_s:
+            calls = self.marketplace.summary()["calls"]
+            if calls != count:
+                count, since = calls, time.monotonic()
+            assert time.monotonic() < end, "the marketplace still hears calls"
+            time.sleep(0.2)
+
+
+def _table(name: str, values: Mapping[str, Any]) -> str:
+    lines = [f"{key} = {orjson.dumps(value).decode()}" for key, value in values.items() if not isinstance(value, dict)]
+    tables = [_table(f"{name}.{key}", value) for key, value in values.items() if isinstance(value, dict)]
+    return "\n".join([f"[{name}]", *lines, *tables, ""])
+
+
+def _avro(payload: Payload) -> dict[str, Any]:
+    """A payload as the schema spells it."""
+    record = {name: payload.get(name) for name in ("sequence", "target_id", "condition", "offer_id", "unit_id")}
+    price = payload.get("price")
+    return record | {
+        "event_id": payload["event_id"],
+        "occurred_at": payload["occurred_at_us"],
+        "source": payload.get("source", "tests"),
+        "ean": payload["ean"],
+        "price": None if price is None else {"amount": price[0], "currency": price[1]},
+        "stock": payload.get("stock"),
+        "handling_time_days": payload.get("handling_time_days"),
+        "attributes": payload.get("attributes", {}),
+    }
+
+
+def _decode(record: Message, schema: Any) -> dict[str, Any]:
+    value = record.value()
+    assert value is not None
+    decoded = fastavro.schemaless_reader(BytesIO(value[5:]), schema, None)
+    assert isinstance(decoded, dict)
+    return decoded

@@ -1,0 +1,37 @@
+"""Traffic for a deployment, and all invariants of a run at once."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+from connector.demo.expectation import Produced
+from connector.demo.traffic import Traffic
+from tests.faults import checks
+from tests.faults.deployment import Deployment
+
+
+def wall_us() -> Iterator[int]:
+    """The wall clock, never twice the same microsecond."""
+    last = 0
+    while True:
+        last = max(last + 1, time.time_ns() // 1000)
+        yield last
+
+
+def mixed(deployment: Deployment, seed: int = 1) -> Traffic:
+    """Every kind of message, about the units of all sellers."""
+    single, several = deployment.places()
+    return Traffic(single, ambiguous=several, seed=seed)
+
+
+def all_hold(deployment: Deployment, produced: Sequence[Produced], limit: int = 111) -> None:
+    """N, O, R, E and C, at rest."""
+    before = deployment.units_there()
+    after = deployment.marketplace.units()
+    journal = deployment.marketplace.journal()
+    checks.once_each(produced, deployment.results(), deployment.dead_positions())
+    checks.in_order(before, journal, deployment.targets, produced)
+    checks.end_state(before, after, deployment.targets, produced)
+    checks.untouched(deployment.units_before, after)
+    checks.nothing_created(journal)
+    checks.under_the_limit(journal, deployment.sellers, limit)
+    checks.no_overlap(journal)
