@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from time import time
@@ -110,8 +110,6 @@ def _request(sock: socket.socket, connection: int) -> Received | None:
 
 
 def _close(sock: socket.socket) -> None:
-    try:
+    with suppress(OSError):  # closed already
         sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # closed already
     sock.close()
