@@ -24,7 +24,11 @@ from connector.events import (
     OfferResult,
     OfferState,
     OfferWithdrawn,
+    Origin,
     Price,
+    Problem,
+    ProblemError,
+    Sent,
     Undone,
     UndoneField,
     UnitState,
@@ -260,11 +264,36 @@ def _undone(value: Mapping[str, Any]) -> Undone:
         occurred_at_us=value["occurred_at"],
         sequence=value["sequence"],
         received_at_us=value["received_at"],
+        since_us=value["since"],
+        origin=Origin(value["origin"]),
         fields=tuple(UndoneField(**field) for field in value["fields"]),
         ended=tuple(Ended(**{**ended, "status": FieldStatus(ended["status"])}) for ended in value["ended"]),
         announced=Announced(value["announced"]),
         times_seen=value["times_seen"],
         attributes=value["attributes"],
+        one_by_one=value["one_by_one"],
+        proved_again=value["proved_again"],
+        sent=None if value["sent"] is None else _sent(value["sent"]),
+        problem=None if value["problem"] is None else _problem(value["problem"]),
         reason=value["reason"],
         traceparent=value["traceparent"],
     )
+
+
+def _sent(value: Mapping[str, Any]) -> Sent:
+    return Sent(
+        account=value["account"],
+        storefront=value["storefront"],
+        offer_id=value["offer_id"],
+        call_ids=tuple(value["call_ids"]),
+        attempts=value["attempts"],
+        sent_at_us=value["sent_at"],
+        answered_at_us=value["answered_at"],
+        unit_status=value["unit_status"],
+        storefronts_moved=tuple(value["storefronts_moved"]),
+    )
+
+
+def _problem(value: Mapping[str, Any]) -> Problem:
+    errors = tuple(ProblemError(**error) for error in value["errors"])
+    return Problem(**{**value, "errors": errors})

@@ -317,7 +317,7 @@ class Miss:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndoneField:
-    """A value that an undone event still wants."""
+    """A value that an undone event carries."""
 
     field: str
     value: Decimal
@@ -332,6 +332,8 @@ class Ended:
     status: FieldStatus
     code: str | None = None
     superseded_by: str | None = None
+    before: Decimal | None = None
+    sent: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,11 +350,17 @@ class Undone:
     occurred_at_us: int
     sequence: int | None = None
     received_at_us: int
-    fields: tuple[UndoneField, ...] = ()
+    since_us: int  # of the oldest event whose place it took: ageing and the retry budget
+    origin: Origin = Origin.LIVE
+    fields: tuple[UndoneField, ...] = ()  # all that it carries, ended or not
     ended: tuple[Ended, ...] = ()
     announced: Announced = Announced.NONE
     times_seen: int
     attributes: Mapping[str, str] = field(default_factory=dict)
+    one_by_one: bool = False  # its fields were refused together, and none was named
+    proved_again: bool = False  # its unit was gone once
+    sent: Sent | None = None
+    problem: Problem | None = None
     reason: str | None = None
     traceparent: str | None = None
 

@@ -1,0 +1,205 @@
+"""Every code that a result or a dead letter may carry: one sentence and one advice each, with their offending values.
+
+``docs/codes.md`` is printed from here: ``python -m connector.codes > docs/codes.md``.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from connector.events import Problem
+
+
+class Code(StrEnum):
+    """The closed set; a code is never renamed."""
+
+    # who is meant
+    OFFER_NOT_FOUND = "OFFER_NOT_FOUND"
+    AMBIGUOUS_OFFER = "AMBIGUOUS_OFFER"
+    IDENTITY_CONFLICT = "IDENTITY_CONFLICT"
+    ALIAS_EAN = "ALIAS_EAN"
+    UNIT_GONE = "UNIT_GONE"
+    FULFILLED_BY_MARKETPLACE = "FULFILLED_BY_MARKETPLACE"
+    # what the event says
+    EAN_MISSING = "EAN_MISSING"
+    EAN_INVALID = "EAN_INVALID"
+    KEY_CONTRADICTS_EAN = "KEY_CONTRADICTS_EAN"
+    KEY_NOT_NORMAL = "KEY_NOT_NORMAL"
+    TARGET_MISSING = "TARGET_MISSING"
+    TARGET_UNKNOWN = "TARGET_UNKNOWN"
+    CONDITION_MISSING = "CONDITION_MISSING"
+    CONDITION_UNKNOWN = "CONDITION_UNKNOWN"
+    NOTHING_CARRIED = "NOTHING_CARRIED"
+    EVENT_TIME_IN_FUTURE = "EVENT_TIME_IN_FUTURE"
+    CURRENCY_MISMATCH = "CURRENCY_MISMATCH"
+    PRICE_NOT_IN_MINOR_UNITS = "PRICE_NOT_IN_MINOR_UNITS"
+    PRICE_NOT_POSITIVE = "PRICE_NOT_POSITIVE"
+    PRICE_ABOVE_CEILING = "PRICE_ABOVE_CEILING"
+    STOCK_OUT_OF_RANGE = "STOCK_OUT_OF_RANGE"
+    HANDLING_TIME_OUT_OF_RANGE = "HANDLING_TIME_OUT_OF_RANGE"
+    # switches
+    TARGET_DISABLED = "TARGET_DISABLED"
+    EAN_NOT_ALLOWED = "EAN_NOT_ALLOWED"
+    PRICE_SYNC_OFF = "PRICE_SYNC_OFF"
+    DRY_RUN = "DRY_RUN"
+    TOMBSTONE = "TOMBSTONE"
+    # what the marketplace says
+    MARKETPLACE_REFUSED = "MARKETPLACE_REFUSED"
+    ACCEPTED_NOT_APPLIED = "ACCEPTED_NOT_APPLIED"
+    GAVE_UP = "GAVE_UP"
+    LOOKUP_REFUSED = "LOOKUP_REFUSED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What a person reads; ``{names}`` are filled with the offending values."""
+
+    sentence: str
+    advice: str
+
+
+TABLE: Mapping[Code, Words] = {
+    Code.OFFER_NOT_FOUND: Words(
+        sentence="Cannot find existing offer",
+        advice="Create the offer for EAN {ean}, condition {condition}, storefront {storefront}, or correct the event; "
+        "it is looked up again by itself, and by replay.",
+    ),
+    Code.AMBIGUOUS_OFFER: Words(
+        sentence="{count} offers match EAN {ean}, condition {condition}, storefront {storefront}: {candidates}",
+        advice="Name the one that is meant by offer_id or unit_id in the event.",
+    ),
+    Code.IDENTITY_CONFLICT: Words(
+        sentence="The event's identifiers point at different offers: {named} by its id, {matched} by EAN, condition "
+        "and storefront",
+        advice="Correct offer_id, unit_id, EAN or condition at the source; nothing was sent.",
+    ),
+    Code.ALIAS_EAN: Words(
+        sentence="EAN {ean} leads to unit {unit_id}, which EAN {first} already leads to",
+        advice="Name this offer by EAN {first} alone: the order of its events is kept per EAN.",
+    ),
+    Code.UNIT_GONE: Words(
+        sentence="The marketplace lists unit {unit_id} and says that it does not exist",
+        advice="Look at the offer in the seller portal, then replay this position.",
+    ),
+    Code.FULFILLED_BY_MARKETPLACE: Words(
+        sentence="Unit {unit_id} is fulfilled by the marketplace, which counts its stock itself",
+        advice="Send no stock for this offer, or offer it as fulfilled by merchant.",
+    ),
+    Code.EAN_MISSING: Words(sentence="The event has no EAN", advice="Fill ean at the source."),
+    Code.EAN_INVALID: Words(
+        sentence="The EAN is not valid: {reason}",
+        advice="Correct the EAN at the source; zeros on the left belong to it.",
+    ),
+    Code.KEY_CONTRADICTS_EAN: Words(
+        sentence="The record's key {key} is not the EAN {ean}",
+        advice="Key the topic by EAN: run the rekey stage before the connector. Order can't be promised otherwise.",
+    ),
+    Code.KEY_NOT_NORMAL: Words(
+        sentence="The record's key {key} is another form of the EAN {ean}",
+        advice="Key the topic by the EAN's normal form (13 digits): run the rekey stage before the connector.",
+    ),
+    Code.TARGET_MISSING: Words(
+        sentence="The event has no target_id", advice="Fill target_id at the source, or set offers.default_target."
+    ),
+    Code.TARGET_UNKNOWN: Words(
+        sentence="Target {target_id} is not in the routing table, which has: {known}",
+        advice="Correct target_id at the source, or add [targets.{target_id}].",
+    ),
+    Code.CONDITION_MISSING: Words(
+        sentence="The event has no condition", advice="Fill condition at the source, or set offers.default_condition."
+    ),
+    Code.CONDITION_UNKNOWN: Words(
+        sentence="Condition {condition} is not one of: {known}", advice="Correct condition at the source."
+    ),
+    Code.NOTHING_CARRIED: Words(
+        sentence="The event carries neither price nor stock nor handling time",
+        advice="Fill at least one of them, or do not send the event.",
+    ),
+    Code.EVENT_TIME_IN_FUTURE: Words(
+        sentence="The event is dated {ahead_s} s ahead of {what}; at most {limit_s} s are taken",
+        advice="Correct the clock of the source: an event from the future would shut out every later one.",
+    ),
+    Code.CURRENCY_MISMATCH: Words(
+        sentence="Storefront {storefront} takes prices in {expected}, the event has {got}",
+        advice="Send the price in {expected}; nothing is converted.",
+    ),
+    Code.PRICE_NOT_IN_MINOR_UNITS: Words(
+        sentence="Price {price} {currency} has more than {exponent} decimal places",
+        advice="Round at the source, where the rule of rounding is known.",
+    ),
+    Code.PRICE_NOT_POSITIVE: Words(
+        sentence="Price {price} {currency} is not above zero",
+        advice="Correct the price; to stop selling, send stock 0.",
+    ),
+    Code.PRICE_ABOVE_CEILING: Words(
+        sentence="Price {price} {currency} is above the marketplace's ceiling of {ceiling} {currency}",
+        advice="Correct the price at the source.",
+    ),
+    Code.STOCK_OUT_OF_RANGE: Words(
+        sentence="Stock {stock} is not in 0..{maximum}", advice="Correct the stock at the source; 0 means sold out."
+    ),
+    Code.HANDLING_TIME_OUT_OF_RANGE: Words(
+        sentence="Handling time {days} is not in 0..{maximum} working days",
+        advice="Correct the handling time at the source.",
+    ),
+    Code.TARGET_DISABLED: Words(
+        sentence="Target {target_id} is switched off",
+        advice="Set targets.{target_id}.enabled and replay, when it shall be sent.",
+    ),
+    Code.EAN_NOT_ALLOWED: Words(
+        sentence="EAN {ean} is not on the allow-list of target {target_id}",
+        advice="Add it to the allow-list and replay, when it shall be sent.",
+    ),
+    Code.PRICE_SYNC_OFF: Words(
+        sentence="Prices are switched off for target {target_id}",
+        advice="Set targets.{target_id}.price_sync and replay, when prices shall be sent.",
+    ),
+    Code.DRY_RUN: Words(
+        sentence="A dry run: the fields would have been sent", advice="Run without --dry-run to send them."
+    ),
+    Code.TOMBSTONE: Words(
+        sentence="A tombstone ended the management of EAN {ean}",
+        advice="Nothing was sent or deleted; the next event for the EAN manages it again.",
+    ),
+    Code.MARKETPLACE_REFUSED: Words(
+        sentence="The marketplace refused {fields}: {message}",
+        advice="Correct the value by the marketplace's own words, then send a new event or replay this position.",
+    ),
+    Code.ACCEPTED_NOT_APPLIED: Words(
+        sentence="The marketplace accepted {field} {sent}, and its answer shows {got}",
+        advice="Look for a rule of the marketplace or another system that sets this field.",
+    ),
+    Code.GAVE_UP: Words(
+        sentence="Given up after the retry budget: {reason}",
+        advice="Replay this position when the cause is mended; a newer event heals it too.",
+    ),
+    Code.LOOKUP_REFUSED: Words(
+        sentence="The marketplace refused to look up EAN {ean} on storefront {storefront}: {message}",
+        advice="Check that the storefront is activated for the account, then replay this position.",
+    ),
+}
+
+
+def explain(code: Code, **values: object) -> Problem:
+    """The sentence and the advice of a code, filled with the offending values."""
+    words = TABLE[code]
+    return Problem(message=words.sentence.format_map(values), advice=words.advice.format_map(values))
+
+
+def document() -> str:
+    """The table as docs/codes.md shows it."""
+    rows = [f"| `{code}` | {words.sentence} | {words.advice} |" for code, words in TABLE.items()]
+    head = [
+        "# Codes",
+        "",
+        "Every code of `offer-results` and `offers-not-found`. Names in braces are filled with the offending values.",
+        "",
+        "| code | what it says | what to do |",
+        "| --- | --- | --- |",
+    ]
+    return "\n".join([*head, *rows, ""])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())

@@ -1,0 +1,1 @@
+"""What an offer change means: identity, order, trust, links, outcomes per field. Pure."""

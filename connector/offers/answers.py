@@ -1,0 +1,404 @@
+"""What an answer teaches: facts about units, and how the fields that were sent ended. Look-ups yield facts only. Pure."""
+
+from collections.abc import MutableMapping, Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from connector.codes import Code, explain
+from connector.events import Announced, FieldStatus, Miss, Problem, ProblemError, Sent
+from connector.marketplace import Accepted, Field, Found, Gone, Refused, Unit
+from connector.offers.gtin import GtinError, normal_form
+from connector.offers.guards import Refusal, refuse
+from connector.offers.identity import ANY_CONDITION, LOOKUP_FAILED, READ_BACK, Proven, renew_misses, resolve
+from connector.offers.ledger import End, Entry, KnownUnit, OfferLane
+from connector.offers.merge import ended
+from connector.offers.policy import Terms, us
+from connector.offers.trust import accepted, doubted, group_of, not_applied, observed, refreshed
+from connector.offers.wants import Carried, OfferLookUp, OfferUpdate
+from streams.flow import Answered, GaveUp, Lost, Settled
+
+Claims = MutableMapping[int, str]
+"""Unit id -> the first EAN that led to it, of units whose product carries several EANs; as far as this process saw."""
+
+
+def learn(lane: OfferLane, answered: Answered, terms: Terms, now_us: int, claims: Claims) -> OfferLane:
+    match answered.want.body:
+        case OfferLookUp() as look_up:
+            return _of_look_up(lane, look_up, answered, terms, now_us, claims)
+        case OfferUpdate() as update:
+            return _of_update(lane, update, answered, terms, now_us)
+        case other:
+            raise TypeError(f"an offer lane never wants {other!r}")
+
+
+# ---- look-ups -------------------------------------------------------------------------------------------------------
+
+
+def _of_look_up(
+    lane: OfferLane, look_up: OfferLookUp, answered: Answered, terms: Terms, now_us: int, claims: Claims
+) -> OfferLane:
+    match answered.reply:
+        case Settled(answer=Found(units=units)):
+            return _found(lane, look_up, units, answered, terms, now_us, claims)
+        case Settled(answer=Gone()):
+            return _found(lane, look_up, (), answered, terms, now_us, claims)
+        case Settled(answer=Refused() as refused):
+            problem = _in_its_words(
+                explain(
+                    Code.LOOKUP_REFUSED, ean=lane.ean, storefront=look_up.storefront, message=refused.message
+                ),
+                refused,
+            )
+            return _not_looked(lane, look_up, Refusal(Code.LOOKUP_REFUSED, problem), terms, now_us)
+        case GaveUp(reason=reason):
+            return _not_looked(lane, look_up, refuse(Code.GAVE_UP, reason=reason), terms, now_us)
+        case Lost():
+            return lane
+        case Settled(answer=other):
+            raise TypeError(f"a look-up is never answered by {other!r}")
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _found(
+    lane: OfferLane,
+    look_up: OfferLookUp,
+    shown: Sequence[Unit],
+    answered: Answered,
+    terms: Terms,
+    now_us: int,
+    claims: Claims,
+) -> OfferLane:
+    account, storefront = look_up.account, look_up.storefront
+    own, aliases = [], []
+    for unit in shown:
+        if unit.storefront == storefront and _is_of(lane.ean, unit):
+            first = claims.setdefault(unit.unit_id, lane.ean) if len(unit.eans) > 1 else lane.ean
+            (own if first == lane.ean else aliases).append(unit)
+    before = lane
+    lane = replace(lane, units=_units_after(lane, account, storefront, own, answered))
+    for alias in aliases:
+        lane = _refuse_alias(lane, account, alias, terms, claims)
+    meaning = _meaning(lane, account, storefront, terms)
+    return replace(
+        lane, misses=renew_misses(before, lane, account, storefront, meaning, now_us, terms.policy)
+    )
+
+
+def _is_of(ean: str, unit: Unit) -> bool:
+    """An answer that says its EANs must name ours; one that does not say is believed."""
+    return not unit.eans or any(_same(ean, other) for other in unit.eans)
+
+
+def _same(ean: str, other: str) -> bool:
+    try:
+        return normal_form(other) == ean
+    except GtinError:
+        return False
+
+
+def _units_after(
+    lane: OfferLane, account: str, storefront: str, shown: Sequence[Unit], answered: Answered
+) -> tuple[KnownUnit, ...]:
+    at_us = answered.answered_us or answered.sent_us
+    known = {u.unit_id: u for u in lane.units if u.account == account and u.storefront == storefront}
+    units = [u for u in lane.units if u.account != account or u.storefront != storefront]
+    gone = {unit_id: u for unit_id, u in known.items() if all(s.unit_id != unit_id for s in shown)}
+    for unit in shown:
+        prior = known.get(unit.unit_id) or _taken_over(unit, gone)
+        units.append(
+            KnownUnit(
+                account=account,
+                storefront=storefront,
+                condition=unit.condition.value,
+                unit_id=unit.unit_id,
+                offer_id=unit.offer_id,
+                status=unit.status,
+                fulfilled_by_marketplace=unit.fulfilled_by_marketplace,
+                proved_at_us=at_us,
+                facts=observed(prior.facts if prior is not None else {}, unit.values, answered.sent_us, at_us),
+            )
+        )
+    for old in gone.values():
+        if any(fact.order is not None for fact in old.facts.values()):
+            units.append(replace(old, proved_at_us=0) if old.proved_at_us else old)
+    return tuple(units)
+
+
+def _taken_over(unit: Unit, gone: dict[int, KnownUnit]) -> KnownUnit | None:
+    """A unit made again under another number keeps the orders of the one whose offer id it has."""
+    for old in gone.values():
+        if unit.offer_id is not None and (old.offer_id, old.condition) == (unit.offer_id, unit.condition.value):
+            return gone.pop(old.unit_id)
+    return None
+
+
+def _meaning(lane: OfferLane, account: str, storefront: str, terms: Terms) -> list[Entry]:
+    """The undone events of this storefront."""
+    meant = []
+    for entry in lane.entries:
+        target = terms.routing.find(entry.target_id)
+        if entry.open and target is not None and (target.account, target.storefront) == (account, storefront):
+            meant.append(entry)
+    return meant
+
+
+def _refuse_alias(lane: OfferLane, account: str, alias: Unit, terms: Terms, claims: Claims) -> OfferLane:
+    fault = refuse(Code.ALIAS_EAN, ean=lane.ean, unit_id=alias.unit_id, first=claims[alias.unit_id])
+    meant = {e.result_id for e in _meaning(lane, account, alias.storefront, terms) if e.condition == alias.condition}
+    return _end_entries(lane, meant, FieldStatus.REJECTED, fault)
+
+
+def _not_looked(lane: OfferLane, look_up: OfferLookUp, fault: Refusal, terms: Terms, now_us: int) -> OfferLane:
+    """What needs this storefront's units fails, less what was announced; what only needs its links goes on without."""
+    account, storefront = look_up.account, look_up.storefront
+    meant = {
+        e.result_id
+        for e in _meaning(lane, account, storefront, terms)
+        if e.announced is Announced.NONE and not _is_proven(lane, e, terms, now_us)
+    }
+    lane = _end_entries(lane, meant, FieldStatus.FAILED, fault)
+    failed = Miss(
+        account=account,
+        storefront=storefront,
+        condition=ANY_CONDITION,
+        code=LOOKUP_FAILED,
+        since_us=now_us,
+        next_check_at_us=now_us + us(terms.policy.lookup_failed_s),
+    )
+    later_us = now_us + us(terms.policy.recheck_s)
+    rest = (
+        replace(m, next_check_at_us=max(m.next_check_at_us, later_us))
+        if (m.account, m.storefront) == (account, storefront)
+        else m
+        for m in _without(lane, account, storefront, _SCHEDULED)
+    )
+    return replace(lane, misses=(*rest, failed))
+
+
+_SCHEDULED = frozenset((LOOKUP_FAILED, READ_BACK))
+
+
+def _without(lane: OfferLane, account: str, storefront: str, codes: frozenset[str]) -> tuple[Miss, ...]:
+    return tuple(
+        m for m in lane.misses if m.account != account or m.storefront != storefront or m.code not in codes
+    )
+
+
+def _is_proven(lane: OfferLane, entry: Entry, terms: Terms, now_us: int) -> bool:
+    target = terms.routing.find(entry.target_id)
+    return target is not None and isinstance(
+        resolve(lane, target.account, target.storefront, entry, now_us), Proven
+    )
+
+
+def _end_entries(lane: OfferLane, result_ids: set[str], status: FieldStatus, fault: Refusal) -> OfferLane:
+    if not result_ids:
+        return lane
+    entries = tuple(_end_open(e, status, fault) if e.result_id in result_ids else e for e in lane.entries)
+    return replace(lane, entries=entries)
+
+
+def _end_open(entry: Entry, status: FieldStatus, fault: Refusal) -> Entry:
+    for asked in entry.open:
+        entry = ended(entry, End(field=asked.field, status=status, code=fault.code), fault.problem)
+    return entry
+
+
+# ---- updates --------------------------------------------------------------------------------------------------------
+
+
+def _of_update(
+    lane: OfferLane, update: OfferUpdate, answered: Answered, terms: Terms, now_us: int
+) -> OfferLane:
+    unit = next((u for u in lane.units if u.unit_id == update.unit_id and u.account == update.account), None)
+    if unit is None:
+        raise ValueError(f"an answer for unit {update.unit_id}, which the lane {lane.ean} never knew")
+    ledger = _Ledger(lane, unit, update, answered)
+    match answered.reply:
+        case Settled(answer=Accepted(unit=shown)):
+            ledger.accept(shown)
+        case Settled(answer=Refused() as refused):
+            ledger.refuse(refused)
+        case Settled(answer=Gone()):
+            ledger.gone()
+        case Lost():
+            ledger.lose(now_us, us(terms.policy.read_back_s))
+        case GaveUp(reason=reason):
+            ledger.give_up(reason, now_us)
+        case Settled(answer=other):
+            raise TypeError(f"an update is never answered by {other!r}")
+        case unreachable:
+            assert_never(unreachable)
+    return ledger.lane()
+
+
+class _Ledger:
+    """The working copy of one answer to an update."""
+
+    def __init__(self, lane: OfferLane, unit: KnownUnit, update: OfferUpdate, answered: Answered) -> None:
+        self._lane = lane
+        self._unit = unit
+        self._update = update
+        self._answered = answered
+        self._at_us = answered.answered_us or answered.sent_us
+        self._units = {(u.account, u.unit_id): u for u in lane.units}
+        self._misses = lane.misses
+        self._before = {c.field: self._known(c.field) for c in update.carried}
+        moved = [u.storefront for u in self._group(Field.STOCK) if u.unit_id != unit.unit_id]
+        self._moved = tuple(sorted(moved)) if Field.STOCK in update.values else ()
+        self._entries = {e.result_id: e for e in lane.entries}
+        for result_id in {c.result_id for c in update.carried}:
+            if (entry := self._entries.get(result_id)) is not None:
+                self._entries[result_id] = replace(entry, sent=self._sent(entry))
+
+    def lane(self) -> OfferLane:
+        return replace(
+            self._lane,
+            units=tuple(self._units.values()),
+            misses=self._misses,
+            entries=tuple(self._entries.values()),
+        )
+
+    def accept(self, shown: Unit | None) -> None:
+        values = shown.values if shown is not None else {}
+        for carried in self._update.carried:
+            got = values.get(carried.field, carried.value)
+            if got == carried.value:
+                for unit in self._group(carried.field):
+                    self._put(
+                        accepted(unit, carried.field, got, carried.order, carried.event_id, self._at_us)
+                    )
+                self._end(carried, FieldStatus.APPLIED)
+            else:
+                for unit in self._group(carried.field):
+                    self._put(not_applied(unit, carried.field, got, carried.order, self._at_us))
+                fault = refuse(Code.ACCEPTED_NOT_APPLIED, field=carried.field, sent=carried.value, got=got)
+                self._end(carried, FieldStatus.REJECTED, fault)
+        if shown is not None:
+            sent = {c.field for c in self._update.carried}
+            unit = refreshed(self._current(), {f: v for f, v in values.items() if f not in sent}, self._at_us)
+            self._put(replace(unit, status=shown.status) if shown.status != unit.status else unit)
+            self._show_status(shown.status)
+
+    def refuse(self, refused: Refused) -> None:
+        """The named fields have ended; when none is named, the fields go on one by one, stock first."""
+        named = {error.field for error in refused.errors if error.field is not None}
+        blamed = [c for c in self._update.carried if c.field in named]
+        if not blamed and len(self._update.values) == 1:
+            blamed = list(self._update.carried)
+        for carried in blamed:
+            self._end(carried, FieldStatus.REJECTED, _refusal(refused, carried.field))
+        if not blamed:
+            for carried in self._update.carried:
+                self._mark(carried, one_by_one=True)
+
+    def gone(self) -> None:
+        """The unit must be proved again, once; what is remembered of its storefront is void."""
+        for carried in self._update.carried:
+            entry = self._entries.get(carried.result_id)
+            if entry is not None and entry.proved_again:
+                self._end(carried, FieldStatus.FAILED, refuse(Code.UNIT_GONE, unit_id=self._update.unit_id))
+        for carried in self._update.carried:
+            self._mark(carried, proved_again=True)
+        place = (self._unit.account, self._unit.storefront)
+        for unit in list(self._units.values()):
+            if (unit.account, unit.storefront) == place:
+                self._put(replace(unit, proved_at_us=0))
+        self._misses = tuple(m for m in self._misses if (m.account, m.storefront) != place)
+
+    def lose(self, now_us: int, read_back_us: int) -> None:
+        """The newest value goes again, and the marketplace is asked once what it holds."""
+        self._doubt(now_us)
+        read_back = Miss(
+            account=self._unit.account,
+            storefront=self._unit.storefront,
+            condition=self._unit.condition,
+            code=READ_BACK,
+            since_us=now_us,
+            next_check_at_us=now_us + read_back_us,
+        )
+        rest = _without(self._lane, self._unit.account, self._unit.storefront, frozenset((READ_BACK,)))
+        self._misses = (*rest, read_back)
+
+    def give_up(self, reason: str, now_us: int) -> None:
+        self._doubt(now_us)
+        for carried in self._update.carried:
+            self._end(carried, FieldStatus.FAILED, refuse(Code.GAVE_UP, reason=reason))
+
+    # -- the small moves
+
+    def _doubt(self, now_us: int) -> None:
+        for field in self._update.values:
+            for unit in self._group(field):
+                self._put(doubted(unit, field, now_us))
+
+    def _group(self, field: Field) -> tuple[KnownUnit, ...]:
+        return group_of(tuple(self._units.values()), self._current(), field)
+
+    def _current(self) -> KnownUnit:
+        return self._units[self._unit.account, self._unit.unit_id]
+
+    def _known(self, field: Field) -> int | None:
+        fact = self._unit.facts.get(field)
+        return fact.value if fact is not None else None
+
+    def _put(self, unit: KnownUnit) -> None:
+        self._units[unit.account, unit.unit_id] = unit
+
+    def _mark(self, carried: Carried, *, one_by_one: bool = False, proved_again: bool = False) -> None:
+        entry = self._entries.get(carried.result_id)
+        if entry is not None:
+            self._entries[carried.result_id] = replace(
+                entry, one_by_one=entry.one_by_one or one_by_one, proved_again=entry.proved_again or proved_again
+            )
+
+    def _end(self, carried: Carried, status: FieldStatus, fault: Refusal | None = None) -> None:
+        """Of the event that this value left for, if it still stands and still wants the field."""
+        entry = self._entries.get(carried.result_id)
+        if entry is None or all(a.field is not carried.field for a in entry.open):
+            return
+        end = End(
+            field=carried.field,
+            status=status,
+            code=fault.code if fault is not None else None,
+            before=self._before[carried.field],
+            sent=carried.value,
+        )
+        self._entries[carried.result_id] = ended(entry, end, fault.problem if fault is not None else None)
+
+    def _sent(self, entry: Entry) -> Sent:
+        earlier = entry.sent
+        answered = self._answered
+        return Sent(
+            account=self._unit.account,
+            storefront=self._unit.storefront,
+            offer_id=self._unit.offer_id,
+            call_ids=(*(earlier.call_ids if earlier is not None else ()), answered.call_id),
+            attempts=(earlier.attempts if earlier is not None else 0) + answered.attempts,
+            sent_at_us=answered.sent_us,
+            answered_at_us=answered.answered_us,
+            unit_status=earlier.unit_status if earlier is not None else None,
+            storefronts_moved=self._moved or (earlier.storefronts_moved if earlier is not None else ()),
+        )
+
+    def _show_status(self, status: str | None) -> None:
+        for result_id in {c.result_id for c in self._update.carried}:
+            entry = self._entries.get(result_id)
+            if entry is not None and entry.sent is not None:
+                self._entries[result_id] = replace(entry, sent=replace(entry.sent, unit_status=status))
+
+
+def _refusal(refused: Refused, field: Field) -> Refusal:
+    problem = explain(Code.MARKETPLACE_REFUSED, fields=field, message=refused.message)
+    return Refusal(Code.MARKETPLACE_REFUSED, _in_its_words(problem, refused))
+
+
+def _in_its_words(problem: Problem, refused: Refused) -> Problem:
+    return replace(
+        problem,
+        http_status=refused.http_status,
+        type=refused.type,
+        marketplace_message=refused.message,
+        errors=tuple(ProblemError(field=error.name, message=error.message) for error in refused.errors),
+    )

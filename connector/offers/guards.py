@@ -1,0 +1,166 @@
+"""What an event must be before anything of it may be sent: the rules of mapping, each with its code. Pure.
+
+A rule of the event refuses all of it; a rule of a field refuses that field alone, and the others go on.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from connector.codes import Code, explain
+from connector.events import FieldStatus, OfferChanged, Price, Problem
+from connector.marketplace import Condition, Currency, Field
+from connector.offers.gtin import GtinError, normal_form
+from connector.offers.ledger import Asked, End
+from connector.offers.policy import Terms, us
+from connector.routing import Target
+
+CONDITIONS = frozenset(condition.value for condition in Condition if condition is not Condition.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A code with the offending values."""
+
+    code: Code
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """An event after the rules: whom it means, what it asks, and what of that has ended already."""
+
+    target_id: str | None
+    condition: str | None
+    asked: tuple[Asked, ...]
+    ended: tuple[End, ...]
+    refusal: Refusal | None  # of the event as a whole
+    problem: Problem | None  # of the first field that is refused
+
+
+def examine(event: OfferChanged, terms: Terms, now_us: int) -> Examined:
+    policy = terms.policy
+    target_id = event.target_id or policy.default_target
+    condition = event.condition or policy.default_condition
+    target = terms.routing.find(target_id)
+    refusal = _of_event(event, target_id, condition, target, terms, now_us)
+    asked, ended, problem = [], [], None
+    for one, fault in _fields(event, target, terms):
+        asked.append(one)
+        if refusal is not None:
+            ended.append(End(field=one.field, status=FieldStatus.REJECTED, code=refusal.code))
+        elif fault is not None:
+            ended.append(End(field=one.field, status=FieldStatus.REJECTED, code=fault.code))
+            problem = problem or fault.problem
+    return Examined(
+        target_id=target_id,
+        condition=condition,
+        asked=tuple(asked),
+        ended=tuple(ended),
+        refusal=refusal,
+        problem=refusal.problem if refusal is not None else problem,
+    )
+
+
+def refuse(code: Code, **values: object) -> Refusal:
+    return Refusal(code, explain(code, **values))
+
+
+def key_fault(key: str, ean: str) -> Refusal | None:
+    """Why a record with this key must not be sent: order is kept per key, so the key must be the EAN's normal form."""
+    if key == ean:
+        try:
+            normal = normal_form(ean)
+        except GtinError as error:
+            return refuse(Code.EAN_INVALID, reason=error)
+        return None if normal == key else refuse(Code.KEY_NOT_NORMAL, key=key, ean=normal)
+    if not ean:
+        return refuse(Code.EAN_MISSING)
+    try:
+        normal = normal_form(ean)
+    except GtinError as error:
+        return refuse(Code.EAN_INVALID, reason=error)
+    if key == normal:
+        return None
+    try:
+        same = normal_form(key) == normal
+    except GtinError:
+        same = False
+    return refuse(Code.KEY_NOT_NORMAL if same else Code.KEY_CONTRADICTS_EAN, key=key, ean=normal)
+
+
+def future_fault(occurred_at_us: int, record_time_us: int, terms: Terms, now_us: int) -> Refusal | None:
+    limit_us = us(terms.policy.future_limit_s)
+    for what, ahead_us in (("its record", occurred_at_us - record_time_us), ("the clock", record_time_us - now_us)):
+        if ahead_us > limit_us:
+            return refuse(
+                Code.EVENT_TIME_IN_FUTURE, ahead_s=ahead_us // 1_000_000, what=what, limit_s=limit_us // 1_000_000
+            )
+    return None
+
+
+def _of_event(
+    event: OfferChanged, target_id: str | None, condition: str | None, target: Target | None, terms: Terms, now_us: int
+) -> Refusal | None:
+    if fault := key_fault(event.key, event.ean):
+        return fault
+    if fault := future_fault(event.occurred_at_us, event.record_time_us, terms, now_us):
+        return fault
+    if target_id is None:
+        return refuse(Code.TARGET_MISSING)
+    if target is None or target.storefront not in terms.reference.storefronts:
+        return refuse(
+            Code.TARGET_UNKNOWN, target_id=target_id, known=", ".join(sorted(terms.routing.targets)) or "none"
+        )
+    if condition is None:
+        return refuse(Code.CONDITION_MISSING)
+    if condition not in CONDITIONS:
+        return refuse(Code.CONDITION_UNKNOWN, condition=condition, known=", ".join(sorted(CONDITIONS)))
+    if event.price is None and event.stock is None and event.handling_time_days is None:
+        return refuse(Code.NOTHING_CARRIED)
+    return None
+
+
+def _fields(event: OfferChanged, target: Target | None, terms: Terms) -> Iterator[tuple[Asked, Refusal | None]]:
+    if (stock := event.stock) is not None:
+        fault = None
+        if not 0 <= stock <= terms.reference.max_stock:
+            fault = refuse(Code.STOCK_OUT_OF_RANGE, stock=stock, maximum=terms.reference.max_stock)
+        yield Asked(field=Field.STOCK, value=stock, requested=Decimal(stock)), fault
+    if event.price is not None:
+        yield _price(event.price, target, terms)
+    if (days := event.handling_time_days) is not None:
+        fault = None
+        if not 0 <= days <= terms.reference.max_handling_time_days:
+            fault = refuse(
+                Code.HANDLING_TIME_OUT_OF_RANGE, days=days, maximum=terms.reference.max_handling_time_days
+            )
+        yield Asked(field=Field.HANDLING_TIME, value=days, requested=Decimal(days)), fault
+
+
+def _price(price: Price, target: Target | None, terms: Terms) -> tuple[Asked, Refusal | None]:
+    currency = terms.reference.storefronts.get(target.storefront) if target is not None else None
+    value: int | None = None
+    fault: Refusal | None = None
+    if target is not None and currency is not None:
+        value, fault = _minor_units(price, target.storefront, currency)
+    return Asked(field=Field.PRICE, value=value, requested=price.amount, currency=price.currency), fault
+
+
+def _minor_units(price: Price, storefront: str, currency: Currency) -> tuple[int | None, Refusal | None]:
+    """Exact or refused, never rounded."""
+    if price.currency != currency.code:
+        return None, refuse(
+            Code.CURRENCY_MISMATCH, storefront=storefront, expected=currency.code, got=price.currency or "none"
+        )
+    shown = {"price": price.amount, "currency": currency.code}
+    scaled = price.amount.scaleb(currency.exponent)
+    value = int(scaled)
+    if value != scaled:
+        return None, refuse(Code.PRICE_NOT_IN_MINOR_UNITS, exponent=currency.exponent, **shown)
+    if value <= 0:
+        return value, refuse(Code.PRICE_NOT_POSITIVE, **shown)
+    if value > currency.ceiling:
+        ceiling = Decimal(currency.ceiling).scaleb(-currency.exponent)
+        return value, refuse(Code.PRICE_ABOVE_CEILING, ceiling=ceiling, **shown)
+    return value, None

@@ -1,0 +1,141 @@
+"""The lane's value: a ledger of what is known of the marketplace, and of every field that an event still wants. Pure.
+
+Values are ints in the field's smallest unit. A ledger is never changed, only replaced; what did not change is shared.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TypeAlias
+
+from connector.events import Announced, Basis, FieldStatus, Miss, Origin, Problem, Sent
+from connector.marketplace import Field
+
+Order: TypeAlias = tuple[int, int, int]
+"""Of events: occurred_at in microseconds, sequence, offset."""
+
+NO_SEQUENCE = -(2**63) - 1
+"""A missing sequence is lower than any."""
+
+
+def order_of(occurred_at_us: int, sequence: int | None, offset: int) -> Order:
+    return (occurred_at_us, NO_SEQUENCE if sequence is None else sequence, offset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """What the marketplace holds in one field of a unit, as far as we know.
+
+    ``order`` is that of the last event accepted for it, and never falls; ``event_id`` None with an order: that event
+    was accepted without effect, the value is another one.
+    """
+
+    value: int
+    basis: Basis
+    order: Order | None
+    event_id: str | None
+    accepted_at_us: int
+    certain: bool
+    doubted_at_us: int = field(default=0, compare=False)  # while not certain; only a look-up sent later may settle it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownUnit:
+    """A unit of this EAN. ``proved_at_us`` 0: no longer shown, kept for the orders that it accepted."""
+
+    account: str
+    storefront: str
+    condition: str
+    unit_id: int
+    offer_id: str | None
+    status: str | None
+    fulfilled_by_marketplace: bool
+    proved_at_us: int
+    facts: Mapping[Field, Fact]
+
+    @property
+    def slot(self) -> str:
+        return f"{self.account}/{self.storefront}/{self.condition}/{self.offer_id or self.unit_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What an event asks of one field. ``value`` None: it has none in smallest units, and has ended."""
+
+    field: Field
+    value: int | None
+    requested: Decimal
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How one field of an event ended."""
+
+    field: Field
+    status: FieldStatus
+    code: str | None = None
+    superseded_by: str | None = None
+    before: int | None = None  # what was known before it ended
+    sent: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One processing of an event, until its result is said and over."""
+
+    result_id: str
+    event_id: str | None
+    target_id: str | None
+    condition: str | None
+    offer_id: str | None
+    unit_id: int | None
+    partition: int
+    offset: int
+    occurred_at_us: int
+    sequence: int | None
+    received_at_us: int
+    since_us: int  # of the oldest event whose place it took: ageing and the retry budget go on from there
+    asked: tuple[Asked, ...] = ()
+    ended: tuple[End, ...] = ()
+    announced: Announced = Announced.NONE
+    origin: Origin = Origin.LIVE
+    times_seen: int = 1
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    traceparent: str | None = None
+    refused: str | None = None  # code, when the event as a whole is refused
+    problem: Problem | None = None  # of the first field that ended badly
+    sent: Sent | None = None
+    resolved_unit_id: int | None = None
+    one_by_one: bool = False  # its fields were refused together, and nothing said which
+    proved_again: bool = False  # its unit was gone once already
+
+    @property
+    def order(self) -> Order:
+        return order_of(self.occurred_at_us, self.sequence, self.offset)
+
+    @property
+    def open(self) -> tuple[Asked, ...]:
+        if not self.ended:
+            return self.asked
+        over = {end.field for end in self.ended}
+        return tuple(asked for asked in self.asked if asked.field not in over)
+
+    @property
+    def selectors(self) -> tuple[str | None, str | None, str | None, int | None]:
+        return (self.target_id, self.condition, self.offer_id, self.unit_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferLane:
+    """All that is known of an EAN, and all that is undone for it."""
+
+    ean: str  # the record's key, whatever it says
+    managed: bool = True
+    unmanaged_at_us: int | None = None
+    units: tuple[KnownUnit, ...] = ()
+    misses: tuple[Miss, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    partition: int = -1
+    last_offset: int = -1
+    updated_at_us: int = 0

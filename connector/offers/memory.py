@@ -1,0 +1,219 @@
+"""The ledger <-> the state that its topic keeps. Pure.
+
+Nothing undone is lost on the way, so the log below the position is never needed again.
+"""
+
+from decimal import Decimal
+
+from connector.events import Basis, Ended, FieldState, OfferState, Undone, UndoneField, UnitState
+from connector.marketplace import Field
+from connector.offers.ledger import NO_SEQUENCE, Asked, End, Entry, Fact, KnownUnit, OfferLane
+from connector.offers.policy import Terms
+
+_FIELDS = {field.value: field for field in Field}
+
+
+def is_blank(lane: OfferLane) -> bool:
+    """No fact and nothing undone: as good as a lane that was never stored."""
+    return not lane.units and not lane.misses and not lane.entries and lane.managed and lane.unmanaged_at_us is None
+
+
+def to_state(lane: OfferLane, terms: Terms) -> OfferState:
+    return OfferState(
+        ean=lane.ean,
+        managed=lane.managed,
+        unmanaged_at_us=lane.unmanaged_at_us,
+        units=tuple(_unit_state(unit, terms) for unit in lane.units),
+        misses=lane.misses,
+        undone=tuple(_undone(entry, terms) for entry in lane.entries),
+        input_partition=lane.partition,
+        last_offset=lane.last_offset,
+        updated_at_us=lane.updated_at_us,
+    )
+
+
+def from_state(key: str, state: OfferState, terms: Terms) -> OfferLane:
+    return OfferLane(
+        ean=key,
+        managed=state.managed,
+        unmanaged_at_us=state.unmanaged_at_us,
+        units=tuple(_known_unit(unit, terms) for unit in state.units),
+        misses=state.misses,
+        entries=tuple(_entry(undone, state.input_partition, terms) for undone in state.undone),
+        partition=state.input_partition,
+        last_offset=state.last_offset,
+        updated_at_us=state.updated_at_us,
+    )
+
+
+# ---- units ----------------------------------------------------------------------------------------------------------
+
+
+def _unit_state(unit: KnownUnit, terms: Terms) -> UnitState:
+    currency, exponent = terms.currency(unit.storefront), terms.exponent(unit.storefront)
+    return UnitState(
+        account=unit.account,
+        storefront=unit.storefront,
+        condition=unit.condition,
+        unit_id=unit.unit_id,
+        offer_id=unit.offer_id,
+        unit_status=unit.status,
+        fulfilled_by_marketplace=unit.fulfilled_by_marketplace,
+        proved_at_us=unit.proved_at_us,
+        fields=tuple(_field_state(name, fact, currency, exponent) for name, fact in unit.facts.items()),
+    )
+
+
+def _field_state(name: Field, fact: Fact, currency: str | None, exponent: int) -> FieldState:
+    is_price = name is Field.PRICE
+    event_time_us, sequence, offset = fact.order if fact.order is not None else (None, NO_SEQUENCE, None)
+    return FieldState(
+        field=name.value,
+        value=_major(name, fact.value, exponent),
+        currency=currency if is_price else None,
+        basis=fact.basis,
+        event_time_us=event_time_us,
+        sequence=None if sequence == NO_SEQUENCE else sequence,
+        event_id=fact.event_id,
+        input_offset=offset,
+        accepted_at_us=fact.accepted_at_us,
+        certain=fact.certain,
+    )
+
+
+def _known_unit(unit: UnitState, terms: Terms) -> KnownUnit:
+    exponent = terms.exponent(unit.storefront)
+    return KnownUnit(
+        account=unit.account,
+        storefront=unit.storefront,
+        condition=unit.condition,
+        unit_id=unit.unit_id,
+        offer_id=unit.offer_id,
+        status=unit.unit_status,
+        fulfilled_by_marketplace=unit.fulfilled_by_marketplace,
+        proved_at_us=unit.proved_at_us,
+        facts={_FIELDS[field.field]: _fact(field, exponent) for field in unit.fields if field.field in _FIELDS},
+    )
+
+
+def _fact(state: FieldState, exponent: int) -> Fact:
+    order = None
+    if state.event_time_us is not None and state.input_offset is not None:
+        sequence = NO_SEQUENCE if state.sequence is None else state.sequence
+        order = (state.event_time_us, sequence, state.input_offset)
+    return Fact(
+        value=_minor(_FIELDS[state.field], state.value, exponent),
+        basis=Basis(state.basis),
+        order=order,
+        event_id=state.event_id,
+        accepted_at_us=state.accepted_at_us or 0,
+        certain=state.certain,
+    )
+
+
+# ---- undone events --------------------------------------------------------------------------------------------------
+
+
+def _undone(entry: Entry, terms: Terms) -> Undone:
+    exponent = _exponent(entry.target_id, terms)
+    return Undone(
+        result_id=entry.result_id,
+        event_id=entry.event_id,
+        target_id=entry.target_id or "",
+        condition=entry.condition or "",
+        offer_id=entry.offer_id,
+        unit_id=entry.unit_id,
+        input_offset=entry.offset,
+        occurred_at_us=entry.occurred_at_us,
+        sequence=entry.sequence,
+        received_at_us=entry.received_at_us,
+        since_us=entry.since_us,
+        origin=entry.origin,
+        fields=tuple(
+            UndoneField(field=asked.field.value, value=asked.requested, currency=asked.currency)
+            for asked in entry.asked
+        ),
+        ended=tuple(_ended(end, exponent) for end in entry.ended),
+        announced=entry.announced,
+        times_seen=entry.times_seen,
+        attributes=entry.attributes,
+        one_by_one=entry.one_by_one,
+        proved_again=entry.proved_again,
+        sent=entry.sent,
+        problem=entry.problem,
+        traceparent=entry.traceparent,
+    )
+
+
+def _ended(end: End, exponent: int) -> Ended:
+    return Ended(
+        field=end.field.value,
+        status=end.status,
+        code=end.code,
+        superseded_by=end.superseded_by,
+        before=None if end.before is None else _major(end.field, end.before, exponent),
+        sent=None if end.sent is None else _major(end.field, end.sent, exponent),
+    )
+
+
+def _entry(undone: Undone, partition: int, terms: Terms) -> Entry:
+    exponent = _exponent(undone.target_id, terms)
+    return Entry(
+        result_id=undone.result_id,
+        event_id=undone.event_id,
+        target_id=undone.target_id,
+        condition=undone.condition,
+        offer_id=undone.offer_id,
+        unit_id=undone.unit_id,
+        partition=partition,
+        offset=undone.input_offset,
+        occurred_at_us=undone.occurred_at_us,
+        sequence=undone.sequence,
+        received_at_us=undone.received_at_us,
+        since_us=undone.since_us,
+        origin=undone.origin,
+        asked=tuple(_asked(field, exponent) for field in undone.fields if field.field in _FIELDS),
+        ended=tuple(_end(ended, exponent) for ended in undone.ended if ended.field in _FIELDS),
+        announced=undone.announced,
+        times_seen=undone.times_seen,
+        attributes=undone.attributes,
+        one_by_one=undone.one_by_one,
+        proved_again=undone.proved_again,
+        sent=undone.sent,
+        problem=undone.problem,
+        traceparent=undone.traceparent,
+    )
+
+
+def _asked(field: UndoneField, exponent: int) -> Asked:
+    name = _FIELDS[field.field]
+    scaled = field.value.scaleb(exponent) if name is Field.PRICE else field.value
+    value = int(scaled)
+    return Asked(
+        field=name, value=value if value == scaled else None, requested=field.value, currency=field.currency
+    )
+
+
+def _end(ended: Ended, exponent: int) -> End:
+    name = _FIELDS[ended.field]
+    return End(
+        field=name,
+        status=ended.status,
+        code=ended.code,
+        superseded_by=ended.superseded_by,
+        before=None if ended.before is None else _minor(name, ended.before, exponent),
+        sent=None if ended.sent is None else _minor(name, ended.sent, exponent),
+    )
+
+
+def _exponent(target_id: str | None, terms: Terms) -> int:
+    target = terms.routing.find(target_id)
+    return terms.exponent(target.storefront) if target is not None else 2
+
+
+def _major(field: Field, value: int, exponent: int) -> Decimal:
+    return Decimal(value).scaleb(-exponent) if field is Field.PRICE else Decimal(value)
+
+
+def _minor(field: Field, value: Decimal, exponent: int) -> int:
+    return int(value.scaleb(exponent)) if field is Field.PRICE else int(value)

@@ -1,0 +1,70 @@
+"""The numbers and switches of the offer flow; what makes no sense is refused when built. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from connector.marketplace import Condition, Field, Reference
+from connector.routing import Routing
+
+_HOUR_S = 3600.0
+_DAY_S = 24 * _HOUR_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferPolicy:
+    """Trust: how long an acceptance makes an equal, newer value UNCHANGED; 0 = always write, inf = for ever."""
+
+    trust_s: Mapping[Field, float] = field(
+        default_factory=lambda: {Field.STOCK: 6 * _HOUR_S, Field.PRICE: 7 * _DAY_S, Field.HANDLING_TIME: 7 * _DAY_S}
+    )
+    buffer_pct: Mapping[str, int] = field(default_factory=dict)  # by account
+    stock_sends_price: frozenset[str] = frozenset()  # accounts whose stock changes carry the last accepted price
+    default_target: str | None = None
+    default_condition: Condition | None = None
+    not_found_grace_s: float = 60.0  # a new unit becomes visible after minutes: one look more, this much later
+    recheck_s: float = 6 * _HOUR_S  # how long a miss is believed, and how often what stands undone is looked up again
+    lookup_failed_s: float = 60.0  # how long a look-up that failed is not asked again for links alone
+    link_wait_s: float = 5.0  # longest that stock waits for look-ups of other storefronts, once its own unit is known
+    read_back_s: float = 7.0  # after a lost answer, until the marketplace is asked what it holds: deadline + grace
+    future_limit_s: float = 300.0
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        for name in Field:
+            if not self.trust_s.get(name, -1.0) >= 0:
+                raise ValueError(f"trust_s[{name}] must be 0 or more, got {self.trust_s.get(name)}")
+        for account, pct in self.buffer_pct.items():
+            if not 0 <= pct <= 100:
+                raise ValueError(f"buffer_pct[{account}] must be in 0..100, got {pct}")
+        if self.default_condition is Condition.UNKNOWN:
+            raise ValueError("default_condition must be a condition, UNKNOWN is none")
+        for name in ("not_found_grace_s", "lookup_failed_s", "link_wait_s", "read_back_s", "future_limit_s"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if not self.recheck_s > 0:
+            raise ValueError(f"recheck_s must be above 0, got {self.recheck_s}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """All that the offer flow's functions go by, beside the lane and the moment."""
+
+    policy: OfferPolicy
+    routing: Routing
+    reference: Reference
+    cluster_id: str
+    topic: str
+
+    def exponent(self, storefront: str) -> int:
+        """Of the storefront's currency; 2 where the storefront is no longer in the reference."""
+        currency = self.reference.storefronts.get(storefront)
+        return currency.exponent if currency is not None else 2
+
+    def currency(self, storefront: str) -> str | None:
+        currency = self.reference.storefronts.get(storefront)
+        return currency.code if currency is not None else None
+
+
+def us(seconds: float) -> int:
+    """Seconds as microseconds."""
+    return int(seconds * 1_000_000)

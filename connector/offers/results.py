@@ -1,0 +1,271 @@
+"""Results, not-found rows and their tombstones: the only place that builds them. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TypeAlias
+
+from connector.codes import Code, explain
+from connector.events import (
+    Announced,
+    Candidate,
+    FieldResult,
+    FieldStatus,
+    Miss,
+    OfferNotFound,
+    OfferResult,
+    Origin,
+    Pending,
+    Problem,
+    Status,
+    not_found_key,
+)
+from connector.marketplace import Field
+from connector.offers.identity import Missing, Unclear, describe, find_miss
+from connector.offers.ledger import Asked, End, Entry, KnownUnit, OfferLane
+from connector.offers.merge import Plan
+from connector.offers.policy import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """The tombstone of a not-found row."""
+
+    key: str
+
+
+Said: TypeAlias = tuple[OfferResult | OfferNotFound | Cleared, Entry | None]
+"""What is to be written, and the entry whose trace context it carries on."""
+
+_DO_NOT_COUNT = frozenset((FieldStatus.UNCHANGED, FieldStatus.SUPERSEDED, FieldStatus.SUPPRESSED))
+_IDENTITY = (FieldStatus.NOT_FOUND, FieldStatus.AMBIGUOUS, FieldStatus.CONFLICT)
+_NO_PROBLEM = frozenset((Status.APPLIED, Status.UNCHANGED, Status.SUPERSEDED))
+
+
+def build(before: OfferLane, lane: OfferLane, plan: Plan, terms: Terms, now_us: int) -> tuple[OfferLane, list[Said]]:
+    """The lane without what is over, and what is said of it. ``before`` is the lane as the turn found it."""
+    said: list[Said] = []
+    kept: list[Entry] = []
+    cleared: dict[str, None] = {}
+    missing, unclear = dict(plan.missing), dict(plan.unclear)
+    for entry in lane.entries:
+        if not entry.open:
+            said.append((_final(lane, entry, terms, now_us), entry))
+            if entry.announced is Announced.NOT_FOUND:
+                cleared[_key_of(entry, lane.ean)] = None
+            if entry.result_id in unclear:
+                row = _unclear_row(lane, entry, unclear[entry.result_id], terms)
+                said += [(row, entry)] if row is not None else []
+        elif entry.result_id in missing:
+            announced, not_found, result = _announce(lane, entry, missing[entry.result_id], terms, now_us)
+            said += [(result, entry), (not_found, entry)]
+            kept.append(announced)
+        else:
+            kept.append(entry)
+    standing = {_key_of(e, lane.ean) for e in kept if e.announced is Announced.NOT_FOUND}
+    standing |= {row.key for row, _ in said if isinstance(row, OfferNotFound)}
+    for key in (*cleared, *_resolved(before.misses, lane.misses, lane.ean, terms)):
+        if key not in standing:
+            said.append((Cleared(key), None))
+    return (lane if len(kept) == len(lane.entries) and not missing else replace(lane, entries=tuple(kept))), said
+
+
+def status_of(entry: Entry) -> Status:
+    """Of a processing, by how its fields ended."""
+    if entry.refused is not None:
+        return Status.REJECTED
+    if not entry.asked:
+        return Status.UNMANAGED
+    statuses = {end.status for end in entry.ended}
+    for status in _IDENTITY:
+        if status in statuses:
+            return Status(status.value)
+    rest = statuses - _DO_NOT_COUNT
+    if not rest:
+        for status in (FieldStatus.UNCHANGED, FieldStatus.SUPPRESSED):
+            if status in statuses:
+                return Status(status.value)
+        return Status.SUPERSEDED
+    if len(rest) > 1 or (FieldStatus.APPLIED not in rest and FieldStatus.UNCHANGED in statuses):
+        return Status.PARTIAL
+    return Status(rest.pop().value)
+
+
+def _final(lane: OfferLane, entry: Entry, terms: Terms, now_us: int) -> OfferResult:
+    status = status_of(entry)
+    problem = None if status in _NO_PROBLEM else entry.problem
+    if status is Status.UNMANAGED and problem is None:
+        problem = explain(Code.TOMBSTONE, ean=lane.ean)
+    ends = {end.field: end for end in entry.ended}
+    fields = tuple(_field(asked, ends[asked.field], _exponent(entry, terms)) for asked in entry.asked)
+    return _result(lane, entry, status, _code(entry, status), fields, problem, terms, now_us)
+
+
+def _announce(
+    lane: OfferLane, entry: Entry, missing: Missing, terms: Terms, now_us: int
+) -> tuple[Entry, OfferNotFound, OfferResult]:
+    """The result that says not found, its row, and the entry, which stays undone."""
+    storefront = missing.miss.storefront
+    problem = explain(Code.OFFER_NOT_FOUND, ean=lane.ean, condition=entry.condition, storefront=storefront)
+    ends = {end.field: end for end in entry.ended}
+    fields = tuple(_field(a, ends.get(a.field) or _missed(a.field), _exponent(entry, terms)) for a in entry.asked)
+    result = _result(lane, entry, Status.NOT_FOUND, Code.OFFER_NOT_FOUND, fields, problem, terms, now_us)
+    row = _row(
+        lane, entry, Code.OFFER_NOT_FOUND, problem, missing.others, missing.miss, _hint(entry, missing.others), terms
+    )
+    return replace(entry, announced=Announced.NOT_FOUND), row, result
+
+
+def _missed(field: Field) -> End:
+    return End(field=field, status=FieldStatus.NOT_FOUND, code=Code.OFFER_NOT_FOUND)
+
+
+def _code(entry: Entry, status: Status) -> str | None:
+    if status in _NO_PROBLEM:
+        return None
+    if entry.refused is not None:
+        return entry.refused
+    if not entry.asked:
+        return Code.TOMBSTONE
+    told = [end for end in entry.ended if end.code is not None]
+    apt = [end for end in told if end.status.value == status.value]
+    return (apt or told)[0].code if told else None
+
+
+def _result(
+    lane: OfferLane,
+    entry: Entry,
+    status: Status,
+    code: str | None,
+    fields: tuple[FieldResult, ...],
+    problem: Problem | None,
+    terms: Terms,
+    now_us: int,
+) -> OfferResult:
+    return OfferResult(
+        result_id=entry.result_id,
+        event_id=entry.event_id,
+        origin=Origin.RECHECK if entry.announced is Announced.NOT_FOUND else entry.origin,
+        status=status,
+        code=code,
+        ean=lane.ean,
+        target_id=entry.target_id,
+        condition=entry.condition,
+        unit_id=entry.resolved_unit_id if entry.resolved_unit_id is not None else entry.unit_id,
+        fields=fields,
+        input_topic=terms.topic,
+        input_partition=entry.partition,
+        input_offset=entry.offset,
+        occurred_at_us=entry.occurred_at_us,
+        received_at_us=entry.received_at_us,
+        decided_at_us=now_us,
+        sent=entry.sent,
+        problem=problem,
+    )
+
+
+def _field(asked: Asked, end: End, exponent: int) -> FieldResult:
+    return FieldResult(
+        field=asked.field.value,
+        status=end.status,
+        requested=asked.requested,
+        before=_major(asked.field, end.before, exponent),
+        sent=_major(asked.field, end.sent, exponent),
+        currency=asked.currency,
+        code=end.code,
+        superseded_by=end.superseded_by,
+    )
+
+
+def _major(field: Field, value: int | None, exponent: int) -> Decimal | None:
+    if value is None:
+        return None
+    return Decimal(value).scaleb(-exponent) if field is Field.PRICE else Decimal(value)
+
+
+def _exponent(entry: Entry, terms: Terms) -> int:
+    target = terms.routing.find(entry.target_id)
+    return terms.exponent(target.storefront) if target is not None else 2
+
+
+def _unclear_row(lane: OfferLane, entry: Entry, unclear: Unclear, terms: Terms) -> OfferNotFound | None:
+    """Of an ambiguous event; a conflict is the event's own fault, and its result says all of it."""
+    target = terms.routing.find(entry.target_id)
+    if unclear.code is not Code.AMBIGUOUS_OFFER or target is None or entry.problem is None:
+        return None
+    miss = find_miss(lane.misses, target.account, target.storefront, entry.condition or "")
+    if miss is None:
+        return None
+    return _row(lane, entry, unclear.code, entry.problem, unclear.candidates, miss, None, terms)
+
+
+def _row(
+    lane: OfferLane,
+    entry: Entry,
+    code: Code,
+    problem: Problem,
+    candidates: Sequence[KnownUnit],
+    miss: Miss,
+    hint: str | None,
+    terms: Terms,
+) -> OfferNotFound:
+    exponent = terms.exponent(miss.storefront)
+    return OfferNotFound(
+        result_id=entry.result_id,
+        event_id=entry.event_id or "",
+        code=code,
+        message=problem.message,
+        advice=problem.advice,
+        target_id=entry.target_id or "",
+        account=miss.account,
+        storefront=miss.storefront,
+        ean=lane.ean,
+        condition=entry.condition or "",
+        offer_id=entry.offer_id,
+        hint=hint,
+        candidates=tuple(
+            Candidate(unit_id=u.unit_id, storefront=u.storefront, condition=u.condition, offer_id=u.offer_id)
+            for u in candidates
+        ),
+        attributes=entry.attributes,
+        pending=tuple(
+            Pending(
+                field=asked.field.value,
+                value=_major(asked.field, asked.value, exponent) or asked.requested,
+                currency=asked.currency,
+                event_time_us=entry.occurred_at_us,
+                event_id=entry.event_id or "",
+            )
+            for asked in entry.open
+        ),
+        first_seen_at_us=miss.since_us,
+        last_seen_at_us=entry.received_at_us,
+        times_seen=entry.times_seen,
+        next_check_at_us=miss.next_check_at_us,
+    )
+
+
+def _hint(entry: Entry, others: Sequence[KnownUnit]) -> str | None:
+    """What is there instead; it never decides anything."""
+    if not others:
+        return None
+    return f"{entry.condition} was wanted; the same EAN has {'; '.join(map(describe, others))}"
+
+
+def _key_of(entry: Entry, ean: str) -> str:
+    return not_found_key(entry.target_id or "", entry.condition or "", entry.offer_id, ean)
+
+
+def _resolved(before: Sequence[Miss], after: Sequence[Miss], ean: str, terms: Terms) -> list[str]:
+    """Keys of rows that said ambiguous, where one unit is left."""
+    if before is after:
+        return []
+    still = {(m.account, m.storefront, m.condition) for m in after}
+    places = {(t.account, t.storefront): t.id for t in terms.routing.targets.values()}
+    return [
+        not_found_key(places[m.account, m.storefront], m.condition, None, ean)
+        for m in before
+        if m.code == Code.AMBIGUOUS_OFFER
+        and (m.account, m.storefront, m.condition) not in still
+        and (m.account, m.storefront) in places
+    ]

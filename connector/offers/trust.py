@@ -1,0 +1,109 @@
+"""When an equal value need not be written, and what makes a fact certain or doubtful. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from connector.events import Basis
+from connector.marketplace import Field
+from connector.offers.ledger import Fact, KnownUnit, Order
+from connector.offers.policy import OfferPolicy
+
+
+def group_of(units: Sequence[KnownUnit], unit: KnownUnit, field: Field) -> tuple[KnownUnit, ...]:
+    """The units that a write of this field moves: linked ones share their stock, by account and the seller's offer id."""
+    if field is not Field.STOCK or unit.offer_id is None:
+        return (unit,)
+    return tuple(
+        u for u in units
+        if u.unit_id == unit.unit_id or (u.offer_id == unit.offer_id and u.account == unit.account and u.proved_at_us)
+    )
+
+
+def newest_accepted(group: Sequence[KnownUnit], field: Field) -> Fact | None:
+    """The fact with the newest accepted order; without any order, the first there is."""
+    best: Fact | None = None
+    for unit in group:
+        fact = unit.facts.get(field)
+        if fact is None:
+            continue
+        if best is None or (fact.order is not None and (best.order is None or fact.order > best.order)):
+            best = fact
+    return best
+
+
+def is_already_so(group: Sequence[KnownUnit], field: Field, value: int, policy: OfferPolicy, now_us: int) -> bool:
+    """Every unit of the group is certain to hold the value, by an acceptance or a look-up that is still trusted."""
+    trust_us = policy.trust_s[field] * 1_000_000
+    for unit in group:
+        fact = unit.facts.get(field)
+        if fact is None or fact.value != value or not fact.certain or now_us - fact.accepted_at_us >= trust_us:
+            return False
+    return True
+
+
+def doubted(unit: KnownUnit, field: Field, now_us: int) -> KnownUnit:
+    """The unit with this field uncertain: another value than the known one may have left."""
+    fact = unit.facts.get(field)
+    if fact is None:
+        return unit
+    return with_fact(unit, field, replace(fact, certain=False, doubted_at_us=now_us))
+
+
+def accepted(
+    unit: KnownUnit, field: Field, value: int, order: Order, event_id: str | None, at_us: int
+) -> KnownUnit:
+    """The marketplace took the value for this event. An order never falls."""
+    prior = unit.facts.get(field)
+    if prior is not None and prior.order is not None and prior.order > order:
+        order, event_id = prior.order, prior.event_id
+    fact = Fact(
+        value=value, basis=Basis.ACCEPTED, order=order, event_id=event_id, accepted_at_us=at_us, certain=True
+    )
+    return with_fact(unit, field, fact)
+
+
+def not_applied(unit: KnownUnit, field: Field, value: int, order: Order, at_us: int) -> KnownUnit:
+    """The marketplace took the event, and shows another value. No event stands behind it: this one may try again."""
+    prior = unit.facts.get(field)
+    if prior is not None and prior.order is not None and prior.order > order:
+        order = prior.order
+    fact = Fact(value=value, basis=Basis.OBSERVED, order=order, event_id=None, accepted_at_us=at_us, certain=True)
+    return with_fact(unit, field, fact)
+
+
+def raised(unit: KnownUnit, field: Field, order: Order, event_id: str | None) -> KnownUnit:
+    """A newer event asks for what is so: the order rises, trust does not."""
+    return with_fact(unit, field, replace(unit.facts[field], order=order, event_id=event_id))
+
+
+def observed(
+    facts: Mapping[Field, Fact], values: Mapping[Field, int], sent_us: int, answered_us: int
+) -> dict[Field, Fact]:
+    """Facts after a look-up that was sent at ``sent_us``: what was accepted or doubted since is not its to say."""
+    seen = dict(facts)
+    for field, value in values.items():
+        fact = seen.get(field)
+        if fact is None:
+            seen[field] = Fact(
+                value=value, basis=Basis.OBSERVED, order=None, event_id=None, accepted_at_us=answered_us, certain=True
+            )
+        elif fact.accepted_at_us < sent_us and (fact.certain or fact.doubted_at_us < sent_us):
+            basis = fact.basis if fact.value == value else Basis.OBSERVED
+            seen[field] = replace(fact, value=value, basis=basis, accepted_at_us=answered_us, certain=True)
+    return seen
+
+
+def refreshed(unit: KnownUnit, values: Mapping[Field, int], at_us: int) -> KnownUnit:
+    """Fields that a write's answer shows beside the written ones: trust is renewed, doubt stays."""
+    facts: dict[Field, Fact] | None = None
+    for field, value in values.items():
+        fact = unit.facts.get(field)
+        if fact is not None and fact.certain:
+            basis = fact.basis if fact.value == value else Basis.OBSERVED
+            facts = facts if facts is not None else dict(unit.facts)
+            facts[field] = replace(fact, value=value, basis=basis, accepted_at_us=at_us)
+    return unit if facts is None else replace(unit, facts=facts)
+
+
+def with_fact(unit: KnownUnit, field: Field, fact: Fact) -> KnownUnit:
+    return replace(unit, facts={**unit.facts, field: fact})

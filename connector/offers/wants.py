@@ -1,0 +1,117 @@
+"""The calls that a settled lane would make now: derived from its plan alone, from nothing, at each turn. Pure."""
+
+from dataclasses import dataclass
+
+from connector.marketplace import Field, LookUp, Update
+from connector.offers.ledger import KnownUnit, OfferLane, Order
+from connector.offers.merge import Look, Plan, Send
+from connector.offers.policy import Terms
+from streams.flow import Want
+
+LOOKUP = "lookup:"
+UPDATE = "update:"
+FIRST_EVENT_IDS = 20
+
+_STOCK_FIRST = {Field.STOCK: 0, Field.PRICE: 1, Field.HANDLING_TIME: 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """Whose value leaves in a field: what its answer must be booked to."""
+
+    field: Field
+    value: int
+    order: Order
+    result_id: str
+    event_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferUpdate(Update):
+    """An update that remembers the events behind it. Fields without one ride along (``stock_sends_price``)."""
+
+    account: str
+    offer_id: str | None
+    carried: tuple[Carried, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferLookUp(LookUp):
+    """A look-up that remembers its account."""
+
+    account: str
+
+
+def derive(lane: OfferLane, plan: Plan, terms: Terms) -> tuple[Want, ...]:
+    if not plan.sends and not plan.looks:
+        return ()
+    by_unit: dict[int, list[Send]] = {}
+    for send in plan.sends:
+        by_unit.setdefault(send.unit.unit_id, []).append(send)
+    updates = [_update(sends, terms) for sends in by_unit.values()]
+    return (*updates, *(_look_up(lane, look) for look in plan.looks))
+
+
+def _update(sends: list[Send], terms: Terms) -> Want:
+    sends.sort(key=lambda send: _STOCK_FIRST[send.field])
+    if any(send.entry.one_by_one for send in sends):
+        sends = sends[:1]
+    unit = sends[0].unit
+    values = {send.field: send.value for send in sends}
+    has_stock = Field.STOCK in values
+    if has_stock and not sends[0].entry.one_by_one and unit.account in terms.policy.stock_sends_price:
+        _ride_along(values, unit)
+    event_ids = tuple(dict.fromkeys(send.entry.event_id for send in sends if send.entry.event_id))
+    group = (f"offer:{unit.account}:{unit.offer_id}",) if has_stock and unit.offer_id is not None else ()
+    return Want(
+        slot=unit.slot,
+        account=unit.account,
+        kind=f"{UPDATE}{unit.storefront}",
+        rank=min(send.rank for send in sends),
+        since_us=min(send.entry.since_us for send in sends),
+        body=OfferUpdate(
+            storefront=unit.storefront,
+            unit_id=unit.unit_id,
+            values=values,
+            event_ids=event_ids[:FIRST_EVENT_IDS],
+            event_count=len(event_ids),
+            account=unit.account,
+            offer_id=unit.offer_id,
+            carried=tuple(
+                Carried(
+                    field=send.field,
+                    value=send.value,
+                    order=send.entry.order,
+                    result_id=send.entry.result_id,
+                    event_id=send.entry.event_id,
+                )
+                for send in sends
+            ),
+        ),
+        exclusive=(f"unit:{unit.unit_id}", *group),
+    )
+
+
+def _ride_along(values: dict[Field, int], unit: KnownUnit) -> None:
+    price = unit.facts.get(Field.PRICE)
+    if price is not None and price.order is not None and price.certain:
+        values.setdefault(Field.PRICE, price.value)
+
+
+def _look_up(lane: OfferLane, look: Look) -> Want:
+    """Excludes writes of the units that it will show: what it observes must not be under way."""
+    exclusive: dict[str, None] = {}
+    for unit in lane.units:
+        if unit.storefront == look.storefront and unit.account == look.account:
+            exclusive[f"unit:{unit.unit_id}"] = None
+            if unit.offer_id is not None:
+                exclusive[f"offer:{unit.account}:{unit.offer_id}"] = None
+    return Want(
+        slot=f"lookup/{look.account}/{look.storefront}",
+        account=look.account,
+        kind=f"{LOOKUP}{look.storefront}",
+        rank=look.rank,
+        since_us=look.since_us,
+        body=OfferLookUp(storefront=look.storefront, ean=lane.ean, account=look.account),
+        exclusive=tuple(exclusive),
+    )
