@@ -150,15 +150,15 @@ class Driver:
         assert self.engine.snapshot(self.now).partitions[-1].phase == "open"
         return at
 
-    def record(self, at: Assignment, room: str | None = "kitchen", value: bytes | None = None, **event: Any) -> Record:
+    def record(self, at: Assignment, room: str | None = "kitchen", *, raw: bytes | None = None, **event: Any) -> Record:
         offset = self.next_offset
         self.next_offset += 1
-        raw = {"id": f"e{offset}", "at": offset, "value": offset} | event
+        said = {"id": f"e{offset}", "at": offset, "value": offset} | event
         return Record(
             at=at,
             offset=offset,
             key=None if room is None else room.encode(),
-            value=json.dumps(raw).encode() if value is None else value,
+            value=json.dumps(said).encode() if raw is None else raw,
             time_us=self.now.wall_us,
         )
 
