@@ -1,0 +1,224 @@
+"""The schema registry, by the Confluent REST API (Confluent's own, Apicurio under ``/apis/ccompat/v7``, Karapace).
+
+``RegistryClient`` asks; ``SchemaCache`` remembers for the decoders. Whatever keeps the registry from answering is
+``RegistryDown``: records wait then, and are not given up. That includes an answer which is not the registry's, such as
+a proxy's 404.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from streams.avro import Absent
+from streams.errors import RegistryDown, SchemaRefused, SchemaUnknown
+from streams.kafka.compatibility import Level
+
+CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
+_NOT_KNOWN = frozenset({40401, 40402, 40403, 40404, 40406, 40408})
+"""Error codes of what the registry does not have: subject, version, schema (deleted ones too), level of a subject."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """A schema under a subject."""
+
+    subject: str
+    id: int
+    version: int
+    schema: str
+
+
+class RegistryClient:
+    """One registry. May be used from several threads. Every method raises ``RegistryDown``.
+
+    ``timeout_s`` is the longest wait for a connection, and for each piece of an answer.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float = 5.0, transport: httpx.BaseTransport | None = None) -> None:
+        self._http: Final = httpx.Client(
+            base_url=url.rstrip("/") + "/",
+            timeout=timeout_s,
+            trust_env=False,
+            transport=transport,
+            headers={"Accept": f"{CONTENT_TYPE}, application/json", "Content-Type": CONTENT_TYPE},
+        )
+
+    def schema(self, schema_id: int) -> str:
+        """The text of a schema. Raises ``SchemaUnknown``."""
+        # Not /schemas/ids/N/schema: Apicurio has no such page.
+        return _text(self._known("GET", f"schemas/ids/{schema_id}"), "schema")
+
+    def subjects(self) -> tuple[str, ...]:
+        return tuple(_list(self._known("GET", "subjects"), str))
+
+    def versions(self, subject: str) -> tuple[int, ...]:
+        """Oldest first; empty = the subject is not there."""
+        found = self._maybe("GET", f"subjects/{_part(subject)}/versions")
+        return () if found is None else tuple(_list(found, int))
+
+    def version(self, subject: str, version: int) -> Registered:
+        """Raises ``SchemaUnknown``."""
+        return _registered(self._known("GET", f"subjects/{_part(subject)}/versions/{version}"))
+
+    def latest(self, subject: str) -> Registered | None:
+        """The newest version; None = the subject is not there."""
+        found = self._maybe("GET", f"subjects/{_part(subject)}/versions/latest")
+        return None if found is None else _registered(found)
+
+    def find(self, subject: str, schema: str) -> Registered | None:
+        """This very schema under the subject; None = it is not registered there."""
+        found = self._maybe("POST", f"subjects/{_part(subject)}", {"schema": schema})
+        return None if found is None else _registered(found)
+
+    def register(self, subject: str, schema: str) -> int:
+        """The schema's id; registering it again changes nothing. Raises ``SchemaRefused`` with the registry's words."""
+        body = self._known("POST", f"subjects/{_part(subject)}/versions", {"schema": schema})
+        return _number(body, "id")
+
+    def compatible(self, subject: str, schema: str) -> bool:
+        """Whether the schema may follow what is there, by the subject's level; True where nothing is there."""
+        path = f"compatibility/subjects/{_part(subject)}/versions/latest"
+        found = self._maybe("POST", path, {"schema": schema})
+        return found is None or _value(found, "is_compatible", bool)
+
+    def level(self, subject: str) -> Level | None:
+        """The subject's own level; None = it has none, and the registry's default holds."""
+        found = self._maybe("GET", f"config/{_part(subject)}")
+        return None if found is None else Level(_text(found, "compatibilityLevel"))
+
+    def set_level(self, subject: str, level: Level) -> None:
+        self._known("PUT", f"config/{_part(subject)}", {"compatibility": level.value})
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _known(self, method: str, path: str, body: object = None) -> Any:
+        found = self._maybe(method, path, body)
+        if found is None:
+            raise SchemaUnknown(f"the schema registry does not know {path}")
+        return found
+
+    def _maybe(self, method: str, path: str, body: object = None) -> Any | None:
+        """The answer's JSON; None = the registry says that it does not have it."""
+        try:
+            answer = self._http.request(method, path, json=body)
+        except httpx.RequestError as error:
+            reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            raise RegistryDown(f"the schema registry does not answer: {reason}") from error
+        return _read(answer, path)
+
+
+def _read(answer: httpx.Response, path: str) -> Any | None:
+    try:
+        body = answer.json()
+    except ValueError as error:
+        raise RegistryDown(f"{path}: {answer.status_code} without JSON; is this a registry's address?") from error
+    if answer.is_success:
+        return body
+    code, message = (body.get("error_code"), body.get("message")) if isinstance(body, dict) else (None, None)
+    if answer.status_code == HTTPStatus.NOT_FOUND and code in _NOT_KNOWN:
+        return None
+    if answer.status_code in (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY):
+        raise SchemaRefused(f"{path}: {message} ({code})")
+    raise RegistryDown(f"{path}: the schema registry answers {answer.status_code}: {message}")
+
+
+T = TypeVar("T")
+
+
+def _registered(body: Any) -> Registered:
+    return Registered(
+        subject=_text(body, "subject"),
+        id=_number(body, "id"),
+        version=_number(body, "version"),
+        schema=_text(body, "schema"),
+    )
+
+
+def _text(body: Any, name: str) -> str:
+    return _value(body, name, str)
+
+
+def _number(body: Any, name: str) -> int:
+    return _value(body, name, int)
+
+
+def _value(body: Any, name: str, kind: type[T]) -> T:
+    """Raises ``RegistryDown`` for an answer of another shape: whatever sent it, it was no registry."""
+    value = body.get(name) if isinstance(body, dict) else None
+    if not isinstance(value, kind):
+        raise RegistryDown(f"the answer has no {name}; is this a registry's address?")
+    return value
+
+
+def _list(body: Any, kind: type[T]) -> list[T]:
+    if not isinstance(body, list) or not all(isinstance(item, kind) for item in body):
+        raise RegistryDown("the answer is no list; is this a registry's address?")
+    return body
+
+
+def _part(subject: str) -> str:
+    return quote(subject, safe="")
+
+
+class SchemaCache:
+    """Schemas by id, for decoders (``get``) and the worker that fetches what they lack (``fetch``). Any thread.
+
+    A schema never changes, and is kept for good. That an id is unknown is believed for ``unknown_s``: it may yet be
+    registered, or belong to a registry that is being restored.
+    """
+
+    def __init__(
+        self, client: RegistryClient, *, unknown_s: float = 60.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client = client
+        self._unknown_s = unknown_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._texts: dict[int, str] = {}
+        self._unknown_until: dict[int, float] = {}
+
+    def get(self, schema_id: int) -> str | Absent | None:
+        """Never waits. None = not here: ``fetch`` it."""
+        with self._lock:
+            text = self._texts.get(schema_id)
+            if text is not None:
+                return text
+            until = self._unknown_until.get(schema_id)
+        return Absent.ABSENT if until is not None and self._clock() < until else None
+
+    def fetch(self, schema_id: int) -> None:
+        """Ask the registry, and remember its answer. Blocks. Raises ``RegistryDown``."""
+        try:
+            text = self._client.schema(schema_id)
+        except SchemaUnknown:
+            with self._lock:
+                self._forget_old()
+                self._unknown_until[schema_id] = self._clock() + self._unknown_s
+            return
+        self.add(schema_id, text)
+
+    def add(self, schema_id: int, text: str) -> None:
+        """What is known already need not be asked for."""
+        with self._lock:
+            self._texts[schema_id] = text
+            self._unknown_until.pop(schema_id, None)
+
+    def _forget_old(self) -> None:
+        """Garbage may carry any number of ids."""
+        now = self._clock()
+        self._unknown_until = {known: until for known, until in self._unknown_until.items() if until > now}
