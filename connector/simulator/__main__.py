@@ -5,6 +5,7 @@ Exit codes: 0 after a signal, 2 for a scenario that can't be used.
 """
 
 import argparse
+import gc
 import signal
 import sys
 import threading
@@ -39,6 +40,7 @@ def serve(scenario: Scenario, *, host: str, port: int, journal_path: Path | None
         signal.signal(number, lambda *_: stop.set())
     try:
         with Simulator(scenario, host=host, port=port, journal_path=journal_path) as simulator:
+            gc.freeze()  # the catalogue stays: collecting garbage need not walk it again and again
             sys.stdout.buffer.write(orjson.dumps(_greeting(simulator)) + b"\n")
             sys.stdout.flush()
             stop.wait()

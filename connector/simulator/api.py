@@ -13,7 +13,7 @@ import orjson
 
 from connector.simulator.exchange import Answer, Kind, Moment, Request
 from connector.simulator.faults import Call, CallMishap, Faults
-from connector.simulator.journal import CallRow, Recorder, WriteRow
+from connector.simulator.journal import CallRow, RawWrite, Recorder
 from connector.simulator.market import PING_MESSAGE, Market, Occasion
 from connector.simulator.problems import Problem, ProblemType, not_found, too_many_requests
 from connector.simulator.rules import (
@@ -71,7 +71,7 @@ class Seller:
     active: bool = True
 
 
-Act: TypeAlias = Callable[[Occasion], tuple[Answer, list[WriteRow]]]
+Act: TypeAlias = Callable[[Occasion], tuple[Answer, list[RawWrite]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

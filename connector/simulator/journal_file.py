@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from connector.simulator.journal import CallRow, WriteRow, call_line, write_line
+from connector.simulator.journal import CallRow, RawWrite, WriteRow, call_line, write_line
 
 _BUFFER_BYTES: Final = 256 * 1024
 
@@ -19,8 +19,8 @@ class JournalFile:
     def call(self, row: CallRow) -> None:
         self._file.write(call_line(row))
 
-    def writes(self, rows: Sequence[WriteRow]) -> None:
-        self._file.writelines(map(write_line, rows))
+    def writes(self, rows: Sequence[RawWrite]) -> None:
+        self._file.writelines(write_line(WriteRow(*row)) for row in rows)
 
     def flush(self) -> None:
         self._file.flush()

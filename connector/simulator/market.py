@@ -12,7 +12,7 @@ import orjson
 
 from connector.simulator.catalogue import Catalogue, Unit, iso
 from connector.simulator.exchange import Answer, Moment
-from connector.simulator.journal import Cause, WriteRow
+from connector.simulator.journal import Cause, RawWrite
 from connector.simulator.problems import FieldError, Problem, ProblemType, invalid, not_found
 from connector.simulator.rules import (
     BulkItem,
@@ -100,7 +100,7 @@ class Market:
 
     def patch(
         self, seller: str, unit_id: int, query: UnitQuery, change: Change, occasion: Occasion
-    ) -> tuple[Answer, list[WriteRow]]:
+    ) -> tuple[Answer, list[RawWrite]]:
         """``PATCH /units/{id_unit}``, of a change that has a valid form."""
         unit = self.catalogue.own_unit(seller, query.storefront, unit_id)
         if unit is None:
@@ -115,11 +115,11 @@ class Market:
 
     def bulk(
         self, seller: str, query: UnitQuery, items: list[BulkItem], occasion: Occasion
-    ) -> tuple[Answer, list[WriteRow]]:
+    ) -> tuple[Answer, list[RawWrite]]:
         """``POST /units/bulk``: 207, an entry for each item in the order of the call."""
         now_iso = iso(occasion.now.wall_us)
         entries: list[Mapping[str, object]] = []
-        writes: list[WriteRow] = []
+        writes: list[RawWrite] = []
         for item in items:
             unit = self.catalogue.own_unit(seller, query.storefront, item.unit_id)
             refusal = self._item_refusal(unit, item, query.storefront, occasion.meddler)
@@ -143,7 +143,7 @@ class Market:
         )
         return refusal.item(item.unit_id) if isinstance(refusal, Problem) else refusal
 
-    def _apply(self, unit: Unit, sent: Change, occasion: Occasion, now_iso: str) -> list[WriteRow]:
+    def _apply(self, unit: Unit, sent: Change, occasion: Occasion, now_iso: str) -> list[RawWrite]:
         stored = occasion.meddler.altered(unit.id, sent)
         cause = Cause.MARKETPLACE if occasion.call_id is None else Cause.CALL
         writes = [_write(unit, name, value, sent.get(name), cause, occasion) for name, value in stored.items()]
@@ -152,8 +152,8 @@ class Market:
             writes += self._share(unit, unit.id_offer, stored, occasion, now_iso)
         return writes
 
-    def _share(self, unit: Unit, id_offer: str, stored: Change, occasion: Occasion, now_iso: str) -> list[WriteRow]:
-        writes: list[WriteRow] = []
+    def _share(self, unit: Unit, id_offer: str, stored: Change, occasion: Occasion, now_iso: str) -> list[RawWrite]:
+        writes: list[RawWrite] = []
         cause = Cause.MARKETPLACE if occasion.call_id is None else Cause.LINK
         for twin in self.catalogue.linked(unit.seller, id_offer):
             if twin is unit:
@@ -166,7 +166,7 @@ class Market:
             twin.date_lastchange_iso = now_iso
         return writes
 
-    def change_by_itself(self, unit_id: int, change: Change, now: Moment) -> list[WriteRow] | Problem:
+    def change_by_itself(self, unit_id: int, change: Change, now: Moment) -> list[RawWrite] | Problem:
         """The marketplace changes a unit by itself: a sale takes stock, a person in the portal puts it on hold."""
         unit = self.catalogue.unit(unit_id)
         if unit is None:
@@ -177,7 +177,7 @@ class Market:
 
     # ---- what an update-only caller never does ----------------------------------------------------------------------
 
-    def create(self, seller: str, query: UnitQuery, new: NewUnit, occasion: Occasion) -> tuple[Answer, list[WriteRow]]:
+    def create(self, seller: str, query: UnitQuery, new: NewUnit, occasion: Occasion) -> tuple[Answer, list[RawWrite]]:
         """``POST /units``. 200 as the OpenAPI document says; some readers expect 201."""
         product = (
             self.catalogue.product(new.ean)
@@ -253,14 +253,14 @@ def _relation_problem(unit: Unit, change: Change) -> Problem | None:
     return invalid(FieldError(culprit, "minimum_price must not be greater than listing_price"))
 
 
-def _write(unit: Unit, name: str, value: Any, sent: Any, cause: Cause, occasion: Occasion) -> WriteRow:
+def _write(unit: Unit, name: str, value: Any, sent: Any, cause: Cause, occasion: Occasion) -> RawWrite:
     """Set one field, by its name in requests."""
     old = getattr(unit, name)
     if name == "status":
         unit.on_hold = value == "ONHOLD"
     else:
         setattr(unit, name, value)
-    return WriteRow(occasion.call_id, unit.id, name, old, value, sent, cause, occasion.now.mono_us)
+    return occasion.call_id, unit.id, name, old, value, sent, cause, occasion.now.mono_us
 
 
 def _live_status(unit_id: int, unit: Unit | None) -> dict[str, object]:
