@@ -1,0 +1,64 @@
+"""One of two accounts answers 401 and one key fails while 100,000 other events pass: nobody else waits."""
+
+from collections import Counter
+
+from confluent_kafka import Consumer, TopicPartition
+
+from connector.demo.traffic import Kind, Traffic
+from tests.faults import checks
+from tests.faults.conftest import Deploy
+from tests.faults.deployment import Deployment, wait_for
+from tests.faults.test_05_bulk_edges import change
+from tests.faults.workload import wall_us
+
+
+def all_read(deployment: Deployment) -> bool:
+    """Whether the committed position of every partition is the end of its log."""
+    topic = deployment.topic("offer-changes")
+    group = {"bootstrap.servers": deployment.kafka.bootstrap_servers, "group.id": f"{deployment.prefix}.connector"}
+    reader = Consumer(group)
+    try:
+        places = reader.committed([TopicPartition(topic, number) for number in range(deployment.partitions)], 10)
+        return all(place.offset == reader.get_watermark_offsets(place, 10)[1] for place in places)
+    finally:
+        reader.close()
+
+
+def test_a_refused_account_and_a_failing_key_hold_up_nobody_and_heal_without_a_restart(deploy: Deploy) -> None:
+    deployment = deploy(
+        sellers=("main", "other"),
+        storefronts=("de",),
+        catalogue="eans = 1000\nlinked = 0.0\nambiguous = 0.0\nmissing = 0.0\nfurther_condition = 0.0",
+        processing={"session": "6s", "lease": "2s", "call_deadline": "3s"},
+    )
+    mine, _ = deployment.places("main")
+    theirs, _ = deployment.places("other")
+    failing = mine[0]
+    new_keys = ("c" * 32, "5" * 64)
+    deployment.marketplace.rotate("other", *new_keys)
+    deployment.marketplace.fault("failing key", {"kind": "respond", "status": 500}, unit_ids=[failing.unit_id])
+    times = wall_us()
+
+    first = deployment.connector("one")
+    stuck = deployment.produce(change(place, next(times), stock=4) for place in [failing, *theirs])
+    flowing = Traffic(mine[1:], seed=8, weights={Kind.UPDATE: 1.0})
+    passing = deployment.produce(flowing.messages(50_000, times))
+    wait_for("some results", lambda: len(deployment.results()) > 5_000, 60, every_s=0.5)
+    first.kill9()
+    deployment.connector("one")
+    passing += deployment.produce(flowing.messages(50_000, times))
+    wait_for("the others to pass", lambda: deployment.answered(passing), 240, every_s=1)
+
+    stuck_positions = {(one.partition, one.offset) for one in stuck[1:]}
+    assert not stuck_positions & {checks.position(row) for row in deployment.results()}
+    wait_for("positions at the end of the log", lambda: all_read(deployment), 30, every_s=0.5)
+    deployment.marketplace.heal("failing key")
+    deployment.write_secrets("other", *new_keys)
+    deployment.settle([*stuck, *passing], timeout_s=180)
+
+    produced = [*stuck, *passing]
+    checks.once_each(produced, deployment.results(), deployment.dead_positions())
+    checks.end_state(deployment.units_there(), deployment.marketplace.units(), deployment.targets, produced)
+    after = Counter(row["status"] for row in deployment.results() if checks.position(row) in stuck_positions)
+    assert after == {"APPLIED": len(theirs)}
+    checks.no_overlap(deployment.marketplace.journal())

@@ -1,0 +1,67 @@
+"""Canary secrets appear in nothing that leaves the process: logs, topics, metrics, or the last words of a crash."""
+
+import re
+
+import httpx
+from confluent_kafka import Producer
+
+from tests.faults.conftest import Deploy
+from tests.faults.deployment import Deployment, Process, wait_for
+from tests.faults.workload import mixed, wall_us
+
+CLIENT = "canaryclientkey0123456789abcdef0"
+SECRET = "canarysecretkey0123456789abcdef0canarysecretkey0123456789abcdef0"
+
+
+def health_address(connector: Process) -> str:
+    def found() -> "re.Match[str] | None":
+        return re.search(r"http://127\.0\.0\.1:\d+", connector.text())
+
+    wait_for("the health address in the log", lambda: found() is not None, 30)
+    match = found()
+    assert match is not None
+    return match.group()
+
+
+def everything_said(deployment: Deployment, *connectors: Process) -> bytes:
+    said = [connector.text().encode() for connector in connectors]
+    for dataset in ("offer-results", "offers-not-found", "marketplace-calls", "offer-state"):
+        for record in deployment.read(dataset):
+            said += [record.key() or b"", record.value() or b"", repr(record.headers()).encode()]
+    said += [(record.value() or b"") + repr(record.headers()).encode() for record in deployment.dead()]
+    return b"\n".join(said)
+
+
+def test_canary_secrets_are_in_none_of_the_outputs(deploy: Deploy) -> None:
+    deployment = deploy(
+        scenario=f'[[sellers]]\nname = "canary"\nclient_key = "{CLIENT}"\nsecret_key = "{SECRET}"\n', sellers=()
+    )
+    deployment.sellers = ("canary",)
+    deployment.write_secrets("canary", CLIENT, SECRET)
+    connector = deployment.connector()
+    produced = deployment.produce(mixed(deployment, seed=9).messages(1_000, wall_us()))
+    deployment.settle(produced)
+    address = health_address(connector)
+    pages = [httpx.get(f"{address}/{page}", trust_env=False).content for page in ("metrics", "status", "readyz")]
+    deployment.marketplace.rotate("canary", "e" * 32, "f" * 64)
+    refused = deployment.produce(mixed(deployment, seed=10).messages(200, wall_us()))
+    wait_for("the account to be paused", lambda: "401" in connector.text(), 30)
+    assert refused
+    shown = deployment.command("config", "show", "--config", str(deployment.config("one")))
+    checked = deployment.command("check", "--config", str(deployment.config("one")), code=1)
+    connector.kill9()
+
+    # a lane that cannot be read back is a bug of ours: the process must end, and say why, without its secrets
+    producer = Producer({"bootstrap.servers": deployment.kafka.bootstrap_servers})
+    for partition in range(deployment.partitions):
+        headers: list[tuple[str, str | bytes | None]] = [("undone", b"1")]
+        producer.produce(deployment.topic("offer-state"), b"\x00garbage", b"4006381333931", partition, headers=headers)
+    assert producer.flush(10) == 0
+    crashing = deployment.connector()
+    assert crashing.wait(60) != 0
+
+    said = everything_said(deployment, connector, crashing) + b"".join(pages) + (shown + checked).encode()
+    assert len(said) > 100_000
+    assert SECRET.encode() not in said
+    assert CLIENT.encode() not in said
+    assert b"4006381333931" in crashing.text().encode(), "the crash does not say which lane"
