@@ -39,8 +39,8 @@ _PORTS = {"https": 443, "http": 80}
 def address(base_url: str | None = None, *, playground: bool = False, dev: bool = False) -> Address:
     """The address that a configuration means; None = production, or the playground in its mode.
 
-    ``dev`` allows plain HTTP to this machine, or to a neighbour named without a domain, as containers name each other:
-    no public host has such a name. Raises ValueError with what is allowed.
+    ``dev`` allows plain HTTP to this machine, or to a neighbour named without a domain, as containers name each other.
+    Raises ValueError with what is allowed.
     """
     given = (base_url or (PLAYGROUND if playground else PRODUCTION)).rstrip("/")
     if given == PRODUCTION and playground:
