@@ -155,6 +155,7 @@ class Member(Protocol):
     """A process, as the group knows it. All three are told in the member's own time (never to a frozen one)."""
 
     generation: int
+    session: str
 
     def later(self, wait_s: float, happen: Callable[[], None]) -> None: ...
     def given(self, partition: int) -> None: ...
@@ -227,9 +228,13 @@ class Group:
                 counts[name] += 1
         self._target = target
 
+    def _hears(self, name: str, member: Member) -> bool:
+        """Not one that was thrown out, and not the next process of a dead one."""
+        return name in self.members and member.session == name
+
     def _sync(self, name: str, member: Member, generation: int) -> Callable[[], None]:
         def sync() -> None:
-            if self.members.get(name) is member:
+            if self._hears(name, member):
                 member.generation = max(member.generation, generation)
 
         return sync
@@ -251,7 +256,7 @@ class Group:
         member = self.members[name]
 
         def give() -> None:
-            if self.members.get(name) is member and self.owners[partition] == name:
+            if self._hears(name, member) and self.owners[partition] == name:
                 member.generation = self.generation
                 member.given(partition)
 
@@ -261,7 +266,7 @@ class Group:
         member = self.members[name]
 
         def ask() -> None:
-            if self.members.get(name) is member:
+            if self._hears(name, member):
                 member.generation = self.generation
                 member.asked_back([each for each in partitions if self.owners[each] == name])
 

@@ -206,7 +206,11 @@ class Member:
             self.world.say(f"{self.process} is asked to end")
             self._leaving = True
             self.later(0.0, lambda: self.feed(Drain(budget_s=budget_s)))
-            self.later(budget_s + 0.5, lambda: self._complain("P", f"{self.process} did not end within its budget"))
+            self._check_after(budget_s, lambda: self._complain("P", f"{self.process} did not end within its budget"))
+
+    def _check_after(self, budget_s: float, check: Callable[[], None]) -> None:
+        """A process that was frozen at the end of its budget has a moment after the thaw."""
+        self.later(budget_s + 0.5, lambda: self.later(0.1, check))
 
     def _complain(self, invariant: str, text: str) -> None:
         self.around.witness.complain(invariant, text)
@@ -269,7 +273,11 @@ class Member:
         self.feed(Assigned(parts={at: owned}))
 
     def asked_back(self, partitions: list[int]) -> None:
-        """on_revoke: blocks the intake until the engine has released them."""
+        """on_revoke: blocks the intake until the engine has released them; the next one waits for that."""
+        if self._revoking:
+            session = self.session
+            self.later(0.02, lambda: self.asked_back(partitions) if session == self.session else None)
+            return
         early = [each for each in partitions if self._restoring.pop(each, None) is not None]
         held = tuple(self.parts[each] for each in partitions if each in self.parts)
         if early:
@@ -279,7 +287,7 @@ class Member:
         budget_s = self.world.rng.choice([0.05, 0.5, 2.0])
         self._revoking = set(held)
         self._handing_back = [at.partition for at in held]
-        self.later(budget_s + 0.5, lambda: self._check_released(held))
+        self._check_after(budget_s, lambda: self._check_released(held))
         self.feed(Revoked(parts=held, lost=False, budget_s=budget_s))
 
     def _check_released(self, held: tuple[Assignment, ...]) -> None:
