@@ -1,4 +1,4 @@
-"""What an answer teaches: facts about units, and how the fields that were sent ended. Look-ups yield facts only. Pure."""
+"""What an answer teaches: facts about units, and how the fields that were sent ended. Look-ups yield facts. Pure."""
 
 from collections.abc import MutableMapping, Sequence
 from dataclasses import replace
@@ -44,9 +44,7 @@ def _of_look_up(
             return _found(lane, look_up, (), answered, terms, now_us, claims)
         case Settled(answer=Refused() as refused):
             problem = _in_its_words(
-                explain(
-                    Code.LOOKUP_REFUSED, ean=lane.ean, storefront=look_up.storefront, message=refused.message
-                ),
+                explain(Code.LOOKUP_REFUSED, ean=lane.ean, storefront=look_up.storefront, message=refused.message),
                 refused,
             )
             return _not_looked(lane, look_up, Refusal(Code.LOOKUP_REFUSED, problem), terms, now_us)
@@ -70,7 +68,8 @@ def _found(
     claims: Claims,
 ) -> OfferLane:
     account, storefront = look_up.account, look_up.storefront
-    own, aliases = [], []
+    own: list[Unit] = []
+    aliases: list[Unit] = []
     for unit in shown:
         if unit.storefront == storefront and _is_of(lane.ean, unit):
             first = claims.setdefault(unit.unit_id, lane.ean) if len(unit.eans) > 1 else lane.ean
@@ -80,9 +79,7 @@ def _found(
     for alias in aliases:
         lane = _refuse_alias(lane, account, alias, terms, claims)
     meaning = _meaning(lane, account, storefront, terms)
-    return replace(
-        lane, misses=renew_misses(before, lane, account, storefront, meaning, now_us, terms.policy)
-    )
+    return replace(lane, misses=renew_misses(before, lane, account, storefront, meaning, now_us, terms.policy))
 
 
 def _is_of(ean: str, unit: Unit) -> bool:
@@ -119,9 +116,11 @@ def _units_after(
                 facts=observed(prior.facts if prior is not None else {}, unit.values, answered.sent_us, at_us),
             )
         )
-    for old in gone.values():
-        if any(fact.order is not None for fact in old.facts.values()):
-            units.append(replace(old, proved_at_us=0) if old.proved_at_us else old)
+    units.extend(
+        replace(old, proved_at_us=0)
+        for old in gone.values()
+        if any(fact.order is not None for fact in old.facts.values())
+    )
     return tuple(units)
 
 
@@ -180,16 +179,12 @@ _SCHEDULED = frozenset((LOOKUP_FAILED, READ_BACK))
 
 
 def _without(lane: OfferLane, account: str, storefront: str, codes: frozenset[str]) -> tuple[Miss, ...]:
-    return tuple(
-        m for m in lane.misses if m.account != account or m.storefront != storefront or m.code not in codes
-    )
+    return tuple(m for m in lane.misses if m.account != account or m.storefront != storefront or m.code not in codes)
 
 
 def _is_proven(lane: OfferLane, entry: Entry, terms: Terms, now_us: int) -> bool:
     target = terms.routing.find(entry.target_id)
-    return target is not None and isinstance(
-        resolve(lane, target.account, target.storefront, entry, now_us), Proven
-    )
+    return target is not None and isinstance(resolve(lane, target.account, target.storefront, entry, now_us), Proven)
 
 
 def _end_entries(lane: OfferLane, result_ids: set[str], status: FieldStatus, fault: Refusal) -> OfferLane:
@@ -208,9 +203,7 @@ def _end_open(entry: Entry, status: FieldStatus, fault: Refusal) -> Entry:
 # ---- updates --------------------------------------------------------------------------------------------------------
 
 
-def _of_update(
-    lane: OfferLane, update: OfferUpdate, answered: Answered, terms: Terms, now_us: int
-) -> OfferLane:
+def _of_update(lane: OfferLane, update: OfferUpdate, answered: Answered, terms: Terms, now_us: int) -> OfferLane:
     unit = next((u for u in lane.units if u.unit_id == update.unit_id and u.account == update.account), None)
     if unit is None:
         raise ValueError(f"an answer for unit {update.unit_id}, which the lane {lane.ean} never knew")
@@ -266,9 +259,7 @@ class _Ledger:
             got = values.get(carried.field, carried.value)
             if got == carried.value:
                 for unit in self._group(carried.field):
-                    self._put(
-                        accepted(unit, carried.field, got, carried.order, carried.event_id, self._at_us)
-                    )
+                    self._put(accepted(unit, carried.field, got, carried.order, carried.event_id, self._at_us))
                 self._end(carried, FieldStatus.APPLIED)
             else:
                 for unit in self._group(carried.field):

@@ -132,9 +132,7 @@ def _fields(event: OfferChanged, target: Target | None, terms: Terms) -> Iterato
     if (days := event.handling_time_days) is not None:
         fault = None
         if not 0 <= days <= terms.reference.max_handling_time_days:
-            fault = refuse(
-                Code.HANDLING_TIME_OUT_OF_RANGE, days=days, maximum=terms.reference.max_handling_time_days
-            )
+            fault = refuse(Code.HANDLING_TIME_OUT_OF_RANGE, days=days, maximum=terms.reference.max_handling_time_days)
         yield Asked(field=Field.HANDLING_TIME, value=days, requested=Decimal(days)), fault
 
 

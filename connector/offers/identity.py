@@ -97,9 +97,7 @@ def looked(lane: OfferLane, account: str, storefront: str) -> bool:
     for unit in lane.units:
         if unit.storefront == storefront and unit.account == account and unit.proved_at_us:
             return True
-    return any(
-        m.storefront == storefront and m.account == account and m.code not in _NOT_A_LOOK for m in lane.misses
-    )
+    return any(m.storefront == storefront and m.account == account and m.code not in _NOT_A_LOOK for m in lane.misses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +141,12 @@ def describe(unit: KnownUnit) -> str:
 
 
 def renew_misses(
-    before: OfferLane, lane: OfferLane, account: str, storefront: str, entries: Sequence[Entry], now_us: int,
+    before: OfferLane,
+    lane: OfferLane,
+    account: str,
+    storefront: str,
+    entries: Sequence[Entry],
+    now_us: int,
     policy: OfferPolicy,
 ) -> tuple[Miss, ...]:
     """The lane's misses after a look-up of ``storefront`` was answered; ``entries`` are those that mean it."""
@@ -161,8 +164,12 @@ def renew_misses(
             renewed.append(_next_miss(old.get(condition), account, storefront, condition, code, now_us, policy))
     if not here and not renewed:
         nothing = Miss(
-            account=account, storefront=storefront, condition=ANY_CONDITION, code=Code.OFFER_NOT_FOUND,
-            since_us=now_us, next_check_at_us=now_us,
+            account=account,
+            storefront=storefront,
+            condition=ANY_CONDITION,
+            code=Code.OFFER_NOT_FOUND,
+            since_us=now_us,
+            next_check_at_us=now_us,
         )
         return (*rest, nothing)
     return (*rest, *renewed) if renewed else rest
@@ -186,8 +193,12 @@ def _next_miss(
 ) -> Miss:
     grace_us, recheck_us = us(policy.not_found_grace_s), us(policy.recheck_s)
     fresh = Miss(
-        account=account, storefront=storefront, condition=condition, code=code,
-        since_us=now_us, next_check_at_us=now_us + (grace_us if code == NOT_YET_FOUND else recheck_us),
+        account=account,
+        storefront=storefront,
+        condition=condition,
+        code=code,
+        since_us=now_us,
+        next_check_at_us=now_us + (grace_us if code == NOT_YET_FOUND else recheck_us),
     )
     if code != NOT_YET_FOUND:
         return fresh if prior is None or prior.code != code else replace(fresh, since_us=prior.since_us)

@@ -3,10 +3,12 @@
 Nothing undone is lost on the way, so the log below the position is never needed again.
 """
 
+from dataclasses import replace
 from decimal import Decimal
 
 from connector.events import Basis, Ended, FieldState, OfferState, Undone, UndoneField, UnitState
 from connector.marketplace import Field
+from connector.offers.identity import READ_BACK
 from connector.offers.ledger import NO_SEQUENCE, Asked, End, Entry, Fact, KnownUnit, OfferLane
 from connector.offers.policy import Terms
 
@@ -16,6 +18,16 @@ _FIELDS = {field.value: field for field in Field}
 def is_blank(lane: OfferLane) -> bool:
     """No fact and nothing undone: as good as a lane that was never stored."""
     return not lane.units and not lane.misses and not lane.entries and lane.managed and lane.unmanaged_at_us is None
+
+
+def is_undone(lane: OfferLane) -> bool:
+    """Whether a new owner must wake the lane: an event stands in it, or a lost write is to be read back."""
+    return bool(lane.entries) or any(miss.code == READ_BACK for miss in lane.misses)
+
+
+def stamped(before: OfferLane, after: OfferLane, now_us: int) -> OfferLane:
+    """The lane with its moment; the very same one where a turn changed nothing."""
+    return before if after == before else replace(after, updated_at_us=now_us)
 
 
 def to_state(lane: OfferLane, terms: Terms) -> OfferState:
@@ -189,9 +201,7 @@ def _asked(field: UndoneField, exponent: int) -> Asked:
     name = _FIELDS[field.field]
     scaled = field.value.scaleb(exponent) if name is Field.PRICE else field.value
     value = int(scaled)
-    return Asked(
-        field=name, value=value if value == scaled else None, requested=field.value, currency=field.currency
-    )
+    return Asked(field=name, value=value if value == scaled else None, requested=field.value, currency=field.currency)
 
 
 def _end(ended: Ended, exponent: int) -> End:

@@ -267,8 +267,12 @@ class _Desk:
         if unclear.code is Code.AMBIGUOUS_OFFER:
             status = FieldStatus.AMBIGUOUS
             fault = refuse(
-                unclear.code, count=len(unclear.candidates), ean=self.lane.ean, condition=entry.condition,
-                storefront=target.storefront, candidates=shown,
+                unclear.code,
+                count=len(unclear.candidates),
+                ean=self.lane.ean,
+                condition=entry.condition,
+                storefront=target.storefront,
+                candidates=shown,
             )
         else:
             status = FieldStatus.CONFLICT
@@ -279,7 +283,7 @@ class _Desk:
     # -- who wins, and whether it is news
 
     def merge(self) -> None:
-        for (field, *_), held in self.cells.items():
+        for held in self.cells.values():
             winner, asked = held[0]
             if len(held) > 1:
                 winner, asked = max(held, key=lambda one: self.entries[one[0]].order)

@@ -30,9 +30,9 @@ class OfferPolicy:
     dry_run: bool = False
 
     def __post_init__(self) -> None:
-        for name in Field:
-            if not self.trust_s.get(name, -1.0) >= 0:
-                raise ValueError(f"trust_s[{name}] must be 0 or more, got {self.trust_s.get(name)}")
+        for of in Field:
+            if not self.trust_s.get(of, -1.0) >= 0:
+                raise ValueError(f"trust_s[{of}] must be 0 or more, got {self.trust_s.get(of)}")
         for account, pct in self.buffer_pct.items():
             if not 0 <= pct <= 100:
                 raise ValueError(f"buffer_pct[{account}] must be in 0..100, got {pct}")

@@ -10,11 +10,12 @@ from connector.offers.policy import OfferPolicy
 
 
 def group_of(units: Sequence[KnownUnit], unit: KnownUnit, field: Field) -> tuple[KnownUnit, ...]:
-    """The units that a write of this field moves: linked ones share their stock, by account and the seller's offer id."""
+    """The units that a write of this field moves: linked ones, of one offer id of the account, share their stock."""
     if field is not Field.STOCK or unit.offer_id is None:
         return (unit,)
     return tuple(
-        u for u in units
+        u
+        for u in units
         if u.unit_id == unit.unit_id or (u.offer_id == unit.offer_id and u.account == unit.account and u.proved_at_us)
     )
 
@@ -49,16 +50,12 @@ def doubted(unit: KnownUnit, field: Field, now_us: int) -> KnownUnit:
     return with_fact(unit, field, replace(fact, certain=False, doubted_at_us=now_us))
 
 
-def accepted(
-    unit: KnownUnit, field: Field, value: int, order: Order, event_id: str | None, at_us: int
-) -> KnownUnit:
+def accepted(unit: KnownUnit, field: Field, value: int, order: Order, event_id: str | None, at_us: int) -> KnownUnit:
     """The marketplace took the value for this event. An order never falls."""
     prior = unit.facts.get(field)
     if prior is not None and prior.order is not None and prior.order > order:
         order, event_id = prior.order, prior.event_id
-    fact = Fact(
-        value=value, basis=Basis.ACCEPTED, order=order, event_id=event_id, accepted_at_us=at_us, certain=True
-    )
+    fact = Fact(value=value, basis=Basis.ACCEPTED, order=order, event_id=event_id, accepted_at_us=at_us, certain=True)
     return with_fact(unit, field, fact)
 
 

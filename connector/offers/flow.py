@@ -1,0 +1,167 @@
+"""The offer flow: one lane per EAN. It reads, takes one turn at a time, and stores; every rule is in its neighbours.
+
+A turn is: the cause goes into the ledger, open fields are settled, results are said, and the rest is wanted.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from connector.events import OfferChanged, OfferNotFound, OfferResult, OfferState, OfferWithdrawn
+from connector.headers import NO_TRACE, Stamp, Trace
+from connector.marketplace import Reference
+from connector.offers import memory, merge, results, wants
+from connector.offers.answers import Claims, learn
+from connector.offers.ledger import OfferLane
+from connector.offers.merge import Plan
+from connector.offers.policy import OfferPolicy, Terms
+from connector.offers.results import Cleared, Said
+from connector.routing import Routing
+from connector.topics import Topics
+from streams.flow import (
+    Answered,
+    Arrived,
+    Bad,
+    Cause,
+    Draining,
+    NotYet,
+    Now,
+    Output,
+    Record,
+    Restored,
+    Stored,
+    Told,
+    Turn,
+    Woken,
+)
+
+
+class OfferCodecs(Protocol):
+    """What the flow needs of ``connector.codec.Codecs``."""
+
+    def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | Bad | NotYet: ...
+    def decode_state(self, value: bytes) -> OfferState | Bad | NotYet: ...
+    def encode_state(self, value: OfferState, /) -> bytes: ...
+    def encode_result(self, value: OfferResult, /) -> bytes: ...
+    def encode_not_found(self, value: OfferNotFound, /) -> bytes: ...
+    def result_key(self, key: str, /) -> bytes: ...
+    def not_found_key(self, key: str, /) -> bytes: ...
+
+
+class OfferFlow:
+    """``streams.flow.Flow`` of offers. ``update_limit``: units in one call, 1 where they are sent singly."""
+
+    def __init__(
+        self,
+        *,
+        policy: OfferPolicy,
+        routing: Routing,
+        reference: Reference,
+        codecs: OfferCodecs,
+        topics: Topics,
+        cluster_id: str,
+        stamp: Stamp,
+        update_limit: int,
+    ) -> None:
+        if not 1 <= update_limit <= reference.bulk_limit:
+            raise ValueError(f"update_limit must be in 1..{reference.bulk_limit}, got {update_limit}")
+        self._terms = Terms(
+            policy=policy, routing=routing, reference=reference, cluster_id=cluster_id, topic=topics.offer_changes
+        )
+        self._codecs = codecs
+        self._topics = topics
+        self._stamp = stamp
+        self._update_limit = update_limit
+        self._claims: Claims = {}
+
+    @property
+    def topic(self) -> str:
+        return self._topics.offer_changes
+
+    @property
+    def state_topic(self) -> str:
+        return self._topics.offer_state
+
+    def kind_limit(self, kind: str) -> int:
+        return self._update_limit if kind.startswith(wants.UPDATE) else 1
+
+    def standing(self, partition: int) -> Iterable[str]:  # noqa: ARG002
+        """None: an offer lane lives on its events."""
+        return ()
+
+    def read(self, record: Record, now: Now) -> Arrived | Bad | NotYet:  # noqa: ARG002
+        """What can be read but must not be sent becomes an event all the same: its turn says why."""
+        event = self._codecs.decode_changed(record)
+        return event if isinstance(event, Bad | NotYet) else Arrived(lane=event.key, event=event)
+
+    def load(self, key: str, stored: bytes | None) -> OfferLane:
+        """Raises ValueError for bytes that are no state: they were not written by this connector."""
+        if stored is None:
+            return OfferLane(ean=key)
+        state = self._codecs.decode_state(stored)
+        if not isinstance(state, OfferState):
+            raise ValueError(f"the state of {key} cannot be read: {state.text}")  # noqa: TRY004
+        return memory.from_state(key, state, self._terms)
+
+    def store(self, lane: OfferLane) -> Stored:
+        if memory.is_blank(lane):
+            return Stored(value=None)
+        value = self._codecs.encode_state(memory.to_state(lane, self._terms))
+        return Stored(value=value, undone=memory.is_undone(lane))
+
+    def turn(self, lane: OfferLane, cause: Cause, now: Now) -> Turn[OfferLane]:
+        now_us = now.wall_us
+        taken = self._heard(lane, cause, now_us)
+        settled, plan = merge.settle(taken, self._terms, now_us)
+        after, said = results.build(lane, settled, plan, self._terms, now_us)
+        return Turn(
+            lane=memory.stamped(lane, after, now_us),
+            wants=wants.derive(after, plan, self._terms),
+            outputs=tuple(self._output(one, after.partition) for one in said),
+            wake_at_us=_wake(after, plan),
+        )
+
+    def _heard(self, lane: OfferLane, cause: Cause, now_us: int) -> OfferLane:
+        match cause:
+            case Arrived(event=OfferChanged() as changed):
+                return merge.take(lane, changed, self._terms, now_us)
+            case Arrived(event=OfferWithdrawn() as withdrawn):
+                return merge.withdraw(lane, withdrawn, self._terms, now_us)
+            case Answered():
+                return learn(lane, cause, self._terms, now_us, self._claims)
+            case Woken() | Restored() | Draining() | Told() | Arrived():
+                return lane
+
+    def _output(self, said: Said, partition: int) -> Output:
+        what, entry = said
+        trace = Trace(traceparent=entry.traceparent) if entry is not None else NO_TRACE
+        match what:
+            case OfferResult():
+                return Output(
+                    topic=self._topics.offer_results,
+                    key=self._codecs.result_key(what.ean),
+                    value=self._codecs.encode_result(what),
+                    headers=self._stamp.of_result(what, trace),
+                )
+            case OfferNotFound():
+                return Output(
+                    topic=self._topics.offers_not_found,
+                    key=self._codecs.not_found_key(what.key),
+                    value=self._codecs.encode_not_found(what),
+                    headers=self._stamp.of_not_found(what, trace),
+                    partition=partition,
+                )
+            case Cleared(key):
+                return Output(
+                    topic=self._topics.offers_not_found,
+                    key=self._codecs.not_found_key(key),
+                    value=None,
+                    partition=partition,
+                )
+
+
+def _wake(lane: OfferLane, plan: Plan) -> int | None:
+    """The plan's time, and that of the re-check of what this turn has announced."""
+    due = [miss.miss.next_check_at_us for _, miss in plan.missing]
+    if plan.wake_at_us is not None:
+        due.append(plan.wake_at_us)
+    return min(due, default=None) if lane.entries or lane.misses else None
