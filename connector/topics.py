@@ -22,20 +22,16 @@ class Topics:
     offers_not_found: str
     offer_state: str
     marketplace_calls: str
-
-    @property
-    def offer_changes_dlq(self) -> str:
-        return dead_letters_of(self.offer_changes)
-
-
-def dead_letters_of(topic: str) -> str:
-    return f"{topic}.dlq"
+    offer_changes_dlq: str
 
 
 def named(prefix: str, **chosen: str | None) -> Topics:
-    """``<prefix>.<dataset>.v1``, except what was chosen otherwise."""
+    """``<prefix>.<dataset>.v1``, and dead letters beside their input; except what was chosen otherwise."""
     names = {name: f"{prefix}.{name.replace('_', '-')}.v1" for name in Topics.__dataclass_fields__}
-    return Topics(**{**names, **{name: topic for name, topic in chosen.items() if topic is not None}})
+    names |= {name: topic for name, topic in chosen.items() if topic is not None}
+    if chosen.get("offer_changes_dlq") is None:
+        names["offer_changes_dlq"] = f"{names['offer_changes']}.dlq"
+    return Topics(**names)
 
 
 class Access(StrEnum):

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 
+from connector.marketplace import Field
+from connector.offers.policy import OfferPolicy
 from connector.routing import Routing, Target
 from connector.settings import model
+from connector.topics import Topics, named
 from streams.flow import Pace, Policy
 
 
@@ -55,3 +58,44 @@ def routing(
         )
         for name, target in targets.items()
     )
+
+
+def topics(settings: model.Topics) -> Topics:
+    return named(settings.prefix, **settings.model_dump(exclude={"prefix", "key_format"}))
+
+
+def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPolicy:
+    """Raises ValueError for numbers that make no sense."""
+    offers, trust, processing = settings.offers, settings.trust, settings.processing
+    return OfferPolicy(
+        trust_s={Field.STOCK: trust.stock, Field.PRICE: trust.price, Field.HANDLING_TIME: trust.handling_time},
+        buffer_pct={name: account.buffer_pct for name, account in settings.accounts.items()},
+        stock_sends_price=frozenset(
+            name for name, account in settings.accounts.items() if account.stock_sends_price == "known"
+        ),
+        default_target=offers.default_target,
+        default_condition=offers.default_condition,
+        not_found_grace_s=offers.not_found_grace,
+        recheck_s=offers.recheck,
+        read_back_s=processing.call_deadline + processing.grace,
+        dry_run=dry_run,
+    )
+
+
+def dry_run(settings: model.Settings) -> model.Settings:
+    """The same beside the live group: a group, an instance and outputs of its own; the input is the live one."""
+    live = topics(settings.topics)
+    prefix = f"{settings.topics.prefix}.dry-run"
+    own = model.Topics(
+        prefix=prefix,
+        key_format=settings.topics.key_format,
+        offer_changes=live.offer_changes,
+        offer_changes_dlq=f"{prefix}.offer-changes.v1.dlq",
+    )
+    kafka = settings.kafka.model_copy(
+        update={
+            "group": f"{settings.kafka.group}.dry-run",
+            "instance_id": f"{settings.kafka.instance_id}.dry-run",
+        }
+    )
+    return settings.model_copy(update={"kafka": kafka, "topics": own})

@@ -175,6 +175,9 @@ def _across(tree: Mapping[str, Any], tables: Mapping[str, Any], now: datetime, f
         yield from _numbers(processing)
     if isinstance(offers := tables["offers"], model.Offers):
         yield from _default_target(offers, tree.get("targets", {}))
+        if offers.bulk_size > facts.bulk_limit:
+            says = f"{offers.bulk_size} is above the API's limit; expected at most {facts.bulk_limit}"
+            yield Problem(setting="offers.bulk_size", says=says)
     if isinstance(log := tables["log"], model.Log):
         yield from _debugging(log, now)
 
@@ -241,9 +244,6 @@ def _account(setting: str, account: model.Account, facts: Facts) -> Iterator[Pro
     if account.requests_per_second > facts.calls_per_second and not account.simulator:
         says = f"{account.requests_per_second} is above the API's limit; expected at most {facts.calls_per_second}"
         yield Problem(setting=f"{setting}.requests_per_second", says=says)
-    if account.bulk_size > facts.bulk_limit:
-        says = f"{account.bulk_size} is above the API's limit; expected at most {facts.bulk_limit}"
-        yield Problem(setting=f"{setting}.bulk_size", says=says)
 
 
 def _keys(setting: str, account: model.Account, facts: Facts) -> Iterator[Problem]:
@@ -318,7 +318,8 @@ def _debugging(log: model.Log, now: datetime) -> Iterator[Problem]:
         )
     elif log.bodies_until > now + timedelta(hours=1):
         yield Problem(
-            setting="log.bodies_until", says=f"{log.bodies_until} is more than an hour ahead: this switch turns itself off"
+            setting="log.bodies_until",
+            says=f"{log.bodies_until} is more than an hour ahead: this switch turns itself off",
         )
 
 
@@ -326,11 +327,11 @@ def _debugging(log: model.Log, now: datetime) -> Iterator[Problem]:
 
 
 def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
+    if settings.offers.mode == "single" and "bulk_size" in settings.offers.model_fields_set:
+        yield 'offers.bulk_size: no effect while offers.mode = "single"'
     for name, account in settings.accounts.items():
-        if account.mode == "single" and "bulk_size" in account.model_fields_set:
-            yield f'accounts.{name}.bulk_size: no effect while mode = "single"'
-        if account.mode == "single" and account.rate.linger:
-            yield f'accounts.{name}.rate.linger: no effect while mode = "single"'
+        if settings.offers.mode == "single" and account.rate.linger:
+            yield f'accounts.{name}.rate.linger: no effect while offers.mode = "single"'
         if account.rate.strict and "floor_per_second" in account.rate.model_fields_set:
             yield f"accounts.{name}.rate.floor_per_second: rarely reached while rate.strict = true"
     for name, target in settings.targets.items():

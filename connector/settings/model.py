@@ -89,6 +89,8 @@ class Topics(Section):
     """Compacted, with as many partitions as offer_changes. Default: <prefix>.offer-state.v1"""
     marketplace_calls: TopicName | None = None
     """Default: <prefix>.marketplace-calls.v1"""
+    offer_changes_dlq: TopicName | None = None
+    """What could not be read. Default: the input's name and .dlq"""
 
 
 class Processing(Section):
@@ -127,6 +129,10 @@ class Processing(Section):
 
 
 class Offers(Section):
+    mode: Literal["batch", "single"] = "batch"
+    """batch: many offers in one call; single: a call for each."""
+    bulk_size: Annotated[int, Field(ge=1)] = 150
+    """Most offers in one call of mode batch; 150 is the API's own limit."""
     default_target: Text | None = None
     """Target of an event that names none; without it such an event is REJECTED."""
     default_condition: Condition | None = None
@@ -166,10 +172,6 @@ class Account(Section):
     requests_per_second: Annotated[float, Field(gt=0)] = 100.0
     """Ceiling of the account over all processes; the API's own limit is 111."""
     rate: Rate = Rate()
-    mode: Literal["batch", "single"] = "batch"
-    """batch: POST /units/bulk; single: one PATCH per offer."""
-    bulk_size: Annotated[int, Field(ge=1)] = 150
-    """Most offers in one call of mode batch; 150 is the API's own limit."""
     buffer_pct: Annotated[int, Field(ge=0, le=100)] = 0
     """Safety stock: floor(stock * (100 - pct) / 100) is sent."""
     stock_sends_price: Literal["never", "known"] = "never"
@@ -211,7 +213,7 @@ class Log(Section):
     format: Literal["auto", "json", "console"] = "auto"
     """auto: console on a terminal, JSON elsewhere."""
     bodies_until: datetime | None = None
-    """Request and response bodies go into marketplace-calls until then, at most an hour ahead; then it ends by itself."""
+    """Request and response bodies go into marketplace-calls until then, at most an hour ahead."""
 
 
 class Settings(Section):

@@ -73,7 +73,7 @@ def test_a_minimal_file_has_the_documented_defaults(folder: Path) -> None:
 
     assert settings.processing.guarantee is Guarantee.EXACTLY_ONCE_V2
     assert settings.accounts["main"].requests_per_second == 100
-    assert settings.accounts["main"].mode == "batch"
+    assert settings.offers.mode == "batch"
     assert settings.accounts["main"].stock_sends_price == "never"
     assert settings.trust.stock == 6 * 3600
     assert settings.offers.not_found_grace == 60
@@ -124,8 +124,11 @@ def test_five_errors_are_five_lines_in_one_message(folder: Path) -> None:
         (("[registry]", "[log]\nbodies_until = 2026-01-31T07:00:01Z\n[registry]"), "more than an hour ahead"),
         (("[registry]", "[log]\nbodies_until = 2026-01-31T06:00:00\n[registry]"), "has no offset from UTC"),
         (("[targets", "requests_per_second = 112\n[targets"), "112.0 is above the API's limit; expected at most 111"),
-        (("[targets", "bulk_size = 151\n[targets"), "151 is above the API's limit; expected at most 150"),
-        (("[targets", "bulk_size = 0\n[targets"), "accounts.main.bulk_size: 0"),
+        (
+            ("[targets", "[offers]\nbulk_size = 151\n[targets"),
+            "offers.bulk_size: 151 is above the API's limit; expected at most 150",
+        ),
+        (("[targets", "[offers]\nbulk_size = 0\n[targets"), "offers.bulk_size: 0"),
         (("[targets", "buffer_pct = 101\n[targets"), "accounts.main.buffer_pct: 101"),
         (
             ("[targets", 'base_url = "https://evil.test/v2"\n[targets'),
@@ -150,10 +153,10 @@ def test_with_the_playground_on_production_is_refused_as_an_address(folder: Path
 
 
 def test_a_problem_in_an_account_does_not_make_its_targets_look_wrong(folder: Path) -> None:
-    found = problems(folder, MINIMAL.replace("[targets", 'mode = "bulk"\n[targets'))
+    found = problems(folder, MINIMAL.replace("[targets", 'stock_sends_price = "x"\n[targets'))
 
     assert len(found) == 1
-    assert found[0].startswith("accounts.main.mode: 'bulk'")
+    assert found[0].startswith("accounts.main.stock_sends_price: 'x'")
 
 
 def test_a_file_that_is_no_toml_is_one_clear_problem_among_the_rest(folder: Path) -> None:
@@ -236,14 +239,14 @@ def test_relative_paths_are_meant_from_the_folder_of_the_file(folder: Path) -> N
 
 def test_settings_without_effect_are_said(folder: Path) -> None:
     text = (
-        MINIMAL.replace("[targets", 'mode = "single"\nbulk_size = 10\n[targets')
+        MINIMAL.replace("[targets", '[offers]\nmode = "single"\nbulk_size = 10\n[targets')
         + "enabled = false\nprice_sync = false\n"
     )
 
     ignored = read(folder, text + "[log]\nbodies_until = 2026-01-30T06:00:00Z\n").ignored
 
     assert ignored == (
-        'accounts.main.bulk_size: no effect while mode = "single"',
+        'offers.bulk_size: no effect while offers.mode = "single"',
         "targets.shop-de: price_sync and allow_eans_file have no effect while enabled = false",
         "log.bodies_until: is over, no bodies are logged",
     )
