@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -48,7 +49,7 @@ class AnsweringServer:
 
 
 @contextmanager
-def answering(script: Script) -> Iterator[AnsweringServer]:
+def answering(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[AnsweringServer]:
     """Serve until the block ends. The script may be replaced meanwhile."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = AnsweringServer(port=listener.getsockname()[1], script=script)
@@ -62,7 +63,7 @@ def answering(script: Script) -> Iterator[AnsweringServer]:
             except OSError:
                 return
             sockets.append(sock)
-            threads.append(threading.Thread(target=_serve, args=(server, sock, len(sockets)), daemon=True))
+            threads.append(threading.Thread(target=_serve, args=(server, sock, len(sockets), tls), daemon=True))
             threads[-1].start()
 
     acceptor = threading.Thread(target=accept, daemon=True)
@@ -79,8 +80,10 @@ def answering(script: Script) -> Iterator[AnsweringServer]:
             thread.join(5)
 
 
-def _serve(server: AnsweringServer, sock: socket.socket, connection: int) -> None:
+def _serve(server: AnsweringServer, sock: socket.socket, connection: int, tls: ssl.SSLContext | None) -> None:
     try:
+        if tls is not None:
+            sock = tls.wrap_socket(sock, server_side=True)
         while (request := _request(sock, connection)) is not None:
             server.received.append(request)
             reply = server.script(request, sock)
