@@ -1,0 +1,85 @@
+"""Readiness tells a person what stands in the way."""
+
+from dataclasses import replace
+
+import pytest
+
+from connector.console.vitals import Beat, ProcessVitals, reasons
+from streams.snapshot import AccountSnapshot, PartitionSnapshot, Snapshot
+
+PARTITION = PartitionSnapshot(
+    topic="offers",
+    partition=3,
+    phase="open",
+    position=10,
+    durable=10,
+    end=10,
+    lag=0,
+    gate=(),
+    waiting_for="",
+    broken="",
+    lanes=1,
+    awake=0,
+    undone=0,
+    in_flight=0,
+    moved_age_s=0.0,
+)
+ACCOUNT = AccountSnapshot(valve="open", rate=100.0, is_open=True, calls_in_flight=0, wants_by_rank={}, oldest_age_s=0.0)
+WELL = Snapshot(
+    partitions=(PARTITION,),
+    accounts={"main": ACCOUNT},
+    lanes_awake=0,
+    lanes_asleep=1,
+    lanes_undone=0,
+    outputs_kept=0,
+    checkpoint_on_way=False,
+    checkpoint_age_s=0.1,
+    lease_left_s=3.0,
+    draining=False,
+    stopped="",
+)
+
+
+def test_all_well_is_ready() -> None:
+    assert list(reasons(WELL)) == []
+
+
+def test_a_process_without_partitions_stands_by_and_is_ready() -> None:
+    assert list(reasons(replace(WELL, partitions=(), lease_left_s=-100.0))) == []
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "says"),
+    [
+        (
+            replace(WELL, partitions=(replace(PARTITION, broken="offset out of range"),)),
+            "offers/3: offset out of range",
+        ),
+        (replace(WELL, partitions=(replace(PARTITION, waiting_for="schema 7"),)), "offers/3: waits for schema 7"),
+        (replace(WELL, partitions=(replace(PARTITION, gate=("catching up",)),)), "offers/3: catching up"),
+        (replace(WELL, accounts={"main": replace(ACCOUNT, is_open=False, valve="closed: 401")}), "main: closed: 401"),
+        (replace(WELL, lease_left_s=-1.5), "the lease is over since 1.5 s"),
+        (replace(WELL, stopped="fenced"), "stopped: fenced"),
+        (replace(WELL, draining=True), "draining"),
+    ],
+)
+def test_what_stands_in_the_way_is_said(snapshot: Snapshot, says: str) -> None:
+    [reason] = reasons(snapshot)
+
+    assert says in reason
+
+
+def test_before_the_first_snapshot_nothing_is_ready_and_status_still_answers() -> None:
+    vitals = ProcessVitals(
+        lambda: Beat(at_s=10.0, snapshot=None), metrics=lambda: b"", about={"instance": "one"}, clock=lambda: 12.5
+    )
+
+    assert vitals.unready() == ["the engine has not begun"]
+    assert vitals.beat_age_s() == 2.5
+    assert vitals.status() == {"instance": "one", "beat_age_s": 2.5, "engine": None}
+
+
+def test_status_shows_the_whole_snapshot() -> None:
+    vitals = ProcessVitals(lambda: Beat(at_s=0.0, snapshot=WELL), metrics=lambda: b"", about={}, clock=lambda: 0.0)
+
+    assert vitals.status()["engine"]["partitions"][0]["partition"] == 3
