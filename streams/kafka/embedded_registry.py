@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from streams.kafka.compatibility import Level
+from streams.compatibility import Level
 from streams.kafka.registry import CONTENT_TYPE
 from streams.kafka.schema_store import MODES, Refused, SchemaStore, Version
 

@@ -8,7 +8,6 @@ a proxy's 404.
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -17,26 +16,17 @@ from urllib.parse import quote
 import httpx
 
 from streams.avro import Absent
+from streams.compatibility import Level
 from streams.errors import RegistryDown, SchemaRefused, SchemaUnknown
-from streams.kafka.compatibility import Level
+from streams.registry import Registered
 
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _NOT_KNOWN = frozenset({40401, 40402, 40403, 40404, 40406, 40408})
 """Error codes of what the registry does not have: subject, version, schema (deleted ones too), level of a subject."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registered:
-    """A schema under a subject."""
-
-    subject: str
-    id: int
-    version: int
-    schema: str
-
-
 class RegistryClient:
-    """One registry. May be used from several threads. Every method raises ``RegistryDown``.
+    """One registry (``streams.registry.Registry``). May be used from several threads.
 
     ``timeout_s`` is the longest wait for a connection, and for each piece of an answer.
     """
@@ -89,7 +79,7 @@ class RegistryClient:
         return found is None or _value(found, "is_compatible", bool)
 
     def level(self, subject: str) -> Level | None:
-        """The subject's own level; None = it has none, and the registry's default holds."""
+        """The subject's own level; None, and NONE by Apicurio = it has none of its own."""
         found = self._maybe("GET", f"config/{_part(subject)}")
         return None if found is None else Level(_text(found, "compatibilityLevel"))
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import fastavro
 
-from streams.kafka.compatibility import Level, problems
+from streams.compatibility import Level, problems
 
 MODES: Final = frozenset({"READWRITE", "READONLY", "IMPORT"})
 LATEST: Final = "latest"

@@ -1,0 +1,138 @@
+"""``connector schemas``: the only place that registers schemas, and the check of what is registered."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rich.console import Console
+from rich.table import Table
+
+from connector.subjects import REMEDY, Wanted, wanted
+from connector.topics import Topics
+from streams.compatibility import Level, cannot_read
+from streams.errors import SchemaRefused, SchemaUnknown
+from streams.registry import Registry
+
+
+class Outcome(StrEnum):
+    """What became of one subject."""
+
+    REGISTERED = "registered"
+    ALREADY_THERE = "already there"
+    LEFT = "left to its owner"  # the input's subject, where others have registered what they write
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    subject: str
+    outcome: Outcome
+    id: int | None = None
+    reason: str = ""
+
+
+def register(console: Console, registry: Registry, topics: Topics, *, avro_keys: bool = False) -> bool:
+    """Register what is missing, and say so; True = nothing was refused. Raises ``RegistryDown``."""
+    done = registrations(registry, wanted(topics, avro_keys=avro_keys))
+    table = Table("subject", "outcome", "id", "reason")
+    for row in done:
+        style = "red" if row.outcome is Outcome.REFUSED else None
+        table.add_row(row.subject, row.outcome.value, "" if row.id is None else str(row.id), row.reason, style=style)
+    console.print(table)
+    return all(row.outcome is not Outcome.REFUSED for row in done)
+
+
+def registrations(registry: Registry, subjects: tuple[Wanted, ...]) -> list[Registration]:
+    """Set the level of each subject, then register its schema; done again, it changes nothing.
+
+    The input's subject is left as it is once anything stands there: its producers own it. A refused schema is an
+    outcome, and the others are registered all the same. Raises ``RegistryDown``.
+    """
+    return [_register(registry, subject) for subject in subjects]
+
+
+def _register(registry: Registry, subject: Wanted) -> Registration:
+    name = subject.subject
+    there = registry.find(name, subject.schema)
+    known = None if there is None else there.id
+    if not subject.ours and registry.versions(name):
+        return Registration(subject=name, outcome=Outcome.LEFT if known is None else Outcome.ALREADY_THERE, id=known)
+    try:
+        if registry.level(name) is not subject.level:
+            registry.set_level(name, subject.level)
+        if known is not None:
+            return Registration(subject=name, outcome=Outcome.ALREADY_THERE, id=known)
+        return Registration(subject=name, outcome=Outcome.REGISTERED, id=registry.register(name, subject.schema))
+    except (SchemaRefused, SchemaUnknown) as refused:
+        return Registration(subject=name, outcome=Outcome.REFUSED, reason=str(refused))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One subject as it is; ``remedy`` is empty where nothing needs to be done."""
+
+    subject: str
+    good: bool
+    reason: str
+    remedy: str = ""
+    id: int | None = None
+
+
+def check(console: Console, registry: Registry, topics: Topics, *, avro_keys: bool = False) -> bool:
+    """Say how each subject stands, changing nothing; True = ``run`` may start. Raises ``RegistryDown``."""
+    found = findings(registry, wanted(topics, avro_keys=avro_keys))
+    table = Table("subject", "id", "found", "remedy")
+    for row in found:
+        known = "" if row.id is None else str(row.id)
+        table.add_row(row.subject, known, row.reason, row.remedy, style=None if row.good else "red")
+    console.print(table)
+    return all(row.good for row in found)
+
+
+def findings(registry: Registry, subjects: tuple[Wanted, ...]) -> list[Finding]:
+    """How each subject stands. Raises ``RegistryDown``."""
+    return [_check_ours(registry, subject) if subject.ours else _check_input(registry, subject) for subject in subjects]
+
+
+def _check_ours(registry: Registry, subject: Wanted) -> Finding:
+    there = registry.find(subject.subject, subject.schema)
+    if there is None:
+        return _check_missing(registry, subject)
+    level = registry.level(subject.subject)
+    if level is not subject.level:
+        reason = f"version {there.version} is registered, but the level is {level or Level.NONE}, not {subject.level}"
+        return Finding(subject=subject.subject, good=False, reason=reason, remedy=REMEDY, id=there.id)
+    return Finding(subject=subject.subject, good=True, reason=f"version {there.version}, {level}", id=there.id)
+
+
+def _check_missing(registry: Registry, subject: Wanted) -> Finding:
+    if registry.compatible(subject.subject, subject.schema):
+        reason, remedy = "this version's schema is not registered", REMEDY
+    else:
+        reason = "this version's schema is incompatible with what is registered"
+        remedy = "name another topic, or run the version of the connector that the topic was written with"
+    return Finding(subject=subject.subject, good=False, reason=reason, remedy=remedy)
+
+
+def _check_input(registry: Registry, subject: Wanted) -> Finding:
+    numbers = registry.versions(subject.subject)
+    if not numbers:
+        reason = "nothing is registered; records are read by whatever schema they carry"
+        return Finding(subject=subject.subject, good=True, reason=reason)
+    unreadable = list(_unreadable(registry, subject, numbers))
+    if unreadable:
+        remedy = "change the producer's schema so that it resolves to OfferChanged; such records become dead letters"
+        return Finding(subject=subject.subject, good=False, reason="; ".join(unreadable), remedy=remedy)
+    return Finding(subject=subject.subject, good=True, reason=f"all {len(numbers)} versions can be read")
+
+
+def _unreadable(registry: Registry, subject: Wanted, numbers: tuple[int, ...]) -> Iterator[str]:
+    reader = json.loads(subject.schema)
+    for number in numbers:
+        try:
+            why = cannot_read(reader=reader, writer=json.loads(registry.version(subject.subject, number).schema))
+        except Exception as error:  # noqa: BLE001 - what is no Avro schema fails in many ways
+            why = [str(error)]
+        if why:
+            yield f"version {number} cannot be read: {', '.join(why)}"
