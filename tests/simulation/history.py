@@ -13,7 +13,7 @@ from tests.simulation.api import Api, Habits
 from tests.simulation.broker import INPUT, Broker, Entry, Group, Logged, Transaction
 from tests.simulation.checker import Landed, UnderWay, Violation
 from tests.simulation.engines import Build, build_engine
-from tests.simulation.member import Breaks, Member, Surroundings
+from tests.simulation.member import STEPS, Breaks, Member, Surroundings
 from tests.simulation.world import START_S, World
 from tests.streams.toy import Order, SetPoint, Thermostats, decode
 
@@ -45,6 +45,9 @@ class Plan:
     policy: Policy
     habits: Habits
     faults: int
+    rooms: int
+    items: int  # in one call at most
+    busy_workers: float
 
     @staticmethod
     def draw(rng: Random) -> "Plan":
@@ -75,6 +78,9 @@ class Plan:
                 refused_connection=rng.choice([0.0, 0.05]),
             ),
             faults=rng.choice([0, 1, 2, 4, 6]),
+            rooms=rng.choice([1, 2, 5, 15]),
+            items=rng.choice([1, 2, 5]),
+            busy_workers=rng.choice([0.0, 0.0, 0.3]),
         )
 
 
@@ -208,7 +214,7 @@ class History:
         *,
         breaks: Breaks | None = None,
         build: Build = build_engine,
-        flow: Callable[[], Thermostats] = Thermostats,
+        flow: Callable[..., Thermostats] = Thermostats,
         change: Callable[[Plan], Plan] = lambda plan: plan,
         trace: bool = False,
     ) -> None:
@@ -229,11 +235,12 @@ class History:
             witness=self.evidence,
             policy=plan.policy,
             build=lambda toy, name, boot_us: build(toy, plan.policy, plan.pace, plan.partitions, name, boot_us),
-            flow=flow,
+            flow=lambda: flow(limits={"set": plan.items, "chime": 1}),
             breaks=breaks or Breaks(),
         )
         self.members = [Member(f"m{number}", around) for number in range(plan.members)]
         for member in self.members:
+            member.busy_workers = plan.busy_workers
             self.broker.when_appended.append(member.input_moved)
 
     def run(self) -> Outcome:
@@ -258,7 +265,7 @@ class History:
 
     def _events(self) -> None:
         rng, plan = self.world.rng, self.plan
-        rooms = [(f"room{number}", number % plan.partitions) for number in range(rng.choice([1, 2, 5]))]
+        rooms = [(f"room{number}", number % plan.partitions) for number in range(plan.rooms)]
         for number in range(plan.events):
             room, partition = rng.choice(rooms)
             self.world.after(rng.random() * plan.lasts_s, self._event(f"e{number}", room, partition))
@@ -339,7 +346,8 @@ class History:
 
     def _faults(self) -> None:
         rng = self.world.rng
-        kinds = [self._crash, self._crash, self._freeze, self._cut_off, self._stop, self._move]
+        kinds = [self._crash, self._freeze, self._cut_off, self._stop, self._move]
+        kinds += [self._ambush] * 4
         kinds += [self._storm, self._outage, self._commits_fail, self._clock]
         for _ in range(self.plan.faults):
             self.world.after(rng.random() * (self.plan.lasts_s + 0.5), rng.choice(kinds))
@@ -348,12 +356,23 @@ class History:
         return self.world.rng.choice(self.members)
 
     def _crash(self) -> None:
-        member = self._anyone()
+        self._kill(self._anyone())
+
+    def _kill(self, member: Member) -> None:
         member.crash()
         self.world.after(self.world.between(0.01, 3.0), member.start)
 
     def _freeze(self) -> None:
-        self._anyone().freeze(self.world.rng.choice([0.3, 1.0, 3.5, 5.0]))
+        self._anyone().freeze(self._frozen_s())
+
+    def _frozen_s(self) -> float:
+        return self.world.rng.choice([0.3, 1.0, 3.5, 5.0])
+
+    def _ambush(self) -> None:
+        """The next time a process comes to a certain step, it dies or freezes there."""
+        member, kills = self._anyone(), self.world.chance(0.7)
+        step = self.world.rng.choice(STEPS)
+        member.ambushes[step] = (lambda: self._kill(member)) if kills else lambda: member.freeze(self._frozen_s())
 
     def _cut_off(self) -> None:
         self._anyone().cut_off()
@@ -403,7 +422,8 @@ class History:
     def _heal(self) -> None:
         self.api.weather.storm = self.api.weather.outage = False
         for member in self.members:
-            member.trouble.commits = 0.0
+            member.trouble.commits = member.busy_workers = 0.0
+            member.ambushes.clear()
             member.clock_error_us = 0
             if not member.alive:
                 member.start()

@@ -88,6 +88,10 @@ class Trouble:
     commits: float = 0.0
 
 
+STEPS = ("call made", "call sent", "answer heard", "checkpoint made", "offsets sent", "landed", "written heard")
+"""Moments at which a process may be hit."""
+
+
 class Member:
     """A named slot for a process; ``run`` counts the processes it has held."""
 
@@ -96,11 +100,13 @@ class Member:
         self.around = around
         self.world = around.world
         self.trouble = Trouble()
+        self.busy_workers = 0.0  # probability that a call waits for a worker
         self.run = 0
         self.alive = False
         self.generation = 0
         self.frozen_until_s = 0.0
         self.clock_error_us = 0
+        self.ambushes: dict[str, Callable[[], None]] = {}  # step -> what happens right after it, once
         self.session = ""
         self._fresh()
 
@@ -137,6 +143,13 @@ class Member:
                 happen()
 
         self.world.after(wait_s, if_it_lives)
+
+    def reached(self, step: str) -> None:
+        """Something may lie in wait here. Nothing of this process goes on when it was killed."""
+        hit = self.ambushes.pop(step, None)
+        if hit is not None:
+            self.world.count(f"hit after: {step}")
+            hit()
 
     # ---- life and death ---------------------------------------------------------------------------------------------
 
@@ -241,7 +254,8 @@ class Member:
             self.later(0.02, lambda: self._restore(at))
             return
         owned = self._owned(at.partition)
-        self.around.witness.restored(self.process, at)
+        if self.session in self.around.group.members:  # else it reads along, and can commit nothing
+            self.around.witness.restored(self.process, at)
         self.later(self.world.between(0.0, 0.03), lambda: self._report(at, owned))
 
     def _owned(self, partition: int) -> Owned:
@@ -334,6 +348,8 @@ class Member:
         effects = self.engine.feed(it, self.world.now(self.clock_error_us))
         if self.world.trace is not None and not (isinstance(it, Tick) and not effects):
             self.world.say(f"{self.process} <- {it}")
+        if isinstance(it, Answer | Written):
+            self.reached("answer heard" if isinstance(it, Answer) else "written heard")
         for effect in effects:
             if self.alive:
                 self.world.say(f"{self.process} -> {effect}")
@@ -344,9 +360,12 @@ class Member:
     def _perform(self, effect: Effect) -> None:
         match effect:
             case Call():
-                self.later(self.world.between(0.0, 0.003), lambda: self._send(effect))
+                wait_s = self.world.between(0.0, 0.5) if self.world.chance(self.busy_workers) else 0.0
+                self.later(wait_s + self.world.between(0.0, 0.003), lambda: self._send(effect))
+                self.reached("call made")
             case Checkpoint():
                 self.sink.write(effect)
+                self.reached("checkpoint made")
             case Intake(pause=pause, resume=resume):
                 self._paused = (self._paused | pause) - resume
                 self._kick()
@@ -441,6 +460,7 @@ class Member:
             self.around.witness.left(self.process, call)
             run = self.run
             self.around.api.call(call, self.process, lambda answer: self._hear_of(run, answer))
+            self.reached("call sent")
 
     def _hear_of(self, run: int, answer: Answer) -> None:
         if run == self.run and self.alive:
@@ -512,6 +532,7 @@ class _Sink:
                 self._again("aborted", 0.02)
             else:
                 self._offsets_are_in = True
+                self._member.reached("offsets sent")
                 self._member.later(self._world.between(0.001, 0.02), lambda: end(fate))
 
         def end(fate: str) -> None:
@@ -522,6 +543,7 @@ class _Sink:
                 self._again("no answer, a new producer, the marks are not there", 0.5)
             else:
                 self._broker.land(transaction)
+                self._member.reached("landed")
                 wait_s = 0.5 if fate == "acknowledgement lost" else self._world.between(0.001, 0.02)
                 written = Written(serial=checkpoint.serial, marks=marks, sent_at_s=sent_at_s)
                 self._member.later(wait_s, lambda: self._done(written))

@@ -65,6 +65,7 @@ class Device:
     since_us: int = 0  # the oldest event behind ``wanted``; merging keeps it
     accepted: int | None = None
     accepted_order: Order = (0, -1)
+    newest_order: Order = (0, -1)  # of all events: what is older may not leave, whatever became of the newest
     certain: bool = True
 
 
@@ -223,9 +224,10 @@ def set_point(raw: dict[str, Any], offset: int, now: Now) -> SetPoint:
 def merge(device: Device, event: SetPoint) -> tuple[Device, list[tuple[str, str]]]:
     """The newest wins; the other one ends as SUPERSEDED, an equal and certain one as UNCHANGED."""
     wanted = device.wanted
-    if event.order <= device.accepted_order or (wanted is not None and event.order <= wanted.order):
+    if event.order <= device.newest_order:
         same = event.order == device.accepted_order
         return device, [(event.id, "UNCHANGED" if same else "SUPERSEDED")]
+    device = replace(device, newest_order=event.order)
     if wanted is not None:
         certain = device.certain and wanted.value == event.value
         ended = [(wanted.id, "SUPERSEDED")]
@@ -300,7 +302,8 @@ def with_device(lane: Room, name: str, device: Device) -> Room:
 
 def encode(lane: Room) -> bytes:
     devices = {
-        name: [pack(d.wanted), d.since_us, d.accepted, list(d.accepted_order), d.certain] for name, d in lane.devices
+        name: [pack(d.wanted), d.since_us, d.accepted, list(d.accepted_order), list(d.newest_order), d.certain]
+        for name, d in lane.devices
     }
     return json.dumps(
         {
@@ -317,8 +320,18 @@ def encode(lane: Room) -> bytes:
 def decode(key: str, stored: bytes) -> Room:
     raw = json.loads(stored)
     devices = tuple(
-        (name, Device(wanted=unpack(w), since_us=since, accepted=value, accepted_order=(at[0], at[1]), certain=certain))
-        for name, (w, since, value, at, certain) in raw["devices"].items()
+        (
+            name,
+            Device(
+                wanted=unpack(wanted),
+                since_us=since,
+                accepted=value,
+                accepted_order=(at[0], at[1]),
+                newest_order=(newest[0], newest[1]),
+                certain=certain,
+            ),
+        )
+        for name, (wanted, since, value, at, newest, certain) in raw["devices"].items()
     )
     return Room(
         key=key,
