@@ -20,7 +20,7 @@ from connector.kaufland.client import Client, Exchange, NotLeft
 from connector.kaufland.credentials import Credentials
 from connector.kaufland.mapping import Request, Unsendable
 from connector.kaufland.pages import More, Moved, Pages
-from connector.kaufland.reference import ReferenceData
+from connector.kaufland.reference import ReferenceData, UnknownStorefront
 from connector.kaufland.skew import SkewMeter
 from connector.kaufland.verdict import CallKind, Failed, Heard, Question, Verdict, judge
 from connector.marketplace import Found, LookUp, Refused, Update
@@ -147,7 +147,10 @@ class KauflandCaller:
     def _ask(self, call: Call, account: Account) -> _Ask | tuple[Reply, ...]:
         """What shall leave; replies alone when nothing may."""
         kind, _, code = call.kind.partition(":")
-        storefront = self._shared.reference.current.storefront(code)
+        try:
+            storefront = self._shared.reference.current.storefront(code)
+        except UnknownStorefront as unknown:
+            return (_refused_here("STOREFRONT_UNKNOWN", unknown),) * len(call.items)
         match kind:
             case "lookup":
                 return self._look_up(call, account, storefront)
@@ -283,17 +286,21 @@ def _sendable(items: Sequence[Item], storefront: str) -> tuple[tuple[Item, ...],
         try:
             mapping.unit_data(update)
         except Unsendable as wrong:
-            refused = Refused(code="VALUE_OUT_OF_BOUNDS", http_status=0, type=None, message=str(wrong))
-            held_back[place] = Settled(answer=refused)
+            held_back[place] = _refused_here("VALUE_OUT_OF_BOUNDS", wrong)
         else:
             sendable.append(item)
             updates.append(update)
     return tuple(sendable), tuple(updates), held_back
 
 
+def _refused_here(code: str, why: ValueError) -> Settled:
+    """Refused before anything left, which the status 0 says."""
+    return Settled(answer=Refused(code=code, http_status=0, type=None, message=str(why)))
+
+
 def _of(item: Item, body_type: type[B], storefront: str) -> B:
     body = item.body
-    if not isinstance(body, body_type) or body.storefront.lower() != storefront:
+    if not isinstance(body, body_type) or body.storefront != storefront:
         raise ValueError("the item does not belong into a call of this kind")
     return body
 

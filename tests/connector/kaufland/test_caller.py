@@ -193,6 +193,16 @@ def test_a_value_that_cannot_be_sent_is_refused_and_spoils_no_other(edge: Edge) 
     assert b'"id_unit":2' not in edge.server.received[0].body
 
 
+def test_a_storefront_that_is_not_known_is_refused_with_those_that_are(edge: Edge) -> None:
+    outcome = edge.call(replace(update(1), storefront="ro"), kind="update:ro")
+
+    (reply,) = outcome.replies
+    assert isinstance(reply, Settled)
+    assert (reply.answer.code, reply.answer.http_status) == ("STOREFRONT_UNKNOWN", 0)
+    assert "known are: at, cz, de" in reply.answer.message
+    assert edge.server.received == []
+
+
 def test_nothing_leaves_when_no_item_may(edge: Edge) -> None:
     outcome = edge.call(update(2, price=0))
 
