@@ -5,6 +5,7 @@ one is one ``pop``. The lease runs from the send time of the last checkpoint tha
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from math import inf
 
 from streams.flow import Assignment, Checkpoint, Mark, Output, Policy, Written
@@ -32,6 +33,14 @@ class Part:
             self.outputs.extend(outputs)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """One assignment's part of the checkpoint that is on its way: which turns of which lanes, and how much it is."""
+
+    lanes: tuple[tuple[Lane, int], ...]
+    size: int
+
+
 class Checkpoints:
     def __init__(self, policy: Policy, boot_us: int) -> None:
         self.parts: dict[Assignment, Part] = {}
@@ -39,8 +48,7 @@ class Checkpoints:
         self.durable_at_s = -inf
         self._policy = policy
         self._serial = boot_us  # so no start of this process repeats one of another
-        self._on_way: dict[Assignment, list[tuple[Lane, int]]] | None = None
-        self._on_way_size = 0
+        self._on_way: dict[Assignment, Handed] | None = None
         self._started_s = -inf
         self._took_s = 0.0
 
@@ -55,7 +63,8 @@ class Checkpoints:
     @property
     def size(self) -> int:
         """Outputs and changed lanes that are not durable."""
-        return self._on_way_size + sum(map(len, self.parts.values()))
+        on_way = sum(handed.size for handed in self._on_way.values()) if self._on_way is not None else 0
+        return on_way + sum(map(len, self.parts.values()))
 
     def part(self, at: Assignment) -> Part:
         return self.parts.setdefault(at, Part())
@@ -65,10 +74,6 @@ class Checkpoints:
         self.parts.pop(at, None)
         if self._on_way is not None:
             self._on_way.pop(at, None)
-
-    def is_clean(self, at: Assignment) -> bool:
-        """Nothing of it waits to be made durable."""
-        return not self.parts.get(at) and not (self._on_way is not None and at in self._on_way)
 
     # ---- when -------------------------------------------------------------------------------------------------------
 
@@ -93,24 +98,25 @@ class Checkpoints:
 
     def start(
         self,
-        outputs: Mapping[Assignment, tuple[Output, ...]],
-        lanes: dict[Assignment, list[tuple[Lane, int]]],
+        contents: Mapping[Assignment, tuple[tuple[Output, ...], tuple[tuple[Lane, int], ...]]],
         marks: Mapping[Assignment, Mark],
         now_s: float,
     ) -> Checkpoint:
+        """``contents``: per assignment its outputs, and which turns of which lanes are in them."""
         self._serial += 1
-        self._on_way = lanes
-        self._on_way_size = sum(map(len, outputs.values()))
+        self._on_way = {at: Handed(lanes=lanes, size=len(outputs)) for at, (outputs, lanes) in contents.items()}
         self._started_s = now_s
-        return Checkpoint(serial=self._serial, outputs=outputs, marks=marks)
+        return Checkpoint(
+            serial=self._serial, outputs={at: outputs for at, (outputs, _) in contents.items()}, marks=marks
+        )
 
-    def written(self, written: Written, now_s: float) -> dict[Assignment, list[tuple[Lane, int]]]:
+    def written(self, written: Written, now_s: float) -> Mapping[Assignment, Handed]:
         """What it held of assignments that live. Empty for one that is not on its way."""
         if self._on_way is None or written.serial != self._serial:
             return {}
         if written.marks:
             self.lease_until_s = max(self.lease_until_s, written.sent_at_s + self._policy.lease_s)
             self.durable_at_s = now_s
-        lanes, self._on_way, self._on_way_size = self._on_way, None, 0
+        handed, self._on_way = self._on_way, None
         self._took_s = now_s - self._started_s
-        return lanes
+        return handed

@@ -88,7 +88,7 @@ class Engine:
             case Arrivals():
                 self._arrivals(said, now)
             case Answer():
-                self._answer(said, now)
+                effects.extend(self._answer(said, now))
             case Written():
                 effects.extend(self._written(said, now))
             case Assigned():
@@ -132,18 +132,20 @@ class Engine:
             if at in self._tenures and self._tenures[at].partition.reads:
                 self._tenures[at].partition.passed(position, now.mono_s)
 
-    def _answer(self, said: Answer, now: Now) -> None:
+    def _answer(self, said: Answer, now: Now) -> Iterator[Effect]:
         heard = self._sending.answered(said, now)
         living = [item for item in heard if item.sent.at in self._tenures]
         if living and said.log:
             self._tenures[living[0].sent.at].part.outputs.extend(said.log)
         for item in living:
             self._tenures[item.sent.at].hear(item.sent.pending.lane, item.cause, now)
+        if said.stop is not None:
+            yield Stop(reason=said.stop)
 
     def _written(self, said: Written, now: Now) -> Iterator[Effect]:
-        for at, lanes in self._checkpoints.written(said, now.mono_s).items():
+        for at, handed in self._checkpoints.written(said, now.mono_s).items():
             if at in said.marks:
-                self._tenures[at].became_durable(said.marks[at], lanes, now.mono_s)
+                self._tenures[at].became_durable(said.marks[at], handed, now.mono_s)
             else:
                 yield from self._refused(self._tenures[at], now)
 
@@ -239,9 +241,7 @@ class Engine:
             contents = {tenure.at: tenure.contents() for tenure in within}
             serial, held = self._checkpoints.next_serial(), self._sending.flights.held
             marks = {tenure.at: tenure.partition.mark(serial, held(tenure.at)) for tenure in within}
-            outputs = {at: outputs for at, (outputs, _) in contents.items()}
-            lanes = {at: lanes for at, (_, lanes) in contents.items()}
-            yield self._checkpoints.start(outputs, lanes, marks, now.mono_s)
+            yield self._checkpoints.start(contents, marks, now.mono_s)
 
     def _is_urgent(self, tenure: Tenure) -> bool:
         return tenure.partition.mark_is_urgent(self._sending.flights.held(tenure.at))

@@ -194,7 +194,8 @@ class Partition:
 
     def gate_at_s(self) -> float:
         """When time alone may open it."""
-        return self._waits_until_s if self._phase is Phase.CATCHING_UP and self._marked else inf
+        waits = self._phase is Phase.CATCHING_UP and self._marked and self.position >= self._target
+        return self._waits_until_s if waits else inf
 
     # ---- marks ------------------------------------------------------------------------------------------------------
 

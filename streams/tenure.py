@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from streams.checkpoint import Part
+from streams.checkpoint import Handed, Part
 from streams.deadletter import DeadLetters
 from streams.flow import (
     Answered,
@@ -102,7 +102,7 @@ class Tenure:
 
     # ---- checkpoints ------------------------------------------------------------------------------------------------
 
-    def contents(self) -> tuple[tuple[Output, ...], list[tuple[Lane, int]]]:
+    def contents(self) -> tuple[tuple[Output, ...], tuple[tuple[Lane, int], ...]]:
         """All outputs since the last checkpoint, each changed lane once, and which turns of which lanes that is."""
         outputs, self.part.outputs = self.part.outputs, []
         changed, self.part.changed = self.part.changed, {}
@@ -110,11 +110,11 @@ class Tenure:
             record = self.lanes.record(lane)
             if record is not None:
                 outputs.append(record)
-        return tuple(outputs), [(lane, lane.turned) for lane in changed.values()]
+        return tuple(outputs), tuple((lane, lane.turned) for lane in changed.values())
 
-    def became_durable(self, mark: Mark, lanes: list[tuple[Lane, int]], now_s: float) -> None:
+    def became_durable(self, mark: Mark, handed: Handed, now_s: float) -> None:
         self.partition.became_durable(mark, now_s)
-        for lane, turned in lanes:
+        for lane, turned in handed.lanes:
             lane.durable = turned
             self._wants.durable(self.at, lane, now_s)
             self.lanes.settle(lane, now_s)

@@ -1,8 +1,6 @@
 """Drives one engine by hand in virtual time: what a source, a sink and workers would do, one step at a time."""
 
 import json
-from dataclasses import replace
-from math import inf
 from typing import Any
 
 from streams.deadletter import DeadLetters
@@ -13,6 +11,7 @@ from streams.flow import (
     Assigned,
     Assignment,
     Call,
+    Cause,
     Checkpoint,
     Died,
     Drain,
@@ -36,10 +35,11 @@ from streams.flow import (
     Stop,
     Stored,
     Tick,
+    Turn,
     Written,
 )
 from streams.state import stored_of
-from tests.streams.toy import Shown, Thermostats
+from tests.streams.toy import Room, Shown, Thermostats
 
 WALL_US = 1_700_000_000_000_000
 OK = Settled(answer=Shown())
@@ -150,7 +150,9 @@ class Driver:
         assert self.engine.snapshot(self.now).partitions[-1].phase == "open"
         return at
 
-    def record(self, at: Assignment, room: str | None = "kitchen", *, raw: bytes | None = None, **event: Any) -> Record:
+    def record(
+        self, at: Assignment, /, room: str | None = "kitchen", *, raw: bytes | None = None, **event: Any
+    ) -> Record:
         offset = self.next_offset
         self.next_offset += 1
         said = {"id": f"e{offset}", "at": offset, "value": offset} | event
@@ -162,7 +164,7 @@ class Driver:
             time_us=self.now.wall_us,
         )
 
-    def event(self, at: Assignment, room: str = "kitchen", **event: Any) -> list[Effect]:
+    def event(self, at: Assignment, /, room: str = "kitchen", **event: Any) -> list[Effect]:
         return self.arrive(self.record(at, room, **event))
 
     def arrive(self, *records: Record, end: int | None = None) -> list[Effect]:
@@ -254,6 +256,18 @@ class Driver:
         return [effect.need for effect in self.of(Fetch)]
 
 
+class Hearing(Thermostats):
+    """Keeps what its lanes heard: (lane, name of the cause)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.heard: list[tuple[str, str]] = []
+
+    def turn(self, lane: Room, cause: Cause, now: Now) -> Turn[Room]:
+        self.heard.append((lane.key, type(cause).__name__))
+        return super().turn(lane, cause, now)
+
+
 def values(call: Call) -> list[int]:
     return [item.body.value for item in call.items]
 
@@ -262,13 +276,4 @@ def rooms(call: Call) -> list[str]:
     return [item.body.room for item in call.items]
 
 
-def successor(driver: Driver, at: Assignment, **kwargs: Any) -> Driver:
-    """A new process that takes over what is durable."""
-    then = Driver(flows=driver.flows, policy=driver.policy, auto=driver.auto, instance="two", **kwargs)
-    then.now = replace(driver.now)
-    then.state = dict(driver.state)
-    then.next_offset = driver.next_offset
-    return then
-
-
-__all__ = ["OK", "WALL_US", "Driver", "inf", "rooms", "successor", "values"]
+__all__ = ["OK", "WALL_US", "Driver", "Hearing", "rooms", "values"]

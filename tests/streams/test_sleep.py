@@ -1,0 +1,329 @@
+"""Lanes sleep as bytes when nothing is lost by it, and are woken by rank as tokens come."""
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from streams.flow import Call, Cause, Now, Output, Pace, Policy, Retry, Stored, Told, Turn, Waits, Want
+from streams.state import headers_of, stored_of, waits_of
+from tests.streams.driver import Driver, Hearing, rooms
+from tests.streams.toy import Room, Thermostats
+
+
+def awake(driver: Driver) -> int:
+    return driver.engine.snapshot(driver.now).lanes_awake
+
+
+def test_a_lane_sleeps_once_its_turns_are_durable_and_nothing_is_under_way() -> None:
+    driver = Driver()
+    at = driver.opened()
+    driver.auto = False
+    driver.event(at)
+    driver.run(0.05, answer=None)
+    driver.answer_all()
+    driver.run(0.5)
+    driver.write()
+    assert awake(driver) == 1, "the turn of the answer is not durable yet"
+
+    driver.run(1.5)
+    driver.write()
+    assert awake(driver) == 0
+
+
+def test_a_lane_under_way_stays_awake() -> None:
+    driver = Driver()
+    at = driver.opened()
+    driver.event(at)
+    driver.run(5, answer=None)
+
+    assert awake(driver) == 1
+
+
+def test_a_paused_account_s_lanes_sleep_but_for_those_that_are_near() -> None:
+    driver = Driver(paces={"main": Pace(), "other": Pace()})
+    at = driver.opened()
+    driver.event(at, "first")
+    driver.run(0.1, answer=None)
+    driver.answer(driver.calls[0], Retry(reason="401", counts=False), close_account_s=300.0, closed_because="401")
+
+    driver.arrive(*[driver.record(at, f"r{n}") for n in range(1_000)])
+    driver.run(5)
+
+    snapshot = driver.engine.snapshot(driver.now)
+    assert snapshot.lanes_undone == 1_001
+    assert snapshot.lanes_awake <= 4 * 32 + 1
+    assert snapshot.accounts["main"].wants_by_rank == {3: 1_001}
+
+    driver.run(900)
+    assert driver.engine.snapshot(driver.now).lanes_undone == 0
+    assert len(driver.results) == 1_001
+
+
+def test_sleepers_are_woken_by_rank() -> None:
+    driver = Driver(flow=Thermostats(limits={"set": 1}))
+    at = driver.opened()
+    driver.event(at, "first")
+    driver.run(0.1, answer=None)
+    driver.answer(driver.calls[0], Retry(reason="401", counts=False), close_account_s=30.0, closed_because="401")
+    driver.arrive(*[driver.record(at, f"r{n}", rank=5) for n in range(300)])
+    driver.arrive(driver.record(at, "worst", rank=0), driver.record(at, "bad", rank=1))
+    driver.run(2)
+    assert awake(driver) < 200
+
+    driver.effects.clear()
+    driver.run(60)
+
+    assert [rooms(call)[0] for call in driver.of(Call)][:3] == ["worst", "bad", "first"]
+
+
+def test_a_more_harmful_sleeper_is_woken_before_those_that_are_awake() -> None:
+    """The sleeper speaks first, although enough others are awake."""
+    first = Driver()
+    at = first.opened()
+    first.event(at, "worst", rank=0)
+    first.run(0.3, answer=None)
+
+    second = Driver(flow=Thermostats(limits={"set": 1}), boot_us=1_000)
+    second.next_offset = 1
+    taken = second.assign(mark=replace(first.marks[at], drained=True), state=first.state, end=200)
+    second.arrive(*[second.record(taken, f"r{n}", rank=5) for n in range(199)])
+    second.run(1.1, answer=None)
+
+    assert rooms(second.calls[0]) == ["worst"]
+
+
+def test_waking_and_sleeping_do_not_chase_each_other() -> None:
+    flow = Hearing(limits={"set": 1})
+    driver = Driver(flow=flow, paces={"main": Pace(per_second=5)})
+    at = driver.opened()
+    driver.arrive(*[driver.record(at, f"r{n}") for n in range(400)])
+
+    driver.run(120)
+
+    assert len(driver.results) == 400
+    assert len([cause for _, cause in flow.heard if cause == "Woken"]) <= 400
+
+
+def test_a_restored_lane_hears_restored_before_anything_else_and_once() -> None:
+    first = Driver()
+    at = first.opened()
+    first.event(at, value=1)
+    first.run(0.3, answer=None)
+
+    flow = Hearing()
+    second = Driver(flow=flow, boot_us=1_000)
+    second.next_offset = 1
+    taken = second.assign(mark=first.marks[at], state=first.state)
+    second.event(taken, value=2)
+    second.event(taken, value=3)
+
+    assert [cause for _, cause in flow.heard] == ["Restored", "Arrived", "Arrived"]
+
+
+def test_a_done_lane_of_a_predecessor_is_not_told_that_it_was_restored() -> None:
+    flow = Hearing()
+    driver = Driver(flow=flow)
+    at = driver.opened(state={"kitchen": Stored(value=flow.store(Room(key="kitchen", heard=1)).value)})
+    driver.event(at)
+
+    assert [cause for _, cause in flow.heard] == ["Arrived"]
+
+
+def test_a_cold_lane_is_never_decoded() -> None:
+    loaded: list[str] = []
+
+    class Loading(Thermostats):
+        def load(self, key: str, stored: bytes | None) -> Room:
+            loaded.append(key)
+            return super().load(key, stored)
+
+    flow = Loading()
+    value = flow.store(Room(key="r", heard=1)).value
+    driver = Driver(flow=flow)
+    at = driver.opened(state={f"r{n}": Stored(value=value) for n in range(100)})
+    driver.event(at, "r5")
+    driver.run(5)
+
+    assert loaded == ["r5"]
+
+
+def test_a_sleeping_lane_that_is_done_costs_its_bytes_and_a_place_in_a_dict() -> None:
+    driver = Driver(policy=Policy(max_awake=5))
+    at = driver.opened()
+    for start in range(0, 2_000, 100):
+        driver.arrive(*[driver.record(at, f"r{start + n}") for n in range(100)])
+        driver.run(2)
+
+    lanes = next(iter(driver.engine._tenures.values())).lanes
+    assert len(lanes) == 2_000
+    assert (len(lanes.rests), len(lanes.awake)) == (0, 0)
+    per_lane = (sys.getsizeof(lanes._values) + sum(map(sys.getsizeof, lanes._values))) / len(lanes)
+    assert per_lane < 150
+
+
+def test_tells_take_their_turn_in_the_same_checkpoint() -> None:
+    driver = Driver(auto=False)
+    at = driver.assign()
+    driver.write()
+    driver.run(1.2, answer=None)
+    driver.event(at, "kitchen", zone="north")
+    driver.run(0.2, answer=None)
+
+    outputs = driver.checkpoints[-1].outputs[at]
+    assert {b"kitchen", b"zone:north"} <= {output.key for output in outputs if output.topic == "rooms"}
+
+
+def test_told_from_outside_reaches_the_lane_that_is_known() -> None:
+    driver = Driver()
+    at = driver.opened()
+    driver.event(at)
+    driver.run(0.5)
+    driver.feed(Told(lane="kitchen", message="hello"))
+    driver.feed(Told(lane="unknown", message="hello"))
+    driver.run(0.5)
+
+    assert driver.results == [("e0", "APPLIED"), ("hello", "HEARD")]
+
+
+class Forgetful(Thermostats):
+    """Stores nothing once its lane has been told twice."""
+
+    def store(self, lane: Room) -> Stored:
+        return Stored(value=None) if lane.heard >= 2 else super().store(lane)
+
+
+def test_a_lane_that_is_as_new_leaves_a_tombstone_only_where_it_had_been_stored() -> None:
+    driver = Driver(flow=Forgetful())
+    at = driver.opened()
+    for _ in range(2):
+        driver.event(at, "kitchen", zone="north")
+        driver.run(0.5)
+
+    of_zone = [value is None for key, value in driver.topics["rooms"] if key == b"zone:north"]
+    assert of_zone == [False, True]
+
+    fresh = Driver(flow=Forgetful())
+    at = fresh.opened()
+    fresh.arrive(*[fresh.record(at, "kitchen", zone="north") for _ in range(2)])
+    fresh.run(0.5)
+    assert b"zone:north" not in [key for key, _ in fresh.topics["rooms"]]
+
+
+def test_a_lane_whose_record_would_say_the_same_is_not_written_again() -> None:
+    driver = Driver()
+    at = driver.opened()
+    driver.event(at, "kitchen", id="same", at=1, device="heat")
+    driver.run(0.5, answer=None)
+    before = len(driver.topics["rooms"])
+
+    driver.event(at, "kitchen", id="same", at=1, device="heat")
+    driver.run(0.5, answer=None)
+
+    assert len(driver.topics["rooms"]) == before
+
+
+def test_a_lane_that_is_undone_and_stores_nothing_is_a_bug() -> None:
+    class Losing(Thermostats):
+        def store(self, lane: Room) -> Stored:
+            return Stored(value=None, undone=True)
+
+    driver = Driver(flow=Losing())
+    at = driver.opened()
+    with pytest.raises(ValueError, match="would be lost"):
+        driver.event(at)
+
+
+def test_headers_say_what_a_cold_lane_waits_for_and_come_back_as_they_were() -> None:
+    stored = Stored(
+        value=b"v",
+        undone=True,
+        due_us=17,
+        waits=(Waits(account="main", rank=3, since_us=5), Waits(account="o p", rank=0, since_us=9)),
+    )
+
+    headers = headers_of(stored)
+    assert headers == (("undone", b"1"), ("due", b"17"), ("waits", b"main 3 5;o p 0 9"))
+    assert stored_of(b"v", headers) == stored
+    assert stored_of(b"v", ()) == Stored(value=b"v")
+
+
+def test_waits_are_the_worst_rank_and_the_oldest_age_of_each_account() -> None:
+    def want(slot: str, account: str, rank: int, since_us: int) -> Want:
+        return Want(slot=slot, account=account, kind="k", rank=rank, since_us=since_us, body=None)
+
+    wants = (want("a", "y", 4, 10), want("b", "x", 2, 30), want("c", "y", 5, 3))
+
+    assert waits_of(wants) == (Waits(account="x", rank=2, since_us=30), Waits(account="y", rank=4, since_us=3))
+
+
+def test_state_goes_to_the_partition_number_of_the_input() -> None:
+    driver = Driver()
+    at = driver.opened(partition=0)
+    driver.event(at)
+    driver.run(0.5)
+    outputs: list[Output] = [o for c in driver.written for each in c.outputs.values() for o in each]
+
+    assert {output.partition for output in outputs if output.topic == "rooms"} == {0}
+    assert {output.partition for output in outputs if output.topic == "settings"} == {None}
+
+
+class Stuck(Thermostats):
+    """Says it is undone and never what it waits for."""
+
+    def turn(self, lane: Room, cause: Cause, now: Now) -> Turn[Room]:
+        return replace(super().turn(lane, cause, now), wants=())
+
+
+def test_an_undone_lane_that_nothing_explains_gets_one_more_turn_and_then_the_process_fails() -> None:
+    driver = Driver(flow=Stuck(), policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.event(at)
+
+    driver.run(59)
+    assert driver.notices == []
+
+    driver.run(20)
+    assert "nothing will wake it" in str(driver.notices[0].fields["reason"])
+    assert driver.stops == []
+
+    driver.run(80)
+    assert "lane kitchen is undone" in driver.stops[0].reason
+
+
+def test_lag_without_progress_is_said_and_then_fatal() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.arrive(driver.record(at), end=1_000)
+
+    driver.run(80)
+    assert driver.notices[0].event == "partition_stalled"
+    assert driver.stops == []
+
+    driver.run(80)
+    assert driver.stops[0].failed
+    assert "does not move" in driver.stops[0].reason
+
+
+def test_lag_that_a_missing_schema_explains_is_said_again_and_never_fatal() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.event(at, schema=7)
+
+    driver.run(400)
+
+    assert driver.stops == []
+    assert len(driver.notices) >= 2
+    assert "records wait for 7" in str(driver.notices[0].fields["reason"])
+
+
+def test_a_quiet_partition_is_no_stall_when_records_come_at_last() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.run(500)
+    records: list[Any] = [driver.record(at)]
+    driver.arrive(*records, end=3)
+    driver.run(50)
+
+    assert driver.notices == []
