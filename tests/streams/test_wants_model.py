@@ -1,0 +1,216 @@
+"""Wants and lanes against a list: whatever comes in whatever order, one token takes what a plain list would take."""
+
+from dataclasses import dataclass, field
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from streams.flow import Assignment, Pace, Policy, Retry, Want
+from streams.lane import Lane, Pending, Rest
+from streams.state import waits_of
+from streams.wants import Wants
+
+AT = (Assignment(topic="in", partition=0, epoch=1), Assignment(topic="in", partition=1, epoch=2))
+LANES = [(at, f"{at.partition}{name}") for at in AT for name in "abc"]
+SLOTS = ("s", "t")
+LIMITS = {"k": 3, "single": 1}
+STEP_S = 10.0
+
+
+@dataclass
+class Row:
+    """One want as a plain list keeps it."""
+
+    at: Assignment
+    lane: str
+    want: Want
+    said_in: int
+    not_before_s: float = 0.0
+    alone: bool = False
+    attempts: int = 0
+
+    @property
+    def harm(self) -> tuple[int, float]:
+        rank, since_us = self.want.rank, self.want.since_us
+        return (0, since_us) if rank == 0 else (1, since_us + rank * STEP_S * 1e6)
+
+
+@dataclass
+class Left:
+    """One call under way: what the engine took, and what the list says of it."""
+
+    taken: list[Pending]
+    rows: list[Row]
+    keys: set[object] = field(default_factory=set)
+
+
+class WantsAgainstAList(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_s = 0.0
+        self.wants = Wants(Policy(age_step_s=STEP_S, retry_budget=10_000), {"x": Pace(), "y": Pace()})
+        self.lanes = {name: Lane(name, None) for _, name in LANES}
+        self.rows: list[Row] = []
+        self.open: set[Assignment] = set()
+        self.left: list[Left] = []
+
+    # ---- what happens -----------------------------------------------------------------------------------------------
+
+    @rule(
+        which=st.sampled_from(LANES),
+        said=st.dictionaries(
+            st.sampled_from(SLOTS),
+            st.tuples(
+                st.sampled_from("xy"),
+                st.sampled_from(sorted(LIMITS)),
+                st.integers(0, 4),
+                st.integers(0, 60),
+                st.sampled_from(["", "e", "f"]),
+                st.booleans(),
+            ),
+        ),
+    )
+    def a_lane_says_what_it_wants(
+        self, which: tuple[Assignment, str], said: dict[str, tuple[str, str, int, int, str, bool]]
+    ) -> None:
+        at, name = which
+        lane = self.lanes[name]
+        lane.turned += 1
+        wants = tuple(
+            Want(
+                slot=slot, account=account, kind=kind, rank=rank, since_us=since_s * 1_000_000, body=(rank, since_s),
+                exclusive=(key,) if key else (), once=once,
+            )
+            for slot, (account, kind, rank, since_s, key, once) in said.items()
+        )  # fmt: skip
+        lane.said = wants
+        self.wants.say(at, lane, wants, LIMITS.__getitem__, self.now_s)
+        before = {row.want.slot: row for row in self.rows if row.lane == name}
+        self.rows = [row for row in self.rows if row.lane != name]
+        self.rows.extend(self._renewed(before.get(want.slot), at, lane, want) for want in wants)
+
+    def _renewed(self, old: Row | None, at: Assignment, lane: Lane, want: Want) -> Row:
+        row = Row(at=at, lane=lane.key, want=want, said_in=lane.turned)
+        if old is not None and want.once and old.want.body == want.body:
+            row.said_in = old.said_in
+        if old is not None and old.want.since_us == want.since_us:
+            row.not_before_s, row.alone, row.attempts = old.not_before_s, old.alone, old.attempts
+        return row
+
+    @rule(which=st.sampled_from(LANES))
+    def a_lane_becomes_durable(self, which: tuple[Assignment, str]) -> None:
+        lane = self.lanes[which[1]]
+        lane.durable = lane.turned
+        self.wants.durable(which[0], lane, self.now_s)
+
+    @rule(at=st.sampled_from(AT))
+    def a_partition_opens(self, at: Assignment) -> None:
+        if at not in self.open:
+            self.open.add(at)
+            self.wants.admit(at, (), self.now_s)
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 5.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.wants.advance(self.now_s)
+
+    @rule(account=st.sampled_from("xy"))
+    def a_token_comes(self, account: str) -> None:
+        expected = self._expected(account)
+        taken = self.wants.take(account, self.now_s)
+        assert [_key(row.at, row.lane, row.want) for row in expected] == [
+            _key(pending.at, pending.lane.key, pending.want) for pending in taken
+        ]
+        for row, pending in zip(expected, taken, strict=True):
+            assert self.wants.attempt(pending) == 1 or row.attempts
+        if taken:
+            keys = {key for row in expected for key in _keys(row)}
+            self.left.append(Left(taken=taken, rows=expected, keys=keys))
+
+    @precondition(lambda self: self.left)
+    @rule(data=st.data())
+    def a_call_is_answered(self, data: st.DataObject) -> None:
+        left = self.left.pop(data.draw(st.integers(0, len(self.left) - 1)))
+        for pending, row in zip(left.taken, left.rows, strict=True):
+            self.wants.release(_keys(row), self.now_s)
+            wait_s = data.draw(st.sampled_from([None, 0.0, 2.0]))
+            if wait_s is None:
+                self.wants.again(pending, self.now_s)
+                continue
+            alone = data.draw(st.booleans())
+            said = Retry(reason="busy", after_s=wait_s, alone=alone)
+            self.wants.retry(pending, said, row.attempts + 1, self.now_s, counts=True)
+            now = next((r for r in self.rows if (r.lane, r.want.slot) == (row.lane, row.want.slot)), None)
+            if now is not None and pending.lane.pending.get(row.want.slot) is pending:
+                now.not_before_s, now.alone, now.attempts = self.now_s + wait_s, alone, row.attempts + 1
+
+    # ---- what a list says -------------------------------------------------------------------------------------------
+
+    def _busy(self) -> set[object]:
+        return {key for left in self.left for key in left.keys}
+
+    def _ready(self, row: Row, busy: set[object]) -> bool:
+        if row.at not in self.open or row.not_before_s > self.now_s or busy & set(_keys(row)):
+            return False
+        return not row.want.once or self.lanes[row.lane].durable >= row.said_in
+
+    def _expected(self, account: str) -> list[Row]:
+        """The most harmful ready one, and the next of its kind, no two with one key."""
+        busy = self._busy()
+        # of equal harm, the one that has stood there longer; the engine's ticket says which that is
+        order = {id(row): self._ticket(row) for row in self.rows}
+        mine = sorted((r for r in self.rows if r.want.account == account), key=lambda r: (r.harm, order[id(r)]))
+        first = next((row for row in mine if self._ready(row, busy)), None)
+        taken: list[Row] = []
+        for row in mine:
+            same = first is not None and (row.want.kind, row.alone) == (first.want.kind, first.alone)
+            limit = 1 if row.alone else LIMITS[row.want.kind]
+            if same and len(taken) < limit and self._ready(row, busy):
+                taken.append(row)
+                busy |= set(_keys(row))
+        return taken
+
+    def _ticket(self, row: Row) -> int:
+        return self.lanes[row.lane].pending[row.want.slot].ticket
+
+    # ---- always -----------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def nothing_under_way_shares_a_key(self) -> None:
+        keys = [key for left in self.left for row in left.rows for key in set(_keys(row))]
+        assert len(keys) == len(set(keys))
+
+    @invariant()
+    def all_that_wait_are_counted(self) -> None:
+        for name, account in self.wants.accounts.items():
+            rows = [row for row in self.rows if row.want.account == name]
+            assert sum(account.tally.by_rank.values()) == len(rows)
+            ready = [p for lane in self.lanes.values() for p in lane.pending.values() if p.where.name == "READY"]
+            assert account.ready == sum(pending.want.account == name for pending in ready)
+            assert sum(queue.ready for queue in account.queues.values()) == account.ready
+
+    @rule(which=st.sampled_from(LANES))
+    def a_lane_sleeps_and_wakes(self, which: tuple[Assignment, str]) -> None:
+        """What it went through is kept, whether or not it slept in between."""
+        at, name = which
+        lane = self.lanes[name]
+        pending = list(lane.pending.values())
+        if not pending or any(p.where.name == "FLYING" or p.want.once for p in pending):
+            return
+        rest = Rest(at, name, True, None, waits_of(lane.said), restored=False)
+        self.wants.rest(rest, lane, self.now_s)
+        self.wants.rise(rest)
+        self.wants.say(at, lane, lane.said, LIMITS.__getitem__, self.now_s)
+
+
+def _keys(row: Row) -> tuple[object, ...]:
+    return (("in", row.lane, row.want.slot), *row.want.exclusive)
+
+
+def _key(at: Assignment, lane: str, want: Want) -> tuple[object, ...]:
+    return (at, lane, want)
+
+
+TestWantsAgainstAList = WantsAgainstAList.TestCase
+TestWantsAgainstAList.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
