@@ -241,7 +241,7 @@ class Api:
             return Order(act=lambda _: (self.market.unit(seller.name, unit_id, query), []), unit_ids=(unit_id,))
         if kind is Kind.DELETE:
             return Order(act=lambda _: (self.market.delete(seller.name, unit_id, query), []), unit_ids=(unit_id,))
-        change = change_of(request.body, query.storefront, self.market.strictness)
+        change = change_of(request.body)
         if isinstance(change, Problem):
             return change
         return Order(

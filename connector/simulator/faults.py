@@ -4,7 +4,6 @@ A fault has a *match* (which calls) and a *mishap* (what happens). Of the mishap
 wins; mishaps of single units add up. The same seed and the same calls give the same faults.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -119,12 +118,10 @@ class Refuse:
     name_field: bool = True  # False = the refusal does not say which field it was
     key: str | None = None
 
-    def refusal(self, unit_id: int) -> Problem | Mapping[str, object]:
-        if self.key is not None:
-            return {"id_unit": unit_id, "status_code": self.status, "key": self.key, "message": self.message}
+    def problem(self) -> Problem:
         named = self.field is not None and self.name_field
         errors = (FieldError(self.field or "", self.message),) if named else ()
-        return Problem(status=self.status, type=self.type, message=self.message, errors=errors)
+        return Problem(status=self.status, type=self.type, message=self.message, errors=errors, key=self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +207,7 @@ class Doom:
     units: tuple[Fault, ...] = ()
     names: tuple[str, ...] = ()
 
-    def refusal(self, unit_id: int, change: Change) -> Problem | Mapping[str, object] | None:
+    def refusal(self, unit_id: int, change: Change) -> Problem | None:
         """Part of ``market.Meddler``."""
         for fault in self.units:
             mishap = fault.mishap
@@ -219,7 +216,7 @@ class Doom:
                 and _hits_unit(fault, unit_id)
                 and (mishap.field is None or mishap.field in change)
             ):
-                return mishap.refusal(unit_id)
+                return mishap.problem()
         return None
 
     def altered(self, unit_id: int, change: Change) -> Change:

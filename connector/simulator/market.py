@@ -4,7 +4,6 @@ The fields of one item are taken all or none. Units that share an offer id share
 the marketplace takes for that is unknown.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -32,8 +31,8 @@ SHARED_FIELDS: Final = frozenset({"amount", "id_warehouse"})
 class Meddler(Protocol):
     """What may stand between an item that obeys the rules and its being accepted: faults of single units."""
 
-    def refusal(self, unit_id: int, change: Change) -> Problem | Mapping[str, object] | None:
-        """Why this item is refused although it is right; a mapping is an entry of a 207 word for word."""
+    def refusal(self, unit_id: int, change: Change) -> Problem | None:
+        """Why this item is refused although it is right."""
         ...
 
     def altered(self, unit_id: int, change: Change) -> Change:
@@ -101,15 +100,10 @@ class Market:
     def patch(
         self, seller: str, unit_id: int, query: UnitQuery, change: Change, occasion: Occasion
     ) -> tuple[Answer, list[RawWrite]]:
-        """``PATCH /units/{id_unit}``, of a change that has a valid form."""
-        unit = self.catalogue.own_unit(seller, query.storefront, unit_id)
-        if unit is None:
-            return not_found("Unit").answer(), []
-        refusal = _relation_problem(unit, change) or occasion.meddler.refusal(unit_id, change)
-        if isinstance(refusal, Problem):
-            return refusal.answer(), []
-        if refusal is not None:
-            return Answer(status=int(str(refusal["status_code"])), body=orjson.dumps(refusal)), []
+        """``PATCH /units/{id_unit}``."""
+        unit = self._admit(seller, query.storefront, unit_id, change, occasion.meddler)
+        if isinstance(unit, Problem):
+            return unit.answer(), []
         writes = self._apply(unit, change, occasion, iso(occasion.now.wall_us))
         return _one(unit, query), writes
 
@@ -118,30 +112,31 @@ class Market:
     ) -> tuple[Answer, list[RawWrite]]:
         """``POST /units/bulk``: 207, an entry for each item in the order of the call."""
         now_iso = iso(occasion.now.wall_us)
-        entries: list[Mapping[str, object]] = []
+        entries: list[dict[str, object]] = []
+        statuses: list[int] = []
         writes: list[RawWrite] = []
         for item in items:
-            unit = self.catalogue.own_unit(seller, query.storefront, item.unit_id)
-            refusal = self._item_refusal(unit, item, query.storefront, occasion.meddler)
-            if refusal is not None or unit is None:
-                entries.append(refusal or {})
+            unit = self._admit(seller, query.storefront, item.unit_id, item.data, occasion.meddler)
+            if isinstance(unit, Problem):
+                entries.append(unit.item(item.unit_id))
+                statuses.append(unit.status)
                 continue
             writes += self._apply(unit, item.data, occasion, now_iso)
             entries.append({"id_unit": unit.id, "status_code": 200, "unit": unit.body(query.embedded)})
-        statuses = tuple(int(str(entry["status_code"])) for entry in entries)
-        return Answer(status=207, body=orjson.dumps({"data": entries}), item_statuses=statuses), writes
+            statuses.append(200)
+        return Answer(status=207, body=orjson.dumps({"data": entries}), item_statuses=tuple(statuses)), writes
 
-    def _item_refusal(
-        self, unit: Unit | None, item: BulkItem, storefront: str, meddler: Meddler
-    ) -> Mapping[str, object] | None:
+    def _admit(self, seller: str, storefront: str, unit_id: int, change: Change, meddler: Meddler) -> Unit | Problem:
+        """The unit that is to be changed, or why it may not be."""
+        unit = self.catalogue.own_unit(seller, storefront, unit_id)
         if unit is None:
-            return not_found("Unit").item(item.unit_id)
+            return not_found("Unit")
         refusal = (
-            change_problem(item.data, storefront, self.strictness)
-            or _relation_problem(unit, item.data)
-            or meddler.refusal(item.unit_id, item.data)
+            change_problem(change, storefront, self.strictness)
+            or _relation_problem(unit, change)
+            or meddler.refusal(unit_id, change)
         )
-        return refusal.item(item.unit_id) if isinstance(refusal, Problem) else refusal
+        return refusal or unit
 
     def _apply(self, unit: Unit, sent: Change, occasion: Occasion, now_iso: str) -> list[RawWrite]:
         stored = occasion.meddler.altered(unit.id, sent)

@@ -50,6 +50,7 @@ class Problem:
     type: str
     message: str
     errors: tuple[FieldError, ...] = ()
+    key: str | None = None  # as an item of a 207: an internal error, which has a key and no list of fields
 
     def answer(self, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
         """The refusal of a whole call."""
@@ -58,6 +59,8 @@ class Problem:
 
     def item(self, unit_id: int) -> dict[str, object]:
         """The refusal of one item of a bulk call, which has no problem type."""
+        if self.key is not None:
+            return {"id_unit": unit_id, "status_code": self.status, "key": self.key, "message": self.message}
         return {
             "id_unit": unit_id,
             "status_code": self.status,

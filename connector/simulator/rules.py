@@ -39,7 +39,7 @@ from connector.simulator.reference import (
 
 T = TypeVar("T")
 Change = Mapping[str, object]
-"""Fields of a unit to be changed, each of a valid form."""
+"""Fields of a unit to be changed, by their names in requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,14 +175,14 @@ def parse(body: bytes) -> object | Problem:
     return parsed
 
 
-def change_of(body: bytes, storefront: str, strictness: Strictness) -> Change | Problem:
-    """The body of ``PATCH /units/{id_unit}``."""
+def change_of(body: bytes) -> Change | Problem:
+    """The body of ``PATCH /units/{id_unit}``; its values are not yet checked."""
     data = parse(body)
     if isinstance(data, Problem):
         return data
     if not isinstance(data, dict):
         return invalid(FieldError("body", "must be an object"))
-    return change_problem(data, storefront, strictness) or data
+    return data
 
 
 def bulk_items(body: bytes) -> list[BulkItem] | Problem:

@@ -164,12 +164,13 @@ class Connection(asyncio.Protocol):
         if isinstance(event, h11.Request):
             self._request, self._body, self._body_bytes = event, [], 0
         elif isinstance(event, h11.Data):
-            self._body.append(bytes(event.data))
             self._body_bytes += len(event.data)
+            if self._body_bytes <= MAX_BODY_BYTES:
+                self._body.append(bytes(event.data))
+        elif isinstance(event, h11.EndOfMessage) and self._request is not None:
             if self._body_bytes > MAX_BODY_BYTES:
                 self._refuse(413)
                 return False
-        elif isinstance(event, h11.EndOfMessage) and self._request is not None:
             self._answer(self._whole(self._request))
         return True
 

@@ -125,6 +125,11 @@ class Simulator:
         """Everything that has happened so far."""
         return self._in_thread(self._api.recorder.view)
 
+    @property
+    def complaints(self) -> tuple[Exception, ...]:
+        """What the inspector found so far, and the simulator's own mistakes."""
+        return tuple(self._server.complaints)
+
     def state(self) -> Mapping[int, dict[str, object]]:
         """Every unit as answers show it, by id."""
         return self._in_thread(lambda: state(self._api.market.catalogue))
