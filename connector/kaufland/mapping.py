@@ -13,6 +13,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from connector.kaufland.models import (
+    BulkAnswer,
     BulkEntry,
     ErrorAnswer,
     OneUnit,
@@ -112,16 +113,24 @@ def read_bulk(body: bytes | None) -> dict[int, BulkEntry | None] | None:
 
     An entry that cannot be read, or names no unit, is left out: its unit is then one that the answer lacks.
     """
+    whole = _read(BulkAnswer, body)
+    listed = whole.data if whole is not None else _readable_entries(body)
+    if listed is None:
+        return None
+    entries: dict[int, BulkEntry | None] = {}
+    for entry in listed:
+        same = entry.id_unit not in entries or entries[entry.id_unit] == entry
+        entries[entry.id_unit] = entry if same else None
+    return entries
+
+
+def _readable_entries(body: bytes | None) -> list[BulkEntry] | None:
+    """Entry by entry, where the answer as a whole breaks the contract."""
     answer = _json(body)
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         return None
-    entries: dict[int, BulkEntry | None] = {}
-    for raw in answer["data"]:
-        entry = _checked(BulkEntry, raw)
-        if entry is not None:
-            same = entry.id_unit not in entries or entries[entry.id_unit] == entry
-            entries[entry.id_unit] = entry if same else None
-    return entries
+    entries = (_checked(BulkEntry, raw) for raw in answer["data"])
+    return [entry for entry in entries if entry is not None]
 
 
 def read_error(body: bytes | None) -> ErrorAnswer | None:
@@ -178,8 +187,12 @@ def _of_product(answer: UnitAnswer, ean: str) -> bool:
 
 
 def _read(model: type[M], body: bytes | None) -> M | None:
-    value = _json(body)
-    return _checked(model, value) if value is not None else None
+    if not body:
+        return None
+    try:
+        return model.model_validate_json(body)
+    except ValidationError:
+        return None
 
 
 def _json(body: bytes | None) -> Any:

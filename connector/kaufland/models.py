@@ -13,6 +13,7 @@ _MAX_PRICE = (
     2_500_000_000  # the highest ceiling of any currency, in minor units; each storefront's own is reference data
 )
 
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 UnitId = Annotated[int, Field(ge=1, lt=2**63)]
 
 
@@ -45,9 +46,9 @@ class UnitAnswer(_Read):
     status: str | None = None
     currency: str | None = None
     condition: str | int | None = None
-    listing_price: int | None = None
-    amount: int | None = None
-    handling_time: int | None = None
+    listing_price: Int64 | None = None
+    amount: Int64 | None = None
+    handling_time: Int64 | None = None
     id_offer: str | None = None
     storefront: str | None = None
     fulfillment_type: str | None = None
@@ -97,12 +98,10 @@ class BulkEntry(_Read):
     errors: list[ErrorDetail] = Field(default_factory=list)
 
 
-class PingData(_Read):
-    message: str
+class BulkAnswer(_Read):
+    """``UnitsBulkUpdateResponse``."""
 
-
-class PingAnswer(_Read):
-    data: PingData
+    data: list[BulkEntry]
 
 
 class StorefrontsAnswer(_Read):

@@ -56,9 +56,9 @@ class Parted(StrEnum):
     LATE = "late"  # from ALONE_FROM_ATTEMPT on
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Row:
-    """One row of the table. ``close_s``: nothing but a probe for so long."""
+    """One row of the table, compared by identity. ``close_s``: nothing but a probe for so long."""
 
     name: str
     end: End
