@@ -49,6 +49,15 @@ class Code(StrEnum):
     ACCEPTED_NOT_APPLIED = "ACCEPTED_NOT_APPLIED"
     GAVE_UP = "GAVE_UP"
     LOOKUP_REFUSED = "LOOKUP_REFUSED"
+    # dead letters: what cannot be read
+    KEY_MISSING = "KEY_MISSING"
+    KEY_MALFORMED = "KEY_MALFORMED"
+    NOT_AVRO = "NOT_AVRO"
+    SCHEMA_UNKNOWN = "SCHEMA_UNKNOWN"
+    SCHEMA_UNUSABLE = "SCHEMA_UNUSABLE"
+    SCHEMA_INCOMPATIBLE = "SCHEMA_INCOMPATIBLE"
+    MALFORMED_VALUE = "MALFORMED_VALUE"
+    DECIMAL_NOT_EXACT = "DECIMAL_NOT_EXACT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +187,37 @@ TABLE: Mapping[Code, Words] = {
         sentence="The marketplace refused to look up EAN {ean} on storefront {storefront}: {message}",
         advice="Check that the storefront is activated for the account, then replay this position.",
     ),
+    Code.KEY_MISSING: Words(
+        sentence="The record has no key", advice="Key the topic by EAN: run the rekey stage before the connector."
+    ),
+    Code.KEY_MALFORMED: Words(
+        sentence="The record's key is not text in the configured format",
+        advice="Check topics.key_format, and what the producer writes as key.",
+    ),
+    Code.NOT_AVRO: Words(
+        sentence="The value is not Avro in Confluent's wire format",
+        advice="Let the producer use a schema-registry serializer, then send the record again.",
+    ),
+    Code.SCHEMA_UNKNOWN: Words(
+        sentence="The schema registry does not know the value's schema",
+        advice="Check that producer and connector use the same registry, then redrive the dead letter.",
+    ),
+    Code.SCHEMA_UNUSABLE: Words(
+        sentence="The value's schema cannot be read with",
+        advice="Correct the producer's schema; see the record's text.",
+    ),
+    Code.SCHEMA_INCOMPATIBLE: Words(
+        sentence="The value's schema does not resolve to OfferChanged",
+        advice="Compare the producer's schema with schemas/offer_changed.v1.avsc.",
+    ),
+    Code.MALFORMED_VALUE: Words(
+        sentence="The value does not follow its own schema",
+        advice="Look for a producer that mixes up schemas; the bytes are in the dead letter.",
+    ),
+    Code.DECIMAL_NOT_EXACT: Words(
+        sentence="A decimal does not fit decimal(18,4) exactly",
+        advice="Round at the source, where the rule of rounding is known.",
+    ),
 }
 
 
@@ -193,7 +233,7 @@ def document() -> str:
     head = [
         "# Codes",
         "",
-        "Every code of `offer-results` and `offers-not-found`. Names in braces are filled with the offending values.",
+        "Every code of results, not-found rows and dead letters. Names in braces are filled with the offending values.",
         "",
         "| code | what it says | what to do |",
         "| --- | --- | --- |",

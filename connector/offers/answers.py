@@ -243,7 +243,7 @@ class _Ledger:
         self._entries = {e.result_id: e for e in lane.entries}
         for result_id in {c.result_id for c in update.carried}:
             if (entry := self._entries.get(result_id)) is not None:
-                self._entries[result_id] = replace(entry, sent=self._sent(entry))
+                self._entries[result_id] = replace(entry, sent=self._sent(entry), resolved_unit_id=unit.unit_id)
 
     def lane(self) -> OfferLane:
         return replace(

@@ -106,7 +106,7 @@ class Entry:
     refused: str | None = None  # code, when the event as a whole is refused
     problem: Problem | None = None  # of the first field that ended badly
     sent: Sent | None = None
-    resolved_unit_id: int | None = None
+    resolved_unit_id: int | None = field(default=None, compare=False)  # found anew at each turn
     one_by_one: bool = False  # its fields were refused together, and nothing said which
     proved_again: bool = False  # its unit was gone once already
 

@@ -3,6 +3,7 @@
 Nothing undone is lost on the way, so the log below the position is never needed again.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
@@ -72,8 +73,27 @@ def _unit_state(unit: KnownUnit, terms: Terms) -> UnitState:
         unit_status=unit.status,
         fulfilled_by_marketplace=unit.fulfilled_by_marketplace,
         proved_at_us=unit.proved_at_us,
-        fields=tuple(_field_state(name, fact, currency, exponent) for name, fact in unit.facts.items()),
+        fields=tuple(_field_states(unit, currency, exponent)),
     )
+
+
+_WITHOUT_EFFECT = ""
+"""Stands for the event_id of an event that was accepted without effect."""
+
+
+def _field_states(unit: KnownUnit, currency: str | None, exponent: int) -> Iterator[FieldState]:
+    """One event often sets every field: its id is written with the first of them only."""
+    named: dict[int | None, str | None] = {}
+    for name, fact in unit.facts.items():
+        state = _field_state(name, fact, currency, exponent)
+        offset = state.input_offset
+        if offset is not None and fact.event_id is None:
+            state = replace(state, event_id=_WITHOUT_EFFECT)
+        elif offset is not None and named.get(offset) == fact.event_id:
+            state = replace(state, event_id=None)
+        else:
+            named[offset] = fact.event_id
+        yield state
 
 
 def _field_state(name: Field, fact: Fact, currency: str | None, exponent: int) -> FieldState:
@@ -104,8 +124,24 @@ def _known_unit(unit: UnitState, terms: Terms) -> KnownUnit:
         status=unit.unit_status,
         fulfilled_by_marketplace=unit.fulfilled_by_marketplace,
         proved_at_us=unit.proved_at_us,
-        facts={_FIELDS[field.field]: _fact(field, exponent) for field in unit.fields if field.field in _FIELDS},
+        facts=_facts(unit, exponent),
     )
+
+
+def _facts(unit: UnitState, exponent: int) -> dict[Field, Fact]:
+    facts: dict[Field, Fact] = {}
+    named: dict[int | None, str | None] = {}
+    for state in unit.fields:
+        if state.field in _FIELDS:
+            fact = _fact(state, exponent)
+            if fact.order is None or state.event_id == _WITHOUT_EFFECT:
+                fact = replace(fact, event_id=None)
+            elif state.event_id is None:
+                fact = replace(fact, event_id=named.get(state.input_offset))
+            else:
+                named[state.input_offset] = state.event_id
+            facts[_FIELDS[state.field]] = fact
+    return facts
 
 
 def _fact(state: FieldState, exponent: int) -> Fact:

@@ -105,7 +105,7 @@ def flow_of(
     )
 
 
-def unit(  # noqa: PLR0913
+def unit(
     unit_id: int,
     storefront: str = "de",
     condition: Condition = Condition.NEW,

@@ -1,0 +1,417 @@
+"""Which unit is meant: four outcomes, never a guess, and a clock for what may only not be visible yet."""
+
+from decimal import Decimal
+from itertools import product
+from typing import Any
+
+import pytest
+
+from connector.codes import Code
+from connector.events import Status
+from connector.marketplace import Condition, FieldError, Refused, Unit
+from connector.offers.policy import OfferPolicy
+from streams.flow import Answered, Lost, Settled
+from tests.connector.offers.shop import AT, DE, EAN, OTHER_EAN, Shop, flow_of, unit
+
+CONDITIONS = [c for c in Condition if c is not Condition.UNKNOWN]
+
+
+def missed(shop: Shop, *others: Unit) -> None:
+    """Looked up, and again after the grace."""
+    shop.found(*others)
+    shop.pass_s(60)
+    shop.found(*others)
+
+
+# ---- the triple -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("wanted", "there"), list(product(CONDITIONS, CONDITIONS)))
+def test_a_unit_of_another_condition_is_never_written(wanted: Condition, there: Condition) -> None:
+    shop = Shop(flow_of(), reload=False)
+
+    shop.event(stock=9, condition=wanted.value)
+    shop.found(unit(7, condition=there))
+
+    assert ("update:de" in shop.kinds) == (wanted is there)
+
+
+def test_a_unit_of_another_storefront_is_never_written() -> None:
+    shop = Shop(flow_of(AT))
+
+    shop.event(stock=9, target_id="shop-at")
+    shop.found(unit(7, "de"), storefront="at")
+
+    assert "update:de" not in shop.kinds
+    assert "update:at" not in shop.kinds
+
+
+def test_a_unit_of_another_ean_is_never_written() -> None:
+    shop = Shop(flow_of())
+
+    shop.event(stock=9)
+    shop.found(unit(7, eans=(OTHER_EAN,)))
+
+    assert "update:de" not in shop.kinds
+
+
+def test_a_unit_whose_product_names_our_ean_in_another_form_is_ours() -> None:
+    shop = Shop(flow_of())
+
+    shop.event(stock=9)
+    shop.found(unit(7, eans=("0" + EAN,)))
+
+    assert "update:de" in shop.kinds
+
+
+def test_unknown_conditions_match_nothing() -> None:
+    shop = Shop(flow_of())
+
+    shop.event(stock=9)
+    shop.found(unit(7, condition=Condition.UNKNOWN))
+
+    assert not shop.wants
+
+
+def test_one_look_up_proves_an_ean_and_storefront_until_it_is_invalid() -> None:
+    shop = Shop(flow_of()).known(unit(7), unit(8, condition=Condition.USED_GOOD))
+
+    shop.event(stock=9)
+    shop.event(stock=1, condition="USED_GOOD")
+
+    assert shop.kinds == ["update:de", "update:de"]
+
+
+# ---- ids that pick, and ids that contradict -------------------------------------------------------------------------
+
+A = unit(1, offer_id="a")
+B = unit(2, offer_id="b")
+USED = unit(3, condition=Condition.USED_GOOD, offer_id="u")
+
+
+@pytest.mark.parametrize(
+    ("said", "there", "outcome"),
+    [
+        ({}, [A], 1),
+        ({}, [A, USED], 1),
+        ({}, [A, B], "AMBIGUOUS"),
+        ({"offer_id": "b"}, [A, B], 2),
+        ({"unit_id": 2}, [A, B], 2),
+        ({"offer_id": "b", "unit_id": 2}, [A, B], 2),
+        ({"offer_id": "a", "unit_id": 2}, [A, B], "CONFLICT"),
+        ({"offer_id": "u"}, [A, USED], "CONFLICT"),
+        ({"unit_id": 3}, [A, USED], "CONFLICT"),
+        ({"unit_id": 3}, [USED], "CONFLICT"),
+        ({"offer_id": "u"}, [USED], "CONFLICT"),
+        ({"unit_id": 99}, [A], "CONFLICT"),
+        ({"unit_id": 99}, [A, B], "CONFLICT"),
+        ({"offer_id": "z"}, [A], "CONFLICT"),
+        ({"offer_id": "z"}, [A, B], "CONFLICT"),
+        ({"offer_id": "z"}, [], "NOT_FOUND"),
+        ({"unit_id": 99}, [], "NOT_FOUND"),
+        ({}, [USED], "NOT_FOUND"),
+        ({}, [], "NOT_FOUND"),
+    ],
+)
+def test_identity_has_four_outcomes(said: dict[str, Any], there: list[Unit], outcome: int | str) -> None:
+    shop = Shop(flow_of())
+
+    shop.event(stock=9, **said)
+    shop.found(*there)
+    if not shop.results and not shop.wants:
+        shop.pass_s(60)
+        shop.found(*there)
+
+    if isinstance(outcome, int):
+        assert shop.want("update:de").body.unit_id == outcome
+        assert not shop.results
+    else:
+        assert shop.statuses == [outcome]
+        assert not shop.wants
+
+
+def test_a_conflict_names_both() -> None:
+    shop = Shop(flow_of())
+
+    shop.event(stock=9, unit_id=3)
+    shop.found(A, USED)
+
+    assert shop.last.code == Code.IDENTITY_CONFLICT
+    assert shop.last.problem is not None
+    assert "unit 3" in shop.last.problem.message
+    assert "unit 1" in shop.last.problem.message
+
+
+def test_an_ambiguous_offer_names_its_candidates_and_its_row_goes_when_one_is_left() -> None:
+    shop = Shop(flow_of(policy=OfferPolicy(recheck_s=100)))
+
+    shop.event(stock=9)
+    shop.found(A, B)
+
+    row = shop.not_found[f"shop-de|NEW||{EAN}"]
+    assert row is not None
+    assert (row.code, [c.offer_id for c in row.candidates]) == (Code.AMBIGUOUS_OFFER, ["a", "b"])
+    shop.event(stock=8)
+    assert shop.statuses == ["AMBIGUOUS", "AMBIGUOUS"]
+
+    shop.pass_s(101)
+    shop.event(stock=7)
+    shop.found(A)
+
+    assert shop.not_found[f"shop-de|NEW||{EAN}"] is None
+    assert shop.kinds == ["update:de"]
+
+
+# ---- not found, and not yet -----------------------------------------------------------------------------------------
+
+
+def test_a_miss_is_looked_up_again_after_the_grace_before_it_is_said() -> None:
+    shop = Shop(flow_of())
+
+    shop.event(stock=9)
+    shop.found()
+
+    assert not shop.results
+    assert not shop.wants
+    shop.pass_s(59)
+    assert not shop.wants
+    shop.pass_s(1)
+    assert shop.kinds == ["lookup:de"]
+
+    shop.found(unit(7))
+    shop.accept()
+    assert shop.statuses == ["APPLIED"]
+
+
+def test_not_found_says_the_exact_words() -> None:
+    shop = Shop(flow_of())
+
+    shop.event(stock=9)
+    missed(shop)
+
+    assert (shop.last.status, shop.last.code) == (Status.NOT_FOUND, Code.OFFER_NOT_FOUND)
+    assert shop.last.problem is not None
+    assert shop.last.problem.message == "Cannot find existing offer"
+    row = shop.not_found[f"shop-de|NEW||{EAN}"]
+    assert row is not None
+    assert row.message == "Cannot find existing offer"
+    assert (row.storefront, row.times_seen) == ("de", 1)
+    assert [(p.field, p.value) for p in row.pending] == [("stock", Decimal(9))]
+
+
+def test_a_miss_may_hint_at_what_is_there_instead_and_decides_nothing_by_it() -> None:
+    shop = Shop(flow_of())
+
+    shop.event(stock=9)
+    missed(shop, USED)
+
+    row = shop.not_found[f"shop-de|NEW||{EAN}"]
+    assert row is not None
+    assert row.hint is not None
+    assert "USED_GOOD" in row.hint
+    assert not shop.wants
+
+
+def test_a_miss_is_believed_for_a_while() -> None:
+    shop = Shop(flow_of(policy=OfferPolicy(recheck_s=1000)))
+    shop.event(stock=9)
+    missed(shop)
+
+    shop.event(stock=8)
+
+    assert shop.statuses == ["NOT_FOUND", "SUPERSEDED", "NOT_FOUND"]
+    assert not shop.wants
+    row = shop.not_found[f"shop-de|NEW||{EAN}"]
+    assert row is not None
+    assert row.times_seen == 2
+
+
+def test_what_stands_undone_is_rechecked_on_a_schedule_and_closed_with_the_same_id() -> None:
+    shop = Shop(flow_of(policy=OfferPolicy(recheck_s=1000)))
+    announced = shop.event(stock=9)
+    missed(shop)
+
+    for _ in range(3):
+        shop.pass_s(1000)
+        shop.found()
+    shop.pass_s(1000)
+    shop.found(unit(7))
+    shop.accept()
+
+    assert [(r.status, r.origin) for r in shop.of(announced)] == [("NOT_FOUND", "LIVE"), ("APPLIED", "RECHECK")]
+    assert shop.not_found[f"shop-de|NEW||{EAN}"] is None
+    assert shop.wake_at_us is None
+
+
+def test_an_announced_event_that_is_overtaken_is_closed_too() -> None:
+    shop = Shop(flow_of())
+    older = shop.event(stock=9)
+    missed(shop)
+
+    newer = shop.event(stock=8)
+
+    closing = shop.of(older)[-1]
+    assert (closing.status, closing.origin) == (Status.SUPERSEDED, "RECHECK")
+    assert closing.fields[0].superseded_by == newer
+    assert shop.not_found[f"shop-de|NEW||{EAN}"] is not None
+
+
+def test_reading_an_announced_event_again_asks_for_its_recheck() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=9)
+    missed(shop)
+
+    shop.event(stock=9, offset=0, event_id="e0")
+
+    assert shop.statuses == ["NOT_FOUND"]
+    assert shop.kinds == ["lookup:de"]
+
+
+def test_a_recheck_that_fails_is_only_later() -> None:
+    shop = Shop(flow_of(policy=OfferPolicy(recheck_s=1000)))
+    shop.event(stock=9)
+    missed(shop)
+    shop.pass_s(1000)
+
+    shop.give_up("lookup:de")
+
+    assert shop.statuses == ["NOT_FOUND"]
+    assert not shop.wants
+    shop.pass_s(1000)
+    assert shop.kinds == ["lookup:de"]
+
+
+def test_a_new_miss_long_after_an_old_one_gets_its_own_grace() -> None:
+    shop = Shop(flow_of(DE, AT)).known(unit(7), targets=("de",))
+    shop.event(stock=9)
+    shop.found(storefront="at")
+    shop.accept()
+    shop.pass_s(7 * 3600)
+
+    shop.event(price="1.00", target_id="shop-at")
+    shop.found(storefront="at")
+
+    assert shop.statuses == ["APPLIED"]
+    assert not shop.wants
+
+
+# ---- when a look-up fails -------------------------------------------------------------------------------------------
+
+
+def test_an_event_whose_own_look_up_gives_up_has_failed() -> None:
+    shop = Shop(flow_of())
+
+    shop.event(stock=9)
+    shop.give_up("lookup:de")
+
+    assert (shop.last.status, shop.last.code) == (Status.FAILED, Code.GAVE_UP)
+    assert not shop.wants
+
+
+def test_a_refused_look_up_fails_in_the_marketplaces_words() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=9)
+
+    refused = Refused(
+        code="X", http_status=400, type="/problems/storefront-not-configured", message="no such storefront",
+        errors=(FieldError(field=None, name="storefront", message="unknown"),),
+    )  # fmt: skip
+    shop.reply(shop.want("lookup:de"), Settled(answer=refused))
+
+    assert (shop.last.status, shop.last.code) == (Status.FAILED, Code.LOOKUP_REFUSED)
+    assert shop.last.problem is not None
+    assert shop.last.problem.marketplace_message == "no such storefront"
+    assert shop.last.problem.http_status == 400
+
+
+def test_a_lost_look_up_is_wanted_again() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=9)
+
+    shop.hear(
+        Answered(want=shop.wants[0], reply=Lost(reason="x"), call_id="c", attempts=1, sent_us=1, answered_us=None)
+    )
+
+    assert shop.kinds == ["lookup:de"]
+
+
+# ---- a unit that is gone --------------------------------------------------------------------------------------------
+
+
+def test_a_unit_that_is_gone_is_proved_again_and_written_under_its_new_number() -> None:
+    shop = Shop(flow_of()).known(unit(7, offer_id="a"))
+
+    shop.event(stock=9)
+    shop.gone()
+    assert shop.kinds == ["lookup:de"]
+    shop.found(unit(8, offer_id="a"))
+    update = shop.accept()
+
+    assert update.body.unit_id == 8
+    assert shop.statuses == ["APPLIED"]
+
+
+def test_a_unit_made_again_keeps_the_order_that_its_offer_id_had() -> None:
+    shop = Shop(flow_of()).known(unit(7, offer_id="a"))
+    shop.event(stock=9, at=50)
+    shop.accept()
+    shop.event(stock=8, at=60)
+    shop.gone()
+    shop.found(unit(8, offer_id="a", stock=1))
+    shop.accept()
+
+    shop.event(stock=5, at=40)
+
+    assert shop.statuses == ["APPLIED", "APPLIED", "SUPERSEDED"]
+
+
+def test_a_unit_is_proved_again_once_not_for_ever() -> None:
+    shop = Shop(flow_of()).known(unit(7))
+
+    shop.event(stock=9)
+    shop.gone()
+    shop.found(unit(7))
+    shop.gone()
+
+    assert (shop.last.status, shop.last.code) == (Status.FAILED, Code.UNIT_GONE)
+
+
+def test_a_unit_that_is_gone_for_good_is_not_found_after_the_grace() -> None:
+    shop = Shop(flow_of()).known(unit(7))
+
+    shop.event(stock=9)
+    shop.gone()
+    missed(shop)
+
+    assert shop.statuses == ["NOT_FOUND"]
+
+
+# ---- other hands on it ----------------------------------------------------------------------------------------------
+
+
+def test_stock_that_the_marketplace_counts_itself_is_refused_and_the_price_goes() -> None:
+    shop = Shop(flow_of())
+
+    shop.event(stock=9, price="11.00")
+    shop.found(unit(7, by_marketplace=True))
+    update = shop.accept()
+
+    assert update.body.values == {"price": 1100}
+    assert (shop.last.status, shop.last.code) == (Status.PARTIAL, Code.FULFILLED_BY_MARKETPLACE)
+
+
+def test_a_second_ean_of_one_unit_is_an_alias_and_names_the_first() -> None:
+    flow = flow_of()
+    both = (EAN, OTHER_EAN)
+    first, second = Shop(flow), Shop(flow, ean=OTHER_EAN)
+    first.event(stock=9)
+    first.found(unit(7, eans=both))
+    first.accept()
+
+    second.event(stock=1)
+    second.found(unit(7, eans=both))
+
+    assert (second.last.status, second.last.code) == (Status.REJECTED, Code.ALIAS_EAN)
+    assert second.last.problem is not None
+    assert EAN in second.last.problem.message
+    assert not second.wants

@@ -1,0 +1,34 @@
+"""The table of codes and its printed form."""
+
+import string
+from pathlib import Path
+
+import pytest
+
+from connector import codes
+from connector.codes import TABLE, Code
+
+
+def test_the_printed_table_is_that_of_the_source() -> None:
+    printed = Path(codes.__file__).parents[1] / "docs" / "codes.md"
+
+    assert printed.read_text() == codes.document(), "run: python -m connector.codes > docs/codes.md"
+
+
+def test_every_code_has_a_sentence_and_an_advice() -> None:
+    assert set(TABLE) == set(Code)
+    assert all(words.sentence and words.advice for words in TABLE.values())
+
+
+def test_a_plain_miss_says_the_words_that_people_search_for() -> None:
+    assert TABLE[Code.OFFER_NOT_FOUND].sentence == "Cannot find existing offer"
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_the_offending_values_fill_the_sentence(code: Code) -> None:
+    text = TABLE[code].sentence + TABLE[code].advice
+    names = {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+    problem = codes.explain(code, **{name: f"<{name}>" for name in names})
+
+    assert all(f"<{name}>" in problem.message + problem.advice for name in names)
