@@ -119,9 +119,9 @@ class _Generator:
                 yield from self.value(self._named[full], name, full.rpartition(".")[0])
             case str():
                 yield from self._primitive(schema, name)
-            case {"logicalType": "decimal", "type": "bytes", "precision": int(precision)} if (
-                precision <= _MAX_PRECISION
-            ):
+            case {"logicalType": "decimal", "type": "bytes", "precision": int(precision)}:
+                if precision > _MAX_PRECISION:
+                    raise SchemaNotSupported(f"no writer for a decimal of {precision} digits")
                 yield f"out += decimal({name}, {int(schema.get('scale', 0))}, {10**precision})"
             case {"type": "record" | "enum" as kind}:
                 full = _full_name(schema["name"], schema.get("namespace", namespace))
