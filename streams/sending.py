@@ -59,7 +59,7 @@ class Sending:
             wake(rest)
 
     def _call(self, name: str, valve: Valve, taken: list[Pending], now_s: float, lease_until_s: float) -> Call:
-        sent = tuple(Sent(pending=p, want=p.want, attempt=self._wants.attempt(p)) for p in taken)
+        sent = tuple(Sent(pending=p, want=p.want, attempt=self._wants.history.attempt(p)) for p in taken)
         call_id = f"{self._prefix}-{next(self._seq)}"
         valve.take(now_s, call_id)
         call = Call(

@@ -9,84 +9,15 @@ name of what blocks it, so that no step looks at all wants.
 """
 
 from collections.abc import Callable, Hashable, Iterable
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from itertools import count
 from math import inf
 
-from streams.backoff import Backoff, spread
 from streams.flow import Assignment, Pace, Policy, Retry, Want
 from streams.lane import Lane, Pending, Rest, Where
-from streams.sleepers import Harm, Sleepers, Tally, harm
-
-
-class Tries:
-    """What a slot has been through; it belongs to the oldest undone event, so that merging resets nothing."""
-
-    __slots__ = ("alone", "attempts", "counted", "kind", "not_before_s", "since_us")
-
-    def __init__(self, want: Want) -> None:
-        self.since_us = want.since_us
-        self.kind = want.kind
-        self.attempts = 0
-        self.counted = 0
-        self.not_before_s = -inf
-        self.alone = False
-
-
-class _Queue:
-    """The wants of one kind of one account, in company or alone: a heap with dead entries."""
-
-    __slots__ = ("heap", "kind", "limit", "ready", "waiting_since_s")
-
-    def __init__(self, kind: str, limit: int) -> None:
-        self.kind = kind
-        self.limit = limit
-        self.heap: list[tuple[Harm, int, Pending]] = []
-        self.ready = 0
-        self.waiting_since_s = -inf
-
-    def push(self, entry: tuple[Harm, int, Pending], now_s: float) -> None:
-        if self.ready == 0:
-            self.waiting_since_s = now_s
-        self.ready += 1
-        heappush(self.heap, entry)
-        if len(self.heap) > 64 + 4 * self.ready:
-            self.heap = [live for live in self.heap if live[1] == live[2].ticket]
-            heapify(self.heap)
-
-    def lingers_until_s(self, linger_s: float) -> float:
-        """A call that is not full and carries nothing urgent waits a little for company."""
-        if not linger_s or self.ready >= self.limit or not self.heap or self.heap[0][0][0] == 0:
-            return -inf
-        return self.waiting_since_s + linger_s
-
-
-class Account:
-    """One account's wants: awake ones in queues, sleeping ones as entries."""
-
-    NEAR_AT_LEAST = 32
-
-    def __init__(self, pace: Pace) -> None:
-        self.linger_s = pace.linger_s
-        self.queues: dict[tuple[str, bool], _Queue] = {}
-        self.sleepers = Sleepers()
-        self.tally = Tally()
-        self.ready = 0
-        self.awake = 0
-        self.near = self.NEAR_AT_LEAST  # awake wants kept ready, so that a full call can be made
-
-    @property
-    def may_doze(self) -> int:
-        """Above so many wants, further lanes may sleep; far enough from ``near`` that none goes to and fro."""
-        return 4 * self.near
-
-    def queue(self, kind: str, alone: bool, limit_of: Callable[[str], int]) -> _Queue:
-        queue = self.queues.get((kind, alone))
-        if queue is None:
-            limit = 1 if alone else limit_of(kind)
-            queue = self.queues[kind, alone] = _Queue(kind, limit)
-            self.near = max(self.near, 2 * limit)
-        return queue
+from streams.queues import Account, Queue
+from streams.sleepers import harm
+from streams.tries import History
 
 
 class Wants:
@@ -95,13 +26,12 @@ class Wants:
     def __init__(self, policy: Policy, paces: dict[str, Pace]) -> None:
         self.accounts = {name: Account(pace) for name, pace in paces.items()}
         self._step_us = max(1, round(policy.age_step_s * 1e6))
-        self._backoff = Backoff(base_s=policy.retry_base_s, cap_s=policy.retry_cap_s, budget=policy.retry_budget)
+        self.history = History(policy)
         self._tickets = count()
         self._open: set[Assignment] = set()
         self._busy: set[Hashable] = set()  # slots and exclusive keys of what is under way
         self._parked: dict[Hashable, list[tuple[int, Pending]]] = {}
         self._delays: list[tuple[float, int, Pending]] = []
-        self._tries: dict[Assignment, dict[tuple[str, str], Tries]] = {}
         self._limits: dict[str, Callable[[str], int]] = {}
 
     # ---- said by lanes ----------------------------------------------------------------------------------------------
@@ -123,7 +53,7 @@ class Wants:
             lane.pending[want.slot] = pending
         for gone in before.values():
             self._withdraw(gone)
-            self._forget_tries(gone)
+            self.history.forget(gone)
 
     def _renew(self, pending: Pending, want: Want, now_s: float) -> None:
         old = pending.want
@@ -152,10 +82,10 @@ class Wants:
         pending.ticket = next(self._tickets)
         account = self._account(pending.want.account)
         account.awake += 1
-        tries = self._tries_of(pending)
-        if tries is not None and tries.not_before_s > now_s:
+        not_before_s = self.history.not_before_s(pending)
+        if not_before_s > now_s:
             pending.where = Where.DELAYED
-            heappush(self._delays, (tries.not_before_s, pending.ticket, pending))
+            heappush(self._delays, (not_before_s, pending.ticket, pending))
             return
         pending.where = Where.READY
         account.ready += 1
@@ -188,9 +118,8 @@ class Wants:
                 self._leave(pending)
                 self._enter(pending, now_s)
 
-    def _queue_of(self, pending: Pending, account: Account) -> _Queue:
-        tries = self._tries_of(pending)
-        return account.queue(pending.want.kind, tries is not None and tries.alone, self._limits[pending.at.topic])
+    def _queue_of(self, pending: Pending, account: Account) -> Queue:
+        return account.queue(pending.want.kind, self.history.is_alone(pending), self._limits[pending.at.topic])
 
     def _account(self, name: str) -> Account:
         try:
@@ -213,7 +142,7 @@ class Wants:
             return (pending.at, pending.lane.key)
         return None
 
-    def _top(self, queue: _Queue) -> Pending | None:
+    def _top(self, queue: Queue) -> Pending | None:
         """The queue's first that nothing blocks; those before it are parked."""
         while queue.heap:
             _, ticket, pending = queue.heap[0]
@@ -248,7 +177,7 @@ class Wants:
         for lane in lanes:
             for pending in lane.pending.values():
                 self._withdraw(pending)
-        self._tries.pop(at, None)
+        self.history.drop(at)
         self._parked.pop(at, None)
 
     def durable(self, at: Assignment, lane: Lane, now_s: float) -> None:
@@ -268,7 +197,7 @@ class Wants:
         """Whether so many others wait that this lane's wants are not near."""
         for pending in lane.pending.values():
             account = self._account(pending.want.account)
-            backing_off = pending.where is Where.DELAYED and self._not_before_s(pending) > now_s + 1.0
+            backing_off = pending.where is Where.DELAYED and self.history.not_before_s(pending) > now_s + 1.0
             waiting = account.ready if pending.where is Where.READY and pending.at in self._open else account.awake
             if pending.want.once or (waiting <= account.may_doze and not backing_off):
                 return False
@@ -281,7 +210,7 @@ class Wants:
         not_before: dict[str, float] = {}
         for pending in lane.pending.values():
             name = pending.want.account
-            not_before[name] = min(not_before.get(name, inf), self._not_before_s(pending))
+            not_before[name] = min(not_before.get(name, inf), self.history.not_before_s(pending))
             self._withdraw(pending)
         lane.pending = {}
         if rest.at in self._open:
@@ -356,8 +285,8 @@ class Wants:
             taken.append(pending)
         return taken
 
-    def _most_harmful(self, account: Account, now_s: float) -> _Queue | None:
-        best: _Queue | None = None
+    def _most_harmful(self, account: Account, now_s: float) -> Queue | None:
+        best: Queue | None = None
         for queue in account.queues.values():
             if self._top(queue) is None or queue.lingers_until_s(account.linger_s) > now_s:
                 continue
@@ -366,15 +295,6 @@ class Wants:
         return best
 
     # ---- answers ----------------------------------------------------------------------------------------------------
-
-    def attempt(self, pending: Pending) -> int:
-        """The number of the attempt that leaves now, 1 for the first."""
-        tries = self._tries_of(pending)
-        if tries is None:
-            return 1
-        if tries.kind != pending.want.kind:
-            tries.kind, tries.attempts = pending.want.kind, 0
-        return tries.attempts + 1
 
     def again(self, pending: Pending, now_s: float) -> None:
         """It never left: back to its place, unharmed."""
@@ -385,28 +305,15 @@ class Wants:
         """Not now. False when the budget of the oldest undone event is used up: then its lane must hear of it."""
         if not self._landed(pending):
             return True
-        tries = self._tries_of(pending) or self._new_tries(pending)
-        tries.attempts, tries.alone = attempt, said.alone
-        tries.counted += counts
-        if self._backoff.used_up(tries.counted):
-            self._forget_tries(pending)
+        if not self.history.retry(pending, said, attempt, now_s, counts=counts):
             return False
-        wait_s = said.after_s
-        if wait_s is None:
-            wait_s = self._backoff.wait_s(max(1, tries.counted), spread(*pending.slot_key, attempt))
-        tries.not_before_s = now_s + wait_s
         self._enter(pending, now_s)
         return True
 
     def answered(self, pending: Pending, attempt: int, *, lost: bool) -> None:
-        """Settled or lost: its lane speaks next. A lost one goes on counting its attempts."""
-        if not self._landed(pending):
-            return
-        tries = self._tries_of(pending)
-        if tries is None and lost:
-            tries = self._new_tries(pending)
-        if tries is not None:
-            tries.alone, tries.not_before_s, tries.attempts = False, -inf, attempt if lost else 0
+        """Settled or lost: its lane speaks next."""
+        if self._landed(pending):
+            self.history.answered(pending, attempt, lost=lost)
 
     def _landed(self, pending: Pending) -> bool:
         """Whether it is still wanted."""
@@ -414,25 +321,6 @@ class Wants:
             return False
         pending.where = Where.OUT
         return True
-
-    def _tries_of(self, pending: Pending) -> Tries | None:
-        of_partition = self._tries.get(pending.at)
-        tries = of_partition.get((pending.lane.key, pending.want.slot)) if of_partition else None
-        return tries if tries is not None and tries.since_us == pending.want.since_us else None
-
-    def _new_tries(self, pending: Pending) -> Tries:
-        tries = Tries(pending.want)
-        self._tries.setdefault(pending.at, {})[pending.lane.key, pending.want.slot] = tries
-        return tries
-
-    def _forget_tries(self, pending: Pending) -> None:
-        of_partition = self._tries.get(pending.at)
-        if of_partition:
-            of_partition.pop((pending.lane.key, pending.want.slot), None)
-
-    def _not_before_s(self, pending: Pending) -> float:
-        tries = self._tries_of(pending)
-        return tries.not_before_s if tries is not None else -inf
 
 
 def _same_place(old: Want, new: Want) -> bool:

@@ -84,6 +84,18 @@ def test_the_own_mark_goes_out_at_once_undrained_and_must_be_durable_first() -> 
     assert len(driver.calls) == 1
 
 
+def test_the_own_mark_must_be_durable_even_while_the_lease_holds() -> None:
+    driver = Driver(shares={"setpoints": Share(weight=1, partitions=2)})
+    driver.opened(partitions=2)
+    driver.auto = False
+    second = driver.assign(partitions=2, partition=1)
+    driver.event(second)
+    driver.run(2, answer=None)
+    assert driver.engine.snapshot(driver.now).lease_left_s > 0
+
+    assert driver.calls == []
+
+
 def test_a_partition_revoked_before_its_gate_opened_leaves_drained_as_it_was_found() -> None:
     for drained in (True, False):
         driver = Driver()

@@ -34,6 +34,17 @@ def test_intake_never_passes_durable_position_and_read_ahead() -> None:
     assert at not in driver.paused
 
 
+def test_intake_pauses_right_at_the_limit() -> None:
+    driver = Driver(policy=Policy(read_ahead=3))
+    at = driver.opened()
+    driver.auto = False
+
+    driver.arrive(*[driver.record(at, f"room{n}") for n in range(2)])
+    assert at not in driver.paused
+    driver.event(at, "room2")
+    assert at in driver.paused
+
+
 def test_a_record_that_needs_a_schema_keeps_its_partition_waiting_and_nothing_else() -> None:
     flow = Thermostats()
     driver = Driver(flow=flow)

@@ -194,6 +194,21 @@ def test_what_spoils_company_travels_alone_until_it_is_answered_otherwise() -> N
     assert [sorted(rooms(call)) for call in driver.calls] == [["a", "b"]]
 
 
+def test_what_was_settled_alone_travels_in_company_again() -> None:
+    driver = Driver(paces={"main": Pace(per_second=2, reserve=0)})
+    at = driver.opened()
+    driver.event(at, "a", value=1)
+    driver.run(0.6, answer=None)
+    driver.answer(driver.calls[0], Retry(reason="one of them", alone=True, after_s=0.1))
+    driver.run(0.6, answer=None)
+    driver.event(at, "a", value=2)
+    driver.answer(driver.calls[0], OK)
+    driver.event(at, "b")
+
+    driver.run(0.6, answer=None)
+    assert [rooms(call) for call in driver.calls] == [["a", "b"]]
+
+
 def test_the_budget_is_of_answered_attempts_and_its_end_reaches_the_flow() -> None:
     driver = Driver(policy=Policy(retry_budget=3))
     at = driver.opened()

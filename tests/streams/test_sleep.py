@@ -2,11 +2,10 @@
 
 import sys
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from streams.flow import Call, Cause, Now, Output, Pace, Policy, Retry, Stored, Told, Turn, Waits, Want
+from streams.flow import Arrivals, Call, Cause, Now, Output, Pace, Policy, Retry, Stored, Told, Turn, Waits, Want
 from streams.state import headers_of, stored_of, waits_of
 from tests.streams.driver import Driver, Hearing, rooms
 from tests.streams.toy import Room, Thermostats
@@ -322,8 +321,7 @@ def test_a_quiet_partition_is_no_stall_when_records_come_at_last() -> None:
     driver = Driver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.run(500)
-    records: list[Any] = [driver.record(at)]
-    driver.arrive(*records, end=3)
+    driver.feed(Arrivals(ends={at: 3}))
     driver.run(50)
 
     assert driver.notices == []

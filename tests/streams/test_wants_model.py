@@ -12,7 +12,7 @@ from streams.state import waits_of
 from streams.wants import Wants
 
 AT = (Assignment(topic="in", partition=0, epoch=1), Assignment(topic="in", partition=1, epoch=2))
-LANES = [(at, f"{at.partition}{name}") for at in AT for name in "abc"]
+LANES = [(AT[0], "a"), (AT[0], "b"), (AT[1], "c")]
 SLOTS = ("s", "t")
 LIMITS = {"k": 3, "single": 1}
 STEP_S = 10.0
@@ -65,7 +65,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
                 st.sampled_from("xy"),
                 st.sampled_from(sorted(LIMITS)),
                 st.integers(0, 4),
-                st.integers(0, 60),
+                st.sampled_from([0, 10, 25]),
                 st.sampled_from(["", "e", "f"]),
                 st.booleans(),
             ),
@@ -123,7 +123,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
             _key(pending.at, pending.lane.key, pending.want) for pending in taken
         ]
         for row, pending in zip(expected, taken, strict=True):
-            assert self.wants.attempt(pending) == 1 or row.attempts
+            assert self.wants.history.attempt(pending) == 1 or row.attempts
         if taken:
             keys = {key for row in expected for key in _keys(row)}
             self.left.append(Left(taken=taken, rows=expected, keys=keys))
@@ -213,4 +213,4 @@ def _key(at: Assignment, lane: str, want: Want) -> tuple[object, ...]:
 
 
 TestWantsAgainstAList = WantsAgainstAList.TestCase
-TestWantsAgainstAList.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestWantsAgainstAList.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

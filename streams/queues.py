@@ -1,0 +1,65 @@
+"""One account's wants: awake ones in queues by kind, sleeping ones as entries."""
+
+from collections.abc import Callable
+from heapq import heapify, heappush
+from math import inf
+
+from streams.flow import Pace
+from streams.lane import Pending
+from streams.sleepers import Harm, Sleepers, Tally
+
+
+class Queue:
+    """The wants of one kind of one account, in company or alone: a heap with dead entries."""
+
+    __slots__ = ("heap", "kind", "limit", "ready", "waiting_since_s")
+
+    def __init__(self, kind: str, limit: int) -> None:
+        self.kind = kind
+        self.limit = limit
+        self.heap: list[tuple[Harm, int, Pending]] = []
+        self.ready = 0
+        self.waiting_since_s = -inf
+
+    def push(self, entry: tuple[Harm, int, Pending], now_s: float) -> None:
+        if self.ready == 0:
+            self.waiting_since_s = now_s
+        self.ready += 1
+        heappush(self.heap, entry)
+        if len(self.heap) > 64 + 4 * self.ready:
+            self.heap = [live for live in self.heap if live[1] == live[2].ticket]
+            heapify(self.heap)
+
+    def lingers_until_s(self, linger_s: float) -> float:
+        """A call that is not full and carries nothing urgent waits a little for company."""
+        if not linger_s or self.ready >= self.limit or not self.heap or self.heap[0][0][0] == 0:
+            return -inf
+        return self.waiting_since_s + linger_s
+
+
+class Account:
+    """One account's wants: awake ones in queues, sleeping ones as entries."""
+
+    NEAR_AT_LEAST = 32
+
+    def __init__(self, pace: Pace) -> None:
+        self.linger_s = pace.linger_s
+        self.queues: dict[tuple[str, bool], Queue] = {}
+        self.sleepers = Sleepers()
+        self.tally = Tally()
+        self.ready = 0
+        self.awake = 0
+        self.near = self.NEAR_AT_LEAST  # awake wants kept ready, so that a full call can be made
+
+    @property
+    def may_doze(self) -> int:
+        """Above so many wants, further lanes may sleep; far enough from ``near`` that none goes to and fro."""
+        return 4 * self.near
+
+    def queue(self, kind: str, alone: bool, limit_of: Callable[[str], int]) -> Queue:
+        queue = self.queues.get((kind, alone))
+        if queue is None:
+            limit = 1 if alone else limit_of(kind)
+            queue = self.queues[kind, alone] = Queue(kind, limit)
+            self.near = max(self.near, 2 * limit)
+        return queue

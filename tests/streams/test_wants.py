@@ -1,0 +1,110 @@
+"""What no flow of the tests can bring about by itself: wants by hand."""
+
+from streams.flow import Assignment, Pace, Policy, Retry, Waits, Want
+from streams.lane import Lane, Rest
+from streams.wants import Wants
+
+ONE = Assignment(topic="in", partition=0, epoch=1)
+TWO = Assignment(topic="in", partition=1, epoch=2)
+
+
+def want(*, since_us: int = 1, kind: str = "k", rank: int = 3) -> Want:
+    return Want(slot="s", account="x", kind=kind, rank=rank, since_us=since_us, body=since_us)
+
+
+def wants_of(budget: int = 2) -> Wants:
+    wants = Wants(Policy(retry_budget=budget), {"x": Pace()})
+    wants.admit(ONE, (), 0.0)
+    wants.admit(TWO, (), 0.0)
+    return wants
+
+
+def say(wants: Wants, lane: Lane, *said: Want, at: Assignment = ONE) -> None:
+    lane.said = said
+    wants.say(at, lane, said, lambda kind: 5, 0.0)
+
+
+def tried(wants: Wants, lane: Lane, attempt: int) -> bool:
+    [pending] = wants.take("x", 100.0)
+    assert wants.history.attempt(pending) == attempt
+    wants.release([("in", lane.key, "s")], 0.0)
+    return wants.retry(pending, Retry(reason="busy", after_s=0.0), attempt, 0.0, counts=True)
+
+
+def test_the_budget_belongs_to_the_oldest_undone_event_and_not_to_the_slot() -> None:
+    wants, lane = wants_of(budget=2), Lane("a", None)
+    say(wants, lane, want(since_us=1))
+    assert tried(wants, lane, 1)
+
+    say(wants, lane, want(since_us=2))
+
+    assert tried(wants, lane, 1)
+    assert not tried(wants, lane, 2)
+
+
+def test_attempts_are_of_one_kind_and_the_budget_is_of_all() -> None:
+    wants, lane = wants_of(budget=2), Lane("a", None)
+    say(wants, lane, want(kind="look-up"))
+    assert tried(wants, lane, 1)
+
+    say(wants, lane, want(kind="update"))
+
+    assert not tried(wants, lane, 1)
+
+
+def test_a_want_that_was_dropped_and_comes_back_starts_anew() -> None:
+    wants, lane = wants_of(budget=2), Lane("a", None)
+    say(wants, lane, want())
+    assert tried(wants, lane, 1)
+
+    say(wants, lane)
+    say(wants, lane, want())
+
+    assert tried(wants, lane, 1)
+
+
+def sleeper(at: Assignment, rank: int) -> Rest:
+    return Rest(at, f"{at.partition}", True, None, (Waits(account="x", rank=rank, since_us=1),), restored=False)
+
+
+def test_a_partition_that_drains_does_not_keep_the_sleepers_of_others_from_being_woken() -> None:
+    wants = Wants(Policy(), {"x": Pace()})
+    harmful, other = sleeper(ONE, 0), sleeper(TWO, 5)
+    wants.admit(ONE, [harmful], 0.0)
+    wants.admit(TWO, [other], 0.0)
+    assert wants.to_wake("x", 1.0) is harmful
+
+    wants.bar(ONE, [harmful])
+
+    assert wants.to_wake("x", 1.0) is other
+    assert wants.accounts["x"].tally.by_rank == {5: 1}
+
+
+def test_a_lane_with_wants_of_two_accounts_is_woken_once() -> None:
+    wants = Wants(Policy(), {"x": Pace(), "y": Pace()})
+    waits = (Waits(account="x", rank=1, since_us=1), Waits(account="y", rank=1, since_us=1))
+    rest = Rest(ONE, "a", True, None, waits, restored=False)
+    wants.admit(ONE, [rest], 0.0)
+    wants.rise(rest)
+
+    assert wants.to_wake("x", 1.0) is None
+    assert wants.to_wake("y", 1.0) is None
+
+
+def test_a_heap_of_dead_entries_is_swept() -> None:
+    wants, lane = wants_of(), Lane("a", None)
+    for since_us in range(1_000):
+        say(wants, lane, want(since_us=since_us))
+
+    [queue] = wants.accounts["x"].queues.values()
+    assert len(queue.heap) < 100
+    assert len(wants.take("x", 0.0)) == 1
+
+
+def test_what_nothing_is_known_of_waits_for_nobody_s_account() -> None:
+    wants = Wants(Policy(), {"x": Pace()})
+    rest = Rest(ONE, "a", True, 0, (Waits(account="gone", rank=1, since_us=1),), restored=True)
+    wants.admit(ONE, [rest], 0.0)
+    wants.rise(rest)
+
+    assert wants.to_wake("x", 1.0) is None
