@@ -51,7 +51,9 @@ class Transaction:
 
     outputs: Mapping[Assignment, tuple[Output, ...]]
     marks: Mapping[Assignment, Mark]
-    process: str
+    process: str  # its transactional id
+    run: str  # which process of that name
+    sent_at_s: float
     ended: bool = False
     landed: bool = False
 

@@ -48,6 +48,11 @@ class Plan:
     rooms: int
     items: int  # in one call at most
     busy_workers: float
+    devices: tuple[str, ...]
+    values: int
+    late: float  # share of events that come after newer ones
+    slow_reads: bool
+    commit_s: float  # typical time of each leg of a commit
 
     @staticmethod
     def draw(rng: Random) -> "Plan":
@@ -61,11 +66,12 @@ class Plan:
             policy=Policy(
                 session_s=3.0,
                 lease_s=0.9,
-                call_deadline_s=1.2,
+                call_deadline_s=rng.choice([1.2, 2.0]),
                 grace_s=0.3,
                 read_ahead=rng.choice([2, 5, 20, 1_000]),
                 drained_wait_s=1.0,
                 checkpoint_min_s=0.02,
+                retry_budget=rng.choice([2, 8]),
                 retry_base_s=0.05,
                 retry_cap_s=1.0,
                 age_step_s=1.0,
@@ -81,6 +87,11 @@ class Plan:
             rooms=rng.choice([1, 2, 5, 15]),
             items=rng.choice([1, 2, 5]),
             busy_workers=rng.choice([0.0, 0.0, 0.3]),
+            devices=rng.choice([("heat",), ("heat", "fan")]),
+            values=rng.choice([2, 3]),
+            late=rng.choice([0.0, 0.25]),
+            slow_reads=rng.random() < 0.2,
+            commit_s=rng.choice([0.02, 0.02, 0.2]),
         )
 
 
@@ -97,6 +108,7 @@ class Evidence:
     status: dict[str, str] = field(default_factory=dict)
     heard: dict[str, int] = field(default_factory=dict)
     owner: dict[int, tuple[str, Assignment]] = field(default_factory=dict)
+    leases: dict[str, float] = field(default_factory=dict)  # process -> end
     violations: list[Violation] = field(default_factory=list)
     _open: dict[int, set[int]] = field(default_factory=dict)  # below the position, not answered
     _checked_to: dict[int, int] = field(default_factory=dict)
@@ -115,7 +127,12 @@ class Evidence:
         self.owner[at.partition] = (process.split(".")[0], at)
 
     def left(self, process: str, call: Call) -> None:
-        """What was sent, a successor must read before it sends: position and read-ahead of the mark say how far."""
+        """What was sent, a successor must read before it sends: position and read-ahead of the mark say how far.
+
+        And it waits for as long as a lease lasts: from the send time of the process's last good commit.
+        """
+        if self.world.now_s > self.leases.get(process, 0.0) + checker.ROUNDING_S:
+            self.complain("O", f"{process} sends {call.id} without a lease")
         for item in call.items:
             said = self.by_id[item.body.event_id]
             mark = self.broker.marks.get(said.partition)
@@ -130,6 +147,7 @@ class Evidence:
     # ---- what lands -------------------------------------------------------------------------------------------------
 
     def landed(self, transaction: Transaction) -> None:
+        self.leases[transaction.run] = transaction.sent_at_s + self.policy.lease_s
         for at in {*transaction.marks, *transaction.outputs}:
             if self.owner.get(at.partition) != (transaction.process, at) and (
                 transaction.outputs.get(at) or at in transaction.marks
@@ -241,6 +259,8 @@ class History:
         self.members = [Member(f"m{number}", around) for number in range(plan.members)]
         for member in self.members:
             member.busy_workers = plan.busy_workers
+            member.slow_reads = plan.slow_reads
+            member.commit_s = plan.commit_s
             self.broker.when_appended.append(member.input_moved)
 
     def run(self) -> Outcome:
@@ -281,12 +301,12 @@ class History:
 
     def _append(self, event_id: str, room: str, partition: int) -> None:
         world, rng = self.world, self.world.rng
-        late_us = rng.choice([0, 0, 0, rng.randint(0, 2_000_000)])
+        late_us = rng.randint(0, 2_000_000) if rng.random() < self.plan.late else 0
         raw: dict[str, Any] = {
             "id": event_id,
             "at": world.wall_us() - late_us,
-            "device": rng.choice(["heat", "fan"]),
-            "value": rng.randint(0, 2),
+            "device": rng.choice(self.plan.devices),
+            "value": rng.randrange(self.plan.values),
             "rank": rng.randint(0, 5),
         }
         kind = rng.random()
@@ -348,7 +368,7 @@ class History:
         rng = self.world.rng
         kinds = [self._crash, self._freeze, self._cut_off, self._stop, self._move]
         kinds += [self._ambush] * 4
-        kinds += [self._storm, self._outage, self._commits_fail, self._clock]
+        kinds += [self._storm, self._outage, self._commits_fail, self._clock, self._registry_down]
         for _ in range(self.plan.faults):
             self.world.after(rng.random() * (self.plan.lasts_s + 0.5), rng.choice(kinds))
 
@@ -413,6 +433,17 @@ class History:
 
         self.world.after(self.world.between(0.2, 3.0), end)
 
+    def _registry_down(self) -> None:
+        self.world.count("registry down")
+        for member in self.members:
+            member.trouble.registry = 1.0
+
+        def end() -> None:
+            for member in self.members:
+                member.trouble.registry = 0.3
+
+        self.world.after(self.world.between(0.5, 5.0), end)
+
     def _clock(self) -> None:
         self.world.count("clock step")
         self._anyone().clock_error_us = self.world.rng.choice([-1, 1]) * 3_600_000_000
@@ -422,7 +453,7 @@ class History:
     def _heal(self) -> None:
         self.api.weather.storm = self.api.weather.outage = False
         for member in self.members:
-            member.trouble.commits = member.busy_workers = 0.0
+            member.trouble.commits = member.trouble.registry = member.busy_workers = 0.0
             member.ambushes.clear()
             member.clock_error_us = 0
             if not member.alive:

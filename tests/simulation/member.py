@@ -86,6 +86,7 @@ class Trouble:
     """What may go wrong at the broker for a while; probabilities per attempt."""
 
     commits: float = 0.0
+    registry: float = 0.3
 
 
 STEPS = ("call made", "call sent", "answer heard", "checkpoint made", "offsets sent", "landed", "written heard")
@@ -101,6 +102,8 @@ class Member:
         self.world = around.world
         self.trouble = Trouble()
         self.busy_workers = 0.0  # probability that a call waits for a worker
+        self.slow_reads = False
+        self.commit_s = 0.02
         self.run = 0
         self.alive = False
         self.generation = 0
@@ -407,7 +410,7 @@ class Member:
     def _kick(self) -> None:
         if not self._poll_is_due and self.alive:
             self._poll_is_due = True
-            self.later(self.world.between(0.001, 0.02), self._poll)
+            self.later(self.world.between(0.001, 0.5 if self.slow_reads else 0.02), self._poll)
 
     def input_moved(self, partition: int) -> None:
         if partition in self.parts:
@@ -425,7 +428,7 @@ class Member:
             position = self._positions[at]
             if at in self._paused or position >= log.last_stable:
                 continue
-            end = min(log.last_stable, position + self.world.rng.randint(1, 12))
+            end = min(log.last_stable, position + self.world.rng.randint(1, 2 if self.slow_reads else 12))
             more = more or end < log.last_stable
             for offset in range(position, end):
                 one = log.entries[offset]
@@ -440,7 +443,7 @@ class Member:
             self._kick()
 
     def _fetch(self, need: Any) -> None:
-        if self.world.chance(0.3):
+        if self.world.chance(self.trouble.registry):
             self.feed(Fetched(need=need, problem="the registry does not answer"))
         else:
             self.flow.schemas.add(need)
@@ -512,10 +515,10 @@ class _Sink:
         if not marks and not any(outputs.values()):
             self._done(Written(serial=checkpoint.serial, marks={}, sent_at_s=0.0))
             return
-        transaction = Transaction(outputs, marks, self._member.name)
+        member, sent_at_s = self._member, self._world.now_s
+        transaction = Transaction(outputs, marks, member.name, member.process, sent_at_s)
         self._broker.begin(transaction)
         self._now, self._offsets_are_in = transaction, False
-        sent_at_s = self._world.now_s
         session, generation = self._member.session, self._member.generation
         fate = "well"
         if self._world.chance(self._member.trouble.commits):
@@ -533,7 +536,7 @@ class _Sink:
             else:
                 self._offsets_are_in = True
                 self._member.reached("offsets sent")
-                self._member.later(self._world.between(0.001, 0.02), lambda: end(fate))
+                self._member.later(self._leg_s(), lambda: end(fate))
 
         def end(fate: str) -> None:
             if transaction.ended:
@@ -544,11 +547,14 @@ class _Sink:
             else:
                 self._broker.land(transaction)
                 self._member.reached("landed")
-                wait_s = 0.5 if fate == "acknowledgement lost" else self._world.between(0.001, 0.02)
+                wait_s = 0.5 if fate == "acknowledgement lost" else self._leg_s()
                 written = Written(serial=checkpoint.serial, marks=marks, sent_at_s=sent_at_s)
                 self._member.later(wait_s, lambda: self._done(written))
 
-        self._member.later(self._world.between(0.001, 0.02), lambda: offsets(fate))
+        self._member.later(self._leg_s(), lambda: offsets(fate))
+
+    def _leg_s(self) -> float:
+        return self._world.between(0.001, self._member.commit_s)
 
     def _is_member(self, session: str, generation: int) -> bool:
         group = self._member.around.group

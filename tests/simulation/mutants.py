@@ -1,0 +1,218 @@
+"""Rules of the engine taken out one by one. A simulation that does not notice is blind.
+
+Each mutant is a change that lasts for one ``with`` block; ``breaks`` and ``flow`` are for the history.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import Any
+from unittest.mock import patch
+
+from streams.flights import Flights, Sent
+from streams.flow import Arrived, Assignment, Cause, Lost, Now, Owned, Policy, Restored, Turn
+from streams.lanes import Lanes
+from streams.partition import Partition
+from streams.sending import Sending
+from streams.valve import Valve
+from streams.wants import Wants
+from tests.simulation.member import Breaks
+from tests.streams import toy
+from tests.streams.toy import Device, Room, SetPoint, Setting, Thermostats
+
+Change = tuple[object, str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """``goes_red``: invariants of which at least one must be found broken."""
+
+    name: str
+    goes_red: str
+    changes: tuple[Change, ...] = ()
+    breaks: Callable[[], Breaks] = Breaks
+    flow: type[Thermostats] = Thermostats
+    within: int = 300  # seeds
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        patches = [patch.object(owner, name, value) for owner, name, value in self.changes]
+        for one in patches:
+            one.start()
+        try:
+            yield
+        finally:
+            for one in patches:
+                one.stop()
+
+
+# ---- partition -------------------------------------------------------------------------------------------------------
+
+_new_partition = Partition.__init__
+_mark = Partition.mark
+_became_durable = Partition.became_durable
+
+
+def _reads_nothing_ahead(self: Partition, at: Assignment, owned: Owned, policy: Policy, now_s: float) -> None:
+    _new_partition(self, at, owned, policy, now_s)
+    self._target = owned.start
+
+
+def _waits_for_nobody(self: Partition, at: Assignment, owned: Owned, policy: Policy, now_s: float) -> None:
+    _new_partition(self, at, owned, policy, now_s)
+    self._waits_until_s = now_s
+
+
+def _always_drained(self: Partition, serial: int, held: int) -> Any:
+    return _mark(self, serial, 0)
+
+
+def _needs_no_mark(self: Partition, at: Assignment, owned: Owned, policy: Policy, now_s: float) -> None:
+    _new_partition(self, at, owned, policy, now_s)
+    self._marked = True
+
+
+def _forgets_how_far_the_owner_before_read(self: Partition, serial: int, held: int) -> Any:
+    mark = _mark(self, serial, held)
+    drained = self.is_draining and held == 0
+    return replace(mark, read_ahead=self._policy.read_ahead, drained=drained)
+
+
+# ---- sending ---------------------------------------------------------------------------------------------------------
+
+_calls = Sending.calls
+
+
+def _calls_without_lease(self: Sending, now: Now, lease_until_s: float, wake: Any) -> Any:
+    return _calls(self, now, inf, wake)
+
+
+def _forgets_the_lost(self: Flights, sent: Sent, until_s: float) -> None:
+    _lose(self, sent, 0.0)
+
+
+_lose = Flights.lose
+_blocker = Wants._blocker
+
+
+def _ignores_slots(self: Wants, pending: Any) -> Any:
+    why = _blocker(self, pending)
+    return None if why == pending.slot_key else why
+
+
+def _ignores_exclusive_keys(self: Wants, pending: Any) -> Any:
+    why = _blocker(self, pending)
+    return None if why in pending.want.exclusive else why
+
+
+def _does_not_wait_for_the_announcement(self: Wants, pending: Any) -> Any:
+    why = _blocker(self, pending)
+    return None if why == (pending.at, pending.lane.key) else why
+
+
+def _ready_at_once(self: Valve, now_s: float) -> float:
+    return now_s
+
+
+def _holds_no_slot(self: Valve, now_s: float) -> float:
+    return now_s
+
+
+# ---- lanes -----------------------------------------------------------------------------------------------------------
+
+_turn = Lanes._turn
+
+
+def _does_not_say_restored(self: Lanes, lane: Any, cause: Cause, now: Now) -> Any:
+    return () if isinstance(cause, Restored) else _turn(self, lane, cause, now)
+
+
+def _settles_too_early(self: Lanes, lane: Any, now_s: float) -> None:
+    lane.durable = lane.turned
+    _settle(self, lane, now_s)
+
+
+_settle = Lanes.settle
+
+
+# ---- flow ------------------------------------------------------------------------------------------------------------
+
+_merge = toy.merge
+_learn = toy.learn
+
+
+def _equal_is_enough(device: Device, event: SetPoint) -> tuple[Device, list[tuple[str, str]]]:
+    """An event that overtakes another one and equals what was accepted ends UNCHANGED: the other may have left."""
+    wanted = device.wanted
+    if wanted is None or event.order <= device.newest_order or device.accepted != event.value:
+        return _merge(device, event)
+    device = replace(device, wanted=None, newest_order=event.order, accepted_order=event.order)
+    return device, [(wanted.id, "SUPERSEDED"), (event.id, "UNCHANGED")]
+
+
+def _certain_though_lost(device: Device, body: Setting, reply: Any) -> tuple[Device, list[tuple[str, str]]]:
+    device, ended = _learn(device, body, reply)
+    return (replace(device, certain=True) if isinstance(reply, Lost) else device), ended
+
+
+def _last_come_wins(device: Device, event: SetPoint) -> tuple[Device, list[tuple[str, str]]]:
+    return _merge(replace(device, newest_order=(0, -1)), event)
+
+
+@dataclass(slots=True, kw_only=True)
+class Forgetful(Thermostats):
+    """Stores what was accepted, not what is undone."""
+
+    seen: set[int] = field(default_factory=set)
+
+    def store(self, lane: Room) -> Any:
+        settled = tuple((name, replace(device, wanted=None)) for name, device in lane.devices)
+        return Thermostats.store(self, replace(lane, devices=settled))
+
+    def turn(self, lane: Room, cause: Cause, now: Now) -> Turn[Room]:
+        if isinstance(cause, Arrived):
+            self.seen.add(cause.event.order[1])
+        return Thermostats.turn(self, lane, cause, now)
+
+
+MUTANTS = (
+    Mutant(name="the gate reads nothing ahead", goes_red="O", changes=((Partition, "__init__", _reads_nothing_ahead),)),
+    Mutant(name="the gate waits for nobody", goes_red="O", changes=((Partition, "__init__", _waits_for_nobody),)),
+    Mutant(name="the gate needs no mark of its own", goes_red="O", changes=((Partition, "__init__", _needs_no_mark),)),
+    Mutant(name="drained while calls are under way", goes_red="O", changes=((Partition, "mark", _always_drained),)),
+    Mutant(
+        name="revoked before the gate opened, the mark is overwritten",
+        goes_red="O",
+        changes=((Partition, "mark", _forgets_how_far_the_owner_before_read),),
+        within=2_000,
+    ),
+    Mutant(name="no read-ahead", goes_red="O", changes=((Partition, "limit", property(lambda self: 10**9)),)),
+    Mutant(
+        name="no lease, neither when called nor when sent",
+        goes_red="O",
+        changes=((Sending, "calls", _calls_without_lease),),
+        within=1_000,
+    ),
+    Mutant(name="the lease is not checked when sent", goes_red="O", breaks=lambda: Breaks(lease_unchecked=True)),
+    Mutant(name="no block after a lost answer", goes_red="O", changes=((Flights, "lose", _forgets_the_lost),)),
+    Mutant(name="a slot under way is sent again", goes_red="O", changes=((Wants, "_blocker", _ignores_slots),)),
+    Mutant(name="exclusive keys are shared", goes_red="O", changes=((Wants, "_blocker", _ignores_exclusive_keys),)),
+    Mutant(
+        name="once leaves before it is announced",
+        goes_red="O",
+        changes=((Wants, "_blocker", _does_not_wait_for_the_announcement),),
+        within=1_000,
+    ),
+    Mutant(name="a restored lane is not told", goes_red="O", changes=((Lanes, "_turn", _does_not_say_restored),)),
+    Mutant(
+        name="a lane sleeps before it is durable", goes_red="NOEP", changes=((Lanes, "settle", _settles_too_early),)
+    ),
+    Mutant(name="no pace", goes_red="R", changes=((Valve, "ready_at", _ready_at_once),)),
+    Mutant(name="strict holds no slot", goes_red="R", changes=((Valve, "_free_at", _holds_no_slot),)),
+    Mutant(name="the dead are written", goes_red="N", breaks=lambda: Breaks(keeps_the_dead=True)),
+    Mutant(name="what is undone is not stored", goes_red="N", flow=Forgetful),
+    Mutant(name="overtaken but certain", goes_red="E", changes=((toy, "merge", _equal_is_enough),)),
+    Mutant(name="lost but certain", goes_red="E", changes=((toy, "learn", _certain_though_lost),)),
+    Mutant(name="the last to come wins", goes_red="OE", changes=((toy, "merge", _last_come_wins),)),
+)
