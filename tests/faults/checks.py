@@ -3,15 +3,14 @@
 Each check raises AssertionError with the first counter-examples. Nothing of the connector is imported here.
 """
 
-from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from connector.demo.expectation import Produced, UnitThere, expected_units, placed_values
+from connector.demo import audit
+from connector.demo.expectation import Produced, UnitThere
 from connector.simulator.journal import Cause, Journal
 
-WRITABLE = {"listing_price": "price", "amount": "stock", "handling_time": "handling_time"}
 MAY_DIFFER = {"listing_price", "amount", "handling_time", "price", "minimum_price", "is_live", "date_lastchange_iso"}
 
 Row = Mapping[str, Any]
@@ -41,14 +40,8 @@ def end_state(
     produced: Sequence[Produced],
 ) -> None:
     """E: every unit holds the newest value of every field of the events that mean it; the rest is untouched."""
-    wanted = expected_units(before, storefronts, produced)
-    wrong = [
-        (unit_id, field, value, after[unit_id][field])
-        for unit_id, values in wanted.items()
-        for field, value in values.items()
-        if after[unit_id][field] != value
-    ]
-    assert not wrong, f"{len(wrong)} fields differ from the computed state (unit, field, want, have): {wrong[:5]}"
+    _, wrong = audit.differences(before, after, storefronts, produced)
+    assert not wrong, f"{len(wrong)} fields differ from the computed state: {wrong[:5]}"
 
 
 def untouched(before: Mapping[int, Mapping[str, Any]], after: Mapping[int, Mapping[str, Any]]) -> None:
@@ -62,7 +55,7 @@ def untouched(before: Mapping[int, Mapping[str, Any]], after: Mapping[int, Mappi
 def nothing_created(journal: Journal) -> None:
     """C: no call creates or deletes, none carries a field beside the three."""
     assert (journal.created, journal.deleted) == (0, 0)
-    assert journal.written_fields <= WRITABLE.keys(), journal.written_fields
+    assert journal.written_fields <= set(audit.FIELDS), journal.written_fields
     assert journal.dropped == 0
 
 
@@ -73,21 +66,9 @@ def in_order(
     produced: Sequence[Produced],
 ) -> None:
     """O: per unit and field the accepted values can be read as a never falling sequence of events."""
-    orders: defaultdict[tuple[int, str, int], list[tuple[int, int, int]]] = defaultdict(list)
-    for unit_id, field, value, order in placed_values(before, storefronts, produced):
-        orders[unit_id, field, value].append(order)
-    for of_value in orders.values():
-        of_value.sort()
-    reached: dict[tuple[int, str], tuple[int, int, int]] = {}
-    for write in journal.writes:
-        if write.cause is Cause.MARKETPLACE or write.field not in WRITABLE:
-            continue
-        candidates = orders.get((write.unit_id, write.field, write.new), [])
-        assert candidates, f"unit {write.unit_id} {write.field}={write.new}: no event carries this value"
-        place = (write.unit_id, write.field)
-        index = bisect_left(candidates, reached.get(place, (0, 0, 0)))
-        assert index < len(candidates), f"unit {write.unit_id} {write.field}: {write.new} is older than what was there"
-        reached[place] = candidates[index]
+    by_calls = [write for write in journal.writes if write.cause is not Cause.MARKETPLACE]
+    wrong = audit.out_of_order(before, by_calls, storefronts, produced)
+    assert not wrong, f"{len(wrong)} writes are out of order: {wrong[:5]}"
 
 
 def under_the_limit(journal: Journal, sellers: Iterable[str], limit: int = 111) -> None:
