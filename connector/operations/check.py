@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from connector.marketplace import Health
@@ -73,7 +74,12 @@ def report(console: Console, rows: Sequence[Row]) -> bool:
     colours = {Verdict.GOOD: "green", Verdict.NOTE: "yellow", Verdict.BAD: "red"}
     table = Table("what", "verdict", "why", "remedy")
     for row in rows:
-        table.add_row(row.subject, f"[{colours[row.verdict]}]{row.verdict.value}[/]", row.reason, row.remedy)
+        table.add_row(
+            escape(row.subject),
+            f"[{colours[row.verdict]}]{row.verdict.value}[/]",
+            escape(row.reason),
+            escape(row.remedy),
+        )
     console.print(table)
     bad = sum(row.verdict is Verdict.BAD for row in rows)
     console.print("[green]Ready to run.[/]" if not bad else f"[red]{bad} of {len(rows)} failed.[/]")

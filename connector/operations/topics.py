@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from connector.topics import DAY_MS, Finding, Layout, Limits, Permission, Topics, findings, manifest
@@ -45,7 +46,9 @@ def check(console: Console, broker: Broker, topics: Topics, limits: Limits) -> b
         return True
     table = Table("topic", "found", "remedy")
     for finding in found:
-        table.add_row(finding.topic, finding.says, finding.remedy, style="red" if finding.grave else "yellow")
+        table.add_row(
+            finding.topic, escape(finding.says), escape(finding.remedy), style="red" if finding.grave else "yellow"
+        )
     console.print(table)
     return not any(finding.grave for finding in found)
 

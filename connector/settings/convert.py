@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from connector.marketplace import Field
+from connector.offers.gtin import normal_form
 from connector.offers.policy import OfferPolicy
 from connector.routing import Routing, Target
 from connector.settings import model
@@ -39,6 +40,11 @@ def pace(account: model.Account) -> Pace:
     )
 
 
+def allow_list(text: str) -> frozenset[str]:
+    """One EAN a line, in any of its forms. Raises ValueError for what is no EAN."""
+    return frozenset(normal_form(ean) for ean in text.split())
+
+
 def routing(
     targets: Mapping[str, model.Target],
     currencies: Mapping[str, str],
@@ -62,6 +68,10 @@ def routing(
 
 def topics(settings: model.Topics) -> Topics:
     return named(settings.prefix, **settings.model_dump(exclude={"prefix", "key_format"}))
+
+
+def avro_keys(settings: model.Settings) -> bool:
+    return settings.topics.key_format == "avro"
 
 
 def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPolicy:

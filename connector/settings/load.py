@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, cast
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
 from connector.settings import model
-from connector.settings.convert import policy, routing
+from connector.settings.convert import allow_list, policy, routing
 from connector.settings.environment import overlay
 from connector.settings.model import Settings
 from connector.settings.problems import Problem, is_secret, of_validation, unknown
@@ -220,13 +220,11 @@ def _eans(setting: str, file: Path | None) -> Iterator[Problem]:
     if file is None:
         return
     try:
-        listed = file.read_text(encoding="ascii").split()
-    except (OSError, UnicodeDecodeError) as error:
-        yield Problem(setting=setting, says=f"{str(file)!r} cannot be read: {error}")
-        return
-    wrong = [ean for ean in listed if not ean.isdigit()]
-    if wrong:
-        yield Problem(setting=setting, says=f"{wrong[0]!r} is no EAN; expected digits, one EAN a line")
+        allow_list(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        yield Problem(setting=setting, says=f"{str(file)!r} cannot be read: {error.strerror}")
+    except ValueError as wrong:
+        yield Problem(setting=setting, says=f"{wrong}; expected one EAN a line")
 
 
 def _account(setting: str, account: model.Account, facts: Facts) -> Iterator[Problem]:

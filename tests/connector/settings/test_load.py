@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from connector.kaufland.address import address
 from connector.kaufland.credentials import Credentials
 from connector.marketplace import Condition
-from connector.settings.convert import pace, policy
+from connector.settings.convert import allow_list, pace, policy
 from connector.settings.duration import seconds
 from connector.settings.load import Facts, Loaded, key_sources, load
 from connector.settings.model import Guarantee
@@ -280,6 +280,16 @@ def test_the_digest_is_of_what_the_group_shares(folder: Path) -> None:
     assert digest(read(folder, environ={"CONNECTOR__KAFKA__INSTANCE_ID": "connector-1"}).settings) == ours
     assert digest(read(folder, environ={"CONNECTOR__HEALTH__PORT": "0"}).settings) == ours
     assert digest(read(folder, environ={"CONNECTOR__TRUST__PRICE": "0"}).settings) != ours
+
+
+def test_an_allow_list_is_read_in_any_form_of_an_ean_and_refused_for_what_is_none(folder: Path) -> None:
+    (folder / "good").write_text("4006381333931\n036000291452\n")
+    (folder / "bad").write_text("4006381333932\n")
+
+    assert read(folder, MINIMAL + 'allow_eans_file = "good"\n').settings.targets["shop-de"].allow_eans_file
+    assert allow_list((folder / "good").read_text()) == {"4006381333931", "0036000291452"}
+    assert "its check digit is 1; expected one EAN a line" in problems(folder, MINIMAL + 'allow_eans_file = "bad"\n')[0]
+    assert "cannot be read" in problems(folder, MINIMAL + 'allow_eans_file = "gone"\n')[0]
 
 
 def test_a_default_condition_is_one_of_the_contract(folder: Path) -> None:

@@ -1,0 +1,150 @@
+"""The command line: arguments, signals and exit codes, and nothing else.
+
+Exit codes: 0 done, 1 something is not as it must be, 2 the configuration or the command line must be changed.
+"""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from connector import app, logs
+from connector.operations import check as checking
+from connector.operations import config as configuration
+from connector.operations import schemas as contracts
+from connector.operations import topics as topology
+from connector.settings import convert
+from connector.settings.environment import CONFIG_FILE
+from connector.settings.load import Loaded
+from streams.errors import SettingsError, StreamError
+
+FAILED = 1
+MISUSED = 2
+
+cli = typer.Typer(
+    help="Keeps offers on the Kaufland Marketplace as an event backbone says they should be.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # they print local variables, keys among them
+    add_completion=False,
+)
+schemas_cli = typer.Typer(help="The Avro contracts in the schema registry.", no_args_is_help=True)
+config_cli = typer.Typer(help="The effective configuration.", no_args_is_help=True)
+cli.add_typer(schemas_cli, name="schemas")
+cli.add_typer(config_cli, name="config")
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar=CONFIG_FILE, help="TOML file; CONNECTOR__... in the environment overrides."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Of the dry run: its own group, instance and outputs.")]
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""For commands with a command line of their own, --help included."""
+
+
+def main() -> None:
+    """Entry of the installed command."""
+    try:
+        cli()
+    except StreamError as error:
+        errors = Console(stderr=True)
+        errors.print(logs.SCRUBBER.clean(str(error)), markup=False, highlight=False, soft_wrap=True)
+        raise SystemExit(MISUSED if isinstance(error, SettingsError) else FAILED) from None
+
+
+@cli.command()
+def run(config: ConfigFile = None, dry_run: DryRun = False) -> None:
+    """Consume, send, and write back what became of every event, until SIGTERM or SIGINT."""
+    loaded = _loaded(config)
+    logs.configure(level=loaded.settings.log.level, form=loaded.settings.log.format)
+    app.run(loaded, dry_run=dry_run)
+
+
+@cli.command()
+def check(config: ConfigFile = None) -> None:
+    """Say everything that can be known before going live; exit code 1 when something failed."""
+    with app.questions(_loaded(config)) as parts:
+        _exit(good=checking.report(_output(), checking.check(parts)))
+
+
+@cli.command()
+def topics(
+    config: ConfigFile = None,
+    dry_run: DryRun = False,
+    compare: Annotated[
+        bool, typer.Option("--check", help="Compare with the broker; exit code 1: run refuses.")
+    ] = False,
+    create: Annotated[bool, typer.Option("--create", help="Create what is missing, change nothing else.")] = False,
+    partitions: Annotated[int, typer.Option(min=1, help="Of an input that is not there, and of outputs.")] = 8,
+    replication: Annotated[int | None, typer.Option(min=1, help="Default: the broker's own.")] = None,
+    principal: Annotated[str, typer.Option(help="For the printed permissions.")] = "User:connector",
+) -> None:
+    """Print the manifest of topics and permissions; compare or create only when asked."""
+    settings = _loaded(config).settings
+    if dry_run:
+        settings = convert.dry_run(settings)
+    names = convert.topics(settings.topics)
+    if create:
+        broker = app.administration(settings)
+        _exit(good=topology.create(_output(), broker, names, partitions=partitions, replication=replication))
+    if compare:
+        _exit(good=topology.check(_output(), app.administration(settings), names, app.limits(settings)))
+    topology.show(_output(), names, app.acls(settings), principal)
+
+
+@schemas_cli.command("register")
+def register(config: ConfigFile = None) -> None:
+    """Register the newest version of every schema. Nothing else ever registers one."""
+    settings = _loaded(config).settings
+    with app.registry(settings) as registry:
+        names = convert.topics(settings.topics)
+        _exit(good=contracts.register(_output(), registry, names, avro_keys=convert.avro_keys(settings)))
+
+
+@schemas_cli.command("check")
+def check_schemas(config: ConfigFile = None) -> None:
+    """Say whether the registry has what this version needs; exit code 1 when it does not."""
+    settings = _loaded(config).settings
+    with app.registry(settings) as registry:
+        names = convert.topics(settings.topics)
+        _exit(good=contracts.check(_output(), registry, names, avro_keys=convert.avro_keys(settings)))
+
+
+@config_cli.command("show")
+def show(config: ConfigFile = None) -> None:
+    """Print every setting in force; secrets as fingerprints."""
+    configuration.show(_output(), _loaded(config))
+
+
+@config_cli.command("routing")
+def routing(config: ConfigFile = None) -> None:
+    """Print the effective routing table: which target_id leads where."""
+    configuration.show_routing(_output(), app.routing(_loaded(config).settings))
+
+
+@cli.command(context_settings=PASSED_ON)
+def simulate(context: typer.Context) -> None:
+    """Run the marketplace simulator alone; --help tells its options."""
+    raise typer.Exit(app.simulate(context.args))
+
+
+@cli.command(context_settings=PASSED_ON)
+def demo(context: typer.Context) -> None:
+    """See offers flow, no account needed; --help tells its options."""
+    raise typer.Exit(app.demo(context.args))
+
+
+def _loaded(config: Path | None) -> Loaded:
+    return app.settings(config, os.environ, datetime.now(UTC))
+
+
+def _output() -> Console:
+    """As wide as the terminal; where there is none, wide enough for a table."""
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
+
+
+def _exit(*, good: bool) -> None:
+    raise typer.Exit(0 if good else FAILED)
