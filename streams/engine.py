@@ -41,7 +41,7 @@ from streams.flow import (
 from streams.lane import Rest
 from streams.partition import misfit
 from streams.sending import Sending
-from streams.snapshot import AccountSnapshot, PartitionSnapshot, Snapshot
+from streams.snapshot import Snapshot, account_of, partition_of
 from streams.stall import Watch
 from streams.tenure import WOKEN, Tenure
 from streams.wants import Wants
@@ -324,52 +324,19 @@ class Engine:
 
     def snapshot(self, now: Now) -> Snapshot:
         """What it is doing. Looks at partitions and accounts, never at lanes."""
-        parts = tuple(self._partition(tenure, now.mono_s) for tenure in self._tenures.values())
-        awake = sum(part.awake for part in parts)
+        held, awake = self._sending.flights.held, [len(tenure.lanes.awake) for tenure in self._tenures.values()]
         return Snapshot(
-            partitions=parts,
-            accounts={name: self._account(name, now) for name in self._sending.valves},
-            lanes_awake=awake,
-            lanes_asleep=sum(part.lanes for part in parts) - awake,
-            lanes_undone=sum(part.undone for part in parts),
+            partitions=tuple(partition_of(t.partition, t.lanes, held(t.at), now) for t in self._tenures.values()),
+            accounts={name: account_of(name, self._sending, self._wants, now) for name in self._sending.valves},
+            lanes_awake=sum(awake),
+            lanes_asleep=sum(tenure.lanes.asleep for tenure in self._tenures.values()),
+            lanes_undone=sum(tenure.lanes.undone for tenure in self._tenures.values()),
             outputs_kept=self._checkpoints.size,
             checkpoint_on_way=self._checkpoints.on_way,
             checkpoint_age_s=now.mono_s - self._checkpoints.durable_at_s,
             lease_left_s=self._checkpoints.lease_until_s - now.mono_s,
             draining=self._drain_by_s is not None,
             stopped=self._stopped,
-        )
-
-    def _partition(self, tenure: Tenure, now_s: float) -> PartitionSnapshot:
-        part = tenure.partition
-        return PartitionSnapshot(
-            topic=part.at.topic,
-            partition=part.at.partition,
-            phase=part.phase,
-            position=part.position,
-            durable=part.durable,
-            end=part.end,
-            lag=part.lag,
-            gate=part.gate(now_s),
-            waiting_for=part.needs.text if part.needs is not None else "",
-            broken=part.broken,
-            lanes=len(tenure.lanes),
-            awake=len(tenure.lanes.awake),
-            undone=tenure.lanes.undone,
-            in_flight=self._sending.flights.held(part.at),
-            moved_age_s=now_s - part.moved_at_s,
-        )
-
-    def _account(self, name: str, now: Now) -> AccountSnapshot:
-        valve, tally = self._sending.valves[name], self._wants.accounts[name].tally
-        oldest_us = tally.oldest_us()
-        return AccountSnapshot(
-            valve=valve.state(now.mono_s),
-            rate=valve.rate(now.mono_s),
-            is_open=valve.is_open(now.mono_s),
-            calls_in_flight=sum(flight.call.account == name for flight in self._sending.flights),
-            wants_by_rank=dict(tally.by_rank),
-            oldest_age_s=0.0 if oldest_us is None else max(0.0, (now.wall_us - oldest_us) / 1e6),
         )
 
 

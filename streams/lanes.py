@@ -35,8 +35,8 @@ class Lanes:
         self._timers: list[tuple[int, int, str]] = []
         self._seq = count()
 
-    def __len__(self) -> int:
-        """Lanes that are known, asleep ones included."""
+    @property
+    def asleep(self) -> int:
         return len(self._values)
 
     def __contains__(self, key: str) -> bool:
@@ -89,7 +89,7 @@ class Lanes:
         return turn.tells
 
     def _rise(self, key: str) -> Lane:
-        stored = self._values.get(key)
+        stored = self._values.pop(key, None)
         lane = Lane(key, self._flow.load(key, stored))
         rest = self.rests.pop(key, None)
         if rest is not None:

@@ -3,6 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from streams.flow import Now
+from streams.lanes import Lanes
+from streams.partition import Partition
+from streams.sending import Sending
+from streams.wants import Wants
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionSnapshot:
@@ -46,3 +52,36 @@ class Snapshot:
     lease_left_s: float  # below 0 = nothing may be sent
     draining: bool
     stopped: str  # why; empty = running
+
+
+def partition_of(partition: Partition, lanes: Lanes, in_flight: int, now: Now) -> PartitionSnapshot:
+    return PartitionSnapshot(
+        topic=partition.at.topic,
+        partition=partition.at.partition,
+        phase=partition.phase,
+        position=partition.position,
+        durable=partition.durable,
+        end=partition.end,
+        lag=partition.lag,
+        gate=partition.gate(now.mono_s),
+        waiting_for=partition.needs.text if partition.needs is not None else "",
+        broken=partition.broken,
+        lanes=lanes.asleep + len(lanes.awake),
+        awake=len(lanes.awake),
+        undone=lanes.undone,
+        in_flight=in_flight,
+        moved_age_s=now.mono_s - partition.moved_at_s,
+    )
+
+
+def account_of(name: str, sending: Sending, wants: Wants, now: Now) -> AccountSnapshot:
+    valve, tally = sending.valves[name], wants.accounts[name].tally
+    oldest_us = tally.oldest_us()
+    return AccountSnapshot(
+        valve=valve.state(now.mono_s),
+        rate=valve.rate(now.mono_s),
+        is_open=valve.is_open(now.mono_s),
+        calls_in_flight=sum(flight.call.account == name for flight in sending.flights),
+        wants_by_rank=dict(tally.by_rank),
+        oldest_age_s=0.0 if oldest_us is None else max(0.0, (now.wall_us - oldest_us) / 1e6),
+    )
