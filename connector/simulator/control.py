@@ -16,9 +16,9 @@
 """
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qs
 
 import orjson
@@ -28,6 +28,7 @@ from connector.simulator.api import Api, Policy, Seller
 from connector.simulator.exchange import Answer, Moment, Request
 from connector.simulator.journal import Journal
 from connector.simulator.problems import Problem, ProblemType, not_found
+from connector.simulator.rules import Change, change_of
 from connector.simulator.scenario import FaultSection
 
 PREFIX: Final = "/_simulator/"
@@ -77,7 +78,7 @@ class Control:
             return Problem(status=403, type="/problems/forbidden", message="Only from this machine").answer()
         try:
             return self._dispatch(request)
-        except (ValidationError, orjson.JSONDecodeError) as error:
+        except ValidationError as error:
             return Problem(status=400, type=ProblemType.BAD_REQUEST, message=str(error)).answer()
 
     def _dispatch(self, request: Request) -> Answer:
@@ -109,14 +110,15 @@ class Control:
             case ["sellers", name, "keys"] if name in self._api.sellers:
                 keys = Keys.model_validate_json(body)
                 self.change_keys(name, keys.client_key, keys.secret_key)
-            case ["units", unit_id] if unit_id.isdigit():
-                problem = self.change_unit(int(unit_id), orjson.loads(body))
+            case ["units", unit_id] if unit_id.isascii() and unit_id.isdigit():
+                change = change_of(body)
+                problem = change if isinstance(change, Problem) else self.change_unit(int(unit_id), change)
                 return problem.answer() if problem else Answer(status=204)
             case ["policy"]:
                 PolicyChange.model_validate_json(body).apply(self._api.policy)
             case ["rules"]:
-                change = RulesChange.model_validate_json(body).model_dump(exclude_none=True)
-                self._api.market.strictness = replace(self._api.market.strictness, **change)
+                rules = RulesChange.model_validate_json(body).model_dump(exclude_none=True)
+                self._api.market.strictness = replace(self._api.market.strictness, **rules)
             case _:
                 return not_found("Control").answer()
         return Answer(status=204)
@@ -126,7 +128,7 @@ class Control:
         account = self._api.sellers[seller]
         account.client_key, account.secret_key = client_key, secret_key
 
-    def change_unit(self, unit_id: int, change: Mapping[str, Any]) -> Problem | None:
+    def change_unit(self, unit_id: int, change: Change) -> Problem | None:
         """As if the marketplace did it by itself. None = done."""
         writes = self._api.market.change_by_itself(unit_id, change, self._clocks())
         if isinstance(writes, Problem):

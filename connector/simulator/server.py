@@ -40,6 +40,7 @@ class Server:
         self.api = api
         self.control = control
         self.complaints: list[Exception] = []
+        self.is_closing = False
         self._inspector = inspector
         self._connections: set[Connection] = set()
         self._deliveries: set[asyncio.Task[None]] = set()
@@ -53,14 +54,19 @@ class Server:
         return bound
 
     async def close(self) -> None:
-        """Stop listening and end every connection and delivery. Safe to call twice."""
-        if self._listener is not None:
-            self._listener.close()
+        """Stop listening and end every connection and delivery, those just being accepted too. Safe to call twice."""
+        self.is_closing = True
         for connection in tuple(self._connections):
             connection.abort()
         for delivery in tuple(self._deliveries):
             delivery.cancel()
-        await asyncio.gather(*self._deliveries, return_exceptions=True)
+        # Closed while it is accepting a connection, asyncio's listener would leave that one open for good.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.gather(*others, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+        while self._connections:
+            await asyncio.sleep(0)
 
     def server_date(self) -> str:
         """The Date header, by the simulated server's clock."""
@@ -110,7 +116,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._peer = transport.get_extra_info("peername")[0]
         self._server.opened(self)
-        if self._server.api.faults.is_out(read_clocks().mono_us):
+        if self._server.is_closing or self._server.api.faults.is_out(read_clocks().mono_us):
             self.reset()
 
     def data_received(self, data: bytes) -> None:
