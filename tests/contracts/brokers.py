@@ -1,0 +1,340 @@
+"""One way to reach each implementation of Source and Sink, so that one suite asks all of them the same.
+
+What an implementation cannot do is its own list (``CANNOT``): a test that needs one of these is not collected for it.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from streams import memory
+from streams.flow import (
+    Arrivals,
+    Assigned,
+    Assignment,
+    Broken,
+    Checkpoint,
+    Mark,
+    Notice,
+    Output,
+    Owned,
+    Record,
+    Revoked,
+)
+from streams.kafka import embedded, marks
+from streams.kafka.settings import Connection, SinkSettings, SourceSettings
+from streams.kafka.sinks import PlainSink, TransactionalSink
+from streams.kafka.source import KafkaSource
+from streams.ports import Done, Sink, Source
+from tests.stack import Stack
+
+Start = Literal["earliest", "latest"] | datetime
+PATIENCE_S = 30.0
+
+
+class Broker(Protocol):
+    """What a contract test needs of an implementation."""
+
+    @property
+    def cannot(self) -> Mapping[str, str]: ...
+
+    def create_topic(self, name: str, partitions: int) -> str: ...
+
+    def append(self, outputs: Iterable[Output]) -> None: ...
+
+    def visible(self, topic: str, partition: int) -> list[Output]:
+        """What a read-committed reader sees now."""
+        ...
+
+    def source(self, *, group: str, topics: Mapping[str, str], start: Start = "earliest") -> Source: ...
+
+    def sink(self, *, group: str, instance_id: str, replaceable: frozenset[str] = frozenset()) -> Sink: ...
+
+    def committed(self, group: str, topic: str, partition: int) -> tuple[int, Mark | None] | None: ...
+
+    def reset(self, group: str, topic: str, partition: int, offset: int) -> None:
+        """As Kafka's own tool does it, with nobody in the group."""
+        ...
+
+    def delete_before(self, topic: str, partition: int, offset: int) -> None: ...
+
+
+class Memory:
+    cannot = memory.CANNOT
+
+    def __init__(self) -> None:
+        self.broker = memory.MemoryBroker()
+
+    def create_topic(self, name: str, partitions: int) -> str:
+        self.broker.create_topic(name, partitions)
+        return name
+
+    def append(self, outputs: Iterable[Output]) -> None:
+        self.broker.append(outputs)
+
+    def visible(self, topic: str, partition: int) -> list[Output]:
+        return [
+            Output(topic=topic, key=kept.key, value=kept.value, headers=kept.headers, partition=partition)
+            for kept in self.broker.records(topic, partition)
+        ]
+
+    def source(self, *, group: str, topics: Mapping[str, str], start: Start = "earliest") -> Source:
+        return memory.MemorySource(self.broker, group=group, topics=topics, start=start)
+
+    def sink(self, *, group: str, instance_id: str, replaceable: frozenset[str] = frozenset()) -> Sink:
+        return memory.MemorySink(self.broker, instance_id=instance_id)
+
+    def committed(self, group: str, topic: str, partition: int) -> tuple[int, Mark | None] | None:
+        return self.broker.committed(group, topic, partition)
+
+    def reset(self, group: str, topic: str, partition: int, offset: int) -> None:
+        self.broker.reset(group, topic, partition, offset)
+
+    def delete_before(self, topic: str, partition: int, offset: int) -> None:
+        self.broker.delete_before(topic, partition, offset)
+
+
+class _OverKafka:
+    """What the embedded and the real broker have in common: the same clients."""
+
+    session_s = 6.0
+    properties: Mapping[str, Any] = {}
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        self.admin = AdminClient(self._client())
+        self.producer = Producer(self._client(**{"enable.idempotence": True}))
+
+    def connection(self) -> Connection:
+        return Connection(
+            bootstrap_servers=self.bootstrap_servers,
+            client_id="contract",
+            properties={"log_level": 0, **self.properties},
+        )
+
+    def append(self, outputs: Iterable[Output]) -> None:
+        for output in outputs:
+            where = -1 if output.partition is None else output.partition
+            self.producer.produce(
+                output.topic, value=output.value, key=output.key, headers=list(output.headers), partition=where
+            )
+        assert self.producer.flush(10) == 0
+
+    def visible(self, topic: str, partition: int) -> list[Output]:
+        reader = Consumer(
+            self._client(
+                **{
+                    "group.id": "reader",
+                    "isolation.level": "read_committed",
+                    "enable.partition.eof": True,
+                    "auto.offset.reset": "earliest",
+                }
+            )
+        )
+        reader.assign([TopicPartition(topic, partition, 0)])
+        seen: list[Output] = []
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            message = reader.poll(1.0)
+            if message is None:
+                continue
+            if message.error() is not None:
+                break
+            headers: Any = message.headers() or ()
+            seen.append(
+                Output(
+                    topic=topic, key=message.key(), value=message.value(), headers=tuple(headers), partition=partition
+                )
+            )
+        reader.close()
+        return seen
+
+    def source(self, *, group: str, topics: Mapping[str, str], start: Start = "earliest") -> Source:
+        return KafkaSource(
+            SourceSettings(
+                connection=self.connection(),
+                group=group,
+                topics=topics,
+                start=start,
+                session_s=self.session_s,
+                revoke_budget_s=5.0,
+                poll_interval_s=30.0,
+            )
+        )
+
+    def _sink_settings(self, group: str, instance_id: str, replaceable: frozenset[str]) -> SinkSettings:
+        return SinkSettings(
+            connection=self.connection(),
+            group=group,
+            instance_id=instance_id,
+            replaceable=replaceable,
+            transaction_timeout_s=8.0,
+        )
+
+    def committed(self, group: str, topic: str, partition: int) -> tuple[int, Mark | None] | None:
+        asker = Consumer(self._client(**{"group.id": group}))
+        found = asker.committed([TopicPartition(topic, partition)], timeout=10)[0]
+        asker.close()
+        return None if found.offset < 0 else (found.offset, marks.decode(found.offset, found.metadata))
+
+    def reset(self, group: str, topic: str, partition: int, offset: int) -> None:
+        asker = Consumer(self._client(**{"group.id": group}))
+        asker.commit(offsets=[TopicPartition(topic, partition, offset)], asynchronous=False)
+        asker.close()
+
+    def delete_before(self, topic: str, partition: int, offset: int) -> None:
+        part = TopicPartition(topic, partition, offset)
+        self.admin.delete_records([part])[part].result()
+
+    def _client(self, **more: Any) -> dict[str, Any]:
+        return {"bootstrap.servers": self.bootstrap_servers, "log_level": 0, **self.properties, **more}
+
+
+class Embedded(_OverKafka):
+    cannot = embedded.CANNOT
+    session_s = 3.0
+    properties = embedded.CLIENT_PROPERTIES
+
+    def __init__(self, holder: embedded.EmbeddedBroker) -> None:
+        super().__init__(holder.bootstrap_servers)
+        self._holder = holder
+
+    def create_topic(self, name: str, partitions: int) -> str:
+        assert self._holder.create_topic(name, partitions) == partitions
+        return name
+
+    def sink(self, *, group: str, instance_id: str, replaceable: frozenset[str] = frozenset()) -> Sink:
+        return PlainSink(self._sink_settings(group, instance_id, replaceable))
+
+
+class Real(_OverKafka):
+    """Apache Kafka, exactly once."""
+
+    cannot: Mapping[str, str] = {"sessions-by-hand": "a member is expelled by the broker alone"}
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack.bootstrap_servers)
+        self._stack = stack
+
+    def create_topic(self, name: str, partitions: int) -> str:
+        return self._stack.create_topic(name, partitions)
+
+    def sink(self, *, group: str, instance_id: str, replaceable: frozenset[str] = frozenset()) -> Sink:
+        return TransactionalSink(self._sink_settings(group, instance_id, replaceable))
+
+
+class RealPlain(Real):
+    """Apache Kafka, at least once."""
+
+    cannot: Mapping[str, str] = {**Real.cannot, "transactions": "at least once", "fencing": "at least once"}
+
+    def sink(self, *, group: str, instance_id: str, replaceable: frozenset[str] = frozenset()) -> Sink:
+        return PlainSink(self._sink_settings(group, instance_id, replaceable))
+
+
+CANNOT: Mapping[str, Mapping[str, str]] = {
+    "memory": Memory.cannot,
+    "embedded": Embedded.cannot,
+    "real": Real.cannot,
+    "real-at-least-once": RealPlain.cannot,
+}
+
+
+@dataclass(kw_only=True)
+class Member:
+    """A source with what it said, and the few moves a test makes with it."""
+
+    source: Source
+    owned: dict[Assignment, Owned] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+    positions: dict[Assignment, int] = field(default_factory=dict)
+    ends: dict[Assignment, int] = field(default_factory=dict)
+    revoked: list[Revoked] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    on_revoke: Callable[[Revoked], None] = lambda _revoked: None
+    resumes: bool = True
+
+    def poll(self, timeout_s: float = 0.05) -> None:
+        for heard in self.source.poll(timeout_s, self._goes):
+            match heard:
+                case Assigned(parts=parts):
+                    self.owned.update(parts)
+                    if self.resumes:
+                        self.source.resume(frozenset(parts))
+                case Arrivals():
+                    self.records.extend(heard.records)
+                    self.positions.update(heard.positions)
+                    self.ends.update(heard.ends)
+                case Revoked(parts=lost):
+                    self.revoked.append(heard)
+                    self._forget(lost)
+                case Broken():
+                    self.broken.append(heard)
+                case Notice():
+                    self.notices.append(heard)
+
+    def at(self, partition: int) -> Assignment:
+        return next(at for at in self.owned if at.partition == partition)
+
+    def values(self, partition: int | None = None) -> list[bytes | None]:
+        return [record.value for record in self.records if partition is None or record.at.partition == partition]
+
+    def heard(self) -> str:
+        """For a failure's message."""
+        return f"{len(self.records)} records, {self.positions=}, {self.broken=}, {self.notices=}, {self.revoked=}"
+
+    def _goes(self, revoked: Revoked) -> None:
+        self.revoked.append(revoked)
+        self.on_revoke(revoked)
+        self._forget(revoked.parts)
+
+    def _forget(self, parts: Iterable[Assignment]) -> None:
+        for at in parts:
+            self.owned.pop(at, None)
+
+
+def until(what: Callable[[], bool], *members: Member, patience_s: float = PATIENCE_S) -> None:
+    """Polls the members in turn until something is so."""
+    deadline = time.monotonic() + patience_s
+    while not what():
+        assert time.monotonic() < deadline, f"waited {patience_s:g} s in vain; {[m.heard() for m in members]}"
+        for member in members:
+            member.poll()
+
+
+def write(sink: Sink, checkpoint: Checkpoint, source: Source) -> Done:
+    """Makes a checkpoint durable as the runner does: again when it must, and left marks by the source."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        said = sink.write(checkpoint, source.group())
+        if isinstance(said, Done):
+            break
+        assert time.monotonic() < deadline, said
+        time.sleep(said.after_s)
+    if said.committed:
+        return said
+    written = source.commit(said.written.marks, checkpoint.serial)
+    assert written is not None
+    return Done(written=written, committed=True, broken=said.broken, notices=said.notices)
+
+
+def mark(position: int, *, serial: int = 1, drained: bool = False, state_topic_id: str = "t") -> Mark:
+    return Mark(position=position, read_ahead=100, drained=drained, serial=serial, state_topic_id=state_topic_id)
+
+
+@contextmanager
+def closing(*parts: Source | Sink) -> Iterator[None]:
+    """Closes the parts in order, whatever happens between."""
+    try:
+        yield
+    finally:
+        for part in parts:
+            with suppress(Exception):
+                part.close()

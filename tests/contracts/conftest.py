@@ -1,0 +1,37 @@
+"""Gives every contract test each implementation that can do what the test needs."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from streams.kafka.embedded import EmbeddedBroker
+from tests.contracts import brokers
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(what, ...): not collected for who lists one of these in its CANNOT")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "broker" not in metafunc.fixturenames:
+        return
+    needs = {what for marker in metafunc.definition.iter_markers("needs") for what in marker.args}
+    known = {what for cannot in brokers.CANNOT.values() for what in cannot}
+    assert needs <= known, f"nobody says that it cannot do {sorted(needs - known)}"
+    able = [name for name, cannot in brokers.CANNOT.items() if not needs & cannot.keys()]
+    marks = [[pytest.mark.kafka] if name.startswith("real") else [] for name in able]
+    metafunc.parametrize(
+        "broker", [pytest.param(name, marks=mark) for name, mark in zip(able, marks, strict=True)], indirect=True
+    )
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest) -> Iterator[brokers.Broker]:
+    if request.param == "memory":
+        yield brokers.Memory()
+    elif request.param == "embedded":
+        with EmbeddedBroker() as holder:
+            yield brokers.Embedded(holder)
+    else:
+        kind = brokers.Real if request.param == "real" else brokers.RealPlain
+        yield kind(request.getfixturevalue("kafka"))
