@@ -456,6 +456,10 @@ class History:
             member.trouble.commits = member.trouble.registry = member.busy_workers = 0.0
             member.ambushes.clear()
             member.clock_error_us = 0
+        self._start_the_dead()
+
+    def _start_the_dead(self) -> None:
+        for member in self.members:
             if not member.alive:
                 member.start()
 
@@ -466,6 +470,7 @@ class History:
             if self.world.now_s > until_s or len(self.evidence.violations) > 5:
                 self._unrest()
                 return
+            self._start_the_dead()
             self.world.run_until(self.world.now_s + 0.25)
         self.world.run_until(self.world.now_s + 1.0)
 

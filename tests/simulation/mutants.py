@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 from streams.flights import Flights, Sent
-from streams.flow import Arrived, Assignment, Cause, Lost, Now, Owned, Policy, Restored, Turn
+from streams.flow import Arrived, Assignment, Cause, Now, Owned, Policy, Restored, Turn
 from streams.lanes import Lanes
 from streams.partition import Partition
 from streams.sending import Sending
@@ -151,9 +151,10 @@ def _equal_is_enough(device: Device, event: SetPoint) -> tuple[Device, list[tupl
     return device, [(wanted.id, "SUPERSEDED"), (event.id, "UNCHANGED")]
 
 
-def _certain_though_lost(device: Device, body: Setting, reply: Any) -> tuple[Device, list[tuple[str, str]]]:
+def _certain_though_refused(device: Device, body: Setting, reply: Any) -> tuple[Device, list[tuple[str, str]]]:
+    """What a predecessor had sent, and what was overtaken, may have been accepted all the same."""
     device, ended = _learn(device, body, reply)
-    return (replace(device, certain=True) if isinstance(reply, Lost) else device), ended
+    return (replace(device, certain=True) if device.wanted is None else device), ended
 
 
 def _last_come_wins(device: Device, event: SetPoint) -> tuple[Device, list[tuple[str, str]]]:
@@ -213,6 +214,6 @@ MUTANTS = (
     Mutant(name="the dead are written", goes_red="N", breaks=lambda: Breaks(keeps_the_dead=True)),
     Mutant(name="what is undone is not stored", goes_red="N", flow=Forgetful),
     Mutant(name="overtaken but certain", goes_red="E", changes=((toy, "merge", _equal_is_enough),)),
-    Mutant(name="lost but certain", goes_red="E", changes=((toy, "learn", _certain_though_lost),)),
+    Mutant(name="refused but certain", goes_red="E", changes=((toy, "learn", _certain_though_refused),), within=2_000),
     Mutant(name="the last to come wins", goes_red="OE", changes=((toy, "merge", _last_come_wins),)),
 )

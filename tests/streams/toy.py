@@ -66,7 +66,7 @@ class Device:
     accepted: int | None = None
     accepted_order: Order = (0, -1)
     newest_order: Order = (0, -1)  # of all events: what is older may not leave, whatever became of the newest
-    certain: bool = True
+    certain: bool = True  # until something is wanted, which may have left before we know; again once that is accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,18 +229,16 @@ def merge(device: Device, event: SetPoint) -> tuple[Device, list[tuple[str, str]
         return device, [(event.id, "UNCHANGED" if same else "SUPERSEDED")]
     device = replace(device, newest_order=event.order)
     if wanted is not None:
-        certain = device.certain and wanted.value == event.value
-        ended = [(wanted.id, "SUPERSEDED")]
-        return replace(device, wanted=event, certain=certain), ended
+        return replace(device, wanted=event), [(wanted.id, "SUPERSEDED")]
     if device.certain and device.accepted == event.value:
         return replace(device, accepted_order=event.order), [(event.id, "UNCHANGED")]
-    return replace(device, wanted=event, since_us=event.received_us), []
+    return replace(device, wanted=event, since_us=event.received_us, certain=False), []
 
 
 def learn(device: Device, body: Setting, reply: Settled | Lost | GaveUp) -> tuple[Device, list[tuple[str, str]]]:
     """What an answer says of a device."""
     if isinstance(reply, Lost):
-        return replace(device, certain=False), []
+        return device, []
     current = device.wanted is not None and device.wanted.order == body.order
     taken = isinstance(reply, Settled) and reply.answer.ok
     if taken and body.order > device.accepted_order:
