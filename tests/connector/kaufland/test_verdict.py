@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -344,6 +345,17 @@ def test_a_success_that_cannot_be_read_leaves_a_write_unknown_and_repeats_a_look
     assert isinstance(verdict.replies[0], Lost)
     assert verdict.failed
     assert isinstance(judged(ask(CallKind.LOOK_UP), heard(200, body), on_page=None).replies[0], Retry)
+
+
+def test_a_look_up_pays_for_a_wrong_body_and_not_for_one_that_was_cut_off() -> None:
+    cut = replace(heard(200), body=None, cut="ReadError")
+
+    wrong_reply = judged(ask(CallKind.LOOK_UP), heard(200, b"{"), on_page=None).replies[0]
+    cut_reply = judged(ask(CallKind.LOOK_UP), cut, on_page=None).replies[0]
+
+    assert isinstance(wrong_reply, Retry)
+    assert isinstance(cut_reply, Retry)
+    assert (wrong_reply.counts, cut_reply.counts) == (True, False)
 
 
 ENTRIES: list[tuple[dict[str, Any], type[Any]]] = [
