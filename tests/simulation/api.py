@@ -71,7 +71,8 @@ class Api:
         sent = Sent(call=call, process=process, sent_s=world.now_s, arrives_s=world.now_s + self._way_s())
         self.sent.append(sent)
         self.to_come += 1
-        world.say(f"{process} sends {call.id}: {[item.body for item in call.items]}")
+        if world.trace is not None:
+            world.say(f"{process} sends {call.id}: {[item.body for item in call.items]}")
         world.at(sent.arrives_s, lambda: self._arrived(sent, hear))
         return sent
 
@@ -153,7 +154,8 @@ class Api:
             else:
                 self._take(body)
                 replies.append(Settled(answer=Shown()))
-        self.world.say(f"api executes {sent.call.id}: {replies}")
+        if self.world.trace is not None:
+            self.world.say(f"api executes {sent.call.id}: {replies}")
         return tuple(replies)
 
     def _take(self, body: Setting) -> None:

@@ -31,6 +31,7 @@ class Said:
     order: Order = (0, 0)
     value: int = 0
     zone: bool = False
+    boiler: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,6 +342,7 @@ class History:
                 order=order,
                 value=raw["value"],
                 zone="zone" in raw,
+                boiler="" if "chime" in raw else raw.get("boiler", ""),
             )
         )
         world.say(f"event {event_id} {partition}@{offset} {room} {raw}")
@@ -514,14 +516,8 @@ class History:
                 from_s=sent.sent_s,
                 until_s=sent.call.give_up_at_s + self.plan.policy.grace_s if until_s is None else until_s,
                 slots=tuple((body.room, body.device or "chime") for body in bodies),
-                exclusive=tuple(self._boilers(body.event_id) for body in bodies if self._boilers(body.event_id)),
+                exclusive=tuple(boiler for body in bodies if (boiler := self.evidence.by_id[body.event_id].boiler)),
             )
-
-    def _boilers(self, event_id: str) -> str:
-        said = self.evidence.by_id[event_id]
-        value = self.broker.logs[said.partition].entries[said.offset].value or b"{}"
-        raw = json.loads(value)
-        return str(raw["boiler"]) if "boiler" in raw and not raw.get("chime") else ""
 
     def _rates(self) -> Iterable[Violation]:
         """Strict by arrival and to the letter; else as the calls left, with the margin of each process."""

@@ -349,13 +349,14 @@ class Member:
         if not isinstance(it, Tick):
             self._idle_ticks = 0
         effects = self.engine.feed(it, self.world.now(self.clock_error_us))
-        if self.world.trace is not None and not (isinstance(it, Tick) and not effects):
+        if self.world.trace is not None and (effects or not isinstance(it, Tick)):
             self.world.say(f"{self.process} <- {it}")
         if isinstance(it, Answer | Written):
             self.reached("answer heard" if isinstance(it, Answer) else "written heard")
         for effect in effects:
             if self.alive:
-                self.world.say(f"{self.process} -> {effect}")
+                if self.world.trace is not None:
+                    self.world.say(f"{self.process} -> {effect}")
                 self._perform(effect)
         if self.alive:
             self._arm()
