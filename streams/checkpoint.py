@@ -64,7 +64,7 @@ class Checkpoints:
     def size(self) -> int:
         """Outputs and changed lanes that are not durable."""
         on_way = sum(handed.size for handed in self._on_way.values()) if self._on_way is not None else 0
-        return on_way + sum(map(len, self.parts.values()))
+        return on_way + sum(len(part.outputs) + len(part.changed) for part in self.parts.values())
 
     def part(self, at: Assignment) -> Part:
         return self.parts.setdefault(at, Part())

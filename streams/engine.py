@@ -192,16 +192,21 @@ class Engine:
     def _go_on(self, now: Now) -> Iterator[Effect]:
         self._over(now)
         yield from self._read(now)
-        self._open_gates(now)
+        yield from self._open_gates(now)
         for tenure in self._tenures.values():
             tenure.wake_due(now)
         yield from self._sending.calls(now, self._checkpoints.lease_until_s, lambda rest: self._wake(rest, now))
+        yield from self._sending.news(now.mono_s)
         yield from self._checkpoint(now)
         yield from self._release(now)
         yield from self._intake()
         yield from self._watch.look(self._tenures, now, on_way=self._checkpoints.on_way)
         if self._drain_by_s is not None and not self._tenures:
             yield Stop(reason="drained", failed=False)
+
+    def _changing(self) -> list[Tenure]:
+        """Those that catch up or drain. All else is steady, and most steps need not look at it."""
+        return [tenure for tenure in self._tenures.values() if tenure.partition.is_changing]
 
     def _over(self, now: Now) -> None:
         """Lost calls whose effect can no longer come."""
@@ -211,10 +216,12 @@ class Engine:
                 self._tenures[sent.at].hear(sent.pending.lane, None, now)
 
     def _read(self, now: Now) -> Iterator[Effect]:
-        for tenure in self._tenures.values():
-            if tenure.partition.may_take:
-                outputs, awake = self._room()
-                tenure.read(now, outputs, awake)
+        arrived = [tenure for tenure in self._tenures.values() if tenure.partition.backlog]
+        outputs, awake = self._room() if arrived else (0, 0)
+        for tenure in arrived:
+            kept, up = len(tenure.part), len(tenure.lanes.awake)
+            tenure.read(now, outputs, awake)
+            outputs, awake = outputs - len(tenure.part) + kept, awake - len(tenure.lanes.awake) + up
         yield from self._fetching.requests(self._tenures, now.mono_s)
 
     def _room(self) -> tuple[int, int]:
@@ -222,10 +229,11 @@ class Engine:
         awake = sum(len(tenure.lanes.awake) for tenure in self._tenures.values())
         return self._policy.max_outputs - self._checkpoints.size, self._policy.max_awake - awake
 
-    def _open_gates(self, now: Now) -> None:
-        opening = [tenure for tenure in self._tenures.values() if tenure.partition.may_open(now.mono_s)]
+    def _open_gates(self, now: Now) -> Iterator[Effect]:
+        opening = [tenure for tenure in self._changing() if tenure.partition.may_open(now.mono_s)]
         for tenure in opening:
             tenure.open(now)
+            yield _notice("partition_opened", tenure.at, f"{tenure.lanes.undone} lanes are undone", level="info")
         if opening:
             self._set_share(now)
 
@@ -233,9 +241,8 @@ class Engine:
         self._tenures[rest.at].lanes.turn(rest.key, WOKEN, now)
 
     def _checkpoint(self, now: Now) -> Iterator[Checkpoint]:
-        writing = [tenure for tenure in self._tenures.values() if tenure.partition.writes]
-        urgent = any(self._is_urgent(tenure) for tenure in writing)
-        if writing and self._checkpoints.due_at_s(urgent=urgent) <= now.mono_s:
+        if self._checkpoints.due_at_s(urgent=any(map(self._is_urgent, self._changing()))) <= now.mono_s:
+            writing = [tenure for tenure in self._tenures.values() if tenure.partition.writes]
             everyone = self._checkpoints.all_marks_due(now.mono_s)
             within = [tenure for tenure in writing if everyone or tenure.part or self._is_urgent(tenure)]
             contents = {tenure.at: tenure.contents() for tenure in within}
@@ -247,8 +254,11 @@ class Engine:
         return tenure.partition.mark_is_urgent(self._sending.flights.held(tenure.at))
 
     def _release(self, now: Now) -> Iterator[Effect]:
-        done = [t for t in self._tenures.values() if t.partition.is_gone or t.partition.is_handed_over(now.mono_s)]
+        done = [tenure for tenure in self._changing() if tenure.partition.is_handed_over(now.mono_s)]
         if done:
+            for tenure in done:
+                words = f"{tenure.lanes.undone} lanes are undone, {self._sending.flights.held(tenure.at)} under way"
+                yield _notice("partition_released", tenure.at, words, level="info")
             yield from self._end(done, now)
             yield Released(parts=frozenset(tenure.at for tenure in done))
 
@@ -265,17 +275,16 @@ class Engine:
             )
 
     def _next_s(self, now: Now) -> float:
-        parts = [tenure.partition for tenure in self._tenures.values()]
-        writing = [tenure for tenure in self._tenures.values() if tenure.partition.writes]
+        changing = self._changing()
         due_us = (t.lanes.next_due_us() for t in self._tenures.values() if t.partition.sends)
         moments = (
             self._sending.next_s(now.mono_s, self._checkpoints.lease_until_s),
             self._sending.flights.next_s(),
-            self._checkpoints.due_at_s(urgent=any(map(self._is_urgent, writing))) if writing else inf,
+            self._checkpoints.due_at_s(urgent=any(map(self._is_urgent, changing))),
             self._fetching.next_s(),
-            self._watch.next_s() if parts else inf,
-            min((part.gate_at_s() for part in parts), default=inf),
-            min((part.deadline_s for part in parts), default=inf),
+            self._watch.next_s() if self._tenures else inf,
+            min((tenure.partition.gate_at_s() for tenure in changing), default=inf),
+            min((tenure.partition.deadline_s for tenure in changing), default=inf),
             min((now.mono_s + (due - now.wall_us) / 1e6 for due in due_us if due is not None), default=inf),
         )
         return max(now.mono_s, min(moments))
@@ -340,5 +349,5 @@ class Engine:
         )
 
 
-def _notice(event: str, at: Assignment, reason: str) -> Notice:
-    return Notice(event=event, level="error", fields={"topic": at.topic, "partition": at.partition, "reason": reason})
+def _notice(event: str, at: Assignment, reason: str, *, level: str = "error") -> Notice:
+    return Notice(event=event, level=level, fields={"topic": at.topic, "partition": at.partition, "reason": reason})

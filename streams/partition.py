@@ -54,6 +54,7 @@ TRANSITIONS: dict[tuple[Phase, Step], Phase] = {
 
 READS = frozenset({Phase.CATCHING_UP, Phase.OPEN})
 SENDS = frozenset({Phase.OPEN, Phase.BROKEN})
+CHANGES = frozenset({Phase.CATCHING_UP, Phase.STRANDED, Phase.DRAINING, Phase.GONE})
 WRITES = frozenset(set(Phase) - {Phase.REFUSED, Phase.GONE})
 
 
@@ -114,8 +115,9 @@ class Partition:
         return self._phase is Phase.DRAINING
 
     @property
-    def is_gone(self) -> bool:
-        return self._phase is Phase.GONE
+    def is_changing(self) -> bool:
+        """On its way into or out of work."""
+        return self._phase in CHANGES
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 
@@ -234,8 +236,9 @@ class Partition:
         self._final_durable = self._final == mark.serial
 
     def is_handed_over(self, now_s: float) -> bool:
-        """Drained and durable, or its budget is over."""
-        return self._phase is Phase.DRAINING and (self._final_durable or now_s >= self.deadline_s)
+        """Drained and durable, or its budget is over, or there is nothing that it could hand over."""
+        drained = self._phase is Phase.DRAINING and (self._final_durable or now_s >= self.deadline_s)
+        return drained or self._phase is Phase.GONE
 
 
 def misfit(owned: Owned, partitions: int, at: Assignment) -> str | None:

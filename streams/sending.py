@@ -9,7 +9,22 @@ from itertools import count
 from math import inf
 
 from streams.flights import Flight, Flights, Sent
-from streams.flow import Answer, Answered, Call, GaveUp, Item, Lost, NotSent, Now, Pace, Policy, Reply, Retry, Settled
+from streams.flow import (
+    Answer,
+    Answered,
+    Call,
+    GaveUp,
+    Item,
+    Lost,
+    Notice,
+    NotSent,
+    Now,
+    Pace,
+    Policy,
+    Reply,
+    Retry,
+    Settled,
+)
 from streams.lane import Pending, Rest
 from streams.valve import Valve
 from streams.wants import Wants
@@ -32,6 +47,7 @@ class Sending:
         self._wants = wants
         self._prefix = call_prefix
         self._seq = count(1)
+        self._said_open = dict.fromkeys(paces, True)
 
     def share(self, share: float, now_s: float) -> None:
         """This process's part of every account's ceiling, the command line's reserve taken off."""
@@ -117,6 +133,15 @@ class Sending:
     def over(self, sent: Sent, now_s: float) -> None:
         self.flights.over(sent)
         self._wants.release(sent.keys, now_s)
+
+    def news(self, now_s: float) -> Iterator[Notice]:
+        """Accounts that closed or opened since it was last said."""
+        for name, valve in self.valves.items():
+            is_open = valve.is_open(now_s)
+            if is_open != self._said_open[name]:
+                self._said_open[name] = is_open
+                event, level = ("account_opened", "info") if is_open else ("account_closed", "warning")
+                yield Notice(event=event, level=level, fields={"account": name, "reason": valve.state(now_s)})
 
     def next_s(self, now_s: float, lease_until_s: float) -> float:
         """When something may leave, as far as it is known now."""

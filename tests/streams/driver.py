@@ -230,7 +230,8 @@ class Driver:
 
     @property
     def notices(self) -> list[Notice]:
-        return self.of(Notice)
+        """What was said as an error."""
+        return [notice for notice in self.of(Notice) if notice.level == "error"]
 
     @property
     def paused(self) -> set[Assignment]:

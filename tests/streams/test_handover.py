@@ -1,6 +1,6 @@
 """Drained and handed over: on revoke, on the process's end, and what ``once`` asks for."""
 
-from streams.flow import Lost, NotSent, Retry
+from streams.flow import Lost, Notice, NotSent, Retry
 from tests.streams.driver import OK, Driver, Hearing
 
 
@@ -82,6 +82,15 @@ def test_a_lost_answer_is_waited_out_before_a_mark_says_drained() -> None:
     driver.run(5, answer=None)
     assert driver.marks[at].drained
     assert driver.now.mono_s >= call.give_up_at_s + driver.policy.grace_s
+
+
+def test_opening_and_release_are_said() -> None:
+    driver = Driver()
+    at = driver.opened()
+    driver.revoke(at)
+    driver.run(0.1)
+
+    assert [notice.event for notice in driver.of(Notice)] == ["partition_opened", "partition_released"]
 
 
 def test_a_partition_never_reported_is_released_at_once() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streams.flow import Call, Lost, NotSent, Pace, Policy, Retry, Settled
+from streams.flow import Call, Lost, Notice, NotSent, Pace, Policy, Retry, Settled
 from tests.streams.driver import OK, Driver, Hearing, rooms, values
 from tests.streams.toy import Shown, Thermostats
 
@@ -377,8 +377,10 @@ def test_a_closed_account_sends_nothing_and_others_flow() -> None:
 
     driver.run(30)
     assert driver.results == [("e1", "APPLIED")]
+    assert "account_closed" in [notice.event for notice in driver.of(Notice)]
 
     driver.run(60)
+    assert "account_opened" in [notice.event for notice in driver.of(Notice)]
     assert sorted(driver.results) == [("e0", "APPLIED"), ("e1", "APPLIED"), ("e2", "APPLIED")]
 
 

@@ -40,6 +40,21 @@ def test_a_lane_under_way_stays_awake() -> None:
     assert awake(driver) == 1
 
 
+def test_a_lane_under_way_stays_awake_however_many_others_wait() -> None:
+    driver = Driver(flow=Thermostats(limits={"set": 1}), paces={"main": Pace(per_second=1, reserve=0)})
+    at = driver.opened()
+    driver.run(1)
+    driver.event(at, "a")
+    driver.run(0.1, answer=None)
+    assert rooms(driver.calls[0]) == ["a"]
+    driver.arrive(*[driver.record(at, f"r{n}") for n in range(500)])
+    driver.run(3, answer=None)
+
+    lanes = next(iter(driver.engine._tenures.values())).lanes
+    assert "a" in lanes.awake
+    assert len(lanes.awake) < 200
+
+
 def test_a_paused_account_s_lanes_sleep_but_for_those_that_are_near() -> None:
     driver = Driver(paces={"main": Pace(), "other": Pace()})
     at = driver.opened()
@@ -58,6 +73,18 @@ def test_a_paused_account_s_lanes_sleep_but_for_those_that_are_near() -> None:
     driver.run(900)
     assert driver.engine.snapshot(driver.now).lanes_undone == 0
     assert len(driver.results) == 1_001
+
+
+def test_lanes_sleep_while_their_partition_catches_up() -> None:
+    driver = Driver()
+    at = driver.assign(end=1_000)
+
+    driver.arrive(*[driver.record(at, f"r{n}") for n in range(999)])
+    driver.run(3)
+
+    snapshot = driver.engine.snapshot(driver.now)
+    assert snapshot.lanes_undone == 999
+    assert snapshot.lanes_awake <= 4 * 32
 
 
 def test_sleepers_are_woken_by_rank() -> None:
@@ -128,6 +155,17 @@ def test_a_done_lane_of_a_predecessor_is_not_told_that_it_was_restored() -> None
     driver.event(at)
 
     assert [cause for _, cause in flow.heard] == ["Arrived"]
+
+
+def test_a_done_lane_with_a_timer_is_woken_and_not_told_that_it_was_restored() -> None:
+    flow = Hearing()
+    value = flow.store(Room(key="kitchen", heard=1)).value
+    driver = Driver(flow=flow)
+    driver.opened(state={"kitchen": Stored(value=value, due_us=driver.now.wall_us + 2_000_000)})
+    assert flow.heard == []
+
+    driver.run(3)
+    assert flow.heard == [("kitchen", "Woken")]
 
 
 def test_a_cold_lane_is_never_decoded() -> None:
