@@ -2,6 +2,7 @@
 
 StreamError
 ├── SettingsError     a person must change the configuration; every problem in one message
+├── Stopped           the engine has found a reason not to go on; nothing further was committed
 ├── SourceFailed      the consumer cannot go on; a restart repeats
 ├── SinkFailed        the producer cannot go on (fenced by a second process with our id)
 ├── RegistryDown      the schema registry does not answer; ask again later
@@ -16,6 +17,10 @@ class StreamError(Exception):
 
 class SettingsError(StreamError):
     """A person must change the configuration."""
+
+
+class Stopped(StreamError):
+    """The engine has found a reason not to go on."""
 
 
 class SourceFailed(StreamError):

@@ -1,0 +1,400 @@
+"""The only loop and the only threads. Moves values between source, engine, sink and workers; decides nothing.
+
+The *engine thread* is the caller's: it owns source and engine. The *sink thread* owns the sink and makes one checkpoint
+at a time durable. *Worker threads* make calls to the outside, each with a caller of its own; there are as many as were
+ever needed at once, up to a bound. Frozen messages travel between them over queues.
+
+Whatever is raised in any thread ends the run: nothing further is committed, and it is raised again in the caller's
+thread. A restart repeats what was not durable.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from math import inf
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, Final, Protocol, TypeAlias
+
+from streams.errors import Stopped, StreamError
+from streams.flow import (
+    Answer,
+    Assignment,
+    Call,
+    Caller,
+    Checkpoint,
+    Died,
+    Drain,
+    Effect,
+    Fetch,
+    Fetched,
+    Input,
+    Intake,
+    Notice,
+    Now,
+    Released,
+    Revoked,
+    Stop,
+    Tick,
+)
+from streams.ports import Again, Clock, Done, Sink, Source
+from streams.snapshot import Snapshot
+
+_BUSY_POLL_S: Final = 0.005
+_IDLE_POLL_S: Final = 0.1
+_SNAPSHOT_EVERY_S: Final = 0.25
+_COMMIT_AGAIN_S: Final = 0.1
+_OVERDUE_S: Final = 5.0  # beyond a budget that the engine keeps by itself
+_JOIN_S: Final = 10.0
+
+
+class Lifecycle(Enum):
+    NEW = "new"
+    RUNNING = "running"
+    DRAINING = "draining"
+    CLOSED = "closed"
+
+
+class Steps(Protocol):
+    """What the runner needs of an engine."""
+
+    def feed(self, said: Input, now: Now) -> list[Effect]: ...
+
+    def wake_at_s(self) -> float: ...
+
+    def snapshot(self, now: Now) -> Snapshot: ...
+
+
+class Observer(Protocol):
+    """Hears what goes in and out, in the engine thread. Must be quick, and must not raise."""
+
+    def heard(self, said: Input, now: Now) -> None: ...
+
+    def did(self, effect: Effect, now: Now) -> None: ...
+
+    def saw(self, snapshot: Snapshot) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerSettings:
+    max_workers: int = 128
+    drain_s: float = 25.0  # under the time that an orchestrator leaves between asking and killing
+
+    def __post_init__(self) -> None:
+        if self.max_workers < 1:
+            raise ValueError(f"max_workers must be at least 1, got {self.max_workers}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Crash:
+    """A thread cannot go on."""
+
+    error: BaseException
+
+
+_Said: TypeAlias = Answer | Fetched | Done | Again | _Crash
+
+
+class Runner:
+    """One stream, from ``run`` to its end. ``stop``, ``lifecycle``, ``beat_s`` and ``snapshot``: from any thread."""
+
+    def __init__(
+        self,
+        *,
+        engine: Steps,
+        source: Source,
+        sink: Sink,
+        caller_factory: Callable[[], Caller],
+        fetch: Callable[[Any], None],
+        clock: Clock,
+        observer: Observer,
+        settings: RunnerSettings,
+    ) -> None:
+        """``fetch`` gets what a flow cannot read without; it raises when that is not to be had now."""
+        self._engine = engine
+        self._source = source
+        self._clock = clock
+        self._observer = observer
+        self._settings = settings
+        self._said: SimpleQueue[_Said] = SimpleQueue()
+        self._sink = _SinkThread(sink, self._said)
+        self._workers = _Workers(caller_factory, fetch, self._said, settings.max_workers)
+        self._writing = _Writing()
+        self._released: set[Assignment] = set()
+        self._stop: Stop | None = None
+        self._asked_to_stop = False
+        self._drain_over_s = inf
+        self._snapshot_s = -inf
+        self.lifecycle = Lifecycle.NEW
+        self.beat_s = clock.now().mono_s  # when the loop last came round, on the monotonic clock
+        self.snapshot: Snapshot | None = None
+
+    def run(self) -> None:
+        """Blocks until drained. Raises what any part raised, or Stopped with the engine's reason to fail."""
+        if self.lifecycle is not Lifecycle.NEW:
+            raise RuntimeError(f"a runner runs once; this one is {self.lifecycle.value}")
+        self.lifecycle = Lifecycle.RUNNING
+        try:
+            self._sink.start()
+            while self._stop is None:
+                self._turn()
+        finally:
+            self._close()
+        if self._stop.failed:
+            raise Stopped(self._stop.reason)
+
+    def stop(self) -> None:
+        """Ask for a drained end. Safe from a signal handler; again does no harm."""
+        self._asked_to_stop = True
+
+    # ---- the loop ---------------------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        if self._asked_to_stop and self.lifecycle is Lifecycle.RUNNING:
+            self._drain()
+        for heard in self._source.poll(self._patience_s(), self._revoke):
+            if isinstance(heard, Notice):
+                self._observer.did(heard, self._clock.now())
+            else:
+                self._feed(heard)
+        self._hear_threads()
+        self._pass_time()
+
+    def _drain(self) -> None:
+        self.lifecycle = Lifecycle.DRAINING
+        self._drain_over_s = self._clock.now().mono_s + self._settings.drain_s + _OVERDUE_S
+        self._feed(Drain(budget_s=self._settings.drain_s))
+
+    def _revoke(self, revoked: Revoked) -> None:
+        """Inside ``Source.poll``: the ordinary step without intake, until the partitions are handed over."""
+        self._released.clear()
+        self._feed(revoked)
+        over_s = self._clock.now().mono_s + revoked.budget_s + _OVERDUE_S
+        while self._stop is None and not self._released.issuperset(revoked.parts):
+            if self._clock.now().mono_s > over_s:
+                raise Stopped(f"a hand-over of {len(revoked.parts)} partitions did not end within its budget")
+            self._hear_threads(self._patience_s())
+            self._pass_time()
+
+    def _pass_time(self) -> None:
+        now = self._clock.now()
+        self.beat_s = now.mono_s
+        if now.mono_s > self._drain_over_s:
+            raise Stopped("the drain did not end within its budget")
+        if self._engine.wake_at_s() <= now.mono_s:
+            self._feed(Tick())
+        self._write_again(now.mono_s)
+        self._commit(now.mono_s)
+        if now.mono_s - self._snapshot_s >= _SNAPSHOT_EVERY_S:
+            self._snapshot_s = now.mono_s
+            self.snapshot = self._engine.snapshot(now)
+            self._observer.saw(self.snapshot)
+
+    def _patience_s(self) -> float:
+        """How long a poll may wait: answers and durable checkpoints come beside it, and cannot wake it."""
+        most_s = _BUSY_POLL_S if self._workers.outstanding or self._writing.anything else _IDLE_POLL_S
+        return max(0.0, min(most_s, self._engine.wake_at_s() - self._clock.now().mono_s))
+
+    # ---- engine -----------------------------------------------------------------------------------------------------
+
+    def _feed(self, said: Input) -> None:
+        if self._stop is not None:
+            return
+        now = self._clock.now()
+        self._observer.heard(said, now)
+        for effect in self._engine.feed(said, now):
+            self._observer.did(effect, now)
+            self._do(effect)
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Call() | Fetch():
+                self._workers.do(effect)
+            case Checkpoint():
+                self._writing.begin(effect)
+                self._sink.write(effect, self._source.group())
+            case Intake(pause=pause, resume=resume):
+                self._source.pause(pause)
+                self._source.resume(resume)
+            case Died(parts=parts):
+                self._sink.drop(parts)
+            case Released(parts=parts):
+                self._released |= parts
+            case Stop():
+                self._stop = effect
+            case Notice():
+                pass  # the observer has it
+
+    # ---- threads ----------------------------------------------------------------------------------------------------
+
+    def _hear_threads(self, timeout_s: float = 0.0) -> None:
+        """Everything that threads have said; waits for the first of it."""
+        for said in _taken(self._said, timeout_s):
+            match said:
+                case Answer() | Fetched():
+                    self._workers.outstanding -= 1
+                    self._feed(said)
+                case Done():
+                    self._made_durable(said)
+                case Again():
+                    self._notices(said.notices)
+                    self._writing.again_at_s = self._clock.now().mono_s + said.after_s
+                case _Crash(error=error):
+                    raise error
+
+    def _made_durable(self, done: Done) -> None:
+        self._notices(done.notices)
+        if not done.committed:
+            self._writing.to_commit = done
+            return
+        self._writing = _Writing()
+        self._feed(done.written)
+        for broken in done.broken:
+            self._feed(broken)
+
+    def _write_again(self, now_s: float) -> None:
+        """The same checkpoint with the group's metadata of now."""
+        if self._writing.checkpoint is not None and self._writing.again_at_s <= now_s:
+            self._writing.again_at_s = inf
+            self._sink.write(self._writing.checkpoint, self._source.group())
+
+    def _commit(self, now_s: float) -> None:
+        """At least once: what the sink has produced becomes durable with its marks. Refused, it is tried again."""
+        done = self._writing.to_commit
+        if done is None or now_s < self._writing.commit_at_s:
+            return
+        written = self._source.commit(done.written.marks, done.written.serial)
+        if written is None:
+            self._writing.commit_at_s = now_s + _COMMIT_AGAIN_S
+            return
+        self._made_durable(Done(written=written, committed=True, broken=done.broken))
+
+    def _notices(self, notices: Iterable[Notice]) -> None:
+        now = self._clock.now()
+        for notice in notices:
+            self._observer.did(notice, now)
+
+    def _close(self) -> None:
+        """Leave the group first: whoever takes over need not wait for our end."""
+        self.lifecycle = Lifecycle.CLOSED
+        try:
+            self._source.close()
+        finally:
+            self._workers.close()
+            self._sink.close()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Writing:
+    """The checkpoint that is on its way."""
+
+    checkpoint: Checkpoint | None = None
+    again_at_s: float = inf
+    to_commit: Done | None = None
+    commit_at_s: float = -inf
+
+    @property
+    def anything(self) -> bool:
+        return self.checkpoint is not None
+
+    def begin(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+
+
+class _SinkThread:
+    """Owns the sink: opens it, writes what it is given, closes it."""
+
+    def __init__(self, sink: Sink, said: SimpleQueue[_Said]) -> None:
+        self._sink = sink
+        self._said = said
+        self._todo: SimpleQueue[tuple[Checkpoint, Any] | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="sink", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def write(self, checkpoint: Checkpoint, group: Any) -> None:
+        self._todo.put((checkpoint, group))
+
+    def drop(self, parts: frozenset[Assignment]) -> None:
+        self._sink.drop(parts)
+
+    def close(self) -> None:
+        """What is being written is waited for, what waits behind it is not written."""
+        while _take(self._todo, 0.0) is not None:
+            pass
+        self._todo.put(None)
+        if self._thread.is_alive():
+            self._thread.join(_JOIN_S)
+
+    def _run(self) -> None:
+        try:
+            self._sink.open()
+            while (todo := self._todo.get()) is not None:
+                self._said.put(self._sink.write(*todo))
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            self._said.put(_Crash(error=error))
+        finally:
+            self._sink.close()
+
+
+class _Workers:
+    """A pool that grows to what is outstanding. Used by the engine thread."""
+
+    def __init__(
+        self,
+        caller_factory: Callable[[], Caller],
+        fetch: Callable[[Any], None],
+        said: SimpleQueue[_Said],
+        most: int,
+    ) -> None:
+        self._caller_factory = caller_factory
+        self._fetch = fetch
+        self._said = said
+        self._most = most
+        self._todo: SimpleQueue[Call | Fetch | None] = SimpleQueue()
+        self._threads: list[Thread] = []
+        self.outstanding = 0
+
+    def do(self, work: Call | Fetch) -> None:
+        self.outstanding += 1
+        if len(self._threads) < min(self.outstanding, self._most):
+            thread = Thread(target=self._run, name=f"worker-{len(self._threads) + 1}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._todo.put(work)
+
+    def close(self) -> None:
+        """Idle ones end. One with a call under way is left alone: its answer is no longer asked for."""
+        for _ in self._threads:
+            self._todo.put(None)
+
+    def _run(self) -> None:
+        try:
+            caller = self._caller_factory()
+            while (work := self._todo.get()) is not None:
+                self._said.put(caller.call(work) if isinstance(work, Call) else self._fetched(work))
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            self._said.put(_Crash(error=error))
+
+    def _fetched(self, fetch: Fetch) -> Fetched:
+        try:
+            self._fetch(fetch.need)
+        except StreamError as error:
+            return Fetched(need=fetch.need, problem=str(error))
+        return Fetched(need=fetch.need)
+
+
+def _take(queue: SimpleQueue[Any], timeout_s: float) -> Any:
+    """The next message; None when none comes in time."""
+    try:
+        return queue.get(timeout=timeout_s) if timeout_s > 0 else queue.get_nowait()
+    except Empty:
+        return None
+
+
+def _taken(queue: SimpleQueue[_Said], timeout_s: float) -> Iterable[_Said]:
+    said = _take(queue, timeout_s)
+    while said is not None:
+        yield said
+        said = _take(queue, 0.0)
