@@ -11,7 +11,7 @@ from typing import Any
 
 import fastavro
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import schemas
@@ -176,6 +176,7 @@ def test_every_version_may_follow_those_before_it(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "written", "read"), PAIRS)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_data_of_one_version_is_read_with_every_other(name: str, written: int, read: int, data: st.DataObject) -> None:
     writer, reader = schemas.load(name, written), schemas.load(name, read)
@@ -210,6 +211,7 @@ def _names_a_type(schema: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", schemas.NAMES)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_data_of_the_next_version_is_read_with_this_one_and_the_reverse(name: str, data: st.DataObject) -> None:
     this = schemas.load(name, schemas.versions(name)[-1])

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import schemas
@@ -64,6 +64,7 @@ def test_every_shape_is_written_as_the_library_writes_it(value: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("name", schemas.NAMES)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_every_contract_is_written_as_the_library_writes_it(name: str, data: st.DataObject) -> None:
     schema = schemas.load(name, 1)
