@@ -1,0 +1,270 @@
+"""An independent model of what offer events must lead to; it shares no code with ``connector.offers``, on purpose.
+
+Given the units of the marketplace at the start and every record of the input, ``expect`` says which value each field of
+each unit may hold at rest, and how each event may have ended. Where timing decides (an older value may have left before
+a newer one came; a tombstone may have come before a value left) there is more than one answer, and no other.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+PRICE, STOCK, HANDLING_TIME = "price", "stock", "handling_time"
+LOWEST_SEQUENCE = -(2**64)
+
+Order = tuple[int, int, int]
+Cell = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A target of the routing table."""
+
+    account: str
+    storefront: str
+    enabled: bool = True
+    price_sync: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A unit as the marketplace holds it at the start, values in smallest units."""
+
+    unit_id: int
+    account: str
+    storefront: str
+    ean: str
+    condition: str
+    offer_id: str | None
+    values: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A record of the input.
+
+    ``values`` are in smallest units; None is a value that must be refused. ``ok`` False: the event as a whole must be
+    refused (key, EAN, target, time). ``values`` None: a tombstone, whose ``occurred_at_us`` is its record's time.
+    """
+
+    partition: int
+    offset: int
+    ean: str
+    occurred_at_us: int
+    sequence: int | None = None
+    target_id: str | None = None
+    condition: str | None = None
+    offer_id: str | None = None
+    unit_id: int | None = None
+    values: Mapping[str, int | None] | None = field(default_factory=dict)
+    ok: bool = True
+
+    @property
+    def order(self) -> Order:
+        return (self.occurred_at_us, LOWEST_SEQUENCE if self.sequence is None else self.sequence, self.offset)
+
+    @property
+    def position(self) -> tuple[int, int]:
+        return (self.partition, self.offset)
+
+
+@dataclass(slots=True, kw_only=True)
+class Expected:
+    """``values``: unit id and field -> what it may hold at rest. ``fields``: position and field -> how it may end.
+
+    ``statuses``: position -> how the event may end; an announced NOT_FOUND may be followed by one closing row.
+    """
+
+    values: dict[tuple[int, str], frozenset[int]]
+    fields: dict[tuple[tuple[int, int], str], frozenset[str]]
+    statuses: dict[tuple[int, int], frozenset[str]]
+
+
+def expect(units: Iterable[Listed], places: Mapping[str, Place], records: Sequence[Said]) -> Expected:
+    reckoning = _Reckoning(units=list(units))
+    expected = reckoning.expected
+    for said in records:
+        if (place := _outright(expected, said, places)) is not None:
+            reckoning.sort(said, place)
+    for unit in reckoning.units:
+        for name, held in unit.values.items():
+            expected.values[unit.unit_id, name] = frozenset({held})
+    tombstones = _tombstones(records)
+    for cell, asked in reckoning.cells.items():
+        members = reckoning.members[cell]
+        _settle(expected, cell[0], asked, members, tombstones.get(members[0].ean, ()))
+    for asked_in_vain in reckoning.missing.values():
+        _overtaken(expected, asked_in_vain, tombstones)
+    for said in records:
+        if said.values is not None and said.position not in expected.statuses:
+            expected.statuses[said.position] = _statuses([expected.fields[said.position, name] for name in said.values])
+    return expected
+
+
+def _outright(expected: Expected, said: Said, places: Mapping[str, Place]) -> Place | None:
+    """Where the event is to go; None: how it ends needs no look at the marketplace."""
+    if said.values is None:
+        expected.statuses[said.position] = frozenset({"UNMANAGED"} if said.ok else {"REJECTED"})
+        return None
+    place = places.get(said.target_id or "")
+    if not said.ok or place is None:
+        _all(expected, said, "REJECTED")
+        return None
+    if not place.enabled:
+        _all(expected, said, "SUPPRESSED")
+        return None
+    return place
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reckoning:
+    units: list[Listed]
+    expected: Expected = field(default_factory=lambda: Expected(values={}, fields={}, statuses={}))
+    cells: dict[Cell, list[tuple[Said, int]]] = field(default_factory=dict)
+    members: dict[Cell, list[Listed]] = field(default_factory=dict)
+    missing: dict[tuple[str, str, str], list[Said]] = field(default_factory=dict)
+
+    def sort(self, said: Said, place: Place) -> None:
+        outcome = _who(self.units, place, said)
+        for name, value in (said.values or {}).items():
+            if value is None:
+                _field(self.expected, said, name, "REJECTED")
+            elif name == PRICE and not place.price_sync:
+                _field(self.expected, said, name, "SUPPRESSED")
+            elif isinstance(outcome, str):
+                _field(self.expected, said, name, outcome)
+                self.missing.setdefault((repr(_selectors(said)), said.ean, name), []).append(said)
+            else:
+                cell = _cell(outcome, name)
+                self.cells.setdefault(cell, []).append((said, value))
+                self.members[cell] = _linked(self.units, outcome) if name == STOCK else [outcome]
+
+
+# ---- who is meant ---------------------------------------------------------------------------------------------------
+
+
+def _who(units: Sequence[Listed], place: Place, said: Said) -> Listed | str:
+    here = [u for u in units if (u.account, u.storefront, u.ean) == (place.account, place.storefront, said.ean)]
+    of_condition = {u.unit_id for u in here if u.condition == said.condition}
+    by_offer = {u.unit_id for u in here if u.offer_id == said.offer_id} if said.offer_id is not None else of_condition
+    by_unit = {u.unit_id for u in here if u.unit_id == said.unit_id} if said.unit_id is not None else of_condition
+    meant = of_condition & by_offer & by_unit
+    if len(meant) == 1:
+        return next(u for u in here if u.unit_id in meant)
+    if len(meant) > 1:
+        return "AMBIGUOUS"
+    return "CONFLICT" if of_condition | by_offer | by_unit else "NOT_FOUND"
+
+
+def _selectors(said: Said) -> tuple[str | None, str | None, str | None, int | None]:
+    return (said.target_id, said.condition, said.offer_id, said.unit_id)
+
+
+def _linked(units: Sequence[Listed], unit: Listed) -> list[Listed]:
+    if unit.offer_id is None:
+        return [unit]
+    return [u for u in units if (u.account, u.offer_id) == (unit.account, unit.offer_id)]
+
+
+def _cell(unit: Listed, name: str) -> Cell:
+    if name == STOCK and unit.offer_id is not None:
+        return (name, f"{unit.account}/{unit.offer_id}")
+    return (name, str(unit.unit_id))
+
+
+# ---- how it may end -------------------------------------------------------------------------------------------------
+
+
+def _tombstones(records: Sequence[Said]) -> dict[str, list[Said]]:
+    found: dict[str, list[Said]] = {}
+    for said in records:
+        if said.values is None and said.ok:
+            found.setdefault(said.ean, []).append(said)
+    return found
+
+
+def _withdrawn(said: Said, tombstones: Iterable[Said]) -> bool | None:
+    """True: it came after a newer tombstone. None: it came before one, and may have left in time. False: neither."""
+    newer = [t for t in tombstones if t.partition == said.partition and _before(said, t)]
+    if any(t.offset < said.offset for t in newer):
+        return True
+    return None if newer else False
+
+
+def _before(said: Said, tombstone: Said) -> bool:
+    if said.offset > tombstone.offset:  # only the tombstone's time is remembered
+        return said.occurred_at_us < tombstone.occurred_at_us
+    return said.order < (tombstone.occurred_at_us, LOWEST_SEQUENCE, tombstone.offset)
+
+
+def _settle(
+    expected: Expected, name: str, asked: list[tuple[Said, int]], members: list[Listed], tombstones: Iterable[Said]
+) -> None:
+    fate = {said.position: _withdrawn(said, tombstones) for said, _ in asked}
+    certain = [(said, value) for said, value in asked if fate[said.position] is False]
+    newest = max((said for said, _ in certain), key=lambda said: said.order, default=None)
+    may_leave = [(said, value) for said, value in asked if fate[said.position] is not True]
+    for said, _ in asked:
+        ends: set[str] = set()
+        if fate[said.position] is True:
+            ends = {"UNMANAGED"}
+        else:
+            ends = {"APPLIED", "UNCHANGED"}
+            if any(other.order > said.order for other, _ in may_leave):
+                ends.add("SUPERSEDED")
+            if fate[said.position] is None:
+                ends.add("UNMANAGED")
+        _field(expected, said, name, *ends)
+    for unit in members:
+        if newest is not None:
+            held = frozenset(value for said, value in certain if said is newest)
+        else:
+            held = frozenset({unit.values[name], *(value for _, value in may_leave)})
+        expected.values[unit.unit_id, name] = held
+
+
+def _overtaken(expected: Expected, asked: list[Said], tombstones: Mapping[str, Sequence[Said]]) -> None:
+    """What waits for an offer that is not there may be overtaken or withdrawn while it waits."""
+    for said in asked:
+        fate = _withdrawn(said, tombstones.get(said.ean, ()))
+        for name in said.values or ():
+            key = (said.position, name)
+            ends = set(expected.fields[key])
+            if not ends & {"NOT_FOUND", "AMBIGUOUS", "CONFLICT"}:
+                continue
+            if fate is True:
+                ends = {"UNMANAGED"}
+            elif fate is None:
+                ends.add("UNMANAGED")
+            if fate is not True and any(o.order > said.order and name in (o.values or {}) for o in asked):
+                ends.add("SUPERSEDED")
+            expected.fields[key] = frozenset(ends)
+
+
+def _statuses(ends: Sequence[frozenset[str]]) -> frozenset[str]:
+    """How an event may end whose fields may end so: every combination, by the rule of the contract."""
+    combined: set[frozenset[str]] = {frozenset()}
+    for choices in ends:
+        combined = {one | {choice} for one in combined for choice in choices}
+    return frozenset(_status(one) for one in combined)
+
+
+def _status(statuses: frozenset[str]) -> str:
+    for identity in ("NOT_FOUND", "AMBIGUOUS", "CONFLICT"):
+        if identity in statuses:
+            return identity
+    rest = statuses - {"UNCHANGED", "SUPERSEDED", "SUPPRESSED"}
+    if not rest:
+        return next((s for s in ("UNCHANGED", "SUPPRESSED") if s in statuses), "SUPERSEDED")
+    if len(rest) > 1 or ("APPLIED" not in rest and "UNCHANGED" in statuses):
+        return "PARTIAL"
+    return next(iter(rest))
+
+
+def _all(expected: Expected, said: Said, status: str) -> None:
+    expected.statuses[said.position] = frozenset({status})
+    for name in said.values or ():
+        _field(expected, said, name, status)
+
+
+def _field(expected: Expected, said: Said, name: str, *statuses: str) -> None:
+    expected.fields[said.position, name] = frozenset(statuses)
