@@ -5,9 +5,24 @@ from dataclasses import replace
 
 import pytest
 
-from streams.flow import Arrivals, Call, Cause, Now, Output, Pace, Policy, Retry, Stored, Told, Turn, Waits, Want
+from streams.flow import (
+    Arrivals,
+    Arrived,
+    Call,
+    Cause,
+    Now,
+    Output,
+    Pace,
+    Policy,
+    Retry,
+    Stored,
+    Told,
+    Turn,
+    Waits,
+    Want,
+)
 from streams.state import headers_of, stored_of, waits_of
-from tests.streams.driver import Driver, Hearing, rooms
+from tests.streams.driver import WALL_US, Driver, Hearing, rooms
 from tests.streams.toy import Room, Thermostats
 
 
@@ -166,6 +181,28 @@ def test_a_done_lane_with_a_timer_is_woken_and_not_told_that_it_was_restored() -
 
     driver.run(3)
     assert flow.heard == [("kitchen", "Woken")]
+
+
+class Postponing(Hearing):
+    """Wakes once, at the second that its last event names."""
+
+    def turn(self, lane: Room, cause: Cause, now: Now) -> Turn[Room]:
+        at_us = WALL_US + cause.event.value * 1_000_000 if isinstance(cause, Arrived) else None
+        return replace(super().turn(lane, cause, now), wants=(), wake_at_us=at_us)
+
+
+def test_a_timer_that_was_moved_fires_at_its_last_moment_only() -> None:
+    flow = Postponing()
+    driver = Driver(flow=flow)
+    at = driver.opened()
+    driver.event(at, value=10)
+    driver.event(at, value=20)
+
+    driver.run(15)
+    assert "Woken" not in [cause for _, cause in flow.heard]
+
+    driver.run(10)
+    assert [cause for _, cause in flow.heard].count("Woken") == 1
 
 
 def test_a_cold_lane_is_never_decoded() -> None:
