@@ -13,7 +13,7 @@ from tests.connector.simulator.openapi import inspect
 
 SMALL: dict[str, Any] = {
     "catalogue": {
-        "eans": 200,
+        "eans": 150,
         "storefronts": ("de", "at", "cz"),
         "conditions": ("NEW", "USED___GOOD"),
         "missing": 0.05,
