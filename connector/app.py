@@ -1,31 +1,57 @@
 """Composition root: the only file that picks concrete classes. It opens nothing when imported."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from datetime import datetime
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
+import structlog
+from prometheus_client import generate_latest
+
+from connector.codec import Codecs
+from connector.console.health import HealthServer
+from connector.console.vitals import Beat, ProcessVitals
+from connector.headers import Stamp
 from connector.kaufland.adapter import Kaufland, kaufland
 from connector.kaufland.address import address
 from connector.kaufland.caller import KauflandAccount, UpdateMode
 from connector.kaufland.calllog import CallLog
 from connector.kaufland.credentials import Credentials
 from connector.kaufland.reference import ReferenceData
-from connector.logs import SCRUBBER
+from connector.logs import SCRUBBER, NoticeLog
+from connector.offers.flow import OfferFlow
 from connector.operations.check import Parts
+from connector.operations.topics import grave
 from connector.routing import Routing
 from connector.settings import convert, model
-from connector.settings.load import Facts, Loaded, key_sources, load
+from connector.settings.load import Facts, KeySource, Loaded, key_sources, load
 from connector.settings.model import Settings
+from connector.settings.show import digest
 from connector.simulator import __main__ as simulator
-from connector.subjects import look_up
-from connector.topics import Limits, Permission, permissions
+from connector.subjects import fetch_states, look_up
+from connector.topics import Limits, Permission, Topics, findings, manifest, permissions
 from streams.clock import SystemClock
+from streams.deadletter import DeadLetters
+from streams.engine import Engine
+from streams.errors import RegistryDown, Stopped
+from streams.flow import Share
 from streams.kafka.administration import Administration
-from streams.kafka.registry import RegistryClient
-from streams.kafka.settings import Connection
+from streams.kafka.registry import RegistryClient, SchemaCache
+from streams.kafka.settings import Connection, SinkSettings, SourceSettings
+from streams.kafka.sinks import PlainSink, TransactionalSink
+from streams.kafka.source import KafkaSource
+from streams.ports import Sink
+from streams.runner import Runner, RunnerSettings
+
+T = TypeVar("T")
+_log = structlog.get_logger("connector")
+
+_REGISTRY_AGAIN_S: Final = 2.0
 
 API_CALLS_PER_SECOND = 111
 """Per seller, a maximum ("Rate Limits", sellerapi.kaufland.com)."""
@@ -126,10 +152,22 @@ def marketplace(configured: Settings, log: CallLog | None = None) -> Kaufland:
 
 
 def _account(name: str, account: model.Account, mode: UpdateMode) -> KauflandAccount:
+    client_key, secret_key = (_remembered(source) for source in key_sources(account))
     known = KauflandAccount(
-        name=name, credentials=Credentials(*key_sources(account)), address=_address(account), mode=mode
+        name=name, credentials=Credentials(client_key, secret_key), address=_address(account), mode=mode
     )
     return known if account.user_agent is None else replace(known, user_agent=account.user_agent)
+
+
+def _remembered(source: KeySource) -> KeySource:
+    """A key that is read later, in place of a refused one, is as secret as the first."""
+
+    def read() -> str:
+        key = source()
+        SCRUBBER.learn([key.strip()])
+        return key
+
+    return read
 
 
 # ---- commands -------------------------------------------------------------------------------------------------------
@@ -154,6 +192,191 @@ def questions(loaded: Loaded) -> Iterator[Parts]:
             )
     finally:
         adapter.close()
+
+
+def run(loaded: Loaded, *, dry_run: bool) -> None:
+    """Until a signal. Raises what ended it otherwise: a StreamError that names what a person should do."""
+    plan = _Plan.of(loaded, dry_run=dry_run)
+    with ExitStack() as opened:
+        runner = _runner(plan, opened)
+        with _signals(runner.stop):
+            runner.run()
+    _log.info("ended", reason="asked to")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What a run is about, before anything is opened."""
+
+    loaded: Loaded
+    settings: Settings  # those of the dry run, where it is one
+    topics: Topics
+    restored_from: str  # a dry run reads the live state, and writes its own
+    known_as: Topics  # whose subjects hold our schemas
+    dry_run: bool
+
+    @classmethod
+    def of(cls, loaded: Loaded, *, dry_run: bool) -> "_Plan":
+        live = convert.topics(loaded.settings.topics)
+        settings = convert.dry_run(loaded.settings) if dry_run else loaded.settings
+        return cls(
+            loaded=loaded,
+            settings=settings,
+            topics=convert.topics(settings.topics),
+            restored_from=live.offer_state,
+            known_as=live,
+            dry_run=dry_run,
+        )
+
+
+def _runner(plan: _Plan, opened: ExitStack) -> Runner:
+    """Ask the backbone what must be known, then put everything together. What holds a resource goes into ``opened``."""
+    configured, topics, clock = plan.settings, plan.topics, SystemClock()
+    client = opened.enter_context(registry(configured))
+    cluster_id, partitions = _backbone(plan)
+    cache = SchemaCache(client)
+    ids = _patiently(lambda: look_up(client, plan.known_as, avro_keys=convert.avro_keys(configured)))
+    _patiently(lambda: fetch_states(client, plan.known_as, cache.add))
+    codecs = Codecs(ids, cache.get)
+    stamp = Stamp(
+        source=f"/kaufland-stream-connector/{configured.kafka.group}",
+        instance_id=configured.kafka.instance_id,
+        config_digest=digest(plan.loaded.settings),
+    )
+    log = CallLog(
+        topic=topics.marketplace_calls,
+        encode=codecs.encode_called,
+        instance_id=configured.kafka.instance_id,
+        headers=stamp.of_called,
+    )
+    adapter = marketplace(configured, log)
+    opened.callback(adapter.close)
+    _log_bodies(configured, adapter)
+    flow = OfferFlow(
+        policy=convert.offer_policy(configured, dry_run=plan.dry_run),
+        routing=routing(configured),
+        reference=adapter.reference(),
+        codecs=codecs,
+        topics=topics,
+        cluster_id=cluster_id,
+        stamp=stamp,
+        update_limit=configured.offers.bulk_size if configured.offers.mode == "batch" else 1,
+    )
+    engine = Engine(
+        flows={topics.offer_changes: flow},
+        shares={topics.offer_changes: Share(weight=1.0, partitions=partitions)},
+        accounts={name: convert.pace(account) for name, account in configured.accounts.items()},
+        policy=convert.policy(configured.processing),
+        instance=configured.kafka.instance_id,
+        boot_us=clock.now().wall_us,
+        dead_letters=DeadLetters(
+            topics={topics.offer_changes: topics.offer_changes_dlq},
+            instance=configured.kafka.instance_id,
+            connector=configured.kafka.group,
+        ),
+    )
+    runner = Runner(
+        engine=engine,
+        source=KafkaSource(_source_settings(plan)),
+        sink=_sink(plan),
+        caller_factory=adapter.caller,
+        fetch=cache.fetch,
+        clock=clock,
+        observer=NoticeLog(),
+        settings=RunnerSettings(max_workers=configured.processing.workers, drain_s=configured.processing.drain_budget),
+    )
+    _health(plan, runner, opened)
+    return runner
+
+
+def _backbone(plan: _Plan) -> tuple[str, int]:
+    """The cluster's id and the input's number of partitions. Raises SourceFailed, or Stopped with what to repair."""
+    broker = administration(plan.settings)
+    cluster_id = broker.cluster_id()
+    there = broker.describe([topic.name for topic in manifest(plan.topics)])
+    problems = grave(list(findings(plan.topics, there, limits(plan.settings))))
+    if problems:
+        raise Stopped("the topics are not as they must be:\n  " + "\n  ".join(problems))
+    return cluster_id, there[plan.topics.offer_changes].partitions
+
+
+def _patiently(ask: Callable[[], T]) -> T:
+    """A registry that is down at start is waited for, as it would be later."""
+    while True:
+        try:
+            return ask()
+        except RegistryDown as down:
+            _log.warning("waiting for the schema registry", reason=str(down))
+            time.sleep(_REGISTRY_AGAIN_S)
+
+
+def _source_settings(plan: _Plan) -> SourceSettings:
+    kafka, processing = plan.settings.kafka, plan.settings.processing
+    return SourceSettings(
+        connection=connection(plan.settings),
+        group=kafka.group,
+        topics={plan.topics.offer_changes: plan.restored_from},
+        start=kafka.start,
+        session_s=processing.session,
+        revoke_budget_s=processing.drain_budget,
+        poll_interval_s=max(60.0, processing.drain_budget + 30.0),
+        static_member=kafka.instance_id if kafka.static_membership else None,
+        topic_ids=kafka.topic_ids,
+    )
+
+
+def _sink(plan: _Plan) -> Sink:
+    configured = plan.settings
+    settings = SinkSettings(
+        connection=connection(configured),
+        instance_id=configured.kafka.instance_id,
+        group=configured.kafka.group,
+        replaceable=frozenset({plan.topics.offer_changes_dlq, plan.topics.marketplace_calls}),
+        lease_s=configured.processing.lease,
+    )
+    if configured.processing.guarantee is model.Guarantee.EXACTLY_ONCE_V2:
+        return TransactionalSink(settings)
+    return PlainSink(settings)
+
+
+def _log_bodies(configured: Settings, adapter: Kaufland) -> None:
+    until = configured.log.bodies_until
+    left_s = (until - datetime.now(UTC)).total_seconds() if until is not None else 0.0
+    if left_s > 0:
+        _log.warning("bodies of calls are logged", seconds=round(adapter.log_bodies(left_s)))
+
+
+def _health(plan: _Plan, runner: Runner, opened: ExitStack) -> None:
+    health = plan.settings.health
+    about = {
+        "version": version("kaufland-stream-connector"),
+        "group": plan.settings.kafka.group,
+        "instance_id": plan.settings.kafka.instance_id,
+        "config_digest": digest(plan.loaded.settings),
+        "guarantee": plan.settings.processing.guarantee.value,
+        "dry_run": plan.dry_run,
+        "writes": "none" if plan.dry_run else "updates of price, stock and handling time",
+    }
+    port = None
+    if health.enabled:
+        vitals = ProcessVitals(
+            lambda: Beat(at_s=runner.beat_s, snapshot=runner.snapshot), metrics=generate_latest, about=about
+        )
+        port = opened.enter_context(HealthServer(vitals, host=health.host, port=health.port)).port
+    for line in (*plan.loaded.ignored, *plan.loaded.warnings):
+        _log.warning("setting", note=line)
+    _log.info("begins", **about, health_port=port)
+
+
+@contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """SIGTERM and SIGINT ask for a drained end; the budget for it is the engine's."""
+    before = {number: signal.signal(number, lambda *_: stop()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def simulate(arguments: Sequence[str]) -> int:

@@ -13,11 +13,14 @@ from typing import Any, TextIO
 
 import structlog
 
+from streams.flow import Effect, Input, Notice, Now, Stop
+from streams.snapshot import Snapshot
+
 HIDDEN = "***"
 _SHORTEST = 6
 """A shorter "secret" would cut up ordinary words; real keys have 31 characters and more."""
 
-_NOISY = ("httpx", "httpcore", "uvicorn.access", "asyncio")
+_NOISY = ("httpx", "httpcore", "uvicorn", "asyncio")
 """Libraries whose every call would be a line at level info."""
 
 
@@ -64,6 +67,25 @@ def configure(*, level: str, form: str, stream: TextIO | None = None) -> None:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
     sys.excepthook = _crashed
     threading.excepthook = _thread_crashed
+
+
+class NoticeLog:
+    """A ``streams.runner.Observer`` that writes down what the runtime wants to be known."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger("streams")
+
+    def heard(self, said: Input, now: Now) -> None:
+        pass
+
+    def did(self, effect: Effect, now: Now) -> None:  # noqa: ARG002 - the contract's signature
+        if isinstance(effect, Notice):
+            self._log.log(logging.getLevelName(effect.level.upper()), effect.event, **effect.fields)
+        elif isinstance(effect, Stop):
+            self._log.log(logging.ERROR if effect.failed else logging.INFO, "stops", reason=effect.reason)
+
+    def saw(self, snapshot: Snapshot) -> None:
+        pass
 
 
 class _Scrubbed(structlog.stdlib.ProcessorFormatter):

@@ -59,8 +59,8 @@ class Kafka(Section):
     """Stable name of this process's slot (a StatefulSet's pod name), unique in the group; the transactional.id."""
     static_membership: bool = False
     """Also send instance_id as group.instance.id: a restart within the session moves no partition."""
-    group_protocol: Literal["classic", "consumer"] = "classic"
-    """consumer is KIP-848; a frozen member is told nothing there, so classic is the safer one."""
+    topic_ids: bool = True
+    """Off for a broker that describes no topics: a state topic that was made anew is then not noticed."""
     properties: Mapping[str, str | int | float | bool] = {}
     """librdkafka's own settings, for TLS and SASL. Passwords: see properties_from_files."""
     properties_from_files: Mapping[str, Path] = {}
@@ -203,7 +203,7 @@ class Trust(Section):
 class Health(Section):
     host: Text = "127.0.0.1"
     """Where /livez, /readyz, /status and /metrics listen; 0.0.0.0 in a container."""
-    port: Annotated[int, Field(ge=0, le=65535)] | None = 8080
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """0 = any free port."""
     enabled: bool = True
 
