@@ -39,10 +39,15 @@ class Wants:
     def say(
         self, at: Assignment, lane: Lane, wants: Iterable[Want], limit_of: Callable[[str], int], now_s: float
     ) -> None:
-        """A turn's wants replace what the lane wanted; what stays keeps its place, its age and what it went through."""
+        """A turn's wants replace what the lane wanted; what stays keeps its place, its age and what it went through.
+
+        Raises ValueError for two wants of one slot, and for an account that nobody configured: a flow's bug.
+        """
         self._limits.setdefault(at.topic, limit_of)
         before, lane.pending = lane.pending, {}
         for want in wants:
+            if want.slot in lane.pending:
+                raise ValueError(f"lane {lane.key} wants two things of slot {want.slot} at once")
             pending = before.pop(want.slot, None)
             if pending is None:
                 pending = Pending(at, lane, want)
@@ -175,6 +180,7 @@ class Wants:
         """The assignment died. What is under way keeps its slot and keys until it is answered."""
         self.bar(at, rests)
         for lane in lanes:
+            self._parked.pop((at, lane.key), None)
             for pending in lane.pending.values():
                 self._withdraw(pending)
         self.history.drop(at)

@@ -178,16 +178,18 @@ def test_a_partition_whose_part_was_refused_commits_and_sends_nothing_more_and_o
     driver.event(bad, "a")
     driver.event(good, "b")
     driver.run(2, answer=None)
+    driver.event(bad, "kept back")
+    driver.auto = True
+    made = len(driver.checkpoints)
     driver.write(without=(bad,))
     driver.calls.clear()
-    made = len(driver.checkpoints)
-    driver.auto = True
     driver.event(bad, "c")
     driver.event(good, "d")
     driver.run(5, answer=None)
 
     assert {room for call in driver.calls for room in rooms(call)} == {"d"}
     assert all(bad not in checkpoint.marks for checkpoint in driver.checkpoints[made:])
+    assert driver.engine.snapshot(driver.now).outputs_kept == 0
     assert "refused" in driver.engine.snapshot(driver.now).partitions[0].phase
 
     driver.revoke(bad)

@@ -106,6 +106,16 @@ def test_intake_pauses_at_the_bound_of_awake_lanes() -> None:
     assert at not in driver.paused
 
 
+def test_intake_pauses_right_at_a_bound() -> None:
+    driver = Driver(policy=Policy(max_awake=3))
+    at = driver.opened()
+    driver.arrive(*[driver.record(at, f"room{n}") for n in range(2)])
+    assert at not in driver.paused
+
+    driver.event(at, "room2")
+    assert at in driver.paused
+
+
 def test_what_cannot_be_read_becomes_a_dead_letter_and_others_flow() -> None:
     driver = Driver()
     at = driver.opened()

@@ -1,5 +1,7 @@
 """What no flow of the tests can bring about by itself: wants by hand."""
 
+import pytest
+
 from streams.flow import Assignment, Pace, Policy, Retry, Waits, Want
 from streams.lane import Lane, Rest
 from streams.wants import Wants
@@ -50,6 +52,11 @@ def test_attempts_are_of_one_kind_and_the_budget_is_of_all() -> None:
     say(wants, lane, want(kind="update"))
 
     assert not tried(wants, lane, 1)
+
+
+def test_two_wants_of_one_slot_are_a_bug() -> None:
+    with pytest.raises(ValueError, match="two things of slot s"):
+        say(wants_of(), Lane("a", None), want(since_us=1), want(since_us=2))
 
 
 def test_a_want_that_was_dropped_and_comes_back_starts_anew() -> None:

@@ -213,4 +213,4 @@ def _key(at: Assignment, lane: str, want: Want) -> tuple[object, ...]:
 
 
 TestWantsAgainstAList = WantsAgainstAList.TestCase
-TestWantsAgainstAList.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestWantsAgainstAList.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
