@@ -1,0 +1,234 @@
+"""The toy flow through runner and engine over every broker: the parts together keep the promise."""
+
+import json
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from streams.clock import SystemClock
+from streams.deadletter import DeadLetters
+from streams.engine import Engine
+from streams.flow import (
+    Answer,
+    Call,
+    Effect,
+    Input,
+    Mark,
+    Notice,
+    NotSent,
+    Now,
+    Output,
+    Pace,
+    Policy,
+    Settled,
+    Share,
+)
+from streams.runner import Runner, RunnerSettings
+from streams.snapshot import Snapshot
+from tests.contracts.brokers import PATIENCE_S, Broker
+from tests.streams.toy import Shown, Thermostats
+
+EVENTS = 400
+PARTITIONS = 2
+
+
+class Silent:
+    """Hears everything, says nothing; keeps notices for a failure's message."""
+
+    def __init__(self) -> None:
+        self.notices: list[Notice] = []
+
+    def heard(self, said: Input, now: Now) -> None: ...
+
+    def did(self, effect: Effect, now: Now) -> None:
+        if isinstance(effect, Notice):
+            self.notices.append(effect)
+
+    def saw(self, snapshot: Snapshot) -> None: ...
+
+
+@dataclass
+class House:
+    """Where the calls arrive: what every device was set to, in order."""
+
+    clock: SystemClock = field(default_factory=SystemClock)
+    set_to: list[tuple[str, str, tuple[int, int]]] = field(default_factory=list)
+
+    def call(self, call: Call) -> Answer:
+        sent = self.clock.now()
+        if sent.mono_s >= call.send_by_s:
+            return Answer(call=call, replies=tuple(NotSent() for _ in call.items))
+        self.set_to.extend((item.body.room, item.body.device, item.body.order) for item in call.items)
+        time.sleep(0.005)
+        answered = self.clock.now()
+        return Answer(
+            call=call,
+            replies=tuple(Settled(answer=Shown()) for _ in call.items),
+            sent_s=sent.mono_s,
+            answered_s=answered.mono_s,
+            sent_us=sent.wall_us,
+            answered_us=answered.wall_us,
+        )
+
+
+@dataclass
+class Process:
+    """A runner in a thread, as ``connector run`` would be one in a process."""
+
+    runner: Runner
+    ears: Silent
+    thread: threading.Thread = field(init=False)
+    error: BaseException | None = None
+
+    def __post_init__(self) -> None:
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.runner.run()
+        except BaseException as error:  # noqa: BLE001 - asserted on by ``stop``
+            self.error = error
+
+    def stop(self) -> None:
+        self.runner.stop()
+        self.thread.join(PATIENCE_S)
+        assert not self.thread.is_alive()
+        assert self.error is None
+
+
+@dataclass
+class Town:
+    """Topics, a group and a house of one test's own."""
+
+    broker: Broker
+    house: House = field(default_factory=House)
+    group: str = field(default_factory=lambda: f"g-{uuid.uuid4().hex[:8]}")
+    processes: list[Process] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.flow = Thermostats(
+            topic=self.broker.create_topic("setpoints", PARTITIONS),
+            state_topic=self.broker.create_topic("rooms", PARTITIONS),
+            results=self.broker.create_topic("settings", PARTITIONS),
+        )
+        self.dead = self.broker.create_topic("setpoints.dlq", PARTITIONS)
+
+    def start(self, name: str) -> Process:
+        policy = Policy(session_s=6.0, lease_s=2.0, call_deadline_s=1.0, grace_s=0.2, drained_wait_s=0.1)
+        letters = DeadLetters(topics={self.flow.topic: self.dead}, instance=name)
+        engine = Engine(
+            flows={self.flow.topic: self.flow},
+            shares={self.flow.topic: Share(weight=1.0, partitions=PARTITIONS)},
+            accounts={"main": Pace(per_second=200.0)},
+            policy=policy,
+            instance=name,
+            boot_us=time.time_ns() // 1000,
+            dead_letters=letters,
+        )
+        ears = Silent()
+        runner = Runner(
+            engine=engine,
+            source=self.broker.source(group=self.group, topics={self.flow.topic: self.flow.state_topic}),
+            sink=self.broker.sink(group=self.group, instance_id=f"{self.group}-{name}"),
+            caller_factory=lambda: self.house,
+            fetch=lambda _need: None,
+            clock=SystemClock(),
+            observer=ears,
+            settings=RunnerSettings(max_workers=8, drain_s=5.0),
+        )
+        self.processes.append(Process(runner=runner, ears=ears))
+        return self.processes[-1]
+
+    def say(self, first: int, count: int, *, more: list[Output] | None = None) -> None:
+        events = [
+            Output(
+                topic=self.flow.topic,
+                key=f"room-{n % 20}".encode(),
+                value=json.dumps({"id": f"e{n}", "at": n, "device": f"d{n % 3}", "value": n}).encode(),
+            )
+            for n in range(first, first + count)
+        ]
+        self.broker.append([*events, *(more or [])])
+
+    def results(self) -> Counter[str]:
+        values = [
+            output.value for number in range(PARTITIONS) for output in self.broker.visible(self.flow.results, number)
+        ]
+        return Counter(json.loads(value or b"")["id"] for value in values)
+
+    def marks(self) -> list[tuple[int, Mark | None] | None]:
+        return [self.broker.committed(self.group, self.flow.topic, number) for number in range(PARTITIONS)]
+
+    def never_went_back(self) -> bool:
+        last: dict[tuple[str, str], tuple[int, int]] = {}
+        for room, device, order in self.house.set_to:
+            if order < last.get((room, device), order):
+                return False
+            last[room, device] = order
+        return True
+
+    def wait(self, what: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not what():
+            died = [process.error for process in self.processes if process.error is not None]
+            assert not died, died
+            assert time.monotonic() < deadline, [p.runner.snapshot for p in self.processes]
+            time.sleep(0.05)
+
+    def quiet(self) -> bool:
+        """Everything that was said is durable, and nothing is undone."""
+        shots: list[Any] = [p.runner.snapshot for p in self.processes if p.thread.is_alive()]
+        if not all(shots):
+            return False
+        parts = [part for shot in shots for part in shot.partitions]
+        return len(parts) == PARTITIONS and all(
+            part.lag == 0 and part.undone == 0 and part.durable == part.position == part.end and not part.gate
+            for part in parts
+        )
+
+
+def test_every_event_ends_in_one_result_and_a_restart_repeats_nothing(broker: Broker) -> None:
+    town = Town(broker=broker)
+    unreadable = Output(topic=town.flow.topic, key=b"room-1", value=b"?")
+    town.say(0, EVENTS, more=[unreadable])
+
+    first = town.start("one")
+    town.wait(lambda: town.quiet() and town.results().total() >= EVENTS)
+    first.stop()
+    calls = len(town.house.set_to)
+    assert town.results() == Counter(f"e{n}" for n in range(EVENTS))
+    assert town.never_went_back()
+    assert [mark is not None and mark[1] is not None and mark[1].drained for mark in town.marks()] == [True, True]
+    letters = [letter for number in range(PARTITIONS) for letter in broker.visible(town.dead, number)]
+    assert [letter.value for letter in letters] == [b"?"]
+
+    second = town.start("one")
+    town.wait(town.quiet)
+    second.stop()
+
+    assert len(town.house.set_to) == calls
+    assert town.results() == Counter(f"e{n}" for n in range(EVENTS))
+
+
+def test_a_second_process_joins_and_leaves_and_every_event_still_ends_once(broker: Broker) -> None:
+    town = Town(broker=broker)
+    town.say(0, EVENTS)
+    first = town.start("one")
+    town.wait(lambda: bool(town.house.set_to))
+
+    second = town.start("two")
+    town.wait(lambda: second.runner.snapshot is not None and len(second.runner.snapshot.partitions) == 1)
+    town.say(EVENTS, EVENTS)
+    town.wait(town.quiet)
+    second.stop()
+    town.say(2 * EVENTS, EVENTS)
+    town.wait(lambda: town.quiet() and town.results().total() >= 3 * EVENTS)
+    first.stop()
+
+    assert town.results() == Counter(f"e{n}" for n in range(3 * EVENTS))
+    assert town.never_went_back()
