@@ -32,7 +32,6 @@ from connector.settings import convert, model
 from connector.settings.load import Facts, KeySource, Loaded, key_sources, load
 from connector.settings.model import Settings
 from connector.settings.show import digest
-from connector.simulator import __main__ as simulator
 from connector.subjects import fetch_states, look_up
 from connector.topics import Limits, Permission, Topics, findings, manifest, permissions
 from streams.clock import SystemClock
@@ -380,4 +379,14 @@ def _signals(stop: Callable[[], None]) -> Iterator[None]:
 
 
 def simulate(arguments: Sequence[str]) -> int:
-    return simulator.main(arguments)
+    """The exit code. Imported when asked for, like the demo: no run needs it."""
+    from connector.simulator.__main__ import main
+
+    return main(arguments)
+
+
+def demo(arguments: Sequence[str]) -> int:
+    """The exit code."""
+    from connector.demo.command import main
+
+    return main(arguments)
