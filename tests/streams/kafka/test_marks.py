@@ -1,0 +1,70 @@
+"""A mark survives being commit metadata; what others wrote there is no mark."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.flow import Mark
+from streams.kafka import marks
+
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
+some_marks = st.builds(
+    Mark,
+    position=st.integers(0, 2**62),
+    read_ahead=st.integers(0, 2**31),
+    drained=st.booleans(),
+    serial=st.integers(0, 2**62),
+    state_topic_id=text,
+)
+
+
+@given(some_marks)
+def test_a_mark_comes_back_as_it_went(mark: Mark) -> None:
+    said = marks.encode(mark)
+
+    assert marks.decode(mark.position, said) == mark
+    assert len(said) <= marks.LIMIT
+    assert "\0" not in said
+
+
+@given(st.text(max_size=300))
+def test_what_others_wrote_is_no_mark(said: str) -> None:
+    assert marks.decode(0, said) is None
+
+
+nested = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["v", "read_ahead", "drained", "serial", "state_topic_id"]), nested))
+def test_json_of_another_shape_is_no_mark_or_a_whole_one(said: dict[str, object]) -> None:
+    mark = marks.decode(3, json.dumps(said))
+
+    if mark is not None:
+        assert marks.decode(3, marks.encode(mark)) == mark
+
+
+@pytest.mark.parametrize("said", [None, "", "[]", "{}", "1", "[" * 4_000, '{"v":2}', '{"v":true}'])
+def test_nothing_and_foreign_versions_are_no_mark(said: str | None) -> None:
+    assert marks.decode(0, said) is None
+
+
+def test_a_number_that_is_a_boolean_is_no_mark() -> None:
+    said = json.loads(marks.encode(Mark(position=0, read_ahead=1, drained=False, serial=1, state_topic_id="")))
+
+    assert marks.decode(0, json.dumps(said | {"serial": True})) is None
+    assert marks.decode(0, json.dumps(said | {"drained": 1})) is None
+
+
+def test_a_mark_over_the_brokers_limit_is_refused_before_it_spoils_a_transaction() -> None:
+    base = len(marks.encode(Mark(position=0, read_ahead=1, drained=False, serial=1, state_topic_id="")))
+    fits = Mark(position=0, read_ahead=1, drained=False, serial=1, state_topic_id="x" * (marks.LIMIT - base))
+
+    assert len(marks.encode(fits)) == marks.LIMIT
+    with pytest.raises(ValueError, match="4096"):
+        marks.encode(Mark(position=0, read_ahead=1, drained=False, serial=1, state_topic_id="x" * (4_096 - base)))
