@@ -32,7 +32,7 @@ class EmbeddedRegistry:
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """``port`` 0 = any free one. Raises OSError when it can't be had."""
-        self._socket = socket.create_server((host, port))
+        self._socket = _listening(host, port)
         self.url: Final = f"http://{host}:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(application(SchemaStore()), log_config=None, lifespan="off", ws="none")
         self._server = _Server(config)
@@ -57,6 +57,19 @@ class EmbeddedRegistry:
         finally:
             self._server.listening.set()  # whoever waits for a server that failed learns it from its first request
             self._socket.close()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    # With its protocol named: asyncio turns Nagle's algorithm off for such sockets only, else each answer waits 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.listen()
+    return listener
 
 
 class _Server(uvicorn.Server):

@@ -7,6 +7,9 @@ import httpx
 import pytest
 
 import schemas
+from connector.operations.schemas import Outcome, findings, registrations
+from connector.subjects import look_up, wanted
+from connector.topics import named
 from streams.avro import Absent
 from streams.compatibility import Level
 from streams.errors import RegistryDown, SchemaRefused, SchemaUnknown
@@ -184,6 +187,19 @@ def test_a_new_symbol_of_an_enum_with_a_default_passes_the_strictest_level(
     newest["fields"][2]["type"]["symbols"].append("BRAND_NEW")
 
     assert client.compatible(subject, json.dumps(newest))
+
+
+def test_the_subjects_of_the_offer_flow_are_registered_and_found_in_order(client: RegistryClient, subject: str) -> None:
+    topics = named(subject)
+    subjects = wanted(topics, avro_keys=True)
+
+    rows = registrations(client, subjects)
+
+    assert {row.outcome for row in rows} == {Outcome.REGISTERED}
+    assert {row.outcome for row in registrations(client, subjects)} == {Outcome.ALREADY_THERE}
+    assert all(finding.good for finding in findings(client, subjects))
+    ids = look_up(client, topics, avro_keys=True)
+    assert {ids.offer_result, ids.offer_state} < {row.id for row in rows}
 
 
 # ---- the cache, over each of them -----------------------------------------------------------------------------------
