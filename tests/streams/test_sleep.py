@@ -60,7 +60,7 @@ def test_a_lane_under_way_stays_awake_however_many_others_wait() -> None:
     at = driver.opened()
     driver.run(1)
     driver.auto = False
-    driver.arrive(*[driver.record(at, f"r{n}") for n in range(500)], driver.record(at, "a", rank=0))
+    driver.arrive(driver.record(at, "a", rank=0), *[driver.record(at, f"r{n}") for n in range(500)])
     assert rooms(driver.calls[0]) == ["a"]
     driver.auto = True
     if driver.engine.snapshot(driver.now).checkpoint_on_way:
