@@ -1,0 +1,407 @@
+"""The closed list of metrics and log events, each with unit and meaning; and what feeds them from a running stream.
+
+Nothing is emitted that is not listed, and a test compares. Metrics are named ``stream_*`` with the unit last, as
+Prometheus wants it; moments are exported as such, not as "seconds since". No label has unbounded values: no key, no
+lane, no message.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import Counter as PrometheusCounter
+from prometheus_client import Gauge as PrometheusGauge
+from prometheus_client import Histogram as PrometheusHistogram
+
+from streams.flow import (
+    Answer,
+    Arrivals,
+    Assigned,
+    Call,
+    Checkpoint,
+    Drain,
+    Effect,
+    Fetched,
+    Input,
+    Notice,
+    Now,
+    Reply,
+    Revoked,
+    Settled,
+    Stop,
+    Written,
+)
+from streams.snapshot import PartitionSnapshot, Snapshot
+
+_US: Final = 1_000_000
+_PROGRESS_EVERY_S: Final = 2.0
+_CALL_BUCKETS_S: Final = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+_CHECKPOINT_BUCKETS_S: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric. ``unit`` in words where the name does not carry it."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    unit: str
+    meaning: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One kind of log line."""
+
+    name: str
+    meaning: str
+    fields: tuple[str, ...]
+
+
+def _counter(name: str, unit: str, meaning: str, *labels: str) -> Metric:
+    return Metric(name=f"stream_{name}_total", kind="counter", unit=unit, meaning=meaning, labels=labels)
+
+
+def _gauge(name: str, unit: str, meaning: str, *labels: str) -> Metric:
+    return Metric(name=f"stream_{name}", kind="gauge", unit=unit, meaning=meaning, labels=labels)
+
+
+def _histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Metric:
+    return Metric(
+        name=f"stream_{name}_seconds", kind="histogram", unit="s", meaning=meaning, labels=labels, buckets=buckets
+    )
+
+
+METRICS: Final = (
+    _counter("records_read", "records", "Input records read, dead letters among them.", "topic"),
+    _counter("calls", "calls", "Calls that were handed to a worker.", "account", "kind"),
+    _counter(
+        "replies",
+        "items",
+        "What became of the items of calls: settled, lost (answer unknown), retry, notsent.",
+        "account",
+        "kind",
+        "reply",
+    ),
+    _counter("calls_failed", "calls", "Calls that failed for reasons that were not their items'.", "account"),
+    _counter("slow_downs", "calls", "Answers that asked for a slower pace (429).", "account"),
+    _histogram("call", "From sending a call to its answer.", _CALL_BUCKETS_S, "account", "kind"),
+    _counter("checkpoints", "checkpoints", "Checkpoints that became durable."),
+    _counter("checkpoints_failed", "attempts", "Attempts to make a checkpoint durable that failed and were repeated."),
+    _histogram("checkpoint", "From starting a checkpoint to hearing that it is durable.", _CHECKPOINT_BUCKETS_S),
+    _counter("outputs", "records", "Records in checkpoints, lanes and dead letters among them.", "topic"),
+    _counter("partitions_gained", "partitions", "Partitions that were assigned and restored."),
+    _counter("partitions_given_up", "partitions", "Partitions handed over, or lost.", "how"),
+    _counter("fetches_failed", "look-ups", "Look-ups of a schema that got no answer."),
+    _gauge("last_checkpoint_timestamp_seconds", "s since the epoch", "When a checkpoint last became durable."),
+    _gauge("last_settled_timestamp_seconds", "s since the epoch", "When a call was last settled.", "account"),
+    _gauge("partition_lag", "records", "To the last stable offset, as far as known.", "topic", "partition"),
+    _gauge("partition_position", "offset", "Next offset to have its turn.", "topic", "partition"),
+    _gauge("partition_durable", "offset", "Next offset to be read after a crash.", "topic", "partition"),
+    _gauge("partition_undone", "lanes", "Lanes with something undone.", "topic", "partition"),
+    _gauge("partition_closed", "0 or 1", "1 = nothing is sent yet: the gate is closed.", "topic", "partition"),
+    _gauge("partition_broken", "0 or 1", "1 = stopped until a person mends it.", "topic", "partition"),
+    _gauge("lanes", "lanes", "Lanes in memory: awake, or asleep as bytes.", "state"),
+    _gauge("outputs_waiting", "records", "Outputs and changed lanes that are not durable."),
+    _gauge("lease_left_seconds", "s", "Below 0 = nothing may be sent."),
+    _gauge("calls_in_flight", "calls", "Calls without an answer yet.", "account"),
+    _gauge("rate", "calls per s", "What the account's pace allows now.", "account"),
+    _gauge("account_closed", "0 or 1", "1 = paused: Retry-After, 401 or an outage.", "account"),
+    _gauge("wants", "wants", "Calls that wait for a token, by rank of harm; 0 is the worst.", "account", "rank"),
+    _gauge("oldest_undone_age_seconds", "s", "Age of the oldest undone event that waits for a call.", "account"),
+    _gauge("draining", "0 or 1", "1 = the process hands over and ends."),
+)
+
+EVENTS: Final = (
+    Event(name="partitions_assigned", meaning="The group gave us partitions.", fields=("count", "epoch")),
+    Event(name="restore_waits", meaning="What a restore needs has no answer yet.", fields=("for", "reason")),
+    Event(
+        name="restore_progress",
+        meaning="A partition's lanes are being read back.",
+        fields=("topic", "partition", "records", "lanes", "left"),
+    ),
+    Event(
+        name="partition_restored",
+        meaning="A partition has its lanes back and catches up.",
+        fields=("topic", "partition", "lanes", "position", "end", "drained"),
+    ),
+    Event(
+        name="catching_up",
+        meaning="A partition sends nothing yet, and why.",
+        fields=("topic", "partition", "lag", "gate"),
+    ),
+    Event(
+        name="partition_opened",
+        meaning="A partition has caught up, and sends.",
+        fields=("topic", "partition", "reason"),
+    ),
+    Event(
+        name="partition_released",
+        meaning="A partition is handed over, or its budget is over.",
+        fields=("topic", "partition", "reason"),
+    ),
+    Event(name="partitions_revoked", meaning="Partitions are handed over.", fields=("count", "budget_s")),
+    Event(name="partitions_lost", meaning="Partitions went to others without a hand-over.", fields=("count",)),
+    Event(name="draining", meaning="The process hands over and ends.", fields=("budget_s",)),
+    Event(
+        name="drain_progress",
+        meaning="What a drain still waits for.",
+        fields=("partitions", "calls", "outputs", "wants"),
+    ),
+    Event(name="stops", meaning="The engine ends the run.", fields=("reason", "failed")),
+    Event(
+        name="partition_broken",
+        meaning="A partition stands until a person mends it; the others go on.",
+        fields=("topic", "partition", "reason"),
+    ),
+    Event(
+        name="partition_stalled",
+        meaning="A partition, or a lane of it, does not move.",
+        fields=("topic", "partition", "phase", "reason"),
+    ),
+    Event(
+        name="partition_left_out",
+        meaning="A record that is too large took its partition out of a checkpoint.",
+        fields=("topic", "input", "partition", "size_bytes"),
+    ),
+    Event(
+        name="record_replaced",
+        meaning="A dead letter or a logged call was too large; its digest and position went out instead.",
+        fields=("topic", "input", "partition", "size_bytes"),
+    ),
+    Event(
+        name="checkpoint_failed",
+        meaning="An attempt to make a checkpoint durable failed; what is done next.",
+        fields=("serial", "reason", "next"),
+    ),
+    Event(name="commit_refused", meaning="The group refused our marks; they are tried again.", fields=("reason",)),
+    Event(name="broker_error", meaning="The client reports trouble that it mends by itself.", fields=("reason",)),
+    Event(name="schema_missing", meaning="A schema could not be looked up; asked again.", fields=("need", "reason")),
+)
+
+Log: TypeAlias = Callable[[Notice], object]
+
+_Instrument: TypeAlias = PrometheusCounter | PrometheusGauge | PrometheusHistogram
+
+
+class Metrics:
+    """The listed metrics in a registry of their own. One thread writes; any may read the exposition."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._listed = {metric.name: metric for metric in METRICS}
+        self._instruments = {metric.name: self._instrument(metric) for metric in METRICS}
+
+    def count(self, name: str, by: float = 1.0, **labels: str) -> None:
+        """Raises KeyError for a metric that is not listed, ValueError for labels that are not its own."""
+        child = self._child(name, labels)
+        if not isinstance(child, PrometheusCounter):
+            raise TypeError(f"{name} is no counter")
+        child.inc(by)
+
+    def show(self, name: str, value: float, **labels: str) -> None:
+        """As ``count``, for a gauge."""
+        child = self._child(name, labels)
+        if not isinstance(child, PrometheusGauge):
+            raise TypeError(f"{name} is no gauge")
+        child.set(value)
+
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        """As ``count``, for a histogram."""
+        child = self._child(name, labels)
+        if not isinstance(child, PrometheusHistogram):
+            raise TypeError(f"{name} is no histogram")
+        child.observe(seconds)
+
+    def forget(self, *names: str) -> None:
+        """Labels of what is gone are not shown any more."""
+        for name in names:
+            self._instruments[name].clear()
+
+    def exposition(self) -> bytes:
+        """Prometheus' text format, UTF-8."""
+        return generate_latest(self._registry)
+
+    def _instrument(self, metric: Metric) -> _Instrument:
+        about = f"{metric.meaning} Unit: {metric.unit}."
+        match metric.kind:
+            case "counter":
+                return PrometheusCounter(metric.name, about, metric.labels, registry=self._registry)
+            case "gauge":
+                return PrometheusGauge(metric.name, about, metric.labels, registry=self._registry)
+            case "histogram":
+                return PrometheusHistogram(
+                    metric.name, about, metric.labels, registry=self._registry, buckets=metric.buckets
+                )
+
+    def _child(self, name: str, labels: Mapping[str, str]) -> _Instrument:
+        instrument = self._instruments[name]
+        return instrument.labels(**labels) if self._listed[name].labels or labels else instrument
+
+
+_OF_PARTITIONS: Final = tuple(metric.name for metric in METRICS if "partition" in metric.labels)
+
+
+class Telemetry:
+    """A ``runner.Observer``: turns what goes in and out of the engine into metrics and log lines."""
+
+    def __init__(self, log: Log) -> None:
+        """``log`` writes one line; called in the engine thread, it must not raise."""
+        self.metrics = Metrics()
+        self._log = log
+        self._started_s: dict[int, float] = {}  # serial -> when the checkpoint started
+        self._progress_s = 0.0
+        self._now_s = 0.0
+
+    def heard(self, said: Input, now: Now) -> None:
+        self._now_s = now.mono_s
+        match said:
+            case Arrivals(records=records):
+                for topic, count in Counter(record.at.topic for record in records).items():
+                    self.metrics.count("stream_records_read_total", count, topic=topic)
+            case Answer():
+                self._answered(said)
+            case Written(serial=serial):
+                self.metrics.count("stream_checkpoints_total")
+                self.metrics.show("stream_last_checkpoint_timestamp_seconds", now.wall_us / _US)
+                started_s = self._started_s.pop(serial, now.mono_s)
+                self.metrics.observe("stream_checkpoint_seconds", now.mono_s - started_s)
+            case Assigned():
+                self._assigned(said)
+            case Revoked():
+                self._revoked(said)
+            case Drain(budget_s=budget_s):
+                self._say("draining", budget_s=budget_s)
+            case Fetched(need=need, problem=problem) if problem is not None:
+                self.metrics.count("stream_fetches_failed_total")
+                self._say("schema_missing", "warning", need=str(need), reason=problem)
+            case _:
+                pass
+
+    def did(self, effect: Effect, now: Now) -> None:
+        match effect:
+            case Call(account=account, kind=kind):
+                self.metrics.count("stream_calls_total", account=account, kind=kind)
+            case Checkpoint(serial=serial, outputs=outputs):
+                self._started_s = {serial: now.mono_s}
+                topics = Counter(output.topic for part in outputs.values() for output in part)
+                for topic, count in topics.items():
+                    self.metrics.count("stream_outputs_total", count, topic=topic)
+            case Notice(event=event):
+                if event == "checkpoint_failed":
+                    self.metrics.count("stream_checkpoints_failed_total")
+                self._log(effect)
+            case Stop(reason=reason, failed=failed):
+                self._say("stops", "error" if failed else "info", reason=reason, failed=int(failed))
+            case _:
+                pass
+
+    def saw(self, snapshot: Snapshot) -> None:
+        self.metrics.forget(*_OF_PARTITIONS, "stream_wants")
+        for part in snapshot.partitions:
+            self._partition(part)
+        self._accounts(snapshot)
+        self.metrics.show("stream_lanes", snapshot.lanes_awake, state="awake")
+        self.metrics.show("stream_lanes", snapshot.lanes_asleep, state="asleep")
+        self.metrics.show("stream_outputs_waiting", snapshot.outputs_kept)
+        self.metrics.show("stream_lease_left_seconds", snapshot.lease_left_s)
+        self.metrics.show("stream_draining", float(snapshot.draining))
+        if self._now_s - self._progress_s >= _PROGRESS_EVERY_S:
+            self._progress_s = self._now_s
+            self._progress(snapshot)
+
+    # ---- metrics ----------------------------------------------------------------------------------------------------
+
+    def _answered(self, answer: Answer) -> None:
+        account, kind = answer.call.account, answer.call.kind
+        for reply, count in Counter(map(_word, answer.replies)).items():
+            self.metrics.count("stream_replies_total", count, account=account, kind=kind, reply=reply)
+        if answer.slow_down:
+            self.metrics.count("stream_slow_downs_total", account=account)
+        if answer.failed:
+            self.metrics.count("stream_calls_failed_total", account=account)
+        if answer.sent_s is not None and answer.answered_s is not None:
+            self.metrics.observe("stream_call_seconds", answer.answered_s - answer.sent_s, account=account, kind=kind)
+        if answer.answered_us is not None and any(isinstance(reply, Settled) for reply in answer.replies):
+            self.metrics.show("stream_last_settled_timestamp_seconds", answer.answered_us / _US, account=account)
+
+    def _partition(self, part: PartitionSnapshot) -> None:
+        where = {"topic": part.topic, "partition": str(part.partition)}
+        self.metrics.show("stream_partition_lag", part.lag, **where)
+        self.metrics.show("stream_partition_position", part.position, **where)
+        self.metrics.show("stream_partition_durable", part.durable, **where)
+        self.metrics.show("stream_partition_undone", part.undone, **where)
+        self.metrics.show("stream_partition_closed", float(bool(part.gate)), **where)
+        self.metrics.show("stream_partition_broken", float(bool(part.broken)), **where)
+
+    def _accounts(self, snapshot: Snapshot) -> None:
+        for name, account in snapshot.accounts.items():
+            self.metrics.show("stream_calls_in_flight", account.calls_in_flight, account=name)
+            self.metrics.show("stream_rate", account.rate, account=name)
+            self.metrics.show("stream_account_closed", float(not account.is_open), account=name)
+            self.metrics.show("stream_oldest_undone_age_seconds", account.oldest_age_s, account=name)
+            for rank, wants in account.wants_by_rank.items():
+                self.metrics.show("stream_wants", wants, account=name, rank=str(rank))
+
+    # ---- lines ------------------------------------------------------------------------------------------------------
+
+    def _assigned(self, said: Assigned) -> None:
+        self.metrics.count("stream_partitions_gained_total", len(said.parts))
+        for at, owned in said.parts.items():
+            self._say(
+                "partition_restored",
+                topic=at.topic,
+                partition=at.partition,
+                lanes=len(owned.state),
+                position=owned.start,
+                end=owned.end,
+                drained=int(owned.mark is not None and owned.mark.drained),
+            )
+
+    def _revoked(self, said: Revoked) -> None:
+        self.metrics.count("stream_partitions_given_up_total", len(said.parts), how="lost" if said.lost else "revoked")
+        if not said.lost:
+            self._say("partitions_revoked", count=len(said.parts), budget_s=said.budget_s)
+
+    def _progress(self, snapshot: Snapshot) -> None:
+        for part in snapshot.partitions:
+            if part.gate:
+                self._say(
+                    "catching_up",
+                    topic=part.topic,
+                    partition=part.partition,
+                    lag=part.lag,
+                    gate="; ".join(part.gate),
+                )
+        if snapshot.draining:
+            self._say(
+                "drain_progress",
+                partitions=len(snapshot.partitions),
+                calls=sum(account.calls_in_flight for account in snapshot.accounts.values()),
+                outputs=snapshot.outputs_kept,
+                wants=sum(sum(account.wants_by_rank.values()) for account in snapshot.accounts.values()),
+            )
+
+    def _say(self, event: str, level: str = "info", **fields: str | int | float) -> None:
+        self._log(Notice(event=event, level=level, fields=fields))
+
+
+def described() -> Iterator[str]:
+    """Every metric and event as a row of a table, for the documentation."""
+    yield "| metric | labels | unit | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for metric in METRICS:
+        yield f"| `{metric.name}` | {', '.join(metric.labels)} | {metric.unit} | {metric.meaning} |"
+    yield ""
+    yield "| log event | fields | meaning |"
+    yield "| --- | --- | --- |"
+    for event in EVENTS:
+        yield f"| `{event.name}` | {', '.join(event.fields)} | {event.meaning} |"
+
+
+def _word(reply: Reply) -> str:
+    return type(reply).__name__.lower()
