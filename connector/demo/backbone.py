@@ -1,6 +1,6 @@
 """The demo's broker and registry, and plain clients on them: what a producer and an analyst would write."""
 
-import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,7 +70,6 @@ class Writer:
         self._producer = Producer(
             {"bootstrap.servers": backbone.bootstrap_servers, "partitioner": "murmur2_random", "linger.ms": 5}
         )
-        self._lock = threading.Lock()
         self.produced: list[Produced] = []
         self.failed: list[str] = []
 
@@ -78,7 +77,10 @@ class Writer:
         value = message.raw
         if message.payload is not None:
             _, value = self._kit.message(message.payload)
-        self._producer.produce(self._topic, value, message.key.encode(), on_delivery=self._noting(message))
+        now_ms = time.time_ns() // 1_000_000
+        self._producer.produce(
+            self._topic, value, message.key.encode(), timestamp=now_ms, on_delivery=self._noting(message, now_ms)
+        )
         self._producer.poll(0)
 
     def flush(self) -> None:
@@ -87,16 +89,13 @@ class Writer:
         if missing or self.failed:
             raise RuntimeError(f"{missing} messages unacknowledged, {len(self.failed)} refused: {self.failed[:1]}")
 
-    def _noting(self, message: traffic.Message) -> Callable[[KafkaError | None, Message], None]:
+    def _noting(self, message: traffic.Message, now_ms: int) -> Callable[[KafkaError | None, Message], None]:
         def note(error: KafkaError | None, record: Message) -> None:
             if error is not None:
                 self.failed.append(str(error))
                 return
-            place = (record.partition() or 0, record.offset() or 0, record.timestamp()[1] * 1000)
-            with self._lock:
-                self.produced.append(
-                    Produced(message=message, partition=place[0], offset=place[1], record_time_us=place[2])
-                )
+            place = {"partition": record.partition() or 0, "offset": record.offset() or 0}
+            self.produced.append(Produced(message=message, record_time_us=now_ms * 1000, **place))
 
         return note
 
