@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.simulation.checker import Landed, UnderWay, Violation
 from tests.simulation.engines import Build, build_engine
 from tests.simulation.member import STEPS, Breaks, Member, Surroundings
 from tests.simulation.world import START_S, World
-from tests.streams.toy import Order, SetPoint, Thermostats, decode
+from tests.streams.toy import Order, Thermostats, decode
 
 REST_WITHIN_S = 120.0  # after the last fault
 
@@ -540,11 +540,3 @@ class History:
         )
         values = {slot: said.value for slot, said in newest.items()}
         yield from checker.newest_everywhere(values, self.api.values, excused)
-
-
-def small(plan: Plan) -> Plan:
-    """Fewer events, for a trace that a person reads."""
-    return replace(plan, events=12)
-
-
-__all__ = ["History", "Outcome", "Plan", "SetPoint"]
