@@ -66,8 +66,8 @@ def load(
     Raises SettingsError whose text has a line for every problem.
     """
     tree, problems = _read(file)
-    problems += _secrets_in_file(tree)
-    tree = _paths_beside(overlay(tree, environ), file)
+    problems += _secrets_in_file(_dotted(tree))
+    tree = _paths_beside(_dotted(overlay(tree, environ)), file)
     tables: dict[str, Any] = {}
     for name in sorted(set(tree) - set(Settings.model_fields)):
         problems.append(Problem(setting=name, says=unknown(name, list(Settings.model_fields))))
@@ -110,6 +110,27 @@ def _secrets_in_file(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> lis
             says = f"a secret does not belong into this file; name a file that holds it: {where}"
             found.append(Problem(setting=".".join((*path, name)), says=says))
     return found
+
+
+def _dotted(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """``sasl.mechanism = "PLAIN"`` is a table in a table to TOML, and one property to librdkafka."""
+    kafka = tree.get("kafka")
+    if not isinstance(kafka, Mapping):
+        return dict(tree)
+    flat = {
+        name: dict(_flat(kafka[name], ""))
+        for name in ("properties", "properties_from_files")
+        if isinstance(kafka.get(name), Mapping)
+    }
+    return {**tree, "kafka": {**kafka, **flat}}
+
+
+def _flat(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _paths_beside(tree: dict[str, Any], file: Path | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 
@@ -41,6 +41,12 @@ def start_position(written: object) -> object:
     return moment
 
 
+def property_value(written: object) -> object:
+    if isinstance(written, str | int | float):
+        return written
+    raise ValueError("expected text, a number, true or false")
+
+
 class Guarantee(StrEnum):
     """The words of Kafka Streams."""
 
@@ -61,7 +67,7 @@ class Kafka(Section):
     """Also send instance_id as group.instance.id: a restart within the session moves no partition."""
     topic_ids: bool = True
     """Off for a broker that describes no topics: a state topic that was made anew is then not noticed."""
-    properties: Mapping[str, str | int | float | bool] = {}
+    properties: Mapping[str, Annotated[Any, BeforeValidator(property_value)]] = {}
     """librdkafka's own settings, for TLS and SASL. Passwords: see properties_from_files."""
     properties_from_files: Mapping[str, Path] = {}
     """librdkafka's settings whose value is a file's content, such as sasl.password."""

@@ -17,7 +17,7 @@ _DEFAULT_REPLICATION = -1
 class Administration:
     """A client for questions. Nothing is opened before the first of them; safe to drop without closing."""
 
-    def __init__(self, properties: Mapping[str, Any], timeout_s: float = 10.0) -> None:
+    def __init__(self, properties: Mapping[str, Any], timeout_s: float = 5.0) -> None:
         quiet = {"log_level": 2, "reconnect.backoff.ms": 1000}  # whoever asks is told by the error, once
         self._client = AdminClient({"socket.timeout.ms": int(timeout_s * 1000), **quiet, **properties})
         self._timeout_s = timeout_s

@@ -195,6 +195,34 @@ def test_the_environment_overrides_the_file(folder: Path) -> None:
     assert settings.trust.price == math.inf
 
 
+def test_properties_of_librdkafka_may_be_written_with_or_without_quotes(folder: Path) -> None:
+    (folder / "password").write_text("p")
+    written = """[kafka.properties]
+"fetch.wait.max.ms" = 10
+sasl.mechanism = "PLAIN"
+[kafka.properties_from_files]
+sasl.password = "password"
+[registry]"""
+
+    kafka = read(folder, MINIMAL.replace("[registry]", written)).settings.kafka
+
+    assert kafka.properties == {"fetch.wait.max.ms": 10, "sasl.mechanism": "PLAIN"}
+    assert kafka.properties_from_files == {"sasl.password": folder / "password"}
+
+
+def test_a_property_that_is_no_plain_value_is_one_problem(folder: Path) -> None:
+    found = problems(folder, MINIMAL.replace("[registry]", "[kafka.properties]\ndebug = ['all']\n[registry]"))
+
+    assert found == ["kafka.properties.debug: ['all']: expected text, a number, true or false."]
+
+
+def test_a_password_without_quotes_is_refused_like_one_with(folder: Path) -> None:
+    found = problems(folder, MINIMAL.replace("[registry]", '[kafka.properties]\nsasl.password = "canary"\n[registry]'))
+
+    assert "kafka.properties.sasl.password: a secret does not belong into this file" in found[0]
+    assert "canary" not in str(found)
+
+
 def test_a_typing_error_in_the_environment_is_refused_too(folder: Path) -> None:
     found = problems(folder, MINIMAL, {"CONNECTOR__KAFKAA__GROUP": "x", "CONNECTOR__KAFKA__GROPU": "x"})
 

@@ -1,0 +1,131 @@
+"""One event, from the input topic to the marketplace and back as a result, through the command line alone."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import orjson
+import pytest
+
+from connector.demo.traffic import Kind, Message, Place
+from connector.topics import Access, manifest, named
+from streams.kafka.embedded import CLIENT_PROPERTIES, EmbeddedBroker
+from streams.kafka.embedded_registry import EmbeddedRegistry
+from tests.faults.deployment import Deployment, Process, wait_for
+from tests.faults.workload import wall_us
+from tests.stack import Stack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedStack(Stack):
+    """The embedded broker has no administrator: topics are made by its holder."""
+
+    broker: EmbeddedBroker
+
+    def create_topic(self, name: str = "topic", partitions: int = 1, *_: object, **__: object) -> str:
+        self.broker.create_topic(name, partitions)
+        return name
+
+
+class OnEmbedded(Deployment):
+    def command(self, *arguments: str, code: int = 0, timeout_s: float = 60) -> str:
+        if arguments[0] != "topics":
+            return super().command(*arguments, code=code, timeout_s=timeout_s)
+        for topic in manifest(named(self.prefix)):
+            if topic.access is not Access.READ:  # the input is there already
+                self.kafka.create_topic(topic.name, self.partitions)
+        return ""
+
+
+def price_change(place: Place, price: str) -> Message:
+    """An event that carries nothing but a price."""
+    payload = {
+        "event_id": f"price-{price}",
+        "occurred_at_us": next(wall_us()),
+        "ean": place.ean,
+        "condition": place.condition,
+        "target_id": place.target_id,
+        "price": (Decimal(price), place.currency),
+    }
+    return Message(kind=Kind.UPDATE, key=place.ean, payload=payload)
+
+
+def health_of(connector: Process) -> httpx.Client:
+    """Its health pages; the port is any free one, and said in the log."""
+    wait_for("the first line", lambda: '"health_port"' in connector.text() or not connector.running, 60)
+    [line] = [line for line in connector.text().splitlines() if '"health_port"' in line]
+    return httpx.Client(base_url=f"http://127.0.0.1:{orjson.loads(line)['health_port']}", trust_env=False)
+
+
+@pytest.mark.kafka
+def test_one_event_is_applied_on_a_real_broker(kafka: Stack, tmp_path: Path) -> None:
+    with Deployment(kafka=kafka, folder=tmp_path / "real", partitions=2, catalogue="eans = 20") as deployed:
+        [place, *_], _ = deployed.places()
+        connector = deployed.connector()
+
+        produced = deployed.produce([price_change(place, "12.34")])
+        deployed.settle(produced, timeout_s=60)
+
+        [result] = deployed.results()
+        assert (result["status"], result["unit_id"]) == ("APPLIED", place.unit_id)
+        assert deployed.marketplace.units()[place.unit_id]["listing_price"] == 1234
+        assert {call["kind"].partition(":")[0] for call in deployed.calls()} == {"lookup", "update"}
+        assert deployed.states()[place.ean]["undone"] == []
+        with health_of(connector) as health:
+            wait_for("readiness", lambda: health.get("/readyz").status_code == 200, 30)
+            assert health.get("/livez").status_code == 200
+            assert health.get("/status").json()["guarantee"] == "exactly_once_v2"
+            assert health.get("/metrics").status_code == 200
+        assert connector.stop() == 0
+
+
+@pytest.mark.kafka
+def test_everything_is_in_order_before_going_live_and_said_when_it_is_not(kafka: Stack, tmp_path: Path) -> None:
+    with Deployment(kafka=kafka, folder=tmp_path / "check", partitions=2, catalogue="eans = 5") as deployed:
+        config = deployed.config("check")
+
+        assert "Ready to run." in deployed.command("check", "--config", str(config))
+
+        deployed.write_secrets("main", "wrong-client-key-000000000000000", "wrong-secret-key-" + "0" * 47)
+        said = deployed.command("check", "--config", str(config), code=1)
+        assert "Settings > API Access" in said
+        assert "1 of " in said
+
+
+@pytest.mark.kafka
+def test_a_dry_run_decides_beside_the_live_group_and_writes_nothing(kafka: Stack, tmp_path: Path) -> None:
+    with Deployment(kafka=kafka, folder=tmp_path / "dry", partitions=2, catalogue="eans = 20") as deployed:
+        [place, *_], _ = deployed.places()
+        deployed.command("topics", "--create", "--dry-run", "--config", str(deployed.config("one")))
+        before = deployed.marketplace.units()
+
+        produced = deployed.produce([price_change(place, "12.34")])
+        dry = deployed.connector("one", "--dry-run")
+        results = f"{deployed.prefix}.dry-run.offer-results.v1"
+        wait_for("a decision", lambda: len(deployed.read("", results)) == len(produced), 60)
+
+        assert dry.stop() == 0
+        assert deployed.marketplace.units() == before
+        assert deployed.results() == []
+        assert deployed.states() == {}
+
+
+def test_one_event_is_applied_on_the_embedded_broker(tmp_path: Path) -> None:
+    with EmbeddedBroker() as broker, EmbeddedRegistry() as registry:
+        stack = EmbeddedStack(
+            origin="embedded", bootstrap_servers=broker.bootstrap_servers, registry_url=registry.url, broker=broker
+        )
+        least = {"guarantee": "at_least_once"}
+        with OnEmbedded(
+            kafka=stack, folder=tmp_path, partitions=2, catalogue="eans = 20", processing=least
+        ) as deployed:
+            [place, *_], _ = deployed.places()
+            connector = deployed.connector(properties=dict(CLIENT_PROPERTIES))
+
+            produced = deployed.produce([price_change(place, "12.34")])
+            deployed.settle(produced, timeout_s=60)
+
+            assert [row["status"] for row in deployed.results()] == ["APPLIED"]
+            assert deployed.marketplace.units()[place.unit_id]["listing_price"] == 1234
+            assert connector.stop() == 0
