@@ -4,11 +4,25 @@ Its shape is checked as data. Then the command and environment of each of our ow
 as processes against a real broker and registry, until one event is APPLIED.
 """
 
+import socket
+import time
+from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import fastavro
+import httpx
+import orjson
 import pytest
 import yaml
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+import schemas
+from connector.producer_kit import ProducerKit
+from streams.kafka.registry import RegistryClient
+from tests.faults.deployment import Process, wait_for
+from tests.stack import Stack
 
 ROOT = Path(__file__).parent.parent
 OURS = ("simulator", "topics", "schemas", "connector")
@@ -104,3 +118,126 @@ def _pins(lock: Path) -> list[str]:
     """Each pinned requirement with its hashes."""
     lines = [line for line in lock.read_text("utf-8").splitlines() if not line.lstrip().startswith("#")]
     return [block for block in "\n".join(lines).replace("\\\n", " ").splitlines() if block.strip()]
+
+
+# ---- our services as processes --------------------------------------------------------------------------------------
+
+
+class Composed:
+    """Runs our services as the compose file has them, less the engine: addresses and paths become those of here."""
+
+    def __init__(self, compose: dict[str, Any], kafka: Stack, folder: Path) -> None:
+        self._services = compose["services"]
+        self._folder = folder
+        self._own = {
+            "CONNECTOR__TOPICS__PREFIX": kafka.unique("compose"),
+            "CONNECTOR__KAFKA__GROUP": kafka.unique("compose"),
+            "CONNECTOR__KAFKA__INSTANCE_ID": kafka.unique("compose"),
+            "CONNECTOR__HEALTH__PORT": "0",
+        }
+        self._here = {
+            "broker:29092": kafka.bootstrap_servers,
+            "http://registry:8080/apis/ccompat/v7": kafka.registry_url,
+            "simulator:8090": f"127.0.0.1:{free_port()}",
+            "0.0.0.0": "127.0.0.1",
+            "/etc/connector": str(ROOT / "config"),
+            **{f"/run/secrets/{name}": str(ROOT / secret["file"]) for name, secret in compose["secrets"].items()},
+        }
+        self.prefix = self._own["CONNECTOR__TOPICS__PREFIX"]
+        self.simulator = f"http://{self._here['simulator:8090']}"
+
+    def start(self, name: str) -> Process:
+        service = self._services[name]
+        command = [self._meant(part) for part in service["command"]]
+        if name == "simulator":
+            command = [self.simulator.rpartition(":")[2] if part == "8090" else part for part in command]
+        environment = {key: self._meant(value) for key, value in service.get("environment", {}).items()}
+        own = self._own if environment else {}
+        return Process(name, ["connector", *command], self._folder / f"{name}.log", {**environment, **own})
+
+    def _meant(self, text: str) -> str:
+        for there, here in self._here.items():
+            text = text.replace(there, here)
+        return text
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@pytest.mark.kafka
+def test_our_services_apply_one_event_with_the_commands_and_environment_of_the_file(
+    compose: dict[str, Any], kafka: Stack, tmp_path: Path
+) -> None:
+    composed = Composed(compose, kafka, tmp_path)
+    with ExitStack() as started:
+
+        def start(name: str) -> Process:
+            process = composed.start(name)
+            started.callback(process.end)
+            return process
+
+        simulator = start("simulator")
+        for once in (start("topics"), start("schemas")):
+            assert once.wait(60) == 0, once.text()
+        wait_for("the simulator", lambda: "control_url" in simulator.text(), 60)
+        connector = start("connector")
+        with httpx.Client(base_url=f"{composed.simulator}/_simulator", timeout=30, trust_env=False) as control:
+            unit = orjson.loads(control.get("units").content.splitlines()[0])
+            produce(kafka, composed.prefix, unit)
+
+            def price() -> int:
+                units = map(orjson.loads, control.get("units").content.splitlines())
+                return next(int(one["listing_price"]) for one in units if one["id_unit"] == unit["id_unit"])
+
+            wait_for("the new price", lambda: price() == 1234 or not connector.running, 60)
+        assert connector.stop() == 0, connector.text()
+        assert statuses(kafka, composed.prefix) == ["APPLIED"]
+
+
+def produce(kafka: Stack, prefix: str, unit: dict[str, Any]) -> None:
+    with RegistryClient(kafka.registry_url) as registry:
+        registered = registry.latest(f"{prefix}.offer-changes.v1-value")
+    assert registered is not None
+    key, value = ProducerKit(registered.id).message(
+        {
+            "event_id": "compose",
+            "occurred_at_us": time.time_ns() // 1000,
+            "ean": unit["eans"][0],
+            "target_id": f"shop-{unit['storefront']}",
+            "price": "12.34 EUR",
+        }
+    )
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "partitioner": "murmur2_random"})
+    producer.produce(f"{prefix}.offer-changes.v1", value, key)
+    assert producer.flush(30) == 0
+
+
+def statuses(kafka: Stack, prefix: str) -> list[str]:
+    """Of every result that a read-committed reader sees."""
+    schema = fastavro.parse_schema(schemas.load("offer_result", 1))
+    reader = Consumer(
+        {
+            "bootstrap.servers": kafka.bootstrap_servers,
+            "group.id": kafka.unique("reader"),
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+        }
+    )
+    topic = f"{prefix}.offer-results.v1"
+    partitions = reader.list_topics(topic, 10).topics[topic].partitions
+    reader.assign([TopicPartition(topic, number, 0) for number in partitions])
+    found, ended = [], 0
+    while ended < len(partitions):
+        record = reader.poll(10)
+        assert record is not None, "the broker says nothing"
+        if record.error() is not None:
+            ended += 1
+        else:
+            row = fastavro.schemaless_reader(BytesIO((record.value() or b"")[5:]), schema, None)
+            assert isinstance(row, dict)
+            found.append(str(row["status"]))
+    reader.close()
+    return found
