@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -100,6 +101,19 @@ def test_planned_key_changes_happen() -> None:
         simulator.state()  # one turn of its loop
 
         assert caller.call("GET", "/status/ping").status_code == 200
+
+
+def test_the_journal_file_can_be_read_while_it_runs(tmp_path: Path) -> None:
+    path = tmp_path / "journal.ndjson"
+    with Simulator(Scenario.model_validate({"catalogue": {"eans": 1}}), journal_path=path) as simulator:
+        keys = simulator.sellers["demo"]
+        with SigningCaller(simulator.url, keys.client_key, keys.secret_key) as caller:
+            caller.call("GET", "/status/ping")
+        until_s = time.monotonic() + 5
+        while not path.read_bytes() and time.monotonic() < until_s:
+            time.sleep(0.01)
+
+        assert Journal.read(path.read_bytes().splitlines()).by_kind == {"ping": 1}
 
 
 def test_two_simulators_of_one_scenario_hold_the_same_units() -> None:

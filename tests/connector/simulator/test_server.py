@@ -261,6 +261,14 @@ def test_a_dripping_answer_keeps_every_read_short_and_the_call_long(simulator: S
     assert time.monotonic() - started_s > 0.3  # more than the time-out of each read
 
 
+def test_a_dripping_answer_ends_when_the_caller_has_gone(simulator: Simulator) -> None:
+    hit(simulator, Drip(interval_s=0.02))
+    with caller_of(simulator, timeout_s=0.01) as caller, contextlib.suppress(httpx.ReadTimeout):
+        caller.call("GET", PING)
+
+    wait_for(lambda: simulator.journal.calls[-1].answered_us, within_s=1.0)  # the whole would take three times that
+
+
 def test_a_reset_call_is_not_done(caller: SigningCaller, simulator: Simulator) -> None:
     hit(simulator, Reset())
     unit = units(simulator)[0]

@@ -409,6 +409,17 @@ def test_an_offer_id_of_another_product_cannot_be_taken(caller: SigningCaller, s
     assert problem(caller.call("POST", "/units?storefront=de", new)) == (400, "/problems/already-exists")
 
 
+def test_an_offer_id_is_shared_with_another_storefront_and_not_used_twice_on_one(
+    caller: SigningCaller, simulator: Simulator
+) -> None:
+    ean = simulator.stocks["demo"].missing_eans[0]
+    new = {"ean": ean, "id_offer": "mine", "listing_price": 100, "handling_time": 1}
+
+    assert caller.call("POST", "/units?storefront=de", new).status_code == 200
+    assert caller.call("POST", "/units?storefront=at", new).status_code == 200
+    assert problem(caller.call("POST", "/units?storefront=de", new)) == (400, "/problems/already-exists")
+
+
 def test_a_removal_works_and_is_counted(caller: SigningCaller, simulator: Simulator) -> None:
     unit = units(simulator)[0]
 
