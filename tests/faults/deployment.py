@@ -182,9 +182,6 @@ class Deployment:
             process.end()
         for reader in self._readers.values():
             reader.close()
-        if error is not None:
-            for process in self._processes:
-                sys.stdout.write(f"--- {process.name}: last lines of {process.log}\n{process.text()[-3000:]}\n")
 
     # ---- set-up -----------------------------------------------------------------------------------------------------
 
@@ -424,8 +421,20 @@ class Deployment:
 
     def settle(self, produced: Sequence[Produced], timeout_s: float = 120) -> None:
         """Wait until every event has its result or dead letter, and the marketplace hears nothing more."""
-        wait_for("a result for every event", lambda: self.answered(produced), timeout_s, every_s=0.5)
+        try:
+            wait_for("a result for every event", lambda: self.answered(produced), timeout_s, every_s=0.5)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.missing(produced)}\n{self.last_words()}") from None
         self.quiet()
+
+    def missing(self, produced: Sequence[Produced]) -> str:
+        """The first events without a result."""
+        have = {(row["input_partition"], row["input_offset"]) for row in self.results()} | set(self.dead_positions())
+        left = [one for one in produced if (one.partition, one.offset) not in have]
+        return f"{len(left)} of {len(produced)} are missing, first: " + "\n  ".join(map(str, left[:3]))
+
+    def last_words(self) -> str:
+        return "\n".join(f"--- {process.name}: {process.text()[-2500:]}" for process in self._processes)
 
     def quiet(self, for_s: float = 2.0, timeout_s: float = 60) -> None:
         """Wait until no call has arrived for ``for_s`` seconds."""
