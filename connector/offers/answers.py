@@ -11,9 +11,9 @@ from connector.offers.gtin import GtinError, normal_form
 from connector.offers.guards import Refusal, refuse
 from connector.offers.identity import ANY_CONDITION, LOOKUP_FAILED, READ_BACK, Proven, renew_misses, resolve
 from connector.offers.ledger import End, Entry, KnownUnit, OfferLane
-from connector.offers.merge import ended
 from connector.offers.policy import Terms, us
-from connector.offers.trust import accepted, doubted, group_of, not_applied, observed, refreshed
+from connector.offers.settle import ended
+from connector.offers.trust import accepted, doubted, group_of, not_applied, observed, refreshed, with_fact
 from connector.offers.wants import Carried, OfferLookUp, OfferUpdate
 from streams.flow import Answered, GaveUp, Lost, Settled
 
@@ -259,11 +259,14 @@ class _Ledger:
             got = values.get(carried.field, carried.value)
             if got == carried.value:
                 for unit in self._group(carried.field):
-                    self._put(accepted(unit, carried.field, got, carried.order, carried.event_id, self._at_us))
+                    prior = unit.facts.get(carried.field)
+                    fact = accepted(prior, got, carried.order, carried.event_id, self._at_us)
+                    self._put(with_fact(unit, carried.field, fact))
                 self._end(carried, FieldStatus.APPLIED)
             else:
                 for unit in self._group(carried.field):
-                    self._put(not_applied(unit, carried.field, got, carried.order, self._at_us))
+                    fact = not_applied(unit.facts.get(carried.field), got, carried.order, self._at_us)
+                    self._put(with_fact(unit, carried.field, fact))
                 fault = refuse(Code.ACCEPTED_NOT_APPLIED, field=carried.field, sent=carried.value, got=got)
                 self._end(carried, FieldStatus.REJECTED, fault)
         if shown is not None:
@@ -322,7 +325,8 @@ class _Ledger:
     def _doubt(self, now_us: int) -> None:
         for field in self._update.values:
             for unit in self._group(field):
-                self._put(doubted(unit, field, now_us))
+                if (fact := unit.facts.get(field)) is not None:
+                    self._put(with_fact(unit, field, doubted(fact, now_us)))
 
     def _group(self, field: Field) -> tuple[KnownUnit, ...]:
         return group_of(tuple(self._units.values()), self._current(), field)

@@ -12,9 +12,9 @@ from connector.marketplace import Reference
 from connector.offers import memory, merge, results, wants
 from connector.offers.answers import Claims, learn
 from connector.offers.ledger import OfferLane
-from connector.offers.merge import Plan
 from connector.offers.policy import OfferPolicy, Terms
 from connector.offers.results import Cleared, Said
+from connector.offers.settle import Plan, settle
 from connector.routing import Routing
 from connector.topics import Topics
 from streams.flow import (
@@ -111,7 +111,7 @@ class OfferFlow:
     def turn(self, lane: OfferLane, cause: Cause, now: Now) -> Turn[OfferLane]:
         now_us = now.wall_us
         taken = self._heard(lane, cause, now_us)
-        settled, plan = merge.settle(taken, self._terms, now_us)
+        settled, plan = settle(taken, self._terms, now_us)
         after, said = results.build(lane, settled, plan, self._terms, now_us)
         return Turn(
             lane=memory.stamped(lane, after, now_us),

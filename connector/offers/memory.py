@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-from connector.events import Basis, Ended, FieldState, OfferState, Undone, UndoneField, UnitState
+from connector.events import Ended, FieldState, OfferState, Undone, UndoneField, UnitState
 from connector.marketplace import Field
 from connector.offers.identity import READ_BACK
 from connector.offers.ledger import NO_SEQUENCE, Asked, End, Entry, Fact, KnownUnit, OfferLane
@@ -28,7 +28,15 @@ def is_undone(lane: OfferLane) -> bool:
 
 def stamped(before: OfferLane, after: OfferLane, now_us: int) -> OfferLane:
     """The lane with its moment; the very same one where a turn changed nothing."""
-    return before if after == before else replace(after, updated_at_us=now_us)
+    same = (
+        after.units is before.units
+        and after.misses is before.misses
+        and (after.entries is before.entries or after.entries == before.entries)
+        and after.last_offset == before.last_offset
+        and after.managed == before.managed
+        and after.unmanaged_at_us == before.unmanaged_at_us
+    )
+    return before if same else replace(after, updated_at_us=now_us)
 
 
 def to_state(lane: OfferLane, terms: Terms) -> OfferState:
@@ -83,30 +91,28 @@ _WITHOUT_EFFECT = ""
 
 def _field_states(unit: KnownUnit, currency: str | None, exponent: int) -> Iterator[FieldState]:
     """One event often sets every field: its id is written with the first of them only."""
-    named: dict[int | None, str | None] = {}
+    named: dict[int, str | None] = {}
     for name, fact in unit.facts.items():
-        state = _field_state(name, fact, currency, exponent)
-        offset = state.input_offset
-        if offset is not None and fact.event_id is None:
-            state = replace(state, event_id=_WITHOUT_EFFECT)
-        elif offset is not None and named.get(offset) == fact.event_id:
-            state = replace(state, event_id=None)
-        else:
-            named[offset] = fact.event_id
-        yield state
+        event_id = None
+        if fact.order is not None:
+            offset = fact.order[2]
+            if fact.event_id is None:
+                event_id = _WITHOUT_EFFECT
+            elif named.get(offset) != fact.event_id:
+                event_id = named[offset] = fact.event_id
+        yield _field_state(name, fact, event_id, currency if name is Field.PRICE else None, exponent)
 
 
-def _field_state(name: Field, fact: Fact, currency: str | None, exponent: int) -> FieldState:
-    is_price = name is Field.PRICE
+def _field_state(name: Field, fact: Fact, event_id: str | None, currency: str | None, exponent: int) -> FieldState:
     event_time_us, sequence, offset = fact.order if fact.order is not None else (None, NO_SEQUENCE, None)
     return FieldState(
         field=name.value,
         value=_major(name, fact.value, exponent),
-        currency=currency if is_price else None,
+        currency=currency,
         basis=fact.basis,
         event_time_us=event_time_us,
         sequence=None if sequence == NO_SEQUENCE else sequence,
-        event_id=fact.event_id,
+        event_id=event_id,
         input_offset=offset,
         accepted_at_us=fact.accepted_at_us,
         certain=fact.certain,
@@ -130,33 +136,26 @@ def _known_unit(unit: UnitState, terms: Terms) -> KnownUnit:
 
 def _facts(unit: UnitState, exponent: int) -> dict[Field, Fact]:
     facts: dict[Field, Fact] = {}
-    named: dict[int | None, str | None] = {}
+    named: dict[int, str | None] = {}
     for state in unit.fields:
-        if state.field in _FIELDS:
-            fact = _fact(state, exponent)
-            if fact.order is None or state.event_id == _WITHOUT_EFFECT:
-                fact = replace(fact, event_id=None)
-            elif state.event_id is None:
-                fact = replace(fact, event_id=named.get(state.input_offset))
-            else:
-                named[state.input_offset] = state.event_id
-            facts[_FIELDS[state.field]] = fact
+        if (name := _FIELDS.get(state.field)) is None:
+            continue
+        order, event_id = None, None
+        if state.event_time_us is not None and (offset := state.input_offset) is not None:
+            order = (state.event_time_us, NO_SEQUENCE if state.sequence is None else state.sequence, offset)
+            if state.event_id is None:
+                event_id = named.get(offset)
+            elif state.event_id != _WITHOUT_EFFECT:
+                event_id = named[offset] = state.event_id
+        facts[name] = Fact(
+            value=_minor(name, state.value, exponent),
+            basis=state.basis,
+            order=order,
+            event_id=event_id,
+            accepted_at_us=state.accepted_at_us or 0,
+            certain=state.certain,
+        )
     return facts
-
-
-def _fact(state: FieldState, exponent: int) -> Fact:
-    order = None
-    if state.event_time_us is not None and state.input_offset is not None:
-        sequence = NO_SEQUENCE if state.sequence is None else state.sequence
-        order = (state.event_time_us, sequence, state.input_offset)
-    return Fact(
-        value=_minor(_FIELDS[state.field], state.value, exponent),
-        basis=Basis(state.basis),
-        order=order,
-        event_id=state.event_id,
-        accepted_at_us=state.accepted_at_us or 0,
-        certain=state.certain,
-    )
 
 
 # ---- undone events --------------------------------------------------------------------------------------------------

@@ -23,8 +23,8 @@ from connector.events import (
 from connector.marketplace import Field
 from connector.offers.identity import Missing, Unclear, describe, find_miss
 from connector.offers.ledger import Asked, End, Entry, KnownUnit, OfferLane
-from connector.offers.merge import Plan
 from connector.offers.policy import Terms
+from connector.offers.settle import Plan
 
 
 @dataclass(frozen=True, slots=True)

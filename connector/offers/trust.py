@@ -20,11 +20,10 @@ def group_of(units: Sequence[KnownUnit], unit: KnownUnit, field: Field) -> tuple
     )
 
 
-def newest_accepted(group: Sequence[KnownUnit], field: Field) -> Fact | None:
+def newest_accepted(facts: Sequence[Fact | None]) -> Fact | None:
     """The fact with the newest accepted order; without any order, the first there is."""
     best: Fact | None = None
-    for unit in group:
-        fact = unit.facts.get(field)
+    for fact in facts:
         if fact is None:
             continue
         if best is None or (fact.order is not None and (best.order is None or fact.order > best.order)):
@@ -32,45 +31,44 @@ def newest_accepted(group: Sequence[KnownUnit], field: Field) -> Fact | None:
     return best
 
 
-def is_already_so(group: Sequence[KnownUnit], field: Field, value: int, policy: OfferPolicy, now_us: int) -> bool:
-    """Every unit of the group is certain to hold the value, by an acceptance or a look-up that is still trusted."""
+def is_already_so(facts: Sequence[Fact | None], field: Field, value: int, policy: OfferPolicy, now_us: int) -> bool:
+    """Every unit of a group is certain to hold the value, by an acceptance or a look-up that is still trusted."""
     trust_us = policy.trust_s[field] * 1_000_000
-    for unit in group:
-        fact = unit.facts.get(field)
+    for fact in facts:
         if fact is None or fact.value != value or not fact.certain or now_us - fact.accepted_at_us >= trust_us:
             return False
     return True
 
 
-def doubted(unit: KnownUnit, field: Field, now_us: int) -> KnownUnit:
-    """The unit with this field uncertain: another value than the known one may have left."""
-    fact = unit.facts.get(field)
-    if fact is None:
-        return unit
-    return with_fact(unit, field, replace(fact, certain=False, doubted_at_us=now_us))
+def doubted(fact: Fact, now_us: int) -> Fact:
+    """Uncertain from now on: another value than the known one may have left."""
+    return replace(fact, certain=False, doubted_at_us=now_us)
 
 
-def accepted(unit: KnownUnit, field: Field, value: int, order: Order, event_id: str | None, at_us: int) -> KnownUnit:
+def accepted(prior: Fact | None, value: int, order: Order, event_id: str | None, at_us: int) -> Fact:
     """The marketplace took the value for this event. An order never falls."""
-    prior = unit.facts.get(field)
     if prior is not None and prior.order is not None and prior.order > order:
         order, event_id = prior.order, prior.event_id
-    fact = Fact(value=value, basis=Basis.ACCEPTED, order=order, event_id=event_id, accepted_at_us=at_us, certain=True)
-    return with_fact(unit, field, fact)
+    return Fact(value=value, basis=Basis.ACCEPTED, order=order, event_id=event_id, accepted_at_us=at_us, certain=True)
 
 
-def not_applied(unit: KnownUnit, field: Field, value: int, order: Order, at_us: int) -> KnownUnit:
+def not_applied(prior: Fact | None, value: int, order: Order, at_us: int) -> Fact:
     """The marketplace took the event, and shows another value. No event stands behind it: this one may try again."""
-    prior = unit.facts.get(field)
     if prior is not None and prior.order is not None and prior.order > order:
         order = prior.order
-    fact = Fact(value=value, basis=Basis.OBSERVED, order=order, event_id=None, accepted_at_us=at_us, certain=True)
-    return with_fact(unit, field, fact)
+    return Fact(value=value, basis=Basis.OBSERVED, order=order, event_id=None, accepted_at_us=at_us, certain=True)
 
 
-def raised(unit: KnownUnit, field: Field, order: Order, event_id: str | None) -> KnownUnit:
+def raised(fact: Fact, order: Order, event_id: str | None) -> Fact:
     """A newer event asks for what is so: the order rises, trust does not."""
-    return with_fact(unit, field, replace(unit.facts[field], order=order, event_id=event_id))
+    return Fact(
+        value=fact.value,
+        basis=fact.basis,
+        order=order,
+        event_id=event_id,
+        accepted_at_us=fact.accepted_at_us,
+        certain=fact.certain,
+    )
 
 
 def observed(

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from connector.marketplace import Field, LookUp, Update
 from connector.offers.ledger import KnownUnit, OfferLane, Order
-from connector.offers.merge import Look, Plan, Send
 from connector.offers.policy import Terms
+from connector.offers.settle import Look, Plan, Send
 from streams.flow import Want
 
 LOOKUP = "lookup:"
@@ -68,7 +68,7 @@ def _update(sends: list[Send], terms: Terms) -> Want:
         account=unit.account,
         kind=f"{UPDATE}{unit.storefront}",
         rank=min(send.rank for send in sends),
-        since_us=min(send.entry.since_us for send in sends),
+        since_us=min(send.since_us for send in sends),
         body=OfferUpdate(
             storefront=unit.storefront,
             unit_id=unit.unit_id,

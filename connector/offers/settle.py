@@ -1,0 +1,421 @@
+"""Every open field of a lane is settled, as far as what is known allows; what is left is the plan. Pure.
+
+Events that mean the same field of the same unit (for stock: of the same group of linked units) form a *cell*, in which
+the newest order wins; before identity is known, the cell is that of equal selectors. Nothing is kept from turn to turn
+but the ledger: the plan is derived anew.
+"""
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from operator import is_ as _is
+from typing import TypeAlias
+
+from connector.codes import Code
+from connector.events import Announced, FieldStatus, Origin, Problem, result_id
+from connector.marketplace import Field
+from connector.offers.guards import Refusal, refuse
+from connector.offers.identity import (
+    LOOKUP_FAILED,
+    READ_BACK,
+    Identity,
+    Missing,
+    Proven,
+    Unclear,
+    Unproven,
+    Waiting,
+    describe,
+    looked,
+    resolve,
+)
+from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLane
+from connector.offers.policy import OfferPolicy, Terms, us
+from connector.offers.trust import accepted, doubted, group_of, is_already_so, newest_accepted, raised
+from connector.routing import Target
+
+RECHECK_RANK = 7
+REPLAY_RANK = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A field of an event that may leave now, for a unit that is proved."""
+
+    entry: Entry
+    since_us: int
+    field: Field
+    value: int
+    unit: KnownUnit
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A storefront that has to be looked up now, with the rank and age of what waits for it."""
+
+    account: str
+    storefront: str
+    rank: int
+    since_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a settled lane still has to do."""
+
+    sends: tuple[Send, ...] = ()
+    looks: tuple[Look, ...] = ()
+    missing: tuple[tuple[str, Missing], ...] = ()  # result_id -> of entries to be announced as not found
+    unclear: tuple[tuple[str, Unclear], ...] = ()  # result_id -> of entries that ended so
+    wake_at_us: int | None = None
+
+
+NOTHING = Plan()
+
+
+def settle(lane: OfferLane, terms: Terms, now_us: int) -> tuple[OfferLane, Plan]:
+    """End what can be ended by what is known; the plan says what the rest needs."""
+    if not lane.entries and not lane.misses:
+        return lane, NOTHING
+    desk = Desk(lane, terms, now_us)
+    desk.identify()
+    desk.merge()
+    return desk.lane(), desk.plan()
+
+
+_Cell: TypeAlias = tuple[Hashable, ...]
+
+
+class _Row:
+    """An entry on the desk: what is still open of it, and what has come since it was laid there."""
+
+    __slots__ = ("ends", "entry", "open", "problem", "since_us", "unit")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.open = list(entry.open)
+        self.ends: list[End] = []
+        self.problem = entry.problem
+        self.since_us = entry.since_us
+        self.unit: KnownUnit | None = None
+
+    def end(self, end: End, problem: Problem | None) -> None:
+        """The first problem is the one that the result tells."""
+        self.ends.append(end)
+        self.open = [asked for asked in self.open if asked.field is not end.field]
+        self.problem = self.problem or problem
+
+    def result(self) -> Entry:
+        entry = self.entry
+        if not self.ends and self.since_us == entry.since_us:
+            return entry
+        return replace(
+            entry,
+            ended=(*entry.ended, *self.ends),
+            problem=self.problem,
+            since_us=self.since_us,
+            resolved_unit_id=self.unit.unit_id if self.unit is not None else entry.resolved_unit_id,
+        )
+
+
+class Desk:
+    """The working copy of one turn: rows and facts change in place; the lane is made once, at the end."""
+
+    def __init__(self, lane: OfferLane, terms: Terms, now_us: int) -> None:
+        self._lane = lane
+        self._terms = terms
+        self._now_us = now_us
+        self.rows = [_Row(entry) for entry in lane.entries]
+        self._cells: dict[_Cell, list[tuple[_Row, Asked]]] = {}
+        self._facts: dict[int, dict[Field, Fact]] = {}  # unit id -> what has changed
+        self._unproven: list[tuple[_Row, Target, Identity]] = []
+        self._sends: list[Send] = []
+        self._looks: dict[tuple[str, str], Look] = {}
+        self._unclear: list[tuple[str, Unclear]] = []
+        self._wake_at_us: int | None = None
+
+    # -- who is meant
+
+    def identify(self) -> None:
+        for row in self.rows:
+            if not row.open:
+                continue
+            target = self._terms.routing.find(row.entry.target_id)
+            if target is None:
+                self._end_all(row, FieldStatus.REJECTED, self._unknown_target(row.entry))
+                continue
+            self._switches(row, target)
+            if row.open:
+                self._identify(row, target)
+
+    def _identify(self, row: _Row, target: Target) -> None:
+        identity = resolve(self._lane, target.account, target.storefront, row.entry, self._now_us)
+        match identity:
+            case Proven(unit):
+                row.unit = unit
+                for asked in row.open:
+                    self._cells.setdefault(_cell_of(unit, asked.field), []).append((row, asked))
+            case Unclear():
+                self._not_clear(row, identity, target)
+            case Unproven() | Waiting() | Missing():
+                self._unproven.append((row, target, identity))
+                for asked in row.open:
+                    self._cells.setdefault((asked.field, *row.entry.selectors), []).append((row, asked))
+
+    def _unknown_target(self, entry: Entry) -> Refusal:
+        known = ", ".join(sorted(self._terms.routing.targets)) or "none"
+        return refuse(Code.TARGET_UNKNOWN, target_id=entry.target_id, known=known)
+
+    def _switches(self, row: _Row, target: Target) -> None:
+        if not target.enabled:
+            self._end_all(row, FieldStatus.SUPPRESSED, refuse(Code.TARGET_DISABLED, target_id=target.id))
+        elif target.allow_eans is not None and self._lane.ean not in target.allow_eans:
+            fault = refuse(Code.EAN_NOT_ALLOWED, ean=self._lane.ean, target_id=target.id)
+            self._end_all(row, FieldStatus.SUPPRESSED, fault)
+        elif not target.price_sync and any(asked.field is Field.PRICE for asked in row.open):
+            self._end(row, Field.PRICE, FieldStatus.SUPPRESSED, refuse(Code.PRICE_SYNC_OFF, target_id=target.id))
+
+    def _not_clear(self, row: _Row, unclear: Unclear, target: Target) -> None:
+        shown = "; ".join(map(describe, unclear.candidates)) or "none"
+        self._unclear.append((row.entry.result_id, unclear))
+        if unclear.code is not Code.AMBIGUOUS_OFFER:
+            fault = refuse(unclear.code, named=unclear.named, matched=shown)
+            self._end_all(row, FieldStatus.CONFLICT, fault)
+            return
+        fault = refuse(
+            unclear.code,
+            count=len(unclear.candidates),
+            ean=self._lane.ean,
+            condition=row.entry.condition,
+            storefront=target.storefront,
+            candidates=shown,
+        )
+        self._end_all(row, FieldStatus.AMBIGUOUS, fault)
+
+    # -- who wins, and whether it is news
+
+    def merge(self) -> None:
+        for held in self._cells.values():
+            winner, asked = held[0]
+            if len(held) > 1:
+                winner, asked = max(held, key=lambda one: one[0].entry.order)
+                self._supersede((loser for loser in held if loser[0] is not winner), winner)
+            if winner.unit is not None:
+                self._decide(winner, asked, winner.unit)
+        for row, target, identity in self._unproven:
+            if row.open:
+                self._await(row, target, identity)
+        self._scheduled()
+
+    def _supersede(self, losers: Iterable[tuple[_Row, Asked]], winner: _Row) -> None:
+        for loser, asked in losers:
+            winner.since_us = min(winner.since_us, loser.since_us)
+            self._doubt(loser, asked)
+            self._end(loser, asked.field, FieldStatus.SUPERSEDED, superseded_by=winner.entry.result_id)
+
+    def _decide(self, row: _Row, asked: Asked, unit: KnownUnit) -> None:
+        entry, field, policy = row.entry, asked.field, self._terms.policy
+        group = group_of(self._lane.units, unit, field)
+        facts = [self._fact(member, field) for member in group]
+        value = self._value(unit.account, asked)
+        known = newest_accepted(facts)
+        before = known.value if known is not None else None
+        if field is Field.STOCK and any(member.fulfilled_by_marketplace for member in group):
+            fault = refuse(Code.FULFILLED_BY_MARKETPLACE, unit_id=unit.unit_id)
+            self._end(row, field, FieldStatus.REJECTED, fault, before=before)
+        elif known is not None and known.order is not None and known.order > entry.order:
+            newer = result_id(self._terms.cluster_id, self._terms.topic, entry.partition, known.order[2])
+            self._end(row, field, FieldStatus.SUPERSEDED, superseded_by=newer, before=before)
+        elif known is not None and known.order == entry.order and known.event_id is not None:
+            self._end(row, field, FieldStatus.UNCHANGED, before=before)
+        elif is_already_so(facts, field, value, policy, self._now_us):
+            for member, fact in zip(group, facts, strict=True):
+                if fact is not None:
+                    self._put(member, field, raised(fact, entry.order, entry.event_id))
+            self._end(row, field, FieldStatus.UNCHANGED, before=before)
+        else:
+            self._send(row, field, value, unit, known, group)
+
+    def _send(
+        self, row: _Row, field: Field, value: int, unit: KnownUnit, known: Fact | None, group: Sequence[KnownUnit]
+    ) -> None:
+        entry = row.entry
+        rank = _rank(field, value, known, entry)
+        if field is Field.STOCK and self._waits_for_links(unit, rank, row.since_us):
+            return
+        if not self._terms.policy.dry_run:
+            self._sends.append(Send(entry, row.since_us, field, value, unit, rank))
+            return
+        for member in group:
+            fact = accepted(self._fact(member, field), value, entry.order, entry.event_id, self._now_us)
+            self._put(member, field, fact)
+        before = known.value if known is not None else None
+        self._end(row, field, FieldStatus.DRY_RUN, refuse(Code.DRY_RUN), before=before, sent=value)
+
+    # -- what the rest waits for
+
+    def _waits_for_links(self, unit: KnownUnit, rank: int, since_us: int) -> bool:
+        """Before stock is written, every storefront of the account is looked up: units may share their stock."""
+        unknown = [
+            storefront
+            for storefront in self._terms.routing.storefronts_of(unit.account)
+            if not looked(self._lane, unit.account, storefront) and not self._look_failed(unit.account, storefront)
+        ]
+        for storefront in unknown:
+            self._look(unit.account, storefront, rank, since_us)
+        patience_us = unit.proved_at_us + us(self._terms.policy.link_wait_s)
+        if not unknown or self._now_us >= patience_us:
+            return False
+        self._wake(patience_us)
+        return True
+
+    def _look_failed(self, account: str, storefront: str) -> bool:
+        return any(
+            m.code == LOOKUP_FAILED
+            and m.storefront == storefront
+            and m.account == account
+            and self._now_us < m.next_check_at_us
+            for m in self._lane.misses
+        )
+
+    def _await(self, row: _Row, target: Target, identity: Identity) -> None:
+        match identity:
+            case Unproven():
+                announced = row.entry.announced is not Announced.NONE
+                rank = RECHECK_RANK if announced else min(_rank(a.field, a.value, None, row.entry) for a in row.open)
+                self._look(target.account, target.storefront, rank, row.since_us)
+            case Waiting(until_us):
+                self._wake(until_us)
+            case Missing(miss, _):
+                self._wake(miss.next_check_at_us)
+            case Proven() | Unclear():  # settled before
+                pass
+
+    def _scheduled(self) -> None:
+        """Read-backs of lost writes, when they are due."""
+        for miss in self._lane.misses:
+            if miss.code == READ_BACK:
+                if self._now_us >= miss.next_check_at_us:
+                    self._look(miss.account, miss.storefront, RECHECK_RANK, miss.since_us)
+                else:
+                    self._wake(miss.next_check_at_us)
+
+    # -- the small moves
+
+    def _value(self, account: str, asked: Asked) -> int:
+        if asked.value is None:
+            raise ValueError(f"{asked.field} has no value in smallest units and should have ended")
+        return offered(self._terms.policy, account, asked.field, asked.value)
+
+    def _fact(self, unit: KnownUnit, field: Field) -> Fact | None:
+        changed = self._facts.get(unit.unit_id)
+        return (changed.get(field) if changed is not None else None) or unit.facts.get(field)
+
+    def _put(self, unit: KnownUnit, field: Field, fact: Fact) -> None:
+        self._facts.setdefault(unit.unit_id, {})[field] = fact
+
+    def _doubt(self, row: _Row, asked: Asked) -> None:
+        """An undone value goes without an answer: if it differs from the known one, it may have left."""
+        if row.unit is None:
+            return
+        value = self._value(row.unit.account, asked)
+        for member in group_of(self._lane.units, row.unit, asked.field):
+            fact = self._fact(member, asked.field)
+            if fact is not None and fact.value != value and (fact.order is None or row.entry.order > fact.order):
+                self._put(member, asked.field, doubted(fact, self._now_us))
+
+    def withdraw(self, row: _Row) -> None:
+        """A tombstone ends what is open of the row; what of it may have left is in doubt."""
+        target = self._terms.routing.find(row.entry.target_id)
+        if target is not None:
+            identity = resolve(self._lane, target.account, target.storefront, row.entry, self._now_us)
+            row.unit = identity.unit if isinstance(identity, Proven) else None
+        fault = refuse(Code.TOMBSTONE, ean=self._lane.ean)
+        for asked in row.open:
+            self._doubt(row, asked)
+        self._end_all(row, FieldStatus.UNMANAGED, fault)
+
+    def _end_all(self, row: _Row, status: FieldStatus, fault: Refusal) -> None:
+        for asked in row.open:
+            self._end(row, asked.field, status, fault)
+
+    def _end(
+        self,
+        row: _Row,
+        field: Field,
+        status: FieldStatus,
+        fault: Refusal | None = None,
+        *,
+        superseded_by: str | None = None,
+        before: int | None = None,
+        sent: int | None = None,
+    ) -> None:
+        code = fault.code if fault is not None else None
+        end = End(field=field, status=status, code=code, superseded_by=superseded_by, before=before, sent=sent)
+        row.end(end, fault.problem if fault is not None else None)
+
+    def _look(self, account: str, storefront: str, rank: int, since_us: int) -> None:
+        other = self._looks.get((account, storefront))
+        if other is not None:
+            rank, since_us = min(rank, other.rank), min(since_us, other.since_us)
+        self._looks[account, storefront] = Look(account, storefront, rank, since_us)
+
+    def _wake(self, at_us: int) -> None:
+        self._wake_at_us = at_us if self._wake_at_us is None else min(at_us, self._wake_at_us)
+
+    # -- what comes of it
+
+    def lane(self) -> OfferLane:
+        """The very same lane where nothing changed."""
+        lane = self._lane
+        entries = tuple([row.result() for row in self.rows])
+        if all(map(_is, entries, lane.entries)):
+            entries = lane.entries
+        units = lane.units
+        if self._facts:
+            units = tuple(
+                replace(unit, facts={**unit.facts, **changed}) if (changed := self._facts.get(unit.unit_id)) else unit
+                for unit in units
+            )
+        return lane if entries is lane.entries and units is lane.units else replace(lane, units=units, entries=entries)
+
+    def plan(self) -> Plan:
+        missing = tuple(
+            (row.entry.result_id, identity)
+            for row, _, identity in self._unproven
+            if isinstance(identity, Missing) and row.entry.announced is Announced.NONE and row.open
+        )
+        return Plan(tuple(self._sends), tuple(self._looks.values()), missing, tuple(self._unclear), self._wake_at_us)
+
+
+def ended(entry: Entry, end: End, problem: Problem | None) -> Entry:
+    """The entry with one field more that ended; the first problem is the one that its result tells."""
+    return replace(entry, ended=(*entry.ended, end), problem=entry.problem or problem)
+
+
+def offered(policy: OfferPolicy, account: str, field: Field, value: int) -> int:
+    """What is sent for a value: stock less the account's buffer, rounded down."""
+    if field is not Field.STOCK or not (pct := policy.buffer_pct.get(account, 0)):
+        return value
+    return value * (100 - pct) // 100
+
+
+def _cell_of(unit: KnownUnit, field: Field) -> _Cell:
+    if field is Field.STOCK and unit.offer_id is not None:
+        return (field, unit.account, unit.offer_id)
+    return (field, unit.unit_id)
+
+
+def _rank(field: Field, value: int | None, known: Fact | None, entry: Entry) -> int:
+    """Harm of waiting, 0 the worst: stock to zero, stock down, price, stock up, handling time; replays at the end."""
+    if field is Field.STOCK and value == 0:
+        return 0
+    if entry.origin is Origin.REPLAY:
+        return REPLAY_RANK
+    match field:
+        case Field.STOCK:
+            up = known is not None and known.certain and value is not None and value > known.value
+            return 4 if up else 1
+        case Field.PRICE:
+            return 3
+        case Field.HANDLING_TIME:
+            return 5
