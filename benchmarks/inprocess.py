@@ -1,0 +1,217 @@
+"""The engine and the offer flow in this process, with real bytes and no I/O: for stages and memory.
+
+Records are Avro as the topics carry them; calls are answered at once with what the marketplace would say; a checkpoint
+is durable as soon as it is said.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from itertools import chain
+from typing import Any, Final
+
+import schemas
+from benchmarks.load import Offer
+from benchmarks.stand import PARTITIONS, SELLER, STOREFRONT, known_state, state_writer
+from connector.codec import Codecs, SchemaIds
+from connector.headers import Stamp
+from connector.kaufland.reference import ReferenceData
+from connector.marketplace import Accepted, Condition, Field, Unit, Update
+from connector.offers.flow import OfferCodecs, OfferFlow
+from connector.offers.policy import OfferPolicy
+from connector.producer_kit import ProducerKit
+from connector.routing import Routing, Target
+from connector.topics import named
+from streams.deadletter import DeadLetters
+from streams.engine import Engine
+from streams.flow import (
+    Answer,
+    Arrivals,
+    Assigned,
+    Assignment,
+    Call,
+    Checkpoint,
+    Effect,
+    Input,
+    Now,
+    Output,
+    Owned,
+    Pace,
+    Policy,
+    Record,
+    Settled,
+    Share,
+    Stored,
+    Tick,
+    Written,
+)
+from streams.partitioner import partition_for
+
+CHANGED_ID, RESULT_ID, NOT_FOUND_ID, STATE_ID, CALLED_ID = range(1, 6)
+BATCH: Final = 500
+TOPICS: Final = named("bench")
+
+
+def made_up_offers(count: int) -> list[Offer]:
+    """As the simulator's, with EANs whose check digit is right."""
+    return [
+        Offer(
+            ean=_gtin13(f"4{number:011d}"),
+            unit_id=100_000 + number,
+            target_id="main-de",
+            offer_id=f"SKU-{number:07d}",
+            currency="EUR",
+            values={"listing_price": 1_999, "amount": 7, "handling_time": 2},
+        )
+        for number in range(count)
+    ]
+
+
+def _gtin13(first_twelve: str) -> str:
+    total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(first_twelve))
+    return first_twelve + str(-total % 10)
+
+
+def codecs() -> Codecs:
+    ids = SchemaIds(
+        offer_result=RESULT_ID, offer_not_found=NOT_FOUND_ID, offer_state=STATE_ID, marketplace_called=CALLED_ID
+    )
+    return Codecs(ids, {CHANGED_ID: schemas.text("offer_changed", 1)}.get)
+
+
+def stored_states(offers: Sequence[Offer]) -> dict[int, dict[str, Stored]]:
+    """The state of every offer by partition, each as a restore finds it."""
+    write = state_writer(STATE_ID)
+    states: dict[int, dict[str, Stored]] = {partition: {} for partition in range(PARTITIONS)}
+    for offer in offers:
+        partition = partition_for(offer.ean.encode(), PARTITIONS)
+        states[partition][offer.ean] = Stored(value=write(known_state(offer, partition)))
+    return states
+
+
+class World:
+    """An engine with all partitions open; time is the machine's."""
+
+    def __init__(self, offers: Sequence[Offer], with_codecs: OfferCodecs, states: Mapping[int, Mapping[str, Stored]]) -> None:
+        self.applied = 0
+        self.outputs: list[Output] = []
+        self._offset: dict[int, int] = dict.fromkeys(range(PARTITIONS), 0)
+        self._kit = ProducerKit(CHANGED_ID)
+        self._offers = offers
+        self._at = {
+            partition: Assignment(topic=TOPICS.offer_changes, partition=partition, epoch=1)
+            for partition in range(PARTITIONS)
+        }
+        self.engine = _engine(with_codecs)
+        owned = {
+            at: Owned(mark=None, start=0, end=0, state_topic_id="s", partitions=PARTITIONS, state=states[partition])
+            for partition, at in self._at.items()
+        }
+        self.feed(Assigned(parts=owned))
+        self._until(lambda: self.engine.snapshot(now()).partitions[0].phase == "open")
+
+    def records(self, number: int, **values: Any) -> list[Record]:
+        """One event for each offer; ``number`` makes the price new. Values: what the event carries instead."""
+        made = []
+        for index, offer in enumerate(self._offers):
+            partition = partition_for(offer.ean.encode(), PARTITIONS)
+            key, value = self._kit.message(
+                {
+                    "event_id": f"bench-{number}-{index}",
+                    "occurred_at_us": time.time_ns() // 1000,
+                    "ean": offer.ean,
+                    "target_id": offer.target_id,
+                    "unit_id": offer.unit_id,
+                    **(values or {"price": (Decimal(200_000 + number).scaleb(-2), offer.currency)}),
+                }
+            )
+            offset = self._offset[partition]
+            self._offset[partition] += 1
+            made.append(
+                Record(at=self._at[partition], offset=offset, key=key, value=value, time_us=time.time_ns() // 1000)
+            )
+        return made
+
+    def handle(self, records: Sequence[Record]) -> None:
+        """Feed in batches as the source does, until everything is settled and durable."""
+        for start in range(0, len(records), BATCH):
+            batch = records[start : start + BATCH]
+            positions = {record.at: record.offset + 1 for record in batch}
+            self.feed(Arrivals(records=batch, positions=positions))
+        self._until(lambda: self._is_done(self.engine.snapshot(now())))
+
+    def feed(self, said: Input) -> None:
+        """One input and all that its effects come to."""
+        todo: list[Input] = [said]
+        for one in todo:
+            for effect in self.engine.feed(one, now()):
+                todo.extend(self._answer(effect))
+
+    def _answer(self, effect: Effect) -> list[Input]:
+        match effect:
+            case Checkpoint():
+                self.outputs.extend(chain.from_iterable(effect.outputs.values()))
+                return [Written(serial=effect.serial, marks=effect.marks, sent_at_s=time.monotonic())]
+            case Call():
+                self.applied += len(effect.items)
+                return [_accepted(effect)]
+            case _:
+                return []
+
+    def _is_done(self, snapshot: Any) -> bool:
+        return not (snapshot.lanes_undone or snapshot.outputs_kept or snapshot.lanes_awake)
+
+    def _until(self, true: Callable[[], bool]) -> None:
+        end_s = time.monotonic() + 30
+        while not true():
+            if time.monotonic() > end_s:
+                raise RuntimeError("the engine did not come to rest within 30 s")
+            time.sleep(max(0.0, min(0.01, self.engine.wake_at_s() - time.monotonic())))
+            self.feed(Tick())
+
+
+def now() -> Now:
+    return Now(mono_s=time.monotonic(), wall_us=time.time_ns() // 1000)
+
+
+def _engine(with_codecs: OfferCodecs) -> Engine:
+    flow = OfferFlow(
+        policy=OfferPolicy(),
+        routing=Routing.of([Target(id="main-de", account=SELLER, storefront=STOREFRONT, currency="EUR")]),
+        reference=ReferenceData().current.reference,
+        codecs=with_codecs,
+        topics=TOPICS,
+        cluster_id="bench",
+        stamp=Stamp(source="/benchmark", instance_id="bench", config_digest="0" * 12),
+        update_limit=150,
+    )
+    return Engine(
+        flows={TOPICS.offer_changes: flow},
+        shares={TOPICS.offer_changes: Share(weight=1.0, partitions=PARTITIONS)},
+        accounts={SELLER: Pace(per_second=1_000_000.0)},
+        policy=Policy(),
+        instance="bench",
+        boot_us=1,
+        dead_letters=DeadLetters(topics={TOPICS.offer_changes: "dlq"}, instance="bench", connector="bench"),
+    )
+
+
+def _accepted(call: Call) -> Answer:
+    sent_s, sent_us = time.monotonic(), time.time_ns() // 1000
+    replies = tuple(Settled(answer=_unit_as_updated(item.body)) for item in call.items)
+    return Answer(
+        call=call, replies=replies, sent_s=sent_s, answered_s=sent_s, sent_us=sent_us, answered_us=sent_us + 1_000
+    )
+
+
+def _unit_as_updated(update: Update) -> Accepted:
+    values = {Field.PRICE: 1_999, Field.STOCK: 7, Field.HANDLING_TIME: 2, **update.values}
+    unit = Unit(
+        unit_id=update.unit_id,
+        storefront=update.storefront,
+        condition=Condition.NEW,
+        offer_id=None,
+        status="AVAILABLE",
+        values=values,
+    )
+    return Accepted(unit=unit, http_status=200)

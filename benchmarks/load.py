@@ -1,0 +1,138 @@
+"""What the measurements send: price changes about units that the marketplace has, with values that name their event.
+
+The price of event ``n`` is ``BASE_CENTS + n`` minor units, so a write in the simulator's journal says which event it is
+of, and every event changes something.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import accumulate
+from random import Random
+from typing import Any
+
+from confluent_kafka import Producer
+
+from connector.producer_kit import ProducerKit
+
+BASE_CENTS = 200_000
+"""Above every price of the simulator's catalogue, whose highest is under 1,000.00."""
+
+ZIPF = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One unit that events can be about."""
+
+    ean: str
+    unit_id: int
+    target_id: str
+    offer_id: str | None
+    currency: str
+    values: dict[str, int]  # as the marketplace shows them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One message, ready to be produced."""
+
+    number: int
+    unit_id: int
+    intended_s: float  # on the monotonic clock
+    key: bytes
+    value: bytes
+
+    @property
+    def price_cents(self) -> int:
+        return BASE_CENTS + self.number
+
+
+class Events:
+    """Makes events with rising numbers. ``schema_id`` is that of the input's value."""
+
+    def __init__(self, offers: Sequence[Offer], schema_id: int, seed: int = 1) -> None:
+        self._offers = list(offers)
+        self._kit = ProducerKit(schema_id)
+        self._random = Random(seed)
+        self._random.shuffle(self._offers)
+        self._weights = list(accumulate(1 / (rank + 1) ** ZIPF for rank in range(len(self._offers))))
+        self._number = 0
+
+    def each_once(self, count: int) -> list[Event]:
+        """New prices for ``count`` different offers, all meant to be sent now."""
+        now_s = time.monotonic()
+        return [self._event(offer, now_s) for offer in self._offers[:count]]
+
+    def paced(self, rate: float, duration_s: float) -> list[Event]:
+        """New prices at an even rate, Zipf distributed over the offers; the first is due when all are made."""
+        count = int(rate * duration_s)
+        chosen = self._random.choices(self._offers, cum_weights=self._weights, k=count)
+        begin_s = time.monotonic() + 0.5 + count * 100e-6
+        return [self._event(offer, begin_s + index / rate) for index, offer in enumerate(chosen)]
+
+    def true_already(self, count: int) -> list[Event]:
+        """Full events that repeat what the marketplace shows, for ``count`` different offers."""
+        now_s = time.monotonic()
+        return [self._event(offer, now_s, **_shown(offer)) for offer in self._offers[:count]]
+
+    def _event(self, offer: Offer, intended_s: float, **values: Any) -> Event:
+        self._number += 1
+        amount = Decimal(BASE_CENTS + self._number).scaleb(-2)
+        key, value = self._kit.message(
+            {
+                "event_id": f"bench-{self._number}",
+                "occurred_at_us": int((time.time() - time.monotonic() + intended_s) * 1e6),
+                "source": "benchmark",
+                "target_id": offer.target_id,
+                "ean": offer.ean,
+                "unit_id": offer.unit_id,
+                **(values or {"price": (amount, offer.currency)}),
+            }
+        )
+        return Event(number=self._number, unit_id=offer.unit_id, intended_s=intended_s, key=key, value=value)
+
+
+def _shown(offer: Offer) -> dict[str, Any]:
+    return {
+        "price": (Decimal(offer.values["listing_price"]).scaleb(-2), offer.currency),
+        "stock": offer.values["amount"],
+        "handling_time_days": offer.values["handling_time"],
+    }
+
+
+def produce(bootstrap_servers: str, topic: str, events: Iterable[Event]) -> float:
+    """Each event at its intended moment, or at once where that is past. How late the latest was handed over (s)."""
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "partitioner": "murmur2_random",
+            "enable.idempotence": True,
+            "linger.ms": 2,
+            "queue.buffering.max.messages": 1_000_000,
+        }
+    )
+    worst_s = 0.0
+    for batch in _due_together(events):
+        for event in batch:
+            producer.produce(topic, event.value, event.key)
+        worst_s = max(worst_s, time.monotonic() - batch[0].intended_s)
+        producer.poll(0)
+    if producer.flush(60):
+        raise RuntimeError("the broker did not take all events")
+    return worst_s
+
+
+def _due_together(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """Waits until the next events are due, 2 ms' worth of them together."""
+    batch: list[Event] = []
+    for event in events:
+        if batch and event.intended_s > batch[0].intended_s + 0.002:
+            yield batch
+            batch = []
+        if not batch:
+            time.sleep(max(0.0, event.intended_s - time.monotonic()))
+        batch.append(event)
+    if batch:
+        yield batch

@@ -1,0 +1,108 @@
+"""The naive consumer: read, decode, PATCH with a fixed sleep between calls, commit. One event, one call, one after
+the other.
+
+It is given what a straight loop seldom has: the unit's id in every event, one kept connection, prices ready to send.
+Run as ``python -m benchmarks.naive --config FILE --group NAME``. Ends on SIGTERM.
+"""
+
+import argparse
+import http.client
+import os
+import signal
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import fastavro
+import orjson
+from confluent_kafka import Consumer, TopicPartition
+
+import schemas
+from connector import app
+from connector.kaufland.signing import CLIENT_KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from connector.settings import convert
+from connector.settings.load import key_sources
+from connector.settings.model import Account
+
+_WIRE_FORMAT_BYTES = 5
+
+
+class Patches:
+    """Signs and sends one call after the other over one connection."""
+
+    def __init__(self, account: Account) -> None:
+        self._client_key, self._secret = (source().strip() for source in key_sources(account))
+        address = urlsplit(account.base_url or "")
+        self._base = f"{address.scheme}://{address.netloc}"
+        self._connection = http.client.HTTPConnection(address.netloc)
+
+    def send(self, unit_id: int, price_cents: int) -> int:
+        """The answer's status."""
+        path = f"/v2/units/{unit_id}?storefront=de"
+        body = orjson.dumps({"listing_price": price_cents})
+        timestamp_s = int(time.time())
+        signature = sign(self._secret, method="PATCH", uri=self._base + path, body=body, timestamp_s=timestamp_s)
+        headers = {
+            CLIENT_KEY_HEADER: self._client_key,
+            TIMESTAMP_HEADER: str(timestamp_s),
+            SIGNATURE_HEADER: signature,
+            "User-Agent": "naive-consumer",
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+        }
+        self._connection.request("PATCH", path, body, headers)
+        answer = self._connection.getresponse()
+        answer.read()
+        return answer.status
+
+
+def run(config: Path, group: str) -> None:
+    """Until SIGTERM."""
+    configured = app.settings(config, os.environ, datetime.now(UTC)).settings
+    [account] = configured.accounts.values()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    patches = Patches(account)
+    pause_s = 1 / account.requests_per_second
+    schema = fastavro.parse_schema(schemas.load("offer_changed", 1))
+    consumer = Consumer(
+        {
+            "bootstrap.servers": configured.kafka.bootstrap_servers,
+            "group.id": group,
+            "enable.auto.commit": False,
+            "auto.offset.reset": "latest",
+        }
+    )
+    consumer.subscribe([convert.topics(configured.topics).offer_changes], on_assign=_said)
+    while not stop.is_set():
+        message = consumer.poll(0.1)
+        if message is None or message.error() is not None:
+            continue
+        event: Any = fastavro.schemaless_reader(BytesIO((message.value() or b"")[_WIRE_FORMAT_BYTES:]), schema, None)
+        patches.send(event["unit_id"], int(event["price"]["amount"] * 100))
+        time.sleep(pause_s)
+        consumer.commit(message, asynchronous=False)
+    consumer.close()
+
+
+def _said(consumer: Consumer, parts: list[TopicPartition]) -> None:
+    consumer.position(parts)
+    sys.stdout.write("partition_opened\n" * len(parts))
+    sys.stdout.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--group", required=True)
+    options = parser.parse_args()
+    run(options.config, options.group)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""The test stand: a real Kafka and registry, the marketplace's stand-in, and topics whose state is already known.
+
+It is what the fault tests deploy (``tests/faults/deployment.py``), with the state of every unit written beforehand, as
+if each had been looked up: a cold start would be measured as look-ups. Everything is a process of its own.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from confluent_kafka import Producer
+
+import schemas
+from benchmarks.load import Event, Events, Offer, produce
+from connector.events import Basis, FieldState, OfferState, UnitState
+from connector.simulator.journal import Journal
+from streams.avro import encoder
+from streams.avro_writer import Writer
+from streams.partitioner import partition_for
+from tests.faults.deployment import CURRENCY, Deployment, Process, wait_for
+from tests.stack import Stack
+
+PARTITIONS = 8
+SELLER = "main"
+STOREFRONT = "de"
+UNLIMITED = 1_000_000
+API_LIMIT = 111
+
+_CATALOGUE = """
+eans = {eans}
+further_condition = 0.0
+missing = 0.0
+linked = 0.0
+ambiguous = 0.0
+incomplete = 0.0
+on_hold = 0.0
+"""
+_FIELDS = {"price": "listing_price", "stock": "amount", "handling_time": "handling_time"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """What a measurement works with."""
+
+    deployment: Deployment
+    offers: Sequence[Offer]
+    events: Events
+
+    # ---- the connector ----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def connectors(
+        self, count: int = 1, *, single: bool = False, profile: Path | None = None, **account: Any
+    ) -> Iterator[list[Process]]:
+        """``connector run``, that many times in one group, ready to send; ended at the end.
+
+        ``account`` are keys of its configuration section. ``profile``: where cProfile leaves what the first did.
+        """
+        self.deployment.account = account
+        self.deployment.settings = f'[offers]\nmode = "{"single" if single else "batch"}"\n'
+        running = [self._connector(number, profile if number == 0 else None) for number in range(count)]
+        try:
+            wait_for("the partitions", lambda: _all_owned(running), 60)
+            yield running
+        finally:
+            for process in running:
+                process.stop()
+
+    def _connector(self, number: int, profile: Path | None) -> Process:
+        config = self.deployment.config(f"instance-{number}")
+        profiled = [] if profile is None else ["cProfile", "-o", str(profile), "-m"]
+        return self.process(f"connector-{number}", [*profiled, "connector", "run", "--config", str(config)])
+
+    def process(self, name: str, arguments: Sequence[str]) -> Process:
+        """A Python module as a process of its own."""
+        log = self.deployment.folder / f"{name}-{time.monotonic_ns()}.log"
+        return Process(name, arguments, log, {})
+
+    # ---- the backbone -----------------------------------------------------------------------------------------------
+
+    @property
+    def input(self) -> str:
+        return self.deployment.topic("offer-changes")
+
+    def send(self, events: Sequence[Event]) -> float:
+        return produce(self.deployment.kafka.bootstrap_servers, self.input, events)
+
+    def results(self) -> int:
+        """How many results there are by now."""
+        return len(self.deployment.read("offer-results"))
+
+    def result_times_s(self, topic: str | None = None) -> list[float]:
+        """When each result was handed to a producer, in order (s since the epoch)."""
+        return sorted(record.timestamp()[1] / 1000 for record in self.deployment.read("offer-results", topic))
+
+    def statuses(self, since: int) -> Mapping[str, int]:
+        """How often each status stands in the results from number ``since`` on."""
+        return Counter(row["status"] for row in self.deployment.results()[since:])
+
+    # ---- the marketplace --------------------------------------------------------------------------------------------
+
+    def limit(self, requests_per_second: int) -> None:
+        self.deployment.marketplace.policy(requests_per_second=requests_per_second)
+
+    @contextmanager
+    def answers_after(self, wait_s: float) -> Iterator[None]:
+        """The marketplace answers this late."""
+        if wait_s:
+            self.deployment.marketplace.fault("latency", {"kind": "slow", "wait_s": wait_s})
+        try:
+            yield
+        finally:
+            self.deployment.marketplace.heal()
+
+    def journal(self, since_s: float) -> Journal:
+        """What arrived from that moment of the monotonic clock on."""
+        whole, since_us = self.deployment.marketplace.journal(), since_s * 1e6
+        return Journal(
+            calls=[call for call in whole.calls if call.mono_us >= since_us],
+            writes=[write for write in whole.writes if write.mono_us >= since_us],
+        )
+
+
+@contextmanager
+def stand(kafka: Stack, eans: int) -> Iterator[Stand]:
+    """A stand whose marketplace has ``eans`` units, all of them known to the connector."""
+    with (
+        TemporaryDirectory(prefix="bench-") as folder,
+        Deployment(
+            kafka=kafka,
+            folder=Path(folder),
+            partitions=PARTITIONS,
+            sellers=(SELLER,),
+            storefronts=(STOREFRONT,),
+            catalogue=_CATALOGUE.format(eans=eans),
+        ) as deployment,
+    ):
+        offers = [_offer(deployment, unit_id, unit) for unit_id, unit in deployment.units_before.items()]
+        topic = deployment.topic("offer-state")
+        make_known(kafka.bootstrap_servers, topic, offers, deployment.schema_id(topic))
+        events = Events(offers, deployment.schema_id(deployment.topic("offer-changes")))
+        yield Stand(deployment, offers, events)
+
+
+def _offer(deployment: Deployment, unit_id: int, unit: Mapping[str, Any]) -> Offer:
+    return Offer(
+        ean=unit["eans"][0],
+        unit_id=unit_id,
+        target_id=deployment.target(SELLER, STOREFRONT),
+        offer_id=unit["id_offer"],
+        currency=CURRENCY[STOREFRONT],
+        values={name: unit[name] for name in _FIELDS.values()},
+    )
+
+
+def make_known(bootstrap_servers: str, topic: str, offers: Sequence[Offer], schema_id: int) -> None:
+    """Write the state that a look-up of every offer would have left."""
+    write = state_writer(schema_id)
+    producer = Producer({"bootstrap.servers": bootstrap_servers, "queue.buffering.max.messages": 1_000_000})
+    for offer in offers:
+        partition = partition_for(offer.ean.encode(), PARTITIONS)
+        producer.produce(topic, write(known_state(offer, partition)), offer.ean.encode(), partition)
+        producer.poll(0)
+    if producer.flush(60):
+        raise RuntimeError("the broker did not take the state")
+
+
+def state_writer(schema_id: int) -> Writer:
+    return encoder(schemas.load("offer_state", 1), schema_id)
+
+
+def known_state(offer: Offer, partition: int) -> OfferState:
+    """What is known of an offer after a look-up, with one unit."""
+    now_us = time.time_ns() // 1000
+    fields = (
+        FieldState(
+            field=field,
+            value=Decimal(offer.values[name]).scaleb(-2 if field == "price" else 0),
+            currency=offer.currency if field == "price" else None,
+            basis=Basis.OBSERVED,
+            accepted_at_us=now_us,
+            certain=True,
+        )
+        for field, name in _FIELDS.items()
+    )
+    unit = UnitState(
+        account=SELLER,
+        storefront=STOREFRONT,
+        condition="NEW",
+        unit_id=offer.unit_id,
+        offer_id=offer.offer_id,
+        unit_status="AVAILABLE",
+        proved_at_us=now_us,
+        fields=tuple(fields),
+    )
+    return OfferState(
+        ean=offer.ean, managed=True, units=(unit,), input_partition=partition, last_offset=-1, updated_at_us=now_us
+    )
+
+
+def _all_owned(running: Sequence[Process]) -> bool:
+    """Every process has its even part of the partitions open."""
+    for process in running:
+        if not process.running:
+            raise RuntimeError(f"{process.name} ended:\n{process.text()[-3000:]}")
+    opened = [text.count("partition_opened") for text in (process.text() for process in running)]
+    return all(count >= PARTITIONS // len(running) for count in opened) and sum(opened) >= PARTITIONS
+
+
+def until(what: str, true: Callable[[], bool], timeout_s: float) -> None:
+    wait_for(what, true, timeout_s, every_s=0.25)
