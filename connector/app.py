@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import structlog
-from prometheus_client import generate_latest
 
 from connector.codec import Codecs
 from connector.console.health import HealthServer
@@ -23,7 +22,7 @@ from connector.kaufland.caller import KauflandAccount, UpdateMode
 from connector.kaufland.calllog import CallLog
 from connector.kaufland.credentials import Credentials
 from connector.kaufland.reference import ReferenceData
-from connector.logs import SCRUBBER, NoticeLog
+from connector.logs import SCRUBBER, write_notice
 from connector.offers.flow import OfferFlow
 from connector.operations.check import Parts
 from connector.operations.topics import grave
@@ -46,6 +45,7 @@ from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.kafka.source import KafkaSource
 from streams.ports import Sink
 from streams.runner import Runner, RunnerSettings
+from streams.telemetry import Metrics, Telemetry
 
 T = TypeVar("T")
 _log = structlog.get_logger("connector")
@@ -274,6 +274,7 @@ def _runner(plan: _Plan, opened: ExitStack) -> Runner:
             connector=configured.kafka.group,
         ),
     )
+    telemetry = Telemetry(write_notice)
     runner = Runner(
         engine=engine,
         source=KafkaSource(_source_settings(plan)),
@@ -281,10 +282,10 @@ def _runner(plan: _Plan, opened: ExitStack) -> Runner:
         caller_factory=adapter.caller,
         fetch=cache.fetch,
         clock=clock,
-        observer=NoticeLog(),
+        observer=telemetry,
         settings=RunnerSettings(max_workers=configured.processing.workers, drain_s=configured.processing.drain_budget),
     )
-    _health(plan, runner, opened)
+    _health(plan, runner, telemetry.metrics, opened)
     return runner
 
 
@@ -345,7 +346,7 @@ def _log_bodies(configured: Settings, adapter: Kaufland) -> None:
         _log.warning("bodies of calls are logged", seconds=round(adapter.log_bodies(left_s)))
 
 
-def _health(plan: _Plan, runner: Runner, opened: ExitStack) -> None:
+def _health(plan: _Plan, runner: Runner, metrics: Metrics, opened: ExitStack) -> None:
     health = plan.settings.health
     about = {
         "version": version("kaufland-stream-connector"),
@@ -359,7 +360,7 @@ def _health(plan: _Plan, runner: Runner, opened: ExitStack) -> None:
     port = None
     if health.enabled:
         vitals = ProcessVitals(
-            lambda: Beat(at_s=runner.beat_s, snapshot=runner.snapshot), metrics=generate_latest, about=about
+            lambda: Beat(at_s=runner.beat_s, snapshot=runner.snapshot), metrics=metrics.exposition, about=about
         )
         port = opened.enter_context(HealthServer(vitals, host=health.host, port=health.port)).port
     for line in (*plan.loaded.ignored, *plan.loaded.warnings):

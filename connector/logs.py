@@ -13,8 +13,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from streams.flow import Effect, Input, Notice, Now, Stop
-from streams.snapshot import Snapshot
+from streams.flow import Notice
 
 HIDDEN = "***"
 _SHORTEST = 6
@@ -69,23 +68,10 @@ def configure(*, level: str, form: str, stream: TextIO | None = None) -> None:
     threading.excepthook = _thread_crashed
 
 
-class NoticeLog:
-    """A ``streams.runner.Observer`` that writes down what the runtime wants to be known."""
-
-    def __init__(self) -> None:
-        self._log = structlog.get_logger("streams")
-
-    def heard(self, said: Input, now: Now) -> None:
-        pass
-
-    def did(self, effect: Effect, now: Now) -> None:  # noqa: ARG002 - the contract's signature
-        if isinstance(effect, Notice):
-            self._log.log(logging.getLevelName(effect.level.upper()), effect.event, **effect.fields)
-        elif isinstance(effect, Stop):
-            self._log.log(logging.ERROR if effect.failed else logging.INFO, "stops", reason=effect.reason)
-
-    def saw(self, snapshot: Snapshot) -> None:
-        pass
+def write_notice(notice: Notice) -> None:
+    """One line for what the runtime wants to be known."""
+    level = logging.getLevelNamesMapping()[notice.level.upper()]
+    structlog.get_logger("streams").log(level, notice.event, **notice.fields)
 
 
 class _Scrubbed(structlog.stdlib.ProcessorFormatter):

@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from connector import logs
+from streams.flow import Notice
 
 CANARY = "canary-5c0ffee5-secret"
 
@@ -41,6 +42,13 @@ def test_what_libraries_log_takes_the_same_form(out: io.StringIO) -> None:
     logging.getLogger("some.library").warning("slow: %s", 3)
 
     assert json.loads(out.getvalue())["event"] == "slow: 3"
+
+
+def test_what_the_runtime_says_has_its_level_and_fields(out: io.StringIO) -> None:
+    logs.write_notice(Notice(event="partition_broken", level="error", fields={"partition": 3}))
+
+    line = json.loads(out.getvalue())
+    assert (line["event"], line["level"], line["partition"]) == ("partition_broken", "error", 3)
 
 
 def test_a_secret_is_cut_out_of_messages_values_and_tracebacks(out: io.StringIO) -> None:
