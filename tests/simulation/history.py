@@ -54,6 +54,8 @@ class Plan:
     late: float  # share of events that come after newer ones
     slow_reads: bool
     commit_s: float  # typical time of each leg of a commit
+    refused: float = 0.03  # share of events that the API will not take
+    aimed: bool = False  # one kill where it hurts, besides the faults
 
     @staticmethod
     def draw(rng: Random) -> "Plan":
@@ -320,9 +322,9 @@ class History:
             raw["schema"] = rng.randint(1, 3)
         elif kind < 0.2:
             raw["zone"] = "z"
-        elif kind < 0.23:
+        elif kind < 0.2 + self.plan.refused:
             self.api.refused.add(event_id)
-        elif kind < 0.26:
+        elif kind < 0.23 + self.plan.refused:
             self.api.poison.add(event_id)
         if rng.random() < 0.2:
             raw["boiler"] = f"boiler{partition}"
@@ -369,10 +371,12 @@ class History:
     def _faults(self) -> None:
         rng = self.world.rng
         kinds = [self._crash, self._freeze, self._cut_off, self._stop, self._move]
-        kinds += [self._ambush] * 4
+        kinds += [self._ambush] * 3 + [self._aim]
         kinds += [self._storm, self._outage, self._commits_fail, self._clock, self._registry_down]
         for _ in range(self.plan.faults):
             self.world.after(rng.random() * (self.plan.lasts_s + 0.5), rng.choice(kinds))
+        if self.plan.aimed:
+            self.world.after(self.world.between(0.5, 1.0) * self.plan.lasts_s, self._aim)
 
     def _anyone(self) -> Member:
         return self.world.rng.choice(self.members)
@@ -394,7 +398,17 @@ class History:
         """The next time a process comes to a certain step, it dies or freezes there."""
         member, kills = self._anyone(), self.world.chance(0.7)
         step = self.world.rng.choice(STEPS)
-        member.ambushes[step] = (lambda: self._kill(member)) if kills else lambda: member.freeze(self._frozen_s())
+        member.ambushes[step] = self._kill_of(member) if kills else lambda: member.freeze(self._frozen_s())
+
+    def _aim(self) -> None:
+        """An answer is heard, not yet durable; its process dies, and the next one cannot read that far for long."""
+        self.world.count("aimed kill")
+        self._registry_down_for(self.world.between(5.0, 7.0))
+        for member in self.members:
+            member.ambushes["answer heard"] = self._kill_of(member)
+
+    def _kill_of(self, member: Member) -> Callable[[], None]:
+        return lambda: self._kill(member)
 
     def _cut_off(self) -> None:
         self._anyone().cut_off()
@@ -436,6 +450,10 @@ class History:
         self.world.after(self.world.between(0.2, 3.0), end)
 
     def _registry_down(self) -> None:
+        self._registry_down_for(self.world.between(0.5, 5.0))
+
+    def _registry_down_for(self, down_s: float) -> None:
+        """It may outlast all other faults."""
         self.world.count("registry down")
         for member in self.members:
             member.trouble.registry = 1.0
@@ -444,7 +462,7 @@ class History:
             for member in self.members:
                 member.trouble.registry = 0.3
 
-        self.world.after(self.world.between(0.5, 5.0), end)
+        self.world.after(down_s, end)
 
     def _clock(self) -> None:
         self.world.count("clock step")
@@ -455,7 +473,7 @@ class History:
     def _heal(self) -> None:
         self.api.weather.storm = self.api.weather.outage = False
         for member in self.members:
-            member.trouble.commits = member.trouble.registry = member.busy_workers = 0.0
+            member.trouble.commits = member.busy_workers = 0.0
             member.ambushes.clear()
             member.clock_error_us = 0
         self._start_the_dead()

@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 from streams.flights import Flights, Sent
-from streams.flow import Arrived, Assignment, Cause, Now, Owned, Policy, Restored, Turn
+from streams.flow import Arrived, Assignment, Cause, Now, Owned, Pace, Policy, Restored, Turn
 from streams.lanes import Lanes
 from streams.partition import Partition
 from streams.sending import Sending
@@ -54,9 +54,26 @@ def hot(plan: Plan) -> Plan:
     return replace(plan, partitions=1, rooms=1, devices=("heat",), values=2, faults=6, commit_s=0.2, events=30)
 
 
-def hot_and_slow(plan: Plan) -> Plan:
-    """Reading takes longer than the waits of the gate."""
-    return replace(hot(plan), slow_reads=True, events=60, lasts_s=4.0)
+def aimed(plan: Plan) -> Plan:
+    """A kill right after an answer, with much below it that the next owner cannot read for long."""
+    policy, pace = replace(plan.policy, read_ahead=1_000), Pace(per_second=30.0)
+    fast = replace(plan.habits, lost=0.0, slow=0.0, busy_item=0.0)
+    return replace(
+        hot(plan), members=1, rooms=4, events=150, faults=0, aimed=True, policy=policy, pace=pace, habits=fast
+    )
+
+
+def restless(plan: Plan) -> Plan:
+    """Partitions move often, calls last long, and a drained hand-over is not waited for."""
+    policy = replace(plan.policy, drained_wait_s=0.0, call_deadline_s=2.0)
+    habits = replace(plan.habits, slow=0.5, lost=0.3)
+    pace = Pace(per_second=30.0)
+    return replace(plan, partitions=2, members=3, rooms=2, faults=6, policy=policy, habits=habits, pace=pace)
+
+
+def refusing(plan: Plan) -> Plan:
+    """The same kill, and a marketplace that takes little."""
+    return replace(aimed(plan), rooms=15, events=60, lasts_s=5.0, refused=0.4, late=0.0, habits=plan.habits)
 
 
 # ---- partition -------------------------------------------------------------------------------------------------------
@@ -190,28 +207,26 @@ MUTANTS = (
         name="the gate reads nothing ahead",
         goes_red="O",
         changes=((Partition, "__init__", _reads_nothing_ahead),),
-        change=hot_and_slow,
-        within=500,
+        change=aimed,
     ),
     Mutant(name="the gate waits for nobody", goes_red="O", changes=((Partition, "__init__", _waits_for_nobody),)),
     Mutant(
         name="the gate needs no mark of its own",
         goes_red="O",
         changes=((Partition, "__init__", _needs_no_mark),),
-        change=hot,
-        within=500,
+        change=restless,
     ),
     Mutant(
         name="drained while calls are under way",
         goes_red="O",
         changes=((Partition, "mark", _always_drained),),
-        change=hot,
+        change=restless,
     ),
     Mutant(
         name="revoked before the gate opened, the mark is overwritten",
         goes_red="O",
         changes=((Partition, "mark", _forgets_how_far_the_owner_before_read),),
-        change=hot,
+        change=restless,
         within=1_000,
     ),
     Mutant(name="no read-ahead", goes_red="O", changes=((Partition, "limit", property(lambda self: 10**9)),)),
@@ -236,7 +251,7 @@ MUTANTS = (
         name="refused but certain",
         goes_red="E",
         changes=((toy, "learn", _certain_though_refused),),
-        change=hot,
+        change=refusing,
         within=1_000,
     ),
     Mutant(name="the last to come wins", goes_red="OE", changes=((toy, "merge", _last_come_wins),)),

@@ -63,6 +63,7 @@ MUST_HAPPEN = (
     "result REMINDED",
     "result RUNG",
     "result UNKNOWN",
+    "aimed kill",
 )
 
 ONCE_FAILED = (
