@@ -13,7 +13,7 @@ from connector.offers.identity import ANY_CONDITION, LOOKUP_FAILED, READ_BACK, P
 from connector.offers.ledger import End, Entry, KnownUnit, OfferLane
 from connector.offers.policy import Terms, us
 from connector.offers.settle import ended
-from connector.offers.trust import accepted, doubted, group_of, not_applied, observed, refreshed, with_fact
+from connector.offers.trust import accepted, doubted, given_up, group_of, not_applied, observed, refreshed, with_fact
 from connector.offers.wants import Carried, OfferLookUp, OfferUpdate
 from streams.flow import Answered, GaveUp, Lost, Settled
 
@@ -316,8 +316,12 @@ class _Ledger:
         self._misses = (*rest, read_back)
 
     def give_up(self, reason: str, now_us: int) -> None:
+        """Any of the attempts may have been carried out: nothing older may follow."""
         self._doubt(now_us)
         for carried in self._update.carried:
+            for unit in self._group(carried.field):
+                if (fact := unit.facts.get(carried.field)) is not None:
+                    self._put(with_fact(unit, carried.field, given_up(fact, carried.order)))
             self._end(carried, FieldStatus.FAILED, refuse(Code.GAVE_UP, reason=reason))
 
     # -- the small moves

@@ -27,7 +27,7 @@ class Fact:
     """What the marketplace holds in one field of a unit, as far as we know.
 
     ``order`` is that of the last event accepted for it, and never falls; ``event_id`` None with an order: that event
-    was accepted without effect, the value is another one.
+    was accepted without effect, or perhaps and unheard; the value is another's, and the event may try again.
     """
 
     value: int

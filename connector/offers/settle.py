@@ -167,12 +167,24 @@ class Desk:
 
     def _switches(self, row: _Row, target: Target) -> None:
         if not target.enabled:
-            self._end_all(row, FieldStatus.SUPPRESSED, refuse(Code.TARGET_DISABLED, target_id=target.id))
+            self._suppress(row, row.open, target, refuse(Code.TARGET_DISABLED, target_id=target.id))
         elif target.allow_eans is not None and self._lane.ean not in target.allow_eans:
             fault = refuse(Code.EAN_NOT_ALLOWED, ean=self._lane.ean, target_id=target.id)
-            self._end_all(row, FieldStatus.SUPPRESSED, fault)
-        elif not target.price_sync and any(asked.field is Field.PRICE for asked in row.open):
-            self._end(row, Field.PRICE, FieldStatus.SUPPRESSED, refuse(Code.PRICE_SYNC_OFF, target_id=target.id))
+            self._suppress(row, row.open, target, fault)
+        elif not target.price_sync and (prices := [a for a in row.open if a.field is Field.PRICE]):
+            self._suppress(row, prices, target, refuse(Code.PRICE_SYNC_OFF, target_id=target.id))
+
+    def _suppress(self, row: _Row, fields: Iterable[Asked], target: Target, fault: Refusal) -> None:
+        """What stood undone before its switch was turned may have left."""
+        if row.entry.received_at_us < self._now_us:
+            row.unit = self._unit_of(row, target)
+        for asked in fields:
+            self._doubt(row, asked)
+            self._end(row, asked.field, FieldStatus.SUPPRESSED, fault)
+
+    def _unit_of(self, row: _Row, target: Target) -> KnownUnit | None:
+        identity = resolve(self._lane, target.account, target.storefront, row.entry, self._now_us)
+        return identity.unit if isinstance(identity, Proven) else None
 
     def _not_clear(self, row: _Row, unclear: Unclear, target: Target) -> None:
         shown = "; ".join(map(describe, unclear.candidates)) or "none"
@@ -326,9 +338,7 @@ class Desk:
     def withdraw(self, row: _Row) -> None:
         """A tombstone ends what is open of the row; what of it may have left is in doubt."""
         target = self._terms.routing.find(row.entry.target_id)
-        if target is not None:
-            identity = resolve(self._lane, target.account, target.storefront, row.entry, self._now_us)
-            row.unit = identity.unit if isinstance(identity, Proven) else None
+        row.unit = self._unit_of(row, target) if target is not None else None
         fault = refuse(Code.TOMBSTONE, ean=self._lane.ean)
         for asked in row.open:
             self._doubt(row, asked)

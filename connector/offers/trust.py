@@ -59,6 +59,13 @@ def not_applied(prior: Fact | None, value: int, order: Order, at_us: int) -> Fac
     return Fact(value=value, basis=Basis.OBSERVED, order=order, event_id=None, accepted_at_us=at_us, certain=True)
 
 
+def given_up(fact: Fact, order: Order) -> Fact:
+    """The event may have been accepted, unheard: what is older must not follow, and it may itself try again."""
+    if fact.order is not None and fact.order >= order:
+        return fact
+    return replace(fact, order=order, event_id=None)
+
+
 def raised(fact: Fact, order: Order, event_id: str | None) -> Fact:
     """A newer event asks for what is so: the order rises, trust does not."""
     return Fact(

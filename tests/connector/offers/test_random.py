@@ -134,6 +134,7 @@ class History:
     read_before: int = 0
     durable: tuple[bytes | None, int, int] = (None, 0, 0)
     writes: int = 0
+    applied: set[str] = field(default_factory=set)  # what the marketplace took once, it does not refuse later
     failed: bool = False
 
     def __post_init__(self) -> None:
@@ -190,6 +191,7 @@ class History:
                 key = (unit_id, str(carried.field))
                 assert event.order >= self.accepted.get(key, event.order), f"older over newer: {event}"
                 self.accepted[key] = event.order
+                self.applied.add(carried.result_id)
                 self.held[unit_id][carried.field] = carried.value
         assert {c.field for c in body.carried} == set(body.values)
         self.writes += 1
@@ -233,7 +235,7 @@ class History:
             case "gives up":
                 self.failed = True
                 return GaveUp(reason="503")
-            case "refused" | "refused by name":
+            case "refused" | "refused by name" if not self.applied.intersection(c.result_id for c in want.body.carried):
                 self.failed = True
                 names = want.body.carried[-1:] if outcome == "refused by name" else ()
                 errors = tuple(FieldError(field=c.field, name=c.field, message="no") for c in names)

@@ -1,5 +1,6 @@
 """When an equal value is not written again, and what makes a fact certain or doubtful."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from connector.events import Basis, FieldStatus, Status
 from connector.marketplace import Field, FieldError, Found, Refused
 from connector.offers.policy import OfferPolicy
-from streams.flow import Answered, Settled
+from streams.flow import Answered, Settled, Woken
 from tests.connector.offers.shop import AT, DE, SECOND, Shop, flow_of, unit
 
 HOUR_S = 3600.0
@@ -163,6 +164,31 @@ def test_giving_up_makes_the_field_uncertain() -> None:
 
     assert shop.statuses == ["FAILED"]
     assert shop.want("update:de").body.values == {Field.STOCK: 3}
+
+
+def test_what_was_given_up_may_have_been_accepted_and_nothing_older_follows_it() -> None:
+    shop = Shop(flow_of()).known(unit(7))
+    shop.event(stock=5, at=10)
+    shop.give_up("update:de")
+
+    shop.event(stock=8, at=9)
+
+    assert shop.statuses == ["FAILED", "SUPERSEDED"]
+    assert not shop.wants
+
+
+def test_what_stood_undone_when_it_was_switched_off_leaves_doubt() -> None:
+    shop = Shop(flow_of()).known(unit(7, stock=0))
+    shop.event(stock=5)
+    shop.now_us += SECOND
+    shop.flow = flow_of(replace(DE, enabled=False))
+    shop.hear(Woken())
+    shop.flow = flow_of()
+
+    shop.event(stock=0)
+
+    assert shop.statuses == ["SUPPRESSED"]
+    assert shop.want("update:de").body.values == {Field.STOCK: 0}
 
 
 def test_a_lost_write_goes_again_with_the_newest_value_and_is_read_back_once() -> None:
