@@ -365,6 +365,7 @@ class Deployment:
                     "enable.partition.eof": True,
                     "auto.offset.reset": "earliest",
                     "fetch.queue.backoff.ms": 10,
+                    "fetch.wait.max.ms": 10,  # a question about the log's end waits behind an open fetch
                 }
             )
             known = reader.list_topics(name, 10).topics[name].partitions
