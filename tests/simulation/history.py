@@ -60,6 +60,8 @@ class Plan:
     @staticmethod
     def draw(rng: Random) -> "Plan":
         per_second = rng.choice([6.0, 12.0, 30.0])
+        items = rng.choice([1, 2, 5])
+        near = 2 * items  # wants kept awake for full calls; four times as many before lanes doze
         return Plan(
             partitions=rng.choice([1, 1, 2, 3]),
             members=rng.choice([1, 1, 2, 2, 3]),
@@ -74,6 +76,8 @@ class Plan:
                 read_ahead=rng.choice([2, 5, 20, 1_000]),
                 drained_wait_s=1.0,
                 checkpoint_min_s=0.02,
+                max_outputs=rng.choice([6, 20_000, 20_000]),
+                max_awake=rng.choice([4 * near + 2, 50_000]),
                 retry_budget=rng.choice([2, 8]),
                 retry_base_s=0.05,
                 retry_cap_s=1.0,
@@ -88,7 +92,7 @@ class Plan:
             ),
             faults=rng.choice([0, 1, 2, 4, 6]),
             rooms=rng.choice([1, 2, 5, 15]),
-            items=rng.choice([1, 2, 5]),
+            items=items,
             busy_workers=rng.choice([0.0, 0.0, 0.3]),
             devices=rng.choice([("heat",), ("heat", "fan")]),
             values=rng.choice([2, 3]),

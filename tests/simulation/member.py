@@ -34,6 +34,7 @@ from streams.flow import (
     Tick,
     Written,
 )
+from streams.snapshot import Snapshot
 from tests.simulation.api import Api, not_sent
 from tests.simulation.broker import INPUT, STATE_TOPIC_ID, Broker, Entry, Group, Transaction
 from tests.simulation.world import World
@@ -45,6 +46,7 @@ class Engine(Protocol):
 
     def feed(self, said: Input, now: Now) -> list[Effect]: ...
     def wake_at_s(self) -> float: ...
+    def snapshot(self, now: Now) -> Snapshot: ...
 
 
 class Witness(Protocol):
@@ -221,8 +223,11 @@ class Member:
         if self.alive and not self._leaving:
             self.world.say(f"{self.process} is asked to end")
             self._leaving = True
-            self.later(0.0, lambda: self.feed(Drain(budget_s=budget_s)))
-            self._check_after(budget_s, lambda: self._complain("P", f"{self.process} did not end within its budget"))
+            self.later(0.0, lambda: self._drain(budget_s))
+
+    def _drain(self, budget_s: float) -> None:
+        self._check_after(budget_s, lambda: self._complain("P", f"{self.process} did not end within its budget"))
+        self.feed(Drain(budget_s=budget_s))
 
     def _check_after(self, budget_s: float, check: Callable[[], None]) -> None:
         """A process that was frozen at the end of its budget has a moment after the thaw."""
@@ -439,9 +444,20 @@ class Member:
             self._positions[at] = positions[at] = end
         if positions:
             ends = {at: self.around.broker.logs[at.partition].last_stable for at in self.parts.values()}
-            self.feed(Arrivals(records=records, positions=positions, ends=ends))
+            self._feed_within_bounds(Arrivals(records=records, positions=positions, ends=ends))
         if more:
             self._kick()
+
+    def _feed_within_bounds(self, arrivals: Arrivals) -> None:
+        """Reading stops at the bounds: it goes past them by one turn and the lane that this one tells, no more."""
+        policy, now = self.around.policy, self.world.now(self.clock_error_us)
+        before = self.engine.snapshot(now)
+        self.feed(arrivals)
+        after = self.engine.snapshot(now)
+        if after.lanes_awake > max(before.lanes_awake, policy.max_awake + 1):
+            self._complain("B", f"{self.process} has {after.lanes_awake} lanes awake, bound {policy.max_awake}")
+        if after.outputs_kept > max(before.outputs_kept, policy.max_outputs) + 8:
+            self._complain("B", f"{self.process} keeps {after.outputs_kept} outputs, bound {policy.max_outputs}")
 
     def _fetch(self, need: Any) -> None:
         if self.world.chance(self.trouble.registry):

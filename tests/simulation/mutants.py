@@ -10,6 +10,7 @@ from math import inf
 from typing import Any
 from unittest.mock import patch
 
+from streams.engine import Engine
 from streams.flights import Flights, Sent
 from streams.flow import Arrived, Assignment, Cause, Now, Owned, Pace, Policy, Restored, Turn
 from streams.lanes import Lanes
@@ -244,6 +245,7 @@ MUTANTS = (
     Mutant(name="a lane sleeps before it is durable", goes_red="NO", changes=((Lanes, "settle", _settles_too_early),)),
     Mutant(name="no pace", goes_red="R", changes=((Valve, "_slot_at", _at_once),)),
     Mutant(name="strict holds no slot", goes_red="R", changes=((Valve, "_free_at", _at_once),)),
+    Mutant(name="reading knows no bounds", goes_red="B", changes=((Engine, "_room", lambda self: (10**9, 10**9)),)),
     Mutant(name="the dead are written", goes_red="N", breaks=lambda: Breaks(keeps_the_dead=True)),
     Mutant(name="what is undone is not stored", goes_red="N", flow=Forgetful),
     Mutant(name="overtaken but certain", goes_red="E", changes=((toy, "merge", _equal_is_enough),)),

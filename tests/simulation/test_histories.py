@@ -11,8 +11,8 @@ import pytest
 from tests.simulation.history import History
 
 BASE = int(os.environ.get("SIM_SEED", "0"))
-CHUNK = 100
-CHUNKS = 20
+CHUNK = 50
+CHUNKS = 40
 
 HAPPENED: Counter[str] = Counter()
 
@@ -66,13 +66,6 @@ MUST_HAPPEN = (
     "aimed kill",
 )
 
-ONCE_FAILED = (
-    593,  # a frozen process reads marks after it was thrown out
-    614,  # the newest event was refused, one before it lost: a late third one must not leave
-    654,  # two revokes at once
-    975,  # a lost owner's value, overtaken by an equal one that is refused
-)
-
 
 def judged(seed: int) -> Counter[str]:
     outcome = History(seed).run()
@@ -93,11 +86,6 @@ def test_all_that_can_happen_has_happened() -> None:
             HAPPENED.update(History(seed).run().seen)
 
     assert [what for what in MUST_HAPPEN if not HAPPENED[what]] == []
-
-
-@pytest.mark.parametrize("seed", ONCE_FAILED)
-def test_a_history_that_once_failed_holds(seed: int) -> None:
-    judged(seed)
 
 
 def test_a_seed_tells_the_same_history_twice() -> None:
