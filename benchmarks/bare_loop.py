@@ -85,7 +85,6 @@ def run(config: Path, number: int) -> None:
             "bootstrap.servers": servers,
             "group.id": f"{configured.topics.prefix}.{GROUP}",
             "enable.auto.commit": False,
-            "auto.offset.reset": "latest",
             "isolation.level": "read_committed",
             "partition.assignment.strategy": "cooperative-sticky",
         }
@@ -102,7 +101,7 @@ def run(config: Path, number: int) -> None:
         }
     )
     producer.init_transactions(30)
-    consumer.subscribe([topics.offer_changes], on_assign=_said)
+    consumer.subscribe([topics.offer_changes], on_assign=_from_the_end)
     while not stop.is_set():
         messages = [message for message in consumer.consume(_BATCH, 0.05) if message.error() is None]
         if messages:
@@ -121,7 +120,10 @@ def _transaction(loop: BareLoop, consumer: Consumer, producer: Producer, message
     producer.commit_transaction(30)
 
 
-def _said(consumer: Consumer, parts: Sequence[TopicPartition]) -> None:
+def _from_the_end(consumer: Consumer, parts: Sequence[TopicPartition]) -> None:
+    """What is there already belongs to another measurement."""
+    for part in parts:
+        part.offset = consumer.get_watermark_offsets(part, timeout=10, cached=False)[1]
     consumer.incremental_assign(list(parts))
     sys.stdout.write("partition_opened\n" * len(parts))
     sys.stdout.flush()

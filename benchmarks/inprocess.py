@@ -5,7 +5,7 @@ is durable as soon as it is said.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
 from typing import Any, Final
@@ -52,10 +52,10 @@ BATCH: Final = 500
 TOPICS: Final = named("bench")
 
 
-def made_up_offers(count: int) -> list[Offer]:
+def made_up_offers(count: int) -> Iterator[Offer]:
     """As the simulator's, with EANs whose check digit is right."""
-    return [
-        Offer(
+    for number in range(count):
+        yield Offer(
             ean=_gtin13(f"4{number:011d}"),
             unit_id=100_000 + number,
             target_id="main-de",
@@ -63,8 +63,6 @@ def made_up_offers(count: int) -> list[Offer]:
             currency="EUR",
             values={"listing_price": 1_999, "amount": 7, "handling_time": 2},
         )
-        for number in range(count)
-    ]
 
 
 def _gtin13(first_twelve: str) -> str:
@@ -79,7 +77,7 @@ def codecs() -> Codecs:
     return Codecs(ids, {CHANGED_ID: schemas.text("offer_changed", 1)}.get)
 
 
-def stored_states(offers: Sequence[Offer]) -> dict[int, dict[str, Stored]]:
+def stored_states(offers: Iterable[Offer]) -> dict[int, dict[str, Stored]]:
     """The state of every offer by partition, each as a restore finds it."""
     write = state_writer(STATE_ID)
     states: dict[int, dict[str, Stored]] = {partition: {} for partition in range(PARTITIONS)}
@@ -92,7 +90,9 @@ def stored_states(offers: Sequence[Offer]) -> dict[int, dict[str, Stored]]:
 class World:
     """An engine with all partitions open; time is the machine's."""
 
-    def __init__(self, offers: Sequence[Offer], with_codecs: OfferCodecs, states: Mapping[int, Mapping[str, Stored]]) -> None:
+    def __init__(
+        self, offers: Sequence[Offer], with_codecs: OfferCodecs, states: Mapping[int, Mapping[str, Stored]]
+    ) -> None:
         self.applied = 0
         self.outputs: list[Output] = []
         self._offset: dict[int, int] = dict.fromkeys(range(PARTITIONS), 0)

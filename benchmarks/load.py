@@ -1,7 +1,7 @@
 """What the measurements send: price changes about units that the marketplace has, with values that name their event.
 
 The price of event ``n`` is ``BASE_CENTS + n`` minor units, so a write in the simulator's journal says which event it is
-of, and every event changes something.
+of.
 """
 
 import time
@@ -38,15 +38,11 @@ class Offer:
 class Event:
     """One message, ready to be produced."""
 
-    number: int
-    unit_id: int
+    offer: Offer
+    price_cents: int
     intended_s: float  # on the monotonic clock
     key: bytes
     value: bytes
-
-    @property
-    def price_cents(self) -> int:
-        return BASE_CENTS + self.number
 
 
 class Events:
@@ -59,27 +55,34 @@ class Events:
         self._random.shuffle(self._offers)
         self._weights = list(accumulate(1 / (rank + 1) ** ZIPF for rank in range(len(self._offers))))
         self._number = 0
+        self._last: list[Event] = []
 
     def each_once(self, count: int) -> list[Event]:
-        """New prices for ``count`` different offers, all meant to be sent now."""
+        """New values for all fields of ``count`` different offers, all meant to be sent now."""
+        if count > len(self._offers):
+            raise ValueError(f"there are {len(self._offers)} offers, not {count}")
         now_s = time.monotonic()
-        return [self._event(offer, now_s) for offer in self._offers[:count]]
+        self._last = [self._event(offer, now_s, full=True) for offer in self._offers[:count]]
+        return self._last
+
+    def again(self) -> list[Event]:
+        """New events with the values of the last ``each_once``."""
+        now_s = time.monotonic()
+        return [self._event(event.offer, now_s, full=True, cents=event.price_cents) for event in self._last]
 
     def paced(self, rate: float, duration_s: float) -> list[Event]:
         """New prices at an even rate, Zipf distributed over the offers; the first is due when all are made."""
         count = int(rate * duration_s)
         chosen = self._random.choices(self._offers, cum_weights=self._weights, k=count)
-        begin_s = time.monotonic() + 0.5 + count * 100e-6
+        begin_s = time.monotonic() + 0.5 + count * 200e-6
         return [self._event(offer, begin_s + index / rate) for index, offer in enumerate(chosen)]
 
-    def true_already(self, count: int) -> list[Event]:
-        """Full events that repeat what the marketplace shows, for ``count`` different offers."""
-        now_s = time.monotonic()
-        return [self._event(offer, now_s, **_shown(offer)) for offer in self._offers[:count]]
-
-    def _event(self, offer: Offer, intended_s: float, **values: Any) -> Event:
+    def _event(self, offer: Offer, intended_s: float, *, full: bool = False, cents: int | None = None) -> Event:
         self._number += 1
-        amount = Decimal(BASE_CENTS + self._number).scaleb(-2)
+        price_cents = BASE_CENTS + self._number if cents is None else cents
+        values: dict[str, Any] = {"price": (Decimal(price_cents).scaleb(-2), offer.currency)}
+        if full:
+            values |= {"stock": price_cents % 500 + 1, "handling_time_days": price_cents % 9 + 1}
         key, value = self._kit.message(
             {
                 "event_id": f"bench-{self._number}",
@@ -88,18 +91,10 @@ class Events:
                 "target_id": offer.target_id,
                 "ean": offer.ean,
                 "unit_id": offer.unit_id,
-                **(values or {"price": (amount, offer.currency)}),
+                **values,
             }
         )
-        return Event(number=self._number, unit_id=offer.unit_id, intended_s=intended_s, key=key, value=value)
-
-
-def _shown(offer: Offer) -> dict[str, Any]:
-    return {
-        "price": (Decimal(offer.values["listing_price"]).scaleb(-2), offer.currency),
-        "stock": offer.values["amount"],
-        "handling_time_days": offer.values["handling_time"],
-    }
+        return Event(offer=offer, price_cents=price_cents, intended_s=intended_s, key=key, value=value)
 
 
 def produce(bootstrap_servers: str, topic: str, events: Iterable[Event]) -> float:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import fastavro
 import orjson
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 import schemas
 from connector import app
@@ -75,10 +75,9 @@ def run(config: Path, group: str) -> None:
             "bootstrap.servers": configured.kafka.bootstrap_servers,
             "group.id": group,
             "enable.auto.commit": False,
-            "auto.offset.reset": "latest",
         }
     )
-    consumer.subscribe([convert.topics(configured.topics).offer_changes], on_assign=_said)
+    consumer.subscribe([convert.topics(configured.topics).offer_changes], on_assign=_from_the_end)
     while not stop.is_set():
         message = consumer.poll(0.1)
         if message is None or message.error() is not None:
@@ -86,12 +85,19 @@ def run(config: Path, group: str) -> None:
         event: Any = fastavro.schemaless_reader(BytesIO((message.value() or b"")[_WIRE_FORMAT_BYTES:]), schema, None)
         patches.send(event["unit_id"], int(event["price"]["amount"] * 100))
         time.sleep(pause_s)
-        consumer.commit(message, asynchronous=False)
+        consumer.commit(offsets=[_next(message)], asynchronous=False)
     consumer.close()
 
 
-def _said(consumer: Consumer, parts: list[TopicPartition]) -> None:
-    consumer.position(parts)
+def _next(message: Message) -> TopicPartition:
+    return TopicPartition(message.topic() or "", message.partition() or 0, (message.offset() or 0) + 1)
+
+
+def _from_the_end(consumer: Consumer, parts: list[TopicPartition]) -> None:
+    """What is there already belongs to another measurement."""
+    for part in parts:
+        part.offset = consumer.get_watermark_offsets(part, timeout=10, cached=False)[1]
+    consumer.assign(parts)
     sys.stdout.write("partition_opened\n" * len(parts))
     sys.stdout.flush()
 

@@ -51,7 +51,7 @@ class TimedCodecs:
 
 def measure(kafka: Stack, count: int) -> Section:
     """One column for events that repeat what is true, one for events that are applied, ``count`` of each."""
-    offers = made_up_offers(count)
+    offers = list(made_up_offers(count))
     timed = TimedCodecs(codecs())
     world = World(offers, timed, stored_states(offers))
     repeated = world.records(0, **_shown(offers[0].values))

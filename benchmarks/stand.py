@@ -14,7 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from confluent_kafka import Producer
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined] # documented there
 
 import schemas
 from benchmarks.load import Event, Events, Offer, produce
@@ -30,6 +31,7 @@ PARTITIONS = 8
 SELLER = "main"
 STOREFRONT = "de"
 UNLIMITED = 1_000_000
+LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 API_LIMIT = 111
 
 _CATALOGUE = """
@@ -56,17 +58,26 @@ class Stand:
 
     @contextmanager
     def connectors(
-        self, count: int = 1, *, single: bool = False, profile: Path | None = None, **account: Any
+        self,
+        count: int = 1,
+        *,
+        start: Mapping[int, int] | None = None,
+        single: bool = False,
+        profile: Path | None = None,
+        **account: Any,
     ) -> Iterator[list[Process]]:
         """``connector run``, that many times in one group, ready to send; ended at the end.
 
-        ``account`` are keys of its configuration section. ``profile``: where cProfile leaves what the first did.
+        ``start``: the positions to begin from, else the input's end, because what is there belongs to another
+        measurement. ``account`` are keys of its configuration section. ``profile``: where cProfile leaves what the
+        first did.
         """
+        self._set_positions(start or self.input_ends())
         self.deployment.account = account
         self.deployment.settings = f'[offers]\nmode = "{"single" if single else "batch"}"\n'
         running = [self._connector(number, profile if number == 0 else None) for number in range(count)]
         try:
-            wait_for("the partitions", lambda: _all_owned(running), 60)
+            wait_for("the partitions", lambda: all_owned(running), 60)
             yield running
         finally:
             for process in running:
@@ -76,6 +87,13 @@ class Stand:
         config = self.deployment.config(f"instance-{number}")
         profiled = [] if profile is None else ["cProfile", "-o", str(profile), "-m"]
         return self.process(f"connector-{number}", [*profiled, "connector", "run", "--config", str(config)])
+
+    def _set_positions(self, positions: Mapping[int, int]) -> None:
+        """Of the group, which must be empty."""
+        parts = [TopicPartition(self.input, partition, offset) for partition, offset in positions.items()]
+        asked = ConsumerGroupTopicPartitions(f"{self.deployment.prefix}.connector", parts)
+        for future in self.deployment.kafka.admin().alter_consumer_group_offsets([asked]).values():
+            assert all(part.error is None for part in future.result().topic_partitions), future.result()
 
     def process(self, name: str, arguments: Sequence[str]) -> Process:
         """A Python module as a process of its own."""
@@ -91,9 +109,11 @@ class Stand:
     def send(self, events: Sequence[Event]) -> float:
         return produce(self.deployment.kafka.bootstrap_servers, self.input, events)
 
-    def results(self) -> int:
-        """How many results there are by now."""
-        return len(self.deployment.read("offer-results"))
+    def input_ends(self) -> dict[int, int]:
+        """The next offset of each partition of the input."""
+        parts = {TopicPartition(self.input, number): LATEST for number in range(PARTITIONS)}
+        found = self.deployment.kafka.admin().list_offsets(parts)
+        return {part.partition: future.result().offset for part, future in found.items()}
 
     def result_times_s(self, topic: str | None = None) -> list[float]:
         """When each result was handed to a producer, in order (s since the epoch)."""
@@ -117,6 +137,12 @@ class Stand:
             yield
         finally:
             self.deployment.marketplace.heal()
+
+    def first_call_s(self, since_s: float) -> float:
+        """When the first call arrived since then; waits for it."""
+        calls = self.deployment.marketplace.summary()["calls"]
+        until("a call", lambda: self.deployment.marketplace.summary()["calls"] > calls, 30)
+        return self.journal(since_s).calls[0].mono_us / 1e6
 
     def journal(self, since_s: float) -> Journal:
         """What arrived from that moment of the monotonic clock on."""
@@ -204,7 +230,7 @@ def known_state(offer: Offer, partition: int) -> OfferState:
     )
 
 
-def _all_owned(running: Sequence[Process]) -> bool:
+def all_owned(running: Sequence[Process]) -> bool:
     """Every process has its even part of the partitions open."""
     for process in running:
         if not process.running:

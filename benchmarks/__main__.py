@@ -1,0 +1,115 @@
+"""``make bench``: every measured claim, in one run, on a real Apache Kafka. Nothing here fails because it was slow.
+
+``--quick`` shows in about a minute that everything runs, with figures that wobble; without it, about six minutes.
+``--only NAME ...`` runs some of the measurements. ``--output FILE`` also writes the report, as Markdown.
+"""
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from benchmarks import memory, pace, stages, throughput
+from benchmarks.report import Section
+from benchmarks.stand import Stand, stand
+from tests.stack import NoKafka, Stack, find
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much is measured."""
+
+    offers: int  # on the stand
+    throughput: int  # offers a run
+    seconds: float  # of pace
+    stages: int
+    units: int  # in memory
+
+
+FULL = Size(offers=20_000, throughput=15_000, seconds=20.0, stages=10_000, units=200_000)
+QUICK = Size(offers=3_000, throughput=2_000, seconds=3.0, stages=1_000, units=50_000)
+
+
+class Run:
+    """The measurements by name; the stand is put up when the first needs it."""
+
+    def __init__(self, kafka: Stack, size: Size, opened: ExitStack) -> None:
+        self._kafka = kafka
+        self._size = size
+        self._opened = opened
+
+    @cached_property
+    def _stand(self) -> Stand:
+        return self._opened.enter_context(stand(self._kafka, self._size.offers))
+
+    @property
+    def measurements(self) -> Mapping[str, Callable[[], Section]]:
+        size = self._size
+        return {
+            "used": lambda: pace.used_share(self._stand, size.seconds),
+            "freshness": lambda: pace.freshness(self._stand, size.seconds),
+            "throughput": lambda: throughput.measure(self._stand, size.throughput, timeout_s=120),
+            "memory": lambda: memory.measure(size.units),
+            "stages": lambda: stages.measure(self._kafka, size.stages),
+        }
+
+
+def main() -> None:
+    options = _options()
+    size = QUICK if options.quick else FULL
+    report = Report()
+    try:
+        with find(report.note) as kafka, ExitStack() as opened:
+            measurements = Run(kafka, size, opened).measurements
+            report.lines(_heading(sys.argv[1:]))
+            for name in options.only or measurements:
+                report.lines(["", *measurements[name]().lines()])
+    except NoKafka as problem:
+        sys.exit(str(problem))
+    if options.output is not None:
+        options.output.write_text(report.text, "utf-8")
+
+
+class Report:
+    """Prints at once, and keeps what it printed."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def lines(self, lines: Iterator[str] | Sequence[str]) -> None:
+        for line in lines:
+            print(line, flush=True)
+            self.text += line + "\n"
+
+    def note(self, line: str) -> None:
+        """For who watches, not for the report."""
+        print(line, file=sys.stderr, flush=True)
+
+
+def _heading(arguments: Sequence[str]) -> Sequence[str]:
+    command = " ".join(["python -m benchmarks", *arguments])
+    return (
+        "# Benchmarks",
+        "",
+        f"`{command}`, {datetime.now(UTC):%Y-%m-%d}; {os.cpu_count()} cores for everything, the broker included; "
+        f"Python {platform.python_version()}, {platform.machine()}",
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    names = ("used", "freshness", "throughput", "memory", "stages")
+    parser.add_argument("--only", nargs="+", choices=names)
+    parser.add_argument("--output", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Bytes per known unit: an engine that has restored many, against one that has restored none.
+
+Run as ``python -m benchmarks.memory UNITS [--traced]`` it is the process that is measured; each figure has one of its
+own, because freed memory is not given back. Linux (``/proc``).
+"""
+
+import gc
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+from benchmarks.inprocess import World, codecs, made_up_offers, now, stored_states
+from benchmarks.report import Section, at_most
+from tests.faults.deployment import ROOT
+
+GOAL_BYTES = 300
+
+
+def measure(units: int) -> Section:
+    resident = (_bytes_of(units) - _bytes_of(0)) / units
+    traced = (_bytes_of(units, "--traced") - _bytes_of(0, "--traced")) / units
+    return Section(
+        title=f"Memory per known unit, {units:,} of them",
+        head=("counted as", "bytes per unit"),
+        rows=[
+            ("resident memory of the process", f"{resident:,.0f}"),
+            ("objects that Python holds (tracemalloc)", f"{traced:,.0f}"),
+        ],
+        goals=[at_most("bytes of resident memory per known unit", resident, GOAL_BYTES)],
+    )
+
+
+def _bytes_of(units: int, *options: str) -> int:
+    command = [sys.executable, "-m", "benchmarks.memory", str(units), *options]
+    return int(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+
+
+def _restored(units: int, *, traced: bool) -> int:
+    """Restore, and say what that holds."""
+    if traced:
+        tracemalloc.start()
+    world = World((), codecs(), stored_states(made_up_offers(units)))
+    gc.collect()
+    held = tracemalloc.get_traced_memory()[0] if traced else _resident_bytes()
+    assert world.engine.snapshot(now()).lanes_asleep == units
+    return held
+
+
+def _resident_bytes() -> int:
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmRSS")))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(str(_restored(int(sys.argv[1]), traced="--traced" in sys.argv)))
