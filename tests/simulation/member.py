@@ -449,14 +449,15 @@ class Member:
             self._kick()
 
     def _feed_within_bounds(self, arrivals: Arrivals) -> None:
-        """Reading stops at the bounds: it goes past them by one turn and the lane that this one tells, no more."""
+        """Reading stops at the bounds, past them by one turn; a gate that opens gives every undone lane a turn too."""
         policy, now = self.around.policy, self.world.now(self.clock_error_us)
         before = self.engine.snapshot(now)
         self.feed(arrivals)
         after = self.engine.snapshot(now)
         if after.lanes_awake > max(before.lanes_awake, policy.max_awake + 1):
             self._complain("B", f"{self.process} has {after.lanes_awake} lanes awake, bound {policy.max_awake}")
-        if after.outputs_kept > max(before.outputs_kept, policy.max_outputs) + 8:
+        spare = 8 + 2 * after.lanes_undone
+        if after.outputs_kept > max(before.outputs_kept, policy.max_outputs) + spare:
             self._complain("B", f"{self.process} keeps {after.outputs_kept} outputs, bound {policy.max_outputs}")
 
     def _fetch(self, need: Any) -> None:

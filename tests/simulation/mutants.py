@@ -74,7 +74,7 @@ def restless(plan: Plan) -> Plan:
 
 def refusing(plan: Plan) -> Plan:
     """The same kill, and a marketplace that takes little."""
-    return replace(aimed(plan), rooms=15, events=60, lasts_s=5.0, refused=0.4, late=0.0, habits=plan.habits)
+    return replace(aimed(plan), rooms=15, events=100, lasts_s=6.0, refused=0.5, late=0.0, habits=plan.habits)
 
 
 # ---- partition -------------------------------------------------------------------------------------------------------

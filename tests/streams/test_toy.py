@@ -1,4 +1,4 @@
-"""What the simulation found in a flow's own rules, without an engine: the order guard and trust in what was accepted."""
+"""What the simulation found in a flow's own rules: the order guard, and trust in what was accepted."""
 
 from streams.flow import Lost, Settled
 from tests.streams.toy import Device, SetPoint, Setting, Shown, learn, merge
