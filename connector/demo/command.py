@@ -176,7 +176,7 @@ simulator = true
 
     def _connector(self, config: Path) -> None:
         self._run = self._process("connector", "run", "--config", str(config))
-        self._console.print(f"connector   process {self._run.pid}, configuration {config}", markup=False)
+        self._console.print(f"connector   process {self._run.pid}", markup=False)
 
     def _reader(self, dataset: str, partitions: int, suffix: str = "") -> wires.Reader:
         reader = wires.Reader(self._backbone, f"{PREFIX}.{dataset}.v1{suffix}", partitions)
@@ -239,13 +239,21 @@ simulator = true
 
     def _leave_running(self) -> None:
         self._console.print("\nLeft running; end with Ctrl-C, then comes the summary.")
+        self._console.print(f"  connector status  {self._health_address()}/status  (/metrics, /readyz)", markup=False)
         self._console.print(f"  marketplace log   {self._control.base_url}summary", markup=False)
-        self._console.print(f"  connector log     {self._folder / 'connector.log'}", markup=False)
+        self._console.print(f"  topics            {PREFIX}.*.v1 on {self._backbone.bootstrap_servers}", markup=False)
+        self._console.print(f"  schemas           {self._backbone.registry_url}/subjects", markup=False)
+        self._console.print(f"  logs              {self._folder}", markup=False)
         try:
             while self._run.poll() is None:
                 time.sleep(0.5)  # until a person ends it
         except KeyboardInterrupt:
             self._console.print()
+
+    def _health_address(self) -> str:
+        """As the connector's first line of log tells it."""
+        begins = next(line for line in self._whole_log("connector").splitlines() if '"health_port"' in line)
+        return f"http://127.0.0.1:{json.loads(begins)['health_port']}"
 
     def _dead(self) -> list[tuple[int, int]]:
         found = []
@@ -287,7 +295,10 @@ simulator = true
     def _process(self, name: str, *arguments: str) -> "subprocess.Popen[bytes]":
         out = self._stack.enter_context((self._folder / f"{name}.log").open("wb"))
         command = [sys.executable, "-m", "connector", *arguments]
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)  # noqa: S603 - our own command
+        # in a session of its own: Ctrl-C is for the demo, which ends its parts when it has read what they know
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
         self._stack.callback(_end, process)
         return process
 
@@ -299,14 +310,17 @@ simulator = true
 
     def _first_line(self, process: "subprocess.Popen[bytes]", name: str) -> str:
         deadline = time.monotonic() + 60
-        while "\n" not in self._log(name):
+        while "\n" not in self._whole_log(name):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise DemoFailed(f"{name} did not start:\n{self._log(name)}")
             time.sleep(0.05)
-        return self._log(name).splitlines()[0]
+        return self._whole_log(name).splitlines()[0]
 
     def _log(self, name: str) -> str:
-        return (self._folder / f"{name}.log").read_text("utf-8", errors="replace")[-3000:]
+        return self._whole_log(name)[-3000:]
+
+    def _whole_log(self, name: str) -> str:
+        return (self._folder / f"{name}.log").read_text("utf-8", errors="replace")
 
     def _progress(self, what: str, total: int) -> "Bar":
         return Bar(self._console, what, total)

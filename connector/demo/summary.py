@@ -27,6 +27,9 @@ STATUSES = (
     "UNMANAGED",
 )
 
+CALLS = {"bulk": "bulk updates", "list": "look-ups"}
+"""The simulator's words for calls, in ours."""
+
 Row = Mapping[str, Any]
 Position = tuple[int, int]
 
@@ -101,9 +104,9 @@ def _events(summary: Summary, seen: Observed) -> None:
     summary.hold(f"  {'events in = sum':<24}{len(places):>9,} = {total:,}", exact)
     if seen.once:
         live = Counter((r["input_partition"], r["input_offset"]) for r in seen.results if r["origin"] == "LIVE")
-        summary.hold("  every row exactly once for a read-committed reader", max(live.values(), default=1) == 1)
+        summary.hold("  delivery: exactly once for a read-committed reader", max(live.values(), default=1) == 1)
     else:
-        summary.say("  at least once: this broker has no transactions, rows may repeat after a failure")
+        summary.say("  delivery: at least once, this broker has no transactions; exactly once: ARGS=--real-kafka")
 
 
 def _promises(summary: Summary, seen: Observed) -> None:
@@ -121,7 +124,9 @@ def _promises(summary: Summary, seen: Observed) -> None:
 def _pace(summary: Summary, seen: Observed) -> None:
     calls = sum(seen.calls_by_kind.values())
     refused = seen.calls_by_status.get(429, 0)
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(seen.calls_by_kind.items()) if count)
+    kinds = ", ".join(
+        f"{count:,} {CALLS.get(kind, kind)}" for kind, count in sorted(seen.calls_by_kind.items()) if count
+    )
     delays = sorted(
         (row["sent"]["answered_at"] - row["occurred_at"]) / 1e6
         for row in seen.results
