@@ -1,7 +1,6 @@
 """A file and the environment become one ``Settings``, or one message that names every problem at once.
 
-Each table is validated by itself, and what hangs together is checked wherever its parts can be read, so that a
-problem in one place hides none in another.
+What hangs together is checked wherever its parts can be read, so that a problem in one place hides none in another.
 """
 
 import tomllib
@@ -9,15 +8,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
-from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
+from pydantic import SecretStr
 
 from connector.settings import model
 from connector.settings.convert import allow_list, policy, routing
 from connector.settings.environment import overlay
 from connector.settings.model import Settings
-from connector.settings.problems import Problem, is_secret, of_validation, unknown
+from connector.settings.problems import Problem, is_secret
+from connector.settings.tables import Table, Tables
 from streams.errors import SettingsError
 
 OURS = frozenset(
@@ -68,15 +68,11 @@ def load(
     tree, problems = _read(file)
     problems += _secrets_in_file(_dotted(tree))
     tree = _paths_beside(_dotted(overlay(tree, environ)), file)
-    tables: dict[str, Any] = {}
-    for name in sorted(set(tree) - set(Settings.model_fields)):
-        problems.append(Problem(setting=name, says=unknown(name, list(Settings.model_fields))))
-    for name in Settings.model_fields:
-        tables[name] = _table(name, tree.get(name, {}), problems)
+    tables = Tables.read(tree, problems)
     problems += _across(tree, tables, now, facts)
     if problems:
         raise SettingsError(_message(file, problems))
-    settings = Settings(**tables)
+    settings = tables.settings()
     return Loaded(
         settings=settings,
         file=file,
@@ -146,66 +142,23 @@ def _paths_beside(tree: dict[str, Any], file: Path | None) -> dict[str, Any]:
     return {name: placed(name, value, "") for name, value in tree.items()}
 
 
-# ---- one table ------------------------------------------------------------------------------------------------------
-
-
-def _table(name: str, written: Any, problems: list[Problem]) -> Any:
-    """The validated table; what is wrong with it goes to ``problems`` and leaves None, or the rest of its entries."""
-    if not isinstance(written, Mapping):
-        problems.append(Problem(setting=name, says=f"should be a table: [{name}]"))
-        return {} if name in model.TABLES_BY_NAME else None
-    if name not in model.TABLES_BY_NAME:
-        return _section(_section_type(name), written, (name,), problems)
-    kind = model.Account if name == "accounts" else model.Target
-    if not written:
-        problems.append(Problem(setting=name, says=f"none is there; expected at least one [{name}.NAME]"))
-    entries = {entry: _section(kind, value, (name, entry), problems) for entry, value in written.items()}
-    return {entry: value for entry, value in entries.items() if value is not None}
-
-
-def _section_type(name: str) -> type[BaseModel]:
-    return cast("type[BaseModel]", Settings.model_fields[name].annotation)
-
-
-def _section(kind: type[BaseModel], written: Any, path: tuple[str, ...], problems: list[Problem]) -> BaseModel | None:
-    if not isinstance(written, Mapping):
-        problems.append(Problem(setting=".".join(path), says=f"should be a table: [{'.'.join(path)}]"))
-        return None
-    try:
-        return TypeAdapter(kind).validate_python(dict(written))
-    except ValidationError as error:
-        problems += of_validation(error, kind, path)
-        return None
-
-
 # ---- what hangs together --------------------------------------------------------------------------------------------
 
 
-def _across(tree: Mapping[str, Any], tables: Mapping[str, Any], now: datetime, facts: Facts) -> Iterator[Problem]:
-    accounts: Mapping[str, model.Account] = tables["accounts"]
-    targets: Mapping[str, model.Target] = tables["targets"]
+def _across(tree: Mapping[str, Any], tables: Tables, now: datetime, facts: Facts) -> Iterator[Problem]:
     yield from _onboarded(tree.get("targets"), tree.get("accounts"))
-    yield from _places(targets, facts.storefronts)
-    if not _has_problems(tree, tables, "targets"):
-        yield from _idle_accounts(targets, accounts)
-    for name, account in accounts.items():
+    yield from _places(tables.targets, facts.storefronts)
+    yield from _idle_accounts(tree, tables)
+    for name, account in tables.accounts.items():
         yield from _account(f"accounts.{name}", account, facts)
-    if isinstance(kafka := tables["kafka"], model.Kafka):
+    if kafka := tables.section(model.Kafka):
         yield from _kafka(kafka)
-    if isinstance(processing := tables["processing"], model.Processing):
+    if processing := tables.section(model.Processing):
         yield from _numbers(processing)
-    if isinstance(offers := tables["offers"], model.Offers):
-        yield from _default_target(offers, tree.get("targets", {}))
-        if offers.bulk_size > facts.bulk_limit:
-            says = f"{offers.bulk_size} is above the API's limit; expected at most {facts.bulk_limit}"
-            yield Problem(setting="offers.bulk_size", says=says)
-    if isinstance(log := tables["log"], model.Log):
-        yield from _debugging(log, now)
-
-
-def _has_problems(tree: Mapping[str, Any], tables: Mapping[str, Any], name: str) -> bool:
-    """Whether some entry of the table could not be read."""
-    return not isinstance(tree.get(name), Mapping) or len(tree[name]) != len(tables[name])
+    if offers := tables.section(model.Offers):
+        yield from _offers(offers, tree.get("targets"), facts)
+    if log := tables.section(model.Log):
+        yield from _debugging(log.values, now)
 
 
 def _onboarded(targets: Any, accounts: Any) -> Iterator[Problem]:
@@ -218,23 +171,29 @@ def _onboarded(targets: Any, accounts: Any) -> Iterator[Problem]:
             yield Problem(setting=f"targets.{name}.account", says=says)
 
 
-def _places(targets: Mapping[str, model.Target], storefronts: Mapping[str, str]) -> Iterator[Problem]:
+def _places(targets: Mapping[str, Table[model.Target]], storefronts: Mapping[str, str]) -> Iterator[Problem]:
     for name, target in targets.items():
-        if target.storefront not in storefronts:
-            says = f"{target.storefront!r} is not a storefront; known: {', '.join(sorted(storefronts))}"
+        if target.has("storefront") and target.values.storefront not in storefronts:
+            says = f"{target.values.storefront!r} is not a storefront; known: {', '.join(sorted(storefronts))}"
             yield Problem(setting=f"targets.{name}.storefront", says=says)
-        yield from _eans(f"targets.{name}.allow_eans_file", target.allow_eans_file)
+        yield from _eans(f"targets.{name}.allow_eans_file", target.values.allow_eans_file)
+    placed = {name: target.values for name, target in targets.items() if target.has("account", "storefront")}
     try:
-        routing(targets, dict.fromkeys([t.storefront for t in targets.values()], ""))
+        routing(placed, dict.fromkeys([target.storefront for target in placed.values()], ""))
     except ValueError as error:
         yield Problem(setting="targets", says=str(error))
 
 
-def _idle_accounts(targets: Mapping[str, model.Target], accounts: Mapping[str, model.Account]) -> Iterator[Problem]:
-    used = {target.account for target in targets.values()}
-    for name in sorted(set(accounts) - used):
-        says = "no target leads to it; add a [targets.NAME] with this account, or remove it"
-        yield Problem(setting=f"accounts.{name}", says=says)
+def _idle_accounts(tree: Mapping[str, Any], tables: Tables) -> Iterator[Problem]:
+    """Nothing is said while some target's account is in doubt."""
+    targets = tree.get("targets")
+    if not isinstance(targets, Mapping) or len(targets) > len(tables.targets):
+        return
+    used = {target.values.account for target in tables.targets.values()}
+    if used <= set(tables.accounts):
+        for name in sorted(set(tables.accounts) - used):
+            says = "no target leads to it; add a [targets.NAME] with this account, or remove it"
+            yield Problem(setting=f"accounts.{name}", says=says)
 
 
 def _eans(setting: str, file: Path | None) -> Iterator[Problem]:
@@ -248,15 +207,26 @@ def _eans(setting: str, file: Path | None) -> Iterator[Problem]:
         yield Problem(setting=setting, says=f"{wrong}; expected one EAN a line")
 
 
-def _account(setting: str, account: model.Account, facts: Facts) -> Iterator[Problem]:
-    yield from _keys(setting, account, facts)
+def _account(setting: str, account: Table[model.Account], facts: Facts) -> Iterator[Problem]:
+    if account.has("client_key_file", "client_key", "secret_key_file", "secret_key"):
+        yield from _keys(setting, account.values, facts)
+    if account.has("base_url", "simulator", "playground"):
+        yield from _base_address(setting, account.values, facts)
+    if account.has("rate", "requests_per_second"):
+        yield from _ceiling(setting, account.values, facts)
+
+
+def _base_address(setting: str, account: model.Account, facts: Facts) -> Iterator[Problem]:
     if account.simulator and (account.base_url is None or account.playground):
         yield Problem(setting=f"{setting}.simulator", says="needs base_url, and cannot go together with playground")
-    else:
-        try:
-            facts.address(account)
-        except ValueError as refused:
-            yield Problem(setting=f"{setting}.base_url", says=str(refused))
+        return
+    try:
+        facts.address(account)
+    except ValueError as refused:
+        yield Problem(setting=f"{setting}.base_url", says=str(refused))
+
+
+def _ceiling(setting: str, account: model.Account, facts: Facts) -> Iterator[Problem]:
     if account.rate.floor_per_second > account.requests_per_second:
         says = f"{account.rate.floor_per_second} is above requests_per_second, {account.requests_per_second}"
         yield Problem(setting=f"{setting}.rate.floor_per_second", says=says)
@@ -305,27 +275,33 @@ def _source(file: Path | None, value: SecretStr | None) -> KeySource:
     return read
 
 
-def _kafka(kafka: model.Kafka) -> Iterator[Problem]:
-    for name in sorted(OURS & set(kafka.properties)):
+def _kafka(kafka: Table[model.Kafka]) -> Iterator[Problem]:
+    for name in sorted(OURS & set(kafka.values.properties)):
         says = "is set by the connector itself: its promises hang on it"
         yield Problem(setting=f"kafka.properties.{name}", says=says)
-    for name, file in kafka.properties_from_files.items():
+    for name, file in kafka.values.properties_from_files.items():
         if not file.is_file():
             yield Problem(setting=f"kafka.properties_from_files.{name}", says=f"{str(file)!r} is no file")
 
 
-def _numbers(processing: model.Processing) -> Iterator[Problem]:
+def _numbers(processing: Table[model.Processing]) -> Iterator[Problem]:
+    if not processing.has("session", "lease", "call_deadline"):
+        return
     try:
-        policy(processing)
+        policy(processing.values)
     except ValueError as error:
         yield Problem(setting="processing", says=str(error))
 
 
-def _default_target(offers: model.Offers, targets: Any) -> Iterator[Problem]:
+def _offers(offers: Table[model.Offers], targets: Any, facts: Facts) -> Iterator[Problem]:
     known = sorted(targets) if isinstance(targets, Mapping) else []
-    if offers.default_target is not None and offers.default_target not in known:
-        says = f"{offers.default_target!r} is not a target; [targets] has: {', '.join(known) or 'none'}"
+    target, size = offers.values.default_target, offers.values.bulk_size
+    if target is not None and target not in known:
+        says = f"{target!r} is not a target; [targets] has: {', '.join(known) or 'none'}"
         yield Problem(setting="offers.default_target", says=says)
+    if size > facts.bulk_limit:
+        says = f"{size} is above the API's limit; expected at most {facts.bulk_limit}"
+        yield Problem(setting="offers.bulk_size", says=says)
 
 
 def _debugging(log: model.Log, now: datetime) -> Iterator[Problem]:

@@ -159,6 +159,51 @@ def test_a_problem_in_an_account_does_not_make_its_targets_look_wrong(folder: Pa
     assert found[0].startswith("accounts.main.stock_sends_price: 'x'")
 
 
+def test_what_hangs_together_is_checked_beside_a_problem_in_the_same_table(folder: Path) -> None:
+    account = 'base_url = "https://example.com"\nrequests_per_secnd = 5\nrequests_per_second = 200\n'
+    text = (
+        MINIMAL.replace("[targets.shop-de]", f"{account}[targets.shop-de]")
+        .replace('storefront = "de"', 'storefront = "ger"\nprice_sync = "perhaps"')
+        .replace('start = "earliest"', 'start = "whenever"\nproperties = {"group.id" = "other"}')
+    )
+    text += '[processing]\nlease = "20s"\nread_ahead = 0\n[offers]\nbulk_size = 151\nmode = "bulk"\n'
+
+    found = problems(folder, text)
+
+    assert sorted(line.partition(":")[0] for line in found) == [
+        "accounts.main.base_url",
+        "accounts.main.requests_per_secnd",
+        "accounts.main.requests_per_second",
+        "kafka.properties.group.id",
+        "kafka.start",
+        "offers.bulk_size",
+        "offers.mode",
+        "processing",
+        "processing.read_ahead",
+        "targets.shop-de.price_sync",
+        "targets.shop-de.storefront",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "setting"),
+    [
+        (
+            ("[targets.shop-de]", '[processing]\nsession = "soon"\nlease = "20s"\n[targets.shop-de]'),
+            "processing.session",
+        ),
+        (('storefront = "de"', "storefront = 7"), "targets.shop-de.storefront"),
+        (('account = "main"\n', "account = 7\n"), "targets.shop-de.account"),
+        (("[targets.shop-de]", "base_url = 7\nsimulator = true\n[targets.shop-de]"), "accounts.main.base_url"),
+        (('secret_key_file = "secret_key"', "secret_key_file = 7"), "accounts.main.secret_key_file"),
+    ],
+)
+def test_what_cannot_be_read_is_held_against_nothing_else(folder: Path, change: tuple[str, str], setting: str) -> None:
+    (only,) = problems(folder, MINIMAL.replace(*change))
+
+    assert only.startswith(f"{setting}: ")
+
+
 def test_a_file_that_is_no_toml_is_one_clear_problem_among_the_rest(folder: Path) -> None:
     found = problems(folder, "[kafka\n")
 

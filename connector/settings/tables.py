@@ -1,0 +1,105 @@
+"""The tables of the file, each validated by itself, and what could be read of those that have problems. Pure.
+
+A value that cannot be read leaves its default, or None, in its place and its name in ``unread``: so the rest of its
+table can be held against other tables, and all problems stand in one message.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Self, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError, create_model
+
+from connector.settings import model
+from connector.settings.problems import Problem, of_validation, unknown
+
+S = TypeVar("S", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table(Generic[S]):
+    """One table, as far as it can be read."""
+
+    values: S
+    unread: frozenset[str] = frozenset()
+
+    def has(self, *settings: str) -> bool:
+        """Whether each of these is as it was meant: written and sound, or left to its default."""
+        return self.unread.isdisjoint(settings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """All tables of a configuration."""
+
+    sections: Mapping[str, Table[Any]]
+    accounts: Mapping[str, Table[model.Account]]
+    targets: Mapping[str, Table[model.Target]]
+
+    @classmethod
+    def read(cls, tree: Mapping[str, Any], problems: list[Problem]) -> Self:
+        """What is wrong with a table by itself goes to ``problems``."""
+        known = list(model.Settings.model_fields)
+        problems += [Problem(setting=name, says=unknown(name, known)) for name in sorted(set(tree) - set(known))]
+        sections = {
+            name: _table(_type_of(name), tree.get(name, {}), (name,), problems)
+            for name in known
+            if name not in model.TABLES_BY_NAME
+        }
+        return cls(
+            sections={name: table for name, table in sections.items() if table is not None},
+            accounts=_by_name(model.Account, "accounts", tree, problems),
+            targets=_by_name(model.Target, "targets", tree, problems),
+        )
+
+    def section(self, kind: type[S]) -> Table[S] | None:
+        """The section of this type; None where there is no table at all."""
+        return next((table for table in self.sections.values() if isinstance(table.values, kind)), None)
+
+    def settings(self) -> model.Settings:
+        """All of it. Called when there was no problem."""
+        return model.Settings(
+            **{name: table.values for name, table in self.sections.items()},
+            accounts={name: table.values for name, table in self.accounts.items()},
+            targets={name: table.values for name, table in self.targets.items()},
+        )
+
+
+def _by_name(kind: type[S], name: str, tree: Mapping[str, Any], problems: list[Problem]) -> Mapping[str, Table[S]]:
+    written = tree.get(name, {})
+    if not isinstance(written, Mapping):
+        problems.append(_no_table(name))
+        return {}
+    if not written:
+        problems.append(Problem(setting=name, says=f"none is there; expected at least one [{name}.NAME]"))
+    tables = {entry: _table(kind, value, (name, entry), problems) for entry, value in written.items()}
+    return {entry: table for entry, table in tables.items() if table is not None}
+
+
+def _table(kind: type[S], written: Any, path: tuple[str, ...], problems: list[Problem]) -> Table[S] | None:
+    if not isinstance(written, Mapping):
+        problems.append(_no_table(".".join(path)))
+        return None
+    try:
+        return Table(values=kind.model_validate(dict(written)))
+    except ValidationError as error:
+        problems += of_validation(error, kind, path)
+        unread = frozenset(str(row["loc"][0]) for row in error.errors(include_url=False))
+        return Table(values=_rest(kind, written, unread), unread=unread)
+
+
+def _rest(kind: type[S], written: Mapping[str, Any], unread: frozenset[str]) -> S:
+    fields = {name: field for name, field in kind.model_fields.items() if name in unread}
+    placeholders: dict[str, Any] = {
+        name: (Any, None if field.is_required() else field.default) for name, field in fields.items()
+    }
+    lenient = create_model(kind.__name__, __base__=kind, **placeholders)
+    return lenient.model_validate({name: value for name, value in written.items() if name not in unread})
+
+
+def _type_of(section: str) -> type[BaseModel]:
+    return cast("type[BaseModel]", model.Settings.model_fields[section].annotation)
+
+
+def _no_table(name: str) -> Problem:
+    return Problem(setting=name, says=f"should be a table: [{name}]")
