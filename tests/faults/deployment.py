@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -54,6 +54,9 @@ def wait_for(what: str, true: Callable[[], bool], timeout_s: float, every_s: flo
 class Process:
     """A process of ours with its output in a file."""
 
+    may_end: bool = False
+    """Whether its end is what the test wants: set by everything here that ends it or waits for its end."""
+
     def __init__(self, name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
         self.name = name
         self.log = log
@@ -74,7 +77,13 @@ class Process:
     def running(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def fell(self) -> bool:
+        """Ended, though nobody asked it to."""
+        return not self.may_end and not self.running
+
     def kill9(self) -> None:
+        self.may_end = True
         self._process.kill()
         self._process.wait(10)
 
@@ -86,11 +95,13 @@ class Process:
 
     def stop(self, timeout_s: float = 30) -> int:
         """SIGTERM, and its exit code."""
+        self.may_end = not self.fell
         if self.running:
             self._process.terminate()
         return self._process.wait(timeout_s)
 
     def wait(self, timeout_s: float) -> int:
+        self.may_end = True
         return self._process.wait(timeout_s)
 
     def text(self) -> str:
@@ -150,6 +161,7 @@ class Deployment:
     folder: Path
     partitions: int = 8
     sellers: Sequence[str] = ("main",)
+    keys: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # client and secret key, where not made up
     storefronts: Sequence[str] = ("de", "at")
     catalogue: str = "eans = 600"
     scenario: str = ""
@@ -167,6 +179,7 @@ class Deployment:
         self._processes.append(self.marketplace.process)
         self._readers: dict[str, Consumer] = {}
         self._rows: dict[str, list[Message]] = {}
+        self._values: dict[str, list[dict[str, Any]]] = {}
         self.kafka.create_topic(self.topic("offer-changes"), self.partitions, exact=True)
         config = self.config("setup")
         self.command("topics", "--create", "--config", str(config))
@@ -190,8 +203,11 @@ class Deployment:
 
     def _scenario(self) -> str:
         storefronts = ", ".join(f'"{s}"' for s in self.storefronts)
-        sellers = "".join(f'[[sellers]]\nname = "{name}"\n' for name in self.sellers)
+        sellers = "\n".join(_seller(name, *self.keys_of(name)) for name in self.sellers)
         return f"[catalogue]\nstorefronts = [{storefronts}]\n{self.catalogue}\n{sellers}\n{self.scenario}\n"
+
+    def keys_of(self, seller: str) -> tuple[str, str]:
+        return self.keys.get(seller) or made_up_keys(seller)
 
     def write_secrets(self, seller: str, client_key: str, secret_key: str) -> None:
         (self.folder / f"{seller}.client").write_text(client_key, "utf-8")
@@ -214,7 +230,7 @@ class Deployment:
         ]
         for seller in self.sellers:
             if not (self.folder / f"{seller}.client").exists():
-                self.write_secrets(seller, *made_up_keys(seller))
+                self.write_secrets(seller, *self.keys_of(seller))
             account = {
                 "client_key_file": str(self.folder / f"{seller}.client"),
                 "secret_key_file": str(self.folder / f"{seller}.secret"),
@@ -410,27 +426,50 @@ class Deployment:
             found.append((int(partition or b"-1"), int(offset or b"-1")))
         return found
 
-    def _decoded(self, dataset: str, schema_name: str) -> Iterator[dict[str, Any]]:
-        schema = fastavro.parse_schema(schemas.load(schema_name, 1))
-        for record in self.read(dataset):
-            yield _decode(record, schema)
+    def _decoded(self, dataset: str, schema_name: str) -> list[dict[str, Any]]:
+        """Every record so far, each decoded once."""
+        values, schema = self._values.setdefault(dataset, []), fastavro.parse_schema(schemas.load(schema_name, 1))
+        values += [_decode(record, schema) for record in self.read(dataset)[len(values) :]]
+        return values
 
-    def answered(self, produced: Sequence[Produced]) -> bool:
-        """Whether every position has a result or a dead letter by now."""
-        have = {(row["input_partition"], row["input_offset"]) for row in self.results()} | set(self.dead_positions())
-        return all((one.partition, one.offset) in have for one in produced)
+    # ---- waiting ----------------------------------------------------------------------------------------------------
+
+    def wait_for(self, what: str, true: Callable[[], bool], timeout_s: float, every_s: float = 0.2) -> None:
+        """Wait until ``true()``. Fails after ``timeout_s``, or at once when a process fell, with all last words."""
+
+        def true_or_fallen() -> bool:
+            fallen = [process.name for process in self._processes if process.fell]
+            assert not fallen, f"while waiting for {what}, {', '.join(fallen)} ended"
+            return true()
+
+        try:
+            wait_for(what, true_or_fallen, timeout_s, every_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.last_words()}") from None
 
     def settle(self, produced: Sequence[Produced], timeout_s: float = 120) -> None:
         """Wait until every event has its result or dead letter, and the marketplace hears nothing more."""
-        try:
-            wait_for("a result for every event", lambda: self.answered(produced), timeout_s, every_s=0.5)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.missing(produced)}\n{self.last_words()}") from None
+        self.wait_for_results(produced, timeout_s)
         self.quiet()
+
+    def wait_for_results(self, produced: Sequence[Produced], timeout_s: float = 120) -> None:
+        """Wait until every event has its result or dead letter."""
+        try:
+            self.wait_for("a result for every event", lambda: self.answered(produced), timeout_s)
+        except AssertionError as error:
+            raise AssertionError(f"{self.missing(produced)}\n{error}") from None
+
+    def answered(self, produced: Sequence[Produced]) -> bool:
+        """Whether every position has a result or a dead letter by now."""
+        have = self._ended()
+        return all((one.partition, one.offset) in have for one in produced)
+
+    def _ended(self) -> set[tuple[int, int]]:
+        return {(row["input_partition"], row["input_offset"]) for row in self.results()} | set(self.dead_positions())
 
     def missing(self, produced: Sequence[Produced]) -> str:
         """The first events without a result."""
-        have = {(row["input_partition"], row["input_offset"]) for row in self.results()} | set(self.dead_positions())
+        have = self._ended()
         left = [one for one in produced if (one.partition, one.offset) not in have]
         return f"{len(left)} of {len(produced)} are missing, first: " + "\n  ".join(map(str, left[:3]))
 
@@ -447,6 +486,10 @@ class Deployment:
                 count, since = calls, time.monotonic()
             assert time.monotonic() < end, "the marketplace still hears calls"
             time.sleep(0.2)
+
+
+def _seller(name: str, client_key: str, secret_key: str) -> str:
+    return f'[[sellers]]\nname = "{name}"\nclient_key = "{client_key}"\nsecret_key = "{secret_key}"\n'
 
 
 def _table(name: str, values: Mapping[str, Any]) -> str:

@@ -33,11 +33,7 @@ def everything_said(deployment: Deployment, *connectors: Process) -> bytes:
 
 
 def test_canary_secrets_are_in_none_of_the_outputs(deploy: Deploy) -> None:
-    deployment = deploy(
-        scenario=f'[[sellers]]\nname = "canary"\nclient_key = "{CLIENT}"\nsecret_key = "{SECRET}"\n', sellers=()
-    )
-    deployment.sellers = ("canary",)
-    deployment.write_secrets("canary", CLIENT, SECRET)
+    deployment = deploy(sellers=("canary",), keys={"canary": (CLIENT, SECRET)})
     connector = deployment.connector()
     produced = deployment.produce(mixed(deployment, seed=9).messages(1_000, wall_us()))
     deployment.settle(produced)
