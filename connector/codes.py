@@ -46,6 +46,9 @@ class Code(StrEnum):
     TOMBSTONE = "TOMBSTONE"
     # what the marketplace says
     MARKETPLACE_REFUSED = "MARKETPLACE_REFUSED"
+    STOREFRONT_NOT_CONFIGURED = "STOREFRONT_NOT_CONFIGURED"
+    STOREFRONT_UNKNOWN = "STOREFRONT_UNKNOWN"
+    VALUE_OUT_OF_BOUNDS = "VALUE_OUT_OF_BOUNDS"
     ACCEPTED_NOT_APPLIED = "ACCEPTED_NOT_APPLIED"
     GAVE_UP = "GAVE_UP"
     LOOKUP_REFUSED = "LOOKUP_REFUSED"
@@ -175,6 +178,18 @@ TABLE: Mapping[Code, Words] = {
         sentence="The marketplace refused {fields}: {message}",
         advice="Correct the value by the marketplace's own words, then send a new event or replay this position.",
     ),
+    Code.STOREFRONT_NOT_CONFIGURED: Words(
+        sentence="The account does not sell on storefront {storefront}: {message}",
+        advice="Activate the storefront in the seller portal, or correct [targets]; then replay this position.",
+    ),
+    Code.STOREFRONT_UNKNOWN: Words(
+        sentence="Storefront {storefront} is not in the reference data, nothing was sent: {message}",
+        advice="Correct [targets], or add the storefront to the reference data; then replay this position.",
+    ),
+    Code.VALUE_OUT_OF_BOUNDS: Words(
+        sentence="The marketplace can never take this value, nothing was sent: {message}",
+        advice="Correct the value at the source.",
+    ),
     Code.ACCEPTED_NOT_APPLIED: Words(
         sentence="The marketplace accepted {field} {sent}, and its answer shows {got}",
         advice="Look for a rule of the marketplace or another system that sets this field.",
@@ -225,6 +240,11 @@ def explain(code: Code, **values: object) -> Problem:
     """The sentence and the advice of a code, filled with the offending values."""
     words = TABLE[code]
     return Problem(message=words.sentence.format_map(values), advice=words.advice.format_map(values))
+
+
+def known(code: str, otherwise: Code) -> Code:
+    """The code of that name; ``otherwise`` where an edge has a word of its own."""
+    return Code(code) if code in Code.__members__ else otherwise
 
 
 def document() -> str:

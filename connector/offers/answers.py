@@ -4,7 +4,7 @@ from collections.abc import MutableMapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from connector.codes import Code, explain
+from connector.codes import Code, explain, known
 from connector.events import Announced, FieldStatus, Miss, Problem, ProblemError, Sent
 from connector.marketplace import Accepted, Field, Found, Gone, Refused, Unit
 from connector.offers.gtin import GtinError, normal_form
@@ -43,11 +43,8 @@ def _of_look_up(
         case Settled(answer=Gone()):
             return _found(lane, look_up, (), answered, terms, now_us, claims)
         case Settled(answer=Refused() as refused):
-            problem = _in_its_words(
-                explain(Code.LOOKUP_REFUSED, ean=lane.ean, storefront=look_up.storefront, message=refused.message),
-                refused,
-            )
-            return _not_looked(lane, look_up, Refusal(Code.LOOKUP_REFUSED, problem), terms, now_us)
+            refusal = _refusal(refused, Code.LOOKUP_REFUSED, ean=lane.ean, storefront=look_up.storefront)
+            return _not_looked(lane, look_up, refusal, terms, now_us)
         case GaveUp(reason=reason):
             return _not_looked(lane, look_up, refuse(Code.GAVE_UP, reason=reason), terms, now_us)
         case Lost():
@@ -282,7 +279,8 @@ class _Ledger:
         if not blamed and len(self._update.values) == 1:
             blamed = list(self._update.carried)
         for carried in blamed:
-            self._end(carried, FieldStatus.REJECTED, _refusal(refused, carried.field))
+            said = {"fields": carried.field, "storefront": self._unit.storefront}
+            self._end(carried, FieldStatus.REJECTED, _refusal(refused, Code.MARKETPLACE_REFUSED, **said))
         if not blamed:
             for carried in self._update.carried:
                 self._mark(carried, one_by_one=True)
@@ -388,9 +386,10 @@ class _Ledger:
                 self._entries[result_id] = replace(entry, sent=replace(entry.sent, unit_status=status))
 
 
-def _refusal(refused: Refused, field: Field) -> Refusal:
-    problem = explain(Code.MARKETPLACE_REFUSED, fields=field, message=refused.message)
-    return Refusal(Code.MARKETPLACE_REFUSED, _in_its_words(problem, refused))
+def _refusal(refused: Refused, otherwise: Code, **values: str) -> Refusal:
+    """By the edge's own code where it is one of ours."""
+    code = known(refused.code, otherwise)
+    return Refusal(code, _in_its_words(explain(code, **values, message=refused.message), refused))
 
 
 def _in_its_words(problem: Problem, refused: Refused) -> Problem:

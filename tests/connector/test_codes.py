@@ -1,5 +1,6 @@
 """The table of codes and its printed form."""
 
+import re
 import string
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from connector import codes
 from connector.codes import TABLE, Code
+from connector.kaufland import caller, verdict
 
 
 def test_the_printed_table_is_that_of_the_source() -> None:
@@ -32,3 +34,16 @@ def test_the_offending_values_fill_the_sentence(code: Code) -> None:
     problem = codes.explain(code, **{name: f"<{name}>" for name in names})
 
     assert all(f"<{name}>" in problem.message + problem.advice for name in names)
+
+
+def test_every_code_of_the_kaufland_edge_is_in_the_table() -> None:
+    judged = {row.code for row in vars(verdict).values() if isinstance(row, verdict.Row)}
+    refused_unsent = set(re.findall(r'_refused_here\("([A-Z_]+)"', Path(caller.__file__).read_text()))
+
+    assert refused_unsent
+    assert judged | refused_unsent <= {code.value for code in Code}
+
+
+def test_an_edges_own_word_is_no_code() -> None:
+    assert codes.known("VALUE_OUT_OF_BOUNDS", Code.MARKETPLACE_REFUSED) is Code.VALUE_OUT_OF_BOUNDS
+    assert codes.known("thirteen brings bad luck", Code.MARKETPLACE_REFUSED) is Code.MARKETPLACE_REFUSED

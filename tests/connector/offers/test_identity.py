@@ -295,6 +295,38 @@ def test_a_new_miss_long_after_an_old_one_gets_its_own_grace() -> None:
     assert not shop.wants
 
 
+def test_a_look_up_for_another_condition_does_not_cut_the_grace_short() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=9)
+    shop.found()
+    shop.pass_s(30)
+
+    shop.event(stock=1, condition="USED_GOOD")
+    shop.found(USED)
+
+    assert not shop.results
+    shop.accept()
+    shop.pass_s(30)
+    shop.found(USED)
+    assert shop.statuses == ["APPLIED", "NOT_FOUND"]
+
+
+def test_a_miss_that_nothing_waited_for_starts_its_grace_anew() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=9)
+    shop.found()
+    shop.now_us += 1
+    shop.tombstone()
+    shop.pass_s(7 * 3600)
+    shop.results.clear()
+
+    shop.event(stock=9)
+    shop.found()
+
+    assert not shop.results
+    assert not shop.wants
+
+
 # ---- when a look-up fails -------------------------------------------------------------------------------------------
 
 
@@ -322,6 +354,30 @@ def test_a_refused_look_up_fails_in_the_marketplaces_words() -> None:
     assert shop.last.problem is not None
     assert shop.last.problem.marketplace_message == "no such storefront"
     assert shop.last.problem.http_status == 400
+
+
+def test_a_storefront_that_the_account_does_not_have_is_said_by_its_own_code() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=9)
+
+    refused = Refused(code="STOREFRONT_NOT_CONFIGURED", http_status=400, type=None, message="not activated")
+    shop.reply(shop.want("lookup:de"), Settled(answer=refused))
+
+    assert (shop.last.status, shop.last.code) == (Status.FAILED, Code.STOREFRONT_NOT_CONFIGURED)
+    assert shop.last.problem is not None
+    assert shop.last.problem.message == "The account does not sell on storefront de: not activated"
+
+
+@pytest.mark.parametrize("code", [Code.STOREFRONT_NOT_CONFIGURED, Code.STOREFRONT_UNKNOWN, Code.VALUE_OUT_OF_BOUNDS])
+def test_a_change_that_the_edge_refuses_is_rejected_by_the_edges_code(code: Code) -> None:
+    shop = Shop(flow_of()).known(unit(7))
+    shop.event(stock=9)
+
+    shop.refuse(Refused(code=code, http_status=0, type=None, message="not this"))
+
+    assert (shop.last.status, shop.last.code) == (Status.REJECTED, code)
+    assert shop.last.problem is not None
+    assert "not this" in shop.last.problem.message
 
 
 def test_a_lost_look_up_is_wanted_again() -> None:
@@ -355,7 +411,7 @@ def test_a_unit_made_again_keeps_the_order_that_its_offer_id_had() -> None:
     shop = Shop(flow_of()).known(unit(7, offer_id="a"))
     shop.event(stock=9, at=50)
     shop.accept()
-    shop.event(stock=8, at=60)
+    shop.event(price="8.00", at=60)
     shop.gone()
     shop.found(unit(8, offer_id="a", stock=1))
     shop.accept()
