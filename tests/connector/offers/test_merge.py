@@ -346,6 +346,7 @@ def test_prices_off_suppresses_the_price_alone() -> None:
 
     assert update.body.values == {Field.STOCK: 5}
     assert shop.last.status is Status.APPLIED
+    assert shop.last.problem is None
     assert {f.field: f.status for f in shop.last.fields} == {
         "price": FieldStatus.SUPPRESSED,
         "stock": FieldStatus.APPLIED,

@@ -146,6 +146,7 @@ def test_a_lost_answer_makes_the_field_uncertain_until_an_acceptance() -> None:
     shop = Shop(flow_of()).known(unit(7))
     shop.event(stock=5)
     shop.lose()
+    assert not shop.lane.units[0].facts[Field.STOCK].certain
 
     shop.event(stock=3)
 
@@ -230,6 +231,7 @@ def test_a_look_up_sent_before_the_doubt_does_not_settle_it() -> None:
     shop.event(stock=0)
     shop.accept()
     shop.event(stock=5)
+    shop.now_us += SECOND
     shop.event(stock=9, condition="USED_GOOD")
     early = shop.want("lookup:de")
     sent_us = shop.now_us
@@ -293,6 +295,16 @@ def test_accepted_without_effect_is_tried_again_when_read_again_and_lets_nothing
     shop.event(stock=8, at=9)
     assert shop.last.status is Status.SUPERSEDED
     shop.event(stock=5, at=10, offset=1, event_id="e1")
+
+    assert shop.want("update:de").body.values == {Field.STOCK: 5}
+
+
+def test_a_field_without_effect_is_told_apart_from_one_of_the_same_event_that_took_effect() -> None:
+    shop = Shop(flow_of()).known(unit(7))
+    shop.event(price="11.00", stock=5, at=10)
+    shop.accept(shows={Field.STOCK: 4})
+
+    shop.event(price="11.00", stock=5, at=10, offset=1, event_id="e1")
 
     assert shop.want("update:de").body.values == {Field.STOCK: 5}
 
