@@ -61,7 +61,10 @@ class Process:
         return self._child is not None and self._child.poll() is None
 
     def start(self, ready: Callable[[], bool]) -> None:
-        """Start and wait until ``ready``. Raises StackUnavailable with the log's tail when the process ends first."""
+        """Start and wait until ``ready``. Raises StackUnavailable with the log's tail when the process ends first.
+
+        The process dies with the thread that started it: call this from one that lives as long as it is needed.
+        """
         with self._log.open("ab") as out:
             self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)  # noqa: S603 - our own command line
         deadline = time.monotonic() + _START_S
@@ -304,7 +307,7 @@ def _archived(archive: Path) -> tuple[str, ...]:
 
 
 def _dies_with_us() -> tuple[str, ...]:
-    """Where util-linux is there, a killed test run leaves no broker behind."""
+    """Where util-linux is there, a killed test run leaves no broker behind (PR_SET_PDEATHSIG, prctl(2))."""
     setpriv = shutil.which("setpriv")
     return (setpriv, "--pdeathsig", "KILL") if setpriv is not None else ()
 

@@ -28,6 +28,12 @@ class Connection:
         return {
             "bootstrap.servers": self.bootstrap_servers,
             "client.id": self.client_id,
+            # a broker that was away is found again within a second; the default lets the wait grow to ten
+            "reconnect.backoff.max.ms": 1_000,
+            # With the default, "rebootstrap", a client that lost all its brokers forgets them. After a broker was
+            # killed and back, send_offsets_to_transaction never returned, and a consumer read nothing more: both still
+            # hung on a broker that was being forgotten (librdkafka 2.16.0, measured).
+            "metadata.recovery.strategy": "none",
             **{name.replace("_", "."): setting for name, setting in ours.items()},
             **self.properties,
         }

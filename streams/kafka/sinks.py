@@ -17,6 +17,7 @@ fenced soon after: a second process uses the id; stop
 import time
 from collections.abc import Callable, Mapping
 from enum import Enum
+from math import inf
 from threading import Lock
 from typing import Any, Final
 
@@ -33,6 +34,8 @@ from streams.ports import Again, Done
 
 _AGAIN_S: Final = 0.05
 _QUARREL_S: Final = 30.0  # a process that was frozen twice in so short a time is rarer than a second one with its id
+
+_STUCK_S: Final = 60.0  # retriable errors for so long: a new producer looks for its brokers anew
 
 
 class _Step(Enum):
@@ -72,6 +75,7 @@ class TransactionalSink:
         self._producer: Producer | None = None
         self._admin: AdminClient | None = None
         self._renewed_s: float | None = None
+        self._stuck_since_s = inf
         self._in_hand: Emission | None = None
         self._step = _Step.PRODUCE
         self._sent_at_s = 0.0
@@ -187,6 +191,7 @@ class TransactionalSink:
             notices=emission.take_notices(),
         )
         self._in_hand, self._step, self._marks, self._handed = None, _Step.PRODUCE, {}, frozenset()
+        self._stuck_since_s = inf
         return done
 
     # ---- failures ---------------------------------------------------------------------------------------------------
@@ -194,6 +199,7 @@ class TransactionalSink:
     def _failed(self, emission: Emission, problem: KafkaError) -> Again:
         match kind_of(problem):
             case Kind.RETRIABLE:
+                self._give_up_on_a_stuck_producer()
                 return self._again(emission, _text(problem), "warning", _AGAIN_S)
             case Kind.ABORTABLE | Kind.TOO_LARGE:
                 self._step = _Step.ABORT
@@ -210,6 +216,13 @@ class TransactionalSink:
         except (Refused, KafkaException):
             return
 
+    def _give_up_on_a_stuck_producer(self) -> None:
+        now_s = self._clock()
+        self._stuck_since_s = min(now_s, self._stuck_since_s)
+        if now_s - self._stuck_since_s >= _STUCK_S:
+            self._stuck_since_s = inf
+            self._replace()
+
     def _renew(self, kind: Kind, problem: KafkaError) -> None:
         now_s = self._clock()
         if self._renewed_s is not None and now_s - self._renewed_s < _QUARREL_S:
@@ -220,7 +233,10 @@ class TransactionalSink:
             )
             raise SinkFailed(f"{why} ({_text(problem)})")
         self._renewed_s = now_s
-        if self._step is not _Step.COMMIT:
+        self._replace()
+
+    def _replace(self) -> None:
+        if self._step not in (_Step.COMMIT, _Step.RENEW, _Step.LANDED):
             self._marks = {}  # it cannot have landed
         self._step = _Step.RENEW
         self._new_producer()

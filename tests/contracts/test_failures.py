@@ -1,0 +1,398 @@
+"""What goes wrong on a real broker, and what the source and the sinks make of it: each row of failed checkpoints."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+
+from streams.errors import SourceFailed
+from streams.flow import Checkpoint, Output
+from streams.kafka.jvm import JvmStack
+from streams.kafka.sinks import TransactionalSink
+from streams.ports import Again, Done
+from tests.contracts.brokers import PATIENCE_S, Member, Real, closing, mark, until, write
+from tests.contracts.test_source_and_sink import Place, member, numbered, one_part, place
+from tests.stack import Stack
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def real(kafka: Stack) -> Real:
+    return Real(kafka)
+
+
+def sink_of(real: Real, where: Place, **more: Any) -> TransactionalSink:
+    made = real.sink(group=where.group, instance_id=where.group, **more)
+    assert isinstance(made, TransactionalSink)
+    return made
+
+
+def result(where: Place, value: bytes = b"v", key: bytes = b"k") -> Output:
+    return Output(topic=where.results, key=key, value=value, partition=0)
+
+
+class Between:
+    """A producer with another's hand on one of its calls."""
+
+    def __init__(self, producer: Producer, name: str, instead: Callable[[Callable[..., Any]], Any]) -> None:
+        self._producer = producer
+        self._name = name
+        self._instead = instead
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._producer, name)
+        return (lambda *_a, **_k: self._instead(real)) if name == self._name else real
+
+
+def spoil(sink: TransactionalSink, name: str, instead: Callable[[Callable[..., Any]], Any]) -> None:
+    producer = sink._producer
+    assert producer is not None
+    sink._producer = Between(producer, name, instead)  # type: ignore[assignment]
+
+
+def failing(code: int, *, fatal: bool = False, after: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """The call fails; ``after`` it has done its work all the same."""
+
+    def instead(real: Callable[..., Any]) -> Any:
+        if after:
+            real(10)
+        raise KafkaException(KafkaError(code, "as the test says", fatal))
+
+    return instead
+
+
+# ---- failed checkpoints ---------------------------------------------------------------------------------------------
+
+
+def test_group_metadata_of_before_a_rebalance_aborts_and_fresh_metadata_writes_once(real: Real) -> None:
+    where = place(real)
+    first, sink = member(real, where), sink_of(real, where)
+    with closing(sink, first.source):
+        sink.open()
+        until(lambda: len(first.owned) == 2, first)
+        stale = first.source.group()
+        second = member(real, where)
+        with closing(second.source):
+            until(lambda: len(first.owned) == 1 and len(second.owned) == 1, first, second)
+            checkpoint = one_part(next(iter(first.owned)), 1, result(where))
+
+            refused = sink.write(checkpoint, stale)
+            done = write(sink, checkpoint, first.source)
+
+    assert isinstance(refused, Again)
+    assert [notice.event for notice in refused.notices] == ["checkpoint_failed"]
+    assert done.written.marks == checkpoint.marks
+    assert real.visible(where.results, 0) == [result(where)]
+
+
+def test_a_retriable_error_is_the_same_call_again_on_the_same_producer(real: Real) -> None:
+    where = place(real, partitions=1)
+    reader, sink = member(real, where), sink_of(real, where)
+    with closing(sink, reader.source):
+        sink.open()
+        until(lambda: bool(reader.owned), reader)
+        before = sink._producer
+        spoil(sink, "commit_transaction", failing(KafkaError._TIMED_OUT))
+        checkpoint = one_part(reader.at(0), 1, result(where))
+        refused = sink.write(checkpoint, reader.source.group())
+        sink._producer = before
+        began: list[int] = []
+        spoil(sink, "begin_transaction", lambda real_call: began.append(1))
+
+        done = sink.write(checkpoint, reader.source.group())
+
+    assert isinstance(refused, Again)
+    assert isinstance(done, Done)
+    assert began == [], "nothing is produced again"
+    assert real.visible(where.results, 0) == [result(where)]
+
+
+def test_a_producer_that_gets_nowhere_for_a_minute_is_replaced_and_stops_nothing(real: Real) -> None:
+    where = place(real, partitions=1)
+    reader = member(real, where)
+    now_s = [0.0]
+    settings = real._sink_settings(where.group, where.group, frozenset())
+    sink = TransactionalSink(settings, clock=lambda: now_s[0])
+    with closing(sink, reader.source):
+        sink.open()
+        until(lambda: bool(reader.owned), reader)
+        stuck = sink._producer
+        spoil(sink, "send_offsets_to_transaction", failing(KafkaError._TRANSPORT))
+        checkpoint = one_part(reader.at(0), 1, result(where))
+        for _ in range(7):
+            assert isinstance(sink.write(checkpoint, reader.source.group()), Again)
+            now_s[0] += 10.0
+
+        write(sink, checkpoint, reader.source)
+
+        assert sink._producer is not stuck
+    assert real.visible(where.results, 0) == [result(where)]
+
+
+@pytest.mark.parametrize("landed", [True, False], ids=["landed", "not landed"])
+def test_a_producer_fenced_in_its_commit_asks_the_marks_whether_it_landed(real: Real, *, landed: bool) -> None:
+    where = place(real, partitions=1)
+    reader, sink = member(real, where), sink_of(real, where)
+    with closing(sink, reader.source):
+        sink.open()
+        until(lambda: bool(reader.owned), reader)
+        spoil(sink, "commit_transaction", failing(KafkaError._FENCED, fatal=True, after=landed))
+        checkpoint = one_part(reader.at(0), 1, result(where))
+
+        refused = sink.write(checkpoint, reader.source.group())
+        done = write(sink, checkpoint, reader.source)
+
+    assert isinstance(refused, Again)
+    assert done.written.marks == checkpoint.marks
+    assert real.visible(where.results, 0) == [result(where)]
+
+
+def test_what_dies_while_a_checkpoint_is_repeated_is_not_in_it(real: Real) -> None:
+    where = place(real)
+    reader, sink = member(real, where), sink_of(real, where)
+    with closing(sink, reader.source):
+        sink.open()
+        until(lambda: len(reader.owned) == 2, reader)
+        dead, alive = reader.at(0), reader.at(1)
+        untouched = sink._producer
+        spoil(sink, "send_offsets_to_transaction", failing(KafkaError._TIMED_OUT))
+        outputs = {dead: (result(where, b"dead"),), alive: (result(where, b"alive"),)}
+        checkpoint = Checkpoint(serial=1, outputs=outputs, marks={dead: mark(1), alive: mark(1)})
+        refused = sink.write(checkpoint, reader.source.group())
+        sink._producer = untouched
+        sink.drop(frozenset({dead}))
+
+        done = write(sink, checkpoint, reader.source)
+
+    assert isinstance(refused, Again)
+    assert set(done.written.marks) == {alive}
+    assert [output.value for output in real.visible(where.results, 0)] == [b"alive"]
+
+
+def test_a_producing_that_was_interrupted_is_aborted_and_never_half_committed(real: Real) -> None:
+    where = place(real, partitions=1)
+    reader, sink = member(real, where), sink_of(real, where)
+    with closing(sink, reader.source):
+        sink.open()
+        until(lambda: bool(reader.owned), reader)
+        untouched = sink._producer
+        assert untouched is not None
+        handed: list[int] = []
+        produce = untouched.produce
+
+        class Tired:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(untouched, name)
+
+            def produce(self, *arguments: Any, **named: Any) -> None:
+                handed.append(1)
+                if len(handed) > 2:
+                    raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+                produce(*arguments, **named)
+
+        sink._producer = Tired()  # type: ignore[assignment]
+        outputs = tuple(result(where, str(n).encode()) for n in range(4))
+        checkpoint = one_part(reader.at(0), 1, *outputs)
+        refused = sink.write(checkpoint, reader.source.group())
+        sink._producer = untouched
+
+        write(sink, checkpoint, reader.source)
+
+    assert isinstance(refused, Again)
+    assert real.visible(where.results, 0) == list(outputs)
+
+
+@pytest.mark.parametrize("side", ["client", "broker"])
+def test_a_lane_that_is_too_large_stops_its_partition_and_the_others_are_written(real: Real, side: str) -> None:
+    where = place(real)
+    small = real._stack.create_topic("small", 2, {"max.message.bytes": "2000"})
+    size = 1_500_000 if side == "client" else 4_000
+    reader, sink = member(real, where), sink_of(real, where)
+    with closing(sink, reader.source):
+        sink.open()
+        until(lambda: len(reader.owned) == 2, reader)
+        bad, good = reader.at(0), reader.at(1)
+        large = Output(topic=small, key=b"lane", value=os.urandom(size), partition=0)
+        outputs = {bad: (result(where, b"bad"), large), good: (result(where, b"good"),)}
+        checkpoint = Checkpoint(serial=1, outputs=outputs, marks={bad: mark(1), good: mark(1)})
+
+        done = write(sink, checkpoint, reader.source)
+
+    assert [broken.at for broken in done.broken] == [bad]
+    assert "too large" in done.broken[0].reason
+    assert set(done.written.marks) == {good}
+    assert [output.value for output in real.visible(where.results, 0)] == [b"good"]
+    assert real.committed(where.group, where.inputs, 0) is None
+
+
+@pytest.mark.parametrize("side", ["client", "broker"])
+def test_a_logged_call_that_is_too_large_goes_out_as_its_digest(real: Real, side: str) -> None:
+    where = place(real, partitions=1)
+    calls = real._stack.create_topic("calls", 1, {"max.message.bytes": "2000"})
+    size = 1_500_000 if side == "client" else 4_000
+    reader, sink = member(real, where), sink_of(real, where, replaceable=frozenset({calls}))
+    with closing(sink, reader.source):
+        sink.open()
+        until(lambda: bool(reader.owned), reader)
+        large = Output(topic=calls, key=b"main", value=os.urandom(size), partition=0)
+
+        done = write(sink, one_part(reader.at(0), 1, large, result(where)), reader.source)
+
+    assert done.broken == ()
+    assert real.visible(where.results, 0) == [result(where)]
+    shown = real.visible(calls, 0)[0]
+    assert shown.value is None
+    assert dict(shown.headers)["value.length"] == str(len(large.value or b"")).encode()
+
+
+# ---- transactions of others -----------------------------------------------------------------------------------------
+
+
+def test_what_is_not_committed_is_not_read_and_what_is_aborted_is_passed(real: Real) -> None:
+    where = place(real, partitions=1)
+    upstream = Producer(real._client(**{"transactional.id": where.group, "retry.backoff.ms": 5}))
+    upstream.init_transactions(PATIENCE_S)
+    real.append(numbered(where.inputs, 0, 0, 3))
+    upstream.begin_transaction()
+    for number in range(5):
+        upstream.produce(where.inputs, value=f"aborted {number}", partition=0)
+    assert upstream.flush(10) == 0
+    reader = member(real, where)
+    with closing(reader.source):
+        until(lambda: len(reader.records) >= 3, reader)
+        assert reader.owned[reader.at(0)].end == 3, "the last stable offset, not the end of the log"
+
+        upstream.abort_transaction(PATIENCE_S)
+        until(lambda: set(reader.positions.values()) == {9} == set(reader.ends.values()), reader)
+
+        assert len(reader.records) == 3
+
+
+def test_a_restore_waits_for_the_end_of_the_predecessors_transaction(real: Real) -> None:
+    where = place(real, partitions=1)
+    first = member(real, where)
+    frozen = Producer(real._client(**{"transactional.id": where.group, "retry.backoff.ms": 5}))
+    frozen.init_transactions(PATIENCE_S)
+    until(lambda: bool(first.owned), first)
+    frozen.begin_transaction()
+    frozen.produce(where.states, key=b"lane", value=b"never committed", partition=0)
+    frozen.send_offsets_to_transaction([TopicPartition(where.inputs, 0, 7)], first.source.group(), PATIENCE_S)
+    first.source.close()
+
+    second, sink = member(real, where), sink_of(real, where)
+    with closing(sink, second.source):
+        until(lambda: any(notice.event == "restore_waits" for notice in second.notices), second)
+        assert second.owned == {}
+
+        sink.open()  # the successor has the same id: its first act ends the open transaction
+        until(lambda: bool(second.owned), second)
+
+        owned = second.owned[second.at(0)]
+        assert (owned.mark, owned.start, owned.state) == (None, 0, {})
+
+
+def test_a_lane_that_was_aborted_is_not_restored_and_the_one_before_it_is(real: Real) -> None:
+    where = place(real, partitions=1)
+    real.append([Output(topic=where.states, key=b"lane", value=b"old", partition=0)])
+    writer = Producer(real._client(**{"transactional.id": where.group, "retry.backoff.ms": 5}))
+    writer.init_transactions(PATIENCE_S)
+    writer.begin_transaction()
+    writer.produce(where.states, key=b"lane", value=b"aborted", partition=0)
+    assert writer.flush(10) == 0
+    writer.abort_transaction(PATIENCE_S)
+    reader = member(real, where)
+
+    with closing(reader.source):
+        until(lambda: bool(reader.owned), reader)
+
+        assert {key: stored.value for key, stored in reader.owned[reader.at(0)].state.items()} == {"lane": b"old"}
+
+
+# ---- topics that are not as they must be ----------------------------------------------------------------------------
+
+
+def test_a_missing_state_topic_stops_the_source_and_is_named(real: Real) -> None:
+    where = place(real, partitions=1)
+    reader = Member(source=real.source(group=where.group, topics={where.inputs: "no-such-topic"}))
+
+    with closing(reader.source), pytest.raises(SourceFailed, match="no-such-topic"):
+        until(lambda: bool(reader.owned), reader)
+
+
+def test_a_state_topic_with_too_few_partitions_stops_the_source_and_says_the_remedy(real: Real) -> None:
+    where = place(real, partitions=2)
+    narrow = real.create_topic("narrow", 1)
+    reader = Member(source=real.source(group=where.group, topics={where.inputs: narrow}))
+
+    with closing(reader.source), pytest.raises(SourceFailed, match="give both the same number"):
+        until(lambda: bool(reader.owned), reader)
+
+
+# ---- the broker goes away -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(own_kafka: JvmStack) -> Real:
+    return Real(Stack(origin="its own", bootstrap_servers=own_kafka.bootstrap_servers, registry_url=""))
+
+
+def bring_back(stack: JvmStack, over: threading.Event) -> None:
+    """After three seconds, from a thread that stays: the broker dies with the thread that started it."""
+    time.sleep(3.0)
+    stack.broker.restart()
+    over.wait()
+
+
+def test_a_broker_that_is_killed_for_three_seconds_costs_time_and_nothing_else(own: Real, own_kafka: JvmStack) -> None:
+    own.session_s = 15.0
+    where = place(own, partitions=1)
+    own.append(numbered(where.inputs, 0, 0, 10))
+    reader, sink = member(own, where), sink_of(own, where)
+    with closing(sink, reader.source):
+        sink.open()
+        until(lambda: len(reader.records) >= 10, reader)
+        write(sink, one_part(reader.at(0), 1, result(where, b"before")), reader.source)
+
+        own_kafka.broker.kill()
+        over = threading.Event()
+        threading.Thread(target=bring_back, args=(own_kafka, over), daemon=True).start()
+        checkpoint = one_part(reader.at(0), 2, result(where, b"during"), serial=2)
+        until(lambda: isinstance(sink.write(checkpoint, reader.source.group()), Done), reader)
+        own.append(numbered(where.inputs, 0, 10, 5))
+        until(lambda: len(reader.records) >= 15, reader)
+
+        assert [output.value for output in own.visible(where.results, 0)] == [b"before", b"during"]
+        assert own.committed(where.group, where.inputs, 0) == (2, mark(2, serial=2))
+        assert reader.values() == [str(n).encode() for n in range(15)]
+        assert reader.revoked == [], "a session of 15 s outlives it"
+        assert any(notice.event == "broker_error" for notice in reader.notices)
+        over.set()
+
+
+def test_a_broker_that_is_frozen_past_the_session_costs_the_assignment_and_says_so(
+    own: Real, own_kafka: JvmStack
+) -> None:
+    own.session_s = 3.0
+    where = place(own, partitions=1)
+    own.append(numbered(where.inputs, 0, 0, 10))
+    reader = member(own, where)
+    with closing(reader.source):
+        until(lambda: len(reader.records) >= 10, reader)
+        before = reader.at(0)
+
+        own_kafka.broker.freeze()
+        frozen_until_s = time.monotonic() + 5.0
+        while time.monotonic() < frozen_until_s:
+            reader.poll()
+        own_kafka.broker.thaw()
+        until(lambda: bool(reader.revoked) and bool(reader.owned), reader)
+
+        assert [(revoked.parts, revoked.lost) for revoked in reader.revoked] == [((before,), True)]
+        assert reader.at(0).epoch > before.epoch
+        assert reader.source.commit({before: mark(10)}, 1) is not None, "marks of the old assignment are left out"
+        assert own.committed(where.group, where.inputs, 0) is None
