@@ -322,12 +322,13 @@ class Mark:
 class Owned:
     """A newly assigned partition with its restored state, ready to be read."""
 
-    mark: Mark | None  # None = never committed by us
-    start: int  # position to read from: the mark's, or where the configuration says
+    mark: Mark | None  # None = the position, if there is one, was not committed by us
+    start: int  # position to read from: the committed one, or where the configuration says
     end: int  # last stable offset, read at or after the assignment
     state_topic_id: str
     partitions: int  # of the input topic, as seen now
     state: Mapping[str, Stored] = field(default_factory=dict)
+    committed: bool = False  # the group had a position here, with a mark or without (set by Kafka's own tools)
 
 
 # ---- what the engine hears ------------------------------------------------------------------------------------------

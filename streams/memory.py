@@ -371,9 +371,11 @@ class MemorySource:
             else:
                 lanes[key] = stored_of(record.value, record.headers)
         log = inputs.logs[at.partition]
-        position, mark = self._broker.committed(self._group, at.topic, at.partition) or (self._first(log), None)
+        found = self._broker.committed(self._group, at.topic, at.partition)
+        position, mark = found or (self._first(log), None)
         return Owned(
             mark=mark,
+            committed=found is not None,
             start=position,
             end=log.end,
             state_topic_id=states.id,

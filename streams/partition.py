@@ -82,9 +82,11 @@ class Partition:
         self._final: int | None = None  # serial of the mark that hands over
         self._final_durable = False
         found = owned.mark
-        self._found_drained = found is None or found.drained
-        self._reach = owned.start if found is None else found.position + found.read_ahead
-        self._target = owned.end if found is None else min(owned.end, self._reach)
+        # a position without a mark was set by a tool, perhaps right after an owner was killed: only where nothing was
+        # ever committed did nobody send, for our own mark is durable before that
+        self._found_drained = found.drained if found is not None else not owned.committed
+        self._reach = owned.end if found is None else found.position + found.read_ahead
+        self._target = min(owned.end, self._reach)
         undrained_s = policy.lease_s + policy.call_deadline_s + policy.grace_s
         self._waits_until_s = now_s + (policy.drained_wait_s if self._found_drained else undrained_s)
 

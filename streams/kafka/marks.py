@@ -2,7 +2,8 @@
 
 The broker takes at most 4,095 characters (``offset.metadata.max.bytes``, 4,096 less one); more loses the whole
 transaction. Metadata that is not ours, or none, is no mark: Kafka's own tools drop it when they move a position. Such a
-position is kept and its partition opens as one without a known predecessor, which is the safe reading.
+position is kept, and its partition opens as after a crash, with all of its log read first: nothing is known of who had
+it before.
 """
 
 import json

@@ -59,6 +59,7 @@ class _Reading:
 
     at: Assignment
     mark: Mark | None
+    committed: bool
     start: int
     end: int
     state_topic_id: str
@@ -83,6 +84,7 @@ class _Reading:
     def owned(self) -> Owned:
         return Owned(
             mark=self.mark,
+            committed=self.committed,
             start=self.start,
             end=self.end,
             state_topic_id=self.state_topic_id,
@@ -172,6 +174,7 @@ class Restorer:
             self._reading[state_part] = _Reading(
                 at=at,
                 mark=marks.decode(position, metadata),
+                committed=part in committed,
                 start=position,
                 end=ends[part],
                 state_topic_id=topics[state_part[0]].id,

@@ -195,6 +195,7 @@ def test_a_successor_finds_mark_state_and_position(broker: Broker) -> None:
         assert second.owned[second.at(1)].state == {"lane": stored}
         assert second.owned[second.at(0)].state == {}
         assert second.owned[second.at(0)].mark is None
+        assert [second.owned[second.at(n)].committed for n in (0, 1)] == [False, True]
         assert second.values(1) == [str(n).encode() for n in range(4, 10)]
 
 
@@ -241,6 +242,7 @@ def test_a_position_that_was_reset_by_a_tool_is_kept_and_has_no_mark(broker: Bro
 
         assert reader.owned[reader.at(0)].mark is None
         assert reader.owned[reader.at(0)].start == 3
+        assert reader.owned[reader.at(0)].committed
 
 
 @pytest.mark.needs("topic-administration")

@@ -275,6 +275,7 @@ class Member:
             end = start
         return Owned(
             mark=mark,
+            committed=mark is not None,
             start=start,
             end=end,
             state_topic_id=STATE_TOPIC_ID,

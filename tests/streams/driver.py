@@ -127,10 +127,12 @@ class Driver:
         state: dict[str, Stored] | None = None,
         partitions: int = 1,
         state_topic_id: str = "state-1",
+        committed: int | None = None,
     ) -> Assignment:
+        """``committed``: a position without a mark."""
         self.epochs += 1
         at = Assignment(topic=topic, partition=partition, epoch=self.epochs)
-        start = mark.position if mark else 0
+        start = mark.position if mark else committed or 0
         self.next_offset = max(self.next_offset, start)
         owned = Owned(
             mark=mark,
@@ -139,6 +141,7 @@ class Driver:
             state_topic_id=state_topic_id,
             partitions=partitions,
             state=state or {},
+            committed=mark is not None or committed is not None,
         )
         self.feed(Assigned(parts={at: owned}))
         return at

@@ -69,6 +69,31 @@ def test_the_wait_is_short_after_a_drained_owner_and_covers_its_calls_after_a_cr
     assert len(driver.calls) == 1
 
 
+def test_a_position_that_a_tool_has_set_waits_as_after_a_crash() -> None:
+    driver = Driver()
+    at = driver.assign(committed=0)
+    driver.event(at)
+
+    driver.run(10.99, answer=None)
+    assert driver.calls == []
+
+    driver.run(0.05, answer=None)
+    assert len(driver.calls) == 1
+
+
+def test_without_a_mark_the_next_owner_too_must_read_to_the_end_that_the_first_one_found() -> None:
+    first = Driver(policy=Policy(read_ahead=10))
+    at = first.assign(committed=0, end=1_000)
+    for _ in range(8):
+        first.event(at)
+    first.revoke(at)
+    first.run(0.1)
+
+    handed = first.marks[at]
+    assert handed.drained is False
+    assert handed.position + handed.read_ahead == 1_000
+
+
 def test_the_own_mark_goes_out_at_once_undrained_and_must_be_durable_first() -> None:
     driver = Driver(auto=False)
     at = driver.assign()
