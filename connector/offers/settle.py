@@ -252,7 +252,9 @@ class Desk:
     ) -> None:
         entry = row.entry
         rank = _rank(field, value, known, entry)
-        if field is Field.STOCK and self._waits_for_links(unit, rank, row.since_us):
+        if field is Field.STOCK and (
+            self._waits_for_links(unit, rank, row.since_us) or self._newer_may_be_linked(entry, unit)
+        ):
             return
         if not self._terms.policy.dry_run:
             self._sends.append(Send(entry, row.since_us, field, value, unit, rank))
@@ -279,6 +281,20 @@ class Desk:
             return False
         self._wake(patience_us)
         return True
+
+    def _newer_may_be_linked(self, entry: Entry, unit: KnownUnit) -> bool:
+        """A newer stock of the account waits for its first look-up, which may show that both are one stock.
+
+        That needs no end: the look-up is wanted by the newer one, and ends it when it fails. To go first would be to go
+        back, if the newer one was written by an owner before whose look-up did not become durable.
+        """
+        return unit.offer_id is not None and any(
+            target.account == unit.account
+            and row.entry.order > entry.order
+            and any(asked.field is Field.STOCK for asked in row.open)
+            and not looked(self._lane, target.account, target.storefront)
+            for row, target, _ in self._unproven
+        )
 
     def _look_failed(self, account: str, storefront: str) -> bool:
         return any(

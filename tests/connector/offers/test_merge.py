@@ -259,6 +259,42 @@ def test_a_slow_look_up_of_links_stops_blocking_and_is_joined_when_it_is_learned
     assert shop.last.status is Status.SUPERSEDED
 
 
+def test_stock_waits_as_long_as_it_takes_while_a_newer_stock_may_be_of_a_linked_unit() -> None:
+    shop = Shop(flow_of(DE, AT)).known(DE_A)
+    shop.event(stock=0, at=10)
+    # the owner before may have looked up, found the link and written this one, and nothing of it was durable
+    newer = shop.event(stock=5, at=20, target_id="shop-at")
+
+    shop.pass_s(60)
+
+    assert shop.kinds == ["lookup:at"]
+    shop.found(AT_A, storefront="at")
+    assert shop.statuses == ["SUPERSEDED"]
+    assert shop.last.fields[0].superseded_by == newer
+    assert shop.want("update:at").body.values == {Field.STOCK: 5}
+
+
+def test_stock_does_not_wait_for_an_older_stock_of_a_unit_that_may_be_linked() -> None:
+    shop = Shop(flow_of(DE, AT)).known(DE_A)
+    shop.event(stock=0, at=20)
+    shop.event(stock=5, at=10, target_id="shop-at")
+
+    shop.pass_s(5)
+
+    assert shop.kinds == ["lookup:at", "update:de"]
+
+
+def test_stock_does_not_wait_for_a_newer_stock_whose_look_up_was_given_up() -> None:
+    shop = Shop(flow_of(DE, AT)).known(DE_A)
+    shop.event(stock=0, at=10)
+    shop.event(stock=5, at=20, target_id="shop-at")
+
+    shop.give_up("lookup:at")
+
+    assert shop.statuses == ["FAILED"]
+    assert shop.kinds == ["update:de"]
+
+
 def test_units_without_an_offer_id_are_not_linked() -> None:
     shop = Shop(flow_of(DE, AT)).known(unit(7))
     shop.event(stock=9, at=10)
