@@ -50,6 +50,10 @@ class Flights:
         """Oldest first."""
         return iter(self._flights.values())
 
+    def __len__(self) -> int:
+        """Calls under way."""
+        return len(self._flights)
+
     def held(self, at: Assignment) -> int:
         """Items of this assignment that may still have an effect outside."""
         return self._held[at]

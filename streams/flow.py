@@ -297,6 +297,7 @@ class Answer:
     slow_down: bool = False  # 429: halve the pace
     close_account_s: float | None = None  # nothing but a probe for that long (Retry-After, 401)
     closed_because: str = ""
+    reserve_until_s: float | None = None  # monotonic: what is left of a quota is for the most harmful, until then
     failed: bool = False  # for reasons that are not the items' own: counts toward an outage
     stop: str | None = None  # the process must stop, and why
 
@@ -493,6 +494,8 @@ class Policy:
     checkpoint_min_s: float = 0.05
     max_outputs: int = 20_000  # outputs and changed lanes kept back before intake pauses
     max_awake: int = 50_000  # lanes awake before intake pauses
+    max_calls: int = 64  # under way at once, each in a worker of its own: none waits behind another and leaves late
+    urgent_calls: int = 4  # of these, for the most harmful alone
     retry_budget: int = 8  # answered attempts of one item
     retry_base_s: float = 0.5
     retry_cap_s: float = 30.0
@@ -507,6 +510,8 @@ class Policy:
             )
         if self.read_ahead < 1:
             raise ValueError(f"read_ahead must be at least 1, got {self.read_ahead}")
+        if not 0 <= self.urgent_calls < self.max_calls:
+            raise ValueError(f"urgent_calls must be in [0, {self.max_calls}), got {self.urgent_calls}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,12 +60,21 @@ class Sending:
             return
         self._wants.advance(now.mono_s)
         for name, valve in self.valves.items():
-            while valve.ready_at(now.mono_s) <= now.mono_s:
+            while not self._full and valve.ready_at(now.mono_s) <= now.mono_s:
                 self._wake(name, now.mono_s, wake)
-                taken = self._wants.take(name, now.mono_s)
+                taken = self._wants.take(name, now.mono_s, urgent=self._only_urgent(valve, now.mono_s))
                 if not taken:
                     break
                 yield self._call(name, valve, taken, now.mono_s, lease_until_s)
+
+    @property
+    def _full(self) -> bool:
+        return len(self.flights) >= self._policy.max_calls
+
+    def _only_urgent(self, valve: Valve, now_s: float) -> bool:
+        """The last workers and the last of a quota are for the most harmful."""
+        few_left = len(self.flights) >= self._policy.max_calls - self._policy.urgent_calls
+        return few_left or valve.reserved_until_s > now_s
 
     def _wake(self, name: str, now_s: float, wake: Callable[[Rest], None]) -> None:
         for _ in range(self._wants.accounts[name].near):
@@ -106,6 +115,7 @@ class Sending:
             failed=answer.failed,
             close_s=answer.close_account_s,
             because=answer.closed_because,
+            reserve_until_s=answer.reserve_until_s,
             left=answer.sent_s is not None,
         )
         is_open = was_open and valve.is_open(now.mono_s)
@@ -145,10 +155,17 @@ class Sending:
 
     def next_s(self, now_s: float, lease_until_s: float) -> float:
         """When something may leave, as far as it is known now."""
-        if now_s >= lease_until_s:
+        if now_s >= lease_until_s or self._full:
             return inf
-        moments = (max(self._wants.next_s(name, now_s), valve.ready_at(now_s)) for name, valve in self.valves.items())
+        moments = (self._next_s(name, valve, now_s) for name, valve in self.valves.items())
         return min(min(moments, default=inf), self._wants.next_delay_s())
+
+    def _next_s(self, name: str, valve: Valve, now_s: float) -> float:
+        urgent = self._only_urgent(valve, now_s)
+        wanted_s = self._wants.next_s(name, now_s, urgent=urgent)
+        if valve.reserved_until_s > now_s:
+            wanted_s = min(wanted_s, valve.reserved_until_s)
+        return max(wanted_s, valve.ready_at(now_s))
 
 
 def _answered(sent: Sent, reply: Settled | Lost | GaveUp, answer: Answer) -> Answered:

@@ -15,6 +15,11 @@ def harm(rank: int, since_us: int, age_step_us: int) -> Harm:
     return (0, since_us) if rank <= 0 else (1, since_us + rank * age_step_us)
 
 
+def is_urgent(worth: Harm) -> bool:
+    """Of the first rank."""
+    return worth[0] == 0
+
+
 class Tally:
     """How many wait by rank, and how old the oldest is, to within ``BUCKET_US``."""
 

@@ -65,6 +65,7 @@ class Valve:
         self._probe_wait_s = PROBE_WAIT_S
         self._probe: str | None = None
         self._opened_at_s = -inf
+        self.reserved_until_s = -inf  # what is left of a quota is for the most harmful, until then
         # what left
         self._in_flight: dict[str, _Taken] = {}
         self._held_until_s: deque[float] = deque()  # strict: slots of answered calls, by their end
@@ -109,6 +110,8 @@ class Valve:
             return f"closed for {wait_s:.1f} s: {self._because}" if wait_s > 0 else f"to be probed: {self._because}"
         if self._share == 0:
             return "no share"
+        if self.reserved_until_s > now_s:
+            return f"what is left of the quota is for the most harmful for {self.reserved_until_s - now_s:.1f} s"
         if self._pace.strict and self._slots() == 0:
             return f"share of {self._ceiling():.2f}/s is under one call a second, too small for strict"
         if self._free_at(now_s) > now_s:
@@ -150,13 +153,14 @@ class Valve:
         failed: bool,
         close_s: float | None,
         because: str,
+        reserve_until_s: float | None = None,
         left: bool = True,
     ) -> None:
         """What became of a call; every call that was taken is answered once, at its deadline at the latest.
 
         ``slow_down``: 429. ``failed``: for reasons that are not the items' own. ``close_s``: Retry-After or 401, in
-        seconds from now, clamped. ``left`` False: it never reached the marketplace. Raises ``ValueError`` for a call
-        that was not taken.
+        seconds from now, clamped. ``reserve_until_s``: a moment, clamped; it refuses nothing. ``left`` False: it never
+        reached the marketplace. Raises ``ValueError`` for a call that was not taken.
         """
         taken = self._in_flight.pop(call_id, None)
         if taken is None:
@@ -165,6 +169,8 @@ class Valve:
             self._held_until_s.append(now_s + WINDOW_S)
         if slow_down:
             self._halve(now_s)
+        if reserve_until_s is not None:
+            self.reserved_until_s = min(reserve_until_s, now_s + CLOSE_AT_MOST_S)
         for_s = _clamped(close_s)
         if taken.probe:
             refused = slow_down or failed or for_s > 0

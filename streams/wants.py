@@ -16,7 +16,7 @@ from math import inf
 from streams.flow import Assignment, Pace, Policy, Retry, Want
 from streams.lane import Lane, Pending, Rest, Where
 from streams.queues import Account, Queue
-from streams.sleepers import harm
+from streams.sleepers import harm, is_urgent
 from streams.tries import History
 
 
@@ -261,12 +261,16 @@ class Wants:
                 self._leave(pending)
                 self._enter(pending, now_s)
 
-    def next_s(self, name: str, now_s: float) -> float:
-        """When this account has something for a token: now, when a wait for company ends, or never."""
+    def next_s(self, name: str, now_s: float, *, urgent: bool = False) -> float:
+        """When this account has something for a token: now, when a wait for company ends, or never.
+
+        ``urgent``: only what is most harmful counts.
+        """
         account = self.accounts[name]
-        if account.sleepers.top(now_s) is not None:
+        top = account.sleepers.top(now_s)
+        if top is not None and (is_urgent(top[0]) or not urgent):
             return now_s
-        queues = (queue for queue in account.queues.values() if self._top(queue) is not None)
+        queues = (queue for queue in account.queues.values() if self._may_go(queue, urgent=urgent))
         moments = (max(now_s, queue.lingers_until_s(account.linger_s)) for queue in queues)
         return min(min(moments, default=inf), account.sleepers.next_s())
 
@@ -276,9 +280,12 @@ class Wants:
             heappop(self._delays)
         return self._delays[0][0] if self._delays else inf
 
-    def take(self, name: str, now_s: float) -> list[Pending]:
-        """One call's worth: the most harmful ready want and its company. They hold slots and keys from now on."""
-        queue = self._most_harmful(self.accounts[name], now_s)
+    def take(self, name: str, now_s: float, *, urgent: bool = False) -> list[Pending]:
+        """One call's worth: the most harmful ready want and its company. They hold slots and keys from now on.
+
+        ``urgent``: nothing, unless that want is of the first rank.
+        """
+        queue = self._most_harmful(self.accounts[name], now_s, urgent=urgent)
         taken: list[Pending] = []
         while queue is not None and len(taken) < queue.limit:
             pending = self._top(queue)
@@ -291,14 +298,17 @@ class Wants:
             taken.append(pending)
         return taken
 
-    def _most_harmful(self, account: Account, now_s: float) -> Queue | None:
+    def _most_harmful(self, account: Account, now_s: float, *, urgent: bool) -> Queue | None:
         best: Queue | None = None
         for queue in account.queues.values():
-            if self._top(queue) is None or queue.lingers_until_s(account.linger_s) > now_s:
+            if not self._may_go(queue, urgent=urgent) or queue.lingers_until_s(account.linger_s) > now_s:
                 continue
             if best is None or queue.heap[0][:2] < best.heap[0][:2]:
                 best = queue
         return best
+
+    def _may_go(self, queue: Queue, *, urgent: bool) -> bool:
+        return self._top(queue) is not None and (is_urgent(queue.heap[0][0]) or not urgent)
 
     # ---- answers ----------------------------------------------------------------------------------------------------
 

@@ -412,3 +412,73 @@ def test_an_account_that_nobody_configured_is_a_bug_and_says_its_name() -> None:
     at = driver.opened()
     with pytest.raises(ValueError, match="nobody"):
         driver.event(at, account="nobody")
+
+
+def many(driver: Driver, n: int, **event: object) -> None:
+    at = next(iter(driver.marks))
+    driver.arrive(*[driver.record(at, f"room-{i}", **event) for i in range(n)])  # type: ignore[arg-type]
+
+
+def test_no_more_calls_are_under_way_than_there_are_workers_and_none_is_made_up_for() -> None:
+    flow, policy = Thermostats(limits={"set": 1}), Policy(max_calls=5, urgent_calls=0)
+    driver = Driver(flow=flow, policy=policy)
+    driver.opened()
+    many(driver, 20)
+    driver.run(2, answer=None)
+    assert len(driver.calls) == 5
+    assert driver.engine.wake_at_s() > driver.now.mono_s + 0.1, "it does not spin while it waits for a worker"
+
+    for call in tuple(driver.calls):
+        driver.answer(call, OK)
+    assert len(driver.calls) <= 2, "slots that were missed are not caught up"
+    driver.run(0.1, answer=None)
+    assert len(driver.calls) == 5
+
+
+def test_the_last_workers_are_for_the_most_harmful() -> None:
+    flow, policy = Thermostats(limits={"set": 1}), Policy(max_calls=5, urgent_calls=2)
+    driver = Driver(flow=flow, policy=policy)
+    at = driver.opened()
+    many(driver, 20)
+    driver.run(1, answer=None)
+    assert len(driver.calls) == 3
+    assert driver.engine.wake_at_s() > driver.now.mono_s + 0.1
+
+    for room in ("x", "y", "z"):
+        driver.event(at, room, rank=0)
+    driver.run(1, answer=None)
+
+    assert [rooms(call) for call in driver.calls[3:]] == [["x"], ["y"]]
+
+
+def test_what_is_left_of_a_quota_is_for_the_most_harmful_until_it_is_given_anew() -> None:
+    driver = Driver(flow=Thermostats(limits={"set": 1}))
+    at = driver.opened()
+    driver.event(at, "first")
+    driver.answer(driver.calls[0], OK, reserve_until_s=driver.now.mono_s + 3.0)
+    driver.event(at, "later", rank=3)
+    driver.event(at, "worst", rank=0)
+    driver.run(2.9, answer=None)
+    assert [rooms(call) for call in driver.calls] == [["worst"]]
+    assert "most harmful" in driver.engine.snapshot(driver.now).accounts["main"].valve
+
+    driver.run(0.2, answer=None)
+    assert [rooms(call) for call in driver.calls] == [["worst"], ["later"]]
+
+
+def test_a_reserve_of_absurd_length_ends() -> None:
+    driver = Driver()
+    at = driver.opened()
+    driver.event(at, "first")
+    driver.answer(driver.calls[0], OK, reserve_until_s=1e12)
+    driver.event(at, "later", rank=3)
+
+    driver.run(301)
+
+    assert [status for _, status in driver.results] == ["APPLIED", "APPLIED"]
+
+
+@pytest.mark.parametrize("urgent", [-1, 4])
+def test_workers_for_the_most_harmful_alone_are_fewer_than_all(urgent: int) -> None:
+    with pytest.raises(ValueError, match="urgent_calls"):
+        Policy(max_calls=4, urgent_calls=urgent)
