@@ -63,19 +63,17 @@ class Stand:
         *,
         start: Mapping[int, int] | None = None,
         single: bool = False,
-        profile: Path | None = None,
         **account: Any,
     ) -> Iterator[list[Process]]:
         """``connector run``, that many times in one group, ready to send; ended at the end.
 
         ``start``: the positions to begin from, else the input's end, because what is there belongs to another
-        measurement. ``account`` are keys of its configuration section. ``profile``: where cProfile leaves what the
-        first did.
+        measurement. ``account`` are keys of its configuration section.
         """
         self._set_positions(start or self.input_ends())
         self.deployment.account = account
         self.deployment.settings = f'[offers]\nmode = "{"single" if single else "batch"}"\n'
-        running = [self._connector(number, profile if number == 0 else None) for number in range(count)]
+        running = [self._connector(number) for number in range(count)]
         try:
             wait_for("the partitions", lambda: all_owned(running), 60)
             yield running
@@ -83,16 +81,16 @@ class Stand:
             for process in running:
                 process.stop()
 
-    def _connector(self, number: int, profile: Path | None) -> Process:
+    def _connector(self, number: int) -> Process:
         config = self.deployment.config(f"instance-{number}")
-        profiled = [] if profile is None else ["cProfile", "-o", str(profile), "-m"]
-        return self.process(f"connector-{number}", [*profiled, "connector", "run", "--config", str(config)])
+        return self.process(f"connector-{number}", ["connector", "run", "--config", str(config)])
 
     def _set_positions(self, positions: Mapping[int, int]) -> None:
         """Of the group, which must be empty."""
         parts = [TopicPartition(self.input, partition, offset) for partition, offset in positions.items()]
         asked = ConsumerGroupTopicPartitions(f"{self.deployment.prefix}.connector", parts)
-        for future in self.deployment.kafka.admin().alter_consumer_group_offsets([asked]).values():
+        admin = self.deployment.kafka.admin()  # kept until the answer is there
+        for future in admin.alter_consumer_group_offsets([asked]).values():
             assert all(part.error is None for part in future.result().topic_partitions), future.result()
 
     def process(self, name: str, arguments: Sequence[str]) -> Process:
@@ -112,7 +110,8 @@ class Stand:
     def input_ends(self) -> dict[int, int]:
         """The next offset of each partition of the input."""
         parts = {TopicPartition(self.input, number): LATEST for number in range(PARTITIONS)}
-        found = self.deployment.kafka.admin().list_offsets(parts)
+        admin = self.deployment.kafka.admin()  # kept until the answer is there
+        found = admin.list_offsets(parts)
         return {part.partition: future.result().offset for part, future in found.items()}
 
     def result_times_s(self, topic: str | None = None) -> list[float]:

@@ -4,14 +4,12 @@ Events are produced at once into a running group; the rate is their number over 
 the last result handed to a producer. Broker, simulator and connectors share the machine.
 """
 
-import io
-import pstats
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from benchmarks import bare_loop
+from benchmarks.inprocess import profiled
 from benchmarks.load import Event
 from benchmarks.report import Goal, Section, at_least
 from benchmarks.stand import API_LIMIT, PARTITIONS, UNLIMITED, Stand, all_owned, until
@@ -19,7 +17,6 @@ from tests.faults.deployment import Process
 
 GOAL_SHARE = 0.5
 ONE_ACCOUNT = 111 * 150
-_TOP = 28
 
 
 def measure(stand: Stand, count: int, timeout_s: float) -> Section:
@@ -38,7 +35,7 @@ def measure(stand: Stand, count: int, timeout_s: float) -> Section:
         if processes == 1:
             replayed = _replayed(stand, count, timeout_s)
             rows.append(("replayed from reset offsets, 1", f"{replayed:,.0f}", f"{replayed / bare:.2f}", ""))
-    profile = "" if all(goal.met for goal in goals) else _profile(stand, count, timeout_s)
+    profile = "" if all(goal.met for goal in goals) else profiled(count)
     stand.limit(API_LIMIT)
     return Section(
         title="Offers a second with the limit lifted",
@@ -129,23 +126,3 @@ def _results(stand: Stand, topic: str | None, before: int, count: int, timeout_s
     done: Callable[[], bool] = lambda: len(stand.result_times_s(topic)) >= before + count  # noqa: E731
     until(f"{count} results", done, timeout_s)
     return stand.result_times_s(topic)[before:]
-
-
-# ---- why ------------------------------------------------------------------------------------------------------------
-
-
-def _profile(stand: Stand, count: int, timeout_s: float) -> str:
-    """One more run of one process under cProfile, which slows it down: shares are what can be read from it."""
-    path = stand.deployment.folder / "profile"
-    with stand.connectors(requests_per_second=UNLIMITED, profile=path):
-        _run(stand, stand.events.each_once(count // 2), timeout_s * 4)
-    return top(path)
-
-
-def top(path: Path) -> str:
-    """The functions that took the most time by themselves."""
-    out = io.StringIO()
-    pstats.Stats(str(path), stream=out).strip_dirs().sort_stats("tottime").print_stats(_TOP)
-    lines = out.getvalue().splitlines()
-    begin = next(number for number, line in enumerate(lines) if line.lstrip().startswith("ncalls"))
-    return "\n".join(lines[begin:])
