@@ -25,6 +25,7 @@ from connector.kaufland.reference import ReferenceData
 from connector.logs import SCRUBBER, write_notice
 from connector.offers.flow import OfferFlow
 from connector.operations.check import Parts
+from connector.operations.routing import Table, differences, hold
 from connector.operations.topics import grave
 from connector.routing import Routing
 from connector.settings import convert, model
@@ -43,6 +44,7 @@ from streams.kafka.registry import RegistryClient, SchemaCache
 from streams.kafka.settings import Connection, SinkSettings, SourceSettings
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.kafka.source import KafkaSource
+from streams.kafka.table import CompactedTable
 from streams.ports import Sink
 from streams.runner import Runner, RunnerSettings
 from streams.telemetry import Metrics, Telemetry
@@ -122,6 +124,12 @@ def registry(configured: Settings) -> RegistryClient:
     return RegistryClient(configured.registry.url, timeout_s=configured.registry.timeout)
 
 
+def remembered(configured: Settings) -> Table:
+    """Where the group keeps the routing that was accepted."""
+    topic = convert.topics(configured.topics).routing
+    return CompactedTable(connection(configured), topic, reader=f"{configured.kafka.group}.routing")
+
+
 def limits(configured: Settings) -> Limits:
     """librdkafka's default batch is 1,000,000 bytes."""
     return Limits(batch_bytes=int(configured.kafka.properties.get("batch.size", 1_000_000)))
@@ -186,6 +194,7 @@ def questions(loaded: Loaded) -> Iterator[Parts]:
                 limits=limits(configured),
                 routing=routing(configured),
                 broker=administration(configured),
+                moved=lambda: differences(remembered(configured), configured.kafka.group, routing(configured)),
                 subjects=lambda: look_up(client, topics, avro_keys=convert.avro_keys(configured)),
                 marketplace=adapter.check,
             )
@@ -233,6 +242,7 @@ def _runner(plan: _Plan, opened: ExitStack) -> Runner:
     configured, topics, clock = plan.settings, plan.topics, SystemClock()
     client = opened.enter_context(registry(configured))
     cluster_id, partitions = _backbone(plan)
+    _hold_routing(plan)
     cache = SchemaCache(client)
     ids = _patiently(lambda: look_up(client, plan.known_as, avro_keys=convert.avro_keys(configured)))
     _patiently(lambda: fetch_states(client, plan.known_as, cache.add))
@@ -298,6 +308,16 @@ def _backbone(plan: _Plan) -> tuple[str, int]:
     if problems:
         raise Stopped("the topics are not as they must be:\n  " + "\n  ".join(problems))
     return cluster_id, there[plan.topics.offer_changes].partitions
+
+
+def _hold_routing(plan: _Plan) -> None:
+    """Raises Stopped with both meanings of a changed target id; a dry run, which is for trying, only says so."""
+    live = plan.loaded.settings
+    if not plan.dry_run:
+        hold(remembered(live), live.kafka.group, routing(live))
+        return
+    for line in differences(remembered(live), live.kafka.group, routing(live)):
+        _log.warning("routing is not the accepted one", difference=line)
 
 
 def _patiently(ask: Callable[[], T]) -> T:

@@ -14,6 +14,7 @@ from rich.console import Console
 from connector import app, logs
 from connector.operations import check as checking
 from connector.operations import config as configuration
+from connector.operations import routing as agreement
 from connector.operations import schemas as contracts
 from connector.operations import topics as topology
 from connector.settings import convert
@@ -119,9 +120,19 @@ def show(config: ConfigFile = None) -> None:
 
 
 @config_cli.command("routing")
-def routing(config: ConfigFile = None) -> None:
+def routing(
+    config: ConfigFile = None,
+    accept: Annotated[
+        bool,
+        typer.Option("--accept", help="Let changed target ids mean what is configured; run refuses them otherwise."),
+    ] = False,
+) -> None:
     """Print the effective routing table: which target_id leads where."""
-    configuration.show_routing(_output(), app.routing(_loaded(config).settings))
+    settings = _loaded(config).settings
+    table = app.routing(settings)
+    configuration.show_routing(_output(), table)
+    if accept:
+        agreement.accept(_output(), app.remembered(settings), settings.kafka.group, table)
 
 
 @cli.command(context_settings=PASSED_ON)

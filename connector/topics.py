@@ -23,6 +23,7 @@ class Topics:
     offer_state: str
     marketplace_calls: str
     offer_changes_dlq: str
+    routing: str
 
 
 def named(prefix: str, **chosen: str | None) -> Topics:
@@ -48,6 +49,7 @@ class Layout(StrEnum):
     INPUT = "any number; it may not change"
     LIKE_INPUT = "exactly as many as the input"
     AT_LEAST_INPUT = "at least as many as the input"
+    ONE = "one; only the first is used"
     FREE = "any number"
 
 
@@ -112,6 +114,14 @@ def manifest(topics: Topics) -> tuple[Topic, ...]:
             layout=Layout.FREE,
             config={"cleanup.policy": "delete", "retention.ms": str(90 * DAY_MS)},
             meant_for="what could not be read, with the reason in its headers",
+        ),
+        Topic(
+            name=topics.routing,
+            key="consumer group",
+            access=Access.BOTH,
+            layout=Layout.ONE,
+            config={"cleanup.policy": "compact"},
+            meant_for="what each target id was accepted to mean (JSON, ours alone): run refuses another meaning",
         ),
     )
 

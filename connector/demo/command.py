@@ -169,7 +169,14 @@ simulator = true
         if self._backbone.create_topic is None:
             self._command("topics", "--create", "--partitions", str(PARTITIONS), "--config", str(config))
         else:
-            names = ("offer-changes", "offer-results", "offers-not-found", "offer-state", "marketplace-calls")
+            names = (
+                "offer-changes",
+                "offer-results",
+                "offers-not-found",
+                "offer-state",
+                "marketplace-calls",
+                "routing",
+            )
             for name in [*(f"{PREFIX}.{name}.v1" for name in names), f"{PREFIX}.offer-changes.v1.dlq"]:
                 self._backbone.create_topic(name, PARTITIONS)
         self._command("schemas", "register", "--config", str(config))

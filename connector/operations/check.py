@@ -13,10 +13,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from connector.marketplace import Health
+from connector.operations.routing import REMEDY
 from connector.routing import Routing
 from connector.settings.load import Loaded
 from connector.topics import Limits, Topics, findings, manifest
-from streams.errors import RegistryDown, SchemaUnknown, SourceFailed
+from streams.errors import RegistryDown, SchemaUnknown, SourceFailed, Stopped
 from streams.topics import Described
 
 SKEW_WARNING_S = 30.0
@@ -49,13 +50,18 @@ class Broker(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What is asked. ``subjects`` looks up the ids of our schemas; raises RegistryDown or SchemaUnknown."""
+    """What is asked.
+
+    ``moved``: target ids that mean another place than was accepted; raises SourceFailed, or Stopped where that cannot
+    be read. ``subjects`` looks up the ids of our schemas; raises RegistryDown or SchemaUnknown.
+    """
 
     loaded: Loaded
     topics: Topics
     limits: Limits
     routing: Routing
     broker: Broker
+    moved: Callable[[], Sequence[str]]
     subjects: Callable[[], object]
     marketplace: Callable[[str], Health]
 
@@ -114,6 +120,20 @@ def _broker(parts: Parts) -> Iterator[Row]:
         else:
             verdict = Verdict.BAD if finding.grave else Verdict.NOTE
             yield Row(subject=topic.name, verdict=verdict, reason=finding.says, remedy=finding.remedy)
+    if parts.topics.routing in there:
+        yield from _routing(parts)
+
+
+def _routing(parts: Parts) -> Iterator[Row]:
+    try:
+        changed = parts.moved()
+    except (SourceFailed, Stopped) as failed:
+        yield Row(subject="routing", verdict=Verdict.BAD, reason=str(failed), remedy=REMEDY)
+        return
+    for line in changed:
+        yield Row(subject="routing", verdict=Verdict.BAD, reason=line, remedy=REMEDY)
+    if not changed:
+        yield Row(subject="routing", verdict=Verdict.GOOD, reason="no target means another place than was accepted")
 
 
 def _registry(parts: Parts) -> Iterator[Row]:

@@ -75,7 +75,7 @@ def wanted(topics: Topics, there: Mapping[str, Described], *, partitions: int, r
     return [
         Wanted(
             name=topic.name,
-            partitions=partitions if topic.layout is Layout.FREE else like_input,
+            partitions={Layout.ONE: 1, Layout.FREE: partitions}.get(topic.layout, like_input),
             config=topic.config,
             replication=replication,
         )

@@ -101,6 +101,7 @@ def dry_run(settings: model.Settings) -> model.Settings:
         key_format=settings.topics.key_format,
         offer_changes=live.offer_changes,
         offer_changes_dlq=f"{prefix}.offer-changes.v1.dlq",
+        routing=live.routing,
     )
     kafka = settings.kafka.model_copy(
         update={

@@ -97,6 +97,8 @@ class Topics(Section):
     """Default: <prefix>.marketplace-calls.v1"""
     offer_changes_dlq: TopicName | None = None
     """What could not be read. Default: the input's name and .dlq"""
+    routing: TopicName | None = None
+    """What each target id was accepted to mean; shared by the group. Default: <prefix>.routing.v1"""
 
 
 class Processing(Section):

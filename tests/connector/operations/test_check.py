@@ -62,6 +62,7 @@ def parts() -> Parts:
         limits=Limits(batch_bytes=1_000_000),
         routing=Routing.of([Target(id="shop-de", account="main", storefront="de", currency="EUR")]),
         broker=Broker(),
+        moved=list,
         subjects=lambda: None,
         marketplace=lambda account: GOOD,
     )
@@ -129,6 +130,13 @@ def test_a_storefront_that_the_account_does_not_have_fails(parts: Parts) -> None
 
     assert row.subject == "target shop-de"
     assert row.remedy == "the account sells on: at"
+
+
+def test_a_target_that_means_another_place_than_was_accepted_fails(parts: Parts) -> None:
+    [row] = bad(check(replace(parts, moved=lambda: ["target shop-de: accepted as x; configured as y"])))
+
+    assert row.subject == "routing"
+    assert "--accept" in row.remedy
 
 
 def test_a_clock_that_is_off_is_noted(parts: Parts) -> None:

@@ -1,0 +1,50 @@
+"""The small table in a compacted topic: the embedded broker and a real one keep the newest value of each key."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from streams.errors import SinkFailed, SourceFailed
+from streams.kafka.embedded import EmbeddedBroker
+from streams.kafka.settings import Connection
+from streams.kafka.table import CompactedTable
+from tests.stack import Stack
+
+
+@pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.kafka)])
+def table(request: pytest.FixtureRequest) -> Iterator[CompactedTable]:
+    if request.param == "embedded":
+        with EmbeddedBroker() as broker:
+            broker.create_topic("table", 4)
+            yield _table(broker.bootstrap_servers, "table")
+        return
+    stack: Stack = request.getfixturevalue("kafka")
+    topic = stack.create_topic("table", 1, {"cleanup.policy": "compact"})
+    yield _table(stack.bootstrap_servers, topic)
+    stack.delete_topic(topic)
+
+
+def _table(bootstrap_servers: str, topic: str, timeout_s: float = 10.0) -> CompactedTable:
+    connection = Connection(bootstrap_servers=bootstrap_servers, client_id="test", properties={"log_level": 0})
+    return CompactedTable(connection, topic, reader="reader", timeout_s=timeout_s)
+
+
+def test_a_table_that_was_never_written_is_empty(table: CompactedTable) -> None:
+    assert table.read() == {}
+
+
+def test_the_newest_value_of_each_key_is_read(table: CompactedTable) -> None:
+    table.put("a", b"1")
+    table.put("b", b"2")
+    table.put("a", b"3")
+
+    assert table.read() == {"a": b"3", "b": b"2"}
+
+
+def test_a_broker_that_is_not_there_is_said() -> None:
+    nobody = _table("127.0.0.1:9", "table", timeout_s=0.5)
+
+    with pytest.raises(SourceFailed, match="cannot be read"):
+        nobody.read()
+    with pytest.raises(SinkFailed, match="cannot be written"):
+        nobody.put("a", b"1")
