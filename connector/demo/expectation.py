@@ -75,7 +75,7 @@ def placed_values(
 
 def _order(one: Produced) -> Order:
     payload = one.message.payload or {}
-    sequence = payload["sequence"]
+    sequence = payload.get("sequence")
     return payload["occurred_at_us"], -1 if sequence is None else sequence, one.offset
 
 

@@ -4,7 +4,7 @@ Each check raises AssertionError with the first counter-examples. Nothing of the
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from connector.demo import audit
@@ -57,6 +57,90 @@ def nothing_created(journal: Journal) -> None:
     assert (journal.created, journal.deleted) == (0, 0)
     assert journal.written_fields <= set(audit.FIELDS), journal.written_fields
     assert journal.dropped == 0
+
+
+def only_what_events_carry(journal: Journal, calls: Iterable[Row], produced: Sequence[Produced]) -> int:
+    """C: every field of every write call is carried by one of the events that the call's own row names.
+
+    Returns how many fields were looked at. Calls without a row, as a kill leaves them, are passed over.
+    """
+    carried = {one.message.payload["event_id"]: _carried(one) for one in produced if one.message.payload is not None}
+    behind = {
+        (call["request_sha256"], item["unit_id"]): [carried.get(event, set()) for event in item["event_ids"]]
+        for call in calls
+        for item in call["items"]
+    }
+    bodies = {call.id: call.body_sha256 for call in journal.write_calls}
+    asked = [
+        (events, write)
+        for write in journal.writes
+        if write.cause is Cause.CALL
+        and write.call_id is not None
+        and (events := behind.get((bodies[write.call_id], write.unit_id))) is not None
+    ]
+    strange = [write for events, write in asked if not any(write.field in fields for fields in events)]
+    assert not strange, f"{len(strange)} fields were written that no event carries: {strange[:5]}"
+    return len(asked)
+
+
+def repeated(
+    units: Sequence[UnitThere], journal: Journal, calls: Iterable[Row], produced: Sequence[Produced]
+) -> tuple[int, int]:
+    """Promise 5: what is written again was not durable when its process died: no row of its call can be read.
+
+    Looked at are values that one event alone asks of a unit's field, so that a second write of it is a repetition.
+    Returns (repeated writes, writes that were not durable).
+    """
+    asked = Counter((one.message.key, name, value) for one in produced for name, value in _values(one))
+    eans = {unit.unit_id: unit.ean for unit in units}
+    durable = _durable_calls(journal, calls)
+    before: dict[tuple[int, str, Any], int] = {}
+    lost = again = 0
+    wrong = []
+    for write in journal.writes:
+        if write.cause is not Cause.CALL or write.call_id is None:
+            continue
+        if asked[eans[write.unit_id], write.field, write.sent] != 1:
+            continue
+        lost += write.call_id not in durable
+        earlier = before.get((write.unit_id, write.field, write.sent))
+        if earlier is not None:
+            again += 1
+            if earlier in durable:
+                wrong.append(write)
+        before[write.unit_id, write.field, write.sent] = write.call_id
+    assert not wrong, f"{len(wrong)} writes were repeated that were durable: {wrong[:5]}"
+    assert again <= lost
+    return again, lost
+
+
+def _durable_calls(journal: Journal, calls: Iterable[Row]) -> set[int]:
+    """Write calls with a row: the same body, sent before and answered after it arrived."""
+    rows: dict[str, list[tuple[float, float]]] = {}
+    for call in calls:
+        if call["answered_at"] is not None:
+            moments = (call["sent_at"].timestamp() * 1e6, call["answered_at"].timestamp() * 1e6)
+            rows.setdefault(call["request_sha256"], []).append(moments)
+    return {
+        call.id
+        for call in journal.write_calls
+        if any(sent <= call.wall_us <= answered for sent, answered in rows.get(call.body_sha256 or "", ()))
+    }
+
+
+def _values(one: Produced) -> Iterator[tuple[str, int]]:
+    """Stock and price as the marketplace is sent them."""
+    payload = one.message.payload or {}
+    if payload.get("stock") is not None:
+        yield "amount", payload["stock"]
+    if payload.get("price") is not None:
+        yield "listing_price", int(payload["price"][0].scaleb(2))
+
+
+def _carried(one: Produced) -> set[str]:
+    payload = one.message.payload or {}
+    names = {"price": "listing_price", "stock": "amount", "handling_time_days": "handling_time"}
+    return {name for key, name in names.items() if payload.get(key) is not None}
 
 
 def in_order(

@@ -4,9 +4,7 @@ from connector.demo.traffic import Kind, Traffic
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import wait_for
 from tests.faults.test_02_killed import wait_for_calls
-from tests.faults.workload import all_hold, mixed, wall_us
-
-SHORT = {"session": "6s", "lease": "2s", "call_deadline": "3s"}
+from tests.faults.workload import SHORT, all_hold, mixed, wall_us
 
 
 def test_one_joins_and_one_leaves_in_mid_flow(deploy: Deploy) -> None:

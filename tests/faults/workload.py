@@ -8,6 +8,9 @@ from connector.demo.traffic import Traffic
 from tests.faults import checks
 from tests.faults.deployment import Deployment
 
+SHORT = {"session": "4s", "lease": "1500ms", "call_deadline": "2s"}
+"""Of ``Deployment.processing``: what a killed process leaves behind is over soon."""
+
 
 def wall_us() -> Iterator[int]:
     """The wall clock, never twice the same microsecond."""
