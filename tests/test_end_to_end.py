@@ -4,15 +4,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-import httpx
-import orjson
 import pytest
 
 from connector.demo.traffic import Kind, Message, Place
 from connector.topics import Access, manifest, named
 from streams.kafka.embedded import CLIENT_PROPERTIES, EmbeddedBroker
 from streams.kafka.embedded_registry import EmbeddedRegistry
-from tests.faults.deployment import Deployment, Process, wait_for
+from tests.faults.deployment import Deployment, wait_for
 from tests.faults.workload import wall_us
 from tests.stack import Stack
 
@@ -51,13 +49,6 @@ def price_change(place: Place, price: str) -> Message:
     return Message(kind=Kind.UPDATE, key=place.ean, payload=payload)
 
 
-def health_of(connector: Process) -> httpx.Client:
-    """Its health pages; the port is any free one, and said in the log."""
-    wait_for("the first line", lambda: '"health_port"' in connector.text() or not connector.running, 60)
-    [line] = [line for line in connector.text().splitlines() if '"health_port"' in line]
-    return httpx.Client(base_url=f"http://127.0.0.1:{orjson.loads(line)['health_port']}", trust_env=False)
-
-
 @pytest.mark.kafka
 def test_one_event_is_applied_on_a_real_broker(kafka: Stack, tmp_path: Path) -> None:
     with Deployment(kafka=kafka, folder=tmp_path / "real", partitions=2, catalogue="eans = 20") as deployed:
@@ -72,7 +63,7 @@ def test_one_event_is_applied_on_a_real_broker(kafka: Stack, tmp_path: Path) -> 
         assert deployed.marketplace.units()[place.unit_id]["listing_price"] == 1234
         assert {call["kind"].partition(":")[0] for call in deployed.calls()} == {"lookup", "update"}
         assert deployed.states()[place.ean]["undone"] == []
-        with health_of(connector) as health:
+        with connector.health() as health:
             wait_for("readiness", lambda: health.get("/readyz").status_code == 200, 30)
             assert health.get("/livez").status_code == 200
             assert health.get("/status").json()["guarantee"] == "exactly_once_v2"

@@ -104,6 +104,17 @@ class Process:
         self.may_end = True
         return self._process.wait(timeout_s)
 
+    def health(self) -> httpx.Client:
+        """Its health pages; the port is any free one, and said in the log."""
+
+        def told() -> list[int]:
+            lines = [orjson.loads(line) for line in self.text().splitlines() if '"health_port"' in line]
+            return [line["health_port"] for line in lines]
+
+        wait_for(f"{self.name} to say its health port", lambda: bool(told()) or not self.running, 60)
+        [port] = told()
+        return httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False)
+
     def text(self) -> str:
         return self.log.read_text("utf-8", errors="replace")
 
@@ -169,6 +180,7 @@ class Deployment:
     account: Mapping[str, Any] = field(default_factory=dict)  # further keys of every [accounts.X]
     processing: Mapping[str, Any] = field(default_factory=dict)
     prefix: str = ""
+    registry_url: str = ""  # another way to the registry than the straight one
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -223,7 +235,7 @@ class Deployment:
         }
         parts = [
             _table("kafka", {**base, **kafka}),
-            _table("registry", {"url": self.kafka.registry_url}),
+            _table("registry", {"url": self.registry_url or self.kafka.registry_url}),
             _table("topics", {"prefix": self.prefix}),
             _table("health", {"port": 0}),
             _table("processing", dict(self.processing)),

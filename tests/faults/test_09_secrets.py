@@ -1,26 +1,13 @@
 """Canary secrets appear in nothing that leaves the process: logs, topics, metrics, or the last words of a crash."""
 
-import re
-
-import httpx
 from confluent_kafka import Producer
 
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment, Process, wait_for
+from tests.faults.deployment import Deployment, Process
 from tests.faults.workload import mixed, wall_us
 
 CLIENT = "canaryclientkey0123456789abcdef0"
 SECRET = "canarysecretkey0123456789abcdef0canarysecretkey0123456789abcdef0"
-
-
-def health_address(connector: Process) -> str:
-    def found() -> "re.Match[str] | None":
-        return re.search(r"http://127\.0\.0\.1:\d+", connector.text())
-
-    wait_for("the health address in the log", lambda: found() is not None, 30)
-    match = found()
-    assert match is not None
-    return match.group()
 
 
 def everything_said(deployment: Deployment, *connectors: Process) -> bytes:
@@ -37,11 +24,11 @@ def test_canary_secrets_are_in_none_of_the_outputs(deploy: Deploy) -> None:
     connector = deployment.connector()
     produced = deployment.produce(mixed(deployment, seed=9).messages(1_000, wall_us()))
     deployment.settle(produced)
-    address = health_address(connector)
-    pages = [httpx.get(f"{address}/{page}", trust_env=False).content for page in ("metrics", "status", "readyz")]
+    with connector.health() as health:
+        pages = [health.get(f"/{page}").content for page in ("metrics", "status", "readyz", "livez")]
     deployment.marketplace.rotate("canary", "e" * 32, "f" * 64)
     refused = deployment.produce(mixed(deployment, seed=10).messages(200, wall_us()))
-    wait_for("the account to be paused", lambda: "401" in connector.text(), 30)
+    deployment.wait_for("the account to be paused", lambda: "account_closed" in connector.text(), 30)
     assert refused
     shown = deployment.command("config", "show", "--config", str(deployment.config("one")))
     checked = deployment.command("check", "--config", str(deployment.config("one")), code=1)

@@ -1,0 +1,132 @@
+"""A way to an HTTP server that a test can look into and close, as a proxy in front of it would.
+
+What passes is kept byte for byte as it arrived. Closed, nobody listens: who connects is refused, as by a server that
+has been stopped.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import SHUT_RDWR, socket
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+_TIMEOUT_S = 30.0
+_OF_THE_CONNECTION = frozenset({"connection", "transfer-encoding", "content-length", "date", "server"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """One request as it arrived; header names in lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+    arrived_s: float  # since the epoch
+    status: int
+
+
+class Passage:
+    """Forwards to ``url`` and keeps what passes. A context manager; its address stays while it is shut."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._host, self._port, self._path = parts.hostname or "", parts.port or 80, parts.path
+        self.passed: list[Passed] = []
+        self._sockets: set[socket] = set()
+        self._server: ThreadingHTTPServer | None = None
+        self._own_port = 0
+        self.open()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._own_port}{self._path}"
+
+    def open(self) -> None:
+        server = ThreadingHTTPServer(("127.0.0.1", self._own_port), _handler(self))
+        server.daemon_threads = True
+        self._server, self._own_port = server, server.server_address[1]
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def shut(self) -> None:
+        """Refuse connections and end those that are there. Safe to call twice."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+        for connected in tuple(self._sockets):
+            with suppress(OSError):  # the other side was quicker
+                connected.shutdown(SHUT_RDWR)
+
+    def forward(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any, bytes]:
+        """The answer's status, headers and body. Raises OSError or HTTPException when there was none."""
+        connection = HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
+        try:
+            connection.request(method, target, body=body or None, headers=dict(headers))
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shut()
+
+
+def _handler(passage: Passage) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            super().setup()
+            passage._sockets.add(self.connection)
+
+        def finish(self) -> None:
+            passage._sockets.discard(self.connection)
+            with suppress(OSError):
+                super().finish()
+
+        def _pass(self) -> None:
+            arrived_s = time.time()
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = self.rfile.read(int(headers.get("content-length", "0")))
+            try:
+                status, answered, content = passage.forward(self.command, self.path, headers, body)
+            except (OSError, HTTPException):
+                self.close_connection = True
+                return
+            passage.passed.append(
+                Passed(
+                    method=self.command,
+                    target=self.path,
+                    headers=headers,
+                    body=body,
+                    arrived_s=arrived_s,
+                    status=status,
+                )
+            )
+            self.send_response_only(status)
+            for name, value in answered.items():
+                if name.lower() not in _OF_THE_CONNECTION:
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _pass  # noqa: N815 - the standard library's names
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
+            """Says nothing: what passes is kept."""
+
+    return Handler
