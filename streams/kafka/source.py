@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Final, cast
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams.errors import SourceFailed
@@ -117,10 +117,14 @@ class KafkaSource:
     # ---- what the group says: inside poll ---------------------------------------------------------------------------
 
     def _came(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Pause and note. The offset is a placeholder: reading begins with a seek, once the state is there."""
+        """Pause and note. Reading begins with a seek, once the state is there.
+
+        Until then the partition stands at its end: a fetch that leaves before the pause finds nothing there, while one
+        from an offset that is no longer in the log would leave the partition in a state that cannot be sought.
+        """
         self._epoch += 1
         fresh = [Assignment(topic=one.topic, partition=one.partition, epoch=self._epoch) for one in partitions]
-        consumer.incremental_assign([TopicPartition(at.topic, at.partition, 0) for at in fresh])
+        consumer.incremental_assign([TopicPartition(at.topic, at.partition, OFFSET_END) for at in fresh])
         consumer.pause([TopicPartition(at.topic, at.partition) for at in fresh])
         self._current.update({(at.topic, at.partition): at for at in fresh})
         if fresh:

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from streams.errors import SourceFailed
 from streams.flow import Checkpoint, Output
 from streams.kafka.jvm import JvmStack
-from streams.kafka.sinks import TransactionalSink
+from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.ports import Again, Done
 from tests.contracts.brokers import PATIENCE_S, Member, Real, closing, mark, until, write
 from tests.contracts.test_source_and_sink import Place, member, numbered, one_part, place
@@ -150,6 +150,53 @@ def test_a_producer_fenced_in_its_commit_asks_the_marks_whether_it_landed(real: 
     assert isinstance(refused, Again)
     assert done.written.marks == checkpoint.marks
     assert real.visible(where.results, 0) == [result(where)]
+
+
+def test_a_commit_that_takes_long_does_not_lengthen_the_lease(real: Real) -> None:
+    where = place(real, partitions=1)
+    reader, sink = member(real, where), sink_of(real, where)
+    with closing(sink, reader.source):
+        sink.open()
+        until(lambda: bool(reader.owned), reader)
+        sent: list[float] = []
+        untouched: Any = sink._producer
+
+        class Slow:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(untouched, name)
+
+            def send_offsets_to_transaction(self, *arguments: Any) -> None:
+                sent.append(time.monotonic())
+                untouched.send_offsets_to_transaction(*arguments)
+
+        sink._producer = Slow()  # type: ignore[assignment]
+        done = write(sink, one_part(reader.at(0), 1), reader.source)
+
+    assert done.written.sent_at_s <= sent[0]
+
+
+def test_at_least_once_an_acknowledgement_after_the_lease_does_not_count(real: Real) -> None:
+    where = place(real, partitions=1)
+    reader = member(real, where)
+    now_s = [0.0]
+    sink = PlainSink(real._sink_settings(where.group, where.group, frozenset()), clock=lambda: now_s[0])
+    with closing(sink, reader.source):
+        sink.open()
+        until(lambda: bool(reader.owned), reader)
+        untouched: Any = sink._producer
+
+        class Frozen:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(untouched, name)
+
+            def flush(self, *arguments: Any) -> Any:
+                now_s[0] += 60.0
+                return untouched.flush(*arguments)
+
+        sink._producer = Frozen()  # type: ignore[assignment]
+        late = sink.write(one_part(reader.at(0), 1, result(where)), reader.source.group())
+
+    assert isinstance(late, Again)
 
 
 def test_what_dies_while_a_checkpoint_is_repeated_is_not_in_it(real: Real) -> None:
@@ -311,6 +358,25 @@ def test_a_lane_that_was_aborted_is_not_restored_and_the_one_before_it_is(real: 
         until(lambda: bool(reader.owned), reader)
 
         assert {key: stored.value for key, stored in reader.owned[reader.at(0)].state.items()} == {"lane": b"old"}
+
+
+def test_a_lane_behind_an_open_transaction_of_another_is_restored_too(real: Real) -> None:
+    where = place(real, partitions=1)
+    other = Producer(real._client(**{"transactional.id": where.group, "retry.backoff.ms": 5}))
+    other.init_transactions(PATIENCE_S)
+    other.begin_transaction()
+    other.produce(where.states, key=b"other", value=b"open", partition=0)
+    assert other.flush(10) == 0
+    real.append([Output(topic=where.states, key=b"lane", value=b"committed", partition=0)])
+    reader = member(real, where)
+    with closing(reader.source):
+        until(lambda: any(notice.event == "restore_progress" for notice in reader.notices), reader)
+        assert reader.owned == {}, "the end that a read-committed reader is told lies before the lane"
+
+        other.abort_transaction(PATIENCE_S)
+        until(lambda: bool(reader.owned), reader)
+
+        assert set(reader.owned[reader.at(0)].state) == {"lane"}
 
 
 # ---- topics that are not as they must be ----------------------------------------------------------------------------

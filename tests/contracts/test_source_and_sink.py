@@ -1,5 +1,6 @@
 """What every Source and Sink must do, asked of each: in memory, embedded, real (exactly once and at least once)."""
 
+import time
 import uuid
 from dataclasses import dataclass
 
@@ -151,6 +152,23 @@ def test_a_paused_partition_hands_over_nothing_while_another_flows(broker: Broke
 
         assert len(reader.values(0)) == 10
         assert len(reader.values(1)) == 15
+
+
+def test_what_is_resumed_after_everything_stood_still_is_read_at_once(broker: Broker) -> None:
+    where = place(broker, partitions=1)
+    broker.append(numbered(where.inputs, 0, 0, 3))
+    reader = member(broker, where)
+
+    with closing(reader.source):
+        until(lambda: len(reader.records) == 3, reader)
+        reader.source.pause(frozenset({reader.at(0)}))
+        reader.poll()
+        broker.append(numbered(where.inputs, 0, 3, 1))
+        reader.source.resume(frozenset({reader.at(0)}))
+        resumed_s = time.monotonic()
+        until(lambda: len(reader.records) == 4, reader)
+
+        assert time.monotonic() - resumed_s < 0.5, "a client's fetching thread that is not woken sleeps a second"
 
 
 def test_position_and_end_of_a_partition_are_told(broker: Broker) -> None:
@@ -375,6 +393,20 @@ def test_a_checkpoint_brings_its_outputs_and_its_mark(broker: Broker) -> None:
         assert done.written.marks == {at: mark(1, serial=7)}
         assert broker.visible(where.results, 0) == [result]
         assert broker.committed(where.group, where.inputs, 0) == (1, mark(1, serial=7))
+
+
+def test_the_lease_runs_from_before_the_marks_were_sent(broker: Broker) -> None:
+    where = place(broker, partitions=1)
+    reader = member(broker, where)
+    sink = broker.sink(group=where.group, instance_id=where.group)
+
+    with closing(reader.source, sink):
+        sink.open()
+        until(lambda: bool(reader.owned), reader)
+        began_s = time.monotonic()
+        done = write(sink, one_part(reader.at(0), 1), reader.source)
+
+        assert began_s <= done.written.sent_at_s < time.monotonic()
 
 
 def test_a_key_goes_to_the_partition_that_a_java_producer_would_choose(broker: Broker) -> None:
