@@ -89,17 +89,31 @@ def test_a_dry_run_decides_beside_the_live_group_and_writes_nothing(kafka: Stack
     with Deployment(kafka=kafka, folder=tmp_path / "dry", partitions=2, catalogue="eans = 20") as deployed:
         [place, *_], _ = deployed.places()
         deployed.command("topics", "--create", "--dry-run", "--config", str(deployed.config("one")))
-        before = deployed.marketplace.units()
+        dry_results = f"{deployed.prefix}.dry-run.offer-results.v1"
 
-        produced = deployed.produce([price_change(place, "12.34")])
+        live = deployed.connector("one")
+        known = deployed.produce([price_change(place, "12.34")])
+        deployed.settle(known)
+        calls = [call.kind for call in deployed.marketplace.journal().write_calls]
         dry = deployed.connector("one", "--dry-run")
-        results = f"{deployed.prefix}.dry-run.offer-results.v1"
-        wait_for("a decision", lambda: len(deployed.read("", results)) == len(produced), 60)
+        deployed.wait_for("a decision on what is known", lambda: len(deployed.results(dry_results)) == 1, 60)
+        assert dry.stop() == 0
+        assert live.stop() == 0
+        new = deployed.produce([price_change(place, "56.78")])
+        dry = deployed.connector("one", "--dry-run")
+        deployed.wait_for("a decision on what is new", lambda: len(deployed.results(dry_results)) == 2, 60)
 
         assert dry.stop() == 0
-        assert deployed.marketplace.units() == before
-        assert deployed.results() == []
-        assert deployed.states() == {}
+        assert [call.kind for call in deployed.marketplace.journal().write_calls] == calls
+        assert deployed.marketplace.units()[place.unit_id]["listing_price"] == 1234
+        assert len(deployed.results()) == 1, "the live group's results, state and positions are its own"
+        deployed.connector("one")
+        deployed.settle([*known, *new])
+
+        assert deployed.marketplace.units()[place.unit_id]["listing_price"] == 5678
+        first, second = deployed.results(dry_results)
+        assert (first["status"], second["status"]) == ("UNCHANGED", "DRY_RUN")
+        assert [row["result_id"] for row in deployed.results()] == [first["result_id"], second["result_id"]]
 
 
 def test_one_event_is_applied_on_the_embedded_broker(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -187,6 +187,7 @@ class Deployment:
         self.prefix = self.prefix or self.kafka.unique("t")
         self._processes: list[Process] = []
         self._connectors = 0
+        self._printed = ""
         self.marketplace = Marketplace(self.folder, self._scenario())
         self._processes.append(self.marketplace.process)
         self._readers: dict[str, Consumer] = {}
@@ -207,6 +208,24 @@ class Deployment:
             process.end()
         for reader in self._readers.values():
             reader.close()
+        if error is None:
+            assert not (shown := list(self._shows_a_key())), f"a key is shown in {shown}"
+
+    def _shows_a_key(self) -> Iterator[str]:
+        """Which output of the test holds a key of an account: logs, what commands printed, topics as far as read."""
+        keys = [file.read_bytes() for kind in ("client", "secret") for file in self.folder.glob(f"*.{kind}")]
+        for name, said in self._outputs():
+            if any(key in said for key in keys):
+                yield name
+
+    def _outputs(self) -> Iterator[tuple[str, bytes]]:
+        yield "the output of a command", self._printed.encode()
+        for process in self._processes:
+            if process is not self.marketplace.process:  # the simulator tells its keys: they are no secrets
+                yield f"the log of {process.name}", process.log.read_bytes()
+        for topic, records in self._rows.items():
+            for record in records:
+                yield topic, b"\n".join((record.key() or b"", record.value() or b"", repr(record.headers()).encode()))
 
     # ---- set-up -----------------------------------------------------------------------------------------------------
 
@@ -277,6 +296,7 @@ class Deployment:
             timeout=timeout_s,
             check=False,
         )
+        self._printed += done.stdout + done.stderr
         assert done.returncode == code, f"{arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
@@ -409,12 +429,12 @@ class Deployment:
             rows += [record for record in reader.consume(5000, 0.05) if record.error() is None]
         return rows
 
-    def results(self) -> list[dict[str, Any]]:
+    def results(self, topic: str | None = None) -> list[dict[str, Any]]:
         """Every OfferResult so far, decoded."""
-        return list(self._decoded("offer-results", "offer_result"))
+        return list(self._decoded(topic or self.topic("offer-results"), "offer_result"))
 
     def calls(self) -> list[dict[str, Any]]:
-        return list(self._decoded("marketplace-calls", "marketplace_called"))
+        return list(self._decoded(self.topic("marketplace-calls"), "marketplace_called"))
 
     def states(self) -> dict[str, dict[str, Any]]:
         """The newest state of every EAN."""
@@ -438,10 +458,10 @@ class Deployment:
             found.append((int(partition or b"-1"), int(offset or b"-1")))
         return found
 
-    def _decoded(self, dataset: str, schema_name: str) -> list[dict[str, Any]]:
+    def _decoded(self, topic: str, schema_name: str) -> list[dict[str, Any]]:
         """Every record so far, each decoded once."""
-        values, schema = self._values.setdefault(dataset, []), fastavro.parse_schema(schemas.load(schema_name, 1))
-        values += [_decode(record, schema) for record in self.read(dataset)[len(values) :]]
+        values, schema = self._values.setdefault(topic, []), fastavro.parse_schema(schemas.load(schema_name, 1))
+        values += [_decode(record, schema) for record in self.read("", topic)[len(values) :]]
         return values
 
     # ---- waiting ----------------------------------------------------------------------------------------------------

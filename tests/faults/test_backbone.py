@@ -17,7 +17,6 @@ from tests.faults.passage import Passage
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
 
-
 QUICK = {"session": "6s", "lease": "2s", "call_deadline": "3s"}  # an owner that nobody heard of is waited out sooner
 
 
