@@ -216,6 +216,7 @@ class KauflandCaller:
             slow_down=verdict.slow_down,
             close_account_s=verdict.close_account_s,
             closed_because=self._closed_because(account, verdict),
+            reserve_until_s=ended.mono_s + verdict.reserve_s if verdict.reserve_s is not None else None,
             failed=verdict.failed,
         )
 

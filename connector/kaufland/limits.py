@@ -13,7 +13,10 @@ MAX_WAIT_S = 60.0
 """No header closes an account for longer; a probe then finds out."""
 
 LOW_SHARE = 0.2
-"""Below this share of a quota the pace is halved, so that what is left lasts until the reset."""
+"""Below this share of a quota, what is left is for the most harmful until the reset."""
+
+RESET_UNSAID_S = 1.0
+"""How long that lasts where an answer does not say: the documented limit is one of seconds."""
 
 _EPOCH_FROM_S = 1e9  # a reset above this is a moment (Unix seconds), below it a span
 
@@ -60,6 +63,13 @@ class Quota:
     @property
     def low(self) -> bool:
         return self.limit is not None and self.remaining < LOW_SHARE * self.limit
+
+    @property
+    def reserve_s(self) -> float | None:
+        """How long what is left is for the most harmful; None = there is enough for all."""
+        if not self.low:
+            return None
+        return RESET_UNSAID_S if self.reset_s is None else self.reset_s
 
 
 def quota(headers: Mapping[str, str], *, wall_s: float, limit: int | None = None) -> Quota | None:

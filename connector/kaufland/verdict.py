@@ -235,6 +235,7 @@ class Verdict:
     slow_down: bool = False
     close_account_s: float | None = None
     closed_because: str = ""
+    reserve_s: float | None = None  # what is left of a quota is for the most harmful, for so long
     failed: bool = False
     problem_type: str | None = None
     details: tuple[tuple[int | None, str | None], ...] = ()  # per item: status code and code, of a bulk answer
@@ -500,8 +501,8 @@ def _with_pace(verdict: Verdict, question: Question, heard: Heard) -> Verdict:
     left = quota(heard.headers, wall_s=heard.wall_s, limit=question.quota_limit)
     if left is not None and left.used_up and left.reset_s and (wait_s is None or left.reset_s > wait_s):
         wait_s, because = left.reset_s, "quota used up"
-    if left is not None and left.low:
-        verdict = replace(verdict, slow_down=True)
+    if left is not None and left.reserve_s is not None:
+        verdict = replace(verdict, reserve_s=left.reserve_s)
     if wait_s is not None and (verdict.close_account_s is None or wait_s > verdict.close_account_s):
         return replace(verdict, close_account_s=wait_s, closed_because=verdict.closed_because or because)
     return verdict

@@ -354,6 +354,16 @@ def test_a_redirect_is_never_followed(edge: Edge) -> None:
 # ---- what comes back ------------------------------------------------------------------------------------------------
 
 
+def test_a_low_quota_reserves_the_rest_from_the_moment_of_the_answer(edge: Edge) -> None:
+    low: dict[str, Any] = {"X-RateLimit-Remaining": "1", "X-RateLimit-Limit": "100", "X-RateLimit-Reset": "30"}
+    edge.answers(lambda _r, _s: answer(200, {"data": []}, **low))
+
+    outcome = edge.call(look_up())
+
+    assert outcome.answered_s is not None
+    assert outcome.reserve_until_s == outcome.answered_s + 30.0
+
+
 def closes(_request: Received, _sock: socket.socket) -> None:
     """Says nothing."""
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.kaufland import verdict as table
-from connector.kaufland.limits import MAX_WAIT_S
+from connector.kaufland.limits import MAX_WAIT_S, RESET_UNSAID_S
 from connector.kaufland.reference import ReferenceData
 from connector.kaufland.verdict import (
     ALONE_FROM_ATTEMPT,
@@ -417,33 +417,35 @@ def test_a_throttled_item_slows_the_account_down_and_costs_no_attempt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "slow", "close_s"),
+    ("headers", "reserve_s", "close_s"),
     [
-        ({"x_ratelimit_remaining": "20", "x_ratelimit_limit": "100", "x_ratelimit_reset": "30"}, False, None),
-        ({"x_ratelimit_remaining": "19", "x_ratelimit_limit": "100", "x_ratelimit_reset": "30"}, True, None),
-        ({"x_ratelimit_remaining": "0", "x_ratelimit_limit": "100", "x_ratelimit_reset": "30"}, True, 30.0),
-        ({"x_ratelimit_remaining": "0", "x_ratelimit_reset": str(SERVED_S + 12)}, False, 12.0),
-        ({"x_ratelimit_remaining": "0", "x_ratelimit_reset": "1e12"}, False, MAX_WAIT_S),
-        ({"x_ratelimit_remaining": "0", "x_ratelimit_reset": "-4"}, False, None),
-        ({"x_ratelimit_remaining": "-1", "x_ratelimit_limit": "100"}, False, None),
-        ({"x_ratelimit_remaining": "few"}, False, None),
-        ({"x_ratelimit_reset": "30"}, False, None),
+        ({"x_ratelimit_remaining": "20", "x_ratelimit_limit": "100", "x_ratelimit_reset": "30"}, None, None),
+        ({"x_ratelimit_remaining": "19", "x_ratelimit_limit": "100", "x_ratelimit_reset": "30"}, 30.0, None),
+        ({"x_ratelimit_remaining": "19", "x_ratelimit_limit": "100"}, RESET_UNSAID_S, None),
+        ({"x_ratelimit_remaining": "0", "x_ratelimit_limit": "100", "x_ratelimit_reset": "30"}, 30.0, 30.0),
+        ({"x_ratelimit_remaining": "0", "x_ratelimit_reset": str(SERVED_S + 12)}, None, 12.0),
+        ({"x_ratelimit_remaining": "0", "x_ratelimit_reset": "1e12"}, None, MAX_WAIT_S),
+        ({"x_ratelimit_remaining": "0", "x_ratelimit_reset": "-4"}, None, None),
+        ({"x_ratelimit_remaining": "-1", "x_ratelimit_limit": "100"}, None, None),
+        ({"x_ratelimit_remaining": "few"}, None, None),
+        ({"x_ratelimit_reset": "30"}, None, None),
     ],
 )
 def test_quota_headers_are_obeyed_where_they_are_and_bounded(
-    headers: dict[str, Any], slow: bool, close_s: float | None
+    headers: dict[str, Any], reserve_s: float | None, close_s: float | None
 ) -> None:
     verdict = judged(ask(CallKind.LOOK_UP), heard(200, {"data": []}, **headers))
 
-    assert (verdict.slow_down, verdict.close_account_s) == (slow, close_s)
+    assert (verdict.reserve_s, verdict.close_account_s) == (reserve_s, close_s)
+    assert not verdict.slow_down, "what was answered well refuses nothing, a probe's answer above all"
     assert verdict.replies == (FOUND,)
 
 
 def test_a_configured_quota_stands_in_for_an_answer_that_does_not_say_its_limit() -> None:
     question = Question(kind=CallKind.LOOK_UP, attempts=(1,), quota_limit=25)
 
-    assert judged(question, heard(200, {"data": []}, x_ratelimit_remaining="4")).slow_down
-    assert not judged(question, heard(200, {"data": []}, x_ratelimit_remaining="5")).slow_down
+    assert judged(question, heard(200, {"data": []}, x_ratelimit_remaining="4")).reserve_s
+    assert not judged(question, heard(200, {"data": []}, x_ratelimit_remaining="5")).reserve_s
 
 
 # ---- anything at all ------------------------------------------------------------------------------------------------
