@@ -22,6 +22,8 @@ _RESTORED = Restored()
 class Lanes:
     """Wakes lanes, gives them their turns, and lets them sleep when nothing is lost by it."""
 
+    SWEEP_AT_LEAST = 1_000  # entries of timers, dead ones among them
+
     def __init__(self, flow: Flow[Any], at: Assignment, wants: Wants, part: Part) -> None:
         self.at = at
         self.awake: dict[str, Lane] = {}
@@ -33,6 +35,7 @@ class Lanes:
         self._part = part
         self._values: dict[str, bytes] = {}
         self._timers: list[tuple[int, int, str]] = []
+        self._sweep_at = self.SWEEP_AT_LEAST
         self._seq = count()
 
     @property
@@ -84,7 +87,7 @@ class Lanes:
         if turn.wake_at_us != lane.wake_at_us:
             lane.wake_at_us = turn.wake_at_us
             if turn.wake_at_us is not None:
-                heappush(self._timers, (turn.wake_at_us, next(self._seq), lane.key))
+                self._set_timer(turn.wake_at_us, lane.key)
         self._part.add(lane, turn.outputs)
         return turn.tells
 
@@ -103,6 +106,15 @@ class Lanes:
         return lane
 
     # ---- timers -----------------------------------------------------------------------------------------------------
+
+    def _set_timer(self, due_us: int, key: str) -> None:
+        """Entries that were moved away from die where they are, perhaps hours ahead: they are swept."""
+        if len(self._timers) >= self._sweep_at:
+            living = {key: due_us for due_us, _, key in self._timers if self._due_us(key) == due_us}
+            self._timers = [(due_us, next(self._seq), key) for key, due_us in living.items()]
+            heapify(self._timers)
+            self._sweep_at = max(self.SWEEP_AT_LEAST, 2 * len(self._timers))
+        heappush(self._timers, (due_us, next(self._seq), key))
 
     def due(self, wall_us: int) -> list[str]:
         """Lanes whose timer has come; each is named once."""

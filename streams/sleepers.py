@@ -1,6 +1,6 @@
 """Sleeping lanes of one account, by harm: whom to wake when a token is near. Bytes and one small entry each."""
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from streams.lane import Rest
 
@@ -43,13 +43,25 @@ class Tally:
 
 
 class Sleepers:
-    """Entries die with the ticket of their ``Rest``; they are found dead when they come up."""
+    """Entries die with the ticket of their ``Rest``; they are found dead when they come up, or are swept.
+
+    A lane that hears of much while its account is paused goes to sleep as often, and none of its entries comes up.
+    """
+
+    SWEEP_AT_LEAST = 1_000
 
     def __init__(self) -> None:
         self._heap: list[tuple[Harm, int, Rest]] = []
         self._later: list[tuple[float, int, Harm, Rest]] = []  # backing off until a moment (s)
+        self._sweep_at = self.SWEEP_AT_LEAST
+
+    def __len__(self) -> int:
+        """Entries, dead ones among them."""
+        return len(self._heap) + len(self._later)
 
     def add(self, rest: Rest, ticket: int, worth: Harm, not_before_s: float, now_s: float) -> None:
+        if len(self) >= self._sweep_at:
+            self._sweep()
         if not_before_s > now_s:
             heappush(self._later, (not_before_s, ticket, worth, rest))
         else:
@@ -63,6 +75,13 @@ class Sleepers:
         while self._heap and self._heap[0][1] != self._heap[0][2].ticket:
             heappop(self._heap)
         return (self._heap[0][0], self._heap[0][2]) if self._heap else None
+
+    def _sweep(self) -> None:
+        self._heap = [entry for entry in self._heap if entry[1] == entry[2].ticket]
+        self._later = [entry for entry in self._later if entry[1] == entry[3].ticket]
+        heapify(self._heap)
+        heapify(self._later)
+        self._sweep_at = max(self.SWEEP_AT_LEAST, 2 * len(self))
 
     def next_s(self) -> float:
         """When the next one stops backing off."""

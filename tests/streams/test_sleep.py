@@ -21,6 +21,7 @@ from streams.flow import (
     Waits,
     Want,
 )
+from streams.lanes import Lanes
 from streams.state import headers_of, stored_of, waits_of
 from tests.streams.driver import WALL_US, Driver, Hearing, rooms
 from tests.streams.toy import Room, Thermostats
@@ -204,6 +205,20 @@ def test_a_timer_that_was_moved_fires_at_its_last_moment_only() -> None:
     assert "Woken" not in [cause for _, cause in flow.heard]
 
     driver.run(10)
+    assert [cause for _, cause in flow.heard].count("Woken") == 1
+
+
+def test_a_timer_that_is_moved_again_and_again_costs_one_entry_and_fires_once() -> None:
+    flow = Postponing()
+    driver = Driver(flow=flow)
+    at = driver.opened()
+    for n in range(5_000):
+        driver.event(at, value=100 + n % 50)
+
+    [tenure] = driver.engine._tenures.values()
+    assert len(tenure.lanes._timers) <= Lanes.SWEEP_AT_LEAST
+    driver.run(160)
+    assert tenure.lanes._timers == []
     assert [cause for _, cause in flow.heard].count("Woken") == 1
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from streams.flow import Assignment, Pace, Policy, Retry, Waits, Want
 from streams.lane import Lane, Rest
+from streams.sleepers import Sleepers
 from streams.wants import Wants
 
 ONE = Assignment(topic="in", partition=0, epoch=1)
@@ -70,8 +71,9 @@ def test_a_want_that_was_dropped_and_comes_back_starts_anew() -> None:
     assert tried(wants, lane, 1)
 
 
-def sleeper(at: Assignment, rank: int) -> Rest:
-    return Rest(at, f"{at.partition}", True, None, (Waits(account="x", rank=rank, since_us=1),), restored=False)
+def sleeper(at: Assignment, rank: int, *, since_us: int = 1) -> Rest:
+    waits = (Waits(account="x", rank=rank, since_us=since_us),)
+    return Rest(at, f"{at.partition}", True, None, waits, restored=False)
 
 
 def test_a_partition_that_drains_does_not_keep_the_sleepers_of_others_from_being_woken() -> None:
@@ -106,6 +108,17 @@ def test_a_heap_of_dead_entries_is_swept() -> None:
     [queue] = wants.accounts["x"].queues.values()
     assert len(queue.heap) < 100
     assert len(wants.take("x", 0.0)) == 1
+
+
+def test_a_lane_that_wakes_and_sleeps_while_nothing_leaves_costs_one_entry() -> None:
+    wants = Wants(Policy(), {"x": Pace()})
+    wants.admit(ONE, [sleeper(ONE, 0)], 0.0)
+    for since_us in range(10_000):
+        again = sleeper(TWO, 5, since_us=since_us)
+        wants.admit(TWO, [again], 0.0)
+        wants.rise(again)
+
+    assert len(wants.accounts["x"].sleepers) <= Sleepers.SWEEP_AT_LEAST + 1
 
 
 def test_what_nothing_is_known_of_waits_for_nobody_s_account() -> None:
