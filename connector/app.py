@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -295,7 +296,8 @@ def _runner(plan: _Plan, opened: ExitStack) -> Runner:
         observer=telemetry,
         settings=RunnerSettings(max_workers=configured.processing.workers, drain_s=configured.processing.drain_budget),
     )
-    _health(plan, runner, telemetry.metrics, opened)
+    skews = partial(_skews, adapter, tuple(configured.accounts))
+    _health(plan, runner, telemetry.metrics, skews, opened)
     return runner
 
 
@@ -366,7 +368,17 @@ def _log_bodies(configured: Settings, adapter: Kaufland) -> None:
         _log.warning("bodies of calls are logged", seconds=round(adapter.log_bodies(left_s)))
 
 
-def _health(plan: _Plan, runner: Runner, metrics: Metrics, opened: ExitStack) -> None:
+def _skews(adapter: Kaufland, accounts: Sequence[str]) -> dict[str, float | None]:
+    return {account: adapter.skew_s(account) for account in accounts}
+
+
+def _health(
+    plan: _Plan,
+    runner: Runner,
+    metrics: Metrics,
+    skews: Callable[[], Mapping[str, float | None]],
+    opened: ExitStack,
+) -> None:
     health = plan.settings.health
     about = {
         "version": version("kaufland-stream-connector"),
@@ -380,7 +392,10 @@ def _health(plan: _Plan, runner: Runner, metrics: Metrics, opened: ExitStack) ->
     port = None
     if health.enabled:
         vitals = ProcessVitals(
-            lambda: Beat(at_s=runner.beat_s, snapshot=runner.snapshot), metrics=metrics.exposition, about=about
+            lambda: Beat(at_s=runner.beat_s, snapshot=runner.snapshot),
+            metrics=metrics.exposition,
+            about=about,
+            skews=skews,
         )
         port = opened.enter_context(HealthServer(vitals, host=health.host, port=health.port)).port
     for line in (*plan.loaded.ignored, *plan.loaded.warnings):

@@ -248,6 +248,7 @@ class Item:
 
     body: Any
     attempt: int  # 1 for the first
+    since_us: int = 0  # the want's: when the oldest undone event behind it arrived; 0 = nobody says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

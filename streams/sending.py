@@ -91,7 +91,7 @@ class Sending:
             id=call_id,
             account=name,
             kind=taken[0].want.kind,
-            items=tuple(Item(body=item.want.body, attempt=item.attempt) for item in sent),
+            items=tuple(_item_of(item) for item in sent),
             send_by_s=lease_until_s,
             give_up_at_s=now_s + self._policy.call_deadline_s,
             tokens_left=valve.tokens_left(now_s),
@@ -177,3 +177,7 @@ def _answered(sent: Sent, reply: Settled | Lost | GaveUp, answer: Answer) -> Ans
         sent_us=answer.sent_us,
         answered_us=answer.answered_us,
     )
+
+
+def _item_of(sent: Sent) -> Item:
+    return Item(body=sent.want.body, attempt=sent.attempt, since_us=sent.want.since_us)

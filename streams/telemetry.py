@@ -38,6 +38,7 @@ from streams.snapshot import PartitionSnapshot, Snapshot
 _US: Final = 1_000_000
 _PROGRESS_EVERY_S: Final = 2.0
 _CALL_BUCKETS_S: Final = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+_WAIT_BUCKETS_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 _CHECKPOINT_BUCKETS_S: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -90,6 +91,13 @@ METRICS: Final = (
     _counter("calls_failed", "calls", "Calls that failed for reasons that were not their items'.", "account"),
     _counter("slow_downs", "calls", "Answers that asked for a slower pace (429).", "account"),
     _histogram("call", "From sending a call to its answer.", _CALL_BUCKETS_S, "account", "kind"),
+    _histogram(
+        "event_to_settled",
+        "From the arrival of the oldest undone event behind a want to its settled answer, retries and pauses included.",
+        _WAIT_BUCKETS_S,
+        "account",
+        "kind",
+    ),
     _counter("checkpoints", "checkpoints", "Checkpoints that became durable."),
     _counter("checkpoints_failed", "attempts", "Attempts to make a checkpoint durable that failed and were repeated."),
     _histogram("checkpoint", "From starting a checkpoint to hearing that it is durable.", _CHECKPOINT_BUCKETS_S),
@@ -326,8 +334,12 @@ class Telemetry:
             self.metrics.count("stream_calls_failed_total", account=account)
         if answer.sent_s is not None and answer.answered_s is not None:
             self.metrics.observe("stream_call_seconds", answer.answered_s - answer.sent_s, account=account, kind=kind)
-        if answer.answered_us is not None and any(isinstance(reply, Settled) for reply in answer.replies):
+        settled = [i for i, r in zip(answer.call.items, answer.replies, strict=False) if isinstance(r, Settled)]
+        if answer.answered_us is not None and settled:
             self.metrics.show("stream_last_settled_timestamp_seconds", answer.answered_us / _US, account=account)
+            for since_us in (item.since_us for item in settled if item.since_us):
+                waited_s = (answer.answered_us - since_us) / _US
+                self.metrics.observe("stream_event_to_settled_seconds", waited_s, account=account, kind=kind)
 
     def _partition(self, part: PartitionSnapshot) -> None:
         where = {"topic": part.topic, "partition": str(part.partition)}

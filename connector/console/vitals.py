@@ -1,9 +1,10 @@
 """From the engine's snapshot to what health says: reasons not to be ready, and the status page."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from streams.snapshot import PartitionSnapshot, Snapshot
 
@@ -25,11 +26,13 @@ class ProcessVitals:
         *,
         metrics: Callable[[], bytes],
         about: Mapping[str, Any],
+        skews: Callable[[], Mapping[str, float | None]] = dict,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._last = last
         self._metrics = metrics
         self._about = about
+        self._skews = skews
         self._clock = clock
 
     def beat_age_s(self) -> float:
@@ -42,10 +45,29 @@ class ProcessVitals:
     def status(self) -> Mapping[str, Any]:
         beat = self._last()
         snapshot = asdict(beat.snapshot) if beat.snapshot is not None else None
-        return {**self._about, "beat_age_s": round(self._clock() - beat.at_s, 3), "engine": snapshot}
+        return {
+            **self._about,
+            "beat_age_s": round(self._clock() - beat.at_s, 3),
+            "clock_skew_s": self._skews(),
+            "engine": snapshot,
+        }
 
     def metrics(self) -> bytes:
-        return self._metrics()
+        return self._metrics() + exposition(self._skews())
+
+
+SKEW: Final = "connector_clock_skew_seconds"
+SKEW_MEANS: Final = (
+    "The marketplace's clock less this machine's, as its last answers showed. Calls are signed with the corrected "
+    "time; more than a few seconds says that this machine's clock is not synchronised."
+)
+
+
+def exposition(skews: Mapping[str, float | None]) -> bytes:
+    """In Prometheus' text format; an account without an answer yet is left out."""
+    known = [(account, skew_s) for account, skew_s in skews.items() if skew_s is not None]
+    rows = [f"{SKEW}{{account={json.dumps(account, ensure_ascii=False)}}} {skew_s:g}" for account, skew_s in known]
+    return "".join(f"{line}\n" for line in (f"# HELP {SKEW} {SKEW_MEANS}", f"# TYPE {SKEW} gauge", *rows)).encode()
 
 
 def reasons(snapshot: Snapshot) -> Iterator[str]:

@@ -482,3 +482,15 @@ def test_a_reserve_of_absurd_length_ends() -> None:
 def test_workers_for_the_most_harmful_alone_are_fewer_than_all(urgent: int) -> None:
     with pytest.raises(ValueError, match="urgent_calls"):
         Policy(max_calls=4, urgent_calls=urgent)
+
+
+def test_a_call_says_since_when_each_of_its_items_waits() -> None:
+    driver = Driver()
+    at = driver.opened()
+    arrived_us = driver.now.wall_us
+
+    driver.event(at)
+    driver.step(1.0)
+
+    [call] = driver.calls
+    assert [item.since_us for item in call.items] == [arrived_us]

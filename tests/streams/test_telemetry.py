@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from streams.flow import (
     Output,
     Owned,
     Record,
+    Retry,
     Revoked,
     Settled,
     Stop,
@@ -191,6 +193,20 @@ def test_records_calls_and_replies_are_counted(telemetry: Telemetry) -> None:
     assert seen["stream_calls_failed_total,account=main"] == 1
     assert seen["stream_call_seconds_sum,account=main,kind=set"] == pytest.approx(0.4)
     assert seen["stream_last_settled_timestamp_seconds,account=main"] == 5.0
+
+
+def test_the_wait_of_an_event_is_measured_until_its_want_is_settled(telemetry: Telemetry) -> None:
+    items = (Item(body=1, attempt=1, since_us=2_000_000), Item(body=2, attempt=3, since_us=1_000_000))
+    telemetry.heard(
+        Answer(
+            call=replace(CALL, items=items), replies=(Settled(answer=1), Retry(reason="busy")), answered_us=5_000_000
+        ),
+        now(),
+    )
+
+    seen = samples(telemetry)
+    assert seen["stream_event_to_settled_seconds_count,account=main,kind=set"] == 1
+    assert seen["stream_event_to_settled_seconds_sum,account=main,kind=set"] == pytest.approx(3.0)
 
 
 def test_a_checkpoint_is_timed_from_its_start_to_its_durability(telemetry: Telemetry, lines: list[Notice]) -> None:

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from connector.console.vitals import Beat, ProcessVitals, reasons
+from connector.console.vitals import SKEW, Beat, ProcessVitals, reasons
 from streams.snapshot import AccountSnapshot, PartitionSnapshot, Snapshot
 
 PARTITION = PartitionSnapshot(
@@ -76,10 +77,23 @@ def test_before_the_first_snapshot_nothing_is_ready_and_status_still_answers() -
 
     assert vitals.unready() == ["the engine has not begun"]
     assert vitals.beat_age_s() == 2.5
-    assert vitals.status() == {"instance": "one", "beat_age_s": 2.5, "engine": None}
+    assert vitals.status() == {"instance": "one", "beat_age_s": 2.5, "clock_skew_s": {}, "engine": None}
 
 
 def test_status_shows_the_whole_snapshot() -> None:
     vitals = ProcessVitals(lambda: Beat(at_s=0.0, snapshot=WELL), metrics=lambda: b"", about={}, clock=lambda: 0.0)
 
     assert vitals.status()["engine"]["partitions"][0]["partition"] == 3
+
+
+def test_the_skew_of_each_accounts_clock_is_a_metric_and_on_the_status_page() -> None:
+    skews = {"main": -95.25, 'an "odd" name': 0.5, "never asked": None}
+    vitals = ProcessVitals(
+        lambda: Beat(at_s=0.0, snapshot=WELL), metrics=lambda: b"", about={}, skews=lambda: skews, clock=lambda: 0.0
+    )
+
+    [family] = text_string_to_metric_families(vitals.metrics().decode())
+
+    assert family.name == SKEW
+    assert {s.labels["account"]: s.value for s in family.samples} == {"main": -95.25, 'an "odd" name': 0.5}
+    assert vitals.status()["clock_skew_s"] == skews
