@@ -3,6 +3,7 @@
 import time
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 
@@ -81,6 +82,22 @@ def test_a_group_that_starts_at_the_end_reads_what_comes_later(broker: Broker) -
 
         assert late.values() == [b"5", b"6", b"7"]
         assert late.owned[late.at(0)].start == 5
+
+
+@pytest.mark.needs("seek-to-time")
+def test_a_group_that_starts_at_a_time_reads_from_the_first_record_of_then(broker: Broker) -> None:
+    where = place(broker)
+    broker.append(numbered(where.inputs, 0, 0, 5) + numbered(where.inputs, 1, 0, 5))
+    time.sleep(0.005)  # a broker's times are whole milliseconds
+    since = datetime.now(UTC)
+    broker.append(numbered(where.inputs, 0, 5, 3))
+    reader = Member(source=broker.source(group=where.group, topics=where.topics, start=since))
+
+    with closing(reader.source):
+        until(lambda: len(reader.owned) == 2 and len(reader.records) >= 3, reader)
+
+        assert reader.values(0) == [b"5", b"6", b"7"]
+        assert reader.owned[reader.at(1)].start == 5, "nothing that new: from the end on"
 
 
 def test_a_record_keeps_key_value_time_and_headers(broker: Broker) -> None:
