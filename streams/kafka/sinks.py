@@ -158,16 +158,20 @@ class TransactionalSink:
         self._step = _Step.ABORT  # whatever interrupts the producing: half of it must not be committed
         emission.produce(producer, dropped, self._settings.call_timeout_s)
         self._step = _Step.OFFSETS
+        # the lease runs from here, also when the next request is made again: the first may be the one that arrived
+        self._sent_at_s = self._clock()
 
     def _send_marks(self, producer: Producer, group: Any) -> None:
-        """The lease runs from here: this is the request in which the broker looks at our membership."""
-        self._sent_at_s = self._clock()
+        """In this request the broker looks at our membership."""
         if self._marks:
             producer.send_offsets_to_transaction(_offsets(self._marks), group, self._settings.call_timeout_s)
         self._step = _Step.COMMIT
 
     def _landed(self) -> bool:
-        """Whether the committed marks are those of the transaction whose end the old producer did not see."""
+        """Whether the committed marks are those of the transaction whose end the old producer did not see.
+
+        It landed whole or not at all, so one mark tells; another may have been overwritten by a successor since.
+        """
         if self._admin is None:
             self._admin = AdminClient(self._settings.connection.client())
         asked = ConsumerGroupTopicPartitions(
@@ -181,7 +185,7 @@ class TransactionalSink:
             if one.error is not None:
                 raise KafkaException(one.error)
             committed[one.topic, one.partition] = metadata.decode(one.offset, one.metadata)
-        return all(committed.get((at.topic, at.partition)) == mark for at, mark in self._marks.items())
+        return any(committed.get((at.topic, at.partition)) == mark for at, mark in self._marks.items())
 
     def _done(self, emission: Emission) -> Done:
         done = Done(
@@ -197,7 +201,8 @@ class TransactionalSink:
     # ---- failures ---------------------------------------------------------------------------------------------------
 
     def _failed(self, emission: Emission, problem: KafkaError) -> Again:
-        match kind_of(problem):
+        # that the question for the marks has no answer says nothing of the producer
+        match Kind.RETRIABLE if self._step is _Step.LANDED else kind_of(problem):
             case Kind.RETRIABLE:
                 self._give_up_on_a_stuck_producer()
                 return self._again(emission, _text(problem), "warning", _AGAIN_S)
