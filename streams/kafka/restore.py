@@ -166,9 +166,8 @@ class Restorer:
         ends = yield from self._offsets(inputs, LATEST, IsolationLevel.READ_COMMITTED)
         fresh = [part for part in inputs if part not in committed]
         starts = yield from self._starts(fresh, ends)
-        for at, state_part in zip(parts, state_parts, strict=True):
-            if at not in self._wanted:
-                continue
+        wanted = [(at, part) for at, part in zip(parts, state_parts, strict=True) if at in self._wanted]
+        for at, state_part in wanted:
             part = (at.topic, at.partition)
             position, metadata = committed.get(part, (starts.get(part, 0), None))
             self._reading[state_part] = _Reading(
@@ -182,7 +181,7 @@ class Restorer:
                 state_position=begins[state_part],
                 state_end=log_ends[state_part],
             )
-        self._start_reading([part for part in state_parts if part in self._reading])
+        self._start_reading([state_part for _, state_part in wanted])
 
     def _committed(self, parts: Sequence[Assignment]) -> _Steps[dict[Part, tuple[int, str | None]]]:
         group = self._settings.group
@@ -315,8 +314,7 @@ class Restorer:
         if error is None:
             key = message.key()
             if reading is not None and key is not None:
-                headers = message.headers() or ()
-                reading.take(key, stored_of(message.value(), tuple(headers)))  # type: ignore[arg-type]
+                reading.take(key, _stored(message))
         elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's name
             # an emptied log moves no position; its end is where the reader says it is
             if reading is not None:
@@ -362,3 +360,13 @@ class Restorer:
                         "left": reading.state_end - reading.state_position,
                     },
                 )
+
+
+def _stored(message: Message) -> Stored:
+    """Raises SourceFailed for a record that we did not write."""
+    try:
+        headers = message.headers() or ()
+        return stored_of(message.value(), tuple(headers))  # type: ignore[arg-type]
+    except ValueError as error:
+        place = f"{message.topic()}/{message.partition()}"
+        raise SourceFailed(f"record {message.offset()} of {place} is no lane's state of ours: {error}") from error

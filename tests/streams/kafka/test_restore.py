@@ -1,0 +1,114 @@
+"""Restoring, where answers come in an order that a broker would not give on cue."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from streams.errors import SourceFailed
+from streams.flow import Assigned, Assignment
+from streams.kafka.restore import Restorer
+from streams.kafka.settings import Connection, SourceSettings
+
+STATE_END = 5
+SETTINGS = SourceSettings(
+    connection=Connection(bootstrap_servers="nowhere:1", client_id="c"),
+    group="g",
+    topics={"in": "states"},
+    start="earliest",
+)
+
+
+def answered(answer: Any) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_result(answer)
+    return future
+
+
+class FakeAdmin:
+    """Answers at once, the question for the committed marks apart."""
+
+    def __init__(self) -> None:
+        self.asked_for_marks: list[Future[Any]] = []
+        self._asked_for_offsets = 0
+
+    def list_consumer_group_offsets(self, *_: Any, **__: Any) -> dict[str, Future[Any]]:
+        self.asked_for_marks.append(Future())
+        return {"g": self.asked_for_marks[-1]}
+
+    def describe_topics(self, *_: Any, **__: Any) -> dict[str, Future[Any]]:
+        described = [SimpleNamespace(name=name, topic_id=name, partitions=[0]) for name in ("in", "states")]
+        return {one.name: answered(one) for one in described}
+
+    def list_offsets(self, asked: Mapping[TopicPartition, Any], **_: Any) -> dict[TopicPartition, Future[Any]]:
+        self._asked_for_offsets += 1  # begins, then ends
+        offset = STATE_END if self._asked_for_offsets % 2 == 0 else 0
+        return {part: answered(SimpleNamespace(offset=offset)) for part in asked}
+
+
+class FakeReader:
+    """A consumer that refuses what is assigned already, as the client does."""
+
+    def __init__(self) -> None:
+        self.held: set[tuple[str, int]] = set()
+        self.messages: list[Any] = []
+
+    def incremental_assign(self, parts: Sequence[TopicPartition]) -> None:
+        for part in parts:
+            assert (part.topic, part.partition) not in self.held, "assigned twice"
+            self.held.add((part.topic, part.partition))
+
+    def assignment(self) -> list[TopicPartition]:
+        return [TopicPartition(*part) for part in self.held]
+
+    def incremental_unassign(self, parts: Sequence[TopicPartition]) -> None:
+        self.held -= {(part.topic, part.partition) for part in parts}
+
+    def consume(self, *_: Any) -> list[Any]:
+        return self.messages
+
+    def position(self, parts: Sequence[TopicPartition]) -> list[TopicPartition]:
+        return [TopicPartition(part.topic, part.partition, 0) for part in parts]
+
+    def close(self) -> None:
+        self.held.clear()
+
+
+def test_a_question_of_an_assignment_that_is_gone_does_not_touch_the_reading_of_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    admin, reader = FakeAdmin(), FakeReader()
+    monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: reader)
+    restorer = Restorer(SETTINGS, admin)  # type: ignore[arg-type]
+    gone, here = (Assignment(topic="in", partition=0, epoch=epoch) for epoch in (1, 2))
+    restorer.begin([gone])
+    restorer.step()
+    restorer.forget([gone])
+    restorer.begin([here])
+    restorer.step()
+
+    admin.asked_for_marks[1].set_result(SimpleNamespace(topic_partitions=[]))
+    restorer.step()
+    assert reader.held == {("states", 0)}
+    admin.asked_for_marks[0].set_result(SimpleNamespace(topic_partitions=[]))
+    heard = restorer.step()
+
+    assert not [one for one in heard if isinstance(one, Assigned)]
+    assert reader.held == {("states", 0)}
+
+
+def test_a_state_record_that_is_not_ours_stops_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    admin, reader = FakeAdmin(), FakeReader()
+    monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: reader)
+    restorer = Restorer(SETTINGS, admin)  # type: ignore[arg-type]
+    restorer.begin([Assignment(topic="in", partition=0, epoch=1)])
+    restorer.step()
+    admin.asked_for_marks[0].set_result(SimpleNamespace(topic_partitions=[]))
+    said = {"topic": "states", "partition": 0, "offset": 3, "key": b"k", "value": b"v", "headers": [("due", b"soon")]}
+    reader.messages = [SimpleNamespace(error=lambda: None, **{name: lambda it=it: it for name, it in said.items()})]
+
+    with pytest.raises(SourceFailed, match="record 3 of states/0"):
+        restorer.step()
