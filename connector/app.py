@@ -16,6 +16,7 @@ import structlog
 from connector.codec import Codecs
 from connector.console.health import HealthServer
 from connector.console.vitals import Beat, ProcessVitals
+from connector.events import OfferState
 from connector.headers import Stamp
 from connector.kaufland.adapter import Kaufland, kaufland
 from connector.kaufland.address import address
@@ -39,8 +40,9 @@ from streams.clock import SystemClock
 from streams.deadletter import DeadLetters
 from streams.engine import Engine
 from streams.errors import RegistryDown, Stopped
-from streams.flow import Share
+from streams.flow import Bad, Share
 from streams.kafka.administration import Administration
+from streams.kafka.contents import contents
 from streams.kafka.registry import RegistryClient, SchemaCache
 from streams.kafka.settings import Connection, SinkSettings, SourceSettings
 from streams.kafka.sinks import PlainSink, TransactionalSink
@@ -129,6 +131,22 @@ def remembered(configured: Settings) -> Table:
     """Where the group keeps the routing that was accepted."""
     topic = convert.topics(configured.topics).routing
     return CompactedTable(connection(configured), topic, reader=f"{configured.kafka.group}.routing")
+
+
+def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]]:
+    """Every record of the state topic, decoded. Raises Stopped for one that was not written by this connector."""
+    topics, avro_keys = convert.topics(configured.topics), convert.avro_keys(configured)
+    with registry(configured) as client:
+        cache = SchemaCache(client)
+        fetch_states(client, topics, cache.add)
+        codecs = Codecs(look_up(client, topics, avro_keys=avro_keys), cache.get)
+    reader = f"{configured.kafka.group}.digest"
+    for key, value in contents(connection(configured), topics.offer_state, reader=reader):
+        lane = key.decode(errors="surrogateescape")
+        state = codecs.decode_state(value) if value is not None else None
+        if not isinstance(state, OfferState | None):
+            raise Stopped(f"the state of {lane} cannot be read: {state.text if isinstance(state, Bad) else state}")
+        yield lane, state
 
 
 def limits(configured: Settings) -> Limits:

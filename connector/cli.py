@@ -14,6 +14,7 @@ from rich.console import Console
 from connector import app, logs
 from connector.operations import check as checking
 from connector.operations import config as configuration
+from connector.operations import digest
 from connector.operations import routing as agreement
 from connector.operations import schemas as contracts
 from connector.operations import topics as topology
@@ -33,8 +34,10 @@ cli = typer.Typer(
 )
 schemas_cli = typer.Typer(help="The Avro contracts in the schema registry.", no_args_is_help=True)
 config_cli = typer.Typer(help="The effective configuration.", no_args_is_help=True)
+state_cli = typer.Typer(help="What the offers' state topic holds.", no_args_is_help=True)
 cli.add_typer(schemas_cli, name="schemas")
 cli.add_typer(config_cli, name="config")
+cli.add_typer(state_cli, name="state")
 
 ConfigFile = Annotated[
     Path | None,
@@ -133,6 +136,12 @@ def routing(
     configuration.show_routing(_output(), table)
     if accept:
         agreement.accept(_output(), app.remembered(settings), settings.kafka.group, table)
+
+
+@state_cli.command("digest")
+def state_digest(config: ConfigFile = None) -> None:
+    """Print one number for what the events have made of all offers: a rebuild ends in the same."""
+    digest.show(_output(), app.offer_states(_loaded(config).settings))
 
 
 @cli.command(context_settings=PASSED_ON)

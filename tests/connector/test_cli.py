@@ -119,7 +119,9 @@ def test_a_registry_that_is_not_there_is_one_sentence_and_exit_code_1() -> None:
     assert "the schema registry does not answer" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["run", "check", "topics", "schemas register", "schemas check", "config show"])
+@pytest.mark.parametrize(
+    "command", ["run", "check", "topics", "schemas register", "schemas check", "config show", "state digest"]
+)
 def test_a_command_explains_itself(command: str) -> None:
     done = CliRunner().invoke(cli, [*command.split(), "--help"])
 

@@ -1,0 +1,101 @@
+"""``connector state digest``: a number for what the input has made of the offers, to be compared before and after.
+
+Two states have the same digest when the same events stand behind the same values, and the same events stand undone.
+How and when that came about is left out: times of look-ups and acceptances, what was only observed, whether a value was
+written or found so. Pure, but for ``show``.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+from rich.console import Console
+
+from connector.events import FieldState, OfferState, Undone, UnitState
+from connector.marketplace import Field
+
+
+def show(console: Console, states: Iterable[tuple[str, OfferState | None]]) -> None:
+    """Print the digest of a state topic's records, in the order of each partition."""
+    digest = StateDigest()
+    for ean, state in states:
+        digest.take(ean, state)
+    console.print(f"{digest.value()}  {digest.count} EANs")
+
+
+class StateDigest:
+    """Keeps 32 bytes for each EAN, whatever the number of records."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[str, bytes] = {}
+
+    def take(self, ean: str, state: OfferState | None) -> None:
+        """The next record: it replaces what was said of its EAN before."""
+        made = essence(state) if state is not None else None
+        if made is None:
+            self._lanes.pop(ean, None)
+        else:
+            self._lanes[ean] = sha256(_canonical(made)).digest()
+
+    @property
+    def count(self) -> int:
+        return len(self._lanes)
+
+    def value(self) -> str:
+        """SHA-256 in hexadecimal digits."""
+        whole = sha256()
+        for ean in sorted(self._lanes):
+            whole.update(ean.encode() + b"\0" + self._lanes[ean])
+        return whole.hexdigest()
+
+
+def essence(state: OfferState) -> dict[str, Any] | None:
+    """What the input made of an EAN; None = nothing. Linked units share their stock, which counts once."""
+    fields = sorted({_canonical(held) for unit in state.units for held in _held(unit)})
+    undone = sorted(_canonical(_open(event)) for event in state.undone)
+    if not fields and not undone and state.managed and state.unmanaged_at_us is None:
+        return None
+    return {
+        "ean": state.ean,
+        "managed": state.managed,
+        "unmanaged_at": state.unmanaged_at_us,
+        "fields": [json.loads(field) for field in fields],
+        "undone": [json.loads(event) for event in undone],
+    }
+
+
+def _held(unit: UnitState) -> Iterator[dict[str, Any]]:
+    for field in unit.fields:
+        if field.event_time_us is None:
+            continue  # observed, no event behind it
+        linked = field.field == Field.STOCK and unit.offer_id is not None
+        whose = {"offer_id": unit.offer_id} if linked else {"unit_id": unit.unit_id}
+        yield {"account": unit.account, **whose, **_value(field)}
+
+
+def _value(field: FieldState) -> dict[str, Any]:
+    return {
+        "field": field.field,
+        "value": _text(field.value),
+        "currency": field.currency,
+        "event_time": field.event_time_us,
+        "sequence": field.sequence,
+        "input_offset": field.input_offset,
+    }
+
+
+def _open(event: Undone) -> dict[str, Any]:
+    over = {ended.field for ended in event.ended}
+    wanted = {field.field: _text(field.value) for field in event.fields if field.field not in over}
+    return {"result_id": event.result_id, "announced": event.announced, "fields": wanted}
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def _text(value: Decimal) -> str:
+    """The same for 5 and 5.0000."""
+    return format(value.normalize(), "f")
