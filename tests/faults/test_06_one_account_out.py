@@ -54,7 +54,7 @@ def test_a_refused_account_and_a_failing_key_hold_up_nobody_and_heal_without_a_r
     times = wall_us()
 
     first = deployment.connector("one")
-    stuck = deployment.produce(change(place, next(times), stock=4) for place in [failing, *theirs])
+    stuck = deployment.produce(change(place, next(times), stock=4_444) for place in [failing, *theirs])
     flowing = Traffic(mine[1:], seed=8, weights={Kind.UPDATE: 1.0})
     passing = deployment.produce(flowing.messages(50_000, times))
     deployment.wait_for("some results", lambda: len(deployment.results()) > 5_000, 60)
@@ -62,6 +62,8 @@ def test_a_refused_account_and_a_failing_key_hold_up_nobody_and_heal_without_a_r
     deployment.connector("one")
     passing += deployment.produce(flowing.messages(50_000, times))
     deployment.wait_for_results(passing, timeout_s=240)
+    passing += deployment.produce(change(place, next(times), stock=777) for place in mine[1:])
+    deployment.wait_for_results(passing)
 
     assert fastest(deployment, "main", over_s=5) > 0.9 * CEILING
     stuck_positions = {(one.partition, one.offset) for one in stuck[1:]}
