@@ -49,6 +49,7 @@ class Account:
         self.tally = Tally()
         self.ready = 0
         self.awake = 0
+        self.closure = 0  # counts how often the account opened again
         self.near = self.NEAR_AT_LEAST  # awake wants kept ready, so that a full call can be made
 
     @property

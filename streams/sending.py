@@ -118,11 +118,19 @@ class Sending:
             reserve_until_s=answer.reserve_until_s,
             left=answer.sent_s is not None,
         )
-        is_open = was_open and valve.is_open(now.mono_s)
+        is_open = valve.is_open(now.mono_s)
+        if is_open and not was_open:
+            self._wants.opened(answer.call.account, now.mono_s)
+        counts = is_open and was_open
         heard = zip(flight.items, answer.replies, strict=True)
-        return [Heard(sent=s, cause=self._item(s, reply, answer, now, is_open=is_open)) for s, reply in heard]
+        return [
+            Heard(sent=s, cause=self._item(s, reply, answer, now, counts=counts, closed=not is_open))
+            for s, reply in heard
+        ]
 
-    def _item(self, sent: Sent, reply: Reply, answer: Answer, now: Now, *, is_open: bool) -> Answered | None:
+    def _item(
+        self, sent: Sent, reply: Reply, answer: Answer, now: Now, *, counts: bool, closed: bool
+    ) -> Answered | None:
         if isinstance(reply, Lost):
             self.flights.lose(sent, answer.call.give_up_at_s + self._policy.grace_s)
         else:
@@ -135,8 +143,8 @@ class Sending:
                 self._wants.again(sent.pending, now.mono_s)
                 return None
             case Retry():
-                counts = reply.counts and is_open
-                if self._wants.retry(sent.pending, reply, sent.attempt, now.mono_s, counts=counts):
+                counts = counts and reply.counts
+                if self._wants.retry(sent.pending, reply, sent.attempt, now.mono_s, counts=counts, closed=closed):
                     return None
                 return _answered(sent, GaveUp(reason=reply.reason), answer)
 

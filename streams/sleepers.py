@@ -15,6 +15,15 @@ def harm(rank: int, since_us: int, age_step_us: int) -> Harm:
     return (0, since_us) if rank <= 0 else (1, since_us + rank * age_step_us)
 
 
+def aside(since_us: int) -> Harm:
+    """Behind all else: what failed since its account closed is not what finds out whether it may open."""
+    return (2, since_us)
+
+
+def is_aside(worth: Harm) -> bool:
+    return worth[0] > 1
+
+
 def is_urgent(worth: Harm) -> bool:
     """Of the first rank."""
     return worth[0] == 0

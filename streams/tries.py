@@ -10,7 +10,7 @@ from streams.lane import Pending
 class Tries:
     """What a slot has been through; it belongs to the oldest undone event, so that merging resets nothing."""
 
-    __slots__ = ("alone", "attempts", "counted", "kind", "not_before_s", "since_us")
+    __slots__ = ("alone", "attempts", "closure", "counted", "kind", "not_before_s", "since_us")
 
     def __init__(self, want: Want) -> None:
         self.since_us = want.since_us
@@ -19,6 +19,7 @@ class Tries:
         self.counted = 0
         self.not_before_s = -inf
         self.alone = False
+        self.closure: int | None = None  # the account's closure in which it last failed
 
 
 class History:
@@ -42,6 +43,10 @@ class History:
         tries = self.of(pending)
         return tries is not None and tries.alone
 
+    def failed_in(self, pending: Pending, closure: int) -> bool:
+        tries = self.of(pending)
+        return tries is not None and tries.closure == closure
+
     def attempt(self, pending: Pending) -> int:
         """The number of the attempt that leaves now, 1 for the first of its kind."""
         tries = self.of(pending)
@@ -51,10 +56,12 @@ class History:
             tries.kind, tries.attempts = pending.want.kind, 0
         return tries.attempts + 1
 
-    def retry(self, pending: Pending, said: Retry, attempt: int, now_s: float, *, counts: bool) -> bool:
+    def retry(
+        self, pending: Pending, said: Retry, attempt: int, now_s: float, *, counts: bool, closure: int | None
+    ) -> bool:
         """Not now. False when the budget of the oldest undone event is used up."""
         tries = self.of(pending) or self._new(pending)
-        tries.attempts, tries.alone = attempt, said.alone
+        tries.attempts, tries.alone, tries.closure = attempt, said.alone, closure
         tries.counted += counts
         if self._backoff.used_up(tries.counted):
             self.forget(pending)

@@ -16,7 +16,7 @@ from math import inf
 from streams.flow import Assignment, Pace, Policy, Retry, Want
 from streams.lane import Lane, Pending, Rest, Where
 from streams.queues import Account, Queue
-from streams.sleepers import harm, is_urgent
+from streams.sleepers import Harm, aside, harm, is_aside, is_urgent
 from streams.tries import History
 
 
@@ -95,8 +95,12 @@ class Wants:
         pending.where = Where.READY
         account.ready += 1
         queue = self._queue_of(pending, account)
-        worth = harm(pending.want.rank, pending.want.since_us, self._step_us)
-        queue.push((worth, pending.ticket, pending), now_s)
+        queue.push((self._worth(pending, account), pending.ticket, pending), now_s)
+
+    def _worth(self, pending: Pending, account: Account) -> Harm:
+        if self.history.failed_in(pending, account.closure):
+            return aside(pending.want.since_us)
+        return harm(pending.want.rank, pending.want.since_us, self._step_us)
 
     def _leave(self, pending: Pending) -> None:
         """Out of wherever it stands; its entries die with its ticket."""
@@ -317,14 +321,30 @@ class Wants:
         if self._landed(pending):
             self._enter(pending, now_s)
 
-    def retry(self, pending: Pending, said: Retry, attempt: int, now_s: float, *, counts: bool) -> bool:
-        """Not now. False when the budget of the oldest undone event is used up: then its lane must hear of it."""
+    def retry(
+        self, pending: Pending, said: Retry, attempt: int, now_s: float, *, counts: bool, closed: bool = False
+    ) -> bool:
+        """Not now. False when the budget of the oldest undone event is used up: then its lane must hear of it.
+
+        ``closed``: its account is; until that opens, it stands behind those that have not failed.
+        """
         if not self._landed(pending):
             return True
-        if not self.history.retry(pending, said, attempt, now_s, counts=counts):
+        closure = self._account(pending.want.account).closure if closed else None
+        if not self.history.retry(pending, said, attempt, now_s, counts=counts, closure=closure):
             return False
         self._enter(pending, now_s)
         return True
+
+    def opened(self, name: str, now_s: float) -> None:
+        """The account did: what stood aside has its place again."""
+        account = self.accounts[name]
+        account.closure += 1
+        for queue in account.queues.values():
+            for worth, ticket, pending in tuple(queue.heap):
+                if is_aside(worth) and pending.ticket == ticket:
+                    self._leave(pending)
+                    self._enter(pending, now_s)
 
     def answered(self, pending: Pending, attempt: int, *, lost: bool) -> None:
         """Settled or lost: its lane speaks next."""

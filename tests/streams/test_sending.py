@@ -494,3 +494,26 @@ def test_a_call_says_since_when_each_of_its_items_waits() -> None:
 
     [call] = driver.calls
     assert [item.since_us for item in call.items] == [arrived_us]
+
+
+def in_outage(driver: Driver, seconds: float, poison: str) -> None:
+    """Everything fails for a while; afterwards only ``poison`` does."""
+    broken_until_s = driver.now.mono_s + seconds
+    while driver.now.mono_s < broken_until_s + 200:
+        for call in tuple(driver.calls):
+            fails = driver.now.mono_s < broken_until_s or poison in rooms(call)
+            driver.answer(call, Retry(reason="HTTP 500", alone=fails) if fails else OK, failed=fails)
+        driver.run(0.25, answer=None)
+
+
+def test_one_item_that_always_fails_is_not_the_probe_for_ever() -> None:
+    driver = Driver(flow=Thermostats(limits={"set": 1}))
+    at = driver.opened()
+    driver.event(at, "poison", rank=0)
+    many(driver, 12)
+
+    in_outage(driver, 20, "poison")
+
+    applied = [event_id for event_id, status in driver.results if status == "APPLIED"]
+    assert len(applied) == 12
+    assert ("e0", "FAILED") in driver.results, "and once the account is open its own failures count"
