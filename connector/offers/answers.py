@@ -1,7 +1,6 @@
 """What an answer teaches: facts about units, and how the fields that were sent ended. Look-ups yield facts. Pure."""
 
 from collections.abc import MutableMapping, Sequence
-from dataclasses import replace
 from typing import assert_never
 
 from connector.codes import Code, explain, known
@@ -16,6 +15,7 @@ from connector.offers.settle import ended
 from connector.offers.trust import accepted, doubted, given_up, group_of, not_applied, observed, refreshed, with_fact
 from connector.offers.wants import Carried, OfferLookUp, OfferUpdate
 from streams.flow import Answered, GaveUp, Lost, Settled
+from streams.frozen import replace
 
 Claims = MutableMapping[int, str]
 """Unit id -> the first EAN that led to it, of units whose product carries several EANs; as far as this process saw."""

@@ -7,13 +7,14 @@ visible after minutes.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from connector.codes import Code
 from connector.events import Miss
 from connector.offers.ledger import Entry, KnownUnit, OfferLane
 from connector.offers.policy import OfferPolicy, us
+from streams.frozen import replace
 
 NOT_YET_FOUND = "NOT_YET_FOUND"
 """A miss within its grace."""

@@ -4,7 +4,6 @@ Nothing undone is lost on the way, so the log below the position is never needed
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from decimal import Decimal
 
 from connector.events import Ended, FieldState, OfferState, Undone, UndoneField, UnitState
@@ -12,6 +11,7 @@ from connector.marketplace import Field
 from connector.offers.identity import READ_BACK
 from connector.offers.ledger import NO_SEQUENCE, Asked, End, Entry, Fact, KnownUnit, OfferLane
 from connector.offers.policy import Terms
+from streams.frozen import replace
 
 _FIELDS = {field.value: field for field in Field}
 

@@ -1,13 +1,12 @@
 """An event goes into the ledger: as an entry of its own, or absorbed by the one that stands there. Pure."""
 
-from dataclasses import replace
-
 from connector.codes import Code
 from connector.events import Announced, FieldStatus, OfferChanged, OfferWithdrawn, Origin, result_id
 from connector.offers.guards import examine, future_fault, key_fault, refuse
 from connector.offers.ledger import NO_SEQUENCE, End, Entry, OfferLane
 from connector.offers.policy import Terms
 from connector.offers.settle import Desk
+from streams.frozen import replace
 
 
 def take(lane: OfferLane, event: OfferChanged, terms: Terms, now_us: int) -> OfferLane:

@@ -1,7 +1,7 @@
 """Results, not-found rows and their tombstones: the only place that builds them. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -25,6 +25,7 @@ from connector.offers.identity import Missing, Unclear, describe, find_miss
 from connector.offers.ledger import Asked, End, Entry, KnownUnit, OfferLane
 from connector.offers.policy import Terms
 from connector.offers.settle import Plan
+from streams.frozen import replace
 
 
 @dataclass(frozen=True, slots=True)

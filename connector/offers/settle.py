@@ -6,7 +6,7 @@ but the ledger: the plan is derived anew.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import is_ as _is
 from typing import TypeAlias
 
@@ -31,6 +31,7 @@ from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLan
 from connector.offers.policy import OfferPolicy, Terms, us
 from connector.offers.trust import accepted, doubted, group_of, is_already_so, newest_accepted, raised
 from connector.routing import Target
+from streams.frozen import replace
 
 RECHECK_RANK = 7
 REPLAY_RANK = 8

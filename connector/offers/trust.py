@@ -1,12 +1,12 @@
 """When an equal value need not be written, and what makes a fact certain or doubtful. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from connector.events import Basis
 from connector.marketplace import Field
 from connector.offers.ledger import Fact, KnownUnit, Order
 from connector.offers.policy import OfferPolicy
+from streams.frozen import replace
 
 
 def group_of(units: Sequence[KnownUnit], unit: KnownUnit, field: Field) -> tuple[KnownUnit, ...]:
