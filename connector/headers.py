@@ -1,14 +1,14 @@
 """The headers of every output: CloudEvents 1.0 in the binary mode of its Kafka binding, and the input's trace. Pure."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from connector.events import MarketplaceCalled, OfferNotFound, OfferResult, OfferState
 from streams.flow import Headers
 
 CONTENT_TYPE = b"application/vnd.confluent.avro"
 TYPE_PREFIX = "kaufland.connector."
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,5 +68,4 @@ def _trace(trace: Trace) -> Headers:
 
 
 def _rfc3339(time_us: int) -> bytes:
-    moment = _EPOCH + timedelta(microseconds=time_us)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}Z".encode()
+    return f"{(_EPOCH + timedelta(microseconds=time_us)).isoformat(timespec='microseconds')}Z".encode()
