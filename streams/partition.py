@@ -63,7 +63,7 @@ class Partition:
 
     def __init__(self, at: Assignment, owned: Owned, policy: Policy, now_s: float) -> None:
         self.at = at
-        self.owned = owned
+        self.state_topic_id = owned.state_topic_id  # not all of ``owned``: its state is the lanes' to keep
         self.position = owned.start  # everything below has had its turn
         self.seen = owned.start  # everything below has arrived
         self.durable = owned.start
@@ -227,7 +227,7 @@ class Partition:
             read_ahead=read_ahead,
             drained=drained,
             serial=serial,
-            state_topic_id=self.owned.state_topic_id,
+            state_topic_id=self.state_topic_id,
         )
 
     def became_durable(self, mark: Mark, now_s: float) -> None:
