@@ -200,7 +200,7 @@ class Engine:
         yield from self._checkpoint(now)
         yield from self._release(now)
         yield from self._intake()
-        yield from self._watch.look(self._tenures, now, on_way=self._checkpoints.on_way)
+        yield from self._watch.look(self._tenures, self._sending.flights, now, on_way=self._checkpoints.on_way)
         if self._drain_by_s is not None and not self._tenures:
             yield Stop(reason="drained", failed=False)
 

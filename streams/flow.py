@@ -419,6 +419,13 @@ class Intake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reread:
+    """To the source: seek these to where they stand; there is more to read, and nothing comes."""
+
+    parts: frozenset[Assignment]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Died:
     """To the sink: these assignments are no longer ours; drop what is kept for them."""
 
@@ -457,7 +464,7 @@ class Stop:
 
 
 Input: TypeAlias = Assigned | Revoked | Arrivals | Answer | Written | Broken | Fetched | Told | Tick | Drain
-Effect: TypeAlias = Call | Checkpoint | Intake | Died | Released | Fetch | Notice | Stop
+Effect: TypeAlias = Call | Checkpoint | Intake | Reread | Died | Released | Fetch | Notice | Stop
 
 
 # ---- policy ---------------------------------------------------------------------------------------------------------

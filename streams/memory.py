@@ -307,6 +307,9 @@ class MemorySource:
     def resume(self, parts: frozenset[Assignment]) -> None:
         self._flowing |= parts & self._positions.keys()
 
+    def reread(self, parts: frozenset[Assignment]) -> None:
+        """Nothing is fetched ahead here."""
+
     def group(self) -> Membership:
         return Membership(group=self._group, member=self._member)
 

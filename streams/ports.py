@@ -37,6 +37,10 @@ class Source(Protocol):
 
     def resume(self, parts: frozenset[Assignment]) -> None: ...
 
+    def reread(self, parts: frozenset[Assignment]) -> None:
+        """Fetch anew from the next offset to hand over, where nothing comes though there is more."""
+        ...
+
     def group(self) -> Any:
         """The consumer group's metadata as a value, for the sink; taken anew for every checkpoint."""
         ...

@@ -33,6 +33,7 @@ from streams.flow import (
     Notice,
     Now,
     Released,
+    Reread,
     Revoked,
     Stop,
     Tick,
@@ -216,6 +217,8 @@ class Runner:
             case Intake(pause=pause, resume=resume):
                 self._source.pause(pause)
                 self._source.resume(resume)
+            case Reread(parts=parts):
+                self._source.reread(parts)
             case Died(parts=parts):
                 self._sink.drop(parts)
             case Released(parts=parts):
@@ -365,7 +368,9 @@ class _Workers:
         self._todo.put(work)
 
     def close(self) -> None:
-        """Idle ones end. One with a call under way is left alone: its answer is no longer asked for."""
+        """Idle ones end, what waits is not done. One with a call under way is left alone: nobody asks any more."""
+        while _take(self._todo, 0.0) is not None:
+            pass
         for _ in self._threads:
             self._todo.put(None)
 

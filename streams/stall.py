@@ -3,17 +3,25 @@
 Lag is explained by a schema that is being fetched, a checkpoint that is on its way (the sink speaks for itself), or a
 partition that said it is broken. Undone work is explained by a timer, a token, a block or a pause; only what none of
 them explains counts here. An explained stall is said, and said again, and never fatal.
+
+A worker that never answers would hold slots, keys and the hand-over for ever: the process stops, a restart repeats.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
-from streams.flow import Assignment, Effect, Notice, Now, Policy, Stop
+from streams.flights import Flights
+from streams.flow import Assignment, Effect, Notice, Now, Policy, Reread, Stop
 from streams.tenure import WOKEN, Tenure, Tenures
+
+OVERDUE_S: Final = 5.0  # a worker keeps the deadline by itself; after this long it does not
+FORGOTTEN_AFTER: Final = 4  # stall times: a lane that was given another turn, and is stuck anew later, gets one again
 
 
 class Watch:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
+        self._overdue: tuple[str, float] | None = None  # a call, and when it was first found without an answer
         self._next_s = 0.0
         self._said: dict[Assignment, float] = {}
         self._woken: dict[tuple[Assignment, str], float] = {}  # lanes that were given another turn, and when
@@ -21,18 +29,37 @@ class Watch:
     def next_s(self) -> float:
         return self._next_s
 
-    def look(self, tenures: Tenures, now: Now, *, on_way: bool) -> Iterator[Effect]:
+    def look(self, tenures: Tenures, flights: Flights, now: Now, *, on_way: bool) -> Iterator[Effect]:
         """A few times in every stall time."""
         if now.mono_s < self._next_s:
             return
-        self._next_s = now.mono_s + self._policy.stall_s / 4
+        self._next_s = now.mono_s + min(self._policy.stall_s / 4, OVERDUE_S)
         for at in [at for at in self._said if at not in tenures]:
             del self._said[at]
-        for woken in [woken for woken in self._woken if woken[0] not in tenures]:
+        long_ago_s = now.mono_s - FORGOTTEN_AFTER * self._policy.stall_s
+        for woken in [woken for woken, at_s in self._woken.items() if woken[0] not in tenures or at_s < long_ago_s]:
             del self._woken[woken]
+        yield from self._calls(flights, now.mono_s)
         for tenure in tenures.values():
             yield from self._lag(tenure, now.mono_s, on_way=on_way)
             yield from self._undone(tenure, now)
+
+    def _calls(self, flights: Flights, now_s: float) -> Iterator[Effect]:
+        """Found twice: a process that was frozen finds calls that are overdue, and their answers right behind."""
+        call = next((flight.call for flight in flights), None)
+        if call is None or now_s < call.give_up_at_s + self._policy.grace_s + OVERDUE_S:
+            self._overdue = None
+        elif self._overdue is None or self._overdue[0] != call.id:
+            self._overdue = call.id, now_s
+            fields: dict[str, str | int | float] = {
+                "call": call.id,
+                "account": call.account,
+                "kind": call.kind,
+                "overdue_s": round(now_s - call.give_up_at_s, 1),
+            }
+            yield Notice(event="call_overdue", level="error", fields=fields)
+        elif now_s - self._overdue[1] >= OVERDUE_S:
+            yield Stop(reason=f"call {call.id} ({call.kind}) has no answer: its worker hangs")
 
     def _lag(self, tenure: Tenure, now_s: float, *, on_way: bool) -> Iterator[Effect]:
         partition = tenure.partition
@@ -44,6 +71,8 @@ class Watch:
         said_s = self._said.setdefault(tenure.at, now_s)
         if said_s == now_s:
             yield _notice(tenure, f"lag {partition.lag}, no progress for {still_s:.0f} s: {explained or 'unexplained'}")
+            if not explained:
+                yield Reread(parts=frozenset({tenure.at}))
         elif now_s - said_s >= self._policy.stall_s:
             del self._said[tenure.at]  # so that it is said again
             if not explained:

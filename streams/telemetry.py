@@ -172,6 +172,11 @@ EVENTS: Final = (
         fields=("topic", "partition", "phase", "reason"),
     ),
     Event(
+        name="call_overdue",
+        meaning="A call has no answer, long after its deadline: its worker hangs.",
+        fields=("call", "account", "kind", "overdue_s"),
+    ),
+    Event(
         name="partition_left_out",
         meaning="A record that is too large took its partition out of a checkpoint.",
         fields=("topic", "input", "partition", "size_bytes"),

@@ -80,6 +80,14 @@ class KafkaSource:
         if ours:
             self._wake(ours)
 
+    def reread(self, parts: frozenset[Assignment]) -> None:
+        """Of restored assignments that are ours; what cannot be sought now is left as it is."""
+        for at in parts & self._next.keys():
+            try:
+                self._consumer.seek(TopicPartition(at.topic, at.partition, self._next[at]))
+            except KafkaException as error:
+                self._say("broker_error", error.args[0])
+
     def group(self) -> Any:
         """The group's metadata: member and generation, as the broker checks them."""
         return self._consumer.consumer_group_metadata()

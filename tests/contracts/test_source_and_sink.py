@@ -171,6 +171,19 @@ def test_a_paused_partition_hands_over_nothing_while_another_flows(broker: Broke
         assert len(reader.values(1)) == 15
 
 
+def test_what_is_read_again_from_where_it_stands_comes_once_and_in_order(broker: Broker) -> None:
+    where = place(broker)
+    broker.append(numbered(where.inputs, 0, 0, 3_000))
+    reader = member(broker, where)
+
+    with closing(reader.source):
+        until(lambda: len(reader.values(0)) >= 500, reader)
+        reader.source.reread(frozenset({reader.at(0), Assignment(topic=where.inputs, partition=0, epoch=99)}))
+        until(lambda: len(reader.values(0)) >= 3_000, reader)
+
+        assert reader.values(0) == [str(n).encode() for n in range(3_000)]
+
+
 def test_what_is_resumed_after_everything_stood_still_is_read_at_once(broker: Broker) -> None:
     where = place(broker, partitions=1)
     broker.append(numbered(where.inputs, 0, 0, 3))

@@ -29,6 +29,7 @@ from streams.flow import (
     Policy,
     Record,
     Released,
+    Reread,
     Revoked,
     Stop,
     Tick,
@@ -385,7 +386,7 @@ class Member:
                 self._release(parts)
             case Fetch(need=need):
                 self.later(self.world.between(0.02, 0.2), lambda: self._fetch(need))
-            case Notice():
+            case Notice() | Reread():
                 pass
             case Stop(reason=reason, failed=failed):
                 if failed or not self._leaving:

@@ -32,6 +32,7 @@ from streams.flow import (
     Now,
     Output,
     Released,
+    Reread,
     Revoked,
     Settled,
     Stop,
@@ -343,6 +344,19 @@ def test_what_died_is_dropped_by_the_sink(place: Workplace, started: Callable[[]
     assert values(place) == []
 
 
+def test_what_does_not_move_is_read_again_by_the_source(
+    place: Workplace, started: Callable[[], Runner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again: list[frozenset[Assignment]] = []
+    monkeypatch.setattr(place.source, "reread", again.append)
+    place.engine.rules[Assigned] = lambda _: [Reread(parts=frozenset({AT}))]
+
+    started()
+    wait(lambda: bool(again))
+
+    assert again == [frozenset({AT})]
+
+
 def test_what_is_fetched_and_what_is_not_to_be_had_reach_the_engine(
     place: Workplace, started: Callable[[], Runner]
 ) -> None:
@@ -461,6 +475,26 @@ def test_stopping_drains_and_closes(place: Workplace) -> None:
     assert runner.lifecycle is Lifecycle.CLOSED
     assert not place.broker.is_member("g", place.source.group().member)
     assert not [t for t in threading.enumerate() if t.name == "sink"]
+
+
+def test_a_call_that_waits_for_a_worker_is_not_made_after_the_end(place: Workplace) -> None:
+    place.settings = RunnerSettings(max_workers=1, drain_s=1.0)
+    held = threading.Event()
+    made: list[str] = []
+
+    def slow(asked: Call) -> Answer:
+        made.append(asked.id)
+        held.wait(PATIENCE_S)
+        return Answer(call=asked, replies=())
+
+    place.call = slow
+    place.engine.rules[Assigned] = lambda _: [call("first"), call("second"), DRAINED]
+    place.runner().run()
+
+    held.set()
+    wait(lambda: not [t for t in threading.enumerate() if t.name == "worker-1"])
+
+    assert "second" not in made
 
 
 def test_an_engine_that_stops_for_a_reason_fails_the_run(place: Workplace) -> None:

@@ -14,6 +14,7 @@ from streams.flow import (
     Output,
     Pace,
     Policy,
+    Reread,
     Retry,
     Stored,
     Told,
@@ -372,7 +373,7 @@ def test_an_undone_lane_that_nothing_explains_gets_one_more_turn_and_then_the_pr
     at = driver.opened()
     driver.event(at)
 
-    driver.run(59)
+    driver.run(55)
     assert driver.notices == []
 
     driver.run(20)
@@ -390,6 +391,7 @@ def test_lag_without_progress_is_said_and_then_fatal() -> None:
 
     driver.run(80)
     assert driver.notices[0].event == "partition_stalled"
+    assert [effect.parts for effect in driver.of(Reread)] == [{at}], "its source is asked once to look again"
     assert driver.stops == []
 
     driver.run(80)
@@ -417,3 +419,33 @@ def test_a_quiet_partition_is_no_stall_when_records_come_at_last() -> None:
     driver.run(50)
 
     assert driver.notices == []
+
+
+def test_a_worker_that_never_answers_is_said_and_then_fatal() -> None:
+    driver = Driver()
+    at = driver.opened()
+    driver.event(at)
+    [call] = driver.calls
+
+    driver.run(11, answer=None)
+    assert driver.notices == []
+
+    driver.run(6, answer=None)
+    assert [(notice.event, notice.fields["call"]) for notice in driver.notices] == [("call_overdue", call.id)]
+    assert driver.stops == []
+
+    driver.run(6, answer=None)
+    assert driver.stops[0].failed
+    assert "its worker hangs" in driver.stops[0].reason
+
+
+def test_answers_that_come_right_after_a_freeze_are_no_worker_that_hangs() -> None:
+    driver = Driver()
+    at = driver.opened()
+    driver.event(at)
+
+    driver.step(60)
+    driver.run(30)
+
+    assert driver.stops == []
+    assert driver.results == [("e0", "APPLIED")]
