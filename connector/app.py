@@ -56,6 +56,7 @@ T = TypeVar("T")
 _log = structlog.get_logger("connector")
 
 _REGISTRY_AGAIN_S: Final = 2.0
+_FETCHERS: Final = 2  # workers beyond those of calls: a registry that does not answer holds up no call
 
 API_CALLS_PER_SECOND = 111
 """Per seller, a maximum ("Rate Limits", sellerapi.kaufland.com)."""
@@ -312,7 +313,9 @@ def _runner(plan: _Plan, opened: ExitStack) -> Runner:
         fetch=cache.fetch,
         clock=clock,
         observer=telemetry,
-        settings=RunnerSettings(max_workers=configured.processing.workers, drain_s=configured.processing.drain_budget),
+        settings=RunnerSettings(
+            max_workers=configured.processing.workers + _FETCHERS, drain_s=configured.processing.drain_budget
+        ),
     )
     skews = partial(_skews, adapter, tuple(configured.accounts))
     _health(plan, runner, telemetry.metrics, skews, opened)

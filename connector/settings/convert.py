@@ -1,6 +1,7 @@
 """Settings into the values that the runtime and the core understand. Pure."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from connector.marketplace import Field
 from connector.offers.gtin import normal_form
@@ -9,6 +10,10 @@ from connector.routing import Routing, Target
 from connector.settings import model
 from connector.topics import Topics, named
 from streams.flow import Pace, Policy
+
+
+_URGENT_CALLS: Final = 4
+"""Of the workers, at most so many are for the most harmful changes alone."""
 
 
 def policy(processing: model.Processing) -> Policy:
@@ -22,6 +27,8 @@ def policy(processing: model.Processing) -> Policy:
         checkpoint_min_s=processing.checkpoint_min,
         max_outputs=processing.max_outputs,
         max_awake=processing.max_awake,
+        max_calls=processing.workers,
+        urgent_calls=min(_URGENT_CALLS, processing.workers // 4),
         retry_budget=processing.retry_budget,
         retry_base_s=processing.retry_base,
         retry_cap_s=processing.retry_cap,

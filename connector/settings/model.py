@@ -133,7 +133,7 @@ class Processing(Section):
     drain_budget: Annotated[Duration, Field(gt=0, lt=600)] = 10.0
     """On SIGTERM and hand-over: longest time for what is under way to end and become durable."""
     workers: Annotated[int, Field(ge=1, le=256)] = 64
-    """Most calls in flight, over all accounts: a thread and a connection each, made when needed."""
+    """Most calls in flight, over all accounts: a thread and a connection each; a few are for the most harmful alone."""
 
 
 class Offers(Section):
