@@ -37,7 +37,8 @@ format: $(READY) ## rewrite the sources as `make check` wants them
 	@$(BIN)/ruff format $(SOURCES)
 	@$(BIN)/ruff check --fix $(SOURCES)
 
-bench: $(READY) ## the measured claims of the README
+bench: $(READY) ## the measured claims beside a naive consumer and a bare loop, on a real Kafka (ARGS=--quick: a minute)
+	@$(KAFKA_FOR_TESTS)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: $(READY) ## pin what pyproject.toml asks for: versions and hashes, no addresses (UPGRADE=1: the newest)

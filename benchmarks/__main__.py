@@ -30,10 +30,31 @@ class Size:
     seconds: float  # of pace
     stages: int
     units: int  # in memory
+    latencies_s: Sequence[float]  # of the marketplace's answers
+    lingers: Sequence[str]  # of the connector
+    processes: Sequence[int]
 
 
-FULL = Size(offers=20_000, throughput=15_000, seconds=20.0, stages=10_000, units=200_000)
-QUICK = Size(offers=3_000, throughput=2_000, seconds=3.0, stages=1_000, units=50_000)
+FULL = Size(
+    offers=20_000,
+    throughput=10_000,
+    seconds=15.0,
+    stages=10_000,
+    units=200_000,
+    latencies_s=(0.0, 0.15),
+    lingers=("0s", "500ms"),
+    processes=(1, 2),
+)
+QUICK = Size(
+    offers=3_000,
+    throughput=2_000,
+    seconds=3.0,
+    stages=1_000,
+    units=50_000,
+    latencies_s=(0.15,),
+    lingers=("0s",),
+    processes=(1,),
+)
 
 
 class Run:
@@ -52,9 +73,9 @@ class Run:
     def measurements(self) -> Mapping[str, Callable[[], Section]]:
         size = self._size
         return {
-            "used": lambda: pace.used_share(self._stand, size.seconds),
-            "freshness": lambda: pace.freshness(self._stand, size.seconds),
-            "throughput": lambda: throughput.measure(self._stand, size.throughput, timeout_s=120),
+            "used": lambda: pace.used_share(self._stand, size.seconds, size.latencies_s),
+            "freshness": lambda: pace.freshness(self._stand, size.seconds, size.lingers),
+            "throughput": lambda: throughput.measure(self._stand, size.throughput, size.processes, timeout_s=120),
             "memory": lambda: memory.measure(size.units),
             "stages": lambda: stages.measure(self._kafka, size.stages),
         }

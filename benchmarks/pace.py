@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from benchmarks.load import Event
@@ -23,7 +24,6 @@ RATE = 100.0
 RESERVE = Pace().reserve
 USED_GOAL = 0.97
 RATES = (300, 3_000)
-LATENCY_S = 0.15
 WATCH_ON_S = 3.0
 NAIVE, CONNECTOR = "naive", "connector"
 
@@ -33,13 +33,13 @@ Running: TypeAlias = Callable[[], AbstractContextManager[object]]
 # ---- used share -----------------------------------------------------------------------------------------------------
 
 
-def used_share(stand: Stand, seconds: float) -> Section:
+def used_share(stand: Stand, seconds: float, latencies_s: Sequence[float]) -> Section:
     """Backlogs of single calls, which no bulk makes shorter, with and without latency."""
     permitted = RATE * (1 - RESERVE)
     backlog = int(permitted * (seconds + 3))
     rows: list[Row] = []
     goals: list[Goal] = []
-    for wait_s in (0.0, LATENCY_S):
+    for wait_s in latencies_s:
         for name, running in _both(stand):
             with stand.answers_after(wait_s), running():
                 journal = _backlogged(stand, backlog, seconds)
@@ -92,19 +92,19 @@ class Outcome:
     refused: int
 
 
-def freshness(stand: Stand, seconds: float) -> Section:
+def freshness(stand: Stand, seconds: float, lingers: Sequence[str]) -> Section:
     rows: list[Row] = []
     goals: list[Goal] = []
     for rate in RATES:
-        for name, running in _with_lingers(stand):
+        for name, running in _with_lingers(stand, lingers):
             with running():
                 outcome = _paced(stand, rate, seconds)
                 if name != NAIVE:
                     stand.deployment.quiet(for_s=1.0)
             rows.append(_row(f"{name}, {rate:,}/s", outcome))
-            if name == CONNECTOR:
-                goals.append(at_most(f"429 at {rate:,}/s", outcome.refused, 0))
-                goals.append(at_most(f"events at {rate:,}/s without their value", outcome.waiting, 0))
+            if name != NAIVE:
+                goals.append(at_most(f"429 at {rate:,}/s, {name}", outcome.refused, 0))
+                goals.append(at_most(f"events at {rate:,}/s without their value, {name}", outcome.waiting, 0))
     return Section(
         title=f"Calls and freshness, {seconds:.0f} s of even load",
         head=("who", "calls per 1,000 events", "p50", "p99", "still waiting", "429"),
@@ -170,10 +170,11 @@ def _both(stand: Stand) -> Iterator[tuple[str, Running]]:
     yield CONNECTOR, lambda: stand.connectors(requests_per_second=RATE, single=True)
 
 
-def _with_lingers(stand: Stand) -> Iterator[tuple[str, Running]]:
+def _with_lingers(stand: Stand, lingers: Sequence[str]) -> Iterator[tuple[str, Running]]:
     yield NAIVE, lambda: _naive(stand)
-    yield CONNECTOR, lambda: stand.connectors(requests_per_second=RATE)
-    yield f"{CONNECTOR}, linger 500 ms", lambda: stand.connectors(requests_per_second=RATE, rate={"linger": "500ms"})
+    for linger in lingers:
+        running = partial(stand.connectors, requests_per_second=RATE, rate={"linger": linger})
+        yield f"{CONNECTOR}, linger {linger}", running
 
 
 @contextmanager

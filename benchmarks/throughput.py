@@ -19,11 +19,11 @@ GOAL_SHARE = 0.5
 ONE_ACCOUNT = 111 * 150
 
 
-def measure(stand: Stand, count: int, timeout_s: float) -> Section:
+def measure(stand: Stand, count: int, group_sizes: Sequence[int], timeout_s: float) -> Section:
     """``count`` different offers in each run."""
     stand.limit(UNLIMITED)
     rows, goals = [], []
-    for processes in (1, 2):
+    for processes in group_sizes:
         bare = _bare(stand, count, processes, timeout_s)
         repeated, applied = _connector(stand, count, processes, timeout_s)
         rows += [
