@@ -17,8 +17,9 @@ _FIELDS = {field.value: field for field in Field}
 
 
 def is_blank(lane: OfferLane) -> bool:
-    """No fact and nothing undone: as good as a lane that was never stored."""
-    return not lane.units and not lane.misses and not lane.entries and lane.managed and lane.unmanaged_at_us is None
+    """Nothing was ever read for it: as good as a lane that was never stored. What was only refused is remembered, too:
+    read again, it must not look like a new event."""
+    return lane.last_offset < 0 and not lane.units and not lane.misses and not lane.entries
 
 
 def is_undone(lane: OfferLane) -> bool:

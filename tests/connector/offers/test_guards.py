@@ -153,7 +153,19 @@ def test_a_wrongly_keyed_record_stays_in_its_own_lane_and_leaves_no_fact() -> No
 
     assert isinstance(event, OfferChanged)
     assert shop.last.ean == OTHER_EAN
-    assert shop.flow.store(shop.lane).value is None
+    assert not shop.lane.units
+    assert not shop.flow.store(shop.lane).undone
+
+
+def test_a_refused_record_that_is_read_again_is_known_even_where_nothing_else_is() -> None:
+    shop = Shop(flow_of(), ean=OTHER_EAN)
+    event = shop.make(stock=1, ean=EAN)
+
+    for _ in range(2):
+        shop.hear(Arrived(lane=event.key, event=event))
+        shop.restart()
+
+    assert [(row.status, row.origin) for row in shop.results] == [("REJECTED", "LIVE"), ("REJECTED", "REPLAY")]
 
 
 @pytest.mark.parametrize(
