@@ -1,9 +1,10 @@
 """The topics: their names, how each must be laid out and for whom it is, and who may do what. Data, and pure checks.
 
 ``connector topics`` prints this, compares it with the broker, and creates what is missing when asked. Nothing is ever
-created, changed or deleted at run time.
+created, changed or deleted at run time. ``docs/topics.md`` is printed from here: ``python -m connector.topics``.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -236,3 +237,35 @@ def permissions(topics: Topics, *, group: str, instance_id: str, transactional: 
     yield Permission(resource="group", name=group, operations=("Describe", "Read"))
     if transactional:
         yield Permission(resource="transactional-id", name=instance_id, operations=("Describe", "Write"))
+
+
+# ---- for a person ---------------------------------------------------------------------------------------------------
+
+
+def document() -> str:
+    """The manifest with default names, as docs/topics.md shows it."""
+    rows = [
+        f"| `{topic.name}` | {topic.key} | {topic.config['cleanup.policy']} | {_kept(topic)} | {topic.layout.value} "
+        f"| {topic.access.value} | {topic.meant_for} |"
+        for topic in manifest(named("kaufland"))
+    ]
+    head = [
+        "# Topics",
+        "",
+        "With default names; every name and the prefix can be set. `connector topics` prints this for a configuration,",
+        "with the permissions; `--check` compares it with the broker, `--create` creates what is missing. The fields",
+        "of each Avro value stand in `schemas/`.",
+        "",
+        "| topic | key | cleanup | kept | partitions | the connector may | for |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    return "\n".join([*head, *rows, ""])
+
+
+def _kept(topic: Topic) -> str:
+    kept = topic.config.get("retention.ms")
+    return f"{int(kept) // DAY_MS} d" if kept else "for ever"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())

@@ -205,7 +205,9 @@ class Trust(Section):
     stock: Duration = 6 * 3600.0
     """An equal value is not sent again while its acceptance is younger: 0 = always send, inf = trust for ever."""
     price: Duration = 7 * 86400.0
+    """As for stock."""
     handling_time: Duration = 7 * 86400.0
+    """As for stock."""
 
 
 class Health(Section):
@@ -214,10 +216,12 @@ class Health(Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """0 = any free port."""
     enabled: bool = True
+    """Off: nothing listens."""
 
 
 class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is less grave is not written."""
     format: Literal["auto", "json", "console"] = "auto"
     """auto: console on a terminal, JSON elsewhere."""
     bodies_until: datetime | None = None

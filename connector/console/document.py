@@ -1,0 +1,29 @@
+"""The page of all metrics and log events, from the lists that they are emitted by.
+
+``docs/metrics.md`` is printed from here: ``python -m connector.console.document > docs/metrics.md``.
+"""
+
+import sys
+
+from connector.console.vitals import SKEW, SKEW_MEANS
+from streams.telemetry import described
+
+_HEAD = """\
+# Metrics and log events
+
+`/metrics` serves Prometheus' text format. Nothing is emitted that does not stand here. No label has unbounded values:
+no EAN, no unit, no message. `kind` is `lookup:<storefront>` or `update:<storefront>`, so every storefront has figures
+of its own. The measure to watch is `stream_oldest_undone_age_seconds`; how long events took is
+`stream_event_to_settled_seconds`.
+"""
+
+
+def document() -> str:
+    tables = list(described())
+    first = tables.index("")
+    own = f"| `{SKEW}` | account | s | {SKEW_MEANS} |"
+    return "\n".join([_HEAD, *tables[:first], own, *tables[first:], ""])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())

@@ -1,0 +1,62 @@
+"""The pages in docs/ that are printed from the source are as the source says, and say what a newcomer must find."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import schemas
+from connector import topics
+from connector.console import document as metrics
+from connector.settings import document as settings
+from connector.settings.model import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("page", "module", "document"),
+    [
+        ("settings", "connector.settings.document", settings.document),
+        ("metrics", "connector.console.document", metrics.document),
+        ("topics", "connector.topics", topics.document),
+    ],
+)
+def test_a_printed_page_is_that_of_the_source(page: str, module: str, document: Callable[[], str]) -> None:
+    path = ROOT / "docs" / f"{page}.md"
+
+    assert path.read_text() == document(), f"run: python -m {module} > docs/{page}.md"
+
+
+def test_every_setting_has_a_meaning() -> None:
+    rows = [line for line in settings.document().splitlines() if line.startswith("| `")]
+
+    assert len(rows) > len(Settings.model_fields)
+    assert [row for row in rows if row.endswith("|  |")] == []
+
+
+def test_a_topic_that_is_kept_for_a_while_says_how_long() -> None:
+    assert re.search(r"offer-results\.v1` .* 90 d ", topics.document())
+    assert re.search(r"marketplace-calls\.v1` .* 30 d ", topics.document())
+
+
+def test_the_readme_says_where_keys_come_from() -> None:
+    assert "Settings > API Access > Generate API Keys" in " ".join(README.split())
+
+
+def test_unit_and_offer_are_both_explained_where_a_reader_meets_them() -> None:
+    assert re.search(r"\| unit \| .*offer", README)
+    for name in ("offer_changed", "offer_result", "offer_state"):
+        words = json.dumps(schemas.load(name, 1)).lower()
+        assert "offer" in words, name
+        assert "unit" in words, name
+
+
+def test_the_scope_names_all_four_domains_of_the_api() -> None:
+    scope = (ROOT / "docs" / "scope.md").read_text()
+
+    for domain in ("Product data", "Inventory", "Sales", "Tickets"):
+        assert f"| {domain} |" in scope
