@@ -294,7 +294,7 @@ class Engine:
     def _misfit(self, at: Assignment, owned: Owned) -> str | None:
         if at.topic not in self._flows:
             return f"{at.topic} was assigned and no flow reads it: the subscription and the flows differ"
-        return misfit(owned, self._shares[at.topic].partitions, at)
+        return misfit(owned, self._shares[at.topic].partitions, at, self._flows[at.topic].state_topic)
 
     def _tenure(self, at: Assignment, owned: Owned, now: Now) -> Tenure:
         return Tenure(

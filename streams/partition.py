@@ -243,7 +243,7 @@ class Partition:
         return drained or self._phase is Phase.GONE
 
 
-def misfit(owned: Owned, partitions: int, at: Assignment) -> str | None:
+def misfit(owned: Owned, partitions: int, at: Assignment, state_topic: str) -> str | None:
     """Why a partition must not be worked on, with the remedy; None = all is well."""
     if owned.partitions != partitions:
         return (
@@ -252,7 +252,9 @@ def misfit(owned: Owned, partitions: int, at: Assignment) -> str | None:
         )
     if owned.mark is not None and owned.mark.state_topic_id != owned.state_topic_id:
         return (
-            f"the state topic of {at.topic} partition {at.partition} is {owned.state_topic_id}, the committed "
-            f"position belongs to {owned.mark.state_topic_id}: state and offsets are one snapshot, reset both"
+            f"the committed position of {at.topic} partition {at.partition} belongs to another {state_topic} "
+            f"({owned.mark.state_topic_id}) than is there now ({owned.state_topic_id}): state and offsets are one "
+            f"snapshot. Remedy: reset both; with all processes stopped, recreate {state_topic} and set the group's "
+            f"offsets of {at.topic} to where the rebuild shall begin"
         )
     return None

@@ -151,6 +151,7 @@ def test_a_state_topic_that_is_not_the_one_of_the_mark_stops_with_the_remedy() -
 
     assert driver.stops[0].failed
     assert "reset both" in driver.stops[0].reason
+    assert "recreate rooms" in driver.stops[0].reason
 
 
 def test_a_changed_number_of_partitions_stops_with_the_remedy() -> None:
