@@ -10,6 +10,7 @@ from connector.codes import Code
 from connector.events import Price
 from connector.kaufland.reference import ReferenceData
 from connector.marketplace import Condition, Currency, Field
+from connector.offers.policy import OfferPolicy
 from connector.routing import Target
 from tests.connector.offers.shop import AT, DE, EAN, OTHER_EAN, Shop, flow_of, unit
 
@@ -127,3 +128,14 @@ def test_calls_of_two_storefronts_are_of_two_kinds_and_never_shared() -> None:
     shop.event(price="5.00", target_id="shop-at")
 
     assert shop.kinds == ["lookup:at", "lookup:de"]
+
+
+def test_the_target_of_the_event_goes_before_the_default() -> None:
+    policy = OfferPolicy(default_target="shop-de", default_condition=Condition.NEW)
+    shop = Shop(flow_of(DE, AT, policy=policy))
+
+    shop.event(price="5.00", target_id="shop-at", condition="USED_GOOD")
+    shop.found(unit(8, "at", Condition.USED_GOOD), storefront="at")
+    shop.accept("at")
+
+    assert (shop.last.status, shop.last.target_id, shop.last.condition) == ("APPLIED", "shop-at", "USED_GOOD")
