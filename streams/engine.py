@@ -65,8 +65,8 @@ class Engine:
         self._shares = shares
         self._policy = policy
         self._dead_letters = dead_letters
-        self._wants = Wants(policy, dict(accounts))
-        self._sending = Sending(policy, accounts, self._wants, f"{instance}-{boot_us:x}")
+        self._wants = Wants(policy, dict(accounts), self._group)
+        self._sending = Sending(policy, accounts, self._wants, f"{instance}-{boot_us:x}", self._group)
         self._checkpoints = Checkpoints(policy, boot_us)
         self._fetching = Fetching()
         self._watch = Watch(policy)
@@ -322,6 +322,10 @@ class Engine:
         self._set_share(now)
         if tenures:
             yield Died(parts=frozenset(tenure.at for tenure in tenures))
+
+    def _group(self, kind: str) -> str | None:
+        groups = (flow.group(kind) for flow in self._flows.values())
+        return next((group for group in groups if group is not None), None)
 
     def _set_share(self, now: Now) -> None:
         """The part of the ceilings of all partitions that may send, scaled to the flows that are on."""

@@ -238,6 +238,10 @@ class Flow(Protocol[L]):
         """How many wants of this kind one call may carry, at least 1."""
         ...
 
+    def group(self, kind: str) -> str | None:
+        """The group of endpoints that calls of this kind belong to, which may have a pace of its own; None = none."""
+        ...
+
 
 # ---- between engine and edge ----------------------------------------------------------------------------------------
 
@@ -479,10 +483,14 @@ class Pace:
     linger_s: float = 0.0  # wait this long for company when a call is not full and nothing urgent waits
     floor_per_second: float = 1.0  # AIMD never goes below
     reserve: float = 0.02  # share of the ceiling that is the command line's
+    groups: Mapping[str, float] = field(default_factory=dict)  # calls per second of a group, within ``per_second``
 
     def __post_init__(self) -> None:
         if not self.per_second > 0:
             raise ValueError(f"per_second must be above 0, got {self.per_second}")
+        for group, per_second in self.groups.items():
+            if not per_second > 0:
+                raise ValueError(f"the pace of {group} must be above 0, got {per_second}")
         if not 0 <= self.reserve < 1:
             raise ValueError(f"reserve must be in [0, 1), got {self.reserve}")
         if self.linger_s < 0:

@@ -12,11 +12,12 @@ from streams.sleepers import Harm, Sleepers, Tally
 class Queue:
     """The wants of one kind of one account, in company or alone: a heap with dead entries."""
 
-    __slots__ = ("heap", "kind", "limit", "ready", "waiting_since_s")
+    __slots__ = ("group", "heap", "kind", "limit", "ready", "waiting_since_s")
 
-    def __init__(self, kind: str, limit: int) -> None:
+    def __init__(self, kind: str, limit: int, group: str | None) -> None:
         self.kind = kind
         self.limit = limit
+        self.group = group
         self.heap: list[tuple[Harm, int, Pending]] = []
         self.ready = 0
         self.waiting_since_s = -inf
@@ -57,10 +58,12 @@ class Account:
         """Above so many wants, further lanes may sleep; far enough from ``near`` that none goes to and fro."""
         return 4 * self.near
 
-    def queue(self, kind: str, alone: bool, limit_of: Callable[[str], int]) -> Queue:
+    def queue(
+        self, kind: str, alone: bool, limit_of: Callable[[str], int], group_of: Callable[[str], str | None]
+    ) -> Queue:
         queue = self.queues.get((kind, alone))
         if queue is None:
             limit = 1 if alone else limit_of(kind)
-            queue = self.queues[kind, alone] = Queue(kind, limit)
+            queue = self.queues[kind, alone] = Queue(kind, limit, group_of(kind))
             self.near = max(self.near, 2 * limit)
         return queue

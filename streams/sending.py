@@ -4,7 +4,7 @@ No call is made when the lease is over; each carries the lease's end, so that th
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from math import inf
 
@@ -27,7 +27,7 @@ from streams.flow import (
 )
 from streams.lane import Pending, Rest
 from streams.valve import Valve
-from streams.wants import Wants
+from streams.wants import Line, Wants, no_group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +39,37 @@ class Heard:
 
 
 class Sending:
-    def __init__(self, policy: Policy, paces: Mapping[str, Pace], wants: Wants, call_prefix: str) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        paces: Mapping[str, Pace],
+        wants: Wants,
+        call_prefix: str,
+        group_of: Callable[[str], str | None] = no_group,
+    ) -> None:
         self.valves = {name: Valve(pace) for name, pace in paces.items()}
+        self._lines = {  # by account and group of endpoints: a call takes a slot of its account's line and of this one
+            (name, group): Valve(replace(pace, per_second=per_second, groups={}))
+            for name, pace in paces.items()
+            for group, per_second in pace.groups.items()
+        }
         self.flights = Flights()
         self._policy = policy
         self._paces = paces
         self._wants = wants
         self._prefix = call_prefix
+        self._group_of = group_of
         self._seq = count(1)
         self._said_open = dict.fromkeys(paces, True)
 
     def share(self, share: float, now_s: float) -> None:
         """This process's part of every account's ceiling, the command line's reserve taken off."""
         for name, valve in self.valves.items():
-            valve.set_share(min(1.0, share) * (1 - self._paces[name].reserve), now_s)
+            ours = min(1.0, share) * (1 - self._paces[name].reserve)
+            valve.set_share(ours, now_s)
+            for account, group in self._lines:
+                if account == name:
+                    self._lines[account, group].set_share(ours, now_s)
 
     def calls(self, now: Now, lease_until_s: float, wake: Callable[[Rest], None]) -> Iterator[Call]:
         """All calls that may leave now. ``wake`` lets a sleeping lane say its wants."""
@@ -62,7 +79,8 @@ class Sending:
         for name, valve in self.valves.items():
             while not self._full and valve.ready_at(now.mono_s) <= now.mono_s:
                 self._wake(name, now.mono_s, wake)
-                taken = self._wants.take(name, now.mono_s, urgent=self._only_urgent(valve, now.mono_s))
+                urgent = self._only_urgent(valve, now.mono_s)
+                taken = self._wants.take(name, now.mono_s, urgent=urgent, line=self._line(name, now.mono_s))
                 if not taken:
                     break
                 yield self._call(name, valve, taken, now.mono_s, lease_until_s)
@@ -75,6 +93,19 @@ class Sending:
         """The last workers and the last of a quota are for the most harmful."""
         few_left = len(self.flights) >= self._policy.max_calls - self._policy.urgent_calls
         return few_left or valve.reserved_until_s > now_s
+
+    def _line(self, name: str, now_s: float) -> Line:
+        """When the pace of a group of endpoints allows its next call."""
+
+        def ready_at(group: str | None) -> float:
+            line = self._lines.get((name, group or ""))
+            return -inf if line is None else line.ready_at(now_s)
+
+        return ready_at
+
+    def _line_of(self, call: Call) -> Valve | None:
+        """That of its group, where it has one with a pace of its own."""
+        return self._lines.get((call.account, self._group_of(call.kind) or ""))
 
     def _wake(self, name: str, now_s: float, wake: Callable[[Rest], None]) -> None:
         for _ in range(self._wants.accounts[name].near):
@@ -96,6 +127,9 @@ class Sending:
             give_up_at_s=now_s + self._policy.call_deadline_s,
             tokens_left=valve.tokens_left(now_s),
         )
+        line = self._line_of(call)
+        if line is not None:
+            line.take(now_s, call_id)
         self.flights.leave(Flight(call=call, items=sent))
         return call
 
@@ -118,6 +152,7 @@ class Sending:
             reserve_until_s=answer.reserve_until_s,
             left=answer.sent_s is not None,
         )
+        self._tell_line(answer, now.mono_s)
         is_open = valve.is_open(now.mono_s)
         if is_open and not was_open:
             self._wants.opened(answer.call.account, now.mono_s)
@@ -148,6 +183,15 @@ class Sending:
                     return None
                 return _answered(sent, GaveUp(reason=reply.reason), answer)
 
+    def _tell_line(self, answer: Answer, now_s: float) -> None:
+        """Of slots and 429, which does not say whose limit it was; closing and probing are the account's."""
+        line = self._line_of(answer.call)
+        if line is not None:
+            left = answer.sent_s is not None
+            line.answered(
+                answer.call.id, now_s, slow_down=answer.slow_down, failed=False, close_s=None, because="", left=left
+            )
+
     def over(self, sent: Sent, now_s: float) -> None:
         self.flights.over(sent)
         self._wants.release(sent.keys, now_s)
@@ -170,7 +214,7 @@ class Sending:
 
     def _next_s(self, name: str, valve: Valve, now_s: float) -> float:
         urgent = self._only_urgent(valve, now_s)
-        wanted_s = self._wants.next_s(name, now_s, urgent=urgent)
+        wanted_s = self._wants.next_s(name, now_s, urgent=urgent, line=self._line(name, now_s))
         if valve.reserved_until_s > now_s:
             wanted_s = min(wanted_s, valve.reserved_until_s)
         return max(wanted_s, valve.ready_at(now_s))

@@ -19,11 +19,25 @@ from streams.queues import Account, Queue
 from streams.sleepers import Harm, aside, harm, is_aside, is_urgent
 from streams.tries import History
 
+Line = Callable[[str | None], float]
+"""When a call of a group of endpoints may leave, as far as that group's own pace goes."""
+
+
+def no_line(_group: str | None) -> float:
+    """No group has a pace of its own."""
+    return -inf
+
+
+def no_group(_kind: str) -> str | None:
+    return None
+
 
 class Wants:
     """All wants of the process. Lanes say them, partitions admit and bar them, a token takes them."""
 
-    def __init__(self, policy: Policy, paces: dict[str, Pace]) -> None:
+    def __init__(
+        self, policy: Policy, paces: dict[str, Pace], group_of: Callable[[str], str | None] = no_group
+    ) -> None:
         self.accounts = {name: Account(pace) for name, pace in paces.items()}
         self._step_us = max(1, round(policy.age_step_s * 1e6))
         self.history = History(policy)
@@ -33,6 +47,7 @@ class Wants:
         self._parked: dict[Hashable, list[tuple[int, Pending]]] = {}
         self._delays: list[tuple[float, int, Pending]] = []
         self._limits: dict[str, Callable[[str], int]] = {}
+        self._group_of = group_of
 
     # ---- said by lanes ----------------------------------------------------------------------------------------------
 
@@ -128,7 +143,8 @@ class Wants:
                 self._enter(pending, now_s)
 
     def _queue_of(self, pending: Pending, account: Account) -> Queue:
-        return account.queue(pending.want.kind, self.history.is_alone(pending), self._limits[pending.at.topic])
+        limit_of = self._limits[pending.at.topic]
+        return account.queue(pending.want.kind, self.history.is_alone(pending), limit_of, self._group_of)
 
     def _account(self, name: str) -> Account:
         try:
@@ -265,17 +281,17 @@ class Wants:
                 self._leave(pending)
                 self._enter(pending, now_s)
 
-    def next_s(self, name: str, now_s: float, *, urgent: bool = False) -> float:
-        """When this account has something for a token: now, when a wait for company ends, or never.
+    def next_s(self, name: str, now_s: float, *, urgent: bool = False, line: Line = no_line) -> float:
+        """When this account has something for a token: now, when a wait for company or for a group ends, or never.
 
         ``urgent``: only what is most harmful counts.
         """
         account = self.accounts[name]
-        top = account.sleepers.top(now_s)
-        if top is not None and (is_urgent(top[0]) or not urgent):
+        rest = self.to_wake(name, now_s)
+        if rest is not None and (not urgent or any(w.rank <= 0 for w in rest.waits if w.account == name)):
             return now_s
         queues = (queue for queue in account.queues.values() if self._may_go(queue, urgent=urgent))
-        moments = (max(now_s, queue.lingers_until_s(account.linger_s)) for queue in queues)
+        moments = (max(now_s, queue.lingers_until_s(account.linger_s), line(queue.group)) for queue in queues)
         return min(min(moments, default=inf), account.sleepers.next_s())
 
     def next_delay_s(self) -> float:
@@ -284,12 +300,12 @@ class Wants:
             heappop(self._delays)
         return self._delays[0][0] if self._delays else inf
 
-    def take(self, name: str, now_s: float, *, urgent: bool = False) -> list[Pending]:
+    def take(self, name: str, now_s: float, *, urgent: bool = False, line: Line = no_line) -> list[Pending]:
         """One call's worth: the most harmful ready want and its company. They hold slots and keys from now on.
 
         ``urgent``: nothing, unless that want is of the first rank.
         """
-        queue = self._most_harmful(self.accounts[name], now_s, urgent=urgent)
+        queue = self._most_harmful(self.accounts[name], now_s, urgent, line)
         taken: list[Pending] = []
         while queue is not None and len(taken) < queue.limit:
             pending = self._top(queue)
@@ -302,10 +318,12 @@ class Wants:
             taken.append(pending)
         return taken
 
-    def _most_harmful(self, account: Account, now_s: float, *, urgent: bool) -> Queue | None:
+    def _most_harmful(self, account: Account, now_s: float, urgent: bool, line: Line) -> Queue | None:
         best: Queue | None = None
         for queue in account.queues.values():
-            if not self._may_go(queue, urgent=urgent) or queue.lingers_until_s(account.linger_s) > now_s:
+            if not self._may_go(queue, urgent=urgent) or line(queue.group) > now_s:
+                continue
+            if queue.lingers_until_s(account.linger_s) > now_s:
                 continue
             if best is None or queue.heap[0][:2] < best.heap[0][:2]:
                 best = queue

@@ -84,6 +84,9 @@ class OfferFlow:
     def kind_limit(self, kind: str) -> int:
         return self._update_limit if kind.startswith(wants.UPDATE) else 1
 
+    def group(self, kind: str) -> str | None:
+        return wants.UNITS_WRITE if kind.startswith(wants.UPDATE) else wants.UNITS_READ
+
     def standing(self, partition: int) -> Iterable[str]:  # noqa: ARG002
         """None: an offer lane lives on its events."""
         return ()

@@ -10,6 +10,9 @@ from streams.flow import Want
 
 LOOKUP = "lookup:"
 UPDATE = "update:"
+UNITS_READ = "units_read"
+UNITS_WRITE = "units_write"
+"""Groups of endpoints, for accounts whose limits are per group."""
 FIRST_EVENT_IDS = 20
 
 _STOCK_FIRST = {Field.STOCK: 0, Field.PRICE: 1, Field.HANDLING_TIME: 2}

@@ -6,11 +6,11 @@ from typing import Final
 from connector.marketplace import Field
 from connector.offers.gtin import normal_form
 from connector.offers.policy import OfferPolicy
+from connector.offers.wants import UNITS_READ, UNITS_WRITE
 from connector.routing import Routing, Target
 from connector.settings import model
 from connector.topics import Topics, named
 from streams.flow import Pace, Policy
-
 
 _URGENT_CALLS: Final = 4
 """Of the workers, at most so many are for the most harmful changes alone."""
@@ -44,6 +44,14 @@ def pace(account: model.Account) -> Pace:
         linger_s=account.rate.linger,
         floor_per_second=account.rate.floor_per_second,
         reserve=account.rate.reserve,
+        groups={
+            group: per_second
+            for group, per_second in (
+                (UNITS_READ, account.rate.groups.units_read),
+                (UNITS_WRITE, account.rate.groups.units_write),
+            )
+            if per_second is not None
+        },
     )
 
 

@@ -151,6 +151,15 @@ class Offers(Section):
     """What was not found, and still stands undone, is looked up again this often."""
 
 
+class RateGroups(Section):
+    """For accounts whose limits are per group of endpoints, each within the account's own."""
+
+    units_read: Annotated[float, Field(gt=0)] | None = None
+    """Ceiling of look-ups in requests per second. Default: the account's."""
+    units_write: Annotated[float, Field(gt=0)] | None = None
+    """Ceiling of updates in requests per second. Default: the account's."""
+
+
 class Rate(Section):
     strict: bool = False
     """Hold each slot until answer + 1 s: proves the limit, costs about 5 % of it."""
@@ -160,6 +169,7 @@ class Rate(Section):
     """After 429 the pace is halved, never below this."""
     reserve: Annotated[float, Field(ge=0, lt=1)] = 0.02
     """Share of the ceiling kept for the command line."""
+    groups: RateGroups = RateGroups()
 
 
 class Account(Section):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streams.flow import Call, Lost, Notice, NotSent, Pace, Policy, Retry, Settled
+from streams.flow import Call, Lost, Notice, NotSent, Pace, Policy, Retry, Settled, Share
 from tests.streams.driver import OK, Driver, Hearing, rooms, values
 from tests.streams.toy import Shown, Thermostats
 
@@ -240,7 +240,7 @@ def test_attempts_answered_while_the_account_is_closed_do_not_count() -> None:
 
     for _ in range(4):
         driver.answer(driver.calls[0], Retry(reason="401", after_s=0.0), close_account_s=1.0, closed_because="401")
-        driver.run(40, answer=None)
+        driver.run(10, answer=None)
 
     assert driver.results == []
     assert len(driver.calls) == 1
@@ -517,3 +517,76 @@ def test_one_item_that_always_fails_is_not_the_probe_for_ever() -> None:
     applied = [event_id for event_id, status in driver.results if status == "APPLIED"]
     assert len(applied) == 12
     assert ("e0", "FAILED") in driver.results, "and once the account is open its own failures count"
+
+
+GROUPED = {"main": Pace(per_second=50, groups={"writes": 10.0})}
+
+
+def grouped() -> Driver:
+    driver = Driver(flow=Thermostats(limits={"set": 1, "chime": 1}, groups={"set": "writes"}), paces=GROUPED)
+    driver.opened()
+    return driver
+
+
+def test_a_group_of_endpoints_has_a_pace_of_its_own_and_the_others_use_what_is_left() -> None:
+    driver = grouped()
+    at = next(iter(driver.marks))
+    driver.arrive(*[driver.record(at, f"room-{n}", rank=1) for n in range(60)])
+    driver.arrive(*[driver.record(at, f"hall-{n}", rank=5, chime="ding") for n in range(60)])
+
+    driver.run(1, answer=None)
+
+    kinds = [call.kind for call in driver.calls]
+    assert 9 <= kinds.count("set") <= 12, "the more harmful wait for their group"
+    assert 35 <= kinds.count("chime") <= 42, "and keep nobody else from going"
+
+
+def test_calls_of_a_group_count_in_the_account_too() -> None:
+    driver = Driver(
+        flow=Thermostats(limits={"set": 1}, groups={"set": "writes"}),
+        paces={"main": Pace(per_second=10, groups={"writes": 100.0})},
+    )
+    driver.opened()
+    many(driver, 40)
+
+    driver.run(1, answer=None)
+
+    assert 9 <= len(driver.calls) <= 12
+
+
+def test_a_group_s_pace_has_the_same_share_as_the_account_s() -> None:
+    flow = Thermostats(limits={"set": 1}, groups={"set": "writes"})
+    shares = {"setpoints": Share(weight=1.0, partitions=2)}
+    driver = Driver(flow=flow, paces=GROUPED, shares=shares)
+    driver.opened(partitions=2)
+    many(driver, 40)
+
+    driver.run(2, answer=None)
+
+    assert 9 <= len(driver.calls) <= 12
+
+
+def test_an_engine_whose_wants_wait_for_their_group_does_not_spin() -> None:
+    driver = grouped()
+    many(driver, 2_000)
+    driver.run(2, answer=None)
+
+    assert driver.engine.snapshot(driver.now).lanes_asleep > 500
+    assert driver.engine.wake_at_s() > driver.now.mono_s
+
+
+def test_429_slows_the_group_down_too() -> None:
+    driver = grouped()
+    many(driver, 60)
+    driver.run(0.2, answer=None)
+    driver.answer(driver.calls[0], Retry(reason="429", counts=False), slow_down=True)
+    driver.calls.clear()
+
+    driver.run(1, answer=None)
+
+    assert len(driver.calls) <= 7
+
+
+def test_a_group_without_a_pace_is_nonsense() -> None:
+    with pytest.raises(ValueError, match="pace of writes"):
+        Pace(groups={"writes": 0.0})

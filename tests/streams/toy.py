@@ -109,6 +109,7 @@ class Thermostats:
     state_topic: str = "rooms"
     results: str = "settings"
     limits: dict[str, int] = field(default_factory=lambda: {"set": 5, "chime": 1})
+    groups: dict[str, str] = field(default_factory=dict)
     lives: tuple[str, ...] = ()
     schemas: set[int] = field(default_factory=set)
 
@@ -138,6 +139,9 @@ class Thermostats:
 
     def kind_limit(self, kind: str) -> int:
         return self.limits[kind]
+
+    def group(self, kind: str) -> str | None:
+        return self.groups.get(kind)
 
     def turn(self, lane: Room, cause: Cause, now: Now) -> Turn[Room]:
         outputs: list[Output] = []

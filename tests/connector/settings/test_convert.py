@@ -12,3 +12,10 @@ def test_no_more_calls_are_under_way_than_there_are_workers_and_few_of_them_are_
     policy = convert.policy(model.Processing(workers=workers))
 
     assert (policy.max_calls, policy.urgent_calls) == (workers, urgent)
+
+
+def test_a_group_of_endpoints_has_a_pace_of_its_own_only_where_that_is_configured() -> None:
+    rate = model.Rate(groups=model.RateGroups(units_write=10))
+
+    assert convert.pace(model.Account(rate=rate)).groups == {"units_write": 10}
+    assert convert.pace(model.Account()).groups == {}
