@@ -77,7 +77,7 @@ class Wants:
 
     def _renew(self, pending: Pending, want: Want, now_s: float) -> None:
         old = pending.want
-        if want.once and want.body != old.body:
+        if want.once and not (old.once and want.body == old.body):
             pending.said_in = pending.lane.turned
         if pending.where is Where.FLYING or (pending.where is not Where.OUT and _same_place(old, want)):
             self._tally(pending, -1)

@@ -1,5 +1,7 @@
 """What no flow of the tests can bring about by itself: wants by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from streams.flow import Assignment, Pace, Policy, Retry, Waits, Want
@@ -128,3 +130,17 @@ def test_what_nothing_is_known_of_waits_for_nobody_s_account() -> None:
     wants.rise(rest)
 
     assert wants.to_wake("x", 1.0) is None
+
+
+def test_a_want_that_becomes_one_of_once_waits_for_its_own_announcement() -> None:
+    wants, lane = wants_of(), Lane("a", None)
+    say(wants, lane, want())
+    lane.durable = lane.turned
+    lane.turned += 1
+
+    say(wants, lane, replace(want(), once=True))
+    assert wants.take("x", 0.0) == []
+
+    lane.durable = lane.turned
+    wants.durable(ONE, lane, 0.0)
+    assert len(wants.take("x", 0.0)) == 1
