@@ -3,15 +3,19 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import schemas
 from connector import topics
+from connector.codec import Codecs, SchemaIds
 from connector.console import document as metrics
+from connector.events import CallItem, MarketplaceCalled
 from connector.settings import document as settings
 from connector.settings.model import Settings
+from tests.connector.kaufland.wants import unit
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -60,3 +64,37 @@ def test_the_scope_names_all_four_domains_of_the_api() -> None:
 
     for domain in ("Product data", "Inventory", "Sales", "Tickets"):
         assert f"| {domain} |" in scope
+
+
+def no_schema(_: int) -> None:
+    return None
+
+
+def test_logged_bodies_cost_what_the_page_says() -> None:
+    codecs = Codecs(SchemaIds(offer_result=1, offer_not_found=2, offer_state=3, marketplace_called=4), no_schema)
+    numbers = range(100_000, 100_150)
+    values = {"listing_price": 1999, "amount": 5}
+    row = MarketplaceCalled(
+        call_id="connector-0-1",
+        account="main",
+        storefront="de",
+        kind="update:de",
+        method="POST",
+        path="/v2/units/bulk?storefront=de",
+        attempt=1,
+        sent_at_us=1,
+        duration_us=1,
+        outcome="done",
+        tokens_left=97,
+        request_sha256="0" * 64,
+        response_sha256="0" * 64,
+        items=tuple(CallItem(unit_id=n, event_ids=(f"{n:036d}",), event_count=1, status_code=200) for n in numbers),
+        instance_id="connector-0",
+    )
+    request = json.dumps([{"id_unit": n, "unit_data": values} for n in numbers]).encode()
+    answer = json.dumps({"data": [{"id_unit": n, "status_code": 200, "unit": unit(n)} for n in numbers]}).encode()
+
+    without = len(codecs.encode_called(row))
+    with_bodies = len(codecs.encode_called(replace(row, request_body=request, response_body=answer)))
+
+    assert f"from {without / 1000:.0f} KB to {with_bodies / 1000:.0f} KB" in settings.document()

@@ -25,6 +25,9 @@ One TOML file, named by `--config` or `CONNECTOR_CONFIG`. The environment overri
 Kubernetes or Docker secrets) put each into a file that only the connector's user may read, and name that file:
 `client_key_file`, `secret_key_file`, and for the broker `[kafka.properties_from_files]`. Such a store keeps them
 encrypted at rest; a rotated key is picked up from its file without a restart.
+
+**Bodies of calls** are logged only while `[log] bodies_until` lies ahead, at most for an hour: the row of a full bulk
+call grows from 7 KB to 115 KB, which at 98 calls a second is 11 MB/s more for the broker.
 """
 
 
