@@ -90,7 +90,8 @@ def main() -> None:
             measurements = Run(kafka, size, opened).measurements
             report.lines(_heading(sys.argv[1:]))
             for name in options.only or measurements:
-                report.lines(["", *measurements[name]().lines()])
+                before = os.getloadavg()[0]
+                report.lines(["", *measurements[name]().lines(), _load(before)])
     except NoKafka as problem:
         sys.exit(str(problem))
     if options.output is not None:
@@ -121,6 +122,11 @@ def _heading(arguments: Sequence[str]) -> Sequence[str]:
         f"`{command}`, {datetime.now(UTC):%Y-%m-%d}; {os.cpu_count()} cores for everything, the broker included; "
         f"Python {platform.python_version()}, {platform.machine()}",
     )
+
+
+def _load(before: float) -> str:
+    """Other work on the machine spoils every figure; this is how a reader sees it."""
+    return f"- load of the machine, one-minute average: {before:.1f} before, {os.getloadavg()[0]:.1f} after"
 
 
 def _options() -> argparse.Namespace:

@@ -43,7 +43,7 @@ class Section:
         yield from (f"- {note}" for note in self.notes)
         yield from (f"- {goal.line()}" for goal in self.goals)
         if self.profile and not self.all_met:
-            yield from ("", "Why, by the profile of the engine's thread:", "", "```", self.profile.rstrip(), "```")
+            yield from ("", "Why, by the profile of the engine's thread:", "", "```", self.profile.rstrip(), "```", "")
 
 
 def at_least(what: str, value: float, wanted: float) -> Goal:
