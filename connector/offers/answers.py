@@ -302,6 +302,7 @@ class _Ledger:
     def lose(self, now_us: int, read_back_us: int) -> None:
         """The newest value goes again, and the marketplace is asked once what it holds."""
         self._doubt(now_us)
+        self._let_nothing_older_follow()
         read_back = Miss(
             account=self._unit.account,
             storefront=self._unit.storefront,
@@ -314,15 +315,20 @@ class _Ledger:
         self._misses = (*rest, read_back)
 
     def give_up(self, reason: str, now_us: int) -> None:
-        """Any of the attempts may have been carried out: nothing older may follow."""
+        """Any of the attempts may have been carried out."""
         self._doubt(now_us)
+        self._let_nothing_older_follow()
+        for carried in self._update.carried:
+            self._end(carried, FieldStatus.FAILED, refuse(Code.GAVE_UP, reason=reason))
+
+    # -- the small moves
+
+    def _let_nothing_older_follow(self) -> None:
+        """What was carried may have been accepted, unheard."""
         for carried in self._update.carried:
             for unit in self._group(carried.field):
                 if (fact := unit.facts.get(carried.field)) is not None:
                     self._put(with_fact(unit, carried.field, given_up(fact, carried.order)))
-            self._end(carried, FieldStatus.FAILED, refuse(Code.GAVE_UP, reason=reason))
-
-    # -- the small moves
 
     def _doubt(self, now_us: int) -> None:
         for field in self._update.values:

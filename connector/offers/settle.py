@@ -29,7 +29,7 @@ from connector.offers.identity import (
 )
 from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLane
 from connector.offers.policy import OfferPolicy, Terms, us
-from connector.offers.trust import accepted, doubted, group_of, is_already_so, newest_accepted, raised
+from connector.offers.trust import accepted, doubted, given_up, group_of, is_already_so, newest_accepted, raised
 from connector.routing import Target
 from streams.frozen import replace
 
@@ -343,14 +343,17 @@ class Desk:
         self._facts.setdefault(unit.unit_id, {})[field] = fact
 
     def _doubt(self, row: _Row, asked: Asked) -> None:
-        """An undone value goes without an answer: if it differs from the known one, it may have left."""
+        """An undone value goes without an answer, and may have left: what is older must not follow, whatever becomes of
+        its successor. If it differs from the known one, that is in doubt."""
         if row.unit is None:
             return
         value = self._value(row.unit.account, asked)
         for member in group_of(self._lane.units, row.unit, asked.field):
             fact = self._fact(member, asked.field)
-            if fact is not None and fact.value != value and (fact.order is None or row.entry.order > fact.order):
-                self._put(member, asked.field, doubted(fact, self._now_us))
+            if fact is None or (fact.order is not None and row.entry.order <= fact.order):
+                continue
+            known = given_up(fact, row.entry.order)
+            self._put(member, asked.field, known if fact.value == value else doubted(known, self._now_us))
 
     def withdraw(self, row: _Row) -> None:
         """A tombstone ends what is open of the row; what of it may have left is in doubt."""

@@ -178,6 +178,42 @@ def test_what_was_given_up_may_have_been_accepted_and_nothing_older_follows_it()
     assert not shop.wants
 
 
+def test_nothing_older_follows_a_lost_write_whose_successor_was_refused() -> None:
+    shop = Shop(flow_of()).known(unit(7, stock=3))
+    shop.event(stock=5, at=10)
+    shop.lose()
+    shop.event(stock=20, at=20)
+    shop.refuse(Refused(code="VALIDATION", http_status=400, type=None, message="no"))
+
+    shop.event(stock=8, at=9)
+
+    assert shop.statuses[-2:] == ["REJECTED", "SUPERSEDED"]
+    assert not [want for want in shop.wants if want.kind == "update:de"]
+
+
+def test_nothing_older_follows_what_stood_undone_and_was_overtaken_by_a_refused_one() -> None:
+    shop = Shop(flow_of()).known(unit(7, stock=3))
+    shop.event(stock=5, at=10)  # an owner before may have sent it
+    shop.event(stock=20, at=20)
+    shop.refuse(Refused(code="VALIDATION", http_status=400, type=None, message="no"))
+
+    shop.event(stock=8, at=9)
+
+    assert shop.statuses == ["SUPERSEDED", "REJECTED", "SUPERSEDED"]
+    assert not shop.wants
+
+
+def test_a_lost_write_that_is_refused_the_next_time_lets_nothing_older_pass() -> None:
+    shop = Shop(flow_of()).known(unit(7, stock=3))
+    shop.event(stock=20, at=20)
+    shop.lose()
+    shop.refuse(Refused(code="VALIDATION", http_status=400, type=None, message="no"))
+
+    shop.event(stock=8, at=15)
+
+    assert shop.statuses == ["REJECTED", "SUPERSEDED"]
+
+
 def test_what_stood_undone_when_it_was_switched_off_leaves_doubt() -> None:
     shop = Shop(flow_of()).known(unit(7, stock=0))
     shop.event(stock=5)
