@@ -1,10 +1,17 @@
 """Two processes share the work and the limit; a long backlog is sent as its newest values."""
 
+from collections import Counter
+
+from connector.demo.expectation import expected_units
 from connector.demo.traffic import Kind, Traffic
+from connector.simulator.journal import Cause
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import wait_for
 from tests.faults.test_02_killed import wait_for_calls
 from tests.faults.workload import SHORT, all_hold, mixed, wall_us
+
+READ_AHEAD = 20_000
+"""Offsets, by default."""
 
 
 def test_one_joins_and_one_leaves_in_mid_flow(deploy: Deploy) -> None:
@@ -30,18 +37,26 @@ def test_one_joins_and_one_leaves_in_mid_flow(deploy: Deploy) -> None:
     all_hold(deployment, produced)
 
 
-def test_a_backlog_of_200_000_events_is_sent_as_its_newest_values(deploy: Deploy) -> None:
-    deployment = deploy(catalogue="eans = 2500\nlinked = 0.0\nambiguous = 0.0\nmissing = 0.0")
-    single, _ = deployment.places()
-    traffic = Traffic(single, seed=5, weights={Kind.UPDATE: 1.0})
+def test_a_backlog_of_200_000_events_on_5_000_eans_is_sent_as_its_newest_values(deploy: Deploy) -> None:
+    # so many partitions that each backlog is within the read-ahead: nothing is sent before all of it is read
+    deployment = deploy(
+        partitions=16,
+        storefronts=("de",),
+        catalogue="eans = 5000\nlinked = 0.0\nambiguous = 0.0\nmissing = 0.0\nfurther_condition = 0.0",
+    )
+    places, _ = deployment.places()
+    assert len(places) == 5_000
+    traffic = Traffic(places, seed=5, weights={Kind.UPDATE: 1.0}, zipf=0.5)
     produced = deployment.produce(traffic.messages(200_000, wall_us()))
+    assert max(Counter(one.partition for one in produced).values()) < READ_AHEAD
 
     connector = deployment.connector()
     deployment.settle(produced, timeout_s=420)
 
     assert connector.stop() == 0
     all_hold(deployment, produced)
-    writes = deployment.marketplace.journal().write_calls
-    items = sum(len(call.unit_ids) for call in writes)
-    touched = {one.message.payload["unit_id"] or one.message.key for one in produced if one.message.payload}
-    assert items < 2.5 * len(single), f"{items} unit updates for {len(single)} units and {len(touched)} keys"
+    newest = expected_units(deployment.units_there(), deployment.targets, produced)
+    writes = [write for write in deployment.marketplace.journal().writes if write.cause is Cause.CALL]
+    assert not [write for write in writes if write.new != newest[write.unit_id][write.field]]
+    fields = Counter((write.unit_id, write.field) for write in writes)
+    assert set(fields.values()) == {1}
