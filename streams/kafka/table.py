@@ -4,6 +4,7 @@ All of it stands in the first partition, however many the topic has: it is read 
 written. It is no place for anything that changes while events flow.
 """
 
+import time
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -12,6 +13,8 @@ from streams.errors import SinkFailed, SourceFailed
 from streams.kafka.settings import Connection
 
 _PARTITION: Final = 0
+_AGAIN_S: Final = 0.2
+_FOR_A_MOMENT: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 
 class CompactedTable:
@@ -55,9 +58,20 @@ class CompactedTable:
         if producer.flush(self._timeout_s) or refused:
             raise SinkFailed(f"{self._topic} cannot be written: {refused[0] if refused else 'no answer in time'}")
 
+    def _bounds(self, consumer: Consumer) -> tuple[int, int]:
+        """Begin and end of the log. A topic that was just made has no leader for a moment."""
+        patient_until_s = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                bounds = consumer.get_watermark_offsets(TopicPartition(self._topic, _PARTITION), self._timeout_s)
+                return bounds[0], bounds[1]
+            except KafkaException as error:
+                if error.args[0].code() not in _FOR_A_MOMENT or time.monotonic() > patient_until_s:
+                    raise
+                time.sleep(_AGAIN_S)
+
     def _read(self, consumer: Consumer) -> dict[str, bytes]:
-        place = TopicPartition(self._topic, _PARTITION)
-        begin, end = consumer.get_watermark_offsets(place, timeout=self._timeout_s)
+        begin, end = self._bounds(consumer)
         rows: dict[str, bytes] = {}
         if end <= begin:
             return rows
