@@ -105,7 +105,7 @@ def test_a_state_topic_recreated_alone_stops_the_run_with_the_remedy(deploy: Dep
     recreate(deployment, "offer-state")
     connector = deployment.connector()
 
-    assert connector.wait(60) != 0
+    assert connector.wait(90) != 0
     said = connector.text()
     assert "reset" in said
     assert deployment.topic("offer-state") in said
