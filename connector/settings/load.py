@@ -25,6 +25,7 @@ OURS = frozenset(
         "bootstrap.servers", "group.id", "client.id", "enable.auto.commit", "enable.auto.offset.store",
         "enable.idempotence", "transactional.id", "transaction.timeout.ms", "isolation.level", "auto.offset.reset",
         "session.timeout.ms", "group.instance.id", "group.protocol", "partition.assignment.strategy", "partitioner",
+        "acks", "max.poll.interval.ms", "message.timeout.ms",
     }
 )  # fmt: skip
 """Properties of librdkafka that the connector's promises hang on: it sets them by itself."""
