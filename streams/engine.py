@@ -199,7 +199,7 @@ class Engine:
         yield from self._sending.news(now.mono_s)
         yield from self._checkpoint(now)
         yield from self._release(now)
-        yield from self._intake()
+        yield from self._intake(now)
         yield from self._watch.look(self._tenures, self._sending.flights, now, on_way=self._checkpoints.on_way)
         if self._drain_by_s is not None and not self._tenures:
             yield Stop(reason="drained", failed=False)
@@ -262,12 +262,12 @@ class Engine:
             yield from self._end(done, now)
             yield Released(parts=frozenset(tenure.at for tenure in done))
 
-    def _intake(self) -> Iterator[Effect]:
+    def _intake(self, now: Now) -> Iterator[Effect]:
         room = min(self._room()) > 0
         parts = [tenure.partition for tenure in self._tenures.values()]
         changed = [part for part in parts if part.flowing != (part.wants_more and room)]
         for part in changed:
-            part.flowing = not part.flowing
+            part.flow(on=not part.flowing, now_s=now.mono_s)
         if changed:
             yield Intake(
                 pause=frozenset(part.at for part in changed if not part.flowing),

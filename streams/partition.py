@@ -141,6 +141,11 @@ class Partition:
         """Whether the source should go on reading it."""
         return self.reads and not self.backlog and self.seen < self.limit
 
+    def flow(self, *, on: bool, now_s: float) -> None:
+        """Reading goes on, or is held up. Lag that grew old while it was held up is no stall."""
+        self.flowing = on
+        self.moved_at_s = now_s
+
     def arrived(self, record: Record) -> None:
         if record.offset >= self.seen:
             self.backlog.append(record)

@@ -16,6 +16,7 @@ from streams.flow import (
     Policy,
     Reread,
     Retry,
+    Share,
     Stored,
     Told,
     Turn,
@@ -396,6 +397,21 @@ def test_lag_without_progress_is_said_and_then_fatal() -> None:
 
     driver.run(80)
     assert driver.stops[0].failed
+    assert "does not move" in driver.stops[0].reason
+
+
+def test_a_partition_that_others_are_read_before_is_no_stall_until_they_are_done() -> None:
+    driver = Driver(policy=Policy(stall_s=60, max_outputs=4), shares={"setpoints": Share(weight=1.0, partitions=2)})
+    first, second = (driver.opened(partition=number, partitions=2) for number in (0, 1))
+    driver.feed(Arrivals(ends={second: 1_000_000}))
+
+    for _ in range(200):
+        driver.arrive(*(driver.record(first, f"room {number}") for number in range(6)), end=1_000_000)
+        driver.run(1)
+    assert driver.notices == []
+    assert driver.stops == []
+
+    driver.run(200)
     assert "does not move" in driver.stops[0].reason
 
 
