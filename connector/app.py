@@ -1,5 +1,6 @@
 """Composition root: the only file that picks concrete classes. It opens nothing when imported."""
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -88,6 +90,7 @@ def secrets(configured: Settings) -> Iterator[str]:
     for account in configured.accounts.values():
         for source in key_sources(account):
             yield source().strip()
+    yield urlsplit(configured.registry.url).password or ""
     for file in configured.kafka.properties_from_files.values():
         yield file.read_text(encoding="utf-8").strip()
 
@@ -305,9 +308,11 @@ def _runner(plan: _Plan, opened: ExitStack) -> Runner:
         ),
     )
     telemetry = Telemetry(write_notice)
+    source = KafkaSource(_source_settings(plan))
+    opened.callback(source.close)  # a consumer that nobody closes keeps the process from ending
     runner = Runner(
         engine=engine,
-        source=KafkaSource(_source_settings(plan)),
+        source=source,
         sink=_sink(plan),
         caller_factory=adapter.caller,
         fetch=cache.fetch,
@@ -327,7 +332,7 @@ def _backbone(plan: _Plan) -> tuple[str, int]:
     broker = administration(plan.settings)
     cluster_id = broker.cluster_id()
     there = broker.describe([topic.name for topic in manifest(plan.topics)])
-    problems = grave(list(findings(plan.topics, there, limits(plan.settings))))
+    problems = grave(list(findings(plan.topics, there, limits(plan.settings), dry_run=plan.dry_run)))
     if problems:
         raise Stopped("the topics are not as they must be:\n  " + "\n  ".join(problems))
     return cluster_id, there[plan.topics.offer_changes].partitions
@@ -418,10 +423,21 @@ def _health(
             about=about,
             skews=skews,
         )
-        port = opened.enter_context(HealthServer(vitals, host=health.host, port=health.port)).port
+        port = opened.enter_context(_listening(vitals, health)).port
     for line in (*plan.loaded.ignored, *plan.loaded.warnings):
         _log.warning("setting", note=line)
     _log.info("begins", **about, health_port=port)
+
+
+def _listening(vitals: ProcessVitals, health: model.Health) -> HealthServer:
+    try:
+        return HealthServer(vitals, host=health.host, port=health.port)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise Stopped(
+            f"the health pages cannot listen on {health.host}:{health.port}: {reason}. "
+            "Remedy: another [health] host or port (0: any free port), or end the process that has it"
+        ) from error
 
 
 @contextmanager

@@ -94,7 +94,9 @@ def topics(
         broker = app.administration(settings)
         _exit(good=topology.create(_output(), broker, names, partitions=partitions, replication=replication))
     if compare:
-        _exit(good=topology.check(_output(), app.administration(settings), names, app.limits(settings)))
+        _exit(
+            good=topology.check(_output(), app.administration(settings), names, app.limits(settings), dry_run=dry_run)
+        )
     topology.show(_output(), names, app.acls(settings), principal)
 
 

@@ -147,13 +147,19 @@ class Limits:
     batch_bytes: int
 
 
-def findings(topics: Topics, there: Mapping[str, Described], limits: Limits) -> Iterator[Finding]:
-    """What is wrong with the topics as the broker describes them; ``there`` lacks those that do not exist."""
+def findings(
+    topics: Topics, there: Mapping[str, Described], limits: Limits, *, dry_run: bool = False
+) -> Iterator[Finding]:
+    """What is wrong with the topics as the broker describes them; ``there`` lacks those that do not exist.
+
+    ``dry_run``: they are those of the dry run, for which the remedies hold.
+    """
+    create = "connector topics --create --dry-run" if dry_run else "connector topics --create"
     source = there.get(topics.offer_changes)
     for topic in manifest(topics):
         described = there.get(topic.name)
         if described is None:
-            yield Finding(topic=topic.name, says="does not exist", remedy="connector topics --create")
+            yield Finding(topic=topic.name, says="does not exist", remedy=create)
             continue
         yield from _partitions(topic, described, source)
         yield from _cleanup(topic, described)

@@ -1,5 +1,6 @@
 """One event, from the input topic to the marketplace and back as a result, through the command line alone."""
 
+import socket
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -82,6 +83,22 @@ def test_everything_is_in_order_before_going_live_and_said_when_it_is_not(kafka:
         said = deployed.command("check", "--config", str(config), code=1)
         assert "Settings > API Access" in said
         assert "1 of " in said
+
+
+@pytest.mark.kafka
+def test_a_health_port_that_is_taken_ends_the_run_with_what_to_do(kafka: Stack, tmp_path: Path) -> None:
+    with (
+        Deployment(kafka=kafka, folder=tmp_path / "port", partitions=2, catalogue="eans = 5") as deployed,
+        socket.create_server(("127.0.0.1", 0)) as taken,
+    ):
+        config = deployed.config("one")
+        config.write_text(config.read_text().replace("port = 0", f"port = {taken.getsockname()[1]}"))
+
+        said = deployed.command("run", "--config", str(config), code=1)
+
+        assert "Address already in use" in said
+        assert "[health]" in said
+        assert "Traceback" not in said
 
 
 @pytest.mark.kafka

@@ -38,9 +38,10 @@ def show(console: Console, topics: Topics, permissions: Sequence[Permission], pr
         console.print(f"  {permission.command(principal)}", soft_wrap=True)
 
 
-def check(console: Console, broker: Broker, topics: Topics, limits: Limits) -> bool:
+def check(console: Console, broker: Broker, topics: Topics, limits: Limits, *, dry_run: bool = False) -> bool:
     """Say what differs, and how to mend it; True = ``run`` may start."""
-    found = list(findings(topics, broker.describe([topic.name for topic in manifest(topics)]), limits))
+    there = broker.describe([topic.name for topic in manifest(topics)])
+    found = list(findings(topics, there, limits, dry_run=dry_run))
     if not found:
         console.print("[green]All topics are as they must be.[/]")
         return True
@@ -62,7 +63,9 @@ def create(console: Console, broker: Broker, topics: Topics, *, partitions: int,
         if topic.name in refused:
             console.print(f"[red]{topic.name}: {refused[topic.name]}[/]")
         else:
-            console.print(f"created {topic.name} with {topic.partitions} partitions")
+            console.print(
+                f"created {topic.name} with {topic.partitions} partition{'s' if topic.partitions > 1 else ''}"
+            )
     if not missing:
         console.print("Every topic is there.")
     return not refused

@@ -21,20 +21,21 @@ class Administration:
         quiet = {"log_level": 2, "reconnect.backoff.ms": 1000}  # whoever asks is told by the error, once
         self._client = AdminClient({"socket.timeout.ms": int(timeout_s * 1000), **quiet, **properties})
         self._timeout_s = timeout_s
+        self._at = properties.get("bootstrap.servers", "")
 
     def cluster_id(self) -> str:
         """Raises SourceFailed where no broker answers in time."""
         try:
             return str(self._client.list_topics(timeout=self._timeout_s).cluster_id)
         except KafkaException as error:
-            raise SourceFailed(f"no broker answers: {_text(error)}") from error
+            raise SourceFailed(f"no broker answers at {self._at}: {_text(error)}") from error
 
     def describe(self, names: Sequence[str]) -> dict[str, Described]:
         """Those of the named topics that exist. Raises SourceFailed where no broker answers in time."""
         try:
             listed = self._client.list_topics(timeout=self._timeout_s).topics
         except KafkaException as error:
-            raise SourceFailed(f"no broker answers: {_text(error)}") from error
+            raise SourceFailed(f"no broker answers at {self._at}: {_text(error)}") from error
         there = [name for name in names if name in listed and listed[name].error is None]
         configs = self._configs(there)
         return {

@@ -108,7 +108,8 @@ class RegistryClient:
             answer = self._http.request(method, path, json=body)
         except httpx.RequestError as error:
             reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            raise RegistryDown(f"the schema registry does not answer: {reason}") from error
+            at = self._http.base_url.netloc.decode()  # without user and password
+            raise RegistryDown(f"the schema registry does not answer at {at}: {reason}") from error
         return _read(answer, path)
 
 

@@ -37,7 +37,16 @@ def test_a_missing_topic_is_named_with_how_to_create_it() -> None:
     [finding] = found(there)
 
     assert finding.topic == TOPICS.offer_results
-    assert "--create" in finding.remedy
+    assert finding.remedy == "connector topics --create"
+
+
+def test_a_missing_topic_of_the_dry_run_is_created_as_one() -> None:
+    there = as_wanted()
+    del there[TOPICS.offer_results]
+
+    [finding] = findings(TOPICS, there, LIMITS, dry_run=True)
+
+    assert finding.remedy == "connector topics --create --dry-run"
 
 
 def test_state_with_another_number_of_partitions_is_grave_and_has_a_remedy() -> None:
