@@ -46,7 +46,11 @@ def address(base_url: str | None = None, *, playground: bool = False, dev: bool 
     if given == PRODUCTION and playground:
         raise ValueError("playground mode is on, and the base address is that of production")
     if given not in (PRODUCTION, PLAYGROUND) and not (dev and _near(given)):
-        local = ", or http:// to this machine or to a name without a domain" if dev else ""
+        local = (
+            ", or http:// to this machine or to a name without a domain"
+            if dev
+            else "; to a simulator only with simulator = true"
+        )
         raise ValueError(f"base address {base_url!r} is not allowed; allowed are {PRODUCTION}, {PLAYGROUND}{local}")
     parts = urlsplit(given)
     return Address(

@@ -16,6 +16,7 @@ from connector.marketplace import Health
 from connector.operations.routing import REMEDY
 from connector.routing import Routing
 from connector.settings.load import Loaded
+from connector.settings.show import without_password
 from connector.topics import Limits, Topics, findings, manifest
 from streams.errors import RegistryDown, SchemaUnknown, SourceFailed, Stopped
 from streams.topics import Described
@@ -115,7 +116,10 @@ def _broker(parts: Parts) -> Iterator[Row]:
         finding = found.get(topic.name)
         if finding is None:
             described = there[topic.name]
-            reason = f"{described.partitions} partitions" + ("" if described.config else "; settings may not be read")
+            several = "s" if described.partitions > 1 else ""
+            reason = f"{described.partitions} partition{several}" + (
+                "" if described.config else "; settings may not be read"
+            )
             yield Row(subject=topic.name, verdict=Verdict.GOOD, reason=reason)
         else:
             verdict = Verdict.BAD if finding.grave else Verdict.NOTE
@@ -137,7 +141,7 @@ def _routing(parts: Parts) -> Iterator[Row]:
 
 
 def _registry(parts: Parts) -> Iterator[Row]:
-    subject = f"registry {parts.loaded.settings.registry.url}"
+    subject = f"registry {without_password(parts.loaded.settings.registry.url)}"
     try:
         parts.subjects()
     except RegistryDown as down:

@@ -66,8 +66,8 @@ def load(
 
     Raises SettingsError whose text has a line for every problem.
     """
-    tree, problems = _read(file)
-    problems += _secrets_in_file(_dotted(tree))
+    tree = _read(file)
+    problems = _secrets_in_file(_dotted(tree))
     tree = _paths_beside(_dotted(overlay(tree, environ)), file)
     tables = Tables.read(tree, problems)
     problems += _across(tree, tables, now, facts)
@@ -85,15 +85,16 @@ def load(
 # ---- the file -------------------------------------------------------------------------------------------------------
 
 
-def _read(file: Path | None) -> tuple[dict[str, Any], list[Problem]]:
+def _read(file: Path | None) -> dict[str, Any]:
+    """Raises SettingsError for a file that cannot be read: whatever else were said would be of settings in it."""
     if file is None:
-        return {}, []
+        return {}
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8")), []
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        return {}, [Problem(setting=str(file), says=f"cannot be read: {error.strerror}")]
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        return {}, [Problem(setting=str(file), says=f"is not TOML: {error}")]
+        raise SettingsError(f"{file} is not TOML: {error}") from None
 
 
 def _secrets_in_file(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[Problem]:
@@ -102,6 +103,9 @@ def _secrets_in_file(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> lis
         if isinstance(value, Mapping):
             within_files = (*path, name) == ("kafka", "properties_from_files")
             found += [] if within_files else _secrets_in_file(value, (*path, name))
+        elif (*path, name) == ("registry", "url") and "@" in str(value):
+            says = "a password does not belong into this file; give the address as CONNECTOR__REGISTRY__URL"
+            found.append(Problem(setting="registry.url", says=says))
         elif is_secret(name):
             where = "kafka.properties_from_files" if path[:1] == ("kafka",) else f"{name}_file"
             says = f"a secret does not belong into this file; name a file that holds it: {where}"
@@ -346,6 +350,10 @@ def _warnings(settings: Settings, facts: Facts) -> Iterator[str]:
 
 
 def _message(file: Path | None, problems: Sequence[Problem]) -> str:
-    where = f"in {file}" if file is not None else "in the environment (no configuration file is named)"
+    where = (
+        f"in {file}"
+        if file is not None
+        else "in the environment (no configuration file is named: --config, or CONNECTOR_CONFIG)"
+    )
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     return "\n".join([f"{count} {where}:", *(f"  {problem}" for problem in problems)])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,11 @@ def fingerprint(secret: str) -> str:
     return "sha256:" + hashlib.sha256(secret.encode()).hexdigest()[:8]
 
 
+def without_password(address: str) -> str:
+    """An address as it may be shown: the password of ``user:password@host`` is left out."""
+    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", address)
+
+
 def _walk(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     for name, value in table.items():
         here = (*path, name)
@@ -49,4 +55,6 @@ def _word(setting: str, value: Any) -> str:
         return f"*** ({fingerprint(value.get_secret_value())})"
     if is_secret(setting) and not isinstance(value, Path):
         return "***"
-    return str(value) if isinstance(value, Path | str) else json.dumps(value, default=str)
+    if isinstance(value, str):
+        return without_password(value)
+    return str(value) if isinstance(value, Path) else json.dumps(value, default=str)

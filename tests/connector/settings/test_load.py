@@ -204,10 +204,13 @@ def test_what_cannot_be_read_is_held_against_nothing_else(folder: Path, change: 
     assert only.startswith(f"{setting}: ")
 
 
-def test_a_file_that_is_no_toml_is_one_clear_problem_among_the_rest(folder: Path) -> None:
-    found = problems(folder, "[kafka\n")
+def test_a_file_that_cannot_be_read_is_the_only_thing_said(folder: Path) -> None:
+    (folder / "broken.toml").write_text("[kafka\n")
 
-    assert "is not TOML" in found[0]
+    for name, says in {"gone.toml": "cannot be read: No such file", "broken.toml": "is not TOML: "}.items():
+        with pytest.raises(SettingsError, match=f"{name} {says}") as refused:
+            load(folder / name, {}, NOW, FACTS)
+        assert "is missing" not in str(refused.value)
 
 
 def test_without_any_configuration_every_needed_setting_is_named() -> None:
@@ -215,6 +218,7 @@ def test_without_any_configuration_every_needed_setting_is_named() -> None:
         load(None, {}, NOW, FACTS)
 
     text = str(refused.value)
+    assert "--config" in text.splitlines()[0]
     for setting in ("kafka.bootstrap_servers", "kafka.group", "kafka.start", "registry.url", "accounts", "targets"):
         assert f"  {setting}: " in text
 
@@ -337,6 +341,19 @@ def test_no_secret_is_shown_anywhere(folder: Path) -> None:
     )
     assert "canary" not in shown
     assert "sha256:" in dict(masked(loaded.settings))["accounts.main.secret_key"]
+
+
+def test_a_password_in_the_address_of_the_registry_comes_from_the_environment_and_is_not_shown(folder: Path) -> None:
+    url = "https://reader:canary@registry:8081/apis"
+    in_file = MINIMAL.replace('[registry]\nurl = "http://', '[registry]\nurl = "http://reader:canary@')
+    assert in_file != MINIMAL
+
+    (said,) = problems(folder, in_file)
+    shown = dict(masked(read(folder, environ={"CONNECTOR__REGISTRY__URL": url}).settings))
+
+    assert "CONNECTOR__REGISTRY__URL" in said
+    assert "canary" not in said
+    assert shown["registry.url"] == "https://reader:***@registry:8081/apis"
 
 
 def test_a_problem_beside_a_secret_does_not_repeat_it(folder: Path) -> None:
