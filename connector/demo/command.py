@@ -25,6 +25,7 @@ from connector.demo.summary import Observed, final_rows, summarise
 from connector.demo.traffic import Place, Traffic
 from connector.simulator.journal import Cause, Journal
 from connector.simulator.scenario import made_up_keys
+from streams.kafka.jvm import StackUnavailable
 
 PREFIX = "demo"
 PARTITIONS = 8
@@ -32,6 +33,7 @@ STOREFRONTS = ("de", "at")
 CURRENCY = "EUR"
 LIMIT = 111
 INPUT_PER_SECOND = 700
+STUCK_S = 120.0  # without any result, while events are left
 TARGETS = {f"shop-{storefront}": (storefront, CURRENCY) for storefront in STOREFRONTS}
 SCENARIO = f"""
 seed = 42
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="connector-demo-")))
         try:
             return Demo(console, stack, folder, options).run()
-        except DemoFailed as error:
+        except (DemoFailed, StackUnavailable) as error:
             console.print(f"The demo failed: {error}", markup=False)
             return 1
         except KeyboardInterrupt:
@@ -159,6 +161,8 @@ client_key_file = "{self._folder / "client"}"
 secret_key_file = "{self._folder / "secret"}"
 base_url = "{self._url}"
 simulator = true
+[accounts.demo.rate]
+strict = true
 {targets}
 """,
             "utf-8",
@@ -210,14 +214,20 @@ simulator = true
     def _settle(self) -> None:
         """Until every event has its result or dead letter. Raises DemoFailed when the connector ends or is stuck."""
         wanted = {(one.partition, one.offset) for one in self._writer.produced}
-        deadline = time.monotonic() + 120
+        have: set[tuple[int, int]] = set()
+        looked_at = 0
+        deadline = time.monotonic() + STUCK_S
         with self._progress("results read", len(wanted)) as advance:
             while True:
-                rows = wires.decoded(self._readers["offer-results"].read(), "offer_result")
-                have = final_rows(rows).keys() | set(self._dead())
+                before = len(have)
+                records = self._readers["offer-results"].read()
+                have |= final_rows(wires.decoded(records[looked_at:], "offer_result")).keys() | set(self._dead())
+                looked_at = len(records)
                 advance(len(have & wanted))
                 if wanted <= have:
                     return
+                if len(have) > before:
+                    deadline = time.monotonic() + STUCK_S
                 if self._run.poll() is not None:
                     raise DemoFailed(f"the connector ended with {self._run.returncode}:\n{self._log('connector')}")
                 if time.monotonic() > deadline:
@@ -396,9 +406,16 @@ def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def _some(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("at least 1 is needed")
+    return count
+
+
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="connector demo", description="See offers flow, no account needed.")
-    parser.add_argument("--events", type=int, default=20_000, help="how many events to send (default 20,000)")
+    parser.add_argument("--events", type=_some, default=20_000, help="how many events to send (default 20,000)")
     parser.add_argument("--real-kafka", action="store_true", help="on a real Apache Kafka: needs Java 17 and Maven")
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     parser.add_argument("--cache", type=Path, default=Path(".stack"), help="where the real Kafka's jars are kept")

@@ -242,7 +242,7 @@ def lay_out(cache: Path, say: Callable[[str], None]) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / "lock"):
         if not done.exists():
-            say("laying out Kafka and the schema registry with Maven; once, it takes a minute at most")
+            say("laying out Kafka and the schema registry with Maven; once, it takes about a minute")
             shutil.rmtree(layout, ignore_errors=True)
             layout.mkdir()
             _fetch_jars(layout, pom)

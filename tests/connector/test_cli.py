@@ -109,6 +109,7 @@ def test_a_broker_that_is_not_there_is_one_sentence_and_exit_code_1(arguments: l
 
     assert done.returncode == 1
     assert "no broker answers" in done.stdout + done.stderr
+    assert NOBODY in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 
@@ -116,7 +117,7 @@ def test_a_registry_that_is_not_there_is_one_sentence_and_exit_code_1() -> None:
     done = connector("schemas", "check", "--config", EXAMPLE, environ={"CONNECTOR__REGISTRY__URL": f"http://{NOBODY}"})
 
     assert done.returncode == 1
-    assert "the schema registry does not answer" in done.stderr
+    assert f"the schema registry does not answer at {NOBODY}" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,14 @@ def test_a_command_explains_itself(command: str) -> None:
 
     assert done.exit_code == 0
     assert "--config" in done.stdout
+
+
+def test_a_demo_that_lacks_java_says_what_to_install(tmp_path: Path) -> None:
+    done = connector("demo", "--real-kafka", environ={"PATH": str(tmp_path)})
+
+    assert done.returncode == 1
+    assert "install a Java 17 runtime and Maven" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("command", ["simulate", "demo"])
