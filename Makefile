@@ -58,12 +58,12 @@ $(READY): requirements.lock pyproject.toml
 
 define FIND_PYTHON
 if [ ! -x $(BIN)/python ]; then \
-  for python in $${PYTHON:-} python3.11 python3.12 python3.13 python3; do \
+  for python in $${PYTHON:-python3.11 python3.12 python3.13 python3}; do \
     if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
       echo "Making $(VENV) with $$("$$python" --version)"; "$$python" -m venv $(VENV); exit; \
     fi; \
   done; \
-  echo "No Python 3.11 or newer with its venv module was found." >&2; \
+  echo "No Python 3.11 or newer with its venv module: tried $${PYTHON:-python3.11 python3.12 python3.13 python3}" >&2; \
   echo "Install one (Debian, Ubuntu: python3 and python3-venv), or name it: PYTHON=/path/to/python make ..." >&2; \
   exit 2; \
 fi
