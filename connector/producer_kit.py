@@ -1,7 +1,16 @@
 """Valid offer changes from plain values, for demonstrations, tests, and whoever writes a first producer.
 
 kit = ProducerKit(schema_id)  # of OfferChanged under <topic>-value
-key, value = kit.message({"ean": "4006381333931", "target_id": "shop-de", "price": "19.99 EUR", "stock": 5})
+key, value = kit.message(
+    {
+        "event_id": "4711",  # unique per source
+        "occurred_at_us": time.time_ns() // 1000,
+        "ean": "4006381333931",
+        "target_id": "shop-de",
+        "price": "19.99 EUR",
+        "stock": 5,
+    }
+)
 """
 
 from collections.abc import Mapping
