@@ -1,6 +1,5 @@
 """Composition root: the only file that picks concrete classes. It opens nothing when imported."""
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -433,9 +432,8 @@ def _listening(vitals: ProcessVitals, health: model.Health) -> HealthServer:
     try:
         return HealthServer(vitals, host=health.host, port=health.port)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
         raise Stopped(
-            f"the health pages cannot listen on {health.host}:{health.port}: {reason}. "
+            f"the health pages cannot listen on {health.host}:{health.port}: {error.strerror or error}. "
             "Remedy: another [health] host or port (0: any free port), or end the process that has it"
         ) from error
 

@@ -66,7 +66,10 @@ class Process:
         The process dies with the thread that started it: call this from one that lives as long as it is needed.
         """
         with self._log.open("ab") as out:
-            self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)  # noqa: S603 - our own command line
+            # in a session of its own: Ctrl-C is for whoever uses it, who may still have to read from it
+            self._child = subprocess.Popen(  # noqa: S603 - our own command line
+                self._command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
         deadline = time.monotonic() + _START_S
         while not ready():
             if not self.running or time.monotonic() > deadline:

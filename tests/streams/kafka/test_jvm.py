@@ -1,6 +1,7 @@
 """The broker that tests run on: its own ports and data, and the same data after a kill."""
 
 import json
+import os
 import urllib.request
 from pathlib import Path
 
@@ -41,6 +42,16 @@ def test_a_killed_broker_comes_back_on_the_same_port_with_what_it_acknowledged(o
     reader = Consumer({**addresses, "group.id": "reader"})
     assert reader.get_watermark_offsets(TopicPartition("kept", 0), timeout=10) == (0, 100)
     reader.close()
+
+
+def test_ctrl_c_is_for_whoever_uses_the_broker_and_not_for_it(tmp_path: Path) -> None:
+    process = jvm.Process("a sleeper", ("sleep", "60"), tmp_path / "log")
+
+    process.start(lambda: True)
+
+    assert process._child is not None
+    assert os.getpgid(process._child.pid) != os.getpgid(0), "a terminal signals a whole process group"
+    process.kill()
 
 
 def test_a_machine_without_java_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
