@@ -21,7 +21,7 @@ from streams.flow import Arrivals, Assigned, Assignment, Broken, Headers, Mark, 
 from streams.kafka import marks as metadata
 from streams.kafka.errors import Heard as Meaning
 from streams.kafka.errors import heard_as
-from streams.kafka.restore import LATEST, Part, Restorer
+from streams.kafka.restore import LATEST, Part, Restorer, renew_leaders
 from streams.kafka.settings import SourceSettings
 from streams.ports import Heard, OnRevoke
 
@@ -352,6 +352,9 @@ class _Ends:
         if not all(future.done() for future in self._asked.values()):
             return {}
         answered, self._asked = self._asked, {}
+        for problem in (future.exception() for future in answered.values()):
+            if isinstance(problem, KafkaException):
+                renew_leaders(self.admin, problem.args[0])
         return {at: future.result().offset for at, future in answered.items() if future.exception() is None}
 
 

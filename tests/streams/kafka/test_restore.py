@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from streams.errors import SourceFailed
 from streams.flow import Assigned, Assignment
@@ -47,6 +48,24 @@ class FakeAdmin:
         self._asked_for_offsets += 1  # begins, then ends
         offset = STATE_END if self._asked_for_offsets % 2 == 0 else 0
         return {part: answered(SimpleNamespace(offset=offset)) for part in asked}
+
+
+class ForgetfulAdmin(FakeAdmin):
+    """Remembers a leader that is none any more, until it is made to look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked = 0
+
+    def list_topics(self, *_: Any, **__: Any) -> None:
+        self.looked += 1
+
+    def list_offsets(self, asked: Mapping[TopicPartition, Any], **_: Any) -> dict[TopicPartition, Future[Any]]:
+        if self.looked:
+            return super().list_offsets(asked)
+        refused: Future[Any] = Future()
+        refused.set_exception(KafkaException(KafkaError(KafkaError.FENCED_LEADER_EPOCH)))
+        return dict.fromkeys(asked, refused)
 
 
 class FakeReader:
@@ -97,6 +116,22 @@ def test_a_question_of_an_assignment_that_is_gone_does_not_touch_the_reading_of_
     heard = restorer.step()
 
     assert not [one for one in heard if isinstance(one, Assigned)]
+    assert reader.held == {("states", 0)}
+
+
+def test_a_leader_that_is_none_any_more_is_looked_up_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    admin, reader = ForgetfulAdmin(), FakeReader()
+    monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: reader)
+    times = count()
+    restorer = Restorer(SETTINGS, admin, lambda: float(next(times)))  # type: ignore[arg-type]
+    restorer.begin([Assignment(topic="in", partition=0, epoch=1)])
+    for _ in range(10):
+        restorer.step()
+        for asked in admin.asked_for_marks:
+            if not asked.done():
+                asked.set_result(SimpleNamespace(topic_partitions=[]))
+
+    assert admin.looked == 1
     assert reader.held == {("states", 0)}
 
 
