@@ -6,6 +6,7 @@ an item without ``id_unit`` and ``unit_data`` and an empty list refuse the call,
 its item.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -214,15 +215,14 @@ def _entry_error(place: int, entry: object) -> FieldError | None:
 
 
 def _without_duplicates(items: list[BulkItem]) -> list[BulkItem] | Problem:
-    seen: set[int] = set()
-    twice = [item.unit_id for item in items if item.unit_id in seen or seen.add(item.unit_id)]  # type: ignore[func-returns-value]
-    if not twice:
+    times = Counter(item.unit_id for item in items)
+    if len(times) == len(items):
         return items
     return Problem(
         status=400,
         type=ProblemType.BULK_DUPLICATE_UNITS,
         message="Request holds units more than once",
-        errors=tuple(FieldError("id_unit", str(unit_id)) for unit_id in dict.fromkeys(twice)),
+        errors=tuple(FieldError("id_unit", str(unit_id)) for unit_id, count in times.items() if count > 1),
     )
 
 
