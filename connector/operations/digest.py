@@ -53,7 +53,7 @@ class StateDigest:
 
 def essence(state: OfferState) -> dict[str, Any] | None:
     """What the input made of an EAN; None = nothing. Linked units share their stock, which counts once."""
-    fields = sorted({_canonical(held) for unit in state.units for held in _held(unit)})
+    fields = sorted(_canonical(held) for held in _held(state.units))
     undone = sorted(_canonical(_open(event)) for event in state.undone)
     if not fields and not undone and state.managed and state.unmanaged_at_us is None:
         return None
@@ -66,13 +66,27 @@ def essence(state: OfferState) -> dict[str, Any] | None:
     }
 
 
-def _held(unit: UnitState) -> Iterator[dict[str, Any]]:
-    for field in unit.fields:
-        if field.event_time_us is None:
-            continue  # observed, no event behind it
-        linked = field.field == Field.STOCK and unit.offer_id is not None
-        whose = {"offer_id": unit.offer_id} if linked else {"unit_id": unit.unit_id}
-        yield {"account": unit.account, **whose, **_value(field)}
+def _held(units: Iterable[UnitState]) -> Iterator[dict[str, Any]]:
+    """Each field with an event behind it. Of a linked stock the newest event counts: one unit may know an older."""
+    linked: dict[tuple[str, str], FieldState] = {}
+    for unit in units:
+        for field in unit.fields:
+            if field.event_time_us is None:
+                continue  # observed, no event behind it
+            if field.field != Field.STOCK or unit.offer_id is None:
+                yield {"account": unit.account, "unit_id": unit.unit_id, **_value(field)}
+                continue
+            whose = unit.account, unit.offer_id
+            if whose not in linked or _order(field) > _order(linked[whose]):
+                linked[whose] = field
+    for (account, offer_id), field in linked.items():
+        yield {"account": account, "offer_id": offer_id, **_value(field)}
+
+
+def _order(field: FieldState) -> tuple[int, bool, int, int]:
+    """That of events: a missing sequence is the lowest."""
+    has_sequence = field.sequence is not None
+    return field.event_time_us or 0, has_sequence, field.sequence or 0, field.input_offset or 0
 
 
 def _value(field: FieldState) -> dict[str, Any]:

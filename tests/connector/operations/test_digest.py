@@ -45,6 +45,9 @@ UNIT = UnitState(
     proved_at_us=1_500,
     fields=(STOCK, PRICE, SEEN),
 )
+LINKED = replace(
+    UNIT, unit_id=2, storefront="at", fields=(replace(STOCK, event_time_us=1_000, sequence=None, input_offset=99),)
+)
 MISSED = Undone(
     result_id="r1",
     target_id="shop-de",
@@ -92,6 +95,9 @@ def with_stock(**change: Any) -> OfferState:
         with_stock(accepted_at_us=9, basis=Basis.OBSERVED, certain=False, value=Decimal(5)),
         # the linked unit has been looked up, too
         replace(STATE, units=(UNIT, replace(UNIT, unit_id=2, storefront="at", fields=(STOCK,)))),
+        # the linked unit knows an older event only, wherever it is listed
+        replace(STATE, units=(UNIT, LINKED)),
+        replace(STATE, units=(LINKED, UNIT)),
     ],
 )
 def test_how_and_when_it_came_about_is_not_seen(later: OfferState) -> None:
