@@ -74,7 +74,7 @@ class Want:
     since_us: int  # the oldest undone event behind it: ageing and the retry budget hang on it
     body: Any
     exclusive: tuple[str, ...] = ()
-    once: bool = False  # may not be repeated: leaves only after the lane that announces it is durable
+    once: bool = False  # may not be repeated: the engine announces it in the lane's record before it leaves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,14 +100,16 @@ class Turn(Generic[L]):
 class Stored:
     """A lane as its state topic keeps it; ``value`` None is a tombstone (the lane is as new).
 
-    ``undone``, ``due_us`` and ``waits`` travel as record headers, so that cold lanes stay undecoded after a restore.
-    The flow fills ``value`` and ``undone``; the engine adds the rest from the lane's last turn.
+    All but ``value`` travels as record headers, so that cold lanes stay undecoded after a restore. The flow fills
+    ``value``, ``undone`` and ``open_since_us``; the engine adds the rest from the lane's last turn.
     """
 
     value: bytes | None
     undone: bool = False
+    open_since_us: int | None = None  # something in the world stands open since: counted by topic, with the oldest age
     due_us: int | None = None
     waits: tuple["Waits", ...] = ()
+    announced: tuple[str, ...] = ()  # slots of ``once`` wants that may leave, or have left, since this record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,12 +189,18 @@ class Woken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """First turn of an undone lane by a new owner: what was announced (``once``) and not answered is unknown."""
+    """First turn of an undone lane by a new owner.
+
+    ``announced``: slots whose ``once`` want may have left and was never answered here. What became of it is unknown;
+    the flow must not want it again.
+    """
+
+    announced: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draining:
-    """Last turn before hand-over: withdraw what was announced and not sent."""
+    """Last turn before hand-over. What was announced (``once``) and has not left was withdrawn by the engine."""
 
 
 Cause: TypeAlias = Arrived | Answered | Woken | Restored | Draining | Told

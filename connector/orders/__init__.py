@@ -1,0 +1,1 @@
+"""Orders in: a poller brings what has changed, always as whole orders."""
