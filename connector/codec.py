@@ -79,17 +79,16 @@ class Codecs:
     """
 
     def __init__(self, ids: SchemaIds, lookup: Lookup) -> None:
-        self.encode_result: Final = _writer_of(OfferResult, ids.offer_result)
-        self.encode_not_found: Final = _writer_of(OfferNotFound, ids.offer_not_found)
-        self.encode_state: Final = _writer_of(OfferState, ids.offer_state)
-        self.encode_called: Final = _writer_of(MarketplaceCalled, ids.marketplace_called)
+        self.encode_result: Final = writer_of(OfferResult, ids.offer_result)
+        self.encode_not_found: Final = writer_of(OfferNotFound, ids.offer_not_found)
+        self.encode_state: Final = writer_of(OfferState, ids.offer_state)
+        self.encode_called: Final = writer_of(MarketplaceCalled, ids.marketplace_called)
         keys = ids.keys
-        self.result_key: Final = _key_writer(keys.offer_result if keys else None)
-        self.not_found_key: Final = _key_writer(keys.offer_not_found if keys else None)
-        self.state_key: Final = _key_writer(keys.offer_state if keys else None)
-        self.called_key: Final = _key_writer(keys.marketplace_called if keys else None)
-        self._avro_keys: Final = keys is not None
-        self._keys: Final = Decoder(STRING_SCHEMA, lookup)
+        self.result_key: Final = key_writer(keys.offer_result if keys else None)
+        self.not_found_key: Final = key_writer(keys.offer_not_found if keys else None)
+        self.state_key: Final = key_writer(keys.offer_state if keys else None)
+        self.called_key: Final = key_writer(keys.marketplace_called if keys else None)
+        self.decode_key: Final = KeyReader(lookup, avro=keys is not None, expected="the EAN").decode
         self._changes: Final = Decoder(schemas.load("offer_changed", 1), lookup)
         own = {ids.offer_state: schemas.text("offer_state", 1)}
         self._states: Final = Decoder(schemas.load("offer_state", 1), lambda known: own.get(known) or lookup(known))
@@ -109,12 +108,20 @@ class Codecs:
         state = self._states.decode(value)
         return state if isinstance(state, Bad | NotYet) else _state(state)
 
-    def decode_key(self, key: bytes | None) -> str | Bad | NotYet:
-        """A key of the input or of a state topic."""
+
+class KeyReader:
+    """Reads keys: plain UTF-8, or Avro strings. ``expected`` says in a person's words what a key must be."""
+
+    def __init__(self, lookup: Lookup, *, avro: bool, expected: str) -> None:
+        self._strings: Final = Decoder(STRING_SCHEMA, lookup) if avro else None
+        self._expected: Final = expected
+
+    def decode(self, key: bytes | None) -> str | Bad | NotYet:
+        """A key of an input. Never raises for what it contains."""
         if key is None:
-            return Bad(code=KeyFault.KEY_MISSING, text="the record has no key; the EAN is expected")
-        if self._avro_keys:
-            text = self._keys.decode(key)
+            return Bad(code=KeyFault.KEY_MISSING, text=f"the record has no key; {self._expected} is expected")
+        if self._strings is not None:
+            text = self._strings.decode(key)
             return (
                 text if isinstance(text, str | Bad | NotYet) else Bad(code=KeyFault.KEY_MALFORMED, text="not a string")
             )
@@ -124,7 +131,7 @@ class Codecs:
             return Bad(code=KeyFault.KEY_MALFORMED, text=f"the key is not UTF-8: {error}", error=type(error).__name__)
 
 
-def _writer_of(event: type, schema_id: int) -> Writer:
+def writer_of(event: type, schema_id: int) -> Writer:
     """The newest version: the one that the event's class is one to one with."""
     name = schema_name(event)
     return encoder(schemas.load(name, schemas.versions(name)[-1]), schema_id)
@@ -135,7 +142,7 @@ def schema_name(event: type) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in event.__name__)[1:]
 
 
-def _key_writer(schema_id: int | None) -> KeyWriter:
+def key_writer(schema_id: int | None) -> KeyWriter:
     """``schema_id`` None = plain UTF-8."""
     return str.encode if schema_id is None else encoder_of_strings(schema_id)
 

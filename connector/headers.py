@@ -30,6 +30,10 @@ class Stamp:
     instance_id: str
     config_digest: str
 
+    def of(self, event: type, *, id_: str, time_us: int, subject: str, trace: Trace = NO_TRACE) -> Headers:
+        """Of any event: ``id_`` names the row, ``subject`` is what it is about, ``time_us`` when it came to be."""
+        return (*self._headers(event, id_, time_us, subject), *_trace(trace))
+
     def of_result(self, result: OfferResult, trace: Trace = NO_TRACE) -> Headers:
         """A row's id is that of its decision: the same result_id may be decided again."""
         return (
@@ -41,14 +45,14 @@ class Stamp:
 
     def of_not_found(self, row: OfferNotFound, trace: Trace = NO_TRACE) -> Headers:
         id_ = f"{row.result_id}/{row.last_seen_at_us}"
-        return (*self._headers(OfferNotFound, id_, row.last_seen_at_us, row.ean), *_trace(trace))
+        return self.of(OfferNotFound, id_=id_, time_us=row.last_seen_at_us, subject=row.ean, trace=trace)
 
     def of_state(self, state: OfferState) -> Headers:
         id_ = f"{state.ean}/{state.last_offset}/{state.updated_at_us}"
-        return self._headers(OfferState, id_, state.updated_at_us, state.ean)
+        return self.of(OfferState, id_=id_, time_us=state.updated_at_us, subject=state.ean)
 
     def of_called(self, called: MarketplaceCalled) -> Headers:
-        return self._headers(MarketplaceCalled, called.call_id, called.sent_at_us, called.account)
+        return self.of(MarketplaceCalled, id_=called.call_id, time_us=called.sent_at_us, subject=called.account)
 
     def _headers(self, event: type, id_: str, time_us: int, subject: str) -> Headers:
         return (

@@ -16,18 +16,24 @@ from hypothesis import strategies as st
 
 import schemas
 from connector import events
+from connector.codec import schema_name
+from connector.orders import events as order_events
+from connector.shipments import events as shipment_events
 from streams.avro import Decoder, frame
 from streams.avro_writer import attribute
 from streams.compatibility import Level, cannot_read, problems
 from tests.schemas.data import library_bytes, values
 
-CLASSES = {
-    "offer_changed": events.OfferChanged,
-    "offer_result": events.OfferResult,
-    "offer_not_found": events.OfferNotFound,
-    "offer_state": events.OfferState,
-    "marketplace_called": events.MarketplaceCalled,
-}
+INPUTS = frozenset({"offer_changed", "scheduler_command", "shipment_dispatched"})
+"""What others write and we read."""
+
+
+def module_of(name: str) -> Any:
+    """Where the events of a schema are: its record's class, and those of what the record holds."""
+    (found,) = (m for m in (events, order_events, shipment_events) if hasattr(m, schemas.load(name, 1)["name"]))
+    return found
+
+
 EVERY = [(name, version) for name in schemas.NAMES for version in schemas.versions(name)]
 PAIRS = [
     (name, one, other) for name in schemas.NAMES for one, other in itertools.product(schemas.versions(name), repeat=2)
@@ -59,7 +65,7 @@ def test_a_file_is_a_schema_named_as_its_record(name: str, version: int) -> None
 
     fastavro.parse_schema(json.loads(schemas.text(name, version)))
 
-    assert schema["name"] == CLASSES[name].__name__
+    assert schema_name(getattr(module_of(name), schema["name"])) == name
     assert schema["namespace"] == "kaufland.connector"
 
 
@@ -115,21 +121,21 @@ def test_every_list_and_map_is_empty_by_default(name: str, version: int) -> None
 PLAIN = {"string": str, "bytes": bytes, "boolean": bool, "int": int, "long": int}
 
 
-def expected_type(schema: Any) -> Any:
+def expected_type(schema: Any, module: Any) -> Any:
     """The Python type of an attribute that carries a field of this type."""
     match schema:
         case ["null", other]:
-            return expected_type(other) | None
+            return expected_type(other, module) | None
         case str() if schema in PLAIN:
             return PLAIN[schema]
         case str():
-            return getattr(events, schema)
+            return getattr(module, schema)
         case {"logicalType": "decimal"}:
             return Decimal
         case {"type": "record" | "enum", "name": name}:
-            return getattr(events, name)
+            return getattr(module, name)
         case {"type": "array", "items": items}:
-            return types.GenericAlias(tuple, (expected_type(items), ...))
+            return types.GenericAlias(tuple, (expected_type(items, module), ...))
         case {"type": "map"}:
             return typing.get_type_hints(events.OfferChanged)["attributes"]
         case _:
@@ -138,15 +144,15 @@ def expected_type(schema: Any) -> Any:
 
 @pytest.mark.parametrize("name", schemas.NAMES)
 def test_the_events_class_has_the_schemas_fields_in_name_order_and_type(name: str) -> None:
-    for record in records_in(schemas.load(name, schemas.versions(name)[-1])):
-        class_ = getattr(events, record["name"])
+    schema, module = schemas.load(name, schemas.versions(name)[-1]), module_of(name)
+    for record in records_in(schema):
+        class_ = getattr(module, record["name"])
         hints = typing.get_type_hints(class_)
-        ours = {
-            field: hints[field] for field in hints if class_ is not events.OfferChanged or field not in OF_THE_RECORD
-        }
+        read = record["name"] == schema["name"] and name in INPUTS
+        ours = {field: hints[field] for field in hints if not read or field not in OF_THE_RECORD}
 
-        assert ours == {attribute(field): expected_type(field["type"]) for field in record["fields"]}, record["name"]
-        if class_ is not events.OfferChanged:
+        assert ours == {attribute(f): expected_type(f["type"], module) for f in record["fields"]}, record["name"]
+        if not read:
             assert list(ours) == [attribute(field) for field in record["fields"]]
 
 
@@ -154,13 +160,16 @@ def test_the_events_class_has_the_schemas_fields_in_name_order_and_type(name: st
 def test_the_enums_have_the_schemas_symbols(name: str) -> None:
     for _, found in types_in(schemas.load(name, schemas.versions(name)[-1]), name):
         if isinstance(found, dict) and found["type"] == "enum":
-            assert [member.value for member in getattr(events, found["name"])] == found["symbols"]
+            assert [member.value for member in getattr(module_of(name), found["name"])] == found["symbols"]
 
 
-@pytest.mark.parametrize("class_", [c for c in vars(events).values() if dataclasses.is_dataclass(c)])
-def test_events_are_frozen_and_slotted(class_: Any) -> None:
-    assert class_.__dataclass_params__.frozen
-    assert "__slots__" in vars(class_)
+@pytest.mark.parametrize("module", [events, order_events, shipment_events])
+def test_events_are_frozen_and_slotted(module: Any) -> None:
+    classes: list[Any] = [class_ for class_ in vars(module).values() if dataclasses.is_dataclass(class_)]
+
+    assert classes
+    assert all(class_.__dataclass_params__.frozen for class_ in classes)
+    assert all("__slots__" in vars(class_) for class_ in classes)
 
 
 # ---- versions -------------------------------------------------------------------------------------------------------
@@ -168,7 +177,7 @@ def test_events_are_frozen_and_slotted(class_: Any) -> None:
 
 @pytest.mark.parametrize("name", schemas.NAMES)
 def test_every_version_may_follow_those_before_it(name: str) -> None:
-    level = Level.BACKWARD_TRANSITIVE if name == "offer_changed" else Level.FULL_TRANSITIVE
+    level = Level.BACKWARD_TRANSITIVE if name in INPUTS else Level.FULL_TRANSITIVE
     every = [schemas.load(name, version) for version in schemas.versions(name)]
 
     for at, schema in enumerate(every):
@@ -225,7 +234,7 @@ def test_data_of_the_next_version_is_read_with_this_one_and_the_reverse(name: st
         assert found.keys() == {field["name"] for field in reader["fields"]}
 
 
-@pytest.mark.parametrize("name", [name for name in schemas.NAMES if name != "offer_changed"])
+@pytest.mark.parametrize("name", [name for name in schemas.NAMES if name not in INPUTS])
 def test_a_field_without_a_default_can_neither_come_nor_go(name: str) -> None:
     this = schemas.load(name, schemas.versions(name)[-1])
     more = {**this, "fields": [*this["fields"], {"name": "must", "type": "string"}]}
