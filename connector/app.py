@@ -36,7 +36,8 @@ from connector.settings.load import Facts, KeySource, Loaded, key_sources, load
 from connector.settings.model import Settings
 from connector.settings.show import digest
 from connector.subjects import fetch_states, look_up
-from connector.topics import Limits, Permission, Topics, findings, manifest, permissions
+from connector.topics import Topics, manifest
+from connector.topology import Limits, Permission, findings, permissions
 from streams.clock import SystemClock
 from streams.deadletter import DeadLetters
 from streams.engine import Engine

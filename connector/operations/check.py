@@ -17,7 +17,8 @@ from connector.operations.routing import REMEDY
 from connector.routing import Routing
 from connector.settings.load import Loaded
 from connector.settings.show import without_password
-from connector.topics import Limits, Topics, findings, manifest
+from connector.topics import Topics, manifest
+from connector.topology import Limits, findings
 from streams.errors import RegistryDown, SchemaUnknown, SourceFailed, Stopped
 from streams.topics import Described
 

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from connector.topics import DAY_MS, Finding, Layout, Limits, Permission, Topics, findings, manifest
+from connector.topics import DAY_MS, Layout, Topic, Topics, manifest
+from connector.topology import Finding, Limits, Permission, findings
 from streams.topics import Described, Wanted
 
 
@@ -73,15 +74,19 @@ def create(console: Console, broker: Broker, topics: Topics, *, partitions: int,
 
 def wanted(topics: Topics, there: Mapping[str, Described], *, partitions: int, replication: int | None) -> list[Wanted]:
     """The missing topics; those that must match the input get the number of partitions that it has."""
-    source = there.get(topics.offer_changes)
-    like_input = source.partitions if source is not None else partitions
+    layouts = {topic.name: topic.layout for topic in manifest(topics)}
+
+    def count(topic: Topic) -> int:
+        if topic.layout in (Layout.ONE, Layout.SINGLE):
+            return 1
+        if topic.layout is Layout.FREE:
+            return partitions
+        if topic.source in there:
+            return there[topic.source].partitions
+        return 1 if layouts[topic.source] is Layout.SINGLE else partitions
+
     return [
-        Wanted(
-            name=topic.name,
-            partitions={Layout.ONE: 1, Layout.FREE: partitions}.get(topic.layout, like_input),
-            config=topic.config,
-            replication=replication,
-        )
+        Wanted(name=topic.name, partitions=count(topic), config=topic.config, replication=replication)
         for topic in manifest(topics)
         if topic.name not in there
     ]

@@ -1,6 +1,7 @@
 """The manifest, and what is said where the broker's topics differ from it."""
 
-from connector.topics import Finding, Limits, findings, manifest, named, permissions
+from connector.topics import EVERY_PART, Part, manifest, named
+from connector.topology import Finding, Limits, findings, permissions
 from streams.topics import Described
 
 TOPICS = named("kaufland")
@@ -93,6 +94,42 @@ def test_a_topic_that_takes_smaller_batches_than_the_producer_makes_is_found() -
 
 def test_settings_that_may_not_be_read_are_not_taken_for_wrong() -> None:
     assert found({name: Described(partitions=8) for name in as_wanted()}) == []
+
+
+def test_the_topics_of_a_part_that_is_off_are_not_asked_for() -> None:
+    offers = {topic.name for topic in manifest(named("kaufland"))}
+    everything = {topic.name for topic in manifest(named("kaufland", EVERY_PART))}
+    orders = {topic.name for topic in manifest(named("kaufland", frozenset({Part.OFFERS, Part.ORDERS})))}
+
+    assert orders - offers == {
+        "kaufland.scheduler.v1",
+        "kaufland.scheduler.v1.dlq",
+        "kaufland.scheduler-state.v1",
+        "kaufland.orders.v1",
+    }
+    assert "kaufland.order-contacts.v1" in everything - orders
+
+
+def test_each_state_follows_the_input_of_its_own_flow() -> None:
+    topics = named("kaufland", EVERY_PART)
+    there = {topic.name: Described(partitions=8, config=dict(topic.config)) for topic in manifest(topics)}
+    alone = {topics.scheduler: 1, topics.scheduler_state: 1, topics.shipments: 3, topics.shipment_state: 3}
+    there |= {name: Described(partitions=count) for name, count in alone.items()}
+
+    assert list(findings(topics, there, LIMITS)) == []
+    there[topics.shipment_state] = Described(partitions=8)
+    assert [finding.topic for finding in findings(topics, there, LIMITS)] == [topics.shipment_state]
+
+
+def test_a_scheduler_with_several_partitions_is_grave() -> None:
+    topics = named("kaufland", frozenset({Part.ORDERS}))
+    there = {topic.name: Described(partitions=2, config=dict(topic.config)) for topic in manifest(topics)}
+
+    [finding] = findings(topics, there, LIMITS)
+
+    assert finding.topic == topics.scheduler
+    assert finding.grave
+    assert "exactly one" in finding.says
 
 
 def test_permissions_are_the_least_that_is_needed() -> None:

@@ -14,7 +14,8 @@ from connector.routing import Routing, Target
 from connector.settings.load import Loaded
 from connector.settings.model import Account, Kafka, Registry, Settings
 from connector.settings.model import Target as TargetSettings
-from connector.topics import Limits, manifest, named
+from connector.topics import manifest, named
+from connector.topology import Limits
 from streams.errors import RegistryDown, SchemaUnknown, SourceFailed
 from streams.topics import Described
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 import pytest
 from rich.console import Console
 
+from connector.demo.stack import Stack, drop_topics
 from connector.operations import topics as operation
-from connector.topics import Limits, manifest, named, permissions
+from connector.topics import manifest, named
+from connector.topology import Limits, permissions
 from streams.kafka.administration import Administration
 from streams.topics import Described, Wanted
-from tests.stack import Stack, drop_topics
 
 TOPICS = named("kaufland")
 LIMITS = Limits(batch_bytes=1_000_000)

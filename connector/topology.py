@@ -1,0 +1,129 @@
+"""The topics compared with what a broker describes, and who may do what. Pure checks."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from connector.topics import Access, Layout, Topic, Topics, manifest
+from streams.topics import Described
+
+# ---- compared with the broker ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One way in which a topic is not as it must be. ``grave``: ``run`` would refuse, or promises would not hold."""
+
+    topic: str
+    says: str
+    remedy: str
+    grave: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the producer may send, in bytes."""
+
+    batch_bytes: int
+
+
+def findings(
+    topics: Topics, there: Mapping[str, Described], limits: Limits, *, dry_run: bool = False
+) -> Iterator[Finding]:
+    """What is wrong with the topics as the broker describes them; ``there`` lacks those that do not exist.
+
+    ``dry_run``: they are those of the dry run, for which the remedies hold.
+    """
+    create = "connector topics --create --dry-run" if dry_run else "connector topics --create"
+    for topic in manifest(topics):
+        described = there.get(topic.name)
+        if described is None:
+            yield Finding(topic=topic.name, says="does not exist", remedy=create)
+            continue
+        yield from _partitions(topic, described, there.get(topic.source))
+        yield from _cleanup(topic, described)
+        if topic.access is not Access.READ:
+            yield from _size(topic, described, limits)
+
+
+def _partitions(topic: Topic, there: Described, source: Described | None) -> Iterator[Finding]:
+    if topic.layout is Layout.SINGLE and there.partitions != 1:
+        yield Finding(
+            topic=topic.name,
+            says=f"has {there.partitions} partitions; exactly one is expected, for its owner alone polls",
+            remedy="stop the group, delete this topic, and run `connector topics --create`",
+        )
+    if source is None:
+        return
+    if topic.layout is Layout.LIKE_INPUT and there.partitions != source.partitions:
+        yield Finding(
+            topic=topic.name,
+            says=f"has {there.partitions} partitions, the input has {source.partitions}: lanes could not be restored",
+            remedy="stop the group, delete this topic, run `connector topics --create`, and reset the group's offsets "
+            "to the beginning: state is rebuilt from the input",
+        )
+    if topic.layout is Layout.AT_LEAST_INPUT and there.partitions < source.partitions:
+        yield Finding(
+            topic=topic.name,
+            says=f"has {there.partitions} partitions, fewer than the input's {source.partitions}",
+            remedy=f"kafka-topics --alter --topic {topic.name} --partitions {source.partitions}",
+        )
+
+
+def _cleanup(topic: Topic, there: Described) -> Iterator[Finding]:
+    wanted = _policies(topic.config["cleanup.policy"])
+    found = _policies(there.config.get("cleanup.policy", ""))
+    if not found or found == wanted:
+        return
+    harms = topic.name == topic.source or "compact" in found - wanted or "delete" in found - wanted
+    yield Finding(
+        topic=topic.name,
+        says=f"has cleanup.policy {'+'.join(sorted(found))}, expected {'+'.join(sorted(wanted))}",
+        remedy=f"kafka-configs --alter --entity-type topics --entity-name {topic.name} "
+        f"--add-config cleanup.policy=[{topic.config['cleanup.policy']}]",
+        grave=harms,
+    )
+
+
+def _policies(text: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in text.split(",") if part.strip())
+
+
+def _size(topic: Topic, there: Described, limits: Limits) -> Iterator[Finding]:
+    """librdkafka does not split a batch that a broker refuses as too large: the whole transaction would be lost."""
+    allowed = int(there.config.get("max.message.bytes", "0"))
+    if allowed and allowed < limits.batch_bytes:
+        yield Finding(
+            topic=topic.name,
+            says=f"takes batches of at most {allowed} bytes, the producer makes them up to {limits.batch_bytes}",
+            remedy=f"raise max.message.bytes of the topic, or set kafka.properties batch.size to at most {allowed}",
+        )
+
+
+# ---- who may do what ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """One ACL of the connector's principal."""
+
+    resource: str  # topic, group, transactional-id
+    name: str
+    operations: tuple[str, ...]
+
+    def command(self, principal: str) -> str:
+        """As Kafka's own tool wants it."""
+        operations = " ".join(f"--operation {operation}" for operation in self.operations)
+        return f"kafka-acls --add --allow-principal {principal} {operations} --{self.resource} {self.name}"
+
+
+def permissions(topics: Topics, *, group: str, instance_id: str, transactional: bool) -> Iterator[Permission]:
+    operations = {
+        Access.READ: ("Describe", "Read"),
+        Access.WRITE: ("Describe", "Write"),
+        Access.BOTH: ("Describe", "Read", "Write"),
+    }
+    for topic in manifest(topics):
+        yield Permission(resource="topic", name=topic.name, operations=(*operations[topic.access], "DescribeConfigs"))
+    yield Permission(resource="group", name=group, operations=("Describe", "Read"))
+    if transactional:
+        yield Permission(resource="transactional-id", name=instance_id, operations=("Describe", "Write"))
