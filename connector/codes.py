@@ -52,10 +52,37 @@ class Code(StrEnum):
     ACCEPTED_NOT_APPLIED = "ACCEPTED_NOT_APPLIED"
     GAVE_UP = "GAVE_UP"
     LOOKUP_REFUSED = "LOOKUP_REFUSED"
+    # parcels: what the event says
+    ORDER_ID_MISSING = "ORDER_ID_MISSING"
+    KEY_CONTRADICTS_ORDER = "KEY_CONTRADICTS_ORDER"
+    ACCOUNT_MISSING = "ACCOUNT_MISSING"
+    ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
+    ORDER_UNITS_REPEATED = "ORDER_UNITS_REPEATED"
+    PARCELS_MISSING = "PARCELS_MISSING"
+    TRACKING_NUMBER_MISSING = "TRACKING_NUMBER_MISSING"
+    TRACKING_NUMBER_INVALID = "TRACKING_NUMBER_INVALID"
+    CARRIER_UNKNOWN = "CARRIER_UNKNOWN"
+    SHIPMENTS_DISABLED = "SHIPMENTS_DISABLED"
+    PARCELS_DRY_RUN = "PARCELS_DRY_RUN"
+    # parcels: what the marketplace says
+    ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
+    ORDER_UNIT_NOT_FOUND = "ORDER_UNIT_NOT_FOUND"
+    ORDER_UNREADABLE = "ORDER_UNREADABLE"
+    ORDER_READ_REFUSED = "ORDER_READ_REFUSED"
+    CARRIERS_REFUSED = "CARRIERS_REFUSED"
+    ORDER_UNIT_OPEN = "ORDER_UNIT_OPEN"
+    ORDER_UNIT_CANCELLED = "ORDER_UNIT_CANCELLED"
+    SEND_REFUSED = "SEND_REFUSED"
+    SENT_BY_ANOTHER = "SENT_BY_ANOTHER"
+    NOTHING_LEFT_TO_SEND = "NOTHING_LEFT_TO_SEND"
+    TRACKING_UNVERIFIED = "TRACKING_UNVERIFIED"
+    PARCEL_REFUSED = "PARCEL_REFUSED"
+    PARCEL_OUTCOME_UNKNOWN = "PARCEL_OUTCOME_UNKNOWN"
     # dead letters: what cannot be read
     KEY_MISSING = "KEY_MISSING"
     KEY_MALFORMED = "KEY_MALFORMED"
     NOT_AVRO = "NOT_AVRO"
+    VALUE_MISSING = "VALUE_MISSING"
     SCHEMA_UNKNOWN = "SCHEMA_UNKNOWN"
     SCHEMA_UNUSABLE = "SCHEMA_UNUSABLE"
     SCHEMA_INCOMPATIBLE = "SCHEMA_INCOMPATIBLE"
@@ -202,8 +229,100 @@ TABLE: Mapping[Code, Words] = {
         sentence="The marketplace refused to look up EAN {ean} on storefront {storefront}: {message}",
         advice="Check that the storefront is activated for the account, then replay this position.",
     ),
+    Code.ORDER_ID_MISSING: Words(sentence="The event has no order id", advice="Fill order_id at the source."),
+    Code.KEY_CONTRADICTS_ORDER: Words(
+        sentence="The record's key {key} is not the order id {order_id}",
+        advice="Key the topic by order id: what becomes of an order is kept per key.",
+    ),
+    Code.ACCOUNT_MISSING: Words(
+        sentence="The event names no account, and several are configured: {known}",
+        advice="Fill account at the source.",
+    ),
+    Code.ACCOUNT_UNKNOWN: Words(
+        sentence="Account {account} is not configured; these are: {known}",
+        advice="Correct account at the source, or add [accounts.{account}]; then replay this position.",
+    ),
+    Code.ORDER_UNITS_REPEATED: Words(
+        sentence="The event names an order unit twice: {units}",
+        advice="Name each order unit once: an order unit is one piece.",
+    ),
+    Code.PARCELS_MISSING: Words(sentence="The event has no parcel", advice="Fill parcels at the source."),
+    Code.TRACKING_NUMBER_MISSING: Words(
+        sentence="A parcel of carrier {carrier} has no tracking number, and the marketplace demands one",
+        advice="Send the event when the tracking number is known.",
+    ),
+    Code.TRACKING_NUMBER_INVALID: Words(
+        sentence="Tracking number {tracking_number} holds a comma or a control character",
+        advice="Name each tracking number in a parcel of its own; the marketplace parts them by commas.",
+    ),
+    Code.CARRIER_UNKNOWN: Words(
+        sentence="Carrier {carrier} is neither in the marketplace's table nor an alias",
+        advice="Correct the carrier at the source, or add it to [shipments.carriers] and replay this position.",
+    ),
+    Code.SHIPMENTS_DISABLED: Words(
+        sentence="Shipments are switched off for account {account}",
+        advice="Switch them on and replay, when they shall be confirmed.",
+    ),
+    Code.PARCELS_DRY_RUN: Words(
+        sentence="A dry run: {what} would have been sent", advice="Run without --dry-run to send it."
+    ),
+    Code.ORDER_NOT_FOUND: Words(
+        sentence="The marketplace does not know order {order_id} for account {account}",
+        advice="Correct order id or account at the source, or replay this position when the order is there.",
+    ),
+    Code.ORDER_UNIT_NOT_FOUND: Words(
+        sentence="The marketplace does not know order unit {unit} of order {order_id}",
+        advice="Correct the order unit at the source; nothing was confirmed for it.",
+    ),
+    Code.ORDER_UNREADABLE: Words(
+        sentence="The marketplace's answer about order {order_id} cannot be read: {fault}",
+        advice="Report it with the digest of the row; replay this position when it can be read.",
+    ),
+    Code.ORDER_READ_REFUSED: Words(
+        sentence="The marketplace refused to show {what}: {message}",
+        advice="Look at the rights of the account's key, then replay this position.",
+    ),
+    Code.CARRIERS_REFUSED: Words(
+        sentence="The marketplace refused to show its carriers: {message}",
+        advice="Look at the rights of the account's key, then replay this position.",
+    ),
+    Code.ORDER_UNIT_OPEN: Words(
+        sentence="Order unit {unit} was not ready to be sent for {waited_s} s; it shows as {status}",
+        advice="Look at the order in the seller portal; replay this position when it is ready to be sent.",
+    ),
+    Code.ORDER_UNIT_CANCELLED: Words(
+        sentence="Order unit {unit} was cancelled",
+        advice="Stop the parcel if it can be stopped; the connector neither cancels nor refunds.",
+    ),
+    Code.SEND_REFUSED: Words(
+        sentence="The marketplace refused to confirm order unit {unit}, which is still to be sent: {message}",
+        advice="Correct carrier or tracking number by the marketplace's own words, then send a new event.",
+    ),
+    Code.SENT_BY_ANOTHER: Words(
+        sentence="Order unit {unit} was sent already, and not by this connector as far as it knows; it shows as {status}",
+        advice="Look in the seller portal whether it has these tracking numbers: none was added, because a connector "
+        "that lost its state would add them twice.",
+    ),
+    Code.NOTHING_LEFT_TO_SEND: Words(
+        sentence="No unit of the order was left to be sent when the event was read, and it names none",
+        advice="For another parcel of units that are sent, send an event that names them.",
+    ),
+    Code.TRACKING_UNVERIFIED: Words(
+        sentence="Order unit {unit} shows as sent after a confirmation whose answer was lost",
+        advice="The marketplace does not show with which tracking numbers: look in the seller portal.",
+    ),
+    Code.PARCEL_REFUSED: Words(
+        sentence="Order unit {unit} is sent; the marketplace refused to add parcel {tracking_number}: {message}",
+        advice="Correct carrier or tracking number by the marketplace's own words, then send a new event.",
+    ),
+    Code.PARCEL_OUTCOME_UNKNOWN: Words(
+        sentence="Parcel {tracking_number} was posted for order unit {unit}, which is sent, and the answer never came",
+        advice="Look in the seller portal, and add it there if it is missing: posted again, it could be there twice.",
+    ),
     Code.KEY_MISSING: Words(
-        sentence="The record has no key", advice="Key the topic by EAN: run the rekey stage before the connector."
+        sentence="The record has no key",
+        advice="Key the topic as its contract says (offers by EAN, with the rekey stage before the connector; "
+        "shipments by order id).",
     ),
     Code.KEY_MALFORMED: Words(
         sentence="The record's key is not text in the configured format",
@@ -212,6 +331,9 @@ TABLE: Mapping[Code, Words] = {
     Code.NOT_AVRO: Words(
         sentence="The value is not Avro in Confluent's wire format",
         advice="Let the producer use a schema-registry serializer, then send the record again.",
+    ),
+    Code.VALUE_MISSING: Words(
+        sentence="The record has no value", advice="Nothing is withdrawn by a tombstone here; look at its producer."
     ),
     Code.SCHEMA_UNKNOWN: Words(
         sentence="The schema registry does not know the value's schema",
@@ -222,8 +344,8 @@ TABLE: Mapping[Code, Words] = {
         advice="Correct the producer's schema; see the record's text.",
     ),
     Code.SCHEMA_INCOMPATIBLE: Words(
-        sentence="The value's schema does not resolve to OfferChanged",
-        advice="Compare the producer's schema with schemas/offer_changed.v1.avsc.",
+        sentence="The value's schema does not resolve to that of the topic's events",
+        advice="Compare the producer's schema with the one under schemas/, such as offer_changed.v1.avsc.",
     ),
     Code.MALFORMED_VALUE: Words(
         sentence="The value does not follow its own schema",

@@ -6,7 +6,16 @@ from typing import Any
 
 from schemas import naming
 
-NAMES = ("offer_changed", "offer_result", "offer_not_found", "offer_state", "marketplace_called")
+NAMES = (
+    "offer_changed",
+    "offer_result",
+    "offer_not_found",
+    "offer_state",
+    "marketplace_called",
+    "shipment_dispatched",
+    "shipment_result",
+    "shipment_state",
+)
 
 
 def text(name: str, version: int) -> str:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from connector.events import ProblemError
+from connector.marketplace_orders import UnitStatus
+
 
 class ShipmentStatus(StrEnum):
     """How one order unit of one event ended."""
@@ -64,21 +67,13 @@ class ShipmentDispatched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShipmentProblemError:
-    """The marketplace's words about one field."""
-
-    field: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MarketplaceWords:
     """What the marketplace answered, word for word."""
 
     http_status: int | None = None
     type: str | None = None
     message: str | None = None
-    errors: tuple[ShipmentProblemError, ...] = ()
+    errors: tuple[ProblemError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +90,8 @@ class ShipmentResult:
     storefront: str | None = None
     order_id: str
     order_unit_id: int | None = None
-    carrier_requested: str | None = None
-    carrier_code: str | None = None
+    carrier_requested: str | None = None  # as the event names it; several, each once, parted by ", "
+    carrier_code: str | None = None  # the marketplace's; None where none was needed or found
     tracking_numbers: tuple[str, ...] = ()
     units_open: tuple[int, ...] = ()  # of the order, as far as known: still to be sent after this result
     call_ids: tuple[str, ...] = ()
@@ -115,12 +110,18 @@ class ShipmentResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParcelState:
-    """A parcel of a unit that the marketplace has, as far as we know."""
+    """A parcel of an order unit that the marketplace has, or may have.
 
-    carrier_code: str
-    tracking_number: str
+    Of the pair (``with_send``, ``certain``): a parcel that left with a send whose answer was lost is unverified, one
+    that was posted without an answer is unknown, and neither is ever sent again by itself.
+    """
+
+    tracking_number: str  # what a parcel of a unit is known by
+    carrier_code: str | None = None
+    added_by: str  # event_id
     added_at_us: int
-    certain: bool = True  # False: its call was never answered
+    with_send: bool
+    certain: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,20 +129,26 @@ class ShippedUnit:
     """An order unit as this connector knows it."""
 
     order_unit_id: int
-    status_raw: str | None = None
     storefront: str | None = None
-    confirmed_by: str | None = None  # event_id of the event whose send was accepted; None = not by us
+    status: UnitStatus  # as last read, or SENT once a send was accepted
+    status_raw: str | None = None  # None: never read since it was sent
+    checked_at_us: int  # when the status was learned
+    confirmed_by: str | None = None  # event_id of the event whose send was carried out; None = not by us
+    tried_by: str | None = None  # event_id of the event whose send may have been carried out unheard
     sent_at_us: int | None = None
     parcels: tuple[ParcelState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShipmentEnded:
-    """An order unit of an undone event that has its result."""
+class OpenUnit:
+    """An order unit of an undone event that has no result yet."""
 
     order_unit_id: int
-    status: ShipmentStatus
-    code: str | None = None
+    read_first: bool = False  # its status must be read before anything else is done
+    refused: MarketplaceWords | None = None  # what a send was refused with, until the status tells what it means
+    parcels_refused: tuple[str, ...] = ()  # tracking numbers
+    call_ids: tuple[str, ...] = ()
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,30 +156,39 @@ class UndoneShipment:
     """An event that is not over: all that its results will need."""
 
     event_id: str
+    digest: str  # of all that it says
     account: str
     input_offset: int
     occurred_at_us: int
     sequence: int | None = None
     received_at_us: int
     order_unit_ids: tuple[int, ...] = ()  # as the event says, or as the order was read; empty = not read yet
-    all_units: bool = False
     parcels: tuple[Parcel, ...] = ()
-    ended: tuple[ShipmentEnded, ...] = ()
-    waits_until_us: int | None = None
-    call_ids: tuple[str, ...] = ()
-    attempts: int = 0
-    uncertain: tuple[int, ...] = ()  # order units whose send was never answered: read before anything else
+    units: tuple[OpenUnit, ...] = ()  # empty = its order must be read first
+    nothing_left: bool = False  # it named no unit, and none was left to be sent
     traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenShipment:
+    """An event that is over: come again, it is the same event, and its results have the same ids."""
+
+    event_id: str
+    digest: str
+    input_offset: int
+    order_unit_ids: tuple[int, ...] = ()
+    nothing_left: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentState:
-    """A lane of the shipment flow. Ours alone; gone some weeks after its last unit was sent."""
+    """A lane of the shipment flow. Ours alone; gone some weeks after its last change."""
 
     order_id: str
-    account: str | None = None
+    account: str | None = None  # under which the order was read; None = not read
     units: tuple[ShippedUnit, ...] = ()
     undone: tuple[UndoneShipment, ...] = ()
+    seen: tuple[SeenShipment, ...] = ()
     input_partition: int
     last_offset: int
     updated_at_us: int
