@@ -76,7 +76,7 @@ def run(config: Path, number: int) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     client = app.registry(configured)
-    topics = convert.topics(configured.topics)
+    topics = convert.topics(configured)
     cache = SchemaCache(client)
     loop = BareLoop(Codecs(look_up(client, topics, avro_keys=False), cache.get), cache, configured.topics.prefix)
     servers = configured.kafka.bootstrap_servers

@@ -77,7 +77,7 @@ def run(config: Path, group: str) -> None:
             "enable.auto.commit": False,
         }
     )
-    consumer.subscribe([convert.topics(configured.topics).offer_changes], on_assign=_from_the_end)
+    consumer.subscribe([convert.topics(configured).offer_changes], on_assign=_from_the_end)
     while not stop.is_set():
         message = consumer.poll(0.1)
         if message is None or message.error() is not None:

@@ -21,7 +21,8 @@ from connector.events import OfferState
 from connector.headers import Stamp
 from connector.kaufland.adapter import Kaufland, kaufland
 from connector.kaufland.address import address
-from connector.kaufland.caller import KauflandAccount, UpdateMode
+from connector.kaufland.asks import UpdateMode
+from connector.kaufland.caller import KauflandAccount
 from connector.kaufland.calllog import CallLog
 from connector.kaufland.credentials import Credentials
 from connector.kaufland.reference import ReferenceData
@@ -133,13 +134,13 @@ def registry(configured: Settings) -> RegistryClient:
 
 def remembered(configured: Settings) -> Table:
     """Where the group keeps the routing that was accepted."""
-    topic = convert.topics(configured.topics).routing
+    topic = convert.topics(configured).routing
     return CompactedTable(connection(configured), topic, reader=f"{configured.kafka.group}.routing")
 
 
 def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]]:
     """Every record of the state topic, decoded. Raises Stopped for one that was not written by this connector."""
-    topics, avro_keys = convert.topics(configured.topics), convert.avro_keys(configured)
+    topics, avro_keys = convert.topics(configured), convert.avro_keys(configured)
     with registry(configured) as client:
         cache = SchemaCache(client)
         fetch_states(client, topics, cache.add)
@@ -161,7 +162,7 @@ def limits(configured: Settings) -> Limits:
 def acls(configured: Settings) -> Sequence[Permission]:
     return list(
         permissions(
-            convert.topics(configured.topics),
+            convert.topics(configured),
             group=configured.kafka.group,
             instance_id=configured.kafka.instance_id,
             transactional=configured.processing.guarantee is model.Guarantee.EXACTLY_ONCE_V2,
@@ -207,7 +208,7 @@ def _remembered(source: KeySource) -> KeySource:
 def questions(loaded: Loaded) -> Iterator[Parts]:
     """What ``connector check`` asks."""
     configured = loaded.settings
-    topics = convert.topics(configured.topics)
+    topics = convert.topics(configured)
     adapter = marketplace(configured)
     try:
         with registry(configured) as client:
@@ -248,12 +249,12 @@ class _Plan:
 
     @classmethod
     def of(cls, loaded: Loaded, *, dry_run: bool) -> "_Plan":
-        live = convert.topics(loaded.settings.topics)
+        live = convert.topics(loaded.settings)
         settings = convert.dry_run(loaded.settings) if dry_run else loaded.settings
         return cls(
             loaded=loaded,
             settings=settings,
-            topics=convert.topics(settings.topics),
+            topics=convert.topics(settings),
             restored_from=live.offer_state,
             known_as=live,
             dry_run=dry_run,

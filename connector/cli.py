@@ -89,7 +89,7 @@ def topics(
     settings = _loaded(config).settings
     if dry_run:
         settings = convert.dry_run(settings)
-    names = convert.topics(settings.topics)
+    names = convert.topics(settings)
     if create:
         broker = app.administration(settings)
         _exit(good=topology.create(_output(), broker, names, partitions=partitions, replication=replication))
@@ -105,7 +105,7 @@ def register(config: ConfigFile = None) -> None:
     """Register the newest version of every schema. Nothing else ever registers one."""
     settings = _loaded(config).settings
     with app.registry(settings) as registry:
-        names = convert.topics(settings.topics)
+        names = convert.topics(settings)
         _exit(good=contracts.register(_output(), registry, names, avro_keys=convert.avro_keys(settings)))
 
 
@@ -114,7 +114,7 @@ def check_schemas(config: ConfigFile = None) -> None:
     """Say whether the registry has what this version needs; exit code 1 when it does not."""
     settings = _loaded(config).settings
     with app.registry(settings) as registry:
-        names = convert.topics(settings.topics)
+        names = convert.topics(settings)
         _exit(good=contracts.check(_output(), registry, names, avro_keys=convert.avro_keys(settings)))
 
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from connector.marketplace import Field
+from connector.marketplace_orders import ORDERS, RETURNS, SHIPMENTS
 from connector.offers.gtin import normal_form
 from connector.offers.policy import OfferPolicy
 from connector.offers.wants import UNITS_READ, UNITS_WRITE
 from connector.routing import Routing, Target
 from connector.settings import model
-from connector.topics import Topics, named
+from connector.topics import INPUTS, Part, Topics, named
 from streams.flow import Pace, Policy
 
 _URGENT_CALLS: Final = 4
@@ -49,6 +50,9 @@ def pace(account: model.Account) -> Pace:
             for group, per_second in (
                 (UNITS_READ, account.rate.groups.units_read),
                 (UNITS_WRITE, account.rate.groups.units_write),
+                (ORDERS, account.rate.groups.orders),
+                (SHIPMENTS, account.rate.groups.shipments),
+                (RETURNS, account.rate.groups.returns),
             )
             if per_second is not None
         },
@@ -81,8 +85,23 @@ def routing(
     )
 
 
-def topics(settings: model.Topics) -> Topics:
-    return named(settings.prefix, **settings.model_dump(exclude={"prefix", "key_format"}))
+def parts(settings: model.Settings) -> frozenset[Part]:
+    """What is on."""
+    orders = settings.orders
+    switches = {
+        Part.OFFERS: True,
+        Part.SHIPMENTS: settings.shipments.enabled,
+        Part.ORDERS: orders.enabled,
+        Part.CONTACTS: orders.enabled and orders.contacts,
+        Part.RETURNS: orders.enabled and orders.returns,
+        Part.SALES_ORDERS: orders.enabled and orders.create_sales_orders,
+    }
+    return frozenset(part for part, on in switches.items() if on)
+
+
+def topics(settings: model.Settings) -> Topics:
+    names = settings.topics.model_dump(exclude={"prefix", "key_format"})
+    return named(settings.topics.prefix, parts(settings), **names)
 
 
 def avro_keys(settings: model.Settings) -> bool:
@@ -108,20 +127,21 @@ def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPol
 
 
 def dry_run(settings: model.Settings) -> model.Settings:
-    """The same beside the live group: a group, an instance and outputs of its own; the input is the live one."""
-    live = topics(settings.topics)
+    """The same beside the live group: a group, an instance and outputs of its own; the inputs are the live ones.
+
+    Orders are off: they are read for the backbone, which has them from the live group.
+    """
+    live = topics(settings)
     prefix = f"{settings.topics.prefix}.dry-run"
-    own = model.Topics(
-        prefix=prefix,
-        key_format=settings.topics.key_format,
-        offer_changes=live.offer_changes,
-        offer_changes_dlq=f"{prefix}.offer-changes.v1.dlq",
-        routing=live.routing,
-    )
+    inputs = {name: getattr(live, name) for name in INPUTS}
+    letters = {f"{name}_dlq": f"{prefix}.{name.replace('_', '-')}.v1.dlq" for name in INPUTS}
+    own = model.Topics(prefix=prefix, key_format=settings.topics.key_format, routing=live.routing, **inputs, **letters)
     kafka = settings.kafka.model_copy(
         update={
             "group": f"{settings.kafka.group}.dry-run",
             "instance_id": f"{settings.kafka.instance_id}.dry-run",
         }
     )
-    return settings.model_copy(update={"kafka": kafka, "topics": own})
+    orders = settings.orders.model_copy(update={"enabled": False})
+    push = settings.push.model_copy(update={"enabled": False})
+    return settings.model_copy(update={"kafka": kafka, "topics": own, "orders": orders, "push": push})

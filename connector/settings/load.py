@@ -162,6 +162,8 @@ def _across(tree: Mapping[str, Any], tables: Tables, now: datetime, facts: Facts
         yield from _numbers(processing)
     if offers := tables.section(model.Offers):
         yield from _offers(offers, tree.get("targets"), facts)
+    if push := tables.section(model.Push):
+        yield from _push(push)
     if log := tables.section(model.Log):
         yield from _debugging(log.values, now)
 
@@ -309,6 +311,12 @@ def _offers(offers: Table[model.Offers], targets: Any, facts: Facts) -> Iterator
         yield Problem(setting="offers.bulk_size", says=says)
 
 
+def _push(push: Table[model.Push]) -> Iterator[Problem]:
+    if push.has("enabled", "public_url") and push.values.enabled and push.values.public_url is None:
+        says = "is missing; the marketplace signs the address that it calls, so it must be known"
+        yield Problem(setting="push.public_url", says=says)
+
+
 def _debugging(log: model.Log, now: datetime) -> Iterator[Problem]:
     if log.bodies_until is None:
         return
@@ -337,13 +345,28 @@ def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
     for name, target in settings.targets.items():
         if not target.enabled and {"price_sync", "allow_eans_file"} & target.model_fields_set:
             yield f"targets.{name}: price_sync and allow_eans_file have no effect while enabled = false"
+    yield from _ignored_parts(settings)
     if settings.log.bodies_until is not None and settings.log.bodies_until <= now:
         yield "log.bodies_until: is over, no bodies are logged"
     if not settings.health.enabled and {"host", "port"} & settings.health.model_fields_set:
         yield "health.host, health.port: no effect while enabled = false"
 
 
+def _ignored_parts(settings: Settings) -> Iterator[str]:
+    """Settings of what is off."""
+    for name, section in (("shipments", settings.shipments), ("orders", settings.orders), ("push", settings.push)):
+        written = sorted(section.model_fields_set - {"enabled"})
+        if written and not section.enabled:
+            yield f"{', '.join(f'{name}.{setting}' for setting in written)}: no effect while {name}.enabled = false"
+    if settings.push.enabled and not settings.orders.enabled:
+        yield "push: no effect while orders.enabled = false"
+    if settings.orders.default_customer_number is not None and not settings.orders.create_sales_orders:
+        yield "orders.default_customer_number: no effect while orders.create_sales_orders = false"
+
+
 def _warnings(settings: Settings, facts: Facts) -> Iterator[str]:
+    if settings.orders.enabled and settings.orders.contacts:
+        yield "orders.contacts: personal data is written; give its topic permissions of its own and a short retention"
     for name, account in settings.accounts.items():
         for notice in facts.keys(*key_sources(account)):
             yield f"accounts.{name}: {notice}"

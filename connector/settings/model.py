@@ -99,6 +99,28 @@ class Topics(Section):
     """What could not be read. Default: the input's name and .dlq"""
     routing: TopicName | None = None
     """What each target id was accepted to mean; shared by the group. Default: <prefix>.routing.v1"""
+    shipments: TopicName | None = None
+    """Input of parcels, keyed by order id. Default: <prefix>.shipments.v1"""
+    shipment_results: TopicName | None = None
+    """Default: <prefix>.shipment-results.v1"""
+    shipment_state: TopicName | None = None
+    """Compacted, with as many partitions as shipments. Default: <prefix>.shipment-state.v1"""
+    shipments_dlq: TopicName | None = None
+    """What could not be read. Default: the input's name and .dlq"""
+    scheduler: TopicName | None = None
+    """Exactly one partition: its owner alone polls the orders. Default: <prefix>.scheduler.v1"""
+    scheduler_state: TopicName | None = None
+    """Compacted, one partition. Default: <prefix>.scheduler-state.v1"""
+    scheduler_dlq: TopicName | None = None
+    """What could not be read, as digest and position. Default: the scheduler's name and .dlq"""
+    orders: TopicName | None = None
+    """Default: <prefix>.orders.v1"""
+    order_contacts: TopicName | None = None
+    """Personal data, with orders.contacts only. Default: <prefix>.order-contacts.v1"""
+    returns: TopicName | None = None
+    """With orders.returns only. Default: <prefix>.returns.v1"""
+    sales_orders: TopicName | None = None
+    """With orders.create_sales_orders only. Default: <prefix>.sales-orders.v1"""
 
 
 class Processing(Section):
@@ -151,6 +173,51 @@ class Offers(Section):
     """What was not found, and still stands undone, is looked up again this often."""
 
 
+class Shipments(Section):
+    enabled: bool = False
+    """On: shipment events confirm parcels."""
+    unknown_carrier: Literal["other", "reject"] = "other"
+    """A carrier that the marketplace does not list and no alias names: sent as Other, or REJECTED."""
+    carriers: Mapping[str, Text] = {}
+    """The seller's names of carriers, each with the marketplace's code: "DHL Paket" = "DHL"."""
+    wait_open: Annotated[Duration, Field(gt=0)] = 86400.0
+    """A unit may be sent only when the marketplace releases it: wait so long, then WAITING_TOO_LONG."""
+    recheck: Annotated[Duration, Field(gt=0)] = 60.0
+    """How often a unit that waits is looked at."""
+    keep: Annotated[Duration, Field(gt=0)] = 45 * 86400.0
+    """How long a sent order is remembered: until then a repeated event confirms nothing twice."""
+
+
+class Orders(Section):
+    enabled: bool = False
+    """On: the owner of the scheduler's partition polls the orders of every account."""
+    interval: Annotated[Duration, Field(ge=5, le=86400)] = 60.0
+    """Time between two polls of an account."""
+    overlap: Annotated[Duration, Field(ge=1, le=86400)] = 300.0
+    """Each poll reads so far back behind the last: a change that shows late is not missed."""
+    lookback_days: Annotated[int, Field(ge=0, le=365)] = 30
+    """How far the very first poll reads back."""
+    contacts: bool = False
+    """On: names and addresses of buyers go into their own topic. PERSONAL DATA."""
+    returns: bool = False
+    """On: returns are read into their own topic; nothing is accepted or rejected."""
+    create_sales_orders: bool = False
+    """On: every new order becomes one command for the seller's ERP."""
+    default_customer_number: Text | None = None
+    """Customer of those commands."""
+
+
+class Push(Section):
+    enabled: bool = False
+    """On: listen for the marketplace's notifications. They only hasten the next poll; what they say is not trusted."""
+    host: Text = "127.0.0.1"
+    """Where to listen; the marketplace must reach it over HTTPS, so a proxy stands before it."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8081
+    """0 = any free port."""
+    public_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    """The address as the marketplace calls it, without the account's name at its end: it is what is signed."""
+
+
 class RateGroups(Section):
     """For accounts whose limits are per group of endpoints, each within the account's own."""
 
@@ -158,6 +225,12 @@ class RateGroups(Section):
     """Ceiling of look-ups in requests per second. Default: the account's."""
     units_write: Annotated[float, Field(gt=0)] | None = None
     """Ceiling of updates in requests per second. Default: the account's."""
+    orders: Annotated[float, Field(gt=0)] | None = None
+    """Ceiling of reading orders and order units in requests per second. Default: the account's."""
+    shipments: Annotated[float, Field(gt=0)] | None = None
+    """Ceiling of confirming parcels in requests per second. Default: the account's."""
+    returns: Annotated[float, Field(gt=0)] | None = None
+    """Ceiling of reading returns in requests per second. Default: the account's."""
 
 
 class Rate(Section):
@@ -246,6 +319,9 @@ class Settings(Section):
     topics: Topics = Topics()
     processing: Processing = Processing()
     offers: Offers = Offers()
+    shipments: Shipments = Shipments()
+    orders: Orders = Orders()
+    push: Push = Push()
     accounts: Mapping[str, Account]
     targets: Mapping[str, Target]
     trust: Trust = Trust()

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from connector.kaufland.address import address
 from connector.kaufland.credentials import Credentials
 from connector.marketplace import Condition
-from connector.settings.convert import allow_list, pace, policy
+from connector.settings.convert import allow_list, dry_run, pace, policy, topics
 from connector.settings.duration import seconds
 from connector.settings.load import Facts, Loaded, key_sources, load
 from connector.settings.model import Guarantee
 from connector.settings.show import digest, masked
+from connector.topics import Access, Part, manifest
 from streams.errors import SettingsError
 
 NOW = datetime(2026, 1, 31, 6, 0, tzinfo=UTC)
@@ -419,3 +420,41 @@ def test_no_file_content_crashes_the_reader(text: str) -> None:
         file.write_text(text, encoding="utf-8", errors="surrogateescape")
         with pytest.raises(SettingsError):
             load(file, {}, NOW, FACTS)
+
+
+def test_what_is_set_of_a_part_that_is_off_is_said_to_have_no_effect(folder: Path) -> None:
+    text = MINIMAL + '[orders]\ninterval = "30s"\n[push]\nenabled = true\npublic_url = "https://push.example"\n'
+
+    off = read(folder, text).ignored
+    on = read(folder, text.replace("[orders]\n", '[orders]\nenabled = true\ndefault_customer_number = "7"\n')).ignored
+
+    assert off == (
+        "orders.interval: no effect while orders.enabled = false",
+        "push: no effect while orders.enabled = false",
+    )
+    assert on == ("orders.default_customer_number: no effect while orders.create_sales_orders = false",)
+
+
+def test_push_needs_to_know_its_own_address(folder: Path) -> None:
+    [problem] = problems(folder, MINIMAL + "[push]\nenabled = true\n")
+
+    assert problem.startswith("push.public_url: is missing")
+
+
+def test_personal_data_that_is_switched_on_is_warned_of(folder: Path) -> None:
+    on = read(folder, MINIMAL + "[orders]\nenabled = true\ncontacts = true\n").warnings
+
+    assert [line for line in on if line.startswith("orders.contacts: personal data")]
+    assert not [line for line in read(folder).warnings if "personal data" in line]
+
+
+def test_a_dry_run_reads_the_live_inputs_writes_its_own_topics_and_polls_no_orders(folder: Path) -> None:
+    settings = read(folder, MINIMAL + "[orders]\nenabled = true\n[shipments]\nenabled = true\n").settings
+
+    live, dry = topics(settings), topics(dry_run(settings))
+
+    assert Part.ORDERS in live.parts
+    assert dry.parts == {Part.OFFERS, Part.SHIPMENTS}
+    assert (dry.offer_changes, dry.shipments) == (live.offer_changes, live.shipments)
+    written = {topic.name for topic in manifest(dry) if topic.access is not Access.READ}
+    assert written & {topic.name for topic in manifest(live)} == {live.routing}
