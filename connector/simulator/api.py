@@ -7,15 +7,18 @@ then faults, then the endpoint's own rules. A call with an unknown client key be
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final, TypeAlias
+from typing import Final
 
 import orjson
 
 from connector.simulator.exchange import Answer, Kind, Moment, Request
 from connector.simulator.faults import Call, CallMishap, Faults
-from connector.simulator.journal import CallRow, RawWrite, Recorder
-from connector.simulator.market import PING_MESSAGE, Market, Occasion
+from connector.simulator.journal import CallRow, Recorder
+from connector.simulator.market import PING_MESSAGE, Market
+from connector.simulator.occasion import Callback, Occasion, Task
+from connector.simulator.order_api import OrderApi
 from connector.simulator.problems import Problem, ProblemType, not_found, too_many_requests
+from connector.simulator.routes import inner_path, route
 from connector.simulator.rules import (
     bulk_items,
     change_of,
@@ -30,9 +33,10 @@ from connector.simulator.signature import (
     header_problem,
     signature_problem,
 )
+from connector.simulator.subscription_api import SubscriptionApi
+from connector.simulator.subscriptions import Subscriptions
 from connector.simulator.window import SPAN_US, SlidingWindow, Standing
 
-BASE_PATH: Final = "/v2"
 DEFAULT_REQUESTS_PER_SECOND: Final = 111
 
 
@@ -71,41 +75,43 @@ class Seller:
     active: bool = True
 
 
-Act: TypeAlias = Callable[[Occasion], tuple[Answer, list[RawWrite]]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """A request understood: what to do, and to which units and fields."""
-
-    act: Act
-    unit_ids: tuple[int, ...] = ()
-    fields: tuple[str, ...] = ()
-
-
 @dataclass(slots=True, kw_only=True)
 class Plan:
-    """How a call is to be answered. ``settle`` does what was asked, once, and gives the answer."""
+    """How a call is to be answered. ``settle`` does what was asked, once, and gives the answer; an address that is to
+    prove itself is asked before."""
 
     row: CallRow
     settle: Callable[[Moment], Answer]
     mishap: CallMishap | None = None
+    callback: Callback | None = None
 
 
 class Api:
     """All sellers' view of the marketplace. Owned by one thread."""
 
-    def __init__(self, market: Market, sellers: Mapping[str, Seller], policy: Policy, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        market: Market,
+        sellers: Mapping[str, Seller],
+        policy: Policy,
+        recorder: Recorder,
+        *,
+        orders: OrderApi,
+        subscriptions: Subscriptions,
+    ) -> None:
         self.market = market
         self.sellers = sellers
         self.policy = policy
         self.recorder = recorder
         self.faults = Faults()
+        self._orders = orders
+        self._subscriptions = subscriptions
+        self._subscription_api = SubscriptionApi(subscriptions)
         self._windows: dict[tuple[str, str], SlidingWindow] = {}
 
     def arrive(self, request: Request, now: Moment) -> Plan:
         """A request is here, whole. It is noted in the journal; what it asks is not done before ``Plan.settle``."""
-        kind, unit_id = route(request.method, request.path)
+        kind, key = route(request.method, request.path)
         seller = self._seller(request)
         row = self._row(request, kind, seller, now)
         self.recorder.call(row)
@@ -114,13 +120,13 @@ class Api:
         if (refusal := self._refusal(request, seller, standing, now)) is not None:
             return _refused(row, refusal.answer(self._retry_after(refusal, standing) + headers))
         assert seller is not None  # noqa: S101 - an unknown seller was refused
-        order = self._understand(kind, unit_id, seller, request)
-        if isinstance(order, Order):
-            row.unit_ids, row.fields = order.unit_ids, order.fields
+        task = self._understand(kind, key, seller, request)
+        if isinstance(task, Task):
+            row.unit_ids, row.fields = task.unit_ids, task.fields
         doom = self.faults.strike(
             Call(
                 method=request.method,
-                path=_inner_path(request.path),
+                path=inner_path(request.path),
                 seller=seller.name,
                 unit_ids=row.unit_ids,
                 moment=now,
@@ -129,15 +135,28 @@ class Api:
         row.faults = doom.names
 
         def settle(moment: Moment) -> Answer:
-            if isinstance(order, Problem):
-                return _with_headers(order.answer(), headers)
-            answer, writes = order.act(Occasion(now=self._server_time(moment), call_id=row.id, meddler=doom))
-            if writes:
+            if isinstance(task, Problem):
+                return _with_headers(task.answer(), headers)
+            occasion = Occasion(now=self.server_time(moment), call_id=row.id, meddler=doom)
+            answer = task.act(occasion)
+            if occasion.has_changed_something:
                 row.applied_us = moment.mono_us
-            self.recorder.writes(writes)
+            self.note(occasion)
             return _with_headers(answer, headers)
 
-        return Plan(row=row, settle=settle, mishap=doom.mishap)
+        callback = task.callback if isinstance(task, Task) else None
+        return Plan(row=row, settle=settle, mishap=doom.mishap, callback=callback)
+
+    def note(self, occasion: Occasion) -> None:
+        """Write down what was changed, and tell subscribers. Call it once for each occasion, when all is done."""
+        self.recorder.writes(occasion.writes)
+        if occasion.order_rows:
+            self.recorder.order_rows(occasion.order_rows)
+        self._subscriptions.hear(occasion.notices, occasion.now)
+
+    def server_time(self, now: Moment) -> Moment:
+        """The moment by the simulated server's clock."""
+        return Moment(mono_us=now.mono_us, wall_us=now.wall_us + round(self.policy.clock_offset_s * 1e6))
 
     # ---- who, and how fast ------------------------------------------------------------------------------------------
 
@@ -162,7 +181,7 @@ class Api:
     def _refusal(
         self, request: Request, seller: Seller | None, standing: Standing | None, now: Moment
     ) -> Problem | None:
-        now_s = self._server_time(now).wall_us / 1e6
+        now_s = self.server_time(now).wall_us / 1e6
         problem = header_problem(request, now_s=now_s, clock_window_s=self.policy.clock_window_s)
         if problem is None:
             problem = signature_problem(request, {seller.client_key: seller.secret_key} if seller else {})
@@ -172,9 +191,6 @@ class Api:
             problem = too_many_requests()
         return problem
 
-    def _server_time(self, now: Moment) -> Moment:
-        return Moment(mono_us=now.mono_us, wall_us=now.wall_us + round(self.policy.clock_offset_s * 1e6))
-
     def _retry_after(self, refusal: Problem, standing: Standing | None) -> tuple[tuple[str, str], ...]:
         if refusal.status != 429 or standing is None or not self.policy.retry_after:
             return ()
@@ -183,7 +199,7 @@ class Api:
     def _rate_headers(self, standing: Standing | None, now: Moment) -> tuple[tuple[str, str], ...]:
         if standing is None or not self.policy.rate_headers:
             return ()
-        resets_at_us = self._server_time(now).wall_us + standing.resets_in_us
+        resets_at_us = self.server_time(now).wall_us + standing.resets_in_us
         return (
             ("X-RateLimit-Limit", str(standing.limit)),
             ("X-RateLimit-Remaining", str(standing.remaining)),
@@ -204,11 +220,12 @@ class Api:
             body_bytes=len(body),
             body=body.decode("utf-8", "replace") if self.policy.keep_bodies else None,
             user_agent=request.headers.get("user-agent", ""),
+            peer_port=request.peer_port,
         )
 
     # ---- endpoints --------------------------------------------------------------------------------------------------
 
-    def _understand(self, kind: Kind, unit_id: int, seller: Seller, request: Request) -> Order | Problem:
+    def _understand(self, kind: Kind, key: str, seller: Seller, request: Request) -> Task | Problem:
         match kind:
             case Kind.PING:
                 return _constant({"message": PING_MESSAGE})
@@ -223,103 +240,78 @@ class Api:
             case Kind.CREATE:
                 return self._create(seller, request)
             case Kind.UNIT | Kind.PATCH | Kind.DELETE:
-                return self._one_unit(kind, unit_id, seller, request)
+                return self._one_unit(kind, int(key), seller, request)
+            case Kind.SUBSCRIPTIONS | Kind.SUBSCRIBE | Kind.SUBSCRIPTION | Kind.RESUBSCRIBE | Kind.UNSUBSCRIBE:
+                return self._subscription_api.understand(kind, key, seller.name, seller.storefronts, request)
             case Kind.UNKNOWN:
                 return not_found("Resource")
+            case _:
+                return self._orders.understand(kind, key, seller.name, seller.storefronts, request)
 
-    def _list(self, seller: Seller, request: Request) -> Order | Problem:
+    def _list(self, seller: Seller, request: Request) -> Task | Problem:
         query = list_query(request.query, seller.storefronts)
         if isinstance(query, Problem):
             return query
-        return Order(act=lambda occasion: (self.market.page(seller.name, query, occasion.now), []))
+        return Task(act=lambda occasion: self.market.page(seller.name, query, occasion.now))
 
-    def _one_unit(self, kind: Kind, unit_id: int, seller: Seller, request: Request) -> Order | Problem:
+    def _one_unit(self, kind: Kind, unit_id: int, seller: Seller, request: Request) -> Task | Problem:
         query = unit_query(request.query, seller.storefronts, reads=kind is Kind.UNIT)
         if isinstance(query, Problem):
             return query
         if kind is Kind.UNIT:
-            return Order(act=lambda _: (self.market.unit(seller.name, unit_id, query), []), unit_ids=(unit_id,))
+            return Task(act=lambda _: self.market.unit(seller.name, unit_id, query), unit_ids=(unit_id,))
         if kind is Kind.DELETE:
-            return Order(act=lambda _: (self.market.delete(seller.name, unit_id, query), []), unit_ids=(unit_id,))
+            return Task(act=lambda _: self.market.delete(seller.name, unit_id, query), unit_ids=(unit_id,))
         change = change_of(request.body)
         if isinstance(change, Problem):
             return change
-        return Order(
+        return Task(
             act=lambda occasion: self.market.patch(seller.name, unit_id, query, change, occasion),
             unit_ids=(unit_id,),
             fields=tuple(sorted(change)),
         )
 
-    def _bulk(self, seller: Seller, request: Request) -> Order | Problem:
+    def _bulk(self, seller: Seller, request: Request) -> Task | Problem:
         query = unit_query(request.query, seller.storefronts, reads=False)
         if isinstance(query, Problem):
             return query
         items = bulk_items(request.body)
         if isinstance(items, Problem):
             return items
-        return Order(
+        return Task(
             act=lambda occasion: self.market.bulk(seller.name, query, items, occasion),
             unit_ids=tuple(item.unit_id for item in items),
             fields=tuple(sorted({name for item in items for name in item.data})),
         )
 
-    def _status(self, seller: Seller, request: Request) -> Order | Problem:
+    def _status(self, seller: Seller, request: Request) -> Task | Problem:
         query = unit_query(request.query, seller.storefronts, reads=False)
         if isinstance(query, Problem):
             return query
         ids = status_ids(request.body)
         if isinstance(ids, Problem):
             return ids
-        return Order(
-            act=lambda _: (self.market.live_statuses(seller.name, query.storefront, ids), []),
+        return Task(
+            act=lambda _: self.market.live_statuses(seller.name, query.storefront, ids),
             unit_ids=tuple(ids),
         )
 
-    def _create(self, seller: Seller, request: Request) -> Order | Problem:
+    def _create(self, seller: Seller, request: Request) -> Task | Problem:
         query = unit_query(request.query, seller.storefronts, reads=False)
         if isinstance(query, Problem):
             return query
         new = new_unit(request.body, query.storefront, self.market.strictness)
         if isinstance(new, Problem):
             return new
-        return Order(
+        return Task(
             act=lambda occasion: self.market.create(seller.name, query, new, occasion),
             fields=tuple(sorted(new.change)),
         )
 
 
-_ENDPOINTS: Final[Mapping[tuple[str, str], Kind]] = {
-    ("GET", "/status/ping"): Kind.PING,
-    ("GET", "/info/storefront"): Kind.STOREFRONTS,
-    ("GET", "/units"): Kind.LIST,
-    ("POST", "/units"): Kind.CREATE,
-    ("POST", "/units/bulk"): Kind.BULK,
-    ("POST", "/units/status"): Kind.STATUS,
-}
-_ONE_UNIT: Final[Mapping[str, Kind]] = {"GET": Kind.UNIT, "PATCH": Kind.PATCH, "DELETE": Kind.DELETE}
-_MAX_ID_DIGITS: Final = 18
-
-
-def route(method: str, path: str) -> tuple[Kind, int]:
-    """The kind of a call and the unit id in its path, 0 = none. Fixed paths win over ``/units/{id_unit}``."""
-    inner = _inner_path(path)
-    if kind := _ENDPOINTS.get((method, inner)):
-        return kind, 0
-    head, _, last = inner.rpartition("/")
-    is_id = last.isascii() and last.isdigit() and len(last) <= _MAX_ID_DIGITS
-    if head == "/units" and is_id and method in _ONE_UNIT:
-        return _ONE_UNIT[method], int(last)
-    return Kind.UNKNOWN, 0
-
-
-def _inner_path(path: str) -> str:
-    """Without base path and trailing slash; both spellings are found in the documentation."""
-    return path.removeprefix(BASE_PATH).rstrip("/") if path.startswith(f"{BASE_PATH}/") else ""
-
-
-def _constant(data: object) -> Order:
+def _constant(data: object) -> Task:
     answer = Answer(status=200, body=orjson.dumps({"data": data}))
-    return Order(act=lambda _: (answer, []))
+    return Task(act=lambda _: answer)
 
 
 def _refused(row: CallRow, answer: Answer) -> Plan:

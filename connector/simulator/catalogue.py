@@ -103,14 +103,15 @@ class Unit:
 
     def _embed(self, shown: dict[str, object], embedded: frozenset[str]) -> None:
         if "products" in embedded:
-            shown["product"] = _product_body(self.product, self.storefront)
+            shown["product"] = product_body(self.product, self.storefront)
         if "eco_participation" in embedded:
             shown["eco_participation"] = self.eco_participation
         if "battery_participation" in embedded:
             shown["battery_participation"] = self.battery_participation
 
 
-def _product_body(product: Product, storefront: str) -> dict[str, object]:
+def product_body(product: Product, storefront: str) -> dict[str, object]:
+    """The product as answers about units and order units show it."""
     return {
         "id_product": product.id,
         "storefront": storefront,

@@ -13,6 +13,8 @@
 ``POST policy``                           any of ``Policy``'s plain values
 ``POST rules``                            any of ``Strictness``' values
 ========================================  ============================================================================
+
+Orders, parcels and returns: ``order_control``.
 """
 
 import ipaddress
@@ -25,11 +27,14 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connector.simulator.api import Api, Policy, Seller
-from connector.simulator.exchange import Answer, Moment, Request
+from connector.simulator.exchange import LINES, Answer, Moment, Request
 from connector.simulator.journal import Journal
+from connector.simulator.occasion import Occasion
+from connector.simulator.order_control import OrderControl
 from connector.simulator.problems import Problem, ProblemType, not_found
 from connector.simulator.rules import Change, change_of
 from connector.simulator.scenario import FaultSection
+from connector.simulator.trade import Trade
 
 PREFIX: Final = "/_simulator/"
 
@@ -68,9 +73,10 @@ class RulesChange(BaseModel):
 class Control:
     """Answers control requests. Lives in the thread of the API it controls."""
 
-    def __init__(self, api: Api, clocks: Callable[[], Moment]) -> None:
+    def __init__(self, api: Api, trade: Trade, clocks: Callable[[], Moment]) -> None:
         self._api = api
         self._clocks = clocks
+        self.orders = OrderControl(trade, self.occasion, api.note)
 
     def answer(self, request: Request, peer: str) -> Answer:
         """``peer`` is the caller's address. Anything that is wrong with a request is told in the answer."""
@@ -94,6 +100,8 @@ class Control:
                 return _lines(b"".join(self._unit_lines()))
             case ("GET", "sellers"):
                 return _json([_seller_body(seller) for seller in self._api.sellers.values()])
+            case (_, "orders" | "order-units" | "returns", *_):
+                return self.orders.answer(request.method, parts, request.body)
             case ("POST", *_):
                 return self._change(parts, request.body)
             case ("DELETE", "faults"):
@@ -130,11 +138,14 @@ class Control:
 
     def change_unit(self, unit_id: int, change: Change) -> Problem | None:
         """As if the marketplace did it by itself. None = done."""
-        writes = self._api.market.change_by_itself(unit_id, change, self._clocks())
-        if isinstance(writes, Problem):
-            return writes
-        self._api.recorder.writes(writes)
-        return None
+        occasion = self.occasion()
+        problem = self._api.market.change_by_itself(unit_id, change, occasion)
+        self._api.note(occasion)
+        return problem
+
+    def occasion(self) -> Occasion:
+        """Now, and by no call."""
+        return Occasion(now=self._api.server_time(self._clocks()))
 
     def _unit_lines(self) -> list[bytes]:
         return [
@@ -173,4 +184,4 @@ def _json(data: object) -> Answer:
 
 
 def _lines(data: bytes) -> Answer:
-    return Answer(status=200, body=data, content_type="application/x-ndjson")
+    return Answer(status=200, body=data, content_type=LINES)

@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+LINES: Final = "application/x-ndjson"
+"""Content type of one JSON object a line."""
 
 
 class Kind(StrEnum):
@@ -17,6 +21,22 @@ class Kind(StrEnum):
     STATUS = "status"  # POST /units/status
     CREATE = "create"  # POST /units
     DELETE = "delete"  # DELETE /units/{id_unit}
+    CARRIERS = "carriers"  # GET /carriers
+    ORDER_UNITS = "order_units"  # GET /order-units
+    ORDER_UNIT = "order_unit"  # GET /order-units/{id_order_unit}
+    ORDERS = "orders"  # GET /orders
+    ORDER = "order"  # GET /orders/{id_order}
+    SEND = "send"  # PATCH /order-units/{id_order_unit}/send
+    SHIPMENT = "shipment"  # POST /shipments
+    RETURNS = "returns"  # GET /returns
+    RETURN = "return"  # GET /returns/{id_return}
+    RETURN_UNITS = "return_units"  # GET /return-units
+    RETURN_UNIT = "return_unit"  # GET /return-units/{id_return_unit}
+    SUBSCRIPTIONS = "subscriptions"  # GET /subscriptions
+    SUBSCRIBE = "subscribe"  # POST /subscriptions
+    SUBSCRIPTION = "subscription"  # GET /subscriptions/{id_subscription}
+    RESUBSCRIBE = "resubscribe"  # PATCH /subscriptions/{id_subscription}
+    UNSUBSCRIBE = "unsubscribe"  # DELETE /subscriptions/{id_subscription}
     UNKNOWN = "unknown"
 
 
@@ -29,6 +49,7 @@ class Request:
     headers: Mapping[str, str]  # names in lower case
     body: bytes = b""
     scheme: str = "http"
+    peer_port: int = 0  # of the caller's end of the connection
 
     @property
     def uri(self) -> str:

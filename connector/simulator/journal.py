@@ -18,6 +18,7 @@ from connector.simulator.exchange import Answer, Kind
 from connector.simulator.window import SPAN_US
 
 WRITE_KINDS: Final = frozenset({Kind.BULK, Kind.PATCH})
+POLL_KINDS: Final = frozenset({Kind.ORDER_UNITS, Kind.ORDERS, Kind.RETURNS, Kind.RETURN_UNITS})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,9 +39,10 @@ class CallRow:
     body_sha256: str | None = None
     body_bytes: int = 0
     body: str | None = None  # when bodies are kept
-    unit_ids: tuple[int, ...] = ()
+    unit_ids: tuple[int, ...] = ()  # or ids of order units
     fields: tuple[str, ...] = ()  # of units, as the call carried them
     user_agent: str = ""
+    peer_port: int = 0  # of the caller's end of the connection
     status: int = 0
     problem: str | None = None
     item_statuses: tuple[int, ...] = ()
@@ -77,6 +79,50 @@ RawWrite: TypeAlias = tuple[int | None, int, str, Any, Any, Any, Cause, int]
 lets go of it."""
 
 
+class Deed(StrEnum):
+    """What became of an order unit."""
+
+    CREATED = "created"
+    STATUS = "status"  # it moved on by itself, or by the control address
+    SEND = "send"  # a call marked it as sent
+    PARCEL = "parcel"  # a call added a parcel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRow:
+    """One change of one order unit. ``call_id`` None = no call did it. ``wall_us`` is by the server's clock, and what
+    answers show in whole seconds as the moment of the last update. ``body`` is a call's, word for word."""
+
+    call_id: int | None
+    seller: str
+    storefront: str
+    id_order: str
+    id_order_unit: int
+    deed: Deed
+    old: str | None  # status; None = there was none
+    new: str
+    carrier_code: str | None = None
+    tracking_numbers: tuple[str, ...] = ()
+    body: str | None = None
+    mono_us: int
+    wall_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushRow:
+    """One attempt to notify a subscriber. ``status`` 0 = no answer in time. ``is_last`` = the subscription was disabled
+    after it."""
+
+    id_subscription: int
+    id_message: str
+    event_name: str
+    resource: str
+    attempt: int  # from 1
+    status: int
+    is_last: bool
+    mono_us: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
     """Two calls that were writing one unit at the same time."""
@@ -95,6 +141,10 @@ class Copyist(Protocol):
 
     def writes(self, rows: Sequence[RawWrite]) -> None: ...
 
+    def order_rows(self, rows: Sequence[OrderRow]) -> None: ...
+
+    def push(self, row: PushRow) -> None: ...
+
 
 class Recorder:
     """Keeps what happened. Bounded: the oldest rows go first. Owned by one thread."""
@@ -105,6 +155,8 @@ class Recorder:
         self.copyist = copyist
         self._calls: deque[CallRow] = deque(maxlen=keep_calls)
         self._writes: deque[RawWrite] = deque(maxlen=keep_writes)
+        self._order_rows: deque[OrderRow] = deque(maxlen=keep_calls)
+        self._pushes: deque[PushRow] = deque(maxlen=keep_calls)
         self._dropped = 0
         self._next_id = 1
 
@@ -118,12 +170,25 @@ class Recorder:
         self._calls.append(row)
 
     def writes(self, rows: Sequence[RawWrite]) -> None:
-        """Note what a call changed."""
-        room = (self._writes.maxlen or 0) - len(self._writes)
-        self._dropped += max(len(rows) - room, 0)
+        """Note what was changed in units."""
+        self._dropped += _too_many(rows, self._writes)
         self._writes.extend(rows)
         if self.copyist is not None:
             self.copyist.writes(rows)
+
+    def order_rows(self, rows: Sequence[OrderRow]) -> None:
+        """Note what was changed in order units."""
+        self._dropped += _too_many(rows, self._order_rows)
+        self._order_rows.extend(rows)
+        if self.copyist is not None:
+            self.copyist.order_rows(rows)
+
+    def push(self, row: PushRow) -> None:
+        """Note an attempt to notify."""
+        self._dropped += _too_many((row,), self._pushes)
+        self._pushes.append(row)
+        if self.copyist is not None:
+            self.copyist.push(row)
 
     def over(self, row: CallRow, answer: Answer | None, mono_us: int) -> None:
         """The last byte of the answer has left; None = the connection ended without one."""
@@ -136,15 +201,36 @@ class Recorder:
     def view(self) -> "Journal":
         """All of it as it is now."""
         writes = (WriteRow(*write) for write in self._writes)
-        return Journal(calls=tuple(map(copy, self._calls)), writes=writes, dropped=self._dropped)
+        return Journal(
+            calls=tuple(map(copy, self._calls)),
+            writes=writes,
+            order_rows=self._order_rows,
+            pushes=self._pushes,
+            dropped=self._dropped,
+        )
+
+
+def _too_many(rows: Sequence[object], kept: deque[Any]) -> int:
+    """How many of the oldest rows go when these are added."""
+    return max(len(rows) - ((kept.maxlen or 0) - len(kept)), 0)
 
 
 class Journal:
     """What happened, in the order of arrival. ``dropped`` counts rows that were too many to keep."""
 
-    def __init__(self, *, calls: Iterable[CallRow], writes: Iterable[WriteRow], dropped: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        calls: Iterable[CallRow],
+        writes: Iterable[WriteRow],
+        order_rows: Iterable[OrderRow] = (),
+        pushes: Iterable[PushRow] = (),
+        dropped: int = 0,
+    ) -> None:
         self.calls = tuple(calls)
         self.writes = tuple(writes)
+        self.order_rows = tuple(order_rows)
+        self.pushes = tuple(pushes)
         self.dropped = dropped
 
     # ---- counts -----------------------------------------------------------------------------------------------------
@@ -222,34 +308,67 @@ class Journal:
                     over_us[unit_id] = (end_us, call.id)
         return tuple(found)
 
+    # ---- orders -----------------------------------------------------------------------------------------------------
+
+    def sends(self, order_unit_id: int) -> tuple[OrderRow, ...]:
+        """The calls that marked an order unit as sent; the rules allow one."""
+        return self._deeds.get((order_unit_id, Deed.SEND), ())
+
+    def parcels(self, order_unit_id: int) -> tuple[OrderRow, ...]:
+        """The calls that added a parcel to an order unit after that."""
+        return self._deeds.get((order_unit_id, Deed.PARCEL), ())
+
+    @cached_property
+    def _deeds(self) -> Mapping[tuple[int, Deed], tuple[OrderRow, ...]]:
+        deeds: defaultdict[tuple[int, Deed], tuple[OrderRow, ...]] = defaultdict(tuple)
+        for row in self.order_rows:
+            deeds[row.id_order_unit, row.deed] += (row,)
+        return deeds
+
+    @property
+    def polls(self) -> tuple[CallRow, ...]:
+        """Reads of lists of orders, order units and returns: when, by whom (``user_agent``, ``peer_port``), and with
+        which query (``target``)."""
+        return tuple(call for call in self.calls if call.kind in POLL_KINDS)
+
     # ---- lines ------------------------------------------------------------------------------------------------------
 
     def lines(self) -> Iterator[bytes]:
-        """One JSON object a line: the calls, then the writes."""
+        """One JSON object a line: the calls, then the changes of units and of order units, then the notifications."""
         for call in self.calls:
             yield call_line(call)
         for write in self.writes:
             yield write_line(write)
+        for row in self.order_rows:
+            yield order_line(row)
+        for push in self.pushes:
+            yield push_line(push)
 
     @classmethod
     def read(cls, lines: Iterable[bytes | str]) -> "Journal":
         """What ``lines`` wrote. A later line about the same call replaces the earlier one.
 
-        Raises ValueError for a line that is neither a call nor a write.
+        Raises ValueError for a line that is none of its rows.
         """
         calls: dict[int, CallRow] = {}
         writes: list[WriteRow] = []
+        order_rows: list[OrderRow] = []
+        pushes: list[PushRow] = []
         for line in lines:
             row = orjson.loads(line)
             match row.pop("row", None):
                 case "call":
-                    values = {name: _tupled(value) for name, value in row.items()}
-                    calls[row["id"]] = CallRow(**{**values, "kind": Kind(row["kind"])})
+                    calls[row["id"]] = CallRow(**{**_tupled(row), "kind": Kind(row["kind"])})
                 case "write":
                     writes.append(WriteRow(**{**row, "cause": Cause(row["cause"])}))
+                case "order":
+                    order_rows.append(OrderRow(**{**_tupled(row), "deed": Deed(row["deed"])}))
+                case "push":
+                    pushes.append(PushRow(**row))
                 case other:
                     raise ValueError(f"not a row of a journal: {other!r}")
-        return cls(calls=sorted(calls.values(), key=lambda call: call.mono_us), writes=writes)
+        arrived = sorted(calls.values(), key=lambda call: call.mono_us)
+        return cls(calls=arrived, writes=writes, order_rows=order_rows, pushes=pushes)
 
 
 _NEVER_US: Final = 2**63
@@ -263,5 +382,13 @@ def write_line(row: WriteRow) -> bytes:
     return b'{"row":"write",' + orjson.dumps(row)[1:] + b"\n"
 
 
-def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def order_line(row: OrderRow) -> bytes:
+    return b'{"row":"order",' + orjson.dumps(row)[1:] + b"\n"
+
+
+def push_line(row: PushRow) -> bytes:
+    return b'{"row":"push",' + orjson.dumps(row)[1:] + b"\n"
+
+
+def _tupled(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from connector.simulator.journal import CallRow, RawWrite, WriteRow, call_line, write_line
+from connector.simulator.journal import (
+    CallRow,
+    OrderRow,
+    PushRow,
+    RawWrite,
+    WriteRow,
+    call_line,
+    order_line,
+    push_line,
+    write_line,
+)
 
 _BUFFER_BYTES: Final = 256 * 1024
 
@@ -21,6 +31,12 @@ class JournalFile:
 
     def writes(self, rows: Sequence[RawWrite]) -> None:
         self._file.writelines(write_line(WriteRow(*row)) for row in rows)
+
+    def order_rows(self, rows: Sequence[OrderRow]) -> None:
+        self._file.writelines(map(order_line, rows))
+
+    def push(self, row: PushRow) -> None:
+        self._file.write(push_line(row))
 
     def flush(self) -> None:
         self._file.flush()

@@ -5,13 +5,14 @@ the marketplace takes for that is unknown.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import orjson
 
 from connector.simulator.catalogue import Catalogue, Unit, iso
 from connector.simulator.exchange import Answer, Moment
 from connector.simulator.journal import Cause, RawWrite
+from connector.simulator.occasion import Meddler, Occasion
 from connector.simulator.problems import FieldError, Problem, ProblemType, invalid, not_found
 from connector.simulator.rules import (
     BulkItem,
@@ -26,37 +27,6 @@ from connector.simulator.rules import (
 PING_MESSAGE: Final = "Never tell me the odds"
 SHARED_FIELDS: Final = frozenset({"amount", "id_warehouse"})
 """What units with one offer id have in common."""
-
-
-class Meddler(Protocol):
-    """What may stand between an item that obeys the rules and its being accepted: faults of single units."""
-
-    def refusal(self, unit_id: int, change: Change) -> Problem | None:
-        """Why this item is refused although it is right."""
-        ...
-
-    def altered(self, unit_id: int, change: Change) -> Change:
-        """What is stored instead of what was sent."""
-        ...
-
-
-class Untouched:
-    """Nothing goes wrong."""
-
-    def refusal(self, unit_id: int, change: Change) -> None:  # noqa: ARG002 - the port's parameters
-        return None
-
-    def altered(self, unit_id: int, change: Change) -> Change:  # noqa: ARG002 - the port's parameters
-        return change
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Occasion:
-    """Under which call, when, and with what going wrong something is done."""
-
-    now: Moment
-    call_id: int | None = None  # None = the marketplace does it by itself
-    meddler: Meddler = field(default_factory=Untouched)
 
 
 @dataclass(slots=True)
@@ -97,34 +67,29 @@ class Market:
 
     # ---- writes -----------------------------------------------------------------------------------------------------
 
-    def patch(
-        self, seller: str, unit_id: int, query: UnitQuery, change: Change, occasion: Occasion
-    ) -> tuple[Answer, list[RawWrite]]:
+    def patch(self, seller: str, unit_id: int, query: UnitQuery, change: Change, occasion: Occasion) -> Answer:
         """``PATCH /units/{id_unit}``."""
         unit = self._admit(seller, query.storefront, unit_id, change, occasion.meddler)
         if isinstance(unit, Problem):
-            return unit.answer(), []
-        writes = self._apply(unit, change, occasion, iso(occasion.now.wall_us))
-        return _one(unit, query), writes
+            return unit.answer()
+        self._apply(unit, change, occasion, iso(occasion.now.wall_us))
+        return _one(unit, query)
 
-    def bulk(
-        self, seller: str, query: UnitQuery, items: list[BulkItem], occasion: Occasion
-    ) -> tuple[Answer, list[RawWrite]]:
+    def bulk(self, seller: str, query: UnitQuery, items: list[BulkItem], occasion: Occasion) -> Answer:
         """``POST /units/bulk``: 207, an entry for each item in the order of the call."""
         now_iso = iso(occasion.now.wall_us)
         entries: list[dict[str, object]] = []
         statuses: list[int] = []
-        writes: list[RawWrite] = []
         for item in items:
             unit = self._admit(seller, query.storefront, item.unit_id, item.data, occasion.meddler)
             if isinstance(unit, Problem):
                 entries.append(unit.item(item.unit_id))
                 statuses.append(unit.status)
                 continue
-            writes += self._apply(unit, item.data, occasion, now_iso)
+            self._apply(unit, item.data, occasion, now_iso)
             entries.append({"id_unit": unit.id, "status_code": 200, "unit": unit.body(query.embedded)})
             statuses.append(200)
-        return Answer(status=207, body=orjson.dumps({"data": entries}), item_statuses=tuple(statuses)), writes
+        return Answer(status=207, body=orjson.dumps({"data": entries}), item_statuses=tuple(statuses))
 
     def _admit(self, seller: str, storefront: str, unit_id: int, change: Change, meddler: Meddler) -> Unit | Problem:
         """The unit that is to be changed, or why it may not be."""
@@ -138,41 +103,47 @@ class Market:
         )
         return refusal or unit
 
-    def _apply(self, unit: Unit, sent: Change, occasion: Occasion, now_iso: str) -> list[RawWrite]:
+    def _apply(self, unit: Unit, sent: Change, occasion: Occasion, now_iso: str) -> None:
         stored = occasion.meddler.altered(unit.id, sent)
         cause = Cause.MARKETPLACE if occasion.call_id is None else Cause.CALL
-        writes = [_write(unit, name, value, sent.get(name), cause, occasion) for name, value in stored.items()]
+        occasion.writes.extend(
+            [_write(unit, name, value, sent.get(name), cause, occasion) for name, value in stored.items()]
+        )
         unit.date_lastchange_iso = now_iso
         if unit.id_offer is not None and not SHARED_FIELDS.isdisjoint(stored):
-            writes += self._share(unit, unit.id_offer, stored, occasion, now_iso)
-        return writes
+            self._share(unit, unit.id_offer, stored, occasion, now_iso)
 
-    def _share(self, unit: Unit, id_offer: str, stored: Change, occasion: Occasion, now_iso: str) -> list[RawWrite]:
-        writes: list[RawWrite] = []
+    def _share(self, unit: Unit, id_offer: str, stored: Change, occasion: Occasion, now_iso: str) -> None:
         cause = Cause.MARKETPLACE if occasion.call_id is None else Cause.LINK
         for twin in self.catalogue.linked(unit.seller, id_offer):
             if twin is unit:
                 continue
-            writes += [
-                _write(twin, name, value, value, cause, occasion)
-                for name, value in stored.items()
-                if name in SHARED_FIELDS
-            ]
+            occasion.writes.extend(
+                [
+                    _write(twin, name, value, value, cause, occasion)
+                    for name, value in stored.items()
+                    if name in SHARED_FIELDS
+                ]
+            )
             twin.date_lastchange_iso = now_iso
-        return writes
 
-    def change_by_itself(self, unit_id: int, change: Change, now: Moment) -> list[RawWrite] | Problem:
-        """The marketplace changes a unit by itself: a sale takes stock, a person in the portal puts it on hold."""
+    def change_by_itself(self, unit_id: int, change: Change, occasion: Occasion) -> Problem | None:
+        """The marketplace changes a unit by itself: a person in the portal puts it on hold. None = done."""
         unit = self.catalogue.unit(unit_id)
         if unit is None:
             return not_found("Unit")
         if problem := change_problem(change, unit.storefront, Strictness()):
             return problem
-        return self._apply(unit, change, Occasion(now=now), iso(now.wall_us))
+        self._apply(unit, change, occasion, iso(occasion.now.wall_us))
+        return None
+
+    def sell(self, unit: Unit, occasion: Occasion) -> None:
+        """One piece less in stock, here and wherever the stock is shared."""
+        self._apply(unit, {"amount": max(unit.amount - 1, 0)}, occasion, iso(occasion.now.wall_us))
 
     # ---- what an update-only caller never does ----------------------------------------------------------------------
 
-    def create(self, seller: str, query: UnitQuery, new: NewUnit, occasion: Occasion) -> tuple[Answer, list[RawWrite]]:
+    def create(self, seller: str, query: UnitQuery, new: NewUnit, occasion: Occasion) -> Answer:
         """``POST /units``. 200 as the OpenAPI document says; some readers expect 201."""
         product = (
             self.catalogue.product(new.ean)
@@ -180,9 +151,9 @@ class Market:
             else self.catalogue.product_by_id(new.id_product or 0)
         )
         if product is None:
-            return invalid(FieldError("ean", "no product is known for this ean or id_product")).answer(), []
+            return invalid(FieldError("ean", "no product is known for this ean or id_product")).answer()
         if refusal := self._offer_taken(seller, query.storefront, new, product.id):
-            return refusal.answer(), []
+            return refusal.answer()
         now_iso = iso(occasion.now.wall_us)
         unit = Unit(
             id=self.catalogue.next_unit_id(),
@@ -198,8 +169,8 @@ class Market:
             listed_from_us=occasion.now.wall_us + self.visibility_delay_us,
         )
         self.catalogue.add(unit)
-        writes = self._apply(unit, new.change, occasion, now_iso)
-        return _one(unit, query), writes
+        self._apply(unit, new.change, occasion, now_iso)
+        return _one(unit, query)
 
     def _offer_taken(self, seller: str, storefront: str, new: NewUnit, product_id: int) -> Problem | None:
         """An offer id may be shared by the same product and condition on other storefronts, and by nothing else."""

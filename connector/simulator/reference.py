@@ -78,6 +78,76 @@ WRITEABLE_VAT_INDICATORS: Final = (
     "super_reduced_rate",
     "zero_rate",
 )
+CARRIERS: Final[Mapping[str, bool]] = MappingProxyType(
+    {
+        "Austrian Post": False,
+        "Cargo International": True,
+        "Czech Post": False,
+        "Deutsche Post": False,
+        "DHL": False,
+        "DPD": False,
+        "DPD Austria": False,
+        "Fedex": False,
+        "GLS": False,
+        "Hermes": False,
+        "InPost": False,
+        "Packeta": False,
+        "UPS": False,
+        "Other": False,
+        "Other Hauler": True,
+    }
+)
+"""Exact name to whether it is a hauler: a part of the marketplace's list of over a hundred."""
+CARRIERS_WITHOUT_TRACKING: Final = frozenset({"Other", "Other Hauler"})
+"""With these alone a tracking number may be left out, as the documentation of order files says."""
+
+VAT_PCT: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
+    {
+        "de": (19, 7),
+        "cz": (21, 12),
+        "sk": (23, 19),
+        "pl": (23, 8),
+        "at": (20, 10),
+        "fr": (20, 10),
+        "it": (22, 10),
+        "es": (21, 10),
+        "nl": (21, 9),
+    }
+)
+"""Storefront to its standard and its first reduced rate, in per cent."""
+
+MAX_ORDER_UNITS: Final = 20
+ORDER_UNIT_EMBEDDABLES: Final = (
+    "delivery_attempt_timestamp_iso",
+    "return_unit",
+    "tickets",
+    "delivery",
+    "kss_delivery",
+    "shipping_group",
+)
+ORDER_EMBEDDABLES: Final = ("order_invoices", "delivery", "kss_delivery")
+MAX_SUBSCRIPTION_PAGE: Final = 30
+MAX_CALLBACK_URL_CHARACTERS: Final = 255
+EVENT_NAMES: Final = (
+    "order_new",
+    "order_unit_new",
+    "order_unit_status_changed",
+    "item_changed",
+    "category_changed",
+    "return_new",
+    "return_status_changed",
+    "return_unit_status_changed",
+    "item_unit_new",
+    "item_unit_changed",
+    "item_unit_deleted",
+    "item_unit_out_of_stock",
+    "item_unit_not_available",
+    "item_unit_available",
+    "item_unit_live",
+    "item_unit_not_live",
+    "buy_box_changed",
+)
+
 UNIT_EMBEDDABLES: Final = ("eco_participation", "battery_participation", "")
 LIST_EMBEDDABLES: Final = ("products", *UNIT_EMBEDDABLES)
 

@@ -9,6 +9,7 @@ its item.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -119,6 +120,29 @@ class Query:
             self.errors.append(FieldError("storefront", f"must be one of {sorted(CURRENCIES)}"))
         return text or ""
 
+    def optional_storefront(self) -> str | None:
+        return self.storefront() if "storefront" in self._values else None
+
+    def one_of(self, name: str, allowed: Sequence[str]) -> str | None:
+        text = self.text(name)
+        if text is not None and text not in allowed:
+            self.errors.append(FieldError(name, f"must be one of {sorted(allowed)}"))
+        return text
+
+    def instant(self, name: str) -> datetime | None:
+        """A moment with its zone, as ``2026-01-31T12:00:00Z``."""
+        text = self.text(name)
+        if text is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None or "T" not in text:
+            self.errors.append(FieldError(name, "must be a moment as 2026-01-31T12:00:00Z"))
+            return None
+        return moment
+
     def ean(self) -> str | None:
         text = self.text("ean")
         if text is not None and not (text.isascii() and text.isdigit() and len(text) in (13, 14)):
@@ -141,7 +165,7 @@ def list_query(text: str, storefronts: frozenset[str]) -> ListQuery | Problem:
         fulfillment_types=query.choices("fulfillment_type", FULFILLMENT_TYPES) or frozenset({BY_MERCHANT}),
         embedded=query.choices("embedded", LIST_EMBEDDABLES) or frozenset(),
     )
-    return _unless_wrong(query, storefronts, storefront, chosen)
+    return unless_wrong(query, storefronts, chosen, storefront)
 
 
 def unit_query(text: str, storefronts: frozenset[str], *, reads: bool) -> UnitQuery | Problem:
@@ -149,13 +173,14 @@ def unit_query(text: str, storefronts: frozenset[str], *, reads: bool) -> UnitQu
     query = Query(text)
     storefront = query.storefront()
     embedded = query.choices("embedded", LIST_EMBEDDABLES if reads else UNIT_EMBEDDABLES) or frozenset()
-    return _unless_wrong(query, storefronts, storefront, UnitQuery(storefront=storefront, embedded=embedded))
+    return unless_wrong(query, storefronts, UnitQuery(storefront=storefront, embedded=embedded), storefront)
 
 
-def _unless_wrong(query: Query, storefronts: frozenset[str], storefront: str, chosen: T) -> T | Problem:
+def unless_wrong(query: Query, storefronts: frozenset[str], chosen: T, storefront: str | None) -> T | Problem:
+    """What was asked for, unless the query has errors or the seller does not sell there. None = everywhere."""
     if query.errors:
         return invalid(*query.errors)
-    if storefront not in storefronts:
+    if storefront is not None and storefront not in storefronts:
         return Problem(
             status=400,
             type=ProblemType.STOREFRONT_NOT_CONFIGURED,
@@ -207,7 +232,7 @@ def bulk_items(body: bytes) -> list[BulkItem] | Problem:
 def _entry_error(place: int, entry: object) -> FieldError | None:
     if not isinstance(entry, dict) or entry.keys() != {"id_unit", "unit_data"}:
         return FieldError(f"[{place}]", "must hold id_unit and unit_data, and nothing else")
-    if not _is_integer(entry["id_unit"], 1, INT64_MAX):
+    if not is_integer(entry["id_unit"], 1, INT64_MAX):
         return FieldError(f"[{place}].id_unit", "must be a positive integer")
     if not isinstance(entry["unit_data"], dict):
         return FieldError(f"[{place}].unit_data", "must be an object")
@@ -234,7 +259,7 @@ def status_ids(body: bytes) -> list[int] | Problem:
     if not isinstance(data, dict) or data.keys() != {"unit_ids"} or not isinstance(data["unit_ids"], list):
         return invalid(FieldError("unit_ids", "must be a list of integers, and the only field"))
     ids = data["unit_ids"]
-    if not 1 <= len(ids) <= MAX_STATUS_UNITS or not all(_is_integer(unit_id, 1, INT64_MAX) for unit_id in ids):
+    if not 1 <= len(ids) <= MAX_STATUS_UNITS or not all(is_integer(unit_id, 1, INT64_MAX) for unit_id in ids):
         return invalid(FieldError("unit_ids", f"must hold 1 to {MAX_STATUS_UNITS} positive integers"))
     return list(dict.fromkeys(ids))
 
@@ -245,7 +270,8 @@ Rule = Callable[[object], str | None]
 """A value to what is wrong with it."""
 
 
-def _is_integer(value: object, low: int, high: int) -> bool:
+def is_integer(value: object, low: int, high: int) -> bool:
+    """True is no integer here, and neither is 1.0."""
     return type(value) is int and low <= value <= high
 
 

@@ -8,26 +8,22 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from connector.simulator import faults
 from connector.simulator.api import DEFAULT_REQUESTS_PER_SECOND, Group, Policy, Seller
 from connector.simulator.catalogue import CataloguePlan
 from connector.simulator.exchange import Kind
+from connector.simulator.order_scenario import OrdersSection, PushSection
 from connector.simulator.problems import ProblemType
 from connector.simulator.reference import CONDITIONS, CURRENCIES, MAX_AMOUNT
+from connector.simulator.routes import GROUPS
 from connector.simulator.rules import Strictness
+from connector.simulator.section import Seconds, Section, Share
 from connector.simulator.signature import DEFAULT_CLOCK_WINDOW_S
 
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
-Seconds: TypeAlias = Annotated[float, Field(ge=0)]
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CatalogueSection(_Section):
+class CatalogueSection(Section):
     """What each seller offers; fields as in ``catalogue.CataloguePlan``."""
 
     eans: int = Field(default=1000, ge=0, lt=10**8)
@@ -56,7 +52,7 @@ class CatalogueSection(_Section):
         return CataloguePlan(seed=seed, **self.model_dump(exclude={"visibility_delay_s"}))
 
 
-class SellerSection(_Section):
+class SellerSection(Section):
     """An account. Keys that are left out are made up from its name. Without storefronts: those of the catalogue."""
 
     name: str = Field(min_length=1)
@@ -82,27 +78,36 @@ class SellerSection(_Section):
         )
 
 
-class GroupSection(_Section):
+class GroupSection(Section):
+    """A limit of its own. Without ``kinds``: those of the group in ``routes.GROUPS`` that has its name."""
+
     requests_per_second: int = Field(ge=1)
-    kinds: frozenset[Kind]
+    kinds: frozenset[Kind] | None = None
 
 
-class LimitsSection(_Section):
+class LimitsSection(Section):
     requests_per_second: int = Field(default=DEFAULT_REQUESTS_PER_SECOND, ge=1)
     count_refused: bool = False
     retry_after: bool = False
     headers: bool = False
-    groups: dict[str, GroupSection] = {}
+    groups: dict[str, GroupSection] = Field(default={})
+
+    @field_validator("groups")
+    @classmethod
+    def _kinds_are_known(cls, value: dict[str, GroupSection]) -> dict[str, GroupSection]:
+        if nameless := [name for name, group in value.items() if group.kinds is None and name not in GROUPS]:
+            raise ValueError(f"groups {nameless} must name their kinds; known without are {sorted(GROUPS)}")
+        return value
 
 
-class ServerSection(_Section):
+class ServerSection(Section):
     clock_window_s: int = Field(default=DEFAULT_CLOCK_WINDOW_S, ge=0)
     clock_offset_s: float = 0.0
     scheme: Literal["http", "https"] = "http"
     keep_bodies: bool = False
 
 
-class RulesSection(_Section):
+class RulesSection(Section):
     listing_price_required: bool = False
     max_amount: int = Field(default=MAX_AMOUNT, ge=0, lt=2**31)
 
@@ -110,7 +115,7 @@ class RulesSection(_Section):
 # ---- faults ---------------------------------------------------------------------------------------------------------
 
 
-class MatchSection(_Section):
+class MatchSection(Section):
     """Fields as in ``faults.Match``."""
 
     method: str | None = None
@@ -125,7 +130,7 @@ class MatchSection(_Section):
     share: Share = 1.0
 
 
-class RespondSection(_Section):
+class RespondSection(Section):
     kind: Literal["respond"]
     status: int = Field(ge=200, le=599)
     type: str = ProblemType.ABOUT_BLANK
@@ -135,46 +140,46 @@ class RespondSection(_Section):
     content_type: str = "application/json"
 
 
-class GarbleSection(_Section):
+class GarbleSection(Section):
     kind: Literal["garble"]
     body: str = '{"data": ['
 
 
-class SlowSection(_Section):
+class SlowSection(Section):
     kind: Literal["slow"]
     wait_s: Seconds
 
 
-class DripSection(_Section):
+class DripSection(Section):
     kind: Literal["drip"]
     interval_s: Seconds = 1.0
     bytes_at_once: int = Field(default=1, ge=1)
 
 
-class ResetSection(_Section):
+class ResetSection(Section):
     kind: Literal["reset"]
 
 
-class HalfBodySection(_Section):
+class HalfBodySection(Section):
     kind: Literal["half_body"]
     share: Share = 0.5
 
 
-class LoseAnswerSection(_Section):
+class LoseAnswerSection(Section):
     kind: Literal["lose_answer"]
     reset: bool = False
 
 
-class ApplyLateSection(_Section):
+class ApplyLateSection(Section):
     kind: Literal["apply_late"]
     after_s: Seconds
 
 
-class OutageSection(_Section):
+class OutageSection(Section):
     kind: Literal["outage"]
 
 
-class RefuseSection(_Section):
+class RefuseSection(Section):
     kind: Literal["refuse"]
     status: int = Field(default=400, ge=400, le=599)
     type: str = ProblemType.VALIDATION_ERROR
@@ -184,7 +189,7 @@ class RefuseSection(_Section):
     key: str | None = None
 
 
-class AlterSection(_Section):
+class AlterSection(Section):
     kind: Literal["alter"]
     field: str
     value: Any
@@ -220,7 +225,7 @@ _MISHAPS: dict[str, type[faults.Mishap]] = {
 }
 
 
-class FaultSection(_Section):
+class FaultSection(Section):
     """One fault: ``name``, ``do`` (what happens) and ``when`` (to which calls)."""
 
     name: str = Field(min_length=1)
@@ -234,7 +239,7 @@ class FaultSection(_Section):
         return faults.Fault(name=self.name, mishap=mishap, match=match, seed=seed if self.seed is None else self.seed)
 
 
-class KeyChangeSection(_Section):
+class KeyChangeSection(Section):
     """A seller's keys are replaced so long after the start; the old ones are refused from then on."""
 
     seller: str
@@ -243,7 +248,7 @@ class KeyChangeSection(_Section):
     secret_key: str = Field(min_length=1, repr=False)
 
 
-class Scenario(_Section):
+class Scenario(Section):
     """A whole scenario. ``seed`` decides the catalogue, and the faults that name none of their own."""
 
     seed: int = 1
@@ -252,6 +257,8 @@ class Scenario(_Section):
     limits: LimitsSection = LimitsSection()
     server: ServerSection = ServerSection()
     rules: RulesSection = RulesSection()
+    orders: OrdersSection = OrdersSection()
+    push: PushSection = PushSection()
     faults: tuple[FaultSection, ...] = ()
     key_changes: tuple[KeyChangeSection, ...] = ()
 
@@ -263,6 +270,8 @@ class Scenario(_Section):
                 raise ValueError(f"{what} {sorted(twice)} is there more than once")
         if unknown := {change.seller for change in self.key_changes} - set(sellers):
             raise ValueError(f"key_changes name unknown sellers {sorted(unknown)}")
+        if unknown := set(self.orders.sellers) - set(sellers):
+            raise ValueError(f"orders name unknown sellers {sorted(unknown)}")
         return self
 
     @classmethod
@@ -278,7 +287,11 @@ class Scenario(_Section):
         return Policy(
             requests_per_second=self.limits.requests_per_second,
             groups=tuple(
-                Group(name=name, requests_per_second=group.requests_per_second, kinds=group.kinds)
+                Group(
+                    name=name,
+                    requests_per_second=group.requests_per_second,
+                    kinds=GROUPS[name] if group.kinds is None else group.kinds,
+                )
                 for name, group in self.limits.groups.items()
             ),
             count_refused=self.limits.count_refused,

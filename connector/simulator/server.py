@@ -16,9 +16,11 @@ from typing import Final, cast
 import h11
 
 from connector.simulator.api import Api, Plan
+from connector.simulator.clock import read_clocks
 from connector.simulator.control import PREFIX, Control
-from connector.simulator.exchange import Answer, Moment, Request
+from connector.simulator.exchange import Answer, Request
 from connector.simulator.faults import ApplyLate, Drip, Garble, HalfBody, LoseAnswer, Outage, Reset, Respond, Slow
+from connector.simulator.push import Pusher
 
 Inspector = Callable[[Request, Answer], None]
 """Sees every answer of the API before it is sent; what it raises is kept, and raised when the simulator closes."""
@@ -29,16 +31,13 @@ _ANSWERING: Final = frozenset({h11.SEND_RESPONSE, h11.SEND_BODY})
 _NO_BODY: Final = frozenset({204, 304})
 
 
-def read_clocks() -> Moment:
-    return Moment(mono_us=time.monotonic_ns() // 1000, wall_us=time.time_ns() // 1000)
-
-
 class Server:
     """Listens, and hands requests to the API or to the control endpoints. Lives in one event loop."""
 
-    def __init__(self, api: Api, control: Control, *, inspector: Inspector | None = None) -> None:
+    def __init__(self, api: Api, control: Control, pusher: Pusher, *, inspector: Inspector | None = None) -> None:
         self.api = api
         self.control = control
+        self.pusher = pusher
         self.complaints: list[Exception] = []
         self.is_closing = False
         self._inspector = inspector
@@ -105,7 +104,7 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._http = h11.Connection(h11.SERVER)
         self._transport: asyncio.Transport | None = None
-        self._peer = ""
+        self._peer = ("", 0)
         self._request: h11.Request | None = None
         self._body: list[bytes] = []
         self._body_bytes = 0
@@ -114,7 +113,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._peer = transport.get_extra_info("peername")[0]
+        self._peer = transport.get_extra_info("peername")[:2]
         self._server.opened(self)
         if self._server.is_closing or self._server.api.faults.is_out(read_clocks().mono_us):
             self.reset()
@@ -191,15 +190,16 @@ class Connection(asyncio.Protocol):
             headers={name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers},
             body=b"".join(self._body),
             scheme=self._server.api.policy.scheme,
+            peer_port=self._peer[1],
         )
 
     def _answer(self, request: Request) -> None:
         if request.path.startswith(PREFIX):
-            self.send(self.head_and_body(self._server.control.answer(request, self._peer)))
+            self.send(self.head_and_body(self._server.control.answer(request, self._peer[0])))
             self.finish()
             return
         delivery = Delivery(self._server, self, request)
-        if delivery.plan.mishap is None:
+        if delivery.plan.mishap is None and delivery.plan.callback is None:
             delivery.at_once()
         else:
             self._server.deliver(delivery)
@@ -271,6 +271,8 @@ class Delivery:
 
     async def run(self) -> None:
         """The way that the mishap asks for. The caller may be gone at any moment; what is done is done."""
+        if self.plan.callback is not None:
+            await self._server.pusher.verify(self.plan.callback)
         match self.plan.mishap:
             case Respond() as mishap:
                 self._send_whole(mishap.answer())

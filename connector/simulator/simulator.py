@@ -11,23 +11,35 @@ What it hands out are values that stay as they are; what it is told is done in t
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from connector.simulator.api import BASE_PATH, Api, Seller
+from connector.simulator.api import Api, Seller
 from connector.simulator.catalogue import Catalogue, Stock, Unit, make, state
+from connector.simulator.clock import read_clocks
 from connector.simulator.control import PREFIX, Control, PolicyChange
 from connector.simulator.faults import Fault
+from connector.simulator.fulfilment import Fulfilment
 from connector.simulator.journal import Journal, Recorder
 from connector.simulator.journal_file import JournalFile
 from connector.simulator.market import Market
+from connector.simulator.order_api import OrderApi
+from connector.simulator.order_control import Lines, NewOrders
+from connector.simulator.orders import OrderBook
+from connector.simulator.push import Pusher
+from connector.simulator.returns import ReturnBook
+from connector.simulator.routes import BASE_PATH
 from connector.simulator.scenario import KeyChangeSection, Scenario
-from connector.simulator.server import Inspector, Server, read_clocks
+from connector.simulator.server import Inspector, Server
+from connector.simulator.subscriptions import Subscriptions
+from connector.simulator.trade import Shop, Trade
 
 T = TypeVar("T")
 _FLUSH_S: Final = 0.5
+_TRADE_S: Final = 0.02
+"""How often is asked for what buyers do and what subscribers are to be told."""
 _START_S: Final = 60.0
 
 
@@ -54,9 +66,12 @@ class Simulator:
         self._closed = False
         self.stocks: dict[str, Stock] = {}
         """What was made up for each seller: EANs offered, missing and ambiguous."""
+        self._subscriptions = Subscriptions(self.scenario.push.terms(self.scenario.seed))
+        self._trade = self._build_trade()
         self._api = self._build()
-        self._control = Control(self._api, read_clocks)
-        self._server = Server(self._api, self._control, inspector=inspector)
+        self._control = Control(self._api, self._trade, read_clocks)
+        self._pusher = Pusher(self._subscriptions, self._api.sellers, self._api.recorder)
+        self._server = Server(self._api, self._control, self._pusher, inspector=inspector)
 
     # ---- life -------------------------------------------------------------------------------------------------------
 
@@ -78,7 +93,7 @@ class Simulator:
             return
         self._closed = True
         if self._thread.is_alive():
-            self._run(self._server.close())
+            self._run(self._end())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
         self._loop.close()
@@ -134,6 +149,10 @@ class Simulator:
         """Every unit as answers show it, by id."""
         return self._in_thread(lambda: state(self._api.market.catalogue))
 
+    def orders(self) -> Lines:
+        """Every order with its units and parcels, as ``GET orders`` at the control address tells it."""
+        return self._in_thread(self._control.orders.orders)
+
     # ---- what it is told --------------------------------------------------------------------------------------------
 
     def set_fault(self, fault: Fault) -> None:
@@ -163,14 +182,22 @@ class Simulator:
 
         self._in_thread(add)
 
+    def add_orders(
+        self, count: int = 1, *, seller: str | None = None, pieces: int | None = None, unit_ids: Sequence[int] = ()
+    ) -> list[str]:
+        """Buyers order now; the ids of the orders. Raises ValueError for offers that can't be in one order."""
+        new = NewOrders(count=count, seller=seller, pieces=pieces, unit_ids=list(unit_ids))
+        return [order.id for order in self._in_thread(lambda: self._control.orders.make(new))]
+
     def change_policy(self, change: PolicyChange) -> None:
         """Limits, headers and clock, from now on."""
         self._in_thread(lambda: change.apply(self._api.policy))
 
     # ---- inside -----------------------------------------------------------------------------------------------------
 
-    def _build(self) -> Api:
-        scenario = self.scenario
+    def _build_trade(self) -> Trade:
+        """The catalogue with what is made up for each seller, and buyers who order from it."""
+        scenario, orders = self.scenario, self.scenario.orders
         section = scenario.catalogue
         catalogue = Catalogue()
         first = 0
@@ -181,9 +208,28 @@ class Simulator:
             catalogue.add_stock(stock)
             self.stocks[seller.name] = stock
             first += eans
-        market = Market(catalogue, scenario.strictness(), round(section.visibility_delay_s * 1e6))
-        sellers = {seller.name: seller.seller(section.storefronts) for seller in scenario.sellers}
-        return Api(market, sellers, scenario.policy(), Recorder())
+        return Trade(
+            plan=orders.plan(scenario.seed),
+            market=Market(catalogue, scenario.strictness(), round(section.visibility_delay_s * 1e6)),
+            book=OrderBook(),
+            returns=ReturnBook(),
+            shops=tuple(
+                Shop(seller=seller.name, storefronts=seller.storefronts or section.storefronts)
+                for seller in scenario.sellers
+                if not orders.sellers or seller.name in orders.sellers
+            ),
+        )
+
+    def _build(self) -> Api:
+        scenario, trade = self.scenario, self._trade
+        return Api(
+            trade.market,
+            {seller.name: seller.seller(scenario.catalogue.storefronts) for seller in scenario.sellers},
+            scenario.policy(),
+            Recorder(),
+            orders=OrderApi(Fulfilment(trade.book, trade.returns, after_send=trade.follow)),
+            subscriptions=self._subscriptions,
+        )
 
     async def _begin(self) -> int:
         now_us = read_clocks().mono_us
@@ -191,11 +237,32 @@ class Simulator:
             self._api.faults.set(section.fault(self.scenario.seed), now_us)
         for change in self.scenario.key_changes:
             self._loop.call_later(change.at_s, self._change_keys_as_planned, change)
+        occasion = self._control.occasion()
+        self._trade.start(occasion)
+        self._api.note(occasion)
+        self._trade_again()
         self._flush_again()
         return await self._server.listen(self._host, self._port)
 
     def _change_keys_as_planned(self, change: KeyChangeSection) -> None:
         self._control.change_keys(change.seller, change.client_key, change.secret_key)
+
+    async def _end(self) -> None:
+        await self._pusher.stop()
+        await self._server.close()
+        await self._pusher.close()
+
+    def _trade_again(self) -> None:
+        """A mistake of the simulator's own is told at its close, and ends the trade."""
+        try:
+            occasion = self._control.occasion()
+            self._trade.run(occasion)
+            self._api.note(occasion)
+            self._pusher.send_due()
+        except Exception as mistake:  # noqa: BLE001 - nobody above could handle it
+            self._server.complaints.append(mistake)
+            return
+        self._loop.call_later(_TRADE_S, self._trade_again)
 
     def _flush_again(self) -> None:
         if self._journal_file is not None:

@@ -9,8 +9,8 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
-from connector.simulator.api import BASE_PATH
 from connector.simulator.exchange import Answer, Request
+from connector.simulator.routes import BASE_PATH
 
 DATA = Path(__file__).parents[2] / "data" / "kaufland"
 
@@ -63,10 +63,16 @@ ERROR = "#/components/schemas/ErrorResponse"
 def _described(request: Request) -> dict[str, Any]:
     """The answers that the document lists for this method and path, by status."""
     inner = request.path.removeprefix(BASE_PATH).rstrip("/")
-    fixed = document()["paths"].get(inner, {})
-    item = fixed or document()["paths"].get(re.sub(r"/[^/]+$", "/{id_unit}", inner), {})
+    paths = document()["paths"]
+    item = paths.get(inner) or next((found for path, found in paths.items() if _pattern(path).fullmatch(inner)), {})
     answers: dict[str, Any] = item.get(request.method.lower(), {}).get("responses", {})
     return answers
+
+
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    """``/orders/{id_order}`` as a pattern; a fixed path wins over it."""
+    return re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path))
 
 
 def inspect(request: Request, answer: Answer) -> None:

@@ -1,14 +1,12 @@
 """The control endpoints: what tests and people see and change from outside the process."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import orjson
 import pytest
 
-from connector.simulator.control import Control
-from connector.simulator.exchange import Moment, Request
+from connector.simulator.exchange import Request
 from connector.simulator.journal import Journal
 from connector.simulator.simulator import Simulator
 from tests.connector.simulator.caller import SigningCaller
@@ -142,6 +140,6 @@ def test_a_change_that_is_none_is_refused(control: httpx.Client, simulator: Simu
     ("peer", "status"), [("127.0.0.1", 200), ("127.1.2.3", 200), ("::1", 200), ("192.0.2.7", 403), ("2001:db8::1", 403)]
 )
 def test_only_this_machine_is_answered(simulator: Simulator, peer: str, status: int) -> None:
-    control: Any = Control(simulator._api, lambda: Moment(mono_us=0, wall_us=0))
-
-    assert control.answer(Request(method="GET", target="/_simulator/health", headers={}), peer).status == status
+    assert (
+        simulator._control.answer(Request(method="GET", target="/_simulator/health", headers={}), peer).status == status
+    )

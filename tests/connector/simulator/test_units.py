@@ -439,7 +439,7 @@ def test_pings_and_lists_the_sellers_storefronts(caller: SigningCaller) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/orders"), ("PUT", "/units/5"), ("GET", "/units/bulk"), ("GET", "/units/abc")]
+    ("method", "path"), [("GET", "/tickets"), ("PUT", "/units/5"), ("GET", "/units/bulk"), ("GET", "/units/abc")]
 )
 def test_what_is_not_there_is_not_found(caller: SigningCaller, simulator: Simulator, method: str, path: str) -> None:
     assert problem(caller.call(method, f"{path}?storefront=de")) == (404, "/problems/not-found")

@@ -1,0 +1,35 @@
+"""Made-up buyers. Every field that would be personal begins with ``CANARY`` and a number, so that a search for that one
+word shows wherever such data has come to. Pure."""
+
+from dataclasses import dataclass
+from typing import Final
+
+CANARY: Final = "Canary-"
+_FIRST_BUYER_ID: Final = 9_700_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buyer:
+    """Who bought: one for each order."""
+
+    number: int
+    country: str  # two letters
+
+    def body(self) -> dict[str, object]:
+        return {"id_buyer": _FIRST_BUYER_ID + self.number, "email": f"{CANARY}{self.number}-mail@buyers.invalid"}
+
+    def address(self, purpose: str) -> dict[str, object]:
+        """``purpose`` is "billing" or "shipping", and is to be seen in each field."""
+        sign = f"{CANARY}{self.number}-{purpose}"
+        return {
+            "first_name": f"{sign}-first",
+            "last_name": f"{sign}-last",
+            "company_name": f"{sign}-company",
+            "street": f"{sign}-street",
+            "house_number": f"{sign}-house",
+            "postcode": f"{sign}-postcode",
+            "additional_field": f"{sign}-additional",
+            "city": f"{sign}-city",
+            "phone": f"{sign}-phone",
+            "country": self.country,
+        }

@@ -1,0 +1,46 @@
+"""Rows by a moment, the newest first, while rows come and move. Pure.
+
+A place is found by bisection and nothing is sorted anew, so a page of a list that moves all the time stays cheap.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Ranking(Generic[T]):
+    """Each row has one id and one moment in microseconds; of equal moments the higher id is the newer."""
+
+    def __init__(self) -> None:
+        self._places: list[tuple[int, int]] = []  # moment and id, oldest first
+        self._rows: dict[int, T] = {}
+        self._moments_us: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def put(self, row_id: int, moment_us: int, row: T) -> None:
+        """A new row, or a row that moves to another moment."""
+        if (before_us := self._moments_us.get(row_id)) is not None:
+            del self._places[bisect_left(self._places, (before_us, row_id))]
+        self._moments_us[row_id] = moment_us
+        self._rows[row_id] = row
+        insort(self._places, (moment_us, row_id))
+
+    def page(
+        self, *, offset: int, limit: int, from_us: int | None = None, keep: Callable[[T], bool] | None = None
+    ) -> tuple[list[T], int]:
+        """Rows from this moment on that are to be kept, newest first: a page of them, and how many there are."""
+        start = 0 if from_us is None else bisect_left(self._places, (from_us, 0))
+        if keep is None:
+            last = len(self._places) - 1 - offset
+            shown = range(last, max(last - limit, start - 1), -1)
+            return [self._rows[self._places[place][1]] for place in shown], len(self._places) - start
+        kept = [row for row in self._newest_first(start) if keep(row)]
+        return kept[offset : offset + limit], len(kept)
+
+    def _newest_first(self, start: int) -> Iterator[T]:
+        for place in range(len(self._places) - 1, start - 1, -1):
+            yield self._rows[self._places[place][1]]
