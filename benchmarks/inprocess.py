@@ -76,7 +76,12 @@ def _gtin13(first_twelve: str) -> str:
 
 def codecs() -> Codecs:
     ids = SchemaIds(
-        offer_result=RESULT_ID, offer_not_found=NOT_FOUND_ID, offer_state=STATE_ID, marketplace_called=CALLED_ID
+        values={
+            "offer_result": RESULT_ID,
+            "offer_not_found": NOT_FOUND_ID,
+            "offer_state": STATE_ID,
+            "marketplace_called": CALLED_ID,
+        }
     )
     return Codecs(ids, {CHANGED_ID: schemas.text("offer_changed", 1)}.get)
 

@@ -50,23 +50,20 @@ class KeyFault(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaIds:
-    """What the registry calls our newest schemas. ``keys`` by dataset, with ``key_format = "avro"`` only."""
+    """What the registry calls our newest schemas, by record, such as ``offer_result``.
 
-    offer_result: int
-    offer_not_found: int
-    offer_state: int
-    marketplace_called: int
-    keys: "KeyIds | None" = None
+    ``keys``: those of the string schema under each topic's key subject, with ``key_format = "avro"`` only.
+    """
 
+    values: Mapping[str, int]
+    keys: Mapping[str, int] | None = None
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyIds:
-    """Ids of the string schema under the key subject of each output topic."""
+    def value(self, event: type) -> int:
+        return self.values[schema_name(event)]
 
-    offer_result: int
-    offer_not_found: int
-    offer_state: int
-    marketplace_called: int
+    def key(self, event: type) -> int | None:
+        """None = keys are plain UTF-8."""
+        return None if self.keys is None else self.keys[schema_name(event)]
 
 
 KeyWriter: TypeAlias = Callable[[str], bytes]
@@ -79,18 +76,17 @@ class Codecs:
     """
 
     def __init__(self, ids: SchemaIds, lookup: Lookup) -> None:
-        self.encode_result: Final = writer_of(OfferResult, ids.offer_result)
-        self.encode_not_found: Final = writer_of(OfferNotFound, ids.offer_not_found)
-        self.encode_state: Final = writer_of(OfferState, ids.offer_state)
-        self.encode_called: Final = writer_of(MarketplaceCalled, ids.marketplace_called)
-        keys = ids.keys
-        self.result_key: Final = key_writer(keys.offer_result if keys else None)
-        self.not_found_key: Final = key_writer(keys.offer_not_found if keys else None)
-        self.state_key: Final = key_writer(keys.offer_state if keys else None)
-        self.called_key: Final = key_writer(keys.marketplace_called if keys else None)
-        self.decode_key: Final = KeyReader(lookup, avro=keys is not None, expected="the EAN").decode
+        self.encode_result: Final = writer_of(OfferResult, ids.value(OfferResult))
+        self.encode_not_found: Final = writer_of(OfferNotFound, ids.value(OfferNotFound))
+        self.encode_state: Final = writer_of(OfferState, ids.value(OfferState))
+        self.encode_called: Final = writer_of(MarketplaceCalled, ids.value(MarketplaceCalled))
+        self.result_key: Final = key_writer(ids.key(OfferResult))
+        self.not_found_key: Final = key_writer(ids.key(OfferNotFound))
+        self.state_key: Final = key_writer(ids.key(OfferState))
+        self.called_key: Final = key_writer(ids.key(MarketplaceCalled))
+        self.decode_key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="the EAN").decode
         self._changes: Final = Decoder(schemas.load("offer_changed", 1), lookup)
-        own = {ids.offer_state: schemas.text("offer_state", 1)}
+        own = {ids.value(OfferState): schemas.text("offer_state", 1)}
         self._states: Final = Decoder(schemas.load("offer_state", 1), lambda known: own.get(known) or lookup(known))
 
     def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | Bad | NotYet:

@@ -71,7 +71,10 @@ def no_schema(_: int) -> None:
 
 
 def test_logged_bodies_cost_what_the_page_says() -> None:
-    codecs = Codecs(SchemaIds(offer_result=1, offer_not_found=2, offer_state=3, marketplace_called=4), no_schema)
+    codecs = Codecs(
+        SchemaIds(values={"offer_result": 1, "offer_not_found": 2, "offer_state": 3, "marketplace_called": 4}),
+        no_schema,
+    )
     numbers = range(100_000, 100_150)
     values = {"listing_price": 1999, "amount": 5}
     row = MarketplaceCalled(

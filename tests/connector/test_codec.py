@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 import schemas
-from connector.codec import Codecs, KeyFault, KeyIds, SchemaIds, encoder_of_strings
+from connector.codec import Codecs, KeyFault, SchemaIds, encoder_of_strings
 from connector.events import (
     Announced,
     Basis,
@@ -44,8 +44,8 @@ from tests.schemas.data import library_bytes, values
 EAN = "4006381333931"
 CHANGED, STRING = 1, 2
 KNOWN = {CHANGED: schemas.text("offer_changed", 1), STRING: '"string"'}
-IDS = SchemaIds(offer_result=11, offer_not_found=12, offer_state=13, marketplace_called=14)
-KEYS = KeyIds(offer_result=STRING, offer_not_found=STRING, offer_state=STRING, marketplace_called=STRING)
+IDS = SchemaIds(values={"offer_result": 11, "offer_not_found": 12, "offer_state": 13, "marketplace_called": 14})
+KEYS = dict.fromkeys(IDS.values, STRING)
 
 
 def codecs(ids: SchemaIds = IDS, known: dict[int, str] | None = None) -> Codecs:
@@ -138,7 +138,7 @@ def test_a_key_that_is_no_text_cannot_be_read(key: bytes | None, value: bytes | 
 
 
 def test_keys_may_be_avro_strings() -> None:
-    keyed = codecs(SchemaIds(offer_result=11, offer_not_found=12, offer_state=13, marketplace_called=14, keys=KEYS))
+    keyed = codecs(SchemaIds(values=IDS.values, keys=KEYS))
     key, value = ProducerKit(CHANGED, key_schema_id=STRING).message(change())
 
     event = keyed.decode_changed(record(key, value))
@@ -149,7 +149,7 @@ def test_keys_may_be_avro_strings() -> None:
 
 
 def test_a_plain_key_is_no_avro_string() -> None:
-    keyed = codecs(SchemaIds(offer_result=11, offer_not_found=12, offer_state=13, marketplace_called=14, keys=KEYS))
+    keyed = codecs(SchemaIds(values=IDS.values, keys=KEYS))
 
     bad = keyed.decode_changed(record(EAN.encode(), None))
 
@@ -159,7 +159,7 @@ def test_a_plain_key_is_no_avro_string() -> None:
 
 def test_an_avro_key_of_another_type_cannot_be_read() -> None:
     keyed = Codecs(
-        SchemaIds(offer_result=11, offer_not_found=12, offer_state=13, marketplace_called=14, keys=KEYS),
+        SchemaIds(values=IDS.values, keys=KEYS),
         {STRING: '"long"'}.get,
     )
 

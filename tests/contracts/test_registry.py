@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 import schemas
+from connector.demo.stack import Stack
 from connector.operations.schemas import Outcome, findings, registrations
 from connector.subjects import look_up, wanted
 from connector.topics import named
@@ -15,7 +16,6 @@ from streams.compatibility import Level
 from streams.errors import RegistryDown, SchemaRefused, SchemaUnknown
 from streams.kafka.embedded_registry import EmbeddedRegistry
 from streams.kafka.registry import RegistryClient, SchemaCache
-from tests.stack import Stack
 
 UNKNOWN_ID = 2_000_000_000
 
@@ -199,7 +199,7 @@ def test_the_subjects_of_the_offer_flow_are_registered_and_found_in_order(client
     assert {row.outcome for row in registrations(client, subjects)} == {Outcome.ALREADY_THERE}
     assert all(finding.good for finding in findings(client, subjects))
     ids = look_up(client, topics, avro_keys=True)
-    assert {ids.offer_result, ids.offer_state} < {row.id for row in rows}
+    assert {ids.values["offer_result"], ids.values["offer_state"]} < {row.id for row in rows}
 
 
 # ---- the cache, over each of them -----------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ from tests.connector.offers.shop import (
     unit,
 )
 
-IDS = SchemaIds(offer_result=1, offer_not_found=2, offer_state=3, marketplace_called=4)
+IDS = SchemaIds(values={"offer_result": 1, "offer_not_found": 2, "offer_state": 3, "marketplace_called": 4})
 AVRO = Codecs(IDS, lambda known: schemas.text("offer_changed", 1) if known == 9 else None)
 
 

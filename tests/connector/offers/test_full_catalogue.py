@@ -29,7 +29,7 @@ def eans() -> list[str]:
 
 CHANGED_ID = 1
 CODECS = Codecs(
-    SchemaIds(offer_result=2, offer_not_found=3, offer_state=4, marketplace_called=5),
+    SchemaIds(values={"offer_result": 2, "offer_not_found": 3, "offer_state": 4, "marketplace_called": 5}),
     {CHANGED_ID: schemas.text("offer_changed", 1)}.get,
 )
 KIT = ProducerKit(CHANGED_ID)

@@ -57,7 +57,7 @@ def test_avro_keys_have_subjects_of_their_own(registry: RegistryClient, console:
     assert len(keys) == 5
     ids = look_up(registry, TOPICS, avro_keys=True)
     assert ids.keys is not None
-    assert registry.schema(ids.keys.offer_state) == '"string"'
+    assert registry.schema(ids.keys["offer_state"]) == '"string"'
 
 
 def test_registering_again_changes_nothing(registry: RegistryClient) -> None:
@@ -100,8 +100,8 @@ def test_ids_are_those_of_our_schemas_not_of_the_latest(registry: RegistryClient
 
     ids = look_up(registry, TOPICS, avro_keys=False)
 
-    assert ids.offer_result != newest
-    assert json.loads(registry.schema(ids.offer_result)) == schemas.load("offer_result", 1)
+    assert ids.values["offer_result"] != newest
+    assert json.loads(registry.schema(ids.values["offer_result"])) == schemas.load("offer_result", 1)
     assert ids.keys is None
 
 
