@@ -48,7 +48,7 @@ class SendUnit:
 
     order_unit_id: int
     carrier_code: str
-    tracking_numbers: tuple[str, ...]  # at least one; none holds a comma
+    tracking_numbers: tuple[str, ...]  # none holds a comma; empty = a carrier that has none
     event_ids: tuple[str, ...] = ()  # for the call log
 
 
@@ -195,7 +195,10 @@ class UnitFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFound:
-    """Answer to ReadOrder: the whole order, its units by id; ``unreadable`` where the answer breaks the API's word."""
+    """Answer to ReadOrder: the whole order, its units by id.
+
+    ``unreadable``: the answer breaks the API's word; all else but ``order_id`` is empty then.
+    """
 
     order_id: str
     storefront: str

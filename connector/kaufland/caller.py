@@ -7,32 +7,25 @@ import hashlib
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from traceback import extract_tb
-from typing import TypeVar
 
 from connector.events import CallItem, MarketplaceCalled
-from connector.kaufland import mapping
 from connector.kaufland.address import Address
+from connector.kaufland.asks import Ask, Asker, Terms, UpdateMode
+from connector.kaufland.asks_offers import OfferAsks
+from connector.kaufland.asks_orders import OrderAsks
 from connector.kaufland.calllog import BodySwitch, CallLog
 from connector.kaufland.client import Client, Exchange, NotLeft
 from connector.kaufland.credentials import Credentials
-from connector.kaufland.mapping import Request, Unsendable
-from connector.kaufland.pages import More, Moved, Pages
-from connector.kaufland.reference import ReferenceData, UnknownStorefront
+from connector.kaufland.pages import Pages
+from connector.kaufland.reference import ReferenceData
 from connector.kaufland.skew import SkewMeter
-from connector.kaufland.verdict import CallKind, Failed, Heard, Question, Verdict, judge
-from connector.marketplace import Found, LookUp, Refused, Update
-from streams.flow import Answer, Call, Item, Lost, NotSent, Output, Reply, Retry, Settled
+from connector.kaufland.verdict import Failed, Heard, Verdict, judge
+from connector.marketplace import Update
+from connector.marketplace_orders import Kind
+from streams.flow import Answer, Call, Lost, NotSent, Output, Reply
 from streams.ports import Clock
-
-B = TypeVar("B", LookUp, Update)
-
-
-class UpdateMode(StrEnum):
-    BATCH = "batch"  # POST /units/bulk, for one unit too
-    SINGLE = "single"  # PATCH /units/{id_unit}
 
 
 def default_user_agent() -> str:
@@ -45,8 +38,12 @@ def default_user_agent() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KauflandAccount:
-    """One seller's account. ``quotas``: requests of a quota window by group ``look_up`` and ``update``, for answers
-    that carry ``X-RateLimit-Remaining`` and no limit."""
+    """One seller's account.
+
+    ``quotas``: requests of a quota window by group (``look_up``, ``update``, and those of ``marketplace_orders``), for
+    answers that carry ``X-RateLimit-Remaining`` and no limit. ``contacts``: names and addresses of an order are handed
+    on; else they are not even read.
+    """
 
     name: str
     credentials: Credentials
@@ -54,6 +51,11 @@ class KauflandAccount:
     mode: UpdateMode = UpdateMode.BATCH
     user_agent: str = field(default_factory=default_user_agent)
     quotas: Mapping[str, int] = field(default_factory=dict)
+    contacts: bool = False
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(mode=self.mode, quotas=self.quotas, contacts=self.contacts)
 
 
 class Account:
@@ -78,24 +80,19 @@ class Shared:
     log: CallLog | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ask:
-    """One call, ready to leave: the request, and which items are in it. ``held_back``: items that may not leave."""
-
-    request: Request
-    question: Question
-    items: Sequence[Item]
-    storefront: str
-    offset: int = 0
-    held_back: Mapping[int, Reply] = field(default_factory=dict)  # by the item's place in the call
-
-
 class KauflandCaller:
     """A ``streams.flow.Caller`` for one worker thread."""
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._clients: dict[str, Client] = {}
+        offers = OfferAsks(shared.reference, shared.pages, shared.clock)
+        orders = OrderAsks(shared.reference)
+        self._askers: Mapping[str, Asker] = {
+            "lookup": offers.look_up,
+            "update": offers.update,
+            **dict.fromkeys(Kind, orders.ask),
+        }
 
     def call(self, call: Call) -> Answer:
         """Never raises. What is our bug stops the process; the call may have left, so its items are lost."""
@@ -118,7 +115,7 @@ class KauflandCaller:
             return Answer(call=call, replies=(NotSent(reason=reason),) * len(call.items), stop=reason)
         if account.refused:
             account.settings.credentials.reload()
-        ask = self._ask(call, account)
+        ask = self._asker(call)(call, account.settings.terms)
         if isinstance(ask, tuple):
             return Answer(call=call, replies=ask)
         exchange = self.client(account).exchange(ask.request, send_by_s=call.send_by_s, give_up_at_s=call.give_up_at_s)
@@ -142,67 +139,14 @@ class KauflandCaller:
             )
         return client
 
-    # ---- before ---------------------------------------------------------------------------------------------------
+    def _asker(self, call: Call) -> Asker:
+        asker = self._askers.get(call.kind.partition(":")[0])
+        if asker is None:
+            raise ValueError(f"kind {call.kind!r} is not known")
+        return asker
 
-    def _ask(self, call: Call, account: Account) -> _Ask | tuple[Reply, ...]:
-        """What shall leave; replies alone when nothing may."""
-        kind, _, code = call.kind.partition(":")
-        try:
-            storefront = self._shared.reference.current.storefront(code)
-        except UnknownStorefront as unknown:
-            return (_refused_here("STOREFRONT_UNKNOWN", unknown),) * len(call.items)
-        match kind:
-            case "lookup":
-                return self._look_up(call, account, storefront)
-            case "update":
-                return self._update(call, account, storefront)
-            case _:
-                raise ValueError(f"kind {call.kind!r} is not known")
-
-    def _look_up(self, call: Call, account: Account, storefront: str) -> _Ask:
-        (item,) = call.items
-        body = _of(item, LookUp, storefront)
-        now_s = self._shared.clock.now().mono_s
-        offset = self._shared.pages.offset((call.account, storefront, body.ean), now_s)
-        question = Question(
-            kind=CallKind.LOOK_UP, attempts=(item.attempt,), quota_limit=account.settings.quotas.get("look_up")
-        )
-        return _Ask(
-            request=mapping.look_up(body, offset=offset),
-            question=question,
-            items=call.items,
-            storefront=storefront,
-            offset=offset,
-        )
-
-    def _update(self, call: Call, account: Account, storefront: str) -> _Ask | tuple[Reply, ...]:
-        items, updates, held_back = _sendable(call.items, storefront)
-        if not items:
-            return tuple(held_back[place] for place in range(len(call.items)))
-        if len({update.unit_id for update in updates}) < len(updates):
-            raise ValueError("a unit is twice in one call")
-        if len(updates) > self._shared.reference.current.reference.bulk_limit:
-            raise ValueError(f"{len(updates)} units in one call")
-        batch = account.settings.mode is UpdateMode.BATCH
-        if not batch and len(updates) > 1:
-            raise ValueError(f"{len(updates)} units in one call of mode single")
-        return _Ask(
-            request=mapping.bulk(storefront, updates) if batch else mapping.patch(updates[0]),
-            question=Question(
-                kind=CallKind.BULK if batch else CallKind.PATCH,
-                attempts=tuple(item.attempt for item in items),
-                updates=updates,
-                quota_limit=account.settings.quotas.get("update"),
-            ),
-            items=items,
-            storefront=storefront,
-            held_back=held_back,
-        )
-
-    # ---- after ----------------------------------------------------------------------------------------------------
-
-    def _answer(self, call: Call, account: Account, ask: _Ask, exchange: Exchange, heard: Heard | Failed) -> Answer:
-        verdict = judge(ask.question, heard, self._shared.reference.current, lambda page: self._found(call, ask, page))
+    def _answer(self, call: Call, account: Account, ask: Ask, exchange: Exchange, heard: Heard | Failed) -> Answer:
+        verdict = judge(ask.question, heard, self._shared.reference.current, ask.read)
         sent, ended = exchange.sent, exchange.ended
         answered = isinstance(heard, Heard)
         return Answer(
@@ -220,36 +164,18 @@ class KauflandCaller:
             failed=verdict.failed,
         )
 
-    def _found(self, call: Call, ask: _Ask, heard: Heard) -> Reply | None:
-        page = mapping.read_page(heard.body)
-        if page is None:
-            return None
-        body = _of(ask.items[0], LookUp, ask.storefront)
-        units = mapping.units_of(page, body, self._shared.reference.current)
-        now_s = self._shared.clock.now().mono_s
-        key = (call.account, ask.storefront, body.ean)
-        match self._shared.pages.take(key, page, units, offset=ask.offset, now_s=now_s):
-            case More():
-                return Retry(reason="the list has another page", after_s=0.0, counts=False)
-            case Moved():
-                return Retry(reason="the list changed while it was read")
-            case None:
-                return None
-            case found:
-                return Settled(answer=Found(units=found))
-
     def _closed_because(self, account: Account, verdict: Verdict) -> str:
         if verdict.outcome != "unauthorized":
             return verdict.closed_because
         return f"{verdict.closed_because} [keys {account.settings.credentials.current.fingerprint()}]"
 
     def _log(
-        self, call: Call, ask: _Ask, exchange: Exchange, heard: Heard | Failed, verdict: Verdict
+        self, call: Call, ask: Ask, exchange: Exchange, heard: Heard | Failed, verdict: Verdict
     ) -> tuple[Output, ...]:
         log = self._shared.log
         if log is None:
             return ()
-        bodies = self._shared.bodies.is_on(exchange.ended.mono_s)
+        bodies = self._shared.bodies.is_on(exchange.ended.mono_s) and not ask.question.kind.personal
         answer = heard if isinstance(heard, Heard) else None
         row = MarketplaceCalled(
             call_id=call.id,
@@ -277,36 +203,7 @@ class KauflandCaller:
         return (log.output(row),)
 
 
-def _sendable(items: Sequence[Item], storefront: str) -> tuple[tuple[Item, ...], tuple[Update, ...], dict[int, Reply]]:
-    """Items that may leave, their updates, and replies for the others: one bad value spoils no other item."""
-    sendable: list[Item] = []
-    updates: list[Update] = []
-    held_back: dict[int, Reply] = {}
-    for place, item in enumerate(items):
-        update = _of(item, Update, storefront)
-        try:
-            mapping.unit_data(update)
-        except Unsendable as wrong:
-            held_back[place] = _refused_here("VALUE_OUT_OF_BOUNDS", wrong)
-        else:
-            sendable.append(item)
-            updates.append(update)
-    return tuple(sendable), tuple(updates), held_back
-
-
-def _refused_here(code: str, why: ValueError) -> Settled:
-    """Refused before anything left, which the status 0 says."""
-    return Settled(answer=Refused(code=code, http_status=0, type=None, message=str(why)))
-
-
-def _of(item: Item, body_type: type[B], storefront: str) -> B:
-    body = item.body
-    if not isinstance(body, body_type) or body.storefront != storefront:
-        raise ValueError("the item does not belong into a call of this kind")
-    return body
-
-
-def _merged(call: Call, ask: _Ask, replies: Sequence[Reply]) -> tuple[Reply, ...]:
+def _merged(call: Call, ask: Ask, replies: Sequence[Reply]) -> tuple[Reply, ...]:
     """Replies of the call in its items' order, those that were held back in their places."""
     if not ask.held_back:
         return tuple(replies)

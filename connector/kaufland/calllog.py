@@ -1,6 +1,6 @@
 """The row of an HTTP attempt for the topic of calls, and the time-boxed switch that adds exact bodies to it. Pure.
 
-Bodies are those of offers alone: no look-up and no update carries personal data.
+Bodies are those of calls about offers, parcels and carriers; never of a call whose answer says who bought.
 """
 
 from collections.abc import Callable

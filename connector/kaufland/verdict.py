@@ -1,206 +1,57 @@
-"""Answer or transport failure -> replies, and word for the account's valve. One table, every row named. Pure.
+"""Answer or transport failure -> replies, and word for the account's valve, by the table in ``rows``. Pure.
 
-A row is found by problem type where we know it, else by HTTP status, else by the status's class: so the marketplace's
-documentation wants its answers read (https://sellerapi.kaufland.com/?page=error-responses). 401, 429 and success go by
-status alone. Laws of the table:
+Laws of the judgement:
 
 - Final words about an item are the marketplace's own: an error without its envelope (a proxy's page) refuses nothing.
 - A write whose answer is missing, cut or unreadable is lost, never repeated from here; a read is asked again.
+- A call that may be made once is repeated only on proof that nothing was executed.
 - One bad item spoils no other: a call refused as a whole is taken apart before anyone is refused.
 - What is not an item's fault costs it no attempt.
+- Of an answer that says who bought, nothing is quoted; an error's words speak of the request.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from types import MappingProxyType
 
 from connector.kaufland import mapping
 from connector.kaufland.limits import http_date_s, quota, retry_after_s
 from connector.kaufland.models import BulkEntry, ErrorAnswer, UnitAnswer
 from connector.kaufland.reference import KauflandReference
+from connector.kaufland.rows import (
+    BROKEN_OFF,
+    BUSY,
+    CLASS_ROWS,
+    DONE,
+    FORBIDDEN,
+    MISSING_ITEM,
+    NEVER_LEFT,
+    ODD_REFUSAL,
+    REDIRECTED,
+    REFUSED,
+    STATUS_ROWS,
+    THROTTLED,
+    TRANSPORT_ROWS,
+    TYPE_ROWS,
+    UNAUTHORIZED,
+    UNKNOWN_STATUS,
+    UNKNOWN_TRANSPORT,
+    UNREADABLE,
+    CallKind,
+    End,
+    Parted,
+    Row,
+    row_of,
+    short_type,
+)
 from connector.kaufland.signing import WINDOW_S
 from connector.marketplace import Accepted, Gone, Refused, Update
+from connector.marketplace_orders import Taken, Unreadable
 from streams.flow import Lost, NotSent, Reply, Retry, Settled
 
 ALONE_FROM_ATTEMPT = 4
 """From this attempt on an item goes alone when its calls fail as a whole: one item may be what fails them. Not sooner:
 with one call in five failing, taking each apart at once would make a hundred calls of one."""
-
-
-class CallKind(StrEnum):
-    LOOK_UP = "look_up"
-    PATCH = "patch"
-    BULK = "bulk"
-
-    @property
-    def writes(self) -> bool:
-        return self is not CallKind.LOOK_UP
-
-
-class End(StrEnum):
-    """What a row makes of an item."""
-
-    DONE = "done"  # success: the body says the rest
-    REFUSED = "refused"
-    GONE = "gone"
-    RETRY = "retry"
-    LOST = "lost"  # a read is asked again
-
-
-class Parted(StrEnum):
-    """When a call of several items that met this row goes on one by one."""
-
-    NEVER = "never"
-    AT_ONCE = "at_once"
-    LATE = "late"  # from ALONE_FROM_ATTEMPT on
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Row:
-    """One row of the table, compared by identity. ``close_s``: nothing but a probe for so long."""
-
-    name: str
-    end: End
-    counts: bool = True
-    parted: Parted = Parted.NEVER
-    failed: bool = False
-    slow_down: bool = False
-    close_s: float | None = None
-    code: str = "MARKETPLACE_REFUSED"
-
-
-# ---- rows -----------------------------------------------------------------------------------------------------------
-
-DONE = Row(name="done", end=End.DONE)
-ACCEPTED_FOR_LATER = Row(name="accepted_for_later", end=End.LOST)  # 202: whether it will be applied is open
-REFUSED = Row(name="refused", end=End.REFUSED, parted=Parted.AT_ONCE)
-NOT_CONFIGURED = Row(name="storefront_not_configured", end=End.REFUSED, code="STOREFRONT_NOT_CONFIGURED")
-GONE = Row(name="gone", end=End.GONE, parted=Parted.AT_ONCE)
-BUSY = Row(name="busy", end=End.RETRY, parted=Parted.LATE)  # locked, or another change of it is under way
-TAKE_APART = Row(name="bulk_refused", end=End.RETRY, parted=Parted.AT_ONCE)
-TOO_MANY_BATCHES = Row(name="too_many_batches", end=End.RETRY, slow_down=True)
-THROTTLED = Row(name="throttled", end=End.RETRY, counts=False, slow_down=True)
-UNAUTHORIZED = Row(name="unauthorized", end=End.RETRY, counts=False, close_s=5.0)
-INACTIVE = Row(name="inactive_account", end=End.RETRY, counts=False, close_s=60.0)
-FORBIDDEN = Row(name="forbidden", end=End.RETRY, parted=Parted.AT_ONCE, failed=True)
-BARRED = Row(name="barred", end=End.RETRY, counts=False, failed=True, close_s=30.0)  # 403, not the marketplace's words
-TIMED_OUT = Row(name="server_timed_out", end=End.RETRY, counts=False, failed=True)
-GATEWAY_TIMED_OUT = Row(  # what stands behind the gateway may still be executing the write
-    name="gateway_timed_out", end=End.LOST, counts=False, failed=True
-)
-DOWN = Row(name="down", end=End.RETRY, counts=False, failed=True)
-SERVER_ERROR = Row(name="server_error", end=End.RETRY, parted=Parted.LATE, failed=True)
-REDIRECTED = Row(name="redirected", end=End.RETRY, counts=False, failed=True)  # never followed
-ODD_SUCCESS = Row(name="odd_success", end=End.LOST, failed=True)
-ODD_REFUSAL = Row(name="odd_refusal", end=End.RETRY, parted=Parted.LATE, failed=True)
-UNKNOWN_STATUS = Row(name="unknown_status", end=End.LOST, failed=True)
-UNREADABLE = Row(name="unreadable", end=End.LOST, failed=True)
-WITHOUT_WORDS = Row(name="refused_without_words", end=End.RETRY, parted=Parted.LATE, failed=True)
-MISSING_ITEM = Row(name="missing_item", end=End.LOST)
-
-STATUS_ROWS: Mapping[int, Row] = MappingProxyType(
-    {
-        200: DONE,
-        201: DONE,
-        202: ACCEPTED_FOR_LATER,
-        204: DONE,
-        207: DONE,
-        400: REFUSED,
-        401: UNAUTHORIZED,
-        403: FORBIDDEN,
-        404: GONE,
-        408: TIMED_OUT,
-        409: BUSY,
-        410: GONE,
-        413: REFUSED,
-        422: REFUSED,
-        423: BUSY,
-        429: THROTTLED,
-        500: SERVER_ERROR,
-        502: DOWN,
-        503: DOWN,
-        504: GATEWAY_TIMED_OUT,
-    }
-)
-"""Every status of the API's document, and those that stand between it and us."""
-
-_OF_OTHER_PATHS = (
-    "already-exists contacts/contact-not-found contacts/invalid-contact-info contacts/manufacturer-not-found "
-    "contacts/product-not-found default-required has-units import-files/file-too-large insufficient-funds last-element "
-    "order-units/cancel-error order-units/cancel-not-allowed order-units/cancel-not-possible "
-    "order-units/missing-payment order-units/shipping-rate-not-defined returns/return-address-not-set "
-    "returns/return-address-unsupported-country returns/unit-wrong-status "
-    "shipping-groups/region-duplicate-countries shipping-groups/region-storefront-missing "
-    "shipping-labels/warehouse-missing subscriptions/unverified-callback-url tickets/attachments-upload-failure "
-    "tickets/fbk-action-restriction tickets/finally-closed tickets/internal-action-restriction "
-    "tickets/non-closable-by-seller vouchers/not-editable vouchers/status-change-not-allowed "
-    "vouchers/terms-not-accepted vouchers/unresolvable-eans warehouses/default-warehouse-setup-forbidden "
-    "warehouses/missing-tax-information warehouses/warehouse-country-immutable"
-)
-
-TYPE_ROWS: Mapping[str, Row] = MappingProxyType(
-    {
-        "action-not-allowed": REFUSED,
-        "bad-request": REFUSED,
-        "corrupted-signature": UNAUTHORIZED,
-        "duplicate-action": BUSY,
-        "forbidden": FORBIDDEN,
-        "inactive-account": INACTIVE,
-        "invalid-credentials": UNAUTHORIZED,
-        "missing-or-invalid-request-header": UNAUTHORIZED,
-        "not-found": GONE,
-        "server-error": SERVER_ERROR,
-        "service-unavailable": DOWN,
-        "storefront-not-configured": NOT_CONFIGURED,
-        "unauthorized": UNAUTHORIZED,
-        "units/bulk-duplicate-units": TAKE_APART,
-        "units/bulk-invalid-operation": TAKE_APART,
-        "units/bulk-too-many-batches": TOO_MANY_BATCHES,
-        "units/bulk-too-many-butches": TOO_MANY_BATCHES,  # as the document of 2.27.0 spells it
-        "units/bulk-too-many-units": TAKE_APART,
-        "units/default-warehouse-forbidden": REFUSED,
-        "units/default-warehouse-not-found": REFUSED,
-        "validation-error": REFUSED,
-        **dict.fromkeys(_OF_OTHER_PATHS.split(), REFUSED),  # not to be expected of units; a refusal all the same
-    }
-)
-"""Every problem type of the API's document, without ``/problems/``; ``about:blank`` is no type."""
-
-_CLASS_ROWS: Mapping[int, Row] = MappingProxyType(
-    {2: ODD_SUCCESS, 3: REDIRECTED, 4: ODD_REFUSAL, 5: SERVER_ERROR}  # by the status's hundreds
-)
-
-# ---- transport ------------------------------------------------------------------------------------------------------
-
-_NEVER_LEFT = Row(name="never_left", end=End.RETRY, counts=False, failed=True)
-_BROKEN_OFF = Row(name="broken_off", end=End.LOST, counts=False, failed=True)
-_OUR_FAULT = Row(name="our_request", end=End.LOST, failed=True)  # counts, so that it ends
-
-TRANSPORT_ROWS: Mapping[str, Row] = MappingProxyType(
-    {
-        "ConnectError": _NEVER_LEFT,
-        "ConnectTimeout": _NEVER_LEFT,
-        "PoolTimeout": _NEVER_LEFT,
-        "ProxyError": _NEVER_LEFT,
-        "UnsupportedProtocol": _NEVER_LEFT,
-        "CloseError": _BROKEN_OFF,
-        "ReadError": _BROKEN_OFF,
-        "ReadTimeout": _BROKEN_OFF,
-        "RemoteProtocolError": _BROKEN_OFF,
-        "WriteError": _BROKEN_OFF,
-        "WriteTimeout": _BROKEN_OFF,
-        "LocalProtocolError": _OUR_FAULT,
-        "NetworkError": _BROKEN_OFF,
-        "ProtocolError": _BROKEN_OFF,
-        "TimeoutException": _BROKEN_OFF,
-        "TransportError": _BROKEN_OFF,
-    }
-)
-"""By class name: every subclass of ``httpx.TransportError``, those that are only roots of others included."""
-
-UNKNOWN_TRANSPORT = Row(name="unknown_transport", end=End.LOST, failed=True)
-
 
 # ---- what is judged, and what comes of it ---------------------------------------------------------------------------
 
@@ -211,7 +62,7 @@ class Heard:
 
     status: int
     headers: Mapping[str, str]  # names in lower case
-    body: bytes | None
+    body: bytes | None = field(repr=False)  # it may say who bought
     cut: str | None = None
     signed_at_s: int = 0  # the timestamp that was signed
     wall_s: float = 0.0  # when it was read, as the server would say
@@ -243,7 +94,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What was asked: the updates (or None for a look-up) and each item's attempt, 1 for the first."""
+    """What was asked: each item's attempt, 1 for the first, and of a write to offers the updates."""
 
     kind: CallKind
     attempts: Sequence[int]
@@ -251,36 +102,19 @@ class Question:
     quota_limit: int | None = None  # the configured one, for answers with quota headers that do not say it
 
 
-OnPage = Callable[[Heard], Reply | None]
-"""Makes a reply of a look-up's successful answer; None = it cannot be read."""
+Read = Callable[[Heard], Reply | Unreadable | None]
+"""Makes a reply of a read's successful answer; Unreadable or None = it is not what the API promises."""
 
 
-def judge(question: Question, heard: Heard | Failed, reference: KauflandReference, on_page: OnPage) -> Verdict:
+def judge(question: Question, heard: Heard | Failed, reference: KauflandReference, read: Read) -> Verdict:
     """The verdict on one call; never raises for what an answer may hold."""
     if isinstance(heard, Failed):
         return _of_failure(question, heard)
     error = mapping.read_error(heard.body) if heard.status >= 400 else None
-    row = row_of(heard.status, error)
+    row = row_of(question.kind, heard.status, error)
     if row is DONE:
-        return _with_pace(_of_success(question, heard, reference, on_page), question, heard)
+        return _with_pace(_of_success(question, heard, reference, read), question, heard)
     return _with_pace(_of_row(question, row, heard, error), question, heard)
-
-
-def row_of(status: int, error: ErrorAnswer | None) -> Row:
-    """The row of an answer as a whole; ``error`` None = the body is not the marketplace's envelope."""
-    by_status = STATUS_ROWS.get(status) or _CLASS_ROWS.get(status // 100, UNKNOWN_STATUS)
-    if status < 400 or by_status in (UNAUTHORIZED, THROTTLED):
-        return by_status
-    if error is None:
-        return BARRED if status == 403 else WITHOUT_WORDS if by_status is REFUSED else by_status
-    return TYPE_ROWS.get(short_type(error.type) or "", by_status)
-
-
-def short_type(problem_type: str | None) -> str | None:
-    """``/problems/units/bulk-duplicate-units`` -> ``units/bulk-duplicate-units``; None for ``about:blank``."""
-    if problem_type is None or "/problems/" not in problem_type:
-        return None
-    return problem_type.partition("/problems/")[2].strip("/")
 
 
 # ---- a call as a whole ----------------------------------------------------------------------------------------------
@@ -292,8 +126,8 @@ def _of_failure(question: Question, failure: Failed) -> Verdict:
     if not failure.left:
         replies: tuple[Reply, ...] = tuple(NotSent(reason=reason) for _ in question.attempts)
         return Verdict(replies=replies, outcome="never_left", failed=True)
-    if row is _NEVER_LEFT:  # it says so, but bytes went out
-        row = _BROKEN_OFF
+    if row is NEVER_LEFT:  # it says so, but bytes went out
+        row = BROKEN_OFF
     return Verdict(
         replies=tuple(_reply(row, question, attempt, reason) for attempt in question.attempts),
         outcome=row.name,
@@ -333,8 +167,10 @@ def _reply(
         return Lost(reason=reason)
     if heard is not None and error is not None and row.end is End.REFUSED:
         return Settled(answer=_refused(row.code, heard.status, error))
-    if heard is not None and row.end is End.GONE and question.kind.writes:
+    if heard is not None and row.end is End.GONE and question.kind.names_one:
         return Settled(answer=Gone(http_status=heard.status, message=error.message if error is not None else ""))
+    if question.kind.once and not row.untouched:
+        return Lost(reason=reason)
     late = company and row.parted is Parted.LATE
     counts = row.counts and not late  # in company it is not known whose fault it is
     return Retry(reason=reason, alone=late and attempt >= ALONE_FROM_ATTEMPT, counts=counts)
@@ -353,17 +189,30 @@ def _refused(code: str, status: int, error: ErrorAnswer | BulkEntry) -> Refused:
 # ---- success --------------------------------------------------------------------------------------------------------
 
 
-def _of_success(question: Question, heard: Heard, reference: KauflandReference, on_page: OnPage) -> Verdict:
+def _of_success(question: Question, heard: Heard, reference: KauflandReference, read: Read) -> Verdict:
     match question.kind:
-        case CallKind.LOOK_UP:
-            reply = on_page(heard)
-            if reply is None:
-                return _unreadable(question, heard)
-            return Verdict(replies=(reply,) * len(question.attempts), outcome="answered")
         case CallKind.PATCH:
             return _of_patch(question, heard, reference)
         case CallKind.BULK:
             return _of_bulk(question, heard, reference)
+        case CallKind.SEND | CallKind.PARCEL:
+            return _of_parcel(question, heard)
+        case _:
+            return _of_read(question, heard, read)
+
+
+def _of_read(question: Question, heard: Heard, read: Read) -> Verdict:
+    reply = read(heard)
+    if reply is None or isinstance(reply, Unreadable):
+        return _unreadable(question, heard, reply.fault if reply is not None else None)
+    return Verdict(replies=(reply,) * len(question.attempts), outcome="answered")
+
+
+def _of_parcel(question: Question, heard: Heard) -> Verdict:
+    """204 is the one success of the document; another says too little to claim that a parcel was taken."""
+    if heard.status != 204:
+        return _unreadable(question, heard)
+    return Verdict(replies=(Settled(answer=Taken(http_status=204)),), outcome="accepted")
 
 
 def _of_patch(question: Question, heard: Heard, reference: KauflandReference) -> Verdict:
@@ -412,7 +261,7 @@ def _of_entry(entry: BulkEntry | None, update: Update, reference: KauflandRefere
 
 
 def _entry_row(status: int, entry: BulkEntry) -> Row:
-    by_status = STATUS_ROWS.get(status) or _CLASS_ROWS.get(status // 100, UNKNOWN_STATUS)
+    by_status = STATUS_ROWS.get(status) or CLASS_ROWS.get(status // 100, UNKNOWN_STATUS)
     if by_status in (UNAUTHORIZED, FORBIDDEN):
         return REFUSED  # the call itself was allowed, so this is said of the unit
     if by_status in (REDIRECTED, ODD_REFUSAL):
@@ -442,8 +291,9 @@ def _accepted(unit: UnitAnswer, update: Update, status: int, reference: Kaufland
     return Settled(answer=Accepted(unit=mapping.unit_of(unit, update.storefront, reference), http_status=status))
 
 
-def _unreadable(question: Question, heard: Heard) -> Verdict:
+def _unreadable(question: Question, heard: Heard, fault: str | None = None) -> Verdict:
     what = f"cut off by {heard.cut}" if heard.cut is not None else "not what the API promises"
+    what = f"{what}: {fault}" if fault is not None else what
     reason = f"HTTP {heard.status}, and the body is {what}"
     row = replace(UNREADABLE, counts=heard.cut is None)
     return Verdict(

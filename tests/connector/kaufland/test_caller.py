@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from connector.events import MarketplaceCalled
 from connector.kaufland.adapter import Kaufland, kaufland
 from connector.kaufland.address import address
-from connector.kaufland.caller import KauflandAccount, KauflandCaller, UpdateMode
+from connector.kaufland.asks import UpdateMode
+from connector.kaufland.caller import KauflandAccount, KauflandCaller
 from connector.kaufland.calllog import MAX_BODIES_S, CallLog
 from connector.kaufland.client import MAX_ANSWER_BYTES
 from connector.kaufland.credentials import Credentials

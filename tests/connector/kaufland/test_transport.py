@@ -16,9 +16,10 @@ from connector.kaufland.address import Address
 from connector.kaufland.client import Client, Exchange
 from connector.kaufland.credentials import Credentials
 from connector.kaufland.mapping import PING
+from connector.kaufland.rows import TRANSPORT_ROWS
 from connector.kaufland.skew import SkewMeter
 from connector.kaufland.transport import _OF_HTTPX, LeaseOver, Passage, _Stream
-from connector.kaufland.verdict import TRANSPORT_ROWS, Failed, Heard
+from connector.kaufland.verdict import Failed, Heard
 from tests.connector.kaufland.answering_server import Received, answer, answering
 from tests.connector.kaufland.wants import RealClock
 

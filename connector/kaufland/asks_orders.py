@@ -1,0 +1,87 @@
+"""Wants about orders, parcels and returns as requests, one item a call. Pure."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+from connector.kaufland import facts_orders as facts
+from connector.kaufland import mapping_orders as requests
+from connector.kaufland.asks import Ask, Terms, refused_here
+from connector.kaufland.mapping import Request, Unsendable
+from connector.kaufland.reference import ReferenceData
+from connector.kaufland.rows import CallKind
+from connector.kaufland.verdict import Heard, Question
+from connector.marketplace_orders import (
+    GROUPS,
+    AddParcel,
+    Kind,
+    OrderAnswer,
+    ReadCarriers,
+    ReadOrder,
+    ReadOrderPage,
+    ReadOrderUnit,
+    ReadReturnPage,
+    SendUnit,
+    Unreadable,
+)
+from streams.flow import Call, Reply, Settled
+
+_Found: TypeAlias = Callable[[bytes | None], OrderAnswer | Unreadable | None]
+
+
+class OrderAsks:
+    """All kinds of ``connector.marketplace_orders``. Any thread."""
+
+    def __init__(self, reference: ReferenceData) -> None:
+        self._reference = reference
+
+    def ask(self, call: Call, terms: Terms) -> Ask | tuple[Reply, ...]:
+        (item,) = call.items
+        kind = Kind(call.kind)
+        try:
+            request, found = self._way(kind, item.body, terms)
+        except Unsendable as wrong:
+            return (refused_here("VALUE_OUT_OF_BOUNDS", wrong),)
+        return Ask(
+            request=request,
+            question=Question(
+                kind=CallKind(kind), attempts=(item.attempt,), quota_limit=terms.quotas.get(GROUPS[kind])
+            ),
+            items=call.items,
+            storefront=None,
+            read=lambda heard: _reply(found, heard),
+        )
+
+    def _way(self, kind: Kind, body: Any, terms: Terms) -> tuple[Request, _Found]:
+        """The request, and what makes a fact of its answer. Raises Unsendable."""
+        table = self._reference.current
+        match kind, body:
+            case Kind.SEND, SendUnit():
+                return requests.send(body), _nothing
+            case Kind.PARCEL, AddParcel():
+                return requests.parcel(body), _nothing
+            case Kind.ORDER_UNIT, ReadOrderUnit():
+                return requests.order_unit(body), partial(facts.order_unit, asked=body, reference=table)
+            case Kind.ORDER, ReadOrder():
+                read = partial(facts.order, asked=body, reference=table, contacts=terms.contacts)
+                return requests.order(body), read
+            case Kind.ORDER_PAGE, ReadOrderPage():
+                return requests.order_page(body), partial(facts.order_page, asked=body)
+            case Kind.CARRIERS, ReadCarriers():
+                return requests.CARRIERS, facts.carriers
+            case Kind.RETURN_PAGE, ReadReturnPage():
+                return requests.return_page(body), partial(facts.return_page, asked=body)
+            case _:
+                raise ValueError("the item does not belong into a call of this kind")
+
+
+def _nothing(_body: bytes | None) -> None:
+    """What became of a parcel is said by the status alone."""
+
+
+def _reply(found: _Found, heard: Heard) -> Reply | Unreadable | None:
+    try:
+        fact = found(heard.body)
+    except RecursionError:  # nested deeper than any answer of the API: not what it promises
+        return None
+    return fact if fact is None or isinstance(fact, Unreadable) else Settled(answer=fact)
