@@ -4,7 +4,7 @@ Ids of schemas come from the registry, once, at start (``connector/operations/sc
 other people's schemas asks its ``Lookup``, and says ``NotYet`` for one that must be fetched first.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -33,7 +33,7 @@ from connector.events import (
     UndoneField,
     UnitState,
 )
-from streams.avro import Decoder, Fault, Lookup, encoder
+from streams.avro import Decoder, Fault, Lookup, Rereader, encoder
 from streams.avro_writer import Writer
 from streams.flow import Bad, Headers, NotYet, Record
 
@@ -86,8 +86,12 @@ class Codecs:
         self.called_key: Final = key_writer(ids.key(MarketplaceCalled))
         self.decode_key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="the EAN").decode
         self._changes: Final = Decoder(schemas.load("offer_changed", 1), lookup)
+<<<<<<< Updated upstream
         own = {ids.value(OfferState): schemas.text("offer_state", 1)}
         self._states: Final = Decoder(schemas.load("offer_state", 1), lambda known: own.get(known) or lookup(known))
+=======
+        self._states: Final = reader_of(OfferState, ids.offer_state, _PARTS_OF_STATES, lookup)
+>>>>>>> Stashed changes
 
     def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | Bad | NotYet:
         """The event of an input record; a record without a value is a tombstone."""
@@ -101,8 +105,8 @@ class Codecs:
 
     def decode_state(self, value: bytes) -> OfferState | Bad | NotYet:
         """What ``encode_state`` made, of this version or of any other."""
-        state = self._states.decode(value)
-        return state if isinstance(state, Bad | NotYet) else _state(state)
+        state: OfferState | Bad | NotYet = self._states.decode(value)
+        return state
 
 
 class KeyReader:
@@ -127,10 +131,25 @@ class KeyReader:
             return Bad(code=KeyFault.KEY_MALFORMED, text=f"the key is not UTF-8: {error}", error=type(error).__name__)
 
 
+_PARTS_OF_STATES: Final = (
+    UnitState, FieldState, Basis, Miss, Undone, Origin, UndoneField, Ended, FieldStatus, Announced, Sent, Problem,
+    ProblemError,
+)  # fmt: skip
+
+
 def writer_of(event: type, schema_id: int) -> Writer:
-    """The newest version: the one that the event's class is one to one with."""
+    return encoder(_newest(event), schema_id)
+
+
+def reader_of(event: type, schema_id: int, parts: Iterable[type], lookup: Lookup) -> Rereader:
+    """Of what ``writer_of`` wrote, any version of it. ``parts``: the classes of the records and enums in it."""
+    return Rereader(_newest(event), schema_id, {kind.__name__: kind for kind in (event, *parts)}, lookup)
+
+
+def _newest(event: type) -> dict[str, Any]:
+    """The version that the event's class is one to one with."""
     name = schema_name(event)
-    return encoder(schemas.load(name, schemas.versions(name)[-1]), schema_id)
+    return schemas.load(name, schemas.versions(name)[-1])
 
 
 def schema_name(event: type) -> str:
@@ -199,104 +218,3 @@ def _text_of(headers: Headers, name: str) -> str | None:
         if known == name and value.isascii():
             return value.decode()
     return None
-
-
-def _state(value: Mapping[str, Any]) -> OfferState:
-    return OfferState(
-        ean=value["ean"],
-        managed=value["managed"],
-        unmanaged_at_us=value["unmanaged_at"],
-        units=tuple(_unit(unit) for unit in value["units"]),
-        misses=tuple(_miss(miss) for miss in value["misses"]),
-        undone=tuple(_undone(undone) for undone in value["undone"]),
-        input_partition=value["input_partition"],
-        last_offset=value["last_offset"],
-        updated_at_us=value["updated_at"],
-    )
-
-
-def _unit(value: Mapping[str, Any]) -> UnitState:
-    return UnitState(
-        account=value["account"],
-        storefront=value["storefront"],
-        condition=value["condition"],
-        unit_id=value["unit_id"],
-        offer_id=value["offer_id"],
-        unit_status=value["unit_status"],
-        fulfilled_by_marketplace=value["fulfilled_by_marketplace"],
-        proved_at_us=value["proved_at"],
-        fields=tuple(_field(field) for field in value["fields"]),
-    )
-
-
-def _field(value: Mapping[str, Any]) -> FieldState:
-    return FieldState(
-        field=value["field"],
-        value=value["value"],
-        currency=value["currency"],
-        basis=Basis(value["basis"]),
-        event_time_us=value["event_time"],
-        sequence=value["sequence"],
-        event_id=value["event_id"],
-        input_offset=value["input_offset"],
-        accepted_at_us=value["accepted_at"],
-        certain=value["certain"],
-    )
-
-
-def _miss(value: Mapping[str, Any]) -> Miss:
-    return Miss(
-        account=value["account"],
-        storefront=value["storefront"],
-        condition=value["condition"],
-        code=value["code"],
-        since_us=value["since"],
-        next_check_at_us=value["next_check_at"],
-    )
-
-
-def _undone(value: Mapping[str, Any]) -> Undone:
-    return Undone(
-        result_id=value["result_id"],
-        event_id=value["event_id"],
-        target_id=value["target_id"],
-        condition=value["condition"],
-        offer_id=value["offer_id"],
-        unit_id=value["unit_id"],
-        input_offset=value["input_offset"],
-        occurred_at_us=value["occurred_at"],
-        sequence=value["sequence"],
-        received_at_us=value["received_at"],
-        since_us=value["since"],
-        origin=Origin(value["origin"]),
-        fields=tuple(UndoneField(**field) for field in value["fields"]),
-        ended=tuple(Ended(**{**ended, "status": FieldStatus(ended["status"])}) for ended in value["ended"]),
-        announced=Announced(value["announced"]),
-        times_seen=value["times_seen"],
-        attributes=value["attributes"],
-        one_by_one=value["one_by_one"],
-        proved_again=value["proved_again"],
-        sent=None if value["sent"] is None else _sent(value["sent"]),
-        problem=None if value["problem"] is None else _problem(value["problem"]),
-        reason=value["reason"],
-        traceparent=value["traceparent"],
-    )
-
-
-def _sent(value: Mapping[str, Any]) -> Sent:
-    return Sent(
-        account=value["account"],
-        storefront=value["storefront"],
-        offer_id=value["offer_id"],
-        call_ids=tuple(value["call_ids"]),
-        attempts=value["attempts"],
-        sent_at_us=value["sent_at"],
-        answered_at_us=value["answered_at"],
-        unit_status=value["unit_status"],
-        storefronts_moved=tuple(value["storefronts_moved"]),
-    )
-
-
-def _problem(value: Mapping[str, Any]) -> Problem:
-    errors = tuple(ProblemError(**error) for error in value["errors"])
-    return Problem(**{**value, "errors": errors})

@@ -11,7 +11,7 @@ decimals in bytes, and the primitive types. Another shape is refused when the wr
 import keyword
 import re
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any, TypeAlias
 
@@ -115,7 +115,7 @@ class _Generator:
         match schema:
             case list():
                 yield from self._optional(schema, name, namespace)
-            case str() if (full := _full_name(schema, namespace)) in self._named:
+            case str() if (full := full_name(schema, namespace)) in self._named:
                 yield from self.value(self._named[full], name, full.rpartition(".")[0])
             case str():
                 yield from self._primitive(schema, name)
@@ -124,7 +124,7 @@ class _Generator:
                     raise SchemaNotSupported(f"no writer for a decimal of {precision} digits")
                 yield f"out += decimal({name}, {int(schema.get('scale', 0))}, {10**precision})"
             case {"type": "record" | "enum" as kind}:
-                full = _full_name(schema["name"], schema.get("namespace", namespace))
+                full = full_name(schema["name"], schema.get("namespace", namespace))
                 self._named[full] = schema
                 write = self._record if kind == "record" else self._enum
                 yield from write(schema, name, full)
@@ -167,7 +167,7 @@ class _Generator:
                 yield "    out += one[0]"
                 yield "else:"
                 yield "    out += one[2]"
-                yield from _indented(self.value(other, name, namespace))
+                yield from indented(self.value(other, name, namespace))
             case _:
                 raise SchemaNotSupported(f"no writer for the union {branches!r}")
 
@@ -191,7 +191,7 @@ class _Generator:
         yield f"if {name}:"
         yield f"    out += long(len({name}))"
         yield f"    for {item} in {name}:"
-        body = list(_indented(_indented(write(item)))) or ["        pass"]
+        body = list(indented(indented(write(item)))) or ["        pass"]
         yield from (line.replace("@map@", name) for line in body)
         yield "out += one[0]"
 
@@ -220,9 +220,9 @@ def _is_moment(schema: Any) -> bool:
     return isinstance(schema, dict) and schema.get("logicalType") == "timestamp-micros"
 
 
-def _full_name(name: str, namespace: str) -> str:
+def full_name(name: str, namespace: str) -> str:
     return name if "." in name or not namespace else f"{namespace}.{name}"
 
 
-def _indented(lines: Iterator[str]) -> Iterator[str]:
+def indented(lines: Iterable[str]) -> Iterator[str]:
     return (f"    {line}" for line in lines)
