@@ -86,12 +86,7 @@ class Codecs:
         self.called_key: Final = key_writer(ids.key(MarketplaceCalled))
         self.decode_key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="the EAN").decode
         self._changes: Final = Decoder(schemas.load("offer_changed", 1), lookup)
-<<<<<<< Updated upstream
-        own = {ids.value(OfferState): schemas.text("offer_state", 1)}
-        self._states: Final = Decoder(schemas.load("offer_state", 1), lambda known: own.get(known) or lookup(known))
-=======
-        self._states: Final = reader_of(OfferState, ids.offer_state, _PARTS_OF_STATES, lookup)
->>>>>>> Stashed changes
+        self._states: Final = reader_of(OfferState, ids.value(OfferState), _PARTS_OF_STATES, lookup)
 
     def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | Bad | NotYet:
         """The event of an input record; a record without a value is a tombstone."""
