@@ -7,9 +7,10 @@ written. It is no place for anything that changes while events flow.
 import time
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from streams.errors import SinkFailed, SourceFailed
+from streams.errors import SourceFailed
+from streams.kafka.post import post
 from streams.kafka.settings import Connection
 
 _PARTITION: Final = 0
@@ -46,17 +47,7 @@ class CompactedTable:
 
     def put(self, key: str, value: bytes) -> None:
         """Durable when it returns. Raises SinkFailed where the broker did not take it."""
-        refused: list[KafkaError] = []
-        producer = Producer(self._connection.client(acks="all", enable_idempotence=True))
-        producer.produce(
-            self._topic,
-            value,
-            key.encode(),
-            partition=_PARTITION,
-            on_delivery=lambda error, _: refused.append(error) if error is not None else None,
-        )
-        if producer.flush(self._timeout_s) or refused:
-            raise SinkFailed(f"{self._topic} cannot be written: {refused[0] if refused else 'no answer in time'}")
+        post(self._connection, self._topic, key.encode(), value, partition=_PARTITION, timeout_s=self._timeout_s)
 
     def _bounds(self, consumer: Consumer) -> tuple[int, int]:
         """Begin and end of the log. A topic that was just made has no leader for a moment."""
