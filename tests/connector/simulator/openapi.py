@@ -64,7 +64,9 @@ def _described(request: Request) -> dict[str, Any]:
     """The answers that the document lists for this method and path, by status."""
     inner = request.path.removeprefix(BASE_PATH).rstrip("/")
     paths = document()["paths"]
-    item = paths.get(inner) or next((found for path, found in paths.items() if _pattern(path).fullmatch(inner)), {})
+    item: dict[str, Any] = paths.get(inner) or next(
+        (found for path, found in paths.items() if _pattern(path).fullmatch(inner)), {}
+    )
     answers: dict[str, Any] = item.get(request.method.lower(), {}).get("responses", {})
     return answers
 

@@ -47,6 +47,7 @@ EFFECTS = {
     "urllib.request",
     "httpx",
 }
+EDGES = {"server", "simulator", "scenario", "control", "push", "clock"}
 
 
 def imports(path: Path) -> Iterator[str]:
