@@ -67,7 +67,7 @@ class Code(StrEnum):
     # parcels: what the marketplace says
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
     ORDER_UNIT_NOT_FOUND = "ORDER_UNIT_NOT_FOUND"
-    ORDER_UNREADABLE = "ORDER_UNREADABLE"
+    ORDER_ANSWER_UNREADABLE = "ORDER_ANSWER_UNREADABLE"
     ORDER_READ_REFUSED = "ORDER_READ_REFUSED"
     CARRIERS_REFUSED = "CARRIERS_REFUSED"
     ORDER_UNIT_OPEN = "ORDER_UNIT_OPEN"
@@ -78,6 +78,14 @@ class Code(StrEnum):
     TRACKING_UNVERIFIED = "TRACKING_UNVERIFIED"
     PARCEL_REFUSED = "PARCEL_REFUSED"
     PARCEL_OUTCOME_UNKNOWN = "PARCEL_OUTCOME_UNKNOWN"
+    # what the marketplace shows of orders
+    ORDER_UNREADABLE = "ORDER_UNREADABLE"
+    ORDER_ROW_UNREADABLE = "ORDER_ROW_UNREADABLE"
+    ORDER_GONE = "ORDER_GONE"
+    RETURN_ROW_UNREADABLE = "RETURN_ROW_UNREADABLE"
+    # what the scheduler topic asks for
+    ACCOUNT_NOT_POLLED = "ACCOUNT_NOT_POLLED"
+    COMMAND_UNKNOWN = "COMMAND_UNKNOWN"
     # dead letters: what cannot be read
     KEY_MISSING = "KEY_MISSING"
     KEY_MALFORMED = "KEY_MALFORMED"
@@ -274,7 +282,7 @@ TABLE: Mapping[Code, Words] = {
         sentence="The marketplace does not know order unit {unit} of order {order_id}",
         advice="Correct the order unit at the source; nothing was confirmed for it.",
     ),
-    Code.ORDER_UNREADABLE: Words(
+    Code.ORDER_ANSWER_UNREADABLE: Words(
         sentence="The marketplace's answer about order {order_id} cannot be read: {fault}",
         advice="Report it with the digest of the row; replay this position when it can be read.",
     ),
@@ -318,6 +326,32 @@ TABLE: Mapping[Code, Words] = {
     Code.PARCEL_OUTCOME_UNKNOWN: Words(
         sentence="Parcel {tracking_number} was posted for order unit {unit}, which is sent, and the answer never came",
         advice="Look in the seller portal, and add it there if it is missing: posted again, it could be there twice.",
+    ),
+    Code.ORDER_UNREADABLE: Words(
+        sentence="Order {order_id} of account {account} cannot be read ({where}): {fault}",
+        advice="Look at the order in the seller portal and report the fault; it is read again by itself, until it can "
+        "be read.",
+    ),
+    Code.ORDER_ROW_UNREADABLE: Words(
+        sentence="A row of account {account}'s list of order units cannot be read ({where}): {fault}",
+        advice="Where the row names its order, that is read all the same; else look for the order in the seller "
+        "portal, and report the fault.",
+    ),
+    Code.ORDER_GONE: Words(
+        sentence="The marketplace lists order {order_id} of account {account} and says that it does not exist",
+        advice="Look at the order in the seller portal; it is read again when the list shows a change of it.",
+    ),
+    Code.RETURN_ROW_UNREADABLE: Words(
+        sentence="A row of account {account}'s list of returns cannot be read ({where}): {fault}",
+        advice="Look at the returns in the seller portal, and report the fault.",
+    ),
+    Code.ACCOUNT_NOT_POLLED: Words(
+        sentence="The orders of account {account} are not polled; known are: {known}",
+        advice="Correct the record's key, or switch the account's orders on.",
+    ),
+    Code.COMMAND_UNKNOWN: Words(
+        sentence="The command is none that this version knows",
+        advice="Use the connector's own command line to ask for a poll, in the version that runs.",
     ),
     Code.KEY_MISSING: Words(
         sentence="The record has no key",

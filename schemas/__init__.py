@@ -15,6 +15,12 @@ NAMES = (
     "shipment_dispatched",
     "shipment_result",
     "shipment_state",
+    "scheduler_command",
+    "scheduler_state",
+    "order_observed",
+    "order_contact",
+    "return_observed",
+    "sales_order_requested",
 )
 
 

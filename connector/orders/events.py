@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from uuid import NAMESPACE_URL, uuid5
 
 
 class OrderStatus(StrEnum):
@@ -104,8 +105,8 @@ class OrderObserved:
     units: tuple[ObservedUnit, ...]
     units_open: tuple[int, ...]  # still to be sent
     open_since_us: int | None = None  # since when the oldest of them is; None = none is
-    complete: bool  # nothing is left to be sent
-    payout_waits: bool  # sent units of an order that is not complete: the marketplace pays when all are sent
+    complete: bool  # every unit was sent or cancelled
+    payout_waits: bool  # some units are sent, others are still to be: the marketplace pays when all are sent
     fulfillment_type: str
     observed_at_us: int
     content_sha256: str  # of everything but observed_at: the same content is not written again
@@ -133,9 +134,19 @@ class ReturnObserved:
     status_raw: str
     order_unit_ids: tuple[int, ...] = ()
     reason: str | None = None
+    tracking_provider: str | None = None
     created_at_us: int
     changed_at_us: int | None = None
     observed_at_us: int
+
+
+_SALES_ORDERS = uuid5(NAMESPACE_URL, "kaufland-stream-connector/sales-order")
+"""Never to be changed."""
+
+
+def command_id(account: str, order_id: str) -> str:
+    """The UUIDv5 (RFC 9562) of an order: the same however often its sales order is requested."""
+    return str(uuid5(_SALES_ORDERS, f"{account}/{order_id}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +167,55 @@ class SalesOrderRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A list that is being read: page after page, from the newest change down to a fixed moment."""
+
+    changed_from_us: int  # by the marketplace's clock
+    offset: int = 0  # of the next page
+    pages: int = 0  # that were read
+    newest_us: int | None = None  # the newest change on the first page; None = that page is not read yet, or was empty
+    since_us: int  # when it became due
+    again_at_us: int | None = None  # not before; None = now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListState:
+    """How far a list of the marketplace has been read."""
+
+    cursor_us: int | None = None  # what changed before was told to its lanes; None = never read to its end
+    listing: Listing | None = None  # under way; a new owner begins it again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollState:
+    """The lane of an account: how far its lists are read, and when they are due again. Key: account."""
+
+    orders: ListState = ListState()
+    returns: ListState = ListState()
+    last_offset: int = -1  # of the scheduler topic
+    asked_from_us: int | None = None  # a command asked for all changes since then; kept until a list has shown them
+    polls: int = 0  # that were begun
+    due_at_us: int = 0
+    polled_at_us: int | None = None  # the last poll that reached its end
+    failed_at_us: int | None = None
+    failures: int = 0  # in a row
+    problem: str | None = None
+    quarantined: tuple[str, ...] = ()  # digests of rows that cannot be read and name no order
+
+
+class Trouble(StrEnum):
+    """Why the last read of an order did not end it."""
+
+    UNKNOWN = "UNKNOWN"
+    GAVE_UP = "GAVE_UP"  # the retry budget was used up
+    UNREADABLE = "UNREADABLE"  # what was answered is not what the API promises
+    GONE = "GONE"  # the marketplace says that the order does not exist
+    STALE = "STALE"  # the answer is older than what is known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeenRow:
-    """A unit as it was last read."""
+    """A unit of an order, as far as it decides whether the order must be read."""
 
     order_unit_id: int
     status_raw: str
@@ -165,38 +223,38 @@ class SeenRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PollState:
-    """The lane of an account: where the next poll begins. Key: account."""
+class OrderLaneState:
+    """The lane of an order. Key: account, a slash, order id; gone when nothing is left to be done or remembered."""
 
-    cursor_us: int | None = None  # the newest change that all orders are written or undone for; None = never polled
-    returns_cursor_us: int | None = None
-    last_offset: int = -1  # of the scheduler topic
-    poll_from_us: int | None = None  # asked for by a command and not yet done
-    polled_at_us: int | None = None  # the last poll that reached its end
-    failed_at_us: int | None = None
-    failures: int = 0  # in a row
-    problem: str | None = None
+    order_id: str
+    seen: tuple[SeenRow, ...] = ()  # its units, as they were last read
+    told: tuple[SeenRow, ...] = ()  # rows of the list that no read has shown yet
+    undone_since_us: int | None = None  # known to have changed, not written; None = nothing is undone
+    trouble: Trouble | None = None
+    tries: int = 0  # reads in a row that ended in this trouble
+    again_at_us: int | None = None  # not read before; None = now
+    content_sha256: str | None = None  # of what was last written
+    open_since_us: int | None = None
+    sales_order_at_us: int | None = None  # when it was requested; None = not yet
+    quarantined: tuple[str, ...] = ()  # digests of what could not be read
+    keep_until_us: int | None = None  # None = as long as it is open or undone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderLaneState:
-    """The lane of an order. Key: account, a slash, order id; gone when it is complete and the overlap is over."""
+class ReturnLaneState:
+    """The lane of a return. Key: account, "/return/", return id; gone when the list has not shown it for a while."""
 
-    order_id: str
-    seen: tuple[SeenRow, ...] = ()  # of what was last written
-    content_sha256: str | None = None
-    undone: bool  # known to have changed, not yet written
-    changed_at_us: int  # the newest change that is known
-    open_since_us: int | None = None
-    sales_order_requested: bool = False
-    quarantined: str | None = None  # digest of what could not be read
+    return_id: int
+    content_sha256: str  # of what was last written
+    keep_until_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerState:
-    """A lane of the scheduler partition: of an account or of an order; the other is null."""
+    """A lane of the scheduler partition: of an account, an order or a return; the others are null."""
 
     account: str
     poll: PollState | None = None
     order: OrderLaneState | None = None
+    returned: ReturnLaneState | None = None
     updated_at_us: int

@@ -1,0 +1,101 @@
+"""Events of the order flow <-> messages: values in Confluent's wire format, and keys. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+
+import schemas
+from connector.codec import KeyReader, KeyWriter, SchemaIds, key_writer, reader_of, schema_name, writer_of
+from connector.codes import Code, explain
+from connector.orders.events import (
+    Command,
+    Listing,
+    ListState,
+    OrderContact,
+    OrderLaneState,
+    OrderObserved,
+    PollState,
+    ReturnLaneState,
+    ReturnObserved,
+    SalesOrderRequested,
+    SchedulerCommand,
+    SchedulerState,
+    SeenRow,
+    Trouble,
+)
+from streams.avro import Decoder, Fault, Lookup
+from streams.avro_writer import Writer
+from streams.flow import Bad, NotYet, Record
+
+_PARTS_OF_STATES: Final = (PollState, ListState, Listing, OrderLaneState, SeenRow, Trouble, ReturnLaneState)
+
+
+class OrderCodecs:
+    """Every codec of the order flow. Made once; the encoders may be called from any thread, the decoders from one.
+
+    Encoding raises for a value that its schema cannot carry, or that has no schema because its part is switched off: a
+    bug. Decoding never raises for what a record contains.
+    """
+
+    def __init__(self, ids: SchemaIds, lookup: Lookup) -> None:
+        """``ids`` may lack what only a part that is off would write."""
+        self.encode_state: Final = writer_of(SchedulerState, ids.value(SchedulerState))
+        self.encode_order: Final = writer_of(OrderObserved, ids.value(OrderObserved))
+        self.encode_contact: Final = _writer_if_on(OrderContact, ids)
+        self.encode_return: Final = _writer_if_on(ReturnObserved, ids)
+        self.encode_sales_order: Final = _writer_if_on(SalesOrderRequested, ids)
+        self.encode_command: Final = writer_of(SchedulerCommand, ids.value(SchedulerCommand))
+        self.order_key: Final = key_writer(ids.key(OrderObserved))
+        self.contact_key: Final = _key_if_on(OrderContact, ids)
+        self.return_key: Final = _key_if_on(ReturnObserved, ids)
+        self.sales_order_key: Final = _key_if_on(SalesOrderRequested, ids)
+        self.command_key: Final = key_writer(ids.key(SchedulerCommand))
+        self._key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="the account")
+        self._commands: Final = Decoder(schemas.load("scheduler_command", 1), lookup)
+        self._states: Final = reader_of(SchedulerState, ids.value(SchedulerState), _PARTS_OF_STATES, lookup)
+
+    def decode_command(self, record: Record) -> SchedulerCommand | Bad | NotYet:
+        """The command of an input record."""
+        key = self._key.decode(record.key)
+        if not isinstance(key, str):
+            return key
+        if record.value is None:
+            return Bad(code=Fault.NOT_AVRO, text="the record has no value; a command is expected")
+        value = self._commands.decode(record.value)
+        return value if isinstance(value, Bad | NotYet) else _command(value, key, record)
+
+    def decode_state(self, value: bytes) -> SchedulerState | Bad | NotYet:
+        """What ``encode_state`` made, of this version or of any other."""
+        state: SchedulerState | Bad | NotYet = self._states.decode(value)
+        return state
+
+
+def _writer_if_on(event: type, ids: SchemaIds) -> Writer:
+    return writer_of(event, ids.value(event)) if _is_on(event, ids) else _switched_off
+
+
+def _key_if_on(event: type, ids: SchemaIds) -> KeyWriter:
+    return key_writer(ids.key(event)) if _is_on(event, ids) else _switched_off
+
+
+def _is_on(event: type, ids: SchemaIds) -> bool:
+    return schema_name(event) in ids.values
+
+
+def _switched_off(event: object) -> NoReturn:
+    raise ValueError(f"{type(event).__name__} belongs to a part that is switched off")
+
+
+def _command(value: Mapping[str, Any], key: str, record: Record) -> SchedulerCommand | Bad:
+    command = Command(value["command"])
+    if command is Command.UNKNOWN:
+        return Bad(code=Code.COMMAND_UNKNOWN, text=explain(Code.COMMAND_UNKNOWN).message)
+    return SchedulerCommand(
+        command=command,
+        changed_from_us=value["changed_from"],
+        asked_by=value["asked_by"],
+        asked_at_us=value["asked_at"],
+        key=key,
+        input_topic=record.at.topic,
+        partition=record.at.partition,
+        offset=record.offset,
+    )

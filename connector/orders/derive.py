@@ -1,0 +1,162 @@
+"""What a whole order says: its status from its units, what is still to be sent, money in major units. Pure."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from decimal import Decimal, InvalidOperation
+from hashlib import sha256
+from typing import Any
+
+from connector.marketplace import Currency
+from connector.marketplace_orders import SENT, TO_BE_SENT, OrderFound, OrderUnit, Return, UnitStatus
+from connector.orders.events import (
+    ObservedUnit,
+    OrderObserved,
+    OrderStatus,
+    OrderUnitStatus,
+    ReturnObserved,
+)
+from streams.frozen import replace
+
+_UNDER_WAY = frozenset({UnitStatus.SENT})
+_CAME_BACK = frozenset({UnitStatus.RETURNED, UnitStatus.RETURNED_PAID})
+_LONG = 1 << 63
+_AMOUNT = 10**14
+"""Decimals of the contracts have 18 digits, four of them after the point."""
+
+
+class CannotSay(ValueError):
+    """The order holds what the contract cannot carry. Names the field, never a buyer's data."""
+
+
+def status_of(statuses: Iterable[UnitStatus]) -> OrderStatus:
+    """Of an order, by its units. Raises ValueError for an order without units."""
+    every = frozenset(statuses)
+    if not every:
+        raise ValueError("an order without units has no status")
+    if UnitStatus.UNKNOWN in every:
+        return OrderStatus.UNKNOWN
+    living = every - {UnitStatus.CANCELLED}
+    if not living:
+        return OrderStatus.CANCELLED
+    if living & TO_BE_SENT:
+        if living & SENT:
+            return OrderStatus.PARTLY_SENT
+        return OrderStatus.NEED_TO_BE_SENT if UnitStatus.NEED_TO_BE_SENT in living else OrderStatus.OPEN
+    if living & _UNDER_WAY:
+        return OrderStatus.SENT
+    return OrderStatus.RETURNED if living <= _CAME_BACK else OrderStatus.RECEIVED
+
+
+def is_complete(statuses: Iterable[UnitStatus]) -> bool:
+    """Every unit was sent or cancelled; a status that is not known proves neither."""
+    return all(status in SENT or status is UnitStatus.CANCELLED for status in statuses)
+
+
+def payout_waits(statuses: Iterable[UnitStatus]) -> bool:
+    """Some units are sent, others still to be."""
+    every = frozenset(statuses)
+    return bool(every & SENT and every & TO_BE_SENT)
+
+
+def observed(account: str, found: OrderFound, currencies: Mapping[str, Currency], now_us: int) -> OrderObserved:
+    """The fact, with its digest. Raises CannotSay."""
+    if not found.units:
+        raise CannotSay("the order has no units")
+    units = sorted(found.units, key=lambda unit: unit.order_unit_id)
+    statuses = [unit.status for unit in units]
+    to_be_sent = [unit for unit in units if unit.status in TO_BE_SENT]
+    fact = OrderObserved(
+        account=account,
+        order_id=found.order_id,
+        storefront=found.storefront,
+        created_at_us=found.created_us,
+        changed_at_us=max(unit.changed_us for unit in units),
+        status=status_of(statuses),
+        units=tuple(_unit(unit, currencies) for unit in units),
+        units_open=tuple(unit.order_unit_id for unit in to_be_sent),
+        open_since_us=min((unit.created_us for unit in to_be_sent), default=None),
+        complete=is_complete(statuses),
+        payout_waits=payout_waits(statuses),
+        fulfillment_type=found.fulfillment_type,
+        observed_at_us=now_us,
+        content_sha256="",
+    )
+    return replace(fact, content_sha256=digest(fact))
+
+
+def returned(account: str, row: Return, now_us: int) -> ReturnObserved:
+    return ReturnObserved(
+        account=account,
+        return_id=row.return_id,
+        storefront=row.storefront,
+        status_raw=row.status_raw,
+        order_unit_ids=tuple(sorted(row.order_unit_ids)),
+        reason=row.reason,
+        tracking_provider=row.tracking_provider,
+        created_at_us=row.created_us,
+        changed_at_us=row.changed_us,
+        observed_at_us=now_us,
+    )
+
+
+def digest(fact: OrderObserved | ReturnObserved) -> str:
+    """SHA-256 of everything but when it was observed, in lower-case hex: JSON with sorted names, decimals as text."""
+    content: dict[str, Any] = asdict(fact)
+    for name in ("observed_at_us", "content_sha256"):
+        content.pop(name, None)
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain)
+    return sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> str:
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{type(value).__name__} has no canonical form")
+    return format(value, "f")
+
+
+def _unit(unit: OrderUnit, currencies: Mapping[str, Currency]) -> ObservedUnit:
+    if not 0 <= unit.order_unit_id < _LONG:
+        raise CannotSay("an order unit's id does not fit 64 bits")
+    currency = currencies.get(unit.currency)
+    if currency is None:
+        raise CannotSay(f"order unit {unit.order_unit_id}: currency {unit.currency!r} is not in the reference data")
+
+    def major(name: str, minor: int) -> Decimal:
+        amount = Decimal(minor).scaleb(-currency.exponent)
+        if abs(amount) >= _AMOUNT:
+            raise CannotSay(f"order unit {unit.order_unit_id}: {name} is too large")
+        return amount
+
+    return ObservedUnit(
+        order_unit_id=unit.order_unit_id,
+        status=OrderUnitStatus(unit.status.value),
+        status_raw=unit.status_raw,
+        ean=unit.ean,
+        offer_id=unit.offer_id,
+        condition=unit.condition,
+        price=major("price", unit.price),
+        revenue_gross=major("revenue_gross", unit.revenue_gross),
+        revenue_net=None if unit.revenue_net is None else major("revenue_net", unit.revenue_net),
+        shipping_rate=major("shipping_rate", unit.shipping_rate),
+        vat=None if unit.vat is None else _per_cent(unit),
+        currency=unit.currency,
+        handling_due_at_us=unit.handling_due_us,
+        deliver_by_min_us=unit.deliver_by_min_us,
+        deliver_by_max_us=unit.deliver_by_max_us,
+        cancel_reason=unit.cancel_reason,
+        created_at_us=unit.created_us,
+        changed_at_us=unit.changed_us,
+    )
+
+
+def _per_cent(unit: OrderUnit) -> Decimal:
+    """In the contract's scale, so that 19 and 19.00 are one content."""
+    try:
+        vat = Decimal(unit.vat or "").quantize(Decimal("0.0001"))
+        exact = vat == Decimal(unit.vat or "") and abs(vat) < _AMOUNT
+    except InvalidOperation:
+        exact = False
+    if not exact:
+        raise CannotSay(f"order unit {unit.order_unit_id}: vat is no decimal of four places")
+    return vat

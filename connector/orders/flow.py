@@ -1,0 +1,226 @@
+"""The order flow: the owner of the one-partition scheduler topic polls. Every rule is in its neighbours.
+
+Three kinds of lanes live in that partition: one of each account, which reads lists and stands without input; one of
+each order that a list has shown; and one of each return. That they share a partition makes one poller of a group, and
+lets what a page tells and the cursor that follows from it become durable as one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol, assert_never
+
+from connector.codes import Code, explain
+from connector.headers import Stamp
+from connector.marketplace import Currency
+from connector.marketplace_orders import GROUPS
+from connector.orders import order, poll, returned
+from connector.orders.events import (
+    OrderContact,
+    OrderLaneState,
+    OrderObserved,
+    PollState,
+    ReturnLaneState,
+    ReturnObserved,
+    SalesOrderRequested,
+    SchedulerCommand,
+    SchedulerState,
+)
+from connector.orders.lanes import Lane, lane_of
+from connector.orders.policy import OrderPolicy, Terms
+from connector.orders.poll import PollReport
+from connector.orders.quarantine import Quarantined, headers
+from connector.orders.steps import Said, Step
+from connector.topics import Topics
+from streams.flow import Arrived, Bad, Cause, NotYet, Now, Output, Record, Stored, Turn
+from streams.frozen import replace
+
+_LATER_US = 24 * 3600 * 1_000_000
+
+
+class OrderCodecs(Protocol):
+    """What the flow needs of ``connector.orders.codec.OrderCodecs``."""
+
+    def decode_command(self, record: Record) -> SchedulerCommand | Bad | NotYet: ...
+    def decode_state(self, value: bytes) -> SchedulerState | Bad | NotYet: ...
+    def encode_state(self, value: SchedulerState, /) -> bytes: ...
+    def encode_order(self, value: OrderObserved, /) -> bytes: ...
+    def encode_contact(self, value: OrderContact, /) -> bytes: ...
+    def encode_return(self, value: ReturnObserved, /) -> bytes: ...
+    def encode_sales_order(self, value: SalesOrderRequested, /) -> bytes: ...
+    def order_key(self, key: str, /) -> bytes: ...
+    def contact_key(self, key: str, /) -> bytes: ...
+    def return_key(self, key: str, /) -> bytes: ...
+    def sales_order_key(self, key: str, /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderLane:
+    """A lane's value: its key, read, and what its topic keeps of it."""
+
+    whose: Lane
+    state: SchedulerState
+
+
+class OrderFlow:
+    """``streams.flow.Flow`` of orders.
+
+    A dry run has none: it would poll, and pay for it out of the account's limit, only to write what nobody reads.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: OrderPolicy,
+        currencies: Mapping[str, Currency],
+        codecs: OrderCodecs,
+        topics: Topics,
+        stamp: Stamp,
+    ) -> None:
+        """``currencies``: by code."""
+        self._terms = Terms(policy=policy, currencies=currencies)
+        self._codecs = codecs
+        self._topics = topics
+        self._stamp = stamp
+        self._polls: Mapping[str, PollReport] = MappingProxyType({})
+
+    @property
+    def topic(self) -> str:
+        return self._topics.scheduler
+
+    @property
+    def state_topic(self) -> str:
+        return self._topics.scheduler_state
+
+    def kind_limit(self, kind: str) -> int:  # noqa: ARG002
+        return 1
+
+    def group(self, kind: str) -> str | None:
+        return GROUPS.get(kind)
+
+    def standing(self, partition: int) -> Iterable[str]:
+        """The accounts live in the first partition alone, so that no two processes ever poll one of them."""
+        return sorted(self._terms.policy.accounts) if partition == 0 else ()
+
+    def polls(self) -> Mapping[str, PollReport]:
+        """How the polls of each account go, as far as this process makes them. Any thread: the mapping never changes.
+
+        A process that has lost the partition still says what it last knew.
+        """
+        return self._polls
+
+    def read(self, record: Record, now: Now) -> Arrived | Bad | NotYet:  # noqa: ARG002
+        command = self._codecs.decode_command(record)
+        if isinstance(command, Bad | NotYet):
+            return command
+        accounts = self._terms.policy.accounts
+        if command.key not in accounts:
+            known = ", ".join(sorted(accounts))
+            problem = explain(Code.ACCOUNT_NOT_POLLED, account=command.key, known=known)
+            return Bad(code=Code.ACCOUNT_NOT_POLLED, text=problem.message)
+        return Arrived(lane=command.key, event=command)
+
+    def load(self, key: str, stored: bytes | None) -> OrderLane:
+        """Raises ValueError for bytes that are no state: they were not written by this connector."""
+        whose = lane_of(key)
+        if stored is None:
+            return OrderLane(whose=whose, state=SchedulerState(account=whose.account, updated_at_us=0))
+        state = self._codecs.decode_state(stored)
+        if not isinstance(state, SchedulerState):
+            raise ValueError(f"the state of {key} cannot be read: {state.text}")  # noqa: TRY004
+        return OrderLane(whose=whose, state=state)
+
+    def store(self, lane: OrderLane) -> Stored:
+        state = lane.state
+        if state.poll is None and state.order is None and state.returned is None:
+            return Stored(value=None)
+        open_since_us = state.order.open_since_us if state.order is not None else None
+        return Stored(value=self._codecs.encode_state(state), undone=_is_undone(state), open_since_us=open_since_us)
+
+    def turn(self, lane: OrderLane, cause: Cause, now: Now) -> Turn[OrderLane]:
+        whose, before, now_us = lane.whose, lane.state, now.wall_us
+        if whose.account not in self._terms.policy.accounts:
+            return _resting(lane, now_us)
+        step: Step[PollState] | Step[OrderLaneState] | Step[ReturnLaneState]
+        if whose.order_id is not None:
+            step = order.turn(whose.account, whose.order_id, before.order, cause, self._terms, now_us)
+            after = replace(before, order=step.state)
+        elif whose.return_id is not None:
+            step = returned.turn(whose.account, before.returned, cause, self._terms, now_us)
+            after = replace(before, returned=step.state)
+        else:
+            step = poll.turn(whose.account, before.poll, cause, self._terms, now_us)
+            after = replace(before, poll=step.state)
+            self._publish(whose.account, after.poll)
+        return Turn(
+            lane=lane if after == before else OrderLane(whose=whose, state=replace(after, updated_at_us=now_us)),
+            wants=step.wants,
+            outputs=tuple(self._output(one) for one in step.said),
+            tells=step.tells,
+            wake_at_us=step.wake_at_us,
+        )
+
+    def _publish(self, account: str, state: PollState | None) -> None:
+        if state is not None:
+            self._polls = MappingProxyType({**self._polls, account: poll.report(account, state)})
+
+    def _output(self, said: Said) -> Output:
+        topics, codecs, stamp = self._topics, self._codecs, self._stamp
+        match said:
+            case OrderObserved():
+                id_ = f"{said.account}/{said.order_id}/{said.observed_at_us}"
+                return Output(
+                    topic=topics.orders,
+                    key=codecs.order_key(said.order_id),
+                    value=codecs.encode_order(said),
+                    headers=stamp.of(OrderObserved, id_=id_, time_us=said.observed_at_us, subject=said.order_id),
+                )
+            case OrderContact():
+                id_ = f"{said.account}/{said.order_id}/{said.observed_at_us}"
+                return Output(
+                    topic=topics.order_contacts,
+                    key=codecs.contact_key(said.order_id),
+                    value=codecs.encode_contact(said),
+                    headers=stamp.of(OrderContact, id_=id_, time_us=said.observed_at_us, subject=said.order_id),
+                )
+            case ReturnObserved():
+                key = str(said.return_id)
+                id_ = f"{said.account}/{key}/{said.observed_at_us}"
+                return Output(
+                    topic=topics.returns,
+                    key=codecs.return_key(key),
+                    value=codecs.encode_return(said),
+                    headers=stamp.of(ReturnObserved, id_=id_, time_us=said.observed_at_us, subject=key),
+                )
+            case SalesOrderRequested():
+                return Output(
+                    topic=topics.sales_orders,
+                    key=codecs.sales_order_key(said.order_id),
+                    value=codecs.encode_sales_order(said),
+                    headers=stamp.of(
+                        SalesOrderRequested, id_=said.command_id, time_us=said.requested_at_us, subject=said.order_id
+                    ),
+                )
+            case Quarantined():
+                return Output(
+                    topic=topics.scheduler_dlq,
+                    key=said.key.encode(),
+                    value=None,
+                    headers=headers(said, topics.scheduler, stamp.instance_id),
+                )
+            case unreachable:
+                assert_never(unreachable)
+
+
+def _is_undone(state: SchedulerState) -> bool:
+    """An order that is not written, or a list that is under way: a new owner must go on with it."""
+    if state.order is not None:
+        return state.order.undone_since_us is not None
+    if state.poll is not None:
+        return state.poll.orders.listing is not None or state.poll.returns.listing is not None
+    return False
+
+
+def _resting(lane: OrderLane, now_us: int) -> Turn[OrderLane]:
+    """Of an account that is not polled any more: kept as it is, until it is polled again."""
+    return Turn(lane=lane, wake_at_us=now_us + _LATER_US if _is_undone(lane.state) else None)

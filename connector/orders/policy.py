@@ -1,0 +1,74 @@
+"""The numbers and switches of the order flow; what makes no sense is refused when built. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connector.marketplace import Currency
+
+_DAY_S = 24 * 3600.0
+SHORTEST_INTERVAL_S = 5.0
+LONGEST_INTERVAL_S = _DAY_S
+LONGEST_LOOKBACK_DAYS = 3650
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPolicy:
+    """``accounts``: those whose orders are polled.
+
+    ``create_sales_orders`` asks for one sales order per order, from when it is switched on: of orders that the first
+    start finds in the past as well, unless all their units are cancelled.
+    """
+
+    accounts: frozenset[str]
+    interval_s: float = 60.0  # from the start of a poll to that of the next, give or take a tenth
+    overlap_s: float = 300.0  # how far behind the cursor a poll begins: what became visible late is found
+    lookback_days: int = 30  # of the very first poll
+    contacts: bool = False
+    create_sales_orders: bool = False
+    customer_number: str | None = None  # of sales orders
+    returns: bool = False
+    sales_order_memory_s: float = 400 * _DAY_S  # how long an order is remembered to have its sales order
+
+    def __post_init__(self) -> None:
+        for account in self.accounts:
+            if not account or "/" in account:
+                raise ValueError(f"an account's name must not be empty nor hold a slash, got {account!r}")
+        if not SHORTEST_INTERVAL_S <= self.interval_s <= LONGEST_INTERVAL_S:
+            raise ValueError(
+                f"interval_s must be in {SHORTEST_INTERVAL_S:.0f}..{LONGEST_INTERVAL_S:.0f}, got {self.interval_s}"
+            )
+        if not 0 <= self.overlap_s <= 7 * _DAY_S:
+            raise ValueError(f"overlap_s must be in 0..{7 * _DAY_S:.0f}, got {self.overlap_s}")
+        if not 1 <= self.lookback_days <= LONGEST_LOOKBACK_DAYS:
+            raise ValueError(f"lookback_days must be in 1..{LONGEST_LOOKBACK_DAYS}, got {self.lookback_days}")
+        if self.customer_number is not None and not self.customer_number.strip():
+            raise ValueError("customer_number must not be empty; leave it out where there is none")
+        if not self.sales_order_memory_s >= self.memory_s:
+            raise ValueError(f"sales_order_memory_s must be at least {self.memory_s}, got {self.sales_order_memory_s}")
+
+    @property
+    def memory_s(self) -> float:
+        """How long what is over is remembered after a list has last shown it.
+
+        Nothing that polls still show may be forgotten: it would be read and written again. Twice the time between two
+        polls is enough, as memory is renewed when half of it is over; a day bridges an outage as well.
+        """
+        return max(_DAY_S, 4 * self.interval_s, 2 * self.overlap_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """All that the order flow's functions go by, beside the lane and the moment."""
+
+    policy: OrderPolicy
+    currencies: Mapping[str, Currency]  # by code
+
+
+def us(seconds: float) -> int:
+    """Seconds as microseconds."""
+    return int(seconds * 1_000_000)
+
+
+def wait_us(base_s: float, cap_s: float, tries: int) -> int:
+    """What to wait after that many tries in a row: doubled each time, up to the cap."""
+    return us(min(cap_s, base_s * 2.0 ** min(tries - 1, 30)))
