@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks import memory, pace, stages, throughput
 from benchmarks.report import Section
 from benchmarks.stand import Stand, stand
-from tests.stack import NoKafka, Stack, find
+from connector.demo.stack import NoKafka, Stack, find
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The test stand: a real Kafka and registry, the marketplace's stand-in, and topics whose state is already known.
 
-It is what the fault tests deploy (``tests/faults/deployment.py``), with the state of every unit written beforehand, as
-if each had been looked up: a cold start would be measured as look-ups. Everything is a process of its own.
+It is the ``Deployment`` that the demo and the fault tests have, with the state of every unit written beforehand, as if
+each had been looked up: a cold start would be measured as look-ups. Everything is a process of its own.
 """
 
 import time
@@ -19,13 +19,15 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined] # doc
 
 import schemas
 from benchmarks.load import Event, Events, Offer, produce
+from connector.demo.deployment import Deployment
+from connector.demo.marketplace import CURRENCY
+from connector.demo.processes import Process, wait_for
+from connector.demo.stack import Stack
 from connector.events import Basis, FieldState, OfferState, UnitState
 from connector.simulator.journal import Journal
 from streams.avro import encoder
 from streams.avro_writer import Writer
 from streams.partitioner import partition_for
-from tests.faults.deployment import CURRENCY, Deployment, Process, wait_for
-from tests.stack import Stack
 
 PARTITIONS = 8
 SELLER = "main"
@@ -50,7 +52,7 @@ _FIELDS = {"price": "listing_price", "stock": "amount", "handling_time": "handli
 class Stand:
     """What a measurement works with."""
 
-    deployment: Deployment
+    deployment: Deployment[Stack]
     offers: Sequence[Offer]
     events: Events
 
@@ -96,7 +98,7 @@ class Stand:
     def process(self, name: str, arguments: Sequence[str]) -> Process:
         """A Python module as a process of its own."""
         log = self.deployment.folder / f"{name}-{time.monotonic_ns()}.log"
-        return Process(name, arguments, log, {})
+        return Process(name, arguments, log)
 
     # ---- the backbone -----------------------------------------------------------------------------------------------
 
@@ -168,12 +170,12 @@ def stand(kafka: Stack, eans: int) -> Iterator[Stand]:
     ):
         offers = [_offer(deployment, unit_id, unit) for unit_id, unit in deployment.units_before.items()]
         topic = deployment.topic("offer-state")
-        make_known(kafka.bootstrap_servers, topic, offers, deployment.schema_id(topic))
-        events = Events(offers, deployment.schema_id(deployment.topic("offer-changes")))
+        make_known(kafka.bootstrap_servers, topic, offers, deployment.registry.id_of(topic))
+        events = Events(offers, deployment.registry.id_of(deployment.topic("offer-changes")))
         yield Stand(deployment, offers, events)
 
 
-def _offer(deployment: Deployment, unit_id: int, unit: Mapping[str, Any]) -> Offer:
+def _offer(deployment: Deployment[Stack], unit_id: int, unit: Mapping[str, Any]) -> Offer:
     return Offer(
         ean=unit["eans"][0],
         unit_id=unit_id,

@@ -13,7 +13,7 @@ from benchmarks.inprocess import profiled
 from benchmarks.load import Event
 from benchmarks.report import Goal, Section, at_least
 from benchmarks.stand import API_LIMIT, PARTITIONS, UNLIMITED, Stand, all_owned, until
-from tests.faults.deployment import Process
+from connector.demo.processes import Process
 
 GOAL_SHARE = 0.5
 ONE_ACCOUNT = 111 * 150

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from connector.demo import stack
 from streams.kafka.jvm import JvmStack
-from tests import stack
 
 # A property says nothing about speed, and a busy machine must not fail it.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])

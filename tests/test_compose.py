@@ -19,10 +19,10 @@ import yaml
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 import schemas
+from connector.demo.processes import Process, wait_for
+from connector.demo.stack import Stack
 from connector.producer_kit import ProducerKit
 from streams.kafka.registry import RegistryClient
-from tests.faults.deployment import Process, wait_for
-from tests.stack import Stack
 
 ROOT = Path(__file__).parent.parent
 OURS = ("simulator", "topics", "schemas", "connector")

@@ -1,40 +1,17 @@
 """One event, from the input topic to the marketplace and back as a result, through the command line alone."""
 
 import socket
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from connector.demo.backbone import embedded
+from connector.demo.deployment import Deployment
+from connector.demo.processes import wait_for
+from connector.demo.stack import Stack
 from connector.demo.traffic import Kind, Message, Place
-from connector.topics import Access, manifest, named
-from streams.kafka.embedded import CLIENT_PROPERTIES, EmbeddedBroker
-from streams.kafka.embedded_registry import EmbeddedRegistry
-from tests.faults.deployment import Deployment, wait_for
 from tests.faults.workload import wall_us
-from tests.stack import Stack
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmbeddedStack(Stack):
-    """The embedded broker has no administrator: topics are made by its holder."""
-
-    broker: EmbeddedBroker
-
-    def create_topic(self, name: str = "topic", partitions: int = 1, *_: object, **__: object) -> str:
-        self.broker.create_topic(name, partitions)
-        return name
-
-
-class OnEmbedded(Deployment):
-    def command(self, *arguments: str, code: int = 0, timeout_s: float = 60) -> str:
-        if arguments[0] != "topics":
-            return super().command(*arguments, code=code, timeout_s=timeout_s)
-        for topic in manifest(named(self.prefix)):
-            if topic.access is not Access.READ:  # the input is there already
-                self.kafka.create_topic(topic.name, self.partitions)
-        return ""
 
 
 def price_change(place: Place, price: str) -> Message:
@@ -57,7 +34,7 @@ def test_one_event_is_applied_on_a_real_broker(kafka: Stack, tmp_path: Path) -> 
         connector = deployed.connector()
 
         produced = deployed.produce([price_change(place, "12.34")])
-        deployed.settle(produced, timeout_s=60)
+        deployed.settle(produced)
 
         [result] = deployed.results()
         assert (result["status"], result["unit_id"]) == ("APPLIED", place.unit_id)
@@ -134,20 +111,16 @@ def test_a_dry_run_decides_beside_the_live_group_and_writes_nothing(kafka: Stack
 
 
 def test_one_event_is_applied_on_the_embedded_broker(tmp_path: Path) -> None:
-    with EmbeddedBroker() as broker, EmbeddedRegistry() as registry:
-        stack = EmbeddedStack(
-            origin="embedded", bootstrap_servers=broker.bootstrap_servers, registry_url=registry.url, broker=broker
-        )
-        least = {"guarantee": "at_least_once"}
-        with OnEmbedded(
-            kafka=stack, folder=tmp_path, partitions=2, catalogue="eans = 20", processing=least
-        ) as deployed:
-            [place, *_], _ = deployed.places()
-            connector = deployed.connector(properties=dict(CLIENT_PROPERTIES))
+    with (
+        embedded() as backbone,
+        Deployment(kafka=backbone, folder=tmp_path, partitions=2, catalogue="eans = 20") as deployed,
+    ):
+        [place, *_], _ = deployed.places()
+        connector = deployed.connector()
 
-            produced = deployed.produce([price_change(place, "12.34")])
-            deployed.settle(produced, timeout_s=60)
+        produced = deployed.produce([price_change(place, "12.34")])
+        deployed.settle(produced)
 
-            assert [row["status"] for row in deployed.results()] == ["APPLIED"]
-            assert deployed.marketplace.units()[place.unit_id]["listing_price"] == 1234
-            assert connector.stop() == 0
+        assert [row["status"] for row in deployed.results()] == ["APPLIED"]
+        assert deployed.marketplace.units()[place.unit_id]["listing_price"] == 1234
+        assert connector.stop() == 0

@@ -4,49 +4,39 @@ Exit codes: 0 when every sum and promise held, 1 when one did not or a part fail
 """
 
 import argparse
-import json
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
-import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from connector.demo import backbone as wires
-from connector.demo.expectation import UnitThere
-from connector.demo.summary import Observed, final_rows, summarise
-from connector.demo.traffic import Place, Traffic
-from connector.simulator.journal import Cause, Journal
-from connector.simulator.scenario import made_up_keys
+from connector.demo import backbone
+from connector.demo.deployment import Deployment
+from connector.demo.expectation import Produced
+from connector.demo.processes import DeploymentFailed, Process
+from connector.demo.summary import Observed, summarise
+from connector.demo.traffic import Message, Traffic
+from connector.simulator.journal import Cause
 from streams.kafka.jvm import StackUnavailable
 
-PREFIX = "demo"
-PARTITIONS = 8
-STOREFRONTS = ("de", "at")
-CURRENCY = "EUR"
+SELLER = "shop"
 LIMIT = 111
 INPUT_PER_SECOND = 700
 STUCK_S = 120.0  # without any result, while events are left
-TARGETS = {f"shop-{storefront}": (storefront, CURRENCY) for storefront in STOREFRONTS}
-SCENARIO = f"""
-seed = 42
-[catalogue]
+CATALOGUE = """
 eans = 500
-storefronts = {json.dumps(STOREFRONTS)}
 conditions = ["NEW", "USED___GOOD"]
 ambiguous = 0.02
 linked = 0.3
-[[sellers]]
-name = "demo"
-[limits]
-requests_per_second = {LIMIT}
+"""
+SETTINGS = """
+[offers]
+not_found_grace = "2s"
 """
 
 
@@ -59,15 +49,11 @@ def main(arguments: Sequence[str]) -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="connector-demo-")))
         try:
             return Demo(console, stack, folder, options).run()
-        except (DemoFailed, StackUnavailable) as error:
+        except (DeploymentFailed, StackUnavailable) as error:
             console.print(f"The demo failed: {error}", markup=False)
             return 1
         except KeyboardInterrupt:
             return 1
-
-
-class DemoFailed(Exception):
-    """A part of the demo did not come up or did not finish."""
 
 
 class Demo:
@@ -104,150 +90,78 @@ class Demo:
         kind = "Apache Kafka, exactly once" if self._real else "embedded broker, at least once"
         self._console.print(f"broker      {self._backbone.bootstrap_servers}  ({kind})", markup=False)
         self._console.print(f"registry    {self._backbone.registry_url}", markup=False)
-        self._marketplace()
-        config = self._configure()
-        self._create_topics(config)
-        self._connector(config)
-        topics = {name: self._reader(name, PARTITIONS) for name in ("offer-results", "offers-not-found")}
-        self._readers = {**topics, "dlq": self._reader("offer-changes", PARTITIONS, ".dlq")}
-
-    def _broker(self) -> AbstractContextManager[wires.Backbone]:
-        return wires.real(self._cache, self._console.print) if self._real else wires.embedded()
-
-    def _marketplace(self) -> None:
-        path = self._folder / "scenario.toml"
-        path.write_text(SCENARIO, "utf-8")
-        process = self._process("simulator", "simulate", "--scenario", str(path))
-        greeting: dict[str, Any] = json.loads(self._first_line(process, "simulator"))
-        self._url: str = greeting["url"]
-        self._control = self._stack.enter_context(
-            httpx.Client(base_url=greeting["control_url"], timeout=60, trust_env=False)
-        )
-        self._units = self._all_units()
-        self._console.print(f"marketplace {self._url}  ({len(self._units):,} units of one seller)", markup=False)
-
-    def _configure(self) -> Path:
-        keys = dict(zip(("client", "secret"), made_up_keys("demo"), strict=True))
-        for name, key in keys.items():
-            (self._folder / name).write_text(key, "utf-8")
-        guarantee = "exactly_once_v2" if self._backbone.transactions else "at_least_once"
-        properties = "\n".join(f'"{name}" = {json.dumps(value)}' for name, value in self._backbone.properties.items())
-        targets = "\n".join(
-            f'[targets.{name}]\naccount = "demo"\nstorefront = "{storefront}"'
-            for name, (storefront, _) in TARGETS.items()
-        )
-        path = self._folder / "connector.toml"
-        path.write_text(
-            f"""
-[kafka]
-bootstrap_servers = "{self._backbone.bootstrap_servers}"
-group = "demo"
-start = "earliest"
-instance_id = "demo-1"
-[kafka.properties]
-{properties}
-[registry]
-url = "{self._backbone.registry_url}"
-[topics]
-prefix = "{PREFIX}"
-[processing]
-guarantee = "{guarantee}"
-[offers]
-not_found_grace = "2s"
-[health]
-port = 0
-[accounts.demo]
-client_key_file = "{self._folder / "client"}"
-secret_key_file = "{self._folder / "secret"}"
-base_url = "{self._url}"
-simulator = true
-[accounts.demo.rate]
-strict = true
-{targets}
-""",
-            "utf-8",
-        )
-        return path
-
-    def _create_topics(self, config: Path) -> None:
-        if self._backbone.create_topic is None:
-            self._command("topics", "--create", "--partitions", str(PARTITIONS), "--config", str(config))
-        else:
-            names = (
-                "offer-changes",
-                "offer-results",
-                "offers-not-found",
-                "offer-state",
-                "marketplace-calls",
-                "routing",
+        self._deployment = self._stack.enter_context(
+            Deployment(
+                kafka=self._backbone,
+                folder=self._folder,
+                prefix="demo",
+                sellers=(SELLER,),
+                seed=42,
+                catalogue=CATALOGUE,
+                scenario=f"[limits]\nrequests_per_second = {LIMIT}",
+                settings=SETTINGS,
+                account={"rate": {"strict": True}},
             )
-            for name in [*(f"{PREFIX}.{name}.v1" for name in names), f"{PREFIX}.offer-changes.v1.dlq"]:
-                self._backbone.create_topic(name, PARTITIONS)
-        self._command("schemas", "register", "--config", str(config))
-
-    def _connector(self, config: Path) -> None:
-        self._run = self._process("connector", "run", "--config", str(config))
+        )
+        units = len(self._deployment.units_before)
+        self._console.print(
+            f"marketplace {self._deployment.marketplace.url}  ({units:,} units of one seller)", markup=False
+        )
+        self._run = self._deployment.connector()
+        self._stack.callback(_end, self._run)
         self._console.print(f"connector   process {self._run.pid}", markup=False)
 
-    def _reader(self, dataset: str, partitions: int, suffix: str = "") -> wires.Reader:
-        reader = wires.Reader(self._backbone, f"{PREFIX}.{dataset}.v1{suffix}", partitions)
-        self._stack.callback(reader.close)
-        return reader
+    def _broker(self) -> AbstractContextManager[backbone.Backbone]:
+        return backbone.real(self._cache, self._console.print) if self._real else backbone.embedded()
 
     # ---- the run ----------------------------------------------------------------------------------------------------
 
     def _traffic(self) -> None:
-        single, several = self._places()
+        single, several = self._deployment.places()
         source = Traffic(single, ambiguous=several, seed=42)
-        topic = f"{PREFIX}.offer-changes.v1"
-        self._writer = wires.Writer(self._backbone, topic, self._schema_id(topic))
-        began = time.monotonic()
         with self._progress("events sent", self._events) as advance:
-            for number, message in enumerate(source.messages(self._events, _wall_us())):
-                self._writer.send(message)
-                advance(min(number + 1, self._events))
-                ahead_s = number / INPUT_PER_SECOND - (time.monotonic() - began)
-                if ahead_s > 0.01:
-                    time.sleep(ahead_s)  # the pace of the traffic, not a wait for something
-        self._writer.flush()
+            messages = source.messages(self._events, _wall_us())
+            self._produced: Sequence[Produced] = self._deployment.produce(self._paced(messages, advance))
+
+    def _paced(self, messages: Iterator[Message], advance: Callable[[int], None]) -> Iterator[Message]:
+        began = time.monotonic()
+        for number, message in enumerate(messages):
+            yield message
+            advance(min(number + 1, self._events))
+            ahead_s = number / INPUT_PER_SECOND - (time.monotonic() - began)
+            if ahead_s > 0.01:
+                time.sleep(ahead_s)  # the pace of the traffic, not a wait for something
 
     def _settle(self) -> None:
-        """Until every event has its result or dead letter. Raises DemoFailed when the connector ends or is stuck."""
-        wanted = {(one.partition, one.offset) for one in self._writer.produced}
-        have: set[tuple[int, int]] = set()
-        looked_at = 0
-        deadline = time.monotonic() + STUCK_S
+        """Until every event has its result or dead letter. Raises when the connector ends or is stuck."""
+        wanted = {(one.partition, one.offset) for one in self._produced}
+        have = 0
         with self._progress("results read", len(wanted)) as advance:
-            while True:
-                before = len(have)
-                records = self._readers["offer-results"].read()
-                have |= final_rows(wires.decoded(records[looked_at:], "offer_result")).keys() | set(self._dead())
-                looked_at = len(records)
-                advance(len(have & wanted))
-                if wanted <= have:
-                    return
-                if len(have) > before:
-                    deadline = time.monotonic() + STUCK_S
-                if self._run.poll() is not None:
-                    raise DemoFailed(f"the connector ended with {self._run.returncode}:\n{self._log('connector')}")
-                if time.monotonic() > deadline:
-                    raise DemoFailed(f"{len(wanted - have)} events have no result; {self._log('connector')}")
+            while have < len(wanted):
+                before = have
+
+                def more() -> bool:
+                    return len(self._deployment.ended() & wanted) > before  # noqa: B023 - called within the round
+
+                self._deployment.wait_for("further results", more, STUCK_S)
+                have = len(self._deployment.ended() & wanted)
+                advance(have)
 
     def _observe(self) -> Observed:
-        journal = Journal.read(self._control.get("journal").raise_for_status().content.splitlines())
-        misses = wires.newest(self._readers["offers-not-found"].read())
+        there = self._deployment
+        journal = there.marketplace.journal()
         return Observed(
-            produced=self._writer.produced,
-            results=wires.decoded(self._readers["offer-results"].read(), "offer_result"),
-            dead=self._dead(),
-            not_found=wires.decoded(misses, "offer_not_found"),
-            before=_there(self._units),
-            after=self._all_units(),
-            storefronts=TARGETS,
+            produced=self._produced,
+            results=there.results(),
+            dead=there.dead_positions(),
+            not_found=list(there.newest("offers-not-found").values()),
+            before=there.units_there(),
+            after=there.marketplace.units(),
+            storefronts=there.targets,
             writes=[write for write in journal.writes if write.cause is not Cause.MARKETPLACE],
             calls_by_kind={kind.value: count for kind, count in journal.by_kind.items()},
             calls_by_status=journal.by_status,
-            worst_second=journal.worst_second("demo"),
+            worst_second=journal.worst_second(SELLER),
             created=journal.created,
             deleted=journal.deleted,
             limit=LIMIT,
@@ -255,89 +169,20 @@ strict = true
         )
 
     def _leave_running(self) -> None:
+        there = self._deployment
         self._console.print("\nLeft running; end with Ctrl-C, then comes the summary.")
-        self._console.print(f"  connector status  {self._health_address()}/status  (/metrics, /readyz)", markup=False)
-        self._console.print(f"  marketplace log   {self._control.base_url}summary", markup=False)
-        self._console.print(f"  topics            {PREFIX}.*.v1 on {self._backbone.bootstrap_servers}", markup=False)
+        self._console.print(f"  connector status  {self._run.health_url}/status  (/metrics, /readyz)", markup=False)
+        self._console.print(f"  marketplace log   {there.marketplace.control.base_url}summary", markup=False)
+        self._console.print(
+            f"  topics            {there.prefix}.*.v1 on {self._backbone.bootstrap_servers}", markup=False
+        )
         self._console.print(f"  schemas           {self._backbone.registry_url}/subjects", markup=False)
         self._console.print(f"  logs              {self._folder}", markup=False)
         try:
-            while self._run.poll() is None:
+            while self._run.running:
                 time.sleep(0.5)  # until a person ends it
         except KeyboardInterrupt:
             self._console.print()
-
-    def _health_address(self) -> str:
-        """As the connector's first line of log tells it."""
-        begins = next(line for line in self._whole_log("connector").splitlines() if '"health_port"' in line)
-        return f"http://127.0.0.1:{json.loads(begins)['health_port']}"
-
-    def _dead(self) -> list[tuple[int, int]]:
-        found = []
-        for record in self._readers["dlq"].read():
-            headers = dict(record.headers() or [])
-            place = [headers[f"__connect.errors.{name}"] for name in ("partition", "offset")]
-            found.append((int(place[0] or b"-1"), int(place[1] or b"-1")))
-        return found
-
-    # ---- the marketplace's side -------------------------------------------------------------------------------------
-
-    def _all_units(self) -> dict[int, dict[str, Any]]:
-        lines = self._control.get("units").raise_for_status().content.splitlines()
-        return {unit["id_unit"]: unit for unit in map(json.loads, lines)}
-
-    def _places(self) -> tuple[list[Place], list[Place]]:
-        """(places that one unit fits, places that several fit)."""
-        grouped: dict[tuple[str, str, str], list[Place]] = {}
-        for there in _there(self._units):
-            place = Place(
-                target_id=f"shop-{there.storefront}",
-                ean=there.ean,
-                condition=there.condition,
-                currency=CURRENCY,
-                unit_id=there.unit_id,
-                offer_id=there.offer_id,
-            )
-            grouped.setdefault((place.target_id, place.ean, place.condition), []).append(place)
-        groups = list(grouped.values())
-        return [g[0] for g in groups if len(g) == 1], [g[0] for g in groups if len(g) > 1]
-
-    def _schema_id(self, topic: str) -> int:
-        url = f"{self._backbone.registry_url}/subjects/{topic}-value/versions/latest"
-        schema_id: int = httpx.get(url, trust_env=False).raise_for_status().json()["id"]
-        return schema_id
-
-    # ---- processes --------------------------------------------------------------------------------------------------
-
-    def _process(self, name: str, *arguments: str) -> "subprocess.Popen[bytes]":
-        out = self._stack.enter_context((self._folder / f"{name}.log").open("wb"))
-        command = [sys.executable, "-m", "connector", *arguments]
-        # in a session of its own: Ctrl-C is for the demo, which ends its parts when it has read what they know
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        self._stack.callback(_end, process)
-        return process
-
-    def _command(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "connector", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
-        if done.returncode:
-            raise DemoFailed(f"connector {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
-
-    def _first_line(self, process: "subprocess.Popen[bytes]", name: str) -> str:
-        deadline = time.monotonic() + 60
-        while "\n" not in self._whole_log(name):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise DemoFailed(f"{name} did not start:\n{self._log(name)}")
-            time.sleep(0.05)
-        return self._whole_log(name).splitlines()[0]
-
-    def _log(self, name: str) -> str:
-        return self._whole_log(name)[-3000:]
-
-    def _whole_log(self, name: str) -> str:
-        return (self._folder / f"{name}.log").read_text("utf-8", errors="replace")
 
     def _progress(self, what: str, total: int) -> "Bar":
         return Bar(self._console, what, total)
@@ -371,21 +216,6 @@ class Bar:
             self._console.print(f"{self._what} {done:,} of {self._total:,}")
 
 
-def _there(units: dict[int, dict[str, Any]]) -> list[UnitThere]:
-    """The marketplace's units as the expectation takes them; it spells conditions with three underscores."""
-    return [
-        UnitThere(
-            unit_id=unit_id,
-            storefront=unit["storefront"],
-            ean=unit["eans"][0],
-            condition=unit["condition"].replace("___", "_"),
-            offer_id=unit["id_offer"],
-            values={name: unit[name] for name in ("listing_price", "amount", "handling_time")},
-        )
-        for unit_id, unit in units.items()
-    ]
-
-
 def _wall_us() -> Iterator[int]:
     last = 0
     while True:
@@ -393,13 +223,9 @@ def _wall_us() -> Iterator[int]:
         yield last
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _end(process: Process) -> None:
+    with suppress(subprocess.TimeoutExpired):  # what does not end is killed with its deployment
+        process.stop(20)
 
 
 def _interrupted(*_: object) -> None:

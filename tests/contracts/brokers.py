@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from connector.demo.stack import Stack
 from streams import memory
 from streams.flow import (
     Arrivals,
@@ -32,7 +33,6 @@ from streams.kafka.settings import Connection, SinkSettings, SourceSettings
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.kafka.source import KafkaSource
 from streams.ports import Done, Sink, Source
-from tests.stack import Stack
 
 Start = Literal["earliest", "latest"] | datetime
 PATIENCE_S = 30.0

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
+from connector.demo.stack import Stack
 from streams.errors import SourceFailed
 from streams.flow import Checkpoint, Output
 from streams.kafka.jvm import JvmStack
@@ -16,7 +17,6 @@ from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.ports import Again, Done
 from tests.contracts.brokers import PATIENCE_S, Member, Real, closing, mark, until, write
 from tests.contracts.test_source_and_sink import Place, member, numbered, one_part, place
-from tests.stack import Stack
 
 pytestmark = pytest.mark.kafka
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from connector.demo.stack import Stack
 from streams.errors import SinkFailed, SourceFailed
 from streams.kafka.embedded import EmbeddedBroker
 from streams.kafka.settings import Connection
 from streams.kafka.table import CompactedTable
-from tests.stack import Stack
 
 
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.kafka)])

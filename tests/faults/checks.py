@@ -116,11 +116,10 @@ def repeated(
 
 def _durable_calls(journal: Journal, calls: Iterable[Row]) -> set[int]:
     """Write calls with a row: the same body, sent before and answered after it arrived."""
-    rows: dict[str, list[tuple[float, float]]] = {}
+    rows: dict[str, list[tuple[int, int]]] = {}
     for call in calls:
         if call["answered_at"] is not None:
-            moments = (call["sent_at"].timestamp() * 1e6, call["answered_at"].timestamp() * 1e6)
-            rows.setdefault(call["request_sha256"], []).append(moments)
+            rows.setdefault(call["request_sha256"], []).append((call["sent_at"], call["answered_at"]))
     return {
         call.id
         for call in journal.write_calls

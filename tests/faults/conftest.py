@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from connector.demo.stack import Stack
 from tests.faults.deployment import Deployment
-from tests.stack import Stack
 
 Deploy: TypeAlias = Callable[..., Deployment]
 FAST_MISS = '[offers]\nnot_found_grace = "1s"\n'

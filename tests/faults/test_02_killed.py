@@ -5,10 +5,11 @@ import random
 import pytest
 
 from connector.demo.expectation import Produced
+from connector.demo.processes import wait_for
 from connector.demo.traffic import Kind, Message, Place
 from tests.faults import checks
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment, wait_for
+from tests.faults.deployment import Deployment
 from tests.faults.workload import SHORT, all_hold, mixed, wall_us
 
 

@@ -3,10 +3,10 @@
 from collections import Counter
 
 from connector.demo.expectation import expected_units
+from connector.demo.processes import wait_for
 from connector.demo.traffic import Kind, Traffic
 from connector.simulator.journal import Cause
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import wait_for
 from tests.faults.test_02_killed import wait_for_calls
 from tests.faults.workload import SHORT, all_hold, mixed, wall_us
 

@@ -6,9 +6,10 @@ from typing import Any
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from connector.demo.expectation import Produced, expected_units
+from connector.demo.processes import wait_for
 from tests.faults import checks
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment, wait_for
+from tests.faults.deployment import Deployment
 from tests.faults.workload import mixed, wall_us
 
 CATALOGUE = 'eans = 250\nconditions = ["NEW", "USED___GOOD"]\nambiguous = 0.03'

@@ -1,12 +1,14 @@
 """Bad input gets a code, a sentence and an advice, and nothing else stops."""
 
 from decimal import Decimal
+from pathlib import Path
 
 from connector.demo.traffic import Kind, Message
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import ROOT
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def test_every_kind_of_bad_record_is_explained_and_the_next_one_flows(deploy: Deploy) -> None:

@@ -2,8 +2,9 @@
 
 from confluent_kafka import Producer
 
+from connector.demo.processes import Process
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment, Process
+from tests.faults.deployment import Deployment
 from tests.faults.workload import mixed, wall_us
 
 CLIENT = "canaryclientkey0123456789abcdef0"

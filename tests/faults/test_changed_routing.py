@@ -1,7 +1,7 @@
 """A target id that means another storefront than before stops the start until a person has accepted it."""
 
+from connector.demo.processes import wait_for
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import wait_for
 
 
 def test_a_changed_mapping_is_refused_with_both_until_it_is_accepted(deploy: Deploy) -> None:

@@ -10,8 +10,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from connector.demo.stack import Stack
 from streams.kafka import jvm
-from tests.stack import Stack
 
 pytestmark = pytest.mark.kafka
 

@@ -16,9 +16,10 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from connector.demo.backbone import Backbone
 from streams.kafka import jvm
 
-CACHE = Path(__file__).parent.parent / ".stack"
+CACHE = Path(__file__).parent.parent.parent / ".stack"
 BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 REGISTRY_VARIABLE = "SCHEMA_REGISTRY_URL"
 REGISTRY_IMAGE = "apicurio/apicurio-registry:2.6.13.Final"
@@ -29,12 +30,10 @@ class NoKafka(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stack:
+class Stack(Backbone):
     """A running broker and registry, and how they were found."""
 
     origin: str
-    bootstrap_servers: str
-    registry_url: str
 
     def unique(self, name: str) -> str:
         """A name that no other test of any concurrent run uses."""
