@@ -18,11 +18,23 @@ from tests.connector.simulator.caller import SigningCaller
 from tests.connector.simulator.conftest import SMALL, caller_of
 from tests.connector.simulator.openapi import NotAsDocumented, inspect
 
+BUSY = {
+    "at_start": 30,
+    "confirm_delay_s": 0.0,
+    "cancelled": 0.2,
+    "changed": 0.7,
+    "change_within_s": 0.05,
+    "delivery_s": 0.01,
+    "autopaid": 0.3,
+    "returned": 0.5,
+}
+"""Order units in every status that they come to by themselves."""
+
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Simulator]:
     with Simulator(
-        Scenario.model_validate(SMALL | {"limits": {"requests_per_second": 10**6}}), inspector=inspect
+        Scenario.model_validate(SMALL | {"limits": {"requests_per_second": 10**6}, "orders": BUSY}), inspector=inspect
     ) as simulator:
         yield simulator
 
@@ -197,3 +209,89 @@ def test_the_journal_of_all_that_can_be_read_back(shared: Simulator, anyone: Sig
     again = Journal.read(journal.lines())
 
     assert (again.calls, again.writes) == (journal.calls, journal.writes)
+
+
+MOMENTS = st.one_of(
+    st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='seconds')}Z"),
+    st.sampled_from(["2026-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "yesterday"]),
+)
+ORDER_PARAMETERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "storefront": STOREFRONTS,
+        "limit": st.integers(-1, 101).map(str),
+        "offset": st.integers(-1, 50).map(str),
+        "status": st.sampled_from(["open", "sent,cancelled", "received", "package_sent", "return_arrived", "lost", ""]),
+        "sort": st.sampled_from(["ts_created:desc", "ts_updated:desc", "ts_updated:asc"]),
+        "ts_created_from_iso": MOMENTS,
+        "ts_updated_from_iso": MOMENTS,
+        "ts_units_updated_from_iso": MOMENTS,
+        "embedded": st.sampled_from(
+            [
+                "return_unit,tickets,delivery,shipping_group",
+                "order_invoices,delivery",
+                "buyer,return_units",
+                "order_unit",
+            ]
+        ),
+        "event_name": st.sampled_from(["order_new", "nothing"]),
+    },
+)
+ORDER_LISTS = ("/order-units", "/orders", "/returns", "/return-units", "/subscriptions", "/carriers")
+ONE_OF_A_KIND = st.builds("{}/{}".format, st.sampled_from(ORDER_LISTS), st.integers(0, 40))
+
+
+@settings(GENERATED, max_examples=60)
+@given(parameters=ORDER_PARAMETERS, row=st.integers(0, 40), anything=ONE_OF_A_KIND)
+def test_every_read_of_orders_is_answered_as_documented(
+    shared: Simulator, anyone: SigningCaller, parameters: dict[str, str], row: int, anything: str
+) -> None:
+    query = str(httpx.QueryParams(parameters))
+    order, one = shared.orders()[row % 30], row % 40
+    unit_id = order["order_units"][0]["id_order_unit"]
+
+    for path in (*ORDER_LISTS, f"/order-units/{unit_id}", f"/orders/{order['id_order']}", anything):
+        assert unharmed(shared, sent(anyone, "GET", f"{path}?{query}"))
+    for path in (f"/returns/{675_000_000 + one}", f"/return-units/{685_000_000 + one}"):
+        assert unharmed(shared, sent(anyone, "GET", f"{path}?{query}"))
+
+
+ORDER_FIELDS = st.sampled_from(
+    ["tracking_numbers", "carrier_code", "id_order_unit", "shipment_information", "tracking_number", "is_active"]
+)
+ORDER_VALUES = st.one_of(SCALARS, st.sampled_from(["DHL", "Other", "1,2", ","]), st.lists(st.text(max_size=2)))
+ORDER_BODIES = st.one_of(
+    st.dictionaries(ORDER_FIELDS, ORDER_VALUES, max_size=3),
+    st.fixed_dictionaries({"tracking_numbers": st.sampled_from(["1", "1,2"]), "carrier_code": st.just("DHL")}),
+    SCALARS,
+)
+
+
+@GENERATED
+@given(body=ORDER_BODIES, row=st.integers(0, 29))
+def test_every_parcel_is_answered_as_documented(shared: Simulator, anyone: SigningCaller, body: Any, row: int) -> None:
+    unit_id = shared.orders()[row]["order_units"][0]["id_order_unit"]
+    further = {"id_order_unit": unit_id, "shipment_information": body}
+
+    answers = [
+        sent(anyone, "PATCH", f"/order-units/{unit_id}/send", body),
+        sent(anyone, "POST", "/shipments", further),
+        sent(anyone, "POST", "/shipments", body),
+        sent(anyone, "POST", "/subscriptions?storefront=de", body),
+        sent(anyone, "PATCH", "/subscriptions/11001", body),
+    ]
+
+    assert set(answers) <= {204, 400, 403, 404}
+    assert not shared.complaints
+
+
+@pytest.mark.parametrize("orders", [{"unusual": 1.0}, {"malformed": [{"order": 0, "defect": "no_id"}]}])
+def test_only_what_the_scenario_spoils_on_purpose_leaves_the_document(orders: dict[str, Any]) -> None:
+    simulator = Simulator(
+        Scenario.model_validate({"orders": {"at_start": 1, "undocumented": True} | orders}), inspector=inspect
+    ).start()
+    with caller_of(simulator) as caller:
+        assert caller.call("GET", "/order-units").status_code == 200
+
+    with pytest.raises(ExceptionGroup):
+        simulator.close()

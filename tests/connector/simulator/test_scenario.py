@@ -23,6 +23,8 @@ from connector.simulator.faults import (
     Respond,
     Slow,
 )
+from connector.simulator.orders import Defect
+from connector.simulator.routes import GROUPS
 from connector.simulator.scenario import FaultSection, Scenario, made_up_keys
 
 FILE = """
@@ -50,6 +52,20 @@ clock_window_s = 900
 
 [rules]
 listing_price_required = true
+
+[limits.groups.orders]
+requests_per_second = 5
+
+[orders]
+sellers = ["main"]
+at_start = 7
+per_second = 2.5
+total = 20
+undocumented = true
+malformed = [{ order = 3, defect = "no_id" }]
+
+[push]
+time_scale = 0.001
 
 [[faults]]
 name = "storm"
@@ -81,6 +97,7 @@ def test_an_empty_file_is_a_whole_scenario(tmp_path: Path) -> None:
     assert scenario.policy().requests_per_second == 111
     assert scenario.policy().clock_window_s == 300
     assert not scenario.strictness().listing_price_required
+    assert (scenario.orders.at_start, scenario.orders.per_second) == (0, 0)
 
 
 def test_every_section_reaches_what_it_is_for(path: Path) -> None:
@@ -89,8 +106,13 @@ def test_every_section_reaches_what_it_is_for(path: Path) -> None:
     policy = scenario.policy()
     assert (policy.requests_per_second, policy.retry_after, policy.clock_window_s) == (20, True, 900)
     assert [(group.name, group.requests_per_second, group.kinds) for group in policy.groups] == [
-        ("reads", 25, frozenset({Kind.LIST, Kind.UNIT}))
+        ("reads", 25, frozenset({Kind.LIST, Kind.UNIT})),
+        ("orders", 5, GROUPS["orders"]),
     ]
+    plan = scenario.orders.plan(scenario.seed)
+    assert (plan.seed, plan.at_start, plan.per_second, plan.total) == (9, 7, 2.5, 20)
+    assert plan.defects == ((3, Defect.NO_ID),)
+    assert (scenario.push.terms(9).time_scale, scenario.push.terms(9).retry_after_s) == (0.001, (60, 900, 1800, 3600))
     assert scenario.strictness().listing_price_required
     assert (scenario.catalogue.plan(scenario.seed).seed, scenario.catalogue.plan(9).eans) == (9, 50)
     seller = scenario.sellers[0].seller(scenario.catalogue.storefronts)
@@ -148,6 +170,16 @@ def test_every_mishap_can_be_written_down(do: dict[str, Any], mishap: Mishap) ->
         {"faults": [{"name": "a", "do": {"kind": "slow"}}]},
         {"faults": [{"name": "a", "do": {"kind": "reset"}, "when": {"unit": 1}}]},
         {"faults": [{"name": "a", "do": {"kind": "reset"}}] * 2},
+        {"limits": {"groups": {"x": {"requests_per_second": 1}}}},
+        {"orders": {"sellers": ["nobody"]}},
+        {"orders": {"units_min": 3, "units_max": 2}},
+        {"orders": {"at_start": 3, "total": 2}},
+        {"orders": {"unusual": 0.1}},
+        {"orders": {"malformed": [{"order": 1, "defect": "no_id"}]}},
+        {"orders": {"undocumented": True, "malformed": [{"order": 1, "defect": "other"}]}},
+        {"orders": {"unusual_status": "sent"}},
+        {"orders": {"cancelled": 1.1}},
+        {"push": {"duplicated": -1}},
         {"key_changes": [{"seller": "nobody", "at_s": 1, "client_key": "a", "secret_key": "b"}]},
     ],
 )
