@@ -172,8 +172,8 @@ def _withdrawn(key: str, record: Record) -> OfferWithdrawn:
         partition=record.at.partition,
         offset=record.offset,
         record_time_us=record.time_us,
-        traceparent=_text_of(record.headers, "traceparent"),
-        tracestate=_text_of(record.headers, "tracestate"),
+        traceparent=header_text(record.headers, "traceparent"),
+        tracestate=header_text(record.headers, "tracestate"),
     )
 
 
@@ -200,12 +200,12 @@ def _changed(value: Mapping[str, Any], key: str, record: Record) -> OfferChanged
         partition=record.at.partition,
         offset=record.offset,
         record_time_us=record.time_us,
-        traceparent=_text_of(record.headers, "traceparent"),
-        tracestate=_text_of(record.headers, "tracestate"),
+        traceparent=header_text(record.headers, "traceparent"),
+        tracestate=header_text(record.headers, "tracestate"),
     )
 
 
-def _text_of(headers: Headers, name: str) -> str | None:
+def header_text(headers: Headers, name: str) -> str | None:
     """The last header of that name; None where there is none, or none that is ASCII."""
     if not headers:
         return None

@@ -392,7 +392,7 @@ TABLE: Mapping[Code, Words] = {
 }
 
 
-def explain(code: Code, **values: object) -> Problem:
+def explain(code: Code, /, **values: object) -> Problem:
     """The sentence and the advice of a code, filled with the offending values."""
     words = TABLE[code]
     return Problem(message=words.sentence.format_map(values), advice=words.advice.format_map(values))

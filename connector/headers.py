@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connector.events import MarketplaceCalled, OfferNotFound, OfferResult, OfferState
+from connector.shipments.events import ShipmentResult
 from streams.flow import Headers
 
 CONTENT_TYPE = b"application/vnd.confluent.avro"
@@ -35,13 +36,10 @@ class Stamp:
         return (*self._headers(event, id_, time_us, subject), *_trace(trace))
 
     def of_result(self, result: OfferResult, trace: Trace = NO_TRACE) -> Headers:
-        """A row's id is that of its decision: the same result_id may be decided again."""
-        return (
-            *self._headers(OfferResult, f"{result.result_id}/{result.decided_at_us}", result.decided_at_us, result.ean),
-            ("instance_id", self.instance_id.encode()),
-            ("config_digest", self.config_digest.encode()),
-            *_trace(trace),
-        )
+        return self._of_decision(OfferResult, result.result_id, result.decided_at_us, result.ean, trace)
+
+    def of_shipment_result(self, result: ShipmentResult, trace: Trace = NO_TRACE) -> Headers:
+        return self._of_decision(ShipmentResult, result.result_id, result.decided_at_us, result.order_id, trace)
 
     def of_not_found(self, row: OfferNotFound, trace: Trace = NO_TRACE) -> Headers:
         id_ = f"{row.result_id}/{row.last_seen_at_us}"
@@ -53,6 +51,15 @@ class Stamp:
 
     def of_called(self, called: MarketplaceCalled) -> Headers:
         return self.of(MarketplaceCalled, id_=called.call_id, time_us=called.sent_at_us, subject=called.account)
+
+    def _of_decision(self, event: type, result_id: str, decided_at_us: int, subject: str, trace: Trace) -> Headers:
+        """A row's id is that of its decision: the same result_id may be decided again."""
+        return (
+            *self._headers(event, f"{result_id}/{decided_at_us}", decided_at_us, subject),
+            ("instance_id", self.instance_id.encode()),
+            ("config_digest", self.config_digest.encode()),
+            *_trace(trace),
+        )
 
     def _headers(self, event: type, id_: str, time_us: int, subject: str) -> Headers:
         return (

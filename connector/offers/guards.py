@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from connector.codes import Code, explain
+from connector.dating import future_problem
 from connector.events import FieldStatus, OfferChanged, Price, Problem
 from connector.marketplace import Condition, Currency, Field
 from connector.offers.gtin import GtinError, normal_form
@@ -91,12 +92,8 @@ def key_fault(key: str, ean: str) -> Refusal | None:
 
 def future_fault(occurred_at_us: int, record_time_us: int, terms: Terms, now_us: int) -> Refusal | None:
     limit_us = us(terms.policy.future_limit_s)
-    for what, ahead_us in (("its record", occurred_at_us - record_time_us), ("the clock", record_time_us - now_us)):
-        if ahead_us > limit_us:
-            return refuse(
-                Code.EVENT_TIME_IN_FUTURE, ahead_s=ahead_us // 1_000_000, what=what, limit_s=limit_us // 1_000_000
-            )
-    return None
+    problem = future_problem(occurred_at_us, record_time_us, limit_us=limit_us, now_us=now_us)
+    return None if problem is None else Refusal(Code.EVENT_TIME_IN_FUTURE, problem)
 
 
 def _of_event(

@@ -1,0 +1,80 @@
+"""Events of the shipment flow <-> messages: values in Confluent's wire format, and keys. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import schemas
+from connector.codec import KeyReader, SchemaIds, header_text, key_writer, reader_of, writer_of
+from connector.codes import Code
+from connector.events import ProblemError
+from connector.marketplace_orders import UnitStatus
+from connector.shipments.events import (
+    MarketplaceWords,
+    OpenUnit,
+    Parcel,
+    ParcelState,
+    SeenShipment,
+    ShipmentDispatched,
+    ShipmentResult,
+    ShipmentState,
+    ShippedUnit,
+    UndoneShipment,
+)
+from streams.avro import Decoder, Lookup
+from streams.flow import Bad, NotYet, Record
+
+_PARTS_OF_STATES: Final = (
+    ShippedUnit, UnitStatus, ParcelState, UndoneShipment, Parcel, OpenUnit, MarketplaceWords, ProblemError,
+    SeenShipment,
+)  # fmt: skip
+
+
+class ShipmentCodecs:
+    """Every codec of the shipment flow. Made once; the encoders may be called from any thread, the decoders from one.
+
+    Encoding raises for a value that its schema cannot carry: a bug. Decoding never raises for what a record contains.
+    """
+
+    def __init__(self, ids: SchemaIds, lookup: Lookup) -> None:
+        self.encode_result: Final = writer_of(ShipmentResult, ids.value(ShipmentResult))
+        self.encode_state: Final = writer_of(ShipmentState, ids.value(ShipmentState))
+        self.result_key: Final = key_writer(ids.key(ShipmentResult))
+        self._key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="the order id")
+        self._shipments: Final = Decoder(schemas.load("shipment_dispatched", 1), lookup)
+        self._states: Final = reader_of(ShipmentState, ids.value(ShipmentState), _PARTS_OF_STATES, lookup)
+
+    def decode_dispatched(self, record: Record) -> ShipmentDispatched | Bad | NotYet:
+        """The event of an input record."""
+        key = self._key.decode(record.key)
+        if not isinstance(key, str):
+            return key
+        if record.value is None:
+            return Bad(code=Code.VALUE_MISSING, text="the record has no value; a shipment is expected")
+        value = self._shipments.decode(record.value)
+        return value if isinstance(value, Bad | NotYet) else _dispatched(value, key, record)
+
+    def decode_state(self, value: bytes) -> ShipmentState | Bad | NotYet:
+        """What ``encode_state`` made, of this version or of any other."""
+        state: ShipmentState | Bad | NotYet = self._states.decode(value)
+        return state
+
+
+def _dispatched(value: Mapping[str, Any], key: str, record: Record) -> ShipmentDispatched:
+    return ShipmentDispatched(
+        event_id=value["event_id"],
+        occurred_at_us=value["occurred_at"],
+        sequence=value["sequence"],
+        source=value["source"],
+        account=value["account"],
+        order_id=value["order_id"],
+        order_unit_ids=tuple(value["order_unit_ids"]),
+        parcels=tuple(Parcel(**parcel) for parcel in value["parcels"]),
+        attributes=value["attributes"],
+        key=key,
+        input_topic=record.at.topic,
+        partition=record.at.partition,
+        offset=record.offset,
+        record_time_us=record.time_us,
+        traceparent=header_text(record.headers, "traceparent"),
+        tracestate=header_text(record.headers, "tracestate"),
+    )

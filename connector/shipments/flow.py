@@ -1,0 +1,143 @@
+"""The shipment flow: one lane per order. It reads, takes a turn at a time, and stores; every rule is in its neighbours.
+
+A turn is: the cause goes into the ledger, order units are settled, results are said, and the rest is wanted. The flow
+confirms and adds parcels; it never cancels, refunds or rejects anything.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from connector.headers import NO_TRACE, Stamp, Trace
+from connector.marketplace_orders import GROUPS
+from connector.shipments import answers, ledger, merge, results, wants
+from connector.shipments.carriers import Carriers
+from connector.shipments.events import ShipmentDispatched, ShipmentResult, ShipmentState
+from connector.shipments.ledger import ShipmentLane, Terms
+from connector.shipments.policy import ShipmentPolicy, us
+from connector.shipments.settle import Desk, End
+from streams.flow import (
+    Answered,
+    Arrived,
+    Bad,
+    Cause,
+    Draining,
+    NotYet,
+    Now,
+    Output,
+    Record,
+    Restored,
+    Stored,
+    Told,
+    Turn,
+    Woken,
+)
+from streams.frozen import replace
+
+
+class Codecs(Protocol):
+    """What the flow needs of ``connector.shipments.codec.ShipmentCodecs``."""
+
+    def decode_dispatched(self, record: Record) -> ShipmentDispatched | Bad | NotYet: ...
+    def decode_state(self, value: bytes) -> ShipmentState | Bad | NotYet: ...
+    def encode_state(self, value: ShipmentState, /) -> bytes: ...
+    def encode_result(self, value: ShipmentResult, /) -> bytes: ...
+    def result_key(self, key: str, /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShipmentTopics:
+    """The names of the flow's topics."""
+
+    shipments: str
+    shipment_results: str
+    shipment_state: str
+
+
+class ShipmentFlow:
+    """``streams.flow.Flow`` of parcels. It knows the carriers of each account as it read them last."""
+
+    def __init__(
+        self, *, policy: ShipmentPolicy, codecs: Codecs, topics: ShipmentTopics, cluster_id: str, stamp: Stamp
+    ) -> None:
+        self._terms = Terms(policy=policy, carriers=Carriers(policy), cluster_id=cluster_id, topic=topics.shipments)
+        self._codecs = codecs
+        self._topics = topics
+        self._stamp = stamp
+
+    @property
+    def topic(self) -> str:
+        return self._topics.shipments
+
+    @property
+    def state_topic(self) -> str:
+        return self._topics.shipment_state
+
+    def kind_limit(self, kind: str) -> int:  # noqa: ARG002
+        return 1
+
+    def group(self, kind: str) -> str | None:
+        return GROUPS[kind]
+
+    def standing(self, partition: int) -> Iterable[str]:  # noqa: ARG002
+        """None: an order's lane lives on its events."""
+        return ()
+
+    def read(self, record: Record, now: Now) -> Arrived | Bad | NotYet:  # noqa: ARG002
+        """What can be read but must not be sent becomes an event all the same: its turn says why."""
+        event = self._codecs.decode_dispatched(record)
+        return event if isinstance(event, Bad | NotYet) else Arrived(lane=event.key, event=event)
+
+    def load(self, key: str, stored: bytes | None) -> ShipmentLane:
+        """Raises ValueError for bytes that are no state: they were not written by this connector."""
+        if stored is None:
+            return ledger.blank(key)
+        state = self._codecs.decode_state(stored)
+        if not isinstance(state, ShipmentState):
+            raise ValueError(f"the state of {key} cannot be read: {state.text}")  # noqa: TRY004
+        return state
+
+    def store(self, lane: ShipmentLane) -> Stored:
+        if ledger.is_blank(lane):
+            return Stored(value=None)
+        return Stored(value=self._codecs.encode_state(lane), undone=bool(lane.undone))
+
+    def turn(self, lane: ShipmentLane, cause: Cause, now: Now) -> Turn[ShipmentLane]:
+        now_us, terms = now.wall_us, self._terms
+        desk = self._heard(lane, cause, now_us)
+        desk.settle()
+        plan, after = desk.plan(), desk.result()
+        after = replace(after, updated_at_us=now_us) if after != lane else lane
+        wake_at_us = plan.wake_at_us
+        if not after.undone and not ledger.is_blank(after):
+            wake_at_us = after.updated_at_us + us(terms.policy.keep_s)
+            if now_us >= wake_at_us and not plan.ends:
+                return Turn(lane=ledger.blank(lane.order_id))
+        return Turn(
+            lane=after,
+            wants=wants.derive(after, plan, draining=isinstance(cause, Draining)),
+            outputs=tuple(self._output(end, results.build(after, end, terms, now_us)) for end in plan.ends),
+            wake_at_us=wake_at_us,
+        )
+
+    def _heard(self, lane: ShipmentLane, cause: Cause, now_us: int) -> Desk:
+        if isinstance(cause, Arrived):
+            return merge.take(lane, cause.event, self._terms, now_us)
+        desk = Desk(lane, self._terms, now_us)
+        match cause:
+            case Answered():
+                answers.learn(desk, cause)
+            case Restored(announced=announced):
+                answers.restored(desk, announced)
+            case Woken() | Draining() | Told():
+                pass
+        return desk
+
+    def _output(self, end: End, result: ShipmentResult) -> Output:
+        trace = NO_TRACE if end.event.traceparent is None else Trace(traceparent=end.event.traceparent)
+        return Output(
+            topic=self._topics.shipment_results,
+            key=self._codecs.result_key(result.order_id),
+            value=self._codecs.encode_result(result),
+            headers=self._stamp.of_shipment_result(result, trace),
+        )

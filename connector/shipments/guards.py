@@ -1,0 +1,73 @@
+"""What a shipment event must be before anything of it may be sent: each rule with its code. Pure."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from connector.codes import Code, explain
+from connector.dating import future_problem
+from connector.events import Problem
+from connector.shipments.events import Parcel, ShipmentDispatched, ShipmentStatus
+from connector.shipments.policy import ShipmentPolicy, us
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why nothing is sent."""
+
+    status: ShipmentStatus
+    code: Code
+    problem: Problem
+
+
+def fault(status: ShipmentStatus, code: Code, /, **values: object) -> Fault:
+    return Fault(status, code, explain(code, **values))
+
+
+def rejected(code: Code, /, **values: object) -> Fault:
+    return fault(ShipmentStatus.REJECTED, code, **values)
+
+
+def account_of(event: ShipmentDispatched, policy: ShipmentPolicy) -> str:
+    """The account that an event is for; empty where nothing says."""
+    return event.account or policy.only_account or ""
+
+
+def examine(event: ShipmentDispatched, policy: ShipmentPolicy, now_us: int) -> Fault | None:
+    if not event.order_id:
+        return rejected(Code.ORDER_ID_MISSING)
+    if event.key != event.order_id:
+        return rejected(Code.KEY_CONTRADICTS_ORDER, key=event.key, order_id=event.order_id)
+    limit_us = us(policy.future_limit_s)
+    if problem := future_problem(event.occurred_at_us, event.record_time_us, limit_us=limit_us, now_us=now_us):
+        return Fault(ShipmentStatus.REJECTED, Code.EVENT_TIME_IN_FUTURE, problem)
+    return account_fault(account_of(event, policy), policy) or _content_fault(event)
+
+
+def account_fault(account: str, policy: ShipmentPolicy) -> Fault | None:
+    """Asked at each turn: the configuration may have changed while an event waited."""
+    known = ", ".join(sorted(policy.accounts))
+    if not account:
+        return rejected(Code.ACCOUNT_MISSING, known=known)
+    if account not in policy.accounts:
+        return rejected(Code.ACCOUNT_UNKNOWN, account=account, known=known)
+    if account in policy.disabled:
+        return fault(ShipmentStatus.SUPPRESSED, Code.SHIPMENTS_DISABLED, account=account)
+    return None
+
+
+def _content_fault(event: ShipmentDispatched) -> Fault | None:
+    repeated = sorted(identifier for identifier, times in Counter(event.order_unit_ids).items() if times > 1)
+    if repeated:
+        return rejected(Code.ORDER_UNITS_REPEATED, units=", ".join(map(str, repeated)))
+    if not event.parcels:
+        return rejected(Code.PARCELS_MISSING)
+    return next(filter(None, map(_parcel_fault, event.parcels)), None)
+
+
+def _parcel_fault(parcel: Parcel) -> Fault | None:
+    number = parcel.tracking_number
+    if number is None or not number.strip():
+        return rejected(Code.TRACKING_NUMBER_MISSING, carrier=parcel.carrier)
+    if "," in number or not number.isprintable():
+        return rejected(Code.TRACKING_NUMBER_INVALID, tracking_number=repr(number))
+    return None

@@ -1,0 +1,141 @@
+"""The lane's value: the order's state as its topic keeps it, and the small questions that rules ask of it. Pure.
+
+A ledger is never changed, only replaced; nothing is in it that its record does not keep.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TypeAlias
+
+from connector.events import result_id
+from connector.marketplace_orders import TO_BE_SENT, OrderUnit, UnitStatus
+from connector.shipments.carriers import Carriers
+from connector.shipments.events import (
+    OpenUnit,
+    Parcel,
+    ParcelState,
+    SeenShipment,
+    ShipmentDispatched,
+    ShipmentState,
+    ShippedUnit,
+    UndoneShipment,
+)
+from connector.shipments.policy import ShipmentPolicy
+from streams.frozen import replace
+
+ShipmentLane: TypeAlias = ShipmentState
+
+NO_SEQUENCE = -(2**63) - 1
+"""A missing sequence is lower than any."""
+KEPT_EVENTS = 20
+"""So many events that are over are remembered; one before them is judged anew, by what its units are known to have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """All that the shipment flow's functions go by, beside the lane and the moment."""
+
+    policy: ShipmentPolicy
+    carriers: Carriers
+    cluster_id: str
+    topic: str
+
+
+def blank(order_id: str) -> ShipmentLane:
+    """A lane that was never stored."""
+    return ShipmentState(order_id=order_id, input_partition=-1, last_offset=-1, updated_at_us=0)
+
+
+def is_blank(lane: ShipmentLane) -> bool:
+    return lane.last_offset < 0
+
+
+def order_of(event: UndoneShipment) -> tuple[int, int, int]:
+    """The order of events."""
+    sequence = NO_SEQUENCE if event.sequence is None else event.sequence
+    return (event.occurred_at_us, sequence, event.input_offset)
+
+
+def row_id(event: UndoneShipment, order_unit_id: int | None, partition: int, terms: Terms) -> str:
+    """The result_id of an order unit of an event."""
+    return result_id(terms.cluster_id, terms.topic, partition, event.input_offset, order_unit_id)
+
+
+def digest_of(event: ShipmentDispatched) -> str:
+    """Of all that an event says to the marketplace: one event_id with two contents is two events."""
+    parcels = [(parcel.carrier, parcel.tracking_number) for parcel in event.parcels]
+    said = (event.occurred_at_us, event.sequence, event.account, event.order_unit_ids, parcels)
+    return sha256(repr(said).encode()).hexdigest()[:16]
+
+
+def seen_as(event: SeenShipment | UndoneShipment, event_id: str, digest: str) -> bool:
+    return event.event_id == event_id and event.digest == digest
+
+
+def over(lane: ShipmentLane, event: UndoneShipment) -> ShipmentLane:
+    """The lane once all of an event has its results."""
+    seen = SeenShipment(
+        event_id=event.event_id,
+        digest=event.digest,
+        input_offset=event.input_offset,
+        order_unit_ids=event.order_unit_ids,
+        nothing_left=event.nothing_left,
+    )
+    others = tuple(one for one in lane.seen if not seen_as(one, event.event_id, event.digest))
+    return replace(lane, seen=(*others, seen)[-KEPT_EVENTS:])
+
+
+# ---- parcels --------------------------------------------------------------------------------------------------------
+
+
+def numbers_of(event: UndoneShipment) -> tuple[str, ...]:
+    """Tracking numbers of an event that passed the guards, each once."""
+    return tuple(dict.fromkeys(parcel.tracking_number for parcel in event.parcels if parcel.tracking_number))
+
+
+def carrier_of(event: UndoneShipment, tracking_number: str) -> Parcel:
+    return next(parcel for parcel in event.parcels if parcel.tracking_number == tracking_number)
+
+
+def parcel_slot(order_unit_id: int, tracking_number: str) -> str:
+    """The slot says which parcel it is: found announced after a restart, it names what may have left."""
+    return f"{order_unit_id}/{sha256(tracking_number.encode()).hexdigest()[:16]}"
+
+
+def find_parcel(unit: ShippedUnit, tracking_number: str) -> ParcelState | None:
+    return next((parcel for parcel in unit.parcels if parcel.tracking_number == tracking_number), None)
+
+
+def with_parcels(unit: ShippedUnit, *noted: ParcelState) -> ShippedUnit:
+    """What is noted again takes the place of what was."""
+    numbers = {parcel.tracking_number for parcel in noted}
+    return replace(unit, parcels=(*(p for p in unit.parcels if p.tracking_number not in numbers), *noted))
+
+
+# ---- units ----------------------------------------------------------------------------------------------------------
+
+
+def is_open(unit: ShippedUnit) -> bool:
+    """Whether it is still to be sent; a status that we do not know may mean that, too."""
+    return unit.confirmed_by is None and (unit.status in TO_BE_SENT or unit.status is UnitStatus.UNKNOWN)
+
+
+def read_now(known: ShippedUnit | None, found: OrderUnit, now_us: int) -> ShippedUnit:
+    """What is known of a unit after it was read. Nothing that was sent becomes unsent: such an answer is the older."""
+    if known is None:
+        return ShippedUnit(
+            order_unit_id=found.order_unit_id,
+            storefront=found.storefront,
+            status=found.status,
+            status_raw=found.status_raw,
+            checked_at_us=now_us,
+        )
+    known = replace(known, storefront=found.storefront, checked_at_us=now_us)
+    if not is_open(known) and found.status in TO_BE_SENT:
+        return known
+    return replace(known, status=found.status, status_raw=found.status_raw)
+
+
+def opened(order_unit_ids: Iterable[int]) -> tuple[OpenUnit, ...]:
+    return tuple(OpenUnit(order_unit_id=identifier) for identifier in order_unit_ids)

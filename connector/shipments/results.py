@@ -1,0 +1,59 @@
+"""Results: the only place that builds them. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from connector.shipments.events import ShipmentResult, ShippedUnit
+from connector.shipments.ledger import ShipmentLane, Terms, find_parcel, is_open, numbers_of, row_id
+from connector.shipments.settle import End
+
+
+def build(lane: ShipmentLane, end: End, terms: Terms, now_us: int) -> ShipmentResult:
+    """``lane`` as the turn leaves it: what is still open is said by it."""
+    event, calls = end.event, end.open_unit
+    unit = next((one for one in lane.units if one.order_unit_id == end.order_unit_id), None)
+    return ShipmentResult(
+        result_id=row_id(event, end.order_unit_id, lane.input_partition, terms),
+        event_id=event.event_id,
+        status=end.status,
+        code=end.code,
+        message=end.problem.message if end.problem is not None else None,
+        advice=end.problem.advice if end.problem is not None else None,
+        account=event.account or None,
+        storefront=_storefront(lane, unit),
+        order_id=lane.order_id,
+        order_unit_id=end.order_unit_id,
+        carrier_requested=_each_once(parcel.carrier for parcel in event.parcels),
+        carrier_code=_each_once(_codes(end, unit, terms)),
+        tracking_numbers=numbers_of(event),
+        units_open=tuple(sorted(one.order_unit_id for one in lane.units if is_open(one))),
+        call_ids=calls.call_ids if calls is not None else (),
+        attempts=calls.attempts if calls is not None else 0,
+        marketplace=end.words,
+        input_topic=terms.topic,
+        input_partition=lane.input_partition,
+        input_offset=event.input_offset,
+        occurred_at_us=event.occurred_at_us,
+        received_at_us=event.received_at_us,
+        decided_at_us=now_us,
+    )
+
+
+def _storefront(lane: ShipmentLane, unit: ShippedUnit | None) -> str | None:
+    """An order has one storefront."""
+    if unit is not None:
+        return unit.storefront
+    return next((one.storefront for one in lane.units), None)
+
+
+def _codes(end: End, unit: ShippedUnit | None, terms: Terms) -> Iterator[str]:
+    """What left, where the unit knows it; else what would leave."""
+    for parcel in end.event.parcels:
+        known = find_parcel(unit, parcel.tracking_number or "") if unit is not None else None
+        code = known.carrier_code if known is not None else None
+        code = code or terms.carriers.shown(end.event.account, parcel.carrier)
+        if code is not None:
+            yield code
+
+
+def _each_once(names: Iterable[str]) -> str | None:
+    return ", ".join(dict.fromkeys(filter(None, names))) or None
