@@ -110,7 +110,7 @@ def judge(question: Question, heard: Heard | Failed, reference: KauflandReferenc
     """The verdict on one call; never raises for what an answer may hold."""
     if isinstance(heard, Failed):
         return _of_failure(question, heard)
-    error = mapping.read_error(heard.body) if heard.status >= 400 else None
+    error = mapping.read_error(heard.body) if 400 <= heard.status < 600 else None
     row = row_of(question.kind, heard.status, error)
     if row is DONE:
         return _with_pace(_of_success(question, heard, reference, read), question, heard)
@@ -173,7 +173,8 @@ def _reply(
         return Lost(reason=reason)
     late = company and row.parted is Parted.LATE
     counts = row.counts and not late  # in company it is not known whose fault it is
-    return Retry(reason=reason, alone=late and attempt >= ALONE_FROM_ATTEMPT, counts=counts)
+    alone = late and attempt >= ALONE_FROM_ATTEMPT
+    return Retry(reason=reason, alone=alone, counts=counts, refused=row.untouched)
 
 
 def _refused(code: str, status: int, error: ErrorAnswer | BulkEntry) -> Refused:

@@ -140,7 +140,9 @@ def test_a_look_up_that_was_not_answered_is_asked_again_at_no_cost_of_its_own(er
 def test_429_costs_no_attempt_and_halves_the_pace(kind: CallKind, body: Any) -> None:
     verdict = judged(ask(kind), heard(429, body))
 
-    assert verdict.replies == (Retry(reason=verdict.replies[0].reason, counts=False),)  # type: ignore[union-attr]
+    (reply,) = verdict.replies
+    assert isinstance(reply, Retry)
+    assert reply == Retry(reason=reply.reason, counts=False, refused=True)
     assert verdict.slow_down
     assert not verdict.failed
     assert verdict.close_account_s is None
