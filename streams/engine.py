@@ -138,7 +138,7 @@ class Engine:
         if living and said.log:
             self._tenures[living[0].sent.at].part.outputs.extend(said.log)
         for item in living:
-            self._tenures[item.sent.at].hear(item.sent.pending.lane, item.cause, now)
+            self._tenures[item.sent.at].hear(item.sent, item.cause, now)
         if said.stop is not None:
             yield Stop(reason=said.stop)
 
@@ -196,6 +196,8 @@ class Engine:
         for tenure in self._tenures.values():
             tenure.wake_due(now)
         yield from self._sending.calls(now, self._checkpoints.lease_until_s, lambda rest: self._wake(rest, now))
+        for pending in self._sending.announcements(now, self._checkpoints.lease_until_s):
+            self._tenures[pending.at].changed(pending.lane)
         yield from self._sending.news(now.mono_s)
         yield from self._checkpoint(now)
         yield from self._release(now)
@@ -213,7 +215,7 @@ class Engine:
         for sent in self._sending.flights.ended(now.mono_s):
             self._sending.over(sent, now.mono_s)
             if sent.at in self._tenures:
-                self._tenures[sent.at].hear(sent.pending.lane, None, now)
+                self._tenures[sent.at].lanes.settle(sent.pending.lane, now.mono_s)
 
     def _read(self, now: Now) -> Iterator[Effect]:
         arrived = [tenure for tenure in self._tenures.values() if tenure.partition.backlog]

@@ -74,7 +74,7 @@ class Want:
     since_us: int  # the oldest undone event behind it: ageing and the retry budget hang on it
     body: Any
     exclusive: tuple[str, ...] = ()
-    once: bool = False  # may not be repeated: the engine announces it in the lane's record before it leaves
+    once: bool = False  # may not be repeated: announced in the lane's record before it leaves (``Stored.announced``)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,11 @@ class Stored:
     """A lane as its state topic keeps it; ``value`` None is a tombstone (the lane is as new).
 
     All but ``value`` travels as record headers, so that cold lanes stay undecoded after a restore. The flow fills
-    ``value``, ``undone`` and ``open_since_us``; the engine adds the rest from the lane's last turn.
+    ``value``, ``undone`` and ``open_since_us``; the engine adds the rest.
+
+    A ``once`` want whose turn to leave has come is announced first, and leaves when that record is durable. The slot
+    goes from the record with the turn that hears what became of the call; before that when nothing left after all: the
+    account closed, the partition drains, or the reply proves that nothing was done.
     """
 
     value: bytes | None
@@ -200,7 +204,7 @@ class Restored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draining:
-    """Last turn before hand-over. What was announced (``once``) and has not left was withdrawn by the engine."""
+    """Before hand-over, to a lane of which something was announced and has not left: the engine has taken that back."""
 
 
 Cause: TypeAlias = Arrived | Answered | Woken | Restored | Draining | Told
@@ -278,12 +282,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Not now; ends in the engine. ``counts`` False = the fault is not this item's (429, outage, 401)."""
+    """Not now; ends in the engine. ``counts`` False = the fault is not this item's (429, outage, 401).
+
+    A ``once`` want is tried again only when ``refused`` says that nothing of it was carried out, as 429 and 401 do;
+    its flow hears any other retry as ``Lost``.
+    """
 
     reason: str
     after_s: float | None = None
     alone: bool = False  # not in company: one of the call's items spoils it
     counts: bool = True
+    refused: bool = False  # before anything was done: it can be repeated whatever it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,8 @@ from typing import Any
 
 from streams.flow import Assignment, Stored, Waits, Want
 
+NONE: frozenset[str] = frozenset()
+
 
 class Where(Enum):
     """Where a pending want is."""
@@ -18,15 +20,18 @@ class Where(Enum):
 
 
 class Pending:
-    """One slot's want, from the turn that said it first until a turn drops it. Its ticket is where it stands now."""
+    """One slot's want, from the turn that said it first until a turn drops it. Its ticket is where it stands now.
 
-    __slots__ = ("at", "lane", "said_in", "ticket", "want", "where")
+    ``announced_in``: the version of the lane whose record says that this ``once`` want may leave; None = not announced.
+    """
+
+    __slots__ = ("announced_in", "at", "lane", "ticket", "want", "where")
 
     def __init__(self, at: Assignment, lane: "Lane", want: Want) -> None:
         self.at = at
         self.lane = lane
         self.want = want
-        self.said_in = lane.turned  # the turn that announced it, for ``once``
+        self.announced_in: int | None = None
         self.ticket = -1
         self.where = Where.OUT
 
@@ -36,15 +41,37 @@ class Pending:
         return (self.at.topic, self.lane.key, self.want.slot)
 
     @property
-    def is_announced(self) -> bool:
-        return self.want.once and self.where is not Where.FLYING
+    def is_unannounced(self) -> bool:
+        """Must be announced before it leaves."""
+        return self.want.once and self.announced_in is None
+
+    @property
+    def is_durable(self) -> bool:
+        """What is announced is so in a durable record; all else needs no announcement."""
+        return self.announced_in is None or self.lane.durable >= self.announced_in
+
+    def announce(self) -> None:
+        """From the lane's next record on it may leave."""
+        self.lane.announced |= {self.want.slot}
+        self.lane.turned += 1
+        self.announced_in = self.lane.turned
+
+    def take_back(self) -> None:
+        """It has not left, or came back undone: from the lane's next record on it has not been announced."""
+        self.lane.announced -= {self.want.slot}
+        self.lane.turned += 1
+        self.announced_in = None
 
 
 class Lane:
-    """An awake lane. ``turned`` and ``durable`` count its turns; equal, all that it said is durable."""
+    """An awake lane.
+
+    ``turned`` and ``durable`` count its turns, and what was announced or taken back in between; equal, all is durable.
+    """
 
     __slots__ = (
-        "durable", "held", "key", "pending", "restored", "said", "stored", "turned", "undone", "value", "wake_at_us",
+        "announced", "durable", "held", "key", "pending", "restored", "said", "stored", "turned", "undone", "value",
+        "wake_at_us",
     )  # fmt: skip
 
     def __init__(self, key: str, value: Any) -> None:
@@ -57,6 +84,7 @@ class Lane:
         self.wake_at_us: int | None = None
         self.stored: Stored | None = None  # as last handed to a checkpoint
         self.undone = False
+        self.announced: frozenset[str] = NONE  # slots whose ``once`` want may leave, or may have left
         self.restored = False  # undone by a predecessor, and not yet told so
         self.held = 0  # calls under way, and those lost ones whose effect may still come
 
@@ -64,7 +92,7 @@ class Lane:
 class Rest:
     """What is kept beside the bytes of a sleeping lane that is undone or has a timer."""
 
-    __slots__ = ("at", "due_us", "key", "restored", "ticket", "undone", "waits")
+    __slots__ = ("announced", "at", "due_us", "key", "restored", "ticket", "undone", "waits")
 
     def __init__(
         self,
@@ -75,7 +103,9 @@ class Rest:
         waits: tuple[Waits, ...],
         *,
         restored: bool,
+        announced: tuple[str, ...] = (),
     ) -> None:
+        self.announced = announced  # by a predecessor
         self.at = at
         self.key = key
         self.undone = undone

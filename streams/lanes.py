@@ -5,18 +5,17 @@ tokens will soon reach. Asleep it is its state record's bytes in a dict; only a 
 keeps a small ``Rest`` beside them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Any
 
+from streams.ages import Ages
 from streams.checkpoint import Part
-from streams.flow import Assignment, Cause, Flow, Now, Output, Restored, Stored, Told, Waits
-from streams.lane import Lane, Rest
+from streams.flow import Assignment, Cause, Flow, Now, Output, Restored, Stored, Told
+from streams.lane import NONE, Lane, Rest
 from streams.state import headers_of, waits_of
 from streams.wants import Wants
-
-_RESTORED = Restored()
 
 
 class Lanes:
@@ -29,6 +28,7 @@ class Lanes:
         self.awake: dict[str, Lane] = {}
         self.rests: dict[str, Rest] = {}
         self.undone = 0
+        self.open = Ages()  # lanes for which something in the world stands open, by since when (µs)
         self.unexplained: dict[str, float] = {}  # undone, and nothing will wake it: since when (s); oldest first
         self._flow = flow
         self._wants = wants
@@ -48,16 +48,22 @@ class Lanes:
     def restore(self, state: Mapping[str, Stored]) -> None:
         """Take over what a predecessor stored.
 
-        An undone lane that says neither when nor for which of our accounts it waits is due at once.
+        An undone lane that says neither when nor for which of our accounts it waits is due at once; so is one whose
+        ``once`` call may have left.
         """
         for key, stored in state.items():
             if stored.value is None:
                 continue
             self._values[key] = stored.value
+            self.open.put(key, stored.open_since_us)
             known = any(waits.account in self._wants.accounts for waits in stored.waits)
-            due_us = 0 if stored.undone and stored.due_us is None and not known else stored.due_us
+            unexplained = stored.undone and stored.due_us is None and not known
+            due_us = 0 if unexplained or stored.announced else stored.due_us
             if stored.undone or due_us is not None:
-                self.rests[key] = Rest(self.at, key, stored.undone, due_us, stored.waits, restored=stored.undone)
+                restored = stored.undone or bool(stored.announced)
+                self.rests[key] = Rest(
+                    self.at, key, stored.undone, due_us, stored.waits, restored=restored, announced=stored.announced
+                )
                 self.undone += stored.undone
             if due_us is not None:
                 self._timers.append((due_us, next(self._seq), key))
@@ -71,8 +77,9 @@ class Lanes:
         for lane_key, lane_cause in told:  # grows while lanes tell each other
             lane = self.awake.get(lane_key) or self._rise(lane_key)
             if lane.restored:
-                lane.restored = False
-                told.extend((tell.lane, tell) for tell in self._turn(lane, _RESTORED, now))
+                restored = Restored(announced=lane.announced)
+                lane.restored, lane.announced = False, NONE
+                told.extend((tell.lane, tell) for tell in self._turn(lane, restored, now))
             tells = self._turn(lane, lane_cause, now)
             if tells:
                 told.extend((tell.lane, tell) for tell in tells)
@@ -97,10 +104,17 @@ class Lanes:
         rest = self.rests.pop(key, None)
         if rest is not None:
             lane.restored, lane.undone, lane.wake_at_us = rest.restored, rest.undone, rest.due_us
+            lane.announced = frozenset(rest.announced)
             self._wants.rise(rest)
         if stored is not None:
-            waits: tuple[Waits, ...] = rest.waits if rest is not None else ()
-            lane.stored = Stored(value=stored, undone=lane.undone, due_us=lane.wake_at_us, waits=waits)
+            lane.stored = Stored(
+                value=stored,
+                undone=lane.undone,
+                open_since_us=self.open.of(key),
+                due_us=lane.wake_at_us,
+                waits=rest.waits if rest is not None else (),
+                announced=rest.announced if rest is not None else (),
+            )
         self.unexplained.pop(key, None)
         self.awake[key] = lane
         return lane
@@ -142,15 +156,22 @@ class Lanes:
     def record(self, lane: Lane) -> Output | None:
         """The lane's state record, or None when it says what the last one said."""
         said = self._flow.store(lane.value)
-        if said.value is None and said.undone:
-            raise ValueError(f"lane {lane.key} is undone and stores nothing: it would be lost")
+        if said.value is None and (said.undone or said.open_since_us is not None or lane.announced):
+            raise ValueError(f"lane {lane.key} is undone, open or under way, and stores nothing: it would be lost")
         if said.value is None:
             stored = said
         else:
-            waits = waits_of(lane.said) if lane.said else ()
-            stored = Stored(value=said.value, undone=said.undone, due_us=lane.wake_at_us, waits=waits)
+            stored = Stored(
+                value=said.value,
+                undone=said.undone,
+                open_since_us=said.open_since_us,
+                due_us=lane.wake_at_us,
+                waits=waits_of(lane.said) if lane.said else (),
+                announced=tuple(sorted(lane.announced)) if lane.announced else (),
+            )
         self.undone += stored.undone - lane.undone
         lane.undone = stored.undone
+        self.open.put(lane.key, stored.open_since_us)
         before, lane.stored = lane.stored, stored
         if stored == before or (before is None and stored.value is None):
             return None
@@ -164,7 +185,7 @@ class Lanes:
 
     def settle(self, lane: Lane, now_s: float) -> None:
         """Let it sleep, when its last turn is durable, nothing of it is under way and its wants are not near."""
-        if lane.durable != lane.turned or lane.held or self.awake.get(lane.key) is not lane:
+        if lane.durable != lane.turned or lane.held or lane.announced or self.awake.get(lane.key) is not lane:
             return
         if lane.pending and not self._wants.may_rest(lane, now_s):
             return
@@ -183,6 +204,7 @@ class Lanes:
         if lane.undone and lane.wake_at_us is None and not lane.said:
             self.unexplained[lane.key] = now_s
 
-    def announced(self) -> Iterable[str]:
-        """Lanes with a ``once`` want that has not left: draining withdraws it."""
-        return [lane.key for lane in self.awake.values() if any(p.is_announced for p in lane.pending.values())]
+    def withdraw(self, now_s: float) -> list[Lane]:
+        """Nothing leaves any more: what was announced and has not left is taken back. Returns the lanes of that."""
+        announced = [lane for lane in self.awake.values() if lane.announced and lane.pending]
+        return [lane for lane in announced if self._wants.take_back(lane.pending.values(), now_s)]

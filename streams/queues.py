@@ -1,6 +1,6 @@
 """One account's wants: awake ones in queues by kind, sleeping ones as entries."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import heapify, heappush
 from math import inf
 
@@ -10,9 +10,12 @@ from streams.sleepers import Harm, Sleepers, Tally
 
 
 class Queue:
-    """The wants of one kind of one account, in company or alone: a heap with dead entries."""
+    """The wants of one kind of one account, in company or alone: a heap with dead entries.
 
-    __slots__ = ("group", "heap", "kind", "limit", "ready", "waiting_since_s")
+    ``announced``: of a queue of ``once`` wants, how many were announced from here and have not left.
+    """
+
+    __slots__ = ("announced", "group", "heap", "kind", "limit", "ready", "waiting_since_s")
 
     def __init__(self, kind: str, limit: int, group: str | None) -> None:
         self.kind = kind
@@ -20,6 +23,7 @@ class Queue:
         self.group = group
         self.heap: list[tuple[Harm, int, Pending]] = []
         self.ready = 0
+        self.announced = 0
         self.waiting_since_s = -inf
 
     def push(self, entry: tuple[Harm, int, Pending], now_s: float) -> None:
@@ -46,6 +50,8 @@ class Account:
     def __init__(self, pace: Pace) -> None:
         self.linger_s = pace.linger_s
         self.queues: dict[tuple[str, bool], Queue] = {}
+        self.unannounced: dict[tuple[str, bool], Queue] = {}  # ``once`` wants that no durable record names yet
+        self.announced: dict[Pending, Queue] = {}  # those that may leave, and from where they came
         self.sleepers = Sleepers()
         self.tally = Tally()
         self.ready = 0
@@ -59,11 +65,22 @@ class Account:
         return 4 * self.near
 
     def queue(
-        self, kind: str, alone: bool, limit_of: Callable[[str], int], group_of: Callable[[str], str | None]
+        self,
+        kind: str,
+        alone: bool,
+        limit_of: Callable[[str], int],
+        group_of: Callable[[str], str | None],
+        *,
+        announced: bool = True,
     ) -> Queue:
-        queue = self.queues.get((kind, alone))
+        queues = self.queues if announced else self.unannounced
+        queue = queues.get((kind, alone))
         if queue is None:
             limit = 1 if alone else limit_of(kind)
-            queue = self.queues[kind, alone] = Queue(kind, limit, group_of(kind))
+            queue = queues[kind, alone] = Queue(kind, limit, group_of(kind))
             self.near = max(self.near, 2 * limit)
         return queue
+
+    def every_queue(self) -> Iterator[Queue]:
+        yield from self.queues.values()
+        yield from self.unannounced.values()

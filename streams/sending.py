@@ -3,10 +3,10 @@
 No call is made when the lease is over; each carries the lease's end, so that the worker checks it again at the socket.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
-from math import inf
+from math import floor, inf
 
 from streams.flights import Flight, Flights, Sent
 from streams.flow import (
@@ -27,7 +27,7 @@ from streams.flow import (
 )
 from streams.lane import Pending, Rest
 from streams.valve import Valve
-from streams.wants import Line, Wants, no_group
+from streams.wants import AHEAD_S, Ahead, Line, Wants, no_group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +84,42 @@ class Sending:
                 if not taken:
                     break
                 yield self._call(name, valve, taken, now.mono_s, lease_until_s)
+
+    def announcements(self, now: Now, lease_until_s: float) -> Iterator[Pending]:
+        """``once`` wants whose standing in their lane's record changed: told after ``calls``, which need no record.
+
+        As many may stand announced as leave in about the time of a checkpoint, so that little is unknown after a crash;
+        what cannot leave is taken back. While the account is closed nothing is announced, until its probe is due and
+        nothing else is there to be it: then one call.
+        """
+        if now.mono_s >= lease_until_s:
+            return
+        for name, valve in self.valves.items():
+            account = self._wants.accounts[name]
+            if account.announced:
+                yield from self._wants.take_back(self._stuck(account.announced, valve, now.mono_s), now.mono_s)
+            if account.unannounced and not self._full and self._announces_at(valve, now.mono_s) <= now.mono_s:
+                urgent, line = self._only_urgent(valve, now.mono_s), self._line(name, now.mono_s)
+                ahead = self._ahead(name, valve, now.mono_s)
+                yield from self._wants.announce(name, now.mono_s, ahead=ahead, urgent=urgent, line=line)
+
+    def _stuck(self, announced: Iterable[Pending], valve: Valve, now_s: float) -> list[Pending]:
+        if valve.is_shut(now_s):
+            return list(announced)
+        return [each for each in announced if each.want.rank > 0] if valve.reserved_until_s > now_s else []
+
+    def _announces_at(self, valve: Valve, now_s: float) -> float:
+        """Shortly before a call may leave; a closed account is not opened by what need not leave."""
+        ready_s = valve.ready_at(now_s)
+        return ready_s if not valve.is_open(now_s) else ready_s - AHEAD_S
+
+    def _ahead(self, name: str, valve: Valve, now_s: float) -> Ahead:
+        def calls(group: str | None) -> int:
+            line = self._lines.get((name, group or ""))
+            rate = valve.rate(now_s) if line is None else min(valve.rate(now_s), line.rate(now_s))
+            return max(1, floor(rate * AHEAD_S))
+
+        return calls
 
     @property
     def _full(self) -> bool:
@@ -166,6 +202,8 @@ class Sending:
     def _item(
         self, sent: Sent, reply: Reply, answer: Answer, now: Now, *, counts: bool, closed: bool
     ) -> Answered | None:
+        if sent.want.once and isinstance(reply, Retry) and not reply.refused:
+            reply = Lost(reason=reply.reason)  # it may have been carried out
         if isinstance(reply, Lost):
             self.flights.lose(sent, answer.call.give_up_at_s + self._policy.grace_s)
         else:
@@ -213,11 +251,19 @@ class Sending:
         return min(min(moments, default=inf), self._wants.next_delay_s())
 
     def _next_s(self, name: str, valve: Valve, now_s: float) -> float:
-        urgent = self._only_urgent(valve, now_s)
-        wanted_s = self._wants.next_s(name, now_s, urgent=urgent, line=self._line(name, now_s))
+        urgent, line = self._only_urgent(valve, now_s), self._line(name, now_s)
+        wanted_s = self._wants.next_s(name, now_s, urgent=urgent, line=line)
         if valve.reserved_until_s > now_s:
             wanted_s = min(wanted_s, valve.reserved_until_s)
-        return max(wanted_s, valve.ready_at(now_s))
+        return min(max(wanted_s, valve.ready_at(now_s)), self._next_announcement_s(name, valve, now_s))
+
+    def _next_announcement_s(self, name: str, valve: Valve, now_s: float) -> float:
+        if not self._wants.accounts[name].unannounced:
+            return inf
+        urgent, line = self._only_urgent(valve, now_s), self._line(name, now_s)
+        ahead = self._ahead(name, valve, now_s)
+        first_s = self._wants.next_announcement_s(name, now_s, ahead=ahead, urgent=urgent, line=line)
+        return max(first_s, self._announces_at(valve, now_s))
 
 
 def _answered(sent: Sent, reply: Settled | Lost | GaveUp, answer: Answer) -> Answered:

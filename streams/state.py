@@ -1,7 +1,8 @@
 """A lane's record in its state topic: the value is the flow's, the headers are ours.
 
-``undone`` = "1", ``due`` = µs since the epoch, ``waits`` = "account rank since_us;...": so that a new owner knows of
-every lane whether and when to wake it, and decodes none that is cold.
+``undone`` = "1", ``open`` and ``due`` = µs since the epoch, ``waits`` = "account rank since_us;...", ``announced`` = a
+slot, as often as there are any: so that a new owner knows of every lane whether and when to wake it, what stands open
+and what may have left, and decodes none that is cold.
 """
 
 from collections.abc import Iterable
@@ -14,23 +15,28 @@ def headers_of(stored: Stored) -> Headers:
     headers: list[tuple[str, bytes]] = []
     if stored.undone:
         headers.append(("undone", b"1"))
+    if stored.open_since_us is not None:
+        headers.append(("open", str(stored.open_since_us).encode()))
     if stored.due_us is not None:
         headers.append(("due", str(stored.due_us).encode()))
     if stored.waits:
         waits = ";".join(f"{w.account} {w.rank} {w.since_us}" for w in stored.waits)
         headers.append(("waits", waits.encode()))
+    headers.extend(("announced", slot.encode()) for slot in stored.announced)
     return tuple(headers)
 
 
 def stored_of(value: bytes | None, headers: Headers) -> Stored:
     """The other way round. Raises ValueError for headers that are not ours."""
     by_name = dict(headers)
-    due = by_name.get("due")
+    due, since = by_name.get("due"), by_name.get("open")
     return Stored(
         value=value,
         undone=by_name.get("undone") == b"1",
+        open_since_us=None if since is None else int(since),
         due_us=None if due is None else int(due),
         waits=tuple(map(_waits, filter(None, by_name.get("waits", b"").decode().split(";")))),
+        announced=tuple(slot.decode() for name, slot in headers if name == "announced"),
     )
 
 

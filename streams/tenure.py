@@ -5,6 +5,7 @@ from typing import Any
 
 from streams.checkpoint import Handed, Part
 from streams.deadletter import DeadLetters
+from streams.flights import Sent
 from streams.flow import (
     Answered,
     Arrived,
@@ -87,13 +88,20 @@ class Tenure:
             for key in self.lanes.due(now.wall_us):
                 self.lanes.turn(key, WOKEN, now)
 
-    def hear(self, lane: Lane, cause: Answered | None, now: Now) -> None:
-        """One item of a call was answered; None = it stays a want."""
+    def hear(self, sent: Sent, cause: Answered | None, now: Now) -> None:
+        """One item of a call was answered; None = it stays a want, and is no longer announced."""
+        lane = sent.pending.lane
         if cause is not None:
             self.lanes.turn(lane.key, cause, now)
-        elif self.partition.is_draining and any(p.is_announced for p in lane.pending.values()):
+        elif sent.want.once and self.partition.is_draining:
             self.lanes.turn(lane.key, DRAINING, now)
+        elif sent.want.once:
+            self.changed(lane)
         self.lanes.settle(lane, now.mono_s)
+
+    def changed(self, lane: Lane) -> None:
+        """Its record must be written again, though it had no turn."""
+        self.part.add(lane, ())
 
     def tell(self, told: Told, now: Now) -> None:
         """Word from outside for a lane that is known here."""
@@ -122,12 +130,12 @@ class Tenure:
     # ---- the end ----------------------------------------------------------------------------------------------------
 
     def drain(self, deadline_s: float, now: Now) -> None:
-        """Hand over: no reading, no new call; what was announced and not sent is withdrawn."""
+        """Hand over: no reading, no new call; what was announced and has not left is taken back."""
         self.partition.step(Step.REVOKED)
         self.partition.deadline_s = min(self.partition.deadline_s, deadline_s)
         self._shut()
-        for key in self.lanes.announced():
-            self.lanes.turn(key, DRAINING, now)
+        for lane in self.lanes.withdraw(now.mono_s):
+            self.lanes.turn(lane.key, DRAINING, now)
 
     def break_off(self, reason: str) -> None:
         """Nothing more is read."""

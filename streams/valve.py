@@ -83,6 +83,12 @@ class Valve:
         """Neither closed nor waiting for a probe. Says nothing of pace or share."""
         return self._closed_until_s is None
 
+    def is_shut(self, now_s: float) -> bool:
+        """Closed, and not even a probe may leave now."""
+        if self._closed_until_s is None:
+            return False
+        return self._probe is not None or now_s < self._closed_until_s
+
     def ready_at(self, now_s: float) -> float:
         """The earliest moment the next call may leave, ``now_s`` at the earliest.
 

@@ -1,8 +1,12 @@
 """What lanes want, ranked by harm and age; a token takes one call's worth.
 
 The laws of this file: one call under way per slot and per exclusive key, over all lanes of the process and within a
-call. Rank 0 is never overtaken. A retry keeps its place and its age. A ``once`` want leaves only after the lane that
-announces it is durable. Nothing of a partition leaves before it was admitted, nor after it was barred.
+call. Rank 0 is never overtaken. A retry keeps its place and its age. Nothing of a partition leaves before it was
+admitted, nor after it was barred.
+
+A ``once`` want leaves only after a record that announces it is durable, and is announced only when its turn to leave
+has come. So it stands in a queue of its own first; announced and durable, it takes its place among the others. What
+does not leave after all is taken back, and what comes back must be announced anew.
 
 A want stands in its queue as ready; what still blocks it is found when it comes up, and then it is parked under the
 name of what blocks it, so that no step looks at all wants.
@@ -19,8 +23,14 @@ from streams.queues import Account, Queue
 from streams.sleepers import Harm, aside, harm, is_aside, is_urgent
 from streams.tries import History
 
+AHEAD_S = 0.5
+"""How long before its turn a ``once`` want is announced, at most: about what a checkpoint takes on a slow broker."""
+
 Line = Callable[[str | None], float]
 """When a call of a group of endpoints may leave, as far as that group's own pace goes."""
+
+Ahead = Callable[[str | None], int]
+"""How many calls of a group of endpoints may stand announced."""
 
 
 def no_line(_group: str | None) -> float:
@@ -77,8 +87,9 @@ class Wants:
 
     def _renew(self, pending: Pending, want: Want, now_s: float) -> None:
         old = pending.want
-        if want.once and not (old.once and want.body == old.body):
-            pending.said_in = pending.lane.turned
+        if pending.announced_in is not None and not _same_call(old, want) and pending.where is not Where.FLYING:
+            self._leave(pending)
+            self._take_back(pending)
         if pending.where is Where.FLYING or (pending.where is not Where.OUT and _same_place(old, want)):
             self._tally(pending, -1)
             pending.want = want
@@ -92,6 +103,8 @@ class Wants:
 
     def _withdraw(self, pending: Pending) -> None:
         self._leave(pending)
+        if pending.announced_in is not None and pending.where is not Where.FLYING:
+            self._take_back(pending)
         self._tally(pending, -1)
         pending.where = Where.GONE
 
@@ -143,8 +156,8 @@ class Wants:
                 self._enter(pending, now_s)
 
     def _queue_of(self, pending: Pending, account: Account) -> Queue:
-        limit_of = self._limits[pending.at.topic]
-        return account.queue(pending.want.kind, self.history.is_alone(pending), limit_of, self._group_of)
+        alone, limit_of = self.history.is_alone(pending), self._limits[pending.at.topic]
+        return account.queue(pending.want.kind, alone, limit_of, self._group_of, announced=not pending.is_unannounced)
 
     def _account(self, name: str) -> Account:
         try:
@@ -163,7 +176,7 @@ class Wants:
         for key in pending.want.exclusive:
             if key in self._busy:
                 return key
-        if pending.want.once and pending.lane.durable < pending.said_in:
+        if not pending.is_durable:
             return (pending.at, pending.lane.key)
         return None
 
@@ -225,7 +238,7 @@ class Wants:
             account = self._account(pending.want.account)
             backing_off = pending.where is Where.DELAYED and self.history.not_before_s(pending) > now_s + 1.0
             waiting = account.ready if pending.where is Where.READY and pending.at in self._open else account.awake
-            if pending.want.once or (waiting <= account.may_doze and not backing_off):
+            if waiting <= account.may_doze and not backing_off:
                 return False
             if pending.where is Where.PARKED and pending.at in self._open:
                 return False
@@ -268,7 +281,7 @@ class Wants:
         top = account.sleepers.top(now_s)
         if top is None or top[1].at not in self._open:
             return None
-        tops = [queue.heap[0][0] for queue in account.queues.values() if self._top(queue) is not None]
+        tops = [queue.heap[0][0] for queue in account.every_queue() if self._top(queue) is not None]
         return top[1] if account.ready < account.near or top[0] < min(tops, default=top[0]) else None
 
     # ---- calls ------------------------------------------------------------------------------------------------------
@@ -313,6 +326,7 @@ class Wants:
                 break
             heappop(queue.heap)
             self._leave(pending)
+            self._unlist(pending)
             pending.where = Where.FLYING
             self._busy.update((pending.slot_key, *pending.want.exclusive))
             taken.append(pending)
@@ -331,6 +345,70 @@ class Wants:
 
     def _may_go(self, queue: Queue, *, urgent: bool) -> bool:
         return self._top(queue) is not None and (is_urgent(queue.heap[0][0]) or not urgent)
+
+    # ---- once -------------------------------------------------------------------------------------------------------
+
+    def announce(
+        self, name: str, now_s: float, *, ahead: Ahead, urgent: bool = False, line: Line = no_line
+    ) -> list[Pending]:
+        """Those whose turn has come: they may leave when the next record of their lane is durable."""
+        account = self.accounts[name]
+        announced: list[Pending] = []
+        for queue in self._in_turn(account, now_s, ahead, urgent, line):
+            if line(queue.group) > now_s + AHEAD_S:
+                continue
+            while queue in self._in_turn(account, now_s, ahead, urgent, line):
+                pending = heappop(queue.heap)[2]
+                self._leave(pending)
+                pending.announce()
+                account.announced[pending] = queue
+                queue.announced += 1
+                self._enter(pending, now_s)
+                announced.append(pending)
+        return announced
+
+    def next_announcement_s(
+        self, name: str, now_s: float, *, ahead: Ahead, urgent: bool = False, line: Line = no_line
+    ) -> float:
+        """When this account has one to announce: now, when it is near its group's turn, or never."""
+        queues = self._in_turn(self.accounts[name], now_s, ahead, urgent, line)
+        return max(now_s, min((line(queue.group) - AHEAD_S for queue in queues), default=inf))
+
+    def _in_turn(self, account: Account, now_s: float, ahead: Ahead, urgent: bool, line: Line) -> list[Queue]:
+        """Queues whose first would be announced: few of it are, and nothing that needs no announcement goes before."""
+        others = (
+            queue.heap[0][0]
+            for queue in account.queues.values()
+            if self._may_go(queue, urgent=urgent) and not queue.heap[0][2].want.once and line(queue.group) <= now_s
+        )
+        first = min(others, default=None)
+        return [
+            queue
+            for queue in account.unannounced.values()
+            if queue.announced < ahead(queue.group) * queue.limit
+            and self._may_go(queue, urgent=urgent)
+            and (first is None or queue.heap[0][0] <= first)
+        ]
+
+    def take_back(self, those: Iterable[Pending], now_s: float) -> list[Pending]:
+        """What was announced and has not left is as if it had not been; the others are passed over."""
+        back = [pending for pending in those if pending.announced_in is not None and pending.where is not Where.FLYING]
+        for pending in back:
+            self._leave(pending)
+            self._take_back(pending)
+            self._enter(pending, now_s)
+        return back
+
+    def _take_back(self, pending: Pending) -> None:
+        """It stands nowhere."""
+        self._unlist(pending)
+        pending.take_back()
+
+    def _unlist(self, pending: Pending) -> None:
+        """It is no longer among those that are announced and have not left."""
+        queue = self._account(pending.want.account).announced.pop(pending, None)
+        if queue is not None:
+            queue.announced -= 1
 
     # ---- answers ----------------------------------------------------------------------------------------------------
 
@@ -358,7 +436,7 @@ class Wants:
         """The account did: what stood aside has its place again."""
         account = self.accounts[name]
         account.closure += 1
-        for queue in account.queues.values():
+        for queue in account.every_queue():
             for worth, ticket, pending in tuple(queue.heap):
                 if is_aside(worth) and pending.ticket == ticket:
                     self._leave(pending)
@@ -370,11 +448,18 @@ class Wants:
             self.history.answered(pending, attempt, lost=lost)
 
     def _landed(self, pending: Pending) -> bool:
-        """Whether it is still wanted."""
+        """Whether it is still wanted. The lane's next record says no longer that it may be under way."""
+        if pending.announced_in is not None:
+            pending.take_back()
         if pending.where is not Where.FLYING:
             return False
         pending.where = Where.OUT
         return True
+
+
+def _same_call(old: Want, new: Want) -> bool:
+    """Whether what announced the one announces the other: a record names a slot, and its value what that is to do."""
+    return new.once and (old.account, old.kind, old.body) == (new.account, new.kind, new.body)
 
 
 def _same_place(old: Want, new: Want) -> bool:

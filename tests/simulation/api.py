@@ -92,6 +92,9 @@ class Api:
             self._throttle(sent, hear)
         elif self.weather.outage:
             world.count("503")
+            if world.chance(0.3):
+                world.count("503 and executed")
+                self._execute(sent)
             self._answer(sent, hear, self._all(call, Retry(reason="503", counts=False)), failed=True)
         elif len(call.items) > 1 and any(item.body.event_id in self.poison for item in call.items):
             world.count("poisoned call")
@@ -104,7 +107,7 @@ class Api:
     def _throttle(self, sent: Sent, hear: Hear) -> None:
         self.world.count("429")
         close_s = self.world.between(0.1, 2.0) if self.world.chance(self.habits.retry_after) else None
-        replies = self._all(sent.call, Retry(reason="429", counts=False))
+        replies = self._all(sent.call, Retry(reason="429", counts=False, refused=True))
         self._answer(sent, hear, replies, slow_down=True, close_s=close_s)
 
     def _lose(self, sent: Sent, hear: Hear) -> None:
@@ -150,7 +153,8 @@ class Api:
                 replies.append(Settled(answer=Shown(ok=False)))
             elif self.world.chance(self.habits.busy_item):
                 self.world.count("busy item")
-                replies.append(Retry(reason="locked", after_s=self.world.between(0, 0.3)))
+                proven = self.world.chance(0.5)
+                replies.append(Retry(reason="locked", after_s=self.world.between(0, 0.3), refused=proven))
             else:
                 self._take(body)
                 replies.append(Settled(answer=Shown()))

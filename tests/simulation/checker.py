@@ -2,7 +2,8 @@
 
 Reusable: it takes plain values, so a run against a real broker can be held to the same rules. Pure.
 
-N nothing lost · O order · R rate · E end state · B bounds · P progress (the last two are reported by whoever drives).
+N nothing lost · O order · R rate · E end state · B bounds · P progress · U unknown without need (the last three are
+reported by whoever drives).
 """
 
 from bisect import bisect_right

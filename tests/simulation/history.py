@@ -161,6 +161,15 @@ class Evidence:
             ):
                 text = f"{transaction.process} commits for {at} after {self.owner.get(at.partition)} has restored it"
                 self.complain("N", text)
+        for at in (at for at, mark in transaction.marks.items() if mark.drained):
+            announced = {key: one.announced for key, one in self.broker.state(at.partition).items() if one.announced}
+            if announced:
+                self.complain("U", f"{at} is handed over, and what may still leave is {announced}")
+        self._outputs(transaction)
+        for partition in transaction.partitions:
+            self._check(partition)
+
+    def _outputs(self, transaction: Transaction) -> None:
         for outputs in transaction.outputs.values():
             for output in outputs:
                 if output.topic == "settings" and output.value is not None:
@@ -169,8 +178,6 @@ class Evidence:
                     where = dict(output.headers)
                     partition, offset = (int(where[f"__connect.errors.{name}"]) for name in ("partition", "offset"))
                     self._count(partition, offset)
-        for partition in transaction.partitions:
-            self._check(partition)
 
     def _result(self, raw: dict[str, str]) -> None:
         said = self.by_id[raw["id"]]

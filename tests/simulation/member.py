@@ -131,6 +131,7 @@ class Member:
         self._tick_at_s = float("inf")
         self._leaving = False
         self._idle_ticks = 0
+        self._under_way: dict[str, Call] = {}
 
     @property
     def process(self) -> str:
@@ -355,6 +356,8 @@ class Member:
     def feed(self, it: Input) -> None:
         if not isinstance(it, Tick):
             self._idle_ticks = 0
+        if isinstance(it, Answer):
+            self._under_way.pop(it.call.id, None)
         effects = self.engine.feed(it, self.world.now(self.clock_error_us))
         if self.world.trace is not None and (effects or not isinstance(it, Tick)):
             self.world.say(f"{self.process} <- {it}")
@@ -371,10 +374,12 @@ class Member:
     def _perform(self, effect: Effect) -> None:
         match effect:
             case Call():
+                self._under_way[effect.id] = effect
                 wait_s = self.world.between(0.0, 0.5) if self.world.chance(self.busy_workers) else 0.0
                 self.later(wait_s + self.world.between(0.0, 0.003), lambda: self._send(effect))
                 self.reached("call made")
             case Checkpoint():
+                self._check_announced(effect)
                 self.sink.write(effect)
                 self.reached("checkpoint made")
             case Intake(pause=pause, resume=resume):
@@ -392,6 +397,24 @@ class Member:
                 if failed or not self._leaving:
                     self._complain("P", f"{self.process} stops: {reason}")
                 self._exit()
+
+    def _check_announced(self, checkpoint: Checkpoint) -> None:
+        """While its account is closed nothing is announced but what is under way."""
+        headers = [
+            (output.key, slot.decode())
+            for outputs in checkpoint.outputs.values()
+            for output in outputs
+            for name, slot in output.headers
+            if name == "announced"
+        ]
+        if not headers:
+            return
+        self.world.count("announced")
+        valve = self.engine.snapshot(self.world.now(self.clock_error_us)).accounts["main"].valve
+        under_way = {item.body.room.encode() for call in self._under_way.values() for item in call.items}
+        idle = [header for header in headers if header[0] not in under_way]
+        if idle and valve.startswith(("closed", "probing")):
+            self._complain("U", f"{self.process} announces {idle} while {valve}")
 
     def _arm(self) -> None:
         """The runner wakes when the engine says so, a little late."""

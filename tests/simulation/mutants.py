@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from streams.engine import Engine
 from streams.flights import Flights, Sent
-from streams.flow import Arrived, Assignment, Cause, Now, Owned, Pace, Policy, Restored, Turn
+from streams.flow import Arrived, Assignment, Cause, Now, Owned, Pace, Policy, Restored, Retry, Turn
 from streams.lanes import Lanes
 from streams.partition import Partition
 from streams.sending import Sending
@@ -122,6 +122,12 @@ def _forgets_the_lost(self: Flights, sent: Sent, until_s: float) -> None:
     _lose(self, sent, 0.0)
 
 
+def _asks_again_whatever_it_was(self: Sending, sent: Sent, reply: Any, *args: Any, **kwargs: Any) -> Any:
+    reply = replace(reply, refused=True) if isinstance(reply, Retry) else reply
+    return _item(self, sent, reply, *args, **kwargs)
+
+
+_item = Sending._item
 _lose = Flights.lose
 _blocker = Wants._blocker
 
@@ -141,6 +147,18 @@ def _does_not_wait_for_the_announcement(self: Wants, pending: Any) -> Any:
     return None if why == (pending.at, pending.lane.key) else why
 
 
+def _unlists_when_it_leaves(self: Wants, pending: Any) -> None:
+    _unlist(self, pending)
+    pending.lane.announced -= {pending.want.slot}
+
+
+def _takes_nothing_back(self: Wants, those: Any, now_s: float) -> list[Any]:
+    return []
+
+
+_unlist = Wants._unlist
+
+
 def _at_once(self: Valve, now_s: float) -> float:
     return now_s
 
@@ -152,6 +170,15 @@ _turn = Lanes._turn
 
 def _does_not_say_restored(self: Lanes, lane: Any, cause: Cause, now: Now) -> Any:
     return () if isinstance(cause, Restored) else _turn(self, lane, cause, now)
+
+
+def _forgets_what_may_have_left(self: Lanes, key: str, cause: Cause, now: Now) -> None:
+    if key in self.rests:
+        self.rests[key].announced = ()
+    _take_turn(self, key, cause, now)
+
+
+_take_turn = Lanes.turn
 
 
 def _settles_too_early(self: Lanes, lane: Any, now_s: float) -> None:
@@ -240,6 +267,31 @@ MUTANTS = (
         name="once leaves before it is announced",
         goes_red="O",
         changes=((Wants, "_blocker", _does_not_wait_for_the_announcement),),
+    ),
+    Mutant(
+        name="once is announced no longer when it leaves",
+        goes_red="O",
+        changes=((Wants, "_unlist", _unlists_when_it_leaves),),
+    ),
+    Mutant(
+        name="once is asked again whatever the reply proves",
+        goes_red="O",
+        changes=((Sending, "_item", _asks_again_whatever_it_was),),
+    ),
+    Mutant(
+        name="a new owner is not told what may have left",
+        goes_red="O",
+        changes=((Lanes, "turn", _forgets_what_may_have_left),),
+    ),
+    Mutant(
+        name="an announcement outlives what it was made for",
+        goes_red="U",
+        changes=((Wants, "take_back", _takes_nothing_back),),
+    ),
+    Mutant(
+        name="once is announced though its account is closed",
+        goes_red="U",
+        changes=((Sending, "_announces_at", lambda self, valve, now_s: now_s),),
     ),
     Mutant(name="a restored lane is not told", goes_red="O", changes=((Lanes, "_turn", _does_not_say_restored),)),
     Mutant(name="a lane sleeps before it is durable", goes_red="NO", changes=((Lanes, "settle", _settles_too_early),)),

@@ -332,12 +332,21 @@ def test_headers_say_what_a_cold_lane_waits_for_and_come_back_as_they_were() -> 
     stored = Stored(
         value=b"v",
         undone=True,
+        open_since_us=4,
         due_us=17,
         waits=(Waits(account="main", rank=3, since_us=5), Waits(account="o p", rank=0, since_us=9)),
+        announced=("a;b", "č d"),
     )
 
     headers = headers_of(stored)
-    assert headers == (("undone", b"1"), ("due", b"17"), ("waits", b"main 3 5;o p 0 9"))
+    assert headers == (
+        ("undone", b"1"),
+        ("open", b"4"),
+        ("due", b"17"),
+        ("waits", b"main 3 5;o p 0 9"),
+        ("announced", b"a;b"),
+        ("announced", "č d".encode()),
+    )
     assert stored_of(b"v", headers) == stored
     assert stored_of(b"v", ()) == Stored(value=b"v")
 

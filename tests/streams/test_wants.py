@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from streams.flow import Assignment, Pace, Policy, Retry, Waits, Want
-from streams.lane import Lane, Rest
+from streams.lane import Lane, Pending, Rest
 from streams.sleepers import Sleepers
 from streams.wants import Wants
 
@@ -141,6 +141,64 @@ def test_a_want_that_becomes_one_of_once_waits_for_its_own_announcement() -> Non
     say(wants, lane, replace(want(), once=True))
     assert wants.take("x", 0.0) == []
 
+    [pending] = announced(wants)
+    assert wants.take("x", 0.0) == []
     lane.durable = lane.turned
     wants.durable(ONE, lane, 0.0)
-    assert len(wants.take("x", 0.0)) == 1
+    assert wants.take("x", 0.0) == [pending]
+
+
+def announced(wants: Wants, calls: int = 1) -> list[Pending]:
+    return wants.announce("x", 0.0, ahead=lambda _: calls)
+
+
+def test_no_more_is_announced_than_leaves_soon_and_the_most_harmful_first() -> None:
+    wants = Wants(Policy(), {"x": Pace()})
+    wants.admit(ONE, (), 0.0)
+    lanes = [Lane(f"lane {rank}", None) for rank in range(4)]
+    for rank, lane in enumerate(lanes):
+        wants.say(ONE, lane, [replace(want(rank=rank), once=True)], lambda kind: 1, 0.0)
+
+    assert [pending.lane for pending in announced(wants, 2)] == lanes[:2]
+    assert announced(wants, 2) == []
+
+    wants.take_back([pending for lane in lanes for pending in lane.pending.values()], 0.0)
+    assert [lane.announced for lane in lanes] == [frozenset()] * 4
+    assert [pending.lane for pending in announced(wants, 3)] == lanes[:3]
+
+
+def test_what_a_record_announces_is_the_call_that_it_was_made_for() -> None:
+    wants, lane = wants_of(), Lane("a", None)
+    say(wants, lane, replace(want(), once=True))
+    [pending] = announced(wants)
+    lane.durable = lane.turned
+
+    say(wants, lane, replace(want(), once=True, rank=1))
+    assert wants.take("x", 0.0) == [pending], "another rank is the same call"
+    assert lane.announced == {"s"}
+
+    wants.release([("in", lane.key, "s")], 0.0)
+    wants.again(pending, 0.0)
+    assert announced(wants) == [pending]
+    lane.durable = lane.turned
+    say(wants, lane, replace(want(), once=True, body="another"))
+    assert (wants.take("x", 0.0), lane.announced) == ([], frozenset())
+
+
+def test_a_want_that_is_dropped_is_announced_no_longer_unless_it_is_under_way() -> None:
+    wants, lane = wants_of(), Lane("a", None)
+    say(wants, lane, replace(want(), once=True))
+    announced(wants)
+    say(wants, lane)
+    assert lane.announced == frozenset()
+
+    say(wants, lane, replace(want(), once=True))
+    announced(wants)
+    lane.durable = lane.turned
+    wants.durable(ONE, lane, 0.0)
+    [pending] = wants.take("x", 0.0)
+    say(wants, lane)
+    assert lane.announced == {"s"}
+
+    wants.answered(pending, 1, lost=False)
+    assert lane.announced == frozenset()

@@ -1,5 +1,6 @@
 """Wants and lanes against a list: whatever comes in whatever order, one token takes what a plain list would take."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from hypothesis import settings
@@ -16,6 +17,7 @@ LANES = [(AT[0], "a"), (AT[0], "b"), (AT[1], "c")]
 SLOTS = ("s", "t")
 LIMITS = {"k": 3, "single": 1}
 STEP_S = 10.0
+AHEAD = 2  # calls that may stand announced
 
 
 @dataclass
@@ -25,7 +27,7 @@ class Row:
     at: Assignment
     lane: str
     want: Want
-    said_in: int
+    announced_in: int | None = None
     not_before_s: float = 0.0
     alone: bool = False
     attempts: int = 0
@@ -91,9 +93,9 @@ class WantsAgainstAList(RuleBasedStateMachine):
         self.rows.extend(self._renewed(before.get(want.slot), at, lane, want) for want in wants)
 
     def _renewed(self, old: Row | None, at: Assignment, lane: Lane, want: Want) -> Row:
-        row = Row(at=at, lane=lane.key, want=want, said_in=lane.turned)
-        if old is not None and want.once and old.want.body == want.body:
-            row.said_in = old.said_in
+        row = Row(at=at, lane=lane.key, want=want)
+        if old is not None and want.once and _call(old.want) == _call(want):
+            row.announced_in = old.announced_in
         if old is not None and old.want.since_us == want.since_us:
             row.not_before_s, row.alone, row.attempts = old.not_before_s, old.alone, old.attempts
         return row
@@ -116,6 +118,55 @@ class WantsAgainstAList(RuleBasedStateMachine):
         self.wants.advance(self.now_s)
 
     @rule(account=st.sampled_from("xy"))
+    def a_token_is_near(self, account: str) -> None:
+        """What may not be repeated is announced: of each kind two calls' worth at most, the most harmful first."""
+        expected = {id(row) for row in self._to_announce(account)}
+        announced = self.wants.announce(account, self.now_s, ahead=lambda _: AHEAD)
+        rows = {(row.lane, row.want.slot): row for row in self.rows}
+        found = [rows[pending.lane.key, pending.want.slot] for pending in announced]
+        assert {id(row) for row in found} == expected
+        for row, pending in zip(found, announced, strict=True):
+            row.announced_in = pending.announced_in
+            assert row.want.slot in self.lanes[row.lane].announced
+
+    def _to_announce(self, account: str) -> list[Row]:
+        busy = self._busy()
+        once = [row for row in self.rows if row.want.account == account and row.want.once]
+        order = {id(row): self._ticket(row) for row in once}
+        chosen: list[Row] = []
+        first = self._first_that_needs_none(account, busy)
+        standing = Counter(_queue(row) for row in once if row.announced_in is not None and not self._flies(row))
+        for row in sorted(once, key=lambda each: (each.harm, order[id(each)])):
+            limit = 1 if row.alone else LIMITS[row.want.kind]
+            blocked = row.at not in self.open or row.not_before_s > self.now_s or busy & set(_keys(row))
+            in_turn = first is None or row.harm <= first
+            if row.announced_in is None and not blocked and in_turn and standing[_queue(row)] < AHEAD * limit:
+                standing[_queue(row)] += 1
+                chosen.append(row)
+        return chosen
+
+    def _first_that_needs_none(self, account: str, busy: set[object]) -> tuple[int, float] | None:
+        """The worst harm at the head of a queue, of those heads that may be repeated."""
+        heads: dict[tuple[object, ...], Row] = {}
+        order = {id(row): self._ticket(row) for row in self.rows}
+        for row in sorted(self.rows, key=lambda each: (each.harm, order[id(each)])):
+            if row.want.account == account and self._ready(row, busy):
+                heads.setdefault(_queue(row), row)
+        return min((row.harm for row in heads.values() if not row.want.once), default=None)
+
+    def _flies(self, row: Row) -> bool:
+        return any(row.want.slot == p.want.slot and p.lane.key == row.lane for left in self.left for p in left.taken)
+
+    @rule()
+    def an_account_closes(self) -> None:
+        """What is announced and has not left is taken back."""
+        for account in self.wants.accounts.values():
+            self.wants.take_back(tuple(account.announced), self.now_s)
+        for row in self.rows:
+            if not self._flies(row):
+                row.announced_in = None
+
+    @rule(account=st.sampled_from("xy"))
     def a_token_comes(self, account: str) -> None:
         expected = self._expected(account)
         taken = self.wants.take(account, self.now_s)
@@ -134,6 +185,9 @@ class WantsAgainstAList(RuleBasedStateMachine):
         left = self.left.pop(data.draw(st.integers(0, len(self.left) - 1)))
         for pending, row in zip(left.taken, left.rows, strict=True):
             self.wants.release(_keys(row), self.now_s)
+            now = next((r for r in self.rows if (r.lane, r.want.slot) == (row.lane, row.want.slot)), None)
+            if now is not None and pending.lane.pending.get(row.want.slot) is pending:
+                now.announced_in = None
             wait_s = data.draw(st.sampled_from([None, 0.0, 2.0]))
             if wait_s is None:
                 self.wants.again(pending, self.now_s)
@@ -141,7 +195,6 @@ class WantsAgainstAList(RuleBasedStateMachine):
             alone = data.draw(st.booleans())
             said = Retry(reason="busy", after_s=wait_s, alone=alone)
             self.wants.retry(pending, said, row.attempts + 1, self.now_s, counts=True)
-            now = next((r for r in self.rows if (r.lane, r.want.slot) == (row.lane, row.want.slot)), None)
             if now is not None and pending.lane.pending.get(row.want.slot) is pending:
                 now.not_before_s, now.alone, now.attempts = self.now_s + wait_s, alone, row.attempts + 1
 
@@ -153,7 +206,9 @@ class WantsAgainstAList(RuleBasedStateMachine):
     def _ready(self, row: Row, busy: set[object]) -> bool:
         if row.at not in self.open or row.not_before_s > self.now_s or busy & set(_keys(row)):
             return False
-        return not row.want.once or self.lanes[row.lane].durable >= row.said_in
+        if row.want.once:
+            return row.announced_in is not None and self.lanes[row.lane].durable >= row.announced_in
+        return True
 
     def _expected(self, account: str) -> list[Row]:
         """The most harmful ready one, and the next of its kind, no two with one key."""
@@ -188,7 +243,18 @@ class WantsAgainstAList(RuleBasedStateMachine):
             assert sum(account.tally.by_rank.values()) == len(rows)
             ready = [p for lane in self.lanes.values() for p in lane.pending.values() if p.where.name == "READY"]
             assert account.ready == sum(pending.want.account == name for pending in ready)
-            assert sum(queue.ready for queue in account.queues.values()) == account.ready
+            assert sum(queue.ready for queue in account.every_queue()) == account.ready
+
+    @invariant()
+    def a_lane_announces_what_may_leave_or_has_left(self) -> None:
+        for queue in (queue for account in self.wants.accounts.values() for queue in account.unannounced.values()):
+            assert queue.announced == sum(
+                q is queue for a in self.wants.accounts.values() for q in a.announced.values()
+            )
+        for name, lane in self.lanes.items():
+            waiting = {p.want.slot for p in lane.pending.values() if p.announced_in is not None}
+            flying = {p.want.slot for left in self.left for p in left.taken if p.lane.key == name and p.announced_in}
+            assert lane.announced == waiting | flying
 
     @rule(which=st.sampled_from(LANES))
     def a_lane_sleeps_and_wakes(self, which: tuple[Assignment, str]) -> None:
@@ -196,7 +262,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
         at, name = which
         lane = self.lanes[name]
         pending = list(lane.pending.values())
-        if not pending or any(p.where.name == "FLYING" or p.want.once for p in pending):
+        if not pending or lane.announced or any(p.where.name == "FLYING" for p in pending):
             return
         rest = Rest(at, name, True, None, waits_of(lane.said), restored=False)
         self.wants.rest(rest, lane, self.now_s)
@@ -206,6 +272,14 @@ class WantsAgainstAList(RuleBasedStateMachine):
 
 def _keys(row: Row) -> tuple[object, ...]:
     return (("in", row.lane, row.want.slot), *row.want.exclusive)
+
+
+def _call(want: Want) -> tuple[object, ...]:
+    return (want.account, want.kind, want.body)
+
+
+def _queue(row: Row) -> tuple[object, ...]:
+    return (row.want.kind, row.alone)
 
 
 def _key(at: Assignment, lane: str, want: Want) -> tuple[object, ...]:

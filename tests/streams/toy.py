@@ -36,6 +36,9 @@ from streams.flow import (
     Woken,
 )
 
+CHIME = "chime"
+"""The slot of a room's chimes."""
+
 Order = tuple[int, int]
 """(occurred at in µs, offset): the order of two events of a device."""
 
@@ -71,13 +74,12 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """The lane: its devices, its chimes not yet rung, its reminders, and (for a zone) how often it was told."""
+    """The lane: its devices, its chimes not yet rung (the first is wanted), its reminders; how often it was told."""
 
     key: str
     last_offset: int = -1
     devices: tuple[tuple[str, Device], ...] = ()
     chimes: tuple[SetPoint, ...] = ()
-    announced: str = ""  # id of the chime that may have left
     reminders: tuple[tuple[int, str], ...] = ()
     heard: int = 0
 
@@ -158,18 +160,11 @@ class Thermostats:
             case Woken():
                 lane = self._reminded(lane, now, outputs)
             case Restored():
-                lane = self._restored(lane, outputs)
+                lane = self._restored(lane, cause, outputs)
             case Draining():
-                lane = replace(lane, announced="")
-                return self._turn(lane, outputs, tells, draining=True)
-        return self._turn(lane, outputs, tells)
-
-    def _turn(
-        self, lane: Room, outputs: list[Output], tells: tuple[Told, ...], *, draining: bool = False
-    ) -> Turn[Room]:
+                pass
         wants = [want_of(lane.key, name, d) for name, d in lane.devices if d.wanted]
-        if lane.chimes and not draining:
-            lane = replace(lane, announced=lane.chimes[0].id)
+        if lane.chimes:
             wants.append(chime_of(lane.key, lane.chimes[0]))
         wake = min((at for at, _ in lane.reminders), default=None)
         return Turn(lane=lane, wants=tuple(wants), outputs=tuple(outputs), tells=tells, wake_at_us=wake)
@@ -191,7 +186,7 @@ class Thermostats:
         if body.chime:
             outputs.append(self._result(lane.key, body.event_id, rung(cause.reply)))
             chimes = tuple(c for c in lane.chimes if c.id != body.event_id)
-            return replace(lane, chimes=chimes, announced="")
+            return replace(lane, chimes=chimes)
         device = dict(lane.devices).get(body.device, Device())
         device, ended = learn(device, body, cause.reply)
         outputs.extend(self._result(lane.key, event_id, status) for event_id, status in ended)
@@ -201,11 +196,12 @@ class Thermostats:
         outputs.extend(self._result(lane.key, name, "REMINDED") for at, name in lane.reminders if at <= now.wall_us)
         return replace(lane, reminders=tuple(r for r in lane.reminders if r[0] > now.wall_us))
 
-    def _restored(self, lane: Room, outputs: list[Output]) -> Room:
-        if not lane.announced:
+    def _restored(self, lane: Room, cause: Restored, outputs: list[Output]) -> Room:
+        """Whether the first chime rang is not known: it is not rung again."""
+        if CHIME not in cause.announced:
             return lane
-        outputs.append(self._result(lane.key, lane.announced, "UNKNOWN"))
-        return replace(lane, chimes=tuple(c for c in lane.chimes if c.id != lane.announced), announced="")
+        outputs.append(self._result(lane.key, lane.chimes[0].id, "UNKNOWN"))
+        return replace(lane, chimes=lane.chimes[1:])
 
     def _result(self, room: str, event_id: str, status: str) -> Output:
         value = json.dumps({"id": event_id, "status": status}).encode()
@@ -282,7 +278,7 @@ def want_of(room: str, name: str, device: Device) -> Want:
 def chime_of(room: str, event: SetPoint) -> Want:
     body = Setting(room=room, device="", value=0, order=event.order, event_id=event.id, chime=event.chime)
     return Want(
-        slot="chime",
+        slot=CHIME,
         account=event.account,
         kind="chime",
         rank=event.rank,
@@ -312,7 +308,6 @@ def encode(lane: Room) -> bytes:
             "last_offset": lane.last_offset,
             "devices": devices,
             "chimes": [pack(c) for c in lane.chimes],
-            "announced": lane.announced,
             "reminders": [list(r) for r in lane.reminders],
             "heard": lane.heard,
         }
@@ -340,7 +335,6 @@ def decode(key: str, stored: bytes) -> Room:
         last_offset=raw["last_offset"],
         devices=devices,
         chimes=tuple(c for c in map(unpack, raw["chimes"]) if c),
-        announced=raw["announced"],
         reminders=tuple((at, name) for at, name in raw["reminders"]),
         heard=raw["heard"],
     )
