@@ -2,7 +2,7 @@
 
 ========================================  ============================================================================
 ``GET health``                            ready, and how many units there are
-``GET summary``                           calls by kind and status, worst second by seller, created, deleted
+``GET summary``                           calls by kind and status, worst second by seller, deeds, messages
 ``GET journal``                           every call and write, a JSON object a line
 ``GET units``                             every unit as answers show it, with its EANs and seller, one a line
 ``GET sellers``                           names, keys and storefronts
@@ -165,6 +165,8 @@ def summary(journal: Journal, sellers: list[str]) -> dict[str, object]:
         "deleted": journal.deleted,
         "overlaps": len(journal.overlaps()),
         "written_fields": sorted(journal.written_fields),
+        "order_units": {deed.value: count for deed, count in journal.by_deed.items()},
+        "pushes": len(journal.pushes),
         "dropped": journal.dropped,
     }
 

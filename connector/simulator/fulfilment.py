@@ -88,7 +88,10 @@ class Fulfilment:
             offset=query.offset,
             limit=query.limit,
             from_us=query.created_from_us,
-            keep=lambda order: _order_matches(order, query) and order.updated_us >= (query.updated_from_us or 0),
+            keep=lambda order: (
+                _order_matches(order, query)
+                and (query.updated_from_us is None or order.updated_us >= query.updated_from_us)
+            ),
         )
         return _page([order_row(order) for order in orders], query, total)
 

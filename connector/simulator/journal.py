@@ -243,6 +243,11 @@ class Journal:
     def by_status(self) -> Mapping[int, int]:
         return Counter(call.status for call in self.calls)
 
+    @cached_property
+    def by_deed(self) -> Mapping[Deed, int]:
+        """What became of order units, counted."""
+        return Counter(row.deed for row in self.order_rows)
+
     @property
     def created(self) -> int:
         """Calls that tried to make a unit, whatever became of them."""

@@ -52,6 +52,8 @@ def test_sums_up(control: httpx.Client, caller: SigningCaller) -> None:
         "deleted": 1,
         "overlaps": 0,
         "written_fields": [],
+        "order_units": {},
+        "pushes": 0,
         "dropped": 0,
     }
 

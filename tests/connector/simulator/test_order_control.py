@@ -1,6 +1,7 @@
 """What tests and people see of orders, and do to them, from outside the process."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,6 +9,7 @@ import orjson
 import pytest
 
 from connector.simulator.journal import Journal
+from connector.simulator.scenario import Scenario
 from connector.simulator.simulator import Simulator
 from tests.connector.simulator.caller import SigningCaller
 from tests.connector.simulator.conftest import Start, caller_of, units
@@ -115,6 +117,32 @@ def test_the_journal_from_outside_holds_the_orders_too(control: httpx.Client, si
     assert outside.order_rows == simulator.journal.order_rows
     assert {row.id_order for row in outside.order_rows} == set(made)
     assert [row.new for row in outside.sends(unit_id)] == ["sent"]
+
+
+def test_the_journal_as_a_file_holds_the_orders_too(tmp_path: Path) -> None:
+    file = tmp_path / "journal.ndjson"
+    with Simulator(Scenario.model_validate({"orders": {"at_start": 3}}), journal_path=file) as simulator:
+        seen = simulator.journal.order_rows
+
+    assert Journal.read(file.read_bytes().splitlines()).order_rows == seen
+    assert len(seen) >= 6
+
+
+def test_the_summary_counts_what_became_of_order_units(control: httpx.Client, simulator: Simulator) -> None:
+    simulator.add_orders(2, pieces=2)
+    unit_id = simulator.orders()[0]["order_units"][0]["id_order_unit"]
+    control.post(f"order-units/{unit_id}/cancel")
+
+    assert control.get("summary").json()["order_units"] == {"created": 4, "status": 1}
+
+
+def test_buyers_are_nowhere_but_in_answers(control: httpx.Client, simulator: Simulator) -> None:
+    simulator.add_orders(3)
+    with caller_of(simulator) as caller:
+        assert b"Canary-" in caller.call("GET", "/order-units").content
+
+    for path in ("journal", "orders", "order-units", "summary"):
+        assert b"Canary-" not in control.get(path).content
 
 
 def _send(caller: SigningCaller, unit_id: int) -> None:

@@ -171,6 +171,16 @@ def test_a_message_that_is_accepted_at_last_does_not_come_again(
     assert not any(row.is_last for row in simulator.journal.pushes)
 
 
+def test_nobody_there_counts_as_refused(caller: SigningCaller, simulator: Simulator) -> None:
+    with Subscriber() as gone:
+        subscribe(caller, gone.url)
+
+    simulator.add_orders()
+
+    wait_for(lambda: len(simulator.journal.pushes) == 3)
+    assert {row.status for row in simulator.journal.pushes} == {0}
+
+
 def test_messages_may_come_twice_when_the_scenario_says_so(start: Start, subscriber: Subscriber) -> None:
     simulator = start(push=RETRIES | {"duplicated": 1.0}, catalogue={"eans": 5, "storefronts": ["de"]})
     with caller_of(simulator) as caller:
