@@ -27,6 +27,8 @@ class PartitionSnapshot:
     undone: int
     in_flight: int  # items whose effect outside may still come
     moved_age_s: float
+    open: int = 0  # lanes for which something in the world stands open, as their flow says
+    oldest_open_age_s: float = 0.0  # of these; 0 = there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,7 @@ class Snapshot:
 
 
 def partition_of(partition: Partition, lanes: Lanes, in_flight: int, now: Now) -> PartitionSnapshot:
+    oldest_us = lanes.open.oldest_us()
     return PartitionSnapshot(
         topic=partition.at.topic,
         partition=partition.at.partition,
@@ -71,6 +74,8 @@ def partition_of(partition: Partition, lanes: Lanes, in_flight: int, now: Now) -
         undone=lanes.undone,
         in_flight=in_flight,
         moved_age_s=now.mono_s - partition.moved_at_s,
+        open=len(lanes.open),
+        oldest_open_age_s=_age_s(oldest_us, now),
     )
 
 
@@ -83,5 +88,9 @@ def account_of(name: str, sending: Sending, wants: Wants, now: Now) -> AccountSn
         is_open=valve.is_open(now.mono_s),
         calls_in_flight=sum(flight.call.account == name for flight in sending.flights),
         wants_by_rank=dict(tally.by_rank),
-        oldest_age_s=0.0 if oldest_us is None else max(0.0, (now.wall_us - oldest_us) / 1e6),
+        oldest_age_s=_age_s(oldest_us, now),
     )
+
+
+def _age_s(since_us: int | None, now: Now) -> float:
+    return 0.0 if since_us is None else max(0.0, (now.wall_us - since_us) / 1e6)

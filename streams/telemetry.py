@@ -113,6 +113,8 @@ METRICS: Final = (
     _gauge("partition_undone", "lanes", "Lanes with something undone.", "topic", "partition"),
     _gauge("partition_closed", "0 or 1", "1 = nothing is sent yet: the gate is closed.", "topic", "partition"),
     _gauge("partition_broken", "0 or 1", "1 = stopped until a person mends it.", "topic", "partition"),
+    _gauge("lanes_open", "lanes", "Lanes for which something in the world stands open, as their flow says.", "topic"),
+    _gauge("oldest_open_age_seconds", "s", "Age of the oldest thing that stands open; 0 = nothing does.", "topic"),
     _gauge("lanes", "lanes", "Lanes in memory: awake, or asleep as bytes.", "state"),
     _gauge("outputs_waiting", "records", "Outputs and changed lanes that are not durable."),
     _gauge("lease_left_seconds", "s", "Below 0 = nothing may be sent."),
@@ -257,6 +259,7 @@ class Metrics:
 
 
 _OF_PARTITIONS: Final = tuple(metric.name for metric in METRICS if "partition" in metric.labels)
+_OF_TOPICS: Final = ("stream_lanes_open", "stream_oldest_open_age_seconds")
 
 
 class Telemetry:
@@ -314,9 +317,14 @@ class Telemetry:
                 pass
 
     def saw(self, snapshot: Snapshot) -> None:
-        self.metrics.forget(*_OF_PARTITIONS, "stream_wants")
+        self.metrics.forget(*_OF_PARTITIONS, *_OF_TOPICS, "stream_wants")
         for part in snapshot.partitions:
             self._partition(part)
+        for topic in {part.topic for part in snapshot.partitions}:
+            parts = [part for part in snapshot.partitions if part.topic == topic]
+            self.metrics.show("stream_lanes_open", sum(part.open for part in parts), topic=topic)
+            oldest_s = max(part.oldest_open_age_s for part in parts)
+            self.metrics.show("stream_oldest_open_age_seconds", oldest_s, topic=topic)
         self._accounts(snapshot)
         self.metrics.show("stream_lanes", snapshot.lanes_awake, state="awake")
         self.metrics.show("stream_lanes", snapshot.lanes_asleep, state="asleep")

@@ -63,6 +63,8 @@ def snapshot(*, gate: tuple[str, ...] = (), draining: bool = False) -> Snapshot:
         undone=1,
         in_flight=1,
         moved_age_s=0.0,
+        open=2,
+        oldest_open_age_s=40.0,
     )
     account = AccountSnapshot(
         valve="open", rate=50.0, is_open=True, calls_in_flight=2, wants_by_rank={0: 1, 3: 4}, oldest_age_s=1.5
@@ -249,10 +251,23 @@ def test_a_snapshot_becomes_gauges_and_what_is_gone_is_no_longer_shown(telemetry
     assert seen["stream_oldest_undone_age_seconds,account=main"] == 1.5
     assert seen["stream_account_closed,account=main"] == 0
 
+    assert seen["stream_lanes_open,topic=in"] == 2
+    assert seen["stream_oldest_open_age_seconds,topic=in"] == 40.0
+
     gone = snapshot()
     telemetry.saw(Snapshot(**{name: getattr(gone, name) for name in gone.__slots__} | {"partitions": ()}))
 
-    assert not any(name.startswith("stream_partition_lag") for name in samples(telemetry))
+    assert not any(name.startswith(("stream_partition_lag", "stream_lanes_open")) for name in samples(telemetry))
+
+
+def test_what_stands_open_is_counted_by_topic_with_the_oldest_age(telemetry: Telemetry) -> None:
+    one = snapshot().partitions[0]
+    two, other = replace(one, partition=4, open=3, oldest_open_age_s=70.0), replace(one, topic="other", open=0)
+    telemetry.saw(replace(snapshot(), partitions=(one, two, replace(other, oldest_open_age_s=0.0))))
+
+    seen = samples(telemetry)
+    assert (seen["stream_lanes_open,topic=in"], seen["stream_oldest_open_age_seconds,topic=in"]) == (5, 70.0)
+    assert (seen["stream_lanes_open,topic=other"], seen["stream_oldest_open_age_seconds,topic=other"]) == (0, 0.0)
 
 
 def test_progress_is_said_while_a_gate_is_closed_but_not_all_the_time(
