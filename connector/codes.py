@@ -68,6 +68,7 @@ class Code(StrEnum):
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
     ORDER_UNIT_NOT_FOUND = "ORDER_UNIT_NOT_FOUND"
     ORDER_ANSWER_UNREADABLE = "ORDER_ANSWER_UNREADABLE"
+    ORDER_UNITS_UNREADABLE = "ORDER_UNITS_UNREADABLE"
     ORDER_READ_REFUSED = "ORDER_READ_REFUSED"
     CARRIERS_REFUSED = "CARRIERS_REFUSED"
     ORDER_UNIT_OPEN = "ORDER_UNIT_OPEN"
@@ -285,6 +286,10 @@ TABLE: Mapping[Code, Words] = {
     Code.ORDER_ANSWER_UNREADABLE: Words(
         sentence="The marketplace's answer about order {order_id} cannot be read: {fault}",
         advice="Report it with the digest of the row; replay this position when it can be read.",
+    ),
+    Code.ORDER_UNITS_UNREADABLE: Words(
+        sentence="The marketplace's answer about order {order_id} cannot be read: {fault}",
+        advice="Report the fault with the digest; replay this position when it is mended.",
     ),
     Code.ORDER_READ_REFUSED: Words(
         sentence="The marketplace refused to show {what}: {message}",

@@ -214,7 +214,7 @@ def _found(desk: Desk, found: OrderFound, account: str, unread: Iterable[Row]) -
     if found.unreadable is not None:
         broken = fault(
             ShipmentStatus.FAILED,
-            Code.ORDER_UNREADABLE,
+            Code.ORDER_UNITS_UNREADABLE,
             order_id=desk.lane.order_id,
             fault=f"{found.unreadable.fault} (sha256 {found.unreadable.sha256})",
         )
