@@ -121,6 +121,16 @@ def test_sales_lower_the_stock_of_all_linked_offers_and_end_when_nothing_is_left
     assert sum(len(order.units) for order in bench.book) == amount
 
 
+def test_an_order_takes_no_more_than_there_is_in_stock() -> None:
+    bench = Bench(eans=1, sales_lower_stock=True, same_offer=1.0)
+    for unit in bench.trade.market.catalogue:
+        unit.amount = 2
+
+    order = bench.act(bench.trade.make, pieces=5)
+
+    assert len(order.units) == 2
+
+
 def test_without_the_switch_sales_leave_the_stock_alone() -> None:
     bench = Bench()
     before = [unit.amount for unit in bench.trade.market.catalogue]
