@@ -1,0 +1,308 @@
+"""The edge and the simulator, written apart, over real sockets: orders, parcels and returns mean the same to both.
+
+Every answer of the simulator is judged by the marketplace's OpenAPI document, but where a test leaves it on purpose.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+from connector.kaufland.adapter import kaufland
+from connector.kaufland.address import address
+from connector.kaufland.caller import KauflandAccount
+from connector.kaufland.credentials import Credentials
+from connector.marketplace import Gone, Refused
+from connector.marketplace_orders import (
+    AddParcel,
+    CarriersFound,
+    Kind,
+    OrderBody,
+    OrderFound,
+    OrderPage,
+    PageRow,
+    ReadCarriers,
+    ReadOrder,
+    ReadOrderPage,
+    ReadOrderUnit,
+    ReadReturnPage,
+    ReturnPage,
+    SendUnit,
+    Taken,
+    UnitFound,
+    UnitStatus,
+)
+from connector.simulator.buyers import CANARY
+from connector.simulator.faults import Fault, LoseAnswer, Match
+from connector.simulator.scenario import Scenario
+from connector.simulator.simulator import Simulator
+from streams.clock import SystemClock
+from streams.flow import Call, Item, Lost, Reply, Settled
+from tests.connector.simulator.openapi import inspect
+
+SMALL: dict[str, Any] = {
+    "catalogue": {"eans": 60, "storefronts": ("de", "cz"), "conditions": ("NEW", "USED___GOOD"), "by_marketplace": 0.3}
+}
+
+
+class Stall:
+    """A simulator, and the edge that calls it."""
+
+    def __init__(self, simulator: Simulator, *, contacts: bool = False) -> None:
+        self.simulator = simulator
+        seller = simulator.sellers["demo"]
+        account = KauflandAccount(
+            name="main",
+            credentials=Credentials.of(seller.client_key, seller.secret_key),
+            address=address(simulator.url, dev=True),
+            contacts=contacts,
+        )
+        self.adapter = kaufland([account], clock=SystemClock())
+
+    def reply(self, kind: Kind, body: OrderBody) -> Reply:
+        by_s = time.monotonic() + 5
+        item = Item(body=body, attempt=1)
+        call = Call(id="c", account="main", kind=kind, items=(item,), send_by_s=by_s, give_up_at_s=by_s)
+        (reply,) = self.adapter.call(call).replies
+        return reply
+
+    def answer(self, kind: Kind, body: OrderBody) -> Any:
+        reply = self.reply(kind, body)
+        assert isinstance(reply, Settled), reply
+        return reply.answer
+
+    def order(self, order_id: str) -> OrderFound:
+        found = self.answer(Kind.ORDER, ReadOrder(order_id=order_id))
+        assert isinstance(found, OrderFound)
+        return found
+
+    def truth(self) -> dict[str, dict[str, Any]]:
+        """Orders as the simulator itself knows them, by id."""
+        return {order["id_order"]: order for order in self.simulator.orders()}
+
+    def unit(self, status: UnitStatus = UnitStatus.NEED_TO_BE_SENT) -> int:
+        """An order unit of this status."""
+        for order_id in self.truth():
+            for unit in self.order(order_id).units:
+                if unit.status is status:
+                    return unit.order_unit_id
+        raise AssertionError(f"the simulator has no order unit that is {status}")
+
+    def change(self, path: str, **body: Any) -> None:
+        answered = httpx.post(f"{self.simulator.control_url}{path}", json=body, trust_env=False)
+        assert answered.status_code < 300, answered.text
+
+    def pages(self, changed_from_us: int) -> list[PageRow]:
+        rows: list[PageRow] = []
+        for offset in range(0, 10_000, 100):
+            page = self.answer(Kind.ORDER_PAGE, ReadOrderPage(changed_from_us=changed_from_us, offset=offset))
+            assert isinstance(page, OrderPage)
+            assert page.unreadable == ()
+            rows += page.rows
+            if page.is_last:
+                return rows
+        raise AssertionError("the list has no end")
+
+
+Open = Callable[..., Stall]
+
+
+@pytest.fixture
+def open_stall() -> Iterator[Open]:
+    with ExitStack() as stack:
+
+        def opened(*, contacts: bool = False, documented: bool = True, orders: dict[str, Any] | None = None) -> Stall:
+            plan = {"at_start": 12, "confirm_delay_s": 0.0, "units_min": 2, "units_max": 3, **(orders or {})}
+            scenario = Scenario.model_validate({**SMALL, "orders": plan})
+            simulator = Simulator(scenario, inspector=inspect if documented else None)
+            stall = Stall(stack.enter_context(simulator), contacts=contacts)
+            stack.callback(stall.adapter.close)
+            return stall
+
+        yield opened
+
+
+@pytest.fixture
+def stall(open_stall: Open) -> Stall:
+    return open_stall()
+
+
+# ---- orders ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_order_is_read_as_the_simulator_knows_it(stall: Stall) -> None:
+    truth = stall.truth()
+
+    for order_id, known in truth.items():
+        found = stall.order(order_id)
+        assert found.unreadable is None
+        assert found.storefront == known["storefront"]
+        assert {unit.order_unit_id: unit.status_raw for unit in found.units} == {
+            unit["id_order_unit"]: unit["status"] for unit in known["order_units"]
+        }
+    assert len(truth) == 12
+
+
+def test_money_and_moments_of_a_unit_alone_are_those_of_its_order(stall: Stall) -> None:
+    order_id = next(iter(stall.truth()))
+    unit = stall.order(order_id).units[0]
+
+    alone = stall.answer(Kind.ORDER_UNIT, ReadOrderUnit(order_unit_id=unit.order_unit_id))
+
+    assert alone == UnitFound(unit=unit)
+    assert unit.vat is not None
+    assert unit.price > unit.revenue_gross - unit.shipping_rate > 0
+    assert unit.created_us <= unit.changed_us
+    assert unit.condition in ("NEW", "USED_GOOD")
+
+
+def test_the_list_shows_every_unit_of_every_storefront_and_way_of_fulfilment_over_its_pages(open_stall: Open) -> None:
+    stall = open_stall(orders={"at_start": 90})
+
+    rows = stall.pages(0)
+
+    everything = {
+        (order_id, unit["id_order_unit"], unit["status"])
+        for order_id, order in stall.truth().items()
+        for unit in order["order_units"]
+    }
+    orders = [stall.order(order_id) for order_id in stall.truth()]
+    assert {(row.order_id, row.order_unit_id, row.status_raw) for row in rows} == everything
+    assert len(rows) == len(everything) > 100
+    assert [row.changed_us for row in rows] == sorted((row.changed_us for row in rows), reverse=True)
+    assert {order.storefront for order in orders} == {"de", "cz"}
+    assert {order.fulfillment_type for order in orders} == {"fulfilled_by_merchant", "fulfilled_by_kaufland"}
+
+
+def test_a_change_in_the_very_second_that_is_asked_from_is_shown(stall: Stall) -> None:
+    newest = stall.pages(0)[0]
+
+    shown = stall.pages(newest.changed_us)
+
+    assert newest in shown
+    assert stall.pages(newest.changed_us + 1_000_001) == []
+
+
+def test_an_order_and_an_order_unit_that_are_not_there_are_gone(stall: Stall) -> None:
+    assert isinstance(stall.answer(Kind.ORDER, ReadOrder(order_id="NOSUCH1")), Gone)
+    assert isinstance(stall.answer(Kind.ORDER_UNIT, ReadOrderUnit(order_unit_id=1)), Gone)
+
+
+def test_a_buyer_is_handed_on_only_where_the_account_asks_for_it(open_stall: Open) -> None:
+    told, kept = (stall.order(next(iter(stall.truth()))) for stall in (open_stall(contacts=True), open_stall()))
+
+    assert kept.contact is None
+    assert told.contact is not None
+    assert told.contact.buyer["email"].startswith(CANARY)
+    assert told.contact.billing["street"].startswith(CANARY)
+    assert told.contact.shipping["street"].startswith(CANARY)
+    assert CANARY not in repr(told)
+
+
+@pytest.mark.parametrize("defect", ["no_id", "price_text", "no_status", "bad_time"])
+def test_a_malformed_unit_sets_its_order_apart_and_spoils_no_other_row(open_stall: Open, defect: str) -> None:
+    malformed = [{"order": 3, "defect": defect}]
+    stall = open_stall(contacts=True, documented=False, orders={"undocumented": True, "malformed": malformed})
+    order_id = list(stall.truth())[3]
+
+    found = stall.order(order_id)
+    page = stall.answer(Kind.ORDER_PAGE, ReadOrderPage(changed_from_us=0, offset=0))
+
+    assert found.unreadable is not None
+    assert found.units == ()
+    assert CANARY not in repr(found)
+    assert [row.order_id for row in page.unreadable] == ([] if defect == "price_text" else [order_id])
+    units = sum(len(order["order_units"]) for order in stall.truth().values())
+    assert len(page.rows) + len(page.unreadable) == units
+
+
+def test_a_status_that_nobody_knows_passes(open_stall: Open) -> None:
+    stall = open_stall(documented=False)
+    unit_id = stall.unit()
+    stall.change(f"order-units/{unit_id}", status="in_clarification")
+
+    found = stall.answer(Kind.ORDER_UNIT, ReadOrderUnit(order_unit_id=unit_id))
+
+    assert (found.unit.status, found.unit.status_raw) == (UnitStatus.UNKNOWN, "in_clarification")
+
+
+# ---- parcels --------------------------------------------------------------------------------------------------------
+
+
+def test_a_unit_is_sent_once_and_then_takes_further_parcels(stall: Stall) -> None:
+    unit_id = stall.unit()
+    send = SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=("T1", "T2"))
+    further = AddParcel(order_unit_id=unit_id, carrier_code="GLS", tracking_number="T3")
+
+    too_early = stall.answer(Kind.PARCEL, further)
+    first, again = stall.answer(Kind.SEND, send), stall.answer(Kind.SEND, send)
+    added = stall.answer(Kind.PARCEL, further)
+
+    assert isinstance(too_early, Refused)
+    assert first == added == Taken(http_status=204)
+    assert isinstance(again, Refused)
+    assert stall.answer(Kind.ORDER_UNIT, ReadOrderUnit(order_unit_id=unit_id)).unit.status is UnitStatus.SENT
+    (known,) = [u for order in stall.truth().values() for u in order["order_units"] if u["id_order_unit"] == unit_id]
+    assert known["sends"] == 1
+    assert [parcel["tracking_numbers"] for parcel in known["parcels"]] == [("T1", "T2"), ("T3",)]
+
+
+def test_a_unit_that_is_still_open_is_refused(open_stall: Open) -> None:
+    stall = open_stall(orders={"confirm_delay_s": 3600.0, "at_start_over_s": 0.0})
+    unit_id = stall.unit(UnitStatus.OPEN)
+
+    refused = stall.answer(Kind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=("T1",)))
+
+    assert isinstance(refused, Refused)
+    assert refused.message
+
+
+def test_a_unit_that_is_not_there_and_a_carrier_that_is_misspelt(stall: Stall) -> None:
+    unit_id = stall.unit()
+
+    gone = stall.answer(Kind.SEND, SendUnit(order_unit_id=1, carrier_code="DHL", tracking_numbers=("T1",)))
+    refused = stall.answer(Kind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="dhl", tracking_numbers=("T1",)))
+
+    assert isinstance(gone, Gone)
+    assert isinstance(refused, Refused)
+    assert [error.name for error in refused.errors] == ["carrier_code"]
+
+
+@pytest.mark.parametrize("kind", [Kind.SEND, Kind.PARCEL])
+def test_an_answer_that_is_lost_loses_the_write_and_not_what_it_did(stall: Stall, kind: Kind) -> None:
+    unit_id = stall.unit()
+    send = SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=("T1",))
+    if kind is Kind.PARCEL:
+        assert stall.answer(Kind.SEND, send) == Taken(http_status=204)
+    stall.simulator.set_fault(Fault(name="lost", match=Match(times=1), mishap=LoseAnswer()))
+    body = send if kind is Kind.SEND else AddParcel(order_unit_id=unit_id, carrier_code="GLS", tracking_number="T2")
+
+    assert isinstance(stall.reply(kind, body), Lost)
+    assert stall.answer(Kind.ORDER_UNIT, ReadOrderUnit(order_unit_id=unit_id)).unit.status is UnitStatus.SENT
+
+
+def test_the_carriers_are_those_that_a_send_takes(stall: Stall) -> None:
+    found = stall.answer(Kind.CARRIERS, ReadCarriers())
+
+    assert isinstance(found, CarriersFound)
+    assert {"DHL", "GLS", "Other"} <= set(found.codes)
+
+
+# ---- returns --------------------------------------------------------------------------------------------------------
+
+
+def test_a_return_is_listed(stall: Stall) -> None:
+    unit_id = stall.unit()
+    stall.answer(Kind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=("T1",)))
+    stall.change(f"order-units/{unit_id}/return")
+
+    page = stall.answer(Kind.RETURN_PAGE, ReadReturnPage(changed_from_us=0, offset=0))
+
+    assert isinstance(page, ReturnPage)
+    (one,) = page.returns
+    assert one.status_raw == "return_requested"
+    assert one.changed_us is not None
+    assert (page.unreadable, page.is_last) == ((), True)
