@@ -255,8 +255,9 @@ class _Lane:
     def step(self) -> Step[OrderLaneState]:
         state = self._state
         if state.undone_since_us is None:
-            over = state.open_since_us is None and (state.keep_until_us or 0) <= self._now_us
-            return Step(state=None if over else state, said=tuple(self._said), wake_at_us=state.keep_until_us)
+            if state.open_since_us is None and (state.keep_until_us or 0) <= self._now_us:
+                return Step(state=None, said=tuple(self._said))
+            return Step(state=state, said=tuple(self._said), wake_at_us=state.keep_until_us)
         if state.again_at_us is not None and state.again_at_us > self._now_us:
             return Step(state=state, said=tuple(self._said), wake_at_us=state.again_at_us)
         want = Want(

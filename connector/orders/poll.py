@@ -156,7 +156,8 @@ class _Lane:
                 if after.listing is None:
                     self._reached_end(under_way)
             case _:
-                self._state = replace(self._state, orders=self._failed(state, under_way, reply))
+                after = self._failed(state, under_way, reply)
+                self._state = replace(self._state, orders=after)
 
     def _returns(self, state: ListState, under_way: Listing, reply: Settled | Lost | GaveUp) -> None:
         match reply:
@@ -167,7 +168,8 @@ class _Lane:
                 after = self._paged(state, under_way, changes_us, rows, is_last=page.is_last)
                 self._state = replace(self._state, returns=after)
             case _:
-                self._state = replace(self._state, returns=self._failed(state, under_way, reply))
+                after = self._failed(state, under_way, reply)
+                self._state = replace(self._state, returns=after)
 
     def _paged(
         self, state: ListState, under_way: Listing, changes_us: list[int], rows: int, *, is_last: bool

@@ -5,6 +5,7 @@ What was checkpointed outlives a crash, the rest is forgotten.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import schemas
@@ -74,6 +75,7 @@ TEXTS = {IDS.values[name]: schemas.text(name, 1) for name in RECORDS}
 DECODERS = {topic: Decoder(schemas.load(name, 1), TEXTS.get) for topic, name in BY_TOPIC.items()}
 
 
+@cache
 def codecs() -> OrderCodecs:
     return OrderCodecs(IDS, TEXTS.get)
 
@@ -225,6 +227,8 @@ class Desk:
         after = self.flow.store(turn.lane)
         if after.value is None:
             assert not after.undone
+            assert not turn.wants
+            assert turn.wake_at_us is None
             self.stored.pop(key, None)
         else:
             self.stored[key] = after
