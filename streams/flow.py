@@ -490,6 +490,9 @@ Effect: TypeAlias = Call | Checkpoint | Intake | Reread | Died | Released | Fetc
 
 # ---- policy ---------------------------------------------------------------------------------------------------------
 
+DOZE = 4
+"""An account's lanes fall asleep, waiting, when more than this times ``Policy.near`` are awake."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
@@ -527,6 +530,7 @@ class Policy:
     checkpoint_min_s: float = 0.05
     max_outputs: int = 20_000  # outputs and changed lanes kept back before intake pauses
     max_awake: int = 50_000  # lanes awake before intake pauses
+    near: int = 32  # wants of an account kept awake for its next calls, at least; two full calls if that is more
     max_calls: int = 64  # under way at once, each in a worker of its own: none waits behind another and leaves late
     urgent_calls: int = 4  # of these, for the most harmful alone
     retry_budget: int = 8  # answered attempts of one item
@@ -543,8 +547,23 @@ class Policy:
             )
         if self.read_ahead < 1:
             raise ValueError(f"read_ahead must be at least 1, got {self.read_ahead}")
+        if self.near < 1:
+            raise ValueError(f"near must be at least 1, got {self.near}")
+        self.near_at_most(accounts=1)
         if not 0 <= self.urgent_calls < self.max_calls:
             raise ValueError(f"urgent_calls must be in [0, {self.max_calls}), got {self.urgent_calls}")
+
+    def near_at_most(self, accounts: int) -> int:
+        """Above that, lanes that may not sleep yet would fill ``max_awake`` while a partition catches up: intake would
+        pause, and the gate that waits for it would never open. Raises ValueError where ``near`` itself is above it.
+        """
+        at_most = (self.max_awake - 1) // (DOZE * max(1, accounts))
+        if self.near > at_most:
+            raise ValueError(
+                f"max_awake must be above {DOZE} x near for each account: {self.max_awake} <= "
+                f"{DOZE} x {self.near} x {accounts}; a partition would never catch up"
+            )
+        return at_most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

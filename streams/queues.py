@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from heapq import heapify, heappush
 from math import inf
 
-from streams.flow import Pace
+from streams.flow import DOZE, Pace
 from streams.lane import Pending
 from streams.sleepers import Harm, Sleepers, Tally
 
@@ -45,9 +45,7 @@ class Queue:
 class Account:
     """One account's wants: awake ones in queues, sleeping ones as entries."""
 
-    NEAR_AT_LEAST = 32
-
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, near: int, near_at_most: int) -> None:
         self.linger_s = pace.linger_s
         self.queues: dict[tuple[str, bool], Queue] = {}
         self.unannounced: dict[tuple[str, bool], Queue] = {}  # ``once`` wants that no durable record names yet
@@ -57,12 +55,13 @@ class Account:
         self.ready = 0
         self.awake = 0
         self.closure = 0  # counts how often the account opened again
-        self.near = self.NEAR_AT_LEAST  # awake wants kept ready, so that a full call can be made
+        self.near = near  # awake wants kept ready, so that a full call can be made
+        self._near_at_most = near_at_most
 
     @property
     def may_doze(self) -> int:
         """Above so many wants, further lanes may sleep; far enough from ``near`` that none goes to and fro."""
-        return 4 * self.near
+        return DOZE * self.near
 
     def queue(
         self,
@@ -78,7 +77,7 @@ class Account:
         if queue is None:
             limit = 1 if alone else limit_of(kind)
             queue = queues[kind, alone] = Queue(kind, limit, group_of(kind))
-            self.near = max(self.near, 2 * limit)
+            self.near = min(max(self.near, 2 * limit), self._near_at_most)
         return queue
 
     def every_queue(self) -> Iterator[Queue]:

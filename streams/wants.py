@@ -48,7 +48,8 @@ class Wants:
     def __init__(
         self, policy: Policy, paces: dict[str, Pace], group_of: Callable[[str], str | None] = no_group
     ) -> None:
-        self.accounts = {name: Account(pace) for name, pace in paces.items()}
+        near_at_most = policy.near_at_most(len(paces))
+        self.accounts = {name: Account(pace, policy.near, near_at_most) for name, pace in paces.items()}
         self._step_us = max(1, round(policy.age_step_s * 1e6))
         self.history = History(policy)
         self._tickets = count()

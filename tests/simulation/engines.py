@@ -14,7 +14,7 @@ Build: TypeAlias = Callable[[Thermostats, Policy, Pace, int, str, int], Engine]
 
 
 def build_engine(flow: Thermostats, policy: Policy, pace: Pace, partitions: int, name: str, boot_us: int) -> Engine:
-    engine = Engine(
+    return Engine(
         flows={INPUT: flow},
         shares={INPUT: Share(weight=1.0, partitions=partitions)},
         accounts={"main": pace},
@@ -23,6 +23,3 @@ def build_engine(flow: Thermostats, policy: Policy, pace: Pace, partitions: int,
         boot_us=boot_us,
         dead_letters=DeadLetters(topics={INPUT: f"{INPUT}.dlq"}, instance=name),
     )
-    for account in engine._wants.accounts.values():
-        account.near = 1  # so that lanes already fall asleep, waiting, when there are a dozen of them
-    return engine

@@ -78,6 +78,7 @@ class Plan:
                 checkpoint_min_s=0.02,
                 max_outputs=rng.choice([6, 20_000, 20_000]),
                 max_awake=rng.choice([4 * near + 2, 50_000]),
+                near=1,  # so that lanes already fall asleep, waiting, when there are a dozen of them
                 retry_budget=rng.choice([2, 8]),
                 retry_base_s=0.05,
                 retry_cap_s=1.0,

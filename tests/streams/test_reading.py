@@ -2,10 +2,15 @@
 
 from hashlib import sha256
 
+import pytest
+
 from streams.deadletter import DeadLetters
-from streams.flow import Assignment, Bad, Fetched, Output, Policy, Record
+from streams.flow import Assignment, Bad, Fetched, Output, Pace, Policy, Record
 from tests.streams.driver import Driver
 from tests.streams.toy import Thermostats
+
+ONE = {"main": Pace()}
+TIGHT = Policy(max_awake=5, near=1)
 
 
 def position(driver: Driver) -> int:
@@ -94,11 +99,11 @@ def test_intake_pauses_at_the_bound_of_outputs_kept_back_and_goes_on_when_they_a
 
 
 def test_intake_pauses_at_the_bound_of_awake_lanes() -> None:
-    driver = Driver(policy=Policy(max_awake=3))
+    driver = Driver(policy=TIGHT, paces=ONE)
     at = driver.opened()
 
     driver.arrive(*[driver.record(at, f"room{n}") for n in range(8)])
-    assert driver.engine.snapshot(driver.now).lanes_awake == 3
+    assert driver.engine.snapshot(driver.now).lanes_awake == 5
     assert at in driver.paused
 
     driver.run(2)
@@ -107,13 +112,35 @@ def test_intake_pauses_at_the_bound_of_awake_lanes() -> None:
 
 
 def test_intake_pauses_right_at_a_bound() -> None:
-    driver = Driver(policy=Policy(max_awake=3))
+    driver = Driver(policy=TIGHT, paces=ONE)
     at = driver.opened()
-    driver.arrive(*[driver.record(at, f"room{n}") for n in range(2)])
+    driver.arrive(*[driver.record(at, f"room{n}") for n in range(4)])
     assert at not in driver.paused
 
-    driver.event(at, "room2")
+    driver.event(at, "room4")
     assert at in driver.paused
+
+
+@pytest.mark.parametrize("policy", [{"max_awake": 128}, {"max_awake": 40, "near": 10}, {"near": 0}])
+def test_a_bound_of_awake_lanes_under_which_no_partition_catches_up_is_refused(policy: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=r"max_awake must be above 4 x near|near must be at least 1"):
+        Policy(**policy)
+
+
+def test_the_bound_holds_for_all_accounts_together() -> None:
+    with pytest.raises(ValueError, match="5 <= 4 x 1 x 2"):
+        Driver(policy=TIGHT)
+
+
+def test_a_partition_catches_up_under_the_tightest_bound() -> None:
+    driver = Driver(policy=TIGHT, paces=ONE, flow=Thermostats(limits={"set": 100}))
+    at = driver.assign(end=300)
+    for n in range(300):
+        driver.event(at, f"room{n}")
+        driver.run(0.1 if at in driver.paused else 0.0, answer=None)
+
+    driver.run(5, answer=None)
+    assert driver.engine.snapshot(driver.now).partitions[0].phase == "open"
 
 
 def test_what_cannot_be_read_becomes_a_dead_letter_and_others_flow() -> None:

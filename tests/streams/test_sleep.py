@@ -243,7 +243,7 @@ def test_a_cold_lane_is_never_decoded() -> None:
 
 
 def test_a_sleeping_lane_that_is_done_costs_its_bytes_and_a_place_in_a_dict() -> None:
-    driver = Driver(policy=Policy(max_awake=5))
+    driver = Driver(policy=Policy(max_awake=9, near=1))
     at = driver.opened()
     for start in range(0, 2_000, 100):
         driver.arrive(*[driver.record(at, f"r{start + n}") for n in range(100)])
