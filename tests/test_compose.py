@@ -180,8 +180,8 @@ def test_our_services_apply_one_event_with_the_commands_and_environment_of_the_f
 
         simulator = start("simulator")
         for once in (start("topics"), start("schemas")):
-            assert once.wait(60) == 0, once.text()
-        wait_for("the simulator", lambda: "control_url" in simulator.text(), 60)
+            assert once.wait() == 0, once.text()
+        wait_for("the simulator", lambda: "control_url" in simulator.text())
         connector = start("connector")
         with httpx.Client(base_url=f"{composed.simulator}/_simulator", timeout=30, trust_env=False) as control:
             unit = orjson.loads(control.get("units").content.splitlines()[0])
@@ -191,7 +191,7 @@ def test_our_services_apply_one_event_with_the_commands_and_environment_of_the_f
                 units = map(orjson.loads, control.get("units").content.splitlines())
                 return next(int(one["listing_price"]) for one in units if one["id_unit"] == unit["id_unit"])
 
-            wait_for("the new price", lambda: price() == 1234 or not connector.running, 60)
+            wait_for("the new price", lambda: price() == 1234 or not connector.running)
         assert connector.stop() == 0, connector.text()
         assert statuses(kafka, composed.prefix) == ["APPLIED"]
 

@@ -42,7 +42,7 @@ def test_one_event_is_applied_on_a_real_broker(kafka: Stack, tmp_path: Path) -> 
         assert {call["kind"].partition(":")[0] for call in deployed.calls()} == {"lookup", "update"}
         assert deployed.states()[place.ean]["undone"] == []
         with connector.health() as health:
-            wait_for("readiness", lambda: health.get("/readyz").status_code == 200, 30)
+            wait_for("readiness", lambda: health.get("/readyz").status_code == 200)
             assert health.get("/livez").status_code == 200
             assert health.get("/status").json()["guarantee"] == "exactly_once_v2"
             assert health.get("/metrics").status_code == 200
@@ -90,12 +90,12 @@ def test_a_dry_run_decides_beside_the_live_group_and_writes_nothing(kafka: Stack
         deployed.settle(known)
         calls = [call.kind for call in deployed.marketplace.journal().write_calls]
         dry = deployed.connector("one", "--dry-run")
-        deployed.wait_for("a decision on what is known", lambda: len(deployed.results(dry_results)) == 1, 60)
+        deployed.wait_for("a decision on what is known", lambda: len(deployed.results(dry_results)) == 1)
         assert dry.stop() == 0
         assert live.stop() == 0
         new = deployed.produce([price_change(place, "56.78")])
         dry = deployed.connector("one", "--dry-run")
-        deployed.wait_for("a decision on what is new", lambda: len(deployed.results(dry_results)) == 2, 60)
+        deployed.wait_for("a decision on what is new", lambda: len(deployed.results(dry_results)) == 2)
 
         assert dry.stop() == 0
         assert [call.kind for call in deployed.marketplace.journal().write_calls] == calls

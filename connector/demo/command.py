@@ -95,6 +95,7 @@ class Demo:
                 kafka=self._backbone,
                 folder=self._folder,
                 prefix="demo",
+                apart=True,
                 sellers=(SELLER,),
                 seed=42,
                 catalogue=CATALOGUE,

@@ -22,7 +22,7 @@ from connector.demo.backbone import Backbone
 from connector.demo.clients import Position, Reader, Registry, Row, Writer, dead_positions
 from connector.demo.expectation import Produced, UnitThere
 from connector.demo.marketplace import CURRENCY, Marketplace, Units
-from connector.demo.processes import DeploymentFailed, Process, wait_for
+from connector.demo.processes import PATIENCE_S, DeploymentFailed, Process, wait_for
 from connector.demo.traffic import Place
 from connector.producer_kit import ProducerKit
 from connector.simulator.scenario import made_up_keys
@@ -52,6 +52,7 @@ class Deployment(Generic[On]):
     account: Mapping[str, Any] = field(default_factory=dict)  # further keys of every [accounts.X]
     processing: Mapping[str, Any] = field(default_factory=dict)
     prefix: str = ""  # "" = one that nobody else has
+    apart: bool = False  # its processes are in sessions of their own
     registry_url: str = ""  # another way to the registry than the straight one
 
     def __enter__(self) -> Self:
@@ -64,7 +65,7 @@ class Deployment(Generic[On]):
         self._readers: dict[str, Reader] = {}
         self._done: set[Position] = set()
         self._looked_at = 0
-        self.marketplace = Marketplace(self.folder, self._scenario())
+        self.marketplace = Marketplace(self.folder, self._scenario(), apart=self.apart)
         self._processes.append(self.marketplace.process)
         self._create_topics()
         self.command("schemas", "register", "--config", str(self.config("setup")))
@@ -158,7 +159,7 @@ class Deployment(Generic[On]):
         """All that were started here, the marketplace first."""
         return self._processes
 
-    def command(self, *arguments: str, code: int = 0, timeout_s: float = 120) -> str:
+    def command(self, *arguments: str, code: int = 0, timeout_s: float = PATIENCE_S) -> str:
         """Run the command line and return what it printed; fails unless its exit code is ``code``."""
         done = subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "connector", *arguments],
@@ -179,7 +180,7 @@ class Deployment(Generic[On]):
         config = self.config(instance, **kafka)
         log = self.folder / f"{instance}-{self._connectors}.log"
         run = ["connector", "run", "--config", str(config), *arguments]
-        process = Process(f"connector {instance}", run, log)
+        process = Process(f"connector {instance}", run, log, apart=self.apart)
         self._processes.append(process)
         return process
 
@@ -255,7 +256,9 @@ class Deployment(Generic[On]):
 
     # ---- waiting ----------------------------------------------------------------------------------------------------
 
-    def wait_for(self, what: str, true: Callable[[], bool], timeout_s: float, every_s: float = 0.2) -> None:
+    def wait_for(
+        self, what: str, true: Callable[[], bool], timeout_s: float = PATIENCE_S, every_s: float = 0.2
+    ) -> None:
         """Wait until ``true()``. Fails after ``timeout_s``, or at once when a process fell, with all last words."""
 
         def true_or_fallen() -> bool:
@@ -269,12 +272,12 @@ class Deployment(Generic[On]):
         except DeploymentFailed as error:
             raise DeploymentFailed(f"{error}\n{self.last_words()}") from None
 
-    def settle(self, produced: Sequence[Produced], timeout_s: float = 180) -> None:
+    def settle(self, produced: Sequence[Produced], timeout_s: float = PATIENCE_S) -> None:
         """Wait until every event has its result or dead letter, and the marketplace hears nothing more."""
         self.wait_for_results(produced, timeout_s)
         self.quiet()
 
-    def wait_for_results(self, produced: Sequence[Produced], timeout_s: float = 180) -> None:
+    def wait_for_results(self, produced: Sequence[Produced], timeout_s: float = PATIENCE_S) -> None:
         """Wait until every event has its result or dead letter."""
         try:
             self.wait_for("a result for every event", lambda: self.answered(produced), timeout_s)
@@ -299,7 +302,7 @@ class Deployment(Generic[On]):
         left = [one for one in produced if (one.partition, one.offset) not in have]
         return f"{len(left)} of {len(produced)} are missing, first: " + "\n  ".join(map(str, left[:3]))
 
-    def quiet(self, for_s: float = 2.0, timeout_s: float = 60) -> None:
+    def quiet(self, for_s: float = 2.0, timeout_s: float = PATIENCE_S) -> None:
         """Wait until no call has arrived for ``for_s`` seconds."""
         end = time.monotonic() + timeout_s
         count, since = -1, time.monotonic()

@@ -21,11 +21,11 @@ Units = Mapping[int, Mapping[str, Any]]
 class Marketplace:
     """The simulator in a process of its own; ``scenario`` is TOML."""
 
-    def __init__(self, folder: Path, scenario: str) -> None:
+    def __init__(self, folder: Path, scenario: str, *, apart: bool = False) -> None:
         path = folder / "scenario.toml"
         path.write_text(scenario, "utf-8")
         arguments = ["connector", "simulate", "--scenario", str(path)]
-        self.process = Process("simulator", arguments, folder / "simulator.log")
+        self.process = Process("simulator", arguments, folder / "simulator.log", apart=apart)
         greeting = orjson.loads(self.process.first_line())
         self.url: str = greeting["url"]
         self.control = httpx.Client(base_url=greeting["control_url"], timeout=60, trust_env=False)

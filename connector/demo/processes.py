@@ -11,12 +11,15 @@ from pathlib import Path
 import httpx
 import orjson
 
+PATIENCE_S = 180.0
+"""For what comes within seconds: a machine may be busy with other work, and no wait should fail for that."""
+
 
 class DeploymentFailed(Exception):
     """A part did not come up, did not do what it was waited for, or ended otherwise than it should."""
 
 
-def wait_for(what: str, true: Callable[[], bool], timeout_s: float, every_s: float = 0.1) -> None:
+def wait_for(what: str, true: Callable[[], bool], timeout_s: float = PATIENCE_S, every_s: float = 0.1) -> None:
     """Wait until ``true()``. Raises ``DeploymentFailed`` with ``what`` after ``timeout_s``."""
     end = time.monotonic() + timeout_s
     while not true():
@@ -28,14 +31,21 @@ def wait_for(what: str, true: Callable[[], bool], timeout_s: float, every_s: flo
 class Process:
     """A Python module run as a process, its output in the file ``log``.
 
-    It is in a session of its own: Ctrl-C is for whoever started it, who ends it when its time has come.
+    ``apart`` puts it into a session of its own: Ctrl-C is then for whoever started it, who ends it when its time has
+    come. Otherwise what ends the group of whoever started it ends it, too.
     """
 
     may_end: bool = False
     """Whether its end is what is wanted: set by everything here that ends it or waits for its end."""
 
     def __init__(
-        self, name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        arguments: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        apart: bool = False,
     ) -> None:
         self.name = name
         self.log = log
@@ -45,7 +55,7 @@ class Process:
             stdout=self._out,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
-            start_new_session=True,
+            start_new_session=apart,
         )
 
     @property
@@ -72,14 +82,14 @@ class Process:
     def thaw(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
-    def stop(self, timeout_s: float = 60) -> int:
+    def stop(self, timeout_s: float = PATIENCE_S) -> int:
         """SIGTERM, and its exit code. Raises ``subprocess.TimeoutExpired``."""
         self.may_end = not self.fell
         if self.running:
             self._process.terminate()
         return self._process.wait(timeout_s)
 
-    def wait(self, timeout_s: float) -> int:
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
         """Its exit code, once it ends by itself. Raises ``subprocess.TimeoutExpired``."""
         self.may_end = True
         return self._process.wait(timeout_s)
@@ -95,7 +105,7 @@ class Process:
         """What it has said so far."""
         return self.log.read_text("utf-8", errors="replace")
 
-    def first_line(self, timeout_s: float = 60) -> str:
+    def first_line(self, timeout_s: float = PATIENCE_S) -> str:
         """What it says first. Raises ``DeploymentFailed`` when it ends without a word, or is silent that long."""
         wait_for(f"{self.name} to say something", lambda: "\n" in self.text() or not self.running, timeout_s, 0.05)
         if "\n" not in self.text():
@@ -110,7 +120,7 @@ class Process:
             lines = [orjson.loads(line) for line in self.text().splitlines() if '"health_port"' in line]
             return [line["health_port"] for line in lines]
 
-        wait_for(f"{self.name} to say its health port", lambda: bool(told()) or not self.running, 60)
+        wait_for(f"{self.name} to say its health port", lambda: bool(told()) or not self.running)
         [port] = told()
         return f"http://127.0.0.1:{port}"
 

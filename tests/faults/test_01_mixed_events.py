@@ -15,7 +15,7 @@ def test_20_000_mixed_events_end_in_one_result_each_and_in_the_computed_state(de
     connector = deployment.connector()
 
     produced = deployment.produce(traffic.messages(20_000, wall_us()))
-    deployment.settle(produced, timeout_s=180)
+    deployment.settle(produced)
 
     assert connector.stop() == 0
     all_hold(deployment, produced)

@@ -28,7 +28,7 @@ def test_five_kills_in_mid_flow_lose_nothing_and_repeat_only_what_was_not_durabl
         produced += deployment.produce(traffic.messages(300, times))
         connector.kill9()
     deployment.connector()
-    deployment.settle(produced, timeout_s=180)
+    deployment.settle(produced)
 
     all_hold(deployment, produced)
     journal = deployment.marketplace.journal()
@@ -37,7 +37,7 @@ def test_five_kills_in_mid_flow_lose_nothing_and_repeat_only_what_was_not_durabl
 
 
 def wait_for_calls(deployment: Deployment, count: int) -> None:
-    wait_for(f"{count} calls", lambda: deployment.marketplace.summary()["calls"] >= count, 90, every_s=0.02)
+    wait_for(f"{count} calls", lambda: deployment.marketplace.summary()["calls"] >= count, every_s=0.02)
 
 
 def one_place(deployment: Deployment) -> Place:
@@ -76,7 +76,7 @@ def test_a_merged_value_accepted_and_not_durable_is_followed_by_the_newest_alone
     # both wait in the topic: the newer is merged over the older
     produced += deployment.produce(stock_event(place, next(times), stock) for stock in (4, 5))
     connector = deployment.connector()
-    wait_for("the write", lambda: deployment.marketplace.units()[place.unit_id]["amount"] == 5, 90, every_s=0.01)
+    wait_for("the write", lambda: deployment.marketplace.units()[place.unit_id]["amount"] == 5, every_s=0.01)
     connector.kill9()
     produced += deployment.produce([stock_event(place, next(times), newest)])
     deployment.connector()

@@ -29,7 +29,7 @@ def recreate(deployment: Deployment, dataset: str) -> None:
     topic = deployment.topic(dataset)
     deployment.kafka.delete_topic(topic)
     admin = deployment.kafka.admin()
-    wait_for("the topic to be gone", lambda: topic not in admin.list_topics(timeout=10).topics, 30)
+    wait_for("the topic to be gone", lambda: topic not in admin.list_topics(timeout=10).topics)
     deployment.command("topics", "--create", "--config", str(deployment.config("setup")))
 
 
@@ -56,7 +56,7 @@ def test_replaying_what_is_true_writes_nothing_and_repeats_the_result_ids(deploy
 
     reset_offsets(deployment)
     deployment.connector()
-    wait_for("every event read again", lambda: over <= {row["result_id"] for row in replayed(deployment)}, 120, 0.5)
+    wait_for("every event read again", lambda: over <= {row["result_id"] for row in replayed(deployment)}, every_s=0.5)
     deployment.quiet()
 
     assert len(deployment.marketplace.journal().write_calls) == len(before.write_calls)
@@ -80,7 +80,7 @@ def test_state_and_offsets_reset_rebuild_the_same_state_with_newest_values_only(
     recreate(deployment, "offer-state")
     reset_offsets(deployment)
     connector = deployment.connector()
-    wait_for("every event read again", lambda: all_said_twice(deployment, produced), 120, every_s=0.5)
+    wait_for("every event read again", lambda: all_said_twice(deployment, produced), every_s=0.5)
     deployment.quiet()
     assert connector.stop() == 0
 
@@ -106,7 +106,7 @@ def test_a_state_topic_recreated_alone_stops_the_run_with_the_remedy(deploy: Dep
     recreate(deployment, "offer-state")
     connector = deployment.connector()
 
-    assert connector.wait(90) != 0
+    assert connector.wait() != 0
     said = connector.text()
     assert "reset" in said
     assert deployment.topic("offer-state") in said

@@ -29,7 +29,7 @@ def test_canary_secrets_are_in_none_of_the_outputs(deploy: Deploy) -> None:
         pages = [health.get(f"/{page}").content for page in ("metrics", "status", "readyz", "livez")]
     deployment.marketplace.rotate("canary", "e" * 32, "f" * 64)
     refused = deployment.produce(mixed(deployment, seed=10).messages(200, wall_us()))
-    deployment.wait_for("the account to be paused", lambda: "account_closed" in connector.text(), 30)
+    deployment.wait_for("the account to be paused", lambda: "account_closed" in connector.text())
     assert refused
     shown = deployment.command("config", "show", "--config", str(deployment.config("one")))
     checked = deployment.command("check", "--config", str(deployment.config("one")), code=1)
@@ -42,7 +42,7 @@ def test_canary_secrets_are_in_none_of_the_outputs(deploy: Deploy) -> None:
         producer.produce(deployment.topic("offer-state"), b"\x00garbage", b"4006381333931", partition, headers=headers)
     assert producer.flush(10) == 0
     crashing = deployment.connector()
-    assert crashing.wait(60) != 0
+    assert crashing.wait() != 0
 
     said = everything_said(deployment, connector, crashing) + b"".join(pages) + (shown + checked).encode()
     assert len(said) > 100_000

@@ -57,7 +57,7 @@ def test_an_offset_out_of_range_stops_its_partition_alone_and_a_reset_heals_it(d
     deployment.wait_for_results(flowing)
 
     topic = deployment.topic("offer-changes")
-    deployment.wait_for("the partition to say so", lambda: "partition_broken" in second.text(), 30)
+    deployment.wait_for("the partition to say so", lambda: "partition_broken" in second.text())
     assert f"offset {late[0].offset} of {topic}/0 is not in the log" in second.text()
     assert "reset the group's offset of this partition" in second.text()
     with second.health() as health:
@@ -117,7 +117,7 @@ def test_while_the_registry_is_away_known_schemas_flow_and_unknown_ones_wait(dep
         deployment.wait_for_results(known)
         passage.shut()
         unknown = deployment.produce([written_with(schema, schema_id, waiting, next(times), stock=2)], into(0))
-        deployment.wait_for("the registry to be missed", lambda: "registry" in connector.text(), 30)
+        deployment.wait_for("the registry to be missed", lambda: "registry" in connector.text())
         passing = deployment.produce([change(flowing, next(times), stock=3)], into(1))
         deployment.wait_for_results(passing)
         assert not deployment.answered(unknown)
