@@ -630,6 +630,7 @@ def test_check_tells_the_storefronts_of_an_account_that_is_believed(edge: Edge) 
         (answer(500), True, "HTTP 500"),
         (b"nonsense\r\n\r\n", False, "RemoteProtocolError"),
     ],
+    ids=["wrong signature", "inactive account", "failing", "no HTTP"],
 )
 def test_check_says_why_an_account_is_not_believed(edge: Edge, script: bytes, reachable: bool, says: str) -> None:
     edge.answers(script)
