@@ -19,7 +19,16 @@ from connector.marketplace_orders import (
 )
 from connector.shipments.events import MarketplaceWords, ParcelState, ShipmentStatus, ShippedUnit
 from connector.shipments.guards import Fault, fault
-from connector.shipments.ledger import find_parcel, is_open, numbers_of, opened, parcel_slot, read_now, with_parcels
+from connector.shipments.ledger import (
+    find_parcel,
+    is_open,
+    numbers_of,
+    opened,
+    parcel_slot,
+    read_now,
+    send_slot,
+    with_parcels,
+)
 from connector.shipments.settle import Desk, Row
 from connector.shipments.wants import ParcelPost, UnitSend
 from streams.flow import Answered, GaveUp, Lost, Settled
@@ -45,14 +54,14 @@ def learn(desk: Desk, answered: Answered) -> None:
 
 
 def restored(desk: Desk, announced: Iterable[str]) -> None:
-    """A new owner: what the one before may have sent, and what it announced and did not hear of."""
-    for unit in list(desk.units.values()):
-        rows = desk.rows_of(unit.order_unit_id)
-        if rows and unit.confirmed_by is None and unit.status is UnitStatus.NEED_TO_BE_SENT:
-            desk.units[unit.order_unit_id] = replace(unit, tried_by=unit.tried_by or rows[0].event.event_id)
+    """A new owner: what the one before announced and did not hear of may have been carried out."""
     slots = frozenset(announced)
     for row in desk.rows:
-        for order_unit_id in row.open:
+        for order_unit_id, open_unit in list(row.open.items()):
+            if send_slot(order_unit_id, row.event.input_offset) in slots:
+                unit = desk.units[order_unit_id]
+                desk.units[order_unit_id] = replace(unit, tried_by=row.event.event_id)
+                row.open[order_unit_id] = replace(open_unit, read_first=True)
             for number in numbers_of(row.event):
                 if parcel_slot(order_unit_id, number) in slots:
                     _note_parcel(desk, desk.units[order_unit_id], number, None, row.event.event_id, certain=False)
@@ -69,16 +78,13 @@ def _of_send(desk: Desk, send: UnitSend, answered: Answered) -> None:
         case Settled(answer=Taken()):
             desk.units[unit.order_unit_id] = _confirmed(unit, send, answered, desk.now_us)
         case Settled(answer=Refused() as refused):
-            if answered.attempts > 1:  # an attempt before may have been carried out
-                unit = desk.units[unit.order_unit_id] = _tried(unit, send, desk.now_us)
             _mark(desk, unit, send.input_offset, refused=words_of(refused))
         case Settled(answer=Gone()):
             _unit_gone(desk, unit.order_unit_id)
         case Lost():
             desk.units[unit.order_unit_id] = _tried(unit, send, desk.now_us)
             _mark(desk, unit, send.input_offset)
-        case GaveUp(reason=reason):
-            desk.units[unit.order_unit_id] = _tried(unit, send, desk.now_us)
+        case GaveUp(reason=reason):  # and none of the attempts was carried out, or it would be lost
             _end(desk, _rows(desk, unit.order_unit_id, send.input_offset), unit.order_unit_id, _gave_up(reason))
         case Settled(answer=other):
             raise TypeError(f"a send is never answered by {other!r}")

@@ -77,7 +77,7 @@ class ShipmentFlow:
         return 1
 
     def group(self, kind: str) -> str | None:
-        return GROUPS[kind]
+        return GROUPS.get(kind)
 
     def standing(self, partition: int) -> Iterable[str]:  # noqa: ARG002
         """None: an order's lane lives on its events."""

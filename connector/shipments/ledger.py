@@ -86,6 +86,19 @@ def over(lane: ShipmentLane, event: UndoneShipment) -> ShipmentLane:
     return replace(lane, seen=(*others, seen)[-KEPT_EVENTS:])
 
 
+# ---- slots --------------------------------------------------------------------------------------------------------
+
+
+def send_slot(order_unit_id: int, input_offset: int) -> str:
+    """Which event's send it is: found announced after a restart, that one may have left."""
+    return f"{order_unit_id}/send/{input_offset}"
+
+
+def parcel_slot(order_unit_id: int, tracking_number: str) -> str:
+    """Which parcel it is, whichever event brought it."""
+    return f"{order_unit_id}/parcel/{sha256(tracking_number.encode()).hexdigest()[:16]}"
+
+
 # ---- parcels --------------------------------------------------------------------------------------------------------
 
 
@@ -96,11 +109,6 @@ def numbers_of(event: UndoneShipment) -> tuple[str, ...]:
 
 def carrier_of(event: UndoneShipment, tracking_number: str) -> Parcel:
     return next(parcel for parcel in event.parcels if parcel.tracking_number == tracking_number)
-
-
-def parcel_slot(order_unit_id: int, tracking_number: str) -> str:
-    """The slot says which parcel it is: found announced after a restart, it names what may have left."""
-    return f"{order_unit_id}/{sha256(tracking_number.encode()).hexdigest()[:16]}"
 
 
 def find_parcel(unit: ShippedUnit, tracking_number: str) -> ParcelState | None:

@@ -1,13 +1,14 @@
 """The calls that a settled lane would make now: derived from its plan alone, from nothing, at each turn. Pure.
 
 Every want of an order unit holds that unit's key, so that at most one call of it is under way, and a reading after a
-lost answer waits until the lost call can no longer be carried out.
+lost answer waits until the lost call can no longer be carried out. What changes something is announced before it leaves
+(``once``), and its slot says what it is: so a new owner knows what may have left, and what cannot have.
 """
 
 from dataclasses import dataclass
 
 from connector.marketplace_orders import AddParcel, Kind, ReadCarriers, ReadOrder, ReadOrderUnit, SendUnit
-from connector.shipments.ledger import ShipmentLane, parcel_slot
+from connector.shipments.ledger import ShipmentLane, parcel_slot, send_slot
 from connector.shipments.settle import RANK, Look, Plan, Post, Send
 from streams.flow import Want
 
@@ -29,9 +30,9 @@ class ParcelPost(AddParcel):
 
 
 def derive(lane: ShipmentLane, plan: Plan, *, draining: bool = False) -> tuple[Want, ...]:
-    """``draining``: a parcel that has not left is not announced again."""
+    """``draining``: what has not left is not announced again."""
     return (
-        *map(_send, plan.sends),
+        *(() if draining else map(_send, plan.sends)),
         *(() if draining else map(_post, plan.posts)),
         *map(_unit, plan.units),
         *(_order(lane, look) for look in plan.orders),
@@ -42,7 +43,7 @@ def derive(lane: ShipmentLane, plan: Plan, *, draining: bool = False) -> tuple[W
 def _send(send: Send) -> Want:
     event = send.event
     return Want(
-        slot=str(send.order_unit_id),
+        slot=send_slot(send.order_unit_id, event.input_offset),
         account=event.account,
         kind=Kind.SEND,
         rank=RANK,
@@ -56,6 +57,7 @@ def _send(send: Send) -> Want:
             input_offset=event.input_offset,
         ),
         exclusive=(_key(send.order_unit_id),),
+        once=True,
     )
 
 

@@ -33,7 +33,7 @@ def test_a_unit_is_confirmed_once_its_order_is_read() -> None:
     depot.carriers()
     want = depot.taken()
 
-    assert (want.slot, want.account, want.rank, want.since_us, want.once) == ("1", "main", 2, START_US, False)
+    assert (want.slot, want.account, want.rank, want.since_us, want.once) == ("1/send/0", "main", 2, START_US, True)
     assert (want.body.carrier_code, want.body.tracking_numbers, want.body.event_ids) == ("DHL", ("T1",), ("e0",))
     assert depot.said == [(1, "CONFIRMED", None)]
     assert depot.kinds == []
@@ -91,7 +91,7 @@ def test_each_unit_of_an_event_has_a_call_and_a_result_of_its_own() -> None:
     depot = Depot()
 
     depot.ready(1, 2, 3)
-    assert sorted(want.slot for want in depot.wants) == ["1", "2", "3"]
+    assert sorted(want.slot for want in depot.wants) == ["1/send/0", "2/send/0", "3/send/0"]
     for _ in range(3):
         depot.taken()
 
@@ -180,7 +180,7 @@ def test_a_unit_of_another_order_is_never_sent() -> None:
     depot.carriers()
 
     assert depot.said == [(9, "NOT_FOUND", "ORDER_UNIT_NOT_FOUND")]
-    assert [want.slot for want in depot.wants] == ["1"]
+    assert [want.body.order_unit_id for want in depot.wants] == [1]
 
 
 @pytest.mark.parametrize(("units", "said"), [((), [None]), ((1, 2), [1, 2])])
@@ -424,16 +424,6 @@ def test_a_refused_send_of_a_cancelled_unit_is_refused() -> None:
     assert depot.said == [(1, "REJECTED", "ORDER_UNIT_CANCELLED")]
 
 
-def test_a_refusal_after_an_attempt_without_answer_may_be_our_own_doing() -> None:
-    depot = Depot()
-    depot.ready(1)
-
-    depot.refuse(attempts=2)
-    depot.shows("sent")
-
-    assert depot.said == [(1, "CONFIRMED_TRACKING_UNVERIFIED", "TRACKING_UNVERIFIED")]
-
-
 @pytest.mark.parametrize("kind", [Kind.SEND, Kind.ORDER_UNIT])
 def test_a_unit_that_is_gone_is_not_found(kind: Kind) -> None:
     depot = Depot()
@@ -496,32 +486,54 @@ def test_a_lost_send_that_was_carried_out_late_is_confirmed_but_for_its_tracking
     assert depot.said == [(1, "CONFIRMED_TRACKING_UNVERIFIED", "TRACKING_UNVERIFIED")]
 
 
-def test_a_send_given_up_fails_and_is_adopted_when_it_turns_out_to_have_been_carried_out() -> None:
+def test_a_send_given_up_fails_and_is_made_again_when_it_is_read_again() -> None:
     depot = Depot()
     first = depot.ready(1)
 
     depot.give_up(Kind.SEND)
-    assert depot.said == [(1, "FAILED", "GAVE_UP")]
     depot.again(first)
-    depot.refuse()
-    depot.shows("sent")
+    depot.taken()
 
-    assert depot.said[1:] == [(1, "CONFIRMED_TRACKING_UNVERIFIED", "TRACKING_UNVERIFIED")]
+    assert depot.said == [(1, "FAILED", "GAVE_UP"), (1, "CONFIRMED", None)]
     assert len({r["result_id"] for r in depot.results}) == 1
 
 
-def test_a_send_that_a_killed_owner_may_have_made_is_adopted() -> None:
+def test_a_send_that_a_killed_owner_announced_is_read_back_and_adopted() -> None:
     depot = Depot()
     depot.ready(1, of=("T1", "GLS:T2"))
+
+    depot.restart(announced=[want.slot for want in depot.wants])
+    assert depot.kinds == ["order-unit"]
+    depot.shows("sent")
+    depot.carriers()
+    assert depot.want(Kind.PARCEL).body.tracking_number == "T2"
+    depot.taken(Kind.PARCEL)
+
+    assert depot.said == [(1, "CONFIRMED_TRACKING_UNVERIFIED", "TRACKING_UNVERIFIED")]
+
+
+def test_a_send_that_a_killed_owner_announced_and_that_did_not_leave_is_made() -> None:
+    depot = Depot()
+    depot.ready(1)
+
+    depot.restart(announced=[want.slot for want in depot.wants])
+    depot.shows("need_to_be_sent")
+    depot.carriers()
+    depot.taken()
+
+    assert depot.said == [(1, "CONFIRMED", None)]
+
+
+def test_a_send_that_was_not_announced_cannot_have_left() -> None:
+    depot = Depot()
+    depot.ready(1)
 
     depot.restart()
     depot.carriers()
     depot.refuse()
     depot.shows("sent")
-    assert depot.want(Kind.PARCEL).body.tracking_number == "T2"
-    depot.taken(Kind.PARCEL)
 
-    assert depot.said == [(1, "CONFIRMED_TRACKING_UNVERIFIED", "TRACKING_UNVERIFIED")]
+    assert depot.said == [(1, "ALREADY_CONFIRMED", "SENT_BY_ANOTHER")]
 
 
 def test_the_same_tracking_number_stays_unverified_for_a_later_event() -> None:
@@ -668,11 +680,15 @@ def test_a_parcel_found_announced_is_never_posted_again() -> None:
     assert "T3" not in depot.last["message"]
 
 
-def test_draining_announces_no_parcel() -> None:
+def test_draining_announces_nothing() -> None:
     depot = Depot()
-    depot.confirmed(1)
-    depot.event(1, of=("T2",))
+    depot.ready(1)
 
+    depot.hear(Draining())
+    assert depot.kinds == []
+    depot.hear(Woken())
+    depot.taken()
+    depot.event(1, of=("T2",))
     depot.hear(Draining())
     assert depot.kinds == []
     depot.hear(Woken())

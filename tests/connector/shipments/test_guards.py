@@ -1,0 +1,83 @@
+"""What is refused before anything is asked of the marketplace."""
+
+from typing import Any
+
+import pytest
+
+from connector.shipments.events import Parcel
+from tests.connector.shipments.depot import SECOND, START_US, Depot, flow_of, policy
+
+TWO = policy(accounts=frozenset({"main", "other"}))
+OFF = policy(disabled=frozenset({"main"}))
+
+
+@pytest.mark.parametrize(
+    ("of", "said", "status", "code"),
+    [
+        (policy(), {"order_id": ""}, "REJECTED", "ORDER_ID_MISSING"),
+        (policy(), {"key": "ANOTHER"}, "REJECTED", "KEY_CONTRADICTS_ORDER"),
+        (policy(), {"occurred_at_us": START_US + 301 * SECOND}, "REJECTED", "EVENT_TIME_IN_FUTURE"),
+        (policy(), {"record_time_us": START_US + 301 * SECOND}, "REJECTED", "EVENT_TIME_IN_FUTURE"),
+        (TWO, {}, "REJECTED", "ACCOUNT_MISSING"),
+        (policy(), {"account": "nobody"}, "REJECTED", "ACCOUNT_UNKNOWN"),
+        (OFF, {}, "SUPPRESSED", "SHIPMENTS_DISABLED"),
+        (policy(), {"order_unit_ids": (1, 2, 1)}, "REJECTED", "ORDER_UNITS_REPEATED"),
+        (policy(), {"parcels": ()}, "REJECTED", "PARCELS_MISSING"),
+        (policy(), {"parcels": (Parcel(carrier="DHL"),)}, "REJECTED", "TRACKING_NUMBER_MISSING"),
+        (policy(), {"parcels": (Parcel(carrier="DHL", tracking_number=" "),)}, "REJECTED", "TRACKING_NUMBER_MISSING"),
+        (policy(), {"parcels": (Parcel(carrier="DHL", tracking_number="1,2"),)}, "REJECTED", "TRACKING_NUMBER_INVALID"),
+        (policy(), {"parcels": (Parcel(carrier="DHL", tracking_number="1\n2"),)}, "REJECTED", "TRACKING_NUMBER_INVALID"),
+    ],
+)  # fmt: skip
+def test_an_event_that_must_not_be_sent_says_why_for_each_unit_and_makes_no_call(
+    of: Any, said: dict[str, Any], status: str, code: str
+) -> None:
+    depot = Depot(flow=flow_of(of))
+
+    depot.event(1, 2, **said)
+
+    assert depot.said == [(1, status, code), (2, status, code)]
+    assert depot.kinds == []
+    assert not depot.lane.undone
+
+
+def test_an_event_that_names_no_unit_is_refused_with_one_row() -> None:
+    depot = Depot()
+
+    depot.event(parcels=())
+
+    assert depot.said == [(None, "REJECTED", "PARCELS_MISSING")]
+
+
+def test_a_refused_event_that_comes_again_has_the_same_result() -> None:
+    depot = Depot()
+    event = depot.event(1, parcels=())
+
+    depot.again(event)
+
+    assert depot.results[0]["result_id"] == depot.results[1]["result_id"]
+
+
+@pytest.mark.parametrize("seconds", [299, 300])
+def test_five_minutes_ahead_are_allowed(seconds: int) -> None:
+    depot = Depot()
+
+    depot.event(1, occurred_at_us=START_US + seconds * SECOND)
+
+    assert depot.kinds == ["order"]
+
+
+def test_the_only_account_is_meant_where_none_is_named() -> None:
+    depot = Depot()
+
+    depot.event(1)
+
+    assert [want.account for want in depot.wants] == ["main"]
+
+
+def test_white_space_around_a_tracking_number_is_no_part_of_it() -> None:
+    depot = Depot()
+
+    depot.ready(1, of=(" T1 ", "T1"))
+
+    assert depot.wants[0].body.tracking_numbers == ("T1",)
