@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from connector.codec import Codecs
+import schemas
+from connector import flows
+from connector.codec import Codecs, SchemaIds
 from connector.console.health import HealthServer
 from connector.console.vitals import Beat, ProcessVitals
 from connector.events import OfferState
@@ -25,27 +27,33 @@ from connector.kaufland.asks import UpdateMode
 from connector.kaufland.caller import KauflandAccount
 from connector.kaufland.calllog import CallLog
 from connector.kaufland.credentials import Credentials
+from connector.kaufland.push import Subscriber
+from connector.kaufland.push_server import PushServer
 from connector.kaufland.reference import ReferenceData
 from connector.logs import SCRUBBER, write_notice
-from connector.offers.flow import OfferFlow
 from connector.operations.check import Parts
+from connector.operations.orders import Order
 from connector.operations.routing import Table, differences, hold
 from connector.operations.topics import grave
+from connector.orders.codec import OrderCodecs
+from connector.orders.events import Command, SchedulerCommand
 from connector.routing import Routing
 from connector.settings import convert, model
 from connector.settings.load import Facts, KeySource, Loaded, key_sources, load
 from connector.settings.model import Settings
 from connector.settings.show import digest
 from connector.subjects import fetch_states, look_up
-from connector.topics import Topics, manifest
+from connector.topics import INPUTS, Part, Topics, manifest
 from connector.topology import Limits, Permission, findings, permissions
+from streams.avro import Decoder
 from streams.clock import SystemClock
 from streams.deadletter import DeadLetters
 from streams.engine import Engine
 from streams.errors import RegistryDown, Stopped
-from streams.flow import Bad, Share
+from streams.flow import Bad, NotYet, Share
 from streams.kafka.administration import Administration
 from streams.kafka.contents import contents
+from streams.kafka.post import post
 from streams.kafka.registry import RegistryClient, SchemaCache
 from streams.kafka.settings import Connection, SinkSettings, SourceSettings
 from streams.kafka.sinks import PlainSink, TransactionalSink
@@ -53,7 +61,7 @@ from streams.kafka.source import KafkaSource
 from streams.kafka.table import CompactedTable
 from streams.ports import Sink
 from streams.runner import Runner, RunnerSettings
-from streams.telemetry import Metrics, Telemetry
+from streams.telemetry import Telemetry
 
 T = TypeVar("T")
 _log = structlog.get_logger("connector")
@@ -154,6 +162,32 @@ def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]
         yield lane, state
 
 
+def orders_topic(configured: Settings) -> Iterator[tuple[str, Order | None]]:
+    """Every record of the orders topic. Raises Stopped where orders are off, or a record is none."""
+    topics = convert.topics(configured)
+    if Part.ORDERS not in topics.parts:
+        raise Stopped("orders are off. Remedy: [orders] enabled = true")
+    with registry(configured) as client:
+        decoder = Decoder(schemas.load("order_observed", 1), client.schema)
+        reader = f"{configured.kafka.group}.orders"
+        for key, value in contents(connection(configured), topics.orders, reader=reader):
+            order = decoder.decode(value) if value is not None else None
+            if isinstance(order, Bad | NotYet):
+                raise Stopped(f"a record of {topics.orders} cannot be read: {order.text}")
+            yield key.decode(errors="replace"), order
+
+
+def poll_orders(configured: Settings, accounts: Sequence[str], changed_from_us: int | None) -> None:
+    """Ask whoever polls to do it now. Raises Stopped where orders are off, RegistryDown, SinkFailed."""
+    topics = convert.topics(configured)
+    if Part.ORDERS not in topics.parts:
+        raise Stopped("orders are off. Remedy: [orders] enabled = true")
+    with registry(configured) as client:
+        codecs = OrderCodecs(look_up(client, topics, avro_keys=convert.avro_keys(configured)), dict[int, str]().get)
+    for account in accounts:
+        _ask_for_poll(configured, codecs, account, asked_by="command line", changed_from_us=changed_from_us)
+
+
 def limits(configured: Settings) -> Limits:
     """librdkafka's default batch is 1,000,000 bytes."""
     return Limits(batch_bytes=int(configured.kafka.properties.get("batch.size", 1_000_000)))
@@ -175,17 +209,22 @@ def acls(configured: Settings) -> Sequence[Permission]:
 
 def marketplace(configured: Settings, log: CallLog | None = None) -> Kaufland:
     mode = UpdateMode.BATCH if configured.offers.mode == "batch" else UpdateMode.SINGLE
+    contacts = Part.CONTACTS in convert.parts(configured)
     return kaufland(
-        [_account(name, account, mode) for name, account in configured.accounts.items()],
+        [_account(name, account, mode, contacts=contacts) for name, account in configured.accounts.items()],
         clock=SystemClock(),
         log=log,
     )
 
 
-def _account(name: str, account: model.Account, mode: UpdateMode) -> KauflandAccount:
+def _account(name: str, account: model.Account, mode: UpdateMode, *, contacts: bool) -> KauflandAccount:
     client_key, secret_key = (_remembered(source) for source in key_sources(account))
     known = KauflandAccount(
-        name=name, credentials=Credentials(client_key, secret_key), address=_address(account), mode=mode
+        name=name,
+        credentials=Credentials(client_key, secret_key),
+        address=_address(account),
+        mode=mode,
+        contacts=contacts,
     )
     return known if account.user_agent is None else replace(known, user_agent=account.user_agent)
 
@@ -243,7 +282,7 @@ class _Plan:
     loaded: Loaded
     settings: Settings  # those of the dry run, where it is one
     topics: Topics
-    restored_from: str  # a dry run reads the live state, and writes its own
+    restored_from: Mapping[str, str]  # input -> state topic: a dry run reads the live state, and writes its own
     known_as: Topics  # whose subjects hold our schemas
     dry_run: bool
 
@@ -255,7 +294,7 @@ class _Plan:
             loaded=loaded,
             settings=settings,
             topics=convert.topics(settings),
-            restored_from=live.offer_state,
+            restored_from=flows.inputs(live),
             known_as=live,
             dry_run=dry_run,
         )
@@ -270,7 +309,6 @@ def _runner(plan: _Plan, opened: ExitStack) -> Runner:
     cache = SchemaCache(client)
     ids = _patiently(lambda: look_up(client, plan.known_as, avro_keys=convert.avro_keys(configured)))
     _patiently(lambda: fetch_states(client, plan.known_as, cache.add))
-    codecs = Codecs(ids, cache.get)
     stamp = Stamp(
         source=f"/kaufland-stream-connector/{configured.kafka.group}",
         instance_id=configured.kafka.instance_id,
@@ -278,32 +316,35 @@ def _runner(plan: _Plan, opened: ExitStack) -> Runner:
     )
     log = CallLog(
         topic=topics.marketplace_calls,
-        encode=codecs.encode_called,
+        encode=Codecs(ids, cache.get).encode_called,
         instance_id=configured.kafka.instance_id,
         headers=stamp.of_called,
     )
     adapter = marketplace(configured, log)
     opened.callback(adapter.close)
     _log_bodies(configured, adapter)
-    flow = OfferFlow(
-        policy=convert.offer_policy(configured, dry_run=plan.dry_run),
-        routing=routing(configured),
-        reference=adapter.reference(),
-        codecs=codecs,
-        topics=topics,
-        cluster_id=cluster_id,
-        stamp=stamp,
-        update_limit=configured.offers.bulk_size if configured.offers.mode == "batch" else 1,
+    lines = flows.lines(
+        flows.Surroundings(
+            settings=configured,
+            topics=topics,
+            ids=ids,
+            lookup=cache.get,
+            routing=routing(configured),
+            reference=adapter.reference(),
+            cluster_id=cluster_id,
+            stamp=stamp,
+            dry_run=plan.dry_run,
+        )
     )
     engine = Engine(
-        flows={topics.offer_changes: flow},
-        shares={topics.offer_changes: Share(weight=1.0, partitions=partitions)},
+        flows={topic: line.flow for topic, line in lines.items()},
+        shares={topic: Share(weight=line.weight, partitions=partitions[topic]) for topic, line in lines.items()},
         accounts={name: convert.pace(account) for name, account in configured.accounts.items()},
         policy=convert.policy(configured.processing),
         instance=configured.kafka.instance_id,
         boot_us=clock.now().wall_us,
         dead_letters=DeadLetters(
-            topics={topics.offer_changes: topics.offer_changes_dlq},
+            topics={topic: line.dead_letters for topic, line in lines.items()},
             instance=configured.kafka.instance_id,
             connector=configured.kafka.group,
         ),
@@ -323,20 +364,30 @@ def _runner(plan: _Plan, opened: ExitStack) -> Runner:
             max_workers=configured.processing.workers + _FETCHERS, drain_s=configured.processing.drain_budget
         ),
     )
-    skews = partial(_skews, adapter, tuple(configured.accounts))
-    _health(plan, runner, telemetry.metrics, skews, opened)
+    vitals = ProcessVitals(
+        lambda: Beat(at_s=runner.beat_s, snapshot=runner.snapshot),
+        metrics=telemetry.metrics.exposition,
+        about=_about(plan),
+        skews=partial(_skews, adapter, tuple(configured.accounts)),
+        polls=flows.polls(lines),
+    )
+    _begin(plan, vitals, _pushed(plan, ids, opened), opened)
     return runner
 
 
-def _backbone(plan: _Plan) -> tuple[str, int]:
-    """The cluster's id and the input's number of partitions. Raises SourceFailed, or Stopped with what to repair."""
+def _backbone(plan: _Plan) -> tuple[str, Mapping[str, int]]:
+    """The cluster's id and each input's number of partitions. Raises SourceFailed, or Stopped with what to repair."""
     broker = administration(plan.settings)
     cluster_id = broker.cluster_id()
     there = broker.describe([topic.name for topic in manifest(plan.topics)])
     problems = grave(list(findings(plan.topics, there, limits(plan.settings), dry_run=plan.dry_run)))
     if problems:
         raise Stopped("the topics are not as they must be:\n  " + "\n  ".join(problems))
-    return cluster_id, there[plan.topics.offer_changes].partitions
+    return cluster_id, {topic: there[topic].partitions for topic in flows.inputs(plan.topics)}
+
+
+def _dead_letters(topics: Topics) -> Iterator[str]:
+    return (getattr(topics, f"{name}_dlq") for name in INPUTS)
 
 
 def _hold_routing(plan: _Plan) -> None:
@@ -364,7 +415,7 @@ def _source_settings(plan: _Plan) -> SourceSettings:
     return SourceSettings(
         connection=connection(plan.settings),
         group=kafka.group,
-        topics={plan.topics.offer_changes: plan.restored_from},
+        topics={topic: plan.restored_from[topic] for topic in flows.inputs(plan.topics)},
         start=kafka.start,
         session_s=processing.session,
         revoke_budget_s=processing.drain_budget,
@@ -380,7 +431,7 @@ def _sink(plan: _Plan) -> Sink:
         connection=connection(configured),
         instance_id=configured.kafka.instance_id,
         group=configured.kafka.group,
-        replaceable=frozenset({plan.topics.offer_changes_dlq, plan.topics.marketplace_calls}),
+        replaceable=frozenset({plan.topics.marketplace_calls, *_dead_letters(plan.topics)}),
         lease_s=configured.processing.lease,
     )
     if configured.processing.guarantee is model.Guarantee.EXACTLY_ONCE_V2:
@@ -399,35 +450,73 @@ def _skews(adapter: Kaufland, accounts: Sequence[str]) -> dict[str, float | None
     return {account: adapter.skew_s(account) for account in accounts}
 
 
-def _health(
-    plan: _Plan,
-    runner: Runner,
-    metrics: Metrics,
-    skews: Callable[[], Mapping[str, float | None]],
-    opened: ExitStack,
-) -> None:
-    health = plan.settings.health
-    about = {
+def _about(plan: _Plan) -> dict[str, Any]:
+    return {
         "version": version("kaufland-stream-connector"),
         "group": plan.settings.kafka.group,
         "instance_id": plan.settings.kafka.instance_id,
         "config_digest": digest(plan.loaded.settings),
         "guarantee": plan.settings.processing.guarantee.value,
         "dry_run": plan.dry_run,
-        "writes": "none" if plan.dry_run else "updates of price, stock and handling time",
+        "parts": sorted(part.value for part in plan.topics.parts),
+        "writes": "none" if plan.dry_run else flows.writes(plan.topics),
     }
-    port = None
-    if health.enabled:
-        vitals = ProcessVitals(
-            lambda: Beat(at_s=runner.beat_s, snapshot=runner.snapshot),
-            metrics=metrics.exposition,
-            about=about,
-            skews=skews,
-        )
-        port = opened.enter_context(_listening(vitals, health)).port
+
+
+def _begin(plan: _Plan, vitals: ProcessVitals, push_port: int | None, opened: ExitStack) -> None:
+    """Say what begins, and where it can be asked."""
+    health = plan.settings.health
+    port = opened.enter_context(_listening(vitals, health)).port if health.enabled else None
     for line in (*plan.loaded.ignored, *plan.loaded.warnings):
         _log.warning("setting", note=line)
-    _log.info("begins", **about, health_port=port)
+    _log.info("begins", **_about(plan), health_port=port, push_port=push_port)
+
+
+def _pushed(plan: _Plan, ids: SchemaIds, opened: ExitStack) -> int | None:
+    """Listen for notifications, where that is on; the port."""
+    push = plan.settings.push
+    if not push.enabled or Part.ORDERS not in plan.topics.parts or push.public_url is None:
+        return None
+    ring = partial(_ask_for_poll, plan.settings, OrderCodecs(ids, dict[int, str]().get), asked_by="push")
+    subscribers = {
+        name: Subscriber(url=f"{push.public_url.rstrip('/')}/{name}", secret=partial(_secret, account))
+        for name, account in plan.settings.accounts.items()
+    }
+    try:
+        return opened.enter_context(PushServer(subscribers, host=push.host, port=push.port, ring=ring)).port
+    except OSError as error:
+        raise Stopped(
+            f"the receiver of notifications cannot listen on {push.host}:{push.port}: {error.strerror or error}. "
+            "Remedy: another [push] host or port (0: any free port), or end the process that has it"
+        ) from error
+
+
+def _secret(account: model.Account) -> str:
+    """As it is now: a rotated one is read again."""
+    return key_sources(account)[1]().strip()
+
+
+def _ask_for_poll(
+    configured: Settings,
+    codecs: OrderCodecs,
+    account: str,
+    *,
+    asked_by: str,
+    changed_from_us: int | None = None,
+) -> None:
+    """Through the topic, because another process may be the one that polls. Blocks. Raises SinkFailed."""
+    topics = convert.topics(configured)
+    command = SchedulerCommand(
+        command=Command.POLL_NOW,
+        changed_from_us=changed_from_us,
+        asked_by=asked_by,
+        asked_at_us=SystemClock().now().wall_us,
+        key=account,
+        input_topic=topics.scheduler,
+        partition=0,
+        offset=-1,
+    )
+    post(connection(configured), topics.scheduler, codecs.command_key(account), codecs.encode_command(command))
 
 
 def _listening(vitals: ProcessVitals, health: model.Health) -> HealthServer:

@@ -15,6 +15,7 @@ from connector import app, logs
 from connector.operations import check as checking
 from connector.operations import config as configuration
 from connector.operations import digest
+from connector.operations import orders as purchases
 from connector.operations import routing as agreement
 from connector.operations import schemas as contracts
 from connector.operations import topics as topology
@@ -35,15 +36,18 @@ cli = typer.Typer(
 schemas_cli = typer.Typer(help="The Avro contracts in the schema registry.", no_args_is_help=True)
 config_cli = typer.Typer(help="The effective configuration.", no_args_is_help=True)
 state_cli = typer.Typer(help="What the offers' state topic holds.", no_args_is_help=True)
+orders_cli = typer.Typer(help="Orders that were brought in.", no_args_is_help=True)
 cli.add_typer(schemas_cli, name="schemas")
 cli.add_typer(config_cli, name="config")
 cli.add_typer(state_cli, name="state")
+cli.add_typer(orders_cli, name="orders")
 
 ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", "-c", envvar=CONFIG_FILE, help="TOML file; CONNECTOR__... in the environment overrides."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Of the dry run: its own group, instance and outputs.")]
+MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 """For commands with a command line of their own, --help included."""
 
@@ -144,6 +148,47 @@ def routing(
 def state_digest(config: ConfigFile = None) -> None:
     """Print one number for what the events have made of all offers: a rebuild ends in the same."""
     digest.show(_output(), app.offer_states(_loaded(config).settings))
+
+
+@orders_cli.command("poll")
+def poll_orders(
+    config: ConfigFile = None,
+    once: Annotated[bool, typer.Option("--once", help="Now, once; the regular polls go on.")] = False,
+    account: Annotated[list[str] | None, typer.Option(help="Default: every account whose orders are polled.")] = None,
+    changed_from: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from",
+            formats=MOMENTS,
+            help="Read again what has changed since (UTC); an equal order is not written again.",
+        ),
+    ] = None,
+) -> None:
+    """Ask the process that polls to do it now."""
+    if not once:
+        raise SettingsError("polls go on by themselves while `connector run` does; --once asks for one now")
+    loaded = _loaded(config)
+    polled = convert.order_policy(loaded.settings).accounts
+    unknown = sorted(set(account or ()) - polled)
+    if unknown:
+        raise SettingsError(f"not polled: {', '.join(unknown)}; known are: {', '.join(sorted(polled))}")
+    since_us = None if changed_from is None else int(changed_from.replace(tzinfo=UTC).timestamp() * 1_000_000)
+    asked = sorted(account or polled)
+    app.poll_orders(loaded.settings, asked, since_us)
+    _output().print(f"Asked for a poll of {', '.join(asked)}; /status of the process that polls says how it went.")
+
+
+@orders_cli.command("open")
+def open_orders(config: ConfigFile = None) -> None:
+    """List orders with units that are still to be sent, oldest first, from the orders topic."""
+    orders = purchases.newest(app.orders_topic(_loaded(config).settings))
+    purchases.show_open(_output(), orders, int(datetime.now(UTC).timestamp() * 1_000_000))
+
+
+@orders_cli.command("totals")
+def order_totals(config: ConfigFile = None) -> None:
+    """Count and add up what was sold, by day, account and currency, from the orders topic."""
+    purchases.show_totals(_output(), purchases.newest(app.orders_topic(_loaded(config).settings)))
 
 
 @cli.command(context_settings=PASSED_ON)

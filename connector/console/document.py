@@ -5,7 +5,7 @@
 
 import sys
 
-from connector.console.vitals import SKEW, SKEW_MEANS
+from connector.console.gauges import EVERY
 from streams.telemetry import described
 
 _HEAD = """\
@@ -13,16 +13,16 @@ _HEAD = """\
 
 `/metrics` serves Prometheus' text format. Nothing is emitted that does not stand here. No label has unbounded values:
 no EAN, no unit, no message. `kind` is `lookup:<storefront>` or `update:<storefront>`, so every storefront has figures
-of its own. The measure to watch is `stream_oldest_undone_age_seconds`; how long events took is
-`stream_event_to_settled_seconds`.
+of its own, and for orders and parcels the name of the call (`send`, `order-page`, ...). The measure to watch is
+`stream_oldest_undone_age_seconds`; how long events took is `stream_event_to_settled_seconds`.
 """
 
 
 def document() -> str:
     tables = list(described())
     first = tables.index("")
-    own = f"| `{SKEW}` | account | s | {SKEW_MEANS} |"
-    return "\n".join([_HEAD, *tables[:first], own, *tables[first:], ""])
+    own = (f"| `{gauge.name}` | account | {gauge.unit} | {gauge.means} |" for gauge in EVERY)
+    return "\n".join([_HEAD, *tables[:first], *own, *tables[first:], ""])
 
 
 if __name__ == "__main__":

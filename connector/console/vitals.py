@@ -1,11 +1,13 @@
 """From the engine's snapshot to what health says: reasons not to be ready, and the status page."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Any
 
+from connector.console.gauges import exposition, readings
+from connector.orders.poll import PollReport
 from streams.snapshot import PartitionSnapshot, Snapshot
 
 
@@ -27,12 +29,14 @@ class ProcessVitals:
         metrics: Callable[[], bytes],
         about: Mapping[str, Any],
         skews: Callable[[], Mapping[str, float | None]] = dict,
+        polls: Callable[[], Mapping[str, PollReport]] = dict,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._last = last
         self._metrics = metrics
         self._about = about
         self._skews = skews
+        self._polls = polls
         self._clock = clock
 
     def beat_age_s(self) -> float:
@@ -49,25 +53,30 @@ class ProcessVitals:
             **self._about,
             "beat_age_s": round(self._clock() - beat.at_s, 3),
             "clock_skew_s": self._skews(),
+            "orders": {account: synced(poll) for account, poll in self._polls().items()},
             "engine": snapshot,
         }
 
     def metrics(self) -> bytes:
-        return self._metrics() + exposition(self._skews())
+        return self._metrics() + exposition(readings(self._skews(), self._polls()))
 
 
-SKEW: Final = "connector_clock_skew_seconds"
-SKEW_MEANS: Final = (
-    "The marketplace's clock less this machine's, as its last answers showed. Calls are signed with the corrected "
-    "time; more than a few seconds says that this machine's clock is not synchronised."
-)
+def synced(poll: PollReport) -> dict[str, Any]:
+    """An account's orders, for a person: when they were last brought in, whether that goes well, and why not."""
+    failing = poll.failures > 0
+    return {
+        "status": "error" if failing else "never" if poll.polled_at_us is None else "success",
+        "last_success": _moment(poll.polled_at_us),
+        "message": poll.problem if failing else None,
+        "failures_in_a_row": poll.failures,
+        "last_failure": _moment(poll.failed_at_us),
+        "read_up_to": _moment(poll.cursor_us),
+        "polling_now": poll.is_polling,
+    }
 
 
-def exposition(skews: Mapping[str, float | None]) -> bytes:
-    """In Prometheus' text format; an account without an answer yet is left out."""
-    known = [(account, skew_s) for account, skew_s in skews.items() if skew_s is not None]
-    rows = [f"{SKEW}{{account={json.dumps(account, ensure_ascii=False)}}} {skew_s:g}" for account, skew_s in known]
-    return "".join(f"{line}\n" for line in (f"# HELP {SKEW} {SKEW_MEANS}", f"# TYPE {SKEW} gauge", *rows)).encode()
+def _moment(at_us: int | None) -> str | None:
+    return None if at_us is None else datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="seconds")
 
 
 def reasons(snapshot: Snapshot) -> Iterator[str]:

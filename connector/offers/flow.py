@@ -85,7 +85,9 @@ class OfferFlow:
         return self._update_limit if kind.startswith(wants.UPDATE) else 1
 
     def group(self, kind: str) -> str | None:
-        return wants.UNITS_WRITE if kind.startswith(wants.UPDATE) else wants.UNITS_READ
+        if kind.startswith(wants.UPDATE):
+            return wants.UNITS_WRITE
+        return wants.UNITS_READ if kind.startswith(wants.LOOKUP) else None
 
     def standing(self, partition: int) -> Iterable[str]:  # noqa: ARG002
         """None: an offer lane lives on its events."""

@@ -8,8 +8,10 @@ from connector.marketplace_orders import ORDERS, RETURNS, SHIPMENTS
 from connector.offers.gtin import normal_form
 from connector.offers.policy import OfferPolicy
 from connector.offers.wants import UNITS_READ, UNITS_WRITE
+from connector.orders.policy import OrderPolicy
 from connector.routing import Routing, Target
 from connector.settings import model
+from connector.shipments.policy import REJECT, ShipmentPolicy
 from connector.topics import INPUTS, Part, Topics, named
 from streams.flow import Pace, Policy
 
@@ -123,6 +125,36 @@ def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPol
         recheck_s=offers.recheck,
         read_back_s=processing.call_deadline + processing.grace,
         dry_run=dry_run,
+    )
+
+
+def shipment_policy(settings: model.Settings, *, dry_run: bool = False) -> ShipmentPolicy:
+    """Raises ValueError for numbers that make no sense."""
+    shipments = settings.shipments
+    return ShipmentPolicy(
+        accounts=frozenset(settings.accounts),
+        disabled=frozenset(name for name, account in settings.accounts.items() if not account.shipments),
+        wait_open_s=shipments.wait_open,
+        recheck_s=shipments.recheck,
+        unknown_carrier=REJECT if shipments.unknown_carrier == "reject" else "Other",
+        aliases=shipments.carriers,
+        keep_s=shipments.keep,
+        dry_run=dry_run,
+    )
+
+
+def order_policy(settings: model.Settings) -> OrderPolicy:
+    """Raises ValueError for numbers that make no sense."""
+    orders = settings.orders
+    return OrderPolicy(
+        accounts=frozenset(name for name, account in settings.accounts.items() if account.orders),
+        interval_s=orders.interval,
+        overlap_s=orders.overlap,
+        lookback_days=orders.lookback_days,
+        contacts=orders.contacts,
+        create_sales_orders=orders.create_sales_orders,
+        customer_number=orders.default_customer_number,
+        returns=orders.returns,
     )
 
 

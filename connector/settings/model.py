@@ -195,7 +195,7 @@ class Orders(Section):
     """Time between two polls of an account."""
     overlap: Annotated[Duration, Field(ge=1, le=86400)] = 300.0
     """Each poll reads so far back behind the last: a change that shows late is not missed."""
-    lookback_days: Annotated[int, Field(ge=0, le=365)] = 30
+    lookback_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """How far the very first poll reads back."""
     contacts: bool = False
     """On: names and addresses of buyers go into their own topic. PERSONAL DATA."""
@@ -267,6 +267,10 @@ class Account(Section):
     """Safety stock: floor(stock * (100 - pct) / 100) is sent."""
     stock_sends_price: Literal["never", "known"] = "never"
     """known: a stock change carries the last accepted price along, for accounts whose stock alone is refused."""
+    shipments: bool = True
+    """Off: its shipment events end as SUPPRESSED, while [shipments] is on."""
+    orders: bool = True
+    """Off: its orders are not polled, while [orders] is on."""
     user_agent: Text | None = None
     """Default: product and version."""
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from connector.console.vitals import SKEW, Beat, ProcessVitals, reasons
+from connector.console.gauges import POLL_FAILURES, POLLED, SKEW
+from connector.console.vitals import Beat, ProcessVitals, reasons
+from connector.orders.poll import PollReport
 from streams.snapshot import AccountSnapshot, PartitionSnapshot, Snapshot
 
 PARTITION = PartitionSnapshot(
@@ -77,7 +79,7 @@ def test_before_the_first_snapshot_nothing_is_ready_and_status_still_answers() -
 
     assert vitals.unready() == ["the engine has not begun"]
     assert vitals.beat_age_s() == 2.5
-    assert vitals.status() == {"instance": "one", "beat_age_s": 2.5, "clock_skew_s": {}, "engine": None}
+    assert vitals.status() == {"instance": "one", "beat_age_s": 2.5, "clock_skew_s": {}, "orders": {}, "engine": None}
 
 
 def test_status_shows_the_whole_snapshot() -> None:
@@ -94,6 +96,39 @@ def test_the_skew_of_each_accounts_clock_is_a_metric_and_on_the_status_page() ->
 
     [family] = text_string_to_metric_families(vitals.metrics().decode())
 
-    assert family.name == SKEW
+    assert family.name == SKEW.name
     assert {s.labels["account"]: s.value for s in family.samples} == {"main": -95.25, 'an "odd" name': 0.5}
     assert vitals.status()["clock_skew_s"] == skews
+
+
+def test_how_the_polls_of_each_account_go_is_a_metric_and_in_words_on_the_status_page() -> None:
+    well = PollReport(
+        account="main",
+        cursor_us=1_700_000_000_000_000,
+        polled_at_us=1_700_000_060_500_000,
+        failed_at_us=None,
+        failures=0,
+        problem=None,
+        is_polling=False,
+        due_at_us=1_700_000_120_000_000,
+    )
+    ill = replace(well, account="other", polled_at_us=None, failed_at_us=1, failures=3, problem="HTTP 500")
+    polls = {"main": well, "other": ill}
+    vitals = ProcessVitals(
+        lambda: Beat(at_s=0.0, snapshot=WELL), metrics=lambda: b"", about={}, polls=lambda: polls, clock=lambda: 0.0
+    )
+
+    samples = {
+        (sample.name, sample.labels["account"]): sample.value
+        for family in text_string_to_metric_families(vitals.metrics().decode())
+        for sample in family.samples
+    }
+    said = vitals.status()["orders"]
+
+    assert samples == {
+        (POLLED.name, "main"): 1_700_000_060.5,
+        (POLL_FAILURES.name, "main"): 0,
+        (POLL_FAILURES.name, "other"): 3,
+    }
+    assert (said["main"]["status"], said["main"]["last_success"]) == ("success", "2023-11-14T22:14:20+00:00")
+    assert (said["other"]["status"], said["other"]["message"]) == ("error", "HTTP 500")

@@ -1,0 +1,124 @@
+"""The flows that run: one for each part that is on, with its topics and its share of every account's pace. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from connector.codec import Codecs, SchemaIds
+from connector.headers import Stamp
+from connector.marketplace import Reference
+from connector.offers.flow import OfferFlow
+from connector.orders.codec import OrderCodecs
+from connector.orders.flow import OrderFlow
+from connector.orders.poll import PollReport
+from connector.routing import Routing
+from connector.settings import convert
+from connector.settings.model import Settings
+from connector.shipments.codec import ShipmentCodecs
+from connector.shipments.flow import ShipmentFlow, ShipmentTopics
+from connector.topics import Part, Topics
+from streams.avro import Lookup
+from streams.flow import Flow
+
+WEIGHTS: Final = {"offer_changes": 0.8, "shipments": 0.1, "scheduler": 0.1}
+"""Of an account's ceiling, by input; scaled to the inputs that are read. Whatever a process has by the partitions that
+it owns, it may use for any of its work: the weight bounds what an owner of one input alone can send."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One flow as it runs."""
+
+    flow: Flow[Any]
+    dead_letters: str  # topic
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What all flows are made of."""
+
+    settings: Settings
+    topics: Topics
+    ids: SchemaIds
+    lookup: Lookup
+    routing: Routing
+    reference: Reference
+    cluster_id: str
+    stamp: Stamp
+    dry_run: bool = False
+
+
+def lines(around: Surroundings) -> dict[str, Line]:
+    """By input topic."""
+    return {line.flow.topic: line for line in _lines(around)}
+
+
+def polls(running: Mapping[str, Line]) -> Callable[[], Mapping[str, PollReport]]:
+    """How the polls of each account go; says nothing where no orders are polled."""
+    found = (line.flow.polls for line in running.values() if isinstance(line.flow, OrderFlow))
+    return next(found, dict)
+
+
+def writes(topics: Topics) -> str:
+    """What these parts may change at the marketplace, in words."""
+    parcels = "; confirmations of parcels" if Part.SHIPMENTS in topics.parts else ""
+    return f"updates of price, stock and handling time{parcels}"
+
+
+def inputs(topics: Topics) -> dict[str, str]:
+    """Input topic -> state topic, of the parts that are on."""
+    pairs = {
+        Part.OFFERS: (topics.offer_changes, topics.offer_state),
+        Part.SHIPMENTS: (topics.shipments, topics.shipment_state),
+        Part.ORDERS: (topics.scheduler, topics.scheduler_state),
+    }
+    return dict(pair for part, pair in pairs.items() if part in topics.parts)
+
+
+def _lines(around: Surroundings) -> Iterator[Line]:
+    topics = around.topics
+    yield Line(flow=_offers(around), dead_letters=topics.offer_changes_dlq, weight=WEIGHTS["offer_changes"])
+    if Part.SHIPMENTS in topics.parts:
+        yield Line(flow=_shipments(around), dead_letters=topics.shipments_dlq, weight=WEIGHTS["shipments"])
+    if Part.ORDERS in topics.parts:
+        yield Line(flow=_orders(around), dead_letters=topics.scheduler_dlq, weight=WEIGHTS["scheduler"])
+
+
+def _offers(around: Surroundings) -> OfferFlow:
+    offers = around.settings.offers
+    return OfferFlow(
+        policy=convert.offer_policy(around.settings, dry_run=around.dry_run),
+        routing=around.routing,
+        reference=around.reference,
+        codecs=Codecs(around.ids, around.lookup),
+        topics=around.topics,
+        cluster_id=around.cluster_id,
+        stamp=around.stamp,
+        update_limit=offers.bulk_size if offers.mode == "batch" else 1,
+    )
+
+
+def _shipments(around: Surroundings) -> ShipmentFlow:
+    topics = around.topics
+    return ShipmentFlow(
+        policy=convert.shipment_policy(around.settings, dry_run=around.dry_run),
+        codecs=ShipmentCodecs(around.ids, around.lookup),
+        topics=ShipmentTopics(
+            shipments=topics.shipments,
+            shipment_results=topics.shipment_results,
+            shipment_state=topics.shipment_state,
+        ),
+        cluster_id=around.cluster_id,
+        stamp=around.stamp,
+    )
+
+
+def _orders(around: Surroundings) -> OrderFlow:
+    return OrderFlow(
+        policy=convert.order_policy(around.settings),
+        currencies={currency.code: currency for currency in around.reference.storefronts.values()},
+        codecs=OrderCodecs(around.ids, around.lookup),
+        topics=around.topics,
+        stamp=around.stamp,
+    )

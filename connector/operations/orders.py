@@ -1,0 +1,92 @@
+"""``connector orders``: which orders wait for a parcel, what was sold by day, and a poll at once."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+Order = Mapping[str, Any]
+"""A record of the orders topic, as its schema reads it: moments in microseconds since the epoch, money as Decimal."""
+
+
+def newest(records: Iterable[tuple[str, Order | None]]) -> list[Order]:
+    """The last record of each order; a tombstone removes it."""
+    orders: dict[str, Order] = {}
+    for order_id, order in records:
+        if order is None:
+            orders.pop(order_id, None)
+        else:
+            orders[order_id] = order
+    return list(orders.values())
+
+
+def show_open(console: Console, orders: Iterable[Order], now_us: int) -> None:
+    """Orders with units that are still to be sent, oldest first, with the units' ids."""
+    waiting = sorted((order for order in orders if order["units_open"]), key=_open_since)
+    table = Table(
+        "order", "account", "storefront", "status", "units still to be sent", "of", "open for", "pay-out waits"
+    )
+    for order in waiting:
+        table.add_row(
+            order["order_id"],
+            order["account"],
+            order["storefront"],
+            order["status"],
+            " ".join(map(str, order["units_open"])),
+            str(len(order["units"])),
+            age((now_us - _open_since(order)) // 1_000_000),
+            "yes" if order["payout_waits"] else "",
+        )
+    if waiting:
+        console.print(table)
+    several = "" if len(waiting) == 1 else "s"
+    console.print(f"{len(waiting)} order{several} with units still to be sent.")
+
+
+def show_totals(console: Console, orders: Iterable[Order]) -> None:
+    """What was sold, by the day on which it was ordered (UTC), account and currency; cancelled units are left out."""
+    sums: dict[tuple[str, str, str], _Sum] = defaultdict(_Sum)
+    for order in orders:
+        day = datetime.fromtimestamp(order["created_at"] / 1e6, UTC).date().isoformat()
+        counted = set()
+        for unit in order["units"]:
+            if unit["status"] != "CANCELLED":
+                total = sums[day, order["account"], unit["currency"]]
+                total.add(unit)
+                counted.add(unit["currency"])
+        for currency in counted:
+            sums[day, order["account"], currency].orders += 1
+    table = Table("day", "account", "currency", "orders", "units", "price", "shipping", "revenue gross")
+    for (day, account, currency), total in sorted(sums.items()):
+        table.add_row(day, account, currency, str(total.orders), str(total.units), *map(str, total.money))
+    console.print(table)
+
+
+class _Sum:
+    def __init__(self) -> None:
+        self.orders = 0
+        self.units = 0
+        self.money = [Decimal(0), Decimal(0), Decimal(0)]
+
+    def add(self, unit: Mapping[str, Any]) -> None:
+        self.units += 1
+        parts = (unit["price"], unit["shipping_rate"], unit["revenue_gross"])
+        self.money = [have + more for have, more in zip(self.money, parts, strict=True)]
+
+
+def age(passed_s: int) -> str:
+    """As a person says it: 3 d 4 h, 5 h 10 min, 7 min."""
+    minutes = max(0, passed_s) // 60
+    days, hours = minutes // 1440, minutes % 1440 // 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+
+
+def _open_since(order: Order) -> int:
+    since_us: int | None = order["open_since"]
+    return since_us if since_us is not None else order["changed_at"]
