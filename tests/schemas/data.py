@@ -1,5 +1,6 @@
 """Random valid data for a schema, in the forms that the Avro library and our generated writers take."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from io import BytesIO
 from types import SimpleNamespace
@@ -61,13 +62,11 @@ def library_bytes(schema: Any, value: Any) -> bytes:
 
 def as_object(schema: Any, value: Any, named: dict[str, Any] | None = None) -> Any:
     """The same value as an object with attributes, as a generated writer takes it."""
-    named = {} if named is None else named
+    named = dict(names_in(schema)) if named is None else named
     if isinstance(schema, list):
         return None if value is None else as_object(schema[1], value, named)
     if isinstance(schema, str):
         return as_object(named[schema], value, named) if schema in named else value
-    if "name" in schema:
-        named[schema["name"]] = schema
     match schema:
         case {"type": "record", "fields": fields}:
             return SimpleNamespace(
@@ -79,3 +78,19 @@ def as_object(schema: Any, value: Any, named: dict[str, Any] | None = None) -> A
             return {key: as_object(inner, item, named) for key, item in value.items()}
         case _:
             return value
+
+
+def names_in(schema: Any) -> Iterator[tuple[str, Any]]:
+    """Every named type, also where a value of it is absent."""
+    if isinstance(schema, list):
+        for branch in schema:
+            yield from names_in(branch)
+    elif isinstance(schema, dict):
+        if "name" in schema:
+            yield schema["name"], schema
+        for inner in (
+            *(field["type"] for field in schema.get("fields", ())),
+            schema.get("items"),
+            schema.get("values"),
+        ):
+            yield from names_in(inner)
