@@ -12,6 +12,8 @@ from enum import StrEnum
 from hashlib import sha1
 from typing import TypeAlias
 
+from streams.frozen import quick
+
 # ---- closed sets ----------------------------------------------------------------------------------------------------
 
 
@@ -91,6 +93,7 @@ class Price:
     currency: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferChanged:
     """What should be true of an offer from ``occurred_at_us`` on; None = not carried, nothing is cleared by it."""
@@ -138,6 +141,7 @@ InputEvent: TypeAlias = OfferChanged | OfferWithdrawn
 # ---- offer-results --------------------------------------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldResult:
     """How one field of the event ended. ``before`` is what we knew to be accepted, ``sent`` what left."""
@@ -152,6 +156,7 @@ class FieldResult:
     superseded_by: str | None = None  # the successor's result_id
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """What left for the marketplace, of a result with at least one call behind it."""
@@ -187,6 +192,7 @@ class Problem:
     errors: tuple[ProblemError, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferResult:
     """What became of one processing of one input record. ``instance_id`` and ``config_digest`` travel as headers."""
@@ -272,6 +278,7 @@ def not_found_key(target_id: str, condition: str, offer_id: str | None, ean: str
 # ---- offer-state ----------------------------------------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldState:
     """What the marketplace is known to hold for one field of a unit, and with which order it was accepted."""
@@ -288,6 +295,7 @@ class FieldState:
     certain: bool
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitState:
     """A unit whose identity is proved."""
@@ -315,6 +323,7 @@ class Miss:
     next_check_at_us: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndoneField:
     """A value that an undone event carries."""
@@ -324,6 +333,7 @@ class UndoneField:
     currency: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """A field of an undone event that has already ended."""
@@ -336,6 +346,7 @@ class Ended:
     sent: Decimal | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undone:
     """An event that still wins a field: what its result will need."""
@@ -365,6 +376,7 @@ class Undone:
     traceparent: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferState:
     """All that is known of an EAN and all that is undone for it: the log below the position is not needed again."""

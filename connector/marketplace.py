@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from streams.flow import Caller
+from streams.frozen import quick
 
 
 class Field(StrEnum):
@@ -36,6 +37,7 @@ class Condition(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     """One of the seller's own units (offers) as the marketplace shows it."""
@@ -86,6 +88,7 @@ class Found:
     units: tuple[Unit, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """Answer to an update. ``unit`` as returned (None: the answer carried none)."""

@@ -12,9 +12,11 @@ from itertools import count
 from math import inf
 
 from streams.flow import Assignment, Call, Want
+from streams.frozen import quick
 from streams.lane import Pending
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """One item under way: the want as it left."""

@@ -10,12 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
+from streams.frozen import quick
+
 L = TypeVar("L")
 """A lane's value: frozen, the flow's own type."""
 
 Headers: TypeAlias = tuple[tuple[str, bytes], ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
     """The moment of a step, handed in by the runner or by a simulation."""
@@ -33,6 +36,7 @@ class Assignment:
     epoch: int  # counts the assignments of this process, never reused
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One input record with its position and its original bytes."""
@@ -45,6 +49,7 @@ class Record:
     headers: Headers = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
     """One record to be produced. ``partition`` None = murmur2 of the key, as a Java producer would choose."""
@@ -59,6 +64,7 @@ class Output:
 # ---- what a flow says -----------------------------------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Want:
     """A call the lane would make now. Each turn replaces the lane's list; frozen when sent; one in flight per slot.
@@ -85,6 +91,7 @@ class Told:
     message: Any
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn(Generic[L]):
     """What one transition of a lane says; ``wants`` and ``wake_at_us`` replace what the lane said before."""
@@ -96,6 +103,7 @@ class Turn(Generic[L]):
     wake_at_us: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """A lane as its state topic keeps it; ``value`` None is a tombstone (the lane is as new).
@@ -145,6 +153,7 @@ class NotYet:
 # ---- what a flow hears ----------------------------------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrived:
     """An event for a lane. The event keeps its position: order and identity of results hang on it."""
@@ -153,6 +162,7 @@ class Arrived:
     event: Any
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """Final for this item, yes or no; ``answer`` is the edge's own type."""
@@ -174,6 +184,7 @@ class GaveUp:
     reason: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """What became of a want that left."""
@@ -258,6 +269,7 @@ class Flow(Protocol[L]):
 # ---- between engine and edge ----------------------------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """One want as it travels in a call."""

@@ -25,11 +25,13 @@ from streams.flow import (
     Retry,
     Settled,
 )
+from streams.frozen import quick
 from streams.lane import Pending, Rest
 from streams.valve import Valve
 from streams.wants import AHEAD_S, Ahead, Line, Wants, no_group
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
     """One item is answered: what its lane must hear, if anything."""

@@ -15,6 +15,7 @@ from connector.offers.gtin import GtinError, normal_form
 from connector.offers.ledger import Asked, End
 from connector.offers.policy import Terms, us
 from connector.routing import Target
+from streams.frozen import quick
 
 CONDITIONS = frozenset(condition.value for condition in Condition if condition is not Condition.UNKNOWN)
 
@@ -27,6 +28,7 @@ class Refusal:
     problem: Problem
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
     """An event after the rules: whom it means, what it asks, and what of that has ended already."""

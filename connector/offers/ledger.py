@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from connector.events import Announced, Basis, FieldStatus, Miss, Origin, Problem, Sent
 from connector.marketplace import Field
+from streams.frozen import quick
 
 Order: TypeAlias = tuple[int, int, int]
 """Of events: occurred_at in microseconds, sequence, offset."""
@@ -22,6 +23,7 @@ def order_of(occurred_at_us: int, sequence: int | None, offset: int) -> Order:
     return (occurred_at_us, NO_SEQUENCE if sequence is None else sequence, offset)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
     """What the marketplace holds in one field of a unit, as far as we know.
@@ -39,6 +41,7 @@ class Fact:
     doubted_at_us: int = field(default=0, compare=False)  # while not certain; only a look-up sent later may settle it
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownUnit:
     """A unit of this EAN. ``proved_at_us`` 0: no longer shown, kept for the orders that it accepted."""
@@ -58,6 +61,7 @@ class KnownUnit:
         return f"{self.account}/{self.storefront}/{self.condition}/{self.offer_id or self.unit_id}"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What an event asks of one field. ``value`` None: it has none in smallest units, and has ended."""
@@ -68,6 +72,7 @@ class Asked:
     currency: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
     """How one field of an event ended."""
@@ -80,6 +85,7 @@ class End:
     sent: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One processing of an event, until its result is said and over."""
@@ -126,6 +132,7 @@ class Entry:
         return (self.target_id, self.condition, self.offer_id, self.unit_id)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferLane:
     """All that is known of an EAN, and all that is undone for it."""

@@ -31,12 +31,13 @@ from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLan
 from connector.offers.policy import OfferPolicy, Terms, us
 from connector.offers.trust import accepted, doubted, given_up, group_of, is_already_so, newest_accepted, raised
 from connector.routing import Target
-from streams.frozen import replace
+from streams.frozen import quick, replace
 
 RECHECK_RANK = 7
 REPLAY_RANK = 8
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Send:
     """A field of an event that may leave now, for a unit that is proved."""
@@ -59,6 +60,7 @@ class Look:
     since_us: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a settled lane still has to do."""

@@ -7,6 +7,7 @@ from connector.offers.ledger import KnownUnit, OfferLane, Order
 from connector.offers.policy import Terms
 from connector.offers.settle import Look, Plan, Send
 from streams.flow import Want
+from streams.frozen import quick
 
 LOOKUP = "lookup:"
 UPDATE = "update:"
@@ -18,6 +19,7 @@ FIRST_EVENT_IDS = 20
 _STOCK_FIRST = {Field.STOCK: 0, Field.PRICE: 1, Field.HANDLING_TIME: 2}
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carried:
     """Whose value leaves in a field: what its answer must be booked to."""
@@ -29,6 +31,7 @@ class Carried:
     event_id: str | None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferUpdate(Update):
     """An update that remembers the events behind it. Fields without one ride along (``stock_sends_price``)."""

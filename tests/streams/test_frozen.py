@@ -1,13 +1,14 @@
-"""A changed copy says what ``dataclasses.replace`` would."""
+"""A changed copy says what ``dataclasses.replace`` would, a quick constructor what the standard one does."""
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.frozen import replace
+from streams.frozen import quick, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +54,69 @@ def test_a_value_without_slots_is_refused() -> None:
 
     with pytest.raises(TypeError, match="Loose"):
         replace(Loose(1), x=2)
+
+
+# ---- constructors ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    start: int
+    end: int = 9
+    marks: list[int] = dataclasses.field(default_factory=list)
+    dashed: bool = dataclasses.field(default=False, kw_only=True)
+    colour: str = dataclasses.field(kw_only=True)
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class QuickLine:
+    start: int
+    end: int = 9
+    marks: list[int] = dataclasses.field(default_factory=list)
+    dashed: bool = dataclasses.field(default=False, kw_only=True)
+    colour: str = dataclasses.field(kw_only=True)
+
+
+def outcome(kind: type, positional: list[Any], named: dict[str, Any]) -> Any:
+    try:
+        return dataclasses.astuple(kind(*positional, **named))
+    except TypeError as error:
+        return str(error).replace(kind.__name__, "Line")
+
+
+@given(
+    st.lists(st.integers(), max_size=4),
+    st.dictionaries(st.sampled_from(["start", "end", "marks", "dashed", "colour", "width"]), st.lists(st.integers())),
+)
+def test_a_quick_constructor_takes_and_refuses_what_the_standard_one_does(
+    positional: list[int], named: dict[str, list[int]]
+) -> None:
+    assert outcome(QuickLine, positional, named) == outcome(Line, positional, named)
+
+
+def test_a_quick_value_is_as_frozen_as_any() -> None:
+    line = QuickLine(1, colour="red")
+
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        line.end = 3  # type: ignore[misc]
+
+
+def test_no_two_quick_values_share_what_is_made_for_each() -> None:
+    first, second = QuickLine(1, colour="red"), QuickLine(1, colour="red")
+
+    first.marks.append(5)
+
+    assert second.marks == []
+
+
+def test_a_class_whose_constructor_checks_cannot_be_quick() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Checked:
+        x: int
+
+        def __post_init__(self) -> None:
+            assert self.x > 0
+
+    with pytest.raises(TypeError, match="Checked"):
+        quick(Checked)
