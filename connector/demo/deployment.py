@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -17,6 +18,7 @@ from typing import Any, Generic, Self, TypeVar
 import orjson
 from confluent_kafka import Message
 
+from connector import app
 from connector.demo import marketplace, traffic
 from connector.demo.backbone import Backbone
 from connector.demo.clients import Position, Reader, Registry, Row, Writer, dead_positions
@@ -24,9 +26,11 @@ from connector.demo.expectation import Produced, UnitThere
 from connector.demo.marketplace import CURRENCY, Marketplace, Units
 from connector.demo.processes import PATIENCE_S, DeploymentFailed, Process, wait_for
 from connector.demo.traffic import Place
+from connector.operations.topics import wanted as missing_topics
 from connector.producer_kit import ProducerKit
+from connector.settings import convert
+from connector.shipments.producer_kit import ShipmentKit
 from connector.simulator.scenario import made_up_keys
-from connector.topics import manifest, named
 
 On = TypeVar("On", bound=Backbone)
 
@@ -49,6 +53,8 @@ class Deployment(Generic[On]):
     scenario: str = ""  # further TOML tables
     seed: int = 1  # of the catalogue
     settings: str = ""  # further TOML tables
+    shipments: Mapping[str, Any] | None = None  # keys of [shipments]; None = off
+    orders: Mapping[str, Any] | None = None  # keys of [orders]; None = off
     account: Mapping[str, Any] = field(default_factory=dict)  # further keys of every [accounts.X]
     processing: Mapping[str, Any] = field(default_factory=dict)
     prefix: str = ""  # "" = one that nobody else has
@@ -90,8 +96,9 @@ class Deployment(Generic[On]):
             arguments = ("--partitions", str(self.partitions), "--config", str(self.config("setup")))
             self.command("topics", "--create", *arguments)
         else:
-            for topic in manifest(named(self.prefix)):
-                self.kafka.make_topic(topic.name, self.partitions)
+            topics = convert.topics(app.settings(self.config("setup"), {}, datetime.now(UTC)).settings)
+            for wanted in missing_topics(topics, {}, partitions=self.partitions, replication=None):
+                self.kafka.make_topic(wanted.name, wanted.partitions)
 
     def _scenario(self) -> str:
         storefronts = ", ".join(f'"{s}"' for s in self.storefronts)
@@ -122,6 +129,7 @@ class Deployment(Generic[On]):
             _table("topics", {"prefix": self.prefix}),
             _table("health", {"port": 0}),
             _table("processing", {**guarantee, **self.processing}),
+            *(_table(name, {"enabled": True, **keys}) for name, keys in self._parts() if keys is not None),
         ]
         for seller in self.sellers:
             parts.append(_table(f"accounts.{seller}", self._account(seller)))
@@ -132,6 +140,10 @@ class Deployment(Generic[On]):
         path = self.folder / f"{instance}.toml"
         path.write_text("\n".join([*parts, self.settings]), "utf-8")
         return path
+
+    def _parts(self) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
+        yield "shipments", self.shipments
+        yield "orders", self.orders
 
     def _account(self, seller: str) -> dict[str, Any]:
         if not (self.folder / f"{seller}.client").exists():
@@ -211,6 +223,17 @@ class Deployment(Generic[On]):
             value = message.raw if message.payload is None else kit.message(message.payload)[1]
             chosen = None if partition is None else partition(message.key)
             writer.send(message.key.encode(), value, _noting(message, done), chosen)
+        writer.flush()
+        return done
+
+    def dispatch(self, shipments: Iterable[Mapping[str, Any]], key: str | None = None) -> list[Position]:
+        """Shipment events from plain values, in order; waits for every acknowledgement."""
+        topic = self.topic("shipments")
+        kit = ShipmentKit(self.registry.id_of(topic))
+        writer = Writer(self.kafka, topic)
+        done: list[Position] = []
+        for shipment in shipments:
+            writer.send(*kit.message(shipment, key), lambda partition, offset, _: done.append((partition, offset)))
         writer.flush()
         return done
 

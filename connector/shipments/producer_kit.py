@@ -1,0 +1,63 @@
+"""Valid shipment events from plain values, for demonstrations, tests, and whoever writes a first producer.
+
+kit = ShipmentKit(schema_id)  # of ShipmentDispatched under <topic>-value
+key, value = kit.message(
+    {
+        "event_id": "4711",  # unique per source
+        "occurred_at_us": time.time_ns() // 1000,
+        "order_id": "MB7UWLD",
+        "order_unit_ids": [314567896580917],  # none = every unit that is still to be sent
+        "parcels": [{"carrier": "DHL", "tracking_number": "00340434161094042557"}],
+    }
+)
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+import schemas
+from connector.codec import encoder_of_strings
+from connector.shipments.events import Parcel
+from streams.avro import encoder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """A shipment as a producer writes it; the fields are those of the record ``ShipmentDispatched``."""
+
+    event_id: str
+    occurred_at_us: int
+    sequence: int | None = None
+    source: str
+    account: str | None = None
+    order_id: str
+    order_unit_ids: Sequence[int] = ()
+    parcels: Sequence[Parcel]
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """From plain values by field; each parcel as a ``Parcel`` or a mapping of its fields.
+
+        ``source`` is "producer-kit" where it is missing. Raises ``ValueError`` naming what is missing or unknown.
+        """
+        unknown = sorted(values.keys() - cls.__dataclass_fields__.keys())
+        missing = sorted({"event_id", "occurred_at_us", "order_id", "parcels"} - values.keys())
+        if unknown or missing:
+            raise ValueError(f"unknown: {', '.join(unknown) or '-'}; missing: {', '.join(missing) or '-'}")
+        parcels = [parcel if isinstance(parcel, Parcel) else Parcel(**parcel) for parcel in values["parcels"]]
+        return cls(**{"source": "producer-kit", **values, "parcels": parcels})
+
+
+class ShipmentKit:
+    """Keys and values for the input topic. ``key_schema_id`` None = keys are plain UTF-8."""
+
+    def __init__(self, schema_id: int, key_schema_id: int | None = None) -> None:
+        self._value: Final = encoder(schemas.load("shipment_dispatched", 1), schema_id)
+        self._key: Final = str.encode if key_schema_id is None else encoder_of_strings(key_schema_id)
+
+    def message(self, values: Mapping[str, Any], key: str | None = None) -> tuple[bytes, bytes]:
+        """Key (the order id, unless said otherwise) and value. Raises like ``Dispatch.of``."""
+        dispatch = Dispatch.of(values)
+        return self._key(dispatch.order_id if key is None else key), self._value(dispatch)
