@@ -327,6 +327,7 @@ def test_what_the_list_goes_on_to_show_is_not_forgotten_and_seldom_stored() -> N
         desk.pass_s(1800)
         desk.tell("M1", listed(unit(status="sent")))
         stored.append(desk.stored[LANE])
+        assert desk.wanting() == []
 
     assert len(desk.orders) == 1
     assert len({one.value for one in stored}) < 8
