@@ -36,6 +36,8 @@ PROBE_WAIT_AT_MOST_S = 30.0
 OUTAGE_WITHIN_S = 10.0
 OUTAGE_CALLS_AT_LEAST = 8
 OUTAGE_CALLS_AT_MOST = 20  # looking further back would see an outage late where calls are many
+FEW_IN_A_ROW = 3  # where calls are fewer than that, so many failed ones in a row, however long ago, are an outage ...
+FEW_PROBE_WAIT_AT_MOST_S = 5.0  # ... or one item's own fault: others must not wait long to show which
 
 _ROUNDING = 1e-9  # of a slot
 
@@ -62,6 +64,7 @@ class Valve:
         # closed and probing
         self._closed_until_s: float | None = None
         self._because = ""
+        self._few = False  # closed because of few calls
         self._probe_wait_s = PROBE_WAIT_S
         self._probe: str | None = None
         self._opened_at_s = -inf
@@ -252,17 +255,25 @@ class Valve:
         if for_s > 0:
             self._close(now_s, for_s, because)
         elif self._closed_until_s is None and self._outage(now_s):
+            self._few = len(self._recent(now_s)) < OUTAGE_CALLS_AT_LEAST
             self._close(now_s, PROBE_WAIT_S, because or "most of the recent calls failed")
 
     def _outage(self, now_s: float) -> bool:
-        recent = [failed for at_s, failed in self._outcomes if at_s > now_s - OUTAGE_WITHIN_S]
-        return len(recent) >= OUTAGE_CALLS_AT_LEAST and 2 * sum(recent) >= len(recent)
+        recent = self._recent(now_s)
+        if len(recent) >= OUTAGE_CALLS_AT_LEAST:
+            return 2 * sum(recent) >= len(recent)
+        last = [failed for _, failed in self._outcomes][-FEW_IN_A_ROW:]
+        return len(last) == FEW_IN_A_ROW and all(last)
+
+    def _recent(self, now_s: float) -> list[bool]:
+        return [failed for at_s, failed in self._outcomes if at_s > now_s - OUTAGE_WITHIN_S]
 
     def _judge_probe(self, now_s: float, *, refused: bool, left: bool, for_s: float, because: str) -> None:
         self._probe = None
         if refused:
             self._close(now_s, max(for_s, self._probe_wait_s), because or self._because)
-            self._probe_wait_s = min(2 * self._probe_wait_s, PROBE_WAIT_AT_MOST_S)
+            at_most_s = FEW_PROBE_WAIT_AT_MOST_S if self._few else PROBE_WAIT_AT_MOST_S
+            self._probe_wait_s = min(2 * self._probe_wait_s, at_most_s)
         elif left:
             self._open(now_s)
         # else it proved nothing: the next call is a probe again
@@ -277,6 +288,7 @@ class Valve:
         self._settle(now_s)
         self._closed_until_s = None
         self._because = ""
+        self._few = False
         self._probe_wait_s = PROBE_WAIT_S
         self._opened_at_s = now_s
 

@@ -42,7 +42,7 @@ class Weather:
     """What is switched on for a while."""
 
     storm: bool = False  # 429 to everything
-    outage: bool = False  # 503 to everything
+    outage: bool = False  # 500 to everything
 
 
 Hear = Callable[[Answer], None]
@@ -63,6 +63,7 @@ class Api:
     accepted: list[Accepted] = field(default_factory=list)
     rung: list[tuple[Hashable, float]] = field(default_factory=list)
     values: dict[Hashable, int] = field(default_factory=dict)
+    at_fault: set[tuple[str, str]] = field(default_factory=set)  # slots of items that were told: not now
     to_come: int = 0  # calls that may still be executed
 
     def call(self, call: Call, process: str, hear: Hear) -> Sent:
@@ -91,13 +92,14 @@ class Api:
         if self.weather.storm or held > self.habits.limit:
             self._throttle(sent, hear)
         elif self.weather.outage:
-            world.count("503")
+            world.count("500")
             if world.chance(0.3):
-                world.count("503 and executed")
+                world.count("500 and executed")
                 self._execute(sent)
-            self._answer(sent, hear, self._all(call, Retry(reason="503", counts=False)), failed=True)
+            self._answer(sent, hear, self._all(call, Retry(reason="500")), failed=True)
         elif len(call.items) > 1 and any(item.body.event_id in self.poison for item in call.items):
             world.count("poisoned call")
+            self.at_fault.update((item.body.room, item.body.device) for item in call.items)
             self._answer(sent, hear, self._all(call, Retry(reason="400", alone=True)))
         elif world.chance(self.habits.lost):
             self._lose(sent, hear)
@@ -153,6 +155,7 @@ class Api:
                 replies.append(Settled(answer=Shown(ok=False)))
             elif self.world.chance(self.habits.busy_item):
                 self.world.count("busy item")
+                self.at_fault.add((body.room, body.device))
                 proven = self.world.chance(0.5)
                 replies.append(Retry(reason="locked", after_s=self.world.between(0, 0.3), refused=proven))
             else:

@@ -56,6 +56,7 @@ class Plan:
     commit_s: float  # typical time of each leg of a commit
     refused: float = 0.03  # share of events that the API will not take
     aimed: bool = False  # one kill where it hurts, besides the faults
+    outages: int = 0  # besides the faults
 
     @staticmethod
     def draw(rng: Random) -> "Plan":
@@ -387,6 +388,8 @@ class History:
         kinds += [self._storm, self._outage, self._commits_fail, self._clock, self._registry_down]
         for _ in range(self.plan.faults):
             self.world.after(rng.random() * (self.plan.lasts_s + 0.5), rng.choice(kinds))
+        for _ in range(self.plan.outages):
+            self.world.after(rng.random() * self.plan.lasts_s, self._outage)
         if self.plan.aimed:
             self.world.after(self.world.between(0.5, 1.0) * self.plan.lasts_s, self._aim)
 
@@ -533,8 +536,16 @@ class History:
         found.extend(checker.never_back(self.api.accepted))
         found.extend(checker.never_two_at_once(self._under_way()))
         found.extend(checker.executed_once(self.api.rung))
+        found.extend(self._ended_by_others())
         found.extend(self._rates())
         found.extend(self._ends())
+
+    def _ended_by_others(self) -> Iterable[Violation]:
+        """An outage, which is nobody's fault, closes the account before it uses up a budget of some attempts."""
+        for event_id, status in self.evidence.status.items():
+            slot = self.evidence.by_id[event_id].slot
+            if status == "FAILED" and self.plan.policy.retry_budget > 2 and slot not in self.api.at_fault:
+                yield Violation(invariant="E", text=f"{event_id} of {slot} ended FAILED by what was not its fault")
 
     def _under_way(self) -> Iterable[UnderWay]:
         for sent in self.api.sent:

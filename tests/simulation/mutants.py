@@ -10,6 +10,7 @@ from math import inf
 from typing import Any
 from unittest.mock import patch
 
+from streams import valve
 from streams.engine import Engine
 from streams.flights import Flights, Sent
 from streams.flow import Arrived, Assignment, Cause, Now, Owned, Pace, Policy, Restored, Retry, Turn
@@ -75,6 +76,12 @@ def restless(plan: Plan) -> Plan:
 def refusing(plan: Plan) -> Plan:
     """The same kill, and a marketplace that takes little."""
     return replace(aimed(plan), rooms=15, events=100, lasts_s=6.0, refused=0.5, late=0.0, habits=plan.habits)
+
+
+def quiet(plan: Plan) -> Plan:
+    """Few events, and the marketplace is away for long, again and again."""
+    policy = replace(plan.policy, retry_budget=4, retry_cap_s=0.2)
+    return replace(plan, events=3, rooms=3, policy=policy, outages=2, faults=0, lasts_s=7.0, refused=0.0)
 
 
 # ---- partition -------------------------------------------------------------------------------------------------------
@@ -297,6 +304,12 @@ MUTANTS = (
     Mutant(name="a lane sleeps before it is durable", goes_red="NO", changes=((Lanes, "settle", _settles_too_early),)),
     Mutant(name="no pace", goes_red="R", changes=((Valve, "_slot_at", _at_once),)),
     Mutant(name="strict holds no slot", goes_red="R", changes=((Valve, "_free_at", _at_once),)),
+    Mutant(
+        name="few calls tell of no outage",
+        goes_red="E",
+        changes=((valve, "FEW_IN_A_ROW", 10**9),),
+        change=quiet,
+    ),
     Mutant(name="reading knows no bounds", goes_red="B", changes=((Engine, "_room", lambda self: (10**9, 10**9)),)),
     Mutant(name="the dead are written", goes_red="N", breaks=lambda: Breaks(keeps_the_dead=True)),
     Mutant(name="what is undone is not stored", goes_red="N", flow=Forgetful),

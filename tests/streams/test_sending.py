@@ -1,6 +1,6 @@
 """A token takes one call's worth, most harmful first; what an answer means for slot, place, age and budget."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -496,14 +496,22 @@ def test_a_call_says_since_when_each_of_its_items_waits() -> None:
     assert [item.since_us for item in call.items] == [arrived_us]
 
 
-def in_outage(driver: Driver, seconds: float, poison: str) -> None:
-    """Everything fails for a while; afterwards only ``poison`` does."""
-    broken_until_s = driver.now.mono_s + seconds
-    while driver.now.mono_s < broken_until_s + 200:
+def answering(driver: Driver, seconds: float, fails: Callable[[Call], bool]) -> None:
+    """Time passes; calls are answered after at most a tenth of a second."""
+    until_s = driver.now.mono_s + seconds
+    while driver.now.mono_s < until_s:
         for call in tuple(driver.calls):
-            fails = driver.now.mono_s < broken_until_s or poison in rooms(call)
-            driver.answer(call, Retry(reason="HTTP 500", alone=fails) if fails else OK, failed=fails)
-        driver.run(0.25, answer=None)
+            bad = fails(call)
+            driver.answer(call, Retry(reason="HTTP 500", alone=bad) if bad else OK, failed=bad)
+        driver.run(0.1, answer=None)
+
+
+def in_outage(driver: Driver, seconds: float, poison: str = "") -> None:
+    """Everything fails for a while; afterwards only ``poison`` does, and something else is wanted now and then."""
+    answering(driver, seconds, lambda _: True)
+    for _ in range(60):
+        driver.event(next(iter(driver.marks)), "other", value=driver.next_offset)
+        answering(driver, 4.0, lambda call: poison in rooms(call))
 
 
 def test_one_item_that_always_fails_is_not_the_probe_for_ever() -> None:
@@ -514,9 +522,38 @@ def test_one_item_that_always_fails_is_not_the_probe_for_ever() -> None:
 
     in_outage(driver, 20, "poison")
 
-    applied = [event_id for event_id, status in driver.results if status == "APPLIED"]
-    assert len(applied) == 12
+    ended = dict(driver.results)
+    assert {ended[f"e{n}"] for n in range(1, 13)} == {"APPLIED"}
     assert ("e0", "FAILED") in driver.results, "and once the account is open its own failures count"
+
+
+@pytest.mark.parametrize("events", [1, 2, 5])
+def test_an_outage_of_an_hour_ends_nothing_though_few_calls_are_made(events: int) -> None:
+    driver = Driver(flow=Thermostats(limits={"set": 1}))
+    driver.opened()
+    many(driver, events)
+
+    in_outage(driver, 3_600)
+
+    ended = dict(driver.results)
+    assert {ended[f"e{n}"] for n in range(events)} == {"APPLIED"}
+    assert len(driver.of(Call)) < 1_000 + len(driver.results)
+
+
+def test_one_item_that_always_fails_does_not_hold_up_the_others_for_long() -> None:
+    driver = Driver()
+    at = driver.opened()
+    driver.event(at, "poison")
+    waited_s: list[float] = []
+    for n in range(1, 40):
+        answering(driver, 10, lambda call: "poison" in rooms(call))
+        driver.event(at, f"room-{n}")
+        asked_s = driver.now.mono_s
+        while (f"e{n}", "APPLIED") not in driver.results:
+            answering(driver, 0.1, lambda call: "poison" in rooms(call))
+        waited_s.append(driver.now.mono_s - asked_s)
+
+    assert max(waited_s) < 6
 
 
 GROUPED = {"main": Pace(per_second=50, groups={"writes": 10.0})}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.flow import Pace
-from streams.valve import CLOSE_AT_MOST_S, MARGIN, Valve
+from streams.valve import CLOSE_AT_MOST_S, FEW_PROBE_WAIT_AT_MOST_S, MARGIN, PROBE_WAIT_AT_MOST_S, Valve
 
 START_S = 1_000.0
 
@@ -406,7 +406,7 @@ def outage(valve: Valve, failures: str) -> None:
         (badly if mark == "x" else well)(valve, f"call-{number}", now_s)
 
 
-@pytest.mark.parametrize("answers", ["....xxxx", "xxxxxxxx", ".x.x.x.x", "." * 500 + "x" * 10])
+@pytest.mark.parametrize("answers", ["....xxxx", "xxxxxxxx", ".x.x.x.x", "." * 500 + "x" * 10, "xxx", "..xxx"])
 def test_half_of_the_recent_calls_failing_is_an_outage(answers: str) -> None:
     valve = opened()
 
@@ -415,7 +415,7 @@ def test_half_of_the_recent_calls_failing_is_an_outage(answers: str) -> None:
     assert not valve.is_open(START_S + 60)
 
 
-@pytest.mark.parametrize("answers", ["xxxxxxx", ".....xxx", "..x" * 30, "." * 20 + "x" * 9])
+@pytest.mark.parametrize("answers", ["xx", "xx.xx", ".....xxx", "..x" * 30, "." * 20 + "x" * 9])
 def test_fewer_failures_are_no_outage(answers: str) -> None:
     valve = opened()
 
@@ -424,14 +424,48 @@ def test_fewer_failures_are_no_outage(answers: str) -> None:
     assert valve.is_open(START_S + 60)
 
 
-def test_failures_of_long_ago_are_no_outage() -> None:
-    valve = opened()
-    for number in range(40):
-        now_s = START_S + 2.0 * number  # five in ten seconds
+def seldom(valve: Valve, failures: str, *, every_s: float) -> None:
+    """As ``outage``, with few calls in ten seconds."""
+    for number, mark in enumerate(failures):
+        now_s = START_S + every_s * number
         valve.take(now_s, f"call-{number}")
-        badly(valve, f"call-{number}", now_s)
+        (badly if mark == "x" else well)(valve, f"call-{number}", now_s)
 
-    assert valve.is_open(START_S + 80)
+
+def test_failures_of_long_ago_are_no_outage_when_something_went_well_since() -> None:
+    valve = opened()
+
+    seldom(valve, "xx." * 20, every_s=2.0)
+
+    assert valve.is_open(START_S + 120)
+
+
+@pytest.mark.parametrize("every_s", [2.0, 600.0])
+def test_where_calls_are_few_three_failed_ones_in_a_row_are_an_outage(every_s: float) -> None:
+    valve = opened()
+
+    seldom(valve, "...xxx", every_s=every_s)
+
+    assert not valve.is_open(START_S + 6 * every_s)
+
+
+def longest_wait_of_probes(valve: Valve) -> float:
+    now_s, longest_s = START_S + 5, 0.0
+    for number in range(12):
+        ready_s = valve.ready_at(now_s)
+        longest_s, now_s = max(longest_s, ready_s - now_s), ready_s
+        valve.take(now_s, f"probe-{number}")
+        badly(valve, f"probe-{number}", now_s)
+    return longest_s
+
+
+def test_an_outage_that_few_calls_tell_of_is_probed_more_often() -> None:
+    few, many = opened(), opened()
+    outage(few, "xxx")
+    outage(many, "." * 8 + "x" * 8)
+
+    assert longest_wait_of_probes(few) == FEW_PROBE_WAIT_AT_MOST_S
+    assert longest_wait_of_probes(many) == PROBE_WAIT_AT_MOST_S
 
 
 def test_an_outage_is_probed_at_most_once_a_second() -> None:
@@ -472,7 +506,7 @@ def test_what_closed_the_valve_does_not_close_it_again() -> None:
 
 def test_calls_that_never_left_say_nothing_of_an_outage() -> None:
     valve = opened()
-    for number in range(29):
+    for number in range(9):
         now_s = START_S + number * 0.1
         valve.take(now_s, f"call-{number}")
         left = number % 4 == 0
