@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
 
 from connector.kaufland import facts_orders as facts
+from connector.kaufland.models_orders import OrderAnswer, OrderUnitAnswer, OrderUnitRow, ReturnRow
 from connector.kaufland.reference import ReferenceData
 from connector.marketplace_orders import (
     CarriersFound,
@@ -108,6 +110,12 @@ def test_every_status_is_mapped_beside_its_raw_word(status: UnitStatus) -> None:
     unit = unit_of(status=status.value.lower())
 
     assert (unit.status, unit.status_raw) == (status, status.value.lower())
+
+
+def test_a_status_is_known_in_capitals_too() -> None:
+    unit = unit_of(status="SENT")
+
+    assert (unit.status, unit.status_raw) == (UnitStatus.SENT, "SENT")
 
 
 def test_a_status_that_is_not_known_passes_with_its_raw_word() -> None:
@@ -338,6 +346,13 @@ def test_a_row_that_cannot_be_read_is_set_apart_and_spoils_no_other() -> None:
     assert (found.unreadable[2].fault, found.unreadable[2].order_id) == ("id_order: string_type", None)
 
 
+def test_an_order_id_is_named_only_where_it_is_one() -> None:
+    found = read_page(raw(page(order_unit(id_order=f"{CANARY}A"), order_unit(id_order=["MB7UWLD"]))))
+
+    assert found is not None
+    assert [row.order_id for row in found.unreadable] == [None, None]
+
+
 def test_returns_are_read_and_bad_ones_set_apart() -> None:
     bad = return_row(8, storefront=None)
 
@@ -378,6 +393,7 @@ FULL = [order_unit(number) for number in range(1, 101)]
         (page(*FULL, offset=100, total=300), None),  # another page than asked for
         ({"data": FULL}, False),
         ({"data": FULL[:99]}, True),
+        ({"data": [*FULL, *FULL]}, None),
         ({"data": FULL, "pagination": {"offset": 0, "limit": 100, "total": "many"}}, None),
         ({"data": {}}, None),
         ({}, None),
@@ -401,7 +417,7 @@ def test_carriers_are_known_by_their_exact_codes() -> None:
 # ---- anything at all ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("body", [None, b"", b"{", b"null", b'{"data": NaN}', b"\xff", b"[" * 100_000, b"9" * 5_000])
+@pytest.mark.parametrize("body", [None, b"", b"{", b"null", b"\xff", b"[" * 100_000, b"9" * 5_000])
 def test_what_is_no_json_is_no_answer(body: bytes | None) -> None:
     assert (read_unit(body), read_order(body), read_page(body), read_returns(body)) == (None,) * 4
 
@@ -463,6 +479,23 @@ def test_whatever_stands_in_an_answer_is_read_or_set_apart_without_its_words(
     for unreadable in (row for found in answers for row in set_apart(found)):
         assert CANARY not in repr(unreadable)
         assert len(unreadable.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        (OrderUnitAnswer, order_unit(storefront=CANARY)),
+        (OrderAnswer, order(order_unit(storefront=CANARY))),
+        (OrderAnswer, order(ts_created_iso=CANARY)),
+        (OrderUnitRow, order_unit(id_order=CANARY)),
+        (ReturnRow, return_row(storefront=CANARY)),
+    ],
+)
+def test_an_exception_quotes_no_value(model: type[BaseModel], data: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as wrong:
+        model.model_validate(data)
+
+    assert CANARY not in str(wrong.value)
 
 
 def test_no_fact_names_the_buyer() -> None:
