@@ -1,7 +1,7 @@
 """The numbers and switches of the order flow; what makes no sense is refused when built. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from connector.marketplace import Currency
 
@@ -21,6 +21,7 @@ class OrderPolicy:
 
     accounts: frozenset[str]
     interval_s: float = 60.0  # from the start of a poll to that of the next, give or take a tenth
+    intervals_s: Mapping[str, float] = field(default_factory=dict)  # by account, where it differs
     overlap_s: float = 300.0  # how far behind the cursor a poll begins: what became visible late is found
     lookback_days: int = 30  # of the very first poll
     contacts: bool = False
@@ -33,10 +34,10 @@ class OrderPolicy:
         for account in self.accounts:
             if not account or "/" in account:
                 raise ValueError(f"an account's name must not be empty nor hold a slash, got {account!r}")
-        if not SHORTEST_INTERVAL_S <= self.interval_s <= LONGEST_INTERVAL_S:
-            raise ValueError(
-                f"interval_s must be in {SHORTEST_INTERVAL_S:.0f}..{LONGEST_INTERVAL_S:.0f}, got {self.interval_s}"
-            )
+        for name, interval_s in (("interval_s", self.interval_s), *self.intervals_s.items()):
+            if not SHORTEST_INTERVAL_S <= interval_s <= LONGEST_INTERVAL_S:
+                bounds = f"{SHORTEST_INTERVAL_S:.0f}..{LONGEST_INTERVAL_S:.0f}"
+                raise ValueError(f"interval_s must be in {bounds}, got {interval_s} for {name}")
         if not 0 <= self.overlap_s <= 7 * _DAY_S:
             raise ValueError(f"overlap_s must be in 0..{7 * _DAY_S:.0f}, got {self.overlap_s}")
         if not 1 <= self.lookback_days <= LONGEST_LOOKBACK_DAYS:
@@ -46,6 +47,10 @@ class OrderPolicy:
         if not self.sales_order_memory_s >= self.memory_s:
             raise ValueError(f"sales_order_memory_s must be at least {self.memory_s}, got {self.sales_order_memory_s}")
 
+    def interval_of(self, account: str) -> float:
+        """Seconds."""
+        return self.intervals_s.get(account, self.interval_s)
+
     @property
     def memory_s(self) -> float:
         """How long what is over is remembered after a list has last shown it.
@@ -53,7 +58,7 @@ class OrderPolicy:
         Nothing that polls still show may be forgotten: it would be read and written again. Twice the time between two
         polls is enough, as memory is renewed when half of it is over; a day bridges an outage as well.
         """
-        return max(_DAY_S, 4 * self.interval_s, 2 * self.overlap_s)
+        return max(_DAY_S, 4 * max(self.interval_s, *self.intervals_s.values(), 0.0), 2 * self.overlap_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,7 @@ class _Lane:
         self._account = account
         self._state = state
         self._policy = terms.policy
+        self._interval_s = terms.policy.interval_of(account)
         self._now_us = now_us
         self._said: list[Said] = []
         self._tells: list[Told] = []
@@ -117,9 +118,9 @@ class _Lane:
     def begin(self) -> None:
         """A poll, if one is due and none is under way."""
         state, now_us = self._state, self._now_us
-        interval_us = us(self._policy.interval_s * (0.9 + 0.2 * spread(self._account, state.polls)))
+        interval_us = us(self._interval_s * (0.9 + 0.2 * spread(self._account, state.polls)))
         # An interval that was made shorter holds at once; a clock that was set back stops nothing.
-        due_at_us = min(state.due_at_us, now_us + us(1.1 * self._policy.interval_s))
+        due_at_us = min(state.due_at_us, now_us + us(1.1 * self._interval_s))
         if state.orders.listing is not None or due_at_us > now_us:
             self._state = replace(state, due_at_us=due_at_us)
             return
@@ -208,7 +209,7 @@ class _Lane:
 
     def _count_failure(self, problem: str) -> int:
         """When to try again."""
-        state, interval_s = self._state, self._policy.interval_s
+        state, interval_s = self._state, self._interval_s
         self._state = replace(state, failed_at_us=self._now_us, failures=state.failures + 1, problem=problem)
         return self._now_us + wait_us(interval_s, max(_AGAIN_CAP_S, interval_s), self._state.failures)
 

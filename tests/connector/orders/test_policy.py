@@ -24,6 +24,7 @@ def test_the_defaults_are_a_poll_a_minute_over_thirty_days_and_nothing_personal(
         ({"interval_s": 4.9}, "interval_s"),
         ({"interval_s": 86_401.0}, "interval_s"),
         ({"interval_s": float("nan")}, "interval_s"),
+        ({"intervals_s": {"main": 4.0}}, "got 4.0 for main"),
         ({"overlap_s": -1.0}, "overlap_s"),
         ({"overlap_s": 8 * 86_400.0}, "overlap_s"),
         ({"lookback_days": 0}, "lookback_days"),
@@ -48,9 +49,10 @@ def test_what_is_over_is_remembered_for_longer_than_polls_show_it() -> None:
     for policy in (
         OrderPolicy(accounts=MAIN),
         OrderPolicy(accounts=MAIN, interval_s=86_400),
+        OrderPolicy(accounts=MAIN, intervals_s={"main": 86_400}),
         OrderPolicy(accounts=MAIN, overlap_s=7 * 86_400),
     ):
-        assert policy.memory_s / 2 > 1.1 * policy.interval_s
+        assert policy.memory_s / 2 > 1.1 * policy.interval_of("main")
         assert policy.memory_s > policy.overlap_s
 
 

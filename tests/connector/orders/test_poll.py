@@ -62,6 +62,17 @@ def test_polls_follow_each_other_by_the_interval_give_or_take_a_tenth_and_each_a
     assert beat("main") == beat("main"), "no chance is in it"
 
 
+def test_an_account_may_have_an_interval_of_its_own() -> None:
+    policy = OrderPolicy(accounts=frozenset({"main", "rare"}), interval_s=60, intervals_s={"rare": 3600})
+    desk = Desk(flow=flow_of(policy)).open()
+
+    for account in ("main", "rare"):
+        desk.reply(EMPTY, account)
+
+    assert desk.wakes["main"] - desk.now_us <= 66 * SECOND
+    assert desk.wakes["rare"] - desk.now_us >= 3240 * SECOND
+
+
 def test_a_poll_is_as_old_as_the_moment_it_became_due() -> None:
     desk = opened()
     desk.reply(EMPTY)
