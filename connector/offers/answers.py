@@ -1,6 +1,6 @@
 """What an answer teaches: facts about units, and how the fields that were sent ended. Look-ups yield facts. Pure."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from typing import assert_never
 
 from connector.codes import Code, explain, known
@@ -9,10 +9,10 @@ from connector.marketplace import Accepted, Field, Found, Gone, Refused, Unit
 from connector.offers.gtin import GtinError, normal_form
 from connector.offers.guards import Refusal, refuse
 from connector.offers.identity import ANY_CONDITION, LOOKUP_FAILED, READ_BACK, Proven, renew_misses, resolve
-from connector.offers.ledger import End, Entry, KnownUnit, OfferLane
+from connector.offers.ledger import End, Entry, Fact, KnownUnit, OfferLane
 from connector.offers.policy import Terms, us
-from connector.offers.settle import ended
-from connector.offers.trust import accepted, doubted, given_up, group_of, not_applied, observed, refreshed, with_fact
+from connector.offers.rows import Row
+from connector.offers.trust import accepted, doubted, given_up, group_of, not_applied, observed, renewed
 from connector.offers.wants import Carried, OfferLookUp, OfferUpdate
 from streams.flow import Answered, GaveUp, Lost, Settled
 from streams.frozen import replace
@@ -192,9 +192,10 @@ def _end_entries(lane: OfferLane, result_ids: set[str], status: FieldStatus, fau
 
 
 def _end_open(entry: Entry, status: FieldStatus, fault: Refusal) -> Entry:
+    row = Row(entry)
     for asked in entry.open:
-        entry = ended(entry, End(field=asked.field, status=status, code=fault.code), fault.problem)
-    return entry
+        row.end(End(field=asked.field, status=status, code=fault.code), fault.problem)
+    return row.result()
 
 
 # ---- updates --------------------------------------------------------------------------------------------------------
@@ -224,7 +225,7 @@ def _of_update(lane: OfferLane, update: OfferUpdate, answered: Answered, terms: 
 
 
 class _Ledger:
-    """The working copy of one answer to an update."""
+    """The working copy of one answer to an update: rows and facts change in place; the lane is made at the end."""
 
     def __init__(self, lane: OfferLane, unit: KnownUnit, update: OfferUpdate, answered: Answered) -> None:
         self._lane = lane
@@ -233,44 +234,54 @@ class _Ledger:
         self._answered = answered
         self._at_us = answered.answered_us or answered.sent_us
         self._units = {(u.account, u.unit_id): u for u in lane.units}
+        self._facts: dict[tuple[str, int], dict[Field, Fact]] = {}  # of the units whose facts change
         self._misses = lane.misses
         self._before = {c.field: self._known(c.field) for c in update.carried}
-        moved = [u.storefront for u in self._group(Field.STOCK) if u.unit_id != unit.unit_id]
-        self._moved = tuple(sorted(moved)) if Field.STOCK in update.values else ()
-        self._entries = {e.result_id: e for e in lane.entries}
-        for result_id in {c.result_id for c in update.carried}:
-            if (entry := self._entries.get(result_id)) is not None:
-                self._entries[result_id] = replace(entry, sent=self._sent(entry), resolved_unit_id=unit.unit_id)
+        self._rows = {entry.result_id: Row(entry) for entry in lane.entries}
+        for row in self._carried_rows():
+            row.unit, row.sent = unit, self._sent(row.entry)
 
     def lane(self) -> OfferLane:
+        units = (
+            replace(unit, facts=facts) if (facts := self._facts.get(key)) else unit for key, unit in self._units.items()
+        )
         return replace(
             self._lane,
-            units=tuple(self._units.values()),
+            units=tuple(units),
             misses=self._misses,
-            entries=tuple(self._entries.values()),
+            entries=tuple(row.result() for row in self._rows.values()),
         )
 
     def accept(self, shown: Unit | None) -> None:
         values = shown.values if shown is not None else {}
         for carried in self._update.carried:
-            got = values.get(carried.field, carried.value)
+            field = carried.field
+            got = values.get(field, carried.value)
+            for facts in self._group_facts(field):
+                if got == carried.value:
+                    facts[field] = accepted(facts.get(field), got, carried.order, carried.event_id, self._at_us)
+                else:
+                    facts[field] = not_applied(facts.get(field), got, carried.order, self._at_us)
             if got == carried.value:
-                for unit in self._group(carried.field):
-                    prior = unit.facts.get(carried.field)
-                    fact = accepted(prior, got, carried.order, carried.event_id, self._at_us)
-                    self._put(with_fact(unit, carried.field, fact))
                 self._end(carried, FieldStatus.APPLIED)
             else:
-                for unit in self._group(carried.field):
-                    fact = not_applied(unit.facts.get(carried.field), got, carried.order, self._at_us)
-                    self._put(with_fact(unit, carried.field, fact))
-                fault = refuse(Code.ACCEPTED_NOT_APPLIED, field=carried.field, sent=carried.value, got=got)
+                fault = refuse(Code.ACCEPTED_NOT_APPLIED, field=field, sent=carried.value, got=got)
                 self._end(carried, FieldStatus.REJECTED, fault)
         if shown is not None:
-            sent = {c.field for c in self._update.carried}
-            unit = refreshed(self._current(), {f: v for f, v in values.items() if f not in sent}, self._at_us)
-            self._put(replace(unit, status=shown.status) if shown.status != unit.status else unit)
-            self._show_status(shown.status)
+            self._learn_the_rest(shown)
+
+    def _learn_the_rest(self, shown: Unit) -> None:
+        """What the answer shows beside the values that were sent."""
+        sent = {c.field for c in self._update.carried}
+        facts = self._facts_of(self._unit)
+        for field, value in shown.values.items():
+            if field not in sent and (fact := facts.get(field)) is not None:
+                facts[field] = renewed(fact, value, self._at_us)
+        if shown.status != self._unit.status:
+            self._put(replace(self._unit, status=shown.status))
+        for row in self._carried_rows():
+            if row.sent is not None:
+                row.sent = replace(row.sent, unit_status=shown.status)
 
     def refuse(self, refused: Refused) -> None:
         """The named fields have ended; when none is named, the fields go on one by one, stock first."""
@@ -282,19 +293,19 @@ class _Ledger:
             said = {"fields": carried.field, "storefront": self._unit.storefront}
             self._end(carried, FieldStatus.REJECTED, _refusal(refused, Code.MARKETPLACE_REFUSED, **said))
         if not blamed:
-            for carried in self._update.carried:
-                self._mark(carried, one_by_one=True)
+            for row in self._carried_rows():
+                row.one_by_one = True
 
     def gone(self) -> None:
         """The unit must be proved again, once; what is remembered of its storefront is void."""
         for carried in self._update.carried:
-            entry = self._entries.get(carried.result_id)
-            if entry is not None and entry.proved_again:
+            row = self._rows.get(carried.result_id)
+            if row is not None and row.proved_again:
                 self._end(carried, FieldStatus.FAILED, refuse(Code.UNIT_GONE, unit_id=self._update.unit_id))
-        for carried in self._update.carried:
-            self._mark(carried, proved_again=True)
+        for row in self._carried_rows():
+            row.proved_again = True
         place = (self._unit.account, self._unit.storefront)
-        for unit in list(self._units.values()):
+        for unit in self._lane.units:
             if (unit.account, unit.storefront) == place:
                 self._put(replace(unit, proved_at_us=0))
         self._misses = tuple(m for m in self._misses if (m.account, m.storefront) != place)
@@ -326,21 +337,25 @@ class _Ledger:
     def _let_nothing_older_follow(self) -> None:
         """What was carried may have been accepted, unheard."""
         for carried in self._update.carried:
-            for unit in self._group(carried.field):
-                if (fact := unit.facts.get(carried.field)) is not None:
-                    self._put(with_fact(unit, carried.field, given_up(fact, carried.order)))
+            for facts in self._group_facts(carried.field):
+                if (fact := facts.get(carried.field)) is not None:
+                    facts[carried.field] = given_up(fact, carried.order)
 
     def _doubt(self, now_us: int) -> None:
         for field in self._update.values:
-            for unit in self._group(field):
-                if (fact := unit.facts.get(field)) is not None:
-                    self._put(with_fact(unit, field, doubted(fact, now_us)))
+            for facts in self._group_facts(field):
+                if (fact := facts.get(field)) is not None:
+                    facts[field] = doubted(fact, now_us)
 
-    def _group(self, field: Field) -> tuple[KnownUnit, ...]:
-        return group_of(tuple(self._units.values()), self._current(), field)
+    def _group_facts(self, field: Field) -> Iterator[dict[Field, Fact]]:
+        """Of all units that a write of this field moves."""
+        return map(self._facts_of, group_of(self._lane.units, self._unit, field))
 
-    def _current(self) -> KnownUnit:
-        return self._units[self._unit.account, self._unit.unit_id]
+    def _facts_of(self, unit: KnownUnit) -> dict[Field, Fact]:
+        key = (unit.account, unit.unit_id)
+        if key not in self._facts:
+            self._facts[key] = dict(unit.facts)
+        return self._facts[key]
 
     def _known(self, field: Field) -> int | None:
         fact = self._unit.facts.get(field)
@@ -349,17 +364,14 @@ class _Ledger:
     def _put(self, unit: KnownUnit) -> None:
         self._units[unit.account, unit.unit_id] = unit
 
-    def _mark(self, carried: Carried, *, one_by_one: bool = False, proved_again: bool = False) -> None:
-        entry = self._entries.get(carried.result_id)
-        if entry is not None:
-            self._entries[carried.result_id] = replace(
-                entry, one_by_one=entry.one_by_one or one_by_one, proved_again=entry.proved_again or proved_again
-            )
+    def _carried_rows(self) -> list[Row]:
+        """Of the events whose values left, as far as they still stand."""
+        return [row for of in {c.result_id for c in self._update.carried} if (row := self._rows.get(of)) is not None]
 
     def _end(self, carried: Carried, status: FieldStatus, fault: Refusal | None = None) -> None:
         """Of the event that this value left for, if it still stands and still wants the field."""
-        entry = self._entries.get(carried.result_id)
-        if entry is None or all(a.field is not carried.field for a in entry.open):
+        row = self._rows.get(carried.result_id)
+        if row is None or all(asked.field is not carried.field for asked in row.open):
             return
         end = End(
             field=carried.field,
@@ -368,7 +380,7 @@ class _Ledger:
             before=self._before[carried.field],
             sent=carried.value,
         )
-        self._entries[carried.result_id] = ended(entry, end, fault.problem if fault is not None else None)
+        row.end(end, fault.problem if fault is not None else None)
 
     def _sent(self, entry: Entry) -> Sent:
         earlier = entry.sent
@@ -382,14 +394,15 @@ class _Ledger:
             sent_at_us=answered.sent_us,
             answered_at_us=answered.answered_us,
             unit_status=earlier.unit_status if earlier is not None else None,
-            storefronts_moved=self._moved or (earlier.storefronts_moved if earlier is not None else ()),
+            storefronts_moved=self._moved() or (earlier.storefronts_moved if earlier is not None else ()),
         )
 
-    def _show_status(self, status: str | None) -> None:
-        for result_id in {c.result_id for c in self._update.carried}:
-            entry = self._entries.get(result_id)
-            if entry is not None and entry.sent is not None:
-                self._entries[result_id] = replace(entry, sent=replace(entry.sent, unit_status=status))
+    def _moved(self) -> tuple[str, ...]:
+        """Storefronts whose linked stock moved as well."""
+        if Field.STOCK not in self._update.values:
+            return ()
+        group = group_of(self._lane.units, self._unit, Field.STOCK)
+        return tuple(sorted(unit.storefront for unit in group if unit.unit_id != self._unit.unit_id))
 
 
 def _refusal(refused: Refused, otherwise: Code, **values: str) -> Refusal:

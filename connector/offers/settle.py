@@ -11,7 +11,7 @@ from operator import is_ as _is
 from typing import TypeAlias
 
 from connector.codes import Code
-from connector.events import Announced, FieldStatus, Origin, Problem, result_id
+from connector.events import Announced, FieldStatus, Origin, result_id
 from connector.marketplace import Field
 from connector.offers.guards import Refusal, refuse
 from connector.offers.identity import (
@@ -29,6 +29,7 @@ from connector.offers.identity import (
 )
 from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLane
 from connector.offers.policy import OfferPolicy, Terms, us
+from connector.offers.rows import Row
 from connector.offers.trust import accepted, doubted, given_up, group_of, is_already_so, newest_accepted, raised
 from connector.routing import Target
 from streams.frozen import quick, replace
@@ -88,38 +89,6 @@ def settle(lane: OfferLane, terms: Terms, now_us: int) -> tuple[OfferLane, Plan]
 _Cell: TypeAlias = tuple[Hashable, ...]
 
 
-class _Row:
-    """An entry on the desk: what is still open of it, and what has come since it was laid there."""
-
-    __slots__ = ("ends", "entry", "open", "problem", "since_us", "unit")
-
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-        self.open = list(entry.open)
-        self.ends: list[End] = []
-        self.problem = entry.problem
-        self.since_us = entry.since_us
-        self.unit: KnownUnit | None = None
-
-    def end(self, end: End, problem: Problem | None) -> None:
-        """The first problem is the one that the result tells."""
-        self.ends.append(end)
-        self.open = [asked for asked in self.open if asked.field is not end.field]
-        self.problem = self.problem or problem
-
-    def result(self) -> Entry:
-        entry = self.entry
-        if not self.ends and self.since_us == entry.since_us:
-            return entry
-        return replace(
-            entry,
-            ended=(*entry.ended, *self.ends),
-            problem=self.problem,
-            since_us=self.since_us,
-            resolved_unit_id=self.unit.unit_id if self.unit is not None else entry.resolved_unit_id,
-        )
-
-
 class Desk:
     """The working copy of one turn: rows and facts change in place; the lane is made once, at the end."""
 
@@ -127,10 +96,10 @@ class Desk:
         self._lane = lane
         self._terms = terms
         self._now_us = now_us
-        self.rows = [_Row(entry) for entry in lane.entries]
-        self._cells: dict[_Cell, list[tuple[_Row, Asked]]] = {}
+        self.rows = [Row(entry) for entry in lane.entries]
+        self._cells: dict[_Cell, list[tuple[Row, Asked]]] = {}
         self._facts: dict[int, dict[Field, Fact]] = {}  # unit id -> what has changed
-        self._unproven: list[tuple[_Row, Target, Identity]] = []
+        self._unproven: list[tuple[Row, Target, Identity]] = []
         self._sends: list[Send] = []
         self._looks: dict[tuple[str, str], Look] = {}
         self._unclear: list[tuple[str, Unclear]] = []
@@ -150,7 +119,7 @@ class Desk:
             if row.open:
                 self._identify(row, target)
 
-    def _identify(self, row: _Row, target: Target) -> None:
+    def _identify(self, row: Row, target: Target) -> None:
         identity = resolve(self._lane, target.account, target.storefront, row.entry, self._now_us)
         match identity:
             case Proven(unit):
@@ -168,7 +137,7 @@ class Desk:
         known = ", ".join(sorted(self._terms.routing.targets)) or "none"
         return refuse(Code.TARGET_UNKNOWN, target_id=entry.target_id, known=known)
 
-    def _switches(self, row: _Row, target: Target) -> None:
+    def _switches(self, row: Row, target: Target) -> None:
         if not target.enabled:
             self._suppress(row, row.open, target, refuse(Code.TARGET_DISABLED, target_id=target.id))
         elif target.allow_eans is not None and self._lane.ean not in target.allow_eans:
@@ -177,7 +146,7 @@ class Desk:
         elif not target.price_sync and (prices := [a for a in row.open if a.field is Field.PRICE]):
             self._suppress(row, prices, target, refuse(Code.PRICE_SYNC_OFF, target_id=target.id))
 
-    def _suppress(self, row: _Row, fields: Iterable[Asked], target: Target, fault: Refusal) -> None:
+    def _suppress(self, row: Row, fields: Iterable[Asked], target: Target, fault: Refusal) -> None:
         """What stood undone before its switch was turned may have left."""
         if row.entry.received_at_us < self._now_us:
             row.unit = self._unit_of(row, target)
@@ -185,11 +154,11 @@ class Desk:
             self._doubt(row, asked)
             self._end(row, asked.field, FieldStatus.SUPPRESSED, fault)
 
-    def _unit_of(self, row: _Row, target: Target) -> KnownUnit | None:
+    def _unit_of(self, row: Row, target: Target) -> KnownUnit | None:
         identity = resolve(self._lane, target.account, target.storefront, row.entry, self._now_us)
         return identity.unit if isinstance(identity, Proven) else None
 
-    def _not_clear(self, row: _Row, unclear: Unclear, target: Target) -> None:
+    def _not_clear(self, row: Row, unclear: Unclear, target: Target) -> None:
         shown = "; ".join(map(describe, unclear.candidates)) or "none"
         self._unclear.append((row.entry.result_id, unclear))
         if unclear.code is not Code.AMBIGUOUS_OFFER:
@@ -221,13 +190,13 @@ class Desk:
                 self._await(row, target, identity)
         self._scheduled()
 
-    def _supersede(self, losers: Iterable[tuple[_Row, Asked]], winner: _Row) -> None:
+    def _supersede(self, losers: Iterable[tuple[Row, Asked]], winner: Row) -> None:
         for loser, asked in losers:
             winner.since_us = min(winner.since_us, loser.since_us)
             self._doubt(loser, asked)
             self._end(loser, asked.field, FieldStatus.SUPERSEDED, superseded_by=winner.entry.result_id)
 
-    def _decide(self, row: _Row, asked: Asked, unit: KnownUnit) -> None:
+    def _decide(self, row: Row, asked: Asked, unit: KnownUnit) -> None:
         entry, field, policy = row.entry, asked.field, self._terms.policy
         group = group_of(self._lane.units, unit, field)
         facts = [self._fact(member, field) for member in group]
@@ -251,7 +220,7 @@ class Desk:
             self._send(row, field, value, unit, known, group)
 
     def _send(
-        self, row: _Row, field: Field, value: int, unit: KnownUnit, known: Fact | None, group: Sequence[KnownUnit]
+        self, row: Row, field: Field, value: int, unit: KnownUnit, known: Fact | None, group: Sequence[KnownUnit]
     ) -> None:
         entry = row.entry
         rank = _rank(field, value, known, entry)
@@ -308,7 +277,7 @@ class Desk:
             for m in self._lane.misses
         )
 
-    def _await(self, row: _Row, target: Target, identity: Identity) -> None:
+    def _await(self, row: Row, target: Target, identity: Identity) -> None:
         match identity:
             case Unproven():
                 announced = row.entry.announced is not Announced.NONE
@@ -344,7 +313,7 @@ class Desk:
     def _put(self, unit: KnownUnit, field: Field, fact: Fact) -> None:
         self._facts.setdefault(unit.unit_id, {})[field] = fact
 
-    def _doubt(self, row: _Row, asked: Asked) -> None:
+    def _doubt(self, row: Row, asked: Asked) -> None:
         """An undone value goes without an answer, and may have left: what is older must not follow, whatever becomes of
         its successor. If it differs from the known one, that is in doubt."""
         if row.unit is None:
@@ -357,7 +326,7 @@ class Desk:
             known = given_up(fact, row.entry.order)
             self._put(member, asked.field, known if fact.value == value else doubted(known, self._now_us))
 
-    def withdraw(self, row: _Row) -> None:
+    def withdraw(self, row: Row) -> None:
         """A tombstone ends what is open of the row; what of it may have left is in doubt."""
         target = self._terms.routing.find(row.entry.target_id)
         row.unit = self._unit_of(row, target) if target is not None else None
@@ -366,13 +335,13 @@ class Desk:
             self._doubt(row, asked)
         self._end_all(row, FieldStatus.UNMANAGED, fault)
 
-    def _end_all(self, row: _Row, status: FieldStatus, fault: Refusal) -> None:
+    def _end_all(self, row: Row, status: FieldStatus, fault: Refusal) -> None:
         for asked in row.open:
             self._end(row, asked.field, status, fault)
 
     def _end(
         self,
-        row: _Row,
+        row: Row,
         field: Field,
         status: FieldStatus,
         fault: Refusal | None = None,
@@ -417,11 +386,6 @@ class Desk:
             if isinstance(identity, Missing) and row.entry.announced is Announced.NONE and row.open
         )
         return Plan(tuple(self._sends), tuple(self._looks.values()), missing, tuple(self._unclear), self._wake_at_us)
-
-
-def ended(entry: Entry, end: End, problem: Problem | None) -> Entry:
-    """The entry with one field more that ended; the first problem is the one that its result tells."""
-    return replace(entry, ended=(*entry.ended, end), problem=entry.problem or problem)
 
 
 def offered(policy: OfferPolicy, account: str, field: Field, value: int) -> int:

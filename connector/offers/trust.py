@@ -95,17 +95,8 @@ def observed(
     return seen
 
 
-def refreshed(unit: KnownUnit, values: Mapping[Field, int], at_us: int) -> KnownUnit:
-    """Fields that a write's answer shows beside the written ones: trust is renewed, doubt stays."""
-    facts: dict[Field, Fact] | None = None
-    for field, value in values.items():
-        fact = unit.facts.get(field)
-        if fact is not None and fact.certain:
-            basis = fact.basis if fact.value == value else Basis.OBSERVED
-            facts = facts if facts is not None else dict(unit.facts)
-            facts[field] = replace(fact, value=value, basis=basis, accepted_at_us=at_us)
-    return unit if facts is None else replace(unit, facts=facts)
-
-
-def with_fact(unit: KnownUnit, field: Field, fact: Fact) -> KnownUnit:
-    return replace(unit, facts={**unit.facts, field: fact})
+def renewed(fact: Fact, value: int, at_us: int) -> Fact:
+    """A write's answer shows the field beside the written ones: trust is renewed, doubt stays."""
+    if not fact.certain:
+        return fact
+    return replace(fact, value=value, basis=fact.basis if fact.value == value else Basis.OBSERVED, accepted_at_us=at_us)
