@@ -39,7 +39,7 @@ from streams.flow import (
     Written,
 )
 from streams.lane import Rest
-from streams.partition import misfit
+from streams.partition import misfit, unread
 from streams.sending import Sending
 from streams.snapshot import Snapshot, account_of, partition_of
 from streams.stall import Watch
@@ -147,7 +147,7 @@ class Engine:
             if at in said.marks:
                 self._tenures[at].became_durable(said.marks[at], handed, now.mono_s)
             else:
-                yield from self._refused(self._tenures[at], now)
+                yield from self._refused(self._tenures[at], "its part of a checkpoint was refused", now)
 
     def _assigned(self, said: Assigned, now: Now) -> Iterator[Effect]:
         for at, owned in said.parts.items():
@@ -156,6 +156,9 @@ class Engine:
                 yield Stop(reason=problem)
                 return
             self._tenures[at] = self._tenure(at, owned, now)
+            gap = unread(owned, at, self._flows[at.topic].state_topic)
+            if gap is not None:
+                yield from self._refused(self._tenures[at], gap, now)
             if self._drain_by_s is not None:
                 self._tenures[at].drain(self._drain_by_s, now)
 
@@ -310,11 +313,11 @@ class Engine:
             now=now,
         )
 
-    def _refused(self, tenure: Tenure, now: Now) -> Iterator[Effect]:
-        tenure.refuse()
+    def _refused(self, tenure: Tenure, reason: str, now: Now) -> Iterator[Effect]:
+        tenure.refuse(reason)
         self._checkpoints.drop(tenure.at)
         self._set_share(now)
-        yield _notice("partition_broken", tenure.at, "its part of a checkpoint was refused")
+        yield _notice("partition_broken", tenure.at, reason)
 
     def _end(self, tenures: list[Tenure], now: Now) -> Iterator[Effect]:
         for tenure in tenures:

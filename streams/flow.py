@@ -364,6 +364,7 @@ class Owned:
     partitions: int  # of the input topic, as seen now
     state: Mapping[str, Stored] = field(default_factory=dict)
     committed: bool = False  # the group had a position here, with a mark or without (set by Kafka's own tools)
+    skips: bool = False  # it had none, and the configured start passes over records that are there
 
 
 # ---- what the engine hears ------------------------------------------------------------------------------------------

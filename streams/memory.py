@@ -379,6 +379,7 @@ class MemorySource:
         return Owned(
             mark=mark,
             committed=found is not None,
+            skips=found is None and position > log.begin,
             start=position,
             end=log.end,
             state_topic_id=states.id,

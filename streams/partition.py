@@ -20,7 +20,7 @@ class Phase(Enum):
     OPEN = "open"
     STRANDED = "broken before it opened: nothing is read or sent"
     BROKEN = "broken: nothing is read, what is undone is still sent"
-    REFUSED = "its writes were refused: nothing is read, sent or committed"
+    REFUSED = "refused: nothing is read, sent or committed"
     DRAINING = "draining"
     GONE = "gone"
 
@@ -263,3 +263,19 @@ def misfit(owned: Owned, partitions: int, at: Assignment, state_topic: str) -> s
             f"offsets of {at.topic} to where the rebuild shall begin"
         )
     return None
+
+
+def unread(owned: Owned, at: Assignment, state_topic: str) -> str | None:
+    """Why a partition must stand until a person has mended it, with the remedy; None = all is well.
+
+    Lanes without a position: the group's offsets have expired, or were deleted. Where it had read to is not known: to
+    begin anywhere but at the first record could skip events, and nobody would notice.
+    """
+    if not owned.skips or not owned.state:
+        return None
+    return (
+        f"{state_topic} has {len(owned.state)} lanes of {at.topic} partition {at.partition}, and the group has no "
+        f"position there (expired, or deleted): to start at {owned.start} could skip events unread. Remedy: set the "
+        f"group's offset of this partition to where reading shall go on (the earliest repeats and skips nothing), or, "
+        f"for a new start, recreate {state_topic} with all processes stopped"
+    )

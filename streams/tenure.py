@@ -143,9 +143,10 @@ class Tenure:
         self.partition.broken = reason
         self.partition.close_intake()
 
-    def refuse(self) -> None:
-        """Its part of a checkpoint can never be written: nothing more is read, sent or committed."""
+    def refuse(self, reason: str) -> None:
+        """Its part of a checkpoint can never be written, or must not be: nothing more is read, sent or committed."""
         self.partition.step(Step.WAS_REFUSED)
+        self.partition.broken = reason
         self._shut()
 
     def end(self) -> None:

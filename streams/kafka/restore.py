@@ -73,6 +73,7 @@ class _Reading:
     at: Assignment
     mark: Mark | None
     committed: bool
+    skips: bool
     start: int
     end: int
     state_topic_id: str
@@ -98,6 +99,7 @@ class _Reading:
         return Owned(
             mark=self.mark,
             committed=self.committed,
+            skips=self.skips,
             start=self.start,
             end=self.end,
             state_topic_id=self.state_topic_id,
@@ -179,6 +181,7 @@ class Restorer:
         ends = yield from self._offsets(inputs, LATEST, IsolationLevel.READ_COMMITTED)
         fresh = [part for part in inputs if part not in committed]
         starts = yield from self._starts(fresh, ends)
+        firsts = yield from self._firsts(fresh, starts)
         wanted = [(at, part) for at, part in zip(parts, state_parts, strict=True) if at in self._wanted]
         for at, state_part in wanted:
             part = (at.topic, at.partition)
@@ -187,6 +190,7 @@ class Restorer:
                 at=at,
                 mark=marks.decode(position, metadata),
                 committed=part in committed,
+                skips=part in firsts and position > firsts[part],
                 start=position,
                 end=ends[part],
                 state_topic_id=topics[state_part[0]].id,
@@ -249,6 +253,12 @@ class Restorer:
         found = yield from self._offsets(parts, OffsetSpec.for_timestamp(at_ms), IsolationLevel.READ_COMMITTED)
         # nothing that new: from the end on
         return {part: ends[part] if offset == _NO_OFFSET else offset for part, offset in found.items()}
+
+    def _firsts(self, parts: Sequence[Part], starts: Mapping[Part, int]) -> _Steps[Mapping[Part, int]]:
+        """The first record that is still there, of partitions that never had a position."""
+        if self._settings.start == "earliest":
+            return starts
+        return (yield from self._offsets(parts, EARLIEST, IsolationLevel.READ_COMMITTED))
 
     def _offsets(self, parts: Sequence[Part], which: OffsetSpec, isolation: IsolationLevel) -> _Steps[dict[Part, int]]:
         if not parts:

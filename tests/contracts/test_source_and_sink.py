@@ -84,6 +84,20 @@ def test_a_group_that_starts_at_the_end_reads_what_comes_later(broker: Broker) -
         assert late.owned[late.at(0)].start == 5
 
 
+def test_a_start_that_passes_over_what_is_there_says_so(broker: Broker) -> None:
+    where = place(broker)
+    broker.append(numbered(where.inputs, 0, 0, 5))
+    broker.reset(where.group, where.inputs, 1, 0)
+    late = Member(source=broker.source(group=where.group, topics=where.topics, start="latest"))
+    first = Member(source=broker.source(group=f"{where.group}-first", topics=where.topics))
+
+    with closing(late.source, first.source):
+        until(lambda: len(late.owned) == 2 and len(first.owned) == 2, late, first)
+
+        assert [late.owned[late.at(n)].skips for n in (0, 1)] == [True, False]
+        assert [first.owned[first.at(n)].skips for n in (0, 1)] == [False, False]
+
+
 @pytest.mark.needs("seek-to-time")
 def test_a_group_that_starts_at_a_time_reads_from_the_first_record_of_then(broker: Broker) -> None:
     where = place(broker)

@@ -128,8 +128,9 @@ class Driver:
         partitions: int = 1,
         state_topic_id: str = "state-1",
         committed: int | None = None,
+        skips: bool = False,
     ) -> Assignment:
-        """``committed``: a position without a mark."""
+        """``committed``: a position without a mark. ``skips``: none, and the start passes over records."""
         self.epochs += 1
         at = Assignment(topic=topic, partition=partition, epoch=self.epochs)
         start = mark.position if mark else committed or 0
@@ -142,6 +143,7 @@ class Driver:
             partitions=partitions,
             state=state or {},
             committed=mark is not None or committed is not None,
+            skips=skips,
         )
         self.feed(Assigned(parts={at: owned}))
         return at

@@ -8,7 +8,7 @@ import pytest
 from streams.flow import Arrivals, Broken, Flow, Mark, Now, Owned, Pace, Policy, Share, Stored
 from streams.partition import TRANSITIONS, Partition, Phase, Step
 from tests.streams.driver import Driver, Hearing, values
-from tests.streams.toy import Thermostats
+from tests.streams.toy import Room, Thermostats, encode
 
 
 def mark(position: int = 0, *, drained: bool = True, read_ahead: int = 20_000, topic_id: str = "state-1") -> Mark:
@@ -202,6 +202,35 @@ def test_a_broken_partition_reads_nothing_more_and_still_sends_what_is_undone() 
     assert sorted(driver.results) == [("e0", "APPLIED"), ("e1", "APPLIED")]
     assert phase(driver).startswith("broken")
     assert [notice.event for notice in driver.notices] == ["partition_broken"]
+
+
+def test_lanes_without_a_position_stop_their_partition_where_events_could_be_skipped() -> None:
+    driver = Driver(shares={"setpoints": Share(weight=1, partitions=2)})
+    state = {"hall": Stored(value=encode(Room(key="hall", last_offset=0)))}
+    at = driver.assign(state=state, skips=True, end=0, partitions=2)
+    other = driver.assign(partition=1, state=state, partitions=2)
+    driver.event(at, "kitchen")
+    driver.run(15, answer=None)
+
+    snapshot = driver.engine.snapshot(driver.now).partitions[0]
+    assert snapshot.phase.startswith("refused")
+    assert "Remedy: set the group's offset" in snapshot.broken
+    assert [(notice.event, notice.fields["partition"]) for notice in driver.notices] == [("partition_broken", 0)]
+    assert driver.calls == []
+    assert all(at not in checkpoint.marks for checkpoint in driver.checkpoints), "or the next start would not notice"
+    assert driver.engine.snapshot(driver.now).partitions[1].phase == "open"
+
+    driver.revoke(at)
+    driver.revoke(other)
+    driver.run(1)
+    assert driver.released == {at, other}
+
+
+def test_a_start_that_skips_is_well_where_nothing_was_ever_read() -> None:
+    driver = Driver()
+    driver.opened(skips=True)
+
+    assert driver.notices == []
 
 
 def test_a_partition_that_breaks_before_its_gate_opened_never_sends() -> None:
