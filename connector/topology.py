@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from connector.topics import Access, Layout, Topic, Topics, manifest
-from streams.topics import Described
+from streams.topics import Described, Wanted
 
 # ---- compared with the broker ---------------------------------------------------------------------------------------
 
@@ -97,6 +97,29 @@ def _size(topic: Topic, there: Described, limits: Limits) -> Iterator[Finding]:
             says=f"takes batches of at most {allowed} bytes, the producer makes them up to {limits.batch_bytes}",
             remedy=f"raise max.message.bytes of the topic, or set kafka.properties batch.size to at most {allowed}",
         )
+
+
+# ---- what is to be created ------------------------------------------------------------------------------------------
+
+
+def wanted(topics: Topics, there: Mapping[str, Described], *, partitions: int, replication: int | None) -> list[Wanted]:
+    """The missing topics; those that must match the input get the number of partitions that it has."""
+    layouts = {topic.name: topic.layout for topic in manifest(topics)}
+
+    def count(topic: Topic) -> int:
+        if topic.layout in (Layout.ONE, Layout.SINGLE):
+            return 1
+        if topic.layout is Layout.FREE:
+            return partitions
+        if topic.source in there:
+            return there[topic.source].partitions
+        return 1 if layouts[topic.source] is Layout.SINGLE else partitions
+
+    return [
+        Wanted(name=topic.name, partitions=count(topic), config=topic.config, replication=replication)
+        for topic in manifest(topics)
+        if topic.name not in there
+    ]
 
 
 # ---- who may do what ------------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -18,7 +17,6 @@ from typing import Any, Generic, Self, TypeVar
 import orjson
 from confluent_kafka import Message
 
-from connector import app
 from connector.demo import marketplace, traffic
 from connector.demo.backbone import Backbone
 from connector.demo.clients import Position, Reader, Registry, Row, Writer, dead_positions
@@ -26,11 +24,11 @@ from connector.demo.expectation import Produced, UnitThere
 from connector.demo.marketplace import CURRENCY, Marketplace, Units
 from connector.demo.processes import PATIENCE_S, DeploymentFailed, Process, wait_for
 from connector.demo.traffic import Place
-from connector.operations.topics import wanted as missing_topics
 from connector.producer_kit import ProducerKit
-from connector.settings import convert
 from connector.shipments.producer_kit import ShipmentKit
 from connector.simulator.scenario import made_up_keys
+from connector.topics import Part, named
+from connector.topology import wanted
 
 On = TypeVar("On", bound=Backbone)
 
@@ -96,9 +94,9 @@ class Deployment(Generic[On]):
             arguments = ("--partitions", str(self.partitions), "--config", str(self.config("setup")))
             self.command("topics", "--create", *arguments)
         else:
-            topics = convert.topics(app.settings(self.config("setup"), {}, datetime.now(UTC)).settings)
-            for wanted in missing_topics(topics, {}, partitions=self.partitions, replication=None):
-                self.kafka.make_topic(wanted.name, wanted.partitions)
+            topics = named(self.prefix, self._on())
+            for topic in wanted(topics, {}, partitions=self.partitions, replication=None):
+                self.kafka.make_topic(topic.name, topic.partitions)
 
     def _scenario(self) -> str:
         storefronts = ", ".join(f'"{s}"' for s in self.storefronts)
@@ -140,6 +138,18 @@ class Deployment(Generic[On]):
         path = self.folder / f"{instance}.toml"
         path.write_text("\n".join([*parts, self.settings]), "utf-8")
         return path
+
+    def _on(self) -> frozenset[Part]:
+        orders = self.orders or {}
+        switches = {
+            Part.OFFERS: True,
+            Part.SHIPMENTS: self.shipments is not None,
+            Part.ORDERS: self.orders is not None,
+            Part.CONTACTS: orders.get("contacts", False),
+            Part.RETURNS: orders.get("returns", False),
+            Part.SALES_ORDERS: orders.get("create_sales_orders", False),
+        }
+        return frozenset(part for part, on in switches.items() if on)
 
     def _parts(self) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
         yield "shipments", self.shipments

@@ -18,7 +18,6 @@ from connector.marketplace_orders import AddParcel, ReadOrder, ReadOrderPage, Re
 
 S = TypeVar("S", bound=BaseModel)
 
-_BOTH_WAYS = "fulfilled_by_merchant,fulfilled_by_kaufland"
 _UNIT_ID: TypeAdapter[int] = TypeAdapter(UnitId)
 _ORDER_ID: TypeAdapter[str] = TypeAdapter(OrderId)
 
@@ -53,7 +52,10 @@ def order(body: ReadOrder) -> Request:
 
 
 def order_page(body: ReadOrderPage) -> Request:
-    """``GET /order-units``, the newest change first."""
+    """``GET /order-units`` of all storefronts, the newest change first.
+
+    Left to its default, the list holds what the merchant fulfils; the marketplace's own fulfilment is deprecated.
+    """
     return Request(method="GET", target=f"/order-units?{_changes(body)}")
 
 
@@ -66,7 +68,6 @@ def _changes(body: ReadOrderPage | ReadReturnPage) -> str:
     return urlencode(
         {
             "ts_updated_from_iso": iso_before(body.changed_from_us),
-            "fulfillment_type": _BOTH_WAYS,
             "sort": "ts_updated:desc",
             "limit": PAGE_LIMIT,
             "offset": body.offset,

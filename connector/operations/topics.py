@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from connector.topics import DAY_MS, Layout, Topic, Topics, manifest
-from connector.topology import Finding, Limits, Permission, findings
+from connector.topics import DAY_MS, Topics, manifest
+from connector.topology import Finding, Limits, Permission, findings, wanted
 from streams.topics import Described, Wanted
 
 
@@ -70,26 +70,6 @@ def create(console: Console, broker: Broker, topics: Topics, *, partitions: int,
     if not missing:
         console.print("Every topic is there.")
     return not refused
-
-
-def wanted(topics: Topics, there: Mapping[str, Described], *, partitions: int, replication: int | None) -> list[Wanted]:
-    """The missing topics; those that must match the input get the number of partitions that it has."""
-    layouts = {topic.name: topic.layout for topic in manifest(topics)}
-
-    def count(topic: Topic) -> int:
-        if topic.layout in (Layout.ONE, Layout.SINGLE):
-            return 1
-        if topic.layout is Layout.FREE:
-            return partitions
-        if topic.source in there:
-            return there[topic.source].partitions
-        return 1 if layouts[topic.source] is Layout.SINGLE else partitions
-
-    return [
-        Wanted(name=topic.name, partitions=count(topic), config=topic.config, replication=replication)
-        for topic in manifest(topics)
-        if topic.name not in there
-    ]
 
 
 def grave(found: Sequence[Finding]) -> list[str]:

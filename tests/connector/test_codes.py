@@ -8,7 +8,7 @@ import pytest
 
 from connector import codes
 from connector.codes import TABLE, Code
-from connector.kaufland import caller, verdict
+from connector.kaufland import asks_offers, asks_orders, rows
 
 
 def test_the_printed_table_is_that_of_the_source() -> None:
@@ -37,9 +37,11 @@ def test_the_offending_values_fill_the_sentence(code: Code) -> None:
 
 
 def test_every_code_of_the_kaufland_edge_is_in_the_table() -> None:
-    judged = {row.code for row in vars(verdict).values() if isinstance(row, verdict.Row)}
-    refused_unsent = set(re.findall(r'_refused_here\("([A-Z_]+)"', Path(caller.__file__).read_text()))
+    judged = {row.code for row in vars(rows).values() if isinstance(row, rows.Row)}
+    sources = (Path(module.__file__).read_text() for module in (asks_offers, asks_orders))
+    refused_unsent = {code for text in sources for code in re.findall(r'refused_here\("([A-Z_]+)"', text)}
 
+    assert judged > {"MARKETPLACE_REFUSED"}
     assert refused_unsent
     assert judged | refused_unsent <= {code.value for code in Code}
 

@@ -108,7 +108,7 @@ def good(kind: Kind) -> bytes:
 
 # ---- what leaves ----------------------------------------------------------------------------------------------------
 
-FILTER = "ts_updated_from_iso=2026-01-01T00%3A00%3A04Z&fulfillment_type=fulfilled_by_merchant%2Cfulfilled_by_kaufland"
+FILTER = "ts_updated_from_iso=2026-01-01T00%3A00%3A04Z"
 LEAVES: dict[Kind, tuple[str, str]] = {
     Kind.SEND: ("PATCH", "/v2/order-units/11/send"),
     Kind.PARCEL: ("POST", "/v2/shipments"),

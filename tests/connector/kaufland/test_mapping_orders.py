@@ -60,15 +60,12 @@ def test_reads_name_what_they_read_and_carry_no_body() -> None:
         ("/returns", requests.return_page(ReadReturnPage(changed_from_us=CHANGED_US, offset=200))),
     ],
 )
-def test_a_page_asks_for_all_storefronts_and_both_ways_of_fulfilment_newest_change_first(
-    path: str, request_: Request
-) -> None:
+def test_a_page_asks_for_all_storefronts_newest_change_first(path: str, request_: Request) -> None:
     parts = urlsplit(request_.target)
 
     assert (request_.method, parts.path, request_.body) == ("GET", path, b"")
     assert parse_qs(parts.query) == {
         "ts_updated_from_iso": ["2026-01-01T00:00:04Z"],
-        "fulfillment_type": ["fulfilled_by_merchant,fulfilled_by_kaufland"],
         "sort": ["ts_updated:desc"],
         "limit": ["100"],
         "offset": ["200"],
@@ -76,7 +73,7 @@ def test_a_page_asks_for_all_storefronts_and_both_ways_of_fulfilment_newest_chan
 
 
 @pytest.mark.parametrize("path", ["/order-units", "/returns"])
-def test_the_api_leaves_out_its_own_fulfilment_unless_it_is_asked_for(path: str) -> None:
+def test_the_api_leaves_out_its_own_fulfilment_by_default(path: str) -> None:
     described = {entry["name"]: entry for entry in DOCUMENT["paths"][path]["get"]["parameters"]}
 
     assert described["fulfillment_type"]["schema"]["default"] == ["fulfilled_by_merchant"]
