@@ -445,6 +445,7 @@ def _sink(plan: _Plan) -> Sink:
         instance_id=configured.kafka.instance_id,
         group=configured.kafka.group,
         replaceable=frozenset({plan.topics.marketplace_calls, *_dead_letters(plan.topics)}),
+        states=frozenset(flows.inputs(plan.topics).values()),
         lease_s=configured.processing.lease,
     )
     if configured.processing.guarantee is model.Guarantee.EXACTLY_ONCE_V2:

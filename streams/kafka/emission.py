@@ -7,7 +7,7 @@ takes its partition out of the checkpoint, whole: a lane is never replaced.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from hashlib import sha256
 from typing import Final, TypeAlias
@@ -50,8 +50,14 @@ class Emission:
         """The outputs that still go out."""
         return {at: outputs for at, outputs in self.checkpoint.outputs.items() if self._goes(at, dropped) and outputs}
 
-    def produce(self, producer: Producer, dropped: frozenset[Assignment], flush_s: float) -> None:
-        """Hand everything that still goes out to the producer.
+    def produce(
+        self,
+        producer: Producer,
+        dropped: frozenset[Assignment],
+        flush_s: float,
+        which: Callable[[Output], bool] = lambda _: True,
+    ) -> None:
+        """Hand everything that still goes out to the producer, or those of it that are asked for.
 
         Raises Refused for records that are too large, KafkaException for all else that the producer does not take.
         """
@@ -59,6 +65,8 @@ class Emission:
         self._failure = None
         for at, outputs in self.outputs(dropped).items():
             for index, output in enumerate(outputs):
+                if not which(output):
+                    continue
                 place = (at, index)
                 alone = place in self._suspects
                 if alone:

@@ -66,12 +66,16 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinkSettings:
-    """How a sink produces. ``replaceable``: topics whose records may be replaced by digest and position."""
+    """How a sink produces.
+
+    ``replaceable``: topics whose records may be replaced by digest and position. ``states``: topics of lanes.
+    """
 
     connection: Connection
     instance_id: str  # the transactional id: a stable name of this slot in the deployment
     group: str
     replaceable: frozenset[str] = frozenset()
+    states: frozenset[str] = frozenset()
     transaction_timeout_s: float = 10.0
     call_timeout_s: float = 2.0  # of one call to the broker; a retriable one is made again
     open_timeout_s: float = 60.0

@@ -25,7 +25,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaExcep
 from confluent_kafka.admin import AdminClient
 
 from streams.errors import SinkFailed
-from streams.flow import Assignment, Checkpoint, Mark, Notice, Written
+from streams.flow import Assignment, Checkpoint, Mark, Notice, Output, Written
 from streams.kafka import marks as metadata
 from streams.kafka.emission import Emission, Refused
 from streams.kafka.errors import Kind, kind_of
@@ -271,7 +271,11 @@ class TransactionalSink:
 
 
 class PlainSink:
-    """Produces a checkpoint and waits for every acknowledgement; others commit the marks. A ``ports.Sink``."""
+    """Produces a checkpoint and waits for every acknowledgement; others commit the marks. A ``ports.Sink``.
+
+    Lanes go last, once all else is there: a process that dies in between leaves what was said without the lane that
+    remembers it, which then says it again; the other way round it would be said by nobody.
+    """
 
     def __init__(self, settings: SinkSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
@@ -292,9 +296,9 @@ class PlainSink:
             self._in_hand = Emission(checkpoint, self._settings.replaceable)
         emission, dropped, sent_at_s = self._in_hand, self._dropped.parts, self._clock()
         try:
-            emission.produce(self._producer, dropped, self._settings.lease_s)
-            left = self._producer.flush(self._settings.lease_s)
-            emission.settle()
+            left = self._produce(self._producer, emission, dropped, self._is_said)
+            if not left:
+                left = self._produce(self._producer, emission, dropped, self._is_kept)
         except Refused:
             return self._again(emission, "a record is too large", "warning", 0.0)
         except KafkaException as error:
@@ -304,6 +308,25 @@ class PlainSink:
         self._in_hand = None
         written = Written(serial=checkpoint.serial, marks=emission.marks(self._dropped.parts), sent_at_s=sent_at_s)
         return Done(written=written, committed=False, broken=emission.broken(), notices=emission.take_notices())
+
+    def _produce(
+        self,
+        producer: Producer,
+        emission: Emission,
+        dropped: frozenset[Assignment],
+        which: Callable[[Output], bool],
+    ) -> int:
+        """How many are not acknowledged within the lease. Raises like ``Emission.produce``."""
+        emission.produce(producer, dropped, self._settings.lease_s, which)
+        left = producer.flush(self._settings.lease_s)
+        emission.settle()
+        return left
+
+    def _is_kept(self, output: Output) -> bool:
+        return output.topic in self._settings.states
+
+    def _is_said(self, output: Output) -> bool:
+        return not self._is_kept(output)
 
     def drop(self, parts: frozenset[Assignment]) -> None:
         """See ``ports.Sink``."""

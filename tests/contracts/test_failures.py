@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -197,6 +198,27 @@ def test_at_least_once_an_acknowledgement_after_the_lease_does_not_count(real: R
         late = sink.write(one_part(reader.at(0), 1, result(where)), reader.source.group())
 
     assert isinstance(late, Again)
+
+
+def test_at_least_once_no_lane_is_there_before_all_else_is(real: Real) -> None:
+    where = place(real, partitions=1)
+    reader = member(real, where)
+    settings = real._sink_settings(where.group, where.group, frozenset())
+    sink = PlainSink(replace(settings, states=frozenset({where.states}), lease_s=1.0))
+    lane = Output(topic=where.states, key=b"k", value=b"done", partition=0)
+    lost = Output(topic=f"{where.results}-is-not-there", key=b"k", value=b"v", partition=0)
+    with closing(sink, reader.source):
+        sink.open()
+        until(lambda: bool(reader.owned), reader)
+        refused = sink.write(one_part(reader.at(0), 1, lane, lost), reader.source.group())
+        kept = real.visible(where.states, 0)
+        done = sink.write(one_part(reader.at(0), 1, lane, result(where)), reader.source.group())
+
+    assert isinstance(refused, Again)
+    assert kept == []
+    assert isinstance(done, Done)
+    assert [output.value for output in real.visible(where.states, 0)] == [b"done"]
+    assert [output.value for output in real.visible(where.results, 0)] == [b"v"]
 
 
 def test_what_dies_while_a_checkpoint_is_repeated_is_not_in_it(real: Real) -> None:
