@@ -149,6 +149,11 @@ def order_policy(settings: model.Settings) -> OrderPolicy:
     return OrderPolicy(
         accounts=frozenset(name for name, account in settings.accounts.items() if account.orders),
         interval_s=orders.interval,
+        intervals_s={
+            name: account.order_interval
+            for name, account in settings.accounts.items()
+            if account.orders and account.order_interval is not None
+        },
         overlap_s=orders.overlap,
         lookback_days=orders.lookback_days,
         contacts=orders.contacts,

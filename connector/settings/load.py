@@ -358,6 +358,9 @@ def _ignored_parts(settings: Settings) -> Iterator[str]:
         written = sorted(section.model_fields_set - {"enabled"})
         if written and not section.enabled:
             yield f"{', '.join(f'{name}.{setting}' for setting in written)}: no effect while {name}.enabled = false"
+    for name, account in settings.accounts.items():
+        if account.order_interval is not None and not (settings.orders.enabled and account.orders):
+            yield f"accounts.{name}.order_interval: no effect while its orders are not polled"
     if settings.push.enabled and not settings.orders.enabled:
         yield "push: no effect while orders.enabled = false"
     if settings.orders.default_customer_number is not None and not settings.orders.create_sales_orders:

@@ -271,6 +271,8 @@ class Account(Section):
     """Off: its shipment events end as SUPPRESSED, while [shipments] is on."""
     orders: bool = True
     """Off: its orders are not polled, while [orders] is on."""
+    order_interval: Annotated[Duration, Field(ge=5, le=86400)] | None = None
+    """Time between two polls of this account. Default: orders.interval."""
     user_agent: Text | None = None
     """Default: product and version."""
 
