@@ -44,4 +44,5 @@ def test_an_account_whose_shipments_are_off_stays_known() -> None:
     accounts = {"main": model.Account(), "quiet": model.Account(shipments=False)}
     policy = convert.shipment_policy(SETTINGS.model_copy(update={"accounts": accounts}))
 
-    assert (policy.accounts, policy.disabled) == ({"main", "quiet"}, {"quiet"})
+    assert policy.accounts == {"main", "quiet"}
+    assert policy.disabled == {"quiet"}
