@@ -57,6 +57,7 @@ class Plan:
     refused: float = 0.03  # share of events that the API will not take
     aimed: bool = False  # one kill where it hurts, besides the faults
     outages: int = 0  # besides the faults
+    transactions: bool = True  # else records are durable one by one, then marks
 
     @staticmethod
     def draw(rng: Random) -> "Plan":
@@ -111,6 +112,7 @@ class Evidence:
     world: World
     broker: Broker
     policy: Policy
+    repeats: bool = False  # without transactions rows may be there twice
     said: dict[int, dict[int, Said]] = field(default_factory=dict)  # partition -> offset -> event
     by_id: dict[str, Said] = field(default_factory=dict)
     answered: dict[int, dict[int, int]] = field(default_factory=dict)
@@ -156,7 +158,8 @@ class Evidence:
     # ---- what lands -------------------------------------------------------------------------------------------------
 
     def landed(self, transaction: Transaction) -> None:
-        self.leases[transaction.run] = transaction.sent_at_s + self.policy.lease_s
+        if transaction.marks:
+            self.leases[transaction.run] = transaction.sent_at_s + self.policy.lease_s
         for at in {*transaction.marks, *transaction.outputs}:
             if self.owner.get(at.partition) != (transaction.process, at) and (
                 transaction.outputs.get(at) or at in transaction.marks
@@ -193,7 +196,9 @@ class Evidence:
     def _count(self, partition: int, offset: int) -> None:
         answered = self.answered.setdefault(partition, {})
         answered[offset] = answered.get(offset, 0) + 1
-        if answered[offset] > 1:
+        if answered[offset] > 1 and self.repeats:
+            self.world.count("answered again")
+        elif answered[offset] > 1:
             self.complain("N", f"{partition}@{offset} is answered {answered[offset]} times")
 
     def _check(self, partition: int) -> None:
@@ -259,7 +264,7 @@ class History:
         self.broker = Broker(self.world, plan.partitions)
         self.group = Group(self.world, plan.partitions)
         self.api = Api(self.world, plan.habits, plan.policy.grace_s)
-        self.evidence = Evidence(self.world, self.broker, plan.policy)
+        self.evidence = Evidence(self.world, self.broker, plan.policy, repeats=not plan.transactions)
         self.broker.listeners.append(self.evidence)
         around = Surroundings(
             world=self.world,
@@ -270,6 +275,7 @@ class History:
             policy=plan.policy,
             build=lambda toy, name, boot_us: build(toy, plan.policy, plan.pace, plan.partitions, name, boot_us),
             flow=lambda: flow(limits={"set": plan.items, "chime": 1}),
+            transactions=plan.transactions,
             breaks=breaks or Breaks(),
         )
         self.members = [Member(f"m{number}", around) for number in range(plan.members)]
@@ -383,7 +389,8 @@ class History:
 
     def _faults(self) -> None:
         rng = self.world.rng
-        kinds = [self._crash, self._freeze, self._cut_off, self._stop, self._move]
+        kinds = [self._crash, self._freeze, self._stop, self._move]
+        kinds += [self._cut_off] if self.plan.transactions else []
         kinds += [self._ambush] * 3 + [self._aim]
         kinds += [self._storm, self._outage, self._commits_fail, self._clock, self._registry_down]
         for _ in range(self.plan.faults):
@@ -407,7 +414,8 @@ class History:
         self._anyone().freeze(self._frozen_s())
 
     def _frozen_s(self) -> float:
-        return self.world.rng.choice([0.3, 1.0, 3.5, 5.0])
+        """Without transactions nothing but the lease holds off what a frozen owner writes when it thaws."""
+        return self.world.rng.choice([0.3, 1.0, 3.5, 5.0] if self.plan.transactions else [0.3, 1.0])
 
     def _ambush(self) -> None:
         """The next time a process comes to a certain step, it dies or freezes there."""
@@ -528,10 +536,11 @@ class History:
         evidence, found = self.evidence, self.evidence.violations
         for partition, said in evidence.said.items():
             answered = evidence.answered.get(partition, {})
-            found.extend(checker.all_answered(f"partition {partition}", said, answered))
+            repeats = evidence.repeats
+            found.extend(checker.all_answered(f"partition {partition}", said, answered, repeats=repeats))
             for one in said.values():
-                if one.zone and evidence.heard.get(one.event_id, 0) != 1:
-                    times = evidence.heard.get(one.event_id, 0)
+                times = evidence.heard.get(one.event_id, 0)
+                if one.zone and (times < 1 or (times > 1 and not repeats)):
                     found.append(Violation(invariant="N", text=f"the zone heard {times} times of {one.event_id}"))
         found.extend(checker.never_back(self.api.accepted))
         found.extend(checker.never_two_at_once(self._under_way()))

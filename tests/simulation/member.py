@@ -5,7 +5,7 @@ thaws, in an order that is chance. What has left a process (a call, the end of a
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,8 +23,10 @@ from streams.flow import (
     Fetched,
     Input,
     Intake,
+    Mark,
     Notice,
     Now,
+    Output,
     Owned,
     Policy,
     Record,
@@ -81,6 +83,7 @@ class Surroundings:
     policy: Policy
     build: Callable[[Thermostats, str, int], Engine]
     flow: Callable[[], Thermostats]
+    transactions: bool = True
     breaks: Breaks = field(default_factory=Breaks)
 
 
@@ -119,7 +122,7 @@ class Member:
     def _fresh(self) -> None:
         self.flow = self.around.flow()
         self.engine = self.around.build(self.flow, self.process, self.world.wall_us() + self.run)
-        self.sink = _Sink(self)
+        self.sink = _Sink(self) if self.around.transactions else PlainSink(self)
         self.parts: dict[int, Assignment] = {}
         self._epoch = 0
         self._restoring: dict[int, Assignment] = {}
@@ -620,3 +623,47 @@ class _Sink:
         else:
             self._busy = False
         self._member.feed(written)
+
+
+class PlainSink(_Sink):
+    """Without transactions: record after record, in order; when all are there, the marks, which the source commits."""
+
+    def killed(self) -> None:
+        """What was not produced is gone."""
+
+    def _attempt(self) -> None:
+        self._member.later(self._leg_s(), lambda: self._produce(self._waiting[0]))
+
+    def _produce(self, checkpoint: Checkpoint) -> None:
+        outputs = {at: out for at, out in checkpoint.outputs.items() if at not in self._dead}
+        failed = self._world.chance(self._member.trouble.commits)
+        if failed:
+            self._world.count("some records are there")
+            outputs = {at: out[: self._world.rng.randint(0, len(out))] for at, out in outputs.items()}
+        self._land(outputs, {}, 0.0)
+        self._member.reached("offsets sent")
+        if failed:
+            self._again("a record was not acknowledged", 0.1)
+        else:
+            self._member.later(self._leg_s(), lambda: self._commit(checkpoint))
+
+    def _commit(self, checkpoint: Checkpoint) -> None:
+        sent_at_s = self._world.now_s
+        self._member.later(self._leg_s(), lambda: self._committed(checkpoint, sent_at_s))
+
+    def _committed(self, checkpoint: Checkpoint, sent_at_s: float) -> None:
+        member = self._member
+        marks = {at: mark for at, mark in checkpoint.marks.items() if at not in self._dead}
+        if marks and not self._is_member(member.session, member.generation):
+            member.later(0.05, lambda: self._commit(checkpoint))
+            return
+        self._land({}, marks, sent_at_s)
+        member.reached("landed")
+        member.later(
+            self._leg_s(), lambda: self._done(Written(serial=checkpoint.serial, marks=marks, sent_at_s=sent_at_s))
+        )
+
+    def _land(
+        self, outputs: Mapping[Assignment, tuple[Output, ...]], marks: Mapping[Assignment, Mark], sent_at_s: float
+    ) -> None:
+        self._broker.land(Transaction(outputs, marks, self._member.name, self._member.process, sent_at_s))

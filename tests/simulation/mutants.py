@@ -13,14 +13,14 @@ from unittest.mock import patch
 from streams import valve
 from streams.engine import Engine
 from streams.flights import Flights, Sent
-from streams.flow import Arrived, Assignment, Cause, Now, Owned, Pace, Policy, Restored, Retry, Turn
+from streams.flow import Arrived, Assignment, Cause, Checkpoint, Now, Owned, Pace, Policy, Restored, Retry, Turn
 from streams.lanes import Lanes
 from streams.partition import Partition
 from streams.sending import Sending
 from streams.valve import Valve
 from streams.wants import Wants
 from tests.simulation.history import Plan
-from tests.simulation.member import Breaks
+from tests.simulation.member import Breaks, PlainSink
 from tests.streams import toy
 from tests.streams.toy import Device, Room, SetPoint, Setting, Thermostats
 
@@ -152,6 +152,14 @@ def _ignores_exclusive_keys(self: Wants, pending: Any) -> Any:
 def _does_not_wait_for_the_announcement(self: Wants, pending: Any) -> Any:
     why = _blocker(self, pending)
     return None if why == (pending.at, pending.lane.key) else why
+
+
+def _commits_first(self: PlainSink, checkpoint: Checkpoint) -> None:
+    self._land({}, checkpoint.marks, self._world.now_s)
+    self._member.later(self._leg_s(), lambda: _produce(self, checkpoint))
+
+
+_produce = PlainSink._produce
 
 
 def _unlists_when_it_leaves(self: Wants, pending: Any) -> None:
@@ -312,6 +320,12 @@ MUTANTS = (
     ),
     Mutant(name="reading knows no bounds", goes_red="B", changes=((Engine, "_room", lambda self: (10**9, 10**9)),)),
     Mutant(name="the dead are written", goes_red="N", breaks=lambda: Breaks(keeps_the_dead=True)),
+    Mutant(
+        name="without transactions marks come first",
+        goes_red="N",
+        changes=((PlainSink, "_produce", _commits_first),),
+        change=lambda plan: replace(plan, transactions=False),
+    ),
     Mutant(name="what is undone is not stored", goes_red="N", flow=Forgetful),
     Mutant(name="overtaken but certain", goes_red="E", changes=((toy, "merge", _equal_is_enough),)),
     Mutant(

@@ -5,10 +5,11 @@
 
 import os
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from tests.simulation.history import History
+from tests.simulation.history import History, Plan
 
 BASE = int(os.environ.get("SIM_SEED", "0"))
 CHUNK = 50
@@ -80,6 +81,23 @@ def judged(seed: int) -> Counter[str]:
 def test_every_history_keeps_every_invariant(first: int) -> None:
     for seed in range(first, first + CHUNK):
         HAPPENED.update(judged(seed))
+
+
+def plain(plan: Plan) -> Plan:
+    """As on a broker without transactions."""
+    return replace(plan, transactions=False)
+
+
+def test_without_transactions_rows_repeat_and_every_other_invariant_is_kept() -> None:
+    happened: Counter[str] = Counter()
+    for seed in range(BASE, BASE + 400):
+        outcome = History(seed, change=plain).run()
+        if outcome.violations:
+            pytest.fail(History(seed, change=plain, trace=True).run().report())
+        happened.update(outcome.seen)
+
+    expected = ("answered again", "some records are there", "crash", "hand-over", "result RUNG", "result UNKNOWN")
+    assert [what for what in expected if not happened[what]] == []
 
 
 def test_all_that_can_happen_has_happened() -> None:

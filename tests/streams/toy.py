@@ -172,6 +172,9 @@ class Thermostats:
     def _arrived(self, lane: Room, event: SetPoint, outputs: list[Output]) -> Room:
         if event.id in undone_ids(lane):
             return lane
+        if event.chime and event.order[1] <= lane.last_offset:
+            outputs.append(self._result(lane.key, event.id, "HEARD_BEFORE"))  # without transactions: not rung again
+            return lane
         lane = replace(lane, last_offset=max(lane.last_offset, event.order[1]))
         if event.remind_us is not None:
             return replace(lane, reminders=(*lane.reminders, (event.remind_us, event.id)))
