@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PROGRESS = ("events sent", "results read")
+PROGRESS = ("events sent", "results read", "orders settled")
 
 
 def shown_output() -> list[str]:
@@ -23,7 +23,9 @@ def normalised(text: str) -> list[str]:
     for line in text.splitlines():
         if not line.strip() or line.startswith(PROGRESS) or line.strip() == "...":
             continue
-        alike = re.sub(r"\d[\d,.]*", "N", line)
+        alike = re.sub(r"\border M\w{6}:", "order ID:", line)
+        alike = re.sub(r"open for [^;]*", "open for AGE", alike)
+        alike = re.sub(r"\d[\d,.]*", "N", alike)
         alike = re.sub(r"\b(NEW|USED_GOOD)\b", "CONDITION", alike)
         alike = re.sub(r"shop-(de|at)\b", "TARGET", alike)
         alike = re.sub(r"storefront (de|at)\b", "storefront S", alike)

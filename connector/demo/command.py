@@ -1,4 +1,4 @@
-"""``connector demo``: everything on one machine, mixed traffic, and a summary that adds up.
+"""``connector demo``: everything on one machine, mixed traffic, orders and parcels, and a summary that adds up.
 
 Exit codes: 0 when every sum and promise held, 1 when one did not or a part failed, 2 for a wrong command line.
 """
@@ -19,6 +19,8 @@ from connector.demo import backbone
 from connector.demo.deployment import Deployment
 from connector.demo.expectation import Produced
 from connector.demo.processes import DeploymentFailed, Process
+from connector.demo.sales import Sales
+from connector.demo.shop import ALIASES
 from connector.demo.summary import Observed, summarise
 from connector.demo.traffic import Message, Traffic
 from connector.simulator.journal import Cause
@@ -27,6 +29,9 @@ from streams.kafka.jvm import StackUnavailable
 SELLER = "shop"
 LIMIT = 111
 INPUT_PER_SECOND = 700
+EVENTS_PER_ORDER = 100
+FEWEST_ORDERS = 20
+POLL_S = 5
 STUCK_S = 120.0  # without any result, while events are left
 CATALOGUE = """
 eans = 500
@@ -102,8 +107,12 @@ class Demo:
                 scenario=f"[limits]\nrequests_per_second = {LIMIT}",
                 settings=SETTINGS,
                 account={"rate": {"strict": True}},
+                shipments={"carriers": ALIASES},
+                orders={"interval": f"{POLL_S}s", "overlap": "30s"},
             )
         )
+        orders = max(FEWEST_ORDERS, round(self._events / EVENTS_PER_ORDER))
+        self._sales = Sales(self._deployment, orders, POLL_S)
         units = len(self._deployment.units_before)
         self._console.print(
             f"marketplace {self._deployment.marketplace.url}  ({units:,} units of one seller)", markup=False
@@ -129,23 +138,29 @@ class Demo:
         for number, message in enumerate(messages):
             yield message
             advance(min(number + 1, self._events))
+            self._sales.turn((number + 1) / self._events)
             ahead_s = number / INPUT_PER_SECOND - (time.monotonic() - began)
             if ahead_s > 0.01:
                 time.sleep(ahead_s)  # the pace of the traffic, not a wait for something
 
     def _settle(self) -> None:
-        """Until every event has its result or dead letter. Raises when the connector ends or is stuck."""
+        """Until every event has its result or dead letter and every order is over. Raises when nothing moves."""
         wanted = {(one.partition, one.offset) for one in self._produced}
-        have = 0
-        with self._progress("results read", len(wanted)) as advance:
-            while have < len(wanted):
+        self._until("results read", len(wanted), lambda: len(self._deployment.ended() & wanted))
+        self._until("orders settled", self._sales.total, self._sales.settled)
+
+    def _until(self, what: str, total: int, count: Callable[[], int]) -> None:
+        with self._progress(what, total) as advance:
+            have = count()
+            while have < total:
                 before = have
 
                 def more() -> bool:
-                    return len(self._deployment.ended() & wanted) > before  # noqa: B023 - called within the round
+                    self._sales.turn(1.0)
+                    return count() > before  # noqa: B023 - called within the round
 
-                self._deployment.wait_for("further results", more, STUCK_S)
-                have = len(self._deployment.ended() & wanted)
+                self._deployment.wait_for(f"further {what}", more, STUCK_S)
+                have = count()
                 advance(have)
 
     def _observe(self) -> Observed:
@@ -167,6 +182,7 @@ class Demo:
             deleted=journal.deleted,
             limit=LIMIT,
             once=self._backbone.transactions,
+            orders=self._sales.observe(journal.order_rows),
         )
 
     def _leave_running(self) -> None:
@@ -241,7 +257,9 @@ def _some(text: str) -> int:
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="connector demo", description="See offers flow, no account needed.")
+    parser = argparse.ArgumentParser(
+        prog="connector demo", description="See offers, orders and parcels flow, no account needed."
+    )
     parser.add_argument("--events", type=_some, default=20_000, help="how many events to send (default 20,000)")
     parser.add_argument("--real-kafka", action="store_true", help="on a real Apache Kafka: needs Java 17 and Maven")
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")

@@ -368,5 +368,5 @@ def _table(name: str, values: Mapping[str, Any]) -> str:
 
 
 def _key(name: str) -> str:
-    """Quoted where it has dots, as Kafka's properties have."""
-    return f'"{name}"' if "." in name else name
+    """Quoted where it has dots or blanks, as Kafka's properties and names of carriers have."""
+    return name if name.replace("-", "_").isidentifier() else orjson.dumps(name).decode()

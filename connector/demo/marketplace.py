@@ -41,6 +41,14 @@ class Marketplace:
         lines = self.control.get("units").raise_for_status().content.splitlines()
         return {unit["id_unit"]: unit for unit in map(orjson.loads, lines)}
 
+    def orders(self) -> list[dict[str, Any]]:
+        """Every order as it is, with its units."""
+        return list(map(orjson.loads, self.control.get("orders").raise_for_status().content.splitlines()))
+
+    def buy(self, count: int) -> None:
+        """So many buyers order now, each one or a few pieces."""
+        self.control.post("orders", json={"count": count}).raise_for_status()
+
     def fault(self, name: str, do: Mapping[str, Any], **when: Any) -> None:
         self.control.post("faults", json={"name": name, "do": do, "when": when}).raise_for_status()
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from connector.demo.audit import differences, out_of_order, percentile
 from connector.demo.expectation import Produced, UnitThere
+from connector.demo.order_audit import OrdersSeen, differing, posted_twice, sent_twice
+from connector.operations.orders import age
 
 STATUSES = (
     "APPLIED",
@@ -28,7 +30,20 @@ STATUSES = (
 )
 
 CALLS = {"bulk": "bulk updates", "list": "look-ups"}
+ORDER_CALLS = {
+    "send": "confirmations",
+    "shipment": "further parcels",
+    "order_units": "pages of changes",
+    "order": "whole orders",
+    "order_unit": "order units",
+    "carriers": "table of carriers",
+}
 """The simulator's words for calls, in ours."""
+
+SENT_STATUSES = {"CONFIRMED", "CONFIRMED_TRACKING_UNVERIFIED", "PARCEL_ADDED", "OUTCOME_UNKNOWN"}
+"""How a unit of the shop's events may end: the last but one as wanted, the others after an answer that was lost."""
+
+EXAMPLES = 3
 
 Row = Mapping[str, Any]
 Position = tuple[int, int]
@@ -53,6 +68,7 @@ class Observed:
     deleted: int
     limit: int
     once: bool  # read from a broker with transactions
+    orders: OrdersSeen
 
 
 @dataclass(slots=True)
@@ -74,6 +90,7 @@ class Summary:
 def summarise(seen: Observed) -> Summary:
     summary = Summary()
     _events(summary, seen)
+    _orders(summary, seen.orders)
     _promises(summary, seen)
     _pace(summary, seen)
     _example(summary, seen.not_found)
@@ -109,6 +126,56 @@ def _events(summary: Summary, seen: Observed) -> None:
         summary.say("  delivery: at least once, this broker has no transactions; exactly once: ARGS=--real-kafka")
 
 
+def _orders(summary: Summary, seen: OrdersSeen) -> None:
+    newest, wrong = seen.newest(), differing(seen.there, seen.newest())
+    outcomes, deeds = seen.outcomes(), Counter(row.deed for row in seen.deeds)
+    ended = Counter(outcomes.values())
+    confirmed = ended["CONFIRMED"] + ended["CONFIRMED_TRACKING_UNVERIFIED"]
+    added, unknown = ended["PARCEL_ADDED"], ended["OUTCOME_UNKNOWN"]
+    said = {(event_id, unit) for event_id, units in seen.said.items() for unit in units}
+    twice, again = sent_twice(seen.deeds), posted_twice(seen.deeds)
+    summary.say()
+    summary.say("Orders in, parcels out")
+    summary.hold(
+        f"  {'orders created':<24}{len(seen.there):>9,} = {len(newest):,} in the topic, each as the marketplace has it",
+        not wrong,
+    )
+    summary.hold(
+        f"  {'order units sent':<24}{deeds['send']:>9,} = {confirmed:,} confirmed",
+        deeds["send"] == confirmed,
+    )
+    summary.hold(
+        f"  {'parcels that followed':<24}{deeds['parcel']:>9,} = {added:,} added",
+        added <= deeds["parcel"] <= added + unknown,
+    )
+    summary.hold(
+        f"  {'shipment events':<24}{len(seen.said):>9,}, for {len(said):,} order units: {len(outcomes):,} results",
+        said == outcomes.keys() and confirmed + added + unknown == len(said),
+    )
+    summary.hold(f"  order units sent twice {twice}, parcels posted twice {again}", twice == again == 0)
+    for status in sorted(ended.keys() - SENT_STATUSES):
+        summary.say(f"    {status:<22}{ended[status]:>9,}")
+    for line in wrong[:EXAMPLES]:
+        summary.say(f"    {line}")
+    _still_open(summary, seen)
+
+
+def _still_open(summary: Summary, seen: OrdersSeen) -> None:
+    """Named, so that somebody can look for the missing piece."""
+    waiting = seen.still_open()
+    units = {unit for row in waiting for unit in row["units_open"]}
+    summary.hold(
+        f"  {'orders still incomplete':<24}{len(waiting):>9,}, with {len(units):,} units that the shop left behind",
+        units == seen.behind,
+    )
+    for row in waiting[:EXAMPLES]:
+        pieces = " ".join(map(str, row["units_open"]))
+        since = age((seen.at_us - row["open_since"]) // 1_000_000)
+        pay_out = "; its pay-out waits" if row["payout_waits"] else ""
+        count = f"{len(row['units_open'])} of {len(row['units'])} units still to be sent"
+        summary.say(f"    order {row['order_id']}: {count}, {pieces}, open for {since}{pay_out}")
+
+
 def _promises(summary: Summary, seen: Observed) -> None:
     older = out_of_order(seen.before, seen.writes, seen.storefronts, seen.produced)
     compared, different = differences(seen.before, seen.after, seen.storefronts, seen.produced)
@@ -122,11 +189,10 @@ def _promises(summary: Summary, seen: Observed) -> None:
 
 
 def _pace(summary: Summary, seen: Observed) -> None:
-    calls = sum(seen.calls_by_kind.values())
     refused = seen.calls_by_status.get(429, 0)
-    kinds = ", ".join(
-        f"{count:,} {CALLS.get(kind, kind)}" for kind, count in sorted(seen.calls_by_kind.items()) if count
-    )
+    of_orders = {kind: count for kind, count in seen.calls_by_kind.items() if kind in ORDER_CALLS}
+    of_offers = {kind: count for kind, count in seen.calls_by_kind.items() if kind not in ORDER_CALLS}
+    per_event = 1000 * sum(of_offers.values()) / max(1, len(seen.produced))
     delays = sorted(
         (row["sent"]["answered_at"] - row["occurred_at"]) / 1e6
         for row in seen.results
@@ -134,12 +200,26 @@ def _pace(summary: Summary, seen: Observed) -> None:
     )
     summary.say()
     summary.say("Pace")
-    summary.say(f"  calls {calls:,} ({kinds}): {1000 * calls / max(1, len(seen.produced)):.0f} per 1,000 events")
+    summary.say(f"  calls for offers {_counted(of_offers, CALLS)}: {per_event:.0f} per 1,000 events")
+    summary.say(f"  calls for orders and parcels {_counted(of_orders, ORDER_CALLS)}")
     summary.hold(f"  answers 429: {refused}", refused == 0)
     summary.hold(f"  worst second {seen.worst_second} of {seen.limit} calls", seen.worst_second <= seen.limit)
+    summary.say(f"  freshness, event to accepted: {_percentiles(delays)}")
     summary.say(
-        f"  freshness, event to accepted: p50 {percentile(delays, 0.5):.2f} s, p99 {percentile(delays, 0.99):.2f} s"
+        f"  freshness, order created to in the topic: {_percentiles(seen.orders.delays_s())}; "
+        f"asked every {seen.orders.interval_s:g} s"
     )
+
+
+def _counted(calls: Mapping[str, int], words: Mapping[str, str]) -> str:
+    """The sum, and what it is made of, in the order of ``words``."""
+    names = [*(kind for kind in words if calls.get(kind)), *sorted(calls.keys() - words.keys())]
+    parts = ", ".join(f"{calls[kind]:,} {words.get(kind, kind)}" for kind in names if calls[kind])
+    return f"{sum(calls.values()):,} ({parts})" if parts else "0"
+
+
+def _percentiles(delays_s: Sequence[float]) -> str:
+    return f"p50 {percentile(delays_s, 0.5):.2f} s, p99 {percentile(delays_s, 0.99):.2f} s"
 
 
 def _example(summary: Summary, not_found: Sequence[Row]) -> None:

@@ -79,12 +79,14 @@ class _Sum:
 
 
 def age(passed_s: int) -> str:
-    """As a person says it: 3 d 4 h, 5 h 10 min, 7 min."""
+    """As a person says it: 3 d 4 h, 5 h 10 min, 7 min, 40 s."""
     minutes = max(0, passed_s) // 60
     days, hours = minutes // 1440, minutes % 1440 // 60
     if days:
         return f"{days} d {hours} h"
-    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min" if minutes else f"{max(0, passed_s)} s"
 
 
 def _open_since(order: Order) -> int:

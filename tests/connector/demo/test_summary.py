@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from connector.demo.expectation import Produced, UnitThere
+from connector.demo.order_audit import OrdersSeen
 from connector.demo.summary import Observed, summarise
 from connector.demo.traffic import Kind, Message
 
@@ -61,7 +62,54 @@ def a_good_run() -> Observed:
         deleted=0,
         limit=111,
         once=True,
+        orders=good_orders(),
     )
+
+
+def good_orders() -> OrdersSeen:
+    """Two orders: of the first, unit 12 stays behind; unit 21 of the second had a second parcel."""
+    return OrdersSeen(
+        there=[bought("M1", {11: "sent", 12: "need_to_be_sent"}), bought("M2", {21: "sent"})],
+        topic=[
+            observed("M1", {11: "open", 12: "open"}, at_s=2),
+            observed("M2", {21: "sent"}, at_s=4),
+            observed("M1", {11: "sent", 12: "need_to_be_sent"}, at_s=9),
+        ],
+        results=[
+            {"event_id": "a", "order_unit_id": 11, "status": "CONFIRMED"},
+            {"event_id": "b", "order_unit_id": 21, "status": "CONFIRMED"},
+            {"event_id": "c", "order_unit_id": 21, "status": "PARCEL_ADDED"},
+        ],
+        deeds=[deed(11, "created"), deed(11, "send", "T1"), deed(21, "send", "T2"), deed(21, "parcel", "T3")],
+        said={"a": frozenset({11}), "b": frozenset({21}), "c": frozenset({21})},
+        behind=frozenset({12}),
+        interval_s=5,
+        at_us=NOW_US + 90_000_000,
+    )
+
+
+def bought(order_id: str, units: dict[int, str]) -> dict[str, Any]:
+    rows = [{"id_order_unit": key, "status": status, "price": 1999} for key, status in units.items()]
+    return {"id_order": order_id, "created_us": NOW_US, "order_units": rows}
+
+
+def observed(order_id: str, units: dict[int, str], at_s: int = 5) -> dict[str, Any]:
+    still_open = [key for key, status in units.items() if status in ("open", "need_to_be_sent")]
+    return {
+        "order_id": order_id,
+        "status": "SENT",
+        "units": [
+            {"order_unit_id": key, "status_raw": status, "price": Decimal("19.9900")} for key, status in units.items()
+        ],
+        "units_open": still_open,
+        "open_since": NOW_US if still_open else None,
+        "payout_waits": bool(still_open) and "sent" in units.values(),
+        "observed_at": NOW_US + at_s * 1_000_000,
+    }
+
+
+def deed(order_unit: int, name: str, *numbers: str) -> Any:
+    return SimpleNamespace(id_order_unit=order_unit, deed=name, tracking_numbers=numbers)
 
 
 def write(amount: int) -> Any:
@@ -78,6 +126,13 @@ def test_a_run_in_which_all_adds_up_is_good_and_says_each_figure() -> None:
     assert "created 0, deleted 0 ✓" in text
     assert "p50 0.25 s" in text
     assert "667 per 1,000 events" in text
+    assert "orders created                  2 = 2 in the topic, each as the marketplace has it ✓" in text
+    assert "order units sent                2 = 2 confirmed ✓" in text
+    assert "parcels that followed           1 = 1 added ✓" in text
+    assert "shipment events                 3, for 3 order units: 3 results ✓" in text
+    assert "order units sent twice 0, parcels posted twice 0 ✓" in text
+    assert "order M1: 1 of 2 units still to be sent, 12, open for 1 min; its pay-out waits" in text
+    assert "order created to in the topic: p50 2.00 s, p99 4.00 s; asked every 5 s" in text
 
 
 Broken = Callable[[Observed], Observed]
@@ -105,6 +160,77 @@ def test_what_does_not_add_up_is_said_and_is_not_good(why: str, broken: Broken) 
 
     assert not summary.good, why
     assert any("✗" in line for line in summary.lines)
+
+
+def test_calls_for_orders_are_counted_apart_from_those_for_offers() -> None:
+    run = replace(a_good_run(), calls_by_kind={"list": 1, "bulk": 1, "send": 2, "order": 3, "ping": 0})
+
+    text = "\n".join(summarise(run).lines)
+
+    assert "calls for offers 2 (1 bulk updates, 1 look-ups): 667 per 1,000 events" in text
+    assert "calls for orders and parcels 5 (2 confirmations, 3 whole orders)" in text
+
+
+BrokenOrders = Callable[[OrdersSeen], OrdersSeen]
+
+
+@pytest.mark.parametrize(
+    ("why", "broken"),
+    [
+        ("an order that is not in the topic", lambda seen: replace(seen, topic=seen.topic[:1])),
+        ("an order that nobody made", lambda seen: replace(seen, there=seen.there[:1])),
+        ("an order as it was", lambda seen: replace(seen, topic=seen.topic[:2])),
+        ("a unit missing in the topic", lambda seen: replace(seen, topic=[*seen.topic, observed("M2", {})])),
+        (
+            "another price",
+            lambda seen: replace(seen, there=[seen.there[0], bought("M2", {21: "sent"}) | {"order_units": []}]),
+        ),
+        ("a unit sent that nobody confirmed", lambda seen: replace(seen, results=seen.results[1:])),
+        (
+            "a confirmation of what was not sent",
+            lambda seen: replace(seen, deeds=[seen.deeds[2], seen.deeds[3]]),
+        ),
+        ("a unit sent twice", lambda seen: replace(seen, deeds=[*seen.deeds, deed(11, "send", "T9")])),
+        ("a parcel posted twice", lambda seen: replace(seen, deeds=[*seen.deeds, deed(21, "parcel", "T3")])),
+        ("a parcel that was never posted", lambda seen: replace(seen, deeds=seen.deeds[:-1])),
+        (
+            "an event that was refused",
+            lambda seen: replace(
+                seen, results=[*seen.results[:2], {"event_id": "c", "order_unit_id": 21, "status": "REJECTED"}]
+            ),
+        ),
+        (
+            "a result of no event",
+            lambda seen: replace(
+                seen, results=[*seen.results, {"event_id": "x", "order_unit_id": 21, "status": "ALREADY_CONFIRMED"}]
+            ),
+        ),
+        ("a unit forgotten that the shop sent", lambda seen: replace(seen, behind=frozenset())),
+    ],
+)
+def test_what_does_not_add_up_about_orders_is_said_and_is_not_good(why: str, broken: BrokenOrders) -> None:
+    summary = summarise(replace(a_good_run(), orders=broken(good_orders())))
+
+    assert not summary.good, why
+    assert any("✗" in line for line in summary.lines)
+
+
+def test_what_became_of_a_unit_otherwise_is_named() -> None:
+    refused = {"event_id": "c", "order_unit_id": 21, "status": "REJECTED"}
+
+    lines = summarise(replace(a_good_run(), orders=replace(good_orders(), results=[refused]))).lines
+
+    assert any(line.split() == ["REJECTED", "1"] for line in lines)
+
+
+def test_a_lost_answer_of_a_confirmation_adds_up_all_the_same() -> None:
+    seen = good_orders()
+    unverified = {"event_id": "a", "order_unit_id": 11, "status": "CONFIRMED_TRACKING_UNVERIFIED"}
+    unknown = {"event_id": "c", "order_unit_id": 21, "status": "OUTCOME_UNKNOWN"}
+
+    summary = summarise(replace(a_good_run(), orders=replace(seen, results=[unverified, seen.results[1], unknown])))
+
+    assert summary.good
 
 
 def test_rows_may_repeat_where_the_broker_has_no_transactions() -> None:

@@ -84,8 +84,8 @@ def test_totals_are_exact_by_day_and_currency_and_leave_cancelled_units_out() ->
 
 def test_an_age_is_said_as_a_person_says_it() -> None:
     assert [age(seconds) for seconds in (-5, 59, 3_599, 3_600, 90_000)] == [
-        "0 min",
-        "0 min",
+        "0 s",
+        "59 s",
         "59 min",
         "1 h 0 min",
         "1 d 1 h",

@@ -1,0 +1,87 @@
+"""Holds the orders topic and the shipment results against the marketplace's own orders and log. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Row = Mapping[str, Any]
+
+_CURRENCY_UNIT = 100  # the demo's storefronts: cents of a euro
+
+
+class OrderDeed(Protocol):
+    """One thing that was done to an order unit, by the marketplace's log."""
+
+    @property
+    def id_order_unit(self) -> int: ...
+    @property
+    def deed(self) -> str: ...
+    @property
+    def tracking_numbers(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersSeen:
+    """What was read after the run came to rest; moments are microseconds since the epoch."""
+
+    there: Sequence[Row]  # every order as the marketplace has it
+    topic: Sequence[Row]  # every row of the orders topic, in order
+    results: Sequence[Row]  # every row of the shipment results
+    deeds: Sequence[OrderDeed]
+    said: Mapping[str, frozenset[int]]  # by the shop: event id -> order units
+    behind: frozenset[int]  # order units that the shop did not send
+    interval_s: float
+    at_us: int
+
+    def newest(self) -> dict[str, Row]:
+        """The last row of each order."""
+        return {row["order_id"]: row for row in self.topic}
+
+    def outcomes(self) -> dict[tuple[str, int | None], str]:
+        """(event id, order unit) -> how it ended, by the last row of each."""
+        return {(row["event_id"], row["order_unit_id"]): row["status"] for row in self.results}
+
+    def still_open(self) -> list[Row]:
+        """Orders with a unit that is still to be sent, by the topic; the oldest first."""
+        waiting = [row for row in self.newest().values() if row["units_open"]]
+        return sorted(waiting, key=lambda row: (row["open_since"], row["order_id"]))
+
+    def delays_s(self) -> list[float]:
+        """From an order's creation to its first row in the topic, sorted."""
+        created = {order["id_order"]: order["created_us"] for order in self.there}
+        first: dict[str, int] = {}
+        for row in self.topic:
+            first.setdefault(row["order_id"], row["observed_at"])
+        return sorted((first[key] - created[key]) / 1e6 for key in first.keys() & created.keys())
+
+
+def differing(there: Iterable[Row], newest: Mapping[str, Row]) -> list[str]:
+    """Orders that the topic lacks, has too many of, or shows otherwise than the marketplace has them, in words."""
+    orders = {order["id_order"]: order for order in there}
+    wrong = [f"order {key} is in the topic and not at the marketplace" for key in newest.keys() - orders.keys()]
+    for key, order in orders.items():
+        if key not in newest:
+            wrong.append(f"order {key} is not in the topic")
+        elif not is_shown(order, newest[key]):
+            wrong.append(f"order {key} is otherwise in the topic: {newest[key]['status']}")
+    return wrong
+
+
+def is_shown(order: Row, row: Row) -> bool:
+    """Whether the row has the order's units, each with the status and the price that the marketplace has."""
+    has = {(unit["id_order_unit"], unit["status"], unit["price"]) for unit in order["order_units"]}
+    shows = {(u["order_unit_id"], u["status_raw"], int(u["price"] * _CURRENCY_UNIT)) for u in row["units"]}
+    return has == shows
+
+
+def sent_twice(deeds: Iterable[OrderDeed]) -> int:
+    """Order units that were marked as sent more than once."""
+    sends = Counter(row.id_order_unit for row in deeds if row.deed == "send")
+    return sum(count > 1 for count in sends.values())
+
+
+def posted_twice(deeds: Iterable[OrderDeed]) -> int:
+    """Parcels, by order unit and tracking number, that were told to the marketplace more than once."""
+    parcels = Counter((row.id_order_unit, number) for row in deeds for number in row.tracking_numbers)
+    return sum(count > 1 for count in parcels.values())

@@ -1,0 +1,74 @@
+"""The other half of the demo: buyers order while offers flow, and the shop's ERP sends what it reads from the topic."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from connector.demo.backbone import Backbone
+from connector.demo.deployment import Deployment
+from connector.demo.order_audit import OrdersSeen, is_shown
+from connector.demo.shop import Shop
+from connector.simulator.journal import OrderRow
+
+TURN_S = 1.0
+
+
+class Sales:
+    """``total`` orders, made little by little as the offers go on. Owned by the thread that calls it."""
+
+    def __init__(self, deployment: Deployment[Backbone], total: int, interval_s: float) -> None:
+        self.total = total
+        self._deployment = deployment
+        self._interval_s = interval_s
+        self._shop = Shop()
+        self._made = 0
+        self._read = 0
+        self._turned_at_s = -TURN_S
+
+    def turn(self, share: float) -> None:
+        """Once a second: new orders up to ``share`` of all, and parcels for those in the topic that may be sent."""
+        if time.monotonic() - self._turned_at_s < TURN_S:
+            return
+        self._turned_at_s = time.monotonic()
+        wanted = round(self.total * min(1.0, share))
+        if wanted > self._made:
+            self._deployment.marketplace.buy(wanted - self._made)
+            self._made = wanted
+        rows = self._deployment.rows("orders")
+        leaves = self._shop.take(rows[self._read :], time.time_ns() // 1000)
+        self._read = len(rows)
+        if leaves:
+            self._deployment.dispatch(leaves)
+
+    def settled(self) -> int:
+        """Orders that are over: all that the shop sends of them is confirmed, and the topic shows them as they are."""
+        if not self._shop.is_idle:
+            return 0
+        newest = {row["order_id"]: row for row in self._deployment.rows("orders")}
+        ended = {(row["event_id"], row["order_unit_id"]) for row in self._deployment.rows("shipment-results")}
+        unsaid = {
+            unit for event_id, units in self._shop.said.items() for unit in units if (event_id, unit) not in ended
+        }
+        there = self._deployment.marketplace.orders()
+        return sum(
+            order["id_order"] in newest and is_shown(order, newest[order["id_order"]]) and self._is_over(order, unsaid)
+            for order in there
+        )
+
+    def _is_over(self, order: dict[str, Any], unsaid: set[int]) -> bool:
+        units = {unit["id_order_unit"]: unit["status"] for unit in order["order_units"]}
+        return not units.keys() & unsaid and all(
+            status == "sent" or unit in self._shop.behind for unit, status in units.items()
+        )
+
+    def observe(self, deeds: Sequence[OrderRow]) -> OrdersSeen:
+        return OrdersSeen(
+            there=self._deployment.marketplace.orders(),
+            topic=self._deployment.rows("orders"),
+            results=self._deployment.rows("shipment-results"),
+            deeds=deeds,
+            said=self._shop.said,
+            behind=frozenset(self._shop.behind),
+            interval_s=self._interval_s,
+            at_us=time.time_ns() // 1000,
+        )

@@ -1,0 +1,78 @@
+"""A shop's ERP, as the demo plays it: reads orders from the topic, and says which parcels left. Pure.
+
+An order is packed once all its units may be sent. Here and there, on purpose, a unit stays behind, a second box
+follows, and an event is said twice, as by a producer that heard no acknowledgement.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+Shipment: TypeAlias = dict[str, Any]
+"""One ShipmentDispatched as the producer kit takes it."""
+
+CARRIERS = ("DHL", "dhl", "GLS", "Parcel post", "Our own van")
+"""Two spellings of one; the fourth is an alias of the shop's, the last one is on no list."""
+ALIASES = {"Parcel post": "DHL"}
+
+STAYS_BEHIND = 16
+FOLLOWS = 10
+SAID_TWICE = 12
+"""Each so-manieth order of those that can."""
+
+
+class Shop:
+    """``said``: event id -> the order units that it is about. ``behind``: the order units that it does not send."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, frozenset[int]] = {}
+        self.behind: set[int] = set()
+        self._packed: set[str] = set()
+        self._of_several = 0
+        self._owed: list[Shipment] = []
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was packed has been said, as often as it is."""
+        return not self._owed
+
+    def take(self, orders: Iterable[Mapping[str, Any]], now_us: int) -> list[Shipment]:
+        """What leaves now, after these rows of the orders topic; ``now_us``: microseconds since the epoch."""
+        leaves, self._owed = self._owed, []
+        for order in orders:
+            if order["order_id"] not in self._packed and _may_be_sent(order):
+                self._packed.add(order["order_id"])
+                leaves.append(self._pack(order, now_us))
+        return leaves
+
+    def _pack(self, order: Mapping[str, Any], now_us: int) -> Shipment:
+        number, units = len(self._packed), [unit["order_unit_id"] for unit in order["units"]]
+        self._of_several += len(units) > 1
+        stays = len(units) > 1 and self._of_several % STAYS_BEHIND == 1
+        if stays:
+            self.behind.add(units.pop())
+        first = self._event(order, units, 1, now_us)
+        if not stays and number % 2:
+            first["order_unit_ids"] = []  # all that are still to be sent
+        if number % FOLLOWS == 0:
+            self._owed.append(self._event(order, units[:1], 2, now_us + 1))
+        if number % SAID_TWICE == 0:
+            self._owed.append(first)
+        return first
+
+    def _event(self, order: Mapping[str, Any], units: list[int], box: int, now_us: int) -> Shipment:
+        event_id = f"parcel-{order['order_id']}-{box}"
+        self.said[event_id] = frozenset(units)
+        carrier = CARRIERS[len(self._packed) % len(CARRIERS)]
+        return {
+            "event_id": event_id,
+            "occurred_at_us": now_us,
+            "source": "demo-shop",
+            "account": order["account"],
+            "order_id": order["order_id"],
+            "order_unit_ids": units,
+            "parcels": [{"carrier": carrier, "tracking_number": f"T{order['order_id']}{box}"}],
+        }
+
+
+def _may_be_sent(order: Mapping[str, Any]) -> bool:
+    return all(unit["status"] == "NEED_TO_BE_SENT" for unit in order["units"])
