@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from connector.shipments.carriers import Carriers, CarrierNames, Unmatched, loosened
+from connector.shipments.carriers import CarrierNames, Carriers, Unmatched, loosened
 from tests.connector.shipments.depot import CARRIERS, SECOND, START_US, policy
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)

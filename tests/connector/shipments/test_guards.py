@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from connector.shipments.events import Parcel
-from tests.connector.shipments.depot import SECOND, START_US, Depot, flow_of, policy
+from tests.connector.shipments.depot import SECOND, START_US, Depot, flow_of, parcels, policy
 
 TWO = policy(accounts=frozenset({"main", "other"}))
 OFF = policy(disabled=frozenset({"main"}))
@@ -23,10 +22,10 @@ OFF = policy(disabled=frozenset({"main"}))
         (OFF, {}, "SUPPRESSED", "SHIPMENTS_DISABLED"),
         (policy(), {"order_unit_ids": (1, 2, 1)}, "REJECTED", "ORDER_UNITS_REPEATED"),
         (policy(), {"parcels": ()}, "REJECTED", "PARCELS_MISSING"),
-        (policy(), {"parcels": (Parcel(carrier="DHL"),)}, "REJECTED", "TRACKING_NUMBER_MISSING"),
-        (policy(), {"parcels": (Parcel(carrier="DHL", tracking_number=" "),)}, "REJECTED", "TRACKING_NUMBER_MISSING"),
-        (policy(), {"parcels": (Parcel(carrier="DHL", tracking_number="1,2"),)}, "REJECTED", "TRACKING_NUMBER_INVALID"),
-        (policy(), {"parcels": (Parcel(carrier="DHL", tracking_number="1\n2"),)}, "REJECTED", "TRACKING_NUMBER_INVALID"),
+        (policy(), {"parcels": parcels("DHL:")}, "REJECTED", "TRACKING_NUMBER_MISSING"),
+        (policy(), {"parcels": parcels("DHL: ")}, "REJECTED", "TRACKING_NUMBER_MISSING"),
+        (policy(), {"parcels": parcels("DHL:1,2")}, "REJECTED", "TRACKING_NUMBER_INVALID"),
+        (policy(), {"parcels": parcels("DHL:1\n2")}, "REJECTED", "TRACKING_NUMBER_INVALID"),
     ],
 )  # fmt: skip
 def test_an_event_that_must_not_be_sent_says_why_for_each_unit_and_makes_no_call(
