@@ -29,6 +29,7 @@ EDGES = {
     "connector.kaufland.client": "sockets",
     "connector.kaufland.transport": "sockets",
     "connector.kaufland.credentials": "reads secret files again",
+    "connector.serving": "a web server in a thread",
     "connector.kaufland.push_server": "a server of its own",
     "connector.kaufland.caller": "worker threads call it; stamps calls",
     "connector.demo": "stands beside the connector: surroundings, traffic and an independent audit",

@@ -4,23 +4,18 @@
 is possible, or the reasons why not. ``/status``: the same for people, as JSON. ``/metrics``: Prometheus.
 """
 
-import socket
-import threading
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import orjson
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from connector.serving import WebServer
+
 SILENT_S = 30.0
 """A loop that has not turned for so long is stuck: a turn lasts milliseconds, a hand-over at most its budget."""
-
-_STOP_S = 5.0
 
 
 class Vitals(Protocol):
@@ -41,41 +36,19 @@ class Vitals(Protocol):
         ...
 
 
-class HealthServer:
+class HealthServer(WebServer):
     """Listens from the moment it is built; a port that is taken raises OSError there and then."""
 
     def __init__(self, vitals: Vitals, *, host: str, port: int, silent_s: float = SILENT_S) -> None:
         self._vitals = vitals
         self._silent_s = silent_s
-        self._socket = socket.create_server((host, port))
         routes = [
             Route("/livez", self._livez),
             Route("/readyz", self._readyz),
             Route("/status", self._status),
             Route("/metrics", self._metrics),
         ]
-        config = uvicorn.Config(Starlette(routes=routes), log_config=None, access_log=False, lifespan="off")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="health", daemon=True)
-        self._thread.start()
-
-    @property
-    def port(self) -> int:
-        return int(self._socket.getsockname()[1])
-
-    def close(self) -> None:
-        """Safe to call twice."""
-        self._server.should_exit = True
-        self._thread.join(_STOP_S)
-        self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        super().__init__(routes, host=host, port=port, name="health")
 
     def _livez(self, _: Request) -> Response:
         age_s = self._vitals.beat_age_s()

@@ -3,21 +3,18 @@
 The answer is given at once, the ring follows: a notification that is not answered within seconds is sent again.
 """
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import structlog
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from connector.kaufland.push import MAX_BODY_BYTES, Receptionist, Subscriber, Verdict
+from connector.serving import WebServer
 from streams.errors import StreamError
 
 _log = structlog.get_logger("connector")
@@ -85,42 +82,28 @@ class Bell:
         return None
 
 
-class PushServer:
+class PushServer(WebServer):
     """Listens from the moment it is built; a port that is taken raises OSError there and then."""
 
     def __init__(
         self, subscribers: Mapping[str, Subscriber], *, host: str, port: int, ring: Callable[[str], None]
     ) -> None:
         self._receptionist = Receptionist(subscribers)
-        self._bell = Bell(ring)
-        self._socket = socket.create_server((host, port))
         routes = [
             Route("/{account}", self._challenged, methods=["GET"]),
             Route("/{account}", self._notified, methods=["POST"]),
         ]
-        config = uvicorn.Config(Starlette(routes=routes), log_config=None, access_log=False, lifespan="off")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="push", daemon=True)
-        self._thread.start()
-
-    @property
-    def port(self) -> int:
-        return int(self._socket.getsockname()[1])
+        self._bell = Bell(ring)
+        try:
+            super().__init__(routes, host=host, port=port, name="push")
+        except OSError:
+            self._bell.close()
+            raise
 
     def close(self) -> None:
         """Safe to call twice."""
-        self._server.should_exit = True
-        self._thread.join(_STOP_S)
-        self._socket.close()
+        super().close()
         self._bell.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     async def _challenged(self, request: Request) -> Response:
         query = request.query_params

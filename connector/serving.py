@@ -1,0 +1,42 @@
+"""A small web server in a thread of its own, for pages that only read snapshots and calls that only ring. Edge."""
+
+import socket
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Final, Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+_STOP_S: Final = 5.0
+
+
+class WebServer:
+    """Listens from the moment it is built; a port that is taken raises OSError there and then. A context manager."""
+
+    def __init__(self, routes: Sequence[BaseRoute], *, host: str, port: int, name: str) -> None:
+        self._socket = socket.create_server((host, port))
+        config = uvicorn.Config(Starlette(routes=routes), log_config=None, access_log=False, lifespan="off")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        return int(self._socket.getsockname()[1])
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        self._server.should_exit = True
+        self._thread.join(_STOP_S)
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
