@@ -1,7 +1,7 @@
 """A lane and its flow at a desk: events and answers go in, results and wants come out, over the real codec."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import schemas
@@ -32,6 +32,7 @@ from streams.flow import (
     Lost,
     Now,
     Output,
+    Record,
     Restored,
     Settled,
     Want,
@@ -272,3 +273,27 @@ class Depot:
     @property
     def last(self) -> dict[str, Any]:
         return self.results[-1]
+
+
+class PlainReading(ShipmentFlow):
+    """The flow with its input handed over as events, by offset; all else is the real thing."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            policy=policy(),
+            codecs=ShipmentCodecs(IDS, REGISTRY.get),
+            topics=TOPICS,
+            cluster_id=CLUSTER,
+            stamp=Stamp(source="/shop", instance_id="shop-0", config_digest="0"),
+        )
+        self.events: dict[int, ShipmentDispatched] = {}
+
+    def read(self, record: Record, now: Now) -> Arrived:
+        event = replace(
+            self.events[record.offset],
+            occurred_at_us=record.time_us,
+            offset=record.offset,
+            partition=record.at.partition,
+            record_time_us=record.time_us,
+        )
+        return Arrived(lane=event.key, event=event)
