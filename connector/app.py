@@ -135,7 +135,7 @@ def connection(configured: Settings) -> Connection:
 
 
 def administration(configured: Settings) -> Administration:
-    return Administration(connection(configured).client())
+    return Administration(connection(configured).admin())
 
 
 def registry(configured: Settings) -> RegistryClient:

@@ -21,7 +21,7 @@ def contents(
     group id that the broker sees. Raises SourceFailed where nothing comes for ``timeout_s``.
     """
     consumer = Consumer(
-        connection.client(
+        connection.consumer(
             group_id=reader, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="error"
         )
     )

@@ -11,7 +11,7 @@ def post(
 ) -> None:
     """Opens a producer and closes it. Blocks. Raises SinkFailed where the broker did not take it in time."""
     refused: list[KafkaError] = []
-    producer = Producer(connection.client(acks="all", enable_idempotence=True))
+    producer = Producer(connection.producer(acks="all", enable_idempotence=True))
     producer.produce(
         topic,
         value,

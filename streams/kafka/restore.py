@@ -307,7 +307,7 @@ class Restorer:
             return
         if self._reader is None:
             self._reader = Consumer(
-                self._settings.connection.client(
+                self._settings.connection.consumer(
                     group_id=f"{self._settings.group}.restore",
                     enable_auto_commit=False,
                     isolation_level="read_committed",

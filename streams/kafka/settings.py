@@ -6,6 +6,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
+from streams.kafka.properties import OF_CONSUMERS, OF_PRODUCERS
+
 Properties: TypeAlias = Mapping[str, Any]
 """librdkafka's own settings, for TLS, SASL and the like; they win over ours."""
 
@@ -17,14 +19,25 @@ _NONE: Final[Properties] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """How every client of this process reaches the broker."""
+    """How every client of this process reaches the broker: each is told of ``properties`` what its kind understands."""
 
     bootstrap_servers: str
     client_id: str
     properties: Properties = field(default_factory=lambda: _NONE)
 
-    def client(self, **ours: Any) -> dict[str, Any]:
-        """The configuration of one client; ``ours`` with underscores for dots, beaten by ``properties``."""
+    def consumer(self, **ours: Any) -> dict[str, Any]:
+        """The configuration of one consumer; ``ours`` with underscores for dots, beaten by ``properties``."""
+        return self._client(OF_PRODUCERS, ours)
+
+    def producer(self, **ours: Any) -> dict[str, Any]:
+        """As ``consumer``."""
+        return self._client(OF_CONSUMERS, ours)
+
+    def admin(self) -> dict[str, Any]:
+        """As ``consumer``."""
+        return self._client(OF_CONSUMERS | OF_PRODUCERS, {})
+
+    def _client(self, foreign: frozenset[str], ours: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "bootstrap.servers": self.bootstrap_servers,
             "client.id": self.client_id,
@@ -35,7 +48,7 @@ class Connection:
             # hung on a broker that was being forgotten (librdkafka 2.16.0, measured).
             "metadata.recovery.strategy": "none",
             **{name.replace("_", "."): setting for name, setting in ours.items()},
-            **self.properties,
+            **{name: setting for name, setting in self.properties.items() if name not in foreign},
         }
 
 

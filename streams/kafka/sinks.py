@@ -173,7 +173,7 @@ class TransactionalSink:
         It landed whole or not at all, so one mark tells; another may have been overwritten by a successor since.
         """
         if self._admin is None:
-            self._admin = AdminClient(self._settings.connection.client())
+            self._admin = AdminClient(self._settings.connection.admin())
         asked = ConsumerGroupTopicPartitions(
             self._settings.group, [TopicPartition(at.topic, at.partition) for at in self._marks]
         )
@@ -357,7 +357,7 @@ class PlainSink:
 
 
 def _producing(settings: SinkSettings, **ours: Any) -> dict[str, Any]:
-    return settings.connection.client(
+    return settings.connection.producer(
         enable_idempotence=True,
         acks="all",
         compression_type="lz4",

@@ -291,7 +291,7 @@ class KafkaSource:
         settings = self._settings
         static = {"group_instance_id": settings.static_member} if settings.static_member is not None else {}
         return {
-            **settings.connection.client(
+            **settings.connection.consumer(
                 group_id=settings.group,
                 group_protocol="classic",
                 partition_assignment_strategy="cooperative-sticky",
@@ -324,7 +324,7 @@ class _Ends:
     """
 
     def __init__(self, settings: SourceSettings, clock: Callable[[], float]) -> None:
-        self.admin = AdminClient(settings.connection.client())
+        self.admin = AdminClient(settings.connection.admin())
         self._clock = clock
         self._asked_s = 0.0
         self._asked: dict[Assignment, Future[Any]] = {}

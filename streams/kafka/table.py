@@ -30,7 +30,7 @@ class CompactedTable:
     def read(self) -> dict[str, bytes]:
         """Everything that was written before the call. Raises SourceFailed where the broker does not answer."""
         consumer = Consumer(
-            self._connection.client(
+            self._connection.consumer(
                 group_id=self._reader,
                 enable_auto_commit=False,
                 enable_partition_eof=True,

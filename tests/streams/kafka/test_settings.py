@@ -1,0 +1,76 @@
+"""How clients of a broker are configured: of a person's properties, each is told what its kind understands."""
+
+import subprocess
+import sys
+
+import pytest
+from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+
+from streams.kafka.contents import contents
+from streams.kafka.embedded import EmbeddedBroker
+from streams.kafka.post import post
+from streams.kafka.properties import OF_CONSUMERS, OF_PRODUCERS
+from streams.kafka.settings import Connection
+
+# The library's own table goes to a C stream; a process of its own keeps that apart from this one's.
+TABLE = """
+import ctypes, glob, os, confluent_kafka
+beside = os.path.dirname(confluent_kafka.__file__)
+[library] = glob.glob(f"{beside}/../confluent_kafka.libs/librdkafka*") or ["librdkafka.so.1"]
+ctypes.CDLL(library).rd_kafka_conf_properties_show(ctypes.c_void_p.in_dll(ctypes.CDLL(None), "stdout"))
+ctypes.CDLL(None).fflush(None)
+"""
+
+
+def names_of(kind: str) -> set[str]:
+    """Properties that the library says are of this kind of client alone, less those whose value is a function."""
+    shown = subprocess.run([sys.executable, "-c", TABLE], capture_output=True, text=True, check=True).stdout
+    rows = (row.split("|") for row in shown.splitlines() if row.count("|") >= 5)
+    return {name.strip() for name, of, *_ in rows if of.strip() == kind and not name.strip().endswith("_cb")}
+
+
+def test_the_two_lists_are_those_of_the_library() -> None:
+    assert names_of("C") == OF_CONSUMERS
+    assert names_of("P") == OF_PRODUCERS
+
+
+def test_no_client_complains_of_what_is_meant_for_another_kind(capfd: pytest.CaptureFixture[str]) -> None:
+    with EmbeddedBroker() as broker:
+        broker.create_topic("topic", 1)
+        connection = Connection(
+            bootstrap_servers=broker.bootstrap_servers,
+            client_id="test",
+            properties={"fetch.wait.max.ms": 10, "batch.size": 500_000},
+        )
+
+        post(connection, "topic", b"key", b"value")
+        read = list(contents(connection, "topic", reader="reader"))
+        AdminClient(connection.admin()).list_topics(timeout=10)
+
+    assert read == [(b"key", b"value")]
+    assert "CONFWARN" not in capfd.readouterr().err
+
+
+def test_a_property_is_told_to_the_clients_that_understand_it_and_beats_ours() -> None:
+    properties = {"fetch.wait.max.ms": 10, "linger.ms": 7, "ssl.ca.location": "ca.pem"}
+    connection = Connection(bootstrap_servers="nowhere:1", client_id="test", properties=properties)
+
+    consumer, producer, admin = connection.consumer(), connection.producer(linger_ms=20), connection.admin()
+
+    assert properties.keys() & consumer.keys() == {"fetch.wait.max.ms", "ssl.ca.location"}
+    assert properties.keys() & producer.keys() == {"linger.ms", "ssl.ca.location"}
+    assert properties.keys() & admin.keys() == {"ssl.ca.location"}
+    assert producer["linger.ms"] == 7
+
+
+def test_what_no_client_knows_is_refused_by_each() -> None:
+    connection = Connection(bootstrap_servers="nowhere:1", client_id="test", properties={"fetch.wait.most": 10})
+
+    for make in (
+        lambda: Producer(connection.producer()),
+        lambda: Consumer(connection.consumer(group_id="group")),
+        lambda: AdminClient(connection.admin()),
+    ):
+        with pytest.raises(KafkaException, match="No such configuration property"):
+            make()
