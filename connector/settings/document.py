@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from connector.settings import duration
+from connector.settings.duration import is_duration, written
 from connector.settings.model import TABLES_BY_NAME, Section, Settings
 
 _HEAD = """\
@@ -64,18 +64,11 @@ def _default(field: FieldInfo) -> str:
         return "needed"
     if value is None or value == {}:
         return ""
-    if any(getattr(rule, "func", None) is duration.seconds for rule in field.metadata):
-        return f"`{_as_written(value)}`"
+    if is_duration(field.metadata):
+        return f"`{written(value)}`"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     return f"`{value.value if isinstance(value, Enum) else value}`"
-
-
-def _as_written(seconds: float) -> str:
-    for unit, size in (("d", 86_400), ("h", 3_600)):
-        if seconds and seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}s" if seconds >= 1 or not seconds else f"{seconds * 1000:g}ms"
 
 
 if __name__ == "__main__":

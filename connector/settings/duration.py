@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import BeforeValidator
@@ -19,6 +20,26 @@ def seconds(written: object) -> float:
     if isinstance(written, int | float) and not isinstance(written, bool) and written >= 0:
         return float(written)
     raise ValueError("expected a duration such as 250ms, 60s, 6h, 7d or inf")
+
+
+def written(duration_s: float) -> str:
+    """The shortest of the ways in which a person would write it; ``seconds`` reads it back."""
+    if math.isinf(duration_s):
+        return "inf"
+    for unit in ("d", "h"):
+        if duration_s and duration_s % _SECONDS[unit] == 0:
+            return f"{_plain(duration_s / _SECONDS[unit])}{unit}"
+    return f"{_plain(duration_s)}s" if duration_s >= 1 or not duration_s else f"{_plain(duration_s * 1000)}ms"
+
+
+def is_duration(rules: Iterable[object]) -> bool:
+    """Whether a field with these rules (pydantic's ``FieldInfo.metadata``) is a ``Duration``."""
+    return any(getattr(rule, "func", None) is seconds for rule in rules)
+
+
+def _plain(number: float) -> str:
+    """Without an exponent, which ``seconds`` would not read."""
+    return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 Duration = Annotated[float, BeforeValidator(seconds)]

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
+from connector.settings.duration import is_duration, written
 from connector.settings.model import Settings
 from connector.settings.problems import is_secret
 
@@ -18,14 +19,14 @@ OWN = ("instance_id", "health")
 
 def masked(settings: Settings) -> Iterator[tuple[str, str]]:
     """Every setting with its value in words, in the order of the file; no secret among them."""
-    yield from _walk(settings.model_dump(), ())
+    yield from _walk(settings, ())
 
 
 def digest(settings: Settings) -> str:
     """The same for processes that are configured alike; travels with every result. No secret goes into it."""
     rows = [
         row
-        for row in _walk(settings.model_dump(), ())
+        for row in _walk(settings, ())
         if not is_secret(row[0]) and not set(row[0].split(".")) & set(OWN)
     ]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
@@ -41,11 +42,15 @@ def without_password(address: str) -> str:
     return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", address)
 
 
-def _walk(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    for name, value in table.items():
+def _walk(table: BaseModel | Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """A section tells which of its numbers are durations; what stands in a plain table is as it is."""
+    fields = type(table).model_fields if isinstance(table, BaseModel) else {}
+    for name, value in table if isinstance(table, BaseModel) else table.items():
         here = (*path, name)
-        if isinstance(value, Mapping):
+        if isinstance(value, BaseModel | Mapping):
             yield from _walk(value, here)
+        elif value is not None and name in fields and is_duration(fields[name].metadata):
+            yield ".".join(here), written(value)
         elif value is not None:
             yield ".".join(here), _word(".".join(here), value)
 

@@ -15,7 +15,7 @@ from connector.kaufland.address import address
 from connector.kaufland.credentials import Credentials
 from connector.marketplace import Condition
 from connector.settings.convert import allow_list, dry_run, pace, policy, topics
-from connector.settings.duration import seconds
+from connector.settings.duration import seconds, written
 from connector.settings.load import Facts, Loaded, key_sources, load
 from connector.settings.model import Guarantee
 from connector.settings.show import digest, masked
@@ -391,7 +391,7 @@ def test_a_default_condition_is_one_of_the_contract(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "expected"),
+    ("text", "expected"),
     [
         ("250ms", 0.25),
         ("60s", 60),
@@ -403,14 +403,49 @@ def test_a_default_condition_is_one_of_the_contract(folder: Path) -> None:
         ("inf", math.inf),
     ],
 )
-def test_durations_are_written_as_people_write_them(written: str | int, expected: float) -> None:
-    assert seconds(written) == expected
+def test_durations_are_read_as_people_write_them(text: str | int, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "expected"),
+    [
+        (0, "0s"),
+        (0.05, "50ms"),
+        (0.0005, "0.5ms"),
+        (1.5, "1.5s"),
+        (60, "60s"),
+        (90, "90s"),
+        (21_600, "6h"),
+        (86_400, "1d"),
+        (90_000, "25h"),
+        (1_234_567, "1234567s"),
+        (math.inf, "inf"),
+    ],
+)
+def test_durations_are_shown_as_people_write_them(duration_s: float, expected: str) -> None:
+    assert written(duration_s) == expected
+
+
+@given(st.integers(min_value=0, max_value=10**12).map(lambda ms: ms / 1000))
+def test_a_duration_that_is_shown_is_read_back(duration_s: float) -> None:
+    assert seconds(written(duration_s)) == pytest.approx(duration_s)
+
+
+def test_settings_are_shown_as_a_person_would_write_them(folder: Path) -> None:
+    shown = dict(masked(read(folder).settings))
+
+    assert shown["processing.checkpoint_min"] == "50ms"
+    assert shown["orders.interval"] == "60s"
+    assert shown["trust.price"] == "7d"
+    assert shown["accounts.main.rate.linger"] == "0s"
+    assert shown["orders.lookback_days"] == "30"
 
 
 @given(st.one_of(st.text(), st.floats(max_value=-0.001), st.booleans(), st.none(), st.binary()))
-def test_whatever_is_no_duration_is_a_value_error_and_no_other(written: object) -> None:
+def test_whatever_is_no_duration_is_a_value_error_and_no_other(text: object) -> None:
     with contextlib.suppress(ValueError):
-        assert seconds(written) >= 0
+        assert seconds(text) >= 0
 
 
 @given(st.text(max_size=200))
