@@ -22,6 +22,10 @@ def test_a_result_id_never_changes() -> None:
     assert result_id("c", "t", 1, 2) == "30850877-a40c-507d-b410-569d1c0554ab"
 
 
+def test_a_part_of_a_record_has_a_result_id_of_its_own() -> None:
+    assert result_id("c", "t", 1, 2, 3) == str(uuid.uuid5(NAMESPACE, "c/t/1/2/3"))
+
+
 def test_a_not_found_row_is_named_by_target_condition_offer_and_ean() -> None:
     assert not_found_key("shop-de", "NEW", "SKU-1", "4006381333931") == "shop-de|NEW|SKU-1|4006381333931"
     assert not_found_key("shop-de", "NEW", None, "4006381333931") == "shop-de|NEW||4006381333931"
