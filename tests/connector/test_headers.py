@@ -1,6 +1,7 @@
 """The headers of outputs."""
 
 from connector.headers import Stamp, Trace
+from connector.shipments.events import ShipmentResult, ShipmentStatus
 from tests.connector.test_codec import AT, CALLED, EAN, NOT_FOUND, RESULT, STATE
 
 STAMP = Stamp(source="/kaufland-connector/g", instance_id="i-1", config_digest="abc")
@@ -50,3 +51,25 @@ def test_a_whole_second_has_its_fraction_too() -> None:
     assert ("ce_time", b"1970-01-01T00:00:01.000000Z") in STAMP.of_state(
         type(STATE)(ean=EAN, managed=True, input_partition=0, last_offset=0, updated_at_us=1_000_000)
     )
+
+
+def test_a_parcels_result_is_about_its_order_and_says_who_decided() -> None:
+    result = ShipmentResult(
+        result_id="r",
+        event_id="e",
+        status=ShipmentStatus.CONFIRMED,
+        order_id="MB7UWLD",
+        input_topic="t",
+        input_partition=0,
+        input_offset=1,
+        occurred_at_us=AT,
+        received_at_us=AT,
+        decided_at_us=AT + 2,
+    )
+
+    headers = STAMP.of_shipment_result(result)
+
+    assert ("ce_id", f"r/{AT + 2}".encode()) in headers
+    assert ("ce_subject", b"MB7UWLD") in headers
+    assert ("ce_type", b"kaufland.connector.ShipmentResult.v1") in headers
+    assert ("config_digest", b"abc") in headers
