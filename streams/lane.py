@@ -45,11 +45,6 @@ class Pending:
         """Must be announced before it leaves."""
         return self.want.once and self.announced_in is None
 
-    @property
-    def is_durable(self) -> bool:
-        """What is announced is so in a durable record; all else needs no announcement."""
-        return self.announced_in is None or self.lane.durable >= self.announced_in
-
     def announce(self) -> None:
         """From the lane's next record on it may leave."""
         self.lane.announced |= {self.want.slot}

@@ -177,7 +177,7 @@ class Wants:
         for key in pending.want.exclusive:
             if key in self._busy:
                 return key
-        if not pending.is_durable:
+        if pending.announced_in is not None and pending.lane.durable < pending.announced_in:
             return (pending.at, pending.lane.key)
         return None
 

@@ -234,7 +234,8 @@ def test_a_successor_finds_mark_state_and_position(broker: Broker) -> None:
     broker.append(numbered(where.inputs, 0, 0, 10) + numbered(where.inputs, 1, 0, 10))
     first = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
-    stored = Stored(value=b"v", undone=True, due_us=7, waits=(Waits(account="main", rank=2, since_us=3),))
+    waits = (Waits(account="main", rank=2, since_us=3),)
+    stored = Stored(value=b"v", undone=True, open_since_us=5, due_us=7, waits=waits, announced=("a b", "č;d"))
     with closing(first.source, sink):
         sink.open()
         until(lambda: len(first.owned) == 2, first)
