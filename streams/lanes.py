@@ -1,7 +1,7 @@
 """Lanes by key, of one assignment: asleep as bytes, or awake and taking turns.
 
 A lane is awake while a call of it is under way, a turn of it is not yet durable, or its wants are among those that
-tokens will soon reach. Asleep it is its state record's bytes in a dict; only a lane that is undone or has a timer
+tokens will soon reach. Asleep it is its state record's bytes on a shelf; only a lane that is undone or has a timer
 keeps a small ``Rest`` beside them.
 """
 
@@ -14,6 +14,7 @@ from streams.ages import Ages
 from streams.checkpoint import Part
 from streams.flow import Assignment, Cause, Flow, Now, Output, Restored, Stored, Told
 from streams.lane import NONE, Lane, Rest
+from streams.shelf import Shelf
 from streams.state import headers_of, waits_of
 from streams.wants import Wants
 
@@ -33,7 +34,7 @@ class Lanes:
         self._flow = flow
         self._wants = wants
         self._part = part
-        self._values: dict[str, bytes] = {}
+        self._values = Shelf({})
         self._timers: list[tuple[int, int, str]] = []
         self._sweep_at = self.SWEEP_AT_LEAST
         self._seq = count()
@@ -51,10 +52,10 @@ class Lanes:
         An undone lane that says neither when nor for which of our accounts it waits is due at once; so is one whose
         ``once`` call may have left.
         """
-        for key, stored in state.items():
-            if stored.value is None:
-                continue
-            self._values[key] = stored.value
+        values = {key: stored.value for key, stored in state.items() if stored.value is not None}
+        self._values = Shelf(values)
+        for key in values:
+            stored = state[key]
             self.open.put(key, stored.open_since_us)
             known = any(waits.account in self._wants.accounts for waits in stored.waits)
             unexplained = stored.undone and stored.due_us is None and not known
@@ -99,7 +100,7 @@ class Lanes:
         return turn.tells
 
     def _rise(self, key: str) -> Lane:
-        stored = self._values.pop(key, None)
+        stored = self._values.pop(key)
         lane = Lane(key, self._flow.load(key, stored))
         rest = self.rests.pop(key, None)
         if rest is not None:
@@ -193,7 +194,7 @@ class Lanes:
         if lane.stored is not None and lane.stored.value is not None:
             self._values[lane.key] = lane.stored.value
         else:
-            self._values.pop(lane.key, None)
+            self._values.pop(lane.key)
         if lane.undone or lane.wake_at_us is not None or lane.said:
             self._rest(lane, now_s)
 

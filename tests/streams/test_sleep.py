@@ -242,7 +242,7 @@ def test_a_cold_lane_is_never_decoded() -> None:
     assert loaded == ["r5"]
 
 
-def test_a_sleeping_lane_that_is_done_costs_its_bytes_and_a_place_in_a_dict() -> None:
+def test_a_sleeping_lane_that_is_done_costs_its_bytes_and_its_part_of_a_page() -> None:
     driver = Driver(policy=Policy(max_awake=9, near=1))
     at = driver.opened()
     for start in range(0, 2_000, 100):
@@ -252,8 +252,9 @@ def test_a_sleeping_lane_that_is_done_costs_its_bytes_and_a_place_in_a_dict() ->
     lanes = next(iter(driver.engine._tenures.values())).lanes
     assert lanes.asleep == 2_000
     assert (len(lanes.rests), len(lanes.awake)) == (0, 0)
-    per_lane = (sys.getsizeof(lanes._values) + sum(map(sys.getsizeof, lanes._values))) / lanes.asleep
-    assert per_lane < 150
+    pages = lanes._values._pages
+    beside_bytes = (sys.getsizeof(pages) + sum(map(sys.getsizeof, pages)) - sum(map(len, pages))) / lanes.asleep
+    assert beside_bytes < 30
 
 
 def test_tells_take_their_turn_in_the_same_checkpoint() -> None:
