@@ -35,7 +35,7 @@ from streams.kafka.source import KafkaSource
 from streams.ports import Done, Sink, Source
 
 Start = Literal["earliest", "latest"] | datetime
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 class Broker(Protocol):
