@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from connector.topics import Access, Layout, Topic, Topics, manifest
+from connector.topics import DAY_MS, Access, Layout, Part, Topic, Topics, manifest
 from streams.topics import Described, Wanted
 
 # ---- compared with the broker ---------------------------------------------------------------------------------------
@@ -41,6 +41,8 @@ def findings(
             continue
         yield from _partitions(topic, described, there.get(topic.source))
         yield from _cleanup(topic, described)
+        if topic.part is Part.CONTACTS:
+            yield from _kept(topic, described)
         if topic.access is not Access.READ:
             yield from _size(topic, described, limits)
 
@@ -81,6 +83,21 @@ def _cleanup(topic: Topic, there: Described) -> Iterator[Finding]:
         remedy=f"kafka-configs --alter --entity-type topics --entity-name {topic.name} "
         f"--add-config cleanup.policy=[{topic.config['cleanup.policy']}]",
         grave=harms,
+    )
+
+
+def _kept(topic: Topic, there: Described) -> Iterator[Finding]:
+    """Of personal data: that it is kept longer than it need be is for a person to justify, and stops nothing."""
+    allowed, found = int(topic.config["retention.ms"]), int(there.config.get("retention.ms", "0"))
+    if 0 <= found <= allowed:
+        return
+    kept = "for ever" if found < 0 else f"for {found / DAY_MS:g} days"
+    yield Finding(
+        topic=topic.name,
+        says=f"keeps personal data {kept}; {allowed // DAY_MS} days are expected",
+        remedy=f"kafka-configs --alter --entity-type topics --entity-name {topic.name} "
+        f"--add-config retention.ms={allowed}",
+        grave=False,
     )
 
 

@@ -15,7 +15,9 @@ from rich.table import Table
 from connector.marketplace import Health
 from connector.operations.routing import REMEDY
 from connector.routing import Routing
+from connector.settings.duration import written
 from connector.settings.load import Loaded
+from connector.settings.model import Settings
 from connector.settings.show import without_password
 from connector.topics import Topics, manifest
 from connector.topology import Limits, findings
@@ -71,6 +73,7 @@ class Parts:
 def check(parts: Parts) -> list[Row]:
     return [
         *_configuration(parts),
+        *_switches(parts.loaded.settings),
         *_broker(parts),
         *_registry(parts),
         *(row for account in sorted(parts.loaded.settings.accounts) for row in _account(parts, account)),
@@ -102,6 +105,40 @@ def _configuration(parts: Parts) -> Iterator[Row]:
         yield Row(subject=setting, verdict=Verdict.NOTE, reason=says)
 
 
+def _switches(settings: Settings) -> Iterator[Row]:
+    """What is on, and for whom: that an account is left out should be seen here, and not by its silence."""
+    accounts = sorted(settings.accounts.items())
+    unknown = "sent as Other" if settings.shipments.unknown_carrier == "other" else "REJECTED"
+    shipping = [name for name, account in accounts if account.shipments]
+    polled = [
+        f"{name} every {written(account.order_interval or settings.orders.interval)}"
+        for name, account in accounts
+        if account.orders
+    ]
+    yield _switch("shipments", shipping, f"unknown carriers are {unknown}", is_on=settings.shipments.enabled)
+    yield _switch("orders", polled, _brought_in(settings), is_on=settings.orders.enabled)
+    if settings.orders.enabled and settings.push.enabled:
+        reason = f"on: {settings.push.public_url}/<account> must lead to {settings.push.host}:{settings.push.port}"
+        yield Row(subject="push", verdict=Verdict.GOOD, reason=reason)
+
+
+def _switch(part: str, accounts: Sequence[str], details: str, *, is_on: bool) -> Row:
+    if not is_on:
+        return Row(subject=part, verdict=Verdict.GOOD, reason=f"off; [{part}] enabled = true turns them on")
+    if not accounts:
+        remedy = f"[accounts.NAME] {part} = true, or [{part}] enabled = false"
+        return Row(subject=part, verdict=Verdict.NOTE, reason="on, and no account has them", remedy=remedy)
+    several = "s" if len(accounts) > 1 else ""
+    return Row(subject=part, verdict=Verdict.GOOD, reason=f"on: account{several} {', '.join(accounts)}; {details}")
+
+
+def _brought_in(settings: Settings) -> str:
+    orders = settings.orders
+    also = {"returns": orders.returns, "sales orders": orders.create_sales_orders, "PERSONAL DATA": orders.contacts}
+    names = ", ".join(name for name, is_on in also.items() if is_on)
+    return f"also {names}" if names else "no personal data, no returns"
+
+
 def _broker(parts: Parts) -> Iterator[Row]:
     address = parts.loaded.settings.kafka.bootstrap_servers
     try:
@@ -119,7 +156,7 @@ def _broker(parts: Parts) -> Iterator[Row]:
             described = there[topic.name]
             several = "s" if described.partitions > 1 else ""
             reason = f"{described.partitions} partition{several}" + (
-                "" if described.config else "; settings may not be read"
+                "" if described.config else "; its settings were not shown (DescribeConfigs)"
             )
             yield Row(subject=topic.name, verdict=Verdict.GOOD, reason=reason)
         else:

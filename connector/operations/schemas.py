@@ -122,9 +122,11 @@ def _check_input(registry: Registry, subject: Wanted) -> Finding:
         return Finding(subject=subject.subject, good=True, reason=reason)
     unreadable = list(_unreadable(registry, subject, numbers))
     if unreadable:
-        remedy = "change the producer's schema so that it resolves to OfferChanged; such records become dead letters"
+        wanted = json.loads(subject.schema)["name"]
+        remedy = f"change the producer's schema so that it resolves to {wanted}; such records become dead letters"
         return Finding(subject=subject.subject, good=False, reason="; ".join(unreadable), remedy=remedy)
-    return Finding(subject=subject.subject, good=True, reason=f"all {len(numbers)} versions can be read")
+    every = "its one version" if len(numbers) == 1 else f"all {len(numbers)} versions"
+    return Finding(subject=subject.subject, good=True, reason=f"{every} can be read")
 
 
 def _unreadable(registry: Registry, subject: Wanted, numbers: tuple[int, ...]) -> Iterator[str]:

@@ -64,7 +64,7 @@ def _default(field: FieldInfo) -> str:
         return "needed"
     if value is None or value == {}:
         return ""
-    if is_duration(field.metadata):
+    if is_duration(field):
         return f"`{written(value)}`"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"

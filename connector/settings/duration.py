@@ -2,10 +2,10 @@
 
 import math
 import re
-from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import BeforeValidator
+from pydantic.fields import FieldInfo
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _WRITTEN = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>ms|s|m|h|d)?")
@@ -32,9 +32,10 @@ def written(duration_s: float) -> str:
     return f"{_plain(duration_s)}s" if duration_s >= 1 or not duration_s else f"{_plain(duration_s * 1000)}ms"
 
 
-def is_duration(rules: Iterable[object]) -> bool:
-    """Whether a field with these rules (pydantic's ``FieldInfo.metadata``) is a ``Duration``."""
-    return any(getattr(rule, "func", None) is seconds for rule in rules)
+def is_duration(field: FieldInfo) -> bool:
+    """Whether the field is a ``Duration``, or may be one."""
+    of_union = (rule for kind in get_args(field.annotation) for rule in getattr(kind, "__metadata__", ()))
+    return any(getattr(rule, "func", None) is seconds for rule in (*field.metadata, *of_union))
 
 
 def _plain(number: float) -> str:

@@ -49,7 +49,7 @@ def _walk(table: BaseModel | Mapping[str, Any], path: tuple[str, ...]) -> Iterat
         here = (*path, name)
         if isinstance(value, BaseModel | Mapping):
             yield from _walk(value, here)
-        elif value is not None and name in fields and is_duration(fields[name].metadata):
+        elif value is not None and name in fields and is_duration(fields[name]):
             yield ".".join(here), written(value)
         elif value is not None:
             yield ".".join(here), _word(".".join(here), value)

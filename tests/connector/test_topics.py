@@ -1,5 +1,7 @@
 """The manifest, and what is said where the broker's topics differ from it."""
 
+import pytest
+
 from connector.topics import EVERY_PART, Part, manifest, named
 from connector.topology import Finding, Limits, findings, permissions
 from streams.topics import Described
@@ -90,6 +92,29 @@ def test_a_topic_that_takes_smaller_batches_than_the_producer_makes_is_found() -
     [finding] = found(there)
 
     assert "at most 500000 bytes" in finding.says
+
+
+@pytest.mark.parametrize(("retention_ms", "kept"), [("2592000000", "for 30 days"), ("-1", "for ever")])
+def test_personal_data_that_is_kept_longer_than_it_must_is_found_and_stops_nothing(
+    retention_ms: str, kept: str
+) -> None:
+    topics = named("kaufland", frozenset({Part.CONTACTS}))
+    [contacts] = manifest(topics)
+    config = {**contacts.config, "retention.ms": retention_ms}
+
+    [finding] = findings(topics, {contacts.name: Described(partitions=8, config=config)}, LIMITS)
+
+    assert f"keeps personal data {kept}; 7 days are expected" in finding.says
+    assert "retention.ms=604800000" in finding.remedy
+    assert not finding.grave
+
+
+def test_personal_data_that_is_kept_for_less_is_no_finding() -> None:
+    topics = named("kaufland", frozenset({Part.CONTACTS}))
+    [contacts] = manifest(topics)
+    config = {**contacts.config, "retention.ms": "86400000"}
+
+    assert list(findings(topics, {contacts.name: Described(partitions=8, config=config)}, LIMITS)) == []
 
 
 def test_settings_that_may_not_be_read_are_not_taken_for_wrong() -> None:

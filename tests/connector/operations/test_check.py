@@ -12,7 +12,7 @@ from connector.marketplace import Health
 from connector.operations.check import Parts, Row, Verdict, check, report
 from connector.routing import Routing, Target
 from connector.settings.load import Loaded
-from connector.settings.model import Account, Kafka, Registry, Settings
+from connector.settings.model import Account, Kafka, Orders, Push, Registry, Settings, Shipments
 from connector.settings.model import Target as TargetSettings
 from connector.topics import manifest, named
 from connector.topology import Limits
@@ -110,6 +110,56 @@ def test_topics_are_checked_one_by_one(parts: Parts) -> None:
     rows = bad(check(replace(parts, broker=broker)))
 
     assert [row.subject for row in rows] == [TOPICS.offer_results, TOPICS.offer_state]
+
+
+def configured(parts: Parts, **sections: object) -> Parts:
+    """With other sections of the configuration."""
+    return replace(parts, loaded=replace(parts.loaded, settings=parts.loaded.settings.model_copy(update=sections)))
+
+
+def row_of(parts: Parts, subject: str) -> Row:
+    [row] = [row for row in check(parts) if row.subject == subject]
+    return row
+
+
+def test_what_is_off_is_said_with_how_to_turn_it_on(parts: Parts) -> None:
+    for part in ("shipments", "orders"):
+        row = row_of(parts, part)
+        assert row.verdict is Verdict.GOOD
+        assert row.reason.startswith("off;")
+        assert f"[{part}] enabled = true" in row.reason
+    assert not any(row.subject == "push" for row in check(parts))
+
+
+def test_what_is_on_names_its_accounts_and_whether_personal_data_comes_with_it(parts: Parts) -> None:
+    shipped = row_of(configured(parts, shipments=Shipments(enabled=True, unknown_carrier="reject")), "shipments")
+    plain = row_of(configured(parts, orders=Orders(enabled=True)), "orders")
+    more = row_of(configured(parts, orders=Orders(enabled=True, contacts=True, returns=True)), "orders")
+    push = Push(enabled=True, public_url="https://shop.example/push")
+    heard = row_of(configured(parts, orders=Orders(enabled=True), push=push), "push")
+
+    assert shipped.reason == "on: account main; unknown carriers are REJECTED"
+    assert plain.reason == "on: account main every 60s; no personal data, no returns"
+    assert more.reason == "on: account main every 60s; also returns, PERSONAL DATA"
+    assert heard.reason == "on: https://shop.example/push/<account> must lead to 127.0.0.1:8081"
+
+
+def test_an_account_is_named_with_an_interval_of_its_own(parts: Parts) -> None:
+    main = parts.loaded.settings.accounts["main"]
+    accounts = {"main": main, "slow": main.model_copy(update={"order_interval": 3600.0})}
+
+    row = row_of(configured(parts, orders=Orders(enabled=True), accounts=accounts), "orders")
+
+    assert row.reason.startswith("on: accounts main every 60s, slow every 1h;")
+
+
+def test_a_part_that_no_account_has_is_noted(parts: Parts) -> None:
+    account = Account(client_key_file=Path("c"), secret_key_file=Path("s"), orders=False)
+
+    row = row_of(configured(parts, orders=Orders(enabled=True), accounts={"main": account}), "orders")
+
+    assert row.verdict is Verdict.NOTE
+    assert "[accounts.NAME] orders = true" in row.remedy
 
 
 @pytest.mark.parametrize(

@@ -433,8 +433,11 @@ def test_a_duration_that_is_shown_is_read_back(duration_s: float) -> None:
 
 
 def test_settings_are_shown_as_a_person_would_write_them(folder: Path) -> None:
-    shown = dict(masked(read(folder).settings))
+    interval = {"CONNECTOR__ACCOUNTS__MAIN__ORDER_INTERVAL": "5m"}
 
+    shown = dict(masked(read(folder, environ=interval).settings))
+
+    assert shown["accounts.main.order_interval"] == "300s"
     assert shown["processing.checkpoint_min"] == "50ms"
     assert shown["orders.interval"] == "60s"
     assert shown["trust.price"] == "7d"
