@@ -1,28 +1,33 @@
 """The compose file, kept right without a container engine.
 
 Its shape is checked as data. Then the command and environment of each of our own services are taken out of it and run
-as processes against a real broker and registry, until one event is APPLIED.
+as processes against a real broker and registry, until one event is APPLIED, an order has come in, and its parcel is
+confirmed.
 """
 
 import socket
 import time
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, cast
 
 import fastavro
 import httpx
 import orjson
 import pytest
 import yaml
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
 import schemas
 from connector.demo.processes import Process, wait_for
 from connector.demo.stack import Stack
 from connector.producer_kit import ProducerKit
+from connector.shipments.producer_kit import ShipmentKit
+from streams.kafka.contents import contents
 from streams.kafka.registry import RegistryClient
+from streams.kafka.settings import Connection
 
 ROOT = Path(__file__).parent.parent
 OURS = ("simulator", "topics", "schemas", "connector")
@@ -167,7 +172,7 @@ def free_port() -> int:
 
 
 @pytest.mark.kafka
-def test_our_services_apply_one_event_with_the_commands_and_environment_of_the_file(
+def test_our_services_serve_offers_orders_and_parcels_with_the_commands_and_environment_of_the_file(
     compose: dict[str, Any], kafka: Stack, tmp_path: Path
 ) -> None:
     composed = Composed(compose, kafka, tmp_path)
@@ -183,24 +188,33 @@ def test_our_services_apply_one_event_with_the_commands_and_environment_of_the_f
             assert once.wait() == 0, once.text()
         wait_for("the simulator", lambda: "control_url" in simulator.text())
         connector = start("connector")
+        topics = started.enter_context(Topics(kafka, composed.prefix))
         with httpx.Client(base_url=f"{composed.simulator}/_simulator", timeout=30, trust_env=False) as control:
+
+            def of(what: str, key: str, value: object) -> dict[str, Any]:
+                rows = map(orjson.loads, control.get(what).content.splitlines())
+                return next(row for row in rows if row[key] == value)
+
+            def until(what: str, true: Callable[[], bool]) -> None:
+                wait_for(what, lambda: true() or not connector.running)
+
             unit = orjson.loads(control.get("units").content.splitlines()[0])
-            produce(kafka, composed.prefix, unit)
+            topics.produce("offer-changes", *price_change(unit, topics.schema_id("offer-changes")))
+            until("the new price", lambda: of("units", "id_unit", unit["id_unit"])["listing_price"] == 1234)
 
-            def price() -> int:
-                units = map(orjson.loads, control.get("units").content.splitlines())
-                return next(int(one["listing_price"]) for one in units if one["id_unit"] == unit["id_unit"])
-
-            wait_for("the new price", lambda: price() == 1234 or not connector.running)
+            until("an order", lambda: any(may_be_sent(row) for row in topics.rows("orders", "order_observed")))
+            order = next(row for row in topics.rows("orders", "order_observed") if may_be_sent(row))
+            topics.produce("shipments", *parcel(order, topics.schema_id("shipments")))
+            sold = [unit["order_unit_id"] for unit in order["units"]]
+            until("its parcel", lambda: all(of("order-units", "id_order_unit", n)["status"] == "sent" for n in sold))
         assert connector.stop() == 0, connector.text()
-        assert statuses(kafka, composed.prefix) == ["APPLIED"]
+        assert [row["status"] for row in topics.rows("offer-results", "offer_result")] == ["APPLIED"]
+        confirmed = topics.rows("shipment-results", "shipment_result")
+        assert {row["order_unit_id"]: row["status"] for row in confirmed} == dict.fromkeys(sold, "CONFIRMED")
 
 
-def produce(kafka: Stack, prefix: str, unit: dict[str, Any]) -> None:
-    with RegistryClient(kafka.registry_url) as registry:
-        registered = registry.latest(f"{prefix}.offer-changes.v1-value")
-    assert registered is not None
-    key, value = ProducerKit(registered.id).message(
+def price_change(unit: dict[str, Any], schema_id: int) -> tuple[bytes, bytes | None]:
+    return ProducerKit(schema_id).message(
         {
             "event_id": "compose",
             "occurred_at_us": time.time_ns() // 1000,
@@ -209,35 +223,52 @@ def produce(kafka: Stack, prefix: str, unit: dict[str, Any]) -> None:
             "price": "12.34 EUR",
         }
     )
-    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "partitioner": "murmur2_random"})
-    producer.produce(f"{prefix}.offer-changes.v1", value, key)
-    assert producer.flush(30) == 0
 
 
-def statuses(kafka: Stack, prefix: str) -> list[str]:
-    """Of every result that a read-committed reader sees."""
-    schema = fastavro.parse_schema(schemas.load("offer_result", 1))
-    reader = Consumer(
+def may_be_sent(order: Mapping[str, Any]) -> bool:
+    return all(unit["status"] == "NEED_TO_BE_SENT" for unit in order["units"])
+
+
+def parcel(order: Mapping[str, Any], schema_id: int) -> tuple[bytes, bytes]:
+    return ShipmentKit(schema_id).message(
         {
-            "bootstrap.servers": kafka.bootstrap_servers,
-            "group.id": kafka.unique("reader"),
-            "auto.offset.reset": "earliest",
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
+            "event_id": "compose",
+            "occurred_at_us": time.time_ns() // 1000,
+            "order_id": order["order_id"],
+            "parcels": [{"carrier": "Parcel post", "tracking_number": "00340434161094042557"}],
         }
     )
-    topic = f"{prefix}.offer-results.v1"
-    partitions = reader.list_topics(topic, 10).topics[topic].partitions
-    reader.assign([TopicPartition(topic, number, 0) for number in partitions])
-    found, ended = [], 0
-    while ended < len(partitions):
-        record = reader.poll(10)
-        assert record is not None, "the broker says nothing"
-        if record.error() is not None:
-            ended += 1
-        else:
-            row = fastavro.schemaless_reader(BytesIO((record.value() or b"")[5:]), schema, None)
-            assert isinstance(row, dict)
-            found.append(str(row["status"]))
-    reader.close()
-    return found
+
+
+class Topics:
+    """Those of one prefix: produced to as Java's clients do, and read from the beginning, read committed."""
+
+    def __init__(self, kafka: Stack, prefix: str) -> None:
+        self._kafka = kafka
+        self._prefix = prefix
+        self._registry = RegistryClient(kafka.registry_url)
+
+    def __enter__(self) -> Self:
+        self._registry.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._registry.__exit__(None, None, None)
+
+    def schema_id(self, dataset: str) -> int:
+        registered = self._registry.latest(f"{self._prefix}.{dataset}.v1-value")
+        assert registered is not None
+        return registered.id
+
+    def produce(self, dataset: str, key: bytes, value: bytes | None) -> None:
+        producer = Producer({"bootstrap.servers": self._kafka.bootstrap_servers, "partitioner": "murmur2_random"})
+        producer.produce(f"{self._prefix}.{dataset}.v1", value, key)
+        assert producer.flush(30) == 0
+
+    def rows(self, dataset: str, schema: str) -> list[dict[str, Any]]:
+        """Every value that is there."""
+        parsed = fastavro.parse_schema(schemas.load(schema, 1))
+        connection = Connection(bootstrap_servers=self._kafka.bootstrap_servers, client_id="test")
+        there = contents(connection, f"{self._prefix}.{dataset}.v1", reader=self._kafka.unique("reader"))
+        values = (value for _, value in there if value is not None)
+        return [cast(dict[str, Any], fastavro.schemaless_reader(BytesIO(v[5:]), parsed, None)) for v in values]
