@@ -12,6 +12,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 SOURCES := streams schemas connector tests benchmarks
+# Two processes: most tests wait for other processes most of the time. ARGS="-n 0" is one, as a debugger wants it.
+SIDE_BY_SIDE := -n 2 --dist worksteal
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
            --custom-compile-command "make lock" pyproject.toml
 
@@ -23,7 +25,7 @@ demo: $(READY) ## offers flow in one command, no account needed: broker, registr
 
 test: $(READY) ## every test, on a real Apache Kafka and registry
 	@$(KAFKA_FOR_TESTS)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(READY) ## format, lint, types, dependency rule, schema history, Dockerfile
 	@$(BIN)/ruff format --check $(SOURCES)

@@ -1,6 +1,8 @@
 """Fixtures for all tests."""
 
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,21 +18,19 @@ settings.load_profile("tests")
 @pytest.fixture(scope="session")
 def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Prints a line past pytest's capturing, so that a run shows which Kafka it used."""
-    plugins = request.config.pluginmanager
-    reporter, capture = plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager")
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
 
     def line(text: str) -> None:
-        if reporter is not None and capture is not None:
-            with capture.global_and_fixture_disabled():
-                reporter.ensure_newline()
-                reporter.write_line(text)
+        # standard error: of several test processes, the standard output is their way to the first
+        with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+            print(f"\n{text}", file=sys.stderr, flush=True)
 
     return line
 
 
 @pytest.fixture(scope="session")
 def kafka(say: Callable[[str], None]) -> Iterator[stack.Stack]:
-    """A real Apache Kafka and schema registry, one for the whole run."""
+    """A real Apache Kafka and schema registry, one for all tests of a process."""
     try:
         with stack.find(say) as found:
             yield found
