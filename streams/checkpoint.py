@@ -18,19 +18,32 @@ OF_LEASE = 3  # but marks go out this often in every lease
 class Part:
     """What one assignment has not yet handed to a checkpoint."""
 
-    __slots__ = ("changed", "outputs")
+    __slots__ = ("_tellers", "changed", "outputs")
 
     def __init__(self) -> None:
         self.outputs: list[Output] = []
         self.changed: dict[str, Lane] = {}
+        self._tellers: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.outputs) + len(self.changed)
 
-    def add(self, lane: Lane, outputs: Iterable[Output]) -> None:
+    def add(self, lane: Lane, outputs: Iterable[Output], *, tells: bool) -> None:
         self.changed[lane.key] = lane
         if outputs:
             self.outputs.extend(outputs)
+        if tells:
+            self._tellers.add(lane.key)
+
+    def take(self) -> tuple[list[Output], list[Lane]]:
+        """All of it. Lanes that told others come last: without transactions a crash may cut a checkpoint off anywhere,
+        and must not leave a teller's lane (a cursor, say) without those of whom it told."""
+        outputs, self.outputs = self.outputs, []
+        changed, self.changed = list(self.changed.values()), {}
+        if self._tellers:
+            changed.sort(key=lambda lane: lane.key in self._tellers)
+            self._tellers.clear()
+        return outputs, changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ class Lanes:
             lane.wake_at_us = turn.wake_at_us
             if turn.wake_at_us is not None:
                 self._set_timer(turn.wake_at_us, lane.key)
-        self._part.add(lane, turn.outputs)
+        self._part.add(lane, turn.outputs, tells=bool(turn.tells))
         return turn.tells
 
     def _rise(self, key: str) -> Lane:

@@ -101,7 +101,7 @@ class Tenure:
 
     def changed(self, lane: Lane) -> None:
         """Its record must be written again, though it had no turn."""
-        self.part.add(lane, ())
+        self.part.add(lane, (), tells=False)
 
     def tell(self, told: Told, now: Now) -> None:
         """Word from outside for a lane that is known here."""
@@ -112,13 +112,12 @@ class Tenure:
 
     def contents(self) -> tuple[tuple[Output, ...], tuple[tuple[Lane, int], ...]]:
         """All outputs since the last checkpoint, each changed lane once, and which turns of which lanes that is."""
-        outputs, self.part.outputs = self.part.outputs, []
-        changed, self.part.changed = self.part.changed, {}
-        for lane in changed.values():
+        outputs, changed = self.part.take()
+        for lane in changed:
             record = self.lanes.record(lane)
             if record is not None:
                 outputs.append(record)
-        return tuple(outputs), tuple((lane, lane.turned) for lane in changed.values())
+        return tuple(outputs), tuple((lane, lane.turned) for lane in changed)
 
     def became_durable(self, mark: Mark, handed: Handed, now_s: float) -> None:
         self.partition.became_durable(mark, now_s)

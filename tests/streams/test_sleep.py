@@ -269,6 +269,19 @@ def test_tells_take_their_turn_in_the_same_checkpoint() -> None:
     assert {b"kitchen", b"zone:north"} <= {output.key for output in outputs if output.topic == "rooms"}
 
 
+def test_a_lane_that_tells_others_is_written_after_them_whatever_changed_first() -> None:
+    driver = Driver(auto=False)
+    at = driver.assign()
+    driver.write()
+    driver.run(1.2, answer=None)
+    driver.arrive(driver.record(at, "kitchen", zone="north"), driver.record(at, "hall"), driver.record(at, "kitchen"))
+    driver.run(0.2, answer=None)
+
+    lanes = [output.key for output in driver.checkpoints[-1].outputs[at] if output.topic == "rooms"]
+    assert lanes[-1] == b"kitchen"
+    assert set(lanes) == {b"kitchen", b"zone:north", b"hall"}
+
+
 def test_told_from_outside_reaches_the_lane_that_is_known() -> None:
     driver = Driver()
     at = driver.opened()
