@@ -35,9 +35,9 @@ class Passed:
 class Passage:
     """Forwards to ``url`` and keeps what passes. A context manager; its address stays while it is shut."""
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._host, self._port, self._path = parts.hostname or "", parts.port or 80, parts.path
+    def __init__(self, url: str = "") -> None:
+        """Without ``url`` there is nobody behind it yet."""
+        self.lead_to(url)
         self.passed: list[Passed] = []
         self._sockets: set[socket] = set()
         self._server: ThreadingHTTPServer | None = None
@@ -47,6 +47,11 @@ class Passage:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._own_port}{self._path}"
+
+    def lead_to(self, url: str) -> None:
+        """Forward to this one from now on."""
+        parts = urlsplit(url)
+        self._host, self._port, self._path = parts.hostname or "", parts.port or 80, parts.path
 
     def open(self) -> None:
         server = ThreadingHTTPServer(("127.0.0.1", self._own_port), _handler(self))

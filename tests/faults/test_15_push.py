@@ -1,0 +1,198 @@
+"""Notifications: one hastens a poll; without them nothing is lost but time; whatever else is said brings nothing."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import httpx
+import orjson
+import pytest
+
+from connector.demo.processes import Process
+from connector.simulator.exchange import Kind
+from connector.simulator.scenario import made_up_keys
+from connector.simulator.signature import sign
+from tests.faults.conftest import FAST_MISS, Deploy
+from tests.faults.deployment import Deployment
+from tests.faults.passage import Passage, Passed
+
+SELDOM = {"interval": "1h"}
+OFTEN = {"interval": "5s"}
+SPACING_S = 5.0
+"""Between two polls that notifications ask for."""
+EAGER = "[push]\nretry_after_s = [0.2, 0.2]\nduplicated = 1.0\n"
+_, SECRET = made_up_keys("main")
+
+
+@pytest.fixture
+def proxy() -> Iterator[Passage]:
+    """What stands before the receiver, at the address that the marketplace knows."""
+    with Passage() as passage:
+        yield passage
+
+
+def receiving(deploy: Deploy, proxy: Passage) -> Deployment:
+    return deploy(
+        partitions=1,
+        storefronts=("de",),
+        catalogue="eans = 20",
+        scenario=f"[orders]\nconfirm_delay_s = 0.0\n{EAGER}",
+        settings=f'{FAST_MISS}[push]\nenabled = true\nport = 0\npublic_url = "{proxy.url}"\n',
+        orders=SELDOM,
+        shipments={},
+    )
+
+
+def started(deployment: Deployment, proxy: Passage) -> Process:
+    """A connector behind the proxy, after its first poll."""
+    connector = deployment.connector()
+    with connector.health() as health:
+        deployment.wait_for("the first poll", lambda: has_polled(health))
+    [port] = [orjson.loads(line)["push_port"] for line in connector.text().splitlines() if '"push_port"' in line]
+    proxy.lead_to(f"http://127.0.0.1:{port}")
+    return connector
+
+
+def has_polled(health: httpx.Client) -> bool:
+    polls = health.get("/status").json()["orders"]
+    return "main" in polls and polls["main"]["last_success"] is not None
+
+
+def signed(method: str, url: str, body: bytes, *, secret: str = SECRET, at_s: float | None = None) -> dict[str, str]:
+    timestamp = str(int(time.time() if at_s is None else at_s))
+    return {
+        "Content-Type": "application/json",
+        "Shop-Timestamp": timestamp,
+        "Shop-Signature": sign(secret, method, url, body, timestamp),
+    }
+
+
+def subscribe(deployment: Deployment, proxy: Passage, event_name: str) -> None:
+    """As the seller does it once; the marketplace asks the address for its challenge."""
+    url = f"{deployment.marketplace.url}/subscriptions?storefront=de"
+    body = orjson.dumps(
+        {"callback_url": f"{proxy.url}/main", "fallback_email": "shop@example.com", "event_name": event_name}
+    )
+    client_key, _ = made_up_keys("main")
+    headers = {**signed("POST", url, body), "Shop-Client-Key": client_key, "User-Agent": "a-seller"}
+    httpx.post(url, content=body, headers=headers, trust_env=False, timeout=60).raise_for_status()
+
+
+def buy(deployment: Deployment) -> str:
+    made = deployment.marketplace.control.post("orders", json={"pieces": 1}).raise_for_status().json()["orders"]
+    order_id: str = made[0]["id_order"]
+    return order_id
+
+
+def notifications(proxy: Passage) -> list[Passed]:
+    return [passed for passed in proxy.passed if passed.method == "POST"]
+
+
+def test_a_notification_hastens_a_poll_and_losing_every_one_costs_nothing_but_time(
+    deploy: Deploy, proxy: Passage
+) -> None:
+    deployment = receiving(deploy, proxy)
+    connector = started(deployment, proxy)
+    subscribe(deployment, proxy, "order_new")
+
+    told = buy(deployment)
+    deployment.wait_for("the order that was told of", lambda: told in deployment.newest("orders"))
+    deployment.wait_for("its second telling", lambda: len(notifications(proxy)) >= 2)
+    proxy.shut()
+    untold = buy(deployment)
+    deployment.wait_for(
+        "the last try to tell of the other",
+        lambda: any(push.is_last for push in deployment.marketplace.journal().pushes),
+    )
+    assert untold not in deployment.newest("orders")
+    assert connector.stop() == 0
+    deployment.orders = OFTEN
+    connector = deployment.connector()
+    deployment.wait_for("the order that nobody told of", lambda: untold in deployment.newest("orders"))
+
+    assert connector.stop() == 0
+    assert {passed.status for passed in proxy.passed} == {200}
+    assert len(notifications(proxy)) == 2
+    assert {row["asked_by"] for row in deployment.rows("scheduler")} == {"push"}
+    assert len(deployment.rows("scheduler")) == 1, "a message that came twice rang twice"
+
+
+# ---- what is not believed -------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def outside(proxy: Passage) -> Iterator[httpx.Client]:
+    """Anybody who knows the address."""
+    with httpx.Client(base_url=proxy.url, trust_env=False, timeout=60) as client:
+        yield client
+
+
+def message(name: str, resource: str = "/orders/MB7UWLD/") -> bytes:
+    said = {"event_name": name, "id_message": f"made up: {name}", "resource": resource, "storefront": "de"}
+    return orjson.dumps(said)
+
+
+def forged(url: str) -> Iterator[tuple[str, bytes, Mapping[str, str]]]:
+    """Path, body and headers of messages that the seller's secret did not sign, or that are none."""
+    body = message("order_new")
+    right = signed("POST", url, body)
+    yield "/main", body, {}
+    yield "/main", body, signed("POST", url, body, secret="f" * 64)
+    yield "/main", body, signed("POST", f"{url}/", body)
+    yield "/main", body, signed("PUT", url, body)
+    yield "/main", body + b" ", right
+    yield "/main", body, {**right, "Shop-Timestamp": str(int(right["Shop-Timestamp"]) + 1)}
+    yield "/main", b"{", signed("POST", url, b"{")
+    yield "/main", b"[]", signed("POST", url, b"[]")
+    yield "/other", body, right
+    yield "/", body, right
+
+
+MISLEADING: tuple[Mapping[str, str], ...] = (
+    {},
+    {"mode": "subscribe"},
+    {"mode": "unsubscribe", "challenge": "abc"},
+    {"mode": "subscribe", "challenge": ""},
+    {"mode": "subscribe", "challenge": "<script>alert(1)</script>"},
+    {"mode": "subscribe", "challenge": "x" * 513},
+)
+"""Queries that are no verification of the address."""
+
+
+def test_forged_replayed_late_and_misleading_messages_bring_nothing_but_a_hastened_poll(
+    deploy: Deploy, proxy: Passage
+) -> None:
+    deployment = receiving(deploy, proxy)
+    connector = started(deployment, proxy)
+    subscribe(deployment, proxy, "order_new")
+
+    with outside(proxy) as anybody:
+        refused = [anybody.post(path, content=body, headers=said) for path, body, said in forged(f"{proxy.url}/main")]
+        unverified = [anybody.get("/main", params=query) for query in MISLEADING]
+        order_id = buy(deployment)
+        deployment.wait_for("the one true order", lambda: order_id in deployment.newest("orders"))
+        [genuine, *_] = [passed for passed in notifications(proxy) if passed.status == 200]
+        heard_s = time.monotonic()
+        replayed = [anybody.post("/main", content=genuine.body, headers=genuine.headers) for _ in range(20)]
+        # what rang once too often would be heard by the end of the spacing, before what follows
+        deployment.wait_for("the end of the spacing", lambda: time.monotonic() > heard_s + SPACING_S)
+        late = message("item_unit_deleted", f"/order-units/{order_id}/send/")
+        yesterday = signed("POST", f"{proxy.url}/main", late, at_s=time.time() - 86_400)
+        misleading = anybody.post("/main", content=late, headers=yesterday)
+    deployment.wait_for("its poll", lambda: len(deployment.marketplace.journal().polls) >= 3)
+
+    assert connector.stop() == 0
+    assert {answer.status_code for answer in refused} <= {400, 401, 404, 405}
+    assert {answer.status_code for answer in unverified} == {404}
+    assert {answer.text for answer in unverified} == {""}
+    assert {answer.status_code for answer in [*replayed, misleading]} == {200}
+    assert [row["asked_by"] for row in deployment.rows("scheduler")] == ["push", "push"]
+    journal = deployment.marketplace.journal()
+    assert len(journal.polls) == 3
+    assert set(journal.by_kind) == {Kind.SUBSCRIBE, Kind.ORDER_UNITS, Kind.ORDER}
+    assert {call.user_agent for call in journal.calls if call.kind is Kind.SUBSCRIBE} == {"a-seller"}
+    assert deployment.marketplace.units() == deployment.units_before
+    assert [row["order_id"] for row in deployment.rows("orders")] == [order_id]
+    assert {call["kind"] for call in deployment.calls()} <= {"order-page", "order"}
+    for silent in ("offer-results", "offers-not-found", "offer-state", "shipment-results", "shipment-state"):
+        assert list(deployment.read(silent)) == [], silent
