@@ -1,0 +1,76 @@
+"""Of several processes one polls: the owner of the scheduler's one partition; another takes over when it dies."""
+
+import time
+from itertools import pairwise
+
+from connector.demo.processes import Process
+from connector.simulator.journal import CallRow
+from tests.faults import orders
+from tests.faults.conftest import Deploy
+from tests.faults.deployment import Deployment
+from tests.faults.workload import SHORT
+
+SESSION_S, GATE_S, INTERVAL_S = 4.0, 1.5 + 2.0 + 1.0, 5.0
+"""``SHORT``; the gate of who takes over from one that was killed: its lease, its last call's deadline, the grace."""
+LONGEST_INTERVAL_S = 1.1 * INTERVAL_S  # give or take a tenth, so that accounts and groups do not poll in step
+
+
+def start(deployment: Deployment, name: str) -> Process:
+    """A process that the marketplace can tell from the others."""
+    deployment.account = {"user_agent": name}
+    connector = deployment.connector(name)
+    with connector.health() as health:
+        deployment.wait_for(f"{name} to be ready", lambda: health.get("/readyz").status_code == 200)
+    return connector
+
+
+def polls(deployment: Deployment) -> list[CallRow]:
+    return [call for call in deployment.marketplace.journal().polls if call.answered_us]
+
+
+def poller(deployment: Deployment) -> str:
+    """Who polled last."""
+    return polls(deployment)[-1].user_agent
+
+
+def first_poll_after(deployment: Deployment, moment_us: int, name: str) -> CallRow | None:
+    return next((call for call in polls(deployment) if call.mono_us > moment_us and call.user_agent == name), None)
+
+
+def now_us() -> int:
+    """By the clock of the journal."""
+    return time.monotonic_ns() // 1000
+
+
+def test_one_of_two_processes_polls_and_the_other_takes_over_when_it_dies_or_leaves(deploy: Deploy) -> None:
+    deployment = deploy(
+        partitions=2,
+        catalogue="eans = 20",
+        scenario="[orders]\nper_second = 3\ntotal = 120\n",
+        processing=SHORT,
+        orders={"interval": f"{INTERVAL_S:.0f}s", "overlap": "5s"},
+    )
+    processes = {name: start(deployment, name) for name in ("one", "two")}
+    deployment.wait_for("some polls", lambda: len(polls(deployment)) >= 2)
+
+    killed = poller(deployment)  # which of both it is, is the group's choice
+    [other] = processes.keys() - {killed}
+    processes[killed].kill9()
+    killed_us = now_us()
+    deployment.wait_for(f"a poll of {other}", lambda: first_poll_after(deployment, killed_us, other) is not None)
+    taken_over = first_poll_after(deployment, killed_us, other)
+
+    processes[killed] = start(deployment, killed)
+    left = poller(deployment)
+    [remains] = processes.keys() - {left}
+    assert processes[left].stop() == 0
+    left_us = now_us()
+    deployment.wait_for(f"a poll of {remains}", lambda: first_poll_after(deployment, left_us, remains) is not None)
+    deployment.wait_for("every order", lambda: orders.all_right(deployment), every_s=1)
+
+    assert taken_over is not None
+    assert (taken_over.mono_us - killed_us) / 1e6 < SESSION_S + GATE_S + LONGEST_INTERVAL_S
+    in_turn = pairwise(polls(deployment))
+    assert all(a.answered_us <= b.mono_us for a, b in in_turn if a.user_agent != b.user_agent), "two polled at a time"
+    orders.one_key_each(deployment)
+    orders.no_content_twice(deployment)

@@ -1,0 +1,114 @@
+"""Who bought stands in the topic for it, when that is on, and nowhere else: not even of what cannot be read."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from connector.demo.processes import Process
+from connector.simulator.buyers import CANARY, Buyer
+from tests.faults import orders
+from tests.faults.conftest import Deploy
+from tests.faults.deployment import Deployment
+
+DEFECTS = ("price_text", "no_status", "bad_time", "no_id")  # of the first orders
+ORDERS = 12
+TRADE = f"""
+[orders]
+at_start = {ORDERS}
+confirm_delay_s = 0.0
+undocumented = true
+malformed = [{", ".join(f'{{order = {number}, defect = "{defect}"}}' for number, defect in enumerate(DEFECTS))}]
+"""
+
+
+def personal() -> list[bytes]:
+    """What only a buyer's data holds: the word in every text of it, and each buyer's number and the mail's domain."""
+    numbers = (str(Buyer(number=number, country="DE").body()["id_buyer"]) for number in range(ORDERS))
+    return [text.encode() for text in (CANARY, "buyers.invalid", *numbers)]
+
+
+def talkative() -> str:
+    """Settings under which as much as possible is said and written."""
+    until = (datetime.now(UTC) + timedelta(minutes=50)).isoformat()
+    return f'[log]\nlevel = "debug"\nbodies_until = {until}\n'
+
+
+def topics_of(deployment: Deployment) -> set[str]:
+    """Every topic of the deployment, inner ones too."""
+    there = deployment.kafka.admin().list_topics(timeout=30).topics
+    return {name for name in there if name.startswith(f"{deployment.prefix}.")}
+
+
+def outputs(deployment: Deployment, connector: Process) -> Iterator[tuple[str, bytes]]:
+    """Everything that leaves, by the name of where it goes."""
+    for topic in topics_of(deployment):
+        for record in deployment.reader(topic).records():
+            yield topic, b"\n".join((record.key() or b"", record.value() or b"", repr(record.headers()).encode()))
+    with connector.health() as health:
+        for page in ("metrics", "status", "readyz", "livez"):
+            yield page, health.get(f"/{page}").content
+    for command in ("open", "totals"):
+        deployment.command("orders", command, "--config", str(deployment.config("one")))
+    deployment.command("config", "show", "--config", str(deployment.config("one")))
+    yield "commands", deployment.printed.encode()
+    yield "log", connector.log.read_bytes()
+
+
+def quarantined(deployment: Deployment) -> dict[str, dict[str, Any]]:
+    """The dead letters about orders: headers by order id."""
+    records = deployment.read("scheduler", f"{deployment.topic('scheduler')}.dlq")
+    assert all(record.value() is None for record in records), "a dead letter holds what could not be read"
+    return {(record.key() or b"").decode(): dict(record.headers() or []) for record in records}
+
+
+@pytest.mark.parametrize("is_on", [True, False], ids=["contacts on", "contacts off"])
+def test_buyers_are_in_their_own_topic_or_nowhere(deploy: Deploy, is_on: bool) -> None:
+    deployment = deploy(
+        partitions=1,
+        catalogue="eans = 20",
+        scenario=TRADE,
+        settings=talkative(),
+        shipments={},
+        orders={"interval": "5s", "contacts": is_on, "returns": True, "create_sales_orders": True},
+    )
+    there = orders.at_marketplace(deployment)
+    broken = {order["id_order"]: order["order_units"][0] for order in there.values() if order["number"] < len(DEFECTS)}
+    whole = there.keys() - broken.keys()
+    connector = deployment.connector()
+
+    # what cannot be read is put aside, the rest flows
+    deployment.wait_for("the whole orders", lambda: deployment.newest("orders").keys() >= whole)
+    deployment.wait_for("the broken ones to be put aside", lambda: quarantined(deployment).keys() >= broken.keys())
+    assert deployment.newest("orders").keys() == whole
+    # healed, it comes in with its next change
+    for unit in broken.values():
+        orders.change(deployment, f"order-units/{unit['id_order_unit']}", {"status": "sent", "defect": None})
+    deployment.wait_for("every order", lambda: orders.all_right(deployment))
+    deployment.dispatch(
+        {
+            "event_id": f"parcel-{order_id}",
+            "occurred_at_us": there[order_id]["created_us"],
+            "order_id": order_id,
+            "order_unit_ids": [],
+            "parcels": [{"carrier": "DHL", "tracking_number": "00340434161094042557"}],
+        }
+        for order_id in there
+    )
+    deployment.wait_for("parcels of all", lambda: all(row["complete"] for row in deployment.newest("orders").values()))
+    deployment.command("orders", "poll", "--once", "--config", str(deployment.config("one")))
+
+    contacts = deployment.topic("order-contacts")
+    where: dict[str, int] = {}
+    for name, said in outputs(deployment, connector):
+        where[name] = where.get(name, 0) + any(word in said for word in personal())
+    assert {name for name, times in where.items() if times} == ({contacts} if is_on else set())
+    assert (contacts in where) is is_on
+    assert any(row["request_body"] for row in deployment.calls()), "no body was kept: the switch is not on"
+    assert not [row for row in deployment.calls() if row["kind"].startswith("order") and row["response_body"]]
+    if is_on:
+        rows = deployment.newest("order-contacts")
+        assert rows.keys() == there.keys()
+        assert all(row["shipping_address"]["street"].startswith(CANARY) for row in rows.values())
+    assert connector.stop() == 0
