@@ -24,7 +24,6 @@ def normalised(text: str) -> list[str]:
         if not line.strip() or line.startswith(PROGRESS) or line.strip() == "...":
             continue
         alike = re.sub(r"\border M\w{6}:", "order ID:", line)
-        alike = re.sub(r"open for [^;]*", "open for AGE", alike)
         alike = re.sub(r"\d[\d,.]*", "N", alike)
         alike = re.sub(r"\b(NEW|USED_GOOD)\b", "CONDITION", alike)
         alike = re.sub(r"shop-(de|at)\b", "TARGET", alike)

@@ -159,7 +159,7 @@ class Demo:
                     self._sales.turn(1.0)
                     return count() > before  # noqa: B023 - called within the round
 
-                self._deployment.wait_for(f"further {what}", more, STUCK_S)
+                self._deployment.wait_for(f"further {what}", more, STUCK_S, every_s=0.5)
                 have = count()
                 advance(have)
 
@@ -193,6 +193,8 @@ class Demo:
         self._console.print(
             f"  topics            {there.prefix}.*.v1 on {self._backbone.bootstrap_servers}", markup=False
         )
+        config = there.config("setup")
+        self._console.print(f"  orders to be sent connector orders open --config {config}", markup=False)
         self._console.print(f"  schemas           {self._backbone.registry_url}/subjects", markup=False)
         self._console.print(f"  logs              {self._folder}", markup=False)
         try:

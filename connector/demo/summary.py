@@ -11,7 +11,6 @@ from typing import Any
 from connector.demo.audit import differences, out_of_order, percentile
 from connector.demo.expectation import Produced, UnitThere
 from connector.demo.order_audit import OrdersSeen, differing, posted_twice, sent_twice
-from connector.operations.orders import age
 
 STATUSES = (
     "APPLIED",
@@ -170,10 +169,10 @@ def _still_open(summary: Summary, seen: OrdersSeen) -> None:
     )
     for row in waiting[:EXAMPLES]:
         pieces = " ".join(map(str, row["units_open"]))
-        since = age((seen.at_us - row["open_since"]) // 1_000_000)
+        age_s = (seen.at_us - row["open_since"]) // 1_000_000
         pay_out = "; its pay-out waits" if row["payout_waits"] else ""
         count = f"{len(row['units_open'])} of {len(row['units'])} units still to be sent"
-        summary.say(f"    order {row['order_id']}: {count}, {pieces}, open for {since}{pay_out}")
+        summary.say(f"    order {row['order_id']}: {count}, {pieces}, open for {age_s:,} s{pay_out}")
 
 
 def _promises(summary: Summary, seen: Observed) -> None:

@@ -131,7 +131,7 @@ def test_a_run_in_which_all_adds_up_is_good_and_says_each_figure() -> None:
     assert "parcels that followed           1 = 1 added ✓" in text
     assert "shipment events                 3, for 3 order units: 3 results ✓" in text
     assert "order units sent twice 0, parcels posted twice 0 ✓" in text
-    assert "order M1: 1 of 2 units still to be sent, 12, open for 1 min; its pay-out waits" in text
+    assert "order M1: 1 of 2 units still to be sent, 12, open for 90 s; its pay-out waits" in text
     assert "order created to in the topic: p50 2.00 s, p99 4.00 s; asked every 5 s" in text
 
 
