@@ -70,5 +70,5 @@ def _verdict(name: str, reasons: Sequence[str]) -> Response:
 
 
 def _json(content: dict[str, Any], status: int) -> Response:
-    body = orjson.dumps(content, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    body = orjson.dumps(content, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
     return Response(body, status_code=status, media_type="application/json")

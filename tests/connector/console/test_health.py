@@ -25,7 +25,7 @@ class Patient:
         return self.reasons
 
     def status(self) -> Mapping[str, Any]:
-        return {"partitions": {"offers/0": "open"}}
+        return {"partitions": {"offers/0": "open"}, "wants_by_rank": {0: 3}}
 
     def metrics(self) -> bytes:
         return b"# TYPE calls counter\ncalls_total 3\n"
@@ -70,7 +70,7 @@ def test_readiness_names_its_reasons(http: httpx.Client, patient: Patient) -> No
 
 
 def test_status_is_json_and_metrics_are_prometheus(http: httpx.Client) -> None:
-    assert http.get("/status").json() == {"partitions": {"offers/0": "open"}}
+    assert http.get("/status").json() == {"partitions": {"offers/0": "open"}, "wants_by_rank": {"0": 3}}
     assert http.get("/metrics").text.endswith("calls_total 3\n")
     assert http.get("/metrics").headers["content-type"].startswith("text/plain; version=0.0.4")
 
