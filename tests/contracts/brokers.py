@@ -36,6 +36,7 @@ from streams.ports import Done, Sink, Source
 
 Start = Literal["earliest", "latest"] | datetime
 PATIENCE_S = 120.0
+COMMIT_AGAIN_S = 0.1
 
 
 class Broker(Protocol):
@@ -320,8 +321,9 @@ def write(sink: Sink, checkpoint: Checkpoint, source: Source) -> Done:
         time.sleep(said.after_s)
     if said.committed:
         return said
-    written = source.commit(said.written.marks, checkpoint.serial)
-    assert written is not None
+    while (written := source.commit(said.written.marks, checkpoint.serial)) is None:
+        assert time.monotonic() < deadline, "the marks were refused again and again"
+        time.sleep(COMMIT_AGAIN_S)
     return Done(written=written, committed=True, broken=said.broken, notices=said.notices)
 
 
