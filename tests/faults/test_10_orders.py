@@ -1,0 +1,136 @@
+"""Orders come in whole, in their last state, once per content, whatever moves and whoever dies."""
+
+import random
+import time
+
+from connector.demo.processes import wait_for
+from tests.faults import orders
+from tests.faults.conftest import Deploy
+from tests.faults.deployment import Deployment
+
+ONE_BY_ONE, AT_ONCE = 800, 4_200
+AFTERWARDS_S = 16  # an order has come to its rest so long after it was made
+TRADE = f"""
+[orders]
+at_start = 100
+per_second = 8
+total = {ONE_BY_ONE}
+cancelled = 0.15
+changed = 0.25
+change_within_s = 8.0
+delivery_s = 6.0
+autopaid = 0.3
+"""
+SHORT = {"session": "4s", "lease": "1s", "call_deadline": "1s", "grace": "500ms"}
+OFTEN = {"interval": "5s", "overlap": "5s"}
+SELDOM = {"interval": "1h"}
+QUIET = "[orders]\nconfirm_delay_s = 0.0\n"
+"""What is bought changes no more by itself."""
+
+
+def orders_read(deployment: Deployment) -> int:
+    count: int = deployment.marketplace.summary()["by_kind"].get("order", 0)
+    return count
+
+
+def kill_while_it_reads(deployment: Deployment, chance: random.Random, beyond: frozenset[int] | None) -> int:
+    """Start a process and kill it at some moment while it reads orders. How many it had read, and had not written.
+
+    Before, it has read a list to another end than those ``beyond``; None = wherever it is.
+    """
+    begin_us = time.monotonic_ns() // 1000
+    connector = deployment.connector(static_membership=True)
+    if beyond is not None:
+        deployment.wait_for("another cursor", lambda: not cursors(deployment) <= beyond)
+    aim = orders_read(deployment) + chance.randrange(1, 100)
+    deployment.wait_for("orders to be read", lambda: orders_read(deployment) >= aim, every_s=0.02)
+    connector.kill9()
+    read = orders.read_since(deployment.marketplace.journal(), begin_us)
+    return len(read - deployment.newest("orders").keys())
+
+
+def cursors(deployment: Deployment) -> frozenset[int]:
+    """Of all accounts that have one."""
+    return frozenset(cursor_us for cursor_us, _ in orders.cursors(deployment.newest("scheduler-state")).values())
+
+
+def at_rest(deployment: Deployment) -> bool:
+    """All orders are made, and nothing happens to them any more."""
+    there = orders.at_marketplace(deployment)
+    last_us = max(order["updated_us"] for order in there.values())
+    return len(there) == ONE_BY_ONE + AT_ONCE and time.time_ns() // 1000 - last_us > AFTERWARDS_S * 1_000_000
+
+
+def test_5_000_moving_orders_over_ten_kills_end_as_the_marketplace_has_them(deploy: Deploy) -> None:
+    deployment = deploy(
+        partitions=1, sellers=("main", "other"), catalogue="eans = 300", scenario=TRADE, processing=SHORT, orders=OFTEN
+    )
+    chance = random.Random(5_000)
+    caught: list[int] = []
+    seen: frozenset[int] = frozenset()
+
+    while len(caught) < 10:
+        # every second one has read a whole list, the others are wherever they are
+        unwritten = kill_while_it_reads(deployment, chance, seen if len(caught) % 2 else None)
+        if unwritten:
+            caught.append(unwritten)
+        journal = deployment.marketplace.journal()
+        # what was committed as the process died may be shown a moment later; nobody writes meanwhile
+        wait_for("no order to be passed over", lambda: not orders.passed_over(deployment, journal), 20)  # noqa: B023
+        seen |= cursors(deployment)
+    connector = deployment.connector(static_membership=True)
+    orders.buy(deployment, count=AT_ONCE)
+    deployment.wait_for("the trade to be over", lambda: at_rest(deployment), every_s=2)
+    deployment.wait_for("every order in its last state", lambda: orders.all_right(deployment), every_s=2)
+
+    assert connector.stop() == 0
+    assert orders.differences(deployment.newest("orders"), orders.at_marketplace(deployment)) == {}
+    orders.one_key_each(deployment)
+    orders.no_content_twice(deployment)
+    assert len(seen) >= 5, "hardly a cursor to be looked at"
+    assert orders.shifted_lists(deployment.marketplace.journal()) > 0, "no list moved while it was read"
+    assert deployment.read("scheduler", f"{deployment.topic('scheduler')}.dlq") == []
+
+
+def test_page_edges_lose_and_double_nothing(deploy: Deploy) -> None:
+    counts = {f"with-{count}": count for count in (99, 100, 101, 200)}
+    sellers = tuple(counts)
+    deployment = deploy(partitions=1, sellers=sellers, catalogue="eans = 30", scenario=QUIET, orders=SELDOM)
+    for seller, count in counts.items():
+        whole, rest = divmod(count, 5)
+        orders.buy(deployment, seller=seller, count=whole, pieces=5)
+        if rest:
+            orders.buy(deployment, seller=seller, count=1, pieces=rest)
+    connector = deployment.connector()
+
+    deployment.wait_for("every order", lambda: orders.all_right(deployment))
+
+    assert connector.stop() == 0
+    rows = deployment.newest("orders").values()
+    shown = {seller: sum(len(row["units"]) for row in rows if row["account"] == seller) for seller in counts}
+    assert shown == counts
+    orders.one_key_each(deployment)
+    orders.no_content_twice(deployment)
+
+
+def test_a_poll_that_is_asked_for_brings_an_order_long_before_the_interval(deploy: Deploy) -> None:
+    deployment = deploy(partitions=1, catalogue="eans = 20", orders=SELDOM)
+    config = str(deployment.config("setup"))
+    connector = deployment.connector()
+    with connector.health() as health:
+        # the first poll finds nothing; the next one is an hour away
+        deployment.wait_for("the first poll", lambda: orders.last_poll(health, "main") is not None)
+    [(order_id, order_units)] = orders.buy(deployment, pieces=2)
+    said = deployment.command("orders", "poll", "--once", "--config", config)
+    deployment.wait_for("the order", lambda: order_id in deployment.newest("orders"))
+
+    orders.change(deployment, f"orders/{order_id}/cancel")
+    deployment.command("orders", "poll", "--once", "--config", config)
+    deployment.wait_for("its end", lambda: deployment.newest("orders")[order_id]["status"] == "CANCELLED")
+
+    assert "Asked for a poll of main" in said
+    row = deployment.newest("orders")[order_id]
+    assert [unit["order_unit_id"] for unit in row["units"]] == order_units
+    assert (row["complete"], row["units_open"], row["payout_waits"]) == (True, [], False)
+    orders.no_content_twice(deployment)
+    assert connector.stop() == 0
