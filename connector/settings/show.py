@@ -24,11 +24,7 @@ def masked(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def digest(settings: Settings) -> str:
     """The same for processes that are configured alike; travels with every result. No secret goes into it."""
-    rows = [
-        row
-        for row in _walk(settings, ())
-        if not is_secret(row[0]) and not set(row[0].split(".")) & set(OWN)
-    ]
+    rows = [row for row in _walk(settings, ()) if not is_secret(row[0]) and not set(row[0].split(".")) & set(OWN)]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
 
 

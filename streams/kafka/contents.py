@@ -6,6 +6,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.errors import SourceFailed
+from streams.kafka.bounds import bounds
 from streams.kafka.settings import Connection
 
 _BATCH: Final = 1_000
@@ -38,10 +39,7 @@ def _ranges(consumer: Consumer, topic: str, timeout_s: float) -> dict[int, tuple
     described = consumer.list_topics(topic, timeout_s).topics[topic]
     if described.error is not None:
         raise KafkaException(described.error)
-    ranges = {
-        number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=timeout_s)
-        for number in described.partitions
-    }
+    ranges = {number: bounds(consumer, TopicPartition(topic, number), timeout_s) for number in described.partitions}
     return {number: (first, end) for number, (first, end) in ranges.items() if first < end}
 
 

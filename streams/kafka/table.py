@@ -4,18 +4,16 @@ All of it stands in the first partition, however many the topic has: it is read 
 written. It is no place for anything that changes while events flow.
 """
 
-import time
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from streams.errors import SourceFailed
+from streams.kafka.bounds import bounds
 from streams.kafka.post import post
 from streams.kafka.settings import Connection
 
 _PARTITION: Final = 0
-_AGAIN_S: Final = 0.2
-_FOR_A_MOMENT: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 
 class CompactedTable:
@@ -49,20 +47,8 @@ class CompactedTable:
         """Durable when it returns. Raises SinkFailed where the broker did not take it."""
         post(self._connection, self._topic, key.encode(), value, partition=_PARTITION, timeout_s=self._timeout_s)
 
-    def _bounds(self, consumer: Consumer) -> tuple[int, int]:
-        """Begin and end of the log. A topic that was just made has no leader for a moment."""
-        patient_until_s = time.monotonic() + self._timeout_s
-        while True:
-            try:
-                bounds = consumer.get_watermark_offsets(TopicPartition(self._topic, _PARTITION), self._timeout_s)
-                return bounds[0], bounds[1]
-            except KafkaException as error:
-                if error.args[0].code() not in _FOR_A_MOMENT or time.monotonic() > patient_until_s:
-                    raise
-                time.sleep(_AGAIN_S)
-
     def _read(self, consumer: Consumer) -> dict[str, bytes]:
-        begin, end = self._bounds(consumer)
+        begin, end = bounds(consumer, TopicPartition(self._topic, _PARTITION), self._timeout_s)
         rows: dict[str, bytes] = {}
         if end <= begin:
             return rows

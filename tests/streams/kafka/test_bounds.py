@@ -1,0 +1,47 @@
+"""A broker says for a moment that a topic it just made has no leader."""
+
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from streams.kafka.bounds import bounds
+
+PLACE = TopicPartition("topic", 0)
+
+
+class Broker:
+    """Answers what it is told to, one after the other."""
+
+    def __init__(self, *answers: int | tuple[int, int]) -> None:
+        self._answers: Iterator[int | tuple[int, int]] = iter(answers)
+
+    def get_watermark_offsets(self, place: TopicPartition, timeout: float) -> tuple[int, int]:  # noqa: ARG002
+        answer = next(self._answers)
+        if isinstance(answer, int):
+            raise KafkaException(KafkaError(answer))
+        return answer
+
+    def as_consumer(self) -> Consumer:
+        return cast(Consumer, self)
+
+
+def test_a_partition_without_a_leader_is_asked_again() -> None:
+    broker = Broker(KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, (3, 9))
+
+    assert bounds(broker.as_consumer(), PLACE, 10) == (3, 9)
+
+
+def test_patience_ends() -> None:
+    broker = Broker(KafkaError.NOT_LEADER_FOR_PARTITION, (3, 9))
+
+    with pytest.raises(KafkaException):
+        bounds(broker.as_consumer(), PLACE, -1)
+
+
+def test_any_other_error_is_raised_at_once() -> None:
+    broker = Broker(KafkaError.TOPIC_AUTHORIZATION_FAILED, (3, 9))
+
+    with pytest.raises(KafkaException):
+        bounds(broker.as_consumer(), PLACE, 10)
