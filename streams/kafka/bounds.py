@@ -18,8 +18,9 @@ def bounds(consumer: Consumer, place: TopicPartition, timeout_s: float) -> tuple
     while True:
         try:
             first, end = consumer.get_watermark_offsets(place, timeout_s)
-            return first, end
         except KafkaException as error:
             if error.args[0].code() not in _FOR_A_MOMENT or time.monotonic() > patient_until_s:
                 raise
             time.sleep(_AGAIN_S)
+        else:
+            return first, end

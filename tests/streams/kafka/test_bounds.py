@@ -17,7 +17,7 @@ class Broker:
     def __init__(self, *answers: int | tuple[int, int]) -> None:
         self._answers: Iterator[int | tuple[int, int]] = iter(answers)
 
-    def get_watermark_offsets(self, place: TopicPartition, timeout: float) -> tuple[int, int]:  # noqa: ARG002
+    def get_watermark_offsets(self, place: TopicPartition, timeout: float) -> tuple[int, int]:
         answer = next(self._answers)
         if isinstance(answer, int):
             raise KafkaException(KafkaError(answer))
