@@ -300,7 +300,7 @@ TABLE: Mapping[Code, Words] = {
         advice="Look at the rights of the account's key, then replay this position.",
     ),
     Code.ORDER_UNIT_OPEN: Words(
-        sentence="Order unit {unit} was not ready to be sent for {waited_s} s; it shows as {status}",
+        sentence="Order unit {unit} was not ready to be sent for {waited_s} s; it shows {status}",
         advice="Look at the order in the seller portal; replay this position when it is ready to be sent.",
     ),
     Code.ORDER_UNIT_CANCELLED: Words(
@@ -312,7 +312,7 @@ TABLE: Mapping[Code, Words] = {
         advice="Correct carrier or tracking number by the marketplace's own words, then send a new event.",
     ),
     Code.SENT_BY_ANOTHER: Words(
-        sentence="Order unit {unit} was sent already, and not by this connector as far as it knows; it shows as {status}",
+        sentence="Order unit {unit} was sent already, and not by this connector as far as it knows; it shows {status}",
         advice="Look in the seller portal whether it has these tracking numbers: none was added, because a connector "
         "that lost its state would add them twice.",
     ),
