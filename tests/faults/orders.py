@@ -6,6 +6,7 @@ derivation is used.
 
 from bisect import bisect
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -15,6 +16,7 @@ import httpx
 import orjson
 
 from connector.demo.marketplace import CURRENCY, condition_of
+from connector.demo.processes import DeploymentFailed, wait_for
 from connector.simulator.exchange import Kind
 from connector.simulator.journal import Journal
 from tests.faults.deployment import Deployment
@@ -185,6 +187,18 @@ def passed_over(deployment: Deployment, journal: Journal) -> list[str]:
             if f"{account}/{order_id}" not in undone and not _says(rows.get(order_id), unit_id, at_us, status)
         }
     )
+
+
+def none_is_passed_over(deployment: Deployment) -> None:
+    """After a process has died, and before another has begun.
+
+    What was being committed as it died may be shown a moment later.
+    """
+    journal = deployment.marketplace.journal()
+    with suppress(DeploymentFailed):
+        wait_for("no order behind the cursor", lambda: not passed_over(deployment, journal), timeout_s=10)
+    lost = passed_over(deployment, journal)
+    assert not lost, f"{len(lost)} orders are behind the cursor, neither written nor undone, first {lost[:5]}"
 
 
 def _behind(journal: Journal, read_up_to: Mapping[str, tuple[int, int]]) -> dict[tuple[str, str, int], tuple[int, str]]:

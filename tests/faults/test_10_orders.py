@@ -3,7 +3,6 @@
 import random
 import time
 
-from connector.demo.processes import wait_for
 from tests.faults import orders
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import Deployment
@@ -74,9 +73,7 @@ def test_5_000_moving_orders_over_ten_kills_end_as_the_marketplace_has_them(depl
         unwritten = kill_while_it_reads(deployment, chance, seen if len(caught) % 2 else None)
         if unwritten:
             caught.append(unwritten)
-        journal = deployment.marketplace.journal()
-        # what was committed as the process died may be shown a moment later; nobody writes meanwhile
-        wait_for("no order to be passed over", lambda: not orders.passed_over(deployment, journal), 20)  # noqa: B023
+        orders.none_is_passed_over(deployment)
         seen |= cursors(deployment)
     connector = deployment.connector(static_membership=True)
     orders.buy(deployment, count=AT_ONCE)
