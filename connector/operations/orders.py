@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 Order = Mapping[str, Any]
 """A record of the orders topic, as its schema reads it: moments in microseconds since the epoch, money as Decimal."""
@@ -28,7 +28,14 @@ def show_open(console: Console, orders: Iterable[Order], now_us: int) -> None:
     """Orders with units that are still to be sent, oldest first, with the units' ids."""
     waiting = sorted((order for order in orders if order["units_open"]), key=_open_since)
     table = Table(
-        "order", "account", "storefront", "status", "units still to be sent", "of", "open for", "pay-out waits"
+        Column("order", no_wrap=True),  # a narrow terminal must not cut what is to be copied
+        "account",
+        "storefront",
+        "status",
+        Column("units still\nto be sent", no_wrap=True),
+        "of",
+        "open for",
+        "pay-out waits",
     )
     for order in waiting:
         table.add_row(
@@ -36,7 +43,7 @@ def show_open(console: Console, orders: Iterable[Order], now_us: int) -> None:
             order["account"],
             order["storefront"],
             order["status"],
-            " ".join(map(str, order["units_open"])),
+            "\n".join(map(str, order["units_open"])),
             str(len(order["units"])),
             age((now_us - _open_since(order)) // 1_000_000),
             "yes" if order["payout_waits"] else "",

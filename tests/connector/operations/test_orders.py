@@ -39,8 +39,8 @@ def order(order_id: str, open_for_us: int | None, *units: dict[str, Any], waitin
     }
 
 
-def printed(show: Any, *arguments: Any) -> list[str]:
-    console = Console(file=StringIO(), width=200)
+def printed(show: Any, *arguments: Any, width: int = 200) -> list[str]:
+    console = Console(file=StringIO(), width=width)
     show(console, *arguments)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue().splitlines()
@@ -60,6 +60,15 @@ def test_orders_with_open_units_are_listed_oldest_first_and_name_the_units() -> 
     assert "2 d 2 h" in first
     assert not [line for line in lines if "DONE" in line]
     assert lines[-1] == "2 orders with units still to be sent."
+
+
+def test_a_narrow_terminal_cuts_no_id() -> None:
+    waiting = [314_000_000_001_138, 314_000_000_001_139]
+
+    lines = printed(show_open, [order("MBRNKS8", HOUR_US, unit(1), waiting=waiting)], NOW_US, width=80)
+
+    cells = {cell.strip() for line in lines for cell in line.split("│")}
+    assert {"MBRNKS8", *map(str, waiting)} <= cells
 
 
 def test_the_newest_record_of_an_order_counts_and_a_tombstone_removes_it() -> None:
