@@ -83,7 +83,7 @@ def codecs() -> Codecs:
             "marketplace_called": CALLED_ID,
         }
     )
-    return Codecs(ids, {CHANGED_ID: schemas.text("offer_changed", 1)}.get)
+    return Codecs(ids, {CHANGED_ID: schemas.text("offer_changed", schemas.newest("offer_changed"))}.get)
 
 
 def stored_states(offers: Iterable[Offer]) -> dict[int, dict[str, Stored]]:

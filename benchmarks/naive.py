@@ -69,7 +69,7 @@ def run(config: Path, group: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     patches = Patches(account)
     pause_s = 1 / account.requests_per_second
-    schema = fastavro.parse_schema(schemas.load("offer_changed", 1))
+    schema = fastavro.parse_schema(schemas.load("offer_changed", schemas.newest("offer_changed")))
     consumer = Consumer(
         {
             "bootstrap.servers": configured.kafka.bootstrap_servers,

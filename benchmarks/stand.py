@@ -199,7 +199,7 @@ def make_known(bootstrap_servers: str, topic: str, offers: Sequence[Offer], sche
 
 
 def state_writer(schema_id: int) -> Writer:
-    return encoder(schemas.load("offer_state", 1), schema_id)
+    return encoder(schemas.load("offer_state", schemas.newest("offer_state")), schema_id)
 
 
 def known_state(offer: Offer, partition: int) -> OfferState:

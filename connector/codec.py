@@ -17,6 +17,7 @@ from connector.events import (
     Ended,
     FieldState,
     FieldStatus,
+    LocationStock,
     MarketplaceCalled,
     Miss,
     OfferChanged,
@@ -85,7 +86,7 @@ class Codecs:
         self.state_key: Final = key_writer(ids.key(OfferState))
         self.called_key: Final = key_writer(ids.key(MarketplaceCalled))
         self.decode_key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="the EAN").decode
-        self._changes: Final = Decoder(schemas.load("offer_changed", 1), lookup)
+        self._changes: Final = Decoder(_newest(OfferChanged), lookup)
         self._states: Final = reader_of(OfferState, ids.value(OfferState), _PARTS_OF_STATES, lookup)
 
     def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | Bad | NotYet:
@@ -127,8 +128,8 @@ class KeyReader:
 
 
 _PARTS_OF_STATES: Final = (
-    UnitState, FieldState, Basis, Miss, Undone, Origin, UndoneField, Ended, FieldStatus, Announced, Sent, Problem,
-    ProblemError,
+    UnitState, FieldState, Basis, Miss, LocationStock, Undone, Origin, UndoneField, Ended, FieldStatus, Announced, Sent,
+    Problem, ProblemError,
 )  # fmt: skip
 
 
@@ -144,7 +145,7 @@ def reader_of(event: type, schema_id: int, parts: Iterable[type], lookup: Lookup
 def _newest(event: type) -> dict[str, Any]:
     """The version that the event's class is one to one with."""
     name = schema_name(event)
-    return schemas.load(name, schemas.versions(name)[-1])
+    return schemas.load(name, schemas.newest(name))
 
 
 def schema_name(event: type) -> str:
@@ -193,6 +194,7 @@ def _changed(value: Mapping[str, Any], key: str, record: Record) -> OfferChanged
         unit_id=value["unit_id"],
         price=None if price is None else Price(amount=price["amount"], currency=price["currency"]),
         stock=value["stock"],
+        location=value["location"],
         handling_time_days=value["handling_time_days"],
         attributes=value["attributes"],
         key=key,

@@ -37,6 +37,7 @@ class Code(StrEnum):
     PRICE_NOT_POSITIVE = "PRICE_NOT_POSITIVE"
     PRICE_ABOVE_CEILING = "PRICE_ABOVE_CEILING"
     STOCK_OUT_OF_RANGE = "STOCK_OUT_OF_RANGE"
+    LOCATION_NOT_CONFIGURED = "LOCATION_NOT_CONFIGURED"
     HANDLING_TIME_OUT_OF_RANGE = "HANDLING_TIME_OUT_OF_RANGE"
     # switches
     TARGET_DISABLED = "TARGET_DISABLED"
@@ -186,6 +187,11 @@ TABLE: Mapping[Code, Words] = {
     ),
     Code.STOCK_OUT_OF_RANGE: Words(
         sentence="Stock {stock} is not in 0..{maximum}", advice="Correct the stock at the source; 0 means sold out."
+    ),
+    Code.LOCATION_NOT_CONFIGURED: Words(
+        sentence="The stock is that of location {location} alone, and stocks of locations are not added up",
+        advice='Set locations = "sum" in [offers] and replay the input from its start, or send totals without a '
+        "location.",
     ),
     Code.HANDLING_TIME_OUT_OF_RANGE: Words(
         sentence="Handling time {days} is not in 0..{maximum} working days",
@@ -384,7 +390,7 @@ TABLE: Mapping[Code, Words] = {
     ),
     Code.SCHEMA_INCOMPATIBLE: Words(
         sentence="The value's schema does not resolve to that of the topic's events",
-        advice="Compare the producer's schema with the one under schemas/, such as offer_changed.v1.avsc.",
+        advice="Compare the producer's schema with the one under schemas/, such as offer_changed.v2.avsc.",
     ),
     Code.MALFORMED_VALUE: Words(
         sentence="The value does not follow its own schema",

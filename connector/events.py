@@ -109,6 +109,7 @@ class OfferChanged:
     unit_id: int | None = None
     price: Price | None = None
     stock: int | None = None
+    location: str | None = None  # None or empty: the stock is the total
     handling_time_days: int | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
 
@@ -325,6 +326,22 @@ class Miss:
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LocationStock:
+    """The newest stock of one location, as events that name the offer alike have said it; in pieces."""
+
+    target_id: str
+    condition: str
+    offer_id: str | None = None
+    unit_id: int | None = None
+    location: str | None = None  # None = of no location: it replaced all older ones
+    stock: int
+    occurred_at_us: int
+    sequence: int | None = None
+    input_offset: int
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UndoneField:
     """A value that an undone event carries."""
 
@@ -386,6 +403,7 @@ class OfferState:
     unmanaged_at_us: int | None = None
     units: tuple[UnitState, ...] = ()
     misses: tuple[Miss, ...] = ()
+    locations: tuple[LocationStock, ...] = ()
     undone: tuple[Undone, ...] = ()
     input_partition: int  # of last_offset and of every undone event; the state topic has the same number
     last_offset: int

@@ -39,6 +39,7 @@ class Change:
     unit_id: int | None = None
     price: Price | None = None
     stock: int | None = None
+    location: str | None = None
     handling_time_days: int | None = None
     attributes: Mapping[str, str]
 
@@ -73,7 +74,7 @@ class ProducerKit:
     """Keys and values for the input topic. ``key_schema_id`` None = keys are plain UTF-8."""
 
     def __init__(self, schema_id: int, key_schema_id: int | None = None) -> None:
-        self._value: Final = encoder(schemas.load("offer_changed", 1), schema_id)
+        self._value: Final = encoder(schemas.load("offer_changed", schemas.newest("offer_changed")), schema_id)
         self._key: Final = str.encode if key_schema_id is None else encoder_of_strings(key_schema_id)
 
     def message(self, values: Mapping[str, Any], key: str | None = None) -> tuple[bytes, bytes]:

@@ -114,4 +114,4 @@ def key_subject(topic: str) -> str:
 
 def _text(record: str) -> str:
     """Of the newest version, which is the one that the events are one to one with."""
-    return schemas.text(record, schemas.versions(record)[-1])
+    return schemas.text(record, schemas.newest(record))

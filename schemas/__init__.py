@@ -39,3 +39,8 @@ def versions(name: str) -> tuple[int, ...]:
     """Every version of a record that is there, oldest first."""
     found = (naming.parse(entry.name) for entry in files(__name__).iterdir())
     return tuple(sorted(version for known, version in filter(None, found) if known == name))
+
+
+def newest(name: str) -> int:
+    """The newest version of a record."""
+    return versions(name)[-1]

@@ -9,9 +9,11 @@ from connector.marketplace import Accepted, Field, Found, Gone, Refused, Unit
 from connector.offers.gtin import GtinError, normal_form
 from connector.offers.guards import Refusal, refuse
 from connector.offers.identity import ANY_CONDITION, LOOKUP_FAILED, READ_BACK, Proven, renew_misses, resolve
-from connector.offers.ledger import End, Entry, Fact, KnownUnit, OfferLane
-from connector.offers.policy import Terms, us
+from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLane
+from connector.offers.locations import total_for
+from connector.offers.policy import OfferPolicy, Terms, us
 from connector.offers.rows import Row
+from connector.offers.settle import offered
 from connector.offers.trust import accepted, doubted, given_up, group_of, not_applied, observed, renewed
 from connector.offers.wants import Carried, OfferLookUp, OfferUpdate
 from streams.flow import Answered, GaveUp, Lost, Settled
@@ -205,7 +207,7 @@ def _of_update(lane: OfferLane, update: OfferUpdate, answered: Answered, terms: 
     unit = next((u for u in lane.units if u.unit_id == update.unit_id and u.account == update.account), None)
     if unit is None:
         raise ValueError(f"an answer for unit {update.unit_id}, which the lane {lane.ean} never knew")
-    ledger = _Ledger(lane, unit, update, answered)
+    ledger = _Ledger(lane, unit, update, answered, terms.policy)
     match answered.reply:
         case Settled(answer=Accepted(unit=shown)):
             ledger.accept(shown)
@@ -227,8 +229,11 @@ def _of_update(lane: OfferLane, update: OfferUpdate, answered: Answered, terms: 
 class _Ledger:
     """The working copy of one answer to an update: rows and facts change in place; the lane is made at the end."""
 
-    def __init__(self, lane: OfferLane, unit: KnownUnit, update: OfferUpdate, answered: Answered) -> None:
+    def __init__(
+        self, lane: OfferLane, unit: KnownUnit, update: OfferUpdate, answered: Answered, policy: OfferPolicy
+    ) -> None:
         self._lane = lane
+        self._policy = policy
         self._unit = unit
         self._update = update
         self._answered = answered
@@ -371,7 +376,8 @@ class _Ledger:
     def _end(self, carried: Carried, status: FieldStatus, fault: Refusal | None = None) -> None:
         """Of the event that this value left for, if it still stands and still wants the field."""
         row = self._rows.get(carried.result_id)
-        if row is None or all(asked.field is not carried.field for asked in row.open):
+        asked = next((asked for asked in row.open if asked.field is carried.field), None) if row is not None else None
+        if row is None or asked is None or not self._is_still_meant(row.entry, asked, carried):
             return
         end = End(
             field=carried.field,
@@ -381,6 +387,11 @@ class _Ledger:
             sent=carried.value,
         )
         row.end(end, fault.problem if fault is not None else None)
+
+    def _is_still_meant(self, entry: Entry, asked: Asked, carried: Carried) -> bool:
+        """A tombstone that came late takes older locations out of a total that has left: the rest must follow."""
+        total = total_for(self._lane, entry, asked)
+        return total is None or offered(self._policy, self._unit.account, asked.field, total.pieces) == carried.value
 
     def _sent(self, entry: Entry) -> Sent:
         earlier = entry.sent

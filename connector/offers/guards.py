@@ -13,7 +13,7 @@ from connector.events import FieldStatus, OfferChanged, Price, Problem
 from connector.marketplace import Condition, Currency, Field
 from connector.offers.gtin import GtinError, normal_form
 from connector.offers.ledger import Asked, End
-from connector.offers.policy import Terms, us
+from connector.offers.policy import Locations, Terms, us
 from connector.routing import Target
 from streams.frozen import quick
 
@@ -123,7 +123,9 @@ def _of_event(
 def _fields(event: OfferChanged, target: Target | None, terms: Terms) -> Iterator[tuple[Asked, Refusal | None]]:
     if (stock := event.stock) is not None:
         fault = None
-        if not 0 <= stock <= terms.reference.max_stock:
+        if event.location and terms.policy.locations is Locations.REFUSE:
+            fault = refuse(Code.LOCATION_NOT_CONFIGURED, location=event.location)
+        elif not 0 <= stock <= terms.reference.max_stock:
             fault = refuse(Code.STOCK_OUT_OF_RANGE, stock=stock, maximum=terms.reference.max_stock)
         yield Asked(field=Field.STOCK, value=stock, requested=Decimal(stock)), fault
     if event.price is not None:

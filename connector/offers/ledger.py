@@ -19,6 +19,10 @@ NO_SEQUENCE = -(2**63) - 1
 """A missing sequence is lower than any."""
 
 
+Selectors: TypeAlias = tuple[str | None, str | None, str | None, int | None]
+"""How an event names its offer: target, condition, offer id, unit id."""
+
+
 def order_of(occurred_at_us: int, sequence: int | None, offset: int) -> Order:
     return (occurred_at_us, NO_SEQUENCE if sequence is None else sequence, offset)
 
@@ -128,8 +132,19 @@ class Entry:
         return tuple(asked for asked in self.asked if asked.field not in over)
 
     @property
-    def selectors(self) -> tuple[str | None, str | None, str | None, int | None]:
+    def selectors(self) -> Selectors:
         return (self.target_id, self.condition, self.offer_id, self.unit_id)
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """The newest stock of a location, before any buffer. ``location`` None: a stock of no location."""
+
+    selectors: Selectors
+    location: str | None
+    stock: int
+    order: Order
 
 
 @quick
@@ -142,6 +157,7 @@ class OfferLane:
     unmanaged_at_us: int | None = None
     units: tuple[KnownUnit, ...] = ()
     misses: tuple[Miss, ...] = ()
+    locations: tuple[Located, ...] = ()
     entries: tuple[Entry, ...] = ()
     partition: int = -1
     last_offset: int = -1

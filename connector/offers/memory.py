@@ -6,10 +6,10 @@ Nothing undone is lost on the way, so the log below the position is never needed
 from collections.abc import Iterator
 from decimal import Decimal
 
-from connector.events import Ended, FieldState, OfferState, Undone, UndoneField, UnitState
+from connector.events import Ended, FieldState, LocationStock, OfferState, Undone, UndoneField, UnitState
 from connector.marketplace import Field
 from connector.offers.identity import READ_BACK
-from connector.offers.ledger import NO_SEQUENCE, Asked, End, Entry, Fact, KnownUnit, OfferLane
+from connector.offers.ledger import NO_SEQUENCE, Asked, End, Entry, Fact, KnownUnit, Located, OfferLane, order_of
 from connector.offers.policy import Terms
 from streams.frozen import replace
 
@@ -31,6 +31,7 @@ def stamped(before: OfferLane, after: OfferLane, now_us: int) -> OfferLane:
     """The lane with its moment; the very same one where a turn changed nothing."""
     same = (
         after.units is before.units
+        and after.locations is before.locations
         and after.misses is before.misses
         and (after.entries is before.entries or after.entries == before.entries)
         and after.last_offset == before.last_offset
@@ -47,6 +48,7 @@ def to_state(lane: OfferLane, terms: Terms) -> OfferState:
         unmanaged_at_us=lane.unmanaged_at_us,
         units=tuple(_unit_state(unit, terms) for unit in lane.units),
         misses=lane.misses,
+        locations=tuple(map(_location_stock, lane.locations)),
         undone=tuple(_undone(entry, terms) for entry in lane.entries),
         input_partition=lane.partition,
         last_offset=lane.last_offset,
@@ -61,6 +63,7 @@ def from_state(key: str, state: OfferState, terms: Terms) -> OfferLane:
         unmanaged_at_us=state.unmanaged_at_us,
         units=tuple(_known_unit(unit, terms) for unit in state.units),
         misses=state.misses,
+        locations=tuple(map(_located, state.locations)),
         entries=tuple(_entry(undone, state.input_partition, terms) for undone in state.undone),
         partition=state.input_partition,
         last_offset=state.last_offset,
@@ -157,6 +160,34 @@ def _facts(unit: UnitState, exponent: int) -> dict[Field, Fact]:
             certain=state.certain,
         )
     return facts
+
+
+# ---- stocks of locations --------------------------------------------------------------------------------------------
+
+
+def _location_stock(row: Located) -> LocationStock:
+    target_id, condition, offer_id, unit_id = row.selectors
+    occurred_at_us, sequence, offset = row.order
+    return LocationStock(
+        target_id=target_id or "",
+        condition=condition or "",
+        offer_id=offer_id,
+        unit_id=unit_id,
+        location=row.location,
+        stock=row.stock,
+        occurred_at_us=occurred_at_us,
+        sequence=None if sequence == NO_SEQUENCE else sequence,
+        input_offset=offset,
+    )
+
+
+def _located(stock: LocationStock) -> Located:
+    return Located(
+        selectors=(stock.target_id, stock.condition, stock.offer_id, stock.unit_id),
+        location=stock.location,
+        stock=stock.stock,
+        order=order_of(stock.occurred_at_us, stock.sequence, stock.input_offset),
+    )
 
 
 # ---- undone events --------------------------------------------------------------------------------------------------

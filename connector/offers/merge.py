@@ -4,6 +4,7 @@ from connector.codes import Code
 from connector.events import Announced, FieldStatus, OfferChanged, OfferWithdrawn, Origin, result_id
 from connector.offers.guards import examine, future_fault, key_fault, refuse
 from connector.offers.ledger import NO_SEQUENCE, End, Entry, OfferLane
+from connector.offers.locations import count
 from connector.offers.policy import Terms
 from connector.offers.settle import Desk
 from streams.frozen import replace
@@ -45,6 +46,7 @@ def take(lane: OfferLane, event: OfferChanged, terms: Terms, now_us: int) -> Off
             entry = _withdrawn(entry, lane.ean)
         else:
             managed = True
+            lane, entry = count(lane, entry, event.location or None, terms)
     for standing in lane.entries:
         if standing.announced is Announced.NOT_FOUND and standing.selectors == entry.selectors:
             entry = replace(entry, times_seen=standing.times_seen + 1)

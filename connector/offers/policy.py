@@ -2,12 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from connector.marketplace import Condition, Field, Reference
 from connector.routing import Routing
 
 _HOUR_S = 3600.0
 _DAY_S = 24 * _HOUR_S
+
+
+class Locations(StrEnum):
+    """What becomes of a stock that names a location."""
+
+    REFUSE = "refuse"
+    SUM = "sum"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +29,7 @@ class OfferPolicy:
     stock_sends_price: frozenset[str] = frozenset()  # accounts whose stock changes carry the last accepted price
     default_target: str | None = None
     default_condition: Condition | None = None
+    locations: Locations = Locations.REFUSE
     not_found_grace_s: float = 60.0  # a new unit becomes visible after minutes: one look more, this much later
     recheck_s: float = 6 * _HOUR_S  # how long a miss is believed, and how often what stands undone is looked up again
     lookup_failed_s: float = 60.0  # how long a look-up that failed is not asked again for links alone

@@ -27,7 +27,8 @@ from connector.offers.identity import (
     looked,
     resolve,
 )
-from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLane
+from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLane, Order
+from connector.offers.locations import Total, stands, total_for
 from connector.offers.policy import OfferPolicy, Terms, us
 from connector.offers.rows import Row
 from connector.offers.trust import accepted, doubted, given_up, group_of, is_already_so, newest_accepted, raised
@@ -47,6 +48,7 @@ class Send:
     since_us: int
     field: Field
     value: int
+    order: Order
     unit: KnownUnit
     rank: int
 
@@ -181,7 +183,7 @@ class Desk:
         for held in self._cells.values():
             winner, asked = held[0]
             if len(held) > 1:
-                winner, asked = max(held, key=lambda one: one[0].entry.order)
+                winner, asked = max(reversed(held), key=self._order_of)  # of one total the last, which completed it
                 self._supersede((loser for loser in held if loser[0] is not winner), winner)
             if winner.unit is not None:
                 self._decide(winner, asked, winner.unit)
@@ -200,41 +202,48 @@ class Desk:
         entry, field, policy = row.entry, asked.field, self._terms.policy
         group = group_of(self._lane.units, unit, field)
         facts = [self._fact(member, field) for member in group]
-        value = self._value(unit.account, asked)
+        total = total_for(self._lane, entry, asked)
+        order = total.order if total is not None else entry.order
+        value = self._value(unit.account, asked, total)
         known = newest_accepted(facts)
         before = known.value if known is not None else None
         if field is Field.STOCK and any(member.fulfilled_by_marketplace for member in group):
             fault = refuse(Code.FULFILLED_BY_MARKETPLACE, unit_id=unit.unit_id)
             self._end(row, field, FieldStatus.REJECTED, fault, before=before)
-        elif known is not None and known.order is not None and known.order > entry.order:
+        elif total is not None and total.pieces > (maximum := self._terms.reference.max_stock):
+            fault = refuse(Code.STOCK_OUT_OF_RANGE, stock=total.pieces, maximum=maximum)
+            self._end(row, field, FieldStatus.REJECTED, fault, before=before)
+        elif known is not None and known.order is not None and known.order > order:
             newer = result_id(self._terms.cluster_id, self._terms.topic, entry.partition, known.order[2])
             self._end(row, field, FieldStatus.SUPERSEDED, superseded_by=newer, before=before)
-        elif known is not None and known.order == entry.order and known.event_id is not None:
+        elif (
+            known is not None
+            and known.order == order
+            and known.event_id is not None
+            and (total is None or stands(known, value))
+        ):
             self._end(row, field, FieldStatus.UNCHANGED, before=before)
         elif is_already_so(facts, field, value, policy, self._now_us):
             for member, fact in zip(group, facts, strict=True):
                 if fact is not None:
-                    self._put(member, field, raised(fact, entry.order, entry.event_id))
+                    self._put(member, field, raised(fact, order, entry.event_id))
             self._end(row, field, FieldStatus.UNCHANGED, before=before)
         else:
-            self._send(row, field, value, unit, known, group)
+            rank = _rank(field, value, known, entry)
+            self._send(row, Send(entry, row.since_us, field, value, order, unit, rank), before, group)
 
-    def _send(
-        self, row: Row, field: Field, value: int, unit: KnownUnit, known: Fact | None, group: Sequence[KnownUnit]
-    ) -> None:
-        entry = row.entry
-        rank = _rank(field, value, known, entry)
+    def _send(self, row: Row, send: Send, before: int | None, group: Sequence[KnownUnit]) -> None:
+        field, value, order = send.field, send.value, send.order
         if field is Field.STOCK and (
-            self._waits_for_links(unit, rank, row.since_us) or self._newer_may_be_linked(entry, unit)
+            self._waits_for_links(send.unit, send.rank, row.since_us) or self._newer_may_be_linked(order, send.unit)
         ):
             return
         if not self._terms.policy.dry_run:
-            self._sends.append(Send(entry, row.since_us, field, value, unit, rank))
+            self._sends.append(send)
             return
         for member in group:
-            fact = accepted(self._fact(member, field), value, entry.order, entry.event_id, self._now_us)
+            fact = accepted(self._fact(member, field), value, order, row.entry.event_id, self._now_us)
             self._put(member, field, fact)
-        before = known.value if known is not None else None
         self._end(row, field, FieldStatus.DRY_RUN, refuse(Code.DRY_RUN), before=before, sent=value)
 
     # -- what the rest waits for
@@ -254,7 +263,7 @@ class Desk:
         self._wake(patience_us)
         return True
 
-    def _newer_may_be_linked(self, entry: Entry, unit: KnownUnit) -> bool:
+    def _newer_may_be_linked(self, order: Order, unit: KnownUnit) -> bool:
         """A newer stock of the account waits for its first look-up, which may show that both are one stock.
 
         That needs no end: the look-up is wanted by the newer one, and ends it when it fails. To go first would be to go
@@ -262,8 +271,7 @@ class Desk:
         """
         return unit.offer_id is not None and any(
             target.account == unit.account
-            and row.entry.order > entry.order
-            and any(asked.field is Field.STOCK for asked in row.open)
+            and any(asked.field is Field.STOCK and self._order_of((row, asked)) > order for asked in row.open)
             and not looked(self._lane, target.account, target.storefront)
             for row, target, _ in self._unproven
         )
@@ -281,7 +289,7 @@ class Desk:
         match identity:
             case Unproven():
                 announced = row.entry.announced is not Announced.NONE
-                rank = RECHECK_RANK if announced else min(_rank(a.field, a.value, None, row.entry) for a in row.open)
+                rank = RECHECK_RANK if announced else min(self._rank_unproven(row.entry, a) for a in row.open)
                 self._look(target.account, target.storefront, rank, row.since_us)
             case Waiting(until_us):
                 self._wake(until_us)
@@ -301,10 +309,20 @@ class Desk:
 
     # -- the small moves
 
-    def _value(self, account: str, asked: Asked) -> int:
+    def _value(self, account: str, asked: Asked, total: Total | None) -> int:
         if asked.value is None:
             raise ValueError(f"{asked.field} has no value in smallest units and should have ended")
-        return offered(self._terms.policy, account, asked.field, asked.value)
+        value = total.pieces if total is not None else asked.value
+        return offered(self._terms.policy, account, asked.field, value)
+
+    def _order_of(self, one: tuple[Row, Asked]) -> Order:
+        row, asked = one
+        total = total_for(self._lane, row.entry, asked)
+        return total.order if total is not None else row.entry.order
+
+    def _rank_unproven(self, entry: Entry, asked: Asked) -> int:
+        total = total_for(self._lane, entry, asked)
+        return _rank(asked.field, total.pieces if total is not None else asked.value, None, entry)
 
     def _fact(self, unit: KnownUnit, field: Field) -> Fact | None:
         changed = self._facts.get(unit.unit_id)
@@ -315,16 +333,20 @@ class Desk:
 
     def _doubt(self, row: Row, asked: Asked) -> None:
         """An undone value goes without an answer, and may have left: what is older must not follow, whatever becomes of
-        its successor. If it differs from the known one, that is in doubt."""
+        its successor. If it differs from the known one, that is in doubt; so it always is of a total, of which an
+        earlier one may have left."""
         if row.unit is None:
             return
-        value = self._value(row.unit.account, asked)
+        total = total_for(self._lane, row.entry, asked)
+        order = total.order if total is not None else row.entry.order
+        value = self._value(row.unit.account, asked, total)
         for member in group_of(self._lane.units, row.unit, asked.field):
             fact = self._fact(member, asked.field)
-            if fact is None or (fact.order is not None and row.entry.order <= fact.order):
+            if fact is None or (fact.order is not None and (order < fact.order or (order == fact.order and not total))):
                 continue
-            known = given_up(fact, row.entry.order)
-            self._put(member, asked.field, known if fact.value == value else doubted(known, self._now_us))
+            known = given_up(fact, order)
+            same = total is None and fact.value == value
+            self._put(member, asked.field, known if same else doubted(known, self._now_us))
 
     def withdraw(self, row: Row) -> None:
         """A tombstone ends what is open of the row; what of it may have left is in doubt."""

@@ -87,7 +87,7 @@ def _update(sends: list[Send], terms: Terms) -> Want:
                 Carried(
                     field=send.field,
                     value=send.value,
-                    order=send.entry.order,
+                    order=send.order,
                     result_id=send.entry.result_id,
                     event_id=send.entry.event_id,
                 )

@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from connector.events import FieldState, OfferState, Undone, UnitState
+from connector.events import FieldState, LocationStock, OfferState, Undone, UnitState
 from connector.marketplace import Field
 
 
@@ -55,7 +55,8 @@ def essence(state: OfferState) -> dict[str, Any] | None:
     """What the input made of an EAN; None = nothing. Linked units share their stock, which counts once."""
     fields = sorted(_canonical(held) for held in _held(state.units))
     undone = sorted(_canonical(_open(event)) for event in state.undone)
-    if not fields and not undone and state.managed and state.unmanaged_at_us is None:
+    locations = sorted(_canonical(_located(stock)) for stock in state.locations)
+    if not fields and not undone and not locations and state.managed and state.unmanaged_at_us is None:
         return None
     return {
         "ean": state.ean,
@@ -63,6 +64,7 @@ def essence(state: OfferState) -> dict[str, Any] | None:
         "unmanaged_at": state.unmanaged_at_us,
         "fields": [json.loads(field) for field in fields],
         "undone": [json.loads(event) for event in undone],
+        **({"locations": [json.loads(stock) for stock in locations]} if locations else {}),
     }
 
 
@@ -98,6 +100,10 @@ def _value(field: FieldState) -> dict[str, Any]:
         "sequence": field.sequence,
         "input_offset": field.input_offset,
     }
+
+
+def _located(stock: LocationStock) -> dict[str, Any]:
+    return {name: getattr(stock, name) for name in LocationStock.__slots__}
 
 
 def _open(event: Undone) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Final
 from connector.marketplace import Field
 from connector.marketplace_orders import ORDERS, RETURNS, SHIPMENTS
 from connector.offers.gtin import normal_form
-from connector.offers.policy import OfferPolicy
+from connector.offers.policy import Locations, OfferPolicy
 from connector.offers.wants import UNITS_READ, UNITS_WRITE
 from connector.orders.policy import OrderPolicy
 from connector.routing import Routing, Target
@@ -121,6 +121,7 @@ def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPol
         ),
         default_target=offers.default_target,
         default_condition=offers.default_condition,
+        locations=Locations(offers.locations),
         not_found_grace_s=offers.not_found_grace,
         recheck_s=offers.recheck,
         read_back_s=processing.call_deadline + processing.grace,

@@ -167,6 +167,8 @@ class Offers(Section):
     """Target of an event that names none; without it such an event is REJECTED."""
     default_condition: Condition | None = None
     """Condition of an event that names none; without it such an event is REJECTED."""
+    locations: Literal["refuse", "sum"] = "refuse"
+    """Stock events that name a location: REJECTED, or summed up to the one number that the marketplace is told."""
     not_found_grace: Duration = 60.0
     """A new offer becomes visible after minutes: look once more after this long, then NOT_FOUND."""
     recheck: Annotated[Duration, Field(gt=0)] = 6 * 3600.0

@@ -18,6 +18,7 @@ from connector.events import (
     FieldResult,
     FieldState,
     FieldStatus,
+    LocationStock,
     MarketplaceCalled,
     Miss,
     OfferChanged,
@@ -43,7 +44,7 @@ from tests.schemas.data import library_bytes, values
 
 EAN = "4006381333931"
 CHANGED, STRING = 1, 2
-KNOWN = {CHANGED: schemas.text("offer_changed", 1), STRING: '"string"'}
+KNOWN = {CHANGED: schemas.text("offer_changed", schemas.newest("offer_changed")), STRING: '"string"'}
 IDS = SchemaIds(values={"offer_result": 11, "offer_not_found": 12, "offer_state": 13, "marketplace_called": 14})
 KEYS = dict.fromkeys(IDS.values, STRING)
 
@@ -69,7 +70,7 @@ def message(**other: Any) -> tuple[bytes, bytes]:
 
 
 def test_an_offer_change_is_read_with_the_position_of_its_record() -> None:
-    key, value = message(price="19.99 EUR", stock=0, attributes={"brand": "x"})
+    key, value = message(price="19.99 EUR", stock=0, location="Berlin", attributes={"brand": "x"})
 
     assert codecs().decode_changed(record(key, value)) == OfferChanged(
         event_id="e-1",
@@ -79,6 +80,7 @@ def test_an_offer_change_is_read_with_the_position_of_its_record() -> None:
         condition="NEW",
         price=Price(amount=Decimal("19.99"), currency="EUR"),
         stock=0,
+        location="Berlin",
         attributes={"brand": "x"},
         key=EAN,
         input_topic="offers",
@@ -89,9 +91,9 @@ def test_an_offer_change_is_read_with_the_position_of_its_record() -> None:
 
 
 @settings(max_examples=40)
-@given(values(schemas.load("offer_changed", 1)))
+@given(values(schemas.load("offer_changed", schemas.newest("offer_changed"))))
 def test_every_offer_change_that_can_be_written_can_be_read(value: dict[str, Any]) -> None:
-    data = frame(CHANGED) + library_bytes(schemas.load("offer_changed", 1), value)
+    data = frame(CHANGED) + library_bytes(schemas.load("offer_changed", schemas.newest("offer_changed")), value)
 
     event = codecs().decode_changed(record(EAN.encode(), data))
 
@@ -180,7 +182,7 @@ def test_a_writers_schema_that_is_not_here_is_asked_for() -> None:
 
 
 def test_a_price_whose_writer_declares_no_decimal_is_not_guessed() -> None:
-    writer = schemas.load("offer_changed", 1)
+    writer = schemas.load("offer_changed", schemas.newest("offer_changed"))
     price = next(field for field in writer["fields"] if field["name"] == "price")
     price["type"][1]["fields"][0]["type"] = "bytes"
     value = {"event_id": "", "occurred_at": 1, "source": "", "ean": EAN, "price": {"amount": b"\7", "currency": "EUR"}}
@@ -260,6 +262,11 @@ STATE = OfferState(
         ),
     ),
     misses=(Miss(account="main", storefront="cz", condition="NEW", code="N", since_us=AT, next_check_at_us=AT + 1),),
+    locations=(
+        LocationStock(
+            target_id="shop-de", condition="NEW", location="Berlin", stock=4, occurred_at_us=AT, input_offset=15
+        ),
+    ),
     undone=(
         Undone(
             result_id="r",
@@ -339,7 +346,8 @@ def test_an_output_is_what_its_schema_says(name: str, event: Any, schema_id: int
 
     data = encode(event)
 
-    found = Decoder(schemas.load(name, 1), {schema_id: schemas.text(name, 1)}.get).decode(data)
+    newest = schemas.newest(name)
+    found = Decoder(schemas.load(name, newest), {schema_id: schemas.text(name, newest)}.get).decode(data)
     assert data[:5] == frame(schema_id)
     assert found == plain(event)
 
@@ -362,9 +370,9 @@ def test_a_state_is_read_back_as_it_was() -> None:
 
 
 @settings(max_examples=40)
-@given(values(schemas.load("offer_state", 1)))
+@given(values(schemas.load("offer_state", schemas.newest("offer_state"))))
 def test_every_state_survives_a_round_trip(value: dict[str, Any]) -> None:
-    data = frame(13) + library_bytes(schemas.load("offer_state", 1), value)
+    data = frame(13) + library_bytes(schemas.load("offer_state", schemas.newest("offer_state")), value)
 
     state = codecs(known={}).decode_state(data)
 
@@ -375,12 +383,12 @@ def test_every_state_survives_a_round_trip(value: dict[str, Any]) -> None:
 def test_a_state_of_an_older_version_is_read() -> None:
     older = schemas.load("offer_state", 1)
     older["fields"] = [field for field in older["fields"] if field["name"] != "unmanaged_at"]
-    value = {k: v for k, v in plain(STATE).items() if k != "unmanaged_at"}
+    value = {k: v for k, v in plain(STATE).items() if k not in ("unmanaged_at", "locations")}
 
     state = codecs(known={5: json.dumps(older)}).decode_state(frame(5) + library_bytes(older, value))
 
     assert isinstance(state, OfferState)
-    assert state.unmanaged_at_us is None
+    assert (state.unmanaged_at_us, state.locations) == (None, ())
     assert state.units == STATE.units
 
 

@@ -79,7 +79,7 @@ def test_an_offset_out_of_range_stops_its_partition_alone_and_a_reset_heals_it(d
 
 def newer_schema() -> dict[str, Any]:
     """As a producer of tomorrow writes it: a field more, with a default."""
-    written = orjson.loads(orjson.dumps(schemas.load("offer_changed", 1)))
+    written = orjson.loads(orjson.dumps(schemas.load("offer_changed", schemas.newest("offer_changed"))))
     written["fields"].append({"name": "season", "type": ["null", "string"], "default": None})
     return dict(written)
 

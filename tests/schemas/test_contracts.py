@@ -146,7 +146,7 @@ def expected_type(schema: Any, module: Any) -> Any:
 
 @pytest.mark.parametrize("name", schemas.NAMES)
 def test_the_events_class_has_the_schemas_fields_in_name_order_and_type(name: str) -> None:
-    schema, module = schemas.load(name, schemas.versions(name)[-1]), module_of(name)
+    schema, module = schemas.load(name, schemas.newest(name)), module_of(name)
     for record in records_in(schema):
         class_ = getattr(module, record["name"])
         hints = typing.get_type_hints(class_)
@@ -160,7 +160,7 @@ def test_the_events_class_has_the_schemas_fields_in_name_order_and_type(name: st
 
 @pytest.mark.parametrize("name", schemas.NAMES)
 def test_the_enums_have_the_schemas_symbols(name: str) -> None:
-    for _, found in types_in(schemas.load(name, schemas.versions(name)[-1]), name):
+    for _, found in types_in(schemas.load(name, schemas.newest(name)), name):
         if isinstance(found, dict) and found["type"] == "enum":
             assert [member.value for member in getattr(module_of(name), found["name"])] == found["symbols"]
 
@@ -225,7 +225,7 @@ def _names_a_type(schema: Any) -> bool:
 @settings(max_examples=20)
 @given(data=st.data())
 def test_data_of_the_next_version_is_read_with_this_one_and_the_reverse(name: str, data: st.DataObject) -> None:
-    this = schemas.load(name, schemas.versions(name)[-1])
+    this = schemas.load(name, schemas.newest(name))
     following = next_version(this)
     assert problems(Level.FULL_TRANSITIVE, following, [this]) == []
 
@@ -238,7 +238,7 @@ def test_data_of_the_next_version_is_read_with_this_one_and_the_reverse(name: st
 
 @pytest.mark.parametrize("name", [name for name in schemas.NAMES if name not in INPUTS])
 def test_a_field_without_a_default_can_neither_come_nor_go(name: str) -> None:
-    this = schemas.load(name, schemas.versions(name)[-1])
+    this = schemas.load(name, schemas.newest(name))
     more = {**this, "fields": [*this["fields"], {"name": "must", "type": "string"}]}
 
     assert cannot_read(reader=more, writer=this) == ["/must: is not written, and has no default"]

@@ -17,7 +17,7 @@ from streams.avro import Absent, Decoder, Fault, encoder, frame
 from streams.flow import Bad, NotYet
 from tests.schemas.data import as_object, library_bytes, values
 
-READER = schemas.load("offer_changed", 1)
+READER = schemas.load("offer_changed", schemas.newest("offer_changed"))
 NOTHING_HERE: dict[int, str] = {}
 MICROS = {"type": "long", "logicalType": "timestamp-micros"}
 
@@ -51,9 +51,9 @@ def test_what_is_written_is_read_back(value: dict[str, Any]) -> None:
     assert Decoder(READER, {7: json.dumps(READER)}.get).decode(data) == value
 
 
-@given(values(schemas.load("offer_state", 1)))
+@given(values(schemas.load("offer_state", schemas.newest("offer_state"))))
 def test_a_state_is_read_back(value: dict[str, Any]) -> None:
-    schema = schemas.load("offer_state", 1)
+    schema = schemas.load("offer_state", schemas.newest("offer_state"))
 
     assert Decoder(schema, {7: json.dumps(schema)}.get).decode(encoder(schema, 7)(as_object(schema, value))) == value
 

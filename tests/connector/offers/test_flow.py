@@ -36,7 +36,7 @@ from tests.connector.offers.shop import (
 )
 
 IDS = SchemaIds(values={"offer_result": 1, "offer_not_found": 2, "offer_state": 3, "marketplace_called": 4})
-AVRO = Codecs(IDS, lambda known: schemas.text("offer_changed", 1) if known == 9 else None)
+AVRO = Codecs(IDS, lambda known: schemas.text("offer_changed", schemas.newest("offer_changed")) if known == 9 else None)
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------

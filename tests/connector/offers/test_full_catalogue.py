@@ -30,7 +30,7 @@ def eans() -> list[str]:
 CHANGED_ID = 1
 CODECS = Codecs(
     SchemaIds(values={"offer_result": 2, "offer_not_found": 3, "offer_state": 4, "marketplace_called": 5}),
-    {CHANGED_ID: schemas.text("offer_changed", 1)}.get,
+    {CHANGED_ID: schemas.text("offer_changed", schemas.newest("offer_changed"))}.get,
 )
 KIT = ProducerKit(CHANGED_ID)
 RESULT: Any = fastavro.parse_schema(schemas.load("offer_result", 1))

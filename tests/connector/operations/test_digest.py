@@ -14,6 +14,7 @@ from connector.events import (
     Ended,
     FieldState,
     FieldStatus,
+    LocationStock,
     Miss,
     OfferState,
     Undone,
@@ -70,6 +71,10 @@ STATE = OfferState(
     updated_at_us=9,
 )
 
+BERLIN = LocationStock(
+    target_id="shop-de", condition="NEW", location="Berlin", stock=4, occurred_at_us=1_000, input_offset=9
+)
+BREMEN = replace(BERLIN, location="Bremen", input_offset=10)
 MISS = Miss(account="main", storefront="at", condition="", code="OFFER_NOT_FOUND", since_us=1, next_check_at_us=2)
 
 
@@ -121,10 +126,20 @@ def test_how_and_when_it_came_about_is_not_seen(later: OfferState) -> None:
         replace(STATE, managed=False),
         replace(STATE, unmanaged_at_us=1),
         replace(STATE, ean="4006381333948"),
+        replace(STATE, locations=(BERLIN,)),
     ],
 )
 def test_what_the_input_made_is_seen(other: OfferState) -> None:
     assert of(other) != of(STATE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"stock": 5}, {"location": None}, {"occurred_at_us": 2}, {"sequence": 1}, {"input_offset": 8}, {"unit_id": 1}],
+)
+def test_the_stock_of_each_location_is_seen_in_whatever_order_they_stand(change: dict[str, Any]) -> None:
+    assert of(replace(STATE, locations=(BERLIN, BREMEN))) == of(replace(STATE, locations=(BREMEN, BERLIN)))
+    assert of(replace(STATE, locations=(replace(BERLIN, **change),))) != of(replace(STATE, locations=(BERLIN,)))
 
 
 def test_the_newest_record_of_each_ean_counts_in_whatever_order_the_eans_come() -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from connector.kaufland.address import address
 from connector.kaufland.credentials import Credentials
 from connector.marketplace import Condition
-from connector.settings.convert import allow_list, dry_run, pace, policy, topics
+from connector.offers.policy import Locations
+from connector.settings.convert import allow_list, dry_run, offer_policy, pace, policy, topics
 from connector.settings.duration import seconds, written
 from connector.settings.load import Facts, Loaded, key_sources, load
 from connector.settings.model import Guarantee
@@ -388,6 +389,14 @@ def test_a_default_condition_is_one_of_the_contract(folder: Path) -> None:
 
     assert settings.offers.default_condition is Condition.USED_GOOD
     assert "default_condition" in problems(folder, MINIMAL, {"CONNECTOR__OFFERS__DEFAULT_CONDITION": "good"})[0]
+
+
+def test_stocks_of_locations_are_refused_unless_they_are_to_be_summed_up(folder: Path) -> None:
+    summed = read(folder, environ={"CONNECTOR__OFFERS__LOCATIONS": "sum"}).settings
+
+    assert offer_policy(read(folder).settings).locations is Locations.REFUSE
+    assert offer_policy(summed).locations is Locations.SUM
+    assert "offers.locations" in problems(folder, MINIMAL, {"CONNECTOR__OFFERS__LOCATIONS": "first"})[0]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,66 @@
+"""Stock by location: events say what each location holds, and the marketplace is told the total. Pure.
+
+The total is made of the stocks that have been read, in whatever order: of each location the newest, less those that a
+newer stock of no location has replaced. It changes with a late event too, so its order is that of the newest stock with
+the highest offset of all: nothing older can overtake it, and the total that follows from a late event still leaves.
+"""
+
+from dataclasses import dataclass
+
+from connector.events import Basis, FieldStatus, result_id
+from connector.marketplace import Field
+from connector.offers.ledger import Asked, End, Entry, Fact, Located, OfferLane, Order
+from connector.offers.policy import Locations, Terms
+from streams.frozen import replace
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """Pieces of all locations, before any buffer."""
+
+    pieces: int
+    order: Order
+
+
+def count(lane: OfferLane, entry: Entry, location: str | None, terms: Terms) -> tuple[OfferLane, Entry]:
+    """The stock of a new entry becomes that of its location; it has ended where a newer one is known."""
+    asked = next((asked for asked in entry.open if asked.field is Field.STOCK), None)
+    rows = [row for row in lane.locations if row.selectors == entry.selectors]
+    if asked is None or asked.value is None:
+        return lane, entry
+    if location is None and not rows and terms.policy.locations is Locations.REFUSE:
+        return lane, entry
+    rivals = [row.order for row in rows if row.location in (location, None)]
+    if rivals and max(rivals) > entry.order:
+        newer = result_id(terms.cluster_id, terms.topic, entry.partition, max(rivals)[2])
+        end = End(field=Field.STOCK, status=FieldStatus.SUPERSEDED, superseded_by=newer)
+        return lane, replace(entry, ended=(*entry.ended, end))
+    counted = Located(selectors=entry.selectors, location=location, stock=asked.value, order=entry.order)
+    if counted in rows:
+        return lane, entry
+    kept = (row for row in lane.locations if row.selectors != entry.selectors or not _replaces(counted, row))
+    return replace(lane, locations=(*kept, counted)), entry
+
+
+def total_for(lane: OfferLane, entry: Entry, asked: Asked) -> Total | None:
+    """What the marketplace is told for a field of an entry; None = what it asks itself, by its own order."""
+    if asked.field is not Field.STOCK or not lane.locations:
+        return None
+    rows = [row for row in lane.locations if row.selectors == entry.selectors]
+    counting = [row for row in rows if lane.unmanaged_at_us is None or row.order[0] >= lane.unmanaged_at_us]
+    located = [row for row in counting if row.location is not None] or counting
+    if not located:
+        return None
+    occurred_at_us, sequence, _ = max(row.order for row in rows)
+    order = (occurred_at_us, sequence, max(row.order[2] for row in rows))
+    return Total(sum(row.stock for row in located), order) if order >= entry.order else None
+
+
+def stands(known: Fact, value: int) -> bool:
+    """Whether what was accepted last is this total, at an order that several totals may share. A certain value that
+    only a look-up has shown is another's: it is left alone, as it is for every event that is read again."""
+    return known.certain and (known.value == value or known.basis is not Basis.ACCEPTED)
+
+
+def _replaces(newer: Located, row: Located) -> bool:
+    return row.location == newer.location or (newer.location is None and row.order < newer.order)
