@@ -25,7 +25,7 @@ from streams.kafka.restore import LATEST, Part, Restorer, renew_leaders
 from streams.kafka.settings import SourceSettings
 from streams.ports import Heard, OnRevoke
 
-_BATCH: Final = 500  # 100 to 1,000 is the flat part of the cost
+_BATCH: Final = 100  # 100 to 1,000 is the flat part of the cost; calls leave between batches, every few milliseconds
 _RESTORE_STEP_S: Final = 0.005
 _POSITIONS_EVERY_S: Final = 0.02
 _ENDS_EVERY_S: Final = 1.0
@@ -306,7 +306,9 @@ class KafkaSource:
                 # one fetch is on its way at a time, so what is resumed waits for the end of an empty one: 455 ms at the
                 # default of 500
                 fetch_wait_max_ms=50,
-                # a short queue throws little away at a pause or a seek, and with a short back-off it costs no speed
+                # a short queue throws little away at a pause or a seek, and with a short back-off it costs no speed; small
+                # fetches let a record of a quiet partition in before the backlog of the others: a MB is 10,000 records
+                fetch_message_max_bytes=65_536,
                 queued_min_messages=2_000,
                 queued_max_messages_kbytes=16_384,
                 fetch_queue_backoff_ms=10,
