@@ -1,0 +1,159 @@
+"""Offers, parcels and orders share one limit: it holds, none of them starves, and a group of endpoints has its own."""
+
+import time
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from itertools import pairwise
+from random import Random
+from urllib.parse import parse_qs, urlsplit
+
+from connector.demo.traffic import Kind, Message, Place
+from connector.simulator.exchange import Kind as CallKind
+from connector.simulator.journal import CallRow, Journal
+from connector.simulator.routes import GROUPS
+from tests.faults import checks, shipments
+from tests.faults.conftest import FAST_MISS, Deploy
+from tests.faults.deployment import Deployment
+from tests.faults.test_05_bulk_edges import change
+from tests.faults.workload import all_hold, wall_us
+
+LIMIT = 40
+BURST = 50_000
+INTERVAL_S = 5.0
+FLOOR = 3
+"""Times the interval: what may pass between two polls under load."""
+PLAIN = "linked = 0.0\nambiguous = 0.0\nmissing = 0.0\nfurther_condition = 0.0\nincomplete = 0.0\non_hold = 0.0\n"
+SINGLE = f'{FAST_MISS}mode = "single"\n'
+"""No bulk makes the calls fewer, so that the limit is what is short."""
+
+
+def burst(places: list[Place], count: int, times: Iterator[int]) -> Iterator[Message]:
+    """Stock of a tenth of the offers, now and then none, and prices of the others: so all ranks wait at once."""
+    chance = Random(14)
+    for number in range(count):
+        at_us, index = next(times), chance.randrange(len(places))
+        place = places[index]
+        if index % 10:
+            carried: dict[str, object] = {"price": (Decimal(chance.randrange(199, 99_999)).scaleb(-2), place.currency)}
+        else:
+            carried = {"stock": 0 if chance.random() < 0.02 else chance.randrange(500)}
+        payload = {
+            "event_id": f"burst-{number}",
+            "occurred_at_us": at_us,
+            "target_id": place.target_id,
+            "condition": place.condition,
+            "ean": place.ean,
+            **carried,
+        }
+        yield Message(kind=Kind.UPDATE, key=place.ean, payload=payload)
+
+
+def parcels(orders: Iterable[shipments.Row]) -> Iterator[dict[str, object]]:
+    """One event for each whole order."""
+    for order in orders:
+        yield {
+            "event_id": f"parcel-{order['id_order']}",
+            "occurred_at_us": time.time_ns() // 1000,
+            "order_id": order["id_order"],
+            "parcels": [{"carrier": "DHL", "tracking_number": f"T{order['number']}"}],
+        }
+
+
+def all_sent(deployment: Deployment, orders: Iterable[shipments.Row]) -> bool:
+    """By the topic of orders."""
+    newest = deployment.newest("orders")
+    return all(order["id_order"] in newest and newest[order["id_order"]]["status"] == "SENT" for order in orders)
+
+
+def polls_begun(journal: Journal) -> list[int]:
+    """When each poll began: its first page arrived."""
+    firsts = (call for call in journal.polls if call.kind is CallKind.ORDER_UNITS and is_first_page(call))
+    return [call.mono_us for call in firsts]
+
+
+def is_first_page(call: CallRow) -> bool:
+    return parse_qs(urlsplit(call.target).query).get("offset", ["0"]) == ["0"]
+
+
+def moments(journal: Journal, *kinds: CallKind) -> list[int]:
+    return [call.mono_us for call in journal.calls if call.kind in kinds]
+
+
+def test_a_burst_of_offers_with_orders_and_parcels_stays_under_the_limit_and_starves_none(deploy: Deploy) -> None:
+    deployment = deploy(
+        partitions=4,
+        storefronts=("de",),
+        catalogue=f"eans = 100\n{PLAIN}",
+        scenario=f"[limits]\nrequests_per_second = {LIMIT}\n[orders]\nconfirm_delay_s = 0.0\nunits_max = 2\n",
+        settings=SINGLE,
+        account={"requests_per_second": LIMIT, "rate": {"strict": True}},
+        processing={"age_step": "1s"},
+        orders={"interval": f"{INTERVAL_S:.0f}s"},
+        shipments={},
+    )
+    places, _ = deployment.places()
+    connector = deployment.connector()
+    times = wall_us()
+    produced = deployment.produce(change(place, next(times), stock=1) for place in places)
+    deployment.settle(produced)  # all offers are known, and polls go on
+    quiet_us = time.monotonic_ns() // 1000
+
+    produced += deployment.produce(burst(places, BURST // 5, times))
+    deployment.marketplace.buy(30)
+    orders = deployment.marketplace.orders()
+    deployment.dispatch(parcels(orders))
+    produced += deployment.produce(burst(places, BURST - BURST // 5, times))
+    deployment.wait_for_results(produced)
+    deployment.wait_for("every order to be sent", lambda: all_sent(deployment, orders))
+    deployment.quiet(for_s=1.0)
+
+    assert connector.stop() == 0
+    all_hold(deployment, produced, LIMIT)
+    journal = deployment.marketplace.journal()
+    writes, sends = moments(journal, CallKind.PATCH), moments(journal, CallKind.SEND)
+    assert len(sends) == sum(len(order["order_units"]) for order in orders)
+    assert max(sends) < max(writes), "parcels waited for the end of the burst"
+    polled = polls_begun(journal)
+    gaps = [after - before for before, after in pairwise(polled)]
+    assert max(gaps) < FLOOR * INTERVAL_S * 1e6, f"polls began at {polled}"
+    assert len([at_us for at_us in polled if quiet_us < at_us < max(writes)]) >= 2
+    shipments.nothing_twice(journal)
+
+
+# ---- groups of endpoints --------------------------------------------------------------------------------------------
+
+PACES = {"units_read": 25, "units_write": 10, "orders": 25, "returns": 10, "shipments": 10}
+"""Calls a second of each group."""
+
+
+def test_each_group_of_endpoints_keeps_its_own_limit_and_waits_for_no_other(deploy: Deploy) -> None:
+    limits = "".join(f"[limits.groups.{group}]\nrequests_per_second = {pace}\n" for group, pace in PACES.items())
+    deployment = deploy(
+        partitions=1,
+        storefronts=("de",),
+        catalogue=f"eans = 150\n{PLAIN}",
+        scenario=f"{limits}[orders]\nat_start = 60\nconfirm_delay_s = 0.0\nunits_max = 1\n",
+        settings=SINGLE,
+        account={"rate": {"strict": True, "groups": PACES}},
+        orders={"interval": f"{INTERVAL_S:.0f}s", "returns": True},
+        shipments={},
+    )
+    places, _ = deployment.places()
+    orders = deployment.marketplace.orders()
+    produced = deployment.produce(burst(places, 300, wall_us()))
+    deployment.dispatch(parcels(orders))
+
+    connector = deployment.connector()
+    deployment.wait_for_results(produced)
+    deployment.wait_for("every order to be sent", lambda: all_sent(deployment, orders))
+
+    assert connector.stop() == 0
+    journal = deployment.marketplace.journal()
+    checks.under_the_limit(journal, deployment.sellers)
+    fastest = {group: journal.worst_second("main", kinds=GROUPS[group]) for group in PACES}
+    assert all(fastest[group] <= pace for group, pace in PACES.items()), fastest
+    busy = [group for group in PACES if group != "returns"]  # of which there is but one page
+    assert all(fastest[group] > PACES[group] // 2 for group in busy), fastest
+    begun = [min(moments(journal, *GROUPS[group])) for group in busy]
+    ended = [max(moments(journal, *GROUPS[group])) for group in busy]
+    assert max(begun) < min(ended), "a group waited for the end of another"
