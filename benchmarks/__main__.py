@@ -1,6 +1,6 @@
 """``make bench``: every measured claim, in one run, on a real Apache Kafka. Nothing here fails because it was slow.
 
-``--quick`` shows in about a minute that everything runs, with figures that wobble; without it, about six minutes.
+``--quick`` shows in about a minute that everything runs, with figures that wobble; without it, about seven minutes.
 ``--only NAME ...`` runs some of the measurements. ``--output FILE`` also writes the report, as Markdown.
 """
 
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks import memory, pace, stages, throughput
+from benchmarks import memory, mix, pace, stages, throughput
 from benchmarks.report import Section
 from benchmarks.stand import Stand, stand
 from connector.demo.stack import NoKafka, Stack, find
@@ -28,6 +28,7 @@ class Size:
     offers: int  # on the stand
     throughput: int  # offers a run
     seconds: float  # of pace
+    mixed: tuple[int, int, int]  # offers, changes of them and orders that share one limit
     stages: int
     units: int  # in memory
     latencies_s: Sequence[float]  # of the marketplace's answers
@@ -39,6 +40,7 @@ FULL = Size(
     offers=20_000,
     throughput=10_000,
     seconds=15.0,
+    mixed=(3_000, 50_000, 100),
     stages=10_000,
     units=200_000,
     latencies_s=(0.0, 0.15),
@@ -49,6 +51,7 @@ QUICK = Size(
     offers=3_000,
     throughput=2_000,
     seconds=3.0,
+    mixed=(500, 5_000, 20),
     stages=1_000,
     units=50_000,
     latencies_s=(0.15,),
@@ -75,6 +78,7 @@ class Run:
         return {
             "used": lambda: pace.used_share(self._stand, size.seconds, size.latencies_s),
             "freshness": lambda: pace.freshness(self._stand, size.seconds, size.lingers),
+            "mix": lambda: mix.shared(self._kafka, *size.mixed),
             "throughput": lambda: throughput.measure(self._stand, size.throughput, size.processes, timeout_s=120),
             "memory": lambda: memory.measure(size.units),
             "stages": lambda: stages.measure(self._kafka, size.stages),
@@ -132,7 +136,7 @@ def _load(before: float) -> str:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    names = ("used", "freshness", "throughput", "memory", "stages")
+    names = ("used", "freshness", "mix", "throughput", "memory", "stages")
     parser.add_argument("--only", nargs="+", choices=names)
     parser.add_argument("--output", type=Path)
     return parser.parse_args()

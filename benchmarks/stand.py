@@ -77,23 +77,33 @@ class Stand:
         self.deployment.settings = f'[offers]\nmode = "{"single" if single else "batch"}"\n'
         running = [self._connector(number) for number in range(count)]
         try:
-            wait_for("the partitions", lambda: all_owned(running), 60)
+            wait_for("the partitions", lambda: all_owned(running, self._partitions), 60)
             yield running
         finally:
             for process in running:
                 process.stop()
+
+    @property
+    def _partitions(self) -> int:
+        """Of all inputs."""
+        shipments = PARTITIONS if self.deployment.shipments is not None else 0
+        return PARTITIONS + shipments + (self.deployment.orders is not None)
 
     def _connector(self, number: int) -> Process:
         config = self.deployment.config(f"instance-{number}")
         return self.process(f"connector-{number}", ["connector", "run", "--config", str(config)])
 
     def _set_positions(self, positions: Mapping[int, int]) -> None:
-        """Of the group, which must be empty."""
+        """Of the group, which must be empty. Waits for a broker that has just begun to know groups."""
         parts = [TopicPartition(self.input, partition, offset) for partition, offset in positions.items()]
         asked = ConsumerGroupTopicPartitions(f"{self.deployment.prefix}.connector", parts)
         admin = self.deployment.kafka.admin()  # kept until the answer is there
-        for future in admin.alter_consumer_group_offsets([asked]).values():
-            assert all(part.error is None for part in future.result().topic_partitions), future.result()
+
+        def are_set() -> bool:
+            [future] = admin.alter_consumer_group_offsets([asked]).values()
+            return all(part.error is None for part in future.result().topic_partitions)
+
+        until("the positions of the group", are_set, 30)
 
     def process(self, name: str, arguments: Sequence[str]) -> Process:
         """A Python module as a process of its own."""
@@ -155,8 +165,8 @@ class Stand:
 
 
 @contextmanager
-def stand(kafka: Stack, eans: int) -> Iterator[Stand]:
-    """A stand whose marketplace has ``eans`` units, all of them known to the connector."""
+def stand(kafka: Stack, eans: int, **parts: Any) -> Iterator[Stand]:
+    """A stand whose marketplace has ``eans`` units, all of them known to the connector. ``parts`` of ``Deployment``."""
     with (
         TemporaryDirectory(prefix="bench-") as folder,
         Deployment(
@@ -166,6 +176,7 @@ def stand(kafka: Stack, eans: int) -> Iterator[Stand]:
             sellers=(SELLER,),
             storefronts=(STOREFRONT,),
             catalogue=_CATALOGUE.format(eans=eans),
+            **parts,
         ) as deployment,
     ):
         offers = [_offer(deployment, unit_id, unit) for unit_id, unit in deployment.units_before.items()]
@@ -231,13 +242,13 @@ def known_state(offer: Offer, partition: int) -> OfferState:
     )
 
 
-def all_owned(running: Sequence[Process]) -> bool:
+def all_owned(running: Sequence[Process], partitions: int = PARTITIONS) -> bool:
     """Every process has its even part of the partitions open."""
     for process in running:
         if not process.running:
             raise RuntimeError(f"{process.name} ended:\n{process.text()[-3000:]}")
     opened = [text.count("partition_opened") for text in (process.text() for process in running)]
-    return all(count >= PARTITIONS // len(running) for count in opened) and sum(opened) >= PARTITIONS
+    return all(count >= partitions // len(running) for count in opened) and sum(opened) >= partitions
 
 
 def until(what: str, true: Callable[[], bool], timeout_s: float) -> None:

@@ -306,8 +306,9 @@ class KafkaSource:
                 # one fetch is on its way at a time, so what is resumed waits for the end of an empty one: 455 ms at the
                 # default of 500
                 fetch_wait_max_ms=50,
-                # a short queue throws little away at a pause or a seek, and with a short back-off it costs no speed; small
-                # fetches let a record of a quiet partition in before the backlog of the others: a MB is 10,000 records
+                # a short queue throws little away at a pause or a seek, and with a short back-off it costs no speed;
+                # small fetches let a record of a quiet partition in before the backlog of the others: a MB of each is
+                # 10,000 records
                 fetch_message_max_bytes=65_536,
                 queued_min_messages=2_000,
                 queued_max_messages_kbytes=16_384,
