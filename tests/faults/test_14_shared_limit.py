@@ -126,7 +126,7 @@ PACES = {"units_read": 25, "units_write": 10, "orders": 25, "returns": 10, "ship
 """Calls a second of each group."""
 
 
-def test_each_group_of_endpoints_keeps_its_own_limit_and_waits_for_no_other(deploy: Deploy) -> None:
+def test_each_group_of_endpoints_keeps_its_own_limit_beside_the_others(deploy: Deploy) -> None:
     limits = "".join(f"[limits.groups.{group}]\nrequests_per_second = {pace}\n" for group, pace in PACES.items())
     deployment = deploy(
         partitions=1,
