@@ -1,5 +1,6 @@
 """What commands ask of a broker: who it is, what its topics are like, and, only when told to, to create some."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from streams.topics import Described, Wanted
 
 _DEFAULT_REPLICATION = -1
 """The broker's own default (KIP-464)."""
+
+_AGAIN_S = 0.1
 
 
 class Administration:
@@ -43,7 +46,10 @@ class Administration:
         }
 
     def create(self, wanted: Sequence[Wanted]) -> dict[str, str]:
-        """Create what is missing; the answer names each topic that could not be created, and why."""
+        """Create what is missing; the answer names each topic that could not be created, and why.
+
+        A created topic can be described when this returns: every partition has a leader, or the patience was over.
+        """
         topics = [
             NewTopic(
                 topic.name,
@@ -60,7 +66,22 @@ class Administration:
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     refused[name] = _text(error)
+        self._await_leaders([topic.name for topic in wanted if topic.name not in refused])
         return refused
+
+    def _await_leaders(self, names: Sequence[str]) -> None:
+        patient_until_s = time.monotonic() + self._timeout_s
+        while not self._are_led(names) and time.monotonic() < patient_until_s:
+            time.sleep(_AGAIN_S)
+
+    def _are_led(self, names: Sequence[str]) -> bool:
+        try:
+            listed = self._client.list_topics(timeout=self._timeout_s).topics
+        except KafkaException:
+            return False
+        found = [listed[name] for name in names if name in listed]
+        led = (part.error is None and part.leader >= 0 for topic in found for part in topic.partitions.values())
+        return len(found) == len(names) and all(topic.error is None for topic in found) and all(led)
 
     def _configs(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         """Effective settings; a topic whose settings may not be read is left out."""
