@@ -13,7 +13,7 @@ from tests.faults.deployment import Deployment
 from tests.faults.shipments import ALIASES, Warehouse
 
 EVENTS = 5_000
-ORDERS = 1_600
+ORDERS = 1_300
 SHORT = {"session": "4s", "lease": "1s", "call_deadline": "1s", "grace": "500ms"}
 PATIENT = {"carriers": ALIASES, "wait_open": "1h", "recheck": "2s"}
 IMPATIENT = {**PATIENT, "wait_open": "1ms"}

@@ -83,11 +83,11 @@ def test_a_burst_of_offers_with_orders_and_parcels_stays_under_the_limit_and_sta
     deployment = deploy(
         partitions=4,
         storefronts=("de",),
-        catalogue=f"eans = 100\n{PLAIN}",
+        catalogue=f"eans = 40\n{PLAIN}",
         scenario=f"[limits]\nrequests_per_second = {LIMIT}\n[orders]\nconfirm_delay_s = 0.0\nunits_max = 2\n",
         settings=SINGLE,
         account={"requests_per_second": LIMIT, "rate": {"strict": True}},
-        processing={"age_step": "1s"},
+        processing={"age_step": "200ms"},
         orders={"interval": f"{INTERVAL_S:.0f}s"},
         shipments={},
     )
