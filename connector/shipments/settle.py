@@ -146,6 +146,7 @@ class Desk:
     ) -> None:
         """``words``: the marketplace's, where they are not those that the unit was refused with."""
         open_unit = row.open.pop(order_unit_id)
+        self._remember_tried(row.event, order_unit_id)
         self._ended(row, order_unit_id, open_unit, what, words or open_unit.refused)
 
     def end_all(self, row: Row, what: Fault, words: MarketplaceWords | None = None) -> None:
@@ -170,6 +171,25 @@ class Desk:
             (what.status, what.code, what.problem) if isinstance(what, Fault) else (what, None, None)
         )
         self._ends.append(End(row.event, order_unit_id, open_unit, status, code, problem, words))
+
+    def _remember_tried(self, event: UndoneShipment, order_unit_id: int) -> None:
+        """An event that ends while its send may have been carried out: its parcels may be there, and are not posted."""
+        unit = self.units.get(order_unit_id)
+        if unit is None or unit.confirmed_by is not None or unit.tried_by != event.event_id:
+            return
+        noted = (
+            ParcelState(
+                tracking_number=number,
+                carrier_code=None,
+                added_by=event.event_id,
+                added_at_us=self.now_us,
+                with_send=True,
+                certain=False,
+            )
+            for number in numbers_of(event)
+            if find_parcel(unit, number) is None
+        )
+        self.units[order_unit_id] = with_parcels(unit, *noted)
 
     def rows_of(self, order_unit_id: int) -> list[Row]:
         """Undone events of a unit, in their order."""
@@ -232,6 +252,7 @@ class Desk:
                 for code, numbers in (() if group is None else (group,))
                 for number in numbers
             )
+        unit = self.units[unit.order_unit_id]  # an event that has just ended may have left its parcels
         unit = replace(unit, confirmed_by=unit.tried_by, tried_by=None, sent_at_us=unit.checked_at_us)
         return with_parcels(unit, *noted)
 

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from connector.marketplace import Gone
@@ -330,8 +330,14 @@ FATES = st.sampled_from(
 """Of what is under way."""
 
 
+BOX = Parcel(carrier="DHL", tracking_number="A")
+
+
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(EVENTS, st.lists(st.tuples(NEWS, st.integers(0, 5), FATES), min_size=2, max_size=7))
+@example(  # a send that left before a crash, whose read-back is given up: another event has the same parcel
+    ("arrive", (), [BOX], 0), [(("arrive", (), [BOX], 0), 3, ("crash", True)), (("write_again", 0), 1, ("give_up",))]
+)
 def test_whatever_happens_nothing_is_there_twice_and_every_event_has_its_results(
     first: tuple[Any, ...], steps: list[tuple[tuple[Any, ...], int, tuple[Any, ...]]]
 ) -> None:
