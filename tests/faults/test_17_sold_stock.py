@@ -30,7 +30,7 @@ def test_an_equal_stock_after_a_sale_is_written_again_once_its_trust_has_run_out
     deployment.settle(deployment.produce([change(place, next(times), stock=10)]))
     accepted_us = max(row["decided_at"] for row in deployment.results())
 
-    [(order_id, _)] = buy(deployment, unit_ids=[place.unit_id], pieces=SOLD)
+    [(order_id, _)] = buy(deployment, unit_ids=[place.unit_id] * SOLD)
     deployment.wait_for("the order", lambda: order_id in deployment.newest("orders"))
     assert deployment.marketplace.units()[place.unit_id]["amount"] == 10 - SOLD
     deployment.wait_for("the short trust to run out", lambda: time.time_ns() // 1000 > accepted_us + 2_000_000)
