@@ -1,10 +1,12 @@
 """Health and metrics over HTTP, in a thread of its own that only reads snapshots.
 
-``/livez``: the loop beats; it depends on no broker and no marketplace, so an outage restarts nothing. ``/readyz``: work
-is possible, or the reasons why not. ``/status``: the same for people, as JSON. ``/metrics``: Prometheus.
+``/livez``: the loop turns; it depends on no broker and no marketplace, so an outage restarts nothing. ``/readyz``: 200
+while the process does its part of the group's work, else 503 with the reasons; warnings say what a person should look
+at, and change no status. ``/status``: the same for people, as JSON. ``/metrics``: Prometheus.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
@@ -18,6 +20,14 @@ SILENT_S = 30.0
 """A loop that has not turned for so long is stuck: a turn lasts milliseconds, a hand-over at most its budget."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """What ``/readyz`` says, a sentence each. Without reasons the process is ready, whatever the warnings."""
+
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
 class Vitals(Protocol):
     """What the process knows of itself. Asked by the server's thread: every method returns a snapshot at once."""
 
@@ -25,9 +35,7 @@ class Vitals(Protocol):
         """Seconds since the loop last turned."""
         ...
 
-    def unready(self) -> Sequence[str]:
-        """Why no work can be done now, a sentence each; empty = ready."""
-        ...
+    def readiness(self) -> Readiness: ...
 
     def status(self) -> Mapping[str, Any]: ...
 
@@ -53,10 +61,12 @@ class HealthServer(WebServer):
     def _livez(self, _: Request) -> Response:
         age_s = self._vitals.beat_age_s()
         stuck = [f"the loop has not turned for {age_s:.0f} s"] if age_s > self._silent_s else []
-        return _verdict("live", stuck)
+        return _json({"live": not stuck, "reasons": stuck}, _status_of(stuck))
 
     def _readyz(self, _: Request) -> Response:
-        return _verdict("ready", self._vitals.unready())
+        said = self._vitals.readiness()
+        body = {"ready": not said.reasons, "reasons": list(said.reasons), "warnings": list(said.warnings)}
+        return _json(body, _status_of(said.reasons))
 
     def _status(self, _: Request) -> Response:
         return _json(dict(self._vitals.status()), 200)
@@ -65,8 +75,8 @@ class HealthServer(WebServer):
         return Response(self._vitals.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _verdict(name: str, reasons: Sequence[str]) -> Response:
-    return _json({name: not reasons, "reasons": list(reasons)}, 503 if reasons else 200)
+def _status_of(reasons: Sequence[str]) -> int:
+    return 503 if reasons else 200
 
 
 def _json(content: dict[str, Any], status: int) -> Response:

@@ -1,14 +1,18 @@
-"""From the engine's snapshot to what health says: reasons not to be ready, and the status page."""
+"""From the engine's snapshot to what health says: reasons not to be ready, warnings, and the status page."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from connector.console.gauges import exposition, readings
+from connector.console.health import Readiness
 from connector.orders.poll import PollReport
 from streams.snapshot import PartitionSnapshot, Snapshot
+
+BEAT_S: Final = 10.0
+"""A loop that has not turned for so long does no work: its last snapshot says nothing about now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +46,16 @@ class ProcessVitals:
     def beat_age_s(self) -> float:
         return self._clock() - self._last().at_s
 
-    def unready(self) -> Sequence[str]:
+    def readiness(self) -> Readiness:
         snapshot = self._last().snapshot
-        return ["the engine has not begun"] if snapshot is None else list(reasons(snapshot))
+        if snapshot is None:
+            return Readiness(reasons=("the engine has not begun",))
+        return Readiness(reasons=(*self._stuck(), *reasons(snapshot)), warnings=tuple(warnings(snapshot)))
+
+    def _stuck(self) -> Iterator[str]:
+        age_s = self.beat_age_s()
+        if age_s > BEAT_S:
+            yield f"the loop has not turned for {age_s:.0f} s; what follows is as old as that"
 
     def status(self) -> Mapping[str, Any]:
         beat = self._last()
@@ -80,18 +91,22 @@ def _moment(at_us: int | None) -> str | None:
 
 
 def reasons(snapshot: Snapshot) -> Iterator[str]:
-    """Why not all work can be done now, for a person; nothing = all can. A process without partitions stands by."""
+    """Why this process does not do its part of the group's work, for a person; nothing = it does."""
     if snapshot.stopped:
         yield f"stopped: {snapshot.stopped}"
     if snapshot.draining:
         yield "draining: the process is about to end"
     for partition in snapshot.partitions:
         yield from _of_partition(partition)
-    for name, account in snapshot.accounts.items():
-        if not account.is_open:
-            yield f"account {name}: {account.valve}"
     if snapshot.partitions and snapshot.lease_left_s < 0 and not any(part.gate for part in snapshot.partitions):
         yield f"the lease is over since {-snapshot.lease_left_s:.1f} s: nothing becomes durable, nothing is sent"
+
+
+def warnings(snapshot: Snapshot) -> Iterator[str]:
+    """What a person should look at though the process is ready: no rollout or restart would mend it."""
+    for name, account in snapshot.accounts.items():
+        if not account.is_open:
+            yield f"account {name} is paused: {account.valve}"
 
 
 def _of_partition(partition: PartitionSnapshot) -> Iterator[str]:

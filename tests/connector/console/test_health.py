@@ -1,14 +1,14 @@
 """What the four pages answer, asked over a real socket."""
 
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
 
-from connector.console.health import HealthServer
+from connector.console.health import HealthServer, Readiness
 
 
 @dataclass
@@ -17,12 +17,13 @@ class Patient:
 
     age_s: float = 0.1
     reasons: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def beat_age_s(self) -> float:
         return self.age_s
 
-    def unready(self) -> Sequence[str]:
-        return self.reasons
+    def readiness(self) -> Readiness:
+        return Readiness(reasons=tuple(self.reasons), warnings=tuple(self.warnings))
 
     def status(self) -> Mapping[str, Any]:
         return {"partitions": {"offers/0": "open"}, "wants_by_rank": {0: 3}}
@@ -63,10 +64,19 @@ def test_a_loop_that_stands_is_not_live(http: httpx.Client, patient: Patient) ->
 def test_readiness_names_its_reasons(http: httpx.Client, patient: Patient) -> None:
     assert http.get("/readyz").status_code == 200
 
-    patient.reasons = ["account main: closed by 401"]
+    patient.reasons = ["offers/3: catching up"]
 
-    assert http.get("/readyz").status_code == 503
-    assert http.get("/readyz").json()["reasons"] == ["account main: closed by 401"]
+    answer = http.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {"ready": False, "reasons": ["offers/3: catching up"], "warnings": []}
+
+
+def test_a_warning_is_said_and_leaves_the_process_ready(http: httpx.Client, patient: Patient) -> None:
+    patient.warnings = ["account main is paused: closed by 401"]
+
+    answer = http.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"ready": True, "reasons": [], "warnings": ["account main is paused: closed by 401"]}
 
 
 def test_status_is_json_and_metrics_are_prometheus(http: httpx.Client) -> None:

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from connector.console.gauges import POLL_FAILURES, POLLED, SKEW
-from connector.console.vitals import Beat, ProcessVitals, reasons
+from connector.console.vitals import BEAT_S, Beat, ProcessVitals, reasons, warnings
 from connector.orders.poll import PollReport
 from streams.snapshot import AccountSnapshot, PartitionSnapshot, Snapshot
 
@@ -60,7 +60,6 @@ def test_a_process_without_partitions_stands_by_and_is_ready() -> None:
         ),
         (replace(WELL, partitions=(replace(PARTITION, waiting_for="schema 7"),)), "offers/3: waits for schema 7"),
         (replace(WELL, partitions=(replace(PARTITION, gate=("catching up",)),)), "offers/3: catching up"),
-        (replace(WELL, accounts={"main": replace(ACCOUNT, is_open=False, valve="closed: 401")}), "main: closed: 401"),
         (replace(WELL, lease_left_s=-1.5), "the lease is over since 1.5 s"),
         (replace(WELL, stopped="fenced"), "stopped: fenced"),
         (replace(WELL, draining=True), "draining"),
@@ -72,12 +71,29 @@ def test_what_stands_in_the_way_is_said(snapshot: Snapshot, says: str) -> None:
     assert says in reason
 
 
+def test_a_paused_account_is_a_warning_and_no_reason_to_be_unready() -> None:
+    paused = replace(WELL, accounts={"main": replace(ACCOUNT, is_open=False, valve="closed: 401")})
+
+    assert list(reasons(paused)) == []
+    assert list(warnings(paused)) == ["account main is paused: closed: 401"]
+
+
+def test_a_loop_that_hangs_is_not_ready_whatever_its_last_snapshot_says() -> None:
+    vitals = ProcessVitals(
+        lambda: Beat(at_s=100.0, snapshot=WELL), metrics=lambda: b"", about={}, clock=lambda: 100.1 + BEAT_S
+    )
+
+    [reason] = vitals.readiness().reasons
+
+    assert "the loop has not turned for 10 s" in reason
+
+
 def test_before_the_first_snapshot_nothing_is_ready_and_status_still_answers() -> None:
     vitals = ProcessVitals(
         lambda: Beat(at_s=10.0, snapshot=None), metrics=lambda: b"", about={"instance": "one"}, clock=lambda: 12.5
     )
 
-    assert vitals.unready() == ["the engine has not begun"]
+    assert vitals.readiness().reasons == ("the engine has not begun",)
     assert vitals.beat_age_s() == 2.5
     assert vitals.status() == {"instance": "one", "beat_age_s": 2.5, "clock_skew_s": {}, "orders": {}, "engine": None}
 
