@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from connector.demo import stack
-from streams.kafka.jvm import JvmStack
+from streams.kafka.jvm import JvmStack, StackUnavailable
+from tests.secured import SecuredBroker, secured_broker
 
 # A property says nothing about speed, and a busy machine must not fail it.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -45,4 +46,14 @@ def own_kafka() -> Iterator[JvmStack]:
         with stack.own_broker() as started:
             yield started
     except stack.NoKafka as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def secured() -> Iterator[SecuredBroker]:
+    """A broker with TLS, SCRAM and ACLs, one for all tests of a process: each makes users of its own."""
+    try:
+        with secured_broker(stack.CACHE) as started:
+            yield started
+    except StackUnavailable as error:
         pytest.fail(str(error), pytrace=False)

@@ -25,7 +25,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 _TEMPLATES: Final = resources.files("streams.kafka") / "stack"
 _QUICK_START: Final = ("-Xms64m", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
@@ -33,6 +33,13 @@ _START_S: Final = 60.0
 _STOP_S: Final = 10.0
 _PORT_TRIES: Final = 3
 _REGISTRY_JAR: Final = "apicurio-registry-app-*-runner.jar"
+
+More: TypeAlias = Callable[[int, int], str]
+"""Further lines of a broker's server.properties, given its plaintext port and its controller's port."""
+
+
+def _nothing_more(_port: int, _controller_port: int) -> str:
+    return ""
 
 
 class StackUnavailable(Exception):
@@ -104,9 +111,18 @@ class Process:
 class Broker:
     """One Kafka broker with its own ports and data; may be killed, frozen, and started again on the same data."""
 
-    def __init__(self, layout: Path, folder: Path, *, jvm_options: Sequence[str], formatted: Path) -> None:
+    def __init__(
+        self,
+        layout: Path,
+        folder: Path,
+        *,
+        jvm_options: Sequence[str],
+        formatted: Path,
+        more: More = _nothing_more,
+    ) -> None:
         self._layout = layout
         self._folder = folder
+        self._more = more
         self._jvm_options = jvm_options
         self._port = 0
         shutil.copytree(formatted, folder / "data")
@@ -153,9 +169,10 @@ class Broker:
         return _run(command, timeout_s).stdout
 
     def _on_new_ports(self) -> Process:
-        self._port, controller_port = _free_ports(2)
+        self._port, controller_port = free_ports(2)
         properties = self._folder / "server.properties"
-        properties.write_text(_server_properties(self._port, controller_port, self._folder / "data"))
+        configured = _server_properties(self._port, controller_port, self._folder / "data")
+        properties.write_text(f"{configured}\n{self._more(self._port, controller_port)}")
         command = (*_java(*self._jvm_options), "-cp", _jars(self._layout), "kafka.Kafka", str(properties))
         return Process("the broker", command, self._folder / "broker.log")
 
@@ -164,7 +181,7 @@ class Registry:
     """A schema registry that keeps its schemas in memory and speaks the Confluent REST API."""
 
     def __init__(self, layout: Path, folder: Path, *, jvm_options: Sequence[str]) -> None:
-        self._port = _free_ports(1)[0]
+        self._port = free_ports(1)[0]
         jar = next((layout / "registry").glob(_REGISTRY_JAR))
         settings = (f"-Dquarkus.http.port={self._port}", "-Dquarkus.http.host=127.0.0.1")
         command = (*_java(*jvm_options, *settings), "-jar", str(jar))
@@ -185,14 +202,23 @@ class JvmStack:
     """Broker and registry together. Use it as a context manager, or call ``close``."""
 
     def __init__(
-        self, cache: Path, *, with_registry: bool = True, say: Callable[[str], None] = lambda _line: None
+        self,
+        cache: Path,
+        *,
+        with_registry: bool = True,
+        say: Callable[[str], None] = lambda _line: None,
+        more: More = _nothing_more,
     ) -> None:
         """``cache``: a folder that outlives the process. ``say`` hears what takes long. Raises StackUnavailable."""
         layout = lay_out(cache, say)
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-stack-"))
         try:
             self.broker = Broker(
-                layout, self._folder, jvm_options=_archived(layout / "broker.jsa"), formatted=layout / "formatted"
+                layout,
+                self._folder,
+                jvm_options=_archived(layout / "broker.jsa"),
+                formatted=layout / "formatted",
+                more=more,
             )
             self._registry = (
                 Registry(layout, self._folder, jvm_options=_archived(layout / "registry.jsa"))
@@ -269,7 +295,7 @@ def _first_runs(layout: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="kafka-stack-") as name:
         folder = Path(name)
         properties = folder / "format.properties"
-        port, controller_port = _free_ports(2)
+        port, controller_port = free_ports(2)
         properties.write_text(_server_properties(port, controller_port, folder / "data"))
         storage_tool = (*_java(*_QUICK_START), "-cp", _jars(layout), "kafka.tools.StorageTool")
         _run((*storage_tool, "format", "-t", _cluster_id(), "-c", str(properties)), timeout_s=60)
@@ -321,7 +347,7 @@ def _run(command: Sequence[str], timeout_s: float) -> subprocess.CompletedProces
     )
 
 
-def _free_ports(count: int) -> tuple[int, ...]:
+def free_ports(count: int) -> tuple[int, ...]:
     """Free now; another process may still be quicker, so a start that finds its port taken tries others."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = tuple(s.getsockname()[1] for s in sockets)
