@@ -25,6 +25,7 @@ from connector.offers.policy import OfferPolicy
 from connector.producer_kit import ProducerKit
 from connector.routing import Routing, Target
 from connector.topics import named
+from streams.clock import uptime_s
 from streams.deadletter import DeadLetters
 from streams.engine import Engine
 from streams.flow import (
@@ -160,7 +161,7 @@ class World:
         match effect:
             case Checkpoint():
                 self.outputs.extend(chain.from_iterable(effect.outputs.values()))
-                return [Written(serial=effect.serial, marks=effect.marks, sent_at_s=time.monotonic())]
+                return [Written(serial=effect.serial, marks=effect.marks, sent_at_s=uptime_s())]
             case Call():
                 self.applied += len(effect.items)
                 return [_accepted(effect)]
@@ -171,16 +172,16 @@ class World:
         return not (snapshot.lanes_undone or snapshot.outputs_kept or snapshot.lanes_awake)
 
     def _until(self, true: Callable[[], bool]) -> None:
-        end_s = time.monotonic() + 30
+        end_s = uptime_s() + 30
         while not true():
-            if time.monotonic() > end_s:
+            if uptime_s() > end_s:
                 raise RuntimeError("the engine did not come to rest within 30 s")
-            time.sleep(max(0.0, min(0.01, self.engine.wake_at_s() - time.monotonic())))
+            time.sleep(max(0.0, min(0.01, self.engine.wake_at_s() - uptime_s())))
             self.feed(Tick())
 
 
 def now() -> Now:
-    return Now(mono_s=time.monotonic(), wall_us=time.time_ns() // 1000)
+    return Now(mono_s=uptime_s(), wall_us=time.time_ns() // 1000)
 
 
 def _engine(with_codecs: OfferCodecs) -> Engine:
@@ -206,7 +207,7 @@ def _engine(with_codecs: OfferCodecs) -> Engine:
 
 
 def _accepted(call: Call) -> Answer:
-    sent_s, sent_us = time.monotonic(), time.time_ns() // 1000
+    sent_s, sent_us = uptime_s(), time.time_ns() // 1000
     replies = tuple(Settled(answer=_unit_as_updated(item.body)) for item in call.items)
     return Answer(
         call=call, replies=replies, sent_s=sent_s, answered_s=sent_s, sent_us=sent_us, answered_us=sent_us + 1_000

@@ -14,6 +14,7 @@ from threading import Condition
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
+from streams.clock import uptime_s
 from streams.errors import SinkFailed, SourceFailed
 from streams.flow import (
     Arrivals,
@@ -277,7 +278,7 @@ class MemorySource:
         topics: Mapping[str, str],  # input topic -> state topic
         start: Start,
         revoke_budget_s: float = 10.0,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = uptime_s,
     ) -> None:
         self._broker = broker
         self._group = group
@@ -438,7 +439,7 @@ class MemorySource:
 class MemorySink:
     """Writes a checkpoint in one go. A ``ports.Sink``."""
 
-    def __init__(self, broker: MemoryBroker, *, instance_id: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, broker: MemoryBroker, *, instance_id: str, clock: Callable[[], float] = uptime_s) -> None:
         self._broker = broker
         self._instance_id = instance_id
         self._clock = clock

@@ -1,6 +1,5 @@
 """From the engine's snapshot to what health says: reasons not to be ready, warnings, and the status page."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from typing import Any, Final
 from connector.console.gauges import exposition, readings
 from connector.console.health import Readiness
 from connector.orders.poll import PollReport
+from streams.clock import uptime_s
 from streams.snapshot import PartitionSnapshot, Snapshot
 
 BEAT_S: Final = 10.0
@@ -34,7 +34,7 @@ class ProcessVitals:
         about: Mapping[str, Any],
         skews: Callable[[], Mapping[str, float | None]] = dict,
         polls: Callable[[], Mapping[str, PollReport]] = dict,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = uptime_s,
     ) -> None:
         self._last = last
         self._metrics = metrics

@@ -4,7 +4,6 @@ The answer is given at once, the ring follows: a notification that is not answer
 """
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -15,6 +14,7 @@ from starlette.routing import Route
 
 from connector.kaufland.push import MAX_BODY_BYTES, Receptionist, Subscriber, Verdict
 from connector.serving import WebServer
+from streams.clock import uptime_s
 from streams.errors import StreamError
 
 _log = structlog.get_logger("connector")
@@ -48,7 +48,7 @@ class Bell:
         """Never blocks for long."""
         with self._changed:
             last_s = self._rung_s.get(account)
-            now_s = time.monotonic()
+            now_s = uptime_s()
             self._due_s.setdefault(account, now_s if last_s is None else max(now_s, last_s + self._apart_s))
             self._changed.notify()
 
@@ -66,13 +66,13 @@ class Bell:
             except StreamError as failed:
                 _log.warning("push could not hasten a poll", account=account, reason=str(failed))
                 with self._changed:
-                    self._due_s.setdefault(account, time.monotonic() + self._apart_s)
+                    self._due_s.setdefault(account, uptime_s() + self._apart_s)
 
     def _next(self) -> str | None:
         """Waits; None = closed."""
         with self._changed:
             while self._open:
-                now_s = time.monotonic()
+                now_s = uptime_s()
                 account = min(self._due_s, key=lambda name: self._due_s[name], default=None)
                 if account is not None and self._due_s[account] <= now_s:
                     del self._due_s[account]

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined] # documented there
 from confluent_kafka.cimpl import NewTopic
 
+from streams.clock import uptime_s
 from streams.errors import SourceFailed
 from streams.topics import Described, Wanted
 
@@ -70,8 +71,8 @@ class Administration:
         return refused
 
     def _await_leaders(self, names: Sequence[str]) -> None:
-        patient_until_s = time.monotonic() + self._timeout_s
-        while not self._are_led(names) and time.monotonic() < patient_until_s:
+        patient_until_s = uptime_s() + self._timeout_s
+        while not self._are_led(names) and uptime_s() < patient_until_s:
             time.sleep(_AGAIN_S)
 
     def _are_led(self, names: Sequence[str]) -> bool:

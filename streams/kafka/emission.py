@@ -6,7 +6,6 @@ A record of a replaceable topic (dead letters, the log of calls) then goes out a
 takes its partition out of the checkpoint, whole: a lane is never replaced.
 """
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from hashlib import sha256
@@ -14,6 +13,7 @@ from typing import Final, TypeAlias
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from streams.clock import uptime_s
 from streams.flow import Assignment, Broken, Checkpoint, Mark, Notice, Output
 from streams.kafka.errors import Kind, kind_of
 
@@ -180,7 +180,7 @@ def stand_in(output: Output, position: str) -> Output:
 
 def _hand_over(producer: Producer, output: Output, reported: "partial[None]", patience_s: float) -> None:
     """Produce one record; where the client's queue is full, wait for room."""
-    deadline_s = time.monotonic() + patience_s
+    deadline_s = uptime_s() + patience_s
     while True:
         try:
             producer.produce(
@@ -192,7 +192,7 @@ def _hand_over(producer: Producer, output: Output, reported: "partial[None]", pa
                 on_delivery=reported,
             )
         except BufferError:
-            if time.monotonic() > deadline_s:
+            if uptime_s() > deadline_s:
                 raise KafkaException(KafkaError(KafkaError._QUEUE_FULL)) from None  # noqa: SLF001 - the client's name
             producer.poll(_ROOM_S)
         else:

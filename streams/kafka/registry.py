@@ -6,7 +6,6 @@ a proxy's 404.
 """
 
 import threading
-import time
 from collections.abc import Callable
 from http import HTTPStatus
 from types import TracebackType
@@ -16,6 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from streams.avro import Absent
+from streams.clock import uptime_s
 from streams.compatibility import Level
 from streams.errors import RegistryDown, SchemaRefused, SchemaUnknown
 from streams.registry import Registered
@@ -174,7 +174,7 @@ class SchemaCache:
     """
 
     def __init__(
-        self, client: RegistryClient, *, unknown_s: float = 60.0, clock: Callable[[], float] = time.monotonic
+        self, client: RegistryClient, *, unknown_s: float = 60.0, clock: Callable[[], float] = uptime_s
     ) -> None:
         self._client = client
         self._unknown_s = unknown_s

@@ -12,7 +12,6 @@ Everything here is asked for asynchronously; ``step`` looks whether an answer is
 by hand and is no member of the group.
 """
 
-import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -31,6 +30,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined] # documented there
 
+from streams.clock import uptime_s
 from streams.errors import SourceFailed
 from streams.flow import Assigned, Assignment, Mark, Notice, Owned, Stored
 from streams.kafka import marks
@@ -117,9 +117,7 @@ class _Topic:
 class Restorer:
     """Restores partitions; used by the source, from the engine thread."""
 
-    def __init__(
-        self, settings: SourceSettings, admin: AdminClient, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, settings: SourceSettings, admin: AdminClient, clock: Callable[[], float] = uptime_s) -> None:
         self._settings = settings
         self._admin = admin
         self._clock = clock

@@ -14,7 +14,6 @@ fenced soon after: a second process uses the id; stop
 =========== ===========================================================================================================
 """
 
-import time
 from collections.abc import Callable, Mapping
 from enum import Enum
 from math import inf
@@ -24,6 +23,7 @@ from typing import Any, Final
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from streams.clock import uptime_s
 from streams.errors import SinkFailed
 from streams.flow import Assignment, Checkpoint, Mark, Notice, Output, Written
 from streams.kafka import marks as metadata
@@ -68,7 +68,7 @@ class _Dropped:
 class TransactionalSink:
     """One transaction a checkpoint. A ``ports.Sink``."""
 
-    def __init__(self, settings: SinkSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: SinkSettings, clock: Callable[[], float] = uptime_s) -> None:
         self._settings = settings
         self._clock = clock
         self._dropped = _Dropped()
@@ -277,7 +277,7 @@ class PlainSink:
     remembers it, which then says it again; the other way round it would be said by nobody.
     """
 
-    def __init__(self, settings: SinkSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: SinkSettings, clock: Callable[[], float] = uptime_s) -> None:
         self._settings = settings
         self._clock = clock
         self._dropped = _Dropped()

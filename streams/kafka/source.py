@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 from confluent_kafka import OFFSET_END, Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from streams.clock import uptime_s
 from streams.errors import SourceFailed
 from streams.flow import Arrivals, Assigned, Assignment, Broken, Headers, Mark, Notice, Record, Revoked, Written
 from streams.kafka import marks as metadata
@@ -38,7 +39,7 @@ _WAKE_S: Final = 0.001
 class KafkaSource:
     """A ``ports.Source``. Opens its clients when built; ``close`` leaves the group."""
 
-    def __init__(self, settings: SourceSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: SourceSettings, clock: Callable[[], float] = uptime_s) -> None:
         self._settings = settings
         self._clock = clock
         self._heard: list[Heard] = []

@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from connector.demo.stack import Stack
+from streams.clock import uptime_s
 from streams.errors import SourceFailed
 from streams.flow import Checkpoint, Output
 from streams.kafka.jvm import JvmStack
@@ -167,7 +168,7 @@ def test_a_commit_that_takes_long_does_not_lengthen_the_lease(real: Real) -> Non
                 return getattr(untouched, name)
 
             def send_offsets_to_transaction(self, *arguments: Any) -> None:
-                sent.append(time.monotonic())
+                sent.append(uptime_s())
                 untouched.send_offsets_to_transaction(*arguments)
 
         sink._producer = Slow()  # type: ignore[assignment]
@@ -474,8 +475,8 @@ def test_a_broker_that_is_frozen_past_the_session_costs_the_assignment_and_says_
         before = reader.at(0)
 
         own_kafka.broker.freeze()
-        frozen_until_s = time.monotonic() + 5.0
-        while time.monotonic() < frozen_until_s:
+        frozen_until_s = uptime_s() + 5.0
+        while uptime_s() < frozen_until_s:
             reader.poll()
         own_kafka.broker.thaw()
         until(lambda: bool(reader.revoked) and bool(reader.owned), reader)

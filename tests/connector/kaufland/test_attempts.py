@@ -11,6 +11,7 @@ from connector.kaufland.adapter import Kaufland, kaufland
 from connector.kaufland.address import address
 from connector.kaufland.caller import KauflandAccount
 from connector.kaufland.credentials import Credentials
+from streams.clock import uptime_s
 from streams.flow import Answer, Now, Retry
 from tests.connector.kaufland.answering_server import AnsweringServer, Received, answer, answering
 from tests.connector.kaufland.independent_check import faults_of
@@ -25,7 +26,7 @@ class LateClock:
     on_s = 0.0
 
     def now(self) -> Now:
-        return Now(mono_s=time.monotonic() + self.on_s, wall_us=time.time_ns() // 1000 + round(self.on_s * 1e6))
+        return Now(mono_s=uptime_s() + self.on_s, wall_us=time.time_ns() // 1000 + round(self.on_s * 1e6))
 
 
 class Shelf:

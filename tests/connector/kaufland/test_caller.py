@@ -25,6 +25,7 @@ from connector.kaufland.calllog import MAX_BODIES_S, CallLog
 from connector.kaufland.client import MAX_ANSWER_BYTES
 from connector.kaufland.credentials import Credentials
 from connector.marketplace import Accepted, Field, Found, Gone, LookUp, Marketplace, Refused, Update
+from streams.clock import uptime_s
 from streams.flow import Answer, Call, Item, Lost, NotSent, Retry, Settled
 from streams.ports import Clock
 from tests.connector.kaufland.answering_server import AnsweringServer, Received, Script, answer, answering
@@ -234,13 +235,13 @@ def test_each_thread_has_a_connection_of_its_own(edge: Edge) -> None:
 
 def test_the_answer_carries_the_times_of_the_socket(edge: Edge) -> None:
     edge.answers(accepting)
-    before_s = time.monotonic()
+    before_s = uptime_s()
 
     outcome = edge.call(update(1))
 
     assert outcome.sent_s is not None
     assert outcome.answered_s is not None
-    assert before_s <= outcome.sent_s <= outcome.answered_s <= time.monotonic()
+    assert before_s <= outcome.sent_s <= outcome.answered_s <= uptime_s()
     assert abs(outcome.sent_us / 1e6 - time.time()) < 5
 
 
@@ -248,7 +249,7 @@ def test_the_answer_carries_the_times_of_the_socket(edge: Edge) -> None:
 
 
 def test_a_call_whose_lease_is_over_never_leaves(edge: Edge) -> None:
-    outcome = edge.call(update(1), send_by_s=time.monotonic() - 0.001)
+    outcome = edge.call(update(1), send_by_s=uptime_s() - 0.001)
 
     assert outcome.replies == (NotSent(),)
     assert (outcome.sent_s, outcome.failed, outcome.log) == (None, False, ())
@@ -267,7 +268,7 @@ def test_the_lease_is_checked_at_the_first_byte_and_not_before_connecting(
     monkeypatch.setattr(socket, "getaddrinfo", slowly)
     edge.answers(accepting)
 
-    outcome = edge.call(update(1), send_by_s=time.monotonic() + 0.05)
+    outcome = edge.call(update(1), send_by_s=uptime_s() + 0.05)
 
     assert outcome.replies == (NotSent(),)
     assert edge.server.received == []
@@ -278,8 +279,8 @@ def drip(head: bytes, every_s: float) -> Script:
 
     def script(_request: Received, sock: socket.socket) -> None:
         sock.sendall(head)
-        stop_at = time.monotonic() + 20
-        while time.monotonic() < stop_at:
+        stop_at = uptime_s() + 20
+        while uptime_s() < stop_at:
             sock.sendall(b" ")
             if threading.Event().wait(every_s):
                 break
@@ -297,7 +298,7 @@ def test_a_dripping_answer_does_not_extend_the_deadline(
 
     outcome = edge.adapter.call(wanted)
 
-    assert time.monotonic() - wanted.give_up_at_s < 0.15
+    assert uptime_s() - wanted.give_up_at_s < 0.15
     assert isinstance(outcome.replies[0], ends)
     assert outcome.failed
 
@@ -310,7 +311,7 @@ def test_a_server_that_never_answers_does_not_extend_the_deadline(make_edge: Mak
     outcome = edge.adapter.call(wanted)
     listener.close()
 
-    assert time.monotonic() - wanted.give_up_at_s < 0.15
+    assert uptime_s() - wanted.give_up_at_s < 0.15
     assert isinstance(outcome.replies[0], Lost)
 
 

@@ -3,7 +3,6 @@
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from connector.kaufland.rows import TRANSPORT_ROWS
 from connector.kaufland.skew import SkewMeter
 from connector.kaufland.transport import _OF_HTTPX, LeaseOver, Passage, _Stream
 from connector.kaufland.verdict import Failed, Heard
+from streams.clock import uptime_s
 from tests.connector.kaufland.answering_server import Received, answer, answering
 from tests.connector.kaufland.wants import RealClock
 
@@ -55,7 +55,7 @@ def client(port: int, tls: ssl.SSLContext) -> Iterator[Client]:
 
 
 def ping(made: Client, within_s: float = 5.0) -> Exchange:
-    by_s = time.monotonic() + within_s
+    by_s = uptime_s() + within_s
     return made.exchange(PING, send_by_s=by_s, give_up_at_s=by_s)
 
 
@@ -92,9 +92,9 @@ def test_a_dripping_answer_over_https_does_not_extend_the_deadline() -> None:
             sock.sendall(b"H")
 
     with answering(drip, serving()) as server, client(server.port, trusting()) as made:
-        began_s = time.monotonic()
+        began_s = uptime_s()
         heard = ping(made, 0.25).heard
-        took_s = time.monotonic() - began_s
+        took_s = uptime_s() - began_s
 
     assert took_s < 0.4
     assert isinstance(heard, Failed)
@@ -103,9 +103,9 @@ def test_a_dripping_answer_over_https_does_not_extend_the_deadline() -> None:
 
 def test_a_handshake_that_never_ends_lets_nothing_leave_and_keeps_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, client(silent.getsockname()[1], trusting()) as made:
-        began_s = time.monotonic()
+        began_s = uptime_s()
         heard = ping(made, 0.2).heard
-        took_s = time.monotonic() - began_s
+        took_s = uptime_s() - began_s
 
     assert took_s < 0.35
     assert isinstance(heard, Failed)
@@ -113,7 +113,7 @@ def test_a_handshake_that_never_ends_lets_nothing_leave_and_keeps_the_deadline()
 
 
 def passage(send_by_s: float = 60.0, give_up_at_s: float = 60.0) -> Passage:
-    now_s = time.monotonic()
+    now_s = uptime_s()
     made = Passage(RealClock())
     made.begin(send_by_s=now_s + send_by_s, give_up_at_s=now_s + give_up_at_s)
     return made
@@ -129,10 +129,10 @@ def test_a_reader_that_drains_drop_by_drop_does_not_extend_the_deadline() -> Non
 
     reader = threading.Thread(target=drain)
     reader.start()
-    began_s = time.monotonic()
+    began_s = uptime_s()
     with pytest.raises(httpcore.WriteTimeout):
         _Stream(ours, passage(give_up_at_s=0.2)).write(b"x" * 50_000_000)
-    took_s = time.monotonic() - began_s
+    took_s = uptime_s() - began_s
     over.set()
     ours.close()
     reader.join(5)
@@ -151,7 +151,7 @@ def test_only_the_first_byte_asks_for_the_lease() -> None:
     way = passage(send_by_s=0.05)
     stream = _Stream(ours, way)
     stream.write(b"x")
-    while time.monotonic() < way._send_by_s:
+    while uptime_s() < way._send_by_s:
         threading.Event().wait(0.01)
     stream.write(b"y")
 

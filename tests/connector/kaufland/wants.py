@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from connector.marketplace import Field, LookUp, Update
+from streams.clock import uptime_s
 from streams.flow import Call, Item, Now
 
 EAN = "4006381333931"
@@ -11,7 +12,7 @@ EAN = "4006381333931"
 
 class RealClock:
     def now(self) -> Now:
-        return Now(mono_s=time.monotonic(), wall_us=time.time_ns() // 1000)
+        return Now(mono_s=uptime_s(), wall_us=time.time_ns() // 1000)
 
 
 class WrongClock:
@@ -21,7 +22,7 @@ class WrongClock:
         self.off_s = off_s
 
     def now(self) -> Now:
-        return Now(mono_s=time.monotonic(), wall_us=time.time_ns() // 1000 + round(self.off_s * 1e6))
+        return Now(mono_s=uptime_s(), wall_us=time.time_ns() // 1000 + round(self.off_s * 1e6))
 
 
 def unit(unit_id: int, **changed: Any) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def look_up() -> LookUp:
 
 
 def call(*bodies: LookUp | Update, account: str = "main", deadline_s: float = 5.0, attempt: int = 1) -> Call:
-    now_s = time.monotonic()
+    now_s = uptime_s()
     kind = "lookup" if isinstance(bodies[0], LookUp) else "update"
     return Call(
         id="call-1",
