@@ -19,7 +19,7 @@ import schemas
 from connector import flows
 from connector.codec import Codecs, SchemaIds
 from connector.console.health import HealthServer
-from connector.console.vitals import Beat, ProcessVitals
+from connector.console.vitals import Beat, Patience, ProcessVitals
 from connector.events import OfferState
 from connector.headers import Stamp
 from connector.kaufland.adapter import Kaufland, kaufland
@@ -363,7 +363,8 @@ def _runner(plan: _Plan, opened: ExitStack) -> Runner:
         ),
     )
     telemetry = Telemetry(write_notice)
-    source = KafkaSource(_source_settings(plan))
+    reading = _source_settings(plan)
+    source = KafkaSource(reading)
     opened.callback(source.close)  # a consumer that nobody closes keeps the process from ending
     runner = Runner(
         engine=engine,
@@ -378,9 +379,10 @@ def _runner(plan: _Plan, opened: ExitStack) -> Runner:
         ),
     )
     vitals = ProcessVitals(
-        lambda: Beat(at_s=runner.beat_s, snapshot=runner.snapshot),
+        lambda: Beat(at_s=runner.beat_s, snapshot=runner.snapshot, membership=source.membership),
         metrics=telemetry.metrics.exposition,
         about=_about(plan),
+        patience=Patience.of(heartbeat_s=reading.heartbeat_s, session_s=reading.session_s),
         skews=partial(_skews, adapter, tuple(configured.accounts)),
         polls=flows.polls(lines),
     )

@@ -21,7 +21,7 @@ of its own, and for orders and parcels the name of the call (`send`, `order-page
 def document() -> str:
     tables = list(described())
     first = tables.index("")
-    own = (f"| `{gauge.name}` | account | {gauge.unit} | {gauge.means} |" for gauge in EVERY)
+    own = (f"| `{gauge.name}` | {gauge.label or ''} | {gauge.unit} | {gauge.means} |" for gauge in EVERY)
     return "\n".join([_HEAD, *tables[:first], *own, *tables[first:], ""])
 
 

@@ -1,4 +1,4 @@
-"""Metrics of what the engine does not know: clocks and polls of each account. A closed list. Pure."""
+"""Metrics of what the engine does not know: readiness, and clocks and polls of each account. A closed list. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,13 +10,20 @@ from connector.orders.poll import PollReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
-    """One metric with the label ``account``."""
+    """One metric; ``label`` None = a single value of the process."""
 
     name: str
     unit: str
     means: str
+    label: str | None = "account"
 
 
+READY: Final = Gauge(
+    name="connector_ready",
+    unit="0 or 1",
+    means="1 = /readyz answers 200: the process does its part of the group's work. /readyz says why not.",
+    label=None,
+)
 SKEW: Final = Gauge(
     name="connector_clock_skew_seconds",
     unit="s",
@@ -35,14 +42,15 @@ POLL_FAILURES: Final = Gauge(
     means="Polls of the account's orders that failed since the last good one; 0 = the last one was good. /status says "
     "why.",
 )
-EVERY: Final = (SKEW, POLLED, POLL_FAILURES)
+EVERY: Final = (READY, SKEW, POLLED, POLL_FAILURES)
 
 Readings = Mapping[Gauge, Mapping[str, float | None]]
-"""By account; None = nothing is known yet."""
+"""By the label's value, "" without a label; None = nothing is known yet."""
 
 
-def readings(skews: Mapping[str, float | None], polls: Mapping[str, PollReport]) -> Readings:
+def readings(*, ready: bool, skews: Mapping[str, float | None], polls: Mapping[str, PollReport]) -> Readings:
     return {
+        READY: {"": float(ready)},
         SKEW: skews,
         POLLED: {name: _seconds(poll.polled_at_us) for name, poll in polls.items()},
         POLL_FAILURES: {name: poll.failures for name, poll in polls.items()},
@@ -59,8 +67,9 @@ def _lines(gauge: Gauge, values: Mapping[str, float | None]) -> Iterator[str]:
     if known:
         yield f"# HELP {gauge.name} {gauge.means}"
         yield f"# TYPE {gauge.name} gauge"
-    for account, value in known:
-        yield f"{gauge.name}{{account={json.dumps(account, ensure_ascii=False)}}} {value!r}"
+    for labelled, value in known:
+        where = "" if gauge.label is None else f"{{{gauge.label}={json.dumps(labelled, ensure_ascii=False)}}}"
+        yield f"{gauge.name}{where} {value!r}"
 
 
 def _seconds(at_us: int | None) -> float | None:

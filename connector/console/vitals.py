@@ -9,6 +9,7 @@ from connector.console.gauges import exposition, readings
 from connector.console.health import Readiness
 from connector.orders.poll import PollReport
 from streams.clock import uptime_s
+from streams.membership import Membership
 from streams.snapshot import PartitionSnapshot, Snapshot
 
 BEAT_S: Final = 10.0
@@ -21,6 +22,19 @@ class Beat:
 
     at_s: float
     snapshot: Snapshot | None
+    membership: Membership
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long the group's coordinator may be silent before this process no longer counts as a member that works."""
+
+    settled_s: float  # a settled member hears of it with every heartbeat
+    session_s: float  # while the group rebalances there are none, and its answer takes as long as the slowest member
+
+    @classmethod
+    def of(cls, *, heartbeat_s: float, session_s: float) -> "Patience":
+        return cls(settled_s=2 * heartbeat_s + 1.0, session_s=session_s)
 
 
 class ProcessVitals:
@@ -32,6 +46,7 @@ class ProcessVitals:
         *,
         metrics: Callable[[], bytes],
         about: Mapping[str, Any],
+        patience: Patience,
         skews: Callable[[], Mapping[str, float | None]] = dict,
         polls: Callable[[], Mapping[str, PollReport]] = dict,
         clock: Callable[[], float] = uptime_s,
@@ -39,6 +54,7 @@ class ProcessVitals:
         self._last = last
         self._metrics = metrics
         self._about = about
+        self._patience = patience
         self._skews = skews
         self._polls = polls
         self._clock = clock
@@ -47,15 +63,11 @@ class ProcessVitals:
         return self._clock() - self._last().at_s
 
     def readiness(self) -> Readiness:
-        snapshot = self._last().snapshot
-        if snapshot is None:
-            return Readiness(reasons=("the engine has not begun",))
-        return Readiness(reasons=(*self._stuck(), *reasons(snapshot)), warnings=tuple(warnings(snapshot)))
-
-    def _stuck(self) -> Iterator[str]:
-        age_s = self.beat_age_s()
-        if age_s > BEAT_S:
-            yield f"the loop has not turned for {age_s:.0f} s; what follows is as old as that"
+        last, now_s = self._last(), self._clock()
+        found = [*_of_beat(now_s - last.at_s), *_of_membership(last, self._patience, now_s)]
+        if last.snapshot is None:
+            return Readiness(reasons=("the engine has not begun", *found))
+        return Readiness(reasons=(*found, *reasons(last.snapshot)), warnings=tuple(warnings(last.snapshot)))
 
     def status(self) -> Mapping[str, Any]:
         beat = self._last()
@@ -63,13 +75,15 @@ class ProcessVitals:
         return {
             **self._about,
             "beat_age_s": round(self._clock() - beat.at_s, 3),
+            "group": {**asdict(beat.membership), "heard_age_s": _age_s(beat.membership, self._clock())},
             "clock_skew_s": self._skews(),
             "orders": {account: synced(poll) for account, poll in self._polls().items()},
             "engine": snapshot,
         }
 
     def metrics(self) -> bytes:
-        return self._metrics() + exposition(readings(self._skews(), self._polls()))
+        ready = not self.readiness().reasons
+        return self._metrics() + exposition(readings(ready=ready, skews=self._skews(), polls=self._polls()))
 
 
 def synced(poll: PollReport) -> dict[str, Any]:
@@ -88,6 +102,34 @@ def synced(poll: PollReport) -> dict[str, Any]:
 
 def _moment(at_us: int | None) -> str | None:
     return None if at_us is None else datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="seconds")
+
+
+def _of_beat(age_s: float) -> Iterator[str]:
+    if age_s > BEAT_S:
+        yield f"the loop has not turned for {age_s:.0f} s; what follows is as old as that"
+
+
+def _of_membership(last: Beat, patience: Patience, now_s: float) -> Iterator[str]:
+    """A process without partitions stands by, and is ready as long as the group would give it some."""
+    group = last.membership
+    silent_s = _age_s(group, now_s)
+    silence = "has never been heard" if silent_s is None else f"was last heard {silent_s:.1f} s ago"
+    if not group.joined:
+        how = "joining it" if group.connected else f"no connection to its coordinator, which {silence}"
+        yield f"not in the consumer group: {how}"
+    elif silent_s is None or silent_s > (patience.session_s if _is_rebalancing(group) else patience.settled_s):
+        yield f"the consumer group's coordinator {silence}"
+    unknown = group.assigned - len(last.snapshot.partitions if last.snapshot is not None else ())
+    if unknown > 0:
+        yield f"{unknown} of {group.assigned} partitions are being restored"
+
+
+def _is_rebalancing(group: Membership) -> bool:
+    return group.connected and not group.settled
+
+
+def _age_s(group: Membership, now_s: float) -> float | None:
+    return None if group.heard_at_s is None else max(0.0, round(now_s - group.heard_at_s, 3))
 
 
 def reasons(snapshot: Snapshot) -> Iterator[str]:

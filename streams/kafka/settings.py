@@ -66,6 +66,11 @@ class SourceSettings:
     static_member: str | None = None  # group.instance.id, only when asked
     topic_ids: bool = True  # False: the broker describes no topics (the embedded one's plain option)
 
+    @property
+    def heartbeat_s(self) -> float:
+        """How often a settled member and the group's coordinator hear of each other."""
+        return min(3.0, self.session_s / 5)
+
     def __post_init__(self) -> None:
         if not self.topics:
             raise ValueError("a source without topics reads nothing")

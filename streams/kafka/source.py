@@ -7,10 +7,12 @@ to the runner's ordinary step. What a partition's records carry is its assignmen
 The group protocol is ``classic`` with cooperative hand-over: a frozen member of the newer protocol is told nothing.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from confluent_kafka import OFFSET_END, Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
@@ -24,6 +26,7 @@ from streams.kafka.errors import Heard as Meaning
 from streams.kafka.errors import heard_as
 from streams.kafka.restore import LATEST, Part, Restorer, renew_leaders
 from streams.kafka.settings import SourceSettings
+from streams.membership import Membership, observed
 from streams.ports import Heard, OnRevoke
 
 _BATCH: Final = 100  # 100 to 1,000 is the flat part of the cost; calls leave between batches, every few milliseconds
@@ -34,6 +37,7 @@ _SAY_EVERY_S: Final = 5.0
 _ASK_S: Final = 5.0
 _SEEK_S: Final = 10.0
 _WAKE_S: Final = 0.001
+_STATISTICS_EVERY_S: Final = 1.0
 
 
 class KafkaSource:
@@ -50,6 +54,8 @@ class KafkaSource:
         self._positions_s = 0.0
         self._ends = _Ends(settings, clock)
         self._said: dict[str, float] = {}
+        self._statistics: str | None = None  # the newest, until they are looked at
+        self.membership = Membership()  # from any thread
         self._restorer = Restorer(settings, self._ends.admin, clock)
         self._consumer = Consumer(self._configuration())
         self._consumer.subscribe(
@@ -64,6 +70,7 @@ class KafkaSource:
         messages = self._fetched(min(timeout_s, _RESTORE_STEP_S) if restoring else timeout_s)
         if self._restorer.busy:
             self._restore()
+        self._look_at_group()
         arrivals = self._arrivals(messages)
         if arrivals is not None:
             self._heard.append(arrivals)
@@ -151,6 +158,7 @@ class KafkaSource:
             self._drop(parts)
 
     def _is_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:  # noqa: ARG002 - the client's signature
+        self.membership = replace(self.membership, joined_as="", settled=False)
         parts = self._known(partitions)
         reading = tuple(at for at in parts if at in self._next)
         self._restorer.forget(parts)
@@ -168,6 +176,17 @@ class KafkaSource:
         for at in parts:
             self._current.pop((at.topic, at.partition), None)
             self._next.pop(at, None)
+
+    def _note_statistics(self, statistics: str) -> None:
+        self._statistics = statistics
+
+    def _look_at_group(self) -> None:
+        statistics, self._statistics = self._statistics, None
+        if statistics is not None:
+            member_id = self._consumer.memberid()
+            self.membership = observed(self.membership, json.loads(statistics), member_id, self._clock())
+        if self.membership.assigned != len(self._current):
+            self.membership = replace(self.membership, assigned=len(self._current))
 
     # ---- restored ---------------------------------------------------------------------------------------------------
 
@@ -297,8 +316,9 @@ class KafkaSource:
                 group_protocol="classic",
                 partition_assignment_strategy="cooperative-sticky",
                 session_timeout_ms=int(settings.session_s * 1000),
-                heartbeat_interval_ms=min(3_000, int(settings.session_s * 1000 / 5)),
+                heartbeat_interval_ms=int(settings.heartbeat_s * 1000),
                 max_poll_interval_ms=int(settings.poll_interval_s * 1000),
+                statistics_interval_ms=int(_STATISTICS_EVERY_S * 1000),
                 enable_auto_commit=False,
                 enable_auto_offset_store=False,
                 auto_offset_reset="error",
@@ -317,6 +337,7 @@ class KafkaSource:
                 **static,
             ),
             "error_cb": self._heard_error,
+            "stats_cb": self._note_statistics,
         }
 
 

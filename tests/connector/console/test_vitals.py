@@ -1,13 +1,16 @@
 """Readiness tells a person what stands in the way."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from connector.console.gauges import POLL_FAILURES, POLLED, SKEW
-from connector.console.vitals import BEAT_S, Beat, ProcessVitals, reasons, warnings
+from connector.console.gauges import POLL_FAILURES, POLLED, READY, SKEW
+from connector.console.vitals import BEAT_S, Beat, Patience, ProcessVitals, reasons, warnings
 from connector.orders.poll import PollReport
+from streams.membership import Membership
 from streams.snapshot import AccountSnapshot, PartitionSnapshot, Snapshot
 
 PARTITION = PartitionSnapshot(
@@ -43,12 +46,68 @@ WELL = Snapshot(
 )
 
 
+MEMBER = Membership(joined_as="one-1", settled=True, connected=True, heard_at_s=99.0, assigned=1)
+STANDS_BY = replace(WELL, partitions=(), lease_left_s=-100.0)
+NOW_S = 100.0
+
+
+def vitals(
+    snapshot: Snapshot | None = WELL, membership: Membership = MEMBER, beat_s: float = NOW_S, **more: Any
+) -> ProcessVitals:
+    about: Mapping[str, Any] = more.pop("about", {})
+    return ProcessVitals(
+        lambda: Beat(at_s=beat_s, snapshot=snapshot, membership=membership),
+        metrics=lambda: b"",
+        about=about,
+        patience=Patience.of(heartbeat_s=3.0, session_s=15.0),
+        clock=lambda: NOW_S,
+        **more,
+    )
+
+
 def test_all_well_is_ready() -> None:
-    assert list(reasons(WELL)) == []
+    assert vitals().readiness().reasons == ()
 
 
-def test_a_process_without_partitions_stands_by_and_is_ready() -> None:
-    assert list(reasons(replace(WELL, partitions=(), lease_left_s=-100.0))) == []
+def test_a_member_without_partitions_stands_by_and_is_ready() -> None:
+    assert vitals(STANDS_BY, replace(MEMBER, assigned=0)).readiness().reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("membership", "says"),
+    [
+        (Membership(), "not in the consumer group: no connection to its coordinator, which has never been heard"),
+        (Membership(connected=True, heard_at_s=99.5), "not in the consumer group: joining it"),
+        (Membership(heard_at_s=70.0), "not in the consumer group: no connection to its coordinator, which was last"),
+        (replace(MEMBER, heard_at_s=92.9, assigned=0), "the consumer group's coordinator was last heard 7.1 s ago"),
+        (replace(MEMBER, heard_at_s=92.9, assigned=0, connected=False), "coordinator was last heard 7.1 s ago"),
+        (replace(MEMBER, heard_at_s=84.9, assigned=0, settled=False), "coordinator was last heard 15.1 s ago"),
+        (replace(MEMBER, assigned=3), "3 of 3 partitions are being restored"),
+    ],
+)
+def test_without_partitions_a_process_is_ready_only_as_a_member_that_the_group_hears(
+    membership: Membership, says: str
+) -> None:
+    [reason] = vitals(STANDS_BY, membership).readiness().reasons
+
+    assert says in reason
+
+
+@pytest.mark.parametrize(
+    "membership",
+    [replace(MEMBER, heard_at_s=93.1), replace(MEMBER, heard_at_s=85.1, settled=False)],
+    ids=["between two heartbeats", "while the group rebalances"],
+)
+def test_a_coordinator_that_is_silent_within_its_bounds_is_no_reason(membership: Membership) -> None:
+    assert vitals(membership=membership).readiness().reasons == ()
+
+
+def test_whether_the_process_is_ready_is_a_metric() -> None:
+    def shown(membership: Membership) -> float:
+        families = text_string_to_metric_families(vitals(membership=membership).metrics().decode())
+        return next(family.samples[0].value for family in families if family.name == READY.name)
+
+    assert (shown(MEMBER), shown(Membership())) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -79,42 +138,34 @@ def test_a_paused_account_is_a_warning_and_no_reason_to_be_unready() -> None:
 
 
 def test_a_loop_that_hangs_is_not_ready_whatever_its_last_snapshot_says() -> None:
-    vitals = ProcessVitals(
-        lambda: Beat(at_s=100.0, snapshot=WELL), metrics=lambda: b"", about={}, clock=lambda: 100.1 + BEAT_S
-    )
-
-    [reason] = vitals.readiness().reasons
+    [reason] = vitals(beat_s=NOW_S - BEAT_S - 0.1).readiness().reasons
 
     assert "the loop has not turned for 10 s" in reason
 
 
 def test_before_the_first_snapshot_nothing_is_ready_and_status_still_answers() -> None:
-    vitals = ProcessVitals(
-        lambda: Beat(at_s=10.0, snapshot=None), metrics=lambda: b"", about={"instance": "one"}, clock=lambda: 12.5
-    )
+    said = vitals(None, Membership(), beat_s=97.5, about={"instance": "one"})
 
-    assert vitals.readiness().reasons == ("the engine has not begun",)
-    assert vitals.beat_age_s() == 2.5
-    assert vitals.status() == {"instance": "one", "beat_age_s": 2.5, "clock_skew_s": {}, "orders": {}, "engine": None}
+    assert said.readiness().reasons[0] == "the engine has not begun"
+    assert said.beat_age_s() == 2.5
+    assert (said.status()["instance"], said.status()["beat_age_s"], said.status()["engine"]) == ("one", 2.5, None)
 
 
-def test_status_shows_the_whole_snapshot() -> None:
-    vitals = ProcessVitals(lambda: Beat(at_s=0.0, snapshot=WELL), metrics=lambda: b"", about={}, clock=lambda: 0.0)
+def test_status_shows_the_whole_snapshot_and_the_membership() -> None:
+    status = vitals().status()
 
-    assert vitals.status()["engine"]["partitions"][0]["partition"] == 3
+    assert status["engine"]["partitions"][0]["partition"] == 3
+    assert (status["group"]["joined_as"], status["group"]["heard_age_s"]) == ("one-1", 1.0)
 
 
 def test_the_skew_of_each_accounts_clock_is_a_metric_and_on_the_status_page() -> None:
     skews = {"main": -95.25, 'an "odd" name': 0.5, "never asked": None}
-    vitals = ProcessVitals(
-        lambda: Beat(at_s=0.0, snapshot=WELL), metrics=lambda: b"", about={}, skews=lambda: skews, clock=lambda: 0.0
-    )
+    said = vitals(skews=lambda: skews)
 
-    [family] = text_string_to_metric_families(vitals.metrics().decode())
+    families = {family.name: family for family in text_string_to_metric_families(said.metrics().decode())}
 
-    assert family.name == SKEW.name
-    assert {s.labels["account"]: s.value for s in family.samples} == {"main": -95.25, 'an "odd" name': 0.5}
-    assert vitals.status()["clock_skew_s"] == skews
+    assert {s.labels["account"]: s.value for s in families[SKEW.name].samples} == {"main": -95.25, 'an "odd" name': 0.5}
+    assert said.status()["clock_skew_s"] == skews
 
 
 def test_how_the_polls_of_each_account_go_is_a_metric_and_in_words_on_the_status_page() -> None:
@@ -130,16 +181,15 @@ def test_how_the_polls_of_each_account_go_is_a_metric_and_in_words_on_the_status
     )
     ill = replace(well, account="other", polled_at_us=None, failed_at_us=1, failures=3, problem="HTTP 500")
     polls = {"main": well, "other": ill}
-    vitals = ProcessVitals(
-        lambda: Beat(at_s=0.0, snapshot=WELL), metrics=lambda: b"", about={}, polls=lambda: polls, clock=lambda: 0.0
-    )
+    told = vitals(polls=lambda: polls)
 
     samples = {
         (sample.name, sample.labels["account"]): sample.value
-        for family in text_string_to_metric_families(vitals.metrics().decode())
+        for family in text_string_to_metric_families(told.metrics().decode())
         for sample in family.samples
+        if "account" in sample.labels
     }
-    said = vitals.status()["orders"]
+    said = told.status()["orders"]
 
     assert samples == {
         (POLLED.name, "main"): 1_700_000_060.5,

@@ -1,0 +1,98 @@
+"""What the client's statistics say of a member's place in its group."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.demo.stack import Stack
+from streams.kafka.source import KafkaSource
+from streams.membership import Membership, observed
+from tests.contracts.brokers import Member, Real, closing, until
+
+NOW_S = 100.0
+MEMBER = Membership(joined_as="a", settled=True, connected=True, heard_at_s=99.0, assigned=2)
+
+
+def statistics(join_state: str, coordinator_state: str, rxidle_us: int) -> dict[str, Any]:
+    """The fields that count, as librdkafka 2.16 writes them."""
+    coordinator = {"name": "GroupCoordinator", "nodeid": 1, "state": coordinator_state, "rxidle": rxidle_us}
+    other = {"name": "127.0.0.1:9092/1", "nodeid": 1, "state": "UP", "rxidle": 3_000}
+    return {
+        "cgrp": {"state": "up", "join_state": join_state},
+        "brokers": {"GroupCoordinator": coordinator, "127.0.0.1:9092/1": other},
+    }
+
+
+def seen(before: Membership, join_state: str, state: str, rxidle_us: int, member_id: str | None) -> Membership:
+    return observed(before, statistics(join_state, state, rxidle_us), member_id, NOW_S)
+
+
+def test_a_settled_member_is_joined_and_its_coordinator_was_heard_when_it_last_answered() -> None:
+    assert seen(Membership(), "steady", "UP", 250_000, "a") == Membership(
+        joined_as="a", settled=True, connected=True, heard_at_s=99.75
+    )
+
+
+def test_an_id_that_the_broker_handed_out_is_no_membership_yet() -> None:
+    assert not seen(Membership(), "wait-join", "UP", 0, "a").joined
+
+
+def test_a_member_that_rebalances_stays_one_and_is_not_settled() -> None:
+    found = seen(MEMBER, "wait-sync", "UP", 0, "a")
+
+    assert found.joined
+    assert not found.settled
+
+
+@pytest.mark.parametrize("member_id", [None, "", "b"])
+def test_a_member_whose_id_is_gone_or_another_is_out(member_id: str | None) -> None:
+    assert not seen(MEMBER, "wait-join", "UP", 0, member_id).joined
+
+
+def test_without_a_connection_the_coordinator_was_heard_as_long_ago_as_before() -> None:
+    found = seen(MEMBER, "steady", "TRY_CONNECT", -1, "a")
+
+    assert (found.connected, found.heard_at_s) == (False, MEMBER.heard_at_s)
+    assert found == replace(MEMBER, connected=False)
+
+
+@given(
+    cgrp=st.dictionaries(st.sampled_from(["join_state", "state"]), st.text()),
+    brokers=st.dictionaries(
+        st.sampled_from(["GroupCoordinator", "b:1/1"]),
+        st.fixed_dictionaries({}, optional={"state": st.text(), "rxidle": st.integers(-1, 10**12)}),
+    ),
+    member_id=st.none() | st.text(),
+)
+def test_whatever_the_statistics_lack_is_never_read_as_membership(
+    cgrp: dict[str, str], brokers: dict[str, Any], member_id: str | None
+) -> None:
+    found = observed(Membership(), {"cgrp": cgrp, "brokers": brokers}, member_id, NOW_S)
+
+    assert found.joined == (cgrp.get("join_state") == "steady" and bool(member_id))
+    assert found.connected == (brokers.get("GroupCoordinator", {}).get("state") == "UP")
+    assert found.heard_at_s is None or found.heard_at_s <= NOW_S
+
+
+@pytest.mark.kafka
+def test_of_two_members_and_one_partition_the_one_that_stands_by_is_in_the_group_too(kafka: Stack) -> None:
+    real, topics = Real(kafka), {kafka.create_topic("in"): kafka.create_topic("state")}
+    group = kafka.unique("group")
+    sources = [real.source(group=group, topics=topics) for _ in range(2)]
+    members = [Member(source=source) for source in sources]
+    with closing(*sources):
+        seen = [source.membership for source in sources if isinstance(source, KafkaSource)]
+        assert not any(one.joined for one in seen)
+
+        def settled() -> bool:
+            now = [source.membership for source in sources if isinstance(source, KafkaSource)]
+            return all(one.joined and one.settled and one.connected for one in now) and any(m.owned for m in members)
+
+        until(settled, *members)
+
+        found = [source.membership for source in sources if isinstance(source, KafkaSource)]
+        assert sorted(one.assigned for one in found) == [0, 1]
+        assert all(one.heard_at_s is not None for one in found)
