@@ -37,6 +37,7 @@ class Code(StrEnum):
     PRICE_NOT_POSITIVE = "PRICE_NOT_POSITIVE"
     PRICE_ABOVE_CEILING = "PRICE_ABOVE_CEILING"
     STOCK_OUT_OF_RANGE = "STOCK_OUT_OF_RANGE"
+    CLAMPED = "CLAMPED"
     LOCATION_NOT_CONFIGURED = "LOCATION_NOT_CONFIGURED"
     HANDLING_TIME_OUT_OF_RANGE = "HANDLING_TIME_OUT_OF_RANGE"
     # switches
@@ -186,7 +187,12 @@ TABLE: Mapping[Code, Words] = {
         advice="Correct the price at the source.",
     ),
     Code.STOCK_OUT_OF_RANGE: Words(
-        sentence="Stock {stock} is not in 0..{maximum}", advice="Correct the stock at the source; 0 means sold out."
+        sentence="Stock {stock} is not in 0..{maximum}; what the marketplace holds was left as it is",
+        advice="Correct the stock at the source; 0 means sold out. See offers.negative_stock and offers.max_stock.",
+    ),
+    Code.CLAMPED: Words(
+        sentence="{what} is {bound}; it counts as {counted}",
+        advice="The offer was set as if the event had said {counted}. Correct the stock at the source.",
     ),
     Code.LOCATION_NOT_CONFIGURED: Words(
         sentence="The stock is that of location {location} alone, and stocks of locations are not added up",

@@ -1,9 +1,9 @@
 """Storefronts, currencies, conditions and bounds as data: ``reference.json``, and a file of one's own laid over it.
 
 The shipped table is what the Seller API's document (2.44.0) says: storefronts and their currency, the ceilings of
-``listing_price``, the conditions of ``UnitCondition`` and ``BuyboxCondition``, 0 to 100 days, 150 units a call. The
-integer codes of conditions are those of the feed files; the ceiling of the stock is what sellers report. A storefront
-that opens later is added by data alone.
+``listing_price``, the conditions of ``UnitCondition`` and ``BuyboxCondition``, 0 to 100 days, 150 units a call, and an
+``amount`` from 0 to what an int32 holds: it names no ceiling. The integer codes of conditions are those of the feed
+files. A storefront that opens later is added by data alone.
 """
 
 from collections.abc import Mapping

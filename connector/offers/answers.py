@@ -13,7 +13,7 @@ from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLan
 from connector.offers.locations import total_for
 from connector.offers.policy import OfferPolicy, Terms, us
 from connector.offers.rows import Row
-from connector.offers.settle import offered
+from connector.offers.stock import offered
 from connector.offers.trust import accepted, doubted, given_up, group_of, not_applied, observed, renewed
 from connector.offers.wants import Carried, OfferLookUp, OfferUpdate
 from streams.flow import Answered, GaveUp, Lost, Settled
@@ -379,10 +379,11 @@ class _Ledger:
         asked = next((asked for asked in row.open if asked.field is carried.field), None) if row is not None else None
         if row is None or asked is None or not self._is_still_meant(row.entry, asked, carried):
             return
+        clamped = offered(self._policy, row.entry, asked, total_for(self._lane, row.entry, asked)).clamped
         end = End(
             field=carried.field,
             status=status,
-            code=fault.code if fault is not None else None,
+            code=fault.code if fault is not None else Code.CLAMPED if clamped else None,
             before=self._before[carried.field],
             sent=carried.value,
         )
@@ -391,7 +392,7 @@ class _Ledger:
     def _is_still_meant(self, entry: Entry, asked: Asked, carried: Carried) -> bool:
         """A tombstone that came late takes older locations out of a total that has left: the rest must follow."""
         total = total_for(self._lane, entry, asked)
-        return total is None or offered(self._policy, self._unit.account, asked.field, total.pieces) == carried.value
+        return total is None or offered(self._policy, entry, asked, total).value == carried.value
 
     def _sent(self, entry: Entry) -> Sent:
         earlier = entry.sent

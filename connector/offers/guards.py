@@ -14,6 +14,7 @@ from connector.marketplace import Condition, Currency, Field
 from connector.offers.gtin import GtinError, normal_form
 from connector.offers.ledger import Asked, End
 from connector.offers.policy import Locations, Terms, us
+from connector.offers.stock import refused_above, refused_below
 from connector.routing import Target
 from streams.frozen import quick
 
@@ -122,11 +123,7 @@ def _of_event(
 
 def _fields(event: OfferChanged, target: Target | None, terms: Terms) -> Iterator[tuple[Asked, Refusal | None]]:
     if (stock := event.stock) is not None:
-        fault = None
-        if event.location and terms.policy.locations is Locations.REFUSE:
-            fault = refuse(Code.LOCATION_NOT_CONFIGURED, location=event.location)
-        elif not 0 <= stock <= terms.reference.max_stock:
-            fault = refuse(Code.STOCK_OUT_OF_RANGE, stock=stock, maximum=terms.reference.max_stock)
+        fault = _stock_fault(stock, event.location, terms)
         yield Asked(field=Field.STOCK, value=stock, requested=Decimal(stock)), fault
     if event.price is not None:
         yield _price(event.price, target, terms)
@@ -135,6 +132,18 @@ def _fields(event: OfferChanged, target: Target | None, terms: Terms) -> Iterato
         if not 0 <= days <= terms.reference.max_handling_time_days:
             fault = refuse(Code.HANDLING_TIME_OUT_OF_RANGE, days=days, maximum=terms.reference.max_handling_time_days)
         yield Asked(field=Field.HANDLING_TIME, value=days, requested=Decimal(days)), fault
+
+
+def _stock_fault(stock: int, location: str | None, terms: Terms) -> Refusal | None:
+    policy, ceiling = terms.policy, terms.reference.max_stock
+    if location and policy.locations is Locations.REFUSE:
+        return refuse(Code.LOCATION_NOT_CONFIGURED, location=location)
+    if refused_below(policy, stock, of_location=bool(location)):
+        maximum = policy.max_stock if policy.max_stock is not None else ceiling
+        return refuse(Code.STOCK_OUT_OF_RANGE, stock=stock, maximum=maximum)
+    if (top := refused_above(policy, stock, ceiling)) is not None:
+        return refuse(Code.STOCK_OUT_OF_RANGE, stock=stock, maximum=top)
+    return None
 
 
 def _price(price: Price, target: Target | None, terms: Terms) -> tuple[Asked, Refusal | None]:

@@ -35,7 +35,7 @@ def count(lane: OfferLane, entry: Entry, location: str | None, terms: Terms) -> 
         newer = result_id(terms.cluster_id, terms.topic, entry.partition, max(rivals)[2])
         end = End(field=Field.STOCK, status=FieldStatus.SUPERSEDED, superseded_by=newer)
         return lane, replace(entry, ended=(*entry.ended, end))
-    counted = Located(selectors=entry.selectors, location=location, stock=asked.value, order=entry.order)
+    counted = Located(selectors=entry.selectors, location=location, stock=max(0, asked.value), order=entry.order)
     if counted in rows:
         return lane, entry
     kept = (row for row in lane.locations if row.selectors != entry.selectors or not _replaces(counted, row))

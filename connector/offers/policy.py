@@ -18,6 +18,55 @@ class Locations(StrEnum):
     SUM = "sum"
 
 
+class NegativeStock(StrEnum):
+    """What becomes of a stock below zero."""
+
+    ZERO = "zero"
+    REJECT = "reject"
+
+
+class StockAboveMax(StrEnum):
+    """What becomes of a stock above ``max_stock``."""
+
+    CAP = "cap"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockRule:
+    """How much of a stock is offered."""
+
+    buffer_pct: int = 0  # kept back, in per cent of the stock
+    keep: int = 0  # pieces that are never offered
+    show_at_most: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.buffer_pct <= 100:
+            raise ValueError(f"buffer_pct must be in 0..100, got {self.buffer_pct}")
+        if self.keep < 0:
+            raise ValueError(f"keep must be 0 or more, got {self.keep}")
+        if self.show_at_most is not None and self.show_at_most < 0:
+            raise ValueError(f"show_at_most must be 0 or more, got {self.show_at_most}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockRules:
+    """The rule of a target, and those that take its place for events with certain attributes: the first that fits."""
+
+    rule: StockRule = field(default_factory=StockRule)
+    overrides: tuple[tuple[Mapping[str, str], StockRule], ...] = ()  # attributes that must all be there -> rule
+
+    def of(self, attributes: Mapping[str, str]) -> StockRule:
+        for when, rule in self.overrides:
+            if all(attributes.get(name) == value for name, value in when.items()):
+                return rule
+        return self.rule
+
+
+WHOLE_STOCK = StockRules()
+"""Of a target without rules: all of its stock is offered."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferPolicy:
     """Trust: how long an acceptance makes an equal, newer value UNCHANGED; 0 = always write, inf = for ever."""
@@ -25,7 +74,10 @@ class OfferPolicy:
     trust_s: Mapping[Field, float] = field(
         default_factory=lambda: {Field.STOCK: 6 * _HOUR_S, Field.PRICE: 7 * _DAY_S, Field.HANDLING_TIME: 7 * _DAY_S}
     )
-    buffer_pct: Mapping[str, int] = field(default_factory=dict)  # by account
+    stock_rules: Mapping[str, StockRules] = field(default_factory=dict)  # by target
+    negative_stock: NegativeStock = NegativeStock.ZERO
+    max_stock: int | None = None  # None = only what the marketplace itself can take
+    stock_above_max: StockAboveMax = StockAboveMax.CAP
     stock_sends_price: frozenset[str] = frozenset()  # accounts whose stock changes carry the last accepted price
     default_target: str | None = None
     default_condition: Condition | None = None
@@ -42,9 +94,8 @@ class OfferPolicy:
         for of in Field:
             if not self.trust_s.get(of, -1.0) >= 0:
                 raise ValueError(f"trust_s[{of}] must be 0 or more, got {self.trust_s.get(of)}")
-        for account, pct in self.buffer_pct.items():
-            if not 0 <= pct <= 100:
-                raise ValueError(f"buffer_pct[{account}] must be in 0..100, got {pct}")
+        if self.max_stock is not None and self.max_stock < 0:
+            raise ValueError(f"max_stock must be 0 or more, got {self.max_stock}")
         if self.default_condition is Condition.UNKNOWN:
             raise ValueError("default_condition must be a condition, UNKNOWN is none")
         for name in ("not_found_grace_s", "lookup_failed_s", "link_wait_s", "read_back_s", "future_limit_s"):

@@ -25,6 +25,7 @@ from connector.offers.identity import Missing, Unclear, describe, find_miss
 from connector.offers.ledger import Asked, End, Entry, KnownUnit, OfferLane
 from connector.offers.policy import Terms
 from connector.offers.settle import Plan
+from connector.offers.stock import clamp_problem
 from streams.frozen import replace
 
 
@@ -94,12 +95,20 @@ def status_of(entry: Entry) -> Status:
 
 def _final(lane: OfferLane, entry: Entry, terms: Terms, now_us: int) -> OfferResult:
     status = status_of(entry)
-    problem = None if status in _NO_PROBLEM else entry.problem
+    problem = _clamped(entry, terms) if status in _NO_PROBLEM else entry.problem
     if status is Status.UNMANAGED and problem is None:
         problem = explain(Code.TOMBSTONE, ean=lane.ean)
     ends = {end.field: end for end in entry.ended}
     fields = tuple(_field(asked, ends[asked.field], _exponent(entry, terms)) for asked in entry.asked)
     return _result(lane, entry, status, _code(entry, status), fields, problem, terms, now_us)
+
+
+def _clamped(entry: Entry, terms: Terms) -> Problem | None:
+    """What is said of a field that ended well, though with another value than the event's."""
+    if all(end.code != Code.CLAMPED for end in entry.ended):
+        return None
+    stock = next(asked for asked in entry.asked if asked.field is Field.STOCK)
+    return clamp_problem(terms.policy, int(stock.requested))
 
 
 def _announce(
@@ -123,12 +132,12 @@ def _missed(field: Field) -> End:
 
 def _code(entry: Entry, status: Status) -> str | None:
     if status in _NO_PROBLEM:
-        return None
+        return next((end.code for end in entry.ended if end.code == Code.CLAMPED), None)
     if entry.refused is not None:
         return entry.refused
     if not entry.asked:
         return Code.TOMBSTONE
-    told = [end for end in entry.ended if end.code is not None]
+    told = [end for end in entry.ended if end.code is not None and end.code != Code.CLAMPED]
     apt = [end for end in told if end.status.value == status.value]
     return (apt or told)[0].code if told else None
 

@@ -29,8 +29,9 @@ from connector.offers.identity import (
 )
 from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLane, Order
 from connector.offers.locations import Total, stands, total_for
-from connector.offers.policy import OfferPolicy, Terms, us
+from connector.offers.policy import Terms, us
 from connector.offers.rows import Row
+from connector.offers.stock import offered, refused_above
 from connector.offers.trust import accepted, doubted, given_up, group_of, is_already_so, newest_accepted, raised
 from connector.routing import Target
 from streams.frozen import quick, replace
@@ -204,14 +205,15 @@ class Desk:
         facts = [self._fact(member, field) for member in group]
         total = total_for(self._lane, entry, asked)
         order = total.order if total is not None else entry.order
-        value = self._value(unit.account, asked, total)
+        offer = offered(policy, entry, asked, total)
+        value, clamped = offer.value, Code.CLAMPED if offer.clamped else None
         known = newest_accepted(facts)
         before = known.value if known is not None else None
         if field is Field.STOCK and any(member.fulfilled_by_marketplace for member in group):
             fault = refuse(Code.FULFILLED_BY_MARKETPLACE, unit_id=unit.unit_id)
             self._end(row, field, FieldStatus.REJECTED, fault, before=before)
-        elif total is not None and total.pieces > (maximum := self._terms.reference.max_stock):
-            fault = refuse(Code.STOCK_OUT_OF_RANGE, stock=total.pieces, maximum=maximum)
+        elif total is not None and (top := self._refused_above(total)) is not None:
+            fault = refuse(Code.STOCK_OUT_OF_RANGE, stock=total.pieces, maximum=top)
             self._end(row, field, FieldStatus.REJECTED, fault, before=before)
         elif known is not None and known.order is not None and known.order > order:
             newer = result_id(self._terms.cluster_id, self._terms.topic, entry.partition, known.order[2])
@@ -220,14 +222,14 @@ class Desk:
             known is not None
             and known.order == order
             and known.event_id is not None
-            and (total is None or stands(known, value))
+            and (stands(known, value) or (total is None and not known.certain))
         ):
-            self._end(row, field, FieldStatus.UNCHANGED, before=before)
+            self._end(row, field, FieldStatus.UNCHANGED, before=before, code=clamped)
         elif is_already_so(facts, field, value, policy, self._now_us):
             for member, fact in zip(group, facts, strict=True):
                 if fact is not None:
                     self._put(member, field, raised(fact, order, entry.event_id))
-            self._end(row, field, FieldStatus.UNCHANGED, before=before)
+            self._end(row, field, FieldStatus.UNCHANGED, before=before, code=clamped)
         else:
             rank = _rank(field, value, known, entry)
             self._send(row, Send(entry, row.since_us, field, value, order, unit, rank), before, group)
@@ -309,11 +311,8 @@ class Desk:
 
     # -- the small moves
 
-    def _value(self, account: str, asked: Asked, total: Total | None) -> int:
-        if asked.value is None:
-            raise ValueError(f"{asked.field} has no value in smallest units and should have ended")
-        value = total.pieces if total is not None else asked.value
-        return offered(self._terms.policy, account, asked.field, value)
+    def _refused_above(self, total: Total) -> int | None:
+        return refused_above(self._terms.policy, total.pieces, self._terms.reference.max_stock)
 
     def _order_of(self, one: tuple[Row, Asked]) -> Order:
         row, asked = one
@@ -321,8 +320,8 @@ class Desk:
         return total.order if total is not None else row.entry.order
 
     def _rank_unproven(self, entry: Entry, asked: Asked) -> int:
-        total = total_for(self._lane, entry, asked)
-        return _rank(asked.field, total.pieces if total is not None else asked.value, None, entry)
+        value = offered(self._terms.policy, entry, asked, total_for(self._lane, entry, asked)).value
+        return _rank(asked.field, value, None, entry)
 
     def _fact(self, unit: KnownUnit, field: Field) -> Fact | None:
         changed = self._facts.get(unit.unit_id)
@@ -339,7 +338,7 @@ class Desk:
             return
         total = total_for(self._lane, row.entry, asked)
         order = total.order if total is not None else row.entry.order
-        value = self._value(row.unit.account, asked, total)
+        value = offered(self._terms.policy, row.entry, asked, total).value
         for member in group_of(self._lane.units, row.unit, asked.field):
             fact = self._fact(member, asked.field)
             if fact is None or (fact.order is not None and (order < fact.order or (order == fact.order and not total))):
@@ -371,8 +370,9 @@ class Desk:
         superseded_by: str | None = None,
         before: int | None = None,
         sent: int | None = None,
+        code: Code | None = None,
     ) -> None:
-        code = fault.code if fault is not None else None
+        code = fault.code if fault is not None else code
         end = End(field=field, status=status, code=code, superseded_by=superseded_by, before=before, sent=sent)
         row.end(end, fault.problem if fault is not None else None)
 
@@ -408,13 +408,6 @@ class Desk:
             if isinstance(identity, Missing) and row.entry.announced is Announced.NONE and row.open
         )
         return Plan(tuple(self._sends), tuple(self._looks.values()), missing, tuple(self._unclear), self._wake_at_us)
-
-
-def offered(policy: OfferPolicy, account: str, field: Field, value: int) -> int:
-    """What is sent for a value: stock less the account's buffer, rounded down."""
-    if field is not Field.STOCK or not (pct := policy.buffer_pct.get(account, 0)):
-        return value
-    return value * (100 - pct) // 100
 
 
 def _cell_of(unit: KnownUnit, field: Field) -> _Cell:

@@ -1,12 +1,13 @@
 """Settings into the values that the runtime and the core understand. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from connector.marketplace import Field
 from connector.marketplace_orders import ORDERS, RETURNS, SHIPMENTS
 from connector.offers.gtin import normal_form
-from connector.offers.policy import Locations, OfferPolicy
+from connector.offers.policy import Locations, NegativeStock, OfferPolicy, StockAboveMax, StockRule, StockRules
 from connector.offers.wants import UNITS_READ, UNITS_WRITE
 from connector.orders.policy import OrderPolicy
 from connector.routing import Routing, Target
@@ -115,7 +116,12 @@ def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPol
     offers, trust, processing = settings.offers, settings.trust, settings.processing
     return OfferPolicy(
         trust_s={Field.STOCK: trust.stock, Field.PRICE: trust.price, Field.HANDLING_TIME: trust.handling_time},
-        buffer_pct={name: account.buffer_pct for name, account in settings.accounts.items()},
+        stock_rules={
+            name: _stock_rules(target, settings.accounts[target.account]) for name, target in settings.targets.items()
+        },
+        negative_stock=NegativeStock(offers.negative_stock),
+        max_stock=offers.max_stock,
+        stock_above_max=StockAboveMax(offers.stock_above_max),
         stock_sends_price=frozenset(
             name for name, account in settings.accounts.items() if account.stock_sends_price == "known"
         ),
@@ -127,6 +133,20 @@ def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPol
         read_back_s=processing.call_deadline + processing.grace,
         dry_run=dry_run,
     )
+
+
+def _stock_rules(target: model.Target, account: model.Account) -> StockRules:
+    """What a rule does not name is the target's, and what that does not name is the account's."""
+    rule = StockRule(
+        buffer_pct=target.buffer_pct if target.buffer_pct is not None else account.buffer_pct,
+        keep=target.keep,
+        show_at_most=target.show_at_most,
+    )
+    overrides = (
+        (over.when, replace(rule, **over.model_dump(exclude={"when"}, exclude_none=True)))
+        for over in target.stock_rules
+    )
+    return StockRules(rule=rule, overrides=tuple(overrides))
 
 
 def shipment_policy(settings: model.Settings, *, dry_run: bool = False) -> ShipmentPolicy:

@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from connector.settings.duration import is_duration, written
 from connector.settings.model import TABLES_BY_NAME, Section, Settings
+from connector.settings.problems import row_of
 
 _HEAD = """\
 # Settings
@@ -50,12 +51,18 @@ def _section(name: str, field: FieldInfo) -> Iterator[str]:
 
 def _rows(section: type[Section], path: str) -> Iterator[str]:
     for name, field in section.model_fields.items():
-        inner = field.annotation
+        inner = row_of(field.annotation)
         if isinstance(inner, type) and issubclass(inner, Section):
-            yield from _rows(inner, f"{path}{name}.")
+            listed = inner is not field.annotation
+            if listed:
+                yield f"| `{path}{name}` |  | {_meaning(field)} |"
+            yield from _rows(inner, f"{path}{name}[]." if listed else f"{path}{name}.")
         else:
-            meaning = (field.description or "").replace("\n", " ").replace("|", "\\|").replace("<", "&lt;")
-            yield f"| `{path}{name}` | {_default(field)} | {meaning} |"
+            yield f"| `{path}{name}` | {_default(field)} | {_meaning(field)} |"
+
+
+def _meaning(field: FieldInfo) -> str:
+    return (field.description or "").replace("\n", " ").replace("|", "\\|").replace("<", "&lt;")
 
 
 def _default(field: FieldInfo) -> str:

@@ -184,6 +184,8 @@ def _places(targets: Mapping[str, Table[model.Target]], storefronts: Mapping[str
             says = f"{target.values.storefront!r} is not a storefront; known: {', '.join(sorted(storefronts))}"
             yield Problem(setting=f"targets.{name}.storefront", says=says)
         yield from _eans(f"targets.{name}.allow_eans_file", target.values.allow_eans_file)
+        if target.has("stock_rules"):
+            yield from _stock_rules(f"targets.{name}.stock_rules", target.values.stock_rules)
     placed = {name: target.values for name, target in targets.items() if target.has("account", "storefront")}
     try:
         routing(placed, dict.fromkeys([target.storefront for target in placed.values()], ""))
@@ -212,6 +214,18 @@ def _eans(setting: str, file: Path | None) -> Iterator[Problem]:
         yield Problem(setting=setting, says=f"{str(file)!r} cannot be read: {error.strerror}")
     except ValueError as wrong:
         yield Problem(setting=setting, says=f"{wrong}; expected one EAN a line")
+
+
+def _stock_rules(setting: str, rules: Sequence[model.StockRule]) -> Iterator[Problem]:
+    """Rules that change nothing, and rules that are never reached: an earlier one fits wherever they do."""
+    for place, rule in enumerate(rules):
+        if not rule.model_fields_set - {"when"}:
+            yield Problem(setting=f"{setting}.{place}", says="sets none of buffer_pct, keep and show_at_most")
+        for earlier in range(place):
+            if rules[earlier].when.items() <= rule.when.items():
+                says = f"is never reached: {setting}.{earlier} stands before it and fits whenever it does"
+                yield Problem(setting=f"{setting}.{place}", says=says)
+                break
 
 
 def _account(setting: str, account: Table[model.Account], facts: Facts) -> Iterator[Problem]:
@@ -346,10 +360,16 @@ def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
         if not target.enabled and {"price_sync", "allow_eans_file"} & target.model_fields_set:
             yield f"targets.{name}: price_sync and allow_eans_file have no effect while enabled = false"
     yield from _ignored_parts(settings)
+    yield from _ignored_stock(settings)
     if settings.log.bodies_until is not None and settings.log.bodies_until <= now:
         yield "log.bodies_until: is over, no bodies are logged"
     if not settings.health.enabled and {"host", "port"} & settings.health.model_fields_set:
         yield "health.host, health.port: no effect while enabled = false"
+
+
+def _ignored_stock(settings: Settings) -> Iterator[str]:
+    if settings.offers.max_stock is None and "stock_above_max" in settings.offers.model_fields_set:
+        yield "offers.stock_above_max: no effect while offers.max_stock is not set"
 
 
 def _ignored_parts(settings: Settings) -> Iterator[str]:

@@ -169,6 +169,12 @@ class Offers(Section):
     """Condition of an event that names none; without it such an event is REJECTED."""
     locations: Literal["refuse", "sum"] = "refuse"
     """Stock events that name a location: REJECTED, or summed up to the one number that the marketplace is told."""
+    negative_stock: Literal["zero", "reject"] = "zero"
+    """A stock below zero: 0 is sent (CLAMPED), or REJECTED and the old stock stays. A location's always counts as 0."""
+    max_stock: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    """The largest stock that is believed. Default: any that the API can take."""
+    stock_above_max: Literal["cap", "reject"] = "cap"
+    """A stock above max_stock: max_stock is sent (CLAMPED), or REJECTED and the old stock stays."""
     not_found_grace: Duration = 60.0
     """A new offer becomes visible after minutes: look once more after this long, then NOT_FOUND."""
     recheck: Annotated[Duration, Field(gt=0)] = 6 * 3600.0
@@ -266,7 +272,7 @@ class Account(Section):
     """Ceiling of the account over all processes; the API's own limit is 111."""
     rate: Rate = Rate()
     buffer_pct: Annotated[int, Field(ge=0, le=100)] = 0
-    """Safety stock: floor(stock * (100 - pct) / 100) is sent."""
+    """Safety stock of its targets: floor(stock * (100 - pct) / 100) is sent."""
     stock_sends_price: Literal["never", "known"] = "never"
     """known: a stock change carries the last accepted price along, for accounts whose stock alone is refused."""
     shipments: bool = True
@@ -277,6 +283,19 @@ class Account(Section):
     """Time between two polls of this account. Default: orders.interval."""
     user_agent: Text | None = None
     """Default: product and version."""
+
+
+class StockRule(Section):
+    """``[[targets.<name>.stock_rules]]``: of several, the first whose attributes all match."""
+
+    when: Annotated[Mapping[str, str], Field(min_length=1)]
+    """Attributes of the event and their values, such as { brand = "Acme" }; all must match."""
+    buffer_pct: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Takes the place of the target's."""
+    keep: Annotated[int, Field(ge=0)] | None = None
+    """Takes the place of the target's."""
+    show_at_most: Annotated[int, Field(ge=0)] | None = None
+    """Takes the place of the target's."""
 
 
 class Target(Section):
@@ -290,6 +309,14 @@ class Target(Section):
     """Off: prices end as SUPPRESSED, stock still flows."""
     allow_eans_file: Path | None = None
     """Only these EANs are sent, one a line; the rest end as SUPPRESSED."""
+    buffer_pct: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Safety stock in per cent, first of the three: what is left is rounded down. Default: the account's."""
+    keep: Annotated[int, Field(ge=0)] = 0
+    """Safety stock in pieces, after buffer_pct: the last so many are never offered."""
+    show_at_most: Annotated[int, Field(ge=0)] | None = None
+    """Never show more pieces than this, after keep. Default: all of them."""
+    stock_rules: tuple[StockRule, ...] = ()
+    """Other numbers for events with certain attributes. For linked offers, the rule of the newest event holds."""
 
 
 class Trust(Section):

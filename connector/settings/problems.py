@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -62,11 +62,18 @@ def _expected(row: Mapping[str, Any]) -> str:
     return message.replace("Input should", "should")
 
 
+def row_of(annotation: Any) -> Any:
+    """The type of one table, where the setting is a list of tables; else the setting's own."""
+    return get_args(annotation)[0] if get_origin(annotation) is tuple else annotation
+
+
 def _fields_at(section: type[BaseModel], loc: Sequence[int | str]) -> Mapping[str, Any]:
     """The known fields of the table that holds the setting at ``loc``."""
     for part in loc:
-        field = section.model_fields.get(str(part))
-        inner = field.annotation if field is not None else None
+        if isinstance(part, int):  # a place in a list of tables
+            continue
+        field = section.model_fields.get(part)
+        inner = row_of(field.annotation) if field is not None else None
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             break
         section = inner

@@ -45,6 +45,9 @@ def _walk(table: BaseModel | Mapping[str, Any], path: tuple[str, ...]) -> Iterat
         here = (*path, name)
         if isinstance(value, BaseModel | Mapping):
             yield from _walk(value, here)
+        elif isinstance(value, tuple):
+            for place, row in enumerate(value):
+                yield from _walk(row, (*here, str(place)))
         elif value is not None and name in fields and is_duration(fields[name]):
             yield ".".join(here), written(value)
         elif value is not None:

@@ -1,7 +1,6 @@
 """Storefronts, currencies, bounds and enums of the marketplace. Tables, no rule. Pure.
 
-Source: OpenAPI document 2.27.0 with the units part of 2.44.0; ``MAX_AMOUNT`` is noted by readers of the documentation
-and is in no schema.
+Source: OpenAPI document 2.27.0 with the units part of 2.44.0. It names no ceiling of an amount beside its type, int32.
 """
 
 from collections.abc import Mapping
@@ -31,7 +30,7 @@ the schema, so there the schema is the lower bound."""
 
 INT32_MAX: Final = 2**31 - 1
 INT64_MAX: Final = 2**63 - 1
-MAX_AMOUNT: Final = 99_999
+MAX_AMOUNT: Final = INT32_MAX
 MAX_HANDLING_TIME_DAYS: Final = 100
 MAX_NOTE_CHARACTERS: Final = 250
 MAX_GUARANTEE_YEARS: Final = 99

@@ -47,7 +47,7 @@ def test_a_storefront_has_one_currency_with_its_ceiling(storefront: str, currenc
 def test_the_bounds_are_those_of_the_api() -> None:
     bounds = ReferenceData().current.reference
 
-    assert (bounds.max_stock, bounds.max_handling_time_days, bounds.bulk_limit) == (99_999, 100, 150)
+    assert (bounds.max_stock, bounds.max_handling_time_days, bounds.bulk_limit) == (2**31 - 1, 100, 150)
 
 
 @pytest.mark.parametrize("condition", [c for c in Condition if c is not Condition.UNKNOWN])

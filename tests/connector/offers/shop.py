@@ -52,7 +52,7 @@ REFERENCE = Reference(
         "at": Currency(code="EUR", exponent=2, ceiling=100_000_000),
         "cz": Currency(code="CZK", exponent=2, ceiling=2_500_000_000),
     },
-    max_stock=99_999,
+    max_stock=2**31 - 1,
     max_handling_time_days=99,
     bulk_limit=150,
 )

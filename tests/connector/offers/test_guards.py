@@ -8,7 +8,7 @@ import pytest
 from connector.codes import Code
 from connector.events import FieldStatus, OfferChanged, Price, Status
 from connector.marketplace import Condition
-from connector.offers.policy import OfferPolicy
+from connector.offers.policy import NegativeStock, OfferPolicy, StockAboveMax
 from streams.flow import Arrived
 from tests.connector.offers.shop import AT, CZ, DE, EAN, OTHER_EAN, SECOND, START_US, Shop, flow_of, unit
 
@@ -90,8 +90,9 @@ def test_a_field_that_must_not_be_sent_never_takes_a_stock_zero_with_it(said: di
 
 
 @pytest.mark.parametrize("stock", [-1, 100_000])
-def test_a_stock_out_of_range_is_rejected_and_the_price_goes(stock: int) -> None:
-    shop = Shop(flow_of()).known(unit(7))
+def test_a_stock_that_is_rejected_by_configuration_lets_the_price_go(stock: int) -> None:
+    policy = OfferPolicy(negative_stock=NegativeStock.REJECT, max_stock=99_999, stock_above_max=StockAboveMax.REJECT)
+    shop = Shop(flow_of(policy=policy)).known(unit(7))
 
     shop.event(stock=stock, price="11.00")
     update = shop.accept()
@@ -170,7 +171,7 @@ def test_a_refused_record_that_is_read_again_is_known_even_where_nothing_else_is
 
 @pytest.mark.parametrize(
     "nonsense",
-    [{"buffer_pct": {"main": 101}}, {"recheck_s": 0.0}, {"link_wait_s": -1.0}, {"trust_s": {}}],
+    [{"max_stock": -1}, {"recheck_s": 0.0}, {"link_wait_s": -1.0}, {"trust_s": {}}],
 )
 def test_a_policy_that_makes_no_sense_is_refused_when_built(nonsense: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):

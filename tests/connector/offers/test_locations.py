@@ -13,13 +13,14 @@ from connector.codes import Code
 from connector.events import FieldResult, FieldStatus, OfferChanged, Status
 from connector.marketplace import Accepted, Field
 from connector.offers import memory
-from connector.offers.policy import Locations, OfferPolicy, Terms
+from connector.offers.policy import Locations, OfferPolicy, StockAboveMax, StockRule, StockRules, Terms
 from connector.offers.trust import observed
 from connector.routing import Routing
 from streams.flow import Arrived, Lost, Settled, Want, Woken
 from tests.connector.offers.shop import CLUSTER, DE, EAN, REFERENCE, TOPICS, Shop, flow_of, unit
 
 SUM = OfferPolicy(locations=Locations.SUM)
+TOP = replace(SUM, max_stock=99_999, stock_above_max=StockAboveMax.REJECT)
 
 
 def shop_of(policy: OfferPolicy = SUM, stock: int = 99) -> Shop:
@@ -98,7 +99,7 @@ def test_the_total_is_sent_and_the_result_shows_both_the_own_stock_and_the_total
 
 
 def test_the_buffer_applies_to_the_total() -> None:
-    shop = shop_of(replace(SUM, buffer_pct={"main": 50}))
+    shop = shop_of(replace(SUM, stock_rules={"shop-de": StockRules(rule=StockRule(buffer_pct=50))}))
     shop.event(stock=3, location="Berlin")
     shop.event(stock=3, location="Bremen")
 
@@ -185,7 +186,7 @@ def test_the_way_back_to_the_known_total_is_written_when_another_may_have_left()
 
 
 def test_a_total_beyond_the_range_is_refused_and_what_it_counts_is_remembered() -> None:
-    shop = shop_of()
+    shop = shop_of(TOP)
     shop.event(stock=99_999, location="Berlin")
     shop.accept()
 
@@ -197,8 +198,8 @@ def test_a_total_beyond_the_range_is_refused_and_what_it_counts_is_remembered() 
 
 
 def test_the_stock_of_one_location_beyond_the_range_counts_nowhere() -> None:
-    shop = shop_of()
-    shop.event(stock=-1, location="Berlin")
+    shop = shop_of(TOP)
+    shop.event(stock=100_000, location="Berlin")
     assert stock_of(shop).code == Code.STOCK_OUT_OF_RANGE
 
     shop.event(stock=5, location="Bremen")
@@ -403,7 +404,7 @@ def test_what_an_event_read_again_counts_is_remembered_even_if_it_ends_at_once()
     shop = shop_of(OfferPolicy())
     refused = shop.make(stock=1, location="Berlin", at=1)
     shop.hear(Arrived(lane=EAN, event=refused))
-    reconfigured(shop, SUM)
+    reconfigured(shop, TOP)
     shop.event(stock=99_999, location="Bremen", at=2)
     shop.accept()
     shop.hear(Arrived(lane=EAN, event=refused))

@@ -7,7 +7,7 @@ import pytest
 
 from connector.events import Basis, FieldStatus, Status
 from connector.marketplace import Field, FieldError, Found, Refused
-from connector.offers.policy import OfferPolicy
+from connector.offers.policy import OfferPolicy, StockRule, StockRules
 from streams.flow import Answered, Settled, Woken
 from tests.connector.offers.shop import AT, DE, SECOND, Shop, flow_of, unit
 
@@ -363,7 +363,7 @@ def test_the_units_status_goes_into_the_result() -> None:
     ("pct", "stock", "sent"), [(0, 7, 7), (10, 1, 0), (10, 10, 9), (10, 19, 17), (50, 1, 0), (100, 50, 0), (33, 0, 0)]
 )
 def test_the_buffer_is_kept_back_rounded_down_and_shown(pct: int, stock: int, sent: int) -> None:
-    shop = Shop(flow_of(policy=OfferPolicy(buffer_pct={"main": pct})))
+    shop = Shop(flow_of(policy=OfferPolicy(stock_rules={"shop-de": StockRules(rule=StockRule(buffer_pct=pct))})))
     shop.event(stock=stock)
 
     shop.found(unit(7, stock=99))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from connector.kaufland.address import address
 from connector.kaufland.credentials import Credentials
 from connector.marketplace import Condition
-from connector.offers.policy import Locations
+from connector.offers.policy import Locations, StockRule
 from connector.settings.convert import allow_list, dry_run, offer_policy, pace, policy, topics
 from connector.settings.duration import seconds, written
 from connector.settings.load import Facts, Loaded, key_sources, load
@@ -132,6 +132,8 @@ def test_five_errors_are_five_lines_in_one_message(folder: Path) -> None:
         ),
         (("[targets", "[offers]\nbulk_size = 0\n[targets"), "offers.bulk_size: 0"),
         (("[targets", "buffer_pct = 101\n[targets"), "accounts.main.buffer_pct: 101"),
+        (("[registry]", "[offers]\nmax_stock = -1\n[registry]"), "offers.max_stock: -1"),
+        (("[registry]", '[offers]\nnegative_stock = "ignore"\n[registry]'), "offers.negative_stock: 'ignore'"),
         (
             ("[targets", 'base_url = "https://evil.test/v2"\n[targets'),
             "is not allowed; allowed are https://sellerapi.kaufland.com/v2",
@@ -146,6 +148,54 @@ def test_each_problem_names_setting_fault_and_expectation(folder: Path, change: 
     found = problems(folder, MINIMAL.replace(*change))
 
     assert any(line in problem for problem in found), found
+
+
+def test_rules_of_stock_are_read_for_each_target_and_attribute(folder: Path) -> None:
+    text = MINIMAL.replace("[targets", "buffer_pct = 10\n[targets") + (
+        "keep = 2\nshow_at_most = 50\n"
+        '[[targets.shop-de.stock_rules]]\nwhen = { brand = "Acme", class = "bulky" }\nkeep = 9\n'
+        '[[targets.shop-de.stock_rules]]\nwhen = { brand = "Acme" }\nbuffer_pct = 0\n'
+        '[targets.shop-at]\naccount = "main"\nstorefront = "at"\nbuffer_pct = 20\n'
+        '[offers]\nnegative_stock = "reject"\nmax_stock = 999\nstock_above_max = "reject"\n'
+    )
+
+    settings = read(folder, text).settings
+    policy = offer_policy(settings)
+
+    rules = policy.stock_rules["shop-de"]
+    assert rules.of({}) == StockRule(buffer_pct=10, keep=2, show_at_most=50)
+    assert rules.of({"brand": "Acme", "class": "bulky"}) == StockRule(buffer_pct=10, keep=9, show_at_most=50)
+    assert rules.of({"brand": "Acme"}) == StockRule(buffer_pct=0, keep=2, show_at_most=50)
+    assert policy.stock_rules["shop-at"].of({}) == StockRule(buffer_pct=20)
+    assert (policy.negative_stock, policy.max_stock, policy.stock_above_max) == ("reject", 999, "reject")
+    shown = dict(masked(settings))
+    assert shown["targets.shop-de.stock_rules.0.when.brand"] == "Acme"
+    assert shown["targets.shop-de.stock_rules.0.keep"] == "9"
+
+
+def test_every_problem_of_the_rules_of_stock_is_named_in_one_message(folder: Path) -> None:
+    text = MINIMAL + (
+        "keep = -1\n"
+        "[[targets.shop-de.stock_rules]]\nwhen = {}\nkeep = 1\n"
+        '[[targets.shop-de.stock_rules]]\nwhen = { brand = "Acme" }\nkep = 1\n'
+        '[[targets.shop-de.stock_rules]]\nwhen = { brand = "Acme" }\nbuffer_pct = 101\n'
+        '[targets.shop-at]\naccount = "main"\nstorefront = "at"\n'
+        '[[targets.shop-at.stock_rules]]\nwhen = { brand = "Acme" }\n'
+        '[[targets.shop-at.stock_rules]]\nwhen = { class = "bulky", brand = "Acme" }\nkeep = 1\n'
+    )
+
+    found = sorted(problems(folder, text))
+
+    assert [line.partition(": ")[0] for line in found] == [
+        "targets.shop-at.stock_rules.0",
+        "targets.shop-at.stock_rules.1",
+        "targets.shop-de.keep",
+        "targets.shop-de.stock_rules.0.when",
+        "targets.shop-de.stock_rules.1.kep",
+        "targets.shop-de.stock_rules.2.buffer_pct",
+    ]
+    assert "did you mean keep?" in found[4]
+    assert "is never reached" in found[1]
 
 
 def test_with_the_playground_on_production_is_refused_as_an_address(folder: Path) -> None:

@@ -1,0 +1,81 @@
+"""What the marketplace is told of a stock. Pure.
+
+The rules are applied in this order, and deltas compare what comes out:
+
+1. A stock below zero counts as 0 (or is REJECTED before it comes here: ``refused_below``).
+2. The stocks of all locations are added up.
+3. A stock above ``max_stock`` counts as ``max_stock`` (or is REJECTED).
+4. ``buffer_pct`` per cent are kept back; what is left is rounded down.
+5. The last ``keep`` pieces are kept back.
+6. No more than ``show_at_most`` pieces are shown.
+
+Rules 1 and 3 correct what an event says, and its result says CLAMPED. Rules 4 to 6 are the seller's own reserve, by
+target and attributes of the event.
+"""
+
+from dataclasses import dataclass
+
+from connector.codes import Code, explain
+from connector.events import Problem
+from connector.marketplace import Field
+from connector.offers.ledger import Asked, Entry
+from connector.offers.locations import Total
+from connector.offers.policy import WHOLE_STOCK, NegativeStock, OfferPolicy, StockAboveMax, StockRule
+from streams.frozen import quick
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What is sent for a value, and whether it stands for one that could not be taken as it was."""
+
+    value: int
+    clamped: bool = False
+
+
+def offered(policy: OfferPolicy, entry: Entry, asked: Asked, total: Total | None) -> Offered:
+    """What is sent for a field of an event. ``total``: of all locations, where the stock is added up."""
+    if asked.value is None:
+        raise ValueError(f"{asked.field} has no value in smallest units and should have ended")
+    if asked.field is not Field.STOCK:
+        return Offered(asked.value)
+    pieces = total.pieces if total is not None else asked.value
+    counted = counted_as(policy, pieces)
+    clamped = counted != pieces or counted_as(policy, asked.value) != asked.value
+    rules = policy.stock_rules.get(entry.target_id or "", WHOLE_STOCK)
+    return Offered(_less_reserve(counted, rules.of(entry.attributes)), clamped)
+
+
+def counted_as(policy: OfferPolicy, pieces: int) -> int:
+    """A stock within the bounds of rules 1 and 3."""
+    pieces = max(0, pieces)
+    return pieces if policy.max_stock is None else min(pieces, policy.max_stock)
+
+
+def refused_above(policy: OfferPolicy, pieces: int, marketplace_max: int) -> int | None:
+    """The maximum that a stock is above, where it is REJECTED for it; the marketplace's own can't be capped away."""
+    top = policy.max_stock
+    if top is not None and pieces > top and policy.stock_above_max is StockAboveMax.REJECT:
+        return top
+    return marketplace_max if counted_as(policy, pieces) > marketplace_max else None
+
+
+def refused_below(policy: OfferPolicy, pieces: int, *, of_location: bool) -> bool:
+    """Whether a stock below zero is REJECTED. Never that of a location: the total would go on counting the last stock
+    that the location had, and more would be sold than is there."""
+    return pieces < 0 and policy.negative_stock is NegativeStock.REJECT and not of_location
+
+
+def clamp_problem(policy: OfferPolicy, requested: int) -> Problem:
+    """What is said of a stock that was clamped, with both numbers."""
+    if requested < 0:
+        return explain(Code.CLAMPED, what=f"Stock {requested}", bound="below zero", counted=0)
+    top = policy.max_stock
+    over = top is not None and requested > top
+    what = f"Stock {requested}" if over else "The stock of all locations together"
+    return explain(Code.CLAMPED, what=what, bound="above offers.max_stock", counted=top)
+
+
+def _less_reserve(pieces: int, rule: StockRule) -> int:
+    pieces = max(0, pieces * (100 - rule.buffer_pct) // 100 - rule.keep)
+    return pieces if rule.show_at_most is None else min(pieces, rule.show_at_most)
