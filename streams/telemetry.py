@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client import Counter as PrometheusCounter
 from prometheus_client import Gauge as PrometheusGauge
 from prometheus_client import Histogram as PrometheusHistogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from streams.flow import (
     Answer,
@@ -52,6 +54,7 @@ class Metric:
     meaning: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    of_snapshot: bool = False  # a gauge that every snapshot shows anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,14 @@ def _counter(name: str, unit: str, meaning: str, *labels: str) -> Metric:
 
 
 def _gauge(name: str, unit: str, meaning: str, *labels: str) -> Metric:
-    return Metric(name=f"stream_{name}", kind="gauge", unit=unit, meaning=meaning, labels=labels)
+    """One that every snapshot shows anew."""
+    return Metric(name=f"stream_{name}", kind="gauge", unit=unit, meaning=meaning, labels=labels, of_snapshot=True)
+
+
+def _moment(name: str, meaning: str, *labels: str) -> Metric:
+    """When something last happened."""
+    unit = "s since the epoch"
+    return Metric(name=f"stream_{name}_timestamp_seconds", kind="gauge", unit=unit, meaning=meaning, labels=labels)
 
 
 def _histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Metric:
@@ -105,8 +115,8 @@ METRICS: Final = (
     _counter("partitions_gained", "partitions", "Partitions that were assigned and restored."),
     _counter("partitions_given_up", "partitions", "Partitions handed over, or lost.", "how"),
     _counter("fetches_failed", "look-ups", "Look-ups of a schema that got no answer."),
-    _gauge("last_checkpoint_timestamp_seconds", "s since the epoch", "When a checkpoint last became durable."),
-    _gauge("last_settled_timestamp_seconds", "s since the epoch", "When a call was last settled.", "account"),
+    _moment("last_checkpoint", "When a checkpoint last became durable."),
+    _moment("last_settled", "When a call was last settled.", "account"),
     _gauge("partition_lag", "records", "To the last stable offset, as far as known.", "topic", "partition"),
     _gauge("partition_position", "offset", "Next offset to have its turn.", "topic", "partition"),
     _gauge("partition_durable", "offset", "Next offset to be read after a crash.", "topic", "partition"),
@@ -200,7 +210,40 @@ EVENTS: Final = (
 
 Log: TypeAlias = Callable[[Notice], object]
 
+_OF_SNAPSHOTS: Final = {metric.name: metric for metric in METRICS if metric.of_snapshot}
+
 _Instrument: TypeAlias = PrometheusCounter | PrometheusGauge | PrometheusHistogram
+
+
+class Board:
+    """The gauges of one snapshot. Filled by one thread, then put up whole, and not written any more."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[tuple[tuple[str, ...], float]]] = {}
+
+    def show(self, name: str, value: float, **labels: str) -> None:
+        """Raises KeyError for a gauge that is not listed, ValueError for labels that are not its own."""
+        metric = _OF_SNAPSHOTS[name]
+        if labels.keys() != set(metric.labels):
+            raise ValueError(f"{name} has the labels {metric.labels}, not {tuple(labels)}")
+        self._rows.setdefault(name, []).append((tuple(labels[label] for label in metric.labels), float(value)))
+
+    def families(self) -> Iterator[GaugeMetricFamily]:
+        for name, rows in self._rows.items():
+            family = GaugeMetricFamily(name, _about(_OF_SNAPSHOTS[name]), labels=_OF_SNAPSHOTS[name].labels)
+            for labels, value in rows:
+                family.add_metric(labels, value)
+            yield family
+
+
+class _Shown(Collector):
+    """What is put up now: a page is made of one board, whatever is put up meanwhile."""
+
+    def __init__(self) -> None:
+        self.board = Board()
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        return self.board.families()
 
 
 class Metrics:
@@ -208,8 +251,10 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._listed = {metric.name: metric for metric in METRICS}
-        self._instruments = {metric.name: self._instrument(metric) for metric in METRICS}
+        self._listed = {metric.name: metric for metric in METRICS if not metric.of_snapshot}
+        self._instruments = {name: self._instrument(metric) for name, metric in self._listed.items()}
+        self._shown = _Shown()
+        self._registry.register(self._shown)
 
     def count(self, name: str, by: float = 1.0, **labels: str) -> None:
         """Raises KeyError for a metric that is not listed, ValueError for labels that are not its own."""
@@ -219,7 +264,7 @@ class Metrics:
         child.inc(by)
 
     def show(self, name: str, value: float, **labels: str) -> None:
-        """As ``count``, for a gauge."""
+        """As ``count``, for a gauge that no snapshot shows."""
         child = self._child(name, labels)
         if not isinstance(child, PrometheusGauge):
             raise TypeError(f"{name} is no gauge")
@@ -232,17 +277,16 @@ class Metrics:
             raise TypeError(f"{name} is no histogram")
         child.observe(seconds)
 
-    def forget(self, *names: str) -> None:
-        """Labels of what is gone are not shown any more."""
-        for name in names:
-            self._instruments[name].clear()
+    def put_up(self, board: Board) -> None:
+        """These gauges in place of those before; what is not among them is not shown any more."""
+        self._shown.board = board
 
     def exposition(self) -> bytes:
         """Prometheus' text format, UTF-8."""
         return generate_latest(self._registry)
 
     def _instrument(self, metric: Metric) -> _Instrument:
-        about = f"{metric.meaning} Unit: {metric.unit}."
+        about = _about(metric)
         match metric.kind:
             case "counter":
                 return PrometheusCounter(metric.name, about, metric.labels, registry=self._registry)
@@ -258,8 +302,8 @@ class Metrics:
         return instrument.labels(**labels) if self._listed[name].labels or labels else instrument
 
 
-_OF_PARTITIONS: Final = tuple(metric.name for metric in METRICS if "partition" in metric.labels)
-_OF_TOPICS: Final = ("stream_lanes_open", "stream_oldest_open_age_seconds")
+def _about(metric: Metric) -> str:
+    return f"{metric.meaning} Unit: {metric.unit}."
 
 
 class Telemetry:
@@ -317,20 +361,21 @@ class Telemetry:
                 pass
 
     def saw(self, snapshot: Snapshot) -> None:
-        self.metrics.forget(*_OF_PARTITIONS, *_OF_TOPICS, "stream_wants")
+        board = Board()
         for part in snapshot.partitions:
-            self._partition(part)
+            _show_partition(board, part)
         for topic in {part.topic for part in snapshot.partitions}:
             parts = [part for part in snapshot.partitions if part.topic == topic]
-            self.metrics.show("stream_lanes_open", sum(part.open for part in parts), topic=topic)
+            board.show("stream_lanes_open", sum(part.open for part in parts), topic=topic)
             oldest_s = max(part.oldest_open_age_s for part in parts)
-            self.metrics.show("stream_oldest_open_age_seconds", oldest_s, topic=topic)
-        self._accounts(snapshot)
-        self.metrics.show("stream_lanes", snapshot.lanes_awake, state="awake")
-        self.metrics.show("stream_lanes", snapshot.lanes_asleep, state="asleep")
-        self.metrics.show("stream_outputs_waiting", snapshot.outputs_kept)
-        self.metrics.show("stream_lease_left_seconds", snapshot.lease_left_s)
-        self.metrics.show("stream_draining", float(snapshot.draining))
+            board.show("stream_oldest_open_age_seconds", oldest_s, topic=topic)
+        _show_accounts(board, snapshot)
+        board.show("stream_lanes", snapshot.lanes_awake, state="awake")
+        board.show("stream_lanes", snapshot.lanes_asleep, state="asleep")
+        board.show("stream_outputs_waiting", snapshot.outputs_kept)
+        board.show("stream_lease_left_seconds", snapshot.lease_left_s)
+        board.show("stream_draining", float(snapshot.draining))
+        self.metrics.put_up(board)
         if self._now_s - self._progress_s >= _PROGRESS_EVERY_S:
             self._progress_s = self._now_s
             self._progress(snapshot)
@@ -353,24 +398,6 @@ class Telemetry:
             for since_us in (item.since_us for item in settled if item.since_us):
                 waited_s = (answer.answered_us - since_us) / _US
                 self.metrics.observe("stream_event_to_settled_seconds", waited_s, account=account, kind=kind)
-
-    def _partition(self, part: PartitionSnapshot) -> None:
-        where = {"topic": part.topic, "partition": str(part.partition)}
-        self.metrics.show("stream_partition_lag", part.lag, **where)
-        self.metrics.show("stream_partition_position", part.position, **where)
-        self.metrics.show("stream_partition_durable", part.durable, **where)
-        self.metrics.show("stream_partition_undone", part.undone, **where)
-        self.metrics.show("stream_partition_closed", float(bool(part.gate)), **where)
-        self.metrics.show("stream_partition_broken", float(bool(part.broken)), **where)
-
-    def _accounts(self, snapshot: Snapshot) -> None:
-        for name, account in snapshot.accounts.items():
-            self.metrics.show("stream_calls_in_flight", account.calls_in_flight, account=name)
-            self.metrics.show("stream_rate", account.rate, account=name)
-            self.metrics.show("stream_account_closed", float(not account.is_open), account=name)
-            self.metrics.show("stream_oldest_undone_age_seconds", account.oldest_age_s, account=name)
-            for rank, wants in account.wants_by_rank.items():
-                self.metrics.show("stream_wants", wants, account=name, rank=str(rank))
 
     # ---- lines ------------------------------------------------------------------------------------------------------
 
@@ -413,6 +440,26 @@ class Telemetry:
 
     def _say(self, event: str, level: str = "info", **fields: str | int | float) -> None:
         self._log(Notice(event=event, level=level, fields=fields))
+
+
+def _show_partition(board: Board, part: PartitionSnapshot) -> None:
+    where = {"topic": part.topic, "partition": str(part.partition)}
+    board.show("stream_partition_lag", part.lag, **where)
+    board.show("stream_partition_position", part.position, **where)
+    board.show("stream_partition_durable", part.durable, **where)
+    board.show("stream_partition_undone", part.undone, **where)
+    board.show("stream_partition_closed", float(bool(part.gate)), **where)
+    board.show("stream_partition_broken", float(bool(part.broken)), **where)
+
+
+def _show_accounts(board: Board, snapshot: Snapshot) -> None:
+    for name, account in snapshot.accounts.items():
+        board.show("stream_calls_in_flight", account.calls_in_flight, account=name)
+        board.show("stream_rate", account.rate, account=name)
+        board.show("stream_account_closed", float(not account.is_open), account=name)
+        board.show("stream_oldest_undone_age_seconds", account.oldest_age_s, account=name)
+        for rank, wants in account.wants_by_rank.items():
+            board.show("stream_wants", wants, account=name, rank=str(rank))
 
 
 def described() -> Iterator[str]:

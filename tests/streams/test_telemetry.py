@@ -2,6 +2,8 @@
 
 import ast
 import re
+import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +36,7 @@ from streams.flow import (
     Written,
 )
 from streams.snapshot import AccountSnapshot, PartitionSnapshot, Snapshot
-from streams.telemetry import EVENTS, METRICS, Metrics, Telemetry, described
+from streams.telemetry import EVENTS, METRICS, Board, Metrics, Telemetry, described
 
 SOURCES = Path(__file__).parent.parent.parent / "streams"
 SAYS = {"Notice", "_notice", "_say"}
@@ -151,6 +153,10 @@ def test_what_is_not_listed_cannot_be_emitted() -> None:
         metrics.count("stream_checkpoints_total", account="main")
     with pytest.raises(TypeError, match="no gauge"):
         metrics.show("stream_checkpoints_total", 1.0)
+    with pytest.raises(KeyError):
+        Board().show("stream_other", 1.0)
+    with pytest.raises(ValueError, match="label"):
+        Board().show("stream_draining", 1.0, account="main")
 
 
 def test_two_streams_do_not_share_their_metrics() -> None:
@@ -258,6 +264,43 @@ def test_a_snapshot_becomes_gauges_and_what_is_gone_is_no_longer_shown(telemetry
     telemetry.saw(Snapshot(**{name: getattr(gone, name) for name in gone.__slots__} | {"partitions": ()}))
 
     assert not any(name.startswith(("stream_partition_lag", "stream_lanes_open")) for name in samples(telemetry))
+
+
+def test_a_page_that_is_made_while_snapshots_come_lacks_no_series(telemetry: Telemetry) -> None:
+    parts = [replace(snapshot().partitions[0], partition=number) for number in range(20)]
+    full = replace(snapshot(), partitions=tuple(parts))
+    telemetry.saw(full)
+    expected = samples(telemetry).keys()
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            telemetry.saw(full)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        pages = [samples(telemetry).keys() for _ in range(60)]
+    finally:
+        sys.setswitchinterval(interval_s)
+        done.set()
+        writer.join()
+
+    assert [sorted(expected - page) for page in pages if page != expected] == []
+
+
+def test_a_page_shows_one_snapshot_and_not_a_mixture_of_two(telemetry: Telemetry) -> None:
+    one = snapshot()
+    telemetry.saw(one)
+    page = telemetry.metrics.exposition
+    part = replace(one.partitions[0], lag=5, partition=4)
+    telemetry.saw(replace(one, partitions=(part,), outputs_kept=7))
+
+    assert b'stream_partition_lag{partition="4",topic="in"} 5.0' in page()
+    assert b'partition="3"' not in page()
+    assert b"stream_outputs_waiting 7.0" in page()
 
 
 def test_what_stands_open_is_counted_by_topic_with_the_oldest_age(telemetry: Telemetry) -> None:
