@@ -170,7 +170,7 @@ def orders_topic(configured: Settings) -> Iterator[tuple[str, Order | None]]:
     if Part.ORDERS not in topics.parts:
         raise Stopped("orders are off. Remedy: [orders] enabled = true")
     with registry(configured) as client:
-        decoder = Decoder(schemas.load("order_observed", 1), client.schema)
+        decoder = Decoder(schemas.load("order_observed", schemas.newest("order_observed")), client.schema)
         reader = f"{configured.kafka.group}.orders"
         for key, value in contents(connection(configured), topics.orders, reader=reader):
             order = decoder.decode(value) if value is not None else None

@@ -77,6 +77,13 @@ class ReadOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOrderSummary:
+    """An order as far as shipping its units needs it: of the kind ``order``, like ``ReadOrder``."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadCarriers:
     """The marketplace's carrier codes."""
 
@@ -97,7 +104,9 @@ class ReadReturnPage:
     offset: int
 
 
-OrderBody: TypeAlias = SendUnit | AddParcel | ReadOrderUnit | ReadOrder | ReadCarriers | ReadOrderPage | ReadReturnPage
+OrderBody: TypeAlias = (
+    SendUnit | AddParcel | ReadOrderUnit | ReadOrder | ReadOrderSummary | ReadCarriers | ReadOrderPage | ReadReturnPage
+)
 
 
 # ---- facts ----------------------------------------------------------------------------------------------------------
@@ -131,6 +140,26 @@ SENT = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderUnitSummary:
+    """One piece of an order, as far as shipping it needs: its id and status are always known, the rest where shown."""
+
+    order_unit_id: int
+    status: UnitStatus
+    status_raw: str
+    storefront: str | None = None  # lower case
+    offer_id: str | None = None
+    eans: tuple[str, ...] = ()  # of its product
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discount:
+    """What was taken off the price of an order unit."""
+
+    usage_type: str  # the marketplace's own word, such as voucher
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderUnit:
     """One piece of an order, without anything that tells who bought it."""
 
@@ -152,8 +181,12 @@ class OrderUnit:
     condition: str | None = None  # as the contracts spell it; the marketplace's word where we do not know it
     cancel_reason: str | None = None
     handling_due_us: int | None = None
-    deliver_by_min_us: int | None = None
-    deliver_by_max_us: int | None = None
+    delivery_time_min_days: int | None = None
+    delivery_time_max_days: int | None = None
+    discounts: tuple[Discount, ...] = ()
+    eco_fee: int | None = None
+    packaging_fee: int | None = None
+    is_marketplace_deemed_supplier: bool | None = None
     fulfillment_type: str = ""
 
 
@@ -190,14 +223,27 @@ class Taken:
 class UnitFound:
     """Answer to ReadOrderUnit."""
 
-    unit: OrderUnit
+    unit: OrderUnitSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSummaryFound:
+    """Answer to ReadOrderSummary: the units that can be read, by id.
+
+    ``unreadable``: a unit, or the list of them, cannot be read; ``units`` are the others then.
+    """
+
+    order_id: str
+    units: tuple[OrderUnitSummary, ...]
+    unreadable: Unreadable | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFound:
     """Answer to ReadOrder: the whole order, its units by id.
 
-    ``unreadable``: the answer breaks the API's word; all else but ``order_id`` is empty then.
+    ``unreadable``: the answer breaks the API's word; all else but ``order_id`` is empty then. ``notes``: side fields
+    that could not be read, each with its unit and what is wrong with it, never its value.
     """
 
     order_id: str
@@ -205,7 +251,9 @@ class OrderFound:
     created_us: int
     fulfillment_type: str
     units: tuple[OrderUnit, ...]
+    is_marketplace_deemed_supplier: bool | None = None
     contact: Contact | None = field(repr=False, default=None)
+    notes: tuple[str, ...] = ()
     unreadable: Unreadable | None = None
 
 
@@ -218,12 +266,14 @@ class CarriersFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRow:
-    """What a row of the list of order units tells: enough to know whether its order must be read."""
+    """What a row of the list of order units tells: whether its order must be read, and what the order does not show."""
 
     order_id: str
     order_unit_id: int
     status_raw: str
     changed_us: int
+    eco_fee: int | None = None
+    packaging_fee: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,4 +308,4 @@ class ReturnPage:
     is_last: bool
 
 
-OrderAnswer: TypeAlias = Taken | UnitFound | OrderFound | CarriersFound | OrderPage | ReturnPage
+OrderAnswer: TypeAlias = Taken | UnitFound | OrderSummaryFound | OrderFound | CarriersFound | OrderPage | ReturnPage

@@ -267,7 +267,7 @@ class Topics:
 
     def rows(self, dataset: str, schema: str) -> list[dict[str, Any]]:
         """Every value that is there."""
-        parsed = fastavro.parse_schema(schemas.load(schema, 1))
+        parsed = fastavro.parse_schema(schemas.load(schema, schemas.newest(schema)))
         connection = Connection(bootstrap_servers=self._kafka.bootstrap_servers, client_id="test")
         there = contents(connection, f"{self._prefix}.{dataset}.v1", reader=self._kafka.unique("reader"))
         values = (value for _, value in there if value is not None)

@@ -19,6 +19,7 @@ from connector.marketplace_orders import (
     ReadCarriers,
     ReadOrder,
     ReadOrderPage,
+    ReadOrderSummary,
     ReadOrderUnit,
     ReadReturnPage,
     SendUnit,
@@ -61,10 +62,12 @@ class OrderAsks:
             case Kind.PARCEL, AddParcel():
                 return requests.parcel(body), _nothing
             case Kind.ORDER_UNIT, ReadOrderUnit():
-                return requests.order_unit(body), partial(facts.order_unit, asked=body, reference=table)
+                return requests.order_unit(body), partial(facts.order_unit, asked=body)
             case Kind.ORDER, ReadOrder():
                 read = partial(facts.order, asked=body, reference=table, contacts=terms.contacts)
                 return requests.order(body), read
+            case Kind.ORDER, ReadOrderSummary():
+                return requests.order(body), partial(facts.order_summary, asked=body)
             case Kind.ORDER_PAGE, ReadOrderPage():
                 return requests.order_page(body), partial(facts.order_page, asked=body)
             case Kind.CARRIERS, ReadCarriers():

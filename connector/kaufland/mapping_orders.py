@@ -14,7 +14,15 @@ from connector.kaufland.mapping import PAGE_LIMIT, Request, Unsendable
 from connector.kaufland.models import UnitId
 from connector.kaufland.models_orders import OrderId, SendBody, ShipmentBody
 from connector.kaufland.moments import iso_before
-from connector.marketplace_orders import AddParcel, ReadOrder, ReadOrderPage, ReadOrderUnit, ReadReturnPage, SendUnit
+from connector.marketplace_orders import (
+    AddParcel,
+    ReadOrder,
+    ReadOrderPage,
+    ReadOrderSummary,
+    ReadOrderUnit,
+    ReadReturnPage,
+    SendUnit,
+)
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -43,7 +51,7 @@ def order_unit(body: ReadOrderUnit) -> Request:
     return Request(method="GET", target=_unit_path(body.order_unit_id))
 
 
-def order(body: ReadOrder) -> Request:
+def order(body: ReadOrder | ReadOrderSummary) -> Request:
     """``GET /orders/{id_order}``. Raises Unsendable."""
     try:
         return Request(method="GET", target=f"/orders/{_ORDER_ID.validate_python(body.order_id, strict=True)}")

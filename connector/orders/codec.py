@@ -21,12 +21,15 @@ from connector.orders.events import (
     SchedulerState,
     SeenRow,
     Trouble,
+    UnitFees,
 )
 from streams.avro import Decoder, Fault, Lookup
 from streams.avro_writer import Writer
 from streams.flow import Bad, NotYet, Record
 
-_PARTS_OF_STATES: Final = (PollState, ListState, Listing, OrderLaneState, SeenRow, Trouble, ReturnLaneState)
+_PARTS_OF_STATES: Final = (
+    PollState, ListState, Listing, OrderLaneState, SeenRow, UnitFees, Trouble, ReturnLaneState,
+)  # fmt: skip
 
 
 class OrderCodecs:

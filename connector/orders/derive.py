@@ -11,6 +11,7 @@ from connector.marketplace import Currency
 from connector.marketplace_orders import SENT, TO_BE_SENT, OrderFound, OrderUnit, Return, UnitStatus
 from connector.orders.events import (
     ObservedUnit,
+    OrderDiscount,
     OrderObserved,
     OrderStatus,
     OrderUnitStatus,
@@ -79,6 +80,8 @@ def observed(account: str, found: OrderFound, currencies: Mapping[str, Currency]
         complete=is_complete(statuses),
         payout_waits=payout_waits(statuses),
         fulfillment_type=found.fulfillment_type,
+        is_marketplace_deemed_supplier=found.is_marketplace_deemed_supplier,
+        notes=found.notes,
         observed_at_us=now_us,
         content_sha256="",
     )
@@ -128,6 +131,9 @@ def _unit(unit: OrderUnit, currencies: Mapping[str, Currency]) -> ObservedUnit:
             raise CannotSay(f"order unit {unit.order_unit_id}: {name} is too large")
         return amount
 
+    def major_if_any(name: str, minor: int | None) -> Decimal | None:
+        return None if minor is None else major(name, minor)
+
     return ObservedUnit(
         order_unit_id=unit.order_unit_id,
         status=OrderUnitStatus(unit.status.value),
@@ -137,13 +143,19 @@ def _unit(unit: OrderUnit, currencies: Mapping[str, Currency]) -> ObservedUnit:
         condition=unit.condition,
         price=major("price", unit.price),
         revenue_gross=major("revenue_gross", unit.revenue_gross),
-        revenue_net=None if unit.revenue_net is None else major("revenue_net", unit.revenue_net),
+        revenue_net=major_if_any("revenue_net", unit.revenue_net),
         shipping_rate=major("shipping_rate", unit.shipping_rate),
         vat=None if unit.vat is None else _per_cent(unit),
         currency=unit.currency,
         handling_due_at_us=unit.handling_due_us,
-        deliver_by_min_us=unit.deliver_by_min_us,
-        deliver_by_max_us=unit.deliver_by_max_us,
+        delivery_time_min_days=unit.delivery_time_min_days,
+        delivery_time_max_days=unit.delivery_time_max_days,
+        discounts=tuple(
+            OrderDiscount(usage_type=one.usage_type, amount=major("discounts", one.amount)) for one in unit.discounts
+        ),
+        eco_fee=major_if_any("eco_fee", unit.eco_fee),
+        packaging_fee=major_if_any("packaging_fee", unit.packaging_fee),
+        is_marketplace_deemed_supplier=unit.is_marketplace_deemed_supplier,
         cancel_reason=unit.cancel_reason,
         created_at_us=unit.created_us,
         changed_at_us=unit.changed_us,

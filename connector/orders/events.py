@@ -69,6 +69,14 @@ class SchedulerCommand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderDiscount:
+    """A discount on one piece."""
+
+    usage_type: str  # the marketplace's own word
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedUnit:
     """One piece of an order."""
 
@@ -85,9 +93,15 @@ class ObservedUnit:
     vat: Decimal | None = None  # per cent
     currency: str
     handling_due_at_us: int | None = None
-    deliver_by_min_us: int | None = None
+    deliver_by_min_us: int | None = None  # always None: the marketplace names days
     deliver_by_max_us: int | None = None
     cancel_reason: str | None = None
+    delivery_time_min_days: int | None = None
+    delivery_time_max_days: int | None = None
+    discounts: tuple[OrderDiscount, ...] = ()
+    eco_fee: Decimal | None = None
+    packaging_fee: Decimal | None = None
+    is_marketplace_deemed_supplier: bool | None = None
     created_at_us: int
     changed_at_us: int
 
@@ -108,6 +122,8 @@ class OrderObserved:
     complete: bool  # every unit was sent or cancelled
     payout_waits: bool  # some units are sent, others are still to be: the marketplace pays when all are sent
     fulfillment_type: str
+    is_marketplace_deemed_supplier: bool | None = None
+    notes: tuple[str, ...] = ()  # what of the answer could not be read, never its value
     observed_at_us: int
     content_sha256: str  # of everything but observed_at: the same content is not written again
 
@@ -223,12 +239,22 @@ class SeenRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitFees:
+    """Fees of an order unit, which the list of order units shows and the order does not. In minor units."""
+
+    order_unit_id: int
+    eco_fee: int | None = None
+    packaging_fee: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLaneState:
     """The lane of an order. Key: account, a slash, order id; gone when nothing is left to be done or remembered."""
 
     order_id: str
     seen: tuple[SeenRow, ...] = ()  # its units, as they were last read
     told: tuple[SeenRow, ...] = ()  # rows of the list that no read has shown yet
+    fees: tuple[UnitFees, ...] = ()  # of units that have any, as the list last showed them
     undone_since_us: int | None = None  # known to have changed, not written; None = nothing is undone
     trouble: Trouble | None = None
     tries: int = 0  # reads in a row that ended in this trouble

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from connector.codes import Code
 from connector.marketplace import Gone, Refused
-from connector.marketplace_orders import Kind, OrderFound, PageRow, ReadOrder, Unreadable
+from connector.marketplace_orders import Kind, OrderFound, OrderUnit, PageRow, ReadOrder, Unreadable
 from connector.orders.derive import CannotSay, observed
 from connector.orders.events import (
     OrderContact,
@@ -21,6 +21,7 @@ from connector.orders.events import (
     SalesOrderRequested,
     SeenRow,
     Trouble,
+    UnitFees,
     command_id,
 )
 from connector.orders.policy import Terms, us, wait_us
@@ -79,6 +80,10 @@ class _Lane:
         state = self._state
         known = _by_unit((*state.seen, *state.told))
         news = [row for row in map(_seen, listed.rows) if _is_news(known.get(row.order_unit_id), row)]
+        fees = _with_fees_of(state.fees, listed.rows)
+        if fees != state.fees:
+            self._state = state = replace(state, fees=fees)
+            news = news or list(map(_seen, listed.rows))
         strange = [row for row in listed.unreadable if not is_remembered(state.quarantined, row.sha256)]
         if news:
             told = _by_unit((*state.told, *news))
@@ -148,8 +153,9 @@ class _Lane:
 
     def _write(self, found: OrderFound) -> bool:
         """What is to be said of the order. False where it cannot be said, and is quarantined."""
+        whole = _with_fees(found, self._state.fees)
         try:
-            fact = observed(self._account, found, self._terms.currencies, self._now_us)
+            fact = observed(self._account, whole, self._terms.currencies, self._now_us)
         except CannotSay as fault:
             where = f"orders/{found.order_id}"
             digest = sha256(str(fault).encode()).hexdigest()
@@ -290,6 +296,36 @@ def _by_unit(rows: Iterable[SeenRow]) -> dict[int, SeenRow]:
 
 def _sorted(rows: Iterable[SeenRow]) -> tuple[SeenRow, ...]:
     return tuple(sorted(rows, key=lambda row: row.order_unit_id))
+
+
+def _with_fees_of(fees: Sequence[UnitFees], rows: Iterable[PageRow]) -> tuple[UnitFees, ...]:
+    """The list alone shows fees. A unit that has none takes no room."""
+    known = {one.order_unit_id: one for one in fees}
+    for row in rows:
+        if row.eco_fee is None and row.packaging_fee is None:
+            known.pop(row.order_unit_id, None)
+        else:
+            known[row.order_unit_id] = UnitFees(
+                order_unit_id=row.order_unit_id, eco_fee=row.eco_fee, packaging_fee=row.packaging_fee
+            )
+    return tuple(sorted(known.values(), key=lambda one: one.order_unit_id))
+
+
+def _with_fees(found: OrderFound, fees: Iterable[UnitFees]) -> OrderFound:
+    """The order with the fees that only the list shows."""
+    known = {one.order_unit_id: one for one in fees}
+
+    def whole(unit: OrderUnit) -> OrderUnit:
+        of_list = known.get(unit.order_unit_id)
+        if of_list is None:
+            return unit
+        return replace(
+            unit,
+            eco_fee=of_list.eco_fee if unit.eco_fee is None else unit.eco_fee,
+            packaging_fee=of_list.packaging_fee if unit.packaging_fee is None else unit.packaging_fee,
+        )
+
+    return replace(found, units=tuple(map(whole, found.units))) if known else found
 
 
 def _is_news(known: SeenRow | None, row: SeenRow) -> bool:

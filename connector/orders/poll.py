@@ -164,7 +164,7 @@ class _Lane:
         match reply:
             case Settled(answer=ReturnPage() as page):
                 self._tell_returns(page)
-                changes_us = [row.changed_us or row.created_us for row in page.returns]
+                changes_us = [row.changed_us for row in page.returns if row.changed_us is not None]
                 rows = len(page.returns) + len(page.unreadable)
                 after = self._paged(state, under_way, changes_us, rows, is_last=page.is_last)
                 self._state = replace(self._state, returns=after)

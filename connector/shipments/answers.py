@@ -9,9 +9,9 @@ from connector.marketplace import Gone, Refused
 from connector.marketplace_orders import (
     SENT,
     CarriersFound,
-    OrderFound,
+    OrderSummaryFound,
     ReadCarriers,
-    ReadOrder,
+    ReadOrderSummary,
     ReadOrderUnit,
     Taken,
     UnitFound,
@@ -43,7 +43,7 @@ def learn(desk: Desk, answered: Answered) -> None:
         case ParcelPost() as post:
             _note_call(desk, post.order_unit_id, post.input_offset, answered)
             _of_post(desk, post, answered)
-        case ReadOrder():
+        case ReadOrderSummary():
             _of_order(desk, answered)
         case ReadOrderUnit() as look:
             _of_unit(desk, look.order_unit_id, answered)
@@ -190,7 +190,7 @@ def _of_order(desk: Desk, answered: Answered) -> None:
     account, order_id = answered.want.account, desk.lane.order_id
     unread = [row for row in desk.rows if row.is_unread and row.event.account == account]
     match answered.reply:
-        case Settled(answer=OrderFound() as found):
+        case Settled(answer=OrderSummaryFound() as found):
             _found(desk, found, account, unread)
         case Settled(answer=Gone() as gone):
             missing = fault(ShipmentStatus.NOT_FOUND, Code.ORDER_NOT_FOUND, order_id=order_id, account=account)
@@ -210,7 +210,7 @@ def _of_order(desk: Desk, answered: Answered) -> None:
             assert_never(unreachable)
 
 
-def _found(desk: Desk, found: OrderFound, account: str, unread: Iterable[Row]) -> None:
+def _found(desk: Desk, found: OrderSummaryFound, account: str, unread: Iterable[Row]) -> None:
     desk.account = account
     for shown in found.units:
         identifier = shown.order_unit_id

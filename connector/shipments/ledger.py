@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TypeAlias
 
 from connector.events import result_id
-from connector.marketplace_orders import TO_BE_SENT, OrderUnit, UnitStatus
+from connector.marketplace_orders import TO_BE_SENT, OrderUnitSummary, UnitStatus
 from connector.shipments.carriers import Carriers
 from connector.shipments.events import (
     OpenUnit,
@@ -129,7 +129,7 @@ def is_open(unit: ShippedUnit) -> bool:
     return unit.confirmed_by is None and (unit.status in TO_BE_SENT or unit.status is UnitStatus.UNKNOWN)
 
 
-def read_now(known: ShippedUnit | None, found: OrderUnit, now_us: int) -> ShippedUnit:
+def read_now(known: ShippedUnit | None, found: OrderUnitSummary, now_us: int) -> ShippedUnit:
     """What is known of a unit after it was read. Nothing that was sent becomes unsent: such an answer is the older."""
     if known is None:
         return ShippedUnit(
@@ -139,7 +139,7 @@ def read_now(known: ShippedUnit | None, found: OrderUnit, now_us: int) -> Shippe
             status_raw=found.status_raw,
             checked_at_us=now_us,
         )
-    known = replace(known, storefront=found.storefront, checked_at_us=now_us)
+    known = replace(known, storefront=found.storefront or known.storefront, checked_at_us=now_us)
     if not is_open(known) and found.status in TO_BE_SENT:
         return known
     return replace(known, status=found.status, status_raw=found.status_raw)

@@ -7,7 +7,7 @@ lost answer waits until the lost call can no longer be carried out. What changes
 
 from dataclasses import dataclass
 
-from connector.marketplace_orders import AddParcel, Kind, ReadCarriers, ReadOrder, ReadOrderUnit, SendUnit
+from connector.marketplace_orders import AddParcel, Kind, ReadCarriers, ReadOrderSummary, ReadOrderUnit, SendUnit
 from connector.shipments.ledger import ShipmentLane, parcel_slot, send_slot
 from connector.shipments.settle import RANK, Look, Plan, Post, Send
 from streams.flow import Want
@@ -103,7 +103,7 @@ def _order(lane: ShipmentLane, look: Look) -> Want:
         kind=Kind.ORDER,
         rank=look.rank,
         since_us=look.since_us,
-        body=ReadOrder(order_id=lane.order_id),
+        body=ReadOrderSummary(order_id=lane.order_id),
         exclusive=tuple(_key(unit.order_unit_id) for unit in lane.units),
     )
 

@@ -1,7 +1,7 @@
 """Orders, order units and returns as answers show them. Pure.
 
 Chosen where the document has an example at most: moments in whole seconds; VAT at the storefront's rates; revenue is
-price and shipping less a fee of ``FEE_PCT``, net without VAT.
+price and shipping less a fee of ``FEE_PCT``, net without VAT; what has an eco fee has a packaging fee as well.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +15,7 @@ from connector.simulator.reference import CURRENCIES
 from connector.simulator.returns import Return, ReturnUnit
 
 FEE_PCT: Final = 12
+PACKAGING_FEE: Final = 3
 _DAY_US: Final = 86_400_000_000
 _NOT_IN_ORDERS: Final = (
     "fulfillment_type",
@@ -33,6 +34,10 @@ _DEFECTS: Final[Mapping[Defect, Callable[[Body], object]]] = MappingProxyType(
         Defect.PRICE_TEXT: lambda body: body.update(price=f"{body['price'] / 100:.2f}".replace(".", ",")),
         Defect.NO_STATUS: lambda body: body.pop("status"),
         Defect.BAD_TIME: lambda body: body.update(ts_updated_iso="yesterday"),
+        Defect.NO_ZONE: lambda body: body.update(delivery_time_expires_iso=body["delivery_time_expires_iso"][:-1]),
+        Defect.PRICE_FLOAT: lambda body: body.update(price=body["price"] / 100),
+        Defect.VAT_TEXT: lambda body: body.update(vat=f"{body['vat']} %"),
+        Defect.SHIPPING_NULL: lambda body: body.update(shipping_rate=None),
     }
 )
 
@@ -68,9 +73,9 @@ def order_unit_body(unit: OrderUnit) -> Body:
         "shipping_address": order.buyer.address("shipping"),
         "product": product_body(unit.product, order.storefront),
         "vat": unit.vat_pct,
-        "eco_fee": None,
-        "packaging_fee": None,
-        "discounts": [],
+        "eco_fee": unit.eco_fee,
+        "packaging_fee": None if unit.eco_fee is None else PACKAGING_FEE,
+        "discounts": [{"usage_type": "voucher", "discount_value": unit.discount}] if unit.discount else [],
     }
     if unit.defect is not None:
         _DEFECTS[unit.defect](body)

@@ -38,6 +38,7 @@ class OrdersSection(Section):
     delivery_s: Seconds | None = None
     autopaid: Share = 0.0
     returned: Share = 0.0
+    discounted: Share = 0.0
     sales_lower_stock: bool = False
     undocumented: bool = False
     unusual: Share = 0.0

@@ -56,6 +56,10 @@ class Defect(StrEnum):
     PRICE_TEXT = "price_text"  # the price is a text
     NO_STATUS = "no_status"
     BAD_TIME = "bad_time"  # ts_updated_iso is no moment
+    NO_ZONE = "no_zone"  # delivery_time_expires_iso is a moment without an offset
+    PRICE_FLOAT = "price_float"  # the price is in major units
+    VAT_TEXT = "vat_text"  # the rate is a text
+    SHIPPING_NULL = "shipping_null"  # shipping_rate is null
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +100,8 @@ class OrderUnit:
     price: int
     shipping_rate: int
     vat_pct: int
+    eco_fee: int | None = None
+    discount: int = 0  # by voucher; ``price`` is without it
     delivery_days_min: int
     delivery_days_max: int
     updated_us: int

@@ -50,6 +50,7 @@ class TradePlan:
     returned: float = 0.0  # sent back after they were received
     unusual: float = 0.0  # go to ``unusual_status`` instead of need_to_be_sent
     unusual_status: str = "in_clarification"
+    discounted: float = 0.0  # bought with a voucher of a tenth of the price
     sales_lower_stock: bool = False
     defects: tuple[tuple[int, Defect], ...] = ()  # order number, and what is wrong with the row of its first unit
 
@@ -200,8 +201,10 @@ class Trade:
     def _order_unit(self, order: Order, offer: Unit) -> OrderUnit:
         self._made_units += 1
         standard, reduced = VAT_PCT[order.storefront]
+        unit_id = _FIRST_ORDER_UNIT_ID + self._made_units
+        discounted = happens(self.plan.discounted, self.plan.seed, "discounted", unit_id)
         return OrderUnit(
-            id=_FIRST_ORDER_UNIT_ID + self._made_units,
+            id=unit_id,
             order=order,
             unit_id=offer.id,
             product=offer.product,
@@ -211,6 +214,8 @@ class Trade:
             price=offer.listing_price,
             shipping_rate=offer.shipping_rate,
             vat_pct=standard if offer.vat_indicator == "standard_rate" else reduced,
+            eco_fee=offer.eco_participation,
+            discount=offer.listing_price // 10 if discounted else 0,
             delivery_days_min=offer.handling_time + offer.transport_time_min,
             delivery_days_max=offer.handling_time + offer.transport_time_max,
             updated_us=order.created_us,

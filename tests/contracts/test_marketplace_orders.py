@@ -19,6 +19,7 @@ from connector.marketplace import Gone, Refused
 from connector.marketplace_orders import (
     AddParcel,
     CarriersFound,
+    Discount,
     Kind,
     OrderBody,
     OrderFound,
@@ -27,12 +28,12 @@ from connector.marketplace_orders import (
     ReadCarriers,
     ReadOrder,
     ReadOrderPage,
+    ReadOrderSummary,
     ReadOrderUnit,
     ReadReturnPage,
     ReturnPage,
     SendUnit,
     Taken,
-    UnitFound,
     UnitStatus,
 )
 from connector.simulator.buyers import CANARY
@@ -146,17 +147,37 @@ def test_every_order_is_read_as_the_simulator_knows_it(stall: Stall) -> None:
     assert len(truth) == 12
 
 
-def test_money_and_moments_of_a_unit_alone_are_those_of_its_order(stall: Stall) -> None:
+def test_shipping_sees_the_units_of_an_order_as_the_order_and_each_alone_show_them(stall: Stall) -> None:
     order_id = next(iter(stall.truth()))
-    unit = stall.order(order_id).units[0]
+    whole = stall.order(order_id).units
 
-    alone = stall.answer(Kind.ORDER_UNIT, ReadOrderUnit(order_unit_id=unit.order_unit_id))
+    found = stall.answer(Kind.ORDER, ReadOrderSummary(order_id=order_id))
+    alone = [stall.answer(Kind.ORDER_UNIT, ReadOrderUnit(order_unit_id=unit.order_unit_id)).unit for unit in whole]
 
-    assert alone == UnitFound(unit=unit)
+    assert found.unreadable is None
+    assert list(found.units) == alone
+    assert [(u.order_unit_id, u.status, u.offer_id, u.eans[0]) for u in alone] == [
+        (unit.order_unit_id, unit.status, unit.offer_id, unit.ean) for unit in whole
+    ]
+
+
+def test_money_and_moments_of_a_unit_make_sense(stall: Stall) -> None:
+    unit = stall.order(next(iter(stall.truth()))).units[0]
+
     assert unit.vat is not None
     assert unit.price > unit.revenue_gross - unit.shipping_rate > 0
     assert unit.created_us <= unit.changed_us
     assert unit.condition in ("NEW", "USED_GOOD")
+    assert (unit.delivery_time_min_days or 0) <= (unit.delivery_time_max_days or 0)
+    assert unit.is_marketplace_deemed_supplier is False
+
+
+def test_a_voucher_is_shown_beside_the_price(open_stall: Open) -> None:
+    stall = open_stall(orders={"discounted": 1.0})
+
+    unit = stall.order(next(iter(stall.truth()))).units[0]
+
+    assert unit.discounts == (Discount(usage_type="voucher", amount=unit.price // 10),)
 
 
 def test_the_list_shows_every_unit_that_the_merchant_fulfils_on_every_storefront_over_its_pages(
@@ -205,11 +226,16 @@ def test_a_buyer_is_handed_on_only_where_the_account_asks_for_it(open_stall: Ope
     assert CANARY not in repr(told)
 
 
-@pytest.mark.parametrize("defect", ["no_id", "price_text", "no_status", "bad_time"])
+def malformed(open_stall: Open, defect: str) -> tuple[Stall, str]:
+    """The first unit of an order has this defect."""
+    rows = [{"order": 3, "defect": defect}]
+    stall = open_stall(contacts=True, documented=False, orders={"undocumented": True, "malformed": rows})
+    return stall, list(stall.truth())[3]
+
+
+@pytest.mark.parametrize("defect", ["no_id", "price_text", "price_float", "no_status"])
 def test_a_malformed_unit_sets_its_order_apart_and_spoils_no_other_row(open_stall: Open, defect: str) -> None:
-    malformed = [{"order": 3, "defect": defect}]
-    stall = open_stall(contacts=True, documented=False, orders={"undocumented": True, "malformed": malformed})
-    order_id = list(stall.truth())[3]
+    stall, order_id = malformed(open_stall, defect)
 
     found = stall.order(order_id)
     page = stall.answer(Kind.ORDER_PAGE, ReadOrderPage(changed_from_us=0, offset=0))
@@ -217,9 +243,38 @@ def test_a_malformed_unit_sets_its_order_apart_and_spoils_no_other_row(open_stal
     assert found.unreadable is not None
     assert found.units == ()
     assert CANARY not in repr(found)
-    assert [row.order_id for row in page.unreadable] == ([] if defect == "price_text" else [order_id])
+    assert [row.order_id for row in page.unreadable] == ([] if defect.startswith("price") else [order_id])
     units = sum(len(order["order_units"]) for order in stall.truth().values())
     assert len(page.rows) + len(page.unreadable) == units
+
+
+@pytest.mark.parametrize("defect", ["bad_time", "vat_text", "no_zone", "shipping_null"])
+def test_an_odd_side_field_costs_neither_the_order_nor_its_shipment(open_stall: Open, defect: str) -> None:
+    stall, order_id = malformed(open_stall, defect)
+    first = next(iter(stall.truth()[order_id]["order_units"]))["id_order_unit"]
+
+    found = stall.order(order_id)
+    summary = stall.answer(Kind.ORDER, ReadOrderSummary(order_id=order_id))
+
+    assert found.unreadable is None
+    assert len(found.units) == len(stall.truth()[order_id]["order_units"])
+    assert [note.startswith(f"order unit {first}: ") for note in found.notes] == [True]
+    assert summary.unreadable is None
+    assert stall.answer(
+        Kind.SEND, SendUnit(order_unit_id=first, carrier_code="DHL", tracking_numbers=("T1",))
+    ) == Taken(http_status=204)
+
+
+@pytest.mark.parametrize("defect", ["price_text", "price_float"])
+def test_an_order_whose_money_cannot_be_read_is_shipped_all_the_same(open_stall: Open, defect: str) -> None:
+    stall, order_id = malformed(open_stall, defect)
+
+    summary = stall.answer(Kind.ORDER, ReadOrderSummary(order_id=order_id))
+
+    assert summary.unreadable is None
+    assert {unit.order_unit_id for unit in summary.units} == {
+        unit["id_order_unit"] for unit in stall.truth()[order_id]["order_units"]
+    }
 
 
 def test_a_status_that_nobody_knows_passes(open_stall: Open) -> None:

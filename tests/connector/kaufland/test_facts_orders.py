@@ -17,12 +17,16 @@ from connector.kaufland.reference import ReferenceData
 from connector.marketplace_orders import (
     CarriersFound,
     Contact,
+    Discount,
     OrderFound,
     OrderPage,
+    OrderSummaryFound,
     OrderUnit,
+    OrderUnitSummary,
     PageRow,
     ReadOrder,
     ReadOrderPage,
+    ReadOrderSummary,
     ReadOrderUnit,
     ReadReturnPage,
     Return,
@@ -62,6 +66,9 @@ UNIT = OrderUnit(
     offer_id="sku-1",
     condition="USED_VERY_GOOD",
     handling_due_us=1_767_913_199_000_000,
+    delivery_time_min_days=3,
+    delivery_time_max_days=6,
+    is_marketplace_deemed_supplier=False,
     fulfillment_type="fulfilled_by_merchant",
 )
 
@@ -71,7 +78,11 @@ def raw(value: Any) -> bytes:
 
 
 def read_unit(body: bytes | None) -> UnitFound | Unreadable | None:
-    return facts.order_unit(body, ReadOrderUnit(order_unit_id=11), REFERENCE)
+    return facts.order_unit(body, ReadOrderUnit(order_unit_id=11))
+
+
+def read_summary(body: bytes | None) -> OrderSummaryFound | None:
+    return facts.order_summary(body, ReadOrderSummary(order_id="MB7UWLD"))
 
 
 def read_order(body: bytes | None, *, contacts: bool = False) -> OrderFound | None:
@@ -86,16 +97,29 @@ def read_returns(body: bytes | None, offset: int = 0) -> ReturnPage | None:
     return facts.return_page(body, ReadReturnPage(changed_from_us=0, offset=offset))
 
 
+def order_with(**changed: Any) -> OrderFound:
+    found = read_order(raw({"data": order(order_unit(in_order=True, **changed))}))
+    assert found is not None
+    return found
+
+
 def unit_of(**changed: Any) -> OrderUnit:
-    found = read_unit(raw({"data": order_unit(**changed)}))
-    assert isinstance(found, UnitFound)
-    return found.unit
+    (unit,) = order_with(**changed).units
+    return unit
 
 
 def fault_of(**changed: Any) -> str:
-    found = read_unit(raw({"data": order_unit(**changed)}))
-    assert isinstance(found, Unreadable)
-    return found.fault
+    found = order_with(**changed)
+    assert found.unreadable is not None
+    return found.unreadable.fault
+
+
+def with_vat(said: str) -> OrderFound:
+    """The rate as JSON spells it."""
+    body = raw({"data": order(order_unit(in_order=True, vat="VAT"))}).replace(b'"VAT"', said.encode())
+    found = read_order(body)
+    assert found is not None
+    return found
 
 
 # ---- an order unit --------------------------------------------------------------------------------------------------
@@ -147,28 +171,20 @@ def test_a_condition_is_mapped_where_it_is_known(said: str | int | None, conditi
     ],
 )
 def test_vat_is_exact_to_the_last_digit(said: str, vat: str | None) -> None:
-    body = raw({"data": order_unit(vat="VAT")}).replace(b'"VAT"', said.encode())
-
-    found = read_unit(body)
-
-    assert isinstance(found, UnitFound)
-    assert found.unit.vat == vat
+    assert with_vat(said).units[0].vat == vat
 
 
 @pytest.mark.parametrize("said", ["19.00001", "-1", "1001", "1e999999999", "1e-999999999", '"19"', "true"])
-def test_vat_that_no_topic_can_hold_is_not_rounded(said: str) -> None:
-    found = read_unit(raw({"data": order_unit(vat="VAT")}).replace(b'"VAT"', said.encode()))
+def test_vat_that_no_topic_can_hold_is_neither_rounded_nor_the_orders_end(said: str) -> None:
+    found = with_vat(said)
 
-    assert isinstance(found, Unreadable)
-    assert found.fault.startswith("vat: ")
+    assert found.units[0].vat is None
+    assert found.notes[0].startswith("order unit 11: vat: ")
 
 
 @given(vat=st.decimals(0, 100, places=4))
 def test_vat_survives_the_way_through_json(vat: Decimal) -> None:
-    found = read_unit(raw({"data": order_unit(vat="VAT")}).replace(b'"VAT"', f"{vat:f}".encode()))
-
-    assert isinstance(found, UnitFound)
-    assert Decimal(found.unit.vat or "") == vat
+    assert Decimal(with_vat(f"{vat:f}").units[0].vat or "") == vat
 
 
 def test_what_may_be_missing_may_be_missing() -> None:
@@ -180,13 +196,15 @@ def test_what_may_be_missing_may_be_missing() -> None:
         "unit_condition": None,
         "delivery_time_expires_iso": None,
     }
-    bare = {name: value for name, value in order_unit().items() if name not in (*optional, "discounts", "note")}
+    bare = {
+        name: value for name, value in order_unit(in_order=True).items() if name not in (*optional, "discounts", "note")
+    }
 
     unit = unit_of(**optional)
-    without = read_unit(raw({"data": bare}))
+    without = read_order(raw({"data": order(bare)}))
 
-    assert isinstance(without, UnitFound)
-    assert without.unit == unit
+    assert without is not None
+    assert without.units == (unit,)
     assert (unit.revenue_net, unit.vat, unit.ean, unit.offer_id, unit.condition) == (None,) * 5
     assert unit_of(product={"eans": []}).ean is None
 
@@ -194,21 +212,16 @@ def test_what_may_be_missing_may_be_missing() -> None:
 @pytest.mark.parametrize(
     ("changed", "fault"),
     [
-        ({"id_order_unit": "11"}, "id_order_unit: int_type"),
-        ({"id_order_unit": 0}, "id_order_unit: greater_than_equal"),
-        ({"price": 19.99}, "price: int_type"),
-        ({"price": "19,99"}, "price: int_type"),
-        ({"price": True}, "price: int_type"),
-        ({"price": 2**63}, "price: less_than"),
-        ({"ts_updated_iso": "yesterday"}, "ts_updated_iso: moment"),
-        ({"ts_updated_iso": 1767225605}, "ts_updated_iso: moment"),
-        ({"status": None}, "status: string_type"),
-        ({"status": ""}, "status: string_too_short"),
-        ({"storefront": "germany"}, "storefront: string_pattern_mismatch"),
-        ({"currency": "euro"}, "currency: string_pattern_mismatch"),
-        ({"id_order": "A B"}, "id_order: string_pattern_mismatch"),
-        ({"id_offer": "\ud800"}, "id_offer: string_unicode"),
-        ({"product": {"eans": [5]}}, "product.eans.0: string_type"),
+        ({"id_order_unit": "11"}, "order_units.0.id_order_unit: int_type"),
+        ({"id_order_unit": 0}, "order_units.0.id_order_unit: greater_than_equal"),
+        ({"price": 19.99}, "order_units.0.price: int_type"),
+        ({"price": "19,99"}, "order_units.0.price: int_type"),
+        ({"price": True}, "order_units.0.price: int_type"),
+        ({"price": 2**63}, "order_units.0.price: less_than"),
+        ({"status": None}, "order_units.0.status: string_type"),
+        ({"status": ""}, "order_units.0.status: string_too_short"),
+        ({"currency": "euro"}, "order_units.0.currency: string_pattern_mismatch"),
+        ({"id_order": "A B"}, "order_units.0.id_order: string_pattern_mismatch"),
     ],
 )
 def test_an_order_unit_that_breaks_the_apis_word_says_where_and_how(changed: dict[str, Any], fault: str) -> None:
@@ -216,11 +229,156 @@ def test_an_order_unit_that_breaks_the_apis_word_says_where_and_how(changed: dic
 
 
 def test_at_most_five_faults_are_named() -> None:
-    found = read_unit(raw({"data": {}}))
+    found = read_order(raw({"data": order({})}))
 
-    assert isinstance(found, Unreadable)
-    assert found.fault.count(": missing") == 5
-    assert found.fault.endswith("; and 5 more")
+    assert found is not None
+    assert found.unreadable is not None
+    assert found.unreadable.fault.count(": missing") == 5
+    assert found.unreadable.fault.endswith("; and 1 more")
+
+
+SUMMARY = OrderUnitSummary(
+    order_unit_id=11,
+    status=UnitStatus.NEED_TO_BE_SENT,
+    status_raw="need_to_be_sent",
+    storefront="de",
+    offer_id="sku-1",
+    eans=("4006381333931", "04006381333931"),
+)
+
+
+def test_shipping_reads_of_an_order_unit_its_id_and_status_and_what_is_in_it() -> None:
+    assert read_unit(raw({"data": order_unit()})) == UnitFound(unit=SUMMARY)
+    assert read_summary(raw({"data": order()})) == OrderSummaryFound(order_id="MB7UWLD", units=(SUMMARY,))
+
+
+STRICT_FOR_SHIPPING = ("id_order_unit", "id_order", "status")
+STRICT = (*STRICT_FOR_SHIPPING, "price", "revenue_gross", "shipping_rate", "currency")
+"""Identity and money: nothing is ever guessed."""
+
+odd = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False), st.text(max_size=8),
+    st.sampled_from(["2026-01-01T00:00:00", "19", "19,0", {}, [], [None], {"eans": [5]}, [{"usage_type": 1}]]),
+)  # fmt: skip
+
+
+@given(
+    name=st.sampled_from([*sorted(order_unit(in_order=True).keys() - set(STRICT)), "shipping_rate"]),
+    value=odd,
+    whole=st.sampled_from(["ts_created_iso", "fulfillment_type", "is_marketplace_deemed_supplier"]),
+)
+def test_any_odd_side_field_costs_neither_the_order_nor_its_shipment(name: str, value: Any, whole: str) -> None:
+    value = None if name == "shipping_rate" else value
+    body = raw({"data": order(order_unit(12, in_order=True), order_unit(11, in_order=True, **{name: value}))})
+    of_order = raw({"data": order(order_unit(11, in_order=True), **{whole: value})})
+
+    found, summary = read_order(body), read_summary(body)
+    also = read_order(of_order)
+
+    assert found is not None
+    assert found.unreadable is None
+    assert [unit.order_unit_id for unit in found.units] == [11, 12]
+    assert [(unit.price, unit.status, unit.currency) for unit in found.units] == [
+        (1999, UnitStatus.NEED_TO_BE_SENT, "EUR")
+    ] * 2
+    assert {note.partition(": ")[0] for note in found.notes} <= {"order unit 11"}
+    assert summary is not None
+    assert summary.unreadable is None
+    assert [(unit.order_unit_id, unit.status) for unit in summary.units] == [
+        (11, UnitStatus.NEED_TO_BE_SENT), (12, UnitStatus.NEED_TO_BE_SENT),
+    ]  # fmt: skip
+    assert also is not None
+    assert also.unreadable is None
+
+
+@given(name=st.sampled_from(STRICT), value=odd)
+def test_identity_and_money_are_read_as_they_are_or_not_at_all(name: str, value: Any) -> None:
+    found = order_with(**{name: value})
+
+    if found.unreadable is None:
+        (unit,) = found.units
+        read = {"id_order_unit": unit.order_unit_id, "id_order": unit.order_id, "status": unit.status_raw}
+        money = {"price": unit.price, "revenue_gross": unit.revenue_gross, "shipping_rate": unit.shipping_rate}
+        said = {**read, **money, "currency": unit.currency}[name]
+        assert said == (0 if name == "shipping_rate" and value is None else value)
+    else:
+        assert found.units == ()
+
+
+@given(name=st.sampled_from(sorted(order_unit(in_order=True).keys() - set(STRICT_FOR_SHIPPING))), value=odd)
+def test_shipping_never_fails_for_what_it_does_not_need(name: str, value: Any) -> None:
+    alone = read_unit(raw({"data": order_unit(**{name: value})}))
+    found = read_summary(raw({"data": order(order_unit(in_order=True, **{name: value}))}))
+
+    assert isinstance(alone, UnitFound)
+    assert found is not None
+    assert found.unreadable is None
+    assert alone.unit.order_unit_id == found.units[0].order_unit_id == 11
+
+
+def test_a_unit_whose_id_cannot_be_read_spoils_no_other_for_shipping() -> None:
+    found = read_summary(raw({"data": order(order_unit(11, in_order=True), order_unit("x", in_order=True))}))  # type: ignore[arg-type]
+
+    assert found is not None
+    assert found.units == (SUMMARY,)
+    assert found.unreadable is not None
+    assert (found.unreadable.where, found.unreadable.fault) == (
+        "orders/MB7UWLD, unit 2",
+        "id_order_unit: int_type",
+    )
+
+
+@pytest.mark.parametrize(
+    ("units", "read", "fault"),
+    [
+        ([order_unit(11), order_unit(12, id_order="OTHER")], 1, "id_order: another order's"),
+        ([order_unit(11), order_unit(11)], 0, "order_units: order_unit_twice"),
+    ],
+)
+def test_shipping_does_not_believe_a_unit_of_another_order_nor_one_that_is_there_twice(
+    units: list[Any], read: int, fault: str
+) -> None:
+    found = read_summary(raw({"data": order(*units)}))
+
+    assert found is not None
+    assert len(found.units) == read
+    assert found.unreadable is not None
+    assert found.unreadable.fault == fault
+
+
+def test_dates_that_cannot_be_read_are_told_by_those_that_can() -> None:
+    local = "2026-01-01T00:00:00"
+
+    unit = order_with(ts_created_iso=local, ts_updated_iso=local)
+    whole = read_order(raw({"data": order(order_unit(in_order=True), ts_created_iso=local)}))
+    none = read_order(raw({"data": order(order_unit(in_order=True, ts_created_iso=local), ts_created_iso=local)}))
+
+    assert (unit.units[0].created_us, unit.units[0].changed_us) == (CREATED_US, CREATED_US)
+    assert unit.notes == ("order unit 11: ts_created_iso: moment", "order unit 11: ts_updated_iso: moment")
+    assert whole is not None
+    assert (whole.created_us, whole.notes) == (CREATED_US, ("ts_created_iso: moment",))
+    assert none is not None
+    assert none.unreadable is not None
+    assert none.unreadable.fault.startswith("ts_created_iso: neither")
+
+
+def test_what_a_buyer_paid_besides_and_what_was_taken_off_is_read() -> None:
+    unit = unit_of(
+        discounts=[{"usage_type": "voucher", "discount_value": 500}], eco_fee=19, packaging_fee=2,
+        is_marketplace_deemed_supplier=True,
+    )  # fmt: skip
+
+    assert unit.discounts == (Discount(usage_type="voucher", amount=500),)
+    assert (unit.eco_fee, unit.packaging_fee, unit.is_marketplace_deemed_supplier) == (19, 2, True)
+    assert (unit.delivery_time_min_days, unit.delivery_time_max_days) == (3, 6)
+
+
+def test_fees_that_no_order_shows_are_read_from_the_list() -> None:
+    found = read_page(raw(page(order_unit(12, eco_fee=19), order_unit(11, eco_fee="odd", packaging_fee=2))))
+
+    assert found is not None
+    assert found.unreadable == ()
+    assert [(row.eco_fee, row.packaging_fee) for row in found.rows] == [(19, None), (None, 2)]
 
 
 def test_an_answer_about_another_order_unit_is_not_believed() -> None:
@@ -245,7 +403,6 @@ def test_an_order_is_read_as_a_whole_its_units_by_number() -> None:
     [
         ({"order_units": []}, "order_units: too_short"),
         ({"order_units": None}, "order_units: list_type"),
-        ({"ts_created_iso": None}, "ts_created_iso: moment"),
         ({"order_units": [order_unit(11), order_unit(12, price="x")]}, "order_units.1.price: int_type"),
         ({"order_units": [order_unit(11), order_unit(11)]}, "row: order_unit_twice"),
         ({"order_units": [order_unit(11), order_unit(12, id_order="OTHER")]}, "row: order_unit_of_another_order"),
@@ -419,7 +576,7 @@ def test_carriers_are_known_by_their_exact_codes() -> None:
 
 @pytest.mark.parametrize("body", [None, b"", b"{", b"null", b"\xff", b"[" * 100_000, b"9" * 5_000])
 def test_what_is_no_json_is_no_answer(body: bytes | None) -> None:
-    assert (read_unit(body), read_order(body), read_page(body), read_returns(body)) == (None,) * 4
+    assert (read_unit(body), read_summary(body), read_order(body), read_page(body), read_returns(body)) == (None,) * 5
 
 
 anything = st.recursive(
@@ -460,7 +617,7 @@ def set_apart(found: Any) -> list[Unreadable]:
     match found:
         case Unreadable():
             return [found]
-        case OrderFound(unreadable=Unreadable() as whole):
+        case OrderFound(unreadable=Unreadable() as whole) | OrderSummaryFound(unreadable=Unreadable() as whole):
             return [whole]
         case OrderPage() | ReturnPage():
             return list(found.unreadable)
@@ -474,8 +631,15 @@ def test_whatever_stands_in_an_answer_is_read_or_set_apart_without_its_words(
 ) -> None:
     body = raw(planted(*planting, value))
 
-    answers = (read_unit(body), read_order(body, contacts=contacts), read_page(body), read_returns(body))
+    answers = (
+        read_unit(body),
+        read_summary(body),
+        read_order(body, contacts=contacts),
+        read_page(body),
+        read_returns(body),
+    )
 
+    assert CANARY not in repr(answers[2].notes if answers[2] is not None else None)
     for unreadable in (row for found in answers for row in set_apart(found)):
         assert CANARY not in repr(unreadable)
         assert len(unreadable.sha256) == 64
@@ -501,6 +665,7 @@ def test_an_exception_quotes_no_value(model: type[BaseModel], data: dict[str, An
 def test_no_fact_names_the_buyer() -> None:
     answers = (
         read_unit(raw({"data": order_unit()})),
+        read_summary(raw({"data": order()})),
         read_order(raw({"data": order()}), contacts=True),
         read_page(raw(page(order_unit()))),
         read_returns(raw(page(return_row()))),

@@ -71,8 +71,8 @@ BY_TOPIC = {
     TOPICS.returns: "return_observed",
     TOPICS.sales_orders: "sales_order_requested",
 }
-TEXTS = {IDS.values[name]: schemas.text(name, 1) for name in RECORDS}
-DECODERS = {topic: Decoder(schemas.load(name, 1), TEXTS.get) for topic, name in BY_TOPIC.items()}
+TEXTS = {IDS.values[name]: schemas.text(name, schemas.newest(name)) for name in RECORDS}
+DECODERS = {topic: Decoder(schemas.load(name, schemas.newest(name)), TEXTS.get) for topic, name in BY_TOPIC.items()}
 
 
 @cache
@@ -129,6 +129,8 @@ def row_of(one: OrderUnit) -> PageRow:
         order_unit_id=one.order_unit_id,
         status_raw=one.status_raw,
         changed_us=one.changed_us,
+        eco_fee=one.eco_fee,
+        packaging_fee=one.packaging_fee,
     )
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.marketplace_orders import SENT, TO_BE_SENT, OrderUnit, UnitStatus
+from connector.marketplace_orders import SENT, TO_BE_SENT, Discount, OrderUnit, UnitStatus
 from connector.orders.derive import CannotSay, digest, is_complete, observed, payout_waits, status_of
-from connector.orders.events import OrderObserved, OrderStatus, OrderUnitStatus
+from connector.orders.events import OrderDiscount, OrderObserved, OrderStatus, OrderUnitStatus
 from tests.connector.orders.desk import CZK, EUR, START_US, codecs, found, unit
 
 STATUSES = st.lists(st.sampled_from(list(UnitStatus)), min_size=1, max_size=6)
@@ -147,6 +147,25 @@ def test_an_order_without_units_says_nothing() -> None:
         fact()
 
 
+def test_what_was_taken_off_and_paid_besides_is_carried_in_major_units() -> None:
+    of = fact(
+        unit(
+            discounts=(Discount(usage_type="voucher", amount=500),),
+            eco_fee=19,
+            packaging_fee=2,
+            is_marketplace_deemed_supplier=True,
+            delivery_time_min_days=3,
+            delivery_time_max_days=6,
+        )
+    )
+
+    (one,) = of.units
+    assert one.discounts == (OrderDiscount(usage_type="voucher", amount=Decimal("5.00")),)
+    assert (one.eco_fee, one.packaging_fee) == (Decimal("0.19"), Decimal("0.02"))
+    assert one.is_marketplace_deemed_supplier is True
+    assert (one.delivery_time_min_days, one.delivery_time_max_days) == (3, 6)
+
+
 def test_the_digest_is_of_the_content_alone() -> None:
     one, two = unit(1, status="sent"), unit(2)
 
@@ -164,4 +183,4 @@ def test_any_difference_of_content_is_another_digest(other: dict[str, Any]) -> N
 
 def test_a_digest_never_changes() -> None:
     """It is remembered in state: another one for the same content would write every order again."""
-    assert fact(unit()).content_sha256 == "e466bc199d0e14f0fe2c75224cfb8d7fa39aa410bd12625a510ca3fe1fac860f"
+    assert fact(unit()).content_sha256 == "6a08e87d82385db8006b3b37202e971128d2d506e421a811207e14080bfdbea4"

@@ -83,9 +83,9 @@ def test_a_command_of_a_schema_that_is_not_here_waits_for_it() -> None:
 
 
 @settings(max_examples=100)
-@given(values(schemas.load("scheduler_state", 1)))
+@given(values(schemas.load("scheduler_state", schemas.newest("scheduler_state"))))
 def test_every_state_that_can_be_stored_is_loaded_as_it_was(value: dict[str, Any]) -> None:
-    schema = schemas.load("scheduler_state", 1)
+    schema = schemas.load("scheduler_state", schemas.newest("scheduler_state"))
     stored = codecs().encode_state(as_object(schema, value))
 
     state = codecs().decode_state(stored)

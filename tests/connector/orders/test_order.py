@@ -1,6 +1,7 @@
 """The lane of one order."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -74,6 +75,36 @@ def test_a_row_that_differs_is_read_again(news: OrderUnit) -> None:
     desk.tell("M1", listed(news))
 
     assert desk.wanting() == [LANE]
+
+
+def test_fees_that_only_the_list_shows_are_in_the_order_and_are_remembered() -> None:
+    desk = Desk()
+    desk.tell("M1", listed(unit(1, eco_fee=19, packaging_fee=2), unit(2)))
+    desk.reply(Settled(answer=found(unit(1), unit(2))), LANE)
+    desk.tell("M1", listed(unit(2, status="sent", at_us=LATER_US)))
+
+    desk.reply(Settled(answer=found(unit(1), unit(2, status="sent", at_us=LATER_US))), LANE)
+
+    assert [[one["eco_fee"] for one in order["units"]] for order in desk.orders] == [[Decimal("0.19"), None]] * 2
+    assert desk.orders[-1]["units"][0]["packaging_fee"] == Decimal("0.02")
+
+
+def test_a_fee_that_the_list_shows_late_is_written() -> None:
+    desk = written(unit(1))
+
+    desk.tell("M1", listed(unit(1, eco_fee=19)))
+    desk.reply(Settled(answer=found(unit(1))), LANE)
+
+    assert desk.orders[-1]["units"][0]["eco_fee"] == Decimal("0.19")
+
+
+def test_what_could_not_be_read_of_an_order_is_said_in_it() -> None:
+    desk = Desk()
+    desk.tell("M1", listed(unit(1)))
+
+    desk.reply(Settled(answer=found(unit(1, vat=None), notes=("order unit 1: vat: decimal_type",))), LANE)
+
+    assert desk.orders[-1]["notes"] == ["order unit 1: vat: decimal_type"]
 
 
 def test_a_row_older_than_what_was_read_is_no_news() -> None:

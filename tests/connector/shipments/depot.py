@@ -11,8 +11,8 @@ from connector.marketplace import Gone, Refused
 from connector.marketplace_orders import (
     CarriersFound,
     Kind,
-    OrderFound,
-    OrderUnit,
+    OrderSummaryFound,
+    OrderUnitSummary,
     Taken,
     UnitFound,
     UnitStatus,
@@ -77,21 +77,16 @@ def flow_of(of: ShipmentPolicy | None = None) -> ShipmentFlow:
     )
 
 
-def unit(order_unit_id: int, status: str = "need_to_be_sent", order_id: str = ORDER) -> OrderUnit:
-    return OrderUnit(
+def unit(
+    order_unit_id: int, status: str = "need_to_be_sent", *, offer_id: str | None = None, eans: tuple[str, ...] = ()
+) -> OrderUnitSummary:
+    return OrderUnitSummary(
         order_unit_id=order_unit_id,
-        order_id=order_id,
         storefront="de",
         status=STATUS.get(status, UnitStatus.UNKNOWN),
         status_raw=status,
-        created_us=START_US,
-        changed_us=START_US,
-        price=1000,
-        revenue_gross=900,
-        revenue_net=None,
-        shipping_rate=0,
-        vat="19.00",
-        currency="EUR",
+        offer_id=offer_id,
+        eans=eans,
     )
 
 
@@ -205,15 +200,8 @@ class Depot:
         self.reply(want, Settled(answer=answer), **said)
         return want
 
-    def order(self, *units: OrderUnit, unreadable: Unreadable | None = None) -> None:
-        found = OrderFound(
-            order_id=ORDER,
-            storefront="de",
-            created_us=START_US,
-            fulfillment_type="fulfilled_by_merchant",
-            units=units,
-            unreadable=unreadable,
-        )
+    def order(self, *units: OrderUnitSummary, unreadable: Unreadable | None = None) -> None:
+        found = OrderSummaryFound(order_id=ORDER, units=units, unreadable=unreadable)
         self.settled(Kind.ORDER, found)
 
     def carriers(self, *codes: str) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from connector.marketplace_orders import CarriersFound, Kind, OrderFound, Taken, UnitFound
+from connector.marketplace_orders import CarriersFound, Kind, OrderSummaryFound, Taken, UnitFound
 from connector.shipments.events import ShipmentDispatched
 from streams.flow import Call, Lost, Pace, Record, Reply, Settled
-from tests.connector.shipments.depot import CARRIERS, ORDER, START_US, TOPICS, Depot, PlainReading, result_of, unit
+from tests.connector.shipments.depot import CARRIERS, ORDER, TOPICS, Depot, PlainReading, result_of, unit
 from tests.streams.driver import Driver
 
 
@@ -25,9 +25,7 @@ class Dock(Driver):
         match call.kind:
             case Kind.ORDER:
                 units = tuple(unit(each, "sent" if each in self.sent else "need_to_be_sent") for each in (1, 2))
-                found: Any = OrderFound(
-                    order_id=ORDER, storefront="de", created_us=START_US, fulfillment_type="", units=units
-                )
+                found: Any = OrderSummaryFound(order_id=ORDER, units=units)
             case Kind.CARRIERS:
                 found = CarriersFound(codes=CARRIERS)
             case Kind.ORDER_UNIT:

@@ -872,7 +872,7 @@ def test_the_carriers_are_read_once_for_many_lanes() -> None:
     event = second.make(1, key="ANOTHER", order_id="ANOTHER")
     turn = _turn(second, event)
     assert turn.kinds == ["order"]
-    second.order(unit(1, order_id="ANOTHER"))
+    second.order(unit(1))
     assert (first.kinds, second.kinds) == (["carriers"], [])
     first.carriers()
     second.pass_s(1)
@@ -894,7 +894,7 @@ def test_another_lane_reads_the_carriers_when_the_first_does_not_come_back() -> 
     first.event(1)
     first.order(unit(1))
     _turn(second, second.make(1, key="ANOTHER", order_id="ANOTHER"))
-    second.order(unit(1, order_id="ANOTHER"))
+    second.order(unit(1))
 
     second.pass_s(11)
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from connector.marketplace import Gone
-from connector.marketplace_orders import CarriersFound, Kind, OrderFound, Taken, UnitFound
+from connector.marketplace_orders import CarriersFound, Kind, OrderSummaryFound, Taken, UnitFound
 from connector.shipments.events import Parcel, ShipmentDispatched
 from connector.shipments.flow import ShipmentFlow
 from streams.flow import Answered, Arrived, Cause, GaveUp, Lost, Now, Restored, Settled, Stored, Want, Woken
@@ -53,9 +53,7 @@ class Market:
         match want.kind:
             case Kind.ORDER:
                 units = tuple(unit(each, status) for each, status in self.status.items())
-                return OrderFound(
-                    order_id=ORDER, storefront="de", created_us=START_US, fulfillment_type="", units=units
-                )
+                return OrderSummaryFound(order_id=ORDER, units=units)
             case Kind.CARRIERS:
                 return CarriersFound(codes=CARRIERS)
             case Kind.ORDER_UNIT:

@@ -175,6 +175,9 @@ def test_a_malformed_row_is_the_one_of_the_order_that_was_named(defect: Defect) 
             and isinstance(row.get("price"), int)
             and "status" in row
             and row["ts_updated_iso"].startswith("20")
+            and row["delivery_time_expires_iso"].endswith("Z")
+            and isinstance(row["vat"], int)
+            and isinstance(row["shipping_rate"], int)
         )
 
     assert [[is_broken(row) for row in rows] for rows in orders] == [[False, False], [True, False], [False, False]]
