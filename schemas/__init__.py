@@ -24,6 +24,10 @@ NAMES = (
 )
 
 
+INPUTS = frozenset({"offer_changed", "shipment_dispatched"})
+"""What others write and the connector reads; it writes all others."""
+
+
 def text(name: str, version: int) -> str:
     """The file as published. Raises ``FileNotFoundError`` for a name or version that does not exist."""
     return (files(__name__) / naming.file_name(name, version)).read_text(encoding="utf-8")

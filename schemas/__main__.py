@@ -1,32 +1,48 @@
-"""``python -m schemas check`` compares every schema with its release; ``release`` publishes the new files."""
+"""``python -m schemas check`` compares every schema with its release and with earlier versions; ``release`` publishes
+the new files, less those that an earlier version could not read.
+"""
 
 import json
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from schemas import history, naming
+from schemas import evolution, history, naming
 
 _FOLDER = Path(__file__).parent
 _RELEASED = _FOLDER / "released.json"
 
 
 def main(arguments: list[str]) -> int:
-    """0 = in order, 1 = a released file was changed, 2 = not understood."""
+    """0 = in order, 1 = a released file was changed, or a file must not be released; 2 = not understood."""
     released: dict[str, str] = json.loads(_RELEASED.read_text(encoding="utf-8"))
     present = {path.name: path.read_bytes() for path in _FOLDER.iterdir() if naming.parse(path.name)}
+    new = sorted(present.keys() - released.keys())
     match arguments:
         case ["check"]:
-            found = history.problems(released, present)
+            refused = _refused(present, present)
         case ["release"]:
-            new = {file: history.digest(content) for file, content in present.items() if file not in released}
-            released = dict(sorted((released | new).items()))
-            _RELEASED.write_text(json.dumps(released, indent=2) + "\n", encoding="utf-8")
-            found = history.problems(released, present)
+            refused = _refused(new, present)
+            released |= {file: history.digest(present[file]) for file in new if file not in refused}
+            _RELEASED.write_text(json.dumps(dict(sorted(released.items())), indent=2) + "\n", encoding="utf-8")
         case _:
             sys.stderr.write("usage: python -m schemas check|release\n")
             return 2
-    sys.stderr.writelines(f"schemas/{problem}\n" for problem in found)
+    unpublished = refused.keys() - released.keys()
+    found = [why for reasons in refused.values() for why in reasons]
+    found += history.problems(released, {file: held for file, held in present.items() if file not in unpublished})
+    _say(found)
+    _say(f"{warning} (a warning)" for file in new for warning in evolution.warnings(file, present))
     return 1 if found else 0
+
+
+def _refused(files: Iterable[str], present: Mapping[str, bytes]) -> dict[str, list[str]]:
+    """File -> why it must not be released, of those that must not."""
+    return {file: why for file in sorted(files) if (why := evolution.refusals(file, present))}
+
+
+def _say(sentences: Iterable[str]) -> None:
+    sys.stderr.writelines(f"schemas/{sentence}\n" for sentence in sentences)
 
 
 if __name__ == "__main__":

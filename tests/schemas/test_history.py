@@ -4,7 +4,9 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,6 +76,128 @@ def test_a_release_takes_new_files_and_never_changed_ones(copy: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == "schemas/offer_state.v1.avsc: released, and edited since; write a new version instead\n"
     assert "offer_result.v2.avsc" in json.loads((copy / "released.json").read_text())
+
+
+Change = Callable[[list[dict[str, Any]]], None]
+"""Edits the fields of a record."""
+
+
+def next_version(copy: Path, name: str, change: Change) -> str:
+    """A new file beside the newest version of ``name``: that one, with ``change``; its name."""
+    versions = sorted(int(path.name.split(".v")[1].removesuffix(".avsc")) for path in copy.glob(f"{name}.v*.avsc"))
+    schema = json.loads((copy / naming.file_name(name, versions[-1])).read_text())
+    change(schema["fields"])
+    file = naming.file_name(name, versions[-1] + 1)
+    (copy / file).write_text(json.dumps(schema))
+    return file
+
+
+def field(fields: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    return next(field for field in fields if field["name"] == name)
+
+
+def another_type(fields: list[dict[str, Any]]) -> None:
+    field(fields, "account")["type"] = "int"
+
+
+def removed(fields: list[dict[str, Any]]) -> None:
+    fields.remove(field(fields, "account"))
+
+
+def added_without_default(fields: list[dict[str, Any]]) -> None:
+    fields.append({"name": "colour", "type": "string"})
+
+
+def another_unit(fields: list[dict[str, Any]]) -> None:
+    field(fields, "created_at")["type"]["logicalType"] = "timestamp-millis"
+
+
+REFUSED: dict[str, tuple[Change, str]] = {
+    "a changed type": (another_type, "/account: string cannot be read as int"),
+    "a removed field": (removed, "/account: is not written, and has no default"),
+    "a field without default": (added_without_default, "/colour: is not written, and has no default"),
+    "another unit of a moment": (another_unit, "/created_at (long): timestamp-micros became timestamp-millis"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("command", ["release", "check"])
+def test_what_an_earlier_version_could_not_read_is_refused_and_not_released(
+    copy: Path, name: str, command: str
+) -> None:
+    change, why = REFUSED[name]
+    before = (copy / "released.json").read_bytes()
+    file = next_version(copy, "order_observed", change)
+
+    done = run(copy, command)
+
+    assert done.returncode == 1
+    assert all(line.startswith(f"schemas/{file}: beside order_observed.v1.avsc: ") for line in done.stderr.splitlines())
+    assert why in done.stderr
+    assert (copy / "released.json").read_bytes() == before
+
+
+def test_every_earlier_version_counts_not_the_last_alone(copy: Path) -> None:
+    """The middle one has lost the field, so that beside it alone any type would do."""
+
+    def came(fields: list[dict[str, Any]]) -> None:
+        fields.append({"name": "colour", "type": "string", "default": ""})
+
+    def went(fields: list[dict[str, Any]]) -> None:
+        fields.remove(field(fields, "colour"))
+
+    def came_otherwise(fields: list[dict[str, Any]]) -> None:
+        fields.append({"name": "colour", "type": "int", "default": 0})
+
+    for change in (came, went):
+        next_version(copy, "order_observed", change)
+        assert run(copy, "release").returncode == 0
+    next_version(copy, "order_observed", came_otherwise)
+
+    done = run(copy, "release")
+
+    assert done.returncode == 1
+    assert "/colour: string cannot be read as int" in done.stderr
+
+
+def test_an_input_may_lose_what_its_old_readers_need_as_only_the_connector_reads_it(copy: Path) -> None:
+    def went(fields: list[dict[str, Any]]) -> None:
+        fields.remove(field(fields, "event_id"))
+
+    file = next_version(copy, "offer_changed", went)
+
+    assert run(copy, "release").returncode == 0
+    assert file in json.loads((copy / "released.json").read_text())
+
+
+def test_a_renamed_optional_field_is_released_with_a_warning(copy: Path) -> None:
+    def came(fields: list[dict[str, Any]]) -> None:
+        fields.append({"name": "colour", "type": ["null", "string"], "default": None})
+
+    def renamed(fields: list[dict[str, Any]]) -> None:
+        field(fields, "colour")["name"] = "tint"
+
+    next_version(copy, "order_observed", came)
+    assert (run(copy, "release").stderr, run(copy, "check").stderr) == ("", "")
+    file = next_version(copy, "order_observed", renamed)
+
+    done = run(copy, "release")
+
+    assert done.returncode == 0
+    assert done.stderr.startswith(
+        f"schemas/{file}: OrderObserved.colour of order_observed.v2.avsc is gone, and tint of "
+    )
+    assert file in json.loads((copy / "released.json").read_text())
+
+
+def test_a_text_that_is_no_schema_is_not_released(copy: Path) -> None:
+    (copy / "order_observed.v9.avsc").write_text('{"type": "record"}')
+
+    done = run(copy, "release")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("schemas/order_observed.v9.avsc: is no Avro schema: ")
+    assert "order_observed.v9.avsc" not in json.loads((copy / "released.json").read_text())
 
 
 def test_an_unknown_command_is_not_understood(copy: Path) -> None:
