@@ -36,10 +36,11 @@ from streams.flow import (
     Stop,
     Tick,
     Told,
+    TopicsSeen,
     Written,
 )
 from streams.lane import Rest
-from streams.partition import misfit, unread
+from streams.partition import misfit, outgrown, replaced_input, replaced_state, unfit
 from streams.sending import Sending
 from streams.snapshot import Snapshot, account_of, partition_of
 from streams.stall import Watch
@@ -95,8 +96,10 @@ class Engine:
                 effects.extend(self._assigned(said, now))
             case Revoked():
                 effects.extend(self._revoked(said, now))
+            case TopicsSeen():
+                effects.extend(self._topics_seen(said, now))
             case Broken():
-                effects.extend(self._broken(said))
+                effects.extend(self._broken(said, now))
             case Fetched():
                 self._fetching.fetched(said, self._tenures, now.mono_s)
             case Told():
@@ -156,9 +159,9 @@ class Engine:
                 yield Stop(reason=problem)
                 return
             self._tenures[at] = self._tenure(at, owned, now)
-            gap = unread(owned, at, self._flows[at.topic].state_topic)
-            if gap is not None:
-                yield from self._refused(self._tenures[at], gap, now)
+            reason = unfit(owned, at, self._flows[at.topic].state_topic)
+            if reason is not None:
+                yield from self._refused(self._tenures[at], reason, now)
             if self._drain_by_s is not None:
                 self._tenures[at].drain(self._drain_by_s, now)
 
@@ -174,11 +177,26 @@ class Engine:
             yield Released(parts=unknown)
         self._set_share(now)
 
-    def _broken(self, said: Broken) -> Iterator[Effect]:
+    def _topics_seen(self, said: TopicsSeen, now: Now) -> Iterator[Effect]:
+        """Topics may be replaced, or get partitions, while they are read; nothing else would notice."""
+        for at, tenure in self._tenures.items():
+            state_topic = self._flows[at.topic].state_topic
+            seen, state = said.topics.get(at.topic), said.topics.get(state_topic)
+            replaced = seen and replaced_input(tenure.partition, seen, state_topic)
+            if replaced:
+                if tenure.partition.broken != replaced:
+                    yield from self._refused(tenure, replaced, now)
+                continue
+            grown = seen and outgrown(at, seen, self._shares[at.topic].partitions)
+            problem = grown or (state and replaced_state(tenure.partition, state, state_topic))
+            if problem:
+                yield Stop(reason=problem)
+                return
+
+    def _broken(self, said: Broken, now: Now) -> Iterator[Effect]:
         tenure = self._tenures.get(said.at)
         if tenure is not None:
-            tenure.break_off(said.reason)
-            yield _notice("partition_broken", said.at, said.reason)
+            yield from self._refused(tenure, said.reason, now)
 
     def _told(self, said: Told, now: Now) -> None:
         for tenure in self._tenures.values():

@@ -351,6 +351,7 @@ class Mark:
     drained: bool
     serial: int  # of the checkpoint that wrote it
     state_topic_id: str
+    input_topic_id: str = ""  # empty = written by a version that did not say it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,6 +363,7 @@ class Owned:
     end: int  # last stable offset, read at or after the assignment
     state_topic_id: str
     partitions: int  # of the input topic, as seen now
+    input_topic_id: str = ""
     state: Mapping[str, Stored] = field(default_factory=dict)
     committed: bool = False  # the group had a position here, with a mark or without (set by Kafka's own tools)
     skips: bool = False  # it had none, and the configured start passes over records that are there
@@ -396,8 +398,24 @@ class Arrivals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """What a topic is now. A topic that was deleted and created again has the name of the old one and another id."""
+
+    id: str
+    partitions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicsSeen:
+    """Input and state topics by name, as the broker describes them every few seconds; one without an answer is left
+    out."""
+
+    topics: Mapping[str, Topic]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
-    """A partition that cannot go on (offset out of range, lane too large): intake stops there, and says so."""
+    """A partition that cannot go on (offset out of range, lane too large): it is refused, and says why."""
 
     at: Assignment
     reason: str
@@ -497,7 +515,9 @@ class Stop:
     failed: bool = True
 
 
-Input: TypeAlias = Assigned | Revoked | Arrivals | Answer | Written | Broken | Fetched | Told | Tick | Drain
+Input: TypeAlias = (
+    Assigned | Revoked | Arrivals | TopicsSeen | Answer | Written | Broken | Fetched | Told | Tick | Drain
+)
 Effect: TypeAlias = Call | Checkpoint | Intake | Reread | Died | Released | Fetch | Notice | Stop
 
 

@@ -30,8 +30,11 @@ from streams.flow import (
     Record,
     Revoked,
     Stored,
+    Topic,
+    TopicsSeen,
     Written,
 )
+from streams.partition import out_of_range
 from streams.partitioner import partition_for
 from streams.ports import Again, Done, Heard, OnRevoke
 from streams.state import stored_of
@@ -114,6 +117,14 @@ class MemoryBroker:
         """A topic that was there is gone, and its successor has another id."""
         with self.changed:
             self._topics[name] = _Topic(id=f"topic-{self._next()}", logs=tuple(_Log() for _ in range(partitions)))
+
+    def grow_topic(self, name: str, partitions: int) -> None:
+        """The topic as it is, with more partitions."""
+        with self.changed:
+            topic = self._topics[name]
+            more = tuple(_Log() for _ in range(partitions - len(topic.logs)))
+            self._topics[name] = _Topic(id=topic.id, logs=(*topic.logs, *more))
+            self.changed.notify_all()
 
     def append(self, outputs: Iterable[Output]) -> None:
         """Raises KeyError for an unknown topic, IndexError for an unknown partition; nothing is written then."""
@@ -290,6 +301,7 @@ class MemorySource:
         self._positions: dict[Assignment, int] = {}
         self._flowing: set[Assignment] = set()
         self._broken: set[Assignment] = set()
+        self._seen: Mapping[str, Topic] = {}
         self._member = broker.join(group, topics)
         self._open = True
 
@@ -299,7 +311,7 @@ class MemorySource:
         if not heard:
             with self._broker.changed:
                 self._broker.changed.wait_for(self._has_news, timeout_s)
-        heard.extend(self._read())
+        heard.extend([*self._looked(), *self._read()])
         return heard
 
     def pause(self, parts: frozenset[Assignment]) -> None:
@@ -325,6 +337,14 @@ class MemorySource:
         if self._open:
             self._open = False
             self._broker.expel(self._group, self._member)
+
+    def _looked(self) -> Iterable[Heard]:
+        """What the topics are, whenever that has changed."""
+        there = {name: self._broker.topic(name) for name in (*self._topics, *self._topics.values())}
+        seen = {name: Topic(id=topic.id, partitions=len(topic.logs)) for name, topic in there.items()}
+        if seen != self._seen:
+            self._seen = seen
+            yield TopicsSeen(topics=seen)
 
     # ---- rebalance --------------------------------------------------------------------------------------------------
 
@@ -384,6 +404,7 @@ class MemorySource:
             start=position,
             end=log.end,
             state_topic_id=states.id,
+            input_topic_id=inputs.id,
             partitions=len(inputs.logs),
             state=lanes,
         )
@@ -412,7 +433,7 @@ class MemorySource:
                 log = self._log(at)
                 if not log.begin <= self._positions[at] <= log.end:
                     self._broken.add(at)
-                    yield Broken(at=at, reason=_out_of_range(at, self._positions[at]))
+                    yield Broken(at=at, reason=out_of_range(at, self._positions[at], self._topics[at.topic]))
                     continue
                 records.extend(self._taken(at, log, _BATCH - len(records)))
             ends = {at: self._log(at).end for at in self._positions}
@@ -480,10 +501,3 @@ class MemorySink:
         fields: Mapping[str, str | int] = {"serial": checkpoint.serial, "reason": problem, "next": "written again"}
         notice = Notice(event="checkpoint_failed", level="warning", fields=fields)
         return Again(reason=problem, after_s=_AGAIN_S, notices=(notice,))
-
-
-def _out_of_range(at: Assignment, position: int) -> str:
-    return (
-        f"offset {position} of {at.topic}/{at.partition} is not in the log (it was kept too short a time, or the topic "
-        "was recreated): reset the group's offset of this partition"
-    )

@@ -1,4 +1,4 @@
-"""A partition's life, for one assignment: catching up, open, broken, draining, gone; its gate, backlog and marks.
+"""A partition's life, for one assignment: catching up, open, refused, draining, gone; its gate, backlog and marks.
 
 Only this file asks for the phase. The gate exists because, after a crash, a newer value may have been accepted by the
 outside that is not yet durable here: an older one must not be sent first. So nothing leaves before (a) all that the
@@ -10,7 +10,7 @@ from collections import deque
 from enum import Enum, auto
 from math import inf
 
-from streams.flow import Assignment, Mark, NotYet, Owned, Policy, Record
+from streams.flow import Assignment, Mark, NotYet, Owned, Policy, Record, Topic
 
 
 class Phase(Enum):
@@ -18,8 +18,6 @@ class Phase(Enum):
 
     CATCHING_UP = "catching up"
     OPEN = "open"
-    STRANDED = "broken before it opened: nothing is read or sent"
-    BROKEN = "broken: nothing is read, what is undone is still sent"
     REFUSED = "refused: nothing is read, sent or committed"
     DRAINING = "draining"
     GONE = "gone"
@@ -27,7 +25,6 @@ class Phase(Enum):
 
 class Step(Enum):
     OPENED = auto()
-    BROKE = auto()
     WAS_REFUSED = auto()
     REVOKED = auto()
     ENDED = auto()
@@ -35,17 +32,9 @@ class Step(Enum):
 
 TRANSITIONS: dict[tuple[Phase, Step], Phase] = {
     (Phase.CATCHING_UP, Step.OPENED): Phase.OPEN,
-    (Phase.CATCHING_UP, Step.BROKE): Phase.STRANDED,
     (Phase.CATCHING_UP, Step.REVOKED): Phase.DRAINING,
-    (Phase.OPEN, Step.BROKE): Phase.BROKEN,
     (Phase.OPEN, Step.REVOKED): Phase.DRAINING,
-    (Phase.STRANDED, Step.BROKE): Phase.STRANDED,
-    (Phase.STRANDED, Step.REVOKED): Phase.DRAINING,
-    (Phase.BROKEN, Step.BROKE): Phase.BROKEN,
-    (Phase.BROKEN, Step.REVOKED): Phase.DRAINING,
-    (Phase.REFUSED, Step.BROKE): Phase.REFUSED,
     (Phase.REFUSED, Step.REVOKED): Phase.GONE,
-    (Phase.DRAINING, Step.BROKE): Phase.DRAINING,
     (Phase.DRAINING, Step.REVOKED): Phase.DRAINING,
     **{(phase, Step.WAS_REFUSED): Phase.REFUSED for phase in Phase if phase not in (Phase.DRAINING, Phase.GONE)},
     (Phase.DRAINING, Step.WAS_REFUSED): Phase.GONE,
@@ -53,8 +42,8 @@ TRANSITIONS: dict[tuple[Phase, Step], Phase] = {
 }
 
 READS = frozenset({Phase.CATCHING_UP, Phase.OPEN})
-SENDS = frozenset({Phase.OPEN, Phase.BROKEN})
-CHANGES = frozenset({Phase.CATCHING_UP, Phase.STRANDED, Phase.DRAINING, Phase.GONE})
+SENDS = frozenset({Phase.OPEN})
+CHANGES = frozenset({Phase.CATCHING_UP, Phase.DRAINING, Phase.GONE})
 WRITES = frozenset(set(Phase) - {Phase.REFUSED, Phase.GONE})
 
 
@@ -64,6 +53,7 @@ class Partition:
     def __init__(self, at: Assignment, owned: Owned, policy: Policy, now_s: float) -> None:
         self.at = at
         self.state_topic_id = owned.state_topic_id  # not all of ``owned``: its state is the lanes' to keep
+        self.input_topic_id = owned.input_topic_id
         self.position = owned.start  # everything below has had its turn
         self.seen = owned.start  # everything below has arrived
         self.durable = owned.start
@@ -233,6 +223,7 @@ class Partition:
             drained=drained,
             serial=serial,
             state_topic_id=self.state_topic_id,
+            input_topic_id=self.input_topic_id,
         )
 
     def became_durable(self, mark: Mark, now_s: float) -> None:
@@ -249,27 +240,80 @@ class Partition:
 
 
 def misfit(owned: Owned, partitions: int, at: Assignment, state_topic: str) -> str | None:
-    """Why a partition must not be worked on, with the remedy; None = all is well."""
+    """Why the process must not go on with what it was given, with the remedy; None = all is well."""
     if owned.partitions != partitions:
-        return (
-            f"{at.topic} has {owned.partitions} partitions, expected {partitions}: "
-            "a changed number of partitions needs a migration, because keys have moved between partitions"
-        )
+        return _resized(at.topic, owned.partitions, partitions)
     if owned.mark is not None and owned.mark.state_topic_id != owned.state_topic_id:
-        return (
-            f"the committed position of {at.topic} partition {at.partition} belongs to another {state_topic} "
-            f"({owned.mark.state_topic_id}) than is there now ({owned.state_topic_id}): state and offsets are one "
-            f"snapshot. Remedy: reset both; with all processes stopped, recreate {state_topic} and set the group's "
-            f"offsets of {at.topic} to where the rebuild shall begin"
-        )
+        return _other_state(at, state_topic, owned.mark.state_topic_id, owned.state_topic_id)
     return None
 
 
-def unread(owned: Owned, at: Assignment, state_topic: str) -> str | None:
-    """Why a partition must stand until a person has mended it, with the remedy; None = all is well.
+def unfit(owned: Owned, at: Assignment, state_topic: str) -> str | None:
+    """Why one partition must stand until a person has mended it, with the remedy; None = all is well."""
+    mark = owned.mark
+    if mark is not None and mark.input_topic_id and mark.input_topic_id != owned.input_topic_id:
+        return _other_input(at, state_topic, mark.input_topic_id, owned.input_topic_id)
+    return _unread(owned, at, state_topic)
 
-    Lanes without a position: the group's offsets have expired, or were deleted. Where it had read to is not known: to
-    begin anywhere but at the first record could skip events, and nobody would notice.
+
+def outgrown(at: Assignment, topic: Topic, partitions: int) -> str | None:
+    """Why the process must end: its input has more partitions than it had. None = it has not."""
+    return _resized(at.topic, topic.partitions, partitions) if topic.partitions > partitions else None
+
+
+def replaced_state(partition: Partition, topic: Topic, state_topic: str) -> str | None:
+    """Why the process must end: a state topic was replaced while it ran. None = it was not."""
+    if partition.state_topic_id in ("", topic.id):
+        return None
+    return _other_state(partition.at, state_topic, partition.state_topic_id, topic.id)
+
+
+def replaced_input(partition: Partition, topic: Topic, state_topic: str) -> str | None:
+    """Why a partition must stand: its topic was replaced while it was read. None = it was not."""
+    if partition.input_topic_id in ("", topic.id):
+        return None
+    return _other_input(partition.at, state_topic, partition.input_topic_id, topic.id)
+
+
+def out_of_range(at: Assignment, offset: int | None, state_topic: str) -> str:
+    """Why a partition stands whose next offset is not in its log, with the remedy."""
+    return (
+        f"offset {offset} of {at.topic}/{at.partition} is not in the log: it was kept too short a time, or {at.topic} "
+        f"was deleted and created again. Nothing of this partition is read, sent or committed. Remedy: with all "
+        f"processes stopped, reset the group's offset of this partition (--to-earliest skips nothing that is there); "
+        f"if {at.topic} was created again, recreate {state_topic} as well and reset the offsets of all its partitions"
+    )
+
+
+def _resized(topic: str, found: int, expected: int) -> str:
+    return (
+        f"{topic} has {found} partitions, expected {expected}: "
+        "a changed number of partitions needs a migration, because keys have moved between partitions"
+    )
+
+
+def _other_state(at: Assignment, state_topic: str, before: str, now: str) -> str:
+    return (
+        f"the committed position of {at.topic} partition {at.partition} belongs to another {state_topic} "
+        f"({before}) than is there now ({now}): state and offsets are one "
+        f"snapshot. Remedy: reset both; with all processes stopped, recreate {state_topic} and set the group's "
+        f"offsets of {at.topic} to where the rebuild shall begin"
+    )
+
+
+def _other_input(at: Assignment, state_topic: str, before: str, now: str) -> str:
+    return (
+        f"the position of {at.topic} partition {at.partition} belongs to another {at.topic} ({before}) than is there "
+        f"now ({now}): the topic was deleted and created again, and its offsets count anew. Nothing of this partition "
+        f"is read, sent or committed. Remedy: with all processes stopped, recreate {state_topic} and reset the group's "
+        f"offsets of {at.topic} (--to-earliest skips nothing). Result ids repeat those of the old topic: see "
+        "docs/recovery.md"
+    )
+
+
+def _unread(owned: Owned, at: Assignment, state_topic: str) -> str | None:
+    """Lanes without a position: the group's offsets have expired, or were deleted. Where it had read to is not known:
+    to begin anywhere but at the first record could skip events, and nobody would notice.
     """
     if not owned.skips or not owned.state:
         return None

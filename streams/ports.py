@@ -7,10 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from streams.flow import Arrivals, Assigned, Assignment, Broken, Checkpoint, Mark, Notice, Now, Revoked, Written
+from streams.flow import (
+    Arrivals,
+    Assigned,
+    Assignment,
+    Broken,
+    Checkpoint,
+    Mark,
+    Notice,
+    Now,
+    Revoked,
+    TopicsSeen,
+    Written,
+)
 
 OnRevoke: TypeAlias = Callable[[Revoked], None]
-Heard: TypeAlias = Assigned | Revoked | Arrivals | Broken | Notice
+Heard: TypeAlias = Assigned | Revoked | Arrivals | TopicsSeen | Broken | Notice
 """What a source reports. ``Revoked`` only with ``lost``: the rest goes through ``OnRevoke``."""
 
 

@@ -136,14 +136,8 @@ class Tenure:
         for lane in self.lanes.withdraw(now.mono_s):
             self.lanes.turn(lane.key, DRAINING, now)
 
-    def break_off(self, reason: str) -> None:
-        """Nothing more is read."""
-        self.partition.step(Step.BROKE)
-        self.partition.broken = reason
-        self.partition.close_intake()
-
     def refuse(self, reason: str) -> None:
-        """Its part of a checkpoint can never be written, or must not be: nothing more is read, sent or committed."""
+        """It cannot go on, or must not: nothing more is read, sent or committed."""
         self.partition.step(Step.WAS_REFUSED)
         self.partition.broken = reason
         self._shut()

@@ -32,7 +32,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from streams.clock import uptime_s
 from streams.errors import SourceFailed
-from streams.flow import Assigned, Assignment, Mark, Notice, Owned, Stored
+from streams.flow import Assigned, Assignment, Mark, Notice, Owned, Stored, Topic
 from streams.kafka import marks
 from streams.kafka.errors import Heard as Meaning
 from streams.kafka.errors import heard_as
@@ -77,6 +77,7 @@ class _Reading:
     start: int
     end: int
     state_topic_id: str
+    input_topic_id: str
     partitions: int
     state_position: int
     state_end: int
@@ -103,15 +104,10 @@ class _Reading:
             start=self.start,
             end=self.end,
             state_topic_id=self.state_topic_id,
+            input_topic_id=self.input_topic_id,
             partitions=self.partitions,
             state=self.lanes,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Topic:
-    id: str
-    partitions: int
 
 
 class Restorer:
@@ -192,6 +188,7 @@ class Restorer:
                 start=position,
                 end=ends[part],
                 state_topic_id=topics[state_part[0]].id,
+                input_topic_id=topics[at.topic].id,
                 partitions=topics[at.topic].partitions,
                 state_position=begins[state_part],
                 state_end=log_ends[state_part],
@@ -219,20 +216,20 @@ class Restorer:
             )
         )
 
-    def _topics(self, names: set[str]) -> _Steps[dict[str, _Topic]]:
+    def _topics(self, names: set[str]) -> _Steps[dict[str, Topic]]:
         """Id and size of each topic. A broker that describes none gets ids made of the names."""
         if not self._settings.topic_ids:
             listed = {name: self._admin.list_topics(name, timeout=_ASK_S).topics[name] for name in names}
-            return {name: _Topic(id=f"name:{name}", partitions=len(one.partitions)) for name, one in listed.items()}
+            return {name: Topic(id=f"name:{name}", partitions=len(one.partitions)) for name, one in listed.items()}
         ordered = sorted(names)
         described = yield from self._asked(
             f"the topics {', '.join(ordered)}",
             lambda: self._admin.describe_topics(TopicCollection(ordered), request_timeout=_ASK_S).values(),
             list,
         )
-        return {one.name: _Topic(id=str(one.topic_id), partitions=len(one.partitions)) for one in described}
+        return {one.name: Topic(id=str(one.topic_id), partitions=len(one.partitions)) for one in described}
 
-    def _check_sizes(self, topics: Mapping[str, _Topic], state_parts: Iterable[Part]) -> None:
+    def _check_sizes(self, topics: Mapping[str, Topic], state_parts: Iterable[Part]) -> None:
         for name, partition in state_parts:
             if partition >= topics[name].partitions:
                 raise SourceFailed(

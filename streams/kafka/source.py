@@ -15,24 +15,48 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from confluent_kafka import OFFSET_END, Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_END,
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 
 from streams.clock import uptime_s
 from streams.errors import SourceFailed
-from streams.flow import Arrivals, Assigned, Assignment, Broken, Headers, Mark, Notice, Record, Revoked, Written
+from streams.flow import (
+    Arrivals,
+    Assigned,
+    Assignment,
+    Broken,
+    Headers,
+    Mark,
+    Notice,
+    Record,
+    Revoked,
+    Topic,
+    TopicsSeen,
+    Written,
+)
 from streams.kafka import marks as metadata
 from streams.kafka.errors import Heard as Meaning
 from streams.kafka.errors import heard_as
 from streams.kafka.restore import LATEST, Part, Restorer, renew_leaders
 from streams.kafka.settings import SourceSettings
 from streams.membership import Membership, observed
+from streams.partition import out_of_range
 from streams.ports import Heard, OnRevoke
 
 _BATCH: Final = 100  # 100 to 1,000 is the flat part of the cost; calls leave between batches, every few milliseconds
 _RESTORE_STEP_S: Final = 0.005
 _POSITIONS_EVERY_S: Final = 0.02
 _ENDS_EVERY_S: Final = 1.0
+_TOPICS_EVERY_S: Final = 2.0
 _SAY_EVERY_S: Final = 5.0
 _ASK_S: Final = 5.0
 _SEEK_S: Final = 10.0
@@ -53,6 +77,7 @@ class KafkaSource:
         self._epoch = 0
         self._positions_s = 0.0
         self._ends = _Ends(settings, clock)
+        self._topics = _Topics(settings, self._ends.admin, clock)
         self._said: dict[str, float] = {}
         self._statistics: str | None = None  # the newest, until they are looked at
         self.membership = Membership()  # from any thread
@@ -74,6 +99,8 @@ class KafkaSource:
         arrivals = self._arrivals(messages)
         if arrivals is not None:
             self._heard.append(arrivals)
+        if (seen := self._topics.seen()) is not None:
+            self._heard.append(seen)
         heard, self._heard = self._heard, []
         return heard
 
@@ -274,15 +301,8 @@ class KafkaSource:
         if meaning is Meaning.FATAL:
             raise SourceFailed(error.str())
         if meaning is Meaning.OUT_OF_RANGE and at is not None:
-            self._heard.append(
-                Broken(
-                    at=at,
-                    reason=(
-                        f"offset {message.offset()} of {at.topic}/{at.partition} is not in the log (it was kept too "
-                        "short a time, or the topic was recreated): reset the group's offset of this partition"
-                    ),
-                )
-            )
+            reason = out_of_range(at, message.offset(), self._settings.topics[at.topic])
+            self._heard.append(Broken(at=at, reason=reason))
             return
         self._say("broker_error", error)
 
@@ -381,6 +401,38 @@ class _Ends:
             if isinstance(problem, KafkaException):
                 renew_leaders(self.admin, problem.args[0])
         return {at: future.result().offset for at, future in answered.items() if future.exception() is None}
+
+
+class _Topics:
+    """What input and state topics are: asked for every few seconds and never waited for.
+
+    The client refreshes its own metadata every five minutes, and goes by names: a topic that was created again is the
+    old one to it. A broker that describes no topics is not asked.
+    """
+
+    def __init__(self, settings: SourceSettings, admin: AdminClient, clock: Callable[[], float]) -> None:
+        self._names = sorted({*settings.topics, *settings.topics.values()}) if settings.topic_ids else []
+        self._admin = admin
+        self._clock = clock
+        self._asked_s = clock()
+        self._asked: Mapping[str, Future[Any]] = {}
+
+    def seen(self) -> TopicsSeen | None:
+        """What has been answered since the last time: mostly nothing."""
+        if self._asked:
+            return self._answered()
+        if self._names and self._clock() - self._asked_s >= _TOPICS_EVERY_S:
+            self._asked_s = self._clock()
+            self._asked = self._admin.describe_topics(TopicCollection(self._names), request_timeout=_ASK_S)
+        return None
+
+    def _answered(self) -> TopicsSeen | None:
+        if not all(future.done() for future in self._asked.values()):
+            return None
+        answered, self._asked = self._asked, {}
+        found = {name: future.result() for name, future in answered.items() if future.exception() is None}
+        topics = {name: Topic(id=str(one.topic_id), partitions=len(one.partitions)) for name, one in found.items()}
+        return TopicsSeen(topics=topics) if topics else None
 
 
 def _closed(_revoked: Revoked) -> None:

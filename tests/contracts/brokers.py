@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from connector.demo.stack import Stack
 from streams import memory
@@ -27,6 +28,8 @@ from streams.flow import (
     Owned,
     Record,
     Revoked,
+    Topic,
+    TopicsSeen,
 )
 from streams.kafka import embedded, marks
 from streams.kafka.settings import Connection, SinkSettings, SourceSettings
@@ -46,6 +49,12 @@ class Broker(Protocol):
     def cannot(self) -> Mapping[str, str]: ...
 
     def create_topic(self, name: str, partitions: int) -> str: ...
+
+    def recreate_topic(self, name: str, partitions: int) -> None:
+        """Delete it and create it again, as a person does with a reader on it."""
+        ...
+
+    def grow_topic(self, name: str, partitions: int) -> None: ...
 
     def append(self, outputs: Iterable[Output]) -> None: ...
 
@@ -75,6 +84,12 @@ class Memory:
     def create_topic(self, name: str, partitions: int) -> str:
         self.broker.create_topic(name, partitions)
         return name
+
+    def recreate_topic(self, name: str, partitions: int) -> None:
+        self.broker.create_topic(name, partitions)
+
+    def grow_topic(self, name: str, partitions: int) -> None:
+        self.broker.grow_topic(name, partitions)
 
     def append(self, outputs: Iterable[Output]) -> None:
         self.broker.append(outputs)
@@ -118,6 +133,21 @@ class _OverKafka:
             client_id="contract",
             properties={"log_level": 0, **self.properties},
         )
+
+    def recreate_topic(self, name: str, partitions: int) -> None:
+        self.admin.delete_topics([name], operation_timeout=10)[name].result()
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._is_created(name, partitions):
+            assert time.monotonic() < deadline, f"{name} could not be created again"
+            time.sleep(0.1)
+
+    def _is_created(self, name: str, partitions: int) -> bool:
+        """A broker that has not finished deleting it says that it exists."""
+        new = NewTopic(name, num_partitions=partitions, replication_factor=1)
+        return self.admin.create_topics([new], operation_timeout=10)[name].exception() is None
+
+    def grow_topic(self, name: str, partitions: int) -> None:
+        self.admin.create_partitions([NewPartitions(name, partitions)])[name].result()
 
     def append(self, outputs: Iterable[Output]) -> None:
         for output in outputs:
@@ -259,6 +289,7 @@ class Member:
     revoked: list[Revoked] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    topics: dict[str, Topic] = field(default_factory=dict)
     on_revoke: Callable[[Revoked], None] = lambda _revoked: None
     resumes: bool = True
 
@@ -276,6 +307,8 @@ class Member:
                 case Revoked(parts=lost):
                     self.revoked.append(heard)
                     self._forget(lost)
+                case TopicsSeen(topics=topics):
+                    self.topics.update(topics)
                 case Broken():
                     self.broken.append(heard)
                 case Notice():

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
 
 from connector.demo.stack import Stack
 from streams.clock import uptime_s
@@ -66,6 +66,27 @@ def failing(code: int, *, fatal: bool = False, after: bool = False) -> Callable[
         raise KafkaException(KafkaError(code, "as the test says", fatal))
 
     return instead
+
+
+# ---- offsets that somebody else sets --------------------------------------------------------------------------------
+
+
+def test_the_offsets_of_a_group_that_is_running_can_neither_be_reset_nor_deleted(real: Real) -> None:
+    where = place(real, partitions=1)
+    reader, sink = member(real, where), sink_of(real, where)
+    part = TopicPartition(where.inputs, 0, 0)
+    with closing(sink, reader.source):
+        sink.open()
+        until(lambda: bool(reader.owned), reader)
+        write(sink, one_part(reader.at(0), 7), reader.source)
+
+        asked = ConsumerGroupTopicPartitions(where.group, [part])
+        reset = next(iter(real.admin.alter_consumer_group_offsets([asked]).values())).result()
+        deleted = next(iter(real.admin.delete_consumer_groups([where.group]).values())).exception()
+
+    assert [one.error is not None for one in reset.topic_partitions] == [True], reset.topic_partitions
+    assert isinstance(deleted, KafkaException)
+    assert real.committed(where.group, where.inputs, 0) == (7, mark(7))
 
 
 # ---- failed checkpoints ---------------------------------------------------------------------------------------------

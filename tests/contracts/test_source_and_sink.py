@@ -9,7 +9,7 @@ import pytest
 
 from streams.clock import uptime_s
 from streams.errors import SinkFailed
-from streams.flow import Assignment, Checkpoint, Output, Revoked, Stored, Waits
+from streams.flow import Assignment, Checkpoint, Output, Revoked, Stored, Topic, Waits
 from streams.state import headers_of
 from tests.contracts.brokers import Broker, Member, closing, mark, until, write
 
@@ -321,6 +321,35 @@ def test_a_recreated_state_topic_has_another_id(broker: Broker) -> None:
             ids.append(reader.owned[reader.at(0)].state_topic_id)
 
     assert len(set(ids)) == 2
+
+
+@pytest.mark.needs("topic-administration")
+def test_an_input_topic_that_is_created_again_under_a_reader_is_seen_to_be_another(broker: Broker) -> None:
+    where = place(broker, partitions=1)
+    reader = member(broker, where)
+
+    with closing(reader.source):
+        until(lambda: bool(reader.owned), reader)
+        owned = reader.owned[reader.at(0)]
+        until(lambda: where.inputs in reader.topics, reader)
+        before = reader.topics[where.inputs]
+        broker.recreate_topic(where.inputs, 1)
+        until(lambda: reader.topics[where.inputs].id != before.id, reader)
+
+        assert before == Topic(id=owned.input_topic_id, partitions=1)
+        assert reader.topics[where.states] == Topic(id=owned.state_topic_id, partitions=1)
+
+
+@pytest.mark.needs("topic-administration")
+def test_partitions_that_a_topic_gets_under_a_reader_are_seen_long_before_the_group_has_them(broker: Broker) -> None:
+    where = place(broker, partitions=1)
+    reader = member(broker, where)
+
+    with closing(reader.source):
+        until(lambda: bool(reader.owned), reader)
+        broker.grow_topic(where.states, 2)
+        broker.grow_topic(where.inputs, 2)
+        until(lambda: where.inputs in reader.topics and reader.topics[where.inputs].partitions == 2, reader)
 
 
 @pytest.mark.needs("topic-administration")

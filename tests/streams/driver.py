@@ -127,6 +127,7 @@ class Driver:
         state: dict[str, Stored] | None = None,
         partitions: int = 1,
         state_topic_id: str = "state-1",
+        input_topic_id: str = "input-1",
         committed: int | None = None,
         skips: bool = False,
     ) -> Assignment:
@@ -140,6 +141,7 @@ class Driver:
             start=start,
             end=start if end is None else end,
             state_topic_id=state_topic_id,
+            input_topic_id=input_topic_id,
             partitions=partitions,
             state=state or {},
             committed=mark is not None or committed is not None,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streams.flow import Arrivals, Broken, Flow, Mark, Now, Owned, Pace, Policy, Share, Stored
+from streams.flow import Arrivals, Flow, Mark, Now, Owned, Pace, Policy, Share, Stored
 from streams.partition import TRANSITIONS, Partition, Phase, Step
 from tests.streams.driver import Driver, Hearing, values
 from tests.streams.toy import Room, Thermostats, encode
@@ -189,21 +189,6 @@ def test_standing_lanes_are_woken_once_when_their_partition_opens() -> None:
     assert flow.heard == [("pilot", "Woken")]
 
 
-def test_a_broken_partition_reads_nothing_more_and_still_sends_what_is_undone() -> None:
-    driver = Driver()
-    at = driver.opened()
-    driver.event(at, value=1)
-    driver.event(at, "bath", value=2)
-
-    driver.feed(Broken(at=at, reason="offset out of range"))
-    driver.event(at, "hall", value=3)
-    driver.run(1)
-
-    assert sorted(driver.results) == [("e0", "APPLIED"), ("e1", "APPLIED")]
-    assert phase(driver).startswith("broken")
-    assert [notice.event for notice in driver.notices] == ["partition_broken"]
-
-
 def test_lanes_without_a_position_stop_their_partition_where_events_could_be_skipped() -> None:
     driver = Driver(shares={"setpoints": Share(weight=1, partitions=2)})
     state = {"hall": Stored(value=encode(Room(key="hall", last_offset=0)))}
@@ -231,18 +216,6 @@ def test_a_start_that_skips_is_well_where_nothing_was_ever_read() -> None:
     driver.opened(skips=True)
 
     assert driver.notices == []
-
-
-def test_a_partition_that_breaks_before_its_gate_opened_never_sends() -> None:
-    driver = Driver()
-    at = driver.assign(end=1)
-    driver.event(at)
-
-    driver.feed(Broken(at=at, reason="offset out of range"))
-    driver.run(30, answer=None)
-
-    assert driver.calls == []
-    assert "before it opened" in phase(driver)
 
 
 def test_a_share_counts_from_the_moment_the_gate_opens() -> None:
@@ -287,7 +260,7 @@ def test_undone_lanes_of_a_predecessor_are_taken_up_when_the_gate_opens_and_not_
 
 
 def test_the_table_of_phases_knows_every_step_that_can_come() -> None:
-    ever = {Step.REVOKED, Step.BROKE, Step.WAS_REFUSED, Step.ENDED}
+    ever = {Step.REVOKED, Step.WAS_REFUSED, Step.ENDED}
     for phase_ in set(Phase) - {Phase.GONE}:
         assert {step for (at, step) in TRANSITIONS if at is phase_} >= ever
     assert {step for (at, step) in TRANSITIONS if at is Phase.GONE} == {Step.ENDED}

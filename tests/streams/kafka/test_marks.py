@@ -17,6 +17,7 @@ some_marks = st.builds(
     drained=st.booleans(),
     serial=st.integers(0, 2**62),
     state_topic_id=text,
+    input_topic_id=text,
 )
 
 
@@ -41,12 +42,43 @@ nested = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["v", "read_ahead", "drained", "serial", "state_topic_id"]), nested))
+@given(
+    st.dictionaries(
+        st.sampled_from(["v", "read_ahead", "drained", "serial", "state_topic_id", "position", "input_topic_id"]),
+        nested,
+    )
+)
 def test_json_of_another_shape_is_no_mark_or_a_whole_one(said: dict[str, object]) -> None:
     mark = marks.decode(3, json.dumps(said))
 
     if mark is not None:
         assert marks.decode(3, marks.encode(mark)) == mark
+
+
+OF_THE_FIRST_VERSION = '{"v":1,"read_ahead":20000,"drained":true,"serial":7,"state_topic_id":"s"}'
+
+
+def test_a_mark_of_the_first_version_is_read_and_names_no_input_topic() -> None:
+    assert marks.decode(3, OF_THE_FIRST_VERSION) == Mark(
+        position=3, read_ahead=20_000, drained=True, serial=7, state_topic_id="s"
+    )
+
+
+@given(some_marks)
+def test_the_first_version_reads_a_mark_of_today_as_its_own(mark: Mark) -> None:
+    """It asks for this version, and for these fields and their types, and passes over all others."""
+    said = json.loads(marks.encode(mark))
+
+    assert said["v"] == 1
+    asked = {name: type(of_old) for name, of_old in json.loads(OF_THE_FIRST_VERSION).items()}
+    assert {name: type(said[name]) for name in asked} == asked
+
+
+@given(some_marks, st.integers(0, 2**62))
+def test_a_position_that_was_moved_under_its_metadata_has_no_mark(mark: Mark, elsewhere: int) -> None:
+    said = marks.encode(mark)
+
+    assert (marks.decode(elsewhere, said) is None) == (elsewhere != mark.position)
 
 
 @pytest.mark.parametrize("said", [None, "", "[]", "{}", "1", "[" * 4_000, '{"v":2}', '{"v":true}'])
