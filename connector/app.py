@@ -32,6 +32,7 @@ from connector.kaufland.push import Subscriber
 from connector.kaufland.push_server import PushServer
 from connector.kaufland.reference import ReferenceData
 from connector.logs import SCRUBBER, write_notice
+from connector.offers.order import EventOrder
 from connector.operations.check import Parts
 from connector.operations.orders import Order
 from connector.operations.routing import Table, differences, hold
@@ -162,6 +163,11 @@ def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]
         if not isinstance(state, OfferState | None):
             raise Stopped(f"the state of {lane} cannot be read: {state.text if isinstance(state, Bad) else state}")
         yield lane, state
+
+
+def event_orders(configured: Settings) -> Callable[[str], EventOrder]:
+    """By what the events of a source are ordered."""
+    return convert.offer_policy(configured).ordered_by
 
 
 def orders_topic(configured: Settings) -> Iterator[tuple[str, Order | None]]:
@@ -385,6 +391,7 @@ def _runner(plan: _Plan, opened: ExitStack) -> Runner:
         patience=Patience.of(heartbeat_s=reading.heartbeat_s, session_s=reading.session_s),
         skews=partial(_skews, adapter, tuple(configured.accounts)),
         polls=flows.polls(lines),
+        out_of_order=flows.out_of_order(lines),
     )
     _begin(plan, vitals, _pushed(plan, ids, opened), opened)
     return runner

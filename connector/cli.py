@@ -147,7 +147,8 @@ def routing(
 @state_cli.command("digest")
 def state_digest(config: ConfigFile = None) -> None:
     """Print one number for what the events have made of all offers: a rebuild ends in the same."""
-    digest.show(_output(), app.offer_states(_loaded(config).settings))
+    settings = _loaded(config).settings
+    digest.show(_output(), app.offer_states(settings), app.event_orders(settings))
 
 
 @orders_cli.command("poll")

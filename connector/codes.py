@@ -32,6 +32,9 @@ class Code(StrEnum):
     CONDITION_UNKNOWN = "CONDITION_UNKNOWN"
     NOTHING_CARRIED = "NOTHING_CARRIED"
     EVENT_TIME_IN_FUTURE = "EVENT_TIME_IN_FUTURE"
+    EVENT_TIME_UNIT_WRONG = "EVENT_TIME_UNIT_WRONG"
+    RECORD_TIME_INVALID = "RECORD_TIME_INVALID"
+    OUT_OF_ORDER = "OUT_OF_ORDER"
     CURRENCY_MISMATCH = "CURRENCY_MISMATCH"
     PRICE_NOT_IN_MINOR_UNITS = "PRICE_NOT_IN_MINOR_UNITS"
     PRICE_NOT_POSITIVE = "PRICE_NOT_POSITIVE"
@@ -168,7 +171,23 @@ TABLE: Mapping[Code, Words] = {
     ),
     Code.EVENT_TIME_IN_FUTURE: Words(
         sentence="The event is dated {ahead_s} s ahead of {what}; at most {limit_s} s are taken",
-        advice="Correct the clock of the source: an event from the future would shut out every later one.",
+        advice="Correct the clock or the time zone of the source, or send the event when it is to hold: nothing is "
+        "kept for later.",
+    ),
+    Code.EVENT_TIME_UNIT_WRONG: Words(
+        sentence="occurred_at {got} is not a moment between the years 2000 and 2100 in microseconds{guess}",
+        advice="Write occurred_at in microseconds since the Unix epoch (timestamp-micros) at the source, and send the "
+        "event again.",
+    ),
+    Code.RECORD_TIME_INVALID: Words(
+        sentence="The record's timestamp {got_ms} is not a moment between the years 2000 and 2100 in milliseconds",
+        advice="Let the producer stamp records in milliseconds since the Unix epoch, or set "
+        "message.timestamp.type=LogAppendTime on the topic; then send the event again.",
+    ),
+    Code.OUT_OF_ORDER: Words(
+        sentence="A newer event had been read before this one: {newer} is newer than {this}",
+        advice="Check the clock of the source and the order in which it sends. If its times cannot be trusted, set "
+        'offers.order_by_source for it to "sequence" or "log".',
     ),
     Code.CURRENCY_MISMATCH: Words(
         sentence="Storefront {storefront} takes prices in {expected}, the event has {got}",

@@ -290,6 +290,7 @@ class FieldState:
     basis: Basis
     event_time_us: int | None = None
     sequence: int | None = None
+    source: str | None = None
     event_id: str | None = None
     input_offset: int | None = None
     accepted_at_us: int | None = None
@@ -338,6 +339,7 @@ class LocationStock:
     occurred_at_us: int
     sequence: int | None = None
     input_offset: int
+    source: str | None = None
 
 
 @quick
@@ -377,6 +379,8 @@ class Undone:
     input_offset: int
     occurred_at_us: int
     sequence: int | None = None
+    effective_at_us: int | None = None
+    source: str | None = None
     received_at_us: int
     since_us: int  # of the oldest event whose place it took: ageing and the retry budget
     origin: Origin = Origin.LIVE
@@ -401,6 +405,7 @@ class OfferState:
     ean: str
     managed: bool
     unmanaged_at_us: int | None = None
+    unmanaged_offset: int | None = None
     units: tuple[UnitState, ...] = ()
     misses: tuple[Miss, ...] = ()
     locations: tuple[LocationStock, ...] = ()

@@ -60,6 +60,11 @@ def polls(running: Mapping[str, Line]) -> Callable[[], Mapping[str, PollReport]]
     return next(found, dict)
 
 
+def out_of_order(running: Mapping[str, Line]) -> Callable[[], Mapping[str, int]]:
+    """By source: results of events that lost to one read before them."""
+    return next(line.flow.out_of_order for line in running.values() if isinstance(line.flow, OfferFlow))
+
+
 def writes(topics: Topics) -> str:
     """What these parts may change at the marketplace, in words."""
     parcels = "; confirmations of parcels" if Part.SHIPMENTS in topics.parts else ""

@@ -1,9 +1,8 @@
-"""Metrics of what the engine does not know: readiness, and clocks and polls of each account. A closed list. Pure."""
+"""Metrics of what the engine does not know: readiness, clocks, polls, late events. A closed list. Pure."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from connector.orders.poll import PollReport
 
@@ -16,6 +15,7 @@ class Gauge:
     unit: str
     means: str
     label: str | None = "account"
+    kind: Literal["gauge", "counter"] = "gauge"
 
 
 READY: Final = Gauge(
@@ -42,34 +42,55 @@ POLL_FAILURES: Final = Gauge(
     means="Polls of the account's orders that failed since the last good one; 0 = the last one was good. /status says "
     "why.",
 )
-EVERY: Final = (READY, SKEW, POLLED, POLL_FAILURES)
+OUT_OF_ORDER: Final = Gauge(
+    name="connector_offers_out_of_order_total",
+    unit="results",
+    means="Results of events that lost a field to a newer event read before them (code OUT_OF_ORDER). A source that "
+    "counts up here has a clock that is wrong, or sends out of order. The first 20 sources that a process meets are "
+    "named; later ones count as `(other)`.",
+    label="source",
+    kind="counter",
+)
+EVERY: Final = (READY, SKEW, POLLED, POLL_FAILURES, OUT_OF_ORDER)
 
 Readings = Mapping[Gauge, Mapping[str, float | None]]
 """By the label's value, "" without a label; None = nothing is known yet."""
 
 
-def readings(*, ready: bool, skews: Mapping[str, float | None], polls: Mapping[str, PollReport]) -> Readings:
+def readings(
+    *,
+    ready: bool,
+    skews: Mapping[str, float | None],
+    polls: Mapping[str, PollReport],
+    out_of_order: Mapping[str, int],
+) -> Readings:
     return {
         READY: {"": float(ready)},
         SKEW: skews,
         POLLED: {name: _seconds(poll.polled_at_us) for name, poll in polls.items()},
         POLL_FAILURES: {name: poll.failures for name, poll in polls.items()},
+        OUT_OF_ORDER: out_of_order,
     }
 
 
 def exposition(read: Readings) -> bytes:
-    """In Prometheus' text format; an account of which nothing is known is left out."""
+    """In Prometheus' text format; one of which nothing is known is left out."""
     return "".join(f"{line}\n" for gauge, values in read.items() for line in _lines(gauge, values)).encode()
 
 
 def _lines(gauge: Gauge, values: Mapping[str, float | None]) -> Iterator[str]:
-    known = [(account, value) for account, value in values.items() if value is not None]
+    known = [(labelled, value) for labelled, value in values.items() if value is not None]
     if known:
         yield f"# HELP {gauge.name} {gauge.means}"
-        yield f"# TYPE {gauge.name} gauge"
+        yield f"# TYPE {gauge.name} {gauge.kind}"
     for labelled, value in known:
-        where = "" if gauge.label is None else f"{{{gauge.label}={json.dumps(labelled, ensure_ascii=False)}}}"
+        where = "" if gauge.label is None else f'{{{gauge.label}="{_escaped(labelled)}"}}'
         yield f"{gauge.name}{where} {value!r}"
+
+
+def _escaped(text: str) -> str:
+    """A label's value in Prometheus' text format, which knows three escapes."""
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
 def _seconds(at_us: int | None) -> float | None:

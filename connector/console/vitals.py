@@ -49,6 +49,7 @@ class ProcessVitals:
         patience: Patience,
         skews: Callable[[], Mapping[str, float | None]] = dict,
         polls: Callable[[], Mapping[str, PollReport]] = dict,
+        out_of_order: Callable[[], Mapping[str, int]] = dict,
         clock: Callable[[], float] = uptime_s,
     ) -> None:
         self._last = last
@@ -57,6 +58,7 @@ class ProcessVitals:
         self._patience = patience
         self._skews = skews
         self._polls = polls
+        self._out_of_order = out_of_order
         self._clock = clock
 
     def beat_age_s(self) -> float:
@@ -83,7 +85,8 @@ class ProcessVitals:
 
     def metrics(self) -> bytes:
         ready = not self.readiness().reasons
-        return self._metrics() + exposition(readings(ready=ready, skews=self._skews(), polls=self._polls()))
+        read = readings(ready=ready, skews=self._skews(), polls=self._polls(), out_of_order=self._out_of_order())
+        return self._metrics() + exposition(read)
 
 
 def synced(poll: PollReport) -> dict[str, Any]:

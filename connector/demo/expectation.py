@@ -1,8 +1,8 @@
 """What the marketplace must hold in the end, computed from the events alone. Pure.
 
 Shares no code with the connector's own merging, on purpose: the demo and the tests compare the two. Newest wins per
-unit and field, by (occurred_at, sequence, offset), a missing sequence lowest; stock of units that share the seller's
-offer id is one value.
+unit and field, by (occurred_at or the record's timestamp, whichever is earlier; sequence; offset), a missing sequence
+lowest; stock of units that share the seller's offer id is one value.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -76,7 +76,8 @@ def placed_values(
 def _order(one: Produced) -> Order:
     payload = one.message.payload or {}
     sequence = payload.get("sequence")
-    return payload["occurred_at_us"], -1 if sequence is None else sequence, one.offset
+    time_us = min(payload["occurred_at_us"], one.record_time_us + 999)  # a record's timestamp counts milliseconds
+    return time_us, -1 if sequence is None else sequence, one.offset
 
 
 def _meant(

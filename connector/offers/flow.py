@@ -3,9 +3,10 @@
 A turn is: the cause goes into the ledger, open fields are settled, results are said, and the rest is wanted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from connector.codes import Code
 from connector.events import OfferChanged, OfferNotFound, OfferResult, OfferState, OfferWithdrawn
 from connector.headers import NO_TRACE, Stamp, Trace
 from connector.marketplace import Reference
@@ -33,6 +34,9 @@ from streams.flow import (
     Turn,
     Woken,
 )
+
+NAMED_SOURCES = 20
+OTHER_SOURCES = "(other)"
 
 
 class OfferCodecs(Protocol):
@@ -72,6 +76,7 @@ class OfferFlow:
         self._stamp = stamp
         self._update_limit = update_limit
         self._claims: Claims = {}
+        self._out_of_order: dict[str, int] = {}
 
     @property
     def topic(self) -> str:
@@ -80,6 +85,10 @@ class OfferFlow:
     @property
     def state_topic(self) -> str:
         return self._topics.offer_state
+
+    def out_of_order(self) -> Mapping[str, int]:
+        """Results since the start of events that lost to one read before them, by source. Any thread."""
+        return self._out_of_order.copy()
 
     def kind_limit(self, kind: str) -> int:
         return self._update_limit if kind.startswith(wants.UPDATE) else 1
@@ -141,6 +150,8 @@ class OfferFlow:
         trace = Trace(traceparent=entry.traceparent) if entry is not None else NO_TRACE
         match what:
             case OfferResult():
+                if entry is not None and any(one.code == Code.OUT_OF_ORDER for one in what.fields):
+                    self._count_late(entry.order.source)
                 return Output(
                     topic=self._topics.offer_results,
                     key=self._codecs.result_key(what.ean),
@@ -162,6 +173,12 @@ class OfferFlow:
                     value=None,
                     partition=partition,
                 )
+
+    def _count_late(self, source: str) -> None:
+        """Sources are others' texts: only so many are told apart."""
+        counts = self._out_of_order
+        name = source if source in counts or len(counts) < NAMED_SOURCES else OTHER_SOURCES
+        counts[name] = counts.get(name, 0) + 1
 
 
 def _wake(lane: OfferLane, plan: Plan) -> int | None:

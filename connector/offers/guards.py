@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from connector.codes import Code, explain
-from connector.dating import future_problem
+from connector.dating import time_fault
 from connector.events import FieldStatus, OfferChanged, Price, Problem
 from connector.marketplace import Condition, Currency, Field
 from connector.offers.gtin import GtinError, normal_form
 from connector.offers.ledger import Asked, End
+from connector.offers.order import EventOrder
 from connector.offers.policy import Locations, Terms, us
 from connector.offers.stock import refused_above, refused_below
 from connector.routing import Target
@@ -93,10 +94,10 @@ def key_fault(key: str, ean: str) -> Refusal | None:
     return refuse(Code.KEY_NOT_NORMAL if same else Code.KEY_CONTRADICTS_EAN, key=key, ean=normal)
 
 
-def future_fault(occurred_at_us: int, record_time_us: int, terms: Terms, now_us: int) -> Refusal | None:
+def date_fault(occurred_at_us: int, record_time_us: int, terms: Terms, now_us: int) -> Refusal | None:
     limit_us = us(terms.policy.future_limit_s)
-    problem = future_problem(occurred_at_us, record_time_us, limit_us=limit_us, now_us=now_us)
-    return None if problem is None else Refusal(Code.EVENT_TIME_IN_FUTURE, problem)
+    fault = time_fault(occurred_at_us, record_time_us, limit_us=limit_us, now_us=now_us)
+    return None if fault is None else Refusal(*fault)
 
 
 def _of_event(
@@ -104,7 +105,8 @@ def _of_event(
 ) -> Refusal | None:
     if fault := key_fault(event.key, event.ean):
         return fault
-    if fault := future_fault(event.occurred_at_us, event.record_time_us, terms, now_us):
+    by_time = terms.policy.ordered_by(event.source) is not EventOrder.LOG
+    if by_time and (fault := date_fault(event.occurred_at_us, event.record_time_us, terms, now_us)):
         return fault
     if target_id is None:
         return refuse(Code.TARGET_MISSING)

@@ -10,21 +10,11 @@ from typing import TypeAlias
 
 from connector.events import Announced, Basis, FieldStatus, Miss, Origin, Problem, Sent
 from connector.marketplace import Field
+from connector.offers.order import NO_SEQUENCE, Order
 from streams.frozen import quick
-
-Order: TypeAlias = tuple[int, int, int]
-"""Of events: occurred_at in microseconds, sequence, offset."""
-
-NO_SEQUENCE = -(2**63) - 1
-"""A missing sequence is lower than any."""
-
 
 Selectors: TypeAlias = tuple[str | None, str | None, str | None, int | None]
 """How an event names its offer: target, condition, offer id, unit id."""
-
-
-def order_of(occurred_at_us: int, sequence: int | None, offset: int) -> Order:
-    return (occurred_at_us, NO_SEQUENCE if sequence is None else sequence, offset)
 
 
 @quick
@@ -103,7 +93,7 @@ class Entry:
     partition: int
     offset: int
     occurred_at_us: int
-    sequence: int | None
+    order: Order
     received_at_us: int
     since_us: int  # of the oldest event whose place it took: ageing and the retry budget go on from there
     asked: tuple[Asked, ...] = ()
@@ -119,10 +109,6 @@ class Entry:
     resolved_unit_id: int | None = field(default=None, compare=False)  # found anew at each turn
     one_by_one: bool = False  # its fields were refused together, and nothing said which
     proved_again: bool = False  # its unit was gone once already
-
-    @property
-    def order(self) -> Order:
-        return order_of(self.occurred_at_us, self.sequence, self.offset)
 
     @property
     def open(self) -> tuple[Asked, ...]:
@@ -155,6 +141,7 @@ class OfferLane:
     ean: str  # the record's key, whatever it says
     managed: bool = True
     unmanaged_at_us: int | None = None
+    unmanaged_offset: int | None = None
     units: tuple[KnownUnit, ...] = ()
     misses: tuple[Miss, ...] = ()
     locations: tuple[Located, ...] = ()
@@ -162,3 +149,12 @@ class OfferLane:
     partition: int = -1
     last_offset: int = -1
     updated_at_us: int = 0
+
+    @property
+    def withdrawn(self) -> Order | None:
+        """The order of the tombstone that ended the management last."""
+        if self.unmanaged_at_us is None:
+            return None
+        return Order(
+            self.unmanaged_at_us, NO_SEQUENCE, self.unmanaged_offset if self.unmanaged_offset is not None else -1
+        )

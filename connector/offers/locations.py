@@ -7,9 +7,12 @@ the highest offset of all: nothing older can overtake it, and the total that fol
 
 from dataclasses import dataclass
 
+from connector.codes import Code
 from connector.events import Basis, FieldStatus, result_id
 from connector.marketplace import Field
-from connector.offers.ledger import Asked, End, Entry, Fact, Located, OfferLane, Order
+from connector.offers.late import out_of_order
+from connector.offers.ledger import Asked, End, Entry, Fact, Located, OfferLane
+from connector.offers.order import Order, newest
 from connector.offers.policy import Locations, Terms
 from streams.frozen import replace
 
@@ -31,10 +34,12 @@ def count(lane: OfferLane, entry: Entry, location: str | None, terms: Terms) -> 
     if location is None and not rows and terms.policy.locations is Locations.REFUSE:
         return lane, entry
     rivals = [row.order for row in rows if row.location in (location, None)]
-    if rivals and max(rivals) > entry.order:
-        newer = result_id(terms.cluster_id, terms.topic, entry.partition, max(rivals)[2])
-        end = End(field=Field.STOCK, status=FieldStatus.SUPERSEDED, superseded_by=newer)
-        return lane, replace(entry, ended=(*entry.ended, end))
+    if rivals and (rival := newest(rivals)) > entry.order:
+        newer = result_id(terms.cluster_id, terms.topic, entry.partition, rival.offset)
+        late = out_of_order(entry.order, rival)
+        code = Code.OUT_OF_ORDER if late is not None else None
+        end = End(field=Field.STOCK, status=FieldStatus.SUPERSEDED, code=code, superseded_by=newer)
+        return lane, replace(entry, ended=(*entry.ended, end), problem=entry.problem or late)
     counted = Located(selectors=entry.selectors, location=location, stock=max(0, asked.value), order=entry.order)
     if counted in rows:
         return lane, entry
@@ -47,12 +52,12 @@ def total_for(lane: OfferLane, entry: Entry, asked: Asked) -> Total | None:
     if asked.field is not Field.STOCK or not lane.locations:
         return None
     rows = [row for row in lane.locations if row.selectors == entry.selectors]
-    counting = [row for row in rows if lane.unmanaged_at_us is None or row.order[0] >= lane.unmanaged_at_us]
+    withdrawn = lane.withdrawn
+    counting = [row for row in rows if withdrawn is None or not row.order < withdrawn]
     located = [row for row in counting if row.location is not None] or counting
     if not located:
         return None
-    occurred_at_us, sequence, _ = max(row.order for row in rows)
-    order = (occurred_at_us, sequence, max(row.order[2] for row in rows))
+    order = replace(newest([row.order for row in rows]), offset=max(row.order.offset for row in rows))
     return Total(sum(row.stock for row in located), order) if order >= entry.order else None
 
 

@@ -9,7 +9,8 @@ from decimal import Decimal
 from connector.events import Ended, FieldState, LocationStock, OfferState, Undone, UndoneField, UnitState
 from connector.marketplace import Field
 from connector.offers.identity import READ_BACK
-from connector.offers.ledger import NO_SEQUENCE, Asked, End, Entry, Fact, KnownUnit, Located, OfferLane, order_of
+from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, Located, OfferLane
+from connector.offers.order import NO_SEQUENCE, Order, order_of
 from connector.offers.policy import Terms
 from streams.frozen import replace
 
@@ -46,6 +47,7 @@ def to_state(lane: OfferLane, terms: Terms) -> OfferState:
         ean=lane.ean,
         managed=lane.managed,
         unmanaged_at_us=lane.unmanaged_at_us,
+        unmanaged_offset=lane.unmanaged_offset,
         units=tuple(_unit_state(unit, terms) for unit in lane.units),
         misses=lane.misses,
         locations=tuple(map(_location_stock, lane.locations)),
@@ -61,9 +63,10 @@ def from_state(key: str, state: OfferState, terms: Terms) -> OfferLane:
         ean=key,
         managed=state.managed,
         unmanaged_at_us=state.unmanaged_at_us,
+        unmanaged_offset=state.unmanaged_offset,
         units=tuple(_known_unit(unit, terms) for unit in state.units),
         misses=state.misses,
-        locations=tuple(map(_located, state.locations)),
+        locations=tuple(_located(stock, terms) for stock in state.locations),
         entries=tuple(_entry(undone, state.input_partition, terms) for undone in state.undone),
         partition=state.input_partition,
         last_offset=state.last_offset,
@@ -94,33 +97,42 @@ _WITHOUT_EFFECT = ""
 
 
 def _field_states(unit: KnownUnit, currency: str | None, exponent: int) -> Iterator[FieldState]:
-    """One event often sets every field: its id is written with the first of them only."""
+    """One event often sets every field: its id and its source are written with the first of them only."""
     named: dict[int, str | None] = {}
+    sources: dict[int, str] = {}
     for name, fact in unit.facts.items():
-        event_id = None
-        if fact.order is not None:
-            offset = fact.order[2]
+        event_id = source = None
+        if (order := fact.order) is not None:
             if fact.event_id is None:
                 event_id = _WITHOUT_EFFECT
-            elif named.get(offset) != fact.event_id:
-                event_id = named[offset] = fact.event_id
-        yield _field_state(name, fact, event_id, currency if name is Field.PRICE else None, exponent)
+            elif named.get(order.offset) != fact.event_id:
+                event_id = named[order.offset] = fact.event_id
+            if sources.get(order.offset, "") != order.source:
+                source = sources[order.offset] = order.source
+        yield _field_state(name, fact, event_id, source, currency if name is Field.PRICE else None, exponent)
 
 
-def _field_state(name: Field, fact: Fact, event_id: str | None, currency: str | None, exponent: int) -> FieldState:
-    event_time_us, sequence, offset = fact.order if fact.order is not None else (None, NO_SEQUENCE, None)
+def _field_state(
+    name: Field, fact: Fact, event_id: str | None, source: str | None, currency: str | None, exponent: int
+) -> FieldState:
+    order = fact.order
     return FieldState(
         field=name.value,
         value=_major(name, fact.value, exponent),
         currency=currency,
         basis=fact.basis,
-        event_time_us=event_time_us,
-        sequence=None if sequence == NO_SEQUENCE else sequence,
+        event_time_us=order.time_us if order is not None else None,
+        sequence=_sequence(order) if order is not None else None,
+        source=source,
         event_id=event_id,
-        input_offset=offset,
+        input_offset=order.offset if order is not None else None,
         accepted_at_us=fact.accepted_at_us,
         certain=fact.certain,
     )
+
+
+def _sequence(order: Order) -> int | None:
+    return None if order.sequence == NO_SEQUENCE else order.sequence
 
 
 def _known_unit(unit: UnitState, terms: Terms) -> KnownUnit:
@@ -134,19 +146,22 @@ def _known_unit(unit: UnitState, terms: Terms) -> KnownUnit:
         status=unit.unit_status,
         fulfilled_by_marketplace=unit.fulfilled_by_marketplace,
         proved_at_us=unit.proved_at_us,
-        facts=_facts(unit, exponent),
+        facts=_facts(unit, exponent, terms),
     )
 
 
-def _facts(unit: UnitState, exponent: int) -> dict[Field, Fact]:
+def _facts(unit: UnitState, exponent: int, terms: Terms) -> dict[Field, Fact]:
     facts: dict[Field, Fact] = {}
     named: dict[int, str | None] = {}
+    sources: dict[int, str] = {}
     for state in unit.fields:
         if (name := _FIELDS.get(state.field)) is None:
             continue
         order, event_id = None, None
         if state.event_time_us is not None and (offset := state.input_offset) is not None:
-            order = (state.event_time_us, NO_SEQUENCE if state.sequence is None else state.sequence, offset)
+            if state.source is not None:
+                sources[offset] = state.source
+            order = _order(state.event_time_us, state.sequence, offset, sources.get(offset), terms)
             if state.event_id is None:
                 event_id = named.get(offset)
             elif state.event_id != _WITHOUT_EFFECT:
@@ -162,12 +177,16 @@ def _facts(unit: UnitState, exponent: int) -> dict[Field, Fact]:
     return facts
 
 
+def _order(time_us: int, sequence: int | None, offset: int, source: str | None, terms: Terms) -> Order:
+    """By what the source is ordered today: a setting that has changed holds for what is known, too."""
+    return order_of(time_us, sequence, offset, source or "", terms.policy.ordered_by(source or ""))
+
+
 # ---- stocks of locations --------------------------------------------------------------------------------------------
 
 
 def _location_stock(row: Located) -> LocationStock:
     target_id, condition, offer_id, unit_id = row.selectors
-    occurred_at_us, sequence, offset = row.order
     return LocationStock(
         target_id=target_id or "",
         condition=condition or "",
@@ -175,18 +194,19 @@ def _location_stock(row: Located) -> LocationStock:
         unit_id=unit_id,
         location=row.location,
         stock=row.stock,
-        occurred_at_us=occurred_at_us,
-        sequence=None if sequence == NO_SEQUENCE else sequence,
-        input_offset=offset,
+        occurred_at_us=row.order.time_us,
+        sequence=_sequence(row.order),
+        input_offset=row.order.offset,
+        source=row.order.source,
     )
 
 
-def _located(stock: LocationStock) -> Located:
+def _located(stock: LocationStock, terms: Terms) -> Located:
     return Located(
         selectors=(stock.target_id, stock.condition, stock.offer_id, stock.unit_id),
         location=stock.location,
         stock=stock.stock,
-        order=order_of(stock.occurred_at_us, stock.sequence, stock.input_offset),
+        order=_order(stock.occurred_at_us, stock.sequence, stock.input_offset, stock.source, terms),
     )
 
 
@@ -204,7 +224,9 @@ def _undone(entry: Entry, terms: Terms) -> Undone:
         unit_id=entry.unit_id,
         input_offset=entry.offset,
         occurred_at_us=entry.occurred_at_us,
-        sequence=entry.sequence,
+        sequence=_sequence(entry.order),
+        effective_at_us=entry.order.time_us if entry.order.time_us != entry.occurred_at_us else None,
+        source=entry.order.source,
         received_at_us=entry.received_at_us,
         since_us=entry.since_us,
         origin=entry.origin,
@@ -247,7 +269,13 @@ def _entry(undone: Undone, partition: int, terms: Terms) -> Entry:
         partition=partition,
         offset=undone.input_offset,
         occurred_at_us=undone.occurred_at_us,
-        sequence=undone.sequence,
+        order=_order(
+            undone.occurred_at_us if undone.effective_at_us is None else undone.effective_at_us,
+            undone.sequence,
+            undone.input_offset,
+            undone.source,
+            terms,
+        ),
         received_at_us=undone.received_at_us,
         since_us=undone.since_us,
         origin=undone.origin,

@@ -1,10 +1,12 @@
 """An event goes into the ledger: as an entry of its own, or absorbed by the one that stands there. Pure."""
 
 from connector.codes import Code
+from connector.dating import effective_us
 from connector.events import Announced, FieldStatus, OfferChanged, OfferWithdrawn, Origin, result_id
-from connector.offers.guards import examine, future_fault, key_fault, refuse
-from connector.offers.ledger import NO_SEQUENCE, End, Entry, OfferLane
+from connector.offers.guards import date_fault, examine, key_fault, refuse
+from connector.offers.ledger import End, Entry, OfferLane
 from connector.offers.locations import count
+from connector.offers.order import NO_SEQUENCE, Order, order_of
 from connector.offers.policy import Terms
 from connector.offers.settle import Desk
 from streams.frozen import replace
@@ -29,7 +31,7 @@ def take(lane: OfferLane, event: OfferChanged, terms: Terms, now_us: int) -> Off
         partition=event.partition,
         offset=event.offset,
         occurred_at_us=event.occurred_at_us,
-        sequence=event.sequence,
+        order=_order(event, terms),
         received_at_us=now_us,
         since_us=now_us,
         asked=found.asked,
@@ -42,7 +44,7 @@ def take(lane: OfferLane, event: OfferChanged, terms: Terms, now_us: int) -> Off
     )
     managed = lane.managed
     if found.refusal is None:
-        if lane.unmanaged_at_us is not None and event.occurred_at_us < lane.unmanaged_at_us:
+        if lane.withdrawn is not None and entry.order < lane.withdrawn:
             entry = _withdrawn(entry, lane.ean)
         else:
             managed = True
@@ -61,8 +63,9 @@ def take(lane: OfferLane, event: OfferChanged, terms: Terms, now_us: int) -> Off
 
 def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: Terms, now_us: int) -> OfferLane:
     """A tombstone: what is older and still undone ends, and nothing is sent until a newer event comes."""
-    at_us = min(event.record_time_us, now_us)
-    fault = key_fault(event.key, event.key) or future_fault(at_us, event.record_time_us, terms, now_us)
+    at_us = event.record_time_us
+    order = Order(at_us, NO_SEQUENCE, event.offset)
+    fault = key_fault(event.key, event.key) or date_fault(at_us, at_us, terms, now_us)
     tombstone = Entry(
         result_id=result_id(terms.cluster_id, terms.topic, event.partition, event.offset),
         event_id=None,
@@ -73,7 +76,7 @@ def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: Terms, now_us: int) 
         partition=event.partition,
         offset=event.offset,
         occurred_at_us=at_us,
-        sequence=None,
+        order=order,
         received_at_us=now_us,
         since_us=now_us,
         origin=Origin.REPLAY if event.offset <= lane.last_offset else Origin.LIVE,
@@ -84,7 +87,6 @@ def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: Terms, now_us: int) 
     lane = replace(lane, partition=event.partition, last_offset=max(lane.last_offset, event.offset))
     if fault is not None:
         return replace(lane, entries=(*lane.entries, tombstone))
-    order = (at_us, NO_SEQUENCE, event.offset)
     desk = Desk(lane, terms, now_us)
     for row in desk.rows:
         if row.open and row.entry.order < order:
@@ -93,12 +95,19 @@ def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: Terms, now_us: int) 
         fact.order is not None and fact.order > order for unit in lane.units for fact in unit.facts.values()
     )
     lane = desk.lane()
+    last = order if lane.withdrawn is None or order > lane.withdrawn else lane.withdrawn
     return replace(
         lane,
         managed=newer,
-        unmanaged_at_us=max(at_us, lane.unmanaged_at_us or 0),
+        unmanaged_at_us=last.time_us,
+        unmanaged_offset=last.offset,
         entries=(*lane.entries, tombstone),
     )
+
+
+def _order(event: OfferChanged, terms: Terms) -> Order:
+    time_us = effective_us(event.occurred_at_us, event.record_time_us)
+    return order_of(time_us, event.sequence, event.offset, event.source, terms.policy.ordered_by(event.source))
 
 
 def _look_again(lane: OfferLane, entry: Entry, terms: Terms, now_us: int) -> OfferLane:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from connector.marketplace import Condition, Field, Reference
+from connector.offers.order import EventOrder
 from connector.routing import Routing
 
 _HOUR_S = 3600.0
@@ -81,6 +82,8 @@ class OfferPolicy:
     stock_sends_price: frozenset[str] = frozenset()  # accounts whose stock changes carry the last accepted price
     default_target: str | None = None
     default_condition: Condition | None = None
+    order: EventOrder = EventOrder.EVENT_TIME
+    order_by_source: Mapping[str, EventOrder] = field(default_factory=dict)  # by the events' source
     locations: Locations = Locations.REFUSE
     not_found_grace_s: float = 60.0  # a new unit becomes visible after minutes: one look more, this much later
     recheck_s: float = 6 * _HOUR_S  # how long a miss is believed, and how often what stands undone is looked up again
@@ -103,6 +106,9 @@ class OfferPolicy:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if not self.recheck_s > 0:
             raise ValueError(f"recheck_s must be above 0, got {self.recheck_s}")
+
+    def ordered_by(self, source: str) -> EventOrder:
+        return self.order_by_source.get(source, self.order)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

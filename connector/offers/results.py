@@ -41,7 +41,7 @@ Said: TypeAlias = tuple[OfferResult | OfferNotFound | Cleared, Entry | None]
 
 _DO_NOT_COUNT = frozenset((FieldStatus.UNCHANGED, FieldStatus.SUPERSEDED, FieldStatus.SUPPRESSED))
 _IDENTITY = (FieldStatus.NOT_FOUND, FieldStatus.AMBIGUOUS, FieldStatus.CONFLICT)
-_NO_PROBLEM = frozenset((Status.APPLIED, Status.UNCHANGED, Status.SUPERSEDED))
+_NO_PROBLEM = frozenset((Status.APPLIED, Status.UNCHANGED))
 
 
 def build(before: OfferLane, lane: OfferLane, plan: Plan, terms: Terms, now_us: int) -> tuple[OfferLane, list[Said]]:
@@ -243,7 +243,7 @@ def _row(
                 field=asked.field.value,
                 value=_major(asked.field, asked.value, exponent) or asked.requested,
                 currency=asked.currency,
-                event_time_us=entry.occurred_at_us,
+                event_time_us=entry.order.time_us,
                 event_id=entry.event_id or "",
             )
             for asked in entry.open

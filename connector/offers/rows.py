@@ -1,5 +1,6 @@
 """An entry while a turn works on it: it changes in place, and the entry is made once, at the end. Pure."""
 
+from connector.codes import Code
 from connector.events import Problem
 from connector.offers.ledger import End, Entry, KnownUnit
 from streams.frozen import replace
@@ -22,10 +23,14 @@ class Row:
         self.unit: KnownUnit | None = None
 
     def end(self, end: End, problem: Problem | None) -> None:
-        """The first problem is the one that the result tells."""
+        """The first problem is the one that the result tells; that an event came late gives way to any other."""
+        if self.problem is None or (problem is not None and self._is_only_late()):
+            self.problem = problem or self.problem
         self.ends.append(end)
         self.open = [asked for asked in self.open if asked.field is not end.field]
-        self.problem = self.problem or problem
+
+    def _is_only_late(self) -> bool:
+        return all(end.code in (None, Code.OUT_OF_ORDER, Code.CLAMPED) for end in (*self.entry.ended, *self.ends))
 
     def result(self) -> Entry:
         """The very same entry where nothing has come."""

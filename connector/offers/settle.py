@@ -27,8 +27,10 @@ from connector.offers.identity import (
     looked,
     resolve,
 )
-from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLane, Order
+from connector.offers.late import out_of_order
+from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLane
 from connector.offers.locations import Total, stands, total_for
+from connector.offers.order import Order, newest
 from connector.offers.policy import Terms, us
 from connector.offers.rows import Row
 from connector.offers.stock import offered, refused_above
@@ -184,8 +186,8 @@ class Desk:
         for held in self._cells.values():
             winner, asked = held[0]
             if len(held) > 1:
-                winner, asked = max(reversed(held), key=self._order_of)  # of one total the last, which completed it
-                self._supersede((loser for loser in held if loser[0] is not winner), winner)
+                winner, asked = self._newest(held)
+                self._supersede((loser for loser in held if loser[0] is not winner), winner, asked)
             if winner.unit is not None:
                 self._decide(winner, asked, winner.unit)
         for row, target, identity in self._unproven:
@@ -193,11 +195,23 @@ class Desk:
                 self._await(row, target, identity)
         self._scheduled()
 
-    def _supersede(self, losers: Iterable[tuple[Row, Asked]], winner: Row) -> None:
+    def _newest(self, held: Sequence[tuple[Row, Asked]]) -> tuple[Row, Asked]:
+        """Of one total the last, which completed it."""
+        orders = [self._order_of(one) for one in held]
+        last = newest(orders)
+        return next(one for one, order in zip(reversed(held), reversed(orders), strict=True) if order == last)
+
+    def _supersede(self, losers: Iterable[tuple[Row, Asked]], winner: Row, won: Asked) -> None:
+        order = self._order_of((winner, won))
         for loser, asked in losers:
             winner.since_us = min(winner.since_us, loser.since_us)
             self._doubt(loser, asked)
-            self._end(loser, asked.field, FieldStatus.SUPERSEDED, superseded_by=winner.entry.result_id)
+            self._give_way(loser, asked.field, order, winner.entry.result_id)
+
+    def _give_way(self, row: Row, field: Field, newer: Order, superseded_by: str, *, before: int | None = None) -> None:
+        problem = out_of_order(row.entry.order, newer)
+        late = Refusal(Code.OUT_OF_ORDER, problem) if problem is not None else None
+        self._end(row, field, FieldStatus.SUPERSEDED, late, superseded_by=superseded_by, before=before)
 
     def _decide(self, row: Row, asked: Asked, unit: KnownUnit) -> None:
         entry, field, policy = row.entry, asked.field, self._terms.policy
@@ -216,8 +230,8 @@ class Desk:
             fault = refuse(Code.STOCK_OUT_OF_RANGE, stock=total.pieces, maximum=top)
             self._end(row, field, FieldStatus.REJECTED, fault, before=before)
         elif known is not None and known.order is not None and known.order > order:
-            newer = result_id(self._terms.cluster_id, self._terms.topic, entry.partition, known.order[2])
-            self._end(row, field, FieldStatus.SUPERSEDED, superseded_by=newer, before=before)
+            newer = result_id(self._terms.cluster_id, self._terms.topic, entry.partition, known.order.offset)
+            self._give_way(row, field, known.order, newer, before=before)
         elif (
             known is not None
             and known.order == order

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from connector.events import Basis
 from connector.marketplace import Field
-from connector.offers.ledger import Fact, KnownUnit, Order
+from connector.offers.ledger import Fact, KnownUnit
+from connector.offers.order import Order
 from connector.offers.policy import OfferPolicy
 from streams.frozen import replace
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from connector.marketplace import Field, LookUp, Update
-from connector.offers.ledger import KnownUnit, OfferLane, Order
+from connector.offers.ledger import KnownUnit, OfferLane
+from connector.offers.order import Order
 from connector.offers.policy import Terms
 from connector.offers.settle import Look, Plan, Send
 from streams.flow import Want

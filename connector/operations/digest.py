@@ -6,20 +6,24 @@ written or found so. Pure, but for ``show``.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich.console import Console
 
 from connector.events import FieldState, LocationStock, OfferState, Undone, UnitState
 from connector.marketplace import Field
+from connector.offers.order import EventOrder, Order, order_of
+
+OrderedBy: TypeAlias = Callable[[str], EventOrder]
+"""Of a source; one that is not known is the empty text."""
 
 
-def show(console: Console, states: Iterable[tuple[str, OfferState | None]]) -> None:
+def show(console: Console, states: Iterable[tuple[str, OfferState | None]], ordered_by: OrderedBy) -> None:
     """Print the digest of a state topic's records, in the order of each partition."""
-    digest = StateDigest()
+    digest = StateDigest(ordered_by)
     for ean, state in states:
         digest.take(ean, state)
     console.print(f"{digest.value()}  {digest.count} EANs")
@@ -28,12 +32,13 @@ def show(console: Console, states: Iterable[tuple[str, OfferState | None]]) -> N
 class StateDigest:
     """Keeps 32 bytes for each EAN, whatever the number of records."""
 
-    def __init__(self) -> None:
+    def __init__(self, ordered_by: OrderedBy) -> None:
+        self._ordered_by = ordered_by
         self._lanes: dict[str, bytes] = {}
 
     def take(self, ean: str, state: OfferState | None) -> None:
         """The next record: it replaces what was said of its EAN before."""
-        made = essence(state) if state is not None else None
+        made = essence(state, self._ordered_by) if state is not None else None
         if made is None:
             self._lanes.pop(ean, None)
         else:
@@ -51,9 +56,13 @@ class StateDigest:
         return whole.hexdigest()
 
 
-def essence(state: OfferState) -> dict[str, Any] | None:
+def by_event_time(source: str) -> EventOrder:  # noqa: ARG001 the default of every source
+    return EventOrder.EVENT_TIME
+
+
+def essence(state: OfferState, ordered_by: OrderedBy = by_event_time) -> dict[str, Any] | None:
     """What the input made of an EAN; None = nothing. Linked units share their stock, which counts once."""
-    fields = sorted(_canonical(held) for held in _held(state.units))
+    fields = sorted(_canonical(held) for held in _held(state.units, ordered_by))
     undone = sorted(_canonical(_open(event)) for event in state.undone)
     locations = sorted(_canonical(_located(stock)) for stock in state.locations)
     if not fields and not undone and not locations and state.managed and state.unmanaged_at_us is None:
@@ -68,27 +77,24 @@ def essence(state: OfferState) -> dict[str, Any] | None:
     }
 
 
-def _held(units: Iterable[UnitState]) -> Iterator[dict[str, Any]]:
+def _held(units: Iterable[UnitState], ordered_by: OrderedBy) -> Iterator[dict[str, Any]]:
     """Each field with an event behind it. Of a linked stock the newest event counts: one unit may know an older."""
-    linked: dict[tuple[str, str], FieldState] = {}
+    linked: dict[tuple[str, str], tuple[Order, FieldState]] = {}
     for unit in units:
+        sources: dict[int | None, str] = {}
         for field in unit.fields:
             if field.event_time_us is None:
                 continue  # observed, no event behind it
+            source = sources.setdefault(field.input_offset, field.source or "")
+            order = order_of(field.event_time_us, field.sequence, field.input_offset or 0, source, ordered_by(source))
             if field.field != Field.STOCK or unit.offer_id is None:
                 yield {"account": unit.account, "unit_id": unit.unit_id, **_value(field)}
                 continue
             whose = unit.account, unit.offer_id
-            if whose not in linked or _order(field) > _order(linked[whose]):
-                linked[whose] = field
-    for (account, offer_id), field in linked.items():
+            if whose not in linked or order > linked[whose][0]:
+                linked[whose] = order, field
+    for (account, offer_id), (_, field) in linked.items():
         yield {"account": account, "offer_id": offer_id, **_value(field)}
-
-
-def _order(field: FieldState) -> tuple[int, bool, int, int]:
-    """That of events: a missing sequence is the lowest."""
-    has_sequence = field.sequence is not None
-    return field.event_time_us or 0, has_sequence, field.sequence or 0, field.input_offset or 0
 
 
 def _value(field: FieldState) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Final
 from connector.marketplace import Field
 from connector.marketplace_orders import ORDERS, RETURNS, SHIPMENTS
 from connector.offers.gtin import normal_form
+from connector.offers.order import EventOrder
 from connector.offers.policy import Locations, NegativeStock, OfferPolicy, StockAboveMax, StockRule, StockRules
 from connector.offers.wants import UNITS_READ, UNITS_WRITE
 from connector.orders.policy import OrderPolicy
@@ -127,6 +128,8 @@ def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPol
         ),
         default_target=offers.default_target,
         default_condition=offers.default_condition,
+        order=EventOrder(offers.order),
+        order_by_source={source: EventOrder(order) for source, order in offers.order_by_source.items()},
         locations=Locations(offers.locations),
         not_found_grace_s=offers.not_found_grace,
         recheck_s=offers.recheck,

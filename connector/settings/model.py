@@ -167,6 +167,11 @@ class Offers(Section):
     """Target of an event that names none; without it such an event is REJECTED."""
     default_condition: Condition | None = None
     """Condition of an event that names none; without it such an event is REJECTED."""
+    order: Literal["event_time", "sequence", "log"] = "event_time"
+    """Which of two events for one field is the newer: by occurred_at (never later than the record's timestamp), by the
+    source's own sequence first, or by the log alone (what was written later)."""
+    order_by_source: Mapping[str, Literal["event_time", "sequence", "log"]] = {}
+    """The same for single sources, by the source that their events name: erp = "sequence"."""
     locations: Literal["refuse", "sum"] = "refuse"
     """Stock events that name a location: REJECTED, or summed up to the one number that the marketplace is told."""
     negative_stock: Literal["zero", "reject"] = "zero"

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from connector.codes import Code, explain
-from connector.dating import future_problem
+from connector.dating import time_fault
 from connector.events import Problem
 from connector.shipments.events import Parcel, ShipmentDispatched, ShipmentStatus
 from connector.shipments.policy import ShipmentPolicy, us
@@ -38,8 +38,8 @@ def examine(event: ShipmentDispatched, policy: ShipmentPolicy, now_us: int) -> F
     if event.key != event.order_id:
         return rejected(Code.KEY_CONTRADICTS_ORDER, key=event.key, order_id=event.order_id)
     limit_us = us(policy.future_limit_s)
-    if problem := future_problem(event.occurred_at_us, event.record_time_us, limit_us=limit_us, now_us=now_us):
-        return Fault(ShipmentStatus.REJECTED, Code.EVENT_TIME_IN_FUTURE, problem)
+    if doubt := time_fault(event.occurred_at_us, event.record_time_us, limit_us=limit_us, now_us=now_us):
+        return Fault(ShipmentStatus.REJECTED, *doubt)
     return account_fault(account_of(event, policy), policy) or _content_fault(event)
 
 

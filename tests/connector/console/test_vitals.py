@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from connector.console.gauges import POLL_FAILURES, POLLED, READY, SKEW
+from connector.console.gauges import OUT_OF_ORDER, POLL_FAILURES, POLLED, READY, SKEW
 from connector.console.vitals import BEAT_S, Beat, Patience, ProcessVitals, reasons, warnings
 from connector.orders.poll import PollReport
 from streams.membership import Membership
@@ -198,3 +198,13 @@ def test_how_the_polls_of_each_account_go_is_a_metric_and_in_words_on_the_status
     }
     assert (said["main"]["status"], said["main"]["last_success"]) == ("success", "2023-11-14T22:14:20+00:00")
     assert (said["other"]["status"], said["other"]["message"]) == ("error", "HTTP 500")
+
+
+def test_events_that_were_read_late_are_counted_by_source_whatever_it_is_called() -> None:
+    counts = {'e"r\\p\n\t': 3, "wms": 1}
+    told = vitals(out_of_order=lambda: counts)
+
+    family = list(text_string_to_metric_families(told.metrics().decode()))[-1]
+
+    assert (f"{family.name}_total", family.type) == (OUT_OF_ORDER.name, "counter")
+    assert {sample.labels["source"]: sample.value for sample in family.samples} == counts

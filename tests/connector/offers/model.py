@@ -50,6 +50,7 @@ class Said:
     offset: int
     ean: str
     occurred_at_us: int
+    recorded_at_us: int | None = None  # timestamp of the record, in whole milliseconds; None: not before the event
     sequence: int | None = None
     target_id: str | None = None
     condition: str | None = None
@@ -60,7 +61,10 @@ class Said:
 
     @property
     def order(self) -> Order:
-        return (self.occurred_at_us, LOWEST_SEQUENCE if self.sequence is None else self.sequence, self.offset)
+        time_us = self.occurred_at_us
+        if self.recorded_at_us is not None and self.recorded_at_us + 1_000 <= time_us:
+            time_us = self.recorded_at_us + 999  # the last moment of that millisecond
+        return (time_us, LOWEST_SEQUENCE if self.sequence is None else self.sequence, self.offset)
 
     @property
     def position(self) -> tuple[int, int]:
@@ -191,8 +195,6 @@ def _withdrawn(said: Said, tombstones: Iterable[Said]) -> bool | None:
 
 
 def _before(said: Said, tombstone: Said) -> bool:
-    if said.offset > tombstone.offset:  # only the tombstone's time is remembered
-        return said.occurred_at_us < tombstone.occurred_at_us
     return said.order < (tombstone.occurred_at_us, LOWEST_SEQUENCE, tombstone.offset)
 
 

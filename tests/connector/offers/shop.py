@@ -194,7 +194,7 @@ class Shop:
             "input_topic": TOPICS.offer_changes,
             "partition": 0,
             "offset": offset,
-            "record_time_us": self.now_us,
+            "record_time_us": max(self.now_us, occurred_at_us),  # an honest producer's
             "price": money,
         }
         return OfferChanged(**{**given, **said})

@@ -44,8 +44,11 @@ def records(draw: st.DrawFn) -> list[Said]:
     said = []
     for offset in range(draw(st.integers(1, 9))):
         at_us = START_US - draw(st.integers(0, 6)) * SECOND
+        recorded_at_us = at_us + draw(st.integers(0, 3)) * SECOND
+        if draw(st.integers(0, 3)) == 0:  # dated ahead of its record, and of honest events that come after it
+            at_us = recorded_at_us + draw(st.integers(1, 200)) * SECOND
         if draw(st.integers(0, 11)) == 0:
-            said.append(Said(partition=0, offset=offset, ean=EAN, occurred_at_us=at_us, values=None))
+            said.append(Said(partition=0, offset=offset, ean=EAN, occurred_at_us=recorded_at_us, values=None))
             continue
         target, condition, offer_id, unit_id = draw(
             st.sampled_from(
@@ -74,6 +77,7 @@ def records(draw: st.DrawFn) -> list[Said]:
                 offset=offset,
                 ean=EAN,
                 occurred_at_us=at_us,
+                recorded_at_us=recorded_at_us,
                 sequence=draw(st.none() | st.integers(-1, 1)),
                 target_id=target,
                 condition=condition,
@@ -91,6 +95,7 @@ def event_of(said: Said) -> OfferChanged | OfferWithdrawn:
     }  # fmt: skip
     if said.values is None:
         return OfferWithdrawn(record_time_us=said.occurred_at_us, **position)
+    assert said.recorded_at_us is not None
     price = said.values.get("price")
     return OfferChanged(
         event_id=f"e{said.offset}",
@@ -104,7 +109,7 @@ def event_of(said: Said) -> OfferChanged | OfferWithdrawn:
         unit_id=said.unit_id,
         price=Price(amount=Decimal(price).scaleb(-2), currency="EUR") if price is not None else None,
         stock=said.values.get("stock"),
-        record_time_us=START_US,
+        record_time_us=said.recorded_at_us,
         **position,
     )
 

@@ -12,6 +12,7 @@ from connector.events import FieldResult, FieldStatus, Status
 from connector.marketplace import Field
 from connector.offers.ledger import Asked, Entry
 from connector.offers.locations import Total
+from connector.offers.order import Order
 from connector.offers.policy import (
     Locations,
     NegativeStock,
@@ -249,7 +250,7 @@ def test_the_same_event_read_again_under_another_rule_sends_what_the_rule_says_n
 def entry(target_id: str, attributes: dict[str, str]) -> Entry:
     return Entry(
         result_id="r", event_id="e", target_id=target_id, condition="NEW", offer_id=None, unit_id=None, partition=0,
-        offset=0, occurred_at_us=0, sequence=None, received_at_us=0, since_us=0, attributes=attributes,
+        offset=0, occurred_at_us=0, order=Order(0, 0, 0), received_at_us=0, since_us=0, attributes=attributes,
     )  # fmt: skip
 
 
@@ -265,7 +266,7 @@ def test_never_more_is_offered_than_there_is_and_never_less_than_none(
     stock: int, pieces: int | None, top: int | None, rule: StockRule
 ) -> None:
     policy = OfferPolicy(max_stock=top, stock_rules={"shop-de": StockRules(rule=rule)})
-    total = Total(pieces, (0, 0, 0)) if pieces is not None else None
+    total = Total(pieces, Order(0, 0, 0)) if pieces is not None else None
     asked = Asked(field=Field.STOCK, value=stock, requested=Decimal(stock))
 
     offer = offered(policy, entry("shop-de", {}), asked, total)

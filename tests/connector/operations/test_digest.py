@@ -21,7 +21,7 @@ from connector.events import (
     UndoneField,
     UnitState,
 )
-from connector.operations.digest import StateDigest, show
+from connector.operations.digest import StateDigest, by_event_time, show
 
 STOCK = FieldState(
     field="stock",
@@ -79,7 +79,7 @@ MISS = Miss(account="main", storefront="at", condition="", code="OFFER_NOT_FOUND
 
 
 def of(*states: OfferState | None) -> str:
-    digest = StateDigest()
+    digest = StateDigest(by_event_time)
     for state in states:
         digest.take(STATE.ean if state is None else state.ean, state)
     return digest.value()
@@ -158,6 +158,6 @@ def test_an_ean_of_which_only_look_ups_are_known_does_not_count() -> None:
 def test_the_digest_and_the_number_of_eans_are_printed() -> None:
     said = StringIO()
 
-    show(Console(file=said, width=200), [(STATE.ean, STATE), ("x", None)])
+    show(Console(file=said, width=200), [(STATE.ean, STATE), ("x", None)], by_event_time)
 
     assert said.getvalue() == f"{of(STATE)}  1 EANs\n"

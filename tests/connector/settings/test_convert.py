@@ -2,6 +2,7 @@
 
 import pytest
 
+from connector.offers.order import EventOrder
 from connector.settings import convert, model
 
 SETTINGS = model.Settings(
@@ -46,3 +47,11 @@ def test_an_account_whose_shipments_are_off_stays_known() -> None:
 
     assert policy.accounts == {"main", "quiet"}
     assert policy.disabled == {"quiet"}
+
+
+def test_a_source_may_order_its_events_by_something_else_than_the_others() -> None:
+    offers = model.Offers(order="log", order_by_source={"erp": "sequence"})
+
+    policy = convert.offer_policy(SETTINGS.model_copy(update={"offers": offers}))
+
+    assert (policy.ordered_by("erp"), policy.ordered_by("pim")) == (EventOrder.SEQUENCE, EventOrder.LOG)

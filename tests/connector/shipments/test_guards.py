@@ -17,6 +17,8 @@ OFF = policy(disabled=frozenset({"main"}))
         (policy(), {"key": "ANOTHER"}, "REJECTED", "KEY_CONTRADICTS_ORDER"),
         (policy(), {"occurred_at_us": START_US + 301 * SECOND}, "REJECTED", "EVENT_TIME_IN_FUTURE"),
         (policy(), {"record_time_us": START_US + 301 * SECOND}, "REJECTED", "EVENT_TIME_IN_FUTURE"),
+        (policy(), {"occurred_at_us": START_US // 1000}, "REJECTED", "EVENT_TIME_UNIT_WRONG"),
+        (policy(), {"record_time_us": -1000}, "REJECTED", "RECORD_TIME_INVALID"),
         (TWO, {}, "REJECTED", "ACCOUNT_MISSING"),
         (policy(), {"account": "nobody"}, "REJECTED", "ACCOUNT_UNKNOWN"),
         (OFF, {}, "SUPPRESSED", "SHIPMENTS_DISABLED"),

@@ -1,0 +1,18 @@
+"""What is said of an event that was read after a newer one. Pure."""
+
+from connector.codes import Code, explain
+from connector.dating import moment
+from connector.events import Problem
+from connector.offers.order import NO_SEQUENCE, Order
+
+
+def out_of_order(order: Order, newer: Order) -> Problem | None:
+    """Of an event that gave way to one read before it (OUT_OF_ORDER); None: to a later one, as it should."""
+    if newer.offset >= order.offset:
+        return None
+    return explain(Code.OUT_OF_ORDER, newer=_shown(newer), this=_shown(order))
+
+
+def _shown(order: Order) -> str:
+    counted = f", sequence {order.sequence}" if order.sequence != NO_SEQUENCE else ""
+    return f"{moment(order.time_us)}{counted} (offset {order.offset})"
