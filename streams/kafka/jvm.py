@@ -72,11 +72,19 @@ class Process:
 
         The process dies with the thread that started it: call this from one that lives as long as it is needed.
         """
+        self.begin()
+        self.wait(ready)
+
+    def begin(self) -> None:
+        """Start, and wait for nothing."""
         with self._log.open("ab") as out:
             # in a session of its own: Ctrl-C is for whoever uses it, who may still have to read from it
             self._child = subprocess.Popen(  # noqa: S603 - our own command line
                 self._command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
             )
+
+    def wait(self, ready: Callable[[], bool]) -> None:
+        """Wait until ``ready``. Raises StackUnavailable with the log's tail when the process ends first."""
         deadline = time.monotonic() + _START_S
         while not ready():
             if not self.running or time.monotonic() > deadline:
@@ -144,6 +152,14 @@ class Broker:
             else:
                 return
 
+    def begin(self) -> None:
+        """Start, and wait for nothing: a broker of several answers once most of them run."""
+        self._process.begin()
+
+    def wait(self) -> None:
+        """Until the listener answers. Raises StackUnavailable when it does not."""
+        self._process.wait(lambda: _listens(self._port))
+
     def restart(self) -> None:
         """Start again after ``kill`` or ``stop``: same ports, same data."""
         self._process.start(lambda: _listens(self._port))
@@ -170,9 +186,12 @@ class Broker:
 
     def _on_new_ports(self) -> Process:
         self._port, controller_port = free_ports(2)
+        return self._on(self._port, controller_port)
+
+    def _on(self, port: int, controller_port: int) -> Process:
         properties = self._folder / "server.properties"
-        configured = _server_properties(self._port, controller_port, self._folder / "data")
-        properties.write_text(f"{configured}\n{self._more(self._port, controller_port)}")
+        configured = _server_properties(port, controller_port, self._folder / "data")
+        properties.write_text(f"{configured}\n{self._more(port, controller_port)}")
         command = (*_java(*self._jvm_options), "-cp", _jars(self._layout), "kafka.Kafka", str(properties))
         return Process("the broker", command, self._folder / "broker.log")
 
@@ -216,14 +235,12 @@ class JvmStack:
             self.broker = Broker(
                 layout,
                 self._folder,
-                jvm_options=_archived(layout / "broker.jsa"),
+                jvm_options=archived(layout / "broker.jsa"),
                 formatted=layout / "formatted",
                 more=more,
             )
             self._registry = (
-                Registry(layout, self._folder, jvm_options=_archived(layout / "registry.jsa"))
-                if with_registry
-                else None
+                Registry(layout, self._folder, jvm_options=archived(layout / "registry.jsa")) if with_registry else None
             )
             self.broker.start()
             if self._registry is not None:
@@ -330,7 +347,7 @@ def _archiving(archive: Path) -> tuple[str, ...]:
     return (*_QUICK_START, f"-XX:ArchiveClassesAtExit={archive}")
 
 
-def _archived(archive: Path) -> tuple[str, ...]:
+def archived(archive: Path) -> tuple[str, ...]:
     """A missing or unfit archive is no error to Java with -Xshare:auto: the start is only slower."""
     return (*_QUICK_START, "-Xshare:auto", f"-XX:SharedArchiveFile={archive}")
 
