@@ -14,6 +14,7 @@ from typing import Any, Final
 COORDINATOR: Final = "GroupCoordinator"
 _SETTLED: Final = "steady"
 _CONNECTED: Final = "UP"
+_WITH_ADDRESS: Final = ("configured", "learned")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,17 @@ class Membership:
     @property
     def joined(self) -> bool:
         return bool(self.joined_as)
+
+
+def is_severed(statistics: Mapping[str, Any]) -> bool:
+    """Whether the client knows no broker that has an address: then it is cut off for good.
+
+    A broker that its controller takes for dead, as it does for a moment after a freeze, describes a cluster without
+    brokers. The client gives up those it knew, the configured ones among them, and looks for no others (librdkafka
+    2.16.0 with ``metadata.recovery.strategy=none``; seen in one of ten freezes of a single broker).
+    """
+    brokers = statistics.get("brokers", {}).values()
+    return not any(broker.get("source") in _WITH_ADDRESS for broker in brokers)
 
 
 def observed(before: Membership, statistics: Mapping[str, Any], member_id: str | None, now_s: float) -> Membership:

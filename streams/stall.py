@@ -1,5 +1,8 @@
 """Never stuck silently: what does not move for a while is said in words, then waited for once more, then fatal.
 
+A partition with lag that stands still is fetched anew long before that, again and again with growing waits: it costs a
+request, and it mends a client whose fetching has stopped.
+
 Lag is explained by a schema that is being fetched, a checkpoint that is on its way (the sink speaks for itself), or a
 partition that said it is broken. Undone work is explained by a timer, a token, a block or a pause; only what none of
 them explains counts here. An explained stall is said, and said again, and never fatal.
@@ -15,6 +18,7 @@ from streams.flow import Assignment, Effect, Notice, Now, Policy, Reread, Stop
 from streams.tenure import WOKEN, Tenure, Tenures
 
 OVERDUE_S: Final = 5.0  # a worker keeps the deadline by itself; after this long it does not
+FETCH_ANEW_S: Final = 10.0  # without progress; the next time after twice as long, and so on
 FORGOTTEN_AFTER: Final = 4  # stall times: a lane that was given another turn, and is stuck anew later, gets one again
 
 
@@ -24,6 +28,7 @@ class Watch:
         self._overdue: tuple[str, float] | None = None  # a call, and when it was first found without an answer
         self._next_s = 0.0
         self._said: dict[Assignment, float] = {}
+        self._anew: dict[Assignment, float] = {}  # how long a partition has to stand still to be fetched anew (again)
         self._woken: dict[tuple[Assignment, str], float] = {}  # lanes that were given another turn, and when
 
     def next_s(self) -> float:
@@ -34,13 +39,15 @@ class Watch:
         if now.mono_s < self._next_s:
             return
         self._next_s = now.mono_s + min(self._policy.stall_s / 4, OVERDUE_S)
-        for at in [at for at in self._said if at not in tenures]:
-            del self._said[at]
+        for by_part in (self._said, self._anew):
+            for at in [at for at in by_part if at not in tenures]:
+                del by_part[at]
         long_ago_s = now.mono_s - FORGOTTEN_AFTER * self._policy.stall_s
         for woken in [woken for woken, at_s in self._woken.items() if woken[0] not in tenures or at_s < long_ago_s]:
             del self._woken[woken]
         yield from self._calls(flights, now.mono_s)
         for tenure in tenures.values():
+            yield from self._fetch_anew(tenure, now.mono_s)
             yield from self._lag(tenure, now.mono_s, on_way=on_way)
             yield from self._undone(tenure, now)
 
@@ -61,6 +68,16 @@ class Watch:
         elif now_s - self._overdue[1] >= OVERDUE_S:
             yield Stop(reason=f"call {call.id} ({call.kind}) has no answer: its worker hangs")
 
+    def _fetch_anew(self, tenure: Tenure, now_s: float) -> Iterator[Effect]:
+        """Harmless: the source goes on at the next offset that it has not handed over."""
+        partition, still_s = tenure.partition, now_s - tenure.partition.moved_at_s
+        if not partition.lag or not partition.flowing or still_s < FETCH_ANEW_S:
+            self._anew.pop(tenure.at, None)
+        elif still_s >= (after_s := self._anew.get(tenure.at, FETCH_ANEW_S)):
+            self._anew[tenure.at] = 2 * after_s
+            yield _notice(tenure, f"lag {partition.lag}, no progress for {still_s:.0f} s: fetched anew", "warning")
+            yield Reread(parts=frozenset({tenure.at}))
+
     def _lag(self, tenure: Tenure, now_s: float, *, on_way: bool) -> Iterator[Effect]:
         partition = tenure.partition
         still_s = now_s - partition.moved_at_s
@@ -71,8 +88,6 @@ class Watch:
         said_s = self._said.setdefault(tenure.at, now_s)
         if said_s == now_s:
             yield _notice(tenure, f"lag {partition.lag}, no progress for {still_s:.0f} s: {explained or 'unexplained'}")
-            if not explained:
-                yield Reread(parts=frozenset({tenure.at}))
         elif now_s - said_s >= self._policy.stall_s:
             del self._said[tenure.at]  # so that it is said again
             if not explained:
@@ -102,7 +117,7 @@ def _explanation(tenure: Tenure, *, on_way: bool) -> str:
     return ""
 
 
-def _notice(tenure: Tenure, words: str) -> Notice:
+def _notice(tenure: Tenure, words: str, level: str = "error") -> Notice:
     at = tenure.at
     fields: dict[str, str | int | float] = {
         "topic": at.topic,
@@ -110,7 +125,7 @@ def _notice(tenure: Tenure, words: str) -> Notice:
         "phase": tenure.partition.phase,
         "reason": words,
     }
-    return Notice(event="partition_stalled", level="error", fields=fields)
+    return Notice(event="partition_stalled", level=level, fields=fields)
 
 
 def _name(at: Assignment) -> str:

@@ -166,6 +166,11 @@ EVENTS: Final = (
     ),
     Event(name="partitions_revoked", meaning="Partitions are handed over.", fields=("count", "budget_s")),
     Event(name="partitions_lost", meaning="Partitions went to others without a hand-over.", fields=("count",)),
+    Event(
+        name="consumer_replaced",
+        meaning="A client that was cut off from the brokers was replaced; its partitions are assigned anew.",
+        fields=("reason",),
+    ),
     Event(name="draining", meaning="The process hands over and ends.", fields=("budget_s",)),
     Event(
         name="drain_progress",

@@ -14,7 +14,6 @@ by hand and is no member of the group.
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -34,6 +33,7 @@ from streams.clock import uptime_s
 from streams.errors import SourceFailed
 from streams.flow import Assigned, Assignment, Mark, Notice, Owned, Stored, Topic
 from streams.kafka import marks
+from streams.kafka.asker import PATIENCE_S, Asker
 from streams.kafka.errors import Heard as Meaning
 from streams.kafka.errors import heard_as
 from streams.kafka.settings import SourceSettings
@@ -48,22 +48,10 @@ LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 _ASK_S: Final = 5.0
 _ASK_AGAIN_S: Final = 0.05
-_LEADERS_S: Final = 1.0
 _SAY_EVERY_S: Final = 1.0
 _PIECE: Final = 5_000  # state records in one step
 _NO_OFFSET: Final = -1
 _US: Final = 1_000_000
-
-
-def renew_leaders(admin: AdminClient, problem: KafkaError) -> None:
-    """Have the client look up the leaders where what it remembers is refused; by itself it goes on asking the same.
-
-    Measured with confluent-kafka 2.16.1: after its broker had been frozen, every ``list_offsets`` was refused, for
-    good; the look-up takes a few milliseconds.
-    """
-    if problem.code() == KafkaError.FENCED_LEADER_EPOCH:
-        with suppress(KafkaException):
-            admin.list_topics(timeout=_LEADERS_S)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,15 +101,17 @@ class _Reading:
 class Restorer:
     """Restores partitions; used by the source, from the engine thread."""
 
-    def __init__(self, settings: SourceSettings, admin: AdminClient, clock: Callable[[], float] = uptime_s) -> None:
+    def __init__(self, settings: SourceSettings, asker: Asker, clock: Callable[[], float] = uptime_s) -> None:
         self._settings = settings
-        self._admin = admin
+        self._asker = asker
         self._clock = clock
         self._asking: list[_Steps[None]] = []
         self._wanted: set[Assignment] = set()
         self._reading: dict[Part, _Reading] = {}  # by the partition of the state topic
         self._reader: Consumer | None = None
         self._said_s = 0.0
+        self._read_to: tuple[int, ...] = ()
+        self._moved_s = 0.0
 
     @property
     def busy(self) -> bool:
@@ -209,7 +199,7 @@ class Restorer:
         return (
             yield from self._asked(
                 "the committed marks",
-                lambda: self._admin.list_consumer_group_offsets(
+                lambda client: client.list_consumer_group_offsets(
                     [asked], require_stable=True, request_timeout=_ASK_S
                 ).values(),
                 read,
@@ -219,12 +209,12 @@ class Restorer:
     def _topics(self, names: set[str]) -> _Steps[dict[str, Topic]]:
         """Id and size of each topic. A broker that describes none gets ids made of the names."""
         if not self._settings.topic_ids:
-            listed = {name: self._admin.list_topics(name, timeout=_ASK_S).topics[name] for name in names}
+            listed = {name: self._asker.client.list_topics(name, timeout=_ASK_S).topics[name] for name in names}
             return {name: Topic(id=f"name:{name}", partitions=len(one.partitions)) for name, one in listed.items()}
         ordered = sorted(names)
         described = yield from self._asked(
             f"the topics {', '.join(ordered)}",
-            lambda: self._admin.describe_topics(TopicCollection(ordered), request_timeout=_ASK_S).values(),
+            lambda client: client.describe_topics(TopicCollection(ordered), request_timeout=_ASK_S).values(),
             list,
         )
         return {one.name: Topic(id=str(one.topic_id), partitions=len(one.partitions)) for one in described}
@@ -266,27 +256,31 @@ class Restorer:
         return (
             yield from self._asked(
                 "offsets",
-                lambda: self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=_ASK_S).values(),
+                lambda client: client.list_offsets(asked, isolation_level=isolation, request_timeout=_ASK_S).values(),
                 read,
             )
         )
 
     def _asked(
-        self, what: str, ask: Callable[[], Iterable[Future[Any]]], read: Callable[[Sequence[Any]], R]
+        self, what: str, ask: Callable[[AdminClient], Iterable[Future[Any]]], read: Callable[[Sequence[Any]], R]
     ) -> _Steps[R]:
         """Ask until there is an answer, and say why it takes long. Raises SourceFailed for what a person must mend."""
         said_s = self._clock()
         while True:
-            futures = tuple(ask())
+            client = self._asker.client  # kept until it has answered: its end is the end of what it was asked
+            futures = tuple(ask(client))
             while not all(future.done() for future in futures):
                 yield None
             try:
-                return read([future.result() for future in futures])
+                answer = read([future.result() for future in futures])
             except KafkaException as error:
                 problem: KafkaError = error.args[0]
+                self._asker.heard((error,))
+            else:
+                self._asker.heard((None,))
+                return answer
             if heard_as(problem) is Meaning.FATAL:
                 raise SourceFailed(f"asked for {what}: {problem.str()}") from None
-            renew_leaders(self._admin, problem)
             if self._clock() - said_s >= _SAY_EVERY_S:
                 said_s = self._clock()
                 yield Notice(event="restore_waits", fields={"for": what, "reason": problem.str()})
@@ -300,6 +294,7 @@ class Restorer:
         waiting = [part for part in state_parts if not self._reading[part].complete]
         if not waiting:
             return
+        self._read_to = ()
         if self._reader is None:
             self._reader = Consumer(
                 self._settings.connection.consumer(
@@ -326,6 +321,17 @@ class Restorer:
         for one in self._reader.position([TopicPartition(topic, number) for topic, number in unread]):
             reading = self._reading[one.topic, one.partition]
             reading.state_position = max(reading.state_position, one.offset)
+        self._renew_a_reader_that_stands_still()
+
+    def _renew_a_reader_that_stands_still(self) -> None:
+        """A new client goes on at the positions of now: what the old one remembers of the brokers may hold it up."""
+        positions = tuple(reading.state_position for reading in self._reading.values())
+        if positions != self._read_to:
+            self._read_to, self._moved_s = positions, self._clock()
+        elif self._clock() - self._moved_s >= PATIENCE_S:
+            self._moved_s = self._clock()
+            self._close_reader()
+            self._start_reading(tuple(self._reading))
 
     def _take(self, message: Message) -> None:
         error = message.error()

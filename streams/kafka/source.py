@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
+from threading import Thread
 from typing import Any, Final, cast
 
 from confluent_kafka import (
@@ -25,7 +26,6 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
 
 from streams.clock import uptime_s
 from streams.errors import SourceFailed
@@ -44,11 +44,12 @@ from streams.flow import (
     Written,
 )
 from streams.kafka import marks as metadata
+from streams.kafka.asker import Asker
 from streams.kafka.errors import Heard as Meaning
 from streams.kafka.errors import heard_as
-from streams.kafka.restore import LATEST, Part, Restorer, renew_leaders
+from streams.kafka.restore import LATEST, Part, Restorer
 from streams.kafka.settings import SourceSettings
-from streams.membership import Membership, observed
+from streams.membership import Membership, is_severed, observed
 from streams.partition import out_of_range
 from streams.ports import Heard, OnRevoke
 
@@ -62,6 +63,7 @@ _ASK_S: Final = 5.0
 _SEEK_S: Final = 10.0
 _WAKE_S: Final = 0.001
 _STATISTICS_EVERY_S: Final = 1.0
+_SEVERED: Final = "the client knew no broker any more and would not have looked for one: a new one joins the group"
 
 
 class KafkaSource:
@@ -77,15 +79,12 @@ class KafkaSource:
         self._epoch = 0
         self._positions_s = 0.0
         self._ends = _Ends(settings, clock)
-        self._topics = _Topics(settings, self._ends.admin, clock)
+        self._topics = _Topics(settings, self._ends.asker, clock)
         self._said: dict[str, float] = {}
         self._statistics: str | None = None  # the newest, until they are looked at
         self.membership = Membership()  # from any thread
-        self._restorer = Restorer(settings, self._ends.admin, clock)
-        self._consumer = Consumer(self._configuration())
-        self._consumer.subscribe(
-            list(settings.topics), on_assign=self._came, on_revoke=self._goes, on_lost=self._is_lost
-        )
+        self._restorer = Restorer(settings, self._ends.asker, clock)
+        self._consumer = self._joined()
         self._open = True
 
     def poll(self, timeout_s: float, on_revoke: OnRevoke) -> Sequence[Heard]:
@@ -157,6 +156,23 @@ class KafkaSource:
         self._restorer.close()
         self._consumer.close()
 
+    # ---- membership -------------------------------------------------------------------------------------------------
+
+    def _joined(self) -> Consumer:
+        consumer = Consumer(self._configuration())
+        consumer.subscribe(
+            list(self._settings.topics), on_assign=self._came, on_revoke=self._goes, on_lost=self._is_lost
+        )
+        return consumer
+
+    def _join_anew(self) -> None:
+        """With a new client. The group has expelled the old one, or will: it can reach no broker to say anything."""
+        severed, self._consumer = self._consumer, self._joined()
+        self._lose(tuple(self._current.values()))
+        self._heard.append(Notice(event="consumer_replaced", level="warning", fields={"reason": _SEVERED}))
+        # in a thread of its own: closing waits for whatever the client still waits for
+        Thread(target=severed.close, name="closing", daemon=True).start()
+
     # ---- what the group says: inside poll ---------------------------------------------------------------------------
 
     def _came(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -165,6 +181,8 @@ class KafkaSource:
         Until then the partition stands at its end: a fetch that leaves before the pause finds nothing there, while one
         from an offset that is no longer in the log would leave the partition in a state that cannot be sought.
         """
+        if consumer is not self._consumer:
+            return
         self._epoch += 1
         fresh = [Assignment(topic=one.topic, partition=one.partition, epoch=self._epoch) for one in partitions]
         consumer.incremental_assign([TopicPartition(at.topic, at.partition, OFFSET_END) for at in fresh])
@@ -174,7 +192,9 @@ class KafkaSource:
             self._restorer.begin(fresh)
             self._heard.append(Notice(event="partitions_assigned", fields={"count": len(fresh), "epoch": self._epoch}))
 
-    def _goes(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:  # noqa: ARG002 - the client's signature
+    def _goes(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:
+            return
         parts = self._known(partitions)
         reading = tuple(at for at in parts if at in self._next)
         self._restorer.forget(at for at in parts if at not in self._next)
@@ -184,9 +204,14 @@ class KafkaSource:
         finally:
             self._drop(parts)
 
-    def _is_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:  # noqa: ARG002 - the client's signature
+    def _is_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if consumer is self._consumer:
+            self._lose(self._known(partitions))
+
+    def _lose(self, parts: Sequence[Assignment]) -> None:
         self.membership = replace(self.membership, joined_as="", settled=False)
-        parts = self._known(partitions)
+        if not parts:
+            return
         reading = tuple(at for at in parts if at in self._next)
         self._restorer.forget(parts)
         self._drop(parts)
@@ -210,8 +235,10 @@ class KafkaSource:
     def _look_at_group(self) -> None:
         statistics, self._statistics = self._statistics, None
         if statistics is not None:
-            member_id = self._consumer.memberid()
-            self.membership = observed(self.membership, json.loads(statistics), member_id, self._clock())
+            seen = json.loads(statistics)
+            self.membership = observed(self.membership, seen, self._consumer.memberid(), self._clock())
+            if is_severed(seen):
+                self._join_anew()
         if self.membership.assigned != len(self._current):
             self.membership = replace(self.membership, assigned=len(self._current))
 
@@ -369,8 +396,9 @@ class _Ends:
     """
 
     def __init__(self, settings: SourceSettings, clock: Callable[[], float]) -> None:
-        self.admin = AdminClient(settings.connection.admin())
+        self.asker = Asker(settings.connection.admin(), clock)
         self._clock = clock
+        self._client = self.asker.client  # that was asked last
         self._asked_s = 0.0
         self._asked: dict[Assignment, Future[Any]] = {}
 
@@ -386,7 +414,8 @@ class _Ends:
         self._asked_s = self._clock()
         by_part = {TopicPartition(at.topic, at.partition): at for at in parts}
         if by_part:
-            futures = self.admin.list_offsets(
+            self._client = self.asker.client
+            futures = self._client.list_offsets(
                 dict.fromkeys(by_part, LATEST),
                 isolation_level=IsolationLevel.READ_COMMITTED,
                 request_timeout=_ASK_S,
@@ -397,9 +426,7 @@ class _Ends:
         if not all(future.done() for future in self._asked.values()):
             return {}
         answered, self._asked = self._asked, {}
-        for problem in (future.exception() for future in answered.values()):
-            if isinstance(problem, KafkaException):
-                renew_leaders(self.admin, problem.args[0])
+        self.asker.heard(future.exception() for future in answered.values())
         return {at: future.result().offset for at, future in answered.items() if future.exception() is None}
 
 
@@ -410,9 +437,10 @@ class _Topics:
     old one to it. A broker that describes no topics is not asked.
     """
 
-    def __init__(self, settings: SourceSettings, admin: AdminClient, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: SourceSettings, asker: Asker, clock: Callable[[], float]) -> None:
         self._names = sorted({*settings.topics, *settings.topics.values()}) if settings.topic_ids else []
-        self._admin = admin
+        self._asker = asker
+        self._client = asker.client  # that was asked last
         self._clock = clock
         self._asked_s = clock()
         self._asked: Mapping[str, Future[Any]] = {}
@@ -423,7 +451,8 @@ class _Topics:
             return self._answered()
         if self._names and self._clock() - self._asked_s >= _TOPICS_EVERY_S:
             self._asked_s = self._clock()
-            self._asked = self._admin.describe_topics(TopicCollection(self._names), request_timeout=_ASK_S)
+            self._client = self._asker.client
+            self._asked = self._client.describe_topics(TopicCollection(self._names), request_timeout=_ASK_S)
         return None
 
     def _answered(self) -> TopicsSeen | None:

@@ -3,14 +3,15 @@
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
 
-from connector.demo.stack import Stack
+from connector.demo.stack import CACHE, Stack
 from streams.clock import uptime_s
 from streams.errors import SourceFailed
 from streams.flow import Checkpoint, Output
@@ -18,6 +19,7 @@ from streams.kafka.jvm import JvmStack
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.ports import Again, Done
 from tests.contracts.brokers import PATIENCE_S, Member, Real, closing, mark, until, write
+from tests.contracts.forgetful import ForgetfulWay
 from tests.contracts.test_source_and_sink import Place, member, numbered, one_part, place
 
 pytestmark = pytest.mark.kafka
@@ -506,3 +508,36 @@ def test_a_broker_that_is_frozen_past_the_session_costs_the_assignment_and_says_
         assert reader.at(0).epoch > before.epoch
         assert reader.source.commit({before: mark(10)}, 1) is not None, "marks of the old assignment are left out"
         assert own.committed(where.group, where.inputs, 0) is None
+
+
+@pytest.fixture
+def way() -> Iterator[ForgetfulWay]:
+    with ForgetfulWay() as opened:
+        yield opened
+
+
+def test_a_client_that_was_told_of_no_brokers_is_replaced_and_reading_goes_on(way: ForgetfulWay) -> None:
+    advertised = f"advertised.listeners=PLAINTEXT://127.0.0.1:{way.port}\n"
+    with JvmStack(CACHE, with_registry=False, more=lambda *_ports: advertised) as stack:
+        way.leads_to = int(stack.bootstrap_servers.rpartition(":")[2])
+        behind = Real(Stack(origin="its own", bootstrap_servers=f"127.0.0.1:{way.port}", registry_url=""))
+        where = place(behind, partitions=1)
+        behind.append(numbered(where.inputs, 0, 0, 10))
+        reader = member(behind, where)
+        with closing(reader.source):
+            until(lambda: len(reader.records) >= 10, reader)
+            before = reader.at(0)
+
+            way.forgets = True
+            with suppress(KafkaException):
+                reader.source._consumer.list_topics(where.inputs, timeout=1.0)  # type: ignore[attr-defined]
+            assert way.forgot.is_set()
+            until(lambda: any(notice.event == "consumer_replaced" for notice in reader.notices), reader)
+            way.forgets = False
+            until(lambda: bool(reader.owned), reader)
+            afterwards = Real(behind._stack)  # the clients of before may have been told the same
+            afterwards.append(numbered(where.inputs, 0, 10, 5))
+            until(lambda: {str(n).encode() for n in range(15)} <= set(reader.values()), reader)
+
+            assert [(revoked.parts, revoked.lost) for revoked in reader.revoked] == [((before,), True)]
+            assert reader.at(0).epoch > before.epoch

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from connector.demo.stack import Stack
 from streams.kafka.source import KafkaSource
-from streams.membership import Membership, observed
+from streams.membership import Membership, is_severed, observed
 from tests.contracts.brokers import Member, Real, closing, until
 
 NOW_S = 100.0
@@ -34,6 +34,21 @@ def test_a_settled_member_is_joined_and_its_coordinator_was_heard_when_it_last_a
     assert seen(Membership(), "steady", "UP", 250_000, "a") == Membership(
         joined_as="a", settled=True, connected=True, heard_at_s=99.75
     )
+
+
+@pytest.mark.parametrize(
+    ("sources", "severed"),
+    [
+        (("logical", "internal"), True),  # what is left after a broker has described a cluster without brokers
+        ((), True),
+        (("configured",), False),  # before the first connection
+        (("logical", "internal", "learned"), False),
+    ],
+)
+def test_a_client_that_knows_no_broker_with_an_address_is_cut_off(sources: tuple[str, ...], *, severed: bool) -> None:
+    brokers = {f"b{number}": {"source": source} for number, source in enumerate(sources)}
+
+    assert is_severed({"brokers": brokers}) is severed
 
 
 def test_an_id_that_the_broker_handed_out_is_no_membership_yet() -> None:

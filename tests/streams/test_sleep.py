@@ -10,6 +10,7 @@ from streams.flow import (
     Arrived,
     Call,
     Cause,
+    Notice,
     Now,
     Output,
     Pace,
@@ -414,13 +415,46 @@ def test_lag_without_progress_is_said_and_then_fatal() -> None:
     driver.arrive(driver.record(at), end=1_000)
 
     driver.run(80)
-    assert driver.notices[0].event == "partition_stalled"
-    assert [effect.parts for effect in driver.of(Reread)] == [{at}], "its source is asked once to look again"
+    assert [(notice.event, notice.level) for notice in driver.notices][-1] == ("partition_stalled", "error")
     assert driver.stops == []
 
     driver.run(80)
     assert driver.stops[0].failed
     assert "does not move" in driver.stops[0].reason
+
+
+def test_a_partition_that_stands_still_is_fetched_anew_after_ten_seconds_and_then_less_and_less_often() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.arrive(driver.record(at), end=1_000)
+
+    driver.run(9)
+    assert driver.of(Reread) == []
+
+    driver.run(7)
+    assert [effect.parts for effect in driver.of(Reread)] == [{at}]
+    [said] = [notice for notice in driver.of(Notice) if notice.event == "partition_stalled"]
+    assert said.level == "warning"
+    assert "fetched anew" in str(said.fields["reason"])
+
+    driver.run(30)
+    assert len(driver.of(Reread)) == 3
+    driver.arrive(driver.record(at), end=1_000)
+    driver.run(9)
+    assert len(driver.of(Reread)) == 3, "it has moved"
+
+    driver.run(7)
+    assert len(driver.of(Reread)) == 4
+
+
+def test_a_partition_that_is_not_being_read_is_not_fetched_anew() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.event(at, schema=7)
+
+    driver.run(50)
+
+    assert driver.of(Reread) == []
 
 
 def test_a_partition_that_others_are_read_before_is_no_stall_until_they_are_done() -> None:

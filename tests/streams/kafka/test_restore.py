@@ -1,6 +1,6 @@
 """Restoring, where answers come in an order that a broker would not give on cue."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from itertools import count
 from types import SimpleNamespace
@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from streams.errors import SourceFailed
 from streams.flow import Assigned, Assignment
+from streams.kafka.asker import Asker
 from streams.kafka.restore import Restorer
 from streams.kafka.settings import Connection, SourceSettings
 
@@ -50,22 +51,19 @@ class FakeAdmin:
         return {part: answered(SimpleNamespace(offset=offset)) for part in asked}
 
 
-class ForgetfulAdmin(FakeAdmin):
-    """Remembers a leader that is none any more, until it is made to look."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.looked = 0
-
-    def list_topics(self, *_: Any, **__: Any) -> None:
-        self.looked += 1
+class StaleAdmin(FakeAdmin):
+    """Goes on asking a leader that is none any more."""
 
     def list_offsets(self, asked: Mapping[TopicPartition, Any], **_: Any) -> dict[TopicPartition, Future[Any]]:
-        if self.looked:
-            return super().list_offsets(asked)
         refused: Future[Any] = Future()
         refused.set_exception(KafkaException(KafkaError(KafkaError.FENCED_LEADER_EPOCH)))
         return dict.fromkeys(asked, refused)
+
+
+def asker(*admins: FakeAdmin, clock: Callable[[], float] = lambda: 0.0) -> Asker:
+    """One after the other, as clients are replaced."""
+    left = iter(admins)
+    return Asker({}, clock, build=lambda _: next(left))  # type: ignore[arg-type,return-value]
 
 
 class FakeReader:
@@ -74,9 +72,12 @@ class FakeReader:
     def __init__(self) -> None:
         self.held: set[tuple[str, int]] = set()
         self.messages: list[Any] = []
+        self.began_at: dict[tuple[str, int], int] = {}
+        self.reached = 0
 
     def incremental_assign(self, parts: Sequence[TopicPartition]) -> None:
         for part in parts:
+            self.began_at[part.topic, part.partition] = part.offset
             assert (part.topic, part.partition) not in self.held, "assigned twice"
             self.held.add((part.topic, part.partition))
 
@@ -90,7 +91,7 @@ class FakeReader:
         return self.messages
 
     def position(self, parts: Sequence[TopicPartition]) -> list[TopicPartition]:
-        return [TopicPartition(part.topic, part.partition, 0) for part in parts]
+        return [TopicPartition(part.topic, part.partition, self.reached) for part in parts]
 
     def close(self) -> None:
         self.held.clear()
@@ -101,7 +102,7 @@ def test_a_question_of_an_assignment_that_is_gone_does_not_touch_the_reading_of_
 ) -> None:
     admin, reader = FakeAdmin(), FakeReader()
     monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: reader)
-    restorer = Restorer(SETTINGS, admin)  # type: ignore[arg-type]
+    restorer = Restorer(SETTINGS, asker(admin))
     gone, here = (Assignment(topic="in", partition=0, epoch=epoch) for epoch in (1, 2))
     restorer.begin([gone])
     restorer.step()
@@ -119,26 +120,48 @@ def test_a_question_of_an_assignment_that_is_gone_does_not_touch_the_reading_of_
     assert reader.held == {("states", 0)}
 
 
-def test_a_leader_that_is_none_any_more_is_looked_up_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    admin, reader = ForgetfulAdmin(), FakeReader()
+def test_a_leader_that_is_none_any_more_is_asked_no_longer_than_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    stale, fresh, reader = StaleAdmin(), FakeAdmin(), FakeReader()
     monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: reader)
     times = count()
-    restorer = Restorer(SETTINGS, admin, lambda: float(next(times)))  # type: ignore[arg-type]
+    restorer = Restorer(SETTINGS, asker(stale, fresh), lambda: float(next(times)))
     restorer.begin([Assignment(topic="in", partition=0, epoch=1)])
     for _ in range(10):
         restorer.step()
-        for asked in admin.asked_for_marks:
+        for asked in stale.asked_for_marks:
             if not asked.done():
                 asked.set_result(SimpleNamespace(topic_partitions=[]))
 
-    assert admin.looked == 1
     assert reader.held == {("states", 0)}
+
+
+def test_a_reader_of_state_that_stands_still_is_replaced_and_goes_on_where_it_stood(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    admin, readers, now_s = FakeAdmin(), [FakeReader(), FakeReader()], [0.0]
+    left = iter(readers)
+    monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: next(left))
+    restorer = Restorer(SETTINGS, asker(admin), lambda: now_s[0])
+    restorer.begin([Assignment(topic="in", partition=0, epoch=1)])
+    restorer.step()
+    admin.asked_for_marks[0].set_result(SimpleNamespace(topic_partitions=[]))
+    readers[0].reached = 3
+    for _ in range(2):
+        restorer.step()
+        assert readers[1].began_at == {}
+        now_s[0] += 9.0
+
+    now_s[0] += 2.0
+    restorer.step()
+
+    assert readers[0].held == set()
+    assert readers[1].began_at == {("states", 0): 3}
 
 
 def test_a_state_record_that_is_not_ours_stops_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     admin, reader = FakeAdmin(), FakeReader()
     monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: reader)
-    restorer = Restorer(SETTINGS, admin)  # type: ignore[arg-type]
+    restorer = Restorer(SETTINGS, asker(admin))
     restorer.begin([Assignment(topic="in", partition=0, epoch=1)])
     restorer.step()
     admin.asked_for_marks[0].set_result(SimpleNamespace(topic_partitions=[]))

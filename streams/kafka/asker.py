@@ -1,0 +1,53 @@
+"""Questions to the cluster that nobody waits for, from a client that is replaced when it gets no answers."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from streams.clock import uptime_s
+
+PATIENCE_S: Final = 10.0
+
+
+class Asker:
+    """Holds the client to ask. Used by one thread.
+
+    An administrator's client remembers leaders and brokers, and does not always learn better. Measured with librdkafka
+    2.16.0: after a broker had been frozen, every ``list_offsets`` was refused with FENCED_LEADER_EPOCH, for good; after
+    a broker had described a cluster without brokers, every request timed out, for good. A new client remembers nothing.
+    """
+
+    def __init__(
+        self,
+        configuration: Mapping[str, Any],
+        clock: Callable[[], float] = uptime_s,
+        build: Callable[[dict[str, Any]], AdminClient] = AdminClient,
+    ) -> None:
+        self._configuration = dict(configuration)
+        self._clock = clock
+        self._build = build
+        self._failing_since_s: float | None = None
+        self.client = build(self._configuration)
+        """Keep it until it has answered: its end is the end of what it was asked."""
+
+    def heard(self, problems: Iterable[BaseException | None]) -> None:
+        """How each question ended; None = it was answered. Failures for a while cost the client."""
+        all_problems = list(problems)
+        if any(_is_fenced(problem) for problem in all_problems):
+            self._renew()
+        elif not any(isinstance(problem, KafkaException) for problem in all_problems):
+            self._failing_since_s = None
+        elif self._failing_since_s is None:
+            self._failing_since_s = self._clock()
+        elif self._clock() - self._failing_since_s >= PATIENCE_S:
+            self._renew()
+
+    def _renew(self) -> None:
+        self._failing_since_s = None
+        self.client = self._build(self._configuration)
+
+
+def _is_fenced(problem: BaseException | None) -> bool:
+    return isinstance(problem, KafkaException) and problem.args[0].code() == KafkaError.FENCED_LEADER_EPOCH

@@ -1,0 +1,107 @@
+"""A way to a broker that can make it describe a cluster without brokers, as one does right after a freeze.
+
+Speaks as much of Kafka's protocol as that needs: frames with a length of four bytes, requests that begin with their API
+key, its version and a correlation id, and the answer to a metadata request from version 9 on.
+"""
+
+import socket
+import threading
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self
+
+_METADATA: Final = 3
+_FLEXIBLE_FROM: Final = 9  # from this version on the answer has compact arrays and tagged fields
+
+
+class ForgetfulWay:
+    """Listens on ``port`` and leads to a broker. A context manager."""
+
+    def __init__(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+        self.leads_to = 0  # the broker's own port, once it has one
+        self.forgets = False
+        self.forgot = threading.Event()  # at least one client was told that there are no brokers
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._server.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        try:
+            broker = socket.create_connection(("127.0.0.1", self.leads_to))
+        except OSError:
+            client.close()
+            return
+        metadata: set[bytes] = set()  # correlation ids of requests that ask for it
+        threading.Thread(target=self._requests, args=(client, broker, metadata), daemon=True).start()
+        with suppress(OSError), client, broker:
+            while (frame := _frame(broker)) is not None:
+                if self.forgets and frame[:4] in metadata:
+                    frame = _without_brokers(frame)
+                    self.forgot.set()
+                client.sendall(len(frame).to_bytes(4, "big") + frame)
+
+    def _requests(self, client: socket.socket, broker: socket.socket, metadata: set[bytes]) -> None:
+        with suppress(OSError):
+            while (frame := _frame(client)) is not None:
+                key, version = (int.from_bytes(frame[at : at + 2], "big") for at in (0, 2))
+                if key == _METADATA and version >= _FLEXIBLE_FROM:
+                    metadata.add(frame[4:8])
+                broker.sendall(len(frame).to_bytes(4, "big") + frame)
+        with suppress(OSError):
+            broker.shutdown(socket.SHUT_RDWR)
+
+
+def _frame(connected: socket.socket) -> bytes | None:
+    """None at the end of the connection."""
+    size = _exactly(connected, 4)
+    return None if size is None else _exactly(connected, int.from_bytes(size, "big"))
+
+
+def _exactly(connected: socket.socket, count: int) -> bytes | None:
+    got = b""
+    while len(got) < count:
+        more = connected.recv(count - len(got))
+        if not more:
+            return None
+        got += more
+    return got
+
+
+def _without_brokers(frame: bytes) -> bytes:
+    """The answer with an empty array of brokers: after correlation id, a byte without tagged fields, throttle time."""
+    begin = 4 + 1 + 4
+    count, at = _varint(frame, begin)
+    for _ in range(count - 1):
+        at += 4  # node id
+        length, at = _varint(frame, at)
+        at += length - 1 + 4  # host, port
+        length, at = _varint(frame, at)
+        at += max(0, length - 1)  # rack
+        tags, at = _varint(frame, at)
+        assert tags == 0
+    return frame[:begin] + b"\x01" + frame[at:]
+
+
+def _varint(frame: bytes, at: int) -> tuple[int, int]:
+    """An unsigned one, and where it ends."""
+    value = shift = 0
+    while True:
+        byte = frame[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if not byte & 0x80:
+            return value, at
