@@ -70,6 +70,7 @@ _log = structlog.get_logger("connector")
 
 _REGISTRY_AGAIN_S: Final = 2.0
 _FETCHERS: Final = 2  # workers beyond those of calls: a registry that does not answer holds up no call
+_LEASES_UNTIL_A_SINK_HANGS: Final = 4  # at_least_once, a single call may take one
 _COLLECT_AFTER: Final = 10_000  # containers made and not dropped; Python would come after 700
 
 API_CALLS_PER_SECOND = 111
@@ -381,7 +382,9 @@ def _runner(plan: _Plan, opened: ExitStack) -> Runner:
         clock=clock,
         observer=telemetry,
         settings=RunnerSettings(
-            max_workers=configured.processing.workers + _FETCHERS, drain_s=configured.processing.drain_budget
+            max_workers=configured.processing.workers + _FETCHERS,
+            drain_s=configured.processing.drain_budget,
+            sink_hangs_after_s=_LEASES_UNTIL_A_SINK_HANGS * configured.processing.lease,
         ),
     )
     vitals = ProcessVitals(

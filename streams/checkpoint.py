@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 
-from streams.flow import Assignment, Checkpoint, Mark, Output, Policy, Written
+from streams.flow import Assignment, Checkpoint, Delayed, Mark, Output, Policy, Written
 from streams.lane import Lane
 
 PACE = 4  # a checkpoint takes at most every fourth moment: a slow broker is not asked more often
@@ -63,6 +63,8 @@ class Checkpoints:
         self._serial = boot_us  # so no start of this process repeats one of another
         self._on_way: dict[Assignment, Handed] | None = None
         self._started_s = -inf
+        self._heard_s = -inf
+        self._why = ""  # the one on its way is not durable yet
         self._took_s = 0.0
 
     @property
@@ -72,6 +74,21 @@ class Checkpoints:
     @property
     def started_s(self) -> float:
         return self._started_s
+
+    def delayed(self, said: Delayed, now_s: float) -> None:
+        """The sink lives, and says why the one on its way is not durable yet."""
+        if said.serial == self._serial:
+            self._heard_s, self._why = now_s, said.reason
+
+    def words(self, now_s: float) -> str:
+        """Why nothing may become durable just now, for a person; empty when nothing explains it.
+
+        One that nobody has said anything of for a stall time explains nothing: its sink may never speak again.
+        """
+        if self._on_way is None or now_s - max(self._started_s, self._heard_s) > self._policy.stall_s:
+            return ""
+        why = f", last refused with {self._why}" if self._why else ""
+        return f"a checkpoint is on its way for {now_s - self._started_s:.0f} s{why}"
 
     @property
     def size(self) -> int:
@@ -118,7 +135,7 @@ class Checkpoints:
         """``contents``: per assignment its outputs, and which turns of which lanes are in them."""
         self._serial += 1
         self._on_way = {at: Handed(lanes=lanes, size=len(outputs)) for at, (outputs, lanes) in contents.items()}
-        self._started_s = now_s
+        self._started_s, self._why = now_s, ""
         return Checkpoint(
             serial=self._serial, outputs={at: outputs for at, (outputs, _) in contents.items()}, marks=marks
         )

@@ -18,6 +18,7 @@ from streams.flow import (
     Assignment,
     Broken,
     Checkpoint,
+    Delayed,
     Died,
     Drain,
     Effect,
@@ -106,6 +107,8 @@ class Engine:
                 self._told(said, now)
             case Drain():
                 self._drain(said, now)
+            case Delayed():
+                self._checkpoints.delayed(said, now.mono_s)
             case Tick():
                 pass
         return self._until_stop(effects, now)
@@ -223,7 +226,7 @@ class Engine:
         yield from self._checkpoint(now)
         yield from self._release(now)
         yield from self._intake(now)
-        yield from self._watch.look(self._tenures, self._sending.flights, now, on_way=self._checkpoints.on_way)
+        yield from self._watch.look(self._tenures, self._sending.flights, now, self._checkpoints.words)
         if self._drain_by_s is not None and not self._tenures:
             yield Stop(reason="drained", failed=False)
 

@@ -439,6 +439,14 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delayed:
+    """A checkpoint could not be made durable yet; it is tried again."""
+
+    serial: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
     """Time has passed."""
 
@@ -516,7 +524,7 @@ class Stop:
 
 
 Input: TypeAlias = (
-    Assigned | Revoked | Arrivals | TopicsSeen | Answer | Written | Broken | Fetched | Told | Tick | Drain
+    Assigned | Revoked | Arrivals | TopicsSeen | Answer | Written | Broken | Fetched | Told | Tick | Drain | Delayed
 )
 Effect: TypeAlias = Call | Checkpoint | Intake | Reread | Died | Released | Fetch | Notice | Stop
 

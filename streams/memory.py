@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 from threading import Condition
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
@@ -467,6 +468,10 @@ class MemorySink:
         self._dropped: frozenset[Assignment] = frozenset()
         self._producer: int | None = None
         self._renewed_s: float | None = None
+        self._given: Checkpoint | None = None
+        self._unsure: Checkpoint | None = None  # may be durable: a predecessor was given it and never said
+        self._given_up = False
+        self.calling_since_s: float | None = None
 
     def open(self) -> None:
         self._producer = self._broker.begin_producer(self._instance_id)
@@ -475,6 +480,10 @@ class MemorySink:
         """See ``ports.Sink``."""
         if self._producer is None:
             raise SinkFailed("the sink is not open")
+        self._given = checkpoint
+        if checkpoint is self._unsure and self._landed(checkpoint, group):
+            written = Written(serial=checkpoint.serial, marks=checkpoint.marks, sent_at_s=-inf)
+            return Done(written=written, committed=True)
         marks = {at: mark for at, mark in checkpoint.marks.items() if at not in self._dropped}
         outputs = [o for at, part in checkpoint.outputs.items() if at not in self._dropped for o in part]
         sent_at_s = self._clock()
@@ -488,11 +497,25 @@ class MemorySink:
         with self._broker.changed:
             self._dropped |= parts
 
+    def successor(self) -> "MemorySink":
+        """See ``ports.Sink``."""
+        self._given_up = True
+        heir = MemorySink(self._broker, instance_id=self._instance_id, clock=self._clock)
+        heir._dropped, heir._unsure = self._dropped, self._given
+        return heir
+
     def close(self) -> None:
         self._producer = None
 
+    def _landed(self, checkpoint: Checkpoint, group: Membership) -> bool:
+        committed = self._broker.committed
+        return any(
+            committed(group.group, at.topic, at.partition) == (mark.position, mark)
+            for at, mark in checkpoint.marks.items()
+        )
+
     def _failed(self, checkpoint: Checkpoint, problem: str) -> Again:
-        if problem == "fenced":
+        if problem == "fenced" and not self._given_up:
             now_s = self._clock()
             if self._renewed_s is not None and now_s - self._renewed_s < _QUARREL_S:
                 raise SinkFailed(f"a second process uses the instance id {self._instance_id!r}: give each its own")

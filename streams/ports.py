@@ -107,6 +107,19 @@ class Sink(Protocol):
         """These assignments died; what is kept for them is not written (again). Any thread."""
         ...
 
+    @property
+    def calling_since_s(self) -> float | None:
+        """Since when a call to the broker has been under way; None = none is. On the clock of all parts; any thread."""
+        ...
+
+    def successor(self) -> "Sink":
+        """A sink that takes this one's place, because a call of this one does not return. Any thread.
+
+        It is opened and closed like any other. Its first ``write`` gets the checkpoint that this one was given last,
+        and finds out whether that became durable; this one makes no further call, and what it may still say is void.
+        """
+        ...
+
     def close(self) -> None:
         """Safe to call twice."""
         ...

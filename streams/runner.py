@@ -1,7 +1,8 @@
 """The only loop and the only threads. Moves values between source, engine, sink and workers; decides nothing.
 
 The *engine thread* is the caller's: it owns source and engine. The *sink thread* owns the sink and makes one checkpoint
-at a time durable. *Worker threads* make calls to the outside, each with a caller of its own; there are as many as were
+at a time durable; one that hangs in a call of its client is left alone, and another goes on with its checkpoint.
+*Worker threads* make calls to the outside, each with a caller of its own; there are as many as were
 ever needed at once, up to a bound. Frozen messages travel between them over queues.
 
 Whatever is raised in any thread ends the run: nothing further is committed, and it is raised again in the caller's
@@ -23,6 +24,7 @@ from streams.flow import (
     Call,
     Caller,
     Checkpoint,
+    Delayed,
     Died,
     Drain,
     Effect,
@@ -39,6 +41,7 @@ from streams.flow import (
     Tick,
 )
 from streams.ports import Again, Clock, Done, Sink, Source
+from streams.sinkwatch import SinkWatch, Verdict
 from streams.snapshot import Snapshot
 
 _BUSY_POLL_S: Final = 0.005
@@ -80,6 +83,7 @@ class Observer(Protocol):
 class RunnerSettings:
     max_workers: int = 128
     drain_s: float = 25.0  # under the time that an orchestrator leaves between asking and killing
+    sink_hangs_after_s: float = 16.0  # a few leases, and far more than any call of a sink may take
 
     def __post_init__(self) -> None:
         if self.max_workers < 1:
@@ -93,7 +97,15 @@ class _Crash:
     error: BaseException
 
 
-_Said: TypeAlias = Answer | Fetched | Done | Again | _Crash
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OfSink:
+    """What a sink's thread says. Void when another has taken its place meanwhile."""
+
+    by: "_SinkThread"
+    said: Done | Again | _Crash
+
+
+_Said: TypeAlias = Answer | Fetched | _OfSink | _Crash
 
 
 class Runner:
@@ -120,6 +132,7 @@ class Runner:
         self._said: SimpleQueue[_Said] = SimpleQueue()
         self._sink = _SinkThread(sink, self._said)
         self._workers = _Workers(caller_factory, fetch, self._said, settings.max_workers)
+        self._sink_watch = SinkWatch(settings.sink_hangs_after_s)
         self._writing = _Writing()
         self._released: set[Assignment] = set()
         self._stop: Stop | None = None
@@ -184,6 +197,7 @@ class Runner:
             raise Stopped("the drain did not end within its budget")
         if self._engine.wake_at_s() <= now.mono_s:
             self._feed(Tick())
+        self._watch_sink(now.mono_s)
         self._write_again(now.mono_s)
         self._commit(now.mono_s)
         if now.mono_s - self._snapshot_s >= _SNAPSHOT_EVERY_S:
@@ -237,13 +251,44 @@ class Runner:
                 case Answer() | Fetched():
                     self._workers.outstanding -= 1
                     self._feed(said)
-                case Done():
-                    self._made_durable(said)
-                case Again():
-                    self._notices(said.notices)
-                    self._writing.again_at_s = self._clock.now().mono_s + said.after_s
+                case _OfSink(by=by, said=its):
+                    if by is self._sink:
+                        self._hear_sink(its)
                 case _Crash(error=error):
                     raise error
+
+    def _hear_sink(self, said: Done | Again | _Crash) -> None:
+        match said:
+            case Done():
+                self._made_durable(said)
+            case Again():
+                self._notices(said.notices)
+                self._writing.again_at_s = self._clock.now().mono_s + said.after_s
+                if self._writing.checkpoint is not None:
+                    self._feed(Delayed(serial=self._writing.checkpoint.serial, reason=said.reason))
+            case _Crash(error=error):
+                raise error
+
+    def _watch_sink(self, now_s: float) -> None:
+        """Give up a sink that hangs, and let another go on with the same checkpoint. Raises Stopped the second time."""
+        since_s = self._sink.calling_since_s
+        match self._sink_watch.look(since_s, now_s):
+            case Verdict.REPLACE:
+                self._replace_sink(now_s - (since_s or now_s))
+            case Verdict.STOP:
+                raise Stopped("the producer was replaced, and a call of the new one does not return either")
+            case Verdict.FINE:
+                pass
+
+    def _replace_sink(self, for_s: float) -> None:
+        checkpoint = self._writing.checkpoint
+        fields = {"serial": checkpoint.serial if checkpoint is not None else 0, "for_s": round(for_s, 1)}
+        self._notices([Notice(event="sink_replaced", level="error", fields=fields)])
+        self._sink = self._sink.successor()
+        self._sink.start()
+        if checkpoint is not None:
+            self._writing.again_at_s = inf
+            self._sink.write(checkpoint, self._source.group())
 
     def _made_durable(self, done: Done) -> None:
         self._notices(done.notices)
@@ -251,6 +296,7 @@ class Runner:
             self._writing.to_commit = done
             return
         self._writing = _Writing()
+        self._sink_watch.became_durable()
         self._feed(done.written)
         for broken in done.broken:
             self._feed(broken)
@@ -284,7 +330,13 @@ class Runner:
             self._source.close()
         finally:
             self._workers.close()
-            self._sink.close()
+            self._sink.close(self._patience_with_sink_s())
+
+    def _patience_with_sink_s(self) -> float:
+        """None with a thread that hangs: it would not end."""
+        since_s = self._sink.calling_since_s
+        left_s = inf if since_s is None else since_s + self._settings.sink_hangs_after_s - self._clock.now().mono_s
+        return max(0.0, min(_JOIN_S, left_s))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -322,21 +374,30 @@ class _SinkThread:
     def drop(self, parts: frozenset[Assignment]) -> None:
         self._sink.drop(parts)
 
-    def close(self) -> None:
+    @property
+    def calling_since_s(self) -> float | None:
+        return self._sink.calling_since_s
+
+    def successor(self) -> "_SinkThread":
+        """With a sink that goes on where this one hangs. This thread ends by itself, should its call ever return."""
+        self._todo.put(None)
+        return _SinkThread(self._sink.successor(), self._said)
+
+    def close(self, patience_s: float) -> None:
         """What is being written is waited for, what waits behind it is not written."""
         while _take(self._todo, 0.0) is not None:
             pass
         self._todo.put(None)
         if self._thread.is_alive():
-            self._thread.join(_JOIN_S)
+            self._thread.join(patience_s)
 
     def _run(self) -> None:
         try:
             self._sink.open()
             while (todo := self._todo.get()) is not None:
-                self._said.put(self._sink.write(*todo))
+                self._said.put(_OfSink(by=self, said=self._sink.write(*todo)))
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            self._said.put(_Crash(error=error))
+            self._said.put(_OfSink(by=self, said=_Crash(error=error)))
         finally:
             self._sink.close()
 

@@ -3,14 +3,14 @@
 A partition with lag that stands still is fetched anew long before that, again and again with growing waits: it costs a
 request, and it mends a client whose fetching has stopped.
 
-Lag is explained by a schema that is being fetched, a checkpoint that is on its way (the sink speaks for itself), or a
+Lag is explained by a schema that is being fetched, a checkpoint that is on its way while its sink says why, or a
 partition that said it is broken. Undone work is explained by a timer, a token, a block or a pause; only what none of
 them explains counts here. An explained stall is said, and said again, and never fatal.
 
 A worker that never answers would hold slots, keys and the hand-over for ever: the process stops, a restart repeats.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from streams.flights import Flights
@@ -34,8 +34,8 @@ class Watch:
     def next_s(self) -> float:
         return self._next_s
 
-    def look(self, tenures: Tenures, flights: Flights, now: Now, *, on_way: bool) -> Iterator[Effect]:
-        """A few times in every stall time."""
+    def look(self, tenures: Tenures, flights: Flights, now: Now, on_way: Callable[[float], str]) -> Iterator[Effect]:
+        """A few times in every stall time. ``on_way``: what a checkpoint explains at a moment, in words."""
         if now.mono_s < self._next_s:
             return
         self._next_s = now.mono_s + min(self._policy.stall_s / 4, OVERDUE_S)
@@ -48,7 +48,7 @@ class Watch:
         yield from self._calls(flights, now.mono_s)
         for tenure in tenures.values():
             yield from self._fetch_anew(tenure, now.mono_s)
-            yield from self._lag(tenure, now.mono_s, on_way=on_way)
+            yield from self._lag(tenure, now.mono_s, on_way)
             yield from self._undone(tenure, now)
 
     def _calls(self, flights: Flights, now_s: float) -> Iterator[Effect]:
@@ -78,13 +78,13 @@ class Watch:
             yield _notice(tenure, f"lag {partition.lag}, no progress for {still_s:.0f} s: fetched anew", "warning")
             yield Reread(parts=frozenset({tenure.at}))
 
-    def _lag(self, tenure: Tenure, now_s: float, *, on_way: bool) -> Iterator[Effect]:
+    def _lag(self, tenure: Tenure, now_s: float, on_way: Callable[[float], str]) -> Iterator[Effect]:
         partition = tenure.partition
         still_s = now_s - partition.moved_at_s
         if not partition.lag or not partition.reads or still_s < self._policy.stall_s:
             self._said.pop(tenure.at, None)
             return
-        explained = _explanation(tenure, on_way=on_way)
+        explained = _explanation(tenure) or on_way(now_s)
         said_s = self._said.setdefault(tenure.at, now_s)
         if said_s == now_s:
             yield _notice(tenure, f"lag {partition.lag}, no progress for {still_s:.0f} s: {explained or 'unexplained'}")
@@ -108,12 +108,10 @@ class Watch:
             lanes.turn(key, WOKEN, now)
 
 
-def _explanation(tenure: Tenure, *, on_way: bool) -> str:
+def _explanation(tenure: Tenure) -> str:
     partition = tenure.partition
     if partition.needs is not None:
         return f"records wait for {partition.needs.need}: {partition.needs.text}"
-    if on_way:
-        return "a checkpoint is on its way"
     return ""
 
 

@@ -208,6 +208,11 @@ EVENTS: Final = (
         meaning="An attempt to make a checkpoint durable failed; what is done next.",
         fields=("serial", "reason", "next"),
     ),
+    Event(
+        name="sink_replaced",
+        meaning="A call of the producer did not return: another one goes on with the checkpoint.",
+        fields=("serial", "for_s"),
+    ),
     Event(name="commit_refused", meaning="The group refused our marks; they are tried again.", fields=("reason",)),
     Event(name="broker_error", meaning="The client reports trouble that it mends by itself.", fields=("reason",)),
     Event(name="schema_missing", meaning="A schema could not be looked up; asked again.", fields=("need", "reason")),

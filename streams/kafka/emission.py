@@ -42,6 +42,13 @@ class Emission:
         self._failure: KafkaError | None = None
         self._notices: list[Notice] = []
 
+    def afresh(self) -> "Emission":
+        """The same for another producer: what was learnt stays; late reports of the first one change only this one."""
+        other = Emission(self.checkpoint, self._replaceable)
+        other._left_out, other._replaced = dict(self._left_out), set(self._replaced)
+        other._suspects = set(self._suspects)
+        return other
+
     def marks(self, dropped: frozenset[Assignment]) -> dict[Assignment, Mark]:
         """The marks that still go out."""
         return {at: mark for at, mark in self.checkpoint.marks.items() if self._goes(at, dropped)}
@@ -56,8 +63,11 @@ class Emission:
         dropped: frozenset[Assignment],
         flush_s: float,
         which: Callable[[Output], bool] = lambda _: True,
+        watched: Callable[[Callable[[float], int], float], int] = lambda flush, within_s: flush(within_s),
     ) -> None:
         """Hand everything that still goes out to the producer, or those of it that are asked for.
+
+        ``watched`` makes the calls that wait for the broker.
 
         Raises Refused for records that are too large, KafkaException for all else that the producer does not take.
         """
@@ -70,10 +80,10 @@ class Emission:
                 place = (at, index)
                 alone = place in self._suspects
                 if alone:
-                    producer.flush(flush_s)
+                    watched(producer.flush, flush_s)
                 self._produce(producer, place, output, flush_s)
                 if alone:
-                    producer.flush(flush_s)
+                    watched(producer.flush, flush_s)
                     self.settle()
 
     def settle(self) -> None:

@@ -11,14 +11,22 @@ abortable   abort, drop what is no longer ours, write again with fresh group met
 too large   replaced, or its partition left out (``emission.py``), and written again
 fenced      a new producer with the same id; the committed marks tell whether the last transaction landed
 fenced soon after: a second process uses the id; stop
+hangs       its thread is given up, and a successor with the same id begins like one that was fenced
 =========== ===========================================================================================================
+
+When can the transaction of a call that hangs still become durable? Only by the request that commits it, which leaves in
+one step alone (``_Step.COMMIT``). A sink that was given up begins no further step, so at most the call it is in goes
+on. Whatever that does, it is over once the successor's ``init_transactions`` has returned: the coordinator completes a
+commit that had begun and aborts everything else before it answers, and refuses the older producer from then on. Only
+then the successor asks for the committed marks. Their serial is that of the checkpoint exactly if it landed, for a
+serial is given out once.
 """
 
 from collections.abc import Callable, Mapping
 from enum import Enum
 from math import inf
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -31,6 +39,9 @@ from streams.kafka.emission import Emission, Refused
 from streams.kafka.errors import Kind, kind_of
 from streams.kafka.settings import SinkSettings
 from streams.ports import Again, Done
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _AGAIN_S: Final = 0.05
 _QUARREL_S: Final = 30.0  # a process that was frozen twice in so short a time is rarer than a second one with its id
@@ -65,30 +76,56 @@ class _Dropped:
             self._parts |= parts
 
 
+class GivenUp(Exception):
+    """Another sink has taken this one's place: nothing further may be done here."""
+
+
+class _Watched:
+    """Makes calls to the broker in the sink's thread; any thread may ask since when one is under way."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.since_s: float | None = None
+        self.given_up = False
+
+    def __call__(self, call: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+        """Raises GivenUp instead of making a call that nobody waits for any more."""
+        if self.given_up:
+            raise GivenUp
+        self.since_s = self._clock()
+        try:
+            return call(*arguments, **named)
+        finally:
+            self.since_s = None
+
+
 class TransactionalSink:
     """One transaction a checkpoint. A ``ports.Sink``."""
 
     def __init__(self, settings: SinkSettings, clock: Callable[[], float] = uptime_s) -> None:
         self._settings = settings
         self._clock = clock
+        self._watched = _Watched(clock)
         self._dropped = _Dropped()
         self._producer: Producer | None = None
         self._admin: AdminClient | None = None
         self._renewed_s: float | None = None
         self._stuck_since_s = inf
-        self._in_hand: Emission | None = None
+        self._in_hand: Emission | None = None  # the last one, also once it is durable: a successor must know it
         self._step = _Step.PRODUCE
         self._sent_at_s = 0.0
-        self._marks: dict[Assignment, Mark] = {}  # of the transaction that is under way
+        self._marks: dict[Assignment, Mark] = {}  # of the transaction that is under way, or was the last
         self._handed: frozenset[Assignment] = frozenset()  # partitions with anything in it
 
     def open(self) -> None:
         """See ``ports.Sink``: also ends what a predecessor with our id left open. Raises SinkFailed when it cannot."""
         deadline_s = self._clock() + self._settings.open_timeout_s
         self._new_producer()
+        if self._step is _Step.RENEW:
+            return  # a successor begins with that anyway, and patiently
         while True:
             try:
-                self._live().init_transactions(self._settings.call_timeout_s)
+                self._watched(self._live().init_transactions, self._settings.call_timeout_s)
             except KafkaException as error:
                 problem: KafkaError = error.args[0]
                 if kind_of(problem) is not Kind.RETRIABLE or self._clock() > deadline_s:
@@ -114,12 +151,27 @@ class TransactionalSink:
         """See ``ports.Sink``."""
         self._dropped.add(parts)
 
+    @property
+    def calling_since_s(self) -> float | None:
+        """See ``ports.Sink``."""
+        return self._watched.since_s
+
+    def successor(self) -> "TransactionalSink":
+        """See ``ports.Sink``, and above."""
+        self._watched.given_up = True
+        heir = TransactionalSink(self._settings, self._clock)
+        heir._dropped = self._dropped
+        heir._in_hand = self._in_hand.afresh() if self._in_hand is not None else None
+        heir._marks, heir._handed, heir._sent_at_s = self._marks, self._handed, self._sent_at_s
+        heir._step = _Step.RENEW
+        return heir
+
     def close(self) -> None:
         """Leave no transaction open where that is quick: a successor would have to wait for its end."""
         if self._producer is None:
             return
         producer, self._producer = self._producer, None
-        if self._step in (_Step.ABORT, _Step.OFFSETS):
+        if self._step in (_Step.ABORT, _Step.OFFSETS) and not self._watched.given_up:
             try:
                 producer.abort_transaction(self._settings.call_timeout_s)
             except KafkaException:
@@ -131,21 +183,21 @@ class TransactionalSink:
     def _go_on(self, emission: Emission, group: Any) -> Done | Again:
         producer, timeout_s = self._live(), self._settings.call_timeout_s
         if self._step is _Step.RENEW:
-            producer.init_transactions(timeout_s)
+            self._watched(producer.init_transactions, timeout_s)
             self._step = _Step.LANDED if self._marks else _Step.PRODUCE
         if self._step is _Step.LANDED:
             if self._landed():
                 return self._done(emission)
             self._step = _Step.PRODUCE
         if self._step is _Step.ABORT:
-            producer.abort_transaction(timeout_s)
+            self._watched(producer.abort_transaction, timeout_s)
             self._step = _Step.PRODUCE
         if self._step is _Step.PRODUCE:
             self._produce(emission, producer)
         if self._step is _Step.OFFSETS:
             self._send_marks(producer, group)
         if self._step is _Step.COMMIT:
-            producer.commit_transaction(timeout_s)
+            self._watched(producer.commit_transaction, timeout_s)
         return self._done(emission)
 
     def _produce(self, emission: Emission, producer: Producer) -> None:
@@ -154,9 +206,9 @@ class TransactionalSink:
         self._handed = frozenset((*self._marks, *emission.outputs(dropped)))
         if not self._handed:
             return
-        producer.begin_transaction()
+        self._watched(producer.begin_transaction)
         self._step = _Step.ABORT  # whatever interrupts the producing: half of it must not be committed
-        emission.produce(producer, dropped, self._settings.call_timeout_s)
+        emission.produce(producer, dropped, self._settings.call_timeout_s, watched=self._watched)
         self._step = _Step.OFFSETS
         # the lease runs from here, also when the next request is made again: the first may be the one that arrived
         self._sent_at_s = self._clock()
@@ -164,7 +216,8 @@ class TransactionalSink:
     def _send_marks(self, producer: Producer, group: Any) -> None:
         """In this request the broker looks at our membership."""
         if self._marks:
-            producer.send_offsets_to_transaction(_offsets(self._marks), group, self._settings.call_timeout_s)
+            timeout_s = self._settings.call_timeout_s
+            self._watched(producer.send_offsets_to_transaction, _offsets(self._marks), group, timeout_s)
         self._step = _Step.COMMIT
 
     def _landed(self) -> bool:
@@ -177,9 +230,10 @@ class TransactionalSink:
         asked = ConsumerGroupTopicPartitions(
             self._settings.group, [TopicPartition(at.topic, at.partition) for at in self._marks]
         )
-        answer = self._admin.list_consumer_group_offsets(
+        asking = self._admin.list_consumer_group_offsets(
             [asked], require_stable=True, request_timeout=self._settings.call_timeout_s
-        )[self._settings.group].result()
+        )
+        answer = self._watched(asking[self._settings.group].result)
         committed = {}
         for one in answer.topic_partitions:
             if one.error is not None:
@@ -194,7 +248,7 @@ class TransactionalSink:
             broken=emission.broken(),
             notices=emission.take_notices(),
         )
-        self._in_hand, self._step, self._marks, self._handed = None, _Step.PRODUCE, {}, frozenset()
+        self._step = _Step.PRODUCE
         self._stuck_since_s = inf
         return done
 
@@ -280,6 +334,7 @@ class PlainSink:
     def __init__(self, settings: SinkSettings, clock: Callable[[], float] = uptime_s) -> None:
         self._settings = settings
         self._clock = clock
+        self._watched = _Watched(clock)
         self._dropped = _Dropped()
         self._producer: Producer | None = None
         self._in_hand: Emission | None = None
@@ -317,8 +372,8 @@ class PlainSink:
         which: Callable[[Output], bool],
     ) -> int:
         """How many are not acknowledged within the lease. Raises like ``Emission.produce``."""
-        emission.produce(producer, dropped, self._settings.lease_s, which)
-        left = producer.flush(self._settings.lease_s)
+        emission.produce(producer, dropped, self._settings.lease_s, which, self._watched)
+        left = self._watched(producer.flush, self._settings.lease_s)
         emission.settle()
         return left
 
@@ -331,6 +386,21 @@ class PlainSink:
     def drop(self, parts: frozenset[Assignment]) -> None:
         """See ``ports.Sink``."""
         self._dropped.add(parts)
+
+    @property
+    def calling_since_s(self) -> float | None:
+        """See ``ports.Sink``."""
+        return self._watched.since_s
+
+    def successor(self) -> "PlainSink":
+        """See ``ports.Sink``. All is produced again; what the old producer still holds is thrown away."""
+        self._watched.given_up = True
+        heir = PlainSink(self._settings, self._clock)
+        heir._dropped = self._dropped
+        heir._in_hand = self._in_hand.afresh() if self._in_hand is not None else None
+        if self._producer is not None:
+            self._producer.purge(blocking=False)
+        return heir
 
     def close(self) -> None:
         """See ``ports.Sink``. What was not acknowledged is given up: its marks were not committed."""

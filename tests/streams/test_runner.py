@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
@@ -19,6 +19,7 @@ from streams.flow import (
     Broken,
     Call,
     Checkpoint,
+    Delayed,
     Died,
     Drain,
     Effect,
@@ -44,7 +45,7 @@ from streams.ports import Again, Done, Heard
 from streams.runner import Lifecycle, Runner, RunnerSettings
 from streams.snapshot import Snapshot
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 DRAINED = Stop(reason="drained", failed=False)
 AT = Assignment(topic="in", partition=0, epoch=1)
 EMPTY = Snapshot(
@@ -143,6 +144,51 @@ class Calling:
 
     def call(self, call: Call) -> Answer:
         return self.does(call)
+
+
+class Bare:
+    """What a sink of a test needs not say itself."""
+
+    calling_since_s: float | None = None
+
+    def open(self) -> None: ...
+
+    def drop(self, parts: frozenset[Assignment]) -> None: ...
+
+    def successor(self) -> Any:
+        raise AssertionError("it does not hang")
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Hanging(Bare):
+    """Over a sink in memory: a call hangs in it until ``released``, before or after it has done its work."""
+
+    inner: MemorySink
+    released: threading.Event = field(default_factory=threading.Event)
+    times: int = 1  # how many sinks after each other hang
+    after_it_landed: bool = False
+    ended: list[str] = field(default_factory=list)  # what came of the calls that hung
+
+    def open(self) -> None:
+        self.inner.open()
+
+    def write(self, said: Checkpoint, group: Any) -> Done | Again:
+        if self.times == 0:
+            return self.inner.write(said, group)
+        self.calling_since_s = uptime_s()
+        if self.after_it_landed:
+            self.inner.write(said, group)
+        else:
+            self.inner._given = said
+        self.released.wait(PATIENCE_S)
+        late = self.inner.write(said, group)
+        self.ended.append(type(late).__name__)
+        return late
+
+    def successor(self) -> "Hanging":
+        return Hanging(inner=self.inner.successor(), released=self.released, times=self.times - 1, ended=self.ended)
 
 
 @pytest.fixture
@@ -283,7 +329,7 @@ def test_a_checkpoint_that_failed_is_written_again_with_the_group_of_then(
 ) -> None:
     inner, groups = place.sink, []
 
-    class Failing:
+    class Failing(Bare):
         def open(self) -> None:
             inner.open()
 
@@ -305,6 +351,7 @@ def test_a_checkpoint_that_failed_is_written_again_with_the_group_of_then(
     assert len(groups) == 3
     assert values(place) == [b"v"]
     assert [notice.event for notice in place.ears.notices].count("checkpoint_failed") == 2
+    assert place.engine.inputs(Delayed) == [Delayed(serial=1, reason="no")] * 2
 
 
 def test_marks_that_the_sink_leaves_are_committed_by_the_source_until_they_are_taken(
@@ -312,7 +359,7 @@ def test_marks_that_the_sink_leaves_are_committed_by_the_source_until_they_are_t
 ) -> None:
     broken = Broken(at=AT, reason="too large")
 
-    class Plain:
+    class Plain(Bare):
         def open(self) -> None: ...
 
         def write(self, said: Checkpoint, group: Any) -> Done | Again:
@@ -399,6 +446,74 @@ def test_the_loop_beats_and_publishes_what_the_engine_is_doing(place: Workplace,
 
     assert runner.snapshot == EMPTY
     assert place.ears.snapshots >= 1
+
+
+# ---- a sink that hangs ----------------------------------------------------------------------------------------------
+
+HANGS = RunnerSettings(drain_s=1.0, sink_hangs_after_s=0.2)
+
+
+@pytest.mark.parametrize("landed", [False, True], ids=["nothing landed", "it had landed"])
+def test_a_checkpoint_whose_sink_hangs_is_written_once_by_another(
+    place: Workplace, started: Callable[[], Runner], *, landed: bool
+) -> None:
+    place.settings = HANGS
+    place.sink = hanging = Hanging(inner=place.sink, after_it_landed=landed)
+    place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]
+
+    started()
+    wait(lambda: bool(place.engine.inputs(Written)))
+    hanging.released.set()
+    wait(lambda: bool(hanging.ended))
+
+    assert values(place) == [b"v"]
+    assert place.broker.committed("g", "in", 0) == (1, mark(1))
+    assert [notice.event for notice in place.ears.notices if notice.level == "error"] == ["sink_replaced"]
+
+
+def test_what_a_sink_that_was_given_up_says_late_is_not_heard(place: Workplace, started: Callable[[], Runner]) -> None:
+    place.settings = HANGS
+    place.sink = hanging = Hanging(inner=place.sink)
+    place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]
+    place.engine.rules[Written] = lambda said: [replace(checkpoint(b"w"), serial=2)] if said.serial == 1 else []
+
+    runner = started()
+    wait(lambda: bool(place.engine.inputs(Written)))
+    hanging.released.set()
+    wait(lambda: [said.serial for said in place.engine.inputs(Written)][-1:] == [2] and bool(hanging.ended))
+    turned_s = runner.beat_s
+    wait(lambda: runner.beat_s > turned_s and len([t for t in threading.enumerate() if t.name == "sink"]) == 1)
+
+    assert [said.serial for said in place.engine.inputs(Written)] == [1, 2]
+    assert values(place) == [b"v", b"w"]
+
+
+def test_a_second_sink_that_hangs_ends_the_run_at_once_and_in_words(place: Workplace) -> None:
+    place.settings = HANGS
+    place.sink = hanging = Hanging(inner=place.sink, times=2)
+    place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]
+
+    with pytest.raises(Stopped, match="does not return either"):
+        place.runner().run()
+
+    assert [t.name for t in threading.enumerate()].count("sink") == 2, "nobody waits for a thread that hangs"
+    assert values(place) == []
+    hanging.released.set()
+    wait(lambda: not [t for t in threading.enumerate() if t.name == "sink"])
+
+
+def test_a_drain_is_not_held_up_by_a_sink_that_was_given_up(place: Workplace) -> None:
+    place.settings = HANGS
+    place.sink = hanging = Hanging(inner=place.sink)
+    place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]
+    place.engine.rules[Written] = lambda _: [DRAINED]
+
+    place.runner().run()
+
+    assert values(place) == [b"v"]
+    assert [t.name for t in threading.enumerate()].count("sink") == 1
+    hanging.released.set()
+    wait(lambda: not [t for t in threading.enumerate() if t.name == "sink"])
 
 
 # ---- hand-over ------------------------------------------------------------------------------------------------------

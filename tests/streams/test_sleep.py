@@ -10,6 +10,7 @@ from streams.flow import (
     Arrived,
     Call,
     Cause,
+    Delayed,
     Notice,
     Now,
     Output,
@@ -482,6 +483,37 @@ def test_lag_that_a_missing_schema_explains_is_said_again_and_never_fatal() -> N
     assert driver.stops == []
     assert len(driver.notices) >= 2
     assert "records wait for 7" in str(driver.notices[0].fields["reason"])
+
+
+def waiting_for_a_checkpoint() -> Driver:
+    """Lag, and a checkpoint that does not become durable."""
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.auto = False
+    driver.event(at)
+    driver.run(1)
+    driver.arrive(driver.record(at), end=1_000)
+    return driver
+
+
+def test_a_checkpoint_that_its_sink_speaks_of_explains_lag_with_the_reason_and_is_never_fatal() -> None:
+    driver = waiting_for_a_checkpoint()
+
+    for _ in range(40):
+        driver.feed(Delayed(serial=driver.checkpoints[-1].serial, reason="no coordinator"))
+        driver.run(10)
+
+    assert driver.stops == []
+    assert "last refused with no coordinator" in str(driver.notices[-1].fields["reason"])
+
+
+def test_a_checkpoint_that_nobody_speaks_of_any_more_explains_nothing() -> None:
+    driver = waiting_for_a_checkpoint()
+
+    driver.run(200)
+
+    assert "unexplained" in str(driver.notices[0].fields["reason"])
+    assert "does not move" in driver.stops[0].reason
 
 
 def test_a_quiet_partition_is_no_stall_when_records_come_at_last() -> None:

@@ -1,0 +1,89 @@
+"""A producer's call that outlasts its time-out: the client's mock cluster shows it when a coordinator goes."""
+
+import ctypes
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from streams.clock import SystemClock
+from streams.flow import Assigned, Assignment, Checkpoint, Effect, Output, Written
+from streams.kafka.embedded import EmbeddedBroker
+from streams.kafka.sinks import TransactionalSink
+from streams.runner import Runner, RunnerSettings
+from tests.contracts.brokers import Embedded, mark
+from tests.contracts.test_source_and_sink import Place, place
+from tests.streams.test_runner import Ears, Script, wait
+
+GROUPS, GOES, STAYS = b"group", 2, 3
+"""The coordinator of groups is one broker; when that goes, another."""
+
+
+class Three:
+    """The mock cluster with three brokers, of which one can be taken away."""
+
+    def __init__(self, holder: EmbeddedBroker) -> None:
+        cluster: Any = holder._cluster
+        self.broker = Embedded(holder)
+        self._library, self._mock = cluster._library, cluster._mock
+        self._library.rd_kafka_mock_broker_set_down.argtypes = [ctypes.c_void_p, ctypes.c_int32]
+        coordinator_set = self._library.rd_kafka_mock_coordinator_set
+        coordinator_set.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int32]
+
+    def coordinated_by(self, group: str, number: int) -> None:
+        assert self._library.rd_kafka_mock_coordinator_set(self._mock, GROUPS, group.encode(), number) == 0
+
+    def take_down(self, number: int) -> None:
+        assert self._library.rd_kafka_mock_broker_set_down(self._mock, number) == 0
+
+
+@pytest.fixture
+def three() -> Iterator[Three]:
+    with EmbeddedBroker(3) as holder:
+        yield Three(holder)
+
+
+def checkpoint(at: Assignment, where: Place, serial: int) -> Checkpoint:
+    output = Output(topic=where.results, key=b"k", value=str(serial).encode(), partition=0)
+    return Checkpoint(serial=serial, outputs={at: (output,)}, marks={at: mark(serial, serial=serial)})
+
+
+def test_a_checkpoint_whose_call_outlasts_its_time_out_is_written_by_another_producer(three: Three) -> None:
+    where = place(three.broker, partitions=1)
+    three.coordinated_by(where.group, GOES)
+    engine, ears = Script(), Ears()
+    parts: list[Assignment] = []
+
+    def assigned(said: Assigned) -> list[Effect]:
+        parts.extend(said.parts)
+        return [checkpoint(parts[0], where, 1)]
+
+    def written(said: Written) -> list[Effect]:
+        if said.serial > 1:
+            return []
+        three.take_down(GOES)
+        three.coordinated_by(where.group, STAYS)
+        return [checkpoint(parts[0], where, 2)]
+
+    engine.rules |= {Assigned: assigned, Written: written}
+    runner = Runner(
+        engine=engine,
+        source=three.broker.source(group=where.group, topics=where.topics),
+        sink=TransactionalSink(three.broker._sink_settings(where.group, where.group, frozenset())),
+        caller_factory=lambda: None,  # type: ignore[arg-type,return-value] # nothing is called
+        fetch=lambda _need: None,
+        clock=SystemClock(),
+        observer=ears,
+        settings=RunnerSettings(drain_s=1.0, sink_hangs_after_s=4.0),
+    )
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    try:
+        wait(lambda: [said.serial for said in engine.inputs(Written)] == [1, 2])
+    finally:
+        runner.stop()
+        thread.join()
+
+    assert "sink_replaced" in [notice.event for notice in ears.notices]
+    assert {output.value for output in three.broker.visible(where.results, 0)} == {b"1", b"2"}
