@@ -2,7 +2,6 @@
 
 import gc
 import signal
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -18,8 +17,8 @@ import structlog
 import schemas
 from connector import flows
 from connector.codec import Codecs, SchemaIds
-from connector.console.health import HealthServer
-from connector.console.vitals import Beat, Patience, ProcessVitals
+from connector.console.health import HealthServer, Vitals
+from connector.console.vitals import Beat, Patience, ProcessVitals, StartVitals
 from connector.events import OfferState
 from connector.headers import Stamp
 from connector.kaufland.adapter import Kaufland, kaufland
@@ -44,6 +43,7 @@ from connector.settings import convert, model
 from connector.settings.load import Facts, KeySource, Loaded, key_sources, load
 from connector.settings.model import Settings
 from connector.settings.show import digest
+from connector.starting import EndAsked, Starting
 from connector.subjects import fetch_states, look_up
 from connector.topics import INPUTS, Part, Topics, manifest
 from connector.topology import Limits, Permission, findings, permissions
@@ -51,7 +51,7 @@ from streams.avro import Decoder
 from streams.clock import SystemClock
 from streams.deadletter import DeadLetters
 from streams.engine import Engine
-from streams.errors import RegistryDown, Stopped
+from streams.errors import Stopped
 from streams.flow import Bad, NotYet, Share
 from streams.kafka.administration import Administration
 from streams.kafka.contents import contents
@@ -61,6 +61,7 @@ from streams.kafka.settings import Connection, SinkSettings, SourceSettings
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.kafka.source import KafkaSource
 from streams.kafka.table import CompactedTable
+from streams.kafka.trial import faults
 from streams.ports import Sink
 from streams.runner import Runner, RunnerSettings
 from streams.telemetry import Telemetry
@@ -68,7 +69,6 @@ from streams.telemetry import Telemetry
 T = TypeVar("T")
 _log = structlog.get_logger("connector")
 
-_REGISTRY_AGAIN_S: Final = 2.0
 _FETCHERS: Final = 2  # workers beyond those of calls: a registry that does not answer holds up no call
 _LEASES_UNTIL_A_SINK_HANGS: Final = 4  # at_least_once, a single call may take one
 _COLLECT_AFTER: Final = 10_000  # containers made and not dropped; Python would come after 700
@@ -96,6 +96,7 @@ def facts(reference: ReferenceData) -> Facts:
         bulk_limit=table.bulk_limit,
         address=_address,
         keys=lambda client_key, secret_key: Credentials(client_key, secret_key).notices,
+        client=faults,
     )
 
 
@@ -276,12 +277,19 @@ def questions(loaded: Loaded) -> Iterator[Parts]:
 
 def run(loaded: Loaded, *, dry_run: bool) -> None:
     """Until a signal. Raises what ended it otherwise: a StreamError that names what a person should do."""
-    plan = _Plan.of(loaded, dry_run=dry_run)
-    with ExitStack() as opened:
-        runner = _runner(plan, opened)
+    plan, start = _Plan.of(loaded, dry_run=dry_run), Starting()
+    with _signals(start.end), ExitStack() as opened:  # both before anything is waited for
+        pages = _pages(plan, start, opened)
+        try:
+            runner, vitals = _runner(plan, start, opened)
+        except EndAsked:
+            _log.info("ended", reason="asked to, before it had begun")
+            return
+        if pages is not None:
+            pages.show(vitals)
         _collect_seldom()
-        with _signals(runner.stop):
-            runner.run()
+        start.hand_over(runner.stop)
+        runner.run()
     _log.info("ended", reason="asked to")
 
 
@@ -320,15 +328,20 @@ class _Plan:
         )
 
 
-def _runner(plan: _Plan, opened: ExitStack) -> Runner:
-    """Ask the backbone what must be known, then put everything together. What holds a resource goes into ``opened``."""
+def _runner(plan: _Plan, start: Starting, opened: ExitStack) -> tuple[Runner, Vitals]:
+    """Ask the backbone what must be known, then put everything together. What holds a resource goes into ``opened``.
+
+    Raises EndAsked, and StreamError for what a person must mend.
+    """
     configured, topics, clock = plan.settings, plan.topics, SystemClock()
     client = opened.enter_context(registry(configured))
-    cluster_id, partitions = _backbone(plan)
-    _hold_routing(plan)
+    cluster_id, partitions = start.ask("the broker", lambda: _backbone(plan))
+    start.ask("the broker", lambda: _hold_routing(plan))
     cache = SchemaCache(client)
-    ids = _patiently(lambda: look_up(client, plan.known_as, avro_keys=convert.avro_keys(configured)))
-    _patiently(lambda: fetch_states(client, plan.known_as, cache.add))
+    ids = start.ask(
+        "the schema registry", lambda: look_up(client, plan.known_as, avro_keys=convert.avro_keys(configured))
+    )
+    start.ask("the schema registry", lambda: fetch_states(client, plan.known_as, cache.add))
     stamp = Stamp(
         source=f"/kaufland-stream-connector/{configured.kafka.group}",
         instance_id=configured.kafka.instance_id,
@@ -396,8 +409,8 @@ def _runner(plan: _Plan, opened: ExitStack) -> Runner:
         polls=flows.polls(lines),
         out_of_order=flows.out_of_order(lines),
     )
-    _begin(plan, vitals, _pushed(plan, ids, opened), opened)
-    return runner
+    _log.info("begins", **_about(plan), push_port=_pushed(plan, ids, opened))
+    return runner, vitals
 
 
 def _backbone(plan: _Plan) -> tuple[str, Mapping[str, int]]:
@@ -423,16 +436,6 @@ def _hold_routing(plan: _Plan) -> None:
         return
     for line in differences(remembered(live), live.kafka.group, routing(live)):
         _log.warning("routing is not the accepted one", difference=line)
-
-
-def _patiently(ask: Callable[[], T]) -> T:
-    """A registry that is down at start is waited for, as it would be later."""
-    while True:
-        try:
-            return ask()
-        except RegistryDown as down:
-            _log.warning("waiting for the schema registry", reason=str(down))
-            time.sleep(_REGISTRY_AGAIN_S)
 
 
 def _source_settings(plan: _Plan) -> SourceSettings:
@@ -489,13 +492,15 @@ def _about(plan: _Plan) -> dict[str, Any]:
     }
 
 
-def _begin(plan: _Plan, vitals: ProcessVitals, push_port: int | None, opened: ExitStack) -> None:
-    """Say what begins, and where it can be asked."""
-    health = plan.settings.health
-    port = opened.enter_context(_listening(vitals, health)).port if health.enabled else None
+def _pages(plan: _Plan, start: Starting, opened: ExitStack) -> HealthServer | None:
+    """Say what starts, and where it can be asked from now on; None = nowhere, that is off."""
+    health, about = plan.settings.health, _about(plan)
+    vitals = StartVitals(beat_s=lambda: start.beat_s, reason=lambda: start.reason, about=about)
+    pages = opened.enter_context(_listening(vitals, health)) if health.enabled else None
     for line in (*plan.loaded.ignored, *plan.loaded.warnings):
         _log.warning("setting", note=line)
-    _log.info("begins", **_about(plan), health_port=port, push_port=push_port)
+    _log.info("starts", **about, health_port=pages.port if pages is not None else None)
+    return pages
 
 
 def _pushed(plan: _Plan, ids: SchemaIds, opened: ExitStack) -> int | None:
@@ -545,7 +550,7 @@ def _ask_for_poll(
     post(connection(configured), topics.scheduler, codecs.command_key(account), codecs.encode_command(command))
 
 
-def _listening(vitals: ProcessVitals, health: model.Health) -> HealthServer:
+def _listening(vitals: Vitals, health: model.Health) -> HealthServer:
     try:
         return HealthServer(vitals, host=health.host, port=health.port)
     except OSError as error:

@@ -57,8 +57,9 @@ def main() -> None:
     try:
         cli()
     except StreamError as error:
-        errors = Console(stderr=True)
-        errors.print(logs.SCRUBBER.clean(str(error)), markup=False, highlight=False, soft_wrap=True)
+        if not logs.last_words(error):
+            errors = Console(stderr=True)
+            errors.print(logs.SCRUBBER.clean(str(error)), markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(MISUSED if isinstance(error, SettingsError) else FAILED) from None
 
 

@@ -4,8 +4,10 @@ StreamError
 ├── SettingsError     a person must change the configuration; every problem in one message
 ├── Stopped           the engine has found a reason not to go on; nothing further was committed
 ├── SourceFailed      the consumer cannot go on; a restart repeats
+│   └── BrokerDown    no broker answers; ask again later
 ├── SinkFailed        the producer cannot go on (fenced by a second process with our id)
 ├── RegistryDown      the schema registry does not answer; ask again later
+├── RegistryDenied    the schema registry refuses our credentials; a person must mend them
 ├── SchemaUnknown     the registry answers, and does not know the schema
 └── SchemaRefused     the registry refuses a schema as incompatible
 """
@@ -27,12 +29,20 @@ class SourceFailed(StreamError):
     """The consumer cannot go on."""
 
 
+class BrokerDown(SourceFailed):
+    """No broker answers."""
+
+
 class SinkFailed(StreamError):
     """The producer cannot go on."""
 
 
 class RegistryDown(StreamError):
     """The schema registry does not answer."""
+
+
+class RegistryDenied(StreamError):
+    """The schema registry refuses our credentials."""
 
 
 class SchemaUnknown(StreamError):

@@ -23,6 +23,7 @@ EDGES = {
     "connector.app": "composition root",
     "connector.cli": "arguments, signals, exit codes",
     "connector.__main__": "the process's entry",
+    "connector.starting": "waits before the loop turns, with a thread for each question",
     "connector.logs": "writes to the process's standard streams",
     "connector.settings.load": "reads files and the environment it is given",
     "connector.kaufland.adapter": "holds a caller for each thread",

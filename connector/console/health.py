@@ -58,6 +58,10 @@ class HealthServer(WebServer):
         ]
         super().__init__(routes, host=host, port=port, name="health")
 
+    def show(self, vitals: Vitals) -> None:
+        """Speak for these from now on."""
+        self._vitals = vitals
+
     def _livez(self, _: Request) -> Response:
         age_s = self._vitals.beat_age_s()
         stuck = [f"the loop has not turned for {age_s:.0f} s"] if age_s > self._silent_s else []

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from connector.console.gauges import exposition, readings
+from connector.console.gauges import READY, exposition, readings
 from connector.console.health import Readiness
 from connector.orders.poll import PollReport
 from streams.clock import uptime_s
@@ -87,6 +87,35 @@ class ProcessVitals:
         ready = not self.readiness().reasons
         read = readings(ready=ready, skews=self._skews(), polls=self._polls(), out_of_order=self._out_of_order())
         return self._metrics() + exposition(read)
+
+
+class StartVitals:
+    """A ``health.Vitals`` of a process whose loop has not begun: it is not ready, and says what it waits for."""
+
+    def __init__(
+        self,
+        *,
+        beat_s: Callable[[], float],
+        reason: Callable[[], str],
+        about: Mapping[str, Any],
+        clock: Callable[[], float] = uptime_s,
+    ) -> None:
+        self._beat_s = beat_s
+        self._reason = reason
+        self._about = about
+        self._clock = clock
+
+    def beat_age_s(self) -> float:
+        return self._clock() - self._beat_s()
+
+    def readiness(self) -> Readiness:
+        return Readiness(reasons=(self._reason(),))
+
+    def status(self) -> Mapping[str, Any]:
+        return {**self._about, "beat_age_s": round(self.beat_age_s(), 3), "starting": self._reason()}
+
+    def metrics(self) -> bytes:
+        return exposition({READY: {"": 0.0}})
 
 
 def synced(poll: PollReport) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from connector.settings.model import Settings
 from connector.settings.show import without_password
 from connector.topics import Topics, manifest
 from connector.topology import Limits, findings
-from streams.errors import RegistryDown, SchemaUnknown, SourceFailed, Stopped
+from streams.errors import RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed, Stopped
 from streams.topics import Described
 
 SKEW_WARNING_S = 30.0
@@ -57,7 +57,7 @@ class Parts:
     """What is asked.
 
     ``moved``: target ids that mean another place than was accepted; raises SourceFailed, or Stopped where that cannot
-    be read. ``subjects`` looks up the ids of our schemas; raises RegistryDown or SchemaUnknown.
+    be read. ``subjects`` looks up the ids of our schemas; raises RegistryDown, RegistryDenied or SchemaUnknown.
     """
 
     loaded: Loaded
@@ -184,6 +184,9 @@ def _registry(parts: Parts) -> Iterator[Row]:
         parts.subjects()
     except RegistryDown as down:
         yield Row(subject=subject, verdict=Verdict.BAD, reason=str(down), remedy="is it running, and is the url right?")
+    except RegistryDenied as denied:
+        reason, _, remedy = str(denied).partition(" Remedy: ")
+        yield Row(subject=subject, verdict=Verdict.BAD, reason=reason, remedy=remedy)
     except SchemaUnknown as unknown:
         yield Row(subject=subject, verdict=Verdict.BAD, reason=str(unknown), remedy="connector schemas register")
     else:

@@ -4,7 +4,7 @@ What hangs together is checked wherever its parts can be read, so that a problem
 """
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -44,6 +44,8 @@ class Facts:
     bulk_limit: int  # offers in one call
     address: Callable[[model.Account], object]  # raises ValueError for a base address that is not allowed
     keys: Callable[[KeySource, KeySource], tuple[str, ...]]  # client and secret; notices; raises SettingsError
+    client: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]]
+    """Of the broker's client: each property that it refuses, "" for all together, and what it says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +159,7 @@ def _across(tree: Mapping[str, Any], tables: Tables, now: datetime, facts: Facts
     for name, account in tables.accounts.items():
         yield from _account(f"accounts.{name}", account, facts)
     if kafka := tables.section(model.Kafka):
-        yield from _kafka(kafka)
+        yield from _kafka(kafka, facts)
     if processing := tables.section(model.Processing):
         yield from _numbers(processing)
     if offers := tables.section(model.Offers):
@@ -296,13 +298,42 @@ def _source(file: Path | None, value: SecretStr | None) -> KeySource:
     return read
 
 
-def _kafka(kafka: Table[model.Kafka]) -> Iterator[Problem]:
-    for name in sorted(OURS & set(kafka.values.properties)):
+def _kafka(kafka: Table[model.Kafka], facts: Facts) -> Iterator[Problem]:
+    values = kafka.values
+    for name in sorted(OURS & {*values.properties, *values.properties_from_files}):
         says = "is set by the connector itself: its promises hang on it"
-        yield Problem(setting=f"kafka.properties.{name}", says=says)
-    for name, file in kafka.values.properties_from_files.items():
+        yield Problem(setting=f"kafka.{_holds(name, values)}.{name}", says=says)
+    unreadable = dict(_unreadable(values.properties_from_files))
+    for name, says in unreadable.items():
+        yield Problem(setting=f"kafka.properties_from_files.{name}", says=says)
+    if not unreadable:
+        yield from _client(values, facts)
+
+
+def _client(values: model.Kafka, facts: Facts) -> Iterator[Problem]:
+    from_files = {name: file.read_text(encoding="utf-8").strip() for name, file in values.properties_from_files.items()}
+    tried = {name: value for name, value in {**values.properties, **from_files}.items() if name not in OURS}
+    for name, says in facts.client(tried) if tried else ():
+        setting = f"kafka.{_holds(name, values)}.{name}" if name else "kafka.properties"
+        # the client repeats a value that it refuses, and one from a file may be a secret
+        yield Problem(setting=setting, says=says.replace(from_files.get(name) or "\0", "***"))
+
+
+def _holds(name: str, values: model.Kafka) -> str:
+    return "properties_from_files" if name in values.properties_from_files else "properties"
+
+
+def _unreadable(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
+    for name, file in files.items():
         if not file.is_file():
-            yield Problem(setting=f"kafka.properties_from_files.{name}", says=f"{str(file)!r} is no file")
+            yield name, f"{str(file)!r} is no file"
+            continue
+        try:
+            file.read_text(encoding="utf-8")
+        except OSError as error:
+            yield name, f"{str(file)!r} cannot be read: {error.strerror}"
+        except UnicodeDecodeError:
+            yield name, f"{str(file)!r} is not text"
 
 
 def _numbers(processing: Table[model.Processing]) -> Iterator[Problem]:

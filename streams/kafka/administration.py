@@ -10,6 +10,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from streams.clock import uptime_s
 from streams.errors import SourceFailed
+from streams.kafka.words import Words
 from streams.topics import Described, Wanted
 
 _DEFAULT_REPLICATION = -1
@@ -23,23 +24,24 @@ class Administration:
 
     def __init__(self, properties: Mapping[str, Any], timeout_s: float = 5.0) -> None:
         quiet = {"log_level": 2, "reconnect.backoff.ms": 1000}  # whoever asks is told by the error, once
-        self._client = AdminClient({"socket.timeout.ms": int(timeout_s * 1000), **quiet, **properties})
+        self._words = Words(properties.get("bootstrap.servers", ""))
+        ours: dict[str, Any] = {"socket.timeout.ms": int(timeout_s * 1000), "error_cb": self._words.heard, **quiet}
+        self._client = AdminClient({**ours, **properties})
         self._timeout_s = timeout_s
-        self._at = properties.get("bootstrap.servers", "")
 
     def cluster_id(self) -> str:
-        """Raises SourceFailed where no broker answers in time."""
+        """Raises BrokerDown where no broker answers in time, SourceFailed where none can be used."""
         try:
             return str(self._client.list_topics(timeout=self._timeout_s).cluster_id)
         except KafkaException as error:
-            raise SourceFailed(f"no broker answers at {self._at}: {_text(error)}") from error
+            raise self._failure(error) from error
 
     def describe(self, names: Sequence[str]) -> dict[str, Described]:
-        """Those of the named topics that exist. Raises SourceFailed where no broker answers in time."""
+        """Those of the named topics that exist. Raises as ``cluster_id``."""
         try:
             listed = self._client.list_topics(timeout=self._timeout_s).topics
         except KafkaException as error:
-            raise SourceFailed(f"no broker answers at {self._at}: {_text(error)}") from error
+            raise self._failure(error) from error
         there = [name for name in names if name in listed and listed[name].error is None]
         configs = self._configs(there)
         return {
@@ -69,6 +71,10 @@ class Administration:
                     refused[name] = _text(error)
         self._await_leaders([topic.name for topic in wanted if topic.name not in refused])
         return refused
+
+    def _failure(self, error: KafkaException) -> SourceFailed:
+        self._client.poll(0)  # hands over what the client has reported meanwhile
+        return self._words.failure(error, "what the cluster describes")
 
     def _await_leaders(self, names: Sequence[str]) -> None:
         patient_until_s = uptime_s() + self._timeout_s

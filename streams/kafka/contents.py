@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from streams.errors import SourceFailed
 from streams.kafka.bounds import bounds
 from streams.kafka.settings import Connection
+from streams.kafka.words import Words
 
 _BATCH: Final = 1_000
 _PATIENCE_S: Final = 0.2
@@ -19,17 +20,19 @@ def contents(
     """Key and value of every committed record, a partition's in its order; a value of None deletes its key.
 
     Reads up to the last stable offsets of the moment in which it is asked, as a member of no group; ``reader`` is the
-    group id that the broker sees. Raises SourceFailed where nothing comes for ``timeout_s``.
+    group id that the broker sees. Raises BrokerDown, and SourceFailed where it cannot be read or nothing comes for
+    ``timeout_s``.
     """
-    consumer = Consumer(
-        connection.consumer(
-            group_id=reader, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="error"
-        )
+    words = Words(connection.bootstrap_servers)
+    configuration = connection.consumer(
+        group_id=reader, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="error"
     )
+    consumer = Consumer({**words.quiet, **configuration})
     try:
         yield from _read(consumer, topic, _ranges(consumer, topic, timeout_s), timeout_s)
     except KafkaException as error:
-        raise SourceFailed(f"{topic} cannot be read: {error}") from error
+        consumer.poll(0)  # hands over what the client has reported meanwhile
+        raise words.failure(error, topic) from error
     finally:
         consumer.close()
 

@@ -4,6 +4,7 @@ from confluent_kafka import KafkaError, Producer
 
 from streams.errors import SinkFailed
 from streams.kafka.settings import Connection
+from streams.kafka.words import Words
 
 
 def post(
@@ -11,7 +12,8 @@ def post(
 ) -> None:
     """Opens a producer and closes it. Blocks. Raises SinkFailed where the broker did not take it in time."""
     refused: list[KafkaError] = []
-    producer = Producer(connection.producer(acks="all", enable_idempotence=True))
+    words = Words(connection.bootstrap_servers)
+    producer = Producer({**words.quiet, **connection.producer(acks="all", enable_idempotence=True)})
     producer.produce(
         topic,
         value,
@@ -19,5 +21,8 @@ def post(
         partition=partition,
         on_delivery=lambda error, _: refused.append(error) if error is not None else None,
     )
-    if producer.flush(timeout_s) or refused:
-        raise SinkFailed(f"{topic} cannot be written: {refused[0] if refused else 'no answer in time'}")
+    left = producer.flush(timeout_s)
+    if refused:
+        raise SinkFailed(f"{topic} cannot be written: {refused[0].str()}")
+    if left:
+        raise SinkFailed(f"{topic} cannot be written: {words.says or 'no answer in time'}")

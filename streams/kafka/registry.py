@@ -2,7 +2,7 @@
 
 ``RegistryClient`` asks; ``SchemaCache`` remembers for the decoders. Whatever keeps the registry from answering is
 ``RegistryDown``: records wait then, and are not given up. That includes an answer which is not the registry's, such as
-a proxy's 404.
+a proxy's 404. Refused credentials (401, 403) are ``RegistryDenied``: waiting mends nothing.
 """
 
 import threading
@@ -17,7 +17,7 @@ import httpx
 from streams.avro import Absent
 from streams.clock import uptime_s
 from streams.compatibility import Level
-from streams.errors import RegistryDown, SchemaRefused, SchemaUnknown
+from streams.errors import RegistryDenied, RegistryDown, SchemaRefused, SchemaUnknown
 from streams.registry import Registered
 
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
@@ -114,6 +114,8 @@ class RegistryClient:
 
 
 def _read(answer: httpx.Response, path: str) -> Any | None:
+    if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise RegistryDenied(_denied(answer, path))
     try:
         body = answer.json()
     except ValueError as error:
@@ -126,6 +128,20 @@ def _read(answer: httpx.Response, path: str) -> Any | None:
     if answer.status_code in (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY):
         raise SchemaRefused(f"{path}: {message} ({code})")
     raise RegistryDown(f"{path}: the schema registry answers {answer.status_code}: {message}")
+
+
+def _denied(answer: httpx.Response, path: str) -> str:
+    """Says neither user nor password."""
+    at = answer.request.url.copy_with(username=None, password=None, path="/", query=None)
+    if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        return (
+            f"the schema registry at {at} refuses the credentials (401, {path}). Remedy: user and password in "
+            "CONNECTOR__REGISTRY__URL, http://USER:PASSWORD@HOST"
+        )
+    return (
+        f"the schema registry at {at} does not permit this user {answer.request.method} {path} (403). Remedy: a user "
+        "that may, in CONNECTOR__REGISTRY__URL"
+    )
 
 
 T = TypeVar("T")
@@ -193,7 +209,7 @@ class SchemaCache:
         return Absent.ABSENT if until is not None and self._clock() < until else None
 
     def fetch(self, schema_id: int) -> None:
-        """Ask the registry, and remember its answer. Blocks. Raises ``RegistryDown``."""
+        """Ask the registry, and remember its answer. Blocks. Raises ``RegistryDown`` and ``RegistryDenied``."""
         try:
             text = self._client.schema(schema_id)
         except SchemaUnknown:

@@ -1,5 +1,6 @@
 """What the Kafka edge must be told: frozen, and checked when built. Nothing here opens anything."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,8 @@ Properties: TypeAlias = Mapping[str, Any]
 
 Start: TypeAlias = Literal["earliest", "latest"] | datetime
 """Where a group reads from that never committed. There is no default: both answers are wrong for somebody."""
+
+CLIENT_LOG: Final = logging.getLogger("librdkafka")
 
 _NONE: Final[Properties] = MappingProxyType({})
 
@@ -40,6 +43,8 @@ class Connection:
     def _client(self, foreign: frozenset[str], ours: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "bootstrap.servers": self.bootstrap_servers,
+            # what the client says of itself goes the way of all logs; by itself it writes to standard error
+            "logger": CLIENT_LOG,
             "client.id": self.client_id,
             # a broker that was away is found again within a second; the default lets the wait grow to ten
             "reconnect.backoff.max.ms": 1_000,

@@ -12,6 +12,7 @@ from streams.errors import SourceFailed
 from streams.kafka.bounds import bounds
 from streams.kafka.post import post
 from streams.kafka.settings import Connection
+from streams.kafka.words import Words
 
 _PARTITION: Final = 0
 
@@ -26,20 +27,21 @@ class CompactedTable:
         self._timeout_s = timeout_s
 
     def read(self) -> dict[str, bytes]:
-        """Everything that was written before the call. Raises SourceFailed where the broker does not answer."""
-        consumer = Consumer(
-            self._connection.consumer(
-                group_id=self._reader,
-                enable_auto_commit=False,
-                enable_partition_eof=True,
-                isolation_level="read_committed",
-                auto_offset_reset="earliest",
-            )
+        """Everything that was written before the call. Raises BrokerDown, SourceFailed where it cannot be read."""
+        words = Words(self._connection.bootstrap_servers)
+        configuration = self._connection.consumer(
+            group_id=self._reader,
+            enable_auto_commit=False,
+            enable_partition_eof=True,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
         )
+        consumer = Consumer({**words.quiet, **configuration})
         try:
             return self._read(consumer)
         except KafkaException as error:
-            raise SourceFailed(f"{self._topic} cannot be read: {error}") from error
+            consumer.poll(0)  # hands over what the client has reported meanwhile
+            raise words.failure(error, self._topic) from error
         finally:
             consumer.close()
 
@@ -64,4 +66,4 @@ class CompactedTable:
                 rows[key] = value
             else:
                 rows.pop(key, None)
-        raise SourceFailed(f"{self._topic} cannot be read: no answer in time")
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer in time"))  # noqa: SLF001

@@ -13,7 +13,7 @@ from connector.subjects import look_up, wanted
 from connector.topics import named
 from streams.avro import Absent
 from streams.compatibility import Level
-from streams.errors import RegistryDown, SchemaRefused, SchemaUnknown
+from streams.errors import RegistryDenied, RegistryDown, SchemaRefused, SchemaUnknown
 from streams.kafka.embedded_registry import EmbeddedRegistry
 from streams.kafka.registry import RegistryClient, SchemaCache
 
@@ -251,7 +251,6 @@ def test_a_registry_that_went_away_is_down_and_what_was_fetched_stays(subject: s
         httpx.Response(503, text="<html>try later</html>"),
         httpx.Response(404, text="<html>no such page</html>"),
         httpx.Response(404, json={"error": "Not Found"}),
-        httpx.Response(401, json={"error_code": 401, "message": "Unauthorized"}),
         httpx.Response(200, text="welcome"),
         httpx.Response(200, json={"hello": "you"}),
         httpx.Response(200, json=[1, 2]),
@@ -264,6 +263,24 @@ def test_an_answer_that_is_not_the_registrys_means_down_never_unknown(answer: ht
 
     with client, pytest.raises(RegistryDown):
         client.schema(1)
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (401, "the schema registry at http://registry.test/ refuses the credentials (401, schemas/ids/1)"),
+        (403, "the schema registry at http://registry.test/ does not permit this user GET schemas/ids/1 (403)"),
+    ],
+)
+def test_refused_credentials_are_told_as_such_and_never_as_a_registry_that_is_down(status: int, says: str) -> None:
+    answer = httpx.Response(status, json={"error_code": status, "message": "no"})
+    client = RegistryClient("http://me:s3cret@registry.test", transport=httpx.MockTransport(lambda _: answer))
+
+    with client, pytest.raises(RegistryDenied) as denied:
+        client.schema(1)
+    assert says in str(denied.value)
+    assert "CONNECTOR__REGISTRY__URL" in str(denied.value)
+    assert "s3cret" not in str(denied.value)
 
 
 def test_credentials_in_the_address_do_not_reach_the_message() -> None:

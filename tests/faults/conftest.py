@@ -23,7 +23,7 @@ def deploy(kafka: Stack, tmp_path: Path) -> Iterator[Deploy]:
     with ExitStack() as stack:
 
         def build(**parts: Any) -> Deployment:
-            parts.setdefault("settings", FAST_MISS)
-            return stack.enter_context(Deployment(kafka=kafka, folder=tmp_path / f"d{next(numbers)}", **parts))
+            parts = {"kafka": kafka, "settings": FAST_MISS, **parts}
+            return stack.enter_context(Deployment(folder=tmp_path / f"d{next(numbers)}", **parts))
 
         yield build

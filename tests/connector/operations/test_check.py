@@ -16,7 +16,7 @@ from connector.settings.model import Account, Kafka, Orders, Push, Registry, Set
 from connector.settings.model import Target as TargetSettings
 from connector.topics import manifest, named
 from connector.topology import Limits
-from streams.errors import RegistryDown, SchemaUnknown, SourceFailed
+from streams.errors import RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed
 from streams.topics import Described
 
 TOPICS = named("kaufland")
@@ -94,6 +94,12 @@ def test_a_broker_that_is_down_hides_nothing_else(parts: Parts) -> None:
 
     assert [row.subject for row in bad(rows)] == ["broker broker:9092", "registry http://registry"]
     assert any(row.subject == "account main" and row.verdict is Verdict.GOOD for row in rows)
+
+
+def test_credentials_that_the_registry_refuses_come_with_what_to_mend(parts: Parts) -> None:
+    [row] = bad(check(replace(parts, subjects=raising(RegistryDenied("refused (401). Remedy: user and password")))))
+
+    assert (row.reason, row.remedy) == ("refused (401).", "user and password")
 
 
 def test_schemas_that_are_not_registered_come_with_the_command(parts: Parts) -> None:

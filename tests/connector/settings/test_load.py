@@ -22,6 +22,7 @@ from connector.settings.model import Guarantee
 from connector.settings.show import digest, masked
 from connector.topics import Access, Part, manifest
 from streams.errors import SettingsError
+from streams.kafka.trial import faults
 
 NOW = datetime(2026, 1, 31, 6, 0, tzinfo=UTC)
 FACTS = Facts(
@@ -30,6 +31,7 @@ FACTS = Facts(
     bulk_limit=150,
     address=lambda account: address(account.base_url, playground=account.playground, dev=account.simulator),
     keys=lambda client_key, secret_key: Credentials(client_key, secret_key).notices,
+    client=faults,
 )
 CLIENT_KEY = "canary-client-key-0123456789abcd"
 SECRET_KEY = "canary-secret-key-" + "0123456789abcdef" * 2 + "0123456789abcd"
@@ -120,6 +122,18 @@ def test_five_errors_are_five_lines_in_one_message(folder: Path) -> None:
         (('secret_key_file = "secret_key"', 'secret_key = "x"'), "a secret does not belong into this file"),
         (("[registry]", '[kafka.properties]\n"sasl.password" = "x"\n[registry]'), "properties_from_files"),
         (("[registry]", '[kafka.properties]\n"group.id" = "x"\n[registry]'), "is set by the connector itself"),
+        (
+            ("[registry]", '[kafka.properties]\n"sasl.mechanisn" = "PLAIN"\n[registry]'),
+            'kafka.properties.sasl.mechanisn: No such configuration property: "sasl.mechanisn"',
+        ),
+        (
+            ("[registry]", '[kafka.properties]\n"security.protocol" = "SASL_SSL"\n[registry]'),
+            "kafka.properties: No provider for SASL mechanism GSSAPI",
+        ),
+        (
+            ("[registry]", '[kafka.properties_from_files]\n"acks" = "secret_key"\n[registry]'),
+            "kafka.properties_from_files.acks: is set by the connector itself",
+        ),
         (("[registry]", '[processing]\nlease = "10s"\n[registry]'), "processing: lease_s + call_deadline_s must be"),
         (("[registry]", '[processing]\nlease = "soon"\n[registry]'), "processing.lease: 'soon': expected a duration"),
         (("[registry]", '[offers]\ndefault_target = "x"\n[registry]'), "'x' is not a target; [targets] has: shop-de"),
@@ -309,6 +323,31 @@ sasl.password = "password"
 
     assert kafka.properties == {"fetch.wait.max.ms": 10, "sasl.mechanism": "PLAIN"}
     assert kafka.properties_from_files == {"sasl.password": folder / "password"}
+
+
+def test_misspelt_client_properties_are_in_the_list_with_all_other_problems(folder: Path) -> None:
+    misspelt = """[kafka.properties]
+ssl.ca.locaton = "/x"
+security.protocol = "SSLX"
+[registry]"""
+    text = MINIMAL.replace("[registry]", misspelt).replace('start = "earliest"', 'start = "yesterday"')
+
+    found = problems(folder, text)
+
+    named = [line.partition(":")[0] for line in found]
+    assert sorted(named) == ["kafka.properties.security.protocol", "kafka.properties.ssl.ca.locaton", "kafka.start"]
+
+
+def test_a_refused_value_from_a_file_is_not_repeated(folder: Path) -> None:
+    (folder / "protocol").write_text("canary-protocol")
+
+    [line] = problems(
+        folder,
+        MINIMAL.replace("[registry]", '[kafka.properties_from_files]\nsecurity.protocol = "protocol"\n[registry]'),
+    )
+
+    assert "kafka.properties_from_files.security.protocol: Invalid value" in line
+    assert "canary" not in line
 
 
 def test_a_property_that_is_no_plain_value_is_one_problem(folder: Path) -> None:

@@ -1,0 +1,105 @@
+"""What a client says of its own trouble: which sentence tells a person most, and whether waiting may mend it.
+
+A call that gets no answer fails with "Local: Broker transport failure" or "Timed out", whatever the reason: the reason
+is in what the client reported meanwhile (``error_cb``). Measured with librdkafka 2.16 on Apache Kafka 4.3: a wrong
+password is ``_AUTHENTICATION``, a wrong CA ``_SSL``, a host that is not found ``_RESOLVE``, a refused connection and a
+TLS client on a plaintext listener ``_TRANSPORT``, a plaintext client on a TLS listener ``_ALL_BROKERS_DOWN`` alone.
+"""
+
+import re
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+
+from streams.errors import BrokerDown, SourceFailed
+
+CREDENTIALS: Final = frozenset(
+    {
+        KafkaError._AUTHENTICATION,  # noqa: SLF001 - the client's names for its own errors start so
+        KafkaError._SSL,  # noqa: SLF001
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
+    }
+)
+"""Only a person can mend these: the client's properties, or what the broker knows of us."""
+
+_MOST_TELLING_FIRST: Final = (
+    *CREDENTIALS,
+    KafkaError._RESOLVE,  # noqa: SLF001
+    KafkaError._TRANSPORT,  # noqa: SLF001
+)
+_TOLD: Final = re.compile(r" \(after \d+ms in state \w+(, \d+ identical error\(s\) suppressed)?\)$")
+_REMEDY: Final = "[kafka] properties: security.protocol, sasl.* and ssl.*"
+
+
+_NO_ANSWER: Final = frozenset(
+    {
+        KafkaError._TRANSPORT,  # noqa: SLF001
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+        KafkaError._RESOLVE,  # noqa: SLF001
+        # a broker that has just come up
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+
+
+class Words:
+    """Hears one client, which must poll before it is asked for a failure: it reports in its own time."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._at = bootstrap_servers
+        self._most_telling: KafkaError | None = None
+
+    @property
+    def quiet(self) -> dict[str, Any]:
+        """For a client that is opened for one question: whoever asks is told by the error, once."""
+        return {"error_cb": self.heard, "log_level": 2}
+
+    def heard(self, error: KafkaError) -> None:
+        """The client's ``error_cb``."""
+        if self._most_telling is None or _rank(error) <= _rank(self._most_telling):
+            self._most_telling = error
+
+    @property
+    def says(self) -> str:
+        """The most telling of what was heard, as the client puts it; empty = nothing was."""
+        return "" if self._most_telling is None else sentence(self._most_telling)
+
+    def failure(self, error: KafkaException, asked_for: str = "") -> SourceFailed:
+        """For a call that failed: BrokerDown where asking again may help, else SourceFailed."""
+        problem = error.args[0] if error.args else None
+        code = problem.code() if isinstance(problem, KafkaError) else None
+        most = self._most_telling
+        if code in CREDENTIALS or (code in _NO_ANSWER and most is not None and most.code() in CREDENTIALS):
+            return SourceFailed(f"the broker at {self._at} cannot be used: {self._reason(error)}. Remedy: {_REMEDY}")
+        if code in _NO_ANSWER:
+            return BrokerDown(f"no broker answers at {self._at}: {self._reason(error)}{self._hint()}")
+        return SourceFailed(f"{asked_for or f'the broker at {self._at}'} cannot be read: {_text(error)}")
+
+    def _reason(self, error: KafkaException) -> str:
+        return self.says or _text(error)
+
+    def _hint(self) -> str:
+        plain = self._most_telling is not None and _rank(self._most_telling) == len(_MOST_TELLING_FIRST)
+        return "; a listener that expects TLS closes a plaintext connection without a word" if plain else ""
+
+
+def sentence(error: KafkaError) -> str:
+    """Without how long it took, so that the same trouble reads the same."""
+    return _TOLD.sub("", error.str())
+
+
+def _rank(error: KafkaError) -> int:
+    code = error.code()
+    return _MOST_TELLING_FIRST.index(code) if code in _MOST_TELLING_FIRST else len(_MOST_TELLING_FIRST)
+
+
+def _text(error: KafkaException) -> str:
+    problem: Any = error.args[0] if error.args else error
+    return sentence(problem) if isinstance(problem, KafkaError) else str(problem)

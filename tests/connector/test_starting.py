@@ -1,0 +1,96 @@
+"""Before the loop turns: who is away is waited for, and who is asked to end does so."""
+
+from collections.abc import Callable
+from threading import Event, Thread
+
+import pytest
+from structlog.testing import capture_logs
+
+from connector.starting import EndAsked, Starting
+from streams.errors import BrokerDown, RegistryDenied, RegistryDown, SourceFailed, StreamError
+
+AT_ONCE_S = 0.01
+
+
+def away(times: int, error: StreamError, then: Callable[[], None] = lambda: None) -> Callable[[], str]:
+    """A question that is answered only after so many tries."""
+    left = [times]
+
+    def ask() -> str:
+        if left[0]:
+            left[0] -= 1
+            raise error
+        then()
+        return "answer"
+
+    return ask
+
+
+@pytest.mark.parametrize("error", [BrokerDown("nobody listens"), RegistryDown("nobody listens")])
+def test_who_is_away_is_asked_again_until_there_is_an_answer(error: StreamError) -> None:
+    start = Starting(again_s=AT_ONCE_S)
+
+    with capture_logs() as lines:
+        assert start.ask("the broker", away(3, error)) == "answer"
+
+    assert start.reason == "waiting for the broker: nobody listens"
+    said = [(line["event"], line["reason"]) for line in lines]
+    assert said == [("waiting for the broker", "nobody listens")], "the same again is not said again at once"
+
+
+@pytest.mark.parametrize("error", [SourceFailed("no CA"), RegistryDenied("401")])
+def test_what_waiting_does_not_mend_ends_it_at_once(error: StreamError) -> None:
+    with pytest.raises(type(error)):
+        Starting(again_s=AT_ONCE_S).ask("the broker", away(1, error))
+
+
+def test_a_process_that_is_asked_to_end_leaves_a_question_that_blocks() -> None:
+    start, asked, never = Starting(), Event(), Event()
+
+    def block() -> None:
+        asked.set()
+        never.wait()
+
+    def end_it() -> None:
+        asked.wait()
+        start.end()
+
+    Thread(target=end_it, daemon=True).start()
+    try:
+        with pytest.raises(EndAsked):
+            start.ask("the broker", block)
+    finally:
+        never.set()
+
+
+def test_a_process_that_is_asked_to_end_waits_for_nobody_any_longer() -> None:
+    start = Starting(again_s=3_600)
+    start.end()
+
+    with pytest.raises(EndAsked):
+        start.ask("the broker", away(1, BrokerDown("nobody listens")))
+
+
+def test_a_question_that_blocks_does_not_stop_the_beat() -> None:
+    start, beats = Starting(), Event()
+    before_s = start.beat_s
+
+    def block() -> None:
+        while start.beat_s == before_s:
+            beats.wait(AT_ONCE_S)
+
+    start.ask("the broker", block)
+
+    assert start.beat_s > before_s
+
+
+def test_who_asks_for_the_end_asks_the_loop_once_it_is_there_also_when_it_came_before() -> None:
+    stops: list[str] = []
+    early, late = Starting(), Starting()
+
+    early.end()
+    early.hand_over(lambda: stops.append("early"))
+    late.hand_over(lambda: stops.append("late"))
+    late.end()
+
+    assert stops == ["early", "late"]

@@ -1,0 +1,136 @@
+"""The process tells the truth about itself: while it starts, while its backbone is away, and when it ends."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import httpx
+import orjson
+
+from connector.demo.processes import Process
+from connector.demo.stack import Stack
+from streams.kafka.jvm import JvmStack
+from tests.faults.conftest import Deploy
+from tests.faults.passage import Passage
+
+SMALL: dict[str, Any] = {
+    "partitions": 1,
+    "storefronts": ("de",),
+    "catalogue": "eans = 5",
+    "processing": {"session": "4s", "lease": "1s", "call_deadline": "2s"},
+}
+
+
+def reasons(health: httpx.Client) -> str:
+    """Of a process that is not ready; "" for one that is."""
+    answer = health.get("/readyz")
+    said = answer.json()
+    assert (answer.status_code == 503) == bool(said["reasons"]) == (not said["ready"])
+    return "; ".join(said["reasons"])
+
+
+def lines(process: Process) -> list[dict[str, Any]]:
+    """Its log: every line is JSON, or this fails."""
+    return [orjson.loads(line) for line in process.text().splitlines()]
+
+
+def test_readyz_is_503_as_long_as_the_broker_is_away_at_start_and_in_mid_run_and_200_again_by_itself(
+    deploy: Deploy, kafka: Stack, own_kafka: JvmStack
+) -> None:
+    broker = own_kafka.broker
+    deployment = deploy(
+        kafka=Stack(origin="own", bootstrap_servers=broker.bootstrap_servers, registry_url=kafka.registry_url), **SMALL
+    )
+    broker.kill()
+
+    connector = deployment.connector()
+    with connector.health() as health:
+        deployment.wait_for("the start to wait", lambda: "waiting for the broker" in reasons(health))
+        assert "no broker answers" in reasons(health)
+        assert "Connection refused" in reasons(health)
+        assert health.get("/livez").status_code == 200
+        assert b"connector_ready 0" in health.get("/metrics").content
+
+        broker.restart()
+        deployment.wait_for("readiness after the start", lambda: not reasons(health))
+
+        broker.kill()
+        deployment.wait_for("the broker to be missed", lambda: bool(reasons(health)))
+        deployment.wait_for("the session to be over", lambda: _said(connector, "partitions_lost"))
+        deployment.wait_for("the loss to be seen", lambda: not health.get("/status").json()["engine"]["partitions"])
+        assert "not in the consumer group: no connection to its coordinator" in reasons(health)
+
+        broker.restart()
+        deployment.wait_for("readiness after the kill", lambda: not reasons(health))
+    assert connector.stop() == 0
+    assert {line["event"] for line in lines(connector)} >= {"starts", "waiting for the broker", "begins", "ended"}
+    assert any(line["event"].startswith("FAIL [") for line in lines(connector)), "the client's own words"
+
+
+def _said(process: Process, event: str) -> bool:
+    return any(line.get("event") == event for line in lines(process))
+
+
+def test_a_registry_that_is_away_at_start_is_waited_for_with_the_reason_and_sigterm_ends_the_wait(
+    deploy: Deploy,
+) -> None:
+    deployment = deploy(**SMALL)
+    with Passage(deployment.kafka.registry_url) as passage:
+        deployment.registry_url = passage.url
+        passage.shut()
+        patient, ended = deployment.connector("patient"), deployment.connector("ended")
+        with patient.health() as first, ended.health() as second:
+            for health in (first, second):
+                deployment.wait_for("the start to wait", lambda: "waiting for the schema registry" in reasons(health))  # noqa: B023 - waited for at once
+                assert "does not answer" in reasons(health)
+            assert ended.stop() == 0, "a signal that nothing handles would be its exit code"
+            passage.open()
+            deployment.wait_for("readiness", lambda: not reasons(first))
+    assert patient.stop() == 0
+    assert lines(ended)[-1]["event"] == "ended"
+
+
+class _Denies(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.send_response(401)
+        self.end_headers()
+        self.wfile.write(b'{"error_code": 401, "message": "Unauthorized"}')
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
+        """Says nothing."""
+
+
+@contextmanager
+def denying_registry() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), _Denies) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://me:canary-of-a-password@127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_registry_that_refuses_the_credentials_ends_the_start_with_what_to_mend_as_a_line_of_json(
+    deploy: Deploy,
+) -> None:
+    deployment = deploy(**SMALL)
+    with denying_registry() as url:
+        config = deployment.config("denied")
+        text = config.read_text().replace(f'"{deployment.kafka.registry_url}"', '"http://replaced.invalid"')
+        config.write_text(text)
+        denied = Process(
+            "denied",
+            ["connector", "run", "--config", str(config)],
+            deployment.folder / "denied.log",
+            {"CONNECTOR__REGISTRY__URL": url},
+        )
+        try:
+            assert denied.wait() == 1
+        finally:
+            denied.end()
+
+    last = lines(denied)[-1]
+    assert (last["event"], last["level"]) == ("ended", "critical")
+    assert "refuses the credentials (401" in last["reason"]
+    assert "CONNECTOR__REGISTRY__URL" in last["reason"]
+    assert "canary" not in denied.text()
