@@ -408,6 +408,7 @@ def _runner(plan: _Plan, start: Starting, opened: ExitStack) -> tuple[Runner, Vi
         skews=partial(_skews, adapter, tuple(configured.accounts)),
         polls=flows.polls(lines),
         out_of_order=flows.out_of_order(lines),
+        sent_as_other=flows.sent_as_other(lines),
     )
     _log.info("begins", **_about(plan), push_port=_pushed(plan, ids, opened))
     return runner, vitals

@@ -63,10 +63,19 @@ class Code(StrEnum):
     ACCOUNT_MISSING = "ACCOUNT_MISSING"
     ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
     ORDER_UNITS_REPEATED = "ORDER_UNITS_REPEATED"
+    ORDER_UNITS_NOT_NAMED = "ORDER_UNITS_NOT_NAMED"
+    ITEMS_BESIDE_UNITS = "ITEMS_BESIDE_UNITS"
+    ITEM_INVALID = "ITEM_INVALID"
+    ITEM_NOT_IN_ORDER = "ITEM_NOT_IN_ORDER"
+    ITEMS_NOT_OPEN = "ITEMS_NOT_OPEN"
     PARCELS_MISSING = "PARCELS_MISSING"
     TRACKING_NUMBER_MISSING = "TRACKING_NUMBER_MISSING"
     TRACKING_NUMBER_INVALID = "TRACKING_NUMBER_INVALID"
+    TRACKING_NUMBER_CONTRADICTED = "TRACKING_NUMBER_CONTRADICTED"
+    TRACKING_NUMBER_REQUIRED = "TRACKING_NUMBER_REQUIRED"
+    UNTRACKED_PARCEL_NOT_ALONE = "UNTRACKED_PARCEL_NOT_ALONE"
     CARRIER_UNKNOWN = "CARRIER_UNKNOWN"
+    CARRIER_SENT_AS_OTHER = "CARRIER_SENT_AS_OTHER"
     SHIPMENTS_DISABLED = "SHIPMENTS_DISABLED"
     PARCELS_DRY_RUN = "PARCELS_DRY_RUN"
     # parcels: what the marketplace says
@@ -286,18 +295,57 @@ TABLE: Mapping[Code, Words] = {
         sentence="The event names an order unit twice: {units}",
         advice="Name each order unit once: an order unit is one piece.",
     ),
+    Code.ORDER_UNITS_NOT_NAMED: Words(
+        sentence="The event does not say what is in its parcels, and several order units are still to be sent: {units}",
+        advice="Name order_unit_ids or items at the source, then replay; or set require_units = false in [shipments] "
+        "where such an event means the whole order.",
+    ),
+    Code.ITEMS_BESIDE_UNITS: Words(
+        sentence="The event names both order_unit_ids and items",
+        advice="Name one of the two at the source; nothing was sent.",
+    ),
+    Code.ITEM_INVALID: Words(
+        sentence="The event has an item that cannot be matched ({item}): {reason}",
+        advice="Give each item an offer_id or an ean, and a quantity of at least 1.",
+    ),
+    Code.ITEM_NOT_IN_ORDER: Words(
+        sentence="Order {order_id} has {count} order units of this item, too few for what the event says: {item}",
+        advice="Correct the item or the order id at the source; nothing was confirmed for the event.",
+    ),
+    Code.ITEMS_NOT_OPEN: Words(
+        sentence="Too few order units of this item are still to be sent and not taken by another event: {count} for "
+        "{item}; they show: {units}",
+        advice="Correct the quantity at the source, or look in the seller portal what was sent or cancelled already; "
+        "nothing was confirmed for the event.",
+    ),
     Code.PARCELS_MISSING: Words(sentence="The event has no parcel", advice="Fill parcels at the source."),
     Code.TRACKING_NUMBER_MISSING: Words(
         sentence="A parcel of carrier {carrier} has no tracking number, and the marketplace demands one",
-        advice="Send the event when the tracking number is known.",
+        advice="Send the event when the tracking number is known; for a parcel that has none, set no_tracking.",
     ),
     Code.TRACKING_NUMBER_INVALID: Words(
-        sentence="Tracking number {tracking_number} holds a comma or a control character",
-        advice="Name each tracking number in a parcel of its own; the marketplace parts them by commas.",
+        sentence="Tracking number {tracking_number} holds a comma, semicolon, vertical bar or control character",
+        advice="Name each tracking number in a parcel of its own, without anything else.",
+    ),
+    Code.TRACKING_NUMBER_CONTRADICTED: Words(
+        sentence="A parcel says that it has no tracking number, and names {tracking_number}",
+        advice="Set no_tracking only for a parcel without a number.",
+    ),
+    Code.TRACKING_NUMBER_REQUIRED: Words(
+        sentence="Parcels of carrier {carrier} ({code}) need a tracking number; without one may go: {allowed}",
+        advice="Send the tracking number, or a carrier of those (untracked_carriers in [shipments]).",
+    ),
+    Code.UNTRACKED_PARCEL_NOT_ALONE: Words(
+        sentence="The event has a parcel without a tracking number beside others",
+        advice="Name such a parcel in an event of its own, with the order units that are in it.",
     ),
     Code.CARRIER_UNKNOWN: Words(
         sentence="Carrier {carrier} is neither in the marketplace's table nor an alias",
         advice="Correct the carrier at the source, or add it to [shipments.carriers] and replay this position.",
+    ),
+    Code.CARRIER_SENT_AS_OTHER: Words(
+        sentence="The marketplace was told {code} for carrier {carrier}, which is neither in its table nor an alias",
+        advice="Add the carrier to [shipments.carriers], so that buyers can follow their parcels.",
     ),
     Code.SHIPMENTS_DISABLED: Words(
         sentence="Shipments are switched off for account {account}",

@@ -65,6 +65,12 @@ def out_of_order(running: Mapping[str, Line]) -> Callable[[], Mapping[str, int]]
     return next(line.flow.out_of_order for line in running.values() if isinstance(line.flow, OfferFlow))
 
 
+def sent_as_other(running: Mapping[str, Line]) -> Callable[[], Mapping[str, int]]:
+    """How many parcels went out under the code for unknown carriers, by account."""
+    found = (line.flow.sent_as_other for line in running.values() if isinstance(line.flow, ShipmentFlow))
+    return next(found, dict)
+
+
 def writes(topics: Topics) -> str:
     """What these parts may change at the marketplace, in words."""
     parcels = "; confirmations of parcels" if Part.SHIPMENTS in topics.parts else ""

@@ -235,6 +235,7 @@ def parcel(order: Mapping[str, Any], schema_id: int) -> tuple[bytes, bytes]:
             "event_id": "compose",
             "occurred_at_us": time.time_ns() // 1000,
             "order_id": order["order_id"],
+            "items": [{"ean": unit["ean"]} for unit in order["units"]],
             "parcels": [{"carrier": "Parcel post", "tracking_number": "00340434161094042557"}],
         }
     )

@@ -51,7 +51,14 @@ OUT_OF_ORDER: Final = Gauge(
     label="source",
     kind="counter",
 )
-EVERY: Final = (READY, SKEW, POLLED, POLL_FAILURES, OUT_OF_ORDER)
+SENT_AS_OTHER: Final = Gauge(
+    name="connector_shipments_sent_as_other_total",
+    unit="results",
+    means="Results of this process with the code CARRIER_SENT_AS_OTHER: buyers cannot follow these parcels. Add the "
+    "carriers to [shipments.carriers].",
+    kind="counter",
+)
+EVERY: Final = (READY, SKEW, POLLED, POLL_FAILURES, OUT_OF_ORDER, SENT_AS_OTHER)
 
 Readings = Mapping[Gauge, Mapping[str, float | None]]
 """By the label's value, "" without a label; None = nothing is known yet."""
@@ -63,6 +70,7 @@ def readings(
     skews: Mapping[str, float | None],
     polls: Mapping[str, PollReport],
     out_of_order: Mapping[str, int],
+    sent_as_other: Mapping[str, int],
 ) -> Readings:
     return {
         READY: {"": float(ready)},
@@ -70,6 +78,7 @@ def readings(
         POLLED: {name: _seconds(poll.polled_at_us) for name, poll in polls.items()},
         POLL_FAILURES: {name: poll.failures for name, poll in polls.items()},
         OUT_OF_ORDER: out_of_order,
+        SENT_AS_OTHER: sent_as_other,
     }
 
 

@@ -50,6 +50,7 @@ class ProcessVitals:
         skews: Callable[[], Mapping[str, float | None]] = dict,
         polls: Callable[[], Mapping[str, PollReport]] = dict,
         out_of_order: Callable[[], Mapping[str, int]] = dict,
+        sent_as_other: Callable[[], Mapping[str, int]] = dict,
         clock: Callable[[], float] = uptime_s,
     ) -> None:
         self._last = last
@@ -59,6 +60,7 @@ class ProcessVitals:
         self._skews = skews
         self._polls = polls
         self._out_of_order = out_of_order
+        self._sent_as_other = sent_as_other
         self._clock = clock
 
     def beat_age_s(self) -> float:
@@ -85,7 +87,13 @@ class ProcessVitals:
 
     def metrics(self) -> bytes:
         ready = not self.readiness().reasons
-        read = readings(ready=ready, skews=self._skews(), polls=self._polls(), out_of_order=self._out_of_order())
+        read = readings(
+            ready=ready,
+            skews=self._skews(),
+            polls=self._polls(),
+            out_of_order=self._out_of_order(),
+            sent_as_other=self._sent_as_other(),
+        )
         return self._metrics() + exposition(read)
 
 

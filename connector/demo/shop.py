@@ -1,9 +1,11 @@
 """A shop's ERP, as the demo plays it: reads orders from the topic, and says which parcels left. Pure.
 
-An order is packed once all its units may be sent. Here and there, on purpose, a unit stays behind, a second box
+An order is packed once all its units may be sent; every second event names offers and quantities, the others name order
+units. Here and there, on purpose, a unit stays behind, a second box
 follows, and an event is said twice, as by a producer that heard no acknowledgement.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -11,8 +13,8 @@ Shipment: TypeAlias = dict[str, Any]
 """One ShipmentDispatched as the producer kit takes it."""
 
 CARRIERS = ("DHL", "dhl", "GLS", "Parcel post", "Our own van")
-"""Two spellings of one; the fourth is an alias of the shop's, the last one is on no list."""
-ALIASES = {"Parcel post": "DHL"}
+"""Two spellings of one; the last two are aliases of the shop's."""
+ALIASES = {"Parcel post": "DHL", "Our own van": "Other"}
 
 STAYS_BEHIND = 16
 FOLLOWS = 10
@@ -52,7 +54,7 @@ class Shop:
             self.behind.add(units.pop())
         first = self._event(order, units, 1, now_us)
         if not stays and number % 2:
-            first["order_unit_ids"] = []  # all that are still to be sent
+            first["order_unit_ids"], first["items"] = [], _items(order)
         if number % FOLLOWS == 0:
             self._owed.append(self._event(order, units[:1], 2, now_us + 1))
         if number % SAID_TWICE == 0:
@@ -72,6 +74,12 @@ class Shop:
             "order_unit_ids": units,
             "parcels": [{"carrier": carrier, "tracking_number": f"T{order['order_id']}{box}"}],
         }
+
+
+def _items(order: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The whole order by offer and quantity, as an ERP that does not know order units says it."""
+    pieces = Counter((unit["offer_id"], unit["ean"]) for unit in order["units"])
+    return [{"offer_id": offer, "ean": ean, "quantity": count} for (offer, ean), count in pieces.items()]
 
 
 def _may_be_sent(order: Mapping[str, Any]) -> bool:

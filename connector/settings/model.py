@@ -17,6 +17,11 @@ from connector.marketplace import Condition
 from connector.settings.duration import Duration
 
 
+def _listed(value: object) -> object:
+    """The environment gives a list as one text, with commas."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
 class Section(BaseModel):
     """A table of the file. Unknown keys are refused: a typing error must not become a silent default."""
 
@@ -189,14 +194,20 @@ class Offers(Section):
 class Shipments(Section):
     enabled: bool = False
     """On: shipment events confirm parcels."""
-    unknown_carrier: Literal["other", "reject"] = "other"
-    """A carrier that the marketplace does not list and no alias names: sent as Other, or REJECTED."""
+    require_units: bool = True
+    """An event that names neither order units nor items: REJECTED where several are still to be sent, or all are."""
+    unknown_carrier: Literal["other", "reject"] = "reject"
+    """A carrier that the marketplace does not list and no alias names: REJECTED, or sent as Other, which buyers see."""
+    untracked_carriers: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ("Other", "Other Hauler")
+    """The marketplace's carrier codes whose parcels may go without a tracking number, when the event says so."""
     carriers: Mapping[str, Text] = {}
     """The seller's names of carriers, each with the marketplace's code: "DHL Paket" = "DHL"."""
     wait_open: Annotated[Duration, Field(gt=0)] = 86400.0
     """A unit may be sent only when the marketplace releases it: wait so long, then WAITING_TOO_LONG."""
     recheck: Annotated[Duration, Field(gt=0)] = 60.0
-    """How often a unit that waits is looked at."""
+    """How soon a unit that waits is looked at again; each time it has waited a quarter longer, up to recheck_max."""
+    recheck_max: Annotated[Duration, Field(gt=0)] = 900.0
+    """The longest time between two looks at a unit that waits, if that is not below recheck."""
     keep: Annotated[Duration, Field(gt=0)] = 45 * 86400.0
     """How long a sent order is remembered: until then a repeated event confirms nothing twice."""
 

@@ -45,6 +45,9 @@ def _walk(table: BaseModel | Mapping[str, Any], path: tuple[str, ...]) -> Iterat
         here = (*path, name)
         if isinstance(value, BaseModel | Mapping):
             yield from _walk(value, here)
+        elif isinstance(value, tuple) and all(isinstance(one, str) for one in value):
+            if value:
+                yield ".".join(here), ", ".join(value)
         elif isinstance(value, tuple):
             for place, row in enumerate(value):
                 yield from _walk(row, (*here, str(place)))

@@ -17,15 +17,26 @@ from connector.marketplace_orders import (
     UnitFound,
     UnitStatus,
 )
-from connector.shipments.events import MarketplaceWords, ParcelState, ShipmentStatus, ShippedUnit
-from connector.shipments.guards import Fault, fault
+from connector.shipments.events import (
+    MarketplaceWords,
+    ParcelState,
+    ShipmentStatus,
+    ShippedItem,
+    ShippedUnit,
+    UndoneShipment,
+)
+from connector.shipments.guards import Fault, fault, named, rejected
+from connector.shipments.items import choose, is_meant
 from connector.shipments.ledger import (
+    UNTRACKED,
     find_parcel,
+    is_of,
     is_open,
     numbers_of,
     opened,
     parcel_slot,
     read_now,
+    seen_as,
     send_slot,
     with_parcels,
 )
@@ -125,7 +136,7 @@ def _sent_with(send: UnitSend, now_us: int, *, certain: bool) -> tuple[ParcelSta
             with_send=True,
             certain=certain,
         )
-        for number in send.tracking_numbers
+        for number in send.tracking_numbers or (UNTRACKED,)
     )
 
 
@@ -224,11 +235,15 @@ def _found(desk: Desk, found: OrderSummaryFound, account: str, unread: Iterable[
             order_id=desk.lane.order_id,
             fault=f"{found.unreadable.fault} (sha256 {found.unreadable.sha256})",
         )
-    for row in unread:
+    for row in sorted(
+        unread, key=lambda one: not one.event.order_unit_ids
+    ):  # who names a unit comes before who chooses
         if row.event.order_unit_ids:
             _name(desk, row, of_order, broken)
         elif broken is not None:
             desk.end_all(row, broken)
+        elif row.event.items:
+            _match(desk, row, found)
         else:
             _choose(desk, row, of_order)
 
@@ -241,9 +256,63 @@ def _name(desk: Desk, row: Row, of_order: list[int], broken: Fault | None) -> No
             desk.end(row, identifier, broken or _no_unit(desk, identifier))
 
 
+def _match(desk: Desk, row: Row, found: OrderSummaryFound) -> None:
+    """Units for the pieces that the event names, or a row that says which are lacking."""
+    candidates = [unit for unit in found.units if _may_be_chosen(desk, unit.order_unit_id, row.event)]
+    candidates.sort(key=lambda unit: _preference(desk, unit.order_unit_id, row.event))
+    chosen = choose(row.event.items, candidates)
+    if isinstance(chosen, ShippedItem):
+        desk.end_all(row, _lacking(desk, chosen, found, row.event))
+        return
+    row.event = replace(row.event, order_unit_ids=chosen)
+    row.open = {unit.order_unit_id: unit for unit in opened(chosen)}
+
+
+def _may_be_chosen(desk: Desk, identifier: int, event: UndoneShipment) -> bool:
+    """It is to be sent and no undone event's, or the event sent it before."""
+    unit = desk.units[identifier]
+    return _was_sent_by(desk, unit, event) or (is_open(unit) and not desk.rows_of(identifier))
+
+
+def _was_sent_by(desk: Desk, unit: ShippedUnit, event: UndoneShipment) -> bool:
+    """One event_id with two contents is two events: a unit does not say which of them sent it."""
+    if not is_of(unit, event.event_id):
+        return False
+    known = {(one.event_id, one.digest) for one in desk.lane.seen} | {
+        (one.event_id, one.digest) for one in desk.lane.undone
+    }
+    return all(digest == event.digest for event_id, digest in known if event_id == event.event_id)
+
+
+def _preference(desk: Desk, identifier: int, event: UndoneShipment) -> tuple[int, int]:
+    """What the event sent before comes first, what an event that failed had chosen comes last."""
+    if _was_sent_by(desk, desk.units[identifier], event):
+        return 0, identifier
+    others = (one for one in desk.lane.seen if not seen_as(one, event.event_id, event.digest))
+    return 2 if any(identifier in one.order_unit_ids for one in others) else 1, identifier
+
+
+def _lacking(desk: Desk, item: ShippedItem, found: OrderSummaryFound, event: UndoneShipment) -> Fault:
+    of_item = [unit for unit in found.units if is_meant(unit, item)]
+    if len(of_item) < item.quantity:
+        return fault(
+            ShipmentStatus.NOT_FOUND,
+            Code.ITEM_NOT_IN_ORDER,
+            item=named(item),
+            order_id=desk.lane.order_id,
+            count=len(of_item),
+        )
+    free = [unit for unit in of_item if _may_be_chosen(desk, unit.order_unit_id, event)]
+    shows = ", ".join(f"{unit.order_unit_id} {unit.status_raw}" for unit in of_item)
+    return rejected(Code.ITEMS_NOT_OPEN, item=named(item), count=len(free), units=shows)
+
+
 def _choose(desk: Desk, row: Row, of_order: list[int]) -> None:
     """Every unit still to be sent, less what another event has taken on itself; none left: all that were sent."""
     still = [identifier for identifier in of_order if is_open(desk.units[identifier])]
+    if desk.terms.policy.require_units and len(still) > 1:
+        desk.end_all(row, rejected(Code.ORDER_UNITS_NOT_NAMED, units=", ".join(map(str, still))))
+        return
     free = [identifier for identifier in still if not desk.rows_of(identifier)]
     sent = [identifier for identifier in of_order if desk.units[identifier].status in SENT]
     meant = free or still or sent or of_order

@@ -6,7 +6,7 @@ Nothing is guessed: a name that is merely similar is unknown.
 from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 
-from connector.shipments.policy import REJECT, ShipmentPolicy, us
+from connector.shipments.policy import REJECT, ShipmentPolicy, loosened, us
 
 _PATIENCE_US = us(10.0)
 """Longest that lanes wait for one of them to read the table."""
@@ -39,11 +39,6 @@ class CarrierNames:
 
     def _of_table(self, name: str) -> str | None:
         return name if name in self._codes else self._loose.get(loosened(name))
-
-
-def loosened(name: str) -> str:
-    """Without white space, in one case."""
-    return "".join(name.split()).casefold()
 
 
 def _unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from connector.shipments.events import (
     ShipmentDispatched,
     ShipmentResult,
     ShipmentState,
+    ShippedItem,
     ShippedUnit,
     UndoneShipment,
 )
@@ -24,7 +25,7 @@ from streams.avro import Decoder, Lookup
 from streams.flow import Bad, NotYet, Record
 
 _PARTS_OF_STATES: Final = (
-    ShippedUnit, UnitStatus, ParcelState, UndoneShipment, Parcel, OpenUnit, MarketplaceWords, ProblemError,
+    ShippedUnit, UnitStatus, ParcelState, UndoneShipment, Parcel, ShippedItem, OpenUnit, MarketplaceWords, ProblemError,
     SeenShipment,
 )  # fmt: skip
 
@@ -40,7 +41,9 @@ class ShipmentCodecs:
         self.encode_state: Final = writer_of(ShipmentState, ids.value(ShipmentState))
         self.result_key: Final = key_writer(ids.key(ShipmentResult))
         self._key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="the order id")
-        self._shipments: Final = Decoder(schemas.load("shipment_dispatched", 1), lookup)
+        self._shipments: Final = Decoder(
+            schemas.load("shipment_dispatched", schemas.newest("shipment_dispatched")), lookup
+        )
         self._states: Final = reader_of(ShipmentState, ids.value(ShipmentState), _PARTS_OF_STATES, lookup)
 
     def decode_dispatched(self, record: Record) -> ShipmentDispatched | Bad | NotYet:
@@ -68,6 +71,7 @@ def _dispatched(value: Mapping[str, Any], key: str, record: Record) -> ShipmentD
         account=value["account"],
         order_id=value["order_id"],
         order_unit_ids=tuple(value["order_unit_ids"]),
+        items=tuple(ShippedItem(**item) for item in value["items"]),
         parcels=tuple(Parcel(**parcel) for parcel in value["parcels"]),
         attributes=value["attributes"],
         key=key,

@@ -34,6 +34,16 @@ class Parcel:
 
     carrier: str
     tracking_number: str | None = None
+    no_tracking: bool = False  # it has none; else a missing number is a mistake
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShippedItem:
+    """So many pieces of one offer, named by ``offer_id``, by ``ean``, or by both."""
+
+    offer_id: str | None = None
+    ean: str | None = None
+    quantity: int = 1
 
 
 # ---- in -------------------------------------------------------------------------------------------------------------
@@ -41,7 +51,10 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentDispatched:
-    """Parcels that left. No ``order_unit_ids`` = every unit of the order that is still to be sent."""
+    """Parcels that left.
+
+    Neither ``order_unit_ids`` nor ``items``: every unit of the order that is still to be sent, if that is allowed.
+    """
 
     event_id: str
     occurred_at_us: int
@@ -50,6 +63,7 @@ class ShipmentDispatched:
     account: str | None = None
     order_id: str
     order_unit_ids: tuple[int, ...] = ()
+    items: tuple[ShippedItem, ...] = ()
     parcels: tuple[Parcel, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
 
@@ -116,7 +130,7 @@ class ParcelState:
     that was posted without an answer is unknown, and neither is ever sent again by itself.
     """
 
-    tracking_number: str  # what a parcel of a unit is known by
+    tracking_number: str  # what a parcel of a unit is known by; empty: the one that has none
     carrier_code: str | None = None
     added_by: str  # event_id
     added_at_us: int
@@ -163,6 +177,7 @@ class UndoneShipment:
     sequence: int | None = None
     received_at_us: int
     order_unit_ids: tuple[int, ...] = ()  # as the event says, or as the order was read; empty = not read yet
+    items: tuple[ShippedItem, ...] = ()  # what the units are chosen by, once the order was read
     parcels: tuple[Parcel, ...] = ()
     units: tuple[OpenUnit, ...] = ()  # empty = its order must be read first
     nothing_left: bool = False  # it named no unit, and none was left to be sent

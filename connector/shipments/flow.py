@@ -4,10 +4,12 @@ A turn is: the cause goes into the ledger, order units are settled, results are 
 confirms and adds parcels; it never cancels, refunds or rejects anything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
+from connector.codes import Code
 from connector.headers import NO_TRACE, Stamp, Trace
 from connector.marketplace_orders import GROUPS
 from connector.shipments import answers, ledger, merge, results, wants
@@ -64,6 +66,11 @@ class ShipmentFlow:
         self._codecs = codecs
         self._topics = topics
         self._stamp = stamp
+        self._sent_as_other: Mapping[str, int] = MappingProxyType({})
+
+    def sent_as_other(self) -> Mapping[str, int]:
+        """Results with CARRIER_SENT_AS_OTHER so far, by account. Any thread: the mapping never changes."""
+        return self._sent_as_other
 
     @property
     def topic(self) -> str:
@@ -134,6 +141,9 @@ class ShipmentFlow:
         return desk
 
     def _output(self, end: End, result: ShipmentResult) -> Output:
+        if end.code is Code.CARRIER_SENT_AS_OTHER:
+            known = self._sent_as_other
+            self._sent_as_other = MappingProxyType({**known, end.event.account: known.get(end.event.account, 0) + 1})
         trace = NO_TRACE if end.event.traceparent is None else Trace(traceparent=end.event.traceparent)
         return Output(
             topic=self._topics.shipment_results,

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from connector.codes import Code, explain
 from connector.dating import time_fault
 from connector.events import Problem
-from connector.shipments.events import Parcel, ShipmentDispatched, ShipmentStatus
+from connector.shipments.events import Parcel, ShipmentDispatched, ShipmentStatus, ShippedItem
 from connector.shipments.policy import ShipmentPolicy, us
+
+_SEPARATORS = frozenset(",;|")
+"""What people part several numbers by. No carrier's number holds one; spaces and slashes may be in a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +59,40 @@ def account_fault(account: str, policy: ShipmentPolicy) -> Fault | None:
 
 
 def _content_fault(event: ShipmentDispatched) -> Fault | None:
+    if event.order_unit_ids and event.items:
+        return rejected(Code.ITEMS_BESIDE_UNITS)
     repeated = sorted(identifier for identifier, times in Counter(event.order_unit_ids).items() if times > 1)
     if repeated:
         return rejected(Code.ORDER_UNITS_REPEATED, units=", ".join(map(str, repeated)))
+    if (found := next(filter(None, map(_item_fault, event.items)), None)) is not None:
+        return found
     if not event.parcels:
         return rejected(Code.PARCELS_MISSING)
+    if len(event.parcels) > 1 and any(parcel.no_tracking for parcel in event.parcels):
+        return rejected(Code.UNTRACKED_PARCEL_NOT_ALONE)
     return next(filter(None, map(_parcel_fault, event.parcels)), None)
 
 
+def _item_fault(item: ShippedItem) -> Fault | None:
+    if not item.offer_id and not item.ean:
+        return rejected(Code.ITEM_INVALID, item=named(item), reason="it names neither offer_id nor ean")
+    if item.quantity < 1:
+        return rejected(Code.ITEM_INVALID, item=named(item), reason="the quantity is below 1")
+    return None
+
+
+def named(item: ShippedItem) -> str:
+    """An item in a person's words: ``2 of offer AB-120``."""
+    which = (f"offer {item.offer_id}" if item.offer_id else "", f"EAN {item.ean}" if item.ean else "")
+    return f"{item.quantity} of {', '.join(filter(None, which)) or 'nothing'}"
+
+
 def _parcel_fault(parcel: Parcel) -> Fault | None:
-    number = parcel.tracking_number
-    if number is None or not number.strip():
+    number = (parcel.tracking_number or "").strip()
+    if parcel.no_tracking:
+        return rejected(Code.TRACKING_NUMBER_CONTRADICTED, tracking_number=repr(number)) if number else None
+    if not number:
         return rejected(Code.TRACKING_NUMBER_MISSING, carrier=parcel.carrier)
-    if "," in number or not number.isprintable():
+    if not _SEPARATORS.isdisjoint(number) or not number.isprintable():
         return rejected(Code.TRACKING_NUMBER_INVALID, tracking_number=repr(number))
     return None

@@ -13,7 +13,6 @@ from connector.marketplace_orders import TO_BE_SENT, OrderUnitSummary, UnitStatu
 from connector.shipments.carriers import Carriers
 from connector.shipments.events import (
     OpenUnit,
-    Parcel,
     ParcelState,
     SeenShipment,
     ShipmentDispatched,
@@ -65,7 +64,11 @@ def row_id(event: UndoneShipment, order_unit_id: int | None, partition: int, ter
 def digest_of(event: ShipmentDispatched) -> str:
     """Of all that an event says to the marketplace: one event_id with two contents is two events."""
     parcels = [(parcel.carrier, parcel.tracking_number) for parcel in event.parcels]
-    said = (event.occurred_at_us, event.sequence, event.account, event.order_unit_ids, parcels)
+    said: tuple[object, ...] = (event.occurred_at_us, event.sequence, event.account, event.order_unit_ids, parcels)
+    if event.items:  # what an event of before could not say changes no digest of before
+        said = (*said, [(item.offer_id, item.ean, item.quantity) for item in event.items])
+    if any(parcel.no_tracking for parcel in event.parcels):
+        said = (*said, [parcel.no_tracking for parcel in event.parcels])
     return sha256(repr(said).encode()).hexdigest()[:16]
 
 
@@ -107,8 +110,17 @@ def numbers_of(event: UndoneShipment) -> tuple[str, ...]:
     return tuple(dict.fromkeys(parcel.tracking_number for parcel in event.parcels if parcel.tracking_number))
 
 
-def carrier_of(event: UndoneShipment, tracking_number: str) -> Parcel:
-    return next(parcel for parcel in event.parcels if parcel.tracking_number == tracking_number)
+UNTRACKED = ""
+"""What a parcel without a tracking number is known by; a unit has at most one."""
+
+
+def parcels_of(event: UndoneShipment) -> tuple[str, ...]:
+    """What the parcels of an event are known by, each once."""
+    return numbers_of(event) or tuple(UNTRACKED for parcel in event.parcels if parcel.no_tracking)
+
+
+def carrier_of(event: UndoneShipment, tracking_number: str) -> str:
+    return next(p.carrier for p in event.parcels if (p.tracking_number or UNTRACKED) == tracking_number)
 
 
 def find_parcel(unit: ShippedUnit, tracking_number: str) -> ParcelState | None:
@@ -127,6 +139,11 @@ def with_parcels(unit: ShippedUnit, *noted: ParcelState) -> ShippedUnit:
 def is_open(unit: ShippedUnit) -> bool:
     """Whether it is still to be sent; a status that we do not know may mean that, too."""
     return unit.confirmed_by is None and (unit.status in TO_BE_SENT or unit.status is UnitStatus.UNKNOWN)
+
+
+def is_of(unit: ShippedUnit, event_id: str) -> bool:
+    """Whether an event's send was carried out for it, or may have been."""
+    return event_id in (unit.confirmed_by, unit.tried_by)
 
 
 def read_now(known: ShippedUnit | None, found: OrderUnitSummary, now_us: int) -> ShippedUnit:

@@ -6,7 +6,7 @@ key, value = kit.message(
         "event_id": "4711",  # unique per source
         "occurred_at_us": time.time_ns() // 1000,
         "order_id": "MB7UWLD",
-        "order_unit_ids": [314567896580917],  # none = every unit that is still to be sent
+        "order_unit_ids": [314567896580917],  # or "items": [{"offer_id": "AB-120", "quantity": 2}]
         "parcels": [{"carrier": "DHL", "tracking_number": "00340434161094042557"}],
     }
 )
@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 
 import schemas
 from connector.codec import encoder_of_strings
-from connector.shipments.events import Parcel
+from connector.shipments.events import Parcel, ShippedItem
 from streams.avro import encoder
 
 
@@ -33,12 +33,13 @@ class Dispatch:
     account: str | None = None
     order_id: str
     order_unit_ids: Sequence[int] = ()
+    items: Sequence[ShippedItem] = ()
     parcels: Sequence[Parcel]
     attributes: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """From plain values by field; each parcel as a ``Parcel`` or a mapping of its fields.
+        """From plain values by field; each parcel as a ``Parcel`` or a mapping of its fields, items likewise.
 
         ``source`` is "producer-kit" where it is missing. Raises ``ValueError`` naming what is missing or unknown.
         """
@@ -47,14 +48,17 @@ class Dispatch:
         if unknown or missing:
             raise ValueError(f"unknown: {', '.join(unknown) or '-'}; missing: {', '.join(missing) or '-'}")
         parcels = [parcel if isinstance(parcel, Parcel) else Parcel(**parcel) for parcel in values["parcels"]]
-        return cls(**{"source": "producer-kit", **values, "parcels": parcels})
+        items = [item if isinstance(item, ShippedItem) else ShippedItem(**item) for item in values.get("items", ())]
+        return cls(**{"source": "producer-kit", **values, "parcels": parcels, "items": items})
 
 
 class ShipmentKit:
     """Keys and values for the input topic. ``key_schema_id`` None = keys are plain UTF-8."""
 
     def __init__(self, schema_id: int, key_schema_id: int | None = None) -> None:
-        self._value: Final = encoder(schemas.load("shipment_dispatched", 1), schema_id)
+        self._value: Final = encoder(
+            schemas.load("shipment_dispatched", schemas.newest("shipment_dispatched")), schema_id
+        )
         self._key: Final = str.encode if key_schema_id is None else encoder_of_strings(key_schema_id)
 
     def message(self, values: Mapping[str, Any], key: str | None = None) -> tuple[bytes, bytes]:

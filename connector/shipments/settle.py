@@ -21,6 +21,7 @@ from connector.shipments.events import (
 )
 from connector.shipments.guards import Fault, account_fault, fault, rejected
 from connector.shipments.ledger import (
+    UNTRACKED,
     ShipmentLane,
     Terms,
     carrier_of,
@@ -29,9 +30,10 @@ from connector.shipments.ledger import (
     order_of,
     over,
     parcel_slot,
+    parcels_of,
     with_parcels,
 )
-from connector.shipments.policy import us
+from connector.shipments.policy import ShipmentPolicy, us
 from streams.frozen import replace
 
 RANK = 2
@@ -186,7 +188,7 @@ class Desk:
                 with_send=True,
                 certain=False,
             )
-            for number in numbers_of(event)
+            for number in parcels_of(event)
             if find_parcel(unit, number) is None
         )
         self.units[order_unit_id] = with_parcels(unit, *noted)
@@ -274,8 +276,8 @@ class Desk:
         numbers = numbers_of(row.event)
         lacking = [number for number in numbers if find_parcel(unit, number) is None and number not in refused]
         if not lacking:
-            known = [parcel for number in numbers if (parcel := find_parcel(unit, number)) is not None]
-            self.end(row, identifier, _outcome(unit, row, known))
+            known = [parcel for key in parcels_of(row.event) if (parcel := find_parcel(unit, key)) is not None]
+            self.end(row, identifier, _outcome(unit, row, known, self.terms.policy))
             return
         codes = self._codes(row, identifier)
         if codes is None:
@@ -318,7 +320,7 @@ class Desk:
             what = f"the confirmation of order unit {identifier}"
             self.end(row, identifier, fault(ShipmentStatus.DRY_RUN, Code.PARCELS_DRY_RUN, what=what))
             return True
-        self._sends.append(Send(row.event, identifier, group[0], group[1], since_us))
+        self._sends.append(Send(row.event, identifier, group[0], tuple(filter(None, group[1])), since_us))
         return False
 
     def _wait(self, unit: ShippedUnit, rows: Sequence[Row]) -> None:
@@ -331,7 +333,9 @@ class Desk:
             else:
                 self.end(row, identifier, self._too_late(unit, row))
         waiting = self.rows_of(identifier)
-        due_us = unit.checked_at_us + us(policy.recheck_s)
+        newest_us = max((row.event.received_at_us for row in waiting), default=0)
+        waited_s = (unit.checked_at_us - newest_us) / us(1.0)
+        due_us = unit.checked_at_us + us(policy.recheck_after_s(waited_s))
         if waiting and self.now_us < due_us:
             self._wake(due_us)
         elif waiting:
@@ -349,7 +353,7 @@ class Desk:
     # -- carriers
 
     def _group(self, row: Row, order_unit_id: int) -> tuple[str, tuple[str, ...]] | None:
-        """What goes with the send: the first parcel's carrier, and all numbers of it. None: not yet, or never."""
+        """What goes with the send: the first parcel's carrier, and all its parcels. None: not yet, or never."""
         codes = self._codes(row, order_unit_id)
         if codes is None:
             return None
@@ -357,10 +361,10 @@ class Desk:
         return first, tuple(number for number, code in codes.items() if code == first)
 
     def _codes(self, row: Row, order_unit_id: int) -> dict[str, str] | None:
-        """Tracking number -> carrier code. None: the table must be read first, or the unit has ended."""
+        """Parcel -> carrier code. None: the table must be read first, or the unit has ended."""
         event, codes = row.event, {}
-        for number in numbers_of(event):
-            name = carrier_of(event, number).carrier
+        for number in parcels_of(event):
+            name = carrier_of(event, number)
             code = self.terms.carriers.code(event.account, name, self.now_us)
             if code is Unmatched.NOT_YET:
                 self._need_carriers(row, order_unit_id)
@@ -368,8 +372,15 @@ class Desk:
             if code is Unmatched.UNKNOWN:
                 self.end(row, order_unit_id, rejected(Code.CARRIER_UNKNOWN, carrier=name or "(none)"))
                 return None
+            if number == UNTRACKED and code not in self.terms.policy.untracked_carriers:
+                self.end(row, order_unit_id, self._needs_tracking(name, code))
+                return None
             codes[number] = code
         return codes
+
+    def _needs_tracking(self, name: str, code: str) -> Fault:
+        allowed = ", ".join(sorted(self.terms.policy.untracked_carriers)) or "none"
+        return rejected(Code.TRACKING_NUMBER_REQUIRED, carrier=name, code=code, allowed=allowed)
 
     def _need_carriers(self, row: Row, order_unit_id: int) -> None:
         event = row.event
@@ -412,7 +423,9 @@ class Desk:
         )
 
 
-def _outcome(unit: ShippedUnit, row: Row, known: Iterable[ParcelState]) -> Fault | ShipmentStatus:
+def _outcome(
+    unit: ShippedUnit, row: Row, known: Iterable[ParcelState], policy: ShipmentPolicy
+) -> Fault | ShipmentStatus:
     """Of an event whose parcels the unit has, as far as they were not refused."""
     event_id, parcels, identifier = row.event.event_id, list(known), unit.order_unit_id
     unheard = [parcel for parcel in parcels if not parcel.certain]
@@ -428,7 +441,24 @@ def _outcome(unit: ShippedUnit, row: Row, known: Iterable[ParcelState]) -> Fault
     if unheard:
         return fault(ShipmentStatus.CONFIRMED_TRACKING_UNVERIFIED, Code.TRACKING_UNVERIFIED, unit=identifier)
     if unit.confirmed_by == event_id:
-        return ShipmentStatus.CONFIRMED
+        return _with_carriers(ShipmentStatus.CONFIRMED, row.event, parcels, policy)
     if any(parcel.added_by == event_id for parcel in parcels):
-        return ShipmentStatus.PARCEL_ADDED
+        return _with_carriers(ShipmentStatus.PARCEL_ADDED, row.event, parcels, policy)
     return ShipmentStatus.ALREADY_CONFIRMED
+
+
+def _with_carriers(
+    status: ShipmentStatus, event: UndoneShipment, parcels: Iterable[ParcelState], policy: ShipmentPolicy
+) -> Fault | ShipmentStatus:
+    """A success, with a word on carriers that the marketplace was told under its code for unknown ones."""
+    unknown = {
+        carrier: parcel.carrier_code
+        for parcel in parcels
+        if parcel.added_by == event.event_id and parcel.carrier_code is not None
+        if policy.is_unknown(carrier := carrier_of(event, parcel.tracking_number), parcel.carrier_code)
+    }
+    if not unknown:
+        return status
+    return fault(
+        status, Code.CARRIER_SENT_AS_OTHER, carrier=", ".join(unknown), code=", ".join(dict.fromkeys(unknown.values()))
+    )

@@ -308,6 +308,16 @@ def test_a_unit_is_sent_once_and_then_takes_further_parcels(stall: Stall) -> Non
     assert [parcel["tracking_numbers"] for parcel in known["parcels"]] == [("T1", "T2"), ("T3",)]
 
 
+def test_only_some_carriers_take_a_parcel_without_a_tracking_number(stall: Stall) -> None:
+    unit_id = stall.unit()
+
+    refused = stall.answer(Kind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=()))
+    taken = stall.answer(Kind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="Other Hauler", tracking_numbers=()))
+
+    assert isinstance(refused, Refused)
+    assert taken == Taken(http_status=204)
+
+
 def test_a_unit_that_is_still_open_is_refused(open_stall: Open) -> None:
     stall = open_stall(orders={"confirm_delay_s": 3600.0, "at_start_over_s": 0.0})
     unit_id = stall.unit(UnitStatus.OPEN)

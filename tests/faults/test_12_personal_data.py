@@ -70,7 +70,7 @@ def test_buyers_are_in_their_own_topic_or_nowhere(deploy: Deploy, is_on: bool) -
         catalogue="eans = 20",
         scenario=TRADE,
         settings=talkative(),
-        shipments={},
+        shipments={"require_units": False},
         orders={"interval": "5s", "contacts": is_on, "returns": True, "create_sales_orders": True},
     )
     there = orders.at_marketplace(deployment)

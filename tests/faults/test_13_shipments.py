@@ -15,7 +15,14 @@ from tests.faults.shipments import ALIASES, Warehouse
 EVENTS = 5_000
 ORDERS = 1_300
 SHORT = {"session": "4s", "lease": "1s", "call_deadline": "1s", "grace": "500ms"}
-PATIENT = {"carriers": ALIASES, "wait_open": "1h", "recheck": "2s"}
+PATIENT = {
+    "carriers": ALIASES,
+    "wait_open": "1h",
+    "recheck": "2s",
+    "recheck_max": "2s",
+    "unknown_carrier": "other",
+    "require_units": False,
+}
 IMPATIENT = {**PATIENT, "wait_open": "1ms"}
 UNHINDERED = 1_000
 """Calls a second, far more than are made: how fast they leave is not what is shown here."""

@@ -55,6 +55,7 @@ def parcels(orders: Iterable[shipments.Row]) -> Iterator[dict[str, object]]:
             "event_id": f"parcel-{order['id_order']}",
             "occurred_at_us": time.time_ns() // 1000,
             "order_id": order["id_order"],
+            "order_unit_ids": [unit["id_order_unit"] for unit in order["order_units"]],
             "parcels": [{"carrier": "DHL", "tracking_number": f"T{order['number']}"}],
         }
 

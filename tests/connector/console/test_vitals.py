@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from connector.console.gauges import OUT_OF_ORDER, POLL_FAILURES, POLLED, READY, SKEW
+from connector.console.gauges import OUT_OF_ORDER, POLL_FAILURES, POLLED, READY, SENT_AS_OTHER, SKEW
 from connector.console.vitals import BEAT_S, Beat, Patience, ProcessVitals, reasons, warnings
 from connector.orders.poll import PollReport
 from streams.membership import Membership
@@ -166,6 +166,16 @@ def test_the_skew_of_each_accounts_clock_is_a_metric_and_on_the_status_page() ->
 
     assert {s.labels["account"]: s.value for s in families[SKEW.name].samples} == {"main": -95.25, 'an "odd" name': 0.5}
     assert said.status()["clock_skew_s"] == skews
+
+
+def test_parcels_that_went_out_under_the_code_for_unknown_carriers_are_counted() -> None:
+    families = {
+        family.name: family
+        for family in text_string_to_metric_families(vitals(sent_as_other=lambda: {"main": 2}).metrics().decode())
+    }
+
+    counted = families[SENT_AS_OTHER.name.removesuffix("_total")]
+    assert (counted.type, [(s.labels["account"], s.value) for s in counted.samples]) == ("counter", [("main", 2.0)])
 
 
 def test_how_the_polls_of_each_account_go_is_a_metric_and_in_words_on_the_status_page() -> None:

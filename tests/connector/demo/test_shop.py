@@ -12,7 +12,10 @@ def order(number: int, units: int = 3, status: str = "NEED_TO_BE_SENT") -> dict[
     return {
         "order_id": f"M{number:06}",
         "account": "shop",
-        "units": [{"order_unit_id": 100 * number + piece, "status": status} for piece in range(units)],
+        "units": [
+            {"order_unit_id": 100 * number + piece, "status": status, "offer_id": f"sku-{piece // 2}", "ean": None}
+            for piece in range(units)
+        ],
     }
 
 
@@ -69,6 +72,15 @@ def test_boxes_follow_and_events_are_said_twice_word_for_word() -> None:
         assert first == second
     numbers = {shipment["event_id"]: shipment["parcels"][0]["tracking_number"] for shipment in leaves}
     assert len(set(numbers.values())) == len(numbers)
+
+
+def test_every_second_order_is_said_by_offer_and_quantity() -> None:
+    leaves = [one for one in everything(Shop(), [order(number) for number in range(1, 9)]) if one.get("items")]
+
+    assert leaves
+    for shipment in leaves:
+        assert shipment["order_unit_ids"] == []
+        assert sum(item["quantity"] for item in shipment["items"]) == 3
 
 
 def test_what_it_says_is_what_a_producer_writes() -> None:

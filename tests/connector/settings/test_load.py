@@ -473,6 +473,25 @@ def test_an_allow_list_is_read_in_any_form_of_an_ean_and_refused_for_what_is_non
     assert "cannot be read" in problems(folder, MINIMAL + 'allow_eans_file = "gone"\n')[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "environ", "carriers"),
+    [
+        ("", {}, ("Other", "Other Hauler")),
+        ('untracked_carriers = ["Other", "Deutsche Post"]\n', {}, ("Other", "Deutsche Post")),
+        ("untracked_carriers = []\n", {}, ()),
+        ("", {"CONNECTOR__SHIPMENTS__UNTRACKED_CARRIERS": "Other, Deutsche Post"}, ("Other", "Deutsche Post")),
+    ],
+)
+def test_carriers_that_need_no_tracking_number_are_a_list_in_the_file_and_a_text_with_commas_in_the_environment(
+    folder: Path, text: str, environ: dict[str, str], carriers: tuple[str, ...]
+) -> None:
+    loaded = read(folder, f"{MINIMAL}\n[shipments]\n{text}", environ).settings
+
+    assert loaded.shipments.untracked_carriers == carriers
+    shown = dict(masked(loaded)).get("shipments.untracked_carriers", "")
+    assert shown == ", ".join(carriers)
+
+
 def test_a_default_condition_is_one_of_the_contract(folder: Path) -> None:
     settings = read(folder, environ={"CONNECTOR__OFFERS__DEFAULT_CONDITION": "USED_GOOD"}).settings
 

@@ -50,7 +50,9 @@ TOPICS = ShipmentTopics(
 CLUSTER = "cluster"
 IDS = SchemaIds(values={"shipment_result": 1, "shipment_state": 2})
 CARRIERS = ("DHL", "DPD", "DPD Austria", "GLS", "Hermes", "Other", "Other Hauler")
-REGISTRY = {1: schemas.text("shipment_result", 1), 2: schemas.text("shipment_state", 1)}
+REGISTRY = {
+    number: schemas.text(name, schemas.newest(name)) for name, number in (("shipment_result", 1), ("shipment_state", 2))
+}
 
 STATUS = {
     "open": UnitStatus.OPEN,

@@ -20,6 +20,7 @@ from connector.shipments.events import (
     SeenShipment,
     ShipmentDispatched,
     ShipmentState,
+    ShippedItem,
     ShippedUnit,
     UndoneShipment,
 )
@@ -28,8 +29,12 @@ from streams.flow import Assignment, Bad, NotYet, Record
 from tests.connector.shipments.depot import IDS, ORDER, START_US
 from tests.schemas.data import TEXTS, library_bytes, values
 
-DISPATCHED, STRING = 7, 8
-KNOWN = {DISPATCHED: schemas.text("shipment_dispatched", 1), STRING: '"string"'}
+DISPATCHED, STRING, DISPATCHED_V1 = 7, 8, 9
+KNOWN = {
+    DISPATCHED: schemas.text("shipment_dispatched", 2),
+    DISPATCHED_V1: schemas.text("shipment_dispatched", 1),
+    STRING: '"string"',
+}
 VALUE: dict[str, Any] = {
     "event_id": "e-1",
     "occurred_at": START_US,
@@ -38,7 +43,11 @@ VALUE: dict[str, Any] = {
     "account": "main",
     "order_id": ORDER,
     "order_unit_ids": [1, 2],
-    "parcels": [{"carrier": "DHL", "tracking_number": "T1"}, {"carrier": "GLS", "tracking_number": None}],
+    "items": [{"offer_id": "sku-1", "ean": None, "quantity": 2}],
+    "parcels": [
+        {"carrier": "DHL", "tracking_number": "T1", "no_tracking": False},
+        {"carrier": "GLS", "tracking_number": None, "no_tracking": True},
+    ],
     "attributes": {"dock": "3"},
 }
 
@@ -54,7 +63,7 @@ def record(key: bytes | None, value: bytes | None) -> Record:
 
 
 def message(value: dict[str, Any]) -> bytes:
-    return frame(DISPATCHED) + library_bytes(schemas.load("shipment_dispatched", 1), value)
+    return frame(DISPATCHED) + library_bytes(schemas.load("shipment_dispatched", 2), value)
 
 
 def test_a_shipment_is_read_with_the_position_of_its_record() -> None:
@@ -66,7 +75,8 @@ def test_a_shipment_is_read_with_the_position_of_its_record() -> None:
         account="main",
         order_id=ORDER,
         order_unit_ids=(1, 2),
-        parcels=(Parcel(carrier="DHL", tracking_number="T1"), Parcel(carrier="GLS")),
+        items=(ShippedItem(offer_id="sku-1", quantity=2),),
+        parcels=(Parcel(carrier="DHL", tracking_number="T1"), Parcel(carrier="GLS", no_tracking=True)),
         attributes={"dock": "3"},
         key=ORDER,
         input_topic="shipments",
@@ -76,6 +86,17 @@ def test_a_shipment_is_read_with_the_position_of_its_record() -> None:
         traceparent="00-ab",
         tracestate="a=b",
     )
+
+
+def test_a_shipment_of_the_first_version_is_read_as_it_was_meant() -> None:
+    old = {name: value for name, value in VALUE.items() if name != "items"}
+    old["parcels"] = [{"carrier": "GLS", "tracking_number": None}]
+    written = frame(DISPATCHED_V1) + library_bytes(schemas.load("shipment_dispatched", 1), old)
+
+    found = codecs().decode_dispatched(record(ORDER.encode(), written))
+
+    assert isinstance(found, ShipmentDispatched)
+    assert (found.items, found.parcels) == ((), (Parcel(carrier="GLS"),))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +135,7 @@ def test_keys_may_be_avro() -> None:
 
 
 @settings(max_examples=30)
-@given(st.one_of(st.binary(max_size=60), values(schemas.load("shipment_dispatched", 1)).map(message)))
+@given(st.one_of(st.binary(max_size=60), values(schemas.load("shipment_dispatched", 2)).map(message)))
 def test_no_bytes_make_it_raise(value: bytes) -> None:
     assert isinstance(codecs().decode_dispatched(record(b"X", value)), ShipmentDispatched | Bad | NotYet)
 
@@ -134,7 +155,13 @@ UNDONE = st.builds(
     received_at_us=MOMENTS,
     sequence=st.none() | IDENTIFIERS,
     order_unit_ids=st.lists(IDENTIFIERS, max_size=3).map(tuple),
-    parcels=st.lists(st.builds(Parcel, carrier=TEXTS, tracking_number=st.none() | TEXTS), max_size=2).map(tuple),
+    items=st.lists(
+        st.builds(ShippedItem, offer_id=st.none() | TEXTS, ean=st.none() | TEXTS, quantity=st.integers(1, 9)),
+        max_size=2,
+    ).map(tuple),
+    parcels=st.lists(
+        st.builds(Parcel, carrier=TEXTS, tracking_number=st.none() | TEXTS, no_tracking=st.booleans()), max_size=2
+    ).map(tuple),
     units=st.lists(
         st.builds(
             OpenUnit,

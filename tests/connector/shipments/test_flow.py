@@ -1,9 +1,12 @@
 """The rules of the shipment flow, one after the other."""
 
+from typing import Any
+
 import pytest
 
 from connector.events import result_id
 from connector.marketplace_orders import Kind, Unreadable
+from connector.shipments.events import Parcel, ShippedItem
 from streams.flow import Draining, Woken
 from tests.connector.shipments.depot import (
     CLUSTER,
@@ -18,6 +21,7 @@ from tests.connector.shipments.depot import (
     unit,
 )
 
+WHOLE_ORDERS = policy(require_units=False)
 UNCONFIRMED = (None, "ALREADY_CONFIRMED", "SENT_BY_ANOTHER")
 
 
@@ -117,8 +121,8 @@ def test_every_call_of_a_unit_holds_its_key() -> None:
 # ---- which units ----------------------------------------------------------------------------------------------------
 
 
-def test_an_event_that_names_no_unit_means_those_still_to_be_sent() -> None:
-    depot = Depot()
+def test_an_event_that_names_no_unit_means_those_still_to_be_sent_where_that_is_allowed() -> None:
+    depot = Depot(flow=flow_of(WHOLE_ORDERS))
 
     depot.event()
     depot.order(unit(1), unit(2, "sent"), unit(3), unit(4, "cancelled"))
@@ -129,8 +133,30 @@ def test_an_event_that_names_no_unit_means_those_still_to_be_sent() -> None:
     assert depot.said == [(1, "CONFIRMED", None), (3, "CONFIRMED", None)]
 
 
-def test_an_event_that_names_no_unit_leaves_out_what_another_has_taken_on_itself() -> None:
+def test_an_event_that_says_nothing_of_its_units_is_refused_where_several_are_to_be_sent() -> None:
     depot = Depot()
+
+    depot.event()
+    depot.order(unit(1), unit(2, "sent"), unit(3, "open"))
+
+    assert depot.said == [(None, "REJECTED", "ORDER_UNITS_NOT_NAMED")]
+    assert "1, 3" in depot.last["message"]
+    assert depot.kinds == []
+
+
+def test_an_event_that_says_nothing_of_its_units_means_the_only_one_that_is_to_be_sent() -> None:
+    depot = Depot()
+
+    depot.event()
+    depot.order(unit(1), unit(2, "sent"), unit(3, "cancelled"))
+    depot.carriers()
+    depot.taken()
+
+    assert depot.said == [(1, "CONFIRMED", None)]
+
+
+def test_an_event_that_names_no_unit_leaves_out_what_another_has_taken_on_itself() -> None:
+    depot = Depot(flow=flow_of(WHOLE_ORDERS))
     depot.event(1, of=("T1",))
     depot.order(unit(1, "open"), unit(2))
     depot.event(of=("T2",))
@@ -327,6 +353,42 @@ def test_a_unit_that_never_gets_ready_is_waited_for_so_long(status: str) -> None
 
     assert depot.said == [(1, "WAITING_TOO_LONG", "ORDER_UNIT_OPEN")]
     assert status in depot.last["message"]
+
+
+def test_a_unit_that_is_open_for_a_day_is_read_ever_more_seldom() -> None:
+    depot = Depot()
+    depot.event(1)
+    depot.order(unit(1, "open"))
+    gaps_s: list[float] = []
+    read_us = depot.now_us
+
+    while not depot.said:
+        depot.pass_s(30)
+        if depot.wants:
+            gaps_s.append((depot.now_us - read_us) / SECOND)
+            depot.shows("open")
+            read_us = depot.now_us
+
+    assert depot.said == [(1, "WAITING_TOO_LONG", "ORDER_UNIT_OPEN")]
+    assert len(gaps_s) < 120
+    assert gaps_s[0] == pytest.approx(60, abs=31)
+    assert gaps_s == sorted(gaps_s) or max(abs(a - b) for a, b in zip(gaps_s, sorted(gaps_s), strict=True)) <= 30
+    assert max(gaps_s) <= 931
+
+
+def test_a_new_event_is_looked_after_as_soon_as_the_first_one_was() -> None:
+    depot = Depot()
+    depot.event(1)
+    depot.order(unit(1, "open"))
+    while depot.now_us < START_US + 6 * 3600 * SECOND:
+        depot.pass_s(60)
+        if depot.wants:
+            depot.shows("open")
+
+    depot.event(1, of=("T2",))
+    depot.pass_s(60)
+
+    assert depot.kinds == ["order-unit"]
 
 
 def test_each_event_waits_since_it_arrived() -> None:
@@ -780,7 +842,7 @@ def test_what_was_done_is_answered_again_without_a_call_by_a_new_owner_too() -> 
 
 
 def test_an_event_without_units_means_the_same_units_when_it_comes_again() -> None:
-    depot = Depot()
+    depot = Depot(flow=flow_of(WHOLE_ORDERS))
     event = depot.ready(1, 2, named=False)
     depot.taken()
     depot.taken()
@@ -936,19 +998,252 @@ def test_an_unknown_name_renews_a_table_older_than_an_hour() -> None:
     assert depot.want(Kind.PARCEL).body.carrier_code == "Swift Snail"
 
 
-def test_an_unknown_carrier_goes_as_other_and_the_result_says_both() -> None:
-    depot = Depot()
-    depot.ready(1, of=("Swift Snail:T1",))
+def test_an_unknown_carrier_goes_as_other_where_that_is_allowed_and_the_result_says_so() -> None:
+    depot = Depot(flow=flow_of(policy(unknown_carrier="Other")))
+    event = depot.ready(1, of=("Swift Snail:T1",))
 
     assert depot.taken().body.carrier_code == "Other"
+    depot.again(event)
+    assert depot.said == [(1, "CONFIRMED", "CARRIER_SENT_AS_OTHER")] * 2
+    assert depot.flow.sent_as_other() == {"main": 2}
+    assert "Swift Snail" in depot.last["message"]
     assert (depot.last["carrier_requested"], depot.last["carrier_code"]) == ("Swift Snail", "Other")
 
 
-def test_an_unknown_carrier_is_refused_where_that_is_the_rule() -> None:
-    depot = Depot(flow=flow_of(policy(unknown_carrier="reject")))
+def test_a_parcel_that_is_added_with_an_unknown_carrier_says_so_too() -> None:
+    depot = Depot(flow=flow_of(policy(unknown_carrier="Other")))
+    depot.confirmed(1)
+
+    depot.event(1, of=("Swift Snail:T2",))
+    depot.taken(Kind.PARCEL)
+
+    assert depot.said == [(1, "PARCEL_ADDED", "CARRIER_SENT_AS_OTHER")]
+
+
+@pytest.mark.parametrize("carrier", ["Other", " other ", "Own van"])
+def test_a_carrier_that_is_meant_to_be_other_is_not_unknown(carrier: str) -> None:
+    depot = Depot(flow=flow_of(policy(unknown_carrier="Other", aliases={"own VAN": "Other"})))
+
+    depot.ready(1, of=(f"{carrier}:T1",))
+    depot.taken()
+
+    assert depot.said == [(1, "CONFIRMED", None)]
+
+
+def test_an_unknown_carrier_is_refused_by_default() -> None:
+    depot = Depot()
     depot.ready(1, of=("Swift Snail:T1",))
 
     assert depot.said == [(1, "REJECTED", "CARRIER_UNKNOWN")]
+
+
+# ---- parcels without a tracking number ------------------------------------------------------------------------------
+
+UNTRACKED = (Parcel(carrier="Other Hauler", no_tracking=True),)
+
+
+def test_a_parcel_that_has_no_tracking_number_confirms_its_unit_where_its_carrier_allows_it() -> None:
+    depot = Depot()
+
+    event = depot.event(1, parcels=UNTRACKED)
+    depot.order(unit(1))
+    depot.carriers()
+    sent = depot.taken()
+    depot.again(event)
+
+    assert (sent.body.carrier_code, sent.body.tracking_numbers) == ("Other Hauler", ())
+    assert depot.said == [(1, "CONFIRMED", None)] * 2
+    assert (depot.last["tracking_numbers"], depot.last["carrier_code"]) == ([], "Other Hauler")
+    assert depot.kinds == []
+
+
+def test_a_parcel_without_a_tracking_number_is_refused_where_its_carrier_needs_one() -> None:
+    depot = Depot()
+
+    depot.event(1, parcels=(Parcel(carrier="dhl", no_tracking=True),))
+    depot.order(unit(1))
+    depot.carriers()
+
+    assert depot.said == [(1, "REJECTED", "TRACKING_NUMBER_REQUIRED")]
+    assert "Other, Other Hauler" in depot.last["message"]
+
+
+def test_which_carriers_need_no_tracking_number_is_a_setting() -> None:
+    depot = Depot(flow=flow_of(policy(untracked_carriers=frozenset({"DHL"}))))
+
+    depot.event(1, parcels=(Parcel(carrier="dhl", no_tracking=True),))
+    depot.order(unit(1))
+    depot.carriers()
+
+    assert depot.taken().body.tracking_numbers == ()
+
+
+def test_a_parcel_without_a_tracking_number_is_never_added_to_a_unit_that_is_sent() -> None:
+    depot = Depot()
+    depot.confirmed(1)
+
+    depot.event(1, parcels=UNTRACKED)
+
+    assert depot.said == [(1, "ALREADY_CONFIRMED", None)]
+    assert depot.kinds == []
+
+
+def test_a_send_without_a_tracking_number_whose_answer_is_lost_is_read_back_and_not_repeated() -> None:
+    depot = Depot()
+    depot.event(1, parcels=UNTRACKED)
+    depot.order(unit(1))
+    depot.carriers()
+
+    depot.lose()
+    depot.shows("sent")
+
+    assert depot.said == [(1, "CONFIRMED_TRACKING_UNVERIFIED", "TRACKING_UNVERIFIED")]
+    assert depot.kinds == []
+
+
+# ---- items ----------------------------------------------------------------------------------------------------------
+
+
+def pieces(*statuses: str, offer_id: str = "sku-1", eans: tuple[str, ...] = ("4006381333931",)) -> list[Any]:
+    """Alike but for their numbers and statuses."""
+    return [unit(number, status, offer_id=offer_id, eans=eans) for number, status in enumerate(statuses, 1)]
+
+
+def items(*of: tuple[str, int]) -> tuple[ShippedItem, ...]:
+    return tuple(ShippedItem(offer_id=offer_id, quantity=quantity) for offer_id, quantity in of)
+
+
+READY = "need_to_be_sent"
+
+
+def test_items_confirm_as_many_units_as_they_say_and_leave_the_rest() -> None:
+    depot = Depot()
+
+    depot.event(items=items(("sku-1", 2)))
+    depot.order(*pieces("sent", READY, READY, READY))
+    depot.carriers()
+    depot.taken()
+    depot.taken()
+
+    assert depot.said == [(2, "CONFIRMED", None), (3, "CONFIRMED", None)]
+    assert depot.last["units_open"] == [4]
+    assert depot.kinds == []
+
+
+def test_partial_deliveries_of_one_offer_never_choose_a_unit_twice_and_choose_the_same_again() -> None:
+    depot = Depot()
+    first = depot.event(of=("T1",), items=items(("sku-1", 1)))
+    second = depot.event(of=("T2",), items=items(("sku-1", 2)))
+    depot.order(*pieces(READY, READY, READY))
+    depot.restart()
+    depot.carriers()
+    while depot.wants:
+        depot.taken()
+    before = sorted((r["event_id"], r["order_unit_id"], r["result_id"]) for r in depot.results)
+
+    depot.again(second)
+    depot.again(first)
+
+    assert [(event, number) for event, number, _ in before] == [("e0", 1), ("e1", 2), ("e1", 3)]
+    assert {r["status"] for r in depot.results} == {"CONFIRMED"}
+    assert sorted((r["event_id"], r["order_unit_id"], r["result_id"]) for r in depot.results[3:]) == before
+    assert depot.kinds == []
+
+
+def test_an_event_that_names_a_unit_keeps_it_from_one_that_chooses_in_the_same_reading() -> None:
+    depot = Depot()
+    depot.event(of=("T1",), items=items(("sku-1", 1)), at=0)
+    depot.event(1, of=("T2",), at=1)
+
+    depot.order(*pieces(READY, READY))
+    depot.carriers()
+    while depot.wants:
+        depot.taken()
+
+    assert sorted((r["event_id"], r["order_unit_id"], r["status"]) for r in depot.results) == [
+        ("e0", 2, "CONFIRMED"),
+        ("e1", 1, "CONFIRMED"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("of", "statuses", "status", "code"),
+    [
+        (items(("sku-1", 3)), (READY, READY), "NOT_FOUND", "ITEM_NOT_IN_ORDER"),
+        (items(("sku-2", 1)), (READY, READY), "NOT_FOUND", "ITEM_NOT_IN_ORDER"),
+        (items(("sku-1", 2)), (READY, "sent"), "REJECTED", "ITEMS_NOT_OPEN"),
+        (items(("sku-1", 1)), ("cancelled", "received"), "REJECTED", "ITEMS_NOT_OPEN"),
+        (items(("sku-1", 2), ("sku-1", 1)), (READY, READY), "REJECTED", "ITEMS_NOT_OPEN"),
+    ],
+)
+def test_items_that_the_order_lacks_confirm_nothing_and_say_so(
+    of: tuple[ShippedItem, ...], statuses: tuple[str, ...], status: str, code: str
+) -> None:
+    depot = Depot()
+
+    depot.event(items=of)
+    depot.order(*pieces(*statuses))
+
+    assert depot.said == [(None, status, code)]
+    assert depot.kinds == []
+
+
+def test_an_ean_means_the_product_whatever_zeros_it_begins_with_and_an_offer_id_chooses_first() -> None:
+    depot = Depot()
+
+    depot.event(items=(ShippedItem(ean="04006381333931"), ShippedItem(offer_id="sku-1")))
+    depot.order(unit(1, offer_id="sku-1", eans=("4006381333931",)), unit(2, offer_id="sku-2", eans=("4006381333931",)))
+    depot.carriers()
+    depot.taken()
+    depot.taken()
+
+    assert [r["order_unit_id"] for r in depot.results] == [1, 2]
+
+
+def test_an_event_whose_unit_was_taken_meanwhile_chooses_another_when_it_comes_again() -> None:
+    depot = Depot()
+    failed = depot.event(items=items(("sku-1", 1)), parcels=(Parcel(carrier="snail", tracking_number="T1"),))
+    depot.order(*pieces(READY, READY))
+    depot.carriers()
+    assert depot.said == [(1, "REJECTED", "CARRIER_UNKNOWN")]
+    depot.event(1, of=("T2",))
+    depot.taken()
+
+    depot.restart(policy(aliases={"snail": "GLS"}))
+    depot.again(failed)
+    depot.order(*pieces("sent", READY))
+    depot.carriers()
+    depot.taken()
+
+    assert depot.said[1:] == [(1, "CONFIRMED", None), (2, "CONFIRMED", None)]
+    assert depot.lane.units[1].confirmed_by == failed.event_id
+
+
+def test_a_corrected_event_chooses_what_one_that_failed_had_chosen_only_when_nothing_else_is_left() -> None:
+    depot = Depot()
+    depot.event(items=items(("sku-1", 1)), parcels=(Parcel(carrier="snail", tracking_number="T1"),))
+    depot.order(*pieces(READY, READY))
+    depot.carriers()
+    for number in ("T2", "T3"):
+        depot.event(of=(number,), items=items(("sku-1", 1)))
+        depot.order(*pieces(READY, "sent" if number == "T3" else READY))
+        depot.taken()
+
+    assert depot.said == [(1, "REJECTED", "CARRIER_UNKNOWN"), (2, "CONFIRMED", None), (1, "CONFIRMED", None)]
+
+
+def test_one_event_id_with_two_contents_does_not_choose_what_the_other_sent() -> None:
+    depot = Depot()
+    depot.event(event_id="same", of=("T1",), items=items(("sku-1", 1)))
+    depot.order(*pieces(READY, READY))
+    depot.carriers()
+    depot.taken()
+
+    depot.event(event_id="same", of=("T2",), items=items(("sku-1", 1)))
+    depot.order(*pieces("sent", READY))
+    depot.taken()
+
+    assert depot.said == [(1, "CONFIRMED", None), (2, "CONFIRMED", None)]
 
 
 # ---- memory ---------------------------------------------------------------------------------------------------------

@@ -1,11 +1,14 @@
 """What is refused before anything is asked of the marketplace."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from connector.shipments.events import Parcel, ShippedItem
 from tests.connector.shipments.depot import SECOND, START_US, Depot, flow_of, parcels, policy
 
+NONE = Parcel(carrier="Other", no_tracking=True)
 TWO = policy(accounts=frozenset({"main", "other"}))
 OFF = policy(disabled=frozenset({"main"}))
 
@@ -28,6 +31,12 @@ OFF = policy(disabled=frozenset({"main"}))
         (policy(), {"parcels": parcels("DHL: ")}, "REJECTED", "TRACKING_NUMBER_MISSING"),
         (policy(), {"parcels": parcels("DHL:1,2")}, "REJECTED", "TRACKING_NUMBER_INVALID"),
         (policy(), {"parcels": parcels("DHL:1\n2")}, "REJECTED", "TRACKING_NUMBER_INVALID"),
+        (policy(), {"parcels": parcels("DHL:111;222")}, "REJECTED", "TRACKING_NUMBER_INVALID"),
+        (policy(), {"parcels": parcels("DHL:111|222")}, "REJECTED", "TRACKING_NUMBER_INVALID"),
+        (policy(), {"parcels": (*parcels("T1"), NONE)}, "REJECTED", "UNTRACKED_PARCEL_NOT_ALONE"),
+        (policy(), {"parcels": (NONE, NONE)}, "REJECTED", "UNTRACKED_PARCEL_NOT_ALONE"),
+        (policy(), {"parcels": (replace(NONE, tracking_number="1"),)}, "REJECTED", "TRACKING_NUMBER_CONTRADICTED"),
+        (policy(), {"items": (ShippedItem(offer_id="sku-1"),)}, "REJECTED", "ITEMS_BESIDE_UNITS"),
     ],
 )  # fmt: skip
 def test_an_event_that_must_not_be_sent_says_why_for_each_unit_and_makes_no_call(
@@ -48,6 +57,26 @@ def test_an_event_that_names_no_unit_is_refused_with_one_row() -> None:
     depot.event(parcels=())
 
     assert depot.said == [(None, "REJECTED", "PARCELS_MISSING")]
+
+
+@pytest.mark.parametrize(
+    "item", [ShippedItem(), ShippedItem(offer_id=""), ShippedItem(ean="4006381333931", quantity=0)]
+)
+def test_an_item_that_cannot_be_matched_is_refused(item: ShippedItem) -> None:
+    depot = Depot()
+
+    depot.event(items=(item,))
+
+    assert depot.said == [(None, "REJECTED", "ITEM_INVALID")]
+
+
+@pytest.mark.parametrize("number", ["1Z 999 AA1 01", "RR/123-4.5", "00340434161094042557"])
+def test_a_number_with_spaces_or_slashes_in_it_is_one_number(number: str) -> None:
+    depot = Depot()
+
+    depot.event(1, of=(number,))
+
+    assert depot.said == []
 
 
 def test_a_refused_event_that_comes_again_has_the_same_result() -> None:

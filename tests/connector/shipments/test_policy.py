@@ -16,6 +16,7 @@ from tests.connector.shipments.depot import policy
         ({"aliases": {" ": "DHL"}}, "alias"),
         ({"aliases": {"post": ""}}, "alias"),
         ({"recheck_s": 0}, "recheck_s"),
+        ({"recheck_max_s": 0}, "recheck_max_s"),
         ({"carriers_s": float("nan")}, "carriers_s"),
         ({"carriers_again_s": -1}, "carriers_again_s"),
         ({"keep_s": 0}, "keep_s"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from connector.marketplace import Gone
 from connector.marketplace_orders import CarriersFound, Kind, OrderSummaryFound, Taken, UnitFound
-from connector.shipments.events import Parcel, ShipmentDispatched
+from connector.shipments.events import Parcel, ShipmentDispatched, ShippedItem
 from connector.shipments.flow import ShipmentFlow
 from streams.flow import Answered, Arrived, Cause, GaveUp, Lost, Now, Restored, Settled, Stored, Want, Woken
 from tests.connector.shipments.depot import (
@@ -32,6 +32,7 @@ from tests.connector.shipments.depot import (
 GRACE_US = 7 * SECOND
 WAIT_S = 600
 UNITS = (1, 2, 3)
+SKU = "sku-1"  # of each unit
 STRANGER = 9  # a unit of another order
 SUCCESS = {"CONFIRMED", "CONFIRMED_TRACKING_UNVERIFIED", "PARCEL_ADDED", "ALREADY_CONFIRMED"}
 PARCELS = [
@@ -52,7 +53,7 @@ class Market:
         body = want.body
         match want.kind:
             case Kind.ORDER:
-                units = tuple(unit(each, status) for each, status in self.status.items())
+                units = tuple(unit(each, status, offer_id=SKU) for each, status in self.status.items())
                 return OrderSummaryFound(order_id=ORDER, units=units)
             case Kind.CARRIERS:
                 return CarriersFound(codes=CARRIERS)
@@ -107,7 +108,7 @@ class History:
 
     @staticmethod
     def new_flow() -> ShipmentFlow:
-        return flow_of(policy(wait_open_s=WAIT_S))
+        return flow_of(policy(wait_open_s=WAIT_S, require_units=False, unknown_carrier="Other"))
 
     # -- the engine's part
 
@@ -146,7 +147,7 @@ class History:
 
     # -- what may happen
 
-    def arrive(self, named: tuple[int, ...], parcels: list[Parcel], at: int) -> None:
+    def arrive(self, named: tuple[int, ...], parcels: list[Parcel], at: int, pieces: int = 0) -> None:
         offset = len(self.log)
         self.log.append(
             ShipmentDispatched(
@@ -155,6 +156,7 @@ class History:
                 source="test",
                 order_id=ORDER,
                 order_unit_ids=named,
+                items=(ShippedItem(offer_id=SKU, quantity=pieces),) if pieces else (),
                 parcels=tuple(parcels),
                 key=ORDER,
                 input_topic=TOPICS.shipments,
@@ -351,3 +353,43 @@ def test_whatever_happens_nothing_is_there_twice_and_every_event_has_its_results
 
     history.nothing_is_there_twice()
     history.check_results()
+
+
+def of_items(number: int, pieces: int) -> tuple[Any, ...]:
+    """An event that names pieces, with a parcel of its own."""
+    return "arrive", (), [Parcel(carrier="DHL", tracking_number=f"N{number}")], 0, pieces
+
+
+ITEM_NEWS = st.one_of(
+    st.builds(of_items, st.integers(1, 1000), st.sampled_from([1, 1, 2])),
+    st.tuples(st.just("write_again"), st.integers(0, 9)),
+    st.tuples(st.just("read_again"), st.integers(0, 9)),
+    st.tuples(st.just("pass_time"), st.sampled_from([8, 61, 300])),
+    st.tuples(st.just("happens_there"), st.just(3), st.sampled_from(["need_to_be_sent", "cancelled"])),
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(ITEM_NEWS, st.integers(0, 5), FATES), min_size=2, max_size=7))
+def test_whatever_happens_no_two_events_that_name_items_have_one_unit(
+    steps: list[tuple[tuple[Any, ...], int, tuple[Any, ...]]],
+) -> None:
+    history = History()
+
+    history.arrive(*of_items(0, 1)[1:])
+    for news, well, fate in steps:
+        for name, *given_with in (news, ("go_on", well), fate):
+            getattr(history, name)(*given_with)
+    history.finish()
+
+    history.nothing_is_there_twice()
+    history.check_results()
+    sent = {"CONFIRMED", "CONFIRMED_TRACKING_UNVERIFIED", "PARCEL_ADDED"}
+    owners: dict[int, set[str]] = {}
+    for row in history.rows:
+        if row["status"] in sent:
+            owners.setdefault(row["order_unit_id"], set()).add(row["event_id"])
+    assert all(len(events) == 1 for events in owners.values()), owners
+    for event in history.log:
+        units = {number for number, events in owners.items() if event.event_id in events}
+        assert len(units) <= sum(item.quantity for item in event.items)
