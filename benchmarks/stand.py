@@ -77,7 +77,7 @@ class Stand:
         self.deployment.settings = f'[offers]\nmode = "{"single" if single else "batch"}"\n'
         running = [self._connector(number) for number in range(count)]
         try:
-            wait_for("the partitions", lambda: all_owned(running, self._partitions), 60)
+            wait_for("the partitions", lambda: all_owned(running, self._partitions), still_s=60)
             yield running
         finally:
             for process in running:
@@ -252,4 +252,4 @@ def all_owned(running: Sequence[Process], partitions: int = PARTITIONS) -> bool:
 
 
 def until(what: str, true: Callable[[], bool], timeout_s: float) -> None:
-    wait_for(what, true, timeout_s, every_s=0.25)
+    wait_for(what, true, still_s=timeout_s, every_s=0.25)

@@ -39,7 +39,7 @@ def test_the_readme_shows_what_the_demo_prints_and_the_demo_adds_up() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=900,
         check=False,
     )
 

@@ -159,7 +159,7 @@ class Demo:
                     self._sales.turn(1.0)
                     return count() > before  # noqa: B023 - called within the round
 
-                self._deployment.wait_for(f"further {what}", more, STUCK_S, every_s=0.5)
+                self._deployment.wait_for(f"further {what}", more, still_s=STUCK_S, every_s=0.5)
                 have = count()
                 advance(have)
 

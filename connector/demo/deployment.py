@@ -22,8 +22,9 @@ from connector.demo.backbone import Backbone
 from connector.demo.clients import Position, Reader, Registry, Row, Writer, dead_positions
 from connector.demo.expectation import Produced, UnitThere
 from connector.demo.marketplace import CURRENCY, Marketplace, Units
-from connector.demo.processes import PATIENCE_S, DeploymentFailed, Process, wait_for
+from connector.demo.processes import DeploymentFailed, Process, wait_for
 from connector.demo.traffic import Place
+from connector.demo.waiting import STILL_S
 from connector.producer_kit import ProducerKit
 from connector.shipments.producer_kit import ShipmentKit
 from connector.simulator.scenario import made_up_keys
@@ -181,7 +182,7 @@ class Deployment(Generic[On]):
         """All that were started here, the marketplace first."""
         return self._processes
 
-    def command(self, *arguments: str, code: int = 0, timeout_s: float = PATIENCE_S) -> str:
+    def command(self, *arguments: str, code: int = 0, timeout_s: float = STILL_S) -> str:
         """Run the command line and return what it printed; fails unless its exit code is ``code``."""
         done = subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "connector", *arguments],
@@ -290,9 +291,18 @@ class Deployment(Generic[On]):
     # ---- waiting ----------------------------------------------------------------------------------------------------
 
     def wait_for(
-        self, what: str, true: Callable[[], bool], timeout_s: float = PATIENCE_S, every_s: float = 0.2
+        self,
+        what: str,
+        true: Callable[[], bool],
+        *,
+        progress: Callable[[], object] | None = None,
+        still_s: float = STILL_S,
+        every_s: float = 0.2,
     ) -> None:
-        """Wait until ``true()``. Fails after ``timeout_s``, or at once when a process fell, with all last words."""
+        """Wait until ``true()``. Fails with all last words when ``progress()`` stands still, or a process fell.
+
+        Without ``progress`` it is what has been read from topics.
+        """
 
         def true_or_fallen() -> bool:
             fallen = [process.name for process in self._processes if process.fell]
@@ -301,19 +311,22 @@ class Deployment(Generic[On]):
             return true()
 
         try:
-            wait_for(what, true_or_fallen, timeout_s, every_s)
+            wait_for(what, true_or_fallen, progress=progress or self._read_so_far, still_s=still_s, every_s=every_s)
         except DeploymentFailed as error:
             raise DeploymentFailed(f"{error}\n{self.last_words()}") from None
 
-    def settle(self, produced: Sequence[Produced], timeout_s: float = PATIENCE_S) -> None:
+    def _read_so_far(self) -> dict[str, int]:
+        return {topic: len(reader.seen) for topic, reader in self._readers.items()}
+
+    def settle(self, produced: Sequence[Produced]) -> None:
         """Wait until every event has its result or dead letter, and the marketplace hears nothing more."""
-        self.wait_for_results(produced, timeout_s)
+        self.wait_for_results(produced)
         self.quiet()
 
-    def wait_for_results(self, produced: Sequence[Produced], timeout_s: float = PATIENCE_S) -> None:
+    def wait_for_results(self, produced: Sequence[Produced]) -> None:
         """Wait until every event has its result or dead letter."""
         try:
-            self.wait_for("a result for every event", lambda: self.answered(produced), timeout_s)
+            self.wait_for("a result for every event", lambda: self.answered(produced))
         except DeploymentFailed as error:
             raise DeploymentFailed(f"{self.missing(produced)}\n{error}") from None
 
@@ -335,16 +348,16 @@ class Deployment(Generic[On]):
         left = [one for one in produced if (one.partition, one.offset) not in have]
         return f"{len(left)} of {len(produced)} are missing, first: " + "\n  ".join(map(str, left[:3]))
 
-    def quiet(self, for_s: float = 2.0, timeout_s: float = PATIENCE_S) -> None:
-        """Wait until no call has arrived for ``for_s`` seconds."""
-        end = time.monotonic() + timeout_s
-        count, since = -1, time.monotonic()
-        while time.monotonic() - since < for_s:
+    def quiet(self, for_s: float = 2.0) -> None:
+        """Wait until no call has arrived for ``for_s`` seconds. Raises ``DeploymentFailed`` when they never end."""
+        began_s = since_s = time.monotonic()
+        count = -1
+        while time.monotonic() - since_s < for_s:
             calls = self.marketplace.summary()["calls"]
             if calls != count:
-                count, since = calls, time.monotonic()
-            if time.monotonic() > end:
-                raise DeploymentFailed("the marketplace still hears calls")
+                count, since_s = calls, time.monotonic()
+            if time.monotonic() - began_s > 2 * STILL_S:
+                raise DeploymentFailed(f"the marketplace still hears calls, {count:,} by now")
             time.sleep(0.2)
 
 

@@ -4,28 +4,32 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
 import orjson
 
-PATIENCE_S = 180.0
-"""For what comes within seconds: a machine may be busy with other work, and no wait should fail for that."""
+from connector.demo.waiting import STILL_S, StoodStill, until
 
 
 class DeploymentFailed(Exception):
     """A part did not come up, did not do what it was waited for, or ended otherwise than it should."""
 
 
-def wait_for(what: str, true: Callable[[], bool], timeout_s: float = PATIENCE_S, every_s: float = 0.1) -> None:
-    """Wait until ``true()``. Raises ``DeploymentFailed`` with ``what`` after ``timeout_s``."""
-    end = time.monotonic() + timeout_s
-    while not true():
-        if time.monotonic() > end:
-            raise DeploymentFailed(f"waited {timeout_s:.0f} s for {what}")
-        time.sleep(every_s)
+def wait_for(
+    what: str,
+    true: Callable[[], bool],
+    *,
+    progress: Callable[[], object] | None = None,
+    still_s: float = STILL_S,
+    every_s: float = 0.1,
+) -> None:
+    """``waiting.until``, raising ``DeploymentFailed``."""
+    try:
+        until(what, true, progress=progress, still_s=still_s, every_s=every_s)
+    except StoodStill as error:
+        raise DeploymentFailed(str(error)) from None
 
 
 class Process:
@@ -82,14 +86,14 @@ class Process:
     def thaw(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
-    def stop(self, timeout_s: float = PATIENCE_S) -> int:
+    def stop(self, timeout_s: float = STILL_S) -> int:
         """SIGTERM, and its exit code. Raises ``subprocess.TimeoutExpired``."""
         self.may_end = not self.fell
         if self.running:
             self._process.terminate()
         return self._process.wait(timeout_s)
 
-    def wait(self, timeout_s: float = PATIENCE_S) -> int:
+    def wait(self, timeout_s: float = STILL_S) -> int:
         """Its exit code, once it ends by itself. Raises ``subprocess.TimeoutExpired``."""
         self.may_end = True
         return self._process.wait(timeout_s)
@@ -105,9 +109,9 @@ class Process:
         """What it has said so far."""
         return self.log.read_text("utf-8", errors="replace")
 
-    def first_line(self, timeout_s: float = PATIENCE_S) -> str:
-        """What it says first. Raises ``DeploymentFailed`` when it ends without a word, or is silent that long."""
-        wait_for(f"{self.name} to say something", lambda: "\n" in self.text() or not self.running, timeout_s, 0.05)
+    def first_line(self) -> str:
+        """What it says first. Raises ``DeploymentFailed`` when it ends without a word, or stays silent."""
+        wait_for(f"{self.name} to say something", lambda: "\n" in self.text() or not self.running, every_s=0.05)
         if "\n" not in self.text():
             raise DeploymentFailed(f"{self.name} did not start: {self.text()}")
         return self.text().splitlines()[0]
@@ -120,7 +124,7 @@ class Process:
             lines = [orjson.loads(line) for line in self.text().splitlines() if '"health_port"' in line]
             return [line["health_port"] for line in lines]
 
-        wait_for(f"{self.name} to say its health port", lambda: bool(told()) or not self.running)
+        wait_for(f"{self.name} to say its health port", lambda: bool(told()) or not self.running, progress=self.text)
         [port] = told()
         return f"http://127.0.0.1:{port}"
 

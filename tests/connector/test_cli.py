@@ -34,7 +34,7 @@ def connector(*arguments: str, environ: Mapping[str, str] | None = None) -> subp
         env={**inherited, **(environ or {})},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

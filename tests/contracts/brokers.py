@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
+from connector.demo import waiting
 from connector.demo.stack import Stack
 from streams import memory
 from streams.flow import (
@@ -320,6 +321,10 @@ class Member:
     def values(self, partition: int | None = None) -> list[bytes | None]:
         return [record.value for record in self.records if partition is None or record.at.partition == partition]
 
+    def moved(self) -> tuple[object, ...]:
+        """What changes while it gets on; not the notices: a member may repeat those, and stand."""
+        return len(self.owned), len(self.revoked), len(self.broken), len(self.records), dict(self.positions)
+
     def heard(self) -> str:
         """For a failure's message."""
         return f"{len(self.records)} records, {self.positions=}, {self.broken=}, {self.notices=}, {self.revoked=}"
@@ -335,12 +340,19 @@ class Member:
 
 
 def until(what: Callable[[], bool], *members: Member, patience_s: float = PATIENCE_S) -> None:
-    """Polls the members in turn until something is so."""
-    deadline = time.monotonic() + patience_s
-    while not what():
-        assert time.monotonic() < deadline, f"waited {patience_s:g} s in vain; {[m.heard() for m in members]}"
+    """Polls the members in turn until something is so; fails when none of them has moved for ``patience_s``."""
+
+    def polled() -> bool:
+        if what():
+            return True
         for member in members:
             member.poll()
+        return False
+
+    try:
+        waiting.until("it", polled, progress=lambda: [m.moved() for m in members], still_s=patience_s, every_s=0)
+    except waiting.StoodStill as error:
+        raise AssertionError(f"{error}; {[m.heard() for m in members]}") from None
 
 
 def write(sink: Sink, checkpoint: Checkpoint, source: Source) -> Done:

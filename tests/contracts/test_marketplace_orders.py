@@ -64,7 +64,7 @@ class Stall:
         self.adapter = kaufland([account], clock=SystemClock())
 
     def reply(self, kind: Kind, body: OrderBody) -> Reply:
-        by_s = time.monotonic() + 5
+        by_s = time.monotonic() + 60
         item = Item(body=body, attempt=1)
         call = Call(id="c", account="main", kind=kind, items=(item,), send_by_s=by_s, give_up_at_s=by_s)
         (reply,) = self.adapter.call(call).replies

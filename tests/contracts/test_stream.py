@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from connector.demo.waiting import until
 from streams.clock import SystemClock
 from streams.deadletter import DeadLetters
 from streams.engine import Engine
@@ -173,12 +174,18 @@ class Town:
         return True
 
     def wait(self, what: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while not what():
+        def so() -> bool:
             died = [process.error for process in self.processes if process.error is not None]
             assert not died, died
-            assert time.monotonic() < deadline, [p.runner.snapshot for p in self.processes]
-            time.sleep(0.05)
+            return what()
+
+        until("it", so, progress=self.moved, still_s=PATIENCE_S, every_s=0.05)
+
+    def moved(self) -> list[object]:
+        """Calls made, and of each partition's owner how far it has come."""
+        shots = [p.runner.snapshot for p in self.processes]
+        parts = [part for shot in shots if shot is not None for part in shot.partitions]
+        return [len(self.house.set_to), *((part.position, part.durable, part.undone, part.gate) for part in parts)]
 
     def quiet(self) -> bool:
         """Everything that was said is durable, and nothing is undone."""

@@ -1,11 +1,13 @@
 """A deployment that is watched: where all went well, no key of an account stands in anything that left it."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
 from connector.demo import deployment
 from connector.demo.stack import Stack
+from connector.demo.waiting import StoodStill, until
 
 
 @dataclass(kw_only=True)
@@ -18,6 +20,21 @@ class Deployment(deployment.Deployment[Stack]):
         super().__exit__(kind, error, trace)
         if error is None:
             assert not (shown := list(self._shows_a_key())), f"a key is shown in {shown}"
+
+    def wait_for_calls(self, more: int) -> None:
+        """Wait until the marketplace has heard ``more`` calls than now, or none for so long that none is left to make.
+
+        How many calls are left hangs on the machine: the slower it is, the more events are merged before they leave.
+        """
+        aim = self._calls_heard() + more
+        with suppress(StoodStill):
+            until(
+                f"{aim} calls", lambda: self._calls_heard() >= aim, progress=self._calls_heard, still_s=30, every_s=0.02
+            )
+
+    def _calls_heard(self) -> int:
+        calls: int = self.marketplace.summary()["calls"]
+        return calls
 
     def _shows_a_key(self) -> Iterator[str]:
         """Which output of the test holds a key of an account: logs, what commands printed, topics as far as read."""

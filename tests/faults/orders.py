@@ -195,9 +195,14 @@ def none_is_passed_over(deployment: Deployment) -> None:
     What was being committed as it died may be shown a moment later.
     """
     journal = deployment.marketplace.journal()
+    lost: list[str] = []
+
+    def none() -> bool:
+        lost[:] = passed_over(deployment, journal)
+        return not lost
+
     with suppress(DeploymentFailed):
-        wait_for("no order behind the cursor", lambda: not passed_over(deployment, journal), timeout_s=10)
-    lost = passed_over(deployment, journal)
+        wait_for("no order behind the cursor", none, progress=lambda: tuple(lost), still_s=20)
     assert not lost, f"{len(lost)} orders are behind the cursor, neither written nor undone, first {lost[:5]}"
 
 

@@ -61,7 +61,7 @@ def test_a_refused_account_and_a_failing_key_hold_up_nobody_and_heal_without_a_r
     first.kill9()
     deployment.connector("one")
     passing += deployment.produce(flowing.messages(50_000, times))
-    deployment.wait_for_results(passing, timeout_s=600)
+    deployment.wait_for_results(passing)
     passing += deployment.produce(change(place, next(times), stock=777) for place in mine[1:])
     deployment.wait_for_results(passing)
 

@@ -45,7 +45,7 @@ from streams.ports import Again, Done, Heard
 from streams.runner import Lifecycle, Runner, RunnerSettings
 from streams.snapshot import Snapshot
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 DRAINED = Stop(reason="drained", failed=False)
 AT = Assignment(topic="in", partition=0, epoch=1)
 EMPTY = Snapshot(

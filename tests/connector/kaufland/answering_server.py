@@ -77,7 +77,7 @@ def answering(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[Ans
         for sock in sockets:
             _close(sock)
         for thread in (acceptor, *threads):
-            thread.join(5)
+            thread.join(60)
 
 
 def _serve(server: AnsweringServer, sock: socket.socket, connection: int, tls: ssl.SSLContext | None) -> None:

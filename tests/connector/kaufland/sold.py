@@ -123,7 +123,7 @@ SUCCESS: dict[Kind, Any] = {
 """A good answer to each of ``BODIES`` that reads."""
 
 
-def order_call(kind: Kind, body: OrderBody | None = None, *, deadline_s: float = 5.0) -> Call:
+def order_call(kind: Kind, body: OrderBody | None = None, *, deadline_s: float = 60.0) -> Call:
     by_s = time.monotonic() + deadline_s
     return Call(
         id="call-1",

@@ -126,7 +126,7 @@ class Rings:
 
     def wait(self, count: int) -> bool:
         with self._changed:
-            return self._changed.wait_for(lambda: len(self.accounts) >= count, timeout=20)
+            return self._changed.wait_for(lambda: len(self.accounts) >= count, timeout=120)
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def rings() -> Rings:
 def client(rings: Rings) -> Iterator[httpx.Client]:
     with PushServer(SUBSCRIBERS, host="127.0.0.1", port=0, ring=rings) as server:
         base_url = f"http://127.0.0.1:{server.port}"
-        with httpx.Client(base_url=base_url, trust_env=False, timeout=20) as client:
+        with httpx.Client(base_url=base_url, trust_env=False, timeout=120) as client:
             yield client
 
 

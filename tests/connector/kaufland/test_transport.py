@@ -21,7 +21,7 @@ from connector.kaufland.transport import _OF_HTTPX, LeaseOver, Passage, _Stream
 from connector.kaufland.verdict import Failed, Heard
 from streams.clock import uptime_s
 from tests.connector.kaufland.answering_server import Received, answer, answering
-from tests.connector.kaufland.wants import RealClock
+from tests.connector.kaufland.wants import SOON_S, RealClock
 
 CERTIFICATE = Path(__file__).parents[2] / "data/kaufland/loopback-cert.pem"
 KEY = CERTIFICATE.with_name("loopback-key.pem")
@@ -54,7 +54,7 @@ def client(port: int, tls: ssl.SSLContext) -> Iterator[Client]:
         made.close()
 
 
-def ping(made: Client, within_s: float = 5.0) -> Exchange:
+def ping(made: Client, within_s: float = 60.0) -> Exchange:
     by_s = uptime_s() + within_s
     return made.exchange(PING, send_by_s=by_s, give_up_at_s=by_s)
 
@@ -96,7 +96,7 @@ def test_a_dripping_answer_over_https_does_not_extend_the_deadline() -> None:
         heard = ping(made, 0.25).heard
         took_s = uptime_s() - began_s
 
-    assert took_s < 0.4
+    assert took_s < SOON_S
     assert isinstance(heard, Failed)
     assert heard.left
 
@@ -107,7 +107,7 @@ def test_a_handshake_that_never_ends_lets_nothing_leave_and_keeps_the_deadline()
         heard = ping(made, 0.2).heard
         took_s = uptime_s() - began_s
 
-    assert took_s < 0.35
+    assert took_s < SOON_S
     assert isinstance(heard, Failed)
     assert (heard.error, heard.left) == ("ConnectTimeout", False)
 
@@ -135,10 +135,10 @@ def test_a_reader_that_drains_drop_by_drop_does_not_extend_the_deadline() -> Non
     took_s = uptime_s() - began_s
     over.set()
     ours.close()
-    reader.join(5)
+    reader.join(SOON_S)
     theirs.close()
 
-    assert took_s < 0.4
+    assert took_s < SOON_S
 
 
 def test_only_the_first_byte_asks_for_the_lease() -> None:

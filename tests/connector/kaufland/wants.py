@@ -71,7 +71,11 @@ def look_up() -> LookUp:
     return LookUp(storefront="de", ean=EAN)
 
 
-def call(*bodies: LookUp | Update, account: str = "main", deadline_s: float = 5.0, attempt: int = 1) -> Call:
+SOON_S = 10.0
+"""Far less than what would hold a call up lasts, and enough for a busy machine."""
+
+
+def call(*bodies: LookUp | Update, account: str = "main", deadline_s: float = 60.0, attempt: int = 1) -> Call:
     now_s = uptime_s()
     kind = "lookup" if isinstance(bodies[0], LookUp) else "update"
     return Call(

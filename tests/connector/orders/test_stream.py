@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from connector.demo.waiting import until
 from connector.orders.events import Command, SchedulerCommand
 from connector.orders.flow import OrderFlow
 from streams.clock import SystemClock
@@ -20,7 +21,7 @@ from streams.snapshot import Snapshot
 from tests.connector.orders.desk import DECODERS, START_US, TOPICS, Market, codecs, flow_of
 from tests.streams.driver import Driver
 
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 
 
 class Deaf:
@@ -145,10 +146,10 @@ class Stage:
                 self.market.change(number, status)
 
     def wait_for(self, statuses: list[str], orders: int) -> None:
-        deadline_s = time.monotonic() + PATIENCE_S
-        while not (len(self.statuses()) == orders and all(s == statuses for s in self.statuses().values())):
-            assert time.monotonic() < deadline_s, self.statuses()
-            time.sleep(0.01)
+        def so() -> bool:
+            return len(self.statuses()) == orders and all(s == statuses for s in self.statuses().values())
+
+        until(f"{orders} orders of {statuses}", so, progress=self.statuses, still_s=PATIENCE_S, every_s=0.01)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 class SigningCaller:
     """One seller's client. ``skew_s`` is added to the clock; ``drop`` leaves headers out."""
 
-    def __init__(self, base_url: str, client_key: str, secret_key: str, *, timeout_s: float = 5.0) -> None:
+    def __init__(self, base_url: str, client_key: str, secret_key: str, *, timeout_s: float = 120.0) -> None:
         self.base_url = base_url
         self.client_key = client_key
         self.secret_key = secret_key

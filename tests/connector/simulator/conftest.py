@@ -51,7 +51,7 @@ def caller(simulator: Simulator) -> Iterator[SigningCaller]:
         yield client
 
 
-def caller_of(simulator: Simulator, seller: str = "demo", *, timeout_s: float = 5.0) -> SigningCaller:
+def caller_of(simulator: Simulator, seller: str = "demo", *, timeout_s: float = 120.0) -> SigningCaller:
     account = simulator.sellers[seller]
     return SigningCaller(simulator.url, account.client_key, account.secret_key, timeout_s=timeout_s)
 

@@ -5,13 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
 import orjson
 import pytest
 
+from connector.demo.waiting import STILL_S, until
 from connector.simulator.__main__ import main
 from connector.simulator.journal import Journal
 from connector.simulator.scenario import Scenario
@@ -32,7 +32,7 @@ def test_says_where_it_listens_serves_and_leaves_a_journal(tmp_path: Path) -> No
             caller.patch(unit["id_unit"], {"amount": 42})
         seen = Journal.read(httpx.get(f"{greeting['control_url']}journal", trust_env=False).content.splitlines())
         process.send_signal(signal.SIGTERM)
-        rest, errors = process.communicate(timeout=10)
+        rest, errors = process.communicate(timeout=STILL_S)
 
     written = Journal.read(journal.read_bytes().splitlines())
     assert process.returncode == 0
@@ -69,7 +69,7 @@ def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> Non
 def test_close_ends_connections_and_may_be_called_twice() -> None:
     simulator = Simulator(Scenario.model_validate({"catalogue": {"eans": 1}})).start()
     host, port = simulator.url.split("/")[2].split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=STILL_S) as connection:
         connection.sendall(b"GET /_simulator/health HTTP/1.1\r\nHost: x\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
 
@@ -83,7 +83,7 @@ def test_close_ends_connections_and_may_be_called_twice() -> None:
 def test_close_ends_a_connection_that_is_just_being_accepted() -> None:
     simulator = Simulator(Scenario.model_validate({"catalogue": {"eans": 1}})).start()
     host, port = simulator.url.split("/")[2].split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=STILL_S) as connection:
         simulator.close()
 
         with contextlib.suppress(ConnectionResetError):
@@ -109,9 +109,7 @@ def test_the_journal_file_can_be_read_while_it_runs(tmp_path: Path) -> None:
         keys = simulator.sellers["demo"]
         with SigningCaller(simulator.url, keys.client_key, keys.secret_key) as caller:
             caller.call("GET", "/status/ping")
-        until_s = time.monotonic() + 5
-        while not path.read_bytes() and time.monotonic() < until_s:
-            time.sleep(0.01)
+        until("a line of the journal", lambda: bool(path.read_bytes()), every_s=0.01)
 
         assert Journal.read(path.read_bytes().splitlines()).by_kind == {"ping": 1}
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from connector.demo.waiting import until
 from connector.simulator.faults import Fault, Match, Slow
 from connector.simulator.simulator import Simulator
 from tests.connector.simulator.caller import SigningCaller
@@ -35,11 +36,8 @@ def subscriber() -> Iterator[Subscriber]:
         yield one
 
 
-def wait_for(condition: Callable[[], Any], within_s: float = 5.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.005)
+def wait_for(condition: Callable[[], Any]) -> None:
+    until("it", lambda: bool(condition()), every_s=0.005)
 
 
 def subscribe(caller: SigningCaller, url: str, event_name: str = "order_new", storefront: str = "de") -> httpx.Response:
@@ -105,7 +103,7 @@ def test_a_message_says_what_changed_and_is_signed_by_the_sellers_secret(
     text = b"\n".join((b"POST", subscriber.url.encode(), received.body, timestamp.encode()))
     signature = hmac.new(caller.secret_key.encode(), text, hashlib.sha256).hexdigest()
     assert received.headers["shop-signature"] == signature
-    assert abs(int(timestamp) - time.time()) < 5
+    assert abs(int(timestamp) - time.time()) < 60
     assert message == {
         "event_name": "order_new",
         "id_message": message["id_message"],
