@@ -23,8 +23,7 @@ def test_five_kills_in_mid_flow_lose_nothing_and_repeat_only_what_was_not_durabl
     for _ in range(5):
         connector = deployment.connector()
         produced += deployment.produce(traffic.messages(1_500, times))
-        aim = deployment.marketplace.summary()["calls"] + chance.randrange(5, 120)
-        wait_for_calls(deployment, aim)
+        deployment.wait_for_calls(chance.randrange(5, 120))
         produced += deployment.produce(traffic.messages(300, times))
         connector.kill9()
     deployment.connector()
@@ -34,10 +33,6 @@ def test_five_kills_in_mid_flow_lose_nothing_and_repeat_only_what_was_not_durabl
     journal = deployment.marketplace.journal()
     repeated, not_durable = checks.repeated(deployment.units_there(), journal, deployment.calls(), produced)
     assert repeated <= not_durable
-
-
-def wait_for_calls(deployment: Deployment, count: int) -> None:
-    wait_for(f"{count} calls", lambda: deployment.marketplace.summary()["calls"] >= count, every_s=0.02)
 
 
 def one_place(deployment: Deployment) -> Place:
@@ -92,7 +87,7 @@ def test_a_process_frozen_past_its_session_writes_nothing_when_thawed(deploy: De
     times = wall_us()
     first = deployment.connector("one")
     produced = deployment.produce(traffic.messages(3_000, times))
-    wait_for_calls(deployment, 30)
+    deployment.wait_for_calls(30)
 
     first.freeze()
     deployment.connector("two")

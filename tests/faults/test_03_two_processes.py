@@ -3,11 +3,9 @@
 from collections import Counter
 
 from connector.demo.expectation import expected_units
-from connector.demo.processes import wait_for
 from connector.demo.traffic import Kind, Traffic
 from connector.simulator.journal import Cause
 from tests.faults.conftest import Deploy
-from tests.faults.test_02_killed import wait_for_calls
 from tests.faults.workload import SHORT, all_hold, mixed, wall_us
 
 READ_AHEAD = 20_000
@@ -20,15 +18,16 @@ def test_one_joins_and_one_leaves_in_mid_flow(deploy: Deploy) -> None:
     times = wall_us()
     first = deployment.connector("one")
     produced = deployment.produce(traffic.messages(4_000, times))
-    wait_for_calls(deployment, 50)
+    deployment.wait_for_calls(50)
 
     deployment.connector("two")
-    produced += deployment.produce(traffic.messages(4_000, times))
-    wait_for(
-        "a call of the second",
-        lambda: any(call["instance_id"].endswith("-two") for call in deployment.calls()),
-        every_s=0.5,
-    )
+
+    def second_calls() -> bool:
+        """There is always something to send, however long the second takes to join."""
+        produced.extend(deployment.produce(traffic.messages(400, times)))
+        return any(call["instance_id"].endswith("-two") for call in deployment.calls())
+
+    deployment.wait_for("a call of the second", second_calls, every_s=0.5)
     assert first.stop() == 0
     produced += deployment.produce(traffic.messages(2_000, times))
     deployment.settle(produced)
@@ -50,7 +49,7 @@ def test_a_backlog_of_200_000_events_on_5_000_eans_is_sent_as_its_newest_values(
     assert max(Counter(one.partition for one in produced).values()) < READ_AHEAD
 
     connector = deployment.connector()
-    deployment.settle(produced, timeout_s=900)
+    deployment.settle(produced)
 
     assert connector.stop() == 0
     all_hold(deployment, produced)

@@ -7,7 +7,9 @@ from tests.faults import orders
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import Deployment
 
-ONE_BY_ONE, AT_ONCE = 800, 4_200
+ONE_BY_ONE, TO_READ, AT_ONCE = 400, 100, 3_600
+"""Orders of the trade, which goes by the clock; of each kill, which must have something to read on a slow machine, too,
+where the trade is long over by then; and at the end. With ten kills 5,000."""
 AFTERWARDS_S = 16  # an order has come to its rest so long after it was made
 TRADE = f"""
 [orders]
@@ -40,9 +42,16 @@ def kill_while_it_reads(deployment: Deployment, chance: random.Random, beyond: f
     begin_us = time.monotonic_ns() // 1000
     connector = deployment.connector(static_membership=True)
     if beyond is not None:
+        orders.buy(deployment)
         deployment.wait_for("another cursor", lambda: not cursors(deployment) <= beyond)
-    aim = orders_read(deployment) + chance.randrange(1, 100)
-    deployment.wait_for("orders to be read", lambda: orders_read(deployment) >= aim, every_s=0.02)
+    orders.buy(deployment, count=TO_READ)
+    aim = orders_read(deployment) + chance.randrange(1, TO_READ)
+    deployment.wait_for(
+        "orders to be read",
+        lambda: orders_read(deployment) >= aim,
+        progress=lambda: orders_read(deployment),
+        every_s=0.02,
+    )
     connector.kill9()
     read = orders.read_since(deployment.marketplace.journal(), begin_us)
     return len(read - deployment.newest("orders").keys())
@@ -57,7 +66,7 @@ def at_rest(deployment: Deployment) -> bool:
     """All orders are made, and nothing happens to them any more."""
     there = orders.at_marketplace(deployment)
     last_us = max(order["updated_us"] for order in there.values())
-    return len(there) == ONE_BY_ONE + AT_ONCE and time.time_ns() // 1000 - last_us > AFTERWARDS_S * 1_000_000
+    return len(there) >= ONE_BY_ONE + AT_ONCE and time.time_ns() // 1000 - last_us > AFTERWARDS_S * 1_000_000
 
 
 def test_5_000_moving_orders_over_ten_kills_end_as_the_marketplace_has_them(deploy: Deploy) -> None:

@@ -56,8 +56,7 @@ def lose_some_answers(deployment: Deployment) -> None:
 
 def kill_while_it_works(deployment: Deployment, chance: random.Random) -> None:
     connector = deployment.connector(static_membership=True)
-    aim = deployment.marketplace.summary()["calls"] + chance.randrange(100, 700)
-    deployment.wait_for("calls", lambda: deployment.marketplace.summary()["calls"] >= aim, every_s=0.02)
+    deployment.wait_for_calls(chance.randrange(100, 700))
     connector.kill9()
 
 
