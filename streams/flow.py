@@ -76,7 +76,7 @@ class Want:
     slot: str
     account: str
     kind: str
-    rank: int  # harm of waiting, 0 is the worst
+    rank: int  # harm of waiting, 0 is the worst; from ``BACKGROUND`` on it is behind all else
     since_us: int  # the oldest undone event behind it: ageing and the retry budget hang on it
     body: Any
     exclusive: tuple[str, ...] = ()
@@ -535,6 +535,11 @@ DOZE = 4
 """An account's lanes fall asleep, waiting, when more than this times ``Policy.near`` are awake."""
 
 
+BACKGROUND = 16
+"""Ranks from here on are work that can wait: however old, it goes when nothing else is ready, and beside that it has
+``Policy.background_share`` of an account's calls, so that neither starves the other."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """One account's pace. Refuses nonsense when built."""
@@ -578,6 +583,7 @@ class Policy:
     retry_base_s: float = 0.5
     retry_cap_s: float = 30.0
     age_step_s: float = 10.0  # a want gains one rank for each such step of age, never to the first
+    background_share: float = 0.1  # of the calls, for wants of the background while others are ready all the time
     stall_s: float = 60.0  # lag or undone work without progress for so long is said loudly
 
     def __post_init__(self) -> None:
@@ -588,6 +594,8 @@ class Policy:
             )
         if self.read_ahead < 1:
             raise ValueError(f"read_ahead must be at least 1, got {self.read_ahead}")
+        if not 0 < self.background_share < 1:
+            raise ValueError(f"background_share must be in (0, 1), got {self.background_share}")
         if self.near < 1:
             raise ValueError(f"near must be at least 1, got {self.near}")
         self.near_at_most(accounts=1)

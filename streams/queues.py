@@ -10,15 +10,16 @@ from streams.sleepers import Harm, Sleepers, Tally
 
 
 class Queue:
-    """The wants of one kind of one account, in company or alone: a heap with dead entries.
+    """The wants of one kind of one account, in company or alone, of the background or not: a heap with dead entries.
 
     ``announced``: of a queue of ``once`` wants, how many were announced from here and have not left.
     """
 
-    __slots__ = ("announced", "group", "heap", "kind", "limit", "ready", "waiting_since_s")
+    __slots__ = ("announced", "behind", "group", "heap", "kind", "limit", "ready", "waiting_since_s")
 
-    def __init__(self, kind: str, limit: int, group: str | None) -> None:
+    def __init__(self, kind: str, limit: int, group: str | None, *, behind: bool = False) -> None:
         self.kind = kind
+        self.behind = behind
         self.limit = limit
         self.group = group
         self.heap: list[tuple[Harm, int, Pending]] = []
@@ -47,12 +48,15 @@ class Account:
 
     def __init__(self, pace: Pace, near: int, near_at_most: int) -> None:
         self.linger_s = pace.linger_s
-        self.queues: dict[tuple[str, bool], Queue] = {}
-        self.unannounced: dict[tuple[str, bool], Queue] = {}  # ``once`` wants that no durable record names yet
+        self.queues: dict[tuple[str, bool, bool], Queue] = {}
+        self.unannounced: dict[tuple[str, bool, bool], Queue] = {}  # ``once`` wants that no durable record names yet
         self.announced: dict[Pending, Queue] = {}  # those that may leave, and from where they came
         self.sleepers = Sleepers()
+        self.sleepers_behind = Sleepers()  # whose wants are all of the background
         self.tally = Tally()
         self.ready = 0
+        self.ready_behind = 0  # of these, of the background
+        self.owed_behind = 0.0  # calls that the background has waited for while others left
         self.awake = 0
         self.closure = 0  # counts how often the account opened again
         self.near = near  # awake wants kept ready, so that a full call can be made
@@ -67,16 +71,17 @@ class Account:
         self,
         kind: str,
         alone: bool,
+        behind: bool,
         limit_of: Callable[[str], int],
         group_of: Callable[[str], str | None],
         *,
         announced: bool = True,
     ) -> Queue:
         queues = self.queues if announced else self.unannounced
-        queue = queues.get((kind, alone))
+        queue = queues.get((kind, alone, behind))
         if queue is None:
             limit = 1 if alone else limit_of(kind)
-            queue = queues[kind, alone] = Queue(kind, limit, group_of(kind))
+            queue = queues[kind, alone, behind] = Queue(kind, limit, group_of(kind), behind=behind)
             self.near = min(max(self.near, 2 * limit), self._near_at_most)
         return queue
 

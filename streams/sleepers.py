@@ -2,26 +2,34 @@
 
 from heapq import heapify, heappop, heappush
 
+from streams.flow import BACKGROUND
 from streams.lane import Rest
 
 Harm = tuple[int, int]
 
+BACKGROUND_STEPS = 60
+"""Steps of age that a rank of the background is worth: its backlog may be long, and its first rank must not wait
+behind all of it."""
+
 
 def harm(rank: int, since_us: int, age_step_us: int) -> Harm:
-    """Less comes first. Rank 0 before all else; the others gain one rank for each step of age.
+    """Less comes first. Rank 0 before all else; the others gain one rank for each step of age. The background comes
+    behind them at any age.
 
     Rank falls continuously with age, so two wants keep their order for ever and the key needs no clock.
     """
+    if rank >= BACKGROUND:
+        return (2, since_us + (rank - BACKGROUND) * BACKGROUND_STEPS * age_step_us)
     return (0, since_us) if rank <= 0 else (1, since_us + rank * age_step_us)
 
 
 def aside(since_us: int) -> Harm:
     """Behind all else: what failed since its account closed is not what finds out whether it may open."""
-    return (2, since_us)
+    return (3, since_us)
 
 
 def is_aside(worth: Harm) -> bool:
-    return worth[0] > 1
+    return worth[0] > 2
 
 
 def is_urgent(worth: Harm) -> bool:

@@ -1,8 +1,8 @@
 """What lanes want, ranked by harm and age; a token takes one call's worth.
 
 The laws of this file: one call under way per slot and per exclusive key, over all lanes of the process and within a
-call. Rank 0 is never overtaken. A retry keeps its place and its age. Nothing of a partition leaves before it was
-admitted, nor after it was barred.
+call. Rank 0 is never overtaken. While others are ready, the background has its share of the calls and no more. A retry
+keeps its place and its age. Nothing of a partition leaves before it was admitted, nor after it was barred.
 
 A ``once`` want leaves only after a record that announces it is durable, and is announced only when its turn to leave
 has come. So it stands in a queue of its own first; announced and durable, it takes its place among the others. What
@@ -17,11 +17,16 @@ from heapq import heappop, heappush
 from itertools import count
 from math import inf
 
-from streams.flow import Assignment, Pace, Policy, Retry, Want
+from streams.flow import BACKGROUND, DOZE, Assignment, Pace, Policy, Retry, Want
 from streams.lane import Lane, Pending, Rest, Where
 from streams.queues import Account, Queue
 from streams.sleepers import Harm, aside, harm, is_aside, is_urgent
 from streams.tries import History
+
+NEAR_BEHIND = 4
+"""Wants of the background of one account kept ready."""
+
+_ROUNDING = 1e-9
 
 AHEAD_S = 0.5
 """How long before its turn a ``once`` want is announced, at most: about what a checkpoint takes on a slow broker."""
@@ -51,6 +56,7 @@ class Wants:
         near_at_most = policy.near_at_most(len(paces))
         self.accounts = {name: Account(pace, policy.near, near_at_most) for name, pace in paces.items()}
         self._step_us = max(1, round(policy.age_step_s * 1e6))
+        self._owed_a_call = policy.background_share / (1 - policy.background_share)
         self.history = History(policy)
         self._tickets = count()
         self._open: set[Assignment] = set()
@@ -123,6 +129,7 @@ class Wants:
             return
         pending.where = Where.READY
         account.ready += 1
+        account.ready_behind += _is_behind(pending.want)
         queue = self._queue_of(pending, account)
         queue.push((self._worth(pending, account), pending.ticket, pending), now_s)
 
@@ -138,6 +145,7 @@ class Wants:
             account.awake -= 1
             if pending.where is Where.READY:
                 account.ready -= 1
+                account.ready_behind -= _is_behind(pending.want)
                 self._queue_of(pending, account).ready -= 1
         pending.ticket = -1
         if pending.where is not Where.FLYING:
@@ -158,7 +166,8 @@ class Wants:
 
     def _queue_of(self, pending: Pending, account: Account) -> Queue:
         alone, limit_of = self.history.is_alone(pending), self._limits[pending.at.topic]
-        return account.queue(pending.want.kind, alone, limit_of, self._group_of, announced=not pending.is_unannounced)
+        behind, announced = _is_behind(pending.want), not pending.is_unannounced
+        return account.queue(pending.want.kind, alone, behind, limit_of, self._group_of, announced=announced)
 
     def _account(self, name: str) -> Account:
         try:
@@ -238,8 +247,11 @@ class Wants:
         for pending in lane.pending.values():
             account = self._account(pending.want.account)
             backing_off = pending.where is Where.DELAYED and self.history.not_before_s(pending) > now_s + 1.0
-            waiting = account.ready if pending.where is Where.READY and pending.at in self._open else account.awake
-            if waiting <= account.may_doze and not backing_off:
+            behind = _is_behind(pending.want)
+            waiting, enough = account.awake, DOZE * NEAR_BEHIND if behind else account.may_doze
+            if pending.where is Where.READY and pending.at in self._open:
+                waiting = account.ready_behind if behind else account.ready - account.ready_behind
+            if waiting <= enough and not backing_off:
                 return False
             if pending.where is Where.PARKED and pending.at in self._open:
                 return False
@@ -274,16 +286,22 @@ class Wants:
                 continue
             account.tally.add(waits.rank, waits.since_us)
             worth = harm(waits.rank, waits.since_us, self._step_us)
-            account.sleepers.add(rest, rest.ticket, worth, not_before.get(waits.account, -inf), now_s)
+            sleepers = account.sleepers_behind if waits.rank >= BACKGROUND else account.sleepers
+            sleepers.add(rest, rest.ticket, worth, not_before.get(waits.account, -inf), now_s)
 
     def to_wake(self, name: str, now_s: float) -> Rest | None:
-        """The sleeper who should speak before the next call is made: few are awake, or none awake is as harmful."""
+        """The sleeper who should speak before the next call is made: few are awake, or none awake is as harmful. Of
+        the background only as many as are needed to have some ready."""
         account = self.accounts[name]
         top = account.sleepers.top(now_s)
-        if top is None or top[1].at not in self._open:
-            return None
-        tops = [queue.heap[0][0] for queue in account.every_queue() if self._top(queue) is not None]
-        return top[1] if account.ready < account.near or top[0] < min(tops, default=top[0]) else None
+        if top is not None and top[1].at in self._open:
+            tops = [queue.heap[0][0] for queue in account.every_queue() if self._top(queue) is not None]
+            if account.ready - account.ready_behind < account.near or top[0] < min(tops, default=top[0]):
+                return top[1]
+        top = account.sleepers_behind.top(now_s)
+        if top is not None and top[1].at in self._open and account.ready_behind < NEAR_BEHIND:
+            return top[1]
+        return None
 
     # ---- calls ------------------------------------------------------------------------------------------------------
 
@@ -306,7 +324,7 @@ class Wants:
             return now_s
         queues = (queue for queue in account.queues.values() if self._may_go(queue, urgent=urgent))
         moments = (max(now_s, queue.lingers_until_s(account.linger_s), line(queue.group)) for queue in queues)
-        return min(min(moments, default=inf), account.sleepers.next_s())
+        return min(min(moments, default=inf), account.sleepers.next_s(), account.sleepers_behind.next_s())
 
     def next_delay_s(self) -> float:
         """When the next one stops backing off."""
@@ -319,7 +337,7 @@ class Wants:
 
         ``urgent``: nothing, unless that want is of the first rank.
         """
-        queue = self._most_harmful(self.accounts[name], now_s, urgent, line)
+        queue = self._whose_turn(self.accounts[name], now_s, urgent, line)
         taken: list[Pending] = []
         while queue is not None and len(taken) < queue.limit:
             pending = self._top(queue)
@@ -333,10 +351,24 @@ class Wants:
             taken.append(pending)
         return taken
 
-    def _most_harmful(self, account: Account, now_s: float, urgent: bool, line: Line) -> Queue | None:
+    def _whose_turn(self, account: Account, now_s: float, urgent: bool, line: Line) -> Queue | None:
+        """The most harmful, or the background when as many calls as its share allows have left without it."""
+        best = self._most_harmful(account, now_s, urgent, line, behind=False)
+        behind = self._most_harmful(account, now_s, urgent, line, behind=True)
+        if best is None or behind is None:
+            return best or behind
+        if is_aside(best.heap[0][0]):
+            return best if is_aside(behind.heap[0][0]) else behind
+        if account.owed_behind < 1 - _ROUNDING or is_urgent(best.heap[0][0]):
+            account.owed_behind = min(1.0, account.owed_behind + self._owed_a_call)
+            return best
+        account.owed_behind = 0.0
+        return behind
+
+    def _most_harmful(self, account: Account, now_s: float, urgent: bool, line: Line, *, behind: bool) -> Queue | None:
         best: Queue | None = None
         for queue in account.queues.values():
-            if not self._may_go(queue, urgent=urgent) or line(queue.group) > now_s:
+            if queue.behind is not behind or not self._may_go(queue, urgent=urgent) or line(queue.group) > now_s:
                 continue
             if queue.lingers_until_s(account.linger_s) > now_s:
                 continue
@@ -456,6 +488,10 @@ class Wants:
             return False
         pending.where = Where.OUT
         return True
+
+
+def _is_behind(want: Want) -> bool:
+    return want.rank >= BACKGROUND
 
 
 def _same_call(old: Want, new: Want) -> bool:

@@ -2,10 +2,12 @@
 
 import sys
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from streams.flow import (
+    BACKGROUND,
     Arrivals,
     Arrived,
     Call,
@@ -554,3 +556,64 @@ def test_answers_that_come_right_after_a_freeze_are_no_worker_that_hangs() -> No
 
     assert driver.stops == []
     assert driver.results == [("e0", "APPLIED")]
+
+
+# ---- the background -------------------------------------------------------------------------------------------------
+
+
+def test_a_long_backlog_of_the_background_never_makes_another_wait_for_more_than_one_call() -> None:
+    """However old it is, and although all of it would be older than what comes."""
+    driver = Driver(flow=Thermostats(limits={"set": 1}), paces={"main": Pace(per_second=10, reserve=0)})
+    at = driver.opened()
+    driver.arrive(*[driver.record(at, f"back-{n}", rank=BACKGROUND + n % 2) for n in range(5_000)])
+    driver.run(60)
+    driver.answer_all()
+    driver.effects.clear()
+
+    for number in range(50):
+        driver.event(at, f"front-{number}", rank=5)
+        driver.run(0.25)
+
+    asked = [rooms(call)[0] for call in driver.of(Call)]
+    places = [asked.index(f"front-{number}") for number in range(50)]
+    assert max(later - earlier for earlier, later in pairwise(places)) <= 4, "each is among the next calls"
+    assert awake(driver) < 100, "the rest of the backlog sleeps as bytes"
+
+
+def test_the_background_has_its_share_of_the_calls_while_others_are_ready_all_the_time() -> None:
+    driver = Driver(
+        flow=Thermostats(limits={"set": 1}),
+        paces={"main": Pace(per_second=10, reserve=0)},
+        policy=Policy(background_share=0.2),
+    )
+    at = driver.opened()
+    driver.arrive(*[driver.record(at, f"back-{n}", rank=BACKGROUND) for n in range(500)])
+    driver.arrive(*[driver.record(at, f"front-{n}", rank=3) for n in range(1_000)])
+    driver.run(3)
+    driver.answer_all()
+    driver.effects.clear()
+
+    driver.run(50)
+
+    asked = [rooms(call)[0].partition("-")[0] for call in driver.of(Call)]
+    assert len(asked) >= 490
+    assert 0.18 * len(asked) <= asked.count("back") <= 0.22 * len(asked)
+
+
+def test_the_first_rank_never_waits_for_the_background() -> None:
+    driver = Driver(flow=Thermostats(limits={"set": 1}), paces={"main": Pace(per_second=10, reserve=0)})
+    at = driver.opened()
+    driver.arrive(*[driver.record(at, f"back-{n}", rank=BACKGROUND) for n in range(100)])
+    driver.arrive(*[driver.record(at, f"worst-{n}", rank=0) for n in range(100)])
+    driver.answer_all()
+    driver.effects.clear()
+
+    driver.run(5)
+
+    assert {rooms(call)[0].partition("-")[0] for call in driver.of(Call)} == {"worst"}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1])
+def test_a_share_of_the_background_that_starves_one_side_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="background_share"):
+        Policy(background_share=share)

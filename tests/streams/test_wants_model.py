@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streams.flow import Assignment, Pace, Policy, Retry, Want
+from streams.flow import BACKGROUND, Assignment, Pace, Policy, Retry, Want
 from streams.lane import Lane, Pending, Rest
 from streams.state import waits_of
 from streams.wants import Wants
@@ -33,8 +33,14 @@ class Row:
     attempts: int = 0
 
     @property
+    def behind(self) -> bool:
+        return self.want.rank >= BACKGROUND
+
+    @property
     def harm(self) -> tuple[int, float]:
         rank, since_us = self.want.rank, self.want.since_us
+        if self.behind:
+            return (2, since_us + (rank - BACKGROUND) * 60 * STEP_S * 1e6)
         return (0, since_us) if rank == 0 else (1, since_us + rank * STEP_S * 1e6)
 
 
@@ -56,6 +62,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
         self.rows: list[Row] = []
         self.open: set[Assignment] = set()
         self.left: list[Left] = []
+        self.left_without = dict.fromkeys("xy", 0)  # calls since the background had its turn, while it waited
 
     # ---- what happens -----------------------------------------------------------------------------------------------
 
@@ -66,7 +73,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
             st.tuples(
                 st.sampled_from("xy"),
                 st.sampled_from(sorted(LIMITS)),
-                st.integers(0, 4),
+                st.sampled_from([0, 1, 2, 3, 4, BACKGROUND, BACKGROUND + 1]),
                 st.sampled_from([0, 10, 25]),
                 st.sampled_from(["", "e", "f"]),
                 st.booleans(),
@@ -216,15 +223,28 @@ class WantsAgainstAList(RuleBasedStateMachine):
         # of equal harm, the one that has stood there longer; the engine's ticket says which that is
         order = {id(row): self._ticket(row) for row in self.rows}
         mine = sorted((r for r in self.rows if r.want.account == account), key=lambda r: (r.harm, order[id(r)]))
-        first = next((row for row in mine if self._ready(row, busy)), None)
+        ready = [row for row in mine if self._ready(row, busy)]
+        first = self._whose_turn(account, ready)
         taken: list[Row] = []
         for row in mine:
-            same = first is not None and (row.want.kind, row.alone) == (first.want.kind, first.alone)
+            same = first is not None and _queue(row) == _queue(first)
             limit = 1 if row.alone else LIMITS[row.want.kind]
             if same and len(taken) < limit and self._ready(row, busy):
                 taken.append(row)
                 busy |= set(_keys(row))
         return taken
+
+    def _whose_turn(self, account: str, ready: list[Row]) -> Row | None:
+        """One call in ten is the background's, while both are ready; rank 0 does not wait for it."""
+        behind = next((row for row in ready if row.behind), None)
+        first = ready[0] if ready else None
+        if first is None or behind is None or first is behind:
+            return first
+        if self.left_without[account] < 9 or first.want.rank == 0:
+            self.left_without[account] += 1
+            return first
+        self.left_without[account] = 0
+        return behind
 
     def _ticket(self, row: Row) -> int:
         return self.lanes[row.lane].pending[row.want.slot].ticket
@@ -279,7 +299,7 @@ def _call(want: Want) -> tuple[object, ...]:
 
 
 def _queue(row: Row) -> tuple[object, ...]:
-    return (row.want.kind, row.alone)
+    return (row.want.kind, row.alone, row.behind)
 
 
 def _key(at: Assignment, lane: str, want: Want) -> tuple[object, ...]:
