@@ -323,6 +323,7 @@ class Miss:
     code: str
     since_us: int
     next_check_at_us: int
+    looked_at_us: int | None = None  # when the last look-up that was answered left
 
 
 @quick
@@ -391,6 +392,7 @@ class Undone:
     attributes: Mapping[str, str] = field(default_factory=dict)
     one_by_one: bool = False  # its fields were refused together, and none was named
     proved_again: bool = False  # its unit was gone once
+    asked_again: bool = False  # announced, then read again, and not looked up since
     sent: Sent | None = None
     problem: Problem | None = None
     reason: str | None = None

@@ -97,11 +97,13 @@ def summarise(seen: Observed) -> Summary:
 
 
 def final_rows(results: Iterable[Row]) -> dict[Position, Row]:
-    """The row of each input position that counts: the newest that is no REPLAY."""
+    """The row of each input position that counts: the newest that is no REPLAY, or what a REPLAY found of an offer that
+    was not found before."""
     rows: dict[Position, Row] = {}
     for row in sorted(results, key=lambda row: row["decided_at"]):
-        if row["origin"] != "REPLAY":
-            rows[row["input_partition"], row["input_offset"]] = row
+        place = row["input_partition"], row["input_offset"]
+        if row["origin"] != "REPLAY" or (place in rows and rows[place]["status"] == "NOT_FOUND"):
+            rows[place] = row
     return rows
 
 

@@ -8,7 +8,15 @@ from connector.events import Announced, FieldStatus, Miss, Problem, ProblemError
 from connector.marketplace import Accepted, Field, Found, Gone, Refused, Unit
 from connector.offers.gtin import GtinError, normal_form
 from connector.offers.guards import Refusal, refuse
-from connector.offers.identity import ANY_CONDITION, LOOKUP_FAILED, READ_BACK, Proven, renew_misses, resolve
+from connector.offers.identity import (
+    ANY_CONDITION,
+    LOOKUP_FAILED,
+    READ_BACK,
+    Proven,
+    recheck_after_us,
+    renew_misses,
+    resolve,
+)
 from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLane
 from connector.offers.locations import total_for
 from connector.offers.policy import OfferPolicy, Terms, us
@@ -78,7 +86,8 @@ def _found(
     for alias in aliases:
         lane = _refuse_alias(lane, account, alias, terms, claims)
     meaning = _meaning(lane, account, storefront, terms)
-    return replace(lane, misses=renew_misses(before, lane, account, storefront, meaning, now_us, terms.policy))
+    misses = renew_misses(before, lane, account, storefront, meaning, now_us, terms.policy, answered.sent_us)
+    return replace(lane, misses=misses)
 
 
 def _is_of(ean: str, unit: Unit) -> bool:
@@ -164,9 +173,8 @@ def _not_looked(lane: OfferLane, look_up: OfferLookUp, fault: Refusal, terms: Te
         since_us=now_us,
         next_check_at_us=now_us + us(terms.policy.lookup_failed_s),
     )
-    later_us = now_us + us(terms.policy.recheck_s)
     rest = (
-        replace(m, next_check_at_us=max(m.next_check_at_us, later_us))
+        replace(m, next_check_at_us=max(m.next_check_at_us, now_us + recheck_after_us(m, now_us, terms.policy)))
         if (m.account, m.storefront) == (account, storefront)
         else m
         for m in _without(lane, account, storefront, _SCHEDULED)

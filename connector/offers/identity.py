@@ -3,7 +3,10 @@
 A unit is meant by account, storefront, EAN (the lane's) and condition, all of them; ``offer_id`` or ``unit_id`` may
 pick one of several, and may contradict. What was not clear is remembered as a *miss* per account, storefront and
 condition, and believed until its next check; a first miss is believed for the grace only, because a new unit becomes
-visible after minutes.
+visible after minutes. Then the checks step up: a minute, 2, 5, 15, 60, and from there as often as is configured.
+
+An event that comes after the last look may ask again before that: when the look is older than a minute, and a stock
+of zero in any case, because an offer that was listed meanwhile sells what is not there.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from connector.codes import Code
-from connector.events import Miss
+from connector.events import Announced, Miss
 from connector.offers.ledger import Entry, KnownUnit, OfferLane
 from connector.offers.policy import OfferPolicy, us
 from streams.frozen import replace
@@ -24,6 +27,13 @@ READ_BACK = "READ_BACK"
 """A write's answer was lost: the marketplace is asked what it holds, once."""
 ANY_CONDITION = ""
 """Of a miss that says: looked, and nothing of this EAN is there."""
+
+STEPS_S = (60.0, 120.0, 300.0, 900.0, 3600.0)
+"""Between two checks of what was not found, from the moment it is said; then ``OfferPolicy.recheck_s``."""
+OLD_S = 60.0
+"""A look so old is not believed by an event that came after it."""
+SPACING_S = 5.0
+"""Between two looks for stocks of zero, of one EAN and storefront."""
 
 _NOT_A_LOOK = frozenset((LOOKUP_FAILED, READ_BACK))
 
@@ -101,6 +111,34 @@ def looked(lane: OfferLane, account: str, storefront: str) -> bool:
     return any(m.storefront == storefront and m.account == account and m.code not in _NOT_A_LOOK for m in lane.misses)
 
 
+def asks_again_at_us(looked_at_us: int | None, entry: Entry, *, none_left: bool) -> int | None:
+    """When an event may have the marketplace asked again although the last look is still believed; None = it believes.
+
+    ``none_left``: its stock is zero.
+    """
+    if entry.announced is not Announced.NONE:
+        return None  # it has its schedule
+    looked_at_us = looked_at_us or 0
+    if entry.received_at_us <= looked_at_us:
+        return None
+    if none_left:
+        return looked_at_us + us(SPACING_S)
+    return looked_at_us if entry.received_at_us - looked_at_us >= us(OLD_S) else None
+
+
+def recheck_after_us(miss: Miss, now_us: int, policy: OfferPolicy) -> int:
+    """How long after a look at ``now_us`` the next one is due. It hangs on the age alone: looks that came late, or that
+    new events asked for, make no more of them."""
+    if miss.code == NOT_YET_FOUND:
+        return us(policy.not_found_grace_s)
+    age_us = now_us - miss.since_us - us(policy.not_found_grace_s)
+    for step_s in STEPS_S:
+        if age_us < us(step_s):
+            return us(min(step_s, policy.recheck_s))
+        age_us -= us(step_s)
+    return us(policy.recheck_s)
+
+
 @dataclass(frozen=True, slots=True)
 class _NotSeen:
     otherwise: Unclear | None  # what it is if it is not seen later either
@@ -149,6 +187,7 @@ def renew_misses(
     entries: Sequence[Entry],
     now_us: int,
     policy: OfferPolicy,
+    looked_at_us: int,
 ) -> tuple[Miss, ...]:
     """The lane's misses after a look-up of ``storefront`` was answered; ``entries`` are those that mean it."""
     here = [u for u in lane.units if u.storefront == storefront and u.account == account and u.proved_at_us]
@@ -162,7 +201,8 @@ def renew_misses(
     for condition, waiting in wanted.items():
         code = _miss_code(here, condition, waiting)
         if code is not None:
-            renewed.append(_next_miss(old.get(condition), account, storefront, condition, code, now_us, policy))
+            miss = _next_miss(old.get(condition), account, storefront, condition, code, now_us, policy)
+            renewed.append(replace(miss, looked_at_us=looked_at_us))
     if not here and not renewed:
         nothing = Miss(
             account=account,
@@ -171,6 +211,7 @@ def renew_misses(
             code=Code.OFFER_NOT_FOUND,
             since_us=now_us,
             next_check_at_us=now_us,
+            looked_at_us=looked_at_us,
         )
         return (*rest, nothing)
     return (*rest, *renewed) if renewed else rest
@@ -210,4 +251,5 @@ def _next_miss(
             return prior
         if now_us >= prior.next_check_at_us + recheck_us:
             return fresh
-    return replace(prior, code=Code.OFFER_NOT_FOUND, next_check_at_us=now_us + recheck_us)
+    missing = replace(prior, code=Code.OFFER_NOT_FOUND)
+    return replace(missing, next_check_at_us=now_us + recheck_after_us(missing, now_us, policy))

@@ -109,6 +109,7 @@ class Entry:
     resolved_unit_id: int | None = field(default=None, compare=False)  # found anew at each turn
     one_by_one: bool = False  # its fields were refused together, and nothing said which
     proved_again: bool = False  # its unit was gone once already
+    asked_again: bool = False  # announced, then read again: the next result is the replay's
 
     @property
     def open(self) -> tuple[Asked, ...]:

@@ -13,13 +13,14 @@ from streams.frozen import replace
 
 
 def take(lane: OfferLane, event: OfferChanged, terms: Terms, now_us: int) -> OfferLane:
-    """The event as an entry of the ledger; absorbed, when it stands there undone already."""
+    """The event as an entry of the ledger. Read again while it stands there undone, it is the one that stands: one
+    processing, one result. Where that was announced as not found, its processing is over, and this is another."""
     identifier = result_id(terms.cluster_id, terms.topic, event.partition, event.offset)
     again = event.offset <= lane.last_offset
     if again:
         for standing in lane.entries:
             if standing.result_id == identifier and standing.event_id == event.event_id:
-                return _look_again(lane, standing, terms, now_us)
+                return _read_again(lane, standing, terms, now_us)
     found = examine(event, terms, now_us)
     entry = Entry(
         result_id=identifier,
@@ -110,8 +111,8 @@ def _order(event: OfferChanged, terms: Terms) -> Order:
     return order_of(time_us, event.sequence, event.offset, event.source, terms.policy.ordered_by(event.source))
 
 
-def _look_again(lane: OfferLane, entry: Entry, terms: Terms, now_us: int) -> OfferLane:
-    """Reading an announced entry again is asking for its re-check."""
+def _read_again(lane: OfferLane, entry: Entry, terms: Terms, now_us: int) -> OfferLane:
+    """An announced entry is looked up at once, and what is found is the result of the replay."""
     target = terms.routing.find(entry.target_id)
     if entry.announced is not Announced.NOT_FOUND or target is None:
         return lane
@@ -121,7 +122,15 @@ def _look_again(lane: OfferLane, entry: Entry, terms: Terms, now_us: int) -> Off
         else m
         for m in lane.misses
     )
-    return replace(lane, misses=misses)
+    again = replace(
+        entry,
+        origin=Origin.REPLAY,
+        received_at_us=now_us,
+        times_seen=entry.times_seen + 1,
+        asked_again=True,
+    )
+    entries = tuple(again if one is entry else one for one in lane.entries)
+    return replace(lane, misses=misses, entries=entries)
 
 
 def _withdrawn(entry: Entry, ean: str) -> Entry:

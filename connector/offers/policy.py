@@ -86,7 +86,7 @@ class OfferPolicy:
     order_by_source: Mapping[str, EventOrder] = field(default_factory=dict)  # by the events' source
     locations: Locations = Locations.REFUSE
     not_found_grace_s: float = 60.0  # a new unit becomes visible after minutes: one look more, this much later
-    recheck_s: float = 6 * _HOUR_S  # how long a miss is believed, and how often what stands undone is looked up again
+    recheck_s: float = 6 * _HOUR_S  # in the end, how often what was not found is looked up again
     lookup_failed_s: float = 60.0  # how long a look-up that failed is not asked again for links alone
     link_wait_s: float = 5.0  # longest that stock waits for look-ups of other storefronts, once its own unit is known
     read_back_s: float = 7.0  # after a lost answer, until the marketplace is asked what it holds: deadline + grace

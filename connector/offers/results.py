@@ -123,7 +123,7 @@ def _announce(
     row = _row(
         lane, entry, Code.OFFER_NOT_FOUND, problem, missing.others, missing.miss, _hint(entry, missing.others), terms
     )
-    return replace(entry, announced=Announced.NOT_FOUND), row, result
+    return replace(entry, announced=Announced.NOT_FOUND, asked_again=False), row, result
 
 
 def _missed(field: Field) -> End:
@@ -155,7 +155,7 @@ def _result(
     return OfferResult(
         result_id=entry.result_id,
         event_id=entry.event_id,
-        origin=Origin.RECHECK if entry.announced is Announced.NOT_FOUND else entry.origin,
+        origin=Origin.RECHECK if entry.announced is Announced.NOT_FOUND and not entry.asked_again else entry.origin,
         status=status,
         code=code,
         ean=lane.ean,

@@ -11,19 +11,22 @@ from operator import is_ as _is
 from typing import TypeAlias
 
 from connector.codes import Code
-from connector.events import Announced, FieldStatus, Origin, result_id
+from connector.events import Announced, FieldStatus, Miss, Origin, result_id
 from connector.marketplace import Field
 from connector.offers.guards import Refusal, refuse
 from connector.offers.identity import (
     LOOKUP_FAILED,
     READ_BACK,
+    UNPROVEN,
     Identity,
     Missing,
     Proven,
     Unclear,
     Unproven,
     Waiting,
+    asks_again_at_us,
     describe,
+    find_miss,
     looked,
     resolve,
 )
@@ -36,6 +39,7 @@ from connector.offers.rows import Row
 from connector.offers.stock import offered, refused_above
 from connector.offers.trust import accepted, doubted, given_up, group_of, is_already_so, newest_accepted, raised
 from connector.routing import Target
+from streams.flow import BACKGROUND
 from streams.frozen import quick, replace
 
 RECHECK_RANK = 7
@@ -126,6 +130,8 @@ class Desk:
 
     def _identify(self, row: Row, target: Target) -> None:
         identity = resolve(self._lane, target.account, target.storefront, row.entry, self._now_us)
+        if not isinstance(identity, Proven | Unproven):
+            identity = self._asked_again(row, target, identity)
         match identity:
             case Proven(unit):
                 row.unit = unit
@@ -137,6 +143,20 @@ class Desk:
                 self._unproven.append((row, target, identity))
                 for asked in row.open:
                     self._cells.setdefault((asked.field, *row.entry.selectors), []).append((row, asked))
+
+    def _asked_again(self, row: Row, target: Target, identity: Identity) -> Identity:
+        """What the last look found is not believed by every event that came after it."""
+        miss = self._miss_of(row, target)
+        if miss is None:
+            return identity
+        none_left = any(self._rank_unproven(row.entry, asked) == 0 for asked in row.open)
+        at_us = asks_again_at_us(miss.looked_at_us, row.entry, none_left=none_left)
+        if at_us is None:
+            return identity
+        return UNPROVEN if self._now_us >= at_us else Waiting(at_us)
+
+    def _miss_of(self, row: Row, target: Target) -> Miss | None:
+        return find_miss(self._lane.misses, target.account, target.storefront, row.entry.condition or "")
 
     def _unknown_target(self, entry: Entry) -> Refusal:
         known = ", ".join(sorted(self._terms.routing.targets)) or "none"
@@ -223,7 +243,10 @@ class Desk:
         value, clamped = offer.value, Code.CLAMPED if offer.clamped else None
         known = newest_accepted(facts)
         before = known.value if known is not None else None
-        if field is Field.STOCK and any(member.fulfilled_by_marketplace for member in group):
+        by_marketplace = [member for member in group if member.fulfilled_by_marketplace] if field is Field.STOCK else ()
+        if by_marketplace and self._looks_at_fulfilment(row, value, by_marketplace):
+            return
+        if by_marketplace:
             fault = refuse(Code.FULFILLED_BY_MARKETPLACE, unit_id=unit.unit_id)
             self._end(row, field, FieldStatus.REJECTED, fault, before=before)
         elif total is not None and (top := self._refused_above(total)) is not None:
@@ -263,6 +286,20 @@ class Desk:
         self._end(row, field, FieldStatus.DRY_RUN, refuse(Code.DRY_RUN), before=before, sent=value)
 
     # -- what the rest waits for
+
+    def _looks_at_fulfilment(self, row: Row, value: int, members: Sequence[KnownUnit]) -> bool:
+        """Who fulfils a unit may have changed since it was looked up; what came after that has it looked up again."""
+        for member in members:
+            at_us = asks_again_at_us(member.proved_at_us, row.entry, none_left=value == 0)
+            if at_us is None or self._look_failed(member.account, member.storefront):
+                continue
+            if self._now_us < at_us:
+                self._wake(at_us)
+            else:
+                rank = BACKGROUND if value == 0 else BACKGROUND + 1
+                self._look(member.account, member.storefront, rank, row.since_us)
+            return True
+        return False
 
     def _waits_for_links(self, unit: KnownUnit, rank: int, since_us: int) -> bool:
         """Before stock is written, every storefront of the account is looked up: units may share their stock."""
@@ -304,9 +341,11 @@ class Desk:
     def _await(self, row: Row, target: Target, identity: Identity) -> None:
         match identity:
             case Unproven():
-                announced = row.entry.announced is not Announced.NONE
-                rank = RECHECK_RANK if announced else min(self._rank_unproven(row.entry, a) for a in row.open)
-                self._look(target.account, target.storefront, rank, row.since_us)
+                rank, since_us = min(self._rank_unproven(row.entry, asked) for asked in row.open), row.since_us
+                miss = self._miss_of(row, target)
+                if miss is not None:
+                    rank, since_us = _rank_missed(row, miss, none_left=rank == 0)
+                self._look(target.account, target.storefront, rank, since_us)
             case Waiting(until_us):
                 self._wake(until_us)
             case Missing(miss, _):
@@ -419,15 +458,30 @@ class Desk:
         missing = tuple(
             (row.entry.result_id, identity)
             for row, _, identity in self._unproven
-            if isinstance(identity, Missing) and row.entry.announced is Announced.NONE and row.open
+            if isinstance(identity, Missing) and row.open and _is_news(row.entry, identity.miss)
         )
         return Plan(tuple(self._sends), tuple(self._looks.values()), missing, tuple(self._unclear), self._wake_at_us)
+
+
+def _is_news(entry: Entry, miss: Miss) -> bool:
+    """Whether it is to be said that the entry was not found: for the first time, or again because it was read again."""
+    if entry.asked_again:
+        return (miss.looked_at_us or 0) >= entry.received_at_us
+    return entry.announced is Announced.NONE
 
 
 def _cell_of(unit: KnownUnit, field: Field) -> _Cell:
     if field is Field.STOCK and unit.offer_id is not None:
         return (field, unit.account, unit.offer_id)
     return (field, unit.unit_id)
+
+
+def _rank_missed(row: Row, miss: Miss, *, none_left: bool) -> tuple[int, int]:
+    """Rank and age of looking again for what was not there: in the background, a stock of zero first. A scheduled look
+    is as old as its schedule; its event may have come many hours before."""
+    if row.entry.announced is not Announced.NONE:
+        return BACKGROUND + 2, miss.next_check_at_us
+    return BACKGROUND if none_left else BACKGROUND + 1, row.since_us
 
 
 def _rank(field: Field, value: int | None, known: Fact | None, entry: Entry) -> int:

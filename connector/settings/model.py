@@ -188,7 +188,7 @@ class Offers(Section):
     not_found_grace: Duration = 60.0
     """A new offer becomes visible after minutes: look once more after this long, then NOT_FOUND."""
     recheck: Annotated[Duration, Field(gt=0)] = 6 * 3600.0
-    """What was not found, and still stands undone, is looked up again this often."""
+    """What was not found is looked up again after 1, 2, 5, 15 and 60 minutes, and from then on this often."""
 
 
 class Shipments(Section):

@@ -8,7 +8,7 @@ import pytest
 
 from connector.demo.expectation import Produced, UnitThere
 from connector.demo.order_audit import OrdersSeen
-from connector.demo.summary import Observed, summarise
+from connector.demo.summary import Observed, final_rows, summarise
 from connector.demo.traffic import Kind, Message
 
 NOW_US = 1_800_000_000_000_000
@@ -250,6 +250,12 @@ def test_a_replay_row_and_a_later_recheck_count_once() -> None:
 
     assert summary.good
     assert any(line.split() == ["APPLIED", "2"] for line in summary.lines)
+
+
+def test_what_a_replay_found_of_an_offer_that_was_not_found_counts() -> None:
+    rows = [result(0, "NOT_FOUND"), result(0, "APPLIED", origin="REPLAY", decided_at=NOW_US + 99)]
+
+    assert [row["status"] for row in final_rows(rows).values()] == ["APPLIED"]
 
 
 def test_a_not_found_row_is_shown_as_the_operator_reads_it() -> None:

@@ -19,7 +19,7 @@ from connector.offers.identity import READ_BACK
 from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLane
 from connector.offers.order import EventOrder, order_of
 from connector.offers.policy import OfferPolicy
-from streams.flow import Arrived, Bad, Draining, Now, Record, Restored, Told, Woken
+from streams.flow import BACKGROUND, Arrived, Bad, Draining, Now, Record, Restored, Told, Woken
 from tests.connector.offers.shop import (
     AT,
     CZ,
@@ -130,14 +130,14 @@ def test_a_look_up_has_the_rank_of_what_waits_for_it(said: Mapping[str, Any], ra
     assert [(want.kind, want.rank) for want in shop.wants] == [("lookup:de", rank)]
 
 
-def test_a_recheck_waits_behind_live_work_and_a_replay_at_the_end() -> None:
+def test_a_recheck_is_work_of_the_background_and_a_replay_waits_behind_live_work() -> None:
     shop = Shop(flow_of(policy=OfferPolicy(recheck_s=100)))
     shop.event(stock=9)
     shop.found()
     shop.pass_s(60)
     shop.found()
     shop.pass_s(100)
-    assert [want.rank for want in shop.wants] == [7]
+    assert [want.rank for want in shop.wants] == [BACKGROUND + 2]
 
     replaying = Shop(flow_of()).known(unit(7))
     replaying.event(price="11.00", at=5)

@@ -1,5 +1,6 @@
 """Which unit is meant: four outcomes, never a guess, and a clock for what may only not be visible yet."""
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import product
 from typing import Any
@@ -11,7 +12,7 @@ from connector.events import Status
 from connector.marketplace import Condition, FieldError, Refused, Unit
 from connector.offers.policy import OfferPolicy
 from streams.flow import Answered, Lost, Settled
-from tests.connector.offers.shop import AT, DE, EAN, OTHER_EAN, Shop, flow_of, unit
+from tests.connector.offers.shop import AT, DE, EAN, OTHER_EAN, SECOND, Shop, flow_of, unit
 
 CONDITIONS = [c for c in Condition if c is not Condition.UNKNOWN]
 
@@ -256,15 +257,295 @@ def test_an_announced_event_that_is_overtaken_is_closed_too() -> None:
     assert shop.not_found[f"shop-de|NEW||{EAN}"] is not None
 
 
-def test_reading_an_announced_event_again_asks_for_its_recheck() -> None:
+# ---- looked for again ---------------------------------------------------------------------------------------------
+
+
+def test_a_just_listed_offer_is_found_by_the_next_stock_of_zero() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=9)
+    missed(shop)  # and now it is listed in the portal, with 5 pieces
+    shop.pass_s(10)
+
+    closing = shop.event(stock=0)
+    shop.found(unit(7, stock=5))
+    update = shop.accept()
+
+    assert update.body.values == {"stock": 0}
+    assert [row.status for row in shop.of(closing)] == [Status.APPLIED]
+    assert shop.not_found[f"shop-de|NEW||{EAN}"] is None
+
+
+def test_what_is_not_found_is_checked_after_1_2_5_15_and_60_minutes_and_then_as_configured() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=9)
+    missed(shop)
+    waited = []
+
+    for _ in range(8):
+        announced_us = shop.now_us
+        assert shop.wake_at_us is not None
+        shop.pass_s((shop.wake_at_us - shop.now_us) / SECOND)
+        waited.append(round((shop.now_us - announced_us) / SECOND / 60))
+        shop.found()
+
+    assert waited == [1, 2, 5, 15, 60, 360, 360, 360]
+    assert shop.statuses == ["NOT_FOUND"], "nothing is said twice"
+
+
+def test_checks_that_come_late_are_no_more_of_them() -> None:
     shop = Shop(flow_of())
     shop.event(stock=9)
     missed(shop)
 
-    shop.event(stock=9, offset=0, event_id="e0")
+    shop.now_us += 3600 * SECOND  # others had their turn
+    shop.pass_s(0)
+    shop.found()
 
-    assert shop.statuses == ["NOT_FOUND"]
+    assert shop.wake_at_us is not None
+    assert shop.wake_at_us - shop.now_us == pytest.approx(3600 * SECOND, abs=SECOND)
+
+
+@pytest.mark.parametrize(("after_s", "looks"), [(30, False), (61, True)])
+def test_a_new_event_looks_again_when_the_last_look_is_older_than_a_minute(after_s: float, looks: bool) -> None:
+    shop = Shop(flow_of(policy=OfferPolicy(recheck_s=30 * 24 * 3600)))
+    shop.event(stock=9)
+    missed(shop)
+    for _ in range(5):  # the next check is an hour ahead
+        assert shop.wake_at_us is not None
+        shop.pass_s((shop.wake_at_us - shop.now_us) / SECOND)
+        shop.found()
+    shop.pass_s(after_s)
+
+    shop.event(price="2.00")
+
+    assert bool(shop.wants) is looks
+    assert ("NOT_FOUND" in shop.statuses[1:]) is not looks
+
+
+def test_a_thousand_stocks_of_zero_for_an_offer_that_is_not_there_make_few_calls_and_all_are_answered() -> None:
+    shop = Shop(flow_of(), reload=False)
+    shop.event(stock=9)
+    missed(shop)
+    shop.pass_s(20)
+    before = shop.calls
+
+    for _ in range(1_000):
+        shop.event(stock=0)
+        if shop.wants:
+            shop.found()
+        shop.pass_s(0.1)
+    shop.pass_s(10)
+    if shop.wants:
+        shop.found()
+
+    assert shop.calls - before <= 100 / 5 * 2 + 2
+    assert len(shop.results) >= 1_001
+    assert {entry.announced for entry in shop.lane.entries} == {"NOT_FOUND"}
+
+
+def test_a_stock_of_zero_does_not_wait_for_the_grace() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=9)
+    shop.found()
+    shop.pass_s(10)
+
+    shop.event(stock=0)
+
     assert shop.kinds == ["lookup:de"]
+    shop.found()
+    assert shop.statuses == ["SUPERSEDED"], "the newer one may still not be visible yet"
+    assert not shop.wants
+
+
+@pytest.mark.parametrize(
+    ("said", "there", "then"), [({}, (A, B), 1), ({"unit_id": 3}, (A, USED), 3)], ids=["ambiguous", "conflict"]
+)
+def test_an_offer_that_was_not_clear_is_looked_up_again_too(
+    said: dict[str, Any], there: tuple[Unit, ...], then: int
+) -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=9, **said)
+    shop.found(*there)
+    assert shop.last.status in ("AMBIGUOUS", "CONFLICT")
+    shop.pass_s(10)
+
+    shop.event(price="2.00", **said)
+    assert not shop.wants, "just looked"
+    shop.event(stock=0, **said)
+    assert shop.kinds == ["lookup:de"]
+    shop.found(unit(then))
+
+    assert shop.want("update:de").body.unit_id == then
+
+
+def test_who_fulfils_a_unit_is_looked_up_again_before_its_stock_is_refused() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=9)
+    shop.found(unit(7, by_marketplace=True))
+    assert shop.last.code == Code.FULFILLED_BY_MARKETPLACE
+    shop.pass_s(61)
+
+    shop.event(stock=4)
+    shop.found(unit(7, stock=9))  # the seller sends it now
+    shop.accept()
+
+    assert shop.statuses == ["REJECTED", "APPLIED"]
+
+
+def test_a_unit_that_the_marketplace_goes_on_fulfilling_is_looked_up_once_for_an_event() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=9)
+    shop.found(unit(7, by_marketplace=True))
+    shop.pass_s(61)
+
+    shop.event(stock=4)
+    shop.found(unit(7, by_marketplace=True))
+
+    assert shop.statuses == ["REJECTED", "REJECTED"]
+    assert not shop.wants
+
+
+def test_an_event_for_which_nobody_can_say_who_fulfils_ends_all_the_same() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=9)
+    shop.found(unit(7, by_marketplace=True))
+    shop.pass_s(61)
+
+    shop.event(stock=4)
+    shop.give_up("lookup:de")
+
+    assert shop.statuses == ["REJECTED", "REJECTED"]
+
+
+def test_a_miss_of_an_older_state_is_believed_by_no_new_event() -> None:
+    shop = Shop(flow_of(), reload=False)
+    shop.event(stock=9)
+    missed(shop)
+    shop.lane = replace(shop.lane, misses=tuple(replace(m, looked_at_us=None) for m in shop.lane.misses))
+
+    shop.event(price="2.00")
+
+    assert shop.kinds == ["lookup:de"]
+
+
+# ---- read again -----------------------------------------------------------------------------------------------------
+
+
+def test_a_replay_of_what_stands_not_found_says_what_was_found_then() -> None:
+    shop = Shop(flow_of())
+    announced = shop.event(stock=9)
+    missed(shop)
+    shop.pass_s(10)
+
+    shop.event(stock=9, offset=0, event_id="e0")
+    assert shop.kinds == ["lookup:de"]
+    shop.found()
+
+    rows = shop.of(announced)
+    assert [(row.status, row.origin) for row in rows] == [("NOT_FOUND", "LIVE"), ("NOT_FOUND", "REPLAY")]
+    row = shop.not_found[f"shop-de|NEW||{EAN}"]
+    assert row is not None
+    assert row.times_seen == 2
+    assert row.last_seen_at_us == rows[-1].received_at_us
+    assert row.first_seen_at_us < row.last_seen_at_us
+    assert not shop.wants
+
+
+def test_a_replay_that_finds_the_offer_goes_on_and_clears_its_row() -> None:
+    shop = Shop(flow_of())
+    announced = shop.event(stock=9)
+    missed(shop)
+
+    shop.event(stock=9, offset=0, event_id="e0")
+    shop.found(unit(7))
+    shop.accept()
+
+    assert [(r.status, r.origin) for r in shop.of(announced)] == [("NOT_FOUND", "LIVE"), ("APPLIED", "REPLAY")]
+    assert shop.not_found[f"shop-de|NEW||{EAN}"] is None
+
+
+def test_after_a_replay_the_schedule_goes_on_and_its_end_is_a_recheck() -> None:
+    shop = Shop(flow_of())
+    announced = shop.event(stock=9)
+    missed(shop)
+    shop.event(stock=9, offset=0, event_id="e0")
+    shop.found()
+
+    assert shop.wake_at_us is not None
+    shop.pass_s((shop.wake_at_us - shop.now_us) / SECOND)
+    shop.found(unit(7))
+    shop.accept()
+
+    assert [row.origin for row in shop.of(announced)] == ["LIVE", "REPLAY", "RECHECK"]
+
+
+def test_a_replay_whose_look_up_fails_is_answered_by_the_next_one() -> None:
+    shop = Shop(flow_of())
+    announced = shop.event(stock=9)
+    missed(shop)
+    shop.event(stock=9, offset=0, event_id="e0")
+    shop.give_up("lookup:de")
+    assert len(shop.of(announced)) == 1
+    assert not shop.wants
+
+    assert shop.wake_at_us is not None
+    shop.pass_s((shop.wake_at_us - shop.now_us) / SECOND)
+    shop.found()
+
+    assert [row.origin for row in shop.of(announced)] == ["LIVE", "REPLAY"]
+
+
+def test_each_replay_has_its_row_and_one_that_is_read_twice_before_its_answer_has_one() -> None:
+    shop = Shop(flow_of())
+    announced = shop.event(stock=9)
+    missed(shop)
+
+    for _ in range(3):
+        shop.event(stock=9, offset=0, event_id="e0")
+        shop.event(stock=9, offset=0, event_id="e0")
+        shop.found()
+
+    assert [row.origin for row in shop.of(announced)] == ["LIVE", "REPLAY", "REPLAY", "REPLAY"]
+
+
+def test_an_event_that_is_read_again_while_it_waits_has_one_result() -> None:
+    shop = Shop(flow_of()).known(unit(7))
+    waiting = shop.event(stock=9)
+    shop.lose()
+
+    shop.event(stock=9, offset=shop.offset - 1, event_id=f"e{shop.offset - 1}")
+    shop.accept()
+
+    assert [(row.status, row.origin) for row in shop.of(waiting)] == [("APPLIED", "LIVE")]
+
+
+def test_what_was_announced_and_not_yet_durable_is_announced_once_when_it_is_read_again() -> None:
+    """After a crash the lane is as it was stored: what is read again then is no replay."""
+    shop = Shop(flow_of(), reload=False)
+    announced = shop.event(stock=9)
+    stored = shop.flow.load(EAN, None)
+    missed(shop)
+    shop.results.clear()
+
+    shop.lane = stored
+    shop.event(stock=9, offset=0, event_id="e0")
+    missed(shop)
+
+    assert [(row.status, row.origin) for row in shop.of(announced)] == [("NOT_FOUND", "LIVE")]
+
+
+@pytest.mark.parametrize(("said", "there"), [({}, (A, B)), ({"unit_id": 3}, (A, USED))])
+def test_a_replay_of_what_was_not_clear_has_its_row(said: dict[str, Any], there: tuple[Unit, ...]) -> None:
+    shop = Shop(flow_of())
+    first = shop.event(stock=9, **said)
+    shop.found(*there)
+    shop.pass_s(61)
+
+    shop.event(stock=9, offset=0, event_id="e0", **said)
+    shop.found(*there)
+
+    assert [row.origin for row in shop.of(first)] == ["LIVE", "REPLAY"]
+    assert len({row.status for row in shop.of(first)}) == 1
 
 
 def test_a_recheck_that_fails_is_only_later() -> None:
