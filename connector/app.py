@@ -55,6 +55,7 @@ from streams.errors import Stopped
 from streams.flow import Bad, NotYet, Share
 from streams.kafka.administration import Administration
 from streams.kafka.contents import contents
+from streams.kafka.members import Members
 from streams.kafka.post import post
 from streams.kafka.registry import RegistryClient, SchemaCache
 from streams.kafka.settings import Connection, SinkSettings, SourceSettings
@@ -64,11 +65,13 @@ from streams.kafka.table import CompactedTable
 from streams.kafka.trial import faults
 from streams.ports import Sink
 from streams.runner import Runner, RunnerSettings
+from streams.takeover import Taken, Takeover
 from streams.telemetry import Telemetry
 
 T = TypeVar("T")
 _log = structlog.get_logger("connector")
 
+_LOOK_AGAIN_S: Final = 0.5
 _FETCHERS: Final = 2  # workers beyond those of calls: a registry that does not answer holds up no call
 _LEASES_UNTIL_A_SINK_HANGS: Final = 4  # at_least_once, a single call may take one
 _COLLECT_AFTER: Final = 10_000  # containers made and not dropped; Python would come after 700
@@ -342,6 +345,7 @@ def _runner(plan: _Plan, start: Starting, opened: ExitStack) -> tuple[Runner, Vi
         "the schema registry", lambda: look_up(client, plan.known_as, avro_keys=convert.avro_keys(configured))
     )
     start.ask("the schema registry", lambda: fetch_states(client, plan.known_as, cache.add))
+    _take_place(configured, start)
     stamp = Stamp(
         source=f"/kaufland-stream-connector/{configured.kafka.group}",
         instance_id=configured.kafka.instance_id,
@@ -437,6 +441,25 @@ def _hold_routing(plan: _Plan) -> None:
         return
     for line in differences(remembered(live), live.kafka.group, routing(live)):
         _log.warning("routing is not the accepted one", difference=line)
+
+
+def _take_place(configured: Settings, start: Starting) -> None:
+    """Wait until no other process works under our instance_id. Raises Stopped where one does: it goes on."""
+    kafka, processing, clock = configured.kafka, configured.processing, SystemClock()
+    members = Members(connection(configured), kafka.group)
+    takeover = Takeover(lease_s=processing.lease, session_s=processing.session)
+    while True:
+        sighting = start.ask("the broker", lambda: members.under(kafka.instance_id))
+        try:
+            waits = takeover.saw(sighting, clock.now().mono_s)
+        except Taken as taken:
+            raise Stopped(
+                f"another process runs with instance_id {kafka.instance_id!r} in group {kafka.group}: {taken}. It goes "
+                "on. Remedy: an instance_id of its own for each process ([kafka] instance_id), or end the other one"
+            ) from None
+        if waits is None:
+            return
+        start.wait("the instance_id", waits, _LOOK_AGAIN_S)
 
 
 def _source_settings(plan: _Plan) -> SourceSettings:

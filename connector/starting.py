@@ -62,10 +62,10 @@ class Starting:
                 self._waits(f"waiting for {whom}", str(down))
                 self.pause(self._again_s)
 
-    def wait(self, for_what: str, reason: str) -> None:
-        """Say what is waited for, and wait a moment. Raises EndAsked."""
+    def wait(self, for_what: str, reason: str, for_s: float) -> None:
+        """Say what is waited for, and wait so long. Raises EndAsked."""
         self._waits(f"waiting for {for_what}", reason)
-        self.pause(self._again_s)
+        self.pause(for_s)
 
     def pause(self, for_s: float) -> None:
         """Raises EndAsked."""

@@ -134,3 +134,29 @@ def test_a_registry_that_refuses_the_credentials_ends_the_start_with_what_to_men
     assert "refuses the credentials (401" in last["reason"]
     assert "CONNECTOR__REGISTRY__URL" in last["reason"]
     assert "canary" not in denied.text()
+
+
+def test_a_second_process_with_the_instance_id_of_a_running_one_ends_and_names_it_and_the_running_one_goes_on(
+    deploy: Deploy,
+) -> None:
+    deployment = deploy(**SMALL)
+    first = deployment.connector("one")
+    with first.health() as health:
+        deployment.wait_for("readiness", lambda: not reasons(health))
+
+        second = deployment.connector("one")
+        assert second.wait() == 1
+
+        last = lines(second)[-1]["reason"]
+        assert f"another process runs with instance_id '{deployment.prefix}-one'" in last
+        assert "has just committed" in last
+        assert "Remedy: an instance_id of its own for each process" in last
+        assert not reasons(health)
+    assert first.running
+    assert not [line for line in lines(first) if line["level"] in ("error", "critical")]
+
+    first.kill9()
+    third = deployment.connector("one")
+    with third.health() as health:
+        deployment.wait_for("the place of a dead one to be taken", lambda: not reasons(health))
+    assert third.stop() == 0

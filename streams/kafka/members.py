@@ -1,0 +1,65 @@
+"""Who is in a consumer group under one client id, and what each of them has committed."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from streams.errors import BrokerDown
+from streams.kafka.settings import Connection
+from streams.kafka.words import Words
+from streams.takeover import Namesake, Sighting
+
+_NOBODY: Final = Sighting(namesakes=(), stable=True)
+
+
+class Members:
+    """Opens its client when built; safe to drop without closing."""
+
+    def __init__(self, connection: Connection, group: str, timeout_s: float = 5.0) -> None:
+        self._words = Words(connection.bootstrap_servers)
+        self._client = AdminClient({**self._words.quiet, **connection.admin()})
+        self._group = group
+        self._timeout_s = timeout_s
+
+    def under(self, client_id: str) -> Sighting:
+        """Members with this client id. Raises BrokerDown, and SourceFailed where no broker can be used.
+
+        A group that nobody has joined yet, one that may not be described, and a broker that describes no groups show
+        nobody: each of them is told elsewhere, or needs not be.
+        """
+        try:
+            described = self._client.describe_consumer_groups([self._group], request_timeout=self._timeout_s)[
+                self._group
+            ].result()
+            found = [member for member in described.members if member.client_id == client_id]
+            namesakes = tuple(
+                Namesake(
+                    member_id=member.member_id,
+                    host=member.host,
+                    commits=self._commits(member.assignment.topic_partitions if member.assignment is not None else ()),
+                )
+                for member in found
+            )
+        except KafkaException as error:
+            self._client.poll(0)  # hands over what the client has reported meanwhile
+            failure = self._words.failure(error, f"group {self._group}")
+            if isinstance(failure, BrokerDown):
+                raise failure from error
+            return _NOBODY
+        return Sighting(namesakes=namesakes, stable=described.state == ConsumerGroupState.STABLE)
+
+    def _commits(self, assigned: Iterable[TopicPartition]) -> tuple[tuple[str, int, int, str], ...]:
+        """Topic, partition, offset and metadata of what was ever committed."""
+        places = [TopicPartition(one.topic, one.partition) for one in assigned]
+        if not places:
+            return ()
+        asked = ConsumerGroupTopicPartitions(self._group, places)
+        answer: Any = self._client.list_consumer_group_offsets([asked], request_timeout=self._timeout_s)
+        found = answer[self._group].result().topic_partitions
+        return tuple(
+            (one.topic, one.partition, one.offset, one.metadata or "")
+            for one in sorted(found, key=lambda one: (one.topic, one.partition))
+            if one.error is None and one.offset >= 0
+        )
