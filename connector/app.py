@@ -35,9 +35,10 @@ from connector.offers.order import EventOrder
 from connector.operations.check import Parts
 from connector.operations.orders import Order
 from connector.operations.routing import Table, differences, hold
-from connector.operations.topics import grave
+from connector.operations.topics import found_on, grave
 from connector.orders.codec import OrderCodecs
 from connector.orders.events import Command, SchedulerCommand
+from connector.permissions import Grant, Identity, Principal, beginning, of_create, of_dry_run, of_orders, of_run
 from connector.routing import Routing
 from connector.settings import convert, model
 from connector.settings.load import Facts, KeySource, Loaded, key_sources, load
@@ -45,8 +46,8 @@ from connector.settings.model import Settings
 from connector.settings.show import digest
 from connector.starting import EndAsked, Starting
 from connector.subjects import fetch_states, look_up
-from connector.topics import INPUTS, Part, Topics, manifest
-from connector.topology import Limits, Permission, findings, permissions
+from connector.topics import INPUTS, Part, Topics
+from connector.topology import Limits, Needs
 from streams.avro import Decoder
 from streams.clock import SystemClock
 from streams.deadletter import DeadLetters
@@ -141,7 +142,7 @@ def connection(configured: Settings) -> Connection:
 
 
 def administration(configured: Settings) -> Administration:
-    return Administration(connection(configured).admin())
+    return Administration(connection(configured).admin(), describes=configured.kafka.topic_ids)
 
 
 def registry(configured: Settings) -> RegistryClient:
@@ -151,7 +152,7 @@ def registry(configured: Settings) -> RegistryClient:
 def remembered(configured: Settings) -> Table:
     """Where the group keeps the routing that was accepted."""
     topic = convert.topics(configured).routing
-    return CompactedTable(connection(configured), topic, reader=f"{configured.kafka.group}.routing")
+    return CompactedTable(connection(configured), topic, reader=configured.kafka.group)
 
 
 def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]]:
@@ -161,8 +162,7 @@ def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]
         cache = SchemaCache(client)
         fetch_states(client, topics, cache.add)
         codecs = Codecs(look_up(client, topics, avro_keys=avro_keys), cache.get)
-    reader = f"{configured.kafka.group}.digest"
-    for key, value in contents(connection(configured), topics.offer_state, reader=reader):
+    for key, value in contents(connection(configured), topics.offer_state, reader=configured.kafka.group):
         lane = key.decode(errors="surrogateescape")
         state = codecs.decode_state(value) if value is not None else None
         if not isinstance(state, OfferState | None):
@@ -182,8 +182,7 @@ def orders_topic(configured: Settings) -> Iterator[tuple[str, Order | None]]:
         raise Stopped("orders are off. Remedy: [orders] enabled = true")
     with registry(configured) as client:
         decoder = Decoder(schemas.load("order_observed", schemas.newest("order_observed")), client.schema)
-        reader = f"{configured.kafka.group}.orders"
-        for key, value in contents(connection(configured), topics.orders, reader=reader):
+        for key, value in contents(connection(configured), topics.orders, reader=configured.kafka.group):
             order = decoder.decode(value) if value is not None else None
             if isinstance(order, Bad | NotYet):
                 raise Stopped(f"a record of {topics.orders} cannot be read: {order.text}")
@@ -206,14 +205,41 @@ def limits(configured: Settings) -> Limits:
     return Limits(batch_bytes=int(configured.kafka.properties.get("batch.size", 1_000_000)))
 
 
-def acls(configured: Settings) -> Sequence[Permission]:
-    return list(
-        permissions(
-            convert.topics(configured),
-            group=configured.kafka.group,
-            instance_id=configured.kafka.instance_id,
-            transactional=configured.processing.guarantee is model.Guarantee.EXACTLY_ONCE_V2,
-        )
+def principal(configured: Settings, name: str | None = None) -> Principal:
+    """Whom the permissions are for: by default who the broker takes us for, where a user name says that."""
+    user = connection(configured).properties.get("sasl.username")
+    return Principal(name=name or f"User:{user or 'connector'}", bootstrap_servers=configured.kafka.bootstrap_servers)
+
+
+def grants(configured: Settings, *, dry_run: bool, instances: str | None = None) -> Sequence[Grant]:
+    """What each command needs, of the live settings. ``instances``: what the ids of all processes begin with."""
+    live, trial = convert.topics(configured), convert.dry_run(configured)
+    own = convert.topics(trial)
+    of_the_trial = (
+        of_dry_run(live, own, _identity(trial, configured, instances)),
+        of_create(own, dry_run=True),
+    )
+    if dry_run:
+        return of_the_trial
+    of_orders_topic = (of_orders(live, configured.kafka.group),) if Part.ORDERS in live.parts else ()
+    return (
+        of_run(live, _identity(configured, configured, instances)),
+        of_create(live),
+        *of_orders_topic,
+        *of_the_trial,
+    )
+
+
+def needs(configured: Settings, *, dry_run: bool = False) -> Needs:
+    """Of ``run``, of the live settings."""
+    return Needs(grant=grants(configured, dry_run=dry_run)[0], principal=principal(configured))
+
+
+def _identity(configured: Settings, live: Settings, instances: str | None) -> Identity:
+    return Identity(
+        group=configured.kafka.group,
+        instances=instances or beginning(live.kafka.instance_id),
+        transactional=configured.processing.guarantee is model.Guarantee.EXACTLY_ONCE_V2,
     )
 
 
@@ -268,6 +294,7 @@ def questions(loaded: Loaded) -> Iterator[Parts]:
                 loaded=loaded,
                 topics=topics,
                 limits=limits(configured),
+                needs=needs(configured),
                 routing=routing(configured),
                 broker=administration(configured),
                 moved=lambda: differences(remembered(configured), configured.kafka.group, routing(configured)),
@@ -422,11 +449,16 @@ def _backbone(plan: _Plan) -> tuple[str, Mapping[str, int]]:
     """The cluster's id and each input's number of partitions. Raises SourceFailed, or Stopped with what to repair."""
     broker = administration(plan.settings)
     cluster_id = broker.cluster_id()
-    there = broker.describe([topic.name for topic in manifest(plan.topics)])
-    problems = grave(list(findings(plan.topics, there, limits(plan.settings), dry_run=plan.dry_run)))
-    if problems:
+    permitted = needs(plan.loaded.settings, dry_run=plan.dry_run)
+    group = plan.settings.kafka.group
+    found = found_on(broker, plan.topics, limits(plan.settings), permitted, group, dry_run=plan.dry_run)
+    for finding in found:
+        if not finding.grave:
+            _log.warning("topic", topic=finding.topic, note=finding.says, remedy=finding.remedy)
+    if problems := grave(found):
         raise Stopped("the topics are not as they must be:\n  " + "\n  ".join(problems))
-    return cluster_id, {topic: there[topic].partitions for topic in flows.inputs(plan.topics)}
+    there = broker.describe(list(flows.inputs(plan.topics)))
+    return cluster_id, {topic: described.partitions for topic, described in there.items()}
 
 
 def _dead_letters(topics: Topics) -> Iterator[str]:
@@ -435,11 +467,11 @@ def _dead_letters(topics: Topics) -> Iterator[str]:
 
 def _hold_routing(plan: _Plan) -> None:
     """Raises Stopped with both meanings of a changed target id; a dry run, which is for trying, only says so."""
-    live = plan.loaded.settings
+    live, table = plan.loaded.settings, remembered(plan.settings)
     if not plan.dry_run:
-        hold(remembered(live), live.kafka.group, routing(live))
+        hold(table, live.kafka.group, routing(live))
         return
-    for line in differences(remembered(live), live.kafka.group, routing(live)):
+    for line in differences(table, live.kafka.group, routing(live)):
         _log.warning("routing is not the accepted one", difference=line)
 
 

@@ -88,21 +88,32 @@ def topics(
     create: Annotated[bool, typer.Option("--create", help="Create what is missing, change nothing else.")] = False,
     partitions: Annotated[int, typer.Option(min=1, help="Of an input that is not there, and of outputs.")] = 8,
     replication: Annotated[int | None, typer.Option(min=1, help="Default: the broker's own.")] = None,
-    principal: Annotated[str, typer.Option(help="For the printed permissions.")] = "User:connector",
+    principal: Annotated[
+        str | None, typer.Option(help="For the printed permissions; default: the configured sasl.username.")
+    ] = None,
+    instances: Annotated[
+        str | None, typer.Option(help="What all instance ids begin with; default: this one, without its number.")
+    ] = None,
 ) -> None:
     """Print the manifest of topics and permissions; compare or create only when asked."""
-    settings = _loaded(config).settings
-    if dry_run:
-        settings = convert.dry_run(settings)
+    live = _loaded(config).settings
+    settings = convert.dry_run(live) if dry_run else live
     names = convert.topics(settings)
     if create:
         broker = app.administration(settings)
         _exit(good=topology.create(_output(), broker, names, partitions=partitions, replication=replication))
     if compare:
-        _exit(
-            good=topology.check(_output(), app.administration(settings), names, app.limits(settings), dry_run=dry_run)
+        found = topology.found_on(
+            app.administration(settings),
+            names,
+            app.limits(settings),
+            app.needs(live, dry_run=dry_run),
+            settings.kafka.group,
+            dry_run=dry_run,
         )
-    topology.show(_output(), names, app.acls(settings), principal)
+        _exit(good=topology.check(_output(), found))
+    grants = app.grants(live, dry_run=dry_run, instances=instances)
+    topology.show(_output(), names, grants, app.principal(live, principal))
 
 
 @schemas_cli.command("register")

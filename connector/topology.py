@@ -1,8 +1,9 @@
-"""The topics compared with what a broker describes, and who may do what. Pure checks."""
+"""The topics compared with what a broker describes and permits. Pure checks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from connector.permissions import Grant, Permission, Principal, Resource, commands, missing
 from connector.topics import DAY_MS, Access, Layout, Part, Topic, Topics, manifest
 from streams.topics import Described, Wanted
 
@@ -26,12 +27,50 @@ class Limits:
     batch_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What must be permitted, and to whom, for the remedies."""
+
+    grant: Grant
+    principal: Principal
+
+
+def named(topics: Topics, needs: Needs) -> list[str]:
+    """Every topic that is to be described: those of the manifest, and others that must be permitted."""
+    permitted = (needed.name for needed in needs.grant.permissions if needed.resource is Resource.TOPIC)
+    return list(dict.fromkeys((*(topic.name for topic in manifest(topics)), *permitted)))
+
+
+def denied(needs: Needs, there: Mapping[str, Described], group: frozenset[str] | None) -> Iterator[Finding]:
+    """What the broker does not permit of what is needed. ``group``: what it permits on our consumer group."""
+    allowed = {(Resource.TOPIC, name): topic.allowed for name, topic in there.items()}
+    allowed |= {
+        (needed.resource, needed.name): group for needed in needs.grant.permissions if needed.resource is Resource.GROUP
+    }
+    for lacking in missing(needs.grant.permissions, allowed):
+        yield _denied(lacking, needs, hidden=not allowed[lacking.resource, lacking.name])
+
+
+def _denied(lacking: Permission, needs: Needs, *, hidden: bool) -> Finding:
+    """Without the right to read its settings a topic serves; that they are as they must be is then not checked."""
+    (remedy,) = commands([lacking], needs.principal)
+    operations = ", ".join(lacking.operations)
+    unseen = "; whether it exists cannot be seen" if hidden and lacking.resource is Resource.TOPIC else ""
+    return Finding(
+        topic=lacking.name if lacking.resource is Resource.TOPIC else f"{lacking.resource} {lacking.name}",
+        says=f"is denied to this principal: {operations}{unseen}",
+        remedy=remedy,
+        grave=lacking.operations != ("DescribeConfigs",),
+    )
+
+
 def findings(
     topics: Topics, there: Mapping[str, Described], limits: Limits, *, dry_run: bool = False
 ) -> Iterator[Finding]:
     """What is wrong with the topics as the broker describes them; ``there`` lacks those that do not exist.
 
-    ``dry_run``: they are those of the dry run, for which the remedies hold.
+    Of topics that may not be described nothing is said here. ``dry_run``: they are those of the dry run, for which the
+    remedies hold.
     """
     create = "connector topics --create --dry-run" if dry_run else "connector topics --create"
     for topic in manifest(topics):
@@ -39,12 +78,18 @@ def findings(
         if described is None:
             yield Finding(topic=topic.name, says="does not exist", remedy=create)
             continue
-        yield from _partitions(topic, described, there.get(topic.source))
+        if described.hidden:
+            continue
+        yield from _partitions(topic, described, _seen(there.get(topic.source)))
         yield from _cleanup(topic, described)
         if topic.part is Part.CONTACTS:
             yield from _kept(topic, described)
         if topic.access is not Access.READ:
             yield from _size(topic, described, limits)
+
+
+def _seen(described: Described | None) -> Described | None:
+    return None if described is None or described.hidden else described
 
 
 def _partitions(topic: Topic, there: Described, source: Described | None) -> Iterator[Finding]:
@@ -137,33 +182,3 @@ def wanted(topics: Topics, there: Mapping[str, Described], *, partitions: int, r
         for topic in manifest(topics)
         if topic.name not in there
     ]
-
-
-# ---- who may do what ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Permission:
-    """One ACL of the connector's principal."""
-
-    resource: str  # topic, group, transactional-id
-    name: str
-    operations: tuple[str, ...]
-
-    def command(self, principal: str) -> str:
-        """As Kafka's own tool wants it."""
-        operations = " ".join(f"--operation {operation}" for operation in self.operations)
-        return f"kafka-acls --add --allow-principal {principal} {operations} --{self.resource} {self.name}"
-
-
-def permissions(topics: Topics, *, group: str, instance_id: str, transactional: bool) -> Iterator[Permission]:
-    operations = {
-        Access.READ: ("Describe", "Read"),
-        Access.WRITE: ("Describe", "Write"),
-        Access.BOTH: ("Describe", "Read", "Write"),
-    }
-    for topic in manifest(topics):
-        yield Permission(resource="topic", name=topic.name, operations=(*operations[topic.access], "DescribeConfigs"))
-    yield Permission(resource="group", name=group, operations=("Describe", "Read"))
-    if transactional:
-        yield Permission(resource="transactional-id", name=instance_id, operations=("Describe", "Write"))

@@ -6,6 +6,7 @@ StreamError
 ├── SourceFailed      the consumer cannot go on; a restart repeats
 │   └── BrokerDown    no broker answers; ask again later
 ├── SinkFailed        the producer cannot go on (fenced by a second process with our id)
+├── NotPermitted      the broker denies an operation to our principal; a person must allow it
 ├── RegistryDown      the schema registry does not answer; ask again later
 ├── RegistryDenied    the schema registry refuses our credentials; a person must mend them
 ├── SchemaUnknown     the registry answers, and does not know the schema
@@ -35,6 +36,10 @@ class BrokerDown(SourceFailed):
 
 class SinkFailed(StreamError):
     """The producer cannot go on."""
+
+
+class NotPermitted(StreamError):
+    """The broker denies an operation to our principal."""
 
 
 class RegistryDown(StreamError):

@@ -18,12 +18,17 @@ from typing import Any, Final
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented there
     AclBinding,
     AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
     AdminClient,
+    ResourcePatternType,
+    ResourceType,
     ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
 
+from connector.demo.processes import wait_for
 from streams.kafka.jvm import JvmStack, free_ports
 from streams.kafka.settings import Connection
 
@@ -135,12 +140,15 @@ class SecuredBroker:
         )
 
     def allow(self, bindings: Sequence[AclBinding]) -> None:
-        """Add ACLs; what is there already stays."""
+        """Add ACLs of one principal; they count when this returns."""
+        if not bindings:
+            return
         for answer in self.admin.create_acls(list(bindings)).values():
             answer.result(_ASK_S)
+        wait_for("the ACLs to count", lambda: set(bindings) <= self.acls(bindings[0].principal), every_s=0.01)
 
     def withdraw(self, binding: AclBinding) -> None:
-        """Delete one ACL. Raises KeyError where it was not there."""
+        """Delete one ACL; it no longer counts when this returns. Raises KeyError where it was not there."""
         exactly = AclBindingFilter(
             binding.restype,
             binding.name,
@@ -153,6 +161,20 @@ class SecuredBroker:
         (answer,) = self.admin.delete_acls([exactly]).values()
         if not answer.result(_ASK_S):
             raise KeyError(f"no such ACL: {binding}")
+        wait_for("the ACL to be gone", lambda: binding not in self.acls(binding.principal), every_s=0.01)
+
+    def acls(self, principal: str) -> set[AclBinding]:
+        """Those of a principal that the broker heeds now; the controller knows of a change some moments earlier."""
+        of_all = AclBindingFilter(
+            ResourceType.ANY,
+            None,  # type: ignore[arg-type] # any name
+            ResourcePatternType.ANY,
+            principal,
+            None,  # type: ignore[arg-type] # any host
+            AclOperation.ANY,
+            AclPermissionType.ANY,
+        )
+        return set(self.admin.describe_acls(of_all, request_timeout=_ASK_S).result(_ASK_S))
 
 
 @contextmanager

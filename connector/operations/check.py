@@ -20,12 +20,18 @@ from connector.settings.load import Loaded
 from connector.settings.model import Settings
 from connector.settings.show import without_password
 from connector.topics import Topics, manifest
-from connector.topology import Limits, findings
-from streams.errors import RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed, Stopped
+from connector.topology import Finding, Limits, Needs, denied, findings, named
+from streams.errors import NotPermitted, RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed, Stopped
 from streams.topics import Described
 
 SKEW_WARNING_S = 30.0
 """A tenth of the simulator's window; nobody's clock should be further off than that."""
+
+
+BROKER_REMEDY = "is it running, and are [kafka] bootstrap_servers and properties (TLS, SASL) right?"
+
+
+PERMISSIONS_REMEDY = "`connector topics` prints the permissions that are needed"
 
 
 class Verdict(StrEnum):
@@ -51,18 +57,22 @@ class Broker(Protocol):
 
     def describe(self, names: Sequence[str]) -> Mapping[str, Described]: ...
 
+    def allowed_on_group(self, group: str) -> frozenset[str] | None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What is asked.
 
-    ``moved``: target ids that mean another place than was accepted; raises SourceFailed, or Stopped where that cannot
-    be read. ``subjects`` looks up the ids of our schemas; raises RegistryDown, RegistryDenied or SchemaUnknown.
+    ``moved``: target ids that mean another place than was accepted; raises SourceFailed or NotPermitted where that
+    cannot be read, and Stopped where what was read is no accepted routing. ``subjects`` looks up the ids of our
+    schemas; raises RegistryDown, RegistryDenied or SchemaUnknown.
     """
 
     loaded: Loaded
     topics: Topics
     limits: Limits
+    needs: Needs
     routing: Routing
     broker: Broker
     moved: Callable[[], Sequence[str]]
@@ -143,33 +153,47 @@ def _broker(parts: Parts) -> Iterator[Row]:
     address = parts.loaded.settings.kafka.bootstrap_servers
     try:
         cluster = parts.broker.cluster_id()
-        there = parts.broker.describe([topic.name for topic in manifest(parts.topics)])
+        there = parts.broker.describe(named(parts.topics, parts.needs))
+        group = parts.broker.allowed_on_group(parts.loaded.settings.kafka.group)
     except SourceFailed as failed:
-        remedy = "is it running, and are [kafka] bootstrap_servers and properties (TLS, SASL) right?"
-        yield Row(subject=f"broker {address}", verdict=Verdict.BAD, reason=str(failed), remedy=remedy)
+        yield Row(subject=f"broker {address}", verdict=Verdict.BAD, reason=str(failed), remedy=BROKER_REMEDY)
         return
     yield Row(subject=f"broker {address}", verdict=Verdict.GOOD, reason=f"cluster {cluster}")
-    found = {finding.topic: finding for finding in findings(parts.topics, there, parts.limits)}
+    found = [*denied(parts.needs, there, group), *findings(parts.topics, there, parts.limits)]
+    yield from map(_finding, found)
+    wrong = {finding.topic for finding in found}
     for topic in manifest(parts.topics):
-        finding = found.get(topic.name)
-        if finding is None:
-            described = there[topic.name]
-            several = "s" if described.partitions > 1 else ""
-            reason = f"{described.partitions} partition{several}" + (
-                "" if described.config else "; its settings were not shown (DescribeConfigs)"
-            )
-            yield Row(subject=topic.name, verdict=Verdict.GOOD, reason=reason)
-        else:
-            verdict = Verdict.BAD if finding.grave else Verdict.NOTE
-            yield Row(subject=topic.name, verdict=verdict, reason=finding.says, remedy=finding.remedy)
-    if parts.topics.routing in there:
+        if topic.name not in wrong:
+            yield _good(topic.name, there[topic.name])
+    routing = there.get(parts.topics.routing)
+    if routing is not None and (routing.allowed is None or "Read" in routing.allowed):
         yield from _routing(parts)
 
 
+def _finding(finding: Finding) -> Row:
+    verdict = Verdict.BAD if finding.grave else Verdict.NOTE
+    return Row(subject=finding.topic, verdict=verdict, reason=finding.says, remedy=finding.remedy)
+
+
+def _good(topic: str, described: Described) -> Row:
+    several = "s" if described.partitions > 1 else ""
+    reason = f"{described.partitions} partition{several}" + (
+        "" if described.config else "; its settings were not shown (DescribeConfigs)"
+    )
+    return Row(subject=topic, verdict=Verdict.GOOD, reason=reason)
+
+
 def _routing(parts: Parts) -> Iterator[Row]:
+    """That it cannot be read is no reason to accept another one: only what was read can call for that."""
     try:
         changed = parts.moved()
-    except (SourceFailed, Stopped) as failed:
+    except SourceFailed as failed:
+        yield Row(subject="routing", verdict=Verdict.BAD, reason=str(failed), remedy=BROKER_REMEDY)
+        return
+    except NotPermitted as failed:
+        yield Row(subject="routing", verdict=Verdict.BAD, reason=str(failed), remedy=PERMISSIONS_REMEDY)
+        return
+    except Stopped as failed:
         yield Row(subject="routing", verdict=Verdict.BAD, reason=str(failed), remedy=REMEDY)
         return
     for line in changed:

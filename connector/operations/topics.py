@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from connector.permissions import Grant, Principal, commands
 from connector.topics import DAY_MS, Topics, manifest
-from connector.topology import Finding, Limits, Permission, findings, wanted
+from connector.topology import Finding, Limits, Needs, denied, findings, named, wanted
 from streams.topics import Described, Wanted
 
 
@@ -17,10 +18,12 @@ class Broker(Protocol):
 
     def describe(self, names: Sequence[str]) -> Mapping[str, Described]: ...
 
+    def allowed_on_group(self, group: str) -> frozenset[str] | None: ...
+
     def create(self, wanted: Sequence[Wanted]) -> Mapping[str, str]: ...
 
 
-def show(console: Console, topics: Topics, permissions: Sequence[Permission], principal: str) -> None:
+def show(console: Console, topics: Topics, grants: Sequence[Grant], principal: Principal) -> None:
     table = Table("topic", "key", "cleanup", "kept", "partitions", "connector", "for")
     for topic in manifest(topics):
         kept = topic.config.get("retention.ms")
@@ -34,15 +37,16 @@ def show(console: Console, topics: Topics, permissions: Sequence[Permission], pr
             topic.meant_for,
         )
     console.print(table)
-    console.print("Permissions, as Kafka's own tool sets them:")
-    for permission in permissions:
-        console.print(f"  {permission.command(principal)}", soft_wrap=True)
+    console.print("Permissions, as Kafka's own tool sets them; --command-config FILE, where the tool must log in.")
+    console.print("Each block is all that these commands need, so it can go to a principal of its own.")
+    for grant in grants:
+        console.print(f"\n# connector {', '.join(grant.commands)}", highlight=False, soft_wrap=True)
+        for command in commands(grant.permissions, principal):
+            console.print(command, highlight=False, markup=False, soft_wrap=True)
 
 
-def check(console: Console, broker: Broker, topics: Topics, limits: Limits, *, dry_run: bool = False) -> bool:
-    """Say what differs, and how to mend it; True = ``run`` may start."""
-    there = broker.describe([topic.name for topic in manifest(topics)])
-    found = list(findings(topics, there, limits, dry_run=dry_run))
+def check(console: Console, found: Sequence[Finding]) -> bool:
+    """Say what differs or is denied, and how to mend it; True = ``run`` may start."""
     if not found:
         console.print("[green]All topics are as they must be.[/]")
         return True
@@ -56,8 +60,16 @@ def check(console: Console, broker: Broker, topics: Topics, limits: Limits, *, d
 
 
 def create(console: Console, broker: Broker, topics: Topics, *, partitions: int, replication: int | None) -> bool:
-    """Create what is missing; what is there is left as it is. True = nothing is missing any more."""
+    """Create what is missing; what is there is left as it is. True = nothing is missing any more.
+
+    Whether a topic that may not be described is there cannot be known, so it is not created.
+    """
     there = broker.describe([topic.name for topic in manifest(topics)])
+    hidden = [name for name, topic in there.items() if topic.hidden]
+    if hidden:
+        console.print(f"[red]nothing was created: this principal may not Describe {', '.join(hidden)}[/]")
+        console.print("Remedy: the permissions that `connector topics` prints for `connector topics --create`")
+        return False
     missing = wanted(topics, there, partitions=partitions, replication=replication)
     refused = broker.create(missing) if missing else {}
     for topic in missing:
@@ -70,6 +82,17 @@ def create(console: Console, broker: Broker, topics: Topics, *, partitions: int,
     if not missing:
         console.print("Every topic is there.")
     return not refused
+
+
+def found_on(
+    broker: Broker, topics: Topics, limits: Limits, needs: Needs, group: str, *, dry_run: bool = False
+) -> list[Finding]:
+    """Everything that is wrong, what is denied first. Raises SourceFailed where no broker answers."""
+    there = broker.describe(named(topics, needs))
+    return [
+        *denied(needs, there, broker.allowed_on_group(group)),
+        *findings(topics, there, limits, dry_run=dry_run),
+    ]
 
 
 def grave(found: Sequence[Finding]) -> list[str]:

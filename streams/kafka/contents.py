@@ -7,6 +7,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.errors import SourceFailed
 from streams.kafka.bounds import bounds
+from streams.kafka.refusals import not_permitted, of_reader
 from streams.kafka.settings import Connection
 from streams.kafka.words import Words
 
@@ -20,8 +21,8 @@ def contents(
     """Key and value of every committed record, a partition's in its order; a value of None deletes its key.
 
     Reads up to the last stable offsets of the moment in which it is asked, as a member of no group; ``reader`` is the
-    group id that the broker sees. Raises BrokerDown, and SourceFailed where it cannot be read or nothing comes for
-    ``timeout_s``.
+    group id that the broker sees. Raises BrokerDown, NotPermitted where this principal may not read, and SourceFailed
+    where it cannot be read otherwise or nothing comes for ``timeout_s``.
     """
     words = Words(connection.bootstrap_servers)
     configuration = connection.consumer(
@@ -32,7 +33,7 @@ def contents(
         yield from _read(consumer, topic, _ranges(consumer, topic, timeout_s), timeout_s)
     except KafkaException as error:
         consumer.poll(0)  # hands over what the client has reported meanwhile
-        raise words.failure(error, topic) from error
+        raise not_permitted(error.args[0], *of_reader(topic, reader)) or words.failure(error, topic) from error
     finally:
         consumer.close()
 

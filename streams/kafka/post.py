@@ -3,6 +3,7 @@
 from confluent_kafka import KafkaError, Producer
 
 from streams.errors import SinkFailed
+from streams.kafka.refusals import TOPIC, Need, not_permitted
 from streams.kafka.settings import Connection
 from streams.kafka.words import Words
 
@@ -10,10 +11,20 @@ from streams.kafka.words import Words
 def post(
     connection: Connection, topic: str, key: bytes, value: bytes, *, partition: int = 0, timeout_s: float = 10.0
 ) -> None:
-    """Opens a producer and closes it. Blocks. Raises SinkFailed where the broker did not take it in time."""
-    refused: list[KafkaError] = []
+    """Opens a producer and closes it. Blocks.
+
+    Raises NotPermitted where this principal may not write it, and SinkFailed where the broker did not take it in time.
+    """
+    refused: list[KafkaError] = []  # a fatal error first: the reports that follow it only say "purged"
     words = Words(connection.bootstrap_servers)
-    producer = Producer({**words.quiet, **connection.producer(acks="all", enable_idempotence=True)})
+
+    def heard(error: KafkaError) -> None:
+        words.heard(error)
+        if error.fatal():
+            refused.append(error)
+
+    ours = connection.producer(acks="all", enable_idempotence=True)
+    producer = Producer({**words.quiet, **ours, "error_cb": heard})
     producer.produce(
         topic,
         value,
@@ -22,6 +33,9 @@ def post(
         on_delivery=lambda error, _: refused.append(error) if error is not None else None,
     )
     left = producer.flush(timeout_s)
+    denied = next(filter(None, (not_permitted(error, Need("Write", TOPIC, topic)) for error in refused)), None)
+    if denied is not None:
+        raise denied
     if refused:
         raise SinkFailed(f"{topic} cannot be written: {refused[0].str()}")
     if left:

@@ -36,6 +36,7 @@ from streams.kafka import marks
 from streams.kafka.asker import PATIENCE_S, Asker
 from streams.kafka.errors import Heard as Meaning
 from streams.kafka.errors import heard_as
+from streams.kafka.refusals import GROUP, TOPIC, Need, not_permitted, of_reader
 from streams.kafka.settings import SourceSettings
 from streams.state import stored_of
 
@@ -203,6 +204,7 @@ class Restorer:
                     [asked], require_stable=True, request_timeout=_ASK_S
                 ).values(),
                 read,
+                (Need("Read", GROUP, group), *(Need("Read", TOPIC, at.topic) for at in parts)),
             )
         )
 
@@ -216,6 +218,7 @@ class Restorer:
             f"the topics {', '.join(ordered)}",
             lambda client: client.describe_topics(TopicCollection(ordered), request_timeout=_ASK_S).values(),
             list,
+            (Need("Describe", TOPIC, name) for name in ordered),
         )
         return {one.name: Topic(id=str(one.topic_id), partitions=len(one.partitions)) for one in described}
 
@@ -258,13 +261,21 @@ class Restorer:
                 "offsets",
                 lambda client: client.list_offsets(asked, isolation_level=isolation, request_timeout=_ASK_S).values(),
                 read,
+                (Need("Describe", TOPIC, topic) for topic in sorted({topic for topic, _ in parts})),
             )
         )
 
     def _asked(
-        self, what: str, ask: Callable[[AdminClient], Iterable[Future[Any]]], read: Callable[[Sequence[Any]], R]
+        self,
+        what: str,
+        ask: Callable[[AdminClient], Iterable[Future[Any]]],
+        read: Callable[[Sequence[Any]], R],
+        needs: Iterable[Need],
     ) -> _Steps[R]:
-        """Ask until there is an answer, and say why it takes long. Raises SourceFailed for what a person must mend."""
+        """Ask until there is an answer, and say why it takes long.
+
+        Raises NotPermitted or SourceFailed for what a person must mend.
+        """
         said_s = self._clock()
         while True:
             client = self._asker.client  # kept until it has answered: its end is the end of what it was asked
@@ -280,7 +291,7 @@ class Restorer:
                 self._asker.heard((None,))
                 return answer
             if heard_as(problem) is Meaning.FATAL:
-                raise SourceFailed(f"asked for {what}: {problem.str()}") from None
+                raise not_permitted(problem, *needs) or SourceFailed(f"asked for {what}: {problem.str()}") from None
             if self._clock() - said_s >= _SAY_EVERY_S:
                 said_s = self._clock()
                 yield Notice(event="restore_waits", fields={"for": what, "reason": problem.str()})
@@ -298,7 +309,7 @@ class Restorer:
         if self._reader is None:
             self._reader = Consumer(
                 self._settings.connection.consumer(
-                    group_id=f"{self._settings.group}.restore",
+                    group_id=self._settings.group,  # it joins none; the broker wants one that we may read as
                     enable_auto_commit=False,
                     isolation_level="read_committed",
                     # the state log is compacted: its beginning may have moved since it was asked for
@@ -345,7 +356,8 @@ class Restorer:
             if reading is not None:
                 reading.state_position = max(reading.state_position, message.offset() or 0)
         elif heard_as(error) is Meaning.FATAL:
-            raise SourceFailed(f"restoring: {error.str()}")
+            needs = of_reader(message.topic() or "", self._settings.group)
+            raise not_permitted(error, *needs) or SourceFailed(f"restoring: {error.str()}")
 
     def _ready(self) -> dict[Assignment, Owned]:
         done = [part for part, reading in self._reading.items() if reading.complete]

@@ -37,6 +37,7 @@ from streams.flow import Assignment, Checkpoint, Mark, Notice, Output, Written
 from streams.kafka import marks as metadata
 from streams.kafka.emission import Emission, Refused
 from streams.kafka.errors import Kind, kind_of
+from streams.kafka.refusals import TRANSACTIONAL_ID, Need, not_permitted
 from streams.kafka.settings import SinkSettings
 from streams.ports import Again, Done
 
@@ -118,7 +119,10 @@ class TransactionalSink:
         self._handed: frozenset[Assignment] = frozenset()  # partitions with anything in it
 
     def open(self) -> None:
-        """See ``ports.Sink``: also ends what a predecessor with our id left open. Raises SinkFailed when it cannot."""
+        """See ``ports.Sink``: also ends what a predecessor with our id left open.
+
+        Raises NotPermitted where this principal may not use our id, and SinkFailed when it cannot begin otherwise.
+        """
         deadline_s = self._clock() + self._settings.open_timeout_s
         self._new_producer()
         if self._step is _Step.RENEW:
@@ -128,10 +132,15 @@ class TransactionalSink:
                 self._watched(self._live().init_transactions, self._settings.call_timeout_s)
             except KafkaException as error:
                 problem: KafkaError = error.args[0]
+                if (denied := not_permitted(problem, self._begins())) is not None:
+                    raise denied from error
                 if kind_of(problem) is not Kind.RETRIABLE or self._clock() > deadline_s:
                     raise SinkFailed(f"the producer cannot begin: {problem.str()}") from error
             else:
                 return
+
+    def _begins(self) -> Need:
+        return Need("Write", TRANSACTIONAL_ID, self._settings.instance_id)
 
     def write(self, checkpoint: Checkpoint, group: Any) -> Done | Again:
         """See ``ports.Sink``."""

@@ -47,6 +47,7 @@ from streams.kafka import marks as metadata
 from streams.kafka.asker import Asker
 from streams.kafka.errors import Heard as Meaning
 from streams.kafka.errors import heard_as
+from streams.kafka.refusals import not_permitted, of_member
 from streams.kafka.restore import LATEST, Part, Restorer
 from streams.kafka.settings import SourceSettings
 from streams.membership import Membership, is_severed, observed
@@ -326,7 +327,8 @@ class KafkaSource:
         meaning = heard_as(error)
         at = self._current.get((message.topic() or "", message.partition() or 0))
         if meaning is Meaning.FATAL:
-            raise SourceFailed(error.str())
+            needs = of_member(message.topic() or ", ".join(self._settings.topics), self._settings.group)
+            raise not_permitted(error, *needs) or SourceFailed(error.str())
         if meaning is Meaning.OUT_OF_RANGE and at is not None:
             reason = out_of_range(at, message.offset(), self._settings.topics[at.topic])
             self._heard.append(Broken(at=at, reason=reason))

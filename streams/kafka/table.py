@@ -8,9 +8,9 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from streams.errors import SourceFailed
 from streams.kafka.bounds import bounds
 from streams.kafka.post import post
+from streams.kafka.refusals import not_permitted, of_reader
 from streams.kafka.settings import Connection
 from streams.kafka.words import Words
 
@@ -27,7 +27,11 @@ class CompactedTable:
         self._timeout_s = timeout_s
 
     def read(self) -> dict[str, bytes]:
-        """Everything that was written before the call. Raises BrokerDown, SourceFailed where it cannot be read."""
+        """Everything that was written before the call.
+
+        Raises BrokerDown, NotPermitted where this principal may not read it, and SourceFailed where it cannot be read
+        otherwise.
+        """
         words = Words(self._connection.bootstrap_servers)
         configuration = self._connection.consumer(
             group_id=self._reader,
@@ -41,12 +45,13 @@ class CompactedTable:
             return self._read(consumer)
         except KafkaException as error:
             consumer.poll(0)  # hands over what the client has reported meanwhile
-            raise words.failure(error, self._topic) from error
+            denied = not_permitted(error.args[0], *of_reader(self._topic, self._reader))
+            raise denied or words.failure(error, self._topic) from error
         finally:
             consumer.close()
 
     def put(self, key: str, value: bytes) -> None:
-        """Durable when it returns. Raises SinkFailed where the broker did not take it."""
+        """Durable when it returns. Raises NotPermitted, and SinkFailed where the broker did not take it."""
         post(self._connection, self._topic, key.encode(), value, partition=_PARTITION, timeout_s=self._timeout_s)
 
     def _read(self, consumer: Consumer) -> dict[str, bytes]:
@@ -60,7 +65,7 @@ class CompactedTable:
             if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public spelling
                 return rows
             if error is not None:
-                raise SourceFailed(f"{self._topic} cannot be read: {error}")
+                raise KafkaException(error)
             key, value = (message.key() or b"").decode(errors="replace"), message.value()
             if value is not None:
                 rows[key] = value

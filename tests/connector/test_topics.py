@@ -3,7 +3,7 @@
 import pytest
 
 from connector.topics import EVERY_PART, Part, manifest, named
-from connector.topology import Finding, Limits, findings, permissions
+from connector.topology import Finding, Limits, findings
 from streams.topics import Described
 
 TOPICS = named("kaufland")
@@ -157,20 +157,7 @@ def test_a_scheduler_with_several_partitions_is_grave() -> None:
     assert "exactly one" in finding.says
 
 
-def test_permissions_are_the_least_that_is_needed() -> None:
-    rows = {
-        (row.resource, row.name): row.operations
-        for row in permissions(TOPICS, group="offers", instance_id="connector-0", transactional=True)
-    }
+def test_of_a_topic_that_may_not_be_described_nothing_is_taken_for_wrong() -> None:
+    hidden = Described(partitions=0, allowed=frozenset())
 
-    assert "Write" not in rows["topic", TOPICS.offer_changes]
-    assert "Read" not in rows["topic", TOPICS.offer_results]
-    assert {"Read", "Write"} <= set(rows["topic", TOPICS.offer_state])
-    assert rows["transactional-id", "connector-0"] == ("Describe", "Write")
-    assert all("Create" not in operations and "Delete" not in operations for operations in rows.values())
-
-
-def test_without_transactions_no_transactional_id_is_asked_for() -> None:
-    rows = permissions(TOPICS, group="offers", instance_id="connector-0", transactional=False)
-
-    assert all(row.resource != "transactional-id" for row in rows)
+    assert found({**as_wanted(), TOPICS.offer_changes: hidden, TOPICS.offer_results: hidden}) == []

@@ -4,22 +4,28 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from connector.marketplace import Health
 from connector.operations.check import Parts, Row, Verdict, check, report
+from connector.permissions import Identity, Principal, of_run
 from connector.routing import Routing, Target
 from connector.settings.load import Loaded
 from connector.settings.model import Account, Kafka, Orders, Push, Registry, Settings, Shipments
 from connector.settings.model import Target as TargetSettings
 from connector.topics import manifest, named
-from connector.topology import Limits
-from streams.errors import RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed
+from connector.topology import Limits, Needs
+from streams.errors import NotPermitted, RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed
 from streams.topics import Described
 
 TOPICS = named("kaufland")
+NEEDS = Needs(
+    grant=of_run(TOPICS, Identity(group="g", instances="i", transactional=True)),
+    principal=Principal(name="User:connector", bootstrap_servers="broker:9092"),
+)
 GOOD = Health(
     reachable=True,
     authenticated=True,
@@ -33,6 +39,7 @@ GOOD = Health(
 @dataclass
 class Broker:
     down: str = ""
+    group: frozenset[str] | None = None
     there: dict[str, Described] = field(
         default_factory=lambda: {topic.name: Described(partitions=8, config=topic.config) for topic in manifest(TOPICS)}
     )
@@ -41,6 +48,9 @@ class Broker:
         if self.down:
             raise SourceFailed(self.down)
         return "cluster-1"
+
+    def allowed_on_group(self, group: str) -> frozenset[str] | None:
+        return self.group
 
     def describe(self, names: Sequence[str]) -> Mapping[str, Described]:
         return {name: self.there[name] for name in names if name in self.there}
@@ -61,6 +71,7 @@ def parts() -> Parts:
         loaded=Loaded(settings=settings(), file=Path("connector.toml"), ignored=(), warnings=()),
         topics=TOPICS,
         limits=Limits(batch_bytes=1_000_000),
+        needs=NEEDS,
         routing=Routing.of([Target(id="shop-de", account="main", storefront="de", currency="EUR")]),
         broker=Broker(),
         moved=list,
@@ -73,8 +84,8 @@ def bad(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row.verdict is Verdict.BAD]
 
 
-def raising(error: Exception) -> Callable[[], object]:
-    def ask() -> object:
+def raising(error: Exception) -> Callable[[], Any]:
+    def ask() -> Any:
         raise error
 
     return ask
@@ -218,3 +229,55 @@ def test_the_report_says_how_many_failed(parts: Parts) -> None:
     assert not report(console, check(replace(parts, broker=Broker(down="gone"))))
     assert "Ready to run." in out.getvalue()
     assert "1 of " in out.getvalue()
+
+
+def test_a_topic_that_may_not_be_described_is_told_as_denied_and_not_as_missing(parts: Parts) -> None:
+    broker = Broker()
+    broker.there[TOPICS.offer_results] = Described(partitions=0, allowed=frozenset())
+
+    [row] = bad(check(replace(parts, broker=broker)))
+
+    assert row.subject == TOPICS.offer_results
+    assert row.reason == "is denied to this principal: Write, DescribeConfigs; whether it exists cannot be seen"
+    assert row.remedy == (
+        "kafka-acls --bootstrap-server broker:9092 --add --allow-principal User:connector --operation Write "
+        f"--operation DescribeConfigs --topic {TOPICS.offer_results}"
+    )
+
+
+def test_a_routing_topic_that_may_not_be_read_is_no_reason_to_accept_another_routing(parts: Parts) -> None:
+    broker = Broker()
+    broker.there[TOPICS.routing] = replace(
+        broker.there[TOPICS.routing], allowed=frozenset({"Describe", "Write", "DescribeConfigs"})
+    )
+
+    [row] = bad(check(replace(parts, broker=broker, moved=raising(NotPermitted("denied")))))
+
+    assert (row.subject, row.reason) == (TOPICS.routing, "is denied to this principal: Read")
+    assert "--operation Read --topic" in row.remedy
+
+
+@pytest.mark.parametrize("error", [NotPermitted("denied"), SourceFailed("no answer in time")])
+def test_a_routing_that_cannot_be_read_is_not_mended_by_accepting_another(parts: Parts, error: Exception) -> None:
+    [row] = bad(check(replace(parts, moved=raising(error))))
+
+    assert (row.subject, row.reason) == ("routing", str(error))
+    assert "--accept" not in row.remedy
+
+
+def test_a_group_that_may_not_be_joined_is_found_before_a_start(parts: Parts) -> None:
+    [row] = bad(check(replace(parts, broker=Broker(group=frozenset({"Describe"})))))
+
+    assert (row.subject, row.reason) == ("group g", "is denied to this principal: Read")
+    assert row.remedy.endswith("--operation Read --group g")
+
+
+def test_settings_that_may_not_be_read_are_a_note_with_the_permission(parts: Parts) -> None:
+    broker = Broker()
+    broker.there[TOPICS.offer_state] = Described(partitions=8, allowed=frozenset({"Read", "Write", "Describe"}))
+
+    rows = [row for row in check(replace(parts, broker=broker)) if row.subject == TOPICS.offer_state]
+
+    assert [(row.verdict, row.reason) for row in rows] == [
+        (Verdict.NOTE, "is denied to this principal: DescribeConfigs")
+    ]

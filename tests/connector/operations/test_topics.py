@@ -8,13 +8,16 @@ from rich.console import Console
 
 from connector.demo.stack import Stack, drop_topics
 from connector.operations import topics as operation
-from connector.topics import manifest, named
-from connector.topology import Limits, permissions
+from connector.permissions import Identity, Principal, of_create, of_run
+from connector.topics import Topics, manifest, named
+from connector.topology import Limits, Needs
 from streams.kafka.administration import Administration
 from streams.topics import Described, Wanted
 
 TOPICS = named("kaufland")
 LIMITS = Limits(batch_bytes=1_000_000)
+WHO = Principal(name="User:connector", bootstrap_servers="broker:9092")
+IDENTITY = Identity(group="g", instances="i-", transactional=True)
 
 
 class Broker:
@@ -24,6 +27,9 @@ class Broker:
 
     def describe(self, names: Sequence[str]) -> Mapping[str, Described]:
         return {name: self.there[name] for name in names if name in self.there}
+
+    def allowed_on_group(self, group: str) -> frozenset[str] | None:
+        return None
 
     def create(self, wanted: Sequence[Wanted]) -> Mapping[str, str]:
         self.created += wanted
@@ -39,26 +45,37 @@ def printed(on: Console) -> str:
     return on.file.getvalue()
 
 
+def checked(broker: operation.Broker, topics: Topics) -> bool:
+    needs = Needs(grant=of_run(topics, IDENTITY), principal=WHO)
+    return operation.check(console(), operation.found_on(broker, topics, LIMITS, needs, "g"))
+
+
 def test_showing_names_every_topic_and_permission() -> None:
     out = console()
 
-    operation.show(
-        out,
-        TOPICS,
-        list(permissions(TOPICS, group="g", instance_id="i", transactional=True)),
-        "User:connector",
-    )
+    operation.show(out, TOPICS, [of_run(TOPICS, IDENTITY), of_create(TOPICS)], WHO)
 
     for topic in manifest(TOPICS):
         assert topic.name in printed(out)
-    assert "kafka-acls --add --allow-principal User:connector" in printed(out)
+    assert "kafka-acls --bootstrap-server broker:9092 --add --allow-principal User:connector" in printed(out)
+    assert "# connector topics --create" in printed(out)
 
 
 def test_checking_creates_nothing() -> None:
     broker = Broker({})
 
-    assert not operation.check(console(), broker, TOPICS, LIMITS)
+    assert not checked(broker, TOPICS)
     assert broker.created == []
+
+
+def test_nothing_is_created_where_it_cannot_be_seen_what_is_there() -> None:
+    broker = Broker({TOPICS.offer_state: Described(partitions=0, allowed=frozenset())})
+    out = console()
+
+    assert not operation.create(out, broker, TOPICS, partitions=4, replication=None)
+
+    assert broker.created == []
+    assert f"may not Describe {TOPICS.offer_state}" in printed(out)
 
 
 def test_what_is_created_has_as_many_partitions_as_an_input_that_is_there() -> None:
@@ -78,9 +95,9 @@ def test_a_real_broker_gets_the_manifest_and_then_has_nothing_to_complain_about(
     broker = Administration({"bootstrap.servers": kafka.bootstrap_servers})
 
     try:
-        assert not operation.check(console(), broker, topics, LIMITS)
+        assert not checked(broker, topics)
         assert operation.create(console(), broker, topics, partitions=3, replication=1)
-        assert operation.check(console(), broker, topics, LIMITS)
+        assert checked(broker, topics)
         assert operation.create(console(), broker, topics, partitions=5, replication=1)
     finally:
         drop_topics(kafka, *(topic.name for topic in manifest(topics)))

@@ -1,0 +1,188 @@
+"""What may not be done is told as that, with the operation and the resource: never as a topic that does not exist."""
+
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented there
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
+from confluent_kafka.cimpl import NewTopic
+
+from streams.errors import NotPermitted
+from streams.kafka.administration import Administration
+from streams.kafka.contents import contents
+from streams.kafka.post import post
+from streams.kafka.settings import Connection, SinkSettings, SourceSettings
+from streams.kafka.sinks import TransactionalSink
+from streams.kafka.source import KafkaSource
+from streams.kafka.table import CompactedTable
+from streams.topics import Wanted
+from tests.contracts.brokers import Member, closing, until
+from tests.secured import SecuredBroker, User
+
+pytestmark = pytest.mark.kafka
+
+ABSENT = "a-topic-that-nobody-made"
+
+
+@pytest.fixture
+def user(secured: SecuredBroker) -> User:
+    return secured.add_user()
+
+
+@pytest.fixture
+def topic(secured: SecuredBroker, user: User) -> str:
+    """With a record in it."""
+    return with_a_record(secured, f"of-{user.name}")
+
+
+def with_a_record(secured: SecuredBroker, topic: str) -> str:
+    secured.admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+    writer = Producer({"bootstrap.servers": secured.stack.bootstrap_servers, "log_level": 0})
+    writer.produce(topic, b"value", b"key", 0)
+    assert writer.flush(30) == 0
+    return topic
+
+
+def on(restype: ResourceType, name: str, user: User, *operations: AclOperation) -> list[AclBinding]:
+    kind, allow = ResourcePatternType.LITERAL, AclPermissionType.ALLOW
+    return [AclBinding(restype, name, kind, user.principal, "*", operation, allow) for operation in operations]
+
+
+def connection(secured: SecuredBroker, user: User) -> Connection:
+    of_user = secured.connection(user)
+    return Connection(
+        bootstrap_servers=of_user.bootstrap_servers,
+        client_id=of_user.client_id,
+        properties={**of_user.properties, "log_level": 0},
+    )
+
+
+def asked(secured: SecuredBroker, user: User) -> Administration:
+    return Administration(connection(secured, user).admin(), timeout_s=30)
+
+
+def test_a_topic_that_may_not_be_described_is_hidden_and_one_that_is_not_there_is_absent(
+    secured: SecuredBroker, user: User, topic: str
+) -> None:
+    secured.allow(on(ResourceType.TOPIC, ABSENT, user, AclOperation.DESCRIBE))
+
+    there = asked(secured, user).describe([topic, ABSENT])
+
+    assert there.keys() == {topic}
+    assert there[topic].hidden
+
+
+def test_a_topic_is_described_with_what_may_be_done_with_it(secured: SecuredBroker, user: User, topic: str) -> None:
+    secured.allow(on(ResourceType.TOPIC, topic, user, AclOperation.WRITE, AclOperation.DESCRIBE_CONFIGS))
+
+    described = asked(secured, user).describe([topic])[topic]
+
+    assert (described.partitions, described.hidden) == (1, False)
+    assert described.allowed == frozenset({"Write", "Describe", "DescribeConfigs"})
+    assert described.config["cleanup.policy"] == "delete"
+
+
+def test_what_may_be_done_with_a_group_is_known_before_it_has_members(secured: SecuredBroker, user: User) -> None:
+    group = f"of-{user.name}"
+
+    before = asked(secured, user).allowed_on_group(group)
+    secured.allow(on(ResourceType.GROUP, group, user, AclOperation.READ))
+
+    assert before == frozenset()
+    assert asked(secured, user).allowed_on_group(group) == frozenset({"Read", "Describe"})
+
+
+def test_a_topic_that_may_not_be_created_says_which_permission_that_takes(
+    secured: SecuredBroker, user: User, topic: str
+) -> None:
+    refused = asked(secured, user).create([Wanted(name=f"{topic}-new", partitions=1, config={})])
+
+    assert f"denies this principal Create on topic {topic}-new" in refused[f"{topic}-new"]
+
+
+def _reads_all(where: Connection, topic: str, group: str) -> None:
+    list(contents(where, topic, reader=group))
+
+
+def _reads_table(where: Connection, topic: str, group: str) -> None:
+    CompactedTable(where, topic, reader=group).read()
+
+
+def _joins(where: Connection, topic: str, group: str) -> None:
+    settings = SourceSettings(connection=where, group=group, topics={topic: topic}, start="earliest")
+    member = Member(source=KafkaSource(settings))
+    with closing(member.source):
+        until(lambda: bool(member.records), member)
+
+
+@pytest.mark.parametrize("reads", [_reads_all, _reads_table, _joins])
+def test_reading_a_topic_without_permission_names_it(
+    secured: SecuredBroker, user: User, topic: str, reads: Callable[[Connection, str, str], None]
+) -> None:
+    secured.allow(on(ResourceType.GROUP, topic, user, AclOperation.READ))
+    secured.allow(on(ResourceType.TOPIC, topic, user, AclOperation.DESCRIBE))
+
+    with pytest.raises(NotPermitted, match=f"Read on topic {topic} "):
+        reads(connection(secured, user), topic, topic)
+
+    secured.allow(on(ResourceType.TOPIC, topic, user, AclOperation.READ))
+    reads(connection(secured, user), topic, topic)
+
+
+@pytest.mark.parametrize("reads", [_reads_all, _reads_table, _joins])
+def test_reading_as_a_group_without_permission_names_the_group(
+    secured: SecuredBroker, user: User, topic: str, reads: Callable[[Connection, str, str], None]
+) -> None:
+    secured.allow(on(ResourceType.TOPIC, topic, user, AclOperation.READ))
+
+    with pytest.raises(NotPermitted, match=f"on group {topic} "):
+        reads(connection(secured, user), topic, topic)
+
+
+@pytest.mark.parametrize(
+    ("may", "lacks"), [((), "Describe"), ((AclOperation.DESCRIBE,), "Read")], ids=["not even seen", "seen"]
+)
+def test_state_that_may_not_be_read_is_named_when_it_is_restored(
+    secured: SecuredBroker, user: User, topic: str, may: tuple[AclOperation, ...], lacks: str
+) -> None:
+    state = with_a_record(secured, f"{topic}-state")
+    secured.allow(on(ResourceType.GROUP, topic, user, AclOperation.READ))
+    secured.allow(on(ResourceType.TOPIC, topic, user, AclOperation.READ))
+    secured.allow(on(ResourceType.TOPIC, state, user, *may))
+    settings = SourceSettings(
+        connection=connection(secured, user), group=topic, topics={topic: state}, start="earliest"
+    )
+
+    member = Member(source=KafkaSource(settings))
+
+    with closing(member.source), pytest.raises(NotPermitted, match=f"{lacks} on topic {state}"):
+        until(lambda: bool(member.records), member)
+
+
+@pytest.mark.parametrize("elsewhere", [True, False], ids=["may write elsewhere", "may write nowhere"])
+def test_writing_a_topic_without_permission_names_it(
+    secured: SecuredBroker, user: User, topic: str, elsewhere: bool
+) -> None:
+    if elsewhere:
+        secured.allow(on(ResourceType.TOPIC, ABSENT, user, AclOperation.WRITE))
+
+    with pytest.raises(NotPermitted, match=f"Write on topic {topic} "):
+        post(connection(secured, user), topic, b"key", b"value")
+
+    secured.allow(on(ResourceType.TOPIC, topic, user, AclOperation.WRITE))
+    post(connection(secured, user), topic, b"key", b"value")
+
+
+def test_a_transactional_id_without_permission_is_named(secured: SecuredBroker, user: User) -> None:
+    sink = TransactionalSink(
+        SinkSettings(connection=connection(secured, user), group="group", instance_id=f"{user.name}-0")
+    )
+
+    with closing(sink), pytest.raises(NotPermitted, match=f"Write on transactional id {user.name}-0 "):
+        sink.open()

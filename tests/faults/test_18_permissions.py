@@ -1,0 +1,380 @@
+"""What `connector topics` prints is what a principal needs: every command runs with it, twice, and nothing is spare.
+
+On a broker with TLS, SCRAM and ACLs. A set of permissions goes to a principal of its own, as it was printed.
+"""
+
+import argparse
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import typer
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented there
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
+from typer.testing import CliRunner
+
+from connector import app
+from connector.cli import cli
+from connector.demo.clients import Writer
+from connector.demo.processes import wait_for
+from connector.demo.stack import Stack
+from connector.operations.topics import found_on
+from connector.settings import convert
+from connector.settings.model import Settings
+from connector.topics import Access, Topics, manifest
+from connector.topology import Finding
+from streams.kafka.embedded_registry import EmbeddedRegistry
+from tests.faults import orders
+from tests.faults.conftest import FAST_MISS
+from tests.faults.deployment import Deployment
+from tests.faults.test_05_bulk_edges import change
+from tests.faults.workload import wall_us
+from tests.secured import SecuredBroker, User
+
+EXAMPLE: Final = Path(__file__).parent.parent.parent / "config" / "example.toml"
+
+ON_THE_BROKER: Final[Mapping[str, tuple[str, ...]]] = {
+    "run": ("run", "run --dry-run"),
+    "check": ("check",),
+    "topics": ("topics --check", "topics --create", "topics --check --dry-run", "topics --create --dry-run"),
+    "config routing": ("config routing --accept",),
+    "state digest": ("state digest",),
+    "orders poll": ("orders poll --once",),
+    "orders open": ("orders open",),
+    "orders totals": ("orders totals",),
+}
+"""Command -> the ways of it that ask a broker; each is in one of the printed sets."""
+
+ELSEWHERE: Final = frozenset({"schemas register", "schemas check", "config show", "simulate", "demo"})
+"""Commands that ask no broker, or one of their own."""
+
+OPERATIONS: Final = {
+    "Read": AclOperation.READ,
+    "Write": AclOperation.WRITE,
+    "Create": AclOperation.CREATE,
+    "Describe": AclOperation.DESCRIBE,
+    "DescribeConfigs": AclOperation.DESCRIBE_CONFIGS,
+}
+WORDS: Final[Mapping[Any, str]] = {operation: word for word, operation in OPERATIONS.items()}
+
+
+# ---- what is printed ------------------------------------------------------------------------------------------------
+
+
+def told(*arguments: str) -> tuple[int, str]:
+    """Exit code and everything that a person sees of a command; in this process, for speed."""
+    done = CliRunner().invoke(cli, arguments)
+    raised = "" if done.exception is None or isinstance(done.exception, SystemExit) else str(done.exception)
+    return done.exit_code, done.output + raised
+
+
+def good(*arguments: str) -> str:
+    code, said = told(*arguments)
+    assert code == 0, f"{arguments}: {said}"
+    return said
+
+
+def printed_sets(config: Path, *arguments: str) -> dict[str, list[str]]:
+    """Command -> the kafka-acls commands of the set that stands under its name."""
+    sets: dict[str, list[str]] = {}
+    names: list[str] = []
+    for line in good("topics", "--config", str(config), *arguments).splitlines():
+        if line.startswith("# connector "):
+            names = line.removeprefix("# connector ").split(", ")
+            sets |= {name: [] for name in names}
+        elif line.startswith("kafka-acls "):
+            for name in names:
+                sets[name].append(line)
+    return sets
+
+
+def bindings(command: str) -> list[AclBinding]:
+    """What one printed command means."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bootstrap-server", required=True)
+    parser.add_argument("--add", action="store_true", required=True)
+    parser.add_argument("--allow-principal", required=True)
+    parser.add_argument("--operation", action="append", required=True)
+    parser.add_argument("--resource-pattern-type", default="literal")
+    kinds = {kind: ResourceType[kind.upper().replace("-", "_")] for kind in ("topic", "group", "transactional-id")}
+    for kind in kinds:
+        parser.add_argument(f"--{kind}", action="append", default=[])
+    given = vars(parser.parse_args(shlex.split(command)[1:]))
+    return [
+        AclBinding(
+            restype,
+            name,
+            ResourcePatternType[given["resource_pattern_type"].upper()],
+            given["allow_principal"],
+            "*",
+            OPERATIONS[operation],
+            AclPermissionType.ALLOW,
+        )
+        for kind, restype in kinds.items()
+        for name in given[kind.replace("-", "_")]
+        for operation in given["operation"]
+    ]
+
+
+# ---- principals -----------------------------------------------------------------------------------------------------
+
+
+class Door:
+    """A deployment's configuration as one principal has it."""
+
+    def __init__(self, broker: SecuredBroker, deployment: Deployment, name: str, prefix: str = "") -> None:
+        self._broker = broker
+        self._deployment = deployment
+        self.user: User = broker.add_user()
+        password = deployment.folder / f"{name}.password"
+        password.write_text(self.user.password)
+        properties = broker.properties(self.user)
+        del properties["sasl.password"]
+        self.kafka: dict[str, Any] = {
+            "bootstrap_servers": broker.bootstrap_servers,
+            "properties": properties,
+            "properties_from_files": {"sasl.password": str(password)},
+        }
+        self.config = deployment.config(name, **self.kafka)
+        if prefix:
+            text = self.config.read_text()
+            self.config.write_text(text.replace(f'prefix = "{deployment.prefix}"', f'prefix = "{prefix}"'))
+
+    def allow(self, command: str, *arguments: str) -> list[AclBinding]:
+        """Exactly what is printed for the command."""
+        lines = printed_sets(self.config, *arguments)[command]
+        allowed = [binding for line in lines for binding in bindings(line)]
+        assert {binding.principal for binding in allowed} == {self.user.principal}, "the user name is not the default"
+        self._broker.allow(allowed)
+        return allowed
+
+    @property
+    def settings(self) -> Settings:
+        return app.settings(self.config, {}, datetime.now(UTC)).settings
+
+    def asking(self, *, dry_run: bool = False) -> Callable[[], list[Finding]]:
+        """What `topics --check` finds, over one connection for all the times."""
+        live = self.settings
+        settings = convert.dry_run(live) if dry_run else live
+        broker, needed = app.administration(settings), app.needs(live, dry_run=dry_run)
+        names, limits, group = convert.topics(settings), app.limits(settings), settings.kafka.group
+        return lambda: found_on(broker, names, limits, needed, group, dry_run=dry_run)
+
+
+@pytest.fixture(scope="module")
+def deployment(secured: SecuredBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """With every part on; the broker as its super user reaches it. Nothing has run yet."""
+    with EmbeddedRegistry() as registry:
+        plain = Stack(origin="", bootstrap_servers=secured.stack.bootstrap_servers, registry_url=registry.url)
+        with every_part(plain, tmp_path_factory.mktemp("permissions")) as started:
+            yield started
+
+
+# ---- the tests ------------------------------------------------------------------------------------------------------
+
+
+def commands_of(group: typer.Typer, before: str = "") -> Iterator[str]:
+    for command in group.registered_commands:
+        yield f"{before}{command.name or getattr(command.callback, '__name__', '')}"
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None
+        yield from commands_of(inner.typer_instance, f"{before}{inner.name} ")
+
+
+def test_every_command_has_a_printed_set_of_permissions_or_asks_no_broker() -> None:
+    assert set(commands_of(cli)) == ON_THE_BROKER.keys() | ELSEWHERE
+
+    ways = {way for ways in ON_THE_BROKER.values() for way in ways}
+    assert printed_sets(EXAMPLE).keys() == ways
+
+
+def every_part(plain: Stack, folder: Path) -> Deployment:
+    return Deployment(
+        kafka=plain,
+        folder=folder,
+        partitions=1,
+        storefronts=("de",),
+        catalogue="eans = 5",
+        scenario="[orders]\nat_start = 4\nconfirm_delay_s = 0.0\nundocumented = true\n"
+        'malformed = [{order = 0, defect = "no_status"}]',
+        settings=FAST_MISS,
+        shipments={},
+        orders={"interval": "5s", "contacts": True, "returns": True, "create_sales_orders": True},
+    )
+
+
+def fill(deployment: Deployment) -> None:
+    """Something for every output: what is applied, not found, unreadable, sent, and sent back."""
+    places, _ = deployment.places()
+    times = wall_us()
+    unknown = replace(places[0], ean="4006381333931")
+    deployment.produce([change(places[0], next(times), stock=3), change(unknown, next(times), stock=1)])
+    for dataset in ("offer-changes", "shipments"):
+        writer = Writer(deployment.kafka, deployment.topic(dataset))
+        writer.send(b"key", b"{}", lambda *_: None)
+        writer.flush()
+    there = list(orders.at_marketplace(deployment).values())
+    unit = there[1]["order_units"][0]["id_order_unit"]
+    deployment.dispatch(
+        [
+            {
+                "event_id": "parcel",
+                "occurred_at_us": there[1]["created_us"],
+                "order_id": there[1]["id_order"],
+                "order_unit_ids": [unit],
+                "parcels": [{"carrier": "DHL", "tracking_number": "00340434161094042557"}],
+            }
+        ]
+    )
+    orders.change(deployment, f"order-units/{there[2]['order_units'][0]['id_order_unit']}", {"status": "sent"})
+    orders.change(deployment, f"order-units/{there[2]['order_units'][0]['id_order_unit']}/return")
+
+
+def empty(deployment: Deployment, topics: Topics) -> list[str]:
+    """Topics that the connector may write, and has not."""
+    mine = (topic.name for topic in manifest(topics) if topic.access is not Access.READ)
+    return [name for name in mine if not deployment.reader(name).records()]
+
+
+def run_once(
+    deployment: Deployment, door: Door, instance: str, *arguments: str, until: Callable[[], bool] = lambda: True
+) -> None:
+    process = deployment.connector(instance, *arguments, **door.kafka)
+    with process.health() as health:
+        deployment.wait_for("readiness", lambda: health.get("/readyz").status_code == 200)
+    deployment.wait_for("its work", until)
+    assert process.stop() == 0, process.text()
+    assert "AUTHORIZATION_FAILED" not in process.text()
+
+
+@contextmanager
+def without(broker: SecuredBroker, binding: AclBinding) -> Iterator[None]:
+    broker.withdraw(binding)
+    yield
+    broker.allow([binding])
+
+
+def seen_by_check(broker: SecuredBroker, allowed: Sequence[AclBinding], ask: Callable[[], list[Finding]]) -> None:
+    """Each of them but the transactional id's, which can be tried by a start alone."""
+    assert ask() == []
+    for binding in allowed:
+        if binding.restype is not ResourceType.TRANSACTIONAL_ID:
+            with without(broker, binding):
+                found = ask()
+            assert [binding.name in finding.topic for finding in found] == [True], (binding, found)
+            assert WORDS[binding.operation] in found[0].says
+            assert found[0].grave is (binding.operation is not AclOperation.DESCRIBE_CONFIGS)
+            assert binding in bindings(found[0].remedy)
+    assert ask() == []
+
+
+def refused_at_start(broker: SecuredBroker, deployment: Deployment, door: Door, allowed: Sequence[AclBinding]) -> None:
+    """Without the transactional id, and with another permission away, a start says which, and ends."""
+    (transactional,) = (binding for binding in allowed if binding.restype is ResourceType.TRANSACTIONAL_ID)
+    with without(broker, transactional):
+        refused = deployment.connector("runner-0", **door.kafka)
+        assert refused.wait() == 1
+    assert f"denies this principal Write on transactional id {deployment.prefix}-runner-0" in refused.text()
+
+
+@pytest.mark.kafka
+def test_with_exactly_the_printed_permissions_every_command_runs_twice_and_each_is_needed(
+    deployment: Deployment, secured: SecuredBroker
+) -> None:
+    runner = Door(secured, deployment, "runner-0")
+    allowed = runner.allow("run")
+    topics = convert.topics(runner.settings)
+    fill(deployment)
+
+    run_once(deployment, runner, "runner-0", until=lambda: empty(deployment, topics) == [topics.scheduler])
+    more = deployment.produce([change(deployment.places()[0][1], next(wall_us()), stock=4)])
+    run_once(deployment, runner, "runner-1", until=lambda: deployment.answered(more))
+    for command in ("check", "topics --check", "config routing --accept", "state digest", "orders poll --once"):
+        for _ in range(2):
+            good(*command.split(), "--config", str(runner.config))
+
+    assert empty(deployment, topics) == [], "a topic may be written, and is not"
+    seen_by_check(secured, allowed, runner.asking())
+    refused_at_start(secured, deployment, runner, allowed)
+
+
+@pytest.mark.kafka
+def test_a_dry_run_runs_twice_with_what_is_printed_for_it_and_each_is_needed(
+    deployment: Deployment, secured: SecuredBroker
+) -> None:
+    creator = Door(secured, deployment, "creator")
+    creator.allow("topics --create --dry-run", "--dry-run")
+    trial = Door(secured, deployment, "trial-0")
+    allowed = trial.allow("run --dry-run")
+
+    for _ in range(2):
+        good("topics", "--create", "--dry-run", "--config", str(creator.config))
+        run_once(deployment, trial, "trial-0", "--dry-run")
+        good("topics", "--check", "--dry-run", "--config", str(trial.config))
+
+    seen_by_check(secured, allowed, trial.asking(dry_run=True))
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("command", ["orders open", "orders totals"])
+def test_whoever_reads_the_orders_needs_what_is_printed_for_that_alone(
+    deployment: Deployment, secured: SecuredBroker, command: str
+) -> None:
+    reader = Door(secured, deployment, "reader")
+    allowed = reader.allow(command)
+    reading = (*command.split(), "--config", str(reader.config))
+
+    for _ in range(2):
+        good(*reading)
+
+    for binding in allowed:
+        with without(secured, binding):
+            code, said = told(*reading)
+        assert (code, f"denies this principal {WORDS[binding.operation]}" in said) == (1, True), said
+
+
+@pytest.mark.kafka
+def test_whoever_creates_the_topics_needs_what_is_printed_for_that_alone(
+    deployment: Deployment, secured: SecuredBroker
+) -> None:
+    creator = Door(secured, deployment, "first", prefix=f"{deployment.prefix}-new")
+    allowed = creator.allow("topics --create")
+    creating = ("topics", "--create", "--config", str(creator.config))
+
+    for operation in (AclOperation.CREATE, AclOperation.DESCRIBE):
+        of_each = [binding for binding in allowed if binding.operation is operation]
+        with ExitStack() as away:
+            for binding in of_each:
+                away.enter_context(without(secured, binding))
+            code, said = told(*creating)
+        assert code == 1
+        assert all(f"{binding.name}" in said for binding in of_each), said
+        assert WORDS[operation] in said
+    for _ in range(2):
+        good(*creating)
+
+
+@pytest.mark.kafka
+def test_kafkas_own_tool_takes_what_is_printed(deployment: Deployment, secured: SecuredBroker) -> None:
+    door = Door(secured, deployment, "tool-0")
+    lines = [line for line in printed_sets(door.config)["run"] if "--transactional-id" in line or "--group" in line]
+
+    for line in lines:
+        # the super user comes by the other listener
+        plainly = line.replace(secured.bootstrap_servers, deployment.kafka.bootstrap_servers)
+        secured.stack.broker.tool("org.apache.kafka.tools.AclCommand", *shlex.split(plainly)[1:])
+
+    meant = {binding for line in lines for binding in bindings(line)}
+    wait_for("the ACLs that the tool has set", lambda: secured.acls(door.user.principal) == meant)
+    patterns = {ResourcePatternType.LITERAL, ResourcePatternType.PREFIXED}
+    assert {binding.resource_pattern_type for binding in meant} == patterns
