@@ -98,6 +98,7 @@ class Code(StrEnum):
     ORDER_ROW_UNREADABLE = "ORDER_ROW_UNREADABLE"
     ORDER_GONE = "ORDER_GONE"
     RETURN_ROW_UNREADABLE = "RETURN_ROW_UNREADABLE"
+    RETURN_UNREADABLE = "RETURN_UNREADABLE"
     # what the scheduler topic asks for
     ACCOUNT_NOT_POLLED = "ACCOUNT_NOT_POLLED"
     COMMAND_UNKNOWN = "COMMAND_UNKNOWN"
@@ -428,6 +429,11 @@ TABLE: Mapping[Code, Words] = {
     Code.RETURN_ROW_UNREADABLE: Words(
         sentence="A row of account {account}'s list of returns cannot be read ({where}): {fault}",
         advice="Look at the returns in the seller portal, and report the fault.",
+    ),
+    Code.RETURN_UNREADABLE: Words(
+        sentence="A return of account {account} is listed and cannot be read ({where}): {fault}",
+        advice="Look at the return in the seller portal and report the fault; it is in the topic without its units. It "
+        "is read again some times, and when the list shows a change of it.",
     ),
     Code.ACCOUNT_NOT_POLLED: Words(
         sentence="The orders of account {account} are not polled; known are: {known}",

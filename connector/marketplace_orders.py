@@ -21,6 +21,7 @@ class Kind(StrEnum):
     ORDER_PAGE = "order-page"
     CARRIERS = "carriers"
     RETURN_PAGE = "return-page"
+    RETURN = "return"
 
 
 ORDERS = "orders"
@@ -36,6 +37,7 @@ GROUPS: Mapping[str, str] = {
     Kind.ORDER: ORDERS,
     Kind.ORDER_PAGE: ORDERS,
     Kind.RETURN_PAGE: RETURNS,
+    Kind.RETURN: RETURNS,
 }
 
 
@@ -104,8 +106,23 @@ class ReadReturnPage:
     offset: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadReturn:
+    """One return with the order units that come back."""
+
+    return_id: int
+
+
 OrderBody: TypeAlias = (
-    SendUnit | AddParcel | ReadOrderUnit | ReadOrder | ReadOrderSummary | ReadCarriers | ReadOrderPage | ReadReturnPage
+    SendUnit
+    | AddParcel
+    | ReadOrderUnit
+    | ReadOrder
+    | ReadOrderSummary
+    | ReadCarriers
+    | ReadOrderPage
+    | ReadReturnPage
+    | ReadReturn
 )
 
 
@@ -287,7 +304,7 @@ class OrderPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Return:
-    """One return, without anything that tells who sends it."""
+    """A return as the list shows it, without anything that tells who sends it."""
 
     return_id: int
     storefront: str
@@ -295,8 +312,30 @@ class Return:
     created_us: int
     changed_us: int | None
     tracking_provider: str | None = None
-    order_unit_ids: tuple[int, ...] = ()
-    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnUnit:
+    """An order unit that comes back. Its note stays out: it is free text, and may be personal."""
+
+    return_unit_id: int
+    order_unit_id: int
+    status_raw: str
+    reason: str | None = None  # the marketplace's own word
+    has_note: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnFound:
+    """Answer to ReadReturn. ``notes``: what of it could not be read, never the value.
+
+    ``unreadable``: the answer breaks the API's word; all else is empty then.
+    """
+
+    returned: Return
+    units: tuple[ReturnUnit, ...] = ()
+    notes: tuple[str, ...] = ()
+    unreadable: Unreadable | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,4 +347,6 @@ class ReturnPage:
     is_last: bool
 
 
-OrderAnswer: TypeAlias = Taken | UnitFound | OrderSummaryFound | OrderFound | CarriersFound | OrderPage | ReturnPage
+OrderAnswer: TypeAlias = (
+    Taken | UnitFound | OrderSummaryFound | OrderFound | CarriersFound | OrderPage | ReturnPage | ReturnFound
+)

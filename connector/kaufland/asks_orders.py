@@ -21,6 +21,7 @@ from connector.marketplace_orders import (
     ReadOrderPage,
     ReadOrderSummary,
     ReadOrderUnit,
+    ReadReturn,
     ReadReturnPage,
     SendUnit,
     Unreadable,
@@ -74,6 +75,8 @@ class OrderAsks:
                 return requests.CARRIERS, facts.carriers
             case Kind.RETURN_PAGE, ReadReturnPage():
                 return requests.return_page(body), partial(facts.return_page, asked=body)
+            case Kind.RETURN, ReadReturn():
+                return requests.one_return(body), partial(facts.one_return, asked=body)
             case _:
                 raise ValueError("the item does not belong into a call of this kind")
 

@@ -23,7 +23,9 @@ from connector.kaufland.models_orders import (
     OrderUnitAnswer,
     OrderUnitRow,
     OrderUnitSummaryAnswer,
+    ReturnAnswer,
     ReturnRow,
+    ReturnUnitAnswer,
 )
 from connector.kaufland.quarantine import Readable, SideFault, checked, digest, exact, tolerant
 from connector.kaufland.reference import KauflandReference
@@ -42,9 +44,12 @@ from connector.marketplace_orders import (
     ReadOrderPage,
     ReadOrderSummary,
     ReadOrderUnit,
+    ReadReturn,
     ReadReturnPage,
     Return,
+    ReturnFound,
     ReturnPage,
+    ReturnUnit,
     UnitFound,
     UnitStatus,
     Unreadable,
@@ -134,6 +139,33 @@ def return_page(body: bytes | None, asked: ReadReturnPage) -> ReturnPage | None:
         return None
     rows, unreadable = _rows(ReturnRow, _data(answer), "returns", asked.offset, ReturnRow.SIDE)
     return ReturnPage(returns=tuple(_return(row) for row in rows), unreadable=unreadable, is_last=is_last)
+
+
+def one_return(body: bytes | None, asked: ReadReturn) -> ReturnFound | None:
+    """A return unit that cannot be read is left out, with a note. An answer about another return is not believed."""
+    data = _data(exact(body))
+    if not isinstance(data, dict):
+        return None
+    found = tolerant(ReturnAnswer, ReturnAnswer.SIDE, data, f"returns/{asked.return_id}")
+    if isinstance(found, Unreadable):
+        nothing = Return(return_id=asked.return_id, storefront="", status_raw="", created_us=0, changed_us=None)
+        return ReturnFound(returned=nothing, unreadable=found)
+    if found.row.id_return != asked.return_id:
+        return None
+    units: list[ReturnUnit] = []
+    notes = [f"{'.'.join(map(str, fault.place))}: {fault.kind}" for fault in found.faults]
+    if found.row.return_units is None and not notes:
+        notes.append("return_units: missing")
+    for place, raw in enumerate(found.row.return_units or ()):
+        unit = tolerant(ReturnUnitAnswer, ReturnUnitAnswer.SIDE, raw, f"return_units.{place}")
+        if isinstance(unit, Unreadable):
+            notes.append(f"return_units.{place}: {unit.fault}")
+        elif unit.row.id_return != asked.return_id:
+            notes.append(f"return_units.{place}: id_return: another return's")
+        else:
+            notes += [f"return unit {unit.row.id_return_unit}: {fault.place[0]}: {fault.kind}" for fault in unit.faults]
+            units.append(_return_unit(unit.row))
+    return ReturnFound(returned=_return(found.row), units=tuple(units), notes=tuple(notes))
 
 
 # ---- lists ----------------------------------------------------------------------------------------------------------
@@ -293,7 +325,17 @@ def _page_row(row: OrderUnitRow) -> PageRow:
     )
 
 
-def _return(row: ReturnRow) -> Return:
+def _return_unit(unit: ReturnUnitAnswer) -> ReturnUnit:
+    return ReturnUnit(
+        return_unit_id=unit.id_return_unit,
+        order_unit_id=unit.id_order_unit,
+        status_raw=unit.status,
+        reason=unit.reason,
+        has_note=isinstance(unit.note, str) and bool(unit.note.strip()),
+    )
+
+
+def _return(row: ReturnRow | ReturnAnswer) -> Return:
     return Return(
         return_id=row.id_return,
         storefront=row.storefront,

@@ -20,6 +20,7 @@ from connector.marketplace_orders import (
     ReadOrderPage,
     ReadOrderSummary,
     ReadOrderUnit,
+    ReadReturn,
     ReadReturnPage,
     SendUnit,
 )
@@ -72,6 +73,14 @@ def return_page(body: ReadReturnPage) -> Request:
     return Request(method="GET", target=f"/returns?{_changes(body)}")
 
 
+def one_return(body: ReadReturn) -> Request:
+    """``GET /returns/{id_return}`` with the units that come back, and not who sends them. Raises Unsendable."""
+    try:
+        return Request(method="GET", target=f"/returns/{_id(body.return_id)}?embedded=return_units")
+    except ValidationError:
+        raise Unsendable("the return id is not one of the marketplace's") from None
+
+
 def _changes(body: ReadOrderPage | ReadReturnPage) -> str:
     return urlencode(
         {
@@ -85,9 +94,14 @@ def _changes(body: ReadOrderPage | ReadReturnPage) -> str:
 
 def _unit_path(order_unit_id: int) -> str:
     try:
-        return f"/order-units/{_UNIT_ID.validate_python(order_unit_id, strict=True)}"
+        return f"/order-units/{_id(order_unit_id)}"
     except ValidationError:
         raise Unsendable("the order unit id is not one of the marketplace's") from None
+
+
+def _id(number: int) -> int:
+    """Raises ValidationError."""
+    return _UNIT_ID.validate_python(number, strict=True)
 
 
 def _valid(model: type[S], **data: Any) -> S:

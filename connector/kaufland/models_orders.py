@@ -219,6 +219,33 @@ class ReturnRow(_Read):
     tracking_provider: Text | None = None
 
 
+class ReturnAnswer(_Read):
+    """``ReturnDetails``, its units not read yet, and less the buyer."""
+
+    SIDE: ClassVar[frozenset[FieldPath]] = ReturnRow.SIDE | {("return_units",)}
+
+    id_return: UnitId
+    storefront: StorefrontCode
+    status: Word
+    ts_created_iso: Moment
+    ts_updated_iso: Moment | None = None
+    tracking_provider: Text | None = None
+    return_units: list[Any] | None = None
+
+
+class ReturnUnitAnswer(_Read):
+    """``ReturnUnit``. Of its note no more is read than whether there is one."""
+
+    SIDE: ClassVar[frozenset[FieldPath]] = frozenset({("reason",)})
+
+    id_return_unit: UnitId
+    id_return: UnitId
+    id_order_unit: UnitId
+    status: Word
+    reason: Word | None = None
+    note: Any = None
+
+
 class CarrierAnswer(_Read):
     """``Carrier``."""
 

@@ -26,6 +26,7 @@ class CallKind(StrEnum):
     ORDER_PAGE = "order-page"
     CARRIERS = "carriers"
     RETURN_PAGE = "return-page"
+    RETURN = "return"
 
     @property
     def writes(self) -> bool:
@@ -50,7 +51,7 @@ class CallKind(StrEnum):
 _OF_OFFERS = frozenset({CallKind.LOOK_UP, CallKind.PATCH, CallKind.BULK})
 _WRITES = frozenset({CallKind.PATCH, CallKind.BULK, CallKind.SEND, CallKind.PARCEL})
 _LISTS = frozenset({CallKind.LOOK_UP, CallKind.ORDER_PAGE, CallKind.CARRIERS, CallKind.RETURN_PAGE})
-_PERSONAL = frozenset({CallKind.ORDER_UNIT, CallKind.ORDER, CallKind.ORDER_PAGE, CallKind.RETURN_PAGE})
+_PERSONAL = frozenset({CallKind.ORDER_UNIT, CallKind.ORDER, CallKind.ORDER_PAGE, CallKind.RETURN_PAGE, CallKind.RETURN})
 
 
 class End(StrEnum):

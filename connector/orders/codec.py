@@ -8,6 +8,7 @@ from connector.codec import KeyReader, KeyWriter, SchemaIds, key_writer, reader_
 from connector.codes import Code, explain
 from connector.orders.events import (
     Command,
+    ListedReturn,
     Listing,
     ListState,
     OrderContact,
@@ -28,7 +29,7 @@ from streams.avro_writer import Writer
 from streams.flow import Bad, NotYet, Record
 
 _PARTS_OF_STATES: Final = (
-    PollState, ListState, Listing, OrderLaneState, SeenRow, UnitFees, Trouble, ReturnLaneState,
+    PollState, ListState, Listing, OrderLaneState, SeenRow, UnitFees, Trouble, ReturnLaneState, ListedReturn,
 )  # fmt: skip
 
 

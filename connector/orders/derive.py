@@ -8,13 +8,14 @@ from hashlib import sha256
 from typing import Any
 
 from connector.marketplace import Currency
-from connector.marketplace_orders import SENT, TO_BE_SENT, OrderFound, OrderUnit, Return, UnitStatus
+from connector.marketplace_orders import SENT, TO_BE_SENT, OrderFound, OrderUnit, ReturnFound, UnitStatus
 from connector.orders.events import (
     ObservedUnit,
     OrderDiscount,
     OrderObserved,
     OrderStatus,
     OrderUnitStatus,
+    ReturnedUnit,
     ReturnObserved,
 )
 from streams.frozen import replace
@@ -88,14 +89,26 @@ def observed(account: str, found: OrderFound, currencies: Mapping[str, Currency]
     return replace(fact, content_sha256=digest(fact))
 
 
-def returned(account: str, row: Return, now_us: int) -> ReturnObserved:
+def returned(account: str, found: ReturnFound, now_us: int) -> ReturnObserved:
+    row, reasons = found.returned, {unit.reason for unit in found.units}
     return ReturnObserved(
         account=account,
         return_id=row.return_id,
         storefront=row.storefront,
         status_raw=row.status_raw,
-        order_unit_ids=tuple(sorted(row.order_unit_ids)),
-        reason=row.reason,
+        order_unit_ids=tuple(sorted({unit.order_unit_id for unit in found.units})),
+        reason=reasons.pop() if len(reasons) == 1 else None,
+        units=tuple(
+            ReturnedUnit(
+                return_unit_id=unit.return_unit_id,
+                order_unit_id=unit.order_unit_id,
+                status_raw=unit.status_raw,
+                reason=unit.reason,
+                has_note=unit.has_note,
+            )
+            for unit in sorted(found.units, key=lambda one: one.return_unit_id)
+        ),
+        notes=found.notes,
         tracking_provider=row.tracking_provider,
         created_at_us=row.created_us,
         changed_at_us=row.changed_us,

@@ -141,6 +141,17 @@ class OrderContact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnedUnit:
+    """An order unit that comes back. Its note is left out: it may be personal."""
+
+    return_unit_id: int
+    order_unit_id: int
+    status_raw: str
+    reason: str | None = None
+    has_note: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReturnObserved:
     """One return. Key: return id."""
 
@@ -148,8 +159,10 @@ class ReturnObserved:
     return_id: int
     storefront: str
     status_raw: str
-    order_unit_ids: tuple[int, ...] = ()
-    reason: str | None = None
+    order_unit_ids: tuple[int, ...] = ()  # those of ``units``
+    reason: str | None = None  # where all units have the same
+    units: tuple[ReturnedUnit, ...] = ()
+    notes: tuple[str, ...] = ()  # what of the answer could not be read, never its value
     tracking_provider: str | None = None
     created_at_us: int
     changed_at_us: int | None = None
@@ -267,12 +280,28 @@ class OrderLaneState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListedReturn:
+    """A return as the list shows it."""
+
+    storefront: str
+    status_raw: str
+    created_at_us: int
+    changed_at_us: int | None = None
+    tracking_provider: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReturnLaneState:
     """The lane of a return. Key: account, "/return/", return id; gone when the list has not shown it for a while."""
 
     return_id: int
-    content_sha256: str  # of what was last written
-    keep_until_us: int
+    content_sha256: str = ""  # of what was last written; empty = nothing was
+    row_sha256: str | None = None  # of the list's row that it was last read for; None = never
+    listed: ListedReturn | None = None  # the list's row that it must still be read for; None = it was read
+    undone_since_us: int | None = None
+    tries: int = 0  # reads in a row that did not show it
+    again_at_us: int | None = None  # not read before; None = now
+    keep_until_us: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

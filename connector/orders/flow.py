@@ -146,7 +146,7 @@ class OrderFlow:
             step = order.turn(whose.account, whose.order_id, before.order, cause, self._terms, now_us)
             after = replace(before, order=step.state)
         elif whose.return_id is not None:
-            step = returned.turn(whose.account, before.returned, cause, self._terms, now_us)
+            step = returned.turn(whose.account, whose.return_id, before.returned, cause, self._terms, now_us)
             after = replace(before, returned=step.state)
         else:
             step = poll.turn(whose.account, before.poll, cause, self._terms, now_us)
@@ -213,9 +213,11 @@ class OrderFlow:
 
 
 def _is_undone(state: SchedulerState) -> bool:
-    """An order that is not written, or a list that is under way: a new owner must go on with it."""
+    """What is not written yet, or a list that is under way: a new owner must go on with it."""
     if state.order is not None:
         return state.order.undone_since_us is not None
+    if state.returned is not None:
+        return state.returned.listed is not None
     if state.poll is not None:
         return state.poll.orders.listing is not None or state.poll.returns.listing is not None
     return False

@@ -18,6 +18,10 @@ class Buyer:
     def body(self) -> dict[str, object]:
         return {"id_buyer": _FIRST_BUYER_ID + self.number, "email": f"{CANARY}{self.number}-mail@buyers.invalid"}
 
+    def note(self) -> str:
+        """What the buyer writes beside a return."""
+        return f"{CANARY}{self.number}-note: does not fit, {self.body()['email']}"
+
     def address(self, purpose: str) -> dict[str, object]:
         """``purpose`` is "billing" or "shipping", and is to be seen in each field."""
         sign = f"{CANARY}{self.number}-{purpose}"

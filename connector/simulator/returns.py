@@ -108,6 +108,7 @@ class ReturnBook:
             of=one,
             order_unit=order_unit,
             reason=pick(REASONS, 0, "reason", order_unit.id),
+            note=order.buyer.note(),
         )
         one.units.append(unit)
         self._returns[one.id], self._units[unit.id] = one, unit

@@ -30,7 +30,9 @@ from connector.marketplace_orders import (
     ReadOrderPage,
     ReadOrderSummary,
     ReadOrderUnit,
+    ReadReturn,
     ReadReturnPage,
+    ReturnFound,
     ReturnPage,
     SendUnit,
     Taken,
@@ -374,3 +376,20 @@ def test_a_return_is_listed(stall: Stall) -> None:
     assert one.status_raw == "return_requested"
     assert one.changed_us is not None
     assert (page.unreadable, page.is_last) == ((), True)
+
+
+def test_a_return_names_the_order_unit_that_comes_back_and_why_and_nothing_that_its_buyer_wrote(stall: Stall) -> None:
+    unit_id = stall.unit()
+    stall.answer(Kind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=("T1",)))
+    stall.change(f"order-units/{unit_id}/return")
+    (listed,) = stall.answer(Kind.RETURN_PAGE, ReadReturnPage(changed_from_us=0, offset=0)).returns
+
+    found = stall.answer(Kind.RETURN, ReadReturn(return_id=listed.return_id))
+
+    assert isinstance(found, ReturnFound)
+    assert found.returned == listed
+    (one,) = found.units
+    assert (one.order_unit_id, one.status_raw, one.has_note) == (unit_id, "need_to_be_returned", True)
+    assert one.reason
+    assert CANARY not in repr(found)
+    assert isinstance(stall.answer(Kind.RETURN, ReadReturn(return_id=1)), Gone)

@@ -12,7 +12,7 @@ from tests.faults import orders
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import Deployment
 
-DEFECTS = ("price_text", "no_status", "bad_time", "no_id")  # of the first orders
+DEFECTS = ("price_text", "no_status", "price_float", "no_id")  # of the first orders
 ORDERS = 12
 TRADE = f"""
 [orders]
@@ -98,6 +98,16 @@ def test_buyers_are_in_their_own_topic_or_nowhere(deploy: Deploy, is_on: bool) -
     )
     deployment.wait_for("parcels of all", lambda: all(row["complete"] for row in deployment.newest("orders").values()))
     deployment.command("orders", "poll", "--once", "--config", str(deployment.config("one")))
+
+    # what comes back is named, and not what its buyer wrote beside it
+    back = next(iter(whole))
+    sent = there[back]["order_units"][0]["id_order_unit"]
+    deployment.marketplace.control.post(f"order-units/{sent}/return").raise_for_status()
+    deployment.command("orders", "poll", "--once", "--config", str(deployment.config("one")))
+    deployment.wait_for("the return", lambda: bool(deployment.rows("returns")))
+    assert [(row["order_unit_ids"], row["units"][0]["has_note"]) for row in deployment.rows("returns")] == [
+        ([sent], True)
+    ]
 
     contacts = deployment.topic("order-contacts")
     where: dict[str, int] = {}

@@ -132,7 +132,7 @@ def test_what_an_earlier_version_could_not_read_is_refused_and_not_released(
     done = run(copy, command)
 
     assert done.returncode == 1
-    assert all(line.startswith(f"schemas/{file}: beside order_observed.v1.avsc: ") for line in done.stderr.splitlines())
+    assert all(line.startswith(f"schemas/{file}: beside order_observed.v") for line in done.stderr.splitlines())
     assert why in done.stderr
     assert (copy / "released.json").read_bytes() == before
 
@@ -177,16 +177,14 @@ def test_a_renamed_optional_field_is_released_with_a_warning(copy: Path) -> None
     def renamed(fields: list[dict[str, Any]]) -> None:
         field(fields, "colour")["name"] = "tint"
 
-    next_version(copy, "order_observed", came)
+    with_colour = next_version(copy, "order_observed", came)
     assert (run(copy, "release").stderr, run(copy, "check").stderr) == ("", "")
     file = next_version(copy, "order_observed", renamed)
 
     done = run(copy, "release")
 
     assert done.returncode == 0
-    assert done.stderr.startswith(
-        f"schemas/{file}: OrderObserved.colour of order_observed.v2.avsc is gone, and tint of "
-    )
+    assert done.stderr.startswith(f"schemas/{file}: OrderObserved.colour of {with_colour} is gone, and tint of ")
     assert file in json.loads((copy / "released.json").read_text())
 
 

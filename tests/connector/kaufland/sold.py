@@ -11,6 +11,7 @@ from connector.marketplace_orders import (
     ReadOrder,
     ReadOrderPage,
     ReadOrderUnit,
+    ReadReturn,
     ReadReturnPage,
     SendUnit,
 )
@@ -44,6 +45,7 @@ BODIES: dict[Kind, OrderBody] = {
     Kind.ORDER_PAGE: ReadOrderPage(changed_from_us=CHANGED_US, offset=100),
     Kind.CARRIERS: ReadCarriers(),
     Kind.RETURN_PAGE: ReadReturnPage(changed_from_us=CHANGED_US, offset=0),
+    Kind.RETURN: ReadReturn(return_id=7),
 }
 
 
@@ -106,6 +108,25 @@ def return_row(return_id: int = 7, **changed: Any) -> dict[str, Any]:
     }
 
 
+def return_unit(return_unit_id: int = 71, **changed: Any) -> dict[str, Any]:
+    return {
+        "id_return_unit": return_unit_id,
+        "id_return": 7,
+        "id_order_unit": 11,
+        "ts_created_iso": "2026-01-01T00:00:00Z",
+        "status": "return_arrived",
+        "note": f"{CANARY}call me",
+        "reason": "defect",
+        "storefront": "de",
+        "fulfillment_type": "fulfilled_by_merchant",
+        **changed,
+    }
+
+
+def one_return(*units: Any, **changed: Any) -> dict[str, Any]:
+    return {**return_row(), "buyer": BUYER, "return_units": list(units), **changed}
+
+
 def page(*rows: Any, offset: int = 0, total: int | None = None) -> dict[str, Any]:
     count = offset + len(rows) if total is None else total
     return {"data": list(rows), "pagination": {"offset": offset, "limit": 100, "total": count}}
@@ -119,6 +140,7 @@ SUCCESS: dict[Kind, Any] = {
     Kind.ORDER_PAGE: page(order_unit(), offset=100),
     Kind.CARRIERS: CARRIERS,
     Kind.RETURN_PAGE: page(return_row()),
+    Kind.RETURN: {"data": one_return(return_unit())},
 }
 """A good answer to each of ``BODIES`` that reads."""
 

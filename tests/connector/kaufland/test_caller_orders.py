@@ -33,6 +33,7 @@ from connector.marketplace_orders import (
     OrderPage,
     ReadCarriers,
     ReadOrder,
+    ReturnFound,
     ReturnPage,
     SendUnit,
     Taken,
@@ -45,7 +46,7 @@ from tests.connector.kaufland.sold import BODIES, CANARY, SUCCESS, order, order_
 from tests.connector.kaufland.wants import RealClock
 
 CLIENT_KEY, SECRET_KEY = "c0ffee" + "0" * 26, "5" * 64
-PERSONAL = [Kind.ORDER_UNIT, Kind.ORDER, Kind.ORDER_PAGE, Kind.RETURN_PAGE]
+PERSONAL = [Kind.ORDER_UNIT, Kind.ORDER, Kind.ORDER_PAGE, Kind.RETURN_PAGE, Kind.RETURN]
 WRITES = [Kind.SEND, Kind.PARCEL]
 
 
@@ -117,6 +118,7 @@ LEAVES: dict[Kind, tuple[str, str]] = {
     Kind.ORDER_PAGE: ("GET", f"/v2/order-units?{FILTER}&sort=ts_updated%3Adesc&limit=100&offset=100"),
     Kind.CARRIERS: ("GET", "/v2/carriers"),
     Kind.RETURN_PAGE: ("GET", f"/v2/returns?{FILTER}&sort=ts_updated%3Adesc&limit=100&offset=0"),
+    Kind.RETURN: ("GET", "/v2/returns/7?embedded=return_units"),
 }
 
 
@@ -175,6 +177,7 @@ FOUND: dict[Kind, type[Any]] = {
     Kind.ORDER_PAGE: OrderPage,
     Kind.CARRIERS: CarriersFound,
     Kind.RETURN_PAGE: ReturnPage,
+    Kind.RETURN: ReturnFound,
 }
 
 
@@ -225,6 +228,7 @@ def test_an_answer_nested_to_the_edge_of_what_can_be_read_raises_nothing(kind: K
         (Kind.ORDER_UNIT, "orders"),
         (Kind.ORDER_PAGE, "orders"),
         (Kind.RETURN_PAGE, "returns"),
+        (Kind.RETURN, "returns"),
     ],
 )
 def test_the_quota_of_its_own_group_stands_in_for_an_answer_that_does_not_say_its_limit(

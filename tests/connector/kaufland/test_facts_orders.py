@@ -28,9 +28,12 @@ from connector.marketplace_orders import (
     ReadOrderPage,
     ReadOrderSummary,
     ReadOrderUnit,
+    ReadReturn,
     ReadReturnPage,
     Return,
+    ReturnFound,
     ReturnPage,
+    ReturnUnit,
     UnitFound,
     UnitStatus,
     Unreadable,
@@ -40,10 +43,12 @@ from tests.connector.kaufland.sold import (
     CANARY,
     CARRIERS,
     CHANGED_US,
+    one_return,
     order,
     order_unit,
     page,
     return_row,
+    return_unit,
 )
 
 REFERENCE = ReferenceData().current
@@ -533,6 +538,53 @@ def test_returns_are_read_and_bad_ones_set_apart() -> None:
     )
 
 
+def read_return(body: bytes | None) -> ReturnFound | None:
+    return facts.one_return(body, ReadReturn(return_id=7))
+
+
+def test_a_return_names_what_comes_back_and_not_what_its_sender_wrote() -> None:
+    found = read_return(raw({"data": one_return(return_unit(), return_unit(72, note=None, reason="dislike"))}))
+
+    assert found is not None
+    assert found.returned.status_raw == "package_sent"
+    assert found.units == (
+        ReturnUnit(return_unit_id=71, order_unit_id=11, status_raw="return_arrived", reason="defect", has_note=True),
+        ReturnUnit(return_unit_id=72, order_unit_id=11, status_raw="return_arrived", reason="dislike"),
+    )
+    assert found.notes == ()
+    assert CANARY not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("data", "units", "notes"),
+    [
+        (one_return(return_unit(reason=5)), 1, ("return unit 71: reason: string_type",)),
+        (one_return(return_unit(id_order_unit="x"), return_unit(72)), 1, ("return_units.0: id_order_unit: int_type",)),
+        (one_return(return_unit(id_return=8)), 0, ("return_units.0: id_return: another return's",)),
+        (one_return(return_units="x"), 0, ("return_units: list_type",)),
+        (return_row(), 0, ("return_units: missing",)),
+    ],
+)
+def test_what_cannot_be_read_of_a_return_is_noted_and_costs_nothing_else(
+    data: dict[str, Any], units: int, notes: tuple[str, ...]
+) -> None:
+    found = read_return(raw({"data": data}))
+
+    assert found is not None
+    assert found.unreadable is None
+    assert (len(found.units), found.notes) == (units, notes)
+
+
+def test_a_return_without_its_identity_is_unreadable_and_another_one_is_not_believed() -> None:
+    broken = read_return(raw({"data": one_return(status=None)}))
+
+    assert broken is not None
+    assert broken.unreadable is not None
+    assert broken.unreadable.fault == "status: string_type"
+    assert read_return(raw({"data": one_return(id_return=8)})) is None
+    assert read_return(raw({"data": []})) is None
+
+
 FULL = [order_unit(number) for number in range(1, 101)]
 
 
@@ -599,7 +651,11 @@ def planted(whole: Any, place: Place, value: Any) -> Any:
 
 ORDER = {"data": order(order_unit())}
 ROWS = page(order_unit(), return_row())
+RETURN = {"data": one_return(return_unit())}
 PLACES: list[tuple[Any, Place]] = [
+    *((RETURN, ("data", name)) for name in one_return()),
+    *((RETURN, ("data", "return_units", 0, name)) for name in return_unit()),
+    (RETURN, ("data", "return_units", 0)),
     *((ORDER, ("data", name)) for name in order()),
     *((ORDER, ("data", "order_units", 0, name)) for name in order_unit()),
     (ORDER, ("data", "order_units", 0, "product", "eans", 0)),
@@ -617,6 +673,8 @@ def set_apart(found: Any) -> list[Unreadable]:
     match found:
         case Unreadable():
             return [found]
+        case ReturnFound(unreadable=Unreadable() as whole):
+            return [whole]
         case OrderFound(unreadable=Unreadable() as whole) | OrderSummaryFound(unreadable=Unreadable() as whole):
             return [whole]
         case OrderPage() | ReturnPage():
@@ -637,6 +695,7 @@ def test_whatever_stands_in_an_answer_is_read_or_set_apart_without_its_words(
         read_order(body, contacts=contacts),
         read_page(body),
         read_returns(body),
+        read_return(body),
     )
 
     assert CANARY not in repr(answers[2].notes if answers[2] is not None else None)

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from connector.kaufland import mapping_orders as requests
 from connector.kaufland.mapping import Request, Unsendable
-from connector.marketplace_orders import AddParcel, ReadOrder, ReadOrderPage, ReadOrderUnit, ReadReturnPage, SendUnit
+from connector.marketplace_orders import (
+    AddParcel,
+    ReadOrder,
+    ReadOrderPage,
+    ReadOrderUnit,
+    ReadReturn,
+    ReadReturnPage,
+    SendUnit,
+)
 from tests.connector.kaufland.sold import CHANGED_US
 from tests.connector.kaufland.test_mapping import DOCUMENT, request_schema
 
@@ -50,6 +58,7 @@ def test_a_further_parcel_names_its_order_unit() -> None:
 def test_reads_name_what_they_read_and_carry_no_body() -> None:
     assert sent(requests.order_unit(ReadOrderUnit(order_unit_id=11))) == ("GET", "/order-units/11", b"")
     assert sent(requests.order(ReadOrder(order_id="MB7UWLD"))) == ("GET", "/orders/MB7UWLD", b"")
+    assert sent(requests.one_return(ReadReturn(return_id=7))) == ("GET", "/returns/7?embedded=return_units", b"")
     assert sent(requests.CARRIERS) == ("GET", "/carriers", b"")
 
 

@@ -82,7 +82,16 @@ WITHOUT_WORDS: dict[int, tuple[str, str, str, str]] = {
     504: (L, L, R, R),
     999: (L, L, R, R),
 }
-COLUMNS = {K.SEND: 0, K.PARCEL: 1, K.ORDER_UNIT: 2, K.ORDER: 2, K.ORDER_PAGE: 3, K.CARRIERS: 3, K.RETURN_PAGE: 3}
+COLUMNS = {
+    K.SEND: 0,
+    K.PARCEL: 1,
+    K.ORDER_UNIT: 2,
+    K.ORDER: 2,
+    K.ORDER_PAGE: 3,
+    K.CARRIERS: 3,
+    K.RETURN_PAGE: 3,
+    K.RETURN: 2,
+}
 
 
 def cells(table: dict[int, tuple[str, str, str, str]]) -> Iterable[tuple[CallKind, int, str]]:

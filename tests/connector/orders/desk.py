@@ -20,9 +20,12 @@ from connector.marketplace_orders import (
     PageRow,
     ReadOrder,
     ReadOrderPage,
+    ReadReturn,
     ReadReturnPage,
     Return,
+    ReturnFound,
     ReturnPage,
+    ReturnUnit,
     UnitStatus,
     Unreadable,
 )
@@ -142,6 +145,7 @@ class Market:
     now_us: int = START_US
     units: dict[int, OrderUnit] = field(default_factory=dict)
     returns: list[Return] = field(default_factory=list)
+    return_units: tuple[ReturnUnit, ...] = ()  # of each
     unreadable_rows: dict[int, Unreadable] = field(default_factory=dict)  # by order unit
     unreadable_orders: dict[str, Unreadable] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
@@ -171,6 +175,9 @@ class Market:
                 return self._page(body)
             case ReadReturnPage():
                 return ReturnPage(returns=tuple(self.returns), unreadable=(), is_last=True)
+            case ReadReturn(return_id=return_id):
+                (one,) = (one for one in self.returns if one.return_id == return_id)
+                return ReturnFound(returned=one, units=self.return_units)
             case ReadOrder(order_id=order_id):
                 self.reads.append(order_id)
                 if order_id in self.gone:

@@ -131,9 +131,10 @@ def test_every_output_but_a_dead_letter_is_a_cloud_event_about_its_key() -> None
 def test_the_kinds_of_the_flow_belong_to_their_groups_and_travel_alone() -> None:
     flow = flow_of()
 
-    assert [flow.group(kind) for kind in ("order", "order-page", "return-page", "send", "update:de")] == [
+    assert [flow.group(kind) for kind in ("order", "order-page", "return-page", "return", "send", "update:de")] == [
         "orders",
         "orders",
+        "returns",
         "returns",
         "shipments",
         None,

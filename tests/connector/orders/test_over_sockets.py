@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from connector.marketplace_orders import Kind, OrderBody, ReadOrder, ReadOrderPage, ReadReturnPage
+from connector.marketplace_orders import Kind, OrderBody, ReadOrder, ReadOrderPage, ReadReturn, ReadReturnPage
 from connector.simulator.buyers import CANARY
 from connector.simulator.scenario import Scenario
 from connector.simulator.simulator import Simulator
@@ -12,7 +12,12 @@ from tests.connector.orders.desk import TOPICS, Desk, Market, flow_of
 from tests.connector.simulator.openapi import inspect
 from tests.contracts.test_marketplace_orders import SMALL, Stall
 
-KINDS = {ReadOrder: Kind.ORDER, ReadOrderPage: Kind.ORDER_PAGE, ReadReturnPage: Kind.RETURN_PAGE}
+KINDS = {
+    ReadOrder: Kind.ORDER,
+    ReadOrderPage: Kind.ORDER_PAGE,
+    ReadReturnPage: Kind.RETURN_PAGE,
+    ReadReturn: Kind.RETURN,
+}
 
 
 @dataclass(slots=True)
