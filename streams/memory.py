@@ -327,11 +327,11 @@ class MemorySource:
     def group(self) -> Membership:
         return Membership(group=self._group, member=self._member)
 
-    def commit(self, marks: Mapping[Assignment, Mark], serial: int) -> Written | None:
+    def commit(self, marks: Mapping[Assignment, Mark], serial: int) -> Written | Again | None:
         alive = {at: mark for at, mark in marks.items() if at in self._positions}
         sent_at_s = self._clock()
         if not self._broker.commit({(at.topic, at.partition): mark for at, mark in alive.items()}, self.group()):
-            return None
+            return Again(reason="unknown member", after_s=_AGAIN_S)
         return Written(serial=serial, marks=alive, sent_at_s=sent_at_s)
 
     def close(self) -> None:

@@ -57,8 +57,11 @@ class Source(Protocol):
         """The consumer group's metadata as a value, for the sink; taken anew for every checkpoint."""
         ...
 
-    def commit(self, marks: Mapping[Assignment, Mark], serial: int) -> Written | None:
-        """Commit marks (at_least_once, after the sink flushed); blocks briefly. None = refused, the marks are void."""
+    def commit(self, marks: Mapping[Assignment, Mark], serial: int) -> "Written | Again | None":
+        """Commit marks (at_least_once, after the sink flushed). Waits for no broker.
+
+        None: it is on its way; ask again with the same marks, after each ``poll``. Again: it was refused.
+        """
         ...
 
     def close(self) -> None:

@@ -39,6 +39,7 @@ from streams.flow import (
     Revoked,
     Stop,
     Tick,
+    Written,
 )
 from streams.ports import Again, Clock, Done, Sink, Source
 from streams.sinkwatch import SinkWatch, Verdict
@@ -47,7 +48,6 @@ from streams.snapshot import Snapshot
 _BUSY_POLL_S: Final = 0.005
 _IDLE_POLL_S: Final = 0.1
 _SNAPSHOT_EVERY_S: Final = 0.25
-_COMMIT_AGAIN_S: Final = 0.1
 _OVERDUE_S: Final = 5.0  # beyond a budget that the engine keeps by itself
 _JOIN_S: Final = 10.0
 
@@ -262,12 +262,15 @@ class Runner:
             case Done():
                 self._made_durable(said)
             case Again():
-                self._notices(said.notices)
                 self._writing.again_at_s = self._clock.now().mono_s + said.after_s
-                if self._writing.checkpoint is not None:
-                    self._feed(Delayed(serial=self._writing.checkpoint.serial, reason=said.reason))
+                self._delayed(said)
             case _Crash(error=error):
                 raise error
+
+    def _delayed(self, again: Again) -> None:
+        self._notices(again.notices)
+        if self._writing.checkpoint is not None:
+            self._feed(Delayed(serial=self._writing.checkpoint.serial, reason=again.reason))
 
     def _watch_sink(self, now_s: float) -> None:
         """Give up a sink that hangs, and let another go on with the same checkpoint. Raises Stopped the second time."""
@@ -312,11 +315,14 @@ class Runner:
         done = self._writing.to_commit
         if done is None or now_s < self._writing.commit_at_s:
             return
-        written = self._source.commit(done.written.marks, done.written.serial)
-        if written is None:
-            self._writing.commit_at_s = now_s + _COMMIT_AGAIN_S
-            return
-        self._made_durable(Done(written=written, committed=True, broken=done.broken))
+        match self._source.commit(done.written.marks, done.written.serial):
+            case Written() as written:
+                self._made_durable(Done(written=written, committed=True, broken=done.broken))
+            case Again() as again:
+                self._writing.commit_at_s = now_s + again.after_s
+                self._delayed(again)
+            case None:
+                pass  # the next poll may bring the answer
 
     def _notices(self, notices: Iterable[Notice]) -> None:
         now = self._clock.now()

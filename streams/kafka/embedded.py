@@ -32,6 +32,7 @@ CANNOT: Final[Mapping[str, str]] = MappingProxyType(
         "retention": "the oldest records go beyond 5 MiB or 100,000 batches in a partition, whatever the topic says",
         "restart": "nothing outlives the process that holds the broker",
         "reset-by-tool": "offsets of a group that had a member can be changed by a member only",
+        "hand-over": "a commit while partitions are revoked is refused when the rebalance is already a step further",
         "freeze": "the broker cannot be stopped and continued apart from its holder",
     }
 )

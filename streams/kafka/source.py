@@ -43,8 +43,8 @@ from streams.flow import (
     TopicsSeen,
     Written,
 )
-from streams.kafka import marks as metadata
 from streams.kafka.asker import Asker
+from streams.kafka.commits import Commit
 from streams.kafka.errors import Heard as Meaning
 from streams.kafka.errors import heard_as
 from streams.kafka.refusals import not_permitted, of_member
@@ -52,7 +52,7 @@ from streams.kafka.restore import LATEST, Part, Restorer
 from streams.kafka.settings import SourceSettings
 from streams.membership import Membership, is_severed, observed
 from streams.partition import out_of_range
-from streams.ports import Heard, OnRevoke
+from streams.ports import Again, Heard, OnRevoke
 
 _BATCH: Final = 100  # 100 to 1,000 is the flat part of the cost; calls leave between batches, every few milliseconds
 _RESTORE_STEP_S: Final = 0.005
@@ -63,6 +63,7 @@ _SAY_EVERY_S: Final = 5.0
 _ASK_S: Final = 5.0
 _SEEK_S: Final = 10.0
 _WAKE_S: Final = 0.001
+_COMMIT_AGAIN_S: Final = 0.1
 _STATISTICS_EVERY_S: Final = 1.0
 _SEVERED: Final = "the client knew no broker any more and would not have looked for one: a new one joins the group"
 
@@ -85,6 +86,8 @@ class KafkaSource:
         self._statistics: str | None = None  # the newest, until they are looked at
         self.membership = Membership()  # from any thread
         self._restorer = Restorer(settings, self._ends.asker, clock)
+        self._commit: Commit | None = None  # the one that is on its way
+        self._revoking = False  # inside the callback: nothing else is called back meanwhile
         self._consumer = self._joined()
         self._open = True
 
@@ -127,26 +130,26 @@ class KafkaSource:
         """The group's metadata: member and generation, as the broker checks them."""
         return self._consumer.consumer_group_metadata()
 
-    def commit(self, marks: Mapping[Assignment, Mark], serial: int) -> Written | None:
+    def commit(self, marks: Mapping[Assignment, Mark], serial: int) -> Written | Again | None:
         """See ``ports.Source``. Marks of dead assignments are left out."""
         alive = {at: mark for at, mark in marks.items() if self._is_current(at)}
-        sent_at_s = self._clock()
         if not alive:
-            return Written(serial=serial, marks={}, sent_at_s=sent_at_s)
-        offsets = [
-            TopicPartition(at.topic, at.partition, mark.position, metadata=metadata.encode(mark))
-            for at, mark in alive.items()
-        ]
-        try:
-            committed = self._consumer.commit(offsets=offsets, asynchronous=False)
-        except KafkaException as error:
-            self._say("commit_refused", error.args[0])
+            return Written(serial=serial, marks={}, sent_at_s=self._clock())
+        if self._commit is None or self._commit.serial != serial:
+            self._commit = Commit(serial=serial, marks=alive, sent_at_s=self._clock())
+            self._commit.send(self._consumer)
+        elif self._revoking:
+            self._commit.look(self._consumer)
+        commit = self._commit
+        if commit.problem is not None:
+            self._commit = None
+            self._say("commit_refused", commit.problem)
+            return Again(reason=commit.problem.str(), after_s=_COMMIT_AGAIN_S)
+        if not commit.is_durable:
             return None
-        refused = [one.error for one in committed or () if one.error is not None]
-        if refused:
-            self._say("commit_refused", refused[0])
-            return None
-        return Written(serial=serial, marks=alive, sent_at_s=sent_at_s)
+        self._commit = None
+        durable = {at: mark for at, mark in commit.marks.items() if at in alive}
+        return Written(serial=serial, marks=durable, sent_at_s=commit.sent_at_s)
 
     def close(self) -> None:
         """See ``ports.Source``. Nobody is asked to drain: who closes has drained."""
@@ -168,7 +171,7 @@ class KafkaSource:
 
     def _join_anew(self) -> None:
         """With a new client. The group has expelled the old one, or will: it can reach no broker to say anything."""
-        severed, self._consumer = self._consumer, self._joined()
+        severed, self._consumer, self._commit = self._consumer, self._joined(), None
         self._lose(tuple(self._current.values()))
         self._heard.append(Notice(event="consumer_replaced", level="warning", fields={"reason": _SEVERED}))
         # in a thread of its own: closing waits for whatever the client still waits for
@@ -199,10 +202,12 @@ class KafkaSource:
         parts = self._known(partitions)
         reading = tuple(at for at in parts if at in self._next)
         self._restorer.forget(at for at in parts if at not in self._next)
+        self._revoking = True
         try:
             if reading:
                 self._on_revoke(Revoked(parts=reading, lost=False, budget_s=self._settings.revoke_budget_s))
         finally:
+            self._revoking = False
             self._drop(parts)
 
     def _is_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -229,6 +234,11 @@ class KafkaSource:
         for at in parts:
             self._current.pop((at.topic, at.partition), None)
             self._next.pop(at, None)
+
+    def _committed(self, error: KafkaError | None, parts: list[TopicPartition]) -> None:
+        """Called from ``poll``."""
+        if self._commit is not None:
+            self._commit.answered(error, parts)
 
     def _note_statistics(self, statistics: str) -> None:
         self._statistics = statistics
@@ -387,6 +397,7 @@ class KafkaSource:
             ),
             "error_cb": self._heard_error,
             "stats_cb": self._note_statistics,
+            "on_commit": self._committed,
         }
 
 

@@ -31,16 +31,16 @@ from streams.flow import (
     Revoked,
     Topic,
     TopicsSeen,
+    Written,
 )
 from streams.kafka import embedded, marks
 from streams.kafka.settings import Connection, SinkSettings, SourceSettings
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.kafka.source import KafkaSource
-from streams.ports import Done, Sink, Source
+from streams.ports import Again, Done, Sink, Source
 
 Start = Literal["earliest", "latest"] | datetime
 PATIENCE_S = 120.0
-COMMIT_AGAIN_S = 0.1
 
 
 class Broker(Protocol):
@@ -355,6 +355,23 @@ def until(what: Callable[[], bool], *members: Member, patience_s: float = PATIEN
         raise AssertionError(f"{error}; {[m.heard() for m in members]}") from None
 
 
+def committed(source: Source, marks: Mapping[Assignment, Mark], serial: int) -> Written:
+    """Commits marks as the runner does: asks again after each poll, or, while partitions are revoked, without one."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        match source.commit(marks, serial):
+            case Written() as written:
+                return written
+            case Again() as again:
+                time.sleep(again.after_s)
+            case None:
+                pass
+        assert time.monotonic() < deadline, "the marks were not committed"
+        if isinstance(source, KafkaSource) and not source._revoking:
+            heard = source.poll(0.01, source._on_revoke)
+            source._heard[:0] = heard  # it is told to whoever polls next
+
+
 def write(sink: Sink, checkpoint: Checkpoint, source: Source) -> Done:
     """Makes a checkpoint durable as the runner does: again when it must, and left marks by the source."""
     deadline = time.monotonic() + PATIENCE_S
@@ -366,9 +383,7 @@ def write(sink: Sink, checkpoint: Checkpoint, source: Source) -> Done:
         time.sleep(said.after_s)
     if said.committed:
         return said
-    while (written := source.commit(said.written.marks, checkpoint.serial)) is None:
-        assert time.monotonic() < deadline, "the marks were refused again and again"
-        time.sleep(COMMIT_AGAIN_S)
+    written = committed(source, said.written.marks, checkpoint.serial)
     return Done(written=written, committed=True, broken=said.broken, notices=said.notices)
 
 

@@ -14,11 +14,11 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaExcep
 from connector.demo.stack import CACHE, Stack
 from streams.clock import uptime_s
 from streams.errors import SourceFailed
-from streams.flow import Checkpoint, Output
+from streams.flow import Checkpoint, Output, Written
 from streams.kafka.jvm import JvmStack
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.ports import Again, Done
-from tests.contracts.brokers import PATIENCE_S, Member, Real, closing, mark, until, write
+from tests.contracts.brokers import PATIENCE_S, Member, Real, closing, committed, mark, until, write
 from tests.contracts.forgetful import ForgetfulWay
 from tests.contracts.test_source_and_sink import Place, member, numbered, one_part, place
 
@@ -486,6 +486,28 @@ def test_a_broker_that_is_killed_for_three_seconds_costs_time_and_nothing_else(o
         over.set()
 
 
+def test_at_least_once_a_commit_that_no_coordinator_answers_holds_nobody_up(own: Real, own_kafka: JvmStack) -> None:
+    own.session_s = 15.0
+    where = place(own, partitions=1)
+    own.append(numbered(where.inputs, 0, 0, 10))
+    reader = member(own, where)
+    with closing(reader.source):
+        until(lambda: len(reader.records) >= 10, reader)
+        at = reader.at(0)
+
+        own_kafka.broker.freeze()
+        begun = reader.source.commit({at: mark(10)}, 1)
+        for _ in range(20):  # a second, and the thaw is behind it
+            reader.poll()
+        still = reader.source.commit({at: mark(10)}, 1)
+        own_kafka.broker.thaw()
+        written = committed(reader.source, {at: mark(10)}, 1)
+
+        assert (begun, still) == (None, None)
+        assert written.marks == {at: mark(10)}
+        assert own.committed(where.group, where.inputs, 0) == (10, mark(10))
+
+
 def test_a_broker_that_is_frozen_past_the_session_costs_the_assignment_and_says_so(
     own: Real, own_kafka: JvmStack
 ) -> None:
@@ -506,7 +528,8 @@ def test_a_broker_that_is_frozen_past_the_session_costs_the_assignment_and_says_
 
         assert [(revoked.parts, revoked.lost) for revoked in reader.revoked] == [((before,), True)]
         assert reader.at(0).epoch > before.epoch
-        assert reader.source.commit({before: mark(10)}, 1) is not None, "marks of the old assignment are left out"
+        written = reader.source.commit({before: mark(10)}, 1)
+        assert isinstance(written, Written), "marks of the old assignment are left out, and nothing is left to commit"
         assert own.committed(where.group, where.inputs, 0) is None
 
 

@@ -370,7 +370,8 @@ def test_marks_that_the_sink_leaves_are_committed_by_the_source_until_they_are_t
         def close(self) -> None: ...
 
     refused, commit = [1, 2], place.source.commit
-    place.source.commit = lambda marks, serial: None if refused and refused.pop() else commit(marks, serial)
+    again = Again(reason="no", after_s=0.01)
+    place.source.commit = lambda marks, serial: again if refused and refused.pop() else commit(marks, serial)
     place.sink = Plain()
     place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]
 
