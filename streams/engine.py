@@ -134,6 +134,9 @@ class Engine:
         for at, end in said.ends.items():
             if at in self._tenures:
                 self._tenures[at].partition.ends(end, now.mono_s)
+        for at, log_end in said.log_ends.items():
+            if at in self._tenures:
+                self._tenures[at].partition.log_ends(log_end, now.mono_s)
         for at, position in said.positions.items():
             if at in self._tenures and self._tenures[at].partition.reads:
                 self._tenures[at].partition.passed(position, now.mono_s)

@@ -395,6 +395,7 @@ class Arrivals:
     records: Sequence[Record] = ()
     positions: Mapping[Assignment, int] = field(default_factory=dict)
     ends: Mapping[Assignment, int] = field(default_factory=dict)  # last stable offsets, as far as known; for lag
+    log_ends: Mapping[Assignment, int] = field(default_factory=dict)  # of all that is written, open transactions too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,9 @@ class Partition:
         self.seen = owned.start  # everything below has arrived
         self.durable = owned.start
         self.end = owned.end
+        self.held_back = 0  # offsets behind an open transaction of a producer
+        self.held_since_s = inf
+        self._held_at = -1
         self.backlog: deque[Record] = deque()
         self.needs: NotYet | None = None  # what the first of the backlog cannot be read without
         self.flowing = False  # what the source was last told
@@ -157,6 +160,20 @@ class Partition:
         if not self.lag:
             self.moved_at_s = now_s
         self.end = end
+
+    def log_ends(self, log_end: int, now_s: float) -> None:
+        """The end of all that is written, asked for with the last stable offset. What is between cannot be read yet.
+
+        Its age counts from when the stable offset was first seen to stand there: one that moves is held up by nobody.
+        """
+        self.held_back = max(0, log_end - self.end)
+        if not self.held_back:
+            self.held_since_s = inf
+        elif self._held_at != self.end or self.held_since_s == inf:
+            self._held_at, self.held_since_s = self.end, now_s
+
+    def held_age_s(self, now_s: float) -> float:
+        return max(0.0, now_s - self.held_since_s)
 
     def close_intake(self) -> None:
         """What has arrived and not had its turn is read again by whoever comes next."""

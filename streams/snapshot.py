@@ -29,6 +29,8 @@ class PartitionSnapshot:
     moved_age_s: float
     open: int = 0  # lanes for which something in the world stands open, as their flow says
     oldest_open_age_s: float = 0.0  # of these; 0 = there is none
+    held_back: int = 0  # offsets that cannot be read before a producer's open transaction ends
+    held_back_age_s: float = 0.0  # since the first of them was seen to stand there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,8 @@ def partition_of(partition: Partition, lanes: Lanes, in_flight: int, now: Now) -
         moved_age_s=now.mono_s - partition.moved_at_s,
         open=len(lanes.open),
         oldest_open_age_s=_age_s(oldest_us, now),
+        held_back=partition.held_back,
+        held_back_age_s=partition.held_age_s(now.mono_s),
     )
 
 

@@ -7,10 +7,13 @@ Lag is explained by a schema that is being fetched, a checkpoint that is on its 
 partition that said it is broken. Undone work is explained by a timer, a token, a block or a pause; only what none of
 them explains counts here. An explained stall is said, and said again, and never fatal.
 
+What a producer's open transaction holds back is no lag, for it cannot be read; it is said all the same.
+
 A worker that never answers would hold slots, keys and the hand-over for ever: the process stops, a restart repeats.
 """
 
 from collections.abc import Callable, Iterator
+from math import inf
 from typing import Final
 
 from streams.flights import Flights
@@ -19,6 +22,7 @@ from streams.tenure import WOKEN, Tenure, Tenures
 
 OVERDUE_S: Final = 5.0  # a worker keeps the deadline by itself; after this long it does not
 FETCH_ANEW_S: Final = 10.0  # without progress; the next time after twice as long, and so on
+HELD_BACK_S: Final = 10.0  # a transaction that is open for so long is worth a word, and again after a stall time
 FORGOTTEN_AFTER: Final = 4  # stall times: a lane that was given another turn, and is stuck anew later, gets one again
 
 
@@ -29,6 +33,7 @@ class Watch:
         self._next_s = 0.0
         self._said: dict[Assignment, float] = {}
         self._anew: dict[Assignment, float] = {}  # how long a partition has to stand still to be fetched anew (again)
+        self._held: dict[Assignment, float] = {}  # when it was last said that an open transaction holds a partition up
         self._woken: dict[tuple[Assignment, str], float] = {}  # lanes that were given another turn, and when
 
     def next_s(self) -> float:
@@ -39,7 +44,7 @@ class Watch:
         if now.mono_s < self._next_s:
             return
         self._next_s = now.mono_s + min(self._policy.stall_s / 4, OVERDUE_S)
-        for by_part in (self._said, self._anew):
+        for by_part in (self._said, self._anew, self._held):
             for at in [at for at in by_part if at not in tenures]:
                 del by_part[at]
         long_ago_s = now.mono_s - FORGOTTEN_AFTER * self._policy.stall_s
@@ -47,6 +52,7 @@ class Watch:
             del self._woken[woken]
         yield from self._calls(flights, now.mono_s)
         for tenure in tenures.values():
+            yield from self._held_back(tenure, now.mono_s)
             yield from self._fetch_anew(tenure, now.mono_s)
             yield from self._lag(tenure, now.mono_s, on_way)
             yield from self._undone(tenure, now)
@@ -67,6 +73,21 @@ class Watch:
             yield Notice(event="call_overdue", level="error", fields=fields)
         elif now_s - self._overdue[1] >= OVERDUE_S:
             yield Stop(reason=f"call {call.id} ({call.kind}) has no answer: its worker hangs")
+
+    def _held_back(self, tenure: Tenure, now_s: float) -> Iterator[Effect]:
+        """No stall of ours and not fatal: a person must look after a producer, and nothing else tells them."""
+        partition, age_s = tenure.partition, tenure.partition.held_age_s(now_s)
+        if age_s < HELD_BACK_S:
+            self._held.pop(tenure.at, None)
+        elif now_s - self._held.get(tenure.at, -inf) >= self._policy.stall_s:
+            self._held[tenure.at] = now_s
+            fields: dict[str, str | int | float] = {
+                "topic": tenure.at.topic,
+                "partition": tenure.at.partition,
+                "offsets": partition.held_back,
+                "for_s": round(age_s, 1),
+            }
+            yield Notice(event="records_held_back", level="warning", fields=fields)
 
     def _fetch_anew(self, tenure: Tenure, now_s: float) -> Iterator[Effect]:
         """Harmless: the source goes on at the next offset that it has not handed over."""

@@ -120,6 +120,20 @@ METRICS: Final = (
     _gauge("partition_lag", "records", "To the last stable offset, as far as known.", "topic", "partition"),
     _gauge("partition_position", "offset", "Next offset to have its turn.", "topic", "partition"),
     _gauge("partition_durable", "offset", "Next offset to be read after a crash.", "topic", "partition"),
+    _gauge(
+        "partition_held_back",
+        "offsets",
+        "Written and not readable yet: they stand behind an open transaction of a producer.",
+        "topic",
+        "partition",
+    ),
+    _gauge(
+        "partition_held_back_age_seconds",
+        "s",
+        "Since the last stable offset was first seen to stand before an open transaction; 0 = it does not.",
+        "topic",
+        "partition",
+    ),
     _gauge("partition_undone", "lanes", "Lanes with something undone.", "topic", "partition"),
     _gauge("partition_closed", "0 or 1", "1 = nothing is sent yet: the gate is closed.", "topic", "partition"),
     _gauge("partition_broken", "0 or 1", "1 = stopped until a person mends it.", "topic", "partition"),
@@ -182,6 +196,11 @@ EVENTS: Final = (
         name="partition_broken",
         meaning="A partition stands until a person mends it; the others go on.",
         fields=("topic", "partition", "reason"),
+    ),
+    Event(
+        name="records_held_back",
+        meaning="A producer's open transaction keeps what is behind it from being read.",
+        fields=("topic", "partition", "offsets", "for_s"),
     ),
     Event(
         name="partition_stalled",
@@ -457,6 +476,8 @@ def _show_partition(board: Board, part: PartitionSnapshot) -> None:
     board.show("stream_partition_lag", part.lag, **where)
     board.show("stream_partition_position", part.position, **where)
     board.show("stream_partition_durable", part.durable, **where)
+    board.show("stream_partition_held_back", part.held_back, **where)
+    board.show("stream_partition_held_back_age_seconds", part.held_back_age_s, **where)
     board.show("stream_partition_undone", part.undone, **where)
     board.show("stream_partition_closed", float(bool(part.gate)), **where)
     board.show("stream_partition_broken", float(bool(part.broken)), **where)

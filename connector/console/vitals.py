@@ -11,6 +11,7 @@ from connector.orders.poll import PollReport
 from streams.clock import uptime_s
 from streams.membership import Membership
 from streams.snapshot import PartitionSnapshot, Snapshot
+from streams.stall import HELD_BACK_S
 
 BEAT_S: Final = 10.0
 """A loop that has not turned for so long does no work: its last snapshot says nothing about now."""
@@ -189,6 +190,17 @@ def warnings(snapshot: Snapshot) -> Iterator[str]:
     for name, account in snapshot.accounts.items():
         if not account.is_open:
             yield f"account {name} is paused: {account.valve}"
+    for partition in snapshot.partitions:
+        yield from _held_back(partition)
+
+
+def _held_back(partition: PartitionSnapshot) -> Iterator[str]:
+    """Somebody else's transaction: only its producer, or the broker's time-out, ends it."""
+    if partition.held_back_age_s >= HELD_BACK_S:
+        yield (
+            f"{partition.topic}/{partition.partition}: {partition.held_back} offsets stand behind a producer's open "
+            f"transaction for {partition.held_back_age_s:.0f} s and cannot be read before it ends"
+        )
 
 
 def _of_partition(partition: PartitionSnapshot) -> Iterator[str]:

@@ -295,10 +295,10 @@ class KafkaSource:
     def _arrivals(self, messages: Sequence[Message]) -> Arrivals | None:
         records = [record for message in messages if (record := self._record(message)) is not None]
         positions = self._passed() if records or self._clock() - self._positions_s >= _POSITIONS_EVERY_S else {}
-        ends = self._ends.of(self._next)
-        if not records and not positions and not ends:
+        ends, log_ends = self._ends.of(self._next)
+        if not records and not positions and not ends and not log_ends:
             return None
-        return Arrivals(records=records, positions=positions, ends=ends)
+        return Arrivals(records=records, positions=positions, ends=ends, log_ends=log_ends)
 
     def _record(self, message: Message) -> Record | None:
         """None for what is no record of a partition that we read: an error, or one whose partition has gone."""
@@ -402,10 +402,10 @@ class KafkaSource:
 
 
 class _Ends:
-    """The last stable offsets of what is read, asked for about once a second and never waited for.
+    """The last stable offsets of what is read and the ends of its logs, asked for about once a second.
 
-    The client's own cached end is the high watermark, which an open transaction of a producer holds above what can be
-    read.
+    Never waited for. The client's own cached end is that of the log, which an open transaction of a producer holds
+    above what can be read; both together tell how much stands behind one.
     """
 
     def __init__(self, settings: SourceSettings, clock: Callable[[], float]) -> None:
@@ -413,34 +413,40 @@ class _Ends:
         self._clock = clock
         self._client = self.asker.client  # that was asked last
         self._asked_s = 0.0
-        self._asked: dict[Assignment, Future[Any]] = {}
+        self._asked: list[tuple[Assignment, Future[Any], Future[Any]]] = []
 
-    def of(self, parts: Iterable[Assignment]) -> dict[Assignment, int]:
-        """What has been answered since the last time: mostly nothing."""
+    def of(self, parts: Iterable[Assignment]) -> tuple[dict[Assignment, int], dict[Assignment, int]]:
+        """What has been answered since the last time, stable offsets and ends of logs: mostly nothing."""
         if self._asked:
             return self._answered()
         if self._clock() - self._asked_s >= _ENDS_EVERY_S:
-            self._ask(parts)
-        return {}
+            self._ask(tuple(parts))
+        return {}, {}
 
-    def _ask(self, parts: Iterable[Assignment]) -> None:
+    def _ask(self, parts: Sequence[Assignment]) -> None:
         self._asked_s = self._clock()
-        by_part = {TopicPartition(at.topic, at.partition): at for at in parts}
-        if by_part:
+        if parts:
             self._client = self.asker.client
-            futures = self._client.list_offsets(
-                dict.fromkeys(by_part, LATEST),
-                isolation_level=IsolationLevel.READ_COMMITTED,
-                request_timeout=_ASK_S,
+            # the log first: what is written between the two questions must not look like an open transaction's
+            logs, stable = (
+                self._latest(parts, isolation)
+                for isolation in (IsolationLevel.READ_UNCOMMITTED, IsolationLevel.READ_COMMITTED)
             )
-            self._asked = {by_part[part]: future for part, future in futures.items()}
+            self._asked = list(zip(parts, stable, logs, strict=True))
 
-    def _answered(self) -> dict[Assignment, int]:
-        if not all(future.done() for future in self._asked.values()):
-            return {}
-        answered, self._asked = self._asked, {}
-        self.asker.heard(future.exception() for future in answered.values())
-        return {at: future.result().offset for at, future in answered.items() if future.exception() is None}
+    def _latest(self, parts: Sequence[Assignment], isolation: IsolationLevel) -> list[Future[Any]]:
+        asked = {TopicPartition(at.topic, at.partition): LATEST for at in parts}
+        return list(self._client.list_offsets(asked, isolation_level=isolation, request_timeout=_ASK_S).values())
+
+    def _answered(self) -> tuple[dict[Assignment, int], dict[Assignment, int]]:
+        if not all(future.done() for _, *futures in self._asked for future in futures):
+            return {}, {}
+        answered, self._asked = self._asked, []
+        self.asker.heard(future.exception() for _, *futures in answered for future in futures)
+        return (
+            {at: stable.result().offset for at, stable, _ in answered if stable.exception() is None},
+            {at: log.result().offset for at, _, log in answered if log.exception() is None},
+        )
 
 
 class _Topics:

@@ -287,6 +287,7 @@ class Member:
     records: list[Record] = field(default_factory=list)
     positions: dict[Assignment, int] = field(default_factory=dict)
     ends: dict[Assignment, int] = field(default_factory=dict)
+    log_ends: dict[Assignment, int] = field(default_factory=dict)
     revoked: list[Revoked] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
@@ -305,6 +306,7 @@ class Member:
                     self.records.extend(heard.records)
                     self.positions.update(heard.positions)
                     self.ends.update(heard.ends)
+                    self.log_ends.update(heard.log_ends)
                 case Revoked(parts=lost):
                     self.revoked.append(heard)
                     self._forget(lost)

@@ -359,6 +359,7 @@ def test_what_is_not_committed_is_not_read_and_what_is_aborted_is_passed(real: R
     with closing(reader.source):
         until(lambda: len(reader.records) >= 3, reader)
         assert reader.owned[reader.at(0)].end == 3, "the last stable offset, not the end of the log"
+        until(lambda: (set(reader.ends.values()), set(reader.log_ends.values())) == ({3}, {8}), reader)
 
         upstream.abort_transaction(PATIENCE_S)
         until(lambda: set(reader.positions.values()) == {9} == set(reader.ends.values()), reader)

@@ -487,6 +487,54 @@ def test_lag_that_a_missing_schema_explains_is_said_again_and_never_fatal() -> N
     assert "records wait for 7" in str(driver.notices[0].fields["reason"])
 
 
+def held_back(driver: Driver) -> list[Notice]:
+    return [notice for notice in driver.of(Notice) if notice.event == "records_held_back"]
+
+
+def test_offsets_behind_an_open_transaction_are_told_after_ten_seconds_with_their_number_and_age() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.feed(Arrivals(ends={at: 0}, log_ends={at: 30}))
+
+    driver.run(9)
+    assert held_back(driver) == []
+
+    driver.run(7)
+    [said] = held_back(driver)
+    assert (said.level, said.fields["topic"], said.fields["offsets"]) == ("warning", at.topic, 30)
+    seen = driver.engine.snapshot(driver.now).partitions[0]
+    assert (seen.lag, seen.held_back, seen.held_back_age_s >= 10) == (0, 30, True)
+
+    driver.run(70)
+    assert len(held_back(driver)) == 2, "it is said again"
+    assert driver.stops == []
+
+
+def test_offsets_that_soon_can_be_read_are_held_back_by_nobody() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    for second in range(60):  # a producer whose transactions are short: the stable offset moves
+        driver.arrive(driver.record(at), end=second + 1)
+        driver.feed(Arrivals(ends={at: second + 1}, log_ends={at: second + 3}))
+        driver.run(1)
+
+    assert held_back(driver) == []
+
+
+def test_a_transaction_that_has_ended_holds_nothing_back_any_more() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.feed(Arrivals(ends={at: 0}, log_ends={at: 30}))
+    driver.run(20)
+    driver.arrive(driver.record(at), end=1)
+    driver.feed(Arrivals(ends={at: 1}, log_ends={at: 1}))
+
+    seen = driver.engine.snapshot(driver.now).partitions[0]
+    assert (seen.held_back, seen.held_back_age_s) == (0, 0.0)
+    driver.run(100)
+    assert len(held_back(driver)) == 1
+
+
 def waiting_for_a_checkpoint() -> Driver:
     """Lag, and a checkpoint that does not become durable."""
     driver = Driver(policy=Policy(stall_s=60))

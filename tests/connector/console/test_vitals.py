@@ -137,6 +137,20 @@ def test_a_paused_account_is_a_warning_and_no_reason_to_be_unready() -> None:
     assert list(warnings(paused)) == ["account main is paused: closed: 401"]
 
 
+def test_an_open_transaction_of_a_producer_is_a_warning_and_no_reason_to_be_unready() -> None:
+    held = replace(WELL, partitions=(replace(PARTITION, held_back=30, held_back_age_s=40.0),))
+
+    [said] = warnings(held)
+    assert said.startswith("offers/3: 30 offsets stand behind a producer's open transaction for 40 s")
+    assert list(reasons(held)) == []
+
+
+def test_a_transaction_that_has_just_begun_is_worth_no_word() -> None:
+    held = replace(WELL, partitions=(replace(PARTITION, held_back=30, held_back_age_s=2.0),))
+
+    assert list(warnings(held)) == []
+
+
 def test_a_loop_that_hangs_is_not_ready_whatever_its_last_snapshot_says() -> None:
     [reason] = vitals(beat_s=NOW_S - BEAT_S - 0.1).readiness().reasons
 
