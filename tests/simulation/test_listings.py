@@ -1,0 +1,92 @@
+"""Offers that are listed late and edited by others, over kills and replays; and rules that are taken out one by one."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from connector.events import Announced
+from connector.offers import identity, merge, settle
+from tests.simulation.listings import Listings
+
+SEEDS = 60
+MUST_HAPPEN = (
+    "killed",
+    "replay",
+    "read again while it was under way",
+    "edit",
+    "lost answer",
+    "not there",
+    "LIVE NOT_FOUND",
+    "REPLAY NOT_FOUND",
+    "REPLAY APPLIED",
+    "RECHECK APPLIED",
+    "RECHECK SUPERSEDED",
+)
+
+
+def test_late_listed_and_edited_offers_keep_every_invariant() -> None:
+    happened: Counter[str] = Counter()
+    for seed in range(SEEDS):
+        history = Listings(seed).run()
+        assert not history.violations, history.report()
+        happened.update(history.seen)
+
+    assert [what for what in MUST_HAPPEN if not happened[what]] == []
+
+
+def _believes_every_miss(*_args: Any, **_kwargs: Any) -> None:
+    """As long as it is remembered, a miss is believed by whatever comes."""
+
+
+def _absorbs_what_is_announced(lane: Any, *_args: Any) -> Any:
+    return lane
+
+
+def _takes_all_for_news(lane: Any, event: Any, terms: Any, now_us: int) -> Any:
+    return _take(replace(lane, last_offset=-1), event, terms, now_us)
+
+
+def _never_again(*_args: Any) -> int:
+    return 30 * 24 * 3_600 * 1_000_000
+
+
+def _answers_a_replay_from_memory(entry: Any, _miss: Any) -> bool:
+    return bool(entry.announced is Announced.NONE)
+
+
+def _trusts_for_ever(*args: Any, **_kwargs: Any) -> bool:
+    facts, _, value = args[:3]
+    return all(fact is not None and fact.value == value for fact in facts)
+
+
+_take = merge.take
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "wrong", "goes_red"),
+    [
+        (settle, "asks_again_at_us", _believes_every_miss, "E"),
+        (merge, "_read_again", _absorbs_what_is_announced, "N"),
+        (merge, "take", _takes_all_for_news, "N"),
+        (identity, "recheck_after_us", _never_again, "E"),
+        (settle, "_is_news", _answers_a_replay_from_memory, "N"),
+        (settle, "is_already_so", _trusts_for_ever, "E"),
+    ],
+)
+def test_a_rule_of_looking_again_that_is_taken_out_is_missed(
+    owner: Any, name: str, wrong: Callable[..., Any], goes_red: str
+) -> None:
+    with patch.object(owner, name, wrong):
+        for seed in range(SEEDS):
+            if goes_red in {violation.invariant for violation in Listings(seed).run().violations}:
+                return
+
+    raise AssertionError(f"{SEEDS} histories do not miss it")
+
+
+def test_a_seed_tells_the_same_history_of_listings_twice() -> None:
+    assert Listings(5).run().seen == Listings(5).run().seen
