@@ -324,6 +324,7 @@ class Miss:
     since_us: int
     next_check_at_us: int
     looked_at_us: int | None = None  # when the last look-up that was answered left
+    times_seen: int = 0  # events that have met it, of an ambiguous offer
 
 
 @quick

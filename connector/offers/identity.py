@@ -243,7 +243,11 @@ def _next_miss(
         next_check_at_us=now_us + (grace_us if code == NOT_YET_FOUND else recheck_us),
     )
     if code != NOT_YET_FOUND:
-        return fresh if prior is None or prior.code != code else replace(fresh, since_us=prior.since_us)
+        return (
+            fresh
+            if prior is None or prior.code != code
+            else replace(fresh, since_us=prior.since_us, times_seen=prior.times_seen)
+        )
     if prior is None or prior.code not in (NOT_YET_FOUND, Code.OFFER_NOT_FOUND):
         return fresh
     if prior.code == NOT_YET_FOUND:

@@ -50,13 +50,14 @@ def build(before: OfferLane, lane: OfferLane, plan: Plan, terms: Terms, now_us: 
     kept: list[Entry] = []
     cleared: dict[str, None] = {}
     missing, unclear = dict(plan.missing), dict(plan.unclear)
+    misses = lane.misses
     for entry in lane.entries:
         if not entry.open:
             said.append((_final(lane, entry, terms, now_us), entry))
             if entry.announced is Announced.NOT_FOUND:
                 cleared[_key_of(entry, lane.ean)] = None
             if entry.result_id in unclear:
-                row = _unclear_row(lane, entry, unclear[entry.result_id], terms)
+                misses, row = _unclear_row(replace(lane, misses=misses), entry, unclear[entry.result_id], terms)
                 said += [(row, entry)] if row is not None else []
         elif entry.result_id in missing:
             announced, not_found, result = _announce(lane, entry, missing[entry.result_id], terms, now_us)
@@ -69,7 +70,9 @@ def build(before: OfferLane, lane: OfferLane, plan: Plan, terms: Terms, now_us: 
     for key in (*cleared, *_resolved(before.misses, lane.misses, lane.ean, terms)):
         if key not in standing:
             said.append((Cleared(key), None))
-    return (lane if len(kept) == len(lane.entries) and not missing else replace(lane, entries=tuple(kept))), said
+    if len(kept) == len(lane.entries) and not missing:
+        return lane, said
+    return replace(lane, entries=tuple(kept), misses=misses), said
 
 
 def status_of(entry: Entry) -> Status:
@@ -198,15 +201,21 @@ def _exponent(entry: Entry, terms: Terms) -> int:
     return terms.exponent(target.storefront) if target is not None else 2
 
 
-def _unclear_row(lane: OfferLane, entry: Entry, unclear: Unclear, terms: Terms) -> OfferNotFound | None:
-    """Of an ambiguous event; a conflict is the event's own fault, and its result says all of it."""
+def _unclear_row(
+    lane: OfferLane, entry: Entry, unclear: Unclear, terms: Terms
+) -> tuple[tuple[Miss, ...], OfferNotFound | None]:
+    """Of an ambiguous event, with the misses that have counted it; a conflict is the event's own fault, and its result
+    says all of it. Nothing stands that would be checked by a schedule: the next event looks again."""
     target = terms.routing.find(entry.target_id)
     if unclear.code is not Code.AMBIGUOUS_OFFER or target is None or entry.problem is None:
-        return None
+        return lane.misses, None
     miss = find_miss(lane.misses, target.account, target.storefront, entry.condition or "")
     if miss is None:
-        return None
-    return _row(lane, entry, unclear.code, entry.problem, unclear.candidates, miss, None, terms)
+        return lane.misses, None
+    counted = replace(miss, times_seen=miss.times_seen + 1)
+    row = _row(lane, entry, unclear.code, entry.problem, unclear.candidates, counted, None, terms)
+    row = replace(row, times_seen=counted.times_seen, next_check_at_us=None)
+    return tuple(counted if one is miss else one for one in lane.misses), row
 
 
 def _row(

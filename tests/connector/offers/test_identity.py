@@ -548,6 +548,26 @@ def test_a_replay_of_what_was_not_clear_has_its_row(said: dict[str, Any], there:
     assert len({row.status for row in shop.of(first)}) == 1
 
 
+def test_the_row_of_an_ambiguous_offer_counts_every_event_and_promises_no_check() -> None:
+    shop = Shop(flow_of())
+    key = f"shop-de|NEW||{EAN}"
+    shop.event(stock=9)
+    shop.found(A, B)
+    for times in (2, 3):
+        shop.pass_s(61)
+        shop.event(stock=9, offset=0, event_id="e0")
+        shop.found(A, B)
+
+        row = shop.not_found[key]
+        assert row is not None
+        assert (row.times_seen, row.last_seen_at_us) == (times, shop.last.received_at_us)
+        assert row.next_check_at_us is None
+    shop.event(stock=1)
+    row = shop.not_found[key]
+    assert row is not None
+    assert row.times_seen == 4, "without a look-up as well"
+
+
 def test_a_recheck_that_fails_is_only_later() -> None:
     shop = Shop(flow_of(policy=OfferPolicy(recheck_s=1000)))
     shop.event(stock=9)
