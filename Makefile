@@ -6,14 +6,16 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench lock clean
+.PHONY: help demo unit test check format bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 SOURCES := streams schemas connector tests benchmarks
-# Two processes: most tests wait for other processes most of the time. ARGS="-n 0" is one, as a debugger wants it.
-SIDE_BY_SIDE := -n 2 --dist worksteal
+# Tests on a broker wait most of the time: three of them fill two cores. They come first, and each process takes the next
+# when it is done with one. ARGS="-n 0" is one process, as a debugger wants it.
+SIDE_BY_SIDE := -n 3 --dist load --maxschedchunk 1
+UNIT_SIDE_BY_SIDE := -n 2 --dist worksteal
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
            --custom-compile-command "make lock" pyproject.toml
 
@@ -22,6 +24,9 @@ help: ## this list
 
 demo: $(READY) ## offers flow in one command, no account needed: broker, registry, marketplace and connector on this machine
 	@$(BIN)/connector demo $(ARGS)
+
+unit: $(READY) ## the tests that need neither Java nor Docker, in about a minute: for while you write
+	@TESTS=unit $(BIN)/pytest $(UNIT_SIDE_BY_SIDE) -m "not kafka and not slow" $(ARGS)
 
 test: $(READY) ## every test, on a real Apache Kafka and registry
 	@$(KAFKA_FOR_TESTS)

@@ -9,11 +9,33 @@ from hypothesis import HealthCheck, settings
 
 from connector.demo import stack
 from streams.kafka.jvm import JvmStack, StackUnavailable
+from tests.effort import examples
 from tests.secured import SecuredBroker, secured_broker
 
 # A property says nothing about speed, and a busy machine must not fail it.
-settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "tests", deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("tests")
+
+
+STARTS_KAFKA = {"kafka", "own_kafka", "secured"}
+"""The fixtures that start a real broker: a test that asks for one has the marker ``kafka``, and is no unit test."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before the choice by ``-m``. The longest go first: none may begin when the other processes are about to end."""
+    for item in items:
+        if isinstance(item, pytest.Function) and STARTS_KAFKA.intersection(item.fixturenames):
+            item.add_marker("kafka")
+    items.sort(key=_length)
+
+
+def _length(item: pytest.Item) -> int:
+    """Whole deployments, then what else starts a broker, then what else is slow, then the rest."""
+    ranks = ("faults" in item.path.parts, item.get_closest_marker("kafka"), item.get_closest_marker("slow"), True)
+    return next(rank for rank, holds in enumerate(ranks) if holds)
 
 
 @pytest.fixture(scope="session")

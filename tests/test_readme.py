@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 PROGRESS = ("events sent", "results read", "orders settled")
 
@@ -33,6 +35,7 @@ def normalised(text: str) -> list[str]:
     return lines
 
 
+@pytest.mark.slow
 def test_the_readme_shows_what_the_demo_prints_and_the_demo_adds_up() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "connector", "demo", "--events", "6000"],

@@ -22,6 +22,7 @@ from connector.shipments import events as shipment_events
 from streams.avro import Decoder, frame
 from streams.avro_writer import attribute
 from streams.compatibility import Level, cannot_read, problems
+from tests.effort import examples
 from tests.schemas.data import library_bytes, values
 
 INPUTS = frozenset({"offer_changed", "shipment_dispatched"})
@@ -187,7 +188,7 @@ def test_every_version_may_follow_those_before_it(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "written", "read"), PAIRS)
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(data=st.data())
 def test_data_of_one_version_is_read_with_every_other(name: str, written: int, read: int, data: st.DataObject) -> None:
     writer, reader = schemas.load(name, written), schemas.load(name, read)
@@ -222,7 +223,7 @@ def _names_a_type(schema: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", schemas.NAMES)
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(data=st.data())
 def test_data_of_the_next_version_is_read_with_this_one_and_the_reverse(name: str, data: st.DataObject) -> None:
     this = schemas.load(name, schemas.newest(name))

@@ -16,6 +16,7 @@ def first_red(mutant: Mutant) -> int | None:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_rule_that_is_taken_out_is_missed(mutant: Mutant) -> None:
     seed = first_red(mutant)

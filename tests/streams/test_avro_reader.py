@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from streams.avro_reader import Reader, compile_reader
 from streams.avro_writer import SchemaNotSupported, compile_writer
+from tests.effort import examples
 from tests.schemas.data import LONGS, as_object, library_bytes, values
 
 EVERYTHING: dict[str, Any] = {
@@ -53,7 +54,7 @@ def reader(type_: Any) -> Reader:
     return compile_reader({"type": "record", "name": "R", "fields": [{"name": "x", "type": type_}]}, {"R": dict})
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(values(EVERYTHING, dict(NAMED)))
 def test_what_is_written_is_read_back(value: dict[str, Any]) -> None:
     record = as_object(EVERYTHING, value, dict(NAMED))
@@ -70,7 +71,7 @@ READ = compile_reader(EVERYTHING, CLASSES)
 WRITE = compile_writer(EVERYTHING)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(values(EVERYTHING, dict(NAMED)), st.data())
 def test_a_value_cut_short_is_an_error(value: dict[str, Any], data: st.DataObject) -> None:
     written = WRITE(as_object(EVERYTHING, value, dict(NAMED)))
@@ -86,7 +87,7 @@ def test_what_is_left_over_is_an_error(value: dict[str, Any]) -> None:
         READ(WRITE(as_object(EVERYTHING, value, dict(NAMED))) + b"\0", 0)
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(st.binary(max_size=200))
 def test_whatever_the_bytes_are_reading_ends(data: bytes) -> None:
     with suppress(IndexError, ValueError, KeyError):

@@ -11,6 +11,7 @@ from streams.flow import BACKGROUND, Assignment, Pace, Policy, Retry, Want
 from streams.lane import Lane, Pending, Rest
 from streams.state import waits_of
 from streams.wants import Wants
+from tests.effort import examples
 
 AT = (Assignment(topic="in", partition=0, epoch=1), Assignment(topic="in", partition=1, epoch=2))
 LANES = [(AT[0], "a"), (AT[0], "b"), (AT[1], "c")]
@@ -307,4 +308,4 @@ def _key(at: Assignment, lane: str, want: Want) -> tuple[object, ...]:
 
 
 TestWantsAgainstAList = WantsAgainstAList.TestCase
-TestWantsAgainstAList.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestWantsAgainstAList.settings = settings(max_examples=examples(80), stateful_step_count=40, deadline=None)

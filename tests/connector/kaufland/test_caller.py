@@ -31,6 +31,7 @@ from streams.ports import Clock
 from tests.connector.kaufland.answering_server import AnsweringServer, Received, Script, answer, answering
 from tests.connector.kaufland.independent_check import faults_of
 from tests.connector.kaufland.wants import EAN, SOON_S, RealClock, WrongClock, call, look_up, page, unit, update
+from tests.effort import examples
 
 CLIENT_KEY = "c0ffee" + "0" * 26
 SECRET_KEY = "canary5ecret" + "a" * 52
@@ -679,7 +680,7 @@ def any_edge() -> Iterator[tuple[AnsweringServer, KauflandCaller]]:
         adapter.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=st.binary(max_size=200), status=st.integers(100, 999), whole=st.booleans(), write=st.booleans())
 def test_whatever_bytes_come_back_each_item_has_one_reply_and_nothing_stops(
     any_edge: tuple[AnsweringServer, KauflandCaller], raw: bytes, status: int, whole: bool, write: bool

@@ -44,6 +44,7 @@ from tests.connector.kaufland.answering_server import AnsweringServer, Received,
 from tests.connector.kaufland.independent_check import faults_of
 from tests.connector.kaufland.sold import BODIES, CANARY, SUCCESS, order, order_call, order_unit, page, return_row
 from tests.connector.kaufland.wants import RealClock
+from tests.effort import examples
 
 CLIENT_KEY, SECRET_KEY = "c0ffee" + "0" * 26, "5" * 64
 PERSONAL = [Kind.ORDER_UNIT, Kind.ORDER, Kind.ORDER_PAGE, Kind.RETURN_PAGE, Kind.RETURN]
@@ -333,7 +334,7 @@ def any_desk() -> Iterator[Desk]:
         adapter.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(Kind),
     raw=st.binary(max_size=200) | st.sampled_from([json.dumps(body).encode() for body in SUCCESS.values()]),

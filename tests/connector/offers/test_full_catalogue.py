@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import Any
 
 import fastavro
+import pytest
 
 import schemas
 from connector.codec import Codecs, SchemaIds
@@ -18,12 +19,11 @@ from streams.flow import Assignment, Now, Pace, Record, Stored
 from tests.connector.offers.shop import DE, SECOND, START_US, TOPICS, Shop, flow_of, unit
 from tests.streams.driver import Driver
 
-OFFERS = 100_000
 BATCH = 1_000
 
 
-def eans() -> list[str]:
-    bodies = (f"4{number:011d}" for number in range(OFFERS))
+def eans(count: int) -> list[str]:
+    bodies = (f"4{number:011d}" for number in range(count))
     return [body + check_digit(body) for body in bodies]
 
 
@@ -60,13 +60,22 @@ def result_of(value: bytes) -> dict[str, Any]:
     return dict(read)
 
 
+@pytest.mark.slow
 def test_100_000_unchanged_offers_make_no_call_and_one_unchanged_result_each() -> None:
-    catalogue = eans()
+    unchanged_offers_make_no_call_and_one_unchanged_result_each(100_000)
+
+
+def test_2_000_unchanged_offers_make_no_call_and_one_unchanged_result_each() -> None:
+    unchanged_offers_make_no_call_and_one_unchanged_result_each(2_000)
+
+
+def unchanged_offers_make_no_call_and_one_unchanged_result_each(offers: int) -> None:
+    catalogue = eans(offers)
     driver = Driver(flow=flow_of(DE, codecs=CODECS), paces={"main": Pace()})
     driver.now = Now(mono_s=100.0, wall_us=START_US + SECOND)
     at = driver.opened(topic=TOPICS.offer_changes, state=known(catalogue))
 
-    for first in range(0, OFFERS, BATCH):
+    for first in range(0, offers, BATCH):
         numbers = range(first, first + BATCH)
         driver.arrive(*(record(at, catalogue[number], number, driver.now.wall_us) for number in numbers))
         driver.step(0.1)
@@ -74,5 +83,5 @@ def test_100_000_unchanged_offers_make_no_call_and_one_unchanged_result_each() -
 
     assert driver.calls == []
     results = [result_of(value) for _, value in driver.topics[TOPICS.offer_results]]
-    assert Counter(result["status"] for result in results) == {"UNCHANGED": OFFERS}
-    assert len({result["result_id"] for result in results}) == OFFERS
+    assert Counter(result["status"] for result in results) == {"UNCHANGED": offers}
+    assert len({result["result_id"] for result in results}) == offers

@@ -18,6 +18,7 @@ from connector.offers.trust import observed
 from connector.routing import Routing
 from streams.flow import Arrived, Lost, Settled, Want, Woken
 from tests.connector.offers.shop import CLUSTER, DE, EAN, REFERENCE, TOPICS, Shop, flow_of, unit
+from tests.effort import examples
 
 SUM = OfferPolicy(locations=Locations.SUM)
 TOP = replace(SUM, max_stock=99_999, stock_above_max=StockAboveMax.REJECT)
@@ -548,7 +549,7 @@ class History:
         raise AssertionError("it never comes to an end")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(stocks(), STEPS)
 def test_any_history_ends_in_the_total_of_the_newest_stocks_and_sends_no_other(
     said: list[dict[str, Any]], steps: list[str]

@@ -19,6 +19,7 @@ from streams.flow import Answered, Arrived, GaveUp, Lost, Now, Settled, Want, Wo
 from tests.connector.offers import model
 from tests.connector.offers.model import Listed, Place, Said
 from tests.connector.offers.shop import AT, CLUSTER, DE, EAN, SECOND, START_US, TOPICS, PlainCodecs, flow_of
+from tests.effort import examples
 
 UNITS = (
     Listed(unit_id=1, account="main", storefront="de", ean=EAN, condition="NEW", offer_id="a",
@@ -342,7 +343,7 @@ def check_end_state(history: History, expected: model.Expected) -> None:
             assert all((_id(said), name) in ends for name in said.values or ())
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records(), st.data())
 def test_with_lost_answers_and_crashes_the_end_is_the_models(said: list[Said], data: st.DataObject) -> None:
     history = play(said, data, GENTLE)
@@ -352,7 +353,7 @@ def test_with_lost_answers_and_crashes_the_end_is_the_models(said: list[Said], d
     check_end_state(history, expected)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records(), st.data())
 def test_whatever_the_marketplace_refuses_every_event_ends_once_and_order_holds(
     said: list[Said], data: st.DataObject
@@ -362,7 +363,7 @@ def test_whatever_the_marketplace_refuses_every_event_ends_once_and_order_holds(
     check_results(history, model.expect(UNITS, PLACES, said))
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records(), st.data())
 def test_reading_everything_again_writes_nothing_and_says_the_same_ids(said: list[Said], data: st.DataObject) -> None:
     said = [one for one in said if one.values is not None]

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from connector.orders.derive import observed
 from tests.connector.orders.desk import EUR, SECOND, Desk, Market, flow_of, found
+from tests.effort import examples
 
 STATUSES = ("open", "need_to_be_sent", "sent", "received", "cancelled", "returned")
 
@@ -66,7 +67,7 @@ def last_states_are_right(desk: Desk) -> None:
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(MOVES, st.integers(1, 12), st.integers(0, 30), st.integers(0, 3))
 def test_every_change_before_the_end_of_a_poll_is_delivered_whatever_moves_and_crashes(
     moves: list[Move], page_size: int, orders: int, overlap_s: int
@@ -98,7 +99,7 @@ def test_every_change_before_the_end_of_a_poll_is_delivered_whatever_moves_and_c
     last_states_are_right(desk)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.integers(0, 10_000), st.integers(90, 110))
 def test_page_edges_of_a_hundred_rows_hold(seed: int, orders: int) -> None:
     desk = Desk()

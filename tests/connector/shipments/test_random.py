@@ -28,6 +28,7 @@ from tests.connector.shipments.depot import (
     result_of,
     unit,
 )
+from tests.effort import examples
 
 GRACE_US = 7 * SECOND
 WAIT_S = 600
@@ -333,7 +334,7 @@ FATES = st.sampled_from(
 BOX = Parcel(carrier="DHL", tracking_number="A")
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(120), deadline=None, suppress_health_check=list(HealthCheck))
 @given(EVENTS, st.lists(st.tuples(NEWS, st.integers(0, 5), FATES), min_size=2, max_size=7))
 @example(  # a send that left before a crash, whose read-back is given up: another event has the same parcel
     ("arrive", (), [BOX], 0), [(("arrive", (), [BOX], 0), 3, ("crash", True)), (("write_again", 0), 1, ("give_up",))]
@@ -369,7 +370,7 @@ ITEM_NEWS = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(ITEM_NEWS, st.integers(0, 5), FATES), min_size=2, max_size=7))
 def test_whatever_happens_no_two_events_that_name_items_have_one_unit(
     steps: list[tuple[tuple[Any, ...], int, tuple[Any, ...]]],

@@ -17,6 +17,7 @@ from connector.simulator.simulator import Simulator
 from tests.connector.simulator.caller import SigningCaller
 from tests.connector.simulator.conftest import SMALL, caller_of
 from tests.connector.simulator.openapi import NotAsDocumented, inspect
+from tests.effort import examples
 
 BUSY = {
     "at_start": 30,
@@ -141,7 +142,9 @@ PARAMETERS = st.dictionaries(
     max_size=5,
 )
 GENERATED = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(150),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
@@ -241,7 +244,7 @@ ORDER_LISTS = ("/order-units", "/orders", "/returns", "/return-units", "/subscri
 ONE_OF_A_KIND = st.builds("{}/{}".format, st.sampled_from(ORDER_LISTS), st.integers(0, 40))
 
 
-@settings(GENERATED, max_examples=60)
+@settings(GENERATED, max_examples=examples(60))
 @given(parameters=ORDER_PARAMETERS, row=st.integers(0, 40), anything=ONE_OF_A_KIND)
 def test_every_read_of_orders_is_answered_as_documented(
     shared: Simulator, anyone: SigningCaller, parameters: dict[str, str], row: int, anything: str

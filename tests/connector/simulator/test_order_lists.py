@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from connector.simulator.order_rules import LiveQuery, order_units_query, orders_query
 from connector.simulator.orders import OrderUnit, Status
 from tests.connector.simulator.shop import EPOCH_S, STOREFRONTS, Bench, body
+from tests.effort import examples
 
 STEPS = st.lists(
     st.tuples(st.sampled_from(["make", "move", "wait", "back"]), st.integers(0, 30), st.sampled_from(list(Status))),
@@ -76,7 +77,7 @@ def read(query: LiveQuery | object) -> LiveQuery:
     return query
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(steps=STEPS, filters=FILTERS, limit=st.integers(1, 7))
 def test_all_pages_of_order_units_together_are_the_filtered_and_sorted_list(
     steps: list[tuple[str, int, Status]], filters: dict[str, Any], limit: int
@@ -96,7 +97,7 @@ def test_all_pages_of_order_units_together_are_the_filtered_and_sorted_list(
     assert rows == [unit.id for unit in units]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(steps=STEPS, after_s=st.none() | st.integers(-2, 12))
 def test_orders_are_listed_by_the_last_update_of_their_units(
     steps: list[tuple[str, int, Status]], after_s: int | None

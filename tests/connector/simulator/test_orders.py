@@ -11,6 +11,7 @@ from connector.simulator.journal import Deed
 from connector.simulator.order_rules import FurtherParcel
 from connector.simulator.orders import SENT_ALREADY, Parcel, Status
 from tests.connector.simulator.shop import Bench, body
+from tests.effort import examples
 
 WAYS = {
     None: {"open"},
@@ -105,5 +106,5 @@ class OrderUnitLife(RuleBasedStateMachine):
         assert moments == {unit.id: unit.updated_us for order in self.bench.book for unit in order.units}
 
 
-OrderUnitLife.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+OrderUnitLife.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
 TestOrderUnitLife = OrderUnitLife.TestCase
