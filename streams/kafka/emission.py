@@ -49,6 +49,16 @@ class Emission:
         other._suspects = set(self._suspects)
         return other
 
+    @property
+    def topics(self) -> frozenset[str]:
+        """Those that it writes."""
+        return frozenset(output.topic for outputs in self.checkpoint.outputs.values() for output in outputs)
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Those whose positions it commits."""
+        return frozenset(at.topic for at in self.checkpoint.marks)
+
     def marks(self, dropped: frozenset[Assignment]) -> dict[Assignment, Mark]:
         """The marks that still go out."""
         return {at: mark for at, mark in self.checkpoint.marks.items() if self._goes(at, dropped)}

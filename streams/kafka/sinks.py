@@ -39,12 +39,12 @@ from streams.kafka.emission import Emission, Refused
 from streams.kafka.errors import Kind, kind_of
 from streams.kafka.refusals import TRANSACTIONAL_ID, Need, not_permitted
 from streams.kafka.settings import SinkSettings
+from streams.kafka.trouble import AGAIN_S, Trouble
 from streams.ports import Again, Done
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_AGAIN_S: Final = 0.05
 _QUARREL_S: Final = 30.0  # a process that was frozen twice in so short a time is rarer than a second one with its id
 
 _STUCK_S: Final = 60.0  # retriable errors for so long: a new producer looks for its brokers anew
@@ -108,6 +108,7 @@ class TransactionalSink:
         self._clock = clock
         self._watched = _Watched(clock)
         self._dropped = _Dropped()
+        self._trouble = Trouble(settings, clock)
         self._producer: Producer | None = None
         self._admin: AdminClient | None = None
         self._renewed_s: float | None = None
@@ -191,6 +192,7 @@ class TransactionalSink:
 
     def _go_on(self, emission: Emission, group: Any) -> Done | Again:
         producer, timeout_s = self._live(), self._settings.call_timeout_s
+        producer.poll(0)  # hands over what the client has logged: not every call does
         if self._step is _Step.RENEW:
             self._watched(producer.init_transactions, timeout_s)
             self._step = _Step.LANDED if self._marks else _Step.PRODUCE
@@ -259,6 +261,7 @@ class TransactionalSink:
         )
         self._step = _Step.PRODUCE
         self._stuck_since_s = inf
+        self._trouble.over()
         return done
 
     # ---- failures ---------------------------------------------------------------------------------------------------
@@ -268,14 +271,19 @@ class TransactionalSink:
         match Kind.RETRIABLE if self._step is _Step.LANDED else kind_of(problem):
             case Kind.RETRIABLE:
                 self._give_up_on_a_stuck_producer()
-                return self._again(emission, _text(problem), "warning", _AGAIN_S)
+                said = self._trouble.heard(problem, emission.topics, emission.inputs, "warning")
             case Kind.ABORTABLE | Kind.TOO_LARGE:
                 self._step = _Step.ABORT
                 self._settle(emission)
-                return self._again(emission, _text(problem), "warning", _AGAIN_S)
+                said = self._trouble.heard(problem, emission.topics, emission.inputs, "warning")
+            case Kind.FATAL if self._step is _Step.ABORT and problem.code() == KafkaError.INVALID_TXN_STATE:
+                # the broker knows of no transaction: it refused the first partition of it, so none had begun
+                self._replace()
+                return self._again(emission, _text(problem), "debug", 0.0)
             case Kind.FENCED | Kind.FATAL as kind:
                 self._renew(kind, problem)
                 return self._again(emission, _text(problem), "error", 0.0)
+        return self._again(emission, said.reason, said.level, said.after_s)
 
     def _settle(self, emission: Emission) -> None:
         """The commit's error says that deliveries failed; the reports say which, and what follows for the next try."""
@@ -292,6 +300,8 @@ class TransactionalSink:
             self._replace()
 
     def _renew(self, kind: Kind, problem: KafkaError) -> None:
+        if (denied := not_permitted(problem, self._begins())) is not None:
+            raise denied  # a new producer is denied the same
         now_s = self._clock()
         if self._renewed_s is not None and now_s - self._renewed_s < _QUARREL_S:
             why = (
@@ -345,6 +355,7 @@ class PlainSink:
         self._clock = clock
         self._watched = _Watched(clock)
         self._dropped = _Dropped()
+        self._trouble = Trouble(settings, clock)
         self._producer: Producer | None = None
         self._in_hand: Emission | None = None
 
@@ -368,8 +379,9 @@ class PlainSink:
         except KafkaException as error:
             return self._failed(emission, error.args[0])
         if left or self._clock() - sent_at_s > self._settings.lease_s:
-            return self._again(emission, "the acknowledgements came after the lease", "warning", _AGAIN_S)
+            return self._again(emission, "the acknowledgements came after the lease", "warning", AGAIN_S)
         self._in_hand = None
+        self._trouble.over()
         written = Written(serial=checkpoint.serial, marks=emission.marks(self._dropped.parts), sent_at_s=sent_at_s)
         return Done(written=written, committed=False, broken=emission.broken(), notices=emission.take_notices())
 
@@ -418,10 +430,11 @@ class PlainSink:
             self._producer = None
 
     def _failed(self, emission: Emission, problem: KafkaError) -> Again:
-        if kind_of(problem) in (Kind.FENCED, Kind.FATAL):
+        is_dead = kind_of(problem) in (Kind.FENCED, Kind.FATAL)
+        if is_dead:
             self._producer = self._new_producer()
-            return self._again(emission, _text(problem), "error", _AGAIN_S)
-        return self._again(emission, _text(problem), "warning", _AGAIN_S)
+        said = self._trouble.heard(problem, emission.topics, (), "error" if is_dead else "warning")
+        return self._again(emission, said.reason, said.level, said.after_s)
 
     def _again(self, emission: Emission, reason: str, level: str, after_s: float) -> Again:
         notice = Notice(
