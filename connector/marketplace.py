@@ -58,10 +58,15 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookUp:
-    """All own units of one EAN on one storefront. Kind ``lookup:<storefront>``, one a call."""
+    """All own units of one EAN on one storefront. Kind ``lookup:<storefront>``, one a call.
+
+    ``conditions``: those that are looked for, as the contracts spell them; an adapter may look harder for one that is
+    lacking.
+    """
 
     storefront: str
     ean: str
+    conditions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

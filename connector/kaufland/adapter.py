@@ -6,6 +6,7 @@ from threading import Lock, local
 import httpx
 
 from connector.kaufland import mapping
+from connector.kaufland.both_ways import BothWays
 from connector.kaufland.caller import Account, KauflandAccount, KauflandCaller, Shared
 from connector.kaufland.calllog import BodySwitch, CallLog
 from connector.kaufland.client import Exchange
@@ -153,6 +154,7 @@ def kaufland(
             tls=httpx.create_ssl_context(trust_env=False),
             reference=reference if reference is not None else ReferenceData(),
             pages=Pages(),
+            both_ways=BothWays(),
             bodies=BodySwitch(),
             log=log,
         )

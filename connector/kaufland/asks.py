@@ -35,6 +35,7 @@ class Ask:
     storefront: str | None  # None = the endpoint has none
     read: Read
     held_back: Mapping[int, Reply] = field(default_factory=dict)  # by the item's place in the call
+    otherwise: Callable[[], Reply] | None = None  # what the item comes to where the marketplace will not answer this
 
 
 Asker: TypeAlias = Callable[[Call, Terms], Ask | tuple[Reply, ...]]

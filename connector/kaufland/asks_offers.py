@@ -1,28 +1,41 @@
 """Look-ups and updates of offers as requests. Pure; half-read lists are kept in ``pages``."""
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar, assert_never
 
 from connector.kaufland import mapping
 from connector.kaufland.asks import Ask, Terms, UpdateMode, refused_here
-from connector.kaufland.mapping import Unsendable
-from connector.kaufland.pages import More, Moved, Pages
+from connector.kaufland.both_ways import BothWays, Way
+from connector.kaufland.mapping import Request, Unsendable
+from connector.kaufland.pages import Key, More, Moved, Pages
 from connector.kaufland.reference import ReferenceData, UnknownStorefront
 from connector.kaufland.rows import CallKind
 from connector.kaufland.verdict import Heard, Question
-from connector.marketplace import Found, LookUp, Update
+from connector.marketplace import Found, LookUp, Unit, Update
 from streams.flow import Call, Item, Reply, Retry, Settled
 from streams.ports import Clock
 
 B = TypeVar("B", LookUp, Update)
 
 
+@dataclass(frozen=True, slots=True)
+class _LookUpAsk:
+    """One of the calls of a look-up."""
+
+    way: Way
+    request: Request
+    read: Callable[[Heard], Reply | None]
+
+
 class OfferAsks:
     """Kinds ``lookup:<storefront>`` and ``update:<storefront>``. Any thread."""
 
-    def __init__(self, reference: ReferenceData, pages: Pages, clock: Clock) -> None:
+    def __init__(self, reference: ReferenceData, pages: Pages, both_ways: BothWays, clock: Clock) -> None:
         self._reference = reference
         self._pages = pages
+        self._both_ways = both_ways
         self._clock = clock
 
     def look_up(self, call: Call, terms: Terms) -> Ask | tuple[Reply, ...]:
@@ -32,14 +45,32 @@ class OfferAsks:
             return (refused_here("STOREFRONT_UNKNOWN", unknown),) * len(call.items)
         (item,) = call.items
         body = _of(item, LookUp, storefront)
-        offset = self._pages.offset((call.account, storefront, body.ean), self._clock.now().mono_s)
+        key = (call.account, storefront, body.ean)
+        ask = self._ask_of(key, body)
         return Ask(
-            request=mapping.look_up(body, offset=offset),
+            request=ask.request,
             question=Question(kind=CallKind.LOOK_UP, attempts=(item.attempt,), quota_limit=terms.quotas.get("look_up")),
             items=call.items,
             storefront=storefront,
-            read=lambda heard: self._found(call.account, body, offset, heard),
+            read=ask.read,
+            otherwise=None if ask.way is Way.MERCHANT else lambda: self._refused(key),
         )
+
+    def _ask_of(self, key: Key, body: LookUp) -> _LookUpAsk:
+        now_s = self._clock.now().mono_s
+        way = self._both_ways.way(key, now_s)
+        match way:
+            case Way.ANY_OF_MARKETPLACE:
+                return _LookUpAsk(way, mapping.any_by_marketplace(body.storefront), partial(self._probed, key))
+            case Way.MARKETPLACE:
+                offset = self._pages.offset(_other(key), now_s)
+                request = mapping.look_up(body, offset=offset, by_marketplace=True)
+                return _LookUpAsk(way, request, partial(self._others, key, body, offset))
+            case Way.MERCHANT:
+                offset = self._pages.offset(key, now_s)
+                return _LookUpAsk(way, mapping.look_up(body, offset=offset), partial(self._own, key, body, offset))
+            case unreachable:
+                assert_never(unreachable)
 
     def update(self, call: Call, terms: Terms) -> Ask | tuple[Reply, ...]:
         try:
@@ -78,21 +109,53 @@ class OfferAsks:
         if not batch and len(updates) > 1:
             raise ValueError(f"{len(updates)} units in one call of mode single")
 
-    def _found(self, account: str, body: LookUp, offset: int, heard: Heard) -> Reply | None:
+    def _own(self, key: Key, body: LookUp, offset: int, heard: Heard) -> Reply | None:
+        """What the merchant fulfils."""
+        found = self._page(key, body, offset, heard)
+        if not isinstance(found, tuple):
+            return found
+        return _settled(self._both_ways.first(key, body, found, self._clock.now().mono_s))
+
+    def _probed(self, key: Key, heard: Heard) -> Reply | None:
+        page = mapping.read_page(heard.body)
+        if page is None:
+            return None
+        has_any = bool(page.data) or (page.pagination is not None and page.pagination.total > 0)
+        return _settled(self._both_ways.probed(key, has_any=has_any, now_s=self._clock.now().mono_s))
+
+    def _others(self, key: Key, body: LookUp, offset: int, heard: Heard) -> Reply | None:
+        """What the marketplace fulfils."""
+        found = self._page(_other(key), body, offset, heard)
+        return _settled(self._both_ways.whole(key, found)) if isinstance(found, tuple) else found
+
+    def _refused(self, key: Key) -> Reply:
+        return _settled(self._both_ways.refused(key, self._clock.now().mono_s))
+
+    def _page(self, key: Key, body: LookUp, offset: int, heard: Heard) -> tuple[Unit, ...] | Reply | None:
+        """All units of a list, once its last page is there."""
         page = mapping.read_page(heard.body)
         if page is None:
             return None
         units = mapping.units_of(page, body, self._reference.current)
-        now_s = self._clock.now().mono_s
-        match self._pages.take((account, body.storefront, body.ean), page, units, offset=offset, now_s=now_s):
+        match self._pages.take(key, page, units, offset=offset, now_s=self._clock.now().mono_s):
             case More():
                 return Retry(reason="the list has another page", after_s=0.0, counts=False)
             case Moved():
                 return Retry(reason="the list changed while it was read")
-            case None:
-                return None
             case found:
-                return Settled(answer=Found(units=found))
+                return found
+
+
+def _settled(units: tuple[Unit, ...] | None) -> Reply:
+    if units is None:
+        return Retry(reason="it may be fulfilled by the marketplace", after_s=0.0, counts=False)
+    return Settled(answer=Found(units=units))
+
+
+def _other(key: Key) -> Key:
+    """Of the pages of the other way."""
+    account, storefront, ean = key
+    return account, storefront, f"{ean}/{mapping.BY_MARKETPLACE}"
 
 
 def _never(_heard: Heard) -> None:

@@ -15,6 +15,7 @@ from connector.kaufland.address import Address
 from connector.kaufland.asks import Ask, Asker, Terms, UpdateMode
 from connector.kaufland.asks_offers import OfferAsks
 from connector.kaufland.asks_orders import OrderAsks
+from connector.kaufland.both_ways import BothWays
 from connector.kaufland.calllog import BodySwitch, CallLog
 from connector.kaufland.client import Client, Exchange, NotLeft
 from connector.kaufland.credentials import Credentials
@@ -22,9 +23,9 @@ from connector.kaufland.pages import Pages
 from connector.kaufland.reference import ReferenceData
 from connector.kaufland.skew import SkewMeter
 from connector.kaufland.verdict import Failed, Heard, Verdict, judge
-from connector.marketplace import Update
+from connector.marketplace import Found, Update
 from connector.marketplace_orders import Kind
-from streams.flow import Answer, Call, Lost, NotSent, Output, Reply
+from streams.flow import Answer, Call, Lost, NotSent, Output, Reply, Retry, Settled
 from streams.ports import Clock
 
 
@@ -76,6 +77,7 @@ class Shared:
     tls: ssl.SSLContext
     reference: ReferenceData
     pages: Pages
+    both_ways: BothWays
     bodies: BodySwitch
     log: CallLog | None
 
@@ -86,7 +88,7 @@ class KauflandCaller:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._clients: dict[str, Client] = {}
-        offers = OfferAsks(shared.reference, shared.pages, shared.clock)
+        offers = OfferAsks(shared.reference, shared.pages, shared.both_ways, shared.clock)
         orders = OrderAsks(shared.reference)
         self._askers: Mapping[str, Asker] = {
             "lookup": offers.look_up,
@@ -151,7 +153,7 @@ class KauflandCaller:
         answered = isinstance(heard, Heard)
         return Answer(
             call=call,
-            replies=_merged(call, ask, verdict.replies),
+            replies=_merged(call, ask, _answered(ask, verdict.replies)),
             log=self._log(call, ask, exchange, heard, verdict),
             sent_s=sent.mono_s if sent is not None else None,
             answered_s=ended.mono_s if answered else None,
@@ -201,6 +203,25 @@ class KauflandCaller:
             instance_id=log.instance_id,
         )
         return (log.output(row),)
+
+
+def _answered(ask: Ask, replies: tuple[Reply, ...]) -> tuple[Reply, ...]:
+    """A question that need not be answered holds its item up only while the marketplace answers nothing at all."""
+    if ask.otherwise is None:
+        return replies
+    return tuple(ask.otherwise() if _is_no_answer(reply) else reply for reply in replies)
+
+
+def _is_no_answer(reply: Reply) -> bool:
+    match reply:
+        case Settled(answer=Found()):
+            return False
+        case Settled() | Lost():
+            return True
+        case Retry(counts=counts):
+            return counts
+        case _:
+            return False
 
 
 def _merged(call: Call, ask: Ask, replies: Sequence[Reply]) -> tuple[Reply, ...]:

@@ -35,6 +35,9 @@ _OUR_FIELDS: Mapping[str, Field] = {name: field for field, name in API_FIELDS.it
     "handlingTime": Field.HANDLING_TIME,
 }
 
+BY_MARKETPLACE = "fulfilled_by_kaufland"
+"""``fulfillment_type`` of a unit that the marketplace stores and ships."""
+
 PAGE_LIMIT = 100
 """The most units that one page of ``GET /units`` holds."""
 
@@ -59,10 +62,20 @@ class Request:
 # ---- what we send ---------------------------------------------------------------------------------------------------
 
 
-def look_up(body: LookUp, *, offset: int = 0) -> Request:
-    """``GET /units`` of one EAN, with products for their EANs; the API shows the seller's own units alone."""
+def look_up(body: LookUp, *, offset: int = 0, by_marketplace: bool = False) -> Request:
+    """``GET /units`` of one EAN, with products for their EANs; the API shows the seller's own units alone.
+
+    Left out, ``fulfillment_type`` means what the merchant fulfils. One value of it is alike in any spelling of lists.
+    """
     query = {"storefront": body.storefront, "ean": body.ean, "embedded": "products", "limit": PAGE_LIMIT}
-    return Request(method="GET", target="/units?" + urlencode({**query, "offset": offset}))
+    way = {"fulfillment_type": BY_MARKETPLACE} if by_marketplace else {}
+    return Request(method="GET", target="/units?" + urlencode({**query, **way, "offset": offset}))
+
+
+def any_by_marketplace(storefront: str) -> Request:
+    """``GET /units``: whether the seller has any unit there that the marketplace fulfils."""
+    query = {"storefront": storefront, "fulfillment_type": BY_MARKETPLACE, "limit": 1, "offset": 0}
+    return Request(method="GET", target="/units?" + urlencode(query))
 
 
 def unit_data(update: Update) -> dict[str, int]:
@@ -167,7 +180,7 @@ def unit_of(answer: UnitAnswer, storefront: str, reference: KauflandReference) -
         values={field: value for field, value in said.items() if value is not None},
         currency=answer.currency,
         eans=tuple(answer.product.eans) if answer.product is not None else (),
-        fulfilled_by_marketplace=answer.fulfillment_type == "fulfilled_by_kaufland",
+        fulfilled_by_marketplace=answer.fulfillment_type == BY_MARKETPLACE,
     )
 
 

@@ -1,7 +1,6 @@
 """Bodies of wants about orders, parcels and returns -> requests. Pure.
 
-Lists are over all storefronts and both ways of fulfilment: the API leaves out its own fulfilment by default. The values
-of an array parameter are a comma list, as the API's own sample has them.
+Lists are over all storefronts. Of what the marketplace fulfils itself they show nothing, which is the API's default.
 """
 
 from typing import Any, TypeVar

@@ -68,6 +68,7 @@ class Look:
     storefront: str
     rank: int
     since_us: int
+    conditions: frozenset[str] = frozenset()  # that are looked for
 
 
 @quick
@@ -345,7 +346,7 @@ class Desk:
                 miss = self._miss_of(row, target)
                 if miss is not None:
                     rank, since_us = _rank_missed(row, miss, none_left=rank == 0)
-                self._look(target.account, target.storefront, rank, since_us)
+                self._look(target.account, target.storefront, rank, since_us, row.entry.condition)
             case Waiting(until_us):
                 self._wake(until_us)
             case Missing(miss, _):
@@ -429,11 +430,21 @@ class Desk:
         end = End(field=field, status=status, code=code, superseded_by=superseded_by, before=before, sent=sent)
         row.end(end, fault.problem if fault is not None else None)
 
-    def _look(self, account: str, storefront: str, rank: int, since_us: int) -> None:
+    def _look(self, account: str, storefront: str, rank: int, since_us: int, condition: str | None = None) -> None:
+        conditions = frozenset({condition} if condition else ()) | self._of_marketplace(account, storefront)
         other = self._looks.get((account, storefront))
         if other is not None:
             rank, since_us = min(rank, other.rank), min(since_us, other.since_us)
-        self._looks[account, storefront] = Look(account, storefront, rank, since_us)
+            conditions |= other.conditions
+        self._looks[account, storefront] = Look(account, storefront, rank, since_us, conditions)
+
+    def _of_marketplace(self, account: str, storefront: str) -> frozenset[str]:
+        """Conditions of units that the marketplace was seen to fulfil: a look-up must not pass them over."""
+        return frozenset(
+            unit.condition
+            for unit in self._lane.units
+            if unit.fulfilled_by_marketplace and unit.account == account and unit.storefront == storefront
+        )
 
     def _wake(self, at_us: int) -> None:
         self._wake_at_us = at_us if self._wake_at_us is None else min(at_us, self._wake_at_us)

@@ -119,6 +119,6 @@ def _look_up(lane: OfferLane, look: Look) -> Want:
         kind=f"{LOOKUP}{look.storefront}",
         rank=look.rank,
         since_us=look.since_us,
-        body=OfferLookUp(storefront=look.storefront, ean=lane.ean, account=look.account),
+        body=OfferLookUp(storefront=look.storefront, ean=lane.ean, conditions=look.conditions, account=look.account),
         exclusive=tuple(exclusive),
     )

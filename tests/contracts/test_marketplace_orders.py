@@ -9,13 +9,14 @@ from contextlib import ExitStack
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from connector.kaufland.adapter import kaufland
 from connector.kaufland.address import address
 from connector.kaufland.caller import KauflandAccount
 from connector.kaufland.credentials import Credentials
-from connector.marketplace import Gone, Refused
+from connector.marketplace import Gone, LookUp, Refused
 from connector.marketplace_orders import (
     AddParcel,
     CarriersFound,
@@ -43,7 +44,7 @@ from connector.simulator.faults import Fault, LoseAnswer, Match
 from connector.simulator.scenario import Scenario
 from connector.simulator.simulator import Simulator
 from streams.clock import SystemClock
-from streams.flow import Call, Item, Lost, Reply, Settled
+from streams.flow import Call, Item, Lost, Reply, Retry, Settled
 from tests.connector.simulator.openapi import inspect
 
 SMALL: dict[str, Any] = {
@@ -65,7 +66,7 @@ class Stall:
         )
         self.adapter = kaufland([account], clock=SystemClock())
 
-    def reply(self, kind: Kind, body: OrderBody) -> Reply:
+    def reply(self, kind: str, body: OrderBody | LookUp) -> Reply:
         by_s = time.monotonic() + 60
         item = Item(body=body, attempt=1)
         call = Call(id="c", account="main", kind=kind, items=(item,), send_by_s=by_s, give_up_at_s=by_s)
@@ -131,6 +132,23 @@ def open_stall() -> Iterator[Open]:
 @pytest.fixture
 def stall(open_stall: Open) -> Stall:
     return open_stall()
+
+
+# ---- offers ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_offer_that_the_marketplace_fulfils_is_found_and_known_as_such(stall: Stall) -> None:
+    rows = map(orjson.loads, httpx.get(f"{stall.simulator.control_url}units", trust_env=False).content.splitlines())
+    theirs = next(row for row in rows if row["fulfillment_type"] == "fulfilled_by_kaufland")
+    condition = {"NEW": "NEW", "USED___GOOD": "USED_GOOD"}[theirs["condition"]]
+    body = LookUp(storefront=theirs["storefront"], ean=theirs["eans"][0], conditions=frozenset({condition}))
+
+    reply: Any = stall.reply(f"lookup:{theirs['storefront']}", body)
+    while isinstance(reply, Retry):
+        reply = stall.reply(f"lookup:{theirs['storefront']}", body)
+
+    units = {unit.unit_id: unit for unit in reply.answer.units}
+    assert units[theirs["id_unit"]].fulfilled_by_marketplace
 
 
 # ---- orders ---------------------------------------------------------------------------------------------------------

@@ -466,6 +466,83 @@ def test_a_list_of_several_pages_takes_a_call_for_each(edge: Edge) -> None:
     assert len(second.answer.units) == 150
 
 
+def both_ways(
+    own: list[dict[str, Any]], others: list[dict[str, Any]], *, refuses: bytes | None = None
+) -> Callable[[Received, socket.socket], bytes]:
+    """A marketplace with these units; ``refuses``: what it answers to the other way."""
+
+    def respond(request: Received, _sock: socket.socket) -> bytes:
+        if "fulfillment_type=fulfilled_by_kaufland" not in request.target:
+            return answer(200, page(*own))
+        if refuses is not None:
+            return refuses
+        return answer(200, page(*(others if "ean=" in request.target else others[:1]), total=len(others)))
+
+    return respond
+
+
+def look_until_settled(edge: Edge, body: LookUp) -> tuple[Found, int]:
+    """And how many calls it took; none of its retries counts as a failure."""
+    for calls in range(1, 5):
+        (reply,) = edge.call(body).replies
+        if isinstance(reply, Settled):
+            assert isinstance(reply.answer, Found), reply
+            return reply.answer, calls
+        assert isinstance(reply, Retry)
+        assert (reply.after_s, reply.counts) == (0.0, False)
+    raise AssertionError("there is no end to it")
+
+
+def test_a_unit_that_the_marketplace_fulfils_is_found_and_known_as_such(edge: Edge) -> None:
+    edge.answers(both_ways([], [unit(7, fulfillment_type="fulfilled_by_kaufland")]))
+
+    (first, calls), (again, later) = (look_until_settled(edge, look_up("NEW")) for _ in range(2))
+
+    assert [(u.unit_id, u.fulfilled_by_marketplace) for u in first.units] == [(7, True)]
+    assert again == first
+    assert (calls, later) == (3, 2)
+    assert all(not faults(request) for request in edge.server.received)
+
+
+def test_a_seller_without_such_units_pays_one_call_an_hour_for_all_that_is_not_there(edge: Edge) -> None:
+    edge.answers(both_ways([], []))
+
+    found = [look_until_settled(edge, look_up("NEW")) for _ in range(5)]
+
+    assert [calls for _, calls in found] == [2, 1, 1, 1, 1]
+    assert all(one.units == () for one, _ in found)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        answer(400, {"type": "/problems/validation-error", "message": "deprecated", "errors": []}),
+        answer(404, {"type": "/problems/not-found", "message": "no", "errors": []}),
+        answer(403, {"type": "/problems/forbidden", "message": "no", "errors": []}),
+        answer(500, {"type": "/problems/server-error", "message": "no", "errors": []}),
+        answer(200, {"data": "odd"}),
+    ],
+    ids=["400", "404", "403", "500", "odd"],
+)
+def test_an_answer_to_the_other_way_that_is_none_leaves_the_offer_not_found(edge: Edge, refusal: bytes) -> None:
+    edge.answers(both_ways([], [], refuses=refusal))
+
+    found = [look_until_settled(edge, look_up("NEW")) for _ in range(2)]
+
+    assert [(one.units, calls) for one, calls in found] == [((), 2), ((), 1)]
+
+
+@pytest.mark.parametrize("refusal", [answer(429), answer(503), answer(401)], ids=["429", "503", "401"])
+def test_the_other_way_waits_while_the_marketplace_answers_nothing(edge: Edge, refusal: bytes) -> None:
+    edge.answers(both_ways([], [], refuses=refusal))
+    edge.call(look_up("NEW"))
+
+    (reply,) = edge.call(look_up("NEW")).replies
+
+    assert isinstance(reply, Retry)
+    assert not reply.counts
+
+
 def test_an_unknown_unit_is_gone_and_a_refused_one_is_refused(edge: Edge) -> None:
     entries = [
         {"id_unit": 1, "status_code": 404, "message": "Unit not found", "errors": []},

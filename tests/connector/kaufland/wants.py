@@ -67,8 +67,8 @@ def update(unit_id: int, **values: int) -> Update:
     return Update(storefront="de", unit_id=unit_id, values=fields, event_ids=(f"e{unit_id}",), event_count=1)
 
 
-def look_up() -> LookUp:
-    return LookUp(storefront="de", ean=EAN)
+def look_up(*conditions: str) -> LookUp:
+    return LookUp(storefront="de", ean=EAN, conditions=frozenset(conditions))
 
 
 SOON_S = 10.0

@@ -392,6 +392,18 @@ def test_who_fulfils_a_unit_is_looked_up_again_before_its_stock_is_refused() -> 
     assert shop.statuses == ["REJECTED", "APPLIED"]
 
 
+def test_a_look_up_says_which_conditions_are_looked_for_and_which_the_marketplace_fulfils() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=9)
+    assert shop.want("lookup:de").body.conditions == {"NEW"}
+    shop.found(unit(7, by_marketplace=True))
+    shop.pass_s(61)
+
+    shop.event(stock=4, condition="USED_GOOD")
+
+    assert shop.want("lookup:de").body.conditions == {"NEW", "USED_GOOD"}
+
+
 def test_a_unit_that_the_marketplace_goes_on_fulfilling_is_looked_up_once_for_an_event() -> None:
     shop = Shop(flow_of())
     shop.event(stock=9)
