@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, cast
 
 import fastavro
 import httpx
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined] # documented there
 
 from connector.demo.backbone import Backbone
@@ -29,6 +29,8 @@ PARTITION_UA = -1
 """librdkafka's word for: let the partitioner choose."""
 
 _AT_ONCE = 10_000
+_ASK_S = 5.0
+_ASKS = 12
 _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
@@ -120,7 +122,8 @@ class Reader:
                 **backbone.properties,
             }
         )
-        self._admin = AdminClient({"bootstrap.servers": backbone.bootstrap_servers})
+        self._asks: dict[str, Any] = {"bootstrap.servers": backbone.bootstrap_servers}
+        self._admin = AdminClient(self._asks)
         known = self._admin.list_topics(topic, 30).topics[topic].partitions
         self._parts = [TopicPartition(topic, number, 0) for number in known]
         self._consumer.assign(self._parts)
@@ -143,11 +146,24 @@ class Reader:
         return self._records
 
     def _ends(self) -> dict[int, int]:
-        """The next offset of each partition that is not empty. One question for all: the consumer asks for each."""
+        """The next offset of each partition that is not empty. One question for all: the consumer asks for each.
+
+        A client that gets no answer is replaced: it may ask a leader that is none any more, for good.
+        """
         asked = dict.fromkeys(self._parts, _LATEST)
-        found = self._admin.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED)
-        ends = {part.partition: future.result(30).offset for part, future in found.items()}
-        return {partition: end for partition, end in ends.items() if end}
+        for left in reversed(range(_ASKS)):
+            found = self._admin.list_offsets(
+                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_ASK_S
+            )
+            try:
+                ends = {part.partition: future.result(2 * _ASK_S).offset for part, future in found.items()}
+            except (KafkaException, TimeoutError):
+                if not left:
+                    raise
+                self._admin = AdminClient(self._asks)
+            else:
+                return {partition: end for partition, end in ends.items() if end}
+        raise AssertionError("the last failure is raised above")
 
     def rows(self) -> Sequence[Row]:
         """The values of all records up to the present end, without tombstones; each is decoded once."""

@@ -25,8 +25,13 @@ class Node(Broker):
     def __init__(self, layout: Path, folder: Path, *, number: int, ports: tuple[int, int], voters: str) -> None:
         self.number = number
         self._ports = ports
-        self._voters = voters
-        super().__init__(layout, folder, jvm_options=archived(layout / "broker.jsa"), formatted=layout / "formatted")
+        super().__init__(
+            layout,
+            folder,
+            jvm_options=archived(layout / "broker.jsa"),
+            formatted=layout / "formatted",
+            more=lambda _port, _controller_port: _of_several(number, voters),
+        )
         _own_storage(folder / "data" / "meta.properties", number)
 
     def _on_new_ports(self) -> Process:

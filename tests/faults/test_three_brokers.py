@@ -1,0 +1,186 @@
+"""Three brokers: rolled, killed, frozen, their leaders and coordinators moved; two connectors work on all the while.
+
+After each, the audit of a run: nothing lost, one result each, none older over newer, the limit kept, the end state
+right. One cluster and one deployment serve all tests of this file: each leaves the cluster whole, and its audit covers
+what was produced before it as well.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import ElectionType, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from connector.demo import stack
+from connector.demo.expectation import Produced
+from connector.demo.stack import Stack
+from connector.demo.traffic import Traffic
+from streams.kafka.cluster import Cluster, Node
+from tests.faults.deployment import Deployment
+from tests.faults.workload import all_hold, mixed, wall_us
+
+QUICK = {"session": "6s", "lease": "2s", "call_deadline": "3s"}
+ASK_S = 5.0
+PIECE = 150
+"""Events between two steps."""
+
+
+@dataclass(kw_only=True)
+class Site:
+    """The cluster, two connectors on it, and everything that was produced so far."""
+
+    cluster: Cluster
+    deployment: Deployment
+    traffic: Traffic
+    times: Iterator[int] = field(default_factory=wall_us)
+    produced: list[Produced] = field(default_factory=list)
+
+    def produce(self) -> list[Produced]:
+        """A piece more."""
+        piece = self.deployment.produce(self.traffic.messages(PIECE, self.times))
+        self.produced += piece
+        return piece
+
+    def flows(self) -> None:
+        """What is produced now gets its results, whatever is the matter."""
+        self.deployment.wait_for_results(self.produce())
+
+    def audit(self) -> None:
+        self.deployment.settle(self.produced)
+        all_hold(self.deployment, self.produced)
+
+    @property
+    def admin(self) -> AdminClient:
+        """A new one for every question: one that is kept may ask a broker that is away, for good."""
+        return AdminClient({"bootstrap.servers": self.cluster.bootstrap_servers})
+
+    # ---- the cluster ------------------------------------------------------------------------------------------------
+
+    def partitions(self, *topics: str) -> dict[TopicPartition, Any]:
+        """Of these topics, or of all."""
+        admin = self.admin
+        found = admin.list_topics(timeout=30).topics
+        return {
+            TopicPartition(name, number): partition
+            for name, topic in found.items()
+            if not topics or name in topics
+            for number, partition in topic.partitions.items()
+        }
+
+    def wait_until_whole(self) -> None:
+        """Every partition has a leader and all its replicas in sync."""
+
+        def whole() -> bool:
+            with suppress(KafkaException):
+                return all(len(one.isrs) == len(one.replicas) and one.leader >= 0 for one in self.partitions().values())
+            return False
+
+        self.deployment.wait_for("all replicas to be in sync", whole)
+
+    def leader_of_input(self) -> Node:
+        topic = self.deployment.topic("offer-changes")
+        return self.cluster.node(self.partitions(topic)[TopicPartition(topic, 0)].leader)
+
+    def coordinator(self) -> Node:
+        """Of the connectors' group."""
+        group = f"{self.deployment.prefix}.connector"
+        admin = self.admin  # kept until the answer is there
+        described = admin.describe_consumer_groups([group], request_timeout=ASK_S)[group].result(2 * ASK_S)
+        return self.cluster.node(described.coordinator.id)
+
+    def leaders(self, *topics: str) -> dict[TopicPartition, int]:
+        return {part: one.leader for part, one in self.partitions(*topics).items()}
+
+    def move_leaders_off(self, node: Node) -> None:
+        """And back to the node as a follower: what it led is led by others now."""
+        node.stop()
+        node.restart()
+        self.wait_until_whole()
+
+    def move_leaders_back(self, topics: Sequence[str]) -> int:
+        """To the first replica of each; how many moved."""
+        before = self.leaders(*topics)
+        admin = self.admin
+        with suppress(KafkaException):  # some are where they should be, which it calls an error
+            admin.elect_leaders(ElectionType.PREFERRED, list(before)).result(30)
+        after = self.leaders(*topics)
+        return sum(before[part] != after[part] for part in before)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, say: Callable[[str], None]) -> Iterator[Site]:
+    with (
+        Cluster(stack.CACHE, say=say) as cluster,
+        Deployment(
+            kafka=Stack(
+                origin="three brokers", bootstrap_servers=cluster.bootstrap_servers, registry_url=cluster.registry_url
+            ),
+            folder=Path(tmp_path_factory.mktemp("three")),
+            partitions=4,
+            catalogue="eans = 200",
+            processing=QUICK,
+            settings='[offers]\nnot_found_grace = "1s"\n',
+        ) as deployment,
+    ):
+        made = Site(cluster=cluster, deployment=deployment, traffic=mixed(deployment, seed=8))
+        for instance in ("one", "two"):
+            deployment.connector(instance)
+        made.flows()
+        yield made
+
+
+def test_a_roll_of_all_brokers_loses_nothing_and_stops_nobody(site: Site) -> None:
+    for node in site.cluster.nodes:
+        site.produce()
+        node.stop()
+        site.flows()
+        node.restart()
+        site.wait_until_whole()
+
+    site.audit()
+
+
+def test_the_kill_of_the_broker_that_leads_an_input_partition_loses_nothing(site: Site) -> None:
+    killed = site.leader_of_input()
+    site.produce()
+    killed.kill()
+    site.flows()
+    killed.restart()
+    site.wait_until_whole()
+
+    site.audit()
+
+
+def test_leaders_that_move_under_load_lose_nothing(site: Site) -> None:
+    site.move_leaders_off(site.leader_of_input())
+    ours = [topic for topic in site.admin.list_topics(timeout=30).topics if topic.startswith(site.deployment.prefix)]
+    site.produce()
+
+    moved = site.move_leaders_back(ours)
+    site.flows()
+
+    assert moved > 0
+    site.audit()
+
+
+def test_coordinators_that_move_while_the_old_one_is_frozen_lose_nothing(site: Site) -> None:
+    frozen = site.coordinator()
+    site.produce()
+    frozen.freeze()
+    site.deployment.wait_for("another coordinator", lambda: _moved(site, frozen))
+    site.flows()
+    frozen.thaw()
+    site.wait_until_whole()
+    site.flows()
+
+    site.audit()
+
+
+def _moved(site: Site, before: Node) -> bool:
+    with suppress(KafkaException, TimeoutError):
+        return site.coordinator() is not before
+    return False
