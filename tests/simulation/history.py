@@ -57,6 +57,8 @@ class Plan:
     refused: float = 0.03  # share of events that the API will not take
     aimed: bool = False  # one kill where it hurts, besides the faults
     outages: int = 0  # besides the faults
+    hangs: int = 0  # calls of a sink that never return, besides the faults
+    suspensions: int = 0  # of the machine on which all processes run, besides the faults
     transactions: bool = True  # else records are durable one by one, then marks
 
     @staticmethod
@@ -397,6 +399,10 @@ class History:
             self.world.after(rng.random() * (self.plan.lasts_s + 0.5), rng.choice(kinds))
         for _ in range(self.plan.outages):
             self.world.after(rng.random() * self.plan.lasts_s, self._outage)
+        for _ in range(self.plan.hangs):
+            self.world.after(rng.random() * self.plan.lasts_s, self._sink_hangs)
+        for _ in range(self.plan.suspensions):
+            self.world.after(rng.random() * self.plan.lasts_s, self._suspend)
         if self.plan.aimed:
             self.world.after(self.world.between(0.5, 1.0) * self.plan.lasts_s, self._aim)
 
@@ -412,6 +418,16 @@ class History:
 
     def _freeze(self) -> None:
         self._anyone().freeze(self._frozen_s())
+
+    def _sink_hangs(self) -> None:
+        self._anyone().trouble.hangs += 1
+
+    def _suspend(self) -> None:
+        """All processes run on one machine, which sleeps; the rest of the world does not."""
+        self.world.count("suspension")
+        for_s = self._frozen_s()
+        for member in self.members:
+            member.freeze(for_s)
 
     def _frozen_s(self) -> float:
         """Without transactions nothing but the lease holds off what a frozen owner writes when it thaws."""
@@ -497,6 +513,7 @@ class History:
         self.api.weather.storm = self.api.weather.outage = False
         for member in self.members:
             member.trouble.commits = member.busy_workers = 0.0
+            member.trouble.hangs = 0
             member.ambushes.clear()
             member.clock_error_us = 0
         self._start_the_dead()

@@ -37,6 +37,7 @@ from streams.flow import (
     Tick,
     Written,
 )
+from streams.sinkwatch import SinkWatch, Verdict
 from streams.snapshot import Snapshot
 from tests.simulation.api import Api, not_sent
 from tests.simulation.broker import INPUT, STATE_TOPIC_ID, Broker, Entry, Group, Transaction
@@ -68,6 +69,8 @@ class Breaks:
     gate_open_at_once: bool = False
     marks_without_read_ahead: bool = False
     keeps_the_dead: bool = False  # the sink writes what belongs to a lost assignment
+    clock_stands_still: bool = False  # while a process is frozen, as CLOCK_MONOTONIC does while a machine is suspended
+    never_looks_whether_it_landed: bool = False  # the sink that takes the place of one that hangs
     answers: Callable[[Answer], Answer] = lambda answer: answer
 
 
@@ -93,7 +96,10 @@ class Trouble:
 
     commits: float = 0.0
     registry: float = 0.3
+    hangs: int = 0  # so many of the next transactions get no answer, ever
 
+
+HANGS_AFTER_S = 1.0
 
 STEPS = ("call made", "call sent", "answer heard", "checkpoint made", "offsets sent", "landed", "written heard")
 """Moments at which a process may be hit."""
@@ -135,6 +141,15 @@ class Member:
         self._leaving = False
         self._idle_ticks = 0
         self._under_way: dict[str, Call] = {}
+        self._lost_s = 0.0  # by a clock that stands still
+
+    def now(self) -> Now:
+        """By the clocks of this process."""
+        now = self.world.now(self.clock_error_us)
+        return Now(mono_s=self.mono_s(), wall_us=now.wall_us)
+
+    def mono_s(self) -> float:
+        return self.world.now_s - self._lost_s
 
     @property
     def process(self) -> str:
@@ -196,6 +211,8 @@ class Member:
         self.world.say(f"{self.process} is frozen for {for_s:.2f} s")
         self.world.count("freeze")
         self.frozen_until_s = self.world.now_s + for_s
+        if self.around.breaks.clock_stands_still:
+            self._lost_s += for_s
         if for_s > self.around.policy.session_s:
             self.world.count("freeze beyond the session")
             self._expire(self._session_left_s(), self.world.between(0.0, 0.3))
@@ -240,6 +257,11 @@ class Member:
 
     def _complain(self, invariant: str, text: str) -> None:
         self.around.witness.complain(invariant, text)
+
+    def give_up(self) -> None:
+        """It stops by itself, in words; whoever runs it starts another."""
+        self.world.say(f"{self.process} stops: its sink hangs again")
+        self._exit()
 
     def _exit(self) -> None:
         self.alive = False
@@ -361,7 +383,7 @@ class Member:
             self._idle_ticks = 0
         if isinstance(it, Answer):
             self._under_way.pop(it.call.id, None)
-        effects = self.engine.feed(it, self.world.now(self.clock_error_us))
+        effects = self.engine.feed(it, self.now())
         if self.world.trace is not None and (effects or not isinstance(it, Tick)):
             self.world.say(f"{self.process} <- {it}")
         if isinstance(it, Answer | Written):
@@ -413,7 +435,7 @@ class Member:
         if not headers:
             return
         self.world.count("announced")
-        valve = self.engine.snapshot(self.world.now(self.clock_error_us)).accounts["main"].valve
+        valve = self.engine.snapshot(self.now()).accounts["main"].valve
         under_way = {item.body.room.encode() for call in self._under_way.values() for item in call.items}
         idle = [header for header in headers if header[0] not in under_way]
         if idle and valve.startswith(("closed", "probing")):
@@ -424,7 +446,7 @@ class Member:
         wake_s = self.engine.wake_at_s()
         if wake_s == float("inf") or wake_s >= self._tick_at_s:
             return
-        tick_at_s = max(wake_s, self.world.now_s) + self.world.between(0.0, 0.002)
+        tick_at_s = max(wake_s + self._lost_s, self.world.now_s) + self.world.between(0.0, 0.002)
         self._tick_at_s = wake_s
         self.later(tick_at_s - self.world.now_s, lambda: self._tick(wake_s))
 
@@ -478,7 +500,7 @@ class Member:
 
     def _feed_within_bounds(self, arrivals: Arrivals) -> None:
         """Reading stops at the bounds, past them by one turn; a gate that opens gives every undone lane a turn too."""
-        policy, now = self.around.policy, self.world.now(self.clock_error_us)
+        policy, now = self.around.policy, self.now()
         before = self.engine.snapshot(now)
         self.feed(arrivals)
         after = self.engine.snapshot(now)
@@ -499,7 +521,7 @@ class Member:
 
     def _send(self, call: Call) -> None:
         """The lease is checked right before the call leaves."""
-        if self.world.now_s > call.send_by_s and not self.around.breaks.lease_unchecked:
+        if self.mono_s() > call.send_by_s and not self.around.breaks.lease_unchecked:
             self.world.count("lease had passed")
             self._hear(not_sent(call))
         elif self.around.api.unreachable():
@@ -531,6 +553,9 @@ class _Sink:
         self._now: Transaction | None = None
         self._offsets_are_in = False
         self._busy = False
+        self._watch = SinkWatch(HANGS_AFTER_S)
+        self._attempts = 0
+        self._calling_since_s: float | None = None
 
     def write(self, checkpoint: Checkpoint) -> None:
         self._waiting.append(checkpoint)
@@ -561,10 +586,17 @@ class _Sink:
         if not marks and not any(outputs.values()):
             self._done(Written(serial=checkpoint.serial, marks={}, sent_at_s=0.0))
             return
-        member, sent_at_s = self._member, self._world.now_s
-        transaction = Transaction(outputs, marks, member.name, member.process, sent_at_s)
+        member = self._member
+        transaction = Transaction(outputs, marks, member.name, member.process, self._world.now_s)
         self._broker.begin(transaction)
         self._now, self._offsets_are_in = transaction, False
+        if member.trouble.hangs:
+            member.trouble.hangs -= 1
+            self._hang(transaction)
+        else:
+            self._carry_out(transaction, checkpoint.serial, member.mono_s())
+
+    def _carry_out(self, transaction: Transaction, serial: int, sent_at_s: float) -> None:
         session, generation = self._member.session, self._member.generation
         fate = "well"
         if self._world.chance(self._member.trouble.commits):
@@ -594,10 +626,53 @@ class _Sink:
                 self._broker.land(transaction)
                 self._member.reached("landed")
                 wait_s = 0.5 if fate == "acknowledgement lost" else self._leg_s()
-                written = Written(serial=checkpoint.serial, marks=marks, sent_at_s=sent_at_s)
+                written = Written(serial=serial, marks=transaction.marks, sent_at_s=sent_at_s)
                 self._member.later(wait_s, lambda: self._done(written))
 
         self._member.later(self._leg_s(), lambda: offsets(fate))
+
+    # ---- a call that never returns ----------------------------------------------------------------------------------
+
+    def _hang(self, transaction: Transaction) -> None:
+        """Before its offsets are in, or when the request to commit it has left, which may arrive late."""
+        self._world.count("sink hangs")
+        self._calling_since_s = self._member.mono_s()
+        if self._world.chance(0.6) and self._is_member(self._member.session, self._member.generation):
+            self._world.after(self._world.between(0.0, 2 * HANGS_AFTER_S), lambda: self._land_late(transaction))
+        self._look(self._attempts)
+
+    def _land_late(self, transaction: Transaction) -> None:
+        """Unless it was ended meanwhile: by the broker, or by a producer with the same id."""
+        if not transaction.ended and self._member.alive:
+            self._broker.land(transaction)
+
+    def _look(self, attempt: int) -> None:
+        if attempt != self._attempts:
+            return
+        match self._watch.look(self._calling_since_s, self._member.mono_s()):
+            case Verdict.FINE:
+                self._member.later(0.1, lambda: self._look(attempt))
+            case Verdict.REPLACE:
+                self._replace()
+            case Verdict.STOP:
+                self._world.count("sink hangs again: stops")
+                self._member.give_up()
+
+    def _replace(self) -> None:
+        """A producer with the same id ends what is open; then the marks tell."""
+        hung, self._calling_since_s = self._now, None
+        self._attempts += 1
+        self._broker.end_all_of(self._member.name)
+        self._member.later(self._leg_s(), lambda: self._after(hung))
+
+    def _after(self, hung: Transaction | None) -> None:
+        landed = hung is not None and hung.landed
+        self._world.count(f"sink replaced, {'it had landed' if landed else 'nothing had landed'}")
+        if hung is None or not landed or self._member.around.breaks.never_looks_whether_it_landed:
+            self._again("a new producer, the marks are not there", 0.0)
+        else:
+            serial = self._waiting[0].serial
+            self._done(Written(serial=serial, marks=hung.marks, sent_at_s=hung.sent_at_s))
 
     def _leg_s(self) -> float:
         return self._world.between(0.001, self._member.commit_s)
@@ -617,6 +692,7 @@ class _Sink:
 
     def _done(self, written: Written) -> None:
         self._now = None
+        self._watch.became_durable()
         self._waiting.popleft()
         if self._waiting:
             self._member.later(0.0, self._attempt)
@@ -648,7 +724,7 @@ class PlainSink(_Sink):
             self._member.later(self._leg_s(), lambda: self._commit(checkpoint))
 
     def _commit(self, checkpoint: Checkpoint) -> None:
-        sent_at_s = self._world.now_s
+        sent_at_s = self._member.mono_s()
         self._member.later(self._leg_s(), lambda: self._committed(checkpoint, sent_at_s))
 
     def _committed(self, checkpoint: Checkpoint, sent_at_s: float) -> None:

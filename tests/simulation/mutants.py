@@ -73,6 +73,11 @@ def restless(plan: Plan) -> Plan:
     return replace(plan, partitions=2, members=3, rooms=2, faults=6, policy=policy, habits=habits, pace=pace)
 
 
+def suspended(plan: Plan) -> Plan:
+    """Machines sleep while calls wait for a worker."""
+    return replace(plan, suspensions=3, busy_workers=0.5, events=60)
+
+
 def refusing(plan: Plan) -> Plan:
     """The same kill, and a marketplace that takes little."""
     return replace(aimed(plan), rooms=15, events=100, lasts_s=6.0, refused=0.5, late=0.0, habits=plan.habits)
@@ -319,6 +324,18 @@ MUTANTS = (
         change=quiet,
     ),
     Mutant(name="reading knows no bounds", goes_red="B", changes=((Engine, "_room", lambda self: (10**9, 10**9)),)),
+    Mutant(
+        name="a clock stands still while the machine is suspended",
+        goes_red="O",
+        breaks=lambda: Breaks(clock_stands_still=True),
+        change=suspended,
+    ),
+    Mutant(
+        name="a sink that takes over does not look whether the checkpoint landed",
+        goes_red="N",
+        breaks=lambda: Breaks(never_looks_whether_it_landed=True),
+        change=lambda plan: replace(plan, hangs=4),
+    ),
     Mutant(name="the dead are written", goes_red="N", breaks=lambda: Breaks(keeps_the_dead=True)),
     Mutant(
         name="without transactions marks come first",

@@ -91,6 +91,33 @@ def test_every_history_keeps_every_invariant(first: int) -> None:
         HAPPENED.update(judged(seed))
 
 
+def three_that_hang(plan: Plan) -> Plan:
+    """Three processes whose sinks hang now and then, on one machine that is suspended."""
+    return replace(plan, members=3, partitions=3, hangs=4, suspensions=1, lasts_s=7.0)
+
+
+def test_three_processes_keep_every_invariant_though_sinks_hang_and_their_machine_is_suspended() -> None:
+    happened: Counter[str] = Counter()
+    for seed in range(BASE, BASE + 80):
+        outcome = History(seed, change=three_that_hang).run()
+        if outcome.violations:
+            pytest.fail(History(seed, change=three_that_hang, trace=True).run().report())
+        happened.update(outcome.seen)
+
+    expected = (
+        "sink hangs",
+        "sink replaced, it had landed",
+        "sink replaced, nothing had landed",
+        "sink hangs again: stops",
+        "suspension",
+        "lease had passed",
+        "429",
+        "registry down",
+        "hand-over",
+    )
+    assert [what for what in expected if not happened[what]] == []
+
+
 def plain(plan: Plan) -> Plan:
     """As on a broker without transactions."""
     return replace(plan, transactions=False)
