@@ -11,6 +11,7 @@ from connector.offers.flow import OfferFlow
 from connector.orders.codec import OrderCodecs
 from connector.orders.flow import OrderFlow
 from connector.orders.poll import PollReport
+from connector.released import Released
 from connector.routing import Routing
 from connector.settings import convert
 from connector.settings.model import Settings
@@ -89,11 +90,12 @@ def inputs(topics: Topics) -> dict[str, str]:
 
 def _lines(around: Surroundings) -> Iterator[Line]:
     topics = around.topics
+    released = Released() if Part.ORDERS in topics.parts else None
     yield Line(flow=_offers(around), dead_letters=topics.offer_changes_dlq, weight=WEIGHTS["offer_changes"])
     if Part.SHIPMENTS in topics.parts:
-        yield Line(flow=_shipments(around), dead_letters=topics.shipments_dlq, weight=WEIGHTS["shipments"])
+        yield Line(flow=_shipments(around, released), dead_letters=topics.shipments_dlq, weight=WEIGHTS["shipments"])
     if Part.ORDERS in topics.parts:
-        yield Line(flow=_orders(around), dead_letters=topics.scheduler_dlq, weight=WEIGHTS["scheduler"])
+        yield Line(flow=_orders(around, released), dead_letters=topics.scheduler_dlq, weight=WEIGHTS["scheduler"])
 
 
 def _offers(around: Surroundings) -> OfferFlow:
@@ -110,7 +112,7 @@ def _offers(around: Surroundings) -> OfferFlow:
     )
 
 
-def _shipments(around: Surroundings) -> ShipmentFlow:
+def _shipments(around: Surroundings, released: Released | None) -> ShipmentFlow:
     topics = around.topics
     return ShipmentFlow(
         policy=convert.shipment_policy(around.settings, dry_run=around.dry_run),
@@ -122,14 +124,16 @@ def _shipments(around: Surroundings) -> ShipmentFlow:
         ),
         cluster_id=around.cluster_id,
         stamp=around.stamp,
+        released=released,
     )
 
 
-def _orders(around: Surroundings) -> OrderFlow:
+def _orders(around: Surroundings, released: Released | None) -> OrderFlow:
     return OrderFlow(
         policy=convert.order_policy(around.settings),
         currencies={currency.code: currency for currency in around.reference.storefronts.values()},
         codecs=OrderCodecs(around.ids, around.lookup),
         topics=around.topics,
         stamp=around.stamp,
+        released=released,
     )

@@ -19,6 +19,7 @@ from connector.orders.events import (
     OrderContact,
     OrderLaneState,
     OrderObserved,
+    OrderUnitStatus,
     PollState,
     ReturnLaneState,
     ReturnObserved,
@@ -31,6 +32,7 @@ from connector.orders.policy import OrderPolicy, Terms
 from connector.orders.poll import PollReport
 from connector.orders.quarantine import Quarantined, headers
 from connector.orders.steps import Said, Step
+from connector.released import Released
 from connector.topics import Topics
 from streams.flow import Arrived, Bad, Cause, NotYet, Now, Output, Record, Stored, Turn
 from streams.frozen import replace
@@ -76,12 +78,14 @@ class OrderFlow:
         codecs: OrderCodecs,
         topics: Topics,
         stamp: Stamp,
+        released: Released | None = None,
     ) -> None:
-        """``currencies``: by code."""
+        """``currencies``: by code. ``released``: where orders are noted that have a unit to be sent."""
         self._terms = Terms(policy=policy, currencies=currencies)
         self._codecs = codecs
         self._topics = topics
         self._stamp = stamp
+        self._released = released
         self._polls: Mapping[str, PollReport] = MappingProxyType({})
 
     @property
@@ -152,6 +156,7 @@ class OrderFlow:
             step = poll.turn(whose.account, before.poll, cause, self._terms, now_us)
             after = replace(before, poll=step.state)
             self._publish(whose.account, after.poll)
+        self._note(step.said)
         return Turn(
             lane=lane if after == before else OrderLane(whose=whose, state=replace(after, updated_at_us=now_us)),
             wants=step.wants,
@@ -159,6 +164,13 @@ class OrderFlow:
             tells=step.tells,
             wake_at_us=step.wake_at_us,
         )
+
+    def _note(self, said: Iterable[Said]) -> None:
+        if self._released is None:
+            return
+        for fact in said:
+            if isinstance(fact, OrderObserved) and any(u.status is OrderUnitStatus.NEED_TO_BE_SENT for u in fact.units):
+                self._released.note(fact.account, fact.order_id, fact.observed_at_us)
 
     def _publish(self, account: str, state: PollState | None) -> None:
         if state is not None:

@@ -12,6 +12,7 @@ from typing import Protocol
 from connector.codes import Code
 from connector.headers import NO_TRACE, Stamp, Trace
 from connector.marketplace_orders import GROUPS
+from connector.released import Released
 from connector.shipments import answers, ledger, merge, results, wants
 from connector.shipments.carriers import Carriers
 from connector.shipments.events import ShipmentDispatched, ShipmentResult, ShipmentState
@@ -60,9 +61,23 @@ class ShipmentFlow:
     """``streams.flow.Flow`` of parcels. It knows the carriers of each account as it read them last."""
 
     def __init__(
-        self, *, policy: ShipmentPolicy, codecs: Codecs, topics: ShipmentTopics, cluster_id: str, stamp: Stamp
+        self,
+        *,
+        policy: ShipmentPolicy,
+        codecs: Codecs,
+        topics: ShipmentTopics,
+        cluster_id: str,
+        stamp: Stamp,
+        released: Released | None = None,
     ) -> None:
-        self._terms = Terms(policy=policy, carriers=Carriers(policy), cluster_id=cluster_id, topic=topics.shipments)
+        """``released``: what the order flow of this process sees, where it runs."""
+        self._terms = Terms(
+            policy=policy,
+            carriers=Carriers(policy),
+            released=released,
+            cluster_id=cluster_id,
+            topic=topics.shipments,
+        )
         self._codecs = codecs
         self._topics = topics
         self._stamp = stamp

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from connector.events import result_id
 from connector.marketplace_orders import TO_BE_SENT, OrderUnitSummary, UnitStatus
+from connector.released import Released
 from connector.shipments.carriers import Carriers
 from connector.shipments.events import (
     OpenUnit,
@@ -37,6 +38,7 @@ class Terms:
 
     policy: ShipmentPolicy
     carriers: Carriers
+    released: Released | None  # None: orders are not polled, so nobody says that a unit was released
     cluster_id: str
     topic: str
 

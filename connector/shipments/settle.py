@@ -336,10 +336,20 @@ class Desk:
         newest_us = max((row.event.received_at_us for row in waiting), default=0)
         waited_s = (unit.checked_at_us - newest_us) / us(1.0)
         due_us = unit.checked_at_us + us(policy.recheck_after_s(waited_s))
+        if waiting and self._was_released(unit, waiting[0].event.account):
+            due_us = min(due_us, self.now_us)
         if waiting and self.now_us < due_us:
             self._wake(due_us)
+            if self.terms.released is not None:  # to hear of it sooner costs a turn, and no call
+                self._wake(self.now_us + us(policy.recheck_s))
         elif waiting:
             self._looks.append(Look(waiting[0].event.account, RECHECK_RANK, due_us, identifier))
+
+    def _was_released(self, unit: ShippedUnit, account: str) -> bool:
+        """Whether the order was seen with a unit that may be sent, since this one was read."""
+        released = self.terms.released
+        noted_us = released.noted_at_us(account, self.lane.order_id) if released is not None else None
+        return noted_us is not None and noted_us > unit.checked_at_us
 
     def _too_late(self, unit: ShippedUnit, row: Row) -> Fault:
         return fault(

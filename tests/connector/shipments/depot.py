@@ -18,6 +18,7 @@ from connector.marketplace_orders import (
     UnitStatus,
     Unreadable,
 )
+from connector.released import Released
 from connector.shipments.codec import ShipmentCodecs
 from connector.shipments.events import Parcel, ShipmentDispatched
 from connector.shipments.flow import ShipmentFlow, ShipmentTopics
@@ -69,13 +70,14 @@ def policy(**changes: Any) -> ShipmentPolicy:
     return ShipmentPolicy(**{"accounts": frozenset({"main"}), **changes})
 
 
-def flow_of(of: ShipmentPolicy | None = None) -> ShipmentFlow:
+def flow_of(of: ShipmentPolicy | None = None, released: Released | None = None) -> ShipmentFlow:
     return ShipmentFlow(
         policy=of if of is not None else policy(),
         codecs=ShipmentCodecs(IDS, REGISTRY.get),
         topics=TOPICS,
         cluster_id=CLUSTER,
         stamp=Stamp(source="/shop", instance_id="shop-0", config_digest="0"),
+        released=released,
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from connector.events import result_id
 from connector.marketplace_orders import Kind, Unreadable
+from connector.released import Released
 from connector.shipments.events import Parcel, ShippedItem
 from streams.flow import Draining, Woken
 from tests.connector.shipments.depot import (
@@ -374,6 +375,47 @@ def test_a_unit_that_is_open_for_a_day_is_read_ever_more_seldom() -> None:
     assert gaps_s[0] == pytest.approx(60, abs=31)
     assert gaps_s == sorted(gaps_s) or max(abs(a - b) for a, b in zip(gaps_s, sorted(gaps_s), strict=True)) <= 30
     assert max(gaps_s) <= 931
+
+
+def waits_for_an_hour(released: Released) -> Depot:
+    """An event whose unit is still open, read ever more seldom."""
+    depot = Depot(flow=flow_of(released=released))
+    depot.event(1)
+    depot.order(unit(1, "open"))
+    while depot.now_us < START_US + 3600 * SECOND:
+        depot.pass_s(60)
+        if depot.wants:
+            depot.shows("open")
+    return depot
+
+
+def test_a_unit_that_the_order_poll_sees_released_is_read_within_a_minute() -> None:
+    released = Released()
+    depot = waits_for_an_hour(released)
+
+    released.note("main", ORDER, depot.now_us)
+    depot.pass_s(60)
+    depot.shows(READY)
+    depot.carriers()
+    depot.taken()
+
+    assert depot.said == [(1, "CONFIRMED", None)]
+
+
+def test_word_of_a_release_causes_one_reading_and_word_of_other_orders_none() -> None:
+    released = Released()
+    depot = waits_for_an_hour(released)
+
+    released.note("main", "ANOTHER", depot.now_us)
+    released.note("other", ORDER, depot.now_us)
+    depot.pass_s(60)
+    assert depot.kinds == []
+    released.note("main", ORDER, depot.now_us)
+    depot.pass_s(60)
+    depot.shows("open")
+    depot.pass_s(120)
+
+    assert depot.kinds == []
 
 
 def test_a_new_event_is_looked_after_as_soon_as_the_first_one_was() -> None:
