@@ -38,7 +38,7 @@ def is_urgent(worth: Harm) -> bool:
 
 
 class Tally:
-    """How many wait by rank, and how old the oldest is, to within ``BUCKET_US``."""
+    """How many wait by rank, and how old the oldest is that is not of the background, to within ``BUCKET_US``."""
 
     BUCKET_US = 1_000_000
 
@@ -47,7 +47,10 @@ class Tally:
         self._by_age: dict[int, int] = {}
 
     def add(self, rank: int, since_us: int, n: int = 1) -> None:
-        for counts, key in ((self.by_rank, rank), (self._by_age, since_us // self.BUCKET_US)):
+        counted = [(self.by_rank, rank)]
+        if rank < BACKGROUND:
+            counted.append((self._by_age, since_us // self.BUCKET_US))
+        for counts, key in counted:
             counts[key] = counts.get(key, 0) + n
             if not counts[key]:
                 del counts[key]

@@ -145,8 +145,19 @@ METRICS: Final = (
     _gauge("calls_in_flight", "calls", "Calls without an answer yet.", "account"),
     _gauge("rate", "calls per s", "What the account's pace allows now.", "account"),
     _gauge("account_closed", "0 or 1", "1 = paused: Retry-After, 401 or an outage.", "account"),
-    _gauge("wants", "wants", "Calls that wait for a token, by rank of harm; 0 is the worst.", "account", "rank"),
-    _gauge("oldest_undone_age_seconds", "s", "Age of the oldest undone event that waits for a call.", "account"),
+    _gauge(
+        "wants",
+        "wants",
+        "Calls that wait for a token, by rank of harm; 0 is the worst, 16 and more is the background.",
+        "account",
+        "rank",
+    ),
+    _gauge(
+        "oldest_undone_age_seconds",
+        "s",
+        "Age of the oldest undone event that waits for a call, less the background.",
+        "account",
+    ),
     _gauge("draining", "0 or 1", "1 = the process hands over and ends."),
 )
 

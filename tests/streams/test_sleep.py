@@ -28,6 +28,7 @@ from streams.flow import (
     Want,
 )
 from streams.lanes import Lanes
+from streams.sleepers import aside, harm
 from streams.state import headers_of, stored_of, waits_of
 from tests.streams.driver import WALL_US, Driver, Hearing, rooms
 from tests.streams.toy import Room, Thermostats
@@ -626,6 +627,8 @@ def test_a_long_backlog_of_the_background_never_makes_another_wait_for_more_than
     places = [asked.index(f"front-{number}") for number in range(50)]
     assert max(later - earlier for earlier, later in pairwise(places)) <= 4, "each is among the next calls"
     assert awake(driver) < 100, "the rest of the backlog sleeps as bytes"
+    account = driver.engine.snapshot(driver.now).accounts["main"]
+    assert account.oldest_age_s < 2, "what can wait is not late"
 
 
 def test_the_background_has_its_share_of_the_calls_while_others_are_ready_all_the_time() -> None:
@@ -665,3 +668,13 @@ def test_the_first_rank_never_waits_for_the_background() -> None:
 def test_a_share_of_the_background_that_starves_one_side_is_refused(share: float) -> None:
     with pytest.raises(ValueError, match="background_share"):
         Policy(background_share=share)
+
+
+def test_the_background_is_behind_all_else_at_any_age_and_its_first_rank_passes_ten_minutes_of_the_next() -> None:
+    step_us = 10_000_000
+    year_us, ten_minutes_us = 365 * 24 * 3_600_000_000, 600_000_000
+
+    assert harm(BACKGROUND, 0, step_us) > harm(BACKGROUND - 1, year_us, step_us)
+    assert harm(BACKGROUND, ten_minutes_us - 1, step_us) < harm(BACKGROUND + 1, 0, step_us)
+    assert harm(BACKGROUND, ten_minutes_us + 1, step_us) > harm(BACKGROUND + 1, 0, step_us)
+    assert aside(0) > harm(BACKGROUND, year_us, step_us), "what failed while the account is closed comes last of all"

@@ -594,6 +594,18 @@ def test_a_recheck_that_fails_is_only_later() -> None:
     assert shop.kinds == ["lookup:de"]
 
 
+def test_a_check_that_fails_is_made_again_by_the_step_that_it_is_at() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=9)
+    missed(shop)
+    shop.pass_s(60)
+
+    shop.give_up("lookup:de")
+
+    shop.pass_s(121)
+    assert shop.kinds == ["lookup:de"]
+
+
 def test_a_new_miss_long_after_an_old_one_gets_its_own_grace() -> None:
     shop = Shop(flow_of(DE, AT)).known(unit(7), targets=("de",))
     shop.event(stock=9)

@@ -93,6 +93,7 @@ def test_offers_that_are_not_there_take_no_call_that_another_waits_for() -> None
         background += kinds.count("lookup:de")
 
     assert max(waited) <= 2, "of the others one has left already, and one may be theirs by their share"
+    assert driver.notices == []
     assert background >= 20 * PER_SECOND * 0.8, "what nobody else wants is theirs"
 
 
