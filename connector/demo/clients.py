@@ -184,6 +184,11 @@ class Reader:
         self._consumer.close()
 
 
+def position(record: Message) -> Position:
+    """Where a record that was read stands."""
+    return record.partition() or 0, record.offset() or 0
+
+
 def dead_positions(letters: Iterable[Message]) -> list[Position]:
     """Where in the input what became dead letters stood, by their headers."""
     return [_dead_position(letter) for letter in letters]

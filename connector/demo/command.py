@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from connector.demo import backbone
+from connector.demo.clients import Position, position
 from connector.demo.deployment import Deployment
 from connector.demo.expectation import Produced
 from connector.demo.processes import DeploymentFailed, Process
@@ -183,7 +184,14 @@ class Demo:
             limit=LIMIT,
             once=self._backbone.transactions,
             orders=self._sales.observe(journal.order_rows),
+            others=self._others(),
         )
+
+    def _others(self) -> dict[Position, str]:
+        """Where in the input an event stands that was not sent from here, and its key."""
+        ours = {(one.partition, one.offset) for one in self._produced}
+        records = {position(record): record for record in self._deployment.read("offer-changes")}
+        return {at: (record.key() or b"").decode(errors="replace") for at, record in records.items() if at not in ours}
 
     def _leave_running(self) -> None:
         there = self._deployment
@@ -198,10 +206,20 @@ class Demo:
         self._console.print(f"  schemas           {self._backbone.registry_url}/subjects", markup=False)
         self._console.print(f"  logs              {self._folder}", markup=False)
         try:
-            while self._run.running:
-                time.sleep(0.5)  # until a person ends it
+            self._until_interrupted(config)
         except KeyboardInterrupt:
             self._console.print()
+
+    def _until_interrupted(self, config: Path) -> None:
+        """The rest stays when the connector ends: a replay begins with its end."""
+        told = False
+        while True:
+            if not self._run.running and not told:
+                told = True
+                code = self._run.wait()
+                self._console.print(f"\nThe connector has ended, with exit code {code}. Broker and marketplace go on.")
+                self._console.print(f"  start another     connector run --config {config}", markup=False)
+            time.sleep(0.5)  # until a person ends it
 
     def _progress(self, what: str, total: int) -> "Bar":
         return Bar(self._console, what, total)

@@ -45,9 +45,10 @@ class Marketplace:
         """Every order as it is, with its units."""
         return list(map(orjson.loads, self.control.get("orders").raise_for_status().content.splitlines()))
 
-    def buy(self, count: int) -> None:
-        """So many buyers order now, each one or a few pieces."""
-        self.control.post("orders", json={"count": count}).raise_for_status()
+    def buy(self, count: int) -> list[str]:
+        """So many buyers order now, each one or a few pieces; the ids of their orders."""
+        made = self.control.post("orders", json={"count": count}).raise_for_status().json()["orders"]
+        return [order["id_order"] for order in made]
 
     def fault(self, name: str, do: Mapping[str, Any], **when: Any) -> None:
         self.control.post("faults", json={"name": name, "do": do, "when": when}).raise_for_status()

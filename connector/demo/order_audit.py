@@ -27,16 +27,28 @@ class OrdersSeen:
 
     there: Sequence[Row]  # every order as the marketplace has it
     topic: Sequence[Row]  # every row of the orders topic, in order
-    results: Sequence[Row]  # every row of the shipment results
+    results: Sequence[Row]  # every row of the shipment results, but for those of the events of others
     deeds: Sequence[OrderDeed]
     said: Mapping[str, frozenset[int]]  # by the shop: event id -> order units
     behind: frozenset[int]  # order units that the shop did not send
     interval_s: float
     at_us: int
+    of_others: Sequence[Row] = ()  # rows of the shipment results for events that the shop did not say
+    bought_by_others: frozenset[str] = frozenset()  # orders that are not the demo's
 
     def newest(self) -> dict[str, Row]:
         """The last row of each order."""
         return {row["order_id"]: row for row in self.topic}
+
+    def units_of_others(self) -> frozenset[int]:
+        """Order units that others bought, or said a parcel for."""
+        bought = {
+            unit["id_order_unit"]
+            for order in self.there
+            if order["id_order"] in self.bought_by_others
+            for unit in order["order_units"]
+        }
+        return frozenset(bought | {row["order_unit_id"] for row in self.of_others if row["order_unit_id"] is not None})
 
     def outcomes(self) -> dict[tuple[str, int | None], str]:
         """(event id, order unit) -> how it ended, by the last row of each."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from connector.demo.backbone import Backbone
+from connector.demo.clients import Position, position
 from connector.demo.deployment import Deployment
 from connector.demo.order_audit import OrdersSeen, is_shown
 from connector.demo.shop import Shop
@@ -21,7 +22,8 @@ class Sales:
         self._deployment = deployment
         self._interval_s = interval_s
         self._shop = Shop()
-        self._made = 0
+        self._made: set[str] = set()  # ids of orders
+        self._sent: set[Position] = set()  # of the shop's events
         self._read = 0
         self._turned_at_s = -TURN_S
 
@@ -31,14 +33,13 @@ class Sales:
             return
         self._turned_at_s = time.monotonic()
         wanted = round(self.total * min(1.0, share))
-        if wanted > self._made:
-            self._deployment.marketplace.buy(wanted - self._made)
-            self._made = wanted
+        if wanted > len(self._made):
+            self._made.update(self._deployment.marketplace.buy(wanted - len(self._made)))
         rows = self._deployment.rows("orders")
         leaves = self._shop.take(rows[self._read :], time.time_ns() // 1000)
         self._read = len(rows)
         if leaves:
-            self._deployment.dispatch(leaves)
+            self._sent.update(self._deployment.dispatch(leaves))
 
     def settled(self) -> int:
         """Orders that are over: all that the shop sends of them is confirmed, and the topic shows them as they are."""
@@ -50,10 +51,8 @@ class Sales:
             unit for event_id, units in self._shop.said.items() for unit in units if (event_id, unit) not in ended
         }
         there = self._deployment.marketplace.orders()
-        return sum(
-            order["id_order"] in newest and is_shown(order, newest[order["id_order"]]) and self._is_over(order, unsaid)
-            for order in there
-        )
+        ours = [order for order in there if order["id_order"] in self._made & newest.keys()]
+        return sum(is_shown(order, newest[order["id_order"]]) and self._is_over(order, unsaid) for order in ours)
 
     def _is_over(self, order: dict[str, Any], unsaid: set[int]) -> bool:
         units = {unit["id_order_unit"]: unit["status"] for unit in order["order_units"]}
@@ -62,10 +61,16 @@ class Sales:
         )
 
     def observe(self, deeds: Sequence[OrderRow]) -> OrdersSeen:
+        there = self._deployment.marketplace.orders()
+        others = {position(record) for record in self._deployment.read("shipments")} - self._sent
+        rows = self._deployment.rows("shipment-results")
+        of_others = [row for row in rows if (row["input_partition"], row["input_offset"]) in others]
         return OrdersSeen(
-            there=self._deployment.marketplace.orders(),
+            there=there,
             topic=self._deployment.rows("orders"),
-            results=self._deployment.rows("shipment-results"),
+            results=[row for row in rows if (row["input_partition"], row["input_offset"]) not in others],
+            of_others=of_others,
+            bought_by_others=frozenset(order["id_order"] for order in there) - self._made,
             deeds=deeds,
             said=self._shop.said,
             behind=frozenset(self._shop.behind),

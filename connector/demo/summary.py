@@ -5,7 +5,7 @@ Every figure comes from the output topics or from the simulator's log, none from
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connector.demo.audit import differences, out_of_order, percentile
@@ -68,6 +68,26 @@ class Observed:
     limit: int
     once: bool  # read from a broker with transactions
     orders: OrdersSeen
+    others: Mapping[Position, str] = field(default_factory=dict)  # events that the demo did not send: their keys
+
+    def of_the_demo(self) -> "Observed":
+        """Without the events of others, and without the offers that those were about."""
+        if not self.others:
+            return self
+        theirs = self._units_of_others()
+        return replace(
+            self,
+            results=[row for row in self.results if _at(row) not in self.others],
+            dead=[position for position in self.dead if position not in self.others],
+            before=[unit for unit in self.before if unit.unit_id not in theirs],
+            writes=[write for write in self.writes if write.unit_id not in theirs],
+        )
+
+    def _units_of_others(self) -> set[int]:
+        eans = {row["ean"] for row in self.results if _at(row) in self.others}.union(self.others.values())
+        named = [unit for unit in self.before if unit.ean in eans]
+        linked = {unit.offer_id for unit in named} - {None}
+        return {unit.unit_id for unit in self.before if unit.ean in eans or unit.offer_id in linked}
 
 
 @dataclass(slots=True)
@@ -86,14 +106,36 @@ class Summary:
         self.lines.append(f"{text} {'✓' if holds else '✗'}")
 
 
-def summarise(seen: Observed) -> Summary:
-    summary = Summary()
+def summarise(all_seen: Observed) -> Summary:
+    summary, seen = Summary(), all_seen.of_the_demo()
     _events(summary, seen)
     _orders(summary, seen.orders)
     _promises(summary, seen)
+    _of_others(summary, all_seen)
     _pace(summary, seen)
     _example(summary, seen.not_found)
     return summary
+
+
+def _of_others(summary: Summary, seen: Observed) -> None:
+    """What somebody else sent is told, and has no part in the sums."""
+    rows = [row for row in seen.results if _at(row) in seen.others]
+    dead = sum(position in seen.others for position in seen.dead)
+    if seen.others:
+        left_out = len(seen.before) - len(seen.of_the_demo().before)
+        summary.say()
+        summary.say("Sent by others, not by the demo; left out of the sums above")
+        summary.say(f"  {'events':<24}{len(seen.others):>9,}: {len(rows):,} results, {dead:,} dead letters")
+        summary.say(f"  {'offers they are about':<24}{left_out:>9,}")
+    if seen.orders.of_others or seen.orders.bought_by_others:
+        summary.say()
+        summary.say("Orders and parcels of others; left out of the sums above")
+        summary.say(f"  {'orders':<24}{len(seen.orders.bought_by_others):>9,}")
+        summary.say(f"  {'results of parcels':<24}{len(seen.orders.of_others):>9,}")
+
+
+def _at(row: Row) -> Position:
+    return row["input_partition"], row["input_offset"]
 
 
 def final_rows(results: Iterable[Row]) -> dict[Position, Row]:
@@ -131,8 +173,8 @@ def _orders(summary: Summary, seen: OrdersSeen) -> None:
     newest, wrong = seen.newest(), differing(seen.there, seen.newest())
     outcomes, deeds = seen.outcomes(), Counter(row.deed for row in seen.deeds)
     ended = Counter(outcomes.values())
-    confirmed = ended["CONFIRMED"] + ended["CONFIRMED_TRACKING_UNVERIFIED"]
-    added, unknown = ended["PARCEL_ADDED"], ended["OUTCOME_UNKNOWN"]
+    by_all = ended + Counter(row["status"] for row in seen.of_others)  # the log does not say who sent a parcel
+    settled = _confirmed(ended) + ended["PARCEL_ADDED"] + ended["OUTCOME_UNKNOWN"]
     said = {(event_id, unit) for event_id, units in seen.said.items() for unit in units}
     twice, again = sent_twice(seen.deeds), posted_twice(seen.deeds)
     summary.say()
@@ -142,16 +184,16 @@ def _orders(summary: Summary, seen: OrdersSeen) -> None:
         not wrong,
     )
     summary.hold(
-        f"  {'order units sent':<24}{deeds['send']:>9,} = {confirmed:,} confirmed",
-        deeds["send"] == confirmed,
+        f"  {'order units sent':<24}{deeds['send']:>9,} = {_confirmed(by_all):,} confirmed",
+        deeds["send"] == _confirmed(by_all),
     )
     summary.hold(
-        f"  {'parcels that followed':<24}{deeds['parcel']:>9,} = {added:,} added",
-        added <= deeds["parcel"] <= added + unknown,
+        f"  {'parcels that followed':<24}{deeds['parcel']:>9,} = {by_all['PARCEL_ADDED']:,} added",
+        by_all["PARCEL_ADDED"] <= deeds["parcel"] <= by_all["PARCEL_ADDED"] + by_all["OUTCOME_UNKNOWN"],
     )
     summary.hold(
         f"  {'shipment events':<24}{len(seen.said):>9,}, for {len(said):,} order units: {len(outcomes):,} results",
-        said == outcomes.keys() and confirmed + added + unknown == len(said),
+        said == outcomes.keys() and settled == len(said),
     )
     summary.hold(f"  order units sent twice {twice}, parcels posted twice {again}", twice == again == 0)
     for status in sorted(ended.keys() - SENT_STATUSES):
@@ -161,13 +203,18 @@ def _orders(summary: Summary, seen: OrdersSeen) -> None:
     _still_open(summary, seen)
 
 
+def _confirmed(ended: Counter[str]) -> int:
+    return ended["CONFIRMED"] + ended["CONFIRMED_TRACKING_UNVERIFIED"]
+
+
 def _still_open(summary: Summary, seen: OrdersSeen) -> None:
     """Named, so that somebody can look for the missing piece."""
-    waiting = seen.still_open()
-    units = {unit for row in waiting for unit in row["units_open"]}
+    theirs = seen.units_of_others()
+    waiting = [row for row in seen.still_open() if not theirs.issuperset(row["units_open"])]
+    units = {unit for row in waiting for unit in row["units_open"]} - theirs
     summary.hold(
         f"  {'orders still incomplete':<24}{len(waiting):>9,}, with {len(units):,} units that the shop left behind",
-        units == seen.behind,
+        units == seen.behind - theirs,
     )
     for row in waiting[:EXAMPLES]:
         pieces = " ".join(map(str, row["units_open"]))

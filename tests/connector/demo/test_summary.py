@@ -258,6 +258,65 @@ def test_what_a_replay_found_of_an_offer_that_was_not_found_counts() -> None:
     assert [row["status"] for row in final_rows(rows).values()] == ["APPLIED"]
 
 
+def of_others(offset: int, status: str, **other: Any) -> dict[str, Any]:
+    return result(offset, status, ean=EAN, **other)
+
+
+def test_rows_of_others_are_told_as_such_and_are_no_fault() -> None:
+    run = a_good_run()
+    theirs = [of_others(7, "APPLIED"), of_others(8, "NOT_FOUND")]
+
+    summary = summarise(
+        replace(
+            run,
+            results=[*run.results, *theirs],
+            dead=[*run.dead, (0, 9)],
+            writes=[*run.writes, write(77)],
+            after={1: {"amount": 77, "listing_price": 5}},
+            others={(0, 7): EAN, (0, 8): "2990000000019", (0, 9): "?"},
+        )
+    )
+
+    text = "\n".join(summary.lines)
+    assert summary.good, text
+    assert "events in = sum                 3 = 3 ✓" in text
+    assert "Sent by others, not by the demo" in text
+    assert "events                          3: 2 results, 1 dead letters" in text
+    assert "offers they are about           1" in text
+
+
+def test_what_others_sent_hides_no_fault_of_another_offer() -> None:
+    run = a_good_run()
+    elsewhere = of_others(7, "APPLIED") | {"ean": "9520000000028"}
+
+    wrong = replace(
+        run, results=[*run.results, elsewhere], others={(0, 7): "9520000000028"}, writes=[write(9), write(8)]
+    )
+
+    assert not summarise(wrong).good
+
+
+def test_orders_and_parcels_of_others_are_told_as_such_and_are_no_fault() -> None:
+    """They sent the piece that the shop left behind, and bought one that nobody has sent."""
+    seen = good_orders()
+    sent, bought_unit = {11: "sent", 12: "sent"}, {31: "need_to_be_sent"}
+    orders = replace(
+        seen,
+        there=[bought("M1", sent), seen.there[1], bought("M3", bought_unit)],
+        topic=[*seen.topic, observed("M1", sent), observed("M3", bought_unit)],
+        deeds=[*seen.deeds, deed(12, "send", "T9")],
+        of_others=[{"event_id": "x", "order_unit_id": 12, "status": "CONFIRMED"}],
+        bought_by_others=frozenset({"M3"}),
+    )
+
+    summary = summarise(replace(a_good_run(), orders=orders))
+
+    text = "\n".join(summary.lines)
+    assert summary.good, text
+    assert "order units sent                3 = 3 confirmed ✓" in text
+    assert "Orders and parcels of others" in text
+
+
 def test_a_not_found_row_is_shown_as_the_operator_reads_it() -> None:
     row = {
         "code": "OFFER_NOT_FOUND",
