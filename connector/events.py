@@ -216,6 +216,7 @@ class OfferResult:
     decided_at_us: int
     sent: Sent | None = None
     problem: Problem | None = None
+    lookup_call_ids: tuple[str, ...] = ()
 
 
 # ---- offers-not-found -----------------------------------------------------------------------------------------------
@@ -325,6 +326,7 @@ class Miss:
     next_check_at_us: int
     looked_at_us: int | None = None  # when the last look-up that was answered left
     times_seen: int = 0  # events that have met it, of an ambiguous offer
+    call_ids: tuple[str, ...] = ()  # of the last look-up
 
 
 @quick
@@ -394,6 +396,7 @@ class Undone:
     one_by_one: bool = False  # its fields were refused together, and none was named
     proved_again: bool = False  # its unit was gone once
     asked_again: bool = False  # announced, then read again, and not looked up since
+    lookup_call_ids: tuple[str, ...] = ()
     sent: Sent | None = None
     problem: Problem | None = None
     reason: str | None = None
@@ -454,6 +457,9 @@ class MarketplaceCalled:
     request_sha256: str
     response_sha256: str | None = None
     items: tuple[CallItem, ...] = ()
+    event_ids: tuple[str, ...] = ()  # of a look-up
+    event_count: int = 0
+    listed: int | None = None  # units, by a look-up's answer
     request_body: bytes | None = None
     response_body: bytes | None = None
     instance_id: str

@@ -67,6 +67,8 @@ class LookUp:
     storefront: str
     ean: str
     conditions: frozenset[str] = frozenset()
+    event_ids: tuple[str, ...] = ()  # of the events that wait for it, for the call log; at most the first 20
+    event_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,7 @@ class Found:
     """Answer to a look-up: every own unit of that EAN on that storefront, none = empty. A fact, not a result."""
 
     units: tuple[Unit, ...]
+    call_ids: tuple[str, ...] = ()  # of every call that it took; empty = the last one alone
 
 
 @quick

@@ -1,8 +1,10 @@
 """One event, from the input topic to the marketplace and back as a result, through the command line alone."""
 
 import socket
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -11,6 +13,7 @@ from connector.demo.deployment import Deployment
 from connector.demo.processes import wait_for
 from connector.demo.stack import Stack
 from connector.demo.traffic import Kind, Message, Place
+from tests.faults.conftest import FAST_MISS
 from tests.faults.workload import wall_us
 
 
@@ -47,6 +50,34 @@ def test_one_event_is_applied_on_a_real_broker(kafka: Stack, tmp_path: Path) -> 
             assert health.get("/status").json()["guarantee"] == "exactly_once_v2"
             assert health.get("/metrics").status_code == 200
         assert connector.stop() == 0
+
+
+@pytest.mark.kafka
+def test_a_not_found_is_proven_by_the_topics_alone(kafka: Stack, tmp_path: Path) -> None:
+    """Result -> call ids -> calls that asked for this EAN and storefront for this event, and were told of none."""
+    with Deployment(
+        kafka=kafka, folder=tmp_path / "proof", partitions=1, catalogue="eans = 5", settings=FAST_MISS
+    ) as deployed:
+        [place, *_], _ = deployed.places()
+        ean, (storefront, _) = "4006381333931", deployed.targets[place.target_id]
+        deployed.connector()
+        produced = deployed.produce([price_change(replace(place, ean=ean), "12.34")])
+        deployed.settle(produced)
+
+        [result] = deployed.results()
+        assert (result["status"], result["ean"], result["sent"]) == ("NOT_FOUND", ean, None)
+        calls = {call["call_id"]: call for call in deployed.calls()}
+        looks = [calls[call_id] for call_id in result["lookup_call_ids"]]
+        for look in looks:
+            assert (look["method"], look["http_status"], look["listed"]) == ("GET", 200, 0)
+            assert look["event_ids"] == [result["event_id"]]
+            assert look["answered_at"] <= result["decided_at"]
+        asked = [dict(parse_qsl(urlsplit(look["path"]).query)) for look in looks]
+        assert {query["storefront"] for query in asked} == {storefront}
+        of_ean = [query for query in asked if query.get("ean") == ean]
+        assert len(of_ean) == 2, "it is looked for twice before it is told"
+        assert all(query["offset"] == "0" for query in of_ean)
+        assert any(query.get("fulfillment_type") == "fulfilled_by_kaufland" for query in asked), "nor by the other way"
 
 
 @pytest.mark.kafka

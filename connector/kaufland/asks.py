@@ -36,6 +36,8 @@ class Ask:
     read: Read
     held_back: Mapping[int, Reply] = field(default_factory=dict)  # by the item's place in the call
     otherwise: Callable[[], Reply] | None = None  # what the item comes to where the marketplace will not answer this
+    event_ids: tuple[str, ...] = ()  # that wait for it, where the question has no updates that name them
+    event_count: int = 0
 
 
 Asker: TypeAlias = Callable[[Call, Terms], Ask | tuple[Reply, ...]]

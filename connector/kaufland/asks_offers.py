@@ -1,7 +1,7 @@
 """Look-ups and updates of offers as requests. Pure; half-read lists are kept in ``pages``."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar, assert_never
 
@@ -27,6 +27,7 @@ class _LookUpAsk:
     way: Way
     request: Request
     read: Callable[[Heard], Reply | None]
+    begins: bool = False  # the first of them
 
 
 class OfferAsks:
@@ -37,6 +38,8 @@ class OfferAsks:
         self._pages = pages
         self._both_ways = both_ways
         self._clock = clock
+        # of look-ups that are not over; any thread, for one look-up of a key is under way at a time
+        self._calls: dict[Key, tuple[str, ...]] = {}
 
     def look_up(self, call: Call, terms: Terms) -> Ask | tuple[Reply, ...]:
         try:
@@ -52,8 +55,10 @@ class OfferAsks:
             question=Question(kind=CallKind.LOOK_UP, attempts=(item.attempt,), quota_limit=terms.quotas.get("look_up")),
             items=call.items,
             storefront=storefront,
-            read=ask.read,
-            otherwise=None if ask.way is Way.MERCHANT else lambda: self._refused(key),
+            read=lambda heard: self._named(call.id, key, ask.read(heard), begins=ask.begins),
+            otherwise=None if ask.way is Way.MERCHANT else lambda: self._refused(call.id, key),
+            event_ids=body.event_ids,
+            event_count=body.event_count,
         )
 
     def _ask_of(self, key: Key, body: LookUp) -> _LookUpAsk:
@@ -68,7 +73,9 @@ class OfferAsks:
                 return _LookUpAsk(way, request, partial(self._others, key, body, offset))
             case Way.MERCHANT:
                 offset = self._pages.offset(key, now_s)
-                return _LookUpAsk(way, mapping.look_up(body, offset=offset), partial(self._own, key, body, offset))
+                return _LookUpAsk(
+                    way, mapping.look_up(body, offset=offset), partial(self._own, key, body, offset), offset == 0
+                )
             case unreachable:
                 assert_never(unreachable)
 
@@ -128,8 +135,22 @@ class OfferAsks:
         found = self._page(_other(key), body, offset, heard)
         return _settled(self._both_ways.whole(key, found)) if isinstance(found, tuple) else found
 
-    def _refused(self, key: Key) -> Reply:
-        return _settled(self._both_ways.refused(key, self._clock.now().mono_s))
+    def _refused(self, call_id: str, key: Key) -> Reply:
+        units = self._both_ways.refused(key, self._clock.now().mono_s)
+        return Settled(answer=Found(units=units, call_ids=(*self._calls.pop(key, ()), call_id)))
+
+    def _named(self, call_id: str, key: Key, reply: Reply | None, *, begins: bool) -> Reply | None:
+        """A look-up that is over names all calls that were answered for it."""
+        if reply is None:
+            return None
+        call_ids = (*(() if begins else self._calls.get(key, ())), call_id)
+        match reply:
+            case Settled(answer=Found() as found):
+                self._calls.pop(key, None)
+                return Settled(answer=replace(found, call_ids=call_ids))
+            case _:
+                self._calls[key] = call_ids
+                return reply
 
     def _page(self, key: Key, body: LookUp, offset: int, heard: Heard) -> tuple[Unit, ...] | Reply | None:
         """All units of a list, once its last page is there."""

@@ -7,10 +7,12 @@ import hashlib
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from traceback import extract_tb
 
 from connector.events import CallItem, MarketplaceCalled
+from connector.kaufland import mapping
 from connector.kaufland.address import Address
 from connector.kaufland.asks import Ask, Asker, Terms, UpdateMode
 from connector.kaufland.asks_offers import OfferAsks
@@ -21,6 +23,7 @@ from connector.kaufland.client import Client, Exchange, NotLeft
 from connector.kaufland.credentials import Credentials
 from connector.kaufland.pages import Pages
 from connector.kaufland.reference import ReferenceData
+from connector.kaufland.rows import CallKind
 from connector.kaufland.skew import SkewMeter
 from connector.kaufland.verdict import Failed, Heard, Verdict, judge
 from connector.marketplace import Found, Update
@@ -179,13 +182,14 @@ class KauflandCaller:
             return ()
         bodies = self._shared.bodies.is_on(exchange.ended.mono_s) and not ask.question.kind.personal
         answer = heard if isinstance(heard, Heard) else None
+        is_found = ask.question.kind is CallKind.LOOK_UP and answer is not None and answer.status == HTTPStatus.OK
         row = MarketplaceCalled(
             call_id=call.id,
             account=call.account,
             storefront=ask.storefront,
             kind=call.kind,
             method=ask.request.method,
-            path=ask.request.path,
+            path=ask.request.target,
             attempt=max(ask.question.attempts),
             sent_at_us=(exchange.sent or exchange.began).wall_us,
             answered_at_us=exchange.ended.wall_us if answer is not None else None,
@@ -198,6 +202,9 @@ class KauflandCaller:
             request_sha256=hashlib.sha256(ask.request.body).hexdigest(),
             response_sha256=_digest(answer),
             items=_rows(ask.question.updates, verdict),
+            event_ids=ask.event_ids,
+            event_count=ask.event_count,
+            listed=mapping.listed(answer.body) if answer is not None and is_found else None,
             request_body=ask.request.body if bodies else None,
             response_body=answer.body if bodies and answer is not None else None,
             instance_id=log.instance_id,

@@ -48,7 +48,11 @@ class Unsendable(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What leaves, less the headers. ``target``: path and query behind the base address, percent-encoded."""
+    """What leaves, less the headers.
+
+    ``target``: path and query behind the base address, percent-encoded. It stands in the call log, so
+    nothing in it may say who bought.
+    """
 
     method: str
     target: str
@@ -114,6 +118,23 @@ STOREFRONTS = Request(method="GET", target="/info/storefront")
 
 def read_page(body: bytes | None) -> UnitsPage | None:
     return _read(UnitsPage, body)
+
+
+def listed(body: bytes | None) -> int | None:
+    """How many units the marketplace has for a query, by its own count or by what it lists; None = it does not say."""
+    try:
+        page = orjson.loads(body or b"")
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(page, dict):
+        return None
+    pagination, data = page.get("pagination"), page.get("data")
+    total = pagination.get("total") if isinstance(pagination, dict) else None
+    count = total if isinstance(total, int) else len(data) if isinstance(data, list) else -1
+    return count if 0 <= count <= _MAX_COUNT else None
+
+
+_MAX_COUNT = 2**31 - 1
 
 
 def read_unit(body: bytes | None) -> UnitAnswer | None:

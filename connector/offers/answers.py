@@ -54,9 +54,10 @@ def _of_look_up(
             return _found(lane, look_up, (), answered, terms, now_us, claims)
         case Settled(answer=Refused() as refused):
             refusal = _refusal(refused, Code.LOOKUP_REFUSED, ean=lane.ean, storefront=look_up.storefront)
-            return _not_looked(lane, look_up, refusal, terms, now_us)
+            return _not_looked(_looked(lane, look_up, answered, terms), look_up, refusal, terms, now_us)
         case GaveUp(reason=reason):
-            return _not_looked(lane, look_up, refuse(Code.GAVE_UP, reason=reason), terms, now_us)
+            refusal = refuse(Code.GAVE_UP, reason=reason)
+            return _not_looked(_looked(lane, look_up, answered, terms), look_up, refusal, terms, now_us)
         case Lost():
             return lane
         case Settled(answer=other):
@@ -81,13 +82,39 @@ def _found(
         if unit.storefront == storefront and _is_of(lane.ean, unit):
             first = claims.setdefault(unit.unit_id, lane.ean) if len(unit.eans) > 1 else lane.ean
             (own if first == lane.ean else aliases).append(unit)
-    before = lane
+    before = lane = _looked(lane, look_up, answered, terms)
     lane = replace(lane, units=_units_after(lane, account, storefront, own, answered))
     for alias in aliases:
         lane = _refuse_alias(lane, account, alias, terms, claims)
     meaning = _meaning(lane, account, storefront, terms)
-    misses = renew_misses(before, lane, account, storefront, meaning, now_us, terms.policy, answered.sent_us)
+    misses = renew_misses(
+        before, lane, account, storefront, meaning, now_us, terms.policy, answered.sent_us, _calls_of(answered)
+    )
     return replace(lane, misses=misses)
+
+
+def _looked(lane: OfferLane, look_up: OfferLookUp, answered: Answered, terms: Terms) -> OfferLane:
+    """Every event that the look-up was for remembers its call, for the result to name it."""
+    meant = {entry.result_id for entry in _meaning(lane, look_up.account, look_up.storefront, terms)}
+    entries = tuple(
+        replace(entry, lookup_call_ids=(*entry.lookup_call_ids, *_calls_of(answered))[-_CALLS_NAMED:])
+        if entry.result_id in meant
+        else entry
+        for entry in lane.entries
+    )
+    return replace(lane, entries=entries) if meant else lane
+
+
+def _calls_of(answered: Answered) -> tuple[str, ...]:
+    match answered.reply:
+        case Settled(answer=Found(call_ids=call_ids)) if call_ids:
+            return call_ids
+        case _:
+            return (answered.call_id,)
+
+
+_CALLS_NAMED = 6
+"""What is looked for again for months must not name every look."""
 
 
 def _is_of(ean: str, unit: Unit) -> bool:

@@ -188,6 +188,7 @@ def renew_misses(
     now_us: int,
     policy: OfferPolicy,
     looked_at_us: int,
+    call_ids: tuple[str, ...],
 ) -> tuple[Miss, ...]:
     """The lane's misses after a look-up of ``storefront`` was answered; ``entries`` are those that mean it."""
     here = [u for u in lane.units if u.storefront == storefront and u.account == account and u.proved_at_us]
@@ -202,7 +203,7 @@ def renew_misses(
         code = _miss_code(here, condition, waiting)
         if code is not None:
             miss = _next_miss(old.get(condition), account, storefront, condition, code, now_us, policy)
-            renewed.append(replace(miss, looked_at_us=looked_at_us))
+            renewed.append(replace(miss, looked_at_us=looked_at_us, call_ids=call_ids))
     if not here and not renewed:
         nothing = Miss(
             account=account,
@@ -212,6 +213,7 @@ def renew_misses(
             since_us=now_us,
             next_check_at_us=now_us,
             looked_at_us=looked_at_us,
+            call_ids=call_ids,
         )
         return (*rest, nothing)
     return (*rest, *renewed) if renewed else rest

@@ -110,6 +110,7 @@ class Entry:
     one_by_one: bool = False  # its fields were refused together, and nothing said which
     proved_again: bool = False  # its unit was gone once already
     asked_again: bool = False  # announced, then read again: the next result is the replay's
+    lookup_call_ids: tuple[str, ...] = ()  # of the last look-ups that were answered for it
 
     @property
     def open(self) -> tuple[Asked, ...]:

@@ -41,6 +41,7 @@ Said: TypeAlias = tuple[OfferResult | OfferNotFound | Cleared, Entry | None]
 
 _DO_NOT_COUNT = frozenset((FieldStatus.UNCHANGED, FieldStatus.SUPERSEDED, FieldStatus.SUPPRESSED))
 _IDENTITY = (FieldStatus.NOT_FOUND, FieldStatus.AMBIGUOUS, FieldStatus.CONFLICT)
+_BY_LOOK_UP = frozenset(Status(status.value) for status in _IDENTITY)
 _NO_PROBLEM = frozenset((Status.APPLIED, Status.UNCHANGED))
 
 
@@ -174,7 +175,17 @@ def _result(
         decided_at_us=now_us,
         sent=entry.sent,
         problem=problem,
+        lookup_call_ids=_lookup_call_ids(lane, entry, status, terms),
     )
+
+
+def _lookup_call_ids(lane: OfferLane, entry: Entry, status: Status, terms: Terms) -> tuple[str, ...]:
+    """An event that came when the answer was known already is decided by the look-up that brought it."""
+    target = terms.routing.find(entry.target_id)
+    if entry.lookup_call_ids or target is None or status not in _BY_LOOK_UP:
+        return entry.lookup_call_ids
+    miss = find_miss(lane.misses, target.account, target.storefront, entry.condition or "")
+    return miss.call_ids if miss is not None else ()
 
 
 def _field(asked: Asked, end: End, exponent: int) -> FieldResult:

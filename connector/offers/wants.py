@@ -1,5 +1,6 @@
 """The calls that a settled lane would make now: derived from its plan alone, from nothing, at each turn. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from connector.marketplace import Field, LookUp, Update
@@ -56,7 +57,7 @@ def derive(lane: OfferLane, plan: Plan, terms: Terms) -> tuple[Want, ...]:
     for send in plan.sends:
         by_unit.setdefault(send.unit.unit_id, []).append(send)
     updates = [_update(sends, terms) for sends in by_unit.values()]
-    return (*updates, *(_look_up(lane, look) for look in plan.looks))
+    return (*updates, *(_look_up(lane, look, terms) for look in plan.looks))
 
 
 def _update(sends: list[Send], terms: Terms) -> Want:
@@ -105,7 +106,7 @@ def _ride_along(values: dict[Field, int], unit: KnownUnit) -> None:
         values.setdefault(Field.PRICE, price.value)
 
 
-def _look_up(lane: OfferLane, look: Look) -> Want:
+def _look_up(lane: OfferLane, look: Look, terms: Terms) -> Want:
     """Excludes writes of the units that it will show: what it observes must not be under way."""
     exclusive: dict[str, None] = {}
     for unit in lane.units:
@@ -113,12 +114,31 @@ def _look_up(lane: OfferLane, look: Look) -> Want:
             exclusive[f"unit:{unit.unit_id}"] = None
             if unit.offer_id is not None:
                 exclusive[f"offer:{unit.account}:{unit.offer_id}"] = None
+    event_ids = tuple(dict.fromkeys(_waiting(lane, look, terms)))
     return Want(
         slot=f"lookup/{look.account}/{look.storefront}",
         account=look.account,
         kind=f"{LOOKUP}{look.storefront}",
         rank=look.rank,
         since_us=look.since_us,
-        body=OfferLookUp(storefront=look.storefront, ean=lane.ean, conditions=look.conditions, account=look.account),
+        body=OfferLookUp(
+            storefront=look.storefront,
+            ean=lane.ean,
+            conditions=look.conditions,
+            event_ids=event_ids[:FIRST_EVENT_IDS],
+            event_count=len(event_ids),
+            account=look.account,
+        ),
         exclusive=tuple(exclusive),
     )
+
+
+def _waiting(lane: OfferLane, look: Look, terms: Terms) -> Iterator[str]:
+    """Ids of the events that wait for the look-up: those of its storefront, and stocks that may be linked to it."""
+    for entry in lane.entries:
+        target = terms.routing.find(entry.target_id)
+        if entry.event_id is None or target is None or target.account != look.account:
+            continue
+        wanted = entry.open
+        if wanted and (target.storefront == look.storefront or any(asked.field is Field.STOCK for asked in wanted)):
+            yield entry.event_id

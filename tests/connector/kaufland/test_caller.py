@@ -11,6 +11,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -499,7 +500,7 @@ def test_a_unit_that_the_marketplace_fulfils_is_found_and_known_as_such(edge: Ed
     (first, calls), (again, later) = (look_until_settled(edge, look_up("NEW")) for _ in range(2))
 
     assert [(u.unit_id, u.fulfilled_by_marketplace) for u in first.units] == [(7, True)]
-    assert again == first
+    assert again.units == first.units
     assert (calls, later) == (3, 2)
     assert all(not faults(request) for request in edge.server.received)
 
@@ -510,7 +511,7 @@ def test_a_seller_without_such_units_pays_one_call_an_hour_for_all_that_is_not_t
     found = [look_until_settled(edge, look_up("NEW")) for _ in range(5)]
 
     assert [calls for _, calls in found] == [2, 1, 1, 1, 1]
-    assert all(one.units == () for one, _ in found)
+    assert all(one.units == () and len(one.call_ids) == calls for one, calls in found)
 
 
 @pytest.mark.parametrize(
@@ -529,7 +530,7 @@ def test_an_answer_to_the_other_way_that_is_none_leaves_the_offer_not_found(edge
 
     found = [look_until_settled(edge, look_up("NEW")) for _ in range(2)]
 
-    assert [(one.units, calls) for one, calls in found] == [((), 2), ((), 1)]
+    assert [(one.units, calls, len(one.call_ids)) for one, calls in found] == [((), 2, 2), ((), 1, 1)]
 
 
 @pytest.mark.parametrize("refusal", [answer(429), answer(503), answer(401)], ids=["429", "503", "401"])
@@ -651,7 +652,7 @@ def test_each_attempt_has_a_row(edge: Edge) -> None:
     (row,) = edge.rows
     assert (output.topic, output.key, output.value) == ("calls", b"main", b"row")
     assert (row.call_id, row.account, row.storefront, row.kind) == ("call-1", "main", "de", "update:de")
-    assert (row.method, row.path, row.attempt) == ("POST", "/units/bulk", 1)
+    assert (row.method, row.path, row.attempt) == ("POST", "/units/bulk?storefront=de", 1)
     assert (row.http_status, row.outcome, row.tokens_left, row.instance_id) == (207, "accepted", 3, "i-1")
     assert row.request_sha256 == sha256(edge.server.received[0].body).hexdigest()
     assert row.response_sha256 is not None
@@ -662,6 +663,37 @@ def test_each_attempt_has_a_row(edge: Edge) -> None:
     assert row.answered_at_us is not None
     assert 0 <= row.duration_us < 5_000_000
     assert (row.request_body, row.response_body) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("units", "listed"),
+    [((), 0), ((unit(1), unit(2, storefront="at")), 2)],
+    ids=["nothing", "one of another storefront"],
+)
+def test_a_look_ups_row_proves_what_was_asked_and_how_much_was_listed(
+    edge: Edge, units: tuple[Any, ...], listed: int
+) -> None:
+    edge.answers(answer(200, page(*units)))
+
+    edge.call(replace(look_up(), event_ids=("e1", "e2"), event_count=2))
+
+    (row,) = edge.rows
+    asked = urlsplit(row.path)
+    assert (row.method, row.http_status, asked.path) == ("GET", 200, "/units")
+    assert dict(parse_qsl(asked.query)) == {
+        "storefront": "de", "ean": EAN, "embedded": "products", "limit": "100", "offset": "0",
+    }  # fmt: skip
+    assert (row.event_ids, row.event_count, row.items) == (("e1", "e2"), 2, ())
+    assert row.listed == listed
+
+
+def test_what_a_row_cannot_know_of_a_look_up_is_null(edge: Edge) -> None:
+    edge.answers(answer(500, {}))
+    edge.call(look_up())
+    edge.answers(accepting)
+    edge.call(update(1))
+
+    assert [row.listed for row in edge.rows] == [None, None]
 
 
 def test_a_row_names_the_first_twenty_events_behind_a_unit(edge: Edge) -> None:

@@ -191,3 +191,25 @@ def test_no_body_is_too_strange_to_be_read_or_refused(body: bytes | None) -> Non
 
 def test_a_look_up_body_of_another_storefront_keeps_its_own() -> None:
     assert "storefront=cz" in mapping.look_up(LookUp(storefront="cz", ean=EAN)).target
+
+
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        (b'{"data": [], "pagination": {"total": 0}}', 0),
+        (b'{"data": [{}], "pagination": {"total": 150}}', 150),
+        (b'{"data": [{}, {}]}', 2),
+        (b'{"pagination": {"total": 99999999999}}', None),
+        (b'{"data": {}}', None),
+        (b"[]", None),
+        (b"{", None),
+        (None, None),
+    ],
+)
+def test_how_many_units_are_listed_is_the_marketplaces_own_count(body: bytes | None, count: int | None) -> None:
+    assert mapping.listed(body) == count
+
+
+@given(st.binary(max_size=40) | st.recursive(st.integers() | st.text(), st.lists).map(str).map(str.encode))
+def test_whatever_is_answered_a_count_fits_into_the_call_log_or_is_none(body: bytes) -> None:
+    assert (mapping.listed(body) or 0) in range(2**31)
