@@ -21,7 +21,7 @@ from connector.settings.model import Settings
 from connector.settings.show import without_password
 from connector.topics import Topics, manifest
 from connector.topology import Finding, Limits, Needs, denied, findings, named
-from streams.errors import NotPermitted, RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed, Stopped
+from streams.errors import NotPermitted, RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed, Stopped, StreamError
 from streams.topics import Described
 
 SKEW_WARNING_S = 30.0
@@ -156,7 +156,7 @@ def _broker(parts: Parts) -> Iterator[Row]:
         there = parts.broker.describe(named(parts.topics, parts.needs))
         group = parts.broker.allowed_on_group(parts.loaded.settings.kafka.group)
     except SourceFailed as failed:
-        yield Row(subject=f"broker {address}", verdict=Verdict.BAD, reason=str(failed), remedy=BROKER_REMEDY)
+        yield _failed(f"broker {address}", failed, BROKER_REMEDY)
         return
     yield Row(subject=f"broker {address}", verdict=Verdict.GOOD, reason=f"cluster {cluster}")
     found = [*denied(parts.needs, there, group), *findings(parts.topics, there, parts.limits)]
@@ -183,12 +183,18 @@ def _good(topic: str, described: Described) -> Row:
     return Row(subject=topic, verdict=Verdict.GOOD, reason=reason)
 
 
+def _failed(subject: str, error: StreamError, remedy: str) -> Row:
+    """``remedy`` where the error names none itself."""
+    reason, _, own = str(error).partition(" Remedy: ")
+    return Row(subject=subject, verdict=Verdict.BAD, reason=reason, remedy=own or remedy)
+
+
 def _routing(parts: Parts) -> Iterator[Row]:
     """That it cannot be read is no reason to accept another one: only what was read can call for that."""
     try:
         changed = parts.moved()
     except SourceFailed as failed:
-        yield Row(subject="routing", verdict=Verdict.BAD, reason=str(failed), remedy=BROKER_REMEDY)
+        yield _failed("routing", failed, BROKER_REMEDY)
         return
     except NotPermitted as failed:
         yield Row(subject="routing", verdict=Verdict.BAD, reason=str(failed), remedy=PERMISSIONS_REMEDY)
@@ -206,11 +212,8 @@ def _registry(parts: Parts) -> Iterator[Row]:
     subject = f"registry {without_password(parts.loaded.settings.registry.url)}"
     try:
         parts.subjects()
-    except RegistryDown as down:
-        yield Row(subject=subject, verdict=Verdict.BAD, reason=str(down), remedy="is it running, and is the url right?")
-    except RegistryDenied as denied:
-        reason, _, remedy = str(denied).partition(" Remedy: ")
-        yield Row(subject=subject, verdict=Verdict.BAD, reason=reason, remedy=remedy)
+    except (RegistryDown, RegistryDenied) as failed:
+        yield _failed(subject, failed, "is it running, and is the url right?")
     except SchemaUnknown as unknown:
         yield Row(subject=subject, verdict=Verdict.BAD, reason=str(unknown), remedy="connector schemas register")
     else:

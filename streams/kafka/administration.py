@@ -40,7 +40,10 @@ class Administration:
     def cluster_id(self) -> str:
         """Raises BrokerDown where no broker answers in time, SourceFailed where none can be used."""
         try:
-            return str(self._client.list_topics(timeout=self._timeout_s).cluster_id)
+            listed = self._words.patiently(
+                self._client, lambda for_s: self._client.list_topics(timeout=for_s), self._timeout_s
+            )
+            return str(listed.cluster_id)
         except KafkaException as error:
             raise self._failure(error) from error
 

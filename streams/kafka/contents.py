@@ -30,7 +30,7 @@ def contents(
     )
     consumer = Consumer({**words.quiet, **configuration})
     try:
-        yield from _read(consumer, topic, _ranges(consumer, topic, timeout_s), timeout_s)
+        yield from _read(consumer, topic, _ranges(consumer, words, topic, timeout_s), timeout_s)
     except KafkaException as error:
         consumer.poll(0)  # hands over what the client has reported meanwhile
         raise not_permitted(error.args[0], *of_reader(topic, reader)) or words.failure(error, topic) from error
@@ -38,9 +38,9 @@ def contents(
         consumer.close()
 
 
-def _ranges(consumer: Consumer, topic: str, timeout_s: float) -> dict[int, tuple[int, int]]:
+def _ranges(consumer: Consumer, words: Words, topic: str, timeout_s: float) -> dict[int, tuple[int, int]]:
     """Partition -> first offset, last stable offset; of those that hold anything."""
-    described = consumer.list_topics(topic, timeout_s).topics[topic]
+    described = words.patiently(consumer, lambda for_s: consumer.list_topics(topic, for_s).topics[topic], timeout_s)
     if described.error is not None:
         raise KafkaException(described.error)
     ranges = {number: bounds(consumer, TopicPartition(topic, number), timeout_s) for number in described.partitions}

@@ -1,11 +1,16 @@
 """One record, durable when the call returns: for what is written rarely, and not by the runner."""
 
+from typing import Final
+
 from confluent_kafka import KafkaError, Producer
 
+from streams.clock import uptime_s
 from streams.errors import SinkFailed
 from streams.kafka.refusals import TOPIC, Need, not_permitted
 from streams.kafka.settings import Connection
 from streams.kafka.words import Words
+
+_PIECE_S: Final = 0.5
 
 
 def post(
@@ -32,7 +37,9 @@ def post(
         partition=partition,
         on_delivery=lambda error, _: refused.append(error) if error is not None else None,
     )
-    left = producer.flush(timeout_s)
+    left, until_s = 1, uptime_s() + timeout_s
+    while left and not words.is_hopeless and uptime_s() < until_s:
+        left = producer.flush(_PIECE_S)
     denied = next(filter(None, (not_permitted(error, Need("Write", TOPIC, topic)) for error in refused)), None)
     if denied is not None:
         raise denied

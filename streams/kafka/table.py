@@ -42,7 +42,7 @@ class CompactedTable:
         )
         consumer = Consumer({**words.quiet, **configuration})
         try:
-            return self._read(consumer)
+            return self._read(consumer, words)
         except KafkaException as error:
             consumer.poll(0)  # hands over what the client has reported meanwhile
             denied = not_permitted(error.args[0], *of_reader(self._topic, self._reader))
@@ -54,7 +54,8 @@ class CompactedTable:
         """Durable when it returns. Raises NotPermitted, and SinkFailed where the broker did not take it."""
         post(self._connection, self._topic, key.encode(), value, partition=_PARTITION, timeout_s=self._timeout_s)
 
-    def _read(self, consumer: Consumer) -> dict[str, bytes]:
+    def _read(self, consumer: Consumer, words: Words) -> dict[str, bytes]:
+        words.patiently(consumer, lambda for_s: consumer.list_topics(self._topic, for_s), self._timeout_s)
         begin, end = bounds(consumer, TopicPartition(self._topic, _PARTITION), self._timeout_s)
         rows: dict[str, bytes] = {}
         if end <= begin:

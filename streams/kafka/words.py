@@ -7,11 +7,15 @@ TLS client on a plaintext listener ``_TRANSPORT``, a plaintext client on a TLS l
 """
 
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
+from streams.clock import uptime_s
 from streams.errors import BrokerDown, SourceFailed
+
+T = TypeVar("T")
 
 CREDENTIALS: Final = frozenset(
     {
@@ -32,6 +36,7 @@ _TOLD: Final = re.compile(r" \(after \d+ms in state \w+(, \d+ identical error\(s
 _REMEDY: Final = "[kafka] properties: security.protocol, sasl.* and ssl.*"
 
 
+_FIRST_PIECE_S: Final = 0.5
 _NO_ANSWER: Final = frozenset(
     {
         KafkaError._TRANSPORT,  # noqa: SLF001
@@ -70,6 +75,26 @@ class Words:
     def says(self) -> str:
         """The most telling of what was heard, as the client puts it; empty = nothing was."""
         return "" if self._most_telling is None else sentence(self._most_telling)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Waiting for an answer mends nothing: a person must."""
+        return self._most_telling is not None and self._most_telling.code() in CREDENTIALS
+
+    def patiently(self, client: Any, ask: Callable[[float], T], timeout_s: float) -> T:
+        """What ``ask`` answers within the time, of which it is given growing pieces. Raises its last KafkaException.
+
+        Between the pieces the client says what it met, so that refused credentials are not waited for to the end.
+        """
+        until_s, piece_s = uptime_s() + timeout_s, _FIRST_PIECE_S
+        while True:
+            try:
+                return ask(min(piece_s, max(0.0, until_s - uptime_s())))
+            except KafkaException as error:
+                client.poll(0)
+                if self.is_hopeless or error.args[0].code() not in _NO_ANSWER or uptime_s() >= until_s:
+                    raise
+            piece_s *= 2
 
     def failure(self, error: KafkaException, asked_for: str = "") -> SourceFailed:
         """For a call that failed: BrokerDown where asking again may help, else SourceFailed."""

@@ -1,19 +1,27 @@
 """The process tells the truth about itself: while it starts, while its backbone is away, and when it ends."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
+import pytest
 
 from connector.demo.processes import Process
 from connector.demo.stack import Stack
 from streams.kafka.jvm import JvmStack
 from tests.faults.conftest import Deploy
 from tests.faults.passage import Passage
+from tests.secured import SecuredBroker
+
+EXAMPLE = Path(__file__).parent.parent.parent / "config" / "example.toml"
 
 SMALL: dict[str, Any] = {
     "partitions": 1,
@@ -160,3 +168,37 @@ def test_a_second_process_with_the_instance_id_of_a_running_one_ends_and_names_i
     with third.health() as health:
         deployment.wait_for("the place of a dead one to be taken", lambda: not reasons(health))
     assert third.stop() == 0
+
+
+@pytest.mark.parametrize("command", [["run"], ["check"], ["topics", "--check"]])
+def test_a_wrong_sasl_password_is_told_in_the_brokers_words_by_every_command(
+    secured: SecuredBroker, tmp_path: Path, command: list[str]
+) -> None:
+    properties = {**secured.properties(secured.add_user()), "sasl.password": "wrong"}
+    (tmp_path / "password").write_text(properties.pop("sasl.password"))
+    further = [f'"{name}" = "{value}"' for name, value in properties.items()]
+    table = "\n".join(["[kafka.properties]", *further, '[kafka.properties_from_files]\n"sasl.password" = "password"\n'])
+    (tmp_path / "connector.toml").write_text(EXAMPLE.read_text().replace("[registry]", f"{table}\n[registry]", 1))
+    (tmp_path / "simulator-keys").mkdir()
+    for key in ("client_key", "secret_key"):
+        (tmp_path / "simulator-keys" / key).write_text("k" * 32)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "connector", *command, "--config", str(tmp_path / "connector.toml")],
+        env={
+            **os.environ,
+            "CONNECTOR__KAFKA__BOOTSTRAP_SERVERS": secured.bootstrap_servers,
+            "CONNECTOR__HEALTH__PORT": "0",
+        },
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+    assert done.returncode == 1, done.stderr
+    said = " ".join((done.stdout + done.stderr).replace("│", " ").split())
+    assert "SASL authentication error" in said
+    assert "sasl.*" in said
+    assert "Traceback" not in said
+    assert "transport failure" not in said

@@ -107,6 +107,12 @@ def test_a_broker_that_is_down_hides_nothing_else(parts: Parts) -> None:
     assert any(row.subject == "account main" and row.verdict is Verdict.GOOD for row in rows)
 
 
+def test_a_broker_that_cannot_be_used_comes_with_the_remedy_of_its_own_sentence(parts: Parts) -> None:
+    [row] = bad(check(replace(parts, broker=Broker(down="wrong password. Remedy: sasl.*"))))
+
+    assert (row.reason, row.remedy) == ("wrong password.", "sasl.*")
+
+
 def test_credentials_that_the_registry_refuses_come_with_what_to_mend(parts: Parts) -> None:
     [row] = bad(check(replace(parts, subjects=raising(RegistryDenied("refused (401). Remedy: user and password")))))
 
