@@ -4,15 +4,16 @@ from decimal import Decimal
 from pathlib import Path
 
 from connector.demo.traffic import Kind, Message
-from tests.faults.conftest import Deploy
+from tests.faults.conftest import FAST_MISS, Deploy
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
 
 ROOT = Path(__file__).parent.parent.parent
+STRICT = f'{FAST_MISS}negative_stock = "reject"\nmax_stock = 99_999\nstock_above_max = "reject"\n'
 
 
 def test_every_kind_of_bad_record_is_explained_and_the_next_one_flows(deploy: Deploy) -> None:
-    deployment = deploy(partitions=1)
+    deployment = deploy(partitions=1, settings=STRICT)
     places, _ = deployment.places()
     place = next(p for p in places if p.target_id == "main-de")
     connector = deployment.connector()

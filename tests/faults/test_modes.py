@@ -6,12 +6,13 @@ import orjson
 
 from connector.simulator.exchange import Kind
 from tests.faults import checks
-from tests.faults.conftest import Deploy
+from tests.faults.conftest import FAST_MISS, Deploy
 from tests.faults.deployment import Deployment
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
 
 OFFERS = 80
+STRICT = 'max_stock = 99_999\nstock_above_max = "reject"\n'
 CATALOGUE = f"eans = {OFFERS}\nlinked = 0.0\nambiguous = 0.0\nmissing = 0.0\nfurther_condition = 0.0"
 
 
@@ -43,7 +44,7 @@ def storefront_of(target: str) -> str:
 
 def test_single_and_batch_give_the_same_results_and_batch_a_fraction_of_the_calls(deploy: Deploy) -> None:
     modes = {
-        mode: deploy(partitions=1, catalogue=CATALOGUE, settings=f'[offers]\nmode = "{mode}"\nnot_found_grace = "1s"\n')
+        mode: deploy(partitions=1, catalogue=CATALOGUE, settings=f'{FAST_MISS}{STRICT}mode = "{mode}"\n')
         for mode in ("single", "batch")
     }
 
