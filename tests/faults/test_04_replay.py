@@ -1,7 +1,7 @@
 """Offsets and state are everyday things to reset: replay writes nothing, a rebuild writes newest values only."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -90,7 +90,8 @@ def test_state_and_offsets_reset_rebuild_the_same_state_with_newest_values_only(
     deployment.quiet()
     assert connector.stop() == 0
 
-    assert differing(held, essences(deployment)) == {}
+    different = differing(held, essences(deployment))
+    assert not different, f"{different}\n{told_about(deployment, produced, different)}"
     assert digest(deployment) == before
     units, after = deployment.units_there(), deployment.marketplace.journal()
     newest = expected_units(units, deployment.targets, produced)
@@ -115,9 +116,35 @@ def essences(deployment: Deployment) -> dict[str, dict[str, Any]]:
     return {ean: said for ean, said in made.items() if said is not None}
 
 
-def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    eans = sorted({*before, *after})
-    return {ean: (before.get(ean), after.get(ean)) for ean in eans if before.get(ean) != after.get(ean)}
+def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """EAN -> what is only in one of both, part by part."""
+    eans = sorted(ean for ean in {*before, *after} if before.get(ean) != after.get(ean))
+    return {ean: dict(_parts_that_differ(before.get(ean, {}), after.get(ean, {}))) for ean in eans}
+
+
+def _parts_that_differ(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    for part in sorted({*before, *after}):
+        one, other = before.get(part), after.get(part)
+        if isinstance(one, list) and isinstance(other, list):
+            one, other = [held for held in one if held not in other], [held for held in other if held not in one]
+        if one != other:
+            yield part, (one, other)
+
+
+def told_about(deployment: Deployment, produced: list[Produced], eans: Iterable[str]) -> str:
+    """Every event and every row of these EANs, for a failure's message."""
+    of = set(eans)
+    said = [
+        f"{one.partition}/{one.offset} {one.message.kind} {one.message.payload}"
+        for one in produced
+        if one.message.key in of
+    ]
+    rows = [
+        f"{checks.position(row)} {row['origin']} {row['status']} {row['code']} {row['fields']}"
+        for row in deployment.results()
+        if row["ean"] in of
+    ]
+    return "\n".join([*said, *rows])
 
 
 def test_a_state_topic_recreated_alone_stops_the_run_with_the_remedy(deploy: Deploy) -> None:
