@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from connector.kaufland.mapping import PAGE_LIMIT
-from connector.kaufland.models import Pagination
+from connector.kaufland.models import FieldPath, Pagination
 from connector.kaufland.models_orders import (
     CarrierAnswer,
-    FieldPath,
     OrderAnswer,
     OrderSummaryAnswer,
     OrderUnitAnswer,

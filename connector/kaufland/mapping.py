@@ -16,14 +16,17 @@ from connector.kaufland.models import (
     BulkAnswer,
     BulkEntry,
     ErrorAnswer,
+    FieldPath,
     OneUnit,
     StorefrontsAnswer,
     UnitAnswer,
     UnitPatch,
     UnitsPage,
 )
+from connector.kaufland.quarantine import tolerant
 from connector.kaufland.reference import KauflandReference
 from connector.marketplace import Field, FieldError, LookUp, Unit, Update
+from connector.marketplace_orders import Unreadable
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -117,7 +120,7 @@ STOREFRONTS = Request(method="GET", target="/info/storefront")
 
 
 def read_page(body: bytes | None) -> UnitsPage | None:
-    return _read(UnitsPage, body)
+    return _read(UnitsPage, body, UnitsPage.SIDE)
 
 
 def listed(body: bytes | None) -> int | None:
@@ -138,7 +141,7 @@ _MAX_COUNT = 2**31 - 1
 
 
 def read_unit(body: bytes | None) -> UnitAnswer | None:
-    answer = _read(OneUnit, body)
+    answer = _read(OneUnit, body, OneUnit.SIDE)
     return answer.data if answer is not None else None
 
 
@@ -147,7 +150,7 @@ def read_bulk(body: bytes | None) -> dict[int, BulkEntry | None] | None:
 
     An entry that cannot be read, or names no unit, is left out: its unit is then one that the answer lacks.
     """
-    whole = _read(BulkAnswer, body)
+    whole = _read(BulkAnswer, body, BulkAnswer.SIDE)
     listed = whole.data if whole is not None else _readable_entries(body)
     if listed is None:
         return None
@@ -163,7 +166,7 @@ def _readable_entries(body: bytes | None) -> list[BulkEntry] | None:
     answer = _json(body)
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         return None
-    entries = (_checked(BulkEntry, raw) for raw in answer["data"])
+    entries = (_checked(BulkEntry, raw, BulkEntry.SIDE) for raw in answer["data"])
     return [entry for entry in entries if entry is not None]
 
 
@@ -220,13 +223,13 @@ def _of_product(answer: UnitAnswer, ean: str) -> bool:
     return ean.lstrip("0") in {listed.lstrip("0") for listed in answer.product.eans}
 
 
-def _read(model: type[M], body: bytes | None) -> M | None:
+def _read(model: type[M], body: bytes | None, side: frozenset[FieldPath] = frozenset()) -> M | None:
     if not body:
         return None
     try:
         return model.model_validate_json(body)
     except ValidationError:
-        return None
+        return _checked(model, _json(body), side) if side else None
 
 
 def _json(body: bytes | None) -> Any:
@@ -238,8 +241,7 @@ def _json(body: bytes | None) -> Any:
         return None
 
 
-def _checked(model: type[M], value: Any) -> M | None:
-    try:
-        return model.model_validate(value)
-    except ValidationError:
-        return None
+def _checked(model: type[M], value: Any, side: frozenset[FieldPath]) -> M | None:
+    """The value by its model, with null for side fields that are not as promised."""
+    read = tolerant(model, side, value, "answer")
+    return None if isinstance(read, Unreadable) else read.row

@@ -1,11 +1,12 @@
 """Pydantic models of the bodies we send and read, as far as we send and read them. Pure.
 
 Sent bodies are strict and forbid everything that is not listed: what is not here cannot be sent. Answers are strict in
-what they list, tolerate what they don't, and keep values of open sets (status, condition, currency) as raw text.
+what identifies, tolerate what they don't list, and keep values of open sets (status, condition, currency) as raw text.
+``SIDE`` are fields that must not cost the rest: one that is not as promised is read as if the answer did not say.
 Source: OpenAPI document of the Seller API, 2.27.0 with the changes up to 2.44.0.
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +16,15 @@ _MAX_PRICE = (
 
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 UnitId = Annotated[int, Field(ge=1, lt=2**63)]
+
+
+FieldPath: TypeAlias = tuple[str, ...]
+"""Names of fields from a model inwards; places in lists are left out."""
+
+_SIDE_OF_LISTED = ("status", "listing_price", "amount", "handling_time")
+"""A look-up is for identity: a value that it does not tell is only not known yet."""
+_SIDE_OF_WRITTEN = ("status",)
+"""Of the answer to an update, whose values say what was accepted."""
 
 
 class _Sent(BaseModel):
@@ -64,12 +74,16 @@ class Pagination(_Read):
 class UnitsPage(_Read):
     """``CollectionApiResponse_UnitEmbedded_``."""
 
+    SIDE: ClassVar[frozenset[FieldPath]] = frozenset(("data", name) for name in _SIDE_OF_LISTED)
+
     data: list[UnitAnswer]
     pagination: Pagination | None = None
 
 
 class OneUnit(_Read):
     """``ApiResponse_Unit_``."""
+
+    SIDE: ClassVar[frozenset[FieldPath]] = frozenset(("data", name) for name in _SIDE_OF_WRITTEN)
 
     data: UnitAnswer
 
@@ -90,6 +104,8 @@ class ErrorAnswer(_Read):
 class BulkEntry(_Read):
     """One element of ``UnitsBulkUpdateResponse``: the three shapes in one."""
 
+    SIDE: ClassVar[frozenset[FieldPath]] = frozenset(("unit", name) for name in _SIDE_OF_WRITTEN)
+
     id_unit: UnitId
     status_code: int | float = Field(ge=100, lt=1000, allow_inf_nan=False)
     unit: UnitAnswer | None = None
@@ -100,6 +116,8 @@ class BulkEntry(_Read):
 
 class BulkAnswer(_Read):
     """``UnitsBulkUpdateResponse``."""
+
+    SIDE: ClassVar[frozenset[FieldPath]] = frozenset(("data", *path) for path in BulkEntry.SIDE)
 
     data: list[BulkEntry]
 

@@ -8,12 +8,12 @@ Source: OpenAPI document of the Seller API, 2.27.0 with the changes up to 2.44.0
 """
 
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from connector.kaufland.models import Int64, UnitId
+from connector.kaufland.models import FieldPath, Int64, UnitId
 from connector.kaufland.moments import us_of
 
 
@@ -73,10 +73,6 @@ class ShipmentBody(_Sent):
 
 class _Read(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
-
-
-FieldPath: TypeAlias = tuple[str, ...]
-"""Names of fields from a model inwards; places in lists are left out."""
 
 
 class OrderedProduct(_Read):

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from connector.kaufland.models_orders import FieldPath
+from connector.kaufland.models import FieldPath
 from connector.marketplace_orders import Unreadable
 
 M = TypeVar("M", bound=BaseModel)

@@ -116,6 +116,38 @@ def test_words_that_we_do_not_know_pass_through_or_become_unknown() -> None:
     assert found.fulfilled_by_marketplace
 
 
+ODD = st.sampled_from(["7", 7.5, True, [], {}, 2**70])
+SIDE = {"listing_price": Field.PRICE, "amount": Field.STOCK, "handling_time": Field.HANDLING_TIME, "status": None}
+
+
+@given(name=st.sampled_from(sorted(SIDE)), value=ODD)
+def test_any_odd_side_field_of_a_unit_leaves_its_look_up_readable(name: str, value: Any) -> None:
+    value = 7 if name == "status" and isinstance(value, str) else value
+
+    listed = mapping.read_page(json.dumps(page(unit(4), unit(5, **{name: value}))).encode())
+
+    assert listed is not None
+    whole, odd = (mapping.unit_of(answer, "de", REFERENCE) for answer in listed.data)
+    assert whole.values.keys() == set(Field)
+    assert (odd.unit_id, odd.condition, odd.offer_id) == (5, Condition.NEW, "sku-5")
+    assert odd.values.keys() == set(Field) - {SIDE[name]}
+
+
+@pytest.mark.parametrize("status", [7, None, [], {"a": 1}])
+def test_an_odd_status_in_the_answer_to_an_update_costs_nothing_and_an_odd_value_is_not_believed(status: Any) -> None:
+    def bulk(**changed: Any) -> Any:
+        entry = {"id_unit": 5, "status_code": 200, "unit": unit(5, **changed)}
+        return mapping.read_bulk(json.dumps({"data": [entry]}).encode())
+
+    alone = mapping.read_unit(json.dumps({"data": unit(5, status=status)}).encode())
+
+    assert alone is not None
+    assert (alone.status, alone.amount) == (None, 7)
+    assert bulk(status=status)[5].unit == alone
+    assert mapping.read_unit(json.dumps({"data": unit(5, amount="many")}).encode()) is None
+    assert bulk(amount="many") == {}
+
+
 @pytest.mark.parametrize(
     ("changed", "believed"),
     [
@@ -135,7 +167,8 @@ def test_a_unit_of_another_storefront_or_product_is_not_believed(changed: dict[s
 
 
 @pytest.mark.parametrize(
-    "bad", [{"id_unit": "5"}, {"id_unit": 0}, {"amount": "7"}, {"listing_price": 19.99}, {"id_offer": 5}]
+    "bad",
+    [{"id_unit": "5"}, {"id_unit": 0}, {"id_offer": 5}, {"condition": []}, {"storefront": 1}, {"product": 1}],
 )
 def test_a_page_with_a_unit_that_breaks_the_contract_is_not_read(bad: dict[str, Any]) -> None:
     assert mapping.read_page(orjson.dumps(page(unit(5, **bad)))) is None

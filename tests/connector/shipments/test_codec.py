@@ -24,6 +24,7 @@ from connector.shipments.events import (
     ShippedUnit,
     UndoneShipment,
 )
+from connector.shipments.producer_kit import ShipmentKit
 from streams.avro import Fault, encoder, frame
 from streams.flow import Assignment, Bad, NotYet, Record
 from tests.connector.shipments.depot import IDS, ORDER, START_US
@@ -86,6 +87,24 @@ def test_a_shipment_is_read_with_the_position_of_its_record() -> None:
         traceparent="00-ab",
         tracestate="a=b",
     )
+
+
+def test_what_the_producer_kit_writes_is_read_as_it_was_said() -> None:
+    key, value = ShipmentKit(DISPATCHED).message(
+        {
+            "event_id": "e-1",
+            "occurred_at_us": START_US,
+            "order_id": ORDER,
+            "items": [{"offer_id": "sku-1", "quantity": 2}, ShippedItem(ean="4006381333931")],
+            "parcels": [{"carrier": "Other", "no_tracking": True}],
+        }
+    )
+
+    found = codecs().decode_dispatched(record(key, value))
+
+    assert isinstance(found, ShipmentDispatched)
+    assert found.items == (ShippedItem(offer_id="sku-1", quantity=2), ShippedItem(ean="4006381333931"))
+    assert found.parcels == (Parcel(carrier="Other", no_tracking=True),)
 
 
 def test_a_shipment_of_the_first_version_is_read_as_it_was_meant() -> None:
