@@ -114,7 +114,9 @@ class World:
         }
         self.engine = _engine(with_codecs)
         owned = {
-            at: Owned(mark=None, start=0, end=0, state_topic_id="s", partitions=PARTITIONS, state=states[partition])
+            at: Owned(
+                mark=None, start=0, end=0, state_topic_id="s", partitions=PARTITIONS, state=dict(states[partition])
+            )
             for partition, at in self._at.items()
         }
         self.feed(Assigned(parts=owned))

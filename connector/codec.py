@@ -99,6 +99,10 @@ class Codecs:
         value = self._changes.decode(record.value)
         return value if isinstance(value, Bad | NotYet) else _changed(value, key, record)
 
+    def glance_state(self, value: bytes) -> Bad | NotYet | None:
+        """Whether ``decode_state`` has the schema that it needs; None = it has."""
+        return self._states.glance(value)
+
     def decode_state(self, value: bytes) -> OfferState | Bad | NotYet:
         """What ``encode_state`` made, of this version or of any other."""
         state: OfferState | Bad | NotYet = self._states.decode(value)

@@ -1,38 +1,35 @@
 """How many keys have an age, and which moment is the oldest: kept as they change, so that none looks at them all."""
 
-from heapq import heapify, heappop, heappush
+from itertools import count
+
+from streams.heap import Heap
 
 
 class Ages:
-    """Entries that a key has moved away from die where they are: found dead when they come up, or swept."""
-
-    SWEEP_AT_LEAST = 1_000
+    """Entries that a key has moved away from die where they are."""
 
     def __init__(self) -> None:
-        self._since_us: dict[str, int] = {}
-        self._heap: list[tuple[int, str]] = []
+        self._newest: dict[str, tuple[int, int, str]] = {}  # the entry of each key: since when (µs), a number, the key
+        self._heap: Heap[tuple[int, int, str]] = Heap(lambda entry: self._newest.get(entry[2]) is entry)
+        self._numbers = count()
 
     def __len__(self) -> int:
-        return len(self._since_us)
+        return len(self._newest)
 
     def of(self, key: str) -> int | None:
-        return self._since_us.get(key)
+        entry = self._newest.get(key)
+        return entry[0] if entry is not None else None
 
     def put(self, key: str, since_us: int | None) -> None:
         """None: it has no age any more."""
-        if since_us == self._since_us.get(key):
+        if since_us == self.of(key):
             return
         if since_us is None:
-            del self._since_us[key]
+            del self._newest[key]
             return
-        self._since_us[key] = since_us
-        if len(self._heap) >= max(self.SWEEP_AT_LEAST, 2 * len(self._since_us)):
-            self._heap = [(at_us, name) for name, at_us in self._since_us.items()]
-            heapify(self._heap)
-        else:
-            heappush(self._heap, (since_us, key))
+        entry = self._newest[key] = since_us, next(self._numbers), key
+        self._heap.push(entry)
 
     def oldest_us(self) -> int | None:
-        while self._heap and self._since_us.get(self._heap[0][1]) != self._heap[0][0]:
-            heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+        oldest = self._heap.top()
+        return oldest[0] if oldest is not None else None

@@ -69,15 +69,21 @@ class Decoder:
 
     def decode(self, data: bytes) -> Any | Bad | NotYet:
         """The value. ``NotYet.need`` is the id of a schema to be fetched."""
+        writer = self._writer_of(data)
+        return self._read(data, writer, HEADER.unpack_from(data)[1]) if isinstance(writer, Prepared) else writer
+
+    def glance(self, data: bytes) -> Bad | NotYet | None:
+        """Whether the schema is here that ``decode`` needs: None = it is. Nothing of the body is looked at."""
+        writer = self._writer_of(data)
+        return None if isinstance(writer, Prepared) else writer
+
+    def _writer_of(self, data: bytes) -> Prepared | Bad | NotYet:
         if len(data) < HEADER.size or data[0] != _MAGIC:
             return Bad(
                 code=Fault.NOT_AVRO, text=f"{len(data)} bytes that do not start with a zero byte and a schema id"
             )
         schema_id: int = HEADER.unpack_from(data)[1]
-        writer = self._writers.get(schema_id) or self._writer(schema_id)
-        if not isinstance(writer, Prepared):
-            return writer
-        return self._read(data, writer, schema_id)
+        return self._writers.get(schema_id) or self._writer(schema_id)
 
     def _writer(self, schema_id: int) -> Prepared | Bad | NotYet:
         text = self._lookup(schema_id)
@@ -136,6 +142,10 @@ class Rereader:
             return self._read(data, len(self._frame))
         except Exception as error:  # noqa: BLE001 - generated code names no closed set; whatever it was, the bytes did it
             return _bad(Fault.MALFORMED_VALUE, f"the body does not follow {self._name}: {error}", error)
+
+    def glance(self, data: bytes) -> Bad | NotYet | None:
+        """As ``Decoder.glance``."""
+        return None if data.startswith(self._frame) else self._others.glance(data)
 
     def _written_again(self, value: Any) -> bytes:
         out = BytesIO()

@@ -6,7 +6,7 @@ No I/O, clock, thread or chance, and no rule of its own: rules live in ``partiti
 
 from collections.abc import Iterator, Mapping
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 from streams.checkpoint import Checkpoints
 from streams.deadletter import DeadLetters
@@ -47,6 +47,12 @@ from streams.snapshot import Snapshot, account_of, partition_of
 from streams.stall import Watch
 from streams.tenure import WOKEN, Tenure
 from streams.wants import Wants
+
+RESTORED_A_STEP: Final = 2_000
+"""Lanes: a few milliseconds. However many a partition has, the loop comes round, and marks go out in time."""
+
+WOKEN_A_STEP: Final = 500
+"""Lanes whose timers have come; each takes a turn. After a restore all that stands undone may be due at once."""
 
 
 class Engine:
@@ -218,14 +224,16 @@ class Engine:
 
     def _go_on(self, now: Now) -> Iterator[Effect]:
         self._over(now)
+        self._restore(now)
+        self._wake_due(now)
         yield from self._read(now)
         yield from self._open_gates(now)
-        for tenure in self._tenures.values():
-            tenure.wake_due(now)
+        yield from self._unreadable(now)
         yield from self._sending.calls(now, self._checkpoints.lease_until_s, lambda rest: self._wake(rest, now))
         for pending in self._sending.announcements(now, self._checkpoints.lease_until_s):
             self._tenures[pending.at].changed(pending.lane)
         yield from self._sending.news(now.mono_s)
+        yield from self._unreadable(now)
         yield from self._checkpoint(now)
         yield from self._release(now)
         yield from self._intake(now)
@@ -243,6 +251,27 @@ class Engine:
             self._sending.over(sent, now.mono_s)
             if sent.at in self._tenures:
                 self._tenures[sent.at].lanes.settle(sent.pending.lane, now.mono_s)
+
+    def _restore(self, now: Now) -> None:
+        left = RESTORED_A_STEP
+        for tenure in self._changing():
+            if left and tenure.partition.is_restoring:
+                before = tenure.lanes.to_restore
+                tenure.restore(left, now)
+                left -= before - tenure.lanes.to_restore
+
+    def _wake_due(self, now: Now) -> None:
+        """Before anything is read: a backlog would leave no room for them."""
+        left = min(WOKEN_A_STEP, *self._room())
+        for tenure in self._tenures.values():
+            if left > 0:
+                left -= tenure.wake_due(now, left)
+
+    def _unreadable(self, now: Now) -> Iterator[Effect]:
+        """A partition with a lane that cannot be read: what it did since its last checkpoint is not written."""
+        for tenure in self._tenures.values():
+            if tenure.lanes.fault and tenure.partition.writes:
+                yield from self._refused(tenure, tenure.lanes.fault, now)
 
     def _read(self, now: Now) -> Iterator[Effect]:
         arrived = [tenure for tenure in self._tenures.values() if tenure.partition.backlog]
@@ -305,13 +334,15 @@ class Engine:
 
     def _next_s(self, now: Now) -> float:
         changing = self._changing()
-        due_us = (t.lanes.next_due_us() for t in self._tenures.values() if t.partition.sends)
+        sending = (t for t in self._tenures.values() if t.partition.sends)
+        due_us = (t.lanes.next_due_us() for t in sending) if min(self._room()) > 0 else ()
         moments = (
             self._sending.next_s(now.mono_s, self._checkpoints.lease_until_s),
             self._sending.flights.next_s(),
             self._checkpoints.due_at_s(urgent=any(map(self._is_urgent, changing))),
             self._fetching.next_s(),
             self._watch.next_s() if self._tenures else inf,
+            now.mono_s if any(t.partition.is_restoring and t.partition.needs is None for t in changing) else inf,
             min((tenure.partition.gate_at_s() for tenure in changing), default=inf),
             min((tenure.partition.deadline_s for tenure in changing), default=inf),
             min((now.mono_s + (due - now.wall_us) / 1e6 for due in due_us if due is not None), default=inf),

@@ -108,8 +108,9 @@ class Turn(Generic[L]):
 class Stored:
     """A lane as its state topic keeps it; ``value`` None is a tombstone (the lane is as new).
 
-    All but ``value`` travels as record headers, so that cold lanes stay undecoded after a restore. The flow fills
-    ``value``, ``undone`` and ``open_since_us``; the engine adds the rest.
+    ``value`` and what stands down to ``announced`` is what its record says: all but ``value`` as headers, so that cold
+    lanes stay undecoded after a restore. The flow fills ``value``, ``undone``, ``open_since_us`` and ``reader``; the
+    engine adds the rest.
 
     A ``once`` want whose turn to leave has come is announced first, and leaves when that record is durable. The slot
     goes from the record with the turn that hears what became of the call; before that when nothing left after all: the
@@ -122,6 +123,9 @@ class Stored:
     due_us: int | None = None
     waits: tuple["Waits", ...] = ()
     announced: tuple[str, ...] = ()  # slots of ``once`` wants that may leave, or have left, since this record
+    reader: int = field(default=0, compare=False)  # the lowest state version that loses nothing of it; 0 = any
+    offset: int = field(default=-1, compare=False)  # of its record, where it was restored from one
+    fault: str = field(default="", compare=False)  # why the record's headers cannot be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,10 +225,15 @@ class Draining:
 Cause: TypeAlias = Arrived | Answered | Woken | Restored | Draining | Told
 
 
+class Unreadable(ValueError):
+    """A lane's record that cannot be read; its words are for a person, with the remedy."""
+
+
 class Flow(Protocol[L]):
     """All that an application gives. Pure; the engine never looks inside a lane, an event or a body.
 
-    Called from the engine thread only. An exception from any method is a bug: the process stops and commits nothing.
+    Called from the engine thread only. Any other exception than ``Unreadable`` from ``load`` is a bug: the process
+    stops and commits nothing.
     """
 
     @property
@@ -241,12 +250,22 @@ class Flow(Protocol[L]):
         """Decode one record. Never raises for what a record may contain."""
         ...
 
+    @property
+    def state_version(self) -> int:
+        """The newest version of lanes that it carries on without loss (``Stored.reader``)."""
+        ...
+
     def standing(self, partition: int) -> Iterable[str]:
         """Lanes that live without input; woken once when their partition opens."""
         ...
 
+    def glance(self, key: str, stored: bytes) -> Bad | NotYet | None:
+        """Whether ``load`` has what it needs, without loading; None = it has. Asked of every lane of a new partition,
+        so that no lane ever has to wait for a schema in the middle of a turn."""
+        ...
+
     def load(self, key: str, stored: bytes | None) -> L:
-        """The lane as stored; None = a lane that was never stored."""
+        """The lane as stored; None = a lane that was never stored. Raises Unreadable: its partition is refused."""
         ...
 
     def turn(self, lane: L, cause: Cause, now: Now) -> Turn[L]:
@@ -364,7 +383,7 @@ class Owned:
     state_topic_id: str
     partitions: int  # of the input topic, as seen now
     input_topic_id: str = ""
-    state: Mapping[str, Stored] = field(default_factory=dict)
+    state: dict[str, Stored] = field(default_factory=dict)  # the engine takes it over, and empties it
     committed: bool = False  # the group had a position here, with a mark or without (set by Kafka's own tools)
     skips: bool = False  # it had none, and the configured start passes over records that are there
 

@@ -65,8 +65,8 @@ class Lane:
     """
 
     __slots__ = (
-        "announced", "durable", "held", "key", "pending", "restored", "said", "stored", "turned", "undone", "value",
-        "wake_at_us",
+        "announced", "durable", "held", "key", "pending", "restored", "said", "stored", "timer", "turned", "undone",
+        "value", "wake_at_us",
     )  # fmt: skip
 
     def __init__(self, key: str, value: Any) -> None:
@@ -77,6 +77,7 @@ class Lane:
         self.said: tuple[Want, ...] = ()
         self.pending: dict[str, Pending] = {}
         self.wake_at_us: int | None = None
+        self.timer = -1  # its entry among the timers; any other with its key is dead
         self.stored: Stored | None = None  # as last handed to a checkpoint
         self.undone = False
         self.announced: frozenset[str] = NONE  # slots whose ``once`` want may leave, or may have left
@@ -87,7 +88,7 @@ class Lane:
 class Rest:
     """What is kept beside the bytes of a sleeping lane that is undone or has a timer."""
 
-    __slots__ = ("announced", "at", "due_us", "key", "restored", "ticket", "undone", "waits")
+    __slots__ = ("announced", "at", "due_us", "key", "restored", "ticket", "timer", "undone", "waits")
 
     def __init__(
         self,
@@ -107,4 +108,5 @@ class Rest:
         self.due_us = due_us
         self.waits = waits
         self.restored = restored
+        self.timer = -1  # as a ``Lane``'s
         self.ticket = -1  # its place among the sleepers; -1 = none

@@ -38,7 +38,7 @@ from streams.flow import (
 from streams.partition import out_of_range
 from streams.partitioner import partition_for
 from streams.ports import Again, Done, Heard, OnRevoke
-from streams.state import stored_of
+from streams.state import lane_key, restored
 
 CANNOT: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -390,11 +390,13 @@ class MemorySource:
             )
         lanes: dict[str, Stored] = {}
         for record in states.logs[at.partition].records:
-            key = (record.key or b"").decode(errors="surrogateescape")
+            if record.key is None:
+                continue
+            key = lane_key(record.key)
             if record.value is None:
                 lanes.pop(key, None)
             else:
-                lanes[key] = stored_of(record.value, record.headers)
+                lanes[key] = restored(record.value, record.headers, record.offset)
         log = inputs.logs[at.partition]
         found = self._broker.committed(self._group, at.topic, at.partition)
         position, mark = found or (self._first(log), None)

@@ -62,7 +62,8 @@ class Partition:
         self.held_since_s = inf
         self._held_at = -1
         self.backlog: deque[Record] = deque()
-        self.needs: NotYet | None = None  # what the first of the backlog cannot be read without
+        self.needs: NotYet | None = None  # what the next lane, or the first of the backlog, cannot be read without
+        self.to_restore = 0  # lanes; nothing is read before there is none
         self.flowing = False  # what the source was last told
         self.moved_at_s = now_s
         self.deadline_s = inf  # of the hand-over
@@ -126,13 +127,24 @@ class Partition:
         return max(0, self.end - self.position)
 
     @property
+    def is_restoring(self) -> bool:
+        return self.to_restore > 0 and self.reads
+
+    @property
     def may_take(self) -> bool:
-        return bool(self.backlog) and self.needs is None and self.backlog[0].offset < self.limit
+        is_held_up = self.needs is not None or self.to_restore
+        return bool(self.backlog) and not is_held_up and self.backlog[0].offset < self.limit
 
     @property
     def wants_more(self) -> bool:
         """Whether the source should go on reading it."""
-        return self.reads and not self.backlog and self.seen < self.limit
+        return self.reads and not self.backlog and not self.to_restore and self.seen < self.limit
+
+    def restored(self, left: int, now_s: float) -> None:
+        """Some lanes were; so many are left."""
+        if left != self.to_restore:
+            self.moved_at_s = now_s
+        self.to_restore = left
 
     def flow(self, *, on: bool, now_s: float) -> None:
         """Reading goes on, or is held up. Lag that grew old while it was held up is no stall."""
@@ -188,6 +200,8 @@ class Partition:
         if self._phase is not Phase.CATCHING_UP:
             return ()
         reasons = []
+        if self.to_restore:
+            reasons.append(f"{self.to_restore} lanes are still to be restored")
         if self.position < self._target:
             reasons.append(f"read up to {self.position} of {self._target}")
         if now_s < self._waits_until_s:
@@ -199,6 +213,7 @@ class Partition:
     def may_open(self, now_s: float) -> bool:
         return (
             self._phase is Phase.CATCHING_UP
+            and not self.to_restore
             and self._marked
             and now_s >= self._waits_until_s
             and self.position >= self._target

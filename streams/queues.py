@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from heapq import heapify, heappush
 from math import inf
 
-from streams.flow import DOZE, Pace
+from streams.flow import DOZE, Assignment, Pace
 from streams.lane import Pending
 from streams.sleepers import Harm, Sleepers, Tally
 
@@ -51,9 +51,8 @@ class Account:
         self.queues: dict[tuple[str, bool, bool], Queue] = {}
         self.unannounced: dict[tuple[str, bool, bool], Queue] = {}  # ``once`` wants that no durable record names yet
         self.announced: dict[Pending, Queue] = {}  # those that may leave, and from where they came
-        self.sleepers = Sleepers()
-        self.sleepers_behind = Sleepers()  # whose wants are all of the background
-        self.tally = Tally()
+        self.sleepers: dict[tuple[Assignment, bool], Sleepers] = {}  # True: their wants are all of the background
+        self.tally = Tally()  # of those that are awake
         self.ready = 0
         self.ready_behind = 0  # of these, of the background
         self.owed_behind = 0.0  # calls that the background has waited for while others left

@@ -5,10 +5,11 @@ a few records lie together in a *page* of bytes, found by the key's checksum and
 time as records come, never all at once (linear hashing), so no step takes long.
 """
 
-from collections.abc import Mapping
 from struct import Struct
 from typing import Final
 from zlib import crc32
+
+from streams.state import key_bytes
 
 RECORDS_A_PAGE: Final = 2  # on average: more would save little, and make walks longer
 
@@ -16,41 +17,36 @@ _HEAD: Final = Struct("<II")  # sizes of key and value, which follow
 
 
 class Shelf:
-    """A mapping of ``str`` to ``bytes`` with what lanes need of one."""
+    """A mapping of ``str`` to ``bytes`` with what lanes need of one. ``room``: how many records are to come."""
 
-    def __init__(self, values: Mapping[str, bytes]) -> None:
-        size = max(1, len(values) // RECORDS_A_PAGE)
+    def __init__(self, room: int = 0) -> None:
+        size = max(1, room // RECORDS_A_PAGE)
         self._pages: list[bytes] = [b""] * size
         self._round = 1 << size.bit_length() - 1  # pages when this round of splits began: a power of two
-        self._count = len(values)
-        self._fill(values)
-
-    def _fill(self, values: Mapping[str, bytes]) -> None:
-        """All at once: a restore has many."""
-        records: list[list[bytes]] = [[] for _ in self._pages]
-        for key, value in values.items():
-            raw = key.encode()
-            records[self._place(raw)].append(_record(raw, value))
-        self._pages = [b"".join(of_page) for of_page in records]
+        self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
     def __contains__(self, key: str) -> bool:
-        raw = key.encode()
+        raw = key_bytes(key)
         return _find(self._pages[self._place(raw)], raw) is not None
 
     def __setitem__(self, key: str, value: bytes) -> None:
         self.pop(key)
-        raw = key.encode()
-        self._pages[self._place(raw)] += _record(raw, value)
+        self.add(key, value)
+
+    def add(self, key: str, value: bytes) -> None:
+        """Of a key that is not there: nothing is looked for."""
+        raw = key_bytes(key)
+        self._pages[self._place(raw)] += _HEAD.pack(len(raw), len(value)) + raw + value
         self._count += 1
         if self._count > RECORDS_A_PAGE * len(self._pages):
             self._split()
 
     def pop(self, key: str) -> bytes | None:
         """Take the value off the shelf; None where there is none."""
-        raw = key.encode()
+        raw = key_bytes(key)
         place = self._place(raw)
         page = self._pages[place]
         found = _find(page, raw)
@@ -81,10 +77,6 @@ class Shelf:
             end = key_at + key_size + value_size
             self._pages[self._place(page[key_at : key_at + key_size])] += page[begin:end]
             begin = end
-
-
-def _record(raw: bytes, value: bytes) -> bytes:
-    return _HEAD.pack(len(raw), len(value)) + raw + value
 
 
 def _find(page: bytes, raw: bytes) -> tuple[int, int] | None:

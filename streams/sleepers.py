@@ -1,8 +1,10 @@
 """Sleeping lanes of one account, by harm: whom to wake when a token is near. Bytes and one small entry each."""
 
-from heapq import heapify, heappop, heappush
+from collections.abc import Sequence
+from math import inf
 
-from streams.flow import BACKGROUND
+from streams.flow import BACKGROUND, Waits
+from streams.heap import Heap
 from streams.lane import Rest
 
 Harm = tuple[int, int]
@@ -62,49 +64,51 @@ class Tally:
         return min(self._by_age) * self.BUCKET_US if self._by_age else None
 
 
+def together(tallies: Sequence[Tally]) -> tuple[dict[int, int], int | None]:
+    """How many wait by rank in all of them, and since when the oldest does."""
+    by_rank: dict[int, int] = {}
+    for tally in tallies:
+        for rank, count in tally.by_rank.items():
+            by_rank[rank] = by_rank.get(rank, 0) + count
+    oldest = [since_us for tally in tallies if (since_us := tally.oldest_us()) is not None]
+    return by_rank, min(oldest, default=None)
+
+
 class Sleepers:
-    """Entries die with the ticket of their ``Rest``; they are found dead when they come up, or are swept.
+    """Those of one account in one partition. Entries die with the ticket of their ``Rest``.
 
     A lane that hears of much while its account is paused goes to sleep as often, and none of its entries comes up.
     """
 
-    SWEEP_AT_LEAST = 1_000
-
     def __init__(self) -> None:
-        self._heap: list[tuple[Harm, int, Rest]] = []
-        self._later: list[tuple[float, int, Harm, Rest]] = []  # backing off until a moment (s)
-        self._sweep_at = self.SWEEP_AT_LEAST
+        self.tally = Tally()
+        self._ready: Heap[tuple[Harm, int, Rest]] = Heap(lambda entry: entry[1] == entry[2].ticket)
+        self._later: Heap[tuple[float, int, Harm, Rest]] = Heap(lambda entry: entry[1] == entry[3].ticket)
 
     def __len__(self) -> int:
         """Entries, dead ones among them."""
-        return len(self._heap) + len(self._later)
+        return len(self._ready) + len(self._later)
 
-    def add(self, rest: Rest, ticket: int, worth: Harm, not_before_s: float, now_s: float) -> None:
-        if len(self) >= self._sweep_at:
-            self._sweep()
+    def add(self, rest: Rest, waits: Waits, worth: Harm, not_before_s: float, now_s: float) -> None:
+        """It waits with its ticket of now; backing off until ``not_before_s``."""
+        self.tally.add(waits.rank, waits.since_us)
         if not_before_s > now_s:
-            heappush(self._later, (not_before_s, ticket, worth, rest))
+            self._later.push((not_before_s, rest.ticket, worth, rest))
         else:
-            heappush(self._heap, (worth, ticket, rest))
+            self._ready.push((worth, rest.ticket, rest))
 
-    def top(self, now_s: float) -> tuple[Harm, Rest] | None:
-        """The most harmful that may go now."""
-        while self._later and self._later[0][0] <= now_s:
-            _, ticket, worth, rest = heappop(self._later)
-            heappush(self._heap, (worth, ticket, rest))
-        while self._heap and self._heap[0][1] != self._heap[0][2].ticket:
-            heappop(self._heap)
-        return (self._heap[0][0], self._heap[0][2]) if self._heap else None
+    def gone(self, waits: Waits) -> None:
+        """One that waited so is awake."""
+        self.tally.remove(waits.rank, waits.since_us)
 
-    def _sweep(self) -> None:
-        self._heap = [entry for entry in self._heap if entry[1] == entry[2].ticket]
-        self._later = [entry for entry in self._later if entry[1] == entry[3].ticket]
-        heapify(self._heap)
-        heapify(self._later)
-        self._sweep_at = max(self.SWEEP_AT_LEAST, 2 * len(self))
+    def top(self, now_s: float) -> tuple[Harm, int, Rest] | None:
+        """The most harmful that may go now, with its ticket."""
+        while (later := self._later.top()) is not None and later[0] <= now_s:
+            _, ticket, worth, rest = self._later.pop()
+            self._ready.push((worth, ticket, rest))
+        return self._ready.top()
 
     def next_s(self) -> float:
         """When the next one stops backing off."""
-        while self._later and self._later[0][1] != self._later[0][3].ticket:
-            heappop(self._later)
-        return self._later[0][0] if self._later else float("inf")
+        later = self._later.top()
+        return later[0] if later is not None else inf

@@ -84,14 +84,13 @@ def partition_of(partition: Partition, lanes: Lanes, in_flight: int, now: Now) -
 
 
 def account_of(name: str, sending: Sending, wants: Wants, now: Now) -> AccountSnapshot:
-    valve, tally = sending.valves[name], wants.accounts[name].tally
-    oldest_us = tally.oldest_us()
+    valve, (by_rank, oldest_us) = sending.valves[name], wants.waiting(name)
     return AccountSnapshot(
         valve=valve.state(now.mono_s),
         rate=valve.rate(now.mono_s),
         is_open=valve.is_open(now.mono_s),
         calls_in_flight=sum(flight.call.account == name for flight in sending.flights),
-        wants_by_rank=dict(tally.by_rank),
+        wants_by_rank=by_rank,
         oldest_age_s=_age_s(oldest_us, now),
     )
 

@@ -23,6 +23,7 @@ from streams.tenure import WOKEN, Tenure, Tenures
 OVERDUE_S: Final = 5.0  # a worker keeps the deadline by itself; after this long it does not
 FETCH_ANEW_S: Final = 10.0  # without progress; the next time after twice as long, and so on
 HELD_BACK_S: Final = 10.0  # a transaction that is open for so long is worth a word, and again after a stall time
+TURNED_A_LOOK: Final = 500  # lanes that get another turn at once
 FORGOTTEN_AFTER: Final = 4  # stall times: a lane that was given another turn, and is stuck anew later, gets one again
 
 
@@ -117,7 +118,9 @@ class Watch:
     def _undone(self, tenure: Tenure, now: Now) -> Iterator[Effect]:
         """A lane that is undone and that nothing will wake gets one more turn, then the process fails."""
         lanes = tenure.lanes
-        while lanes.unexplained and tenure.partition.sends:
+        for _ in range(min(len(lanes.unexplained), TURNED_A_LOOK)):
+            if not tenure.partition.sends or not lanes.unexplained or lanes.fault:
+                return
             key, since_s = next(iter(lanes.unexplained.items()))
             if now.mono_s - since_s < self._policy.stall_s:
                 return

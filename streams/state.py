@@ -2,10 +2,12 @@
 
 ``undone`` = "1", ``open`` and ``due`` = µs since the epoch, ``waits`` = "account rank since_us;...", ``announced`` = a
 slot, as often as there are any: so that a new owner knows of every lane whether and when to wake it, what stands open
-and what may have left, and decodes none that is cold.
+and what may have left, and decodes none that is cold. ``reader`` = the lowest version of the state that loses nothing
+of the record; absent where any will do.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import groupby
 
 from streams.flow import Headers, Stored, Waits, Want
@@ -23,6 +25,8 @@ def headers_of(stored: Stored) -> Headers:
         waits = ";".join(f"{w.account} {w.rank} {w.since_us}" for w in stored.waits)
         headers.append(("waits", waits.encode()))
     headers.extend(("announced", slot.encode()) for slot in stored.announced)
+    if stored.reader:
+        headers.append(("reader", str(stored.reader).encode()))
     return tuple(headers)
 
 
@@ -37,7 +41,26 @@ def stored_of(value: bytes | None, headers: Headers) -> Stored:
         due_us=None if due is None else int(due),
         waits=tuple(map(_waits, filter(None, by_name.get("waits", b"").decode().split(";")))),
         announced=tuple(slot.decode() for name, slot in headers if name == "announced"),
+        reader=int(by_name.get("reader", b"0")),
     )
+
+
+def restored(value: bytes | None, headers: Headers, offset: int) -> Stored:
+    """As ``stored_of``, of a record that may be anybody's: what cannot be read of it is its ``fault``."""
+    try:
+        return replace(stored_of(value, headers), offset=offset)
+    except ValueError as error:
+        return Stored(value=value, offset=offset, fault=f"its headers are not ours: {error}")
+
+
+def lane_key(raw: bytes) -> str:
+    """The key of a lane's record, whatever its bytes are."""
+    return raw.decode(errors="surrogateescape")
+
+
+def key_bytes(key: str) -> bytes:
+    """The other way round."""
+    return key.encode(errors="surrogateescape")
 
 
 def waits_of(wants: Iterable[Want]) -> tuple[Waits, ...]:

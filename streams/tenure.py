@@ -47,11 +47,21 @@ class Tenure:
         self.at = at
         self.partition = Partition(at, owned, policy, now.mono_s)
         self.lanes = Lanes(flow, at, wants, part)
-        self.lanes.restore(owned.state)
+        self.lanes.take_over(owned.state)
+        self.partition.to_restore = self.lanes.to_restore
         self.part = part
         self._flow = flow
         self._wants = wants
         self._dead_letters = dead_letters
+
+    # ---- restoring --------------------------------------------------------------------------------------------------
+
+    def restore(self, at_most: int, now: Now) -> None:
+        """So many lanes at most; what one of them needs first is fetched as for a record."""
+        partition = self.partition
+        if partition.needs is None and not self.lanes.fault:
+            partition.needs = self.lanes.restore(at_most, now.mono_s)
+            partition.restored(self.lanes.to_restore, now.mono_s)
 
     # ---- records ----------------------------------------------------------------------------------------------------
 
@@ -59,7 +69,9 @@ class Tenure:
         """Turns for what has arrived, as far as read-ahead and bounds allow."""
         partition, part, awake = self.partition, self.part, self.lanes.awake
         outputs_at_most, awake_at_most = len(part) + room_outputs, len(awake) + room_awake
-        while partition.may_take and len(part) < outputs_at_most and len(awake) < awake_at_most:
+        while (
+            partition.may_take and not self.lanes.fault and len(part) < outputs_at_most and len(awake) < awake_at_most
+        ):
             record = partition.backlog[0]
             heard = self._flow.read(record, now)
             match heard:
@@ -78,15 +90,16 @@ class Tenure:
     def open(self, now: Now) -> None:
         """The gate opened: wants may leave, sleepers and standing lanes may be woken."""
         self.partition.open()
-        self._wants.admit(self.at, self.lanes.rests.values(), now.mono_s)
+        self._wants.admit(self.at, now.mono_s)
         for key in self._flow.standing(self.at.partition):
             self.lanes.turn(key, WOKEN, now)
 
-    def wake_due(self, now: Now) -> None:
-        """Timers of lanes. They rest until the gate is open, because nothing could be sent for them."""
-        if self.partition.sends:
-            for key in self.lanes.due(now.wall_us):
-                self.lanes.turn(key, WOKEN, now)
+    def wake_due(self, now: Now, at_most: int) -> int:
+        """Timers of lanes, and how many. They rest until the gate is open, because nothing could be sent for them."""
+        due = self.lanes.due(now.wall_us, at_most) if self.partition.sends else []
+        for key in due:
+            self.lanes.turn(key, WOKEN, now)
+        return len(due)
 
     def hear(self, sent: Sent, cause: Answered | None, now: Now) -> None:
         """One item of a call was answered; None = it stays a want, and is no longer announced."""
@@ -145,11 +158,11 @@ class Tenure:
     def end(self) -> None:
         """The assignment is over: nothing of it is kept but slots and keys of what is under way."""
         self.partition.step(Step.ENDED)
-        self._wants.forget(self.at, self.lanes.awake.values(), self.lanes.rests.values())
+        self._wants.forget(self.at, self.lanes.awake.values())
 
     def _shut(self) -> None:
         self.partition.close_intake()
-        self._wants.bar(self.at, self.lanes.rests.values())
+        self._wants.bar(self.at)
 
 
 Tenures = Mapping[Assignment, Tenure]

@@ -12,15 +12,15 @@ A want stands in its queue as ready; what still blocks it is found when it comes
 name of what blocks it, so that no step looks at all wants.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
 
-from streams.flow import BACKGROUND, DOZE, Assignment, Pace, Policy, Retry, Want
+from streams.flow import BACKGROUND, DOZE, Assignment, Pace, Policy, Retry, Waits, Want
 from streams.lane import Lane, Pending, Rest, Where
 from streams.queues import Account, Queue
-from streams.sleepers import Harm, aside, harm, is_aside, is_urgent
+from streams.sleepers import Harm, Sleepers, aside, harm, is_aside, is_urgent, together
 from streams.tries import History
 
 NEAR_BEHIND = 4
@@ -206,22 +206,21 @@ class Wants:
 
     # ---- partitions and lanes ---------------------------------------------------------------------------------------
 
-    def admit(self, at: Assignment, rests: Iterable[Rest], now_s: float) -> None:
+    def admit(self, at: Assignment, now_s: float) -> None:
         """The gate of a partition opened: its wants may leave, its sleepers may be woken."""
         self._open.add(at)
         self._unpark(at, now_s)
-        for rest in rests:
-            self._add_sleeper(rest, dict.fromkeys((w.account for w in rest.waits), -inf), now_s)
 
-    def bar(self, at: Assignment, rests: Iterable[Rest]) -> None:
+    def bar(self, at: Assignment) -> None:
         """No new call of this partition, and no sleeper of it is woken."""
         self._open.discard(at)
-        for rest in rests:
-            self.rise(rest)
 
-    def forget(self, at: Assignment, lanes: Iterable[Lane], rests: Iterable[Rest]) -> None:
+    def forget(self, at: Assignment, lanes: Iterable[Lane]) -> None:
         """The assignment died. What is under way keeps its slot and keys until it is answered."""
-        self.bar(at, rests)
+        self.bar(at)
+        for account in self.accounts.values():
+            for behind in (False, True):
+                account.sleepers.pop((at, behind), None)
         for lane in lanes:
             self._parked.pop((at, lane.key), None)
             for pending in lane.pending.values():
@@ -265,15 +264,18 @@ class Wants:
             not_before[name] = min(not_before.get(name, inf), self.history.not_before_s(pending))
             self._withdraw(pending)
         lane.pending = {}
-        if rest.at in self._open:
-            self._add_sleeper(rest, not_before, now_s)
+        self._add_sleeper(rest, not_before, now_s)
+
+    def lay(self, rest: Rest, now_s: float) -> None:
+        """A lane that sleeps since before this assignment."""
+        self._add_sleeper(rest, {}, now_s)
 
     def rise(self, rest: Rest) -> None:
         """The lane is awake again and will say its wants itself."""
         if rest.ticket != -1:
             for waits in rest.waits:
                 if waits.account in self.accounts:
-                    self.accounts[waits.account].tally.remove(waits.rank, waits.since_us)
+                    self.accounts[waits.account].sleepers[_whose(rest, waits)].gone(waits)
             rest.ticket = -1
 
     def _add_sleeper(self, rest: Rest, not_before: dict[str, float], now_s: float) -> None:
@@ -284,24 +286,34 @@ class Wants:
             account = self.accounts.get(waits.account)
             if account is None:
                 continue
-            account.tally.add(waits.rank, waits.since_us)
             worth = harm(waits.rank, waits.since_us, self._step_us)
-            sleepers = account.sleepers_behind if waits.rank >= BACKGROUND else account.sleepers
-            sleepers.add(rest, rest.ticket, worth, not_before.get(waits.account, -inf), now_s)
+            sleepers = account.sleepers.setdefault(_whose(rest, waits), Sleepers())
+            sleepers.add(rest, waits, worth, not_before.get(waits.account, -inf), now_s)
+
+    def _sleepers(self, account: Account) -> Iterator[tuple[bool, Sleepers]]:
+        """Of the partitions that are open; whether they are of the background."""
+        return ((behind, sleepers) for (at, behind), sleepers in account.sleepers.items() if at in self._open)
+
+    def _first_asleep(self, account: Account, now_s: float, *, behind: bool) -> tuple[Harm, int, Rest] | None:
+        tops = (sleepers.top(now_s) for is_behind, sleepers in self._sleepers(account) if is_behind == behind)
+        return min((top for top in tops if top is not None), default=None)
 
     def to_wake(self, name: str, now_s: float) -> Rest | None:
         """The sleeper who should speak before the next call is made: few are awake, or none awake is as harmful. Of
         the background only as many as are needed to have some ready."""
         account = self.accounts[name]
-        top = account.sleepers.top(now_s)
-        if top is not None and top[1].at in self._open:
+        first = self._first_asleep(account, now_s, behind=False)
+        if first is not None:
             tops = [queue.heap[0][0] for queue in account.every_queue() if self._top(queue) is not None]
-            if account.ready - account.ready_behind < account.near or top[0] < min(tops, default=top[0]):
-                return top[1]
-        top = account.sleepers_behind.top(now_s)
-        if top is not None and top[1].at in self._open and account.ready_behind < NEAR_BEHIND:
-            return top[1]
-        return None
+            if account.ready - account.ready_behind < account.near or first[0] < min(tops, default=first[0]):
+                return first[2]
+        first = self._first_asleep(account, now_s, behind=True)
+        return first[2] if first is not None and account.ready_behind < NEAR_BEHIND else None
+
+    def waiting(self, name: str) -> tuple[dict[int, int], int | None]:
+        """How many wants wait by rank, asleep or awake, and since when (µs) the oldest does."""
+        account = self.accounts[name]
+        return together([account.tally, *(sleepers.tally for _, sleepers in self._sleepers(account))])
 
     # ---- calls ------------------------------------------------------------------------------------------------------
 
@@ -324,7 +336,8 @@ class Wants:
             return now_s
         queues = (queue for queue in account.queues.values() if self._may_go(queue, urgent=urgent))
         moments = (max(now_s, queue.lingers_until_s(account.linger_s), line(queue.group)) for queue in queues)
-        return min(min(moments, default=inf), account.sleepers.next_s(), account.sleepers_behind.next_s())
+        later = (sleepers.next_s() for _, sleepers in self._sleepers(account))
+        return min(min(moments, default=inf), min(later, default=inf))
 
     def next_delay_s(self) -> float:
         """When the next one stops backing off."""
@@ -492,6 +505,11 @@ class Wants:
 
 def _is_behind(want: Want) -> bool:
     return want.rank >= BACKGROUND
+
+
+def _whose(rest: Rest, waits: Waits) -> tuple[Assignment, bool]:
+    """Where it sleeps: in which partition, and whether in the background."""
+    return rest.at, waits.rank >= BACKGROUND
 
 
 def _same_call(old: Want, new: Want) -> bool:

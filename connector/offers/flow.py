@@ -6,6 +6,7 @@ A turn is: the cause goes into the ledger, open fields are settled, results are 
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from connector import states
 from connector.codes import Code
 from connector.events import OfferChanged, OfferNotFound, OfferResult, OfferState, OfferWithdrawn
 from connector.headers import NO_TRACE, Stamp, Trace
@@ -43,6 +44,7 @@ class OfferCodecs(Protocol):
     """What the flow needs of ``connector.codec.Codecs``."""
 
     def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | Bad | NotYet: ...
+    def glance_state(self, value: bytes) -> Bad | NotYet | None: ...
     def decode_state(self, value: bytes) -> OfferState | Bad | NotYet: ...
     def encode_state(self, value: OfferState, /) -> bytes: ...
     def encode_result(self, value: OfferResult, /) -> bytes: ...
@@ -76,6 +78,8 @@ class OfferFlow:
         self._stamp = stamp
         self._update_limit = update_limit
         self._claims: Claims = {}
+        self._needs = states.needs_of(OfferState)
+        self._state_version = states.state_version(OfferState)
         self._out_of_order: dict[str, int] = {}
 
     @property
@@ -89,6 +93,10 @@ class OfferFlow:
     def out_of_order(self) -> Mapping[str, int]:
         """Results since the start of events that lost to one read before them, by source. Any thread."""
         return self._out_of_order.copy()
+
+    @property
+    def state_version(self) -> int:
+        return self._state_version
 
     def kind_limit(self, kind: str) -> int:
         return self._update_limit if kind.startswith(wants.UPDATE) else 1
@@ -107,20 +115,26 @@ class OfferFlow:
         event = self._codecs.decode_changed(record)
         return event if isinstance(event, Bad | NotYet) else Arrived(lane=event.key, event=event)
 
+    def glance(self, key: str, stored: bytes) -> Bad | NotYet | None:
+        said = self._codecs.glance_state(stored)
+        return states.unreadable(key, said.text) if isinstance(said, Bad) else said
+
     def load(self, key: str, stored: bytes | None) -> OfferLane:
-        """Raises ValueError for bytes that are no state: they were not written by this connector."""
+        """Raises Unreadable for what is no state of this flow."""
         if stored is None:
             return OfferLane(ean=key)
-        state = self._codecs.decode_state(stored)
-        if not isinstance(state, OfferState):
-            raise ValueError(f"the state of {key} cannot be read: {state.text}")  # noqa: TRY004
-        return memory.from_state(key, state, self._terms)
+        decoded = self._codecs.decode_state(stored)
+        return states.made(key, decoded, lambda state: memory.from_state(key, state, self._terms))
 
     def store(self, lane: OfferLane) -> Stored:
         if memory.is_blank(lane):
             return Stored(value=None)
-        value = self._codecs.encode_state(memory.to_state(lane, self._terms))
-        return Stored(value=value, undone=memory.is_undone(lane))
+        state = memory.to_state(lane, self._terms)
+        return Stored(
+            value=self._codecs.encode_state(state),
+            undone=memory.is_undone(lane),
+            reader=states.reader(self._needs(state)),
+        )
 
     def turn(self, lane: OfferLane, cause: Cause, now: Now) -> Turn[OfferLane]:
         now_us = now.wall_us

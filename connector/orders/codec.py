@@ -67,6 +67,10 @@ class OrderCodecs:
         value = self._commands.decode(record.value)
         return value if isinstance(value, Bad | NotYet) else _command(value, key, record)
 
+    def glance_state(self, value: bytes) -> Bad | NotYet | None:
+        """Whether ``decode_state`` has the schema that it needs; None = it has."""
+        return self._states.glance(value)
+
     def decode_state(self, value: bytes) -> SchedulerState | Bad | NotYet:
         """What ``encode_state`` made, of this version or of any other."""
         state: SchedulerState | Bad | NotYet = self._states.decode(value)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol, assert_never
 
+from connector import states
 from connector.codes import Code, explain
 from connector.headers import Stamp
 from connector.marketplace import Currency
@@ -44,6 +45,7 @@ class OrderCodecs(Protocol):
     """What the flow needs of ``connector.orders.codec.OrderCodecs``."""
 
     def decode_command(self, record: Record) -> SchedulerCommand | Bad | NotYet: ...
+    def glance_state(self, value: bytes) -> Bad | NotYet | None: ...
     def decode_state(self, value: bytes) -> SchedulerState | Bad | NotYet: ...
     def encode_state(self, value: SchedulerState, /) -> bytes: ...
     def encode_order(self, value: OrderObserved, /) -> bytes: ...
@@ -87,6 +89,8 @@ class OrderFlow:
         self._stamp = stamp
         self._released = released
         self._polls: Mapping[str, PollReport] = MappingProxyType({})
+        self._needs = states.needs_of(SchedulerState)
+        self._state_version = states.state_version(SchedulerState)
 
     @property
     def topic(self) -> str:
@@ -95,6 +99,10 @@ class OrderFlow:
     @property
     def state_topic(self) -> str:
         return self._topics.scheduler_state
+
+    @property
+    def state_version(self) -> int:
+        return self._state_version
 
     def kind_limit(self, kind: str) -> int:  # noqa: ARG002
         return 1
@@ -124,22 +132,29 @@ class OrderFlow:
             return Bad(code=Code.ACCOUNT_NOT_POLLED, text=problem.message)
         return Arrived(lane=command.key, event=command)
 
+    def glance(self, key: str, stored: bytes) -> Bad | NotYet | None:
+        said = self._codecs.glance_state(stored)
+        return states.unreadable(key, said.text) if isinstance(said, Bad) else said
+
     def load(self, key: str, stored: bytes | None) -> OrderLane:
-        """Raises ValueError for bytes that are no state: they were not written by this connector."""
-        whose = lane_of(key)
+        """Raises Unreadable for what is no state of this flow."""
         if stored is None:
+            whose = lane_of(key)
             return OrderLane(whose=whose, state=SchedulerState(account=whose.account, updated_at_us=0))
-        state = self._codecs.decode_state(stored)
-        if not isinstance(state, SchedulerState):
-            raise ValueError(f"the state of {key} cannot be read: {state.text}")  # noqa: TRY004
-        return OrderLane(whose=whose, state=state)
+        decoded = self._codecs.decode_state(stored)
+        return states.made(key, decoded, lambda state: OrderLane(whose=lane_of(key), state=state))
 
     def store(self, lane: OrderLane) -> Stored:
         state = lane.state
         if state.poll is None and state.order is None and state.returned is None:
             return Stored(value=None)
         open_since_us = state.order.open_since_us if state.order is not None else None
-        return Stored(value=self._codecs.encode_state(state), undone=_is_undone(state), open_since_us=open_since_us)
+        return Stored(
+            value=self._codecs.encode_state(state),
+            undone=_is_undone(state),
+            open_since_us=open_since_us,
+            reader=states.reader(self._needs(state)),
+        )
 
     def turn(self, lane: OrderLane, cause: Cause, now: Now) -> Turn[OrderLane]:
         whose, before, now_us = lane.whose, lane.state, now.wall_us

@@ -56,6 +56,10 @@ class ShipmentCodecs:
         value = self._shipments.decode(record.value)
         return value if isinstance(value, Bad | NotYet) else _dispatched(value, key, record)
 
+    def glance_state(self, value: bytes) -> Bad | NotYet | None:
+        """Whether ``decode_state`` has the schema that it needs; None = it has."""
+        return self._states.glance(value)
+
     def decode_state(self, value: bytes) -> ShipmentState | Bad | NotYet:
         """What ``encode_state`` made, of this version or of any other."""
         state: ShipmentState | Bad | NotYet = self._states.decode(value)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
+from connector import states
 from connector.codes import Code
 from connector.headers import NO_TRACE, Stamp, Trace
 from connector.marketplace_orders import GROUPS
@@ -42,6 +43,7 @@ class Codecs(Protocol):
     """What the flow needs of ``connector.shipments.codec.ShipmentCodecs``."""
 
     def decode_dispatched(self, record: Record) -> ShipmentDispatched | Bad | NotYet: ...
+    def glance_state(self, value: bytes) -> Bad | NotYet | None: ...
     def decode_state(self, value: bytes) -> ShipmentState | Bad | NotYet: ...
     def encode_state(self, value: ShipmentState, /) -> bytes: ...
     def encode_result(self, value: ShipmentResult, /) -> bytes: ...
@@ -81,6 +83,8 @@ class ShipmentFlow:
         self._codecs = codecs
         self._topics = topics
         self._stamp = stamp
+        self._needs = states.needs_of(ShipmentState)
+        self._state_version = states.state_version(ShipmentState)
         self._sent_as_other: Mapping[str, int] = MappingProxyType({})
 
     def sent_as_other(self) -> Mapping[str, int]:
@@ -94,6 +98,10 @@ class ShipmentFlow:
     @property
     def state_topic(self) -> str:
         return self._topics.shipment_state
+
+    @property
+    def state_version(self) -> int:
+        return self._state_version
 
     def kind_limit(self, kind: str) -> int:  # noqa: ARG002
         return 1
@@ -110,19 +118,22 @@ class ShipmentFlow:
         event = self._codecs.decode_dispatched(record)
         return event if isinstance(event, Bad | NotYet) else Arrived(lane=event.key, event=event)
 
+    def glance(self, key: str, stored: bytes) -> Bad | NotYet | None:
+        said = self._codecs.glance_state(stored)
+        return states.unreadable(key, said.text) if isinstance(said, Bad) else said
+
     def load(self, key: str, stored: bytes | None) -> ShipmentLane:
-        """Raises ValueError for bytes that are no state: they were not written by this connector."""
+        """Raises Unreadable for what is no state of this flow."""
         if stored is None:
             return ledger.blank(key)
-        state = self._codecs.decode_state(stored)
-        if not isinstance(state, ShipmentState):
-            raise ValueError(f"the state of {key} cannot be read: {state.text}")  # noqa: TRY004
-        return state
+        return states.made(key, self._codecs.decode_state(stored), lambda state: state)
 
     def store(self, lane: ShipmentLane) -> Stored:
         if ledger.is_blank(lane):
             return Stored(value=None)
-        return Stored(value=self._codecs.encode_state(lane), undone=bool(lane.undone))
+        return Stored(
+            value=self._codecs.encode_state(lane), undone=bool(lane.undone), reader=states.reader(self._needs(lane))
+        )
 
     def turn(self, lane: ShipmentLane, cause: Cause, now: Now) -> Turn[ShipmentLane]:
         now_us, terms = now.wall_us, self._terms

@@ -15,7 +15,7 @@ by hand and is no member of the group.
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from confluent_kafka import (
     Consumer,
@@ -38,7 +38,7 @@ from streams.kafka.errors import Heard as Meaning
 from streams.kafka.errors import heard_as
 from streams.kafka.refusals import GROUP, TOPIC, Need, not_permitted, of_reader
 from streams.kafka.settings import SourceSettings
-from streams.state import stored_of
+from streams.state import lane_key, restored
 
 R = TypeVar("R")
 Part: TypeAlias = tuple[str, int]
@@ -79,7 +79,7 @@ class _Reading:
 
     def take(self, key: bytes, stored: Stored) -> None:
         self.records += 1
-        lane = key.decode(errors="surrogateescape")
+        lane = lane_key(key)
         if stored.value is None:
             self.lanes.pop(lane, None)
         else:
@@ -400,10 +400,9 @@ class Restorer:
 
 
 def _stored(message: Message) -> Stored:
-    """Raises SourceFailed for a record that we did not write."""
     try:
         headers = message.headers() or ()
-        return stored_of(message.value(), tuple(headers))  # type: ignore[arg-type]
-    except ValueError as error:
-        place = f"{message.topic()}/{message.partition()}"
-        raise SourceFailed(f"record {message.offset()} of {place} is no lane's state of ours: {error}") from error
+    except UnicodeDecodeError as error:
+        return Stored(value=message.value(), offset=message.offset() or 0, fault=f"its headers are not ours: {error}")
+    pairs = cast("Iterable[tuple[str, bytes | None]]", headers)
+    return restored(message.value(), tuple((name, text or b"") for name, text in pairs), message.offset() or 0)

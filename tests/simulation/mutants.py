@@ -287,6 +287,7 @@ MUTANTS = (
         name="once leaves before it is announced",
         goes_red="O",
         changes=((Wants, "_blocker", _does_not_wait_for_the_announcement),),
+        within=1_000,
     ),
     Mutant(
         name="once is announced no longer when it leaves",
@@ -297,6 +298,7 @@ MUTANTS = (
         name="once is asked again whatever the reply proves",
         goes_red="O",
         changes=((Sending, "_item", _asks_again_whatever_it_was),),
+        within=1_000,
     ),
     Mutant(
         name="a new owner is not told what may have left",

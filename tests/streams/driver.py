@@ -143,7 +143,7 @@ class Driver:
             state_topic_id=state_topic_id,
             input_topic_id=input_topic_id,
             partitions=partitions,
-            state=state or {},
+            state=dict(state or {}),
             committed=mark is not None or committed is not None,
             skips=skips,
         )

@@ -11,11 +11,19 @@ KEYS = st.text(max_size=3) | st.sampled_from([f"4{number:012d}" for number in ra
 VALUES = st.binary(max_size=30) | KEYS.map(str.encode)  # a value that looks like a key is none
 
 
+def shelf_of(values: dict[str, bytes]) -> Shelf:
+    """As a restore fills it."""
+    shelf = Shelf(room=len(values))
+    for key, value in values.items():
+        shelf.add(key, value)
+    return shelf
+
+
 class ShelfBesideADictionary(RuleBasedStateMachine):
     @initialize(values=st.dictionaries(KEYS, VALUES))
     def restored(self, values: dict[str, bytes]) -> None:
         self.known = dict(values)
-        self.shelf = Shelf(values)
+        self.shelf = shelf_of(values)
 
     @rule(key=KEYS, value=VALUES)
     def put(self, key: str, value: bytes) -> None:
@@ -59,18 +67,18 @@ def test_a_known_unit_takes_two_thirds_of_what_a_dictionary_takes() -> None:
 
 def test_a_shelf_that_grew_takes_no_more_than_one_that_was_filled_at_once() -> None:
     values = {f"4{number:012d}": bytes([number % 256]) * 160 for number in range(5_000)}
-    grown = Shelf({})
+    grown = Shelf()
 
     for key, value in values.items():
         grown[key] = value
 
-    assert len(grown._pages) <= len(Shelf(values)._pages)
+    assert len(grown._pages) <= len(shelf_of(values)._pages)
     assert max(map(len, grown._pages)) < 4_000
 
 
 def _held(values: dict[str, bytes], *, as_shelf: bool) -> int:
     tracemalloc.start()
-    kept = Shelf(values) if as_shelf else {key.encode().decode(): bytes(bytearray(v)) for key, v in values.items()}
+    kept = shelf_of(values) if as_shelf else {key.encode().decode(): bytes(bytearray(v)) for key, v in values.items()}
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert len(kept) == len(values)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from streams.flow import Assignment, Pace, Policy, Retry, Waits, Want
+from streams.heap import SWEEP_AT_LEAST
 from streams.lane import Lane, Pending, Rest
-from streams.sleepers import Sleepers
 from streams.wants import Wants
 
 ONE = Assignment(topic="in", partition=0, epoch=1)
@@ -19,8 +19,8 @@ def want(*, since_us: int = 1, kind: str = "k", rank: int = 3) -> Want:
 
 def wants_of(budget: int = 2) -> Wants:
     wants = Wants(Policy(retry_budget=budget), {"x": Pace()})
-    wants.admit(ONE, (), 0.0)
-    wants.admit(TWO, (), 0.0)
+    wants.admit(ONE, 0.0)
+    wants.admit(TWO, 0.0)
     return wants
 
 
@@ -78,24 +78,30 @@ def sleeper(at: Assignment, rank: int, *, since_us: int = 1) -> Rest:
     return Rest(at, f"{at.partition}", True, None, waits, restored=False)
 
 
+def admit(wants: Wants, *rests: Rest) -> None:
+    """Their partitions open, after they were restored."""
+    for rest in rests:
+        wants.lay(rest, 0.0)
+        wants.admit(rest.at, 0.0)
+
+
 def test_a_partition_that_drains_does_not_keep_the_sleepers_of_others_from_being_woken() -> None:
     wants = Wants(Policy(), {"x": Pace()})
     harmful, other = sleeper(ONE, 0), sleeper(TWO, 5)
-    wants.admit(ONE, [harmful], 0.0)
-    wants.admit(TWO, [other], 0.0)
+    admit(wants, harmful, other)
     assert wants.to_wake("x", 1.0) is harmful
 
-    wants.bar(ONE, [harmful])
+    wants.bar(ONE)
 
     assert wants.to_wake("x", 1.0) is other
-    assert wants.accounts["x"].tally.by_rank == {5: 1}
+    assert wants.waiting("x") == ({5: 1}, 0)
 
 
 def test_a_lane_with_wants_of_two_accounts_is_woken_once() -> None:
     wants = Wants(Policy(), {"x": Pace(), "y": Pace()})
     waits = (Waits(account="x", rank=1, since_us=1), Waits(account="y", rank=1, since_us=1))
     rest = Rest(ONE, "a", True, None, waits, restored=False)
-    wants.admit(ONE, [rest], 0.0)
+    admit(wants, rest)
     wants.rise(rest)
 
     assert wants.to_wake("x", 1.0) is None
@@ -114,19 +120,19 @@ def test_a_heap_of_dead_entries_is_swept() -> None:
 
 def test_a_lane_that_wakes_and_sleeps_while_nothing_leaves_costs_one_entry() -> None:
     wants = Wants(Policy(), {"x": Pace()})
-    wants.admit(ONE, [sleeper(ONE, 0)], 0.0)
+    admit(wants, sleeper(ONE, 0))
     for since_us in range(10_000):
         again = sleeper(TWO, 5, since_us=since_us)
-        wants.admit(TWO, [again], 0.0)
+        admit(wants, again)
         wants.rise(again)
 
-    assert len(wants.accounts["x"].sleepers) <= Sleepers.SWEEP_AT_LEAST + 1
+    assert len(wants.accounts["x"].sleepers[TWO, False]) <= 1.25 * SWEEP_AT_LEAST + 1
 
 
 def test_what_nothing_is_known_of_waits_for_nobody_s_account() -> None:
     wants = Wants(Policy(), {"x": Pace()})
     rest = Rest(ONE, "a", True, 0, (Waits(account="gone", rank=1, since_us=1),), restored=True)
-    wants.admit(ONE, [rest], 0.0)
+    admit(wants, rest)
     wants.rise(rest)
 
     assert wants.to_wake("x", 1.0) is None
@@ -154,7 +160,7 @@ def announced(wants: Wants, calls: int = 1) -> list[Pending]:
 
 def test_no_more_is_announced_than_leaves_soon_and_the_most_harmful_first() -> None:
     wants = Wants(Policy(), {"x": Pace()})
-    wants.admit(ONE, (), 0.0)
+    wants.admit(ONE, 0.0)
     lanes = [Lane(f"lane {rank}", None) for rank in range(4)]
     for rank, lane in enumerate(lanes):
         wants.say(ONE, lane, [replace(want(rank=rank), once=True)], lambda kind: 1, 0.0)

@@ -118,7 +118,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
     def a_partition_opens(self, at: Assignment) -> None:
         if at not in self.open:
             self.open.add(at)
-            self.wants.admit(at, (), self.now_s)
+            self.wants.admit(at, self.now_s)
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 5.0]))
     def time_passes(self, seconds: float) -> None:

@@ -32,6 +32,7 @@ from streams.flow import (
     Stored,
     Told,
     Turn,
+    Unreadable,
     Want,
     Woken,
 )
@@ -114,6 +115,7 @@ class Thermostats:
     groups: dict[str, str] = field(default_factory=dict)
     lives: tuple[str, ...] = ()
     schemas: set[int] = field(default_factory=set)
+    state_version: int = 1
 
     def read(self, record: Record, now: Now) -> Arrived | Bad | NotYet:
         try:
@@ -130,8 +132,20 @@ class Thermostats:
     def standing(self, partition: int) -> Iterable[str]:
         return self.lives if partition == 0 else ()
 
+    def glance(self, key: str, stored: bytes) -> Bad | NotYet | None:
+        """A record that begins with ``#<number>`` was written with that schema."""
+        if not stored.startswith(b"#"):
+            return None
+        schema = int(stored[1:].partition(b"{")[0])
+        return None if schema in self.schemas else NotYet(need=schema, text="schema not known yet")
+
     def load(self, key: str, stored: bytes | None) -> Room:
-        return Room(key=key) if stored is None else decode(key, stored)
+        if stored is None:
+            return Room(key=key)
+        try:
+            return decode(key, b"{" + stored.partition(b"{")[2])
+        except (ValueError, KeyError, TypeError) as error:
+            raise Unreadable(str(error)) from error
 
     def store(self, lane: Room) -> Stored:
         undone = bool(lane.chimes or lane.reminders or any(d.wanted for _, d in lane.devices))

@@ -68,6 +68,9 @@ class PlainCodecs:
     def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | Bad | NotYet:
         return pickle.loads(record.value or b"")  # type: ignore[no-any-return]
 
+    def glance_state(self, value: bytes) -> Bad | NotYet | None:
+        return None
+
     def decode_state(self, value: bytes) -> OfferState | Bad | NotYet:
         return pickle.loads(value)  # type: ignore[no-any-return]
 

@@ -274,6 +274,9 @@ class _Mixed(PlainCodecs):
     def encode_state(self, value: Any, /) -> bytes:
         return AVRO.encode_state(value)
 
+    def glance_state(self, value: bytes) -> Bad | None:
+        return None
+
     def decode_state(self, value: bytes) -> Any:
         return AVRO.decode_state(value)
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from streams.errors import SourceFailed
-from streams.flow import Assigned, Assignment
+from streams.flow import Assigned, Assignment, Stored
 from streams.kafka.asker import Asker
 from streams.kafka.restore import Restorer
 from streams.kafka.settings import Connection, SourceSettings
@@ -158,15 +157,41 @@ def test_a_reader_of_state_that_stands_still_is_replaced_and_goes_on_where_it_st
     assert readers[1].began_at == {("states", 0): 3}
 
 
-def test_a_state_record_that_is_not_ours_stops_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    admin, reader = FakeAdmin(), FakeReader()
+class StateReader(FakeReader):
+    """Has some records of the state topic, and no more."""
+
+    def __init__(self, *records: tuple[int, bytes | None, list[tuple[str, bytes | None]]]) -> None:
+        super().__init__()
+        self.messages = [self._message(*record) for record in records]
+
+    def _message(self, offset: int, value: bytes | None, headers: list[tuple[str, bytes | None]]) -> Any:
+        said = {"topic": "states", "partition": 0, "offset": offset, "key": b"k", "value": value, "headers": headers}
+        return SimpleNamespace(error=lambda: None, **{name: lambda it=it: it for name, it in said.items()})
+
+
+def restored_from(monkeypatch: pytest.MonkeyPatch, reader: StateReader) -> dict[str, Stored]:
+    admin = FakeAdmin()
     monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: reader)
     restorer = Restorer(SETTINGS, asker(admin))
     restorer.begin([Assignment(topic="in", partition=0, epoch=1)])
     restorer.step()
     admin.asked_for_marks[0].set_result(SimpleNamespace(topic_partitions=[]))
-    said = {"topic": "states", "partition": 0, "offset": 3, "key": b"k", "value": b"v", "headers": [("due", b"soon")]}
-    reader.messages = [SimpleNamespace(error=lambda: None, **{name: lambda it=it: it for name, it in said.items()})]
+    restorer.step()
+    [reading] = restorer._reading.values()
+    return reading.lanes
 
-    with pytest.raises(SourceFailed, match="record 3 of states/0"):
-        restorer.step()
+
+def test_a_state_record_with_headers_that_are_not_ours_is_kept_with_its_place_and_its_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lanes = restored_from(monkeypatch, StateReader((3, b"v", [("due", b"soon")])))
+
+    assert (lanes["k"].offset, "'soon'" in lanes["k"].fault) == (3, True)
+
+
+def test_a_state_record_with_a_header_without_a_value_is_kept_with_its_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert restored_from(monkeypatch, StateReader((3, b"v", [("due", None)])))["k"].fault
+
+
+def test_a_tombstone_ends_a_state_record_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert restored_from(monkeypatch, StateReader((3, b"v", [("due", b"soon")]), (4, None, []))) == {}
