@@ -33,6 +33,7 @@ from connector.kaufland.reference import ReferenceData
 from connector.logs import SCRUBBER, write_notice
 from connector.offers.order import EventOrder
 from connector.operations.check import Parts
+from connector.operations.forget import Kept
 from connector.operations.orders import Order
 from connector.operations.routing import Table, differences, hold
 from connector.operations.topics import found_on, grave
@@ -55,7 +56,7 @@ from streams.engine import Engine
 from streams.errors import Stopped
 from streams.flow import Bad, NotYet, Share
 from streams.kafka.administration import Administration
-from streams.kafka.contents import contents
+from streams.kafka.contents import Found, contents, records
 from streams.kafka.members import Members
 from streams.kafka.post import post
 from streams.kafka.registry import RegistryClient, SchemaCache
@@ -66,6 +67,7 @@ from streams.kafka.table import CompactedTable
 from streams.kafka.trial import faults
 from streams.ports import Sink
 from streams.runner import Runner, RunnerSettings
+from streams.state import key_bytes
 from streams.takeover import Taken, Takeover
 from streams.telemetry import Telemetry
 
@@ -168,6 +170,32 @@ def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]
         if not isinstance(state, OfferState | None):
             raise Stopped(f"the state of {lane} cannot be read: {state.text if isinstance(state, Bad) else state}")
         yield lane, state
+
+
+def kept_lanes(configured: Settings, key: str) -> list[Kept]:
+    """The state that each state topic has under a key. Raises as ``contents``."""
+    topics, avro_keys = convert.topics(configured), convert.avro_keys(configured)
+    with registry(configured) as client:
+        cache = SchemaCache(client)
+        fetch_states(client, topics, cache.add)
+        decoders = flows.state_decoders(topics, look_up(client, topics, avro_keys=avro_keys), cache.get)
+    return [kept for topic, decode in decoders.items() for kept in _kept(configured, topic, key, decode)]
+
+
+def _kept(configured: Settings, topic: str, key: str, decode: Callable[[bytes], Any]) -> Iterator[Kept]:
+    raw, newest = key_bytes(key), dict[int, Found]()
+    for found in records(connection(configured), topic, reader=configured.kafka.group):
+        if found.key == raw:
+            newest[found.partition] = found
+    for partition, found in sorted(newest.items()):
+        if found.value is not None:
+            state = decode(found.value)
+            yield Kept(topic=topic, partition=partition, offset=found.offset, key=key, state=state)
+
+
+def forget_lane(configured: Settings, kept: Kept) -> None:
+    """A tombstone where the lane's record is. Raises SinkFailed, NotPermitted."""
+    post(connection(configured), kept.topic, key_bytes(kept.key), None, partition=kept.partition)
 
 
 def event_orders(configured: Settings) -> Callable[[str], EventOrder]:

@@ -15,6 +15,7 @@ from connector import app, logs
 from connector.operations import check as checking
 from connector.operations import config as configuration
 from connector.operations import digest
+from connector.operations import forget as forgetting
 from connector.operations import orders as purchases
 from connector.operations import routing as agreement
 from connector.operations import schemas as contracts
@@ -35,7 +36,7 @@ cli = typer.Typer(
 )
 schemas_cli = typer.Typer(help="The Avro contracts in the schema registry.", no_args_is_help=True)
 config_cli = typer.Typer(help="The effective configuration.", no_args_is_help=True)
-state_cli = typer.Typer(help="What the offers' state topic holds.", no_args_is_help=True)
+state_cli = typer.Typer(help="What the state topics hold.", no_args_is_help=True)
 orders_cli = typer.Typer(help="Orders that were brought in.", no_args_is_help=True)
 cli.add_typer(schemas_cli, name="schemas")
 cli.add_typer(config_cli, name="config")
@@ -161,6 +162,26 @@ def state_digest(config: ConfigFile = None) -> None:
     """Print one number for what the events have made of all offers: a rebuild ends in the same."""
     settings = _loaded(config).settings
     digest.show(_output(), app.offer_states(settings), app.event_orders(settings))
+
+
+@state_cli.command("forget")
+def forget(
+    key: Annotated[str, typer.Argument(help="Of the state record: an EAN, an order id, or as the message says it.")],
+    config: ConfigFile = None,
+    topic: Annotated[str | None, typer.Option(help="Of the state, where several have the key.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Drop the state of one key, after saying what is lost by it. Every process of the group must be stopped."""
+    settings = _loaded(config).settings
+    group, broker = settings.kafka.group, app.administration(settings)
+    kept = forgetting.chosen(app.kept_lanes(settings, key), key, topic)
+    forgetting.show(_output(), kept)
+    forgetting.must_be_stopped(broker.members(group), group)
+    if not yes:
+        typer.confirm("Forget it?", abort=True)
+    app.forget_lane(settings, kept)
+    forgetting.must_be_stopped(broker.members(group), group, started_meanwhile=True)
+    _output().print(f"Forgotten. The lane of {key!a} begins anew with the next start.", markup=False, highlight=False)
 
 
 @orders_cli.command("poll")

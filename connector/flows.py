@@ -88,6 +88,16 @@ def inputs(topics: Topics) -> dict[str, str]:
     return dict(pair for part, pair in pairs.items() if part in topics.parts)
 
 
+def state_decoders(topics: Topics, ids: SchemaIds, lookup: Lookup) -> dict[str, Callable[[bytes], Any]]:
+    """State topic -> what reads its values into a state, a ``Bad`` or a ``NotYet``; of the parts that are on."""
+    decoders: dict[str, Callable[[bytes], Any]] = {topics.offer_state: Codecs(ids, lookup).decode_state}
+    if Part.SHIPMENTS in topics.parts:
+        decoders[topics.shipment_state] = ShipmentCodecs(ids, lookup).decode_state
+    if Part.ORDERS in topics.parts:
+        decoders[topics.scheduler_state] = OrderCodecs(ids, lookup).decode_state
+    return decoders
+
+
 def _lines(around: Surroundings) -> Iterator[Line]:
     topics = around.topics
     released = Released() if Part.ORDERS in topics.parts else None

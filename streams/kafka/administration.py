@@ -12,7 +12,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from streams.clock import uptime_s
 from streams.errors import SourceFailed
-from streams.kafka.refusals import TOPIC, Need, not_permitted
+from streams.kafka.refusals import GROUP, TOPIC, Need, not_permitted
 from streams.kafka.words import Words
 from streams.topics import Described, Wanted
 
@@ -71,6 +71,17 @@ class Administration:
             return _operations(asked[group].result())
         except KafkaException as error:
             return frozenset() if error.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED else None
+
+    def members(self, group: str) -> int:
+        """How many members a consumer group has now; 0 for one that nobody knows. Raises as ``cluster_id``, and
+        NotPermitted where the group may not be described."""
+        asked = self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)
+        try:
+            return len(asked[group].result().members)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return 0
+            raise not_permitted(error.args[0], Need("Describe", GROUP, group)) or self._failure(error) from error
 
     def _by_name(self, names: Sequence[str]) -> dict[str, Described]:
         if not names:

@@ -1,6 +1,7 @@
 """All that stands in a topic at one moment, record by record: for commands that look at what a group has written."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -15,10 +16,25 @@ _BATCH: Final = 1_000
 _PATIENCE_S: Final = 0.2
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A record, and where it stands."""
+
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes | None
+
+
 def contents(
     connection: Connection, topic: str, *, reader: str, timeout_s: float = 10.0
 ) -> Iterator[tuple[bytes, bytes | None]]:
-    """Key and value of every committed record, a partition's in its order; a value of None deletes its key.
+    """Key and value of every record; as ``records``."""
+    return ((one.key, one.value) for one in records(connection, topic, reader=reader, timeout_s=timeout_s))
+
+
+def records(connection: Connection, topic: str, *, reader: str, timeout_s: float = 10.0) -> Iterator[Found]:
+    """Every committed record, a partition's in its order; a value of None deletes its key.
 
     Reads up to the last stable offsets of the moment in which it is asked, as a member of no group; ``reader`` is the
     group id that the broker sees. Raises BrokerDown, NotPermitted where this principal may not read, and SourceFailed
@@ -47,9 +63,7 @@ def _ranges(consumer: Consumer, words: Words, topic: str, timeout_s: float) -> d
     return {number: (first, end) for number, (first, end) in ranges.items() if first < end}
 
 
-def _read(
-    consumer: Consumer, topic: str, ranges: Mapping[int, tuple[int, int]], timeout_s: float
-) -> Iterator[tuple[bytes, bytes | None]]:
+def _read(consumer: Consumer, topic: str, ranges: Mapping[int, tuple[int, int]], timeout_s: float) -> Iterator[Found]:
     left = {number: end for number, (_, end) in ranges.items()}
     consumer.assign([TopicPartition(topic, number, first) for number, (first, _) in ranges.items()])
     silent_s = 0.0
@@ -61,8 +75,9 @@ def _read(
         for message in messages:
             if message.error() is not None:
                 raise KafkaException(message.error())
-            if (message.offset() or 0) < left.get(message.partition() or 0, 0):
-                yield message.key() or b"", message.value()
+            partition, offset = message.partition() or 0, message.offset() or 0
+            if offset < left.get(partition, 0):
+                yield Found(partition=partition, offset=offset, key=message.key() or b"", value=message.value())
         # positions, not offsets of records: they pass control records and aborted data at the end
         for place in consumer.position(_places(topic, left)):
             if place.offset >= left[place.partition]:

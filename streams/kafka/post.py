@@ -14,9 +14,9 @@ _PIECE_S: Final = 0.5
 
 
 def post(
-    connection: Connection, topic: str, key: bytes, value: bytes, *, partition: int = 0, timeout_s: float = 10.0
+    connection: Connection, topic: str, key: bytes, value: bytes | None, *, partition: int = 0, timeout_s: float = 10.0
 ) -> None:
-    """Opens a producer and closes it. Blocks.
+    """Opens a producer and closes it; ``value`` None = a tombstone. Blocks.
 
     Raises NotPermitted where this principal may not write it, and SinkFailed where the broker did not take it in time.
     """

@@ -1,0 +1,108 @@
+"""``connector state forget``: drop the state of one key, where it cannot be read or must not be carried on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
+
+from rich.console import Console
+
+from connector.events import OfferState
+from connector.orders.events import SchedulerState
+from connector.shipments.events import ShipmentState
+from streams.errors import SettingsError, Stopped
+from streams.flow import Bad, NotYet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What a state topic has under a key, and where. ``state``: as decoded, or why that cannot be."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    state: Any
+
+
+def chosen(found: Sequence[Kept], key: str, topic: str | None) -> Kept:
+    """The one that is meant. Raises Stopped where there is none, SettingsError where there are several."""
+    meant = [kept for kept in found if topic in (None, kept.topic)]
+    if not meant:
+        where = "no state topic" if topic is None else topic
+        raise Stopped(f"nothing is kept under {key!a}: {where} has no record of it, or only its tombstone")
+    if len(meant) > 1:
+        places = ", ".join(f"{kept.topic}/{kept.partition}" for kept in meant)
+        raise SettingsError(f"{key!a} stands in {places}. Say which one with --topic")
+    return meant[0]
+
+
+def must_be_stopped(members: int, group: str, *, started_meanwhile: bool = False) -> None:
+    """Raises Stopped while the group has members: the owner has the lane in memory, and writes it again."""
+    if not members:
+        return
+    if started_meanwhile:
+        raise Stopped(
+            f"forgotten, but a process of the group {group} was started meanwhile, and may have read the lane before. "
+            "Remedy: stop it, and forget the lane again"
+        )
+    raise Stopped(
+        f"the group {group} has {members} members: the owner of the lane would write it again. Remedy: stop every "
+        "process of the group, wait until its session is over, and forget the lane then"
+    )
+
+
+def show(console: Console, kept: Kept) -> None:
+    """Where it is, and what is lost with it."""
+    console.print(f"{kept.key!a} in {kept.topic}/{kept.partition} at offset {kept.offset}", highlight=False)
+    console.print("Lost with it:", highlight=False)
+    for line in losses(kept.state):
+        console.print(f"  - {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+@singledispatch
+def losses(state: object) -> Iterator[str]:
+    """In words, one thing a line."""
+    why = state.text if isinstance(state, Bad | NotYet) else f"it is a {type(state).__name__}"
+    yield f"everything, and what that is cannot be said: the record cannot be read ({why})"
+    yield "events that stand undone are neither sent nor answered; find them in the input topic and send them again"
+    yield "the order of what was accepted: an older event that is read again would be sent over a newer value"
+    yield "for a shipment: which parcels were sent or may have been; an event that is read again may add one twice"
+
+
+@losses.register
+def _(state: OfferState) -> Iterator[str]:
+    undone = [event.event_id or f"the event at offset {event.input_offset}" for event in state.undone]
+    yield _undone(undone)
+    accepted = sum(field.event_time_us is not None for unit in state.units for field in unit.fields)
+    yield f"the order of {accepted} accepted values: an older event that is read again would be sent over them"
+    if state.locations:
+        places = ", ".join(sorted({str(stock.location) for stock in state.locations}))
+        yield f"the stock of {len(state.locations)} locations ({places}): each counts again once it is told"
+    yield f"the identity of {len(state.units)} units: looked up again, by calls"
+
+
+@losses.register
+def _(state: ShipmentState) -> Iterator[str]:
+    yield _undone([event.event_id for event in state.undone])
+    yield (
+        f"what was confirmed and which parcels were sent of {len(state.units)} order units: an event that is read "
+        "again finds them ALREADY_CONFIRMED, and may add a parcel twice"
+    )
+
+
+@losses.register
+def _(state: SchedulerState) -> Iterator[str]:
+    if state.poll is not None:
+        yield "how far orders and returns were read: the next poll reads [orders] lookback_days back"
+    if state.order is not None:
+        changed = "and stands unwritten; " if state.order.undone_since_us is not None else ""
+        yield f"what is known of order {state.order.order_id}: {changed}it is read again when a list shows it"
+    if state.returned is not None:
+        yield "what is known of a return: it is written again when a list shows it"
+
+
+def _undone(names: Sequence[str]) -> str:
+    if not names:
+        return "no event: none stands undone"
+    return f"{len(names)} events that stand undone, neither sent nor answered then: {', '.join(names)}"

@@ -1,0 +1,68 @@
+"""Forgetting one lane: what is lost is said first, and never while somebody has it in memory."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from connector.operations import forget
+from connector.operations.forget import Kept
+from connector.orders.events import ListState, PollState, SchedulerState
+from connector.shipments.events import ShipmentState
+from streams.errors import SettingsError, Stopped
+from streams.flow import Bad
+from tests.connector.operations.test_digest import STATE
+
+
+def kept(of: Any, topic: str = "t.offer-state", partition: int = 3) -> Kept:
+    return Kept(topic=topic, partition=partition, offset=17, key="4006381333931", state=of)
+
+
+def shown(of: Any) -> str:
+    out = StringIO()
+    forget.show(Console(file=out, width=400), kept(of))
+    return out.getvalue()
+
+
+def test_where_the_record_is_and_the_events_that_are_lost_are_named() -> None:
+    said = shown(STATE)
+
+    assert "t.offer-state/3 at offset 17" in said
+    named = f"the event at offset {STATE.undone[0].input_offset}"
+    assert f"1 events that stand undone, neither sent nor answered then: {named}" in said
+    assert "accepted values" in said
+
+
+def test_of_a_record_that_cannot_be_read_it_says_that_all_may_be_lost_and_why_it_cannot_say_more() -> None:
+    said = shown(Bad(code="X", text="the body does not follow schema 6"))
+
+    assert "the body does not follow schema 6" in said
+    assert "events that stand undone" in said
+    assert "an older event that is read again would be sent over a newer value" in said
+
+
+def test_of_an_order_and_of_an_account_it_says_what_is_read_again() -> None:
+    shipments = ShipmentState(order_id="M1", input_partition=0, last_offset=0, updated_at_us=0)
+    poll = SchedulerState(account="main", poll=PollState(orders=ListState()), updated_at_us=0)
+
+    assert "add a parcel twice" in shown(shipments)
+    assert "lookback_days" in shown(poll)
+
+
+def test_a_key_that_stands_nowhere_or_in_several_topics_is_told() -> None:
+    one, other = kept(None), kept(None, topic="t.shipment-state")
+
+    with pytest.raises(Stopped, match="nothing is kept under '4006381333931'"):
+        forget.chosen([], "4006381333931", None)
+    with pytest.raises(SettingsError, match=r"t\.offer-state/3, t\.shipment-state/3.*--topic"):
+        forget.chosen([one, other], "4006381333931", None)
+    assert forget.chosen([one, other], "4006381333931", "t.shipment-state") is other
+
+
+def test_a_group_that_has_members_must_be_stopped_first() -> None:
+    forget.must_be_stopped(0, "g")
+    with pytest.raises(Stopped, match=r"g has 2 members.*stop every process"):
+        forget.must_be_stopped(2, "g")
+    with pytest.raises(Stopped, match="started meanwhile"):
+        forget.must_be_stopped(1, "g", started_meanwhile=True)
