@@ -47,7 +47,7 @@ R = TypeVar("R")
 
 _QUARREL_S: Final = 30.0  # a process that was frozen twice in so short a time is rarer than a second one with its id
 
-_STUCK_S: Final = 60.0  # retriable errors for so long: a new producer looks for its brokers anew
+_STUCK_S: Final = 20.0  # retriable errors for so long: a new producer looks for its brokers anew
 
 
 class _Step(Enum):
@@ -100,6 +100,26 @@ class _Watched:
             self.since_s = None
 
 
+class _Stuck:
+    """Since when a producer has got nowhere. One that was cut off from all brokers does not find them again."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._since_s = inf
+
+    def works(self) -> None:
+        self._since_s = inf
+
+    def failed(self) -> bool:
+        """Whether that has lasted too long; then it counts anew."""
+        now_s = self._clock()
+        self._since_s = min(now_s, self._since_s)
+        if now_s - self._since_s < _STUCK_S:
+            return False
+        self._since_s = inf
+        return True
+
+
 class TransactionalSink:
     """One transaction a checkpoint. A ``ports.Sink``."""
 
@@ -112,7 +132,7 @@ class TransactionalSink:
         self._producer: Producer | None = None
         self._admin: AdminClient | None = None
         self._renewed_s: float | None = None
-        self._stuck_since_s = inf
+        self._stuck = _Stuck(clock)
         self._in_hand: Emission | None = None  # the last one, also once it is durable: a successor must know it
         self._step = _Step.PRODUCE
         self._sent_at_s = 0.0
@@ -260,7 +280,7 @@ class TransactionalSink:
             notices=emission.take_notices(),
         )
         self._step = _Step.PRODUCE
-        self._stuck_since_s = inf
+        self._stuck.works()
         self._trouble.over()
         return done
 
@@ -293,10 +313,7 @@ class TransactionalSink:
             return
 
     def _give_up_on_a_stuck_producer(self) -> None:
-        now_s = self._clock()
-        self._stuck_since_s = min(now_s, self._stuck_since_s)
-        if now_s - self._stuck_since_s >= _STUCK_S:
-            self._stuck_since_s = inf
+        if self._stuck.failed():
             self._replace()
 
     def _renew(self, kind: Kind, problem: KafkaError) -> None:
@@ -317,6 +334,7 @@ class TransactionalSink:
         if self._step not in (_Step.COMMIT, _Step.RENEW, _Step.LANDED):
             self._marks = {}  # it cannot have landed
         self._step = _Step.RENEW
+        self._admin = None  # it may have forgotten the same brokers
         self._new_producer()
 
     def _again(self, emission: Emission, reason: str, level: str, after_s: float) -> Again:
@@ -354,6 +372,7 @@ class PlainSink:
         self._settings = settings
         self._clock = clock
         self._watched = _Watched(clock)
+        self._stuck = _Stuck(clock)
         self._dropped = _Dropped()
         self._trouble = Trouble(settings, clock)
         self._producer: Producer | None = None
@@ -379,8 +398,11 @@ class PlainSink:
         except KafkaException as error:
             return self._failed(emission, error.args[0])
         if left or self._clock() - sent_at_s > self._settings.lease_s:
+            if self._stuck.failed():
+                self._replace()
             return self._again(emission, "the acknowledgements came after the lease", "warning", AGAIN_S)
         self._in_hand = None
+        self._stuck.works()
         self._trouble.over()
         written = Written(serial=checkpoint.serial, marks=emission.marks(self._dropped.parts), sent_at_s=sent_at_s)
         return Done(written=written, committed=False, broken=emission.broken(), notices=emission.take_notices())
@@ -431,10 +453,15 @@ class PlainSink:
 
     def _failed(self, emission: Emission, problem: KafkaError) -> Again:
         is_dead = kind_of(problem) in (Kind.FENCED, Kind.FATAL)
-        if is_dead:
-            self._producer = self._new_producer()
+        if is_dead or self._stuck.failed():
+            self._replace()
         said = self._trouble.heard(problem, emission.topics, (), "error" if is_dead else "warning")
         return self._again(emission, said.reason, said.level, said.after_s)
+
+    def _replace(self) -> None:
+        if self._producer is not None:
+            self._producer.purge(blocking=False)
+        self._producer = self._new_producer()
 
     def _again(self, emission: Emission, reason: str, level: str, after_s: float) -> Again:
         notice = Notice(

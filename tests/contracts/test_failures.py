@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
 
 from connector.demo.stack import CACHE, Stack
 from streams.clock import uptime_s
@@ -137,7 +137,7 @@ def test_a_retriable_error_is_the_same_call_again_on_the_same_producer(real: Rea
     assert real.visible(where.results, 0) == [result(where)]
 
 
-def test_a_producer_that_gets_nowhere_for_a_minute_is_replaced_and_stops_nothing(real: Real) -> None:
+def test_a_producer_that_gets_nowhere_for_twenty_seconds_is_replaced_and_stops_nothing(real: Real) -> None:
     where = place(real, partitions=1)
     reader = member(real, where)
     now_s = [0.0]
@@ -149,7 +149,7 @@ def test_a_producer_that_gets_nowhere_for_a_minute_is_replaced_and_stops_nothing
         stuck = sink._producer
         spoil(sink, "send_offsets_to_transaction", failing(KafkaError._TRANSPORT))
         checkpoint = one_part(reader.at(0), 1, result(where))
-        for _ in range(7):
+        for _ in range(3):
             assert isinstance(sink.write(checkpoint, reader.source.group()), Again)
             now_s[0] += 10.0
 
@@ -540,28 +540,69 @@ def way() -> Iterator[ForgetfulWay]:
         yield opened
 
 
-def test_a_client_that_was_told_of_no_brokers_is_replaced_and_reading_goes_on(way: ForgetfulWay) -> None:
+@pytest.fixture
+def behind(way: ForgetfulWay) -> Iterator[Real]:
+    """A broker of the test's own whom nobody reaches but by the way."""
     advertised = f"advertised.listeners=PLAINTEXT://127.0.0.1:{way.port}\n"
     with JvmStack(CACHE, with_registry=False, more=lambda *_ports: advertised) as stack:
         way.leads_to = int(stack.bootstrap_servers.rpartition(":")[2])
-        behind = Real(Stack(origin="its own", bootstrap_servers=f"127.0.0.1:{way.port}", registry_url=""))
-        where = place(behind, partitions=1)
-        behind.append(numbered(where.inputs, 0, 0, 10))
-        reader = member(behind, where)
-        with closing(reader.source):
-            until(lambda: len(reader.records) >= 10, reader)
-            before = reader.at(0)
+        yield Real(Stack(origin="its own", bootstrap_servers=f"127.0.0.1:{way.port}", registry_url=""))
 
-            way.forgets = True
-            with suppress(KafkaException):
-                reader.source._consumer.list_topics(where.inputs, timeout=1.0)  # type: ignore[attr-defined]
-            assert way.forgot.is_set()
-            until(lambda: any(notice.event == "consumer_replaced" for notice in reader.notices), reader)
-            way.forgets = False
-            until(lambda: bool(reader.owned), reader)
-            afterwards = Real(behind._stack)  # the clients of before may have been told the same
-            afterwards.append(numbered(where.inputs, 0, 10, 5))
-            until(lambda: {str(n).encode() for n in range(15)} <= set(reader.values()), reader)
 
-            assert [(revoked.parts, revoked.lost) for revoked in reader.revoked] == [((before,), True)]
-            assert reader.at(0).epoch > before.epoch
+def forget(way: ForgetfulWay, client: Consumer | Producer, topic: str) -> None:
+    """Have a client ask for metadata, and be told of no brokers."""
+    way.forgets = True
+    with suppress(KafkaException):
+        client.list_topics(topic, timeout=1.0)
+    assert way.forgot.is_set()
+
+
+def test_a_client_that_was_told_of_no_brokers_is_replaced_and_reading_goes_on(way: ForgetfulWay, behind: Real) -> None:
+    where = place(behind, partitions=1)
+    behind.append(numbered(where.inputs, 0, 0, 10))
+    reader = member(behind, where)
+    with closing(reader.source):
+        until(lambda: len(reader.records) >= 10, reader)
+        before = reader.at(0)
+
+        forget(way, reader.source._consumer, where.inputs)  # type: ignore[attr-defined]
+        until(lambda: any(notice.event == "consumer_replaced" for notice in reader.notices), reader)
+        way.forgets = False
+        until(lambda: bool(reader.owned), reader)
+        Real(behind._stack).append(
+            numbered(where.inputs, 0, 10, 5)
+        )  # the clients of before may have been told the same
+        until(lambda: {str(n).encode() for n in range(15)} <= set(reader.values()), reader)
+
+        assert [(revoked.parts, revoked.lost) for revoked in reader.revoked] == [((before,), True)]
+        assert reader.at(0).epoch > before.epoch
+
+
+@pytest.mark.parametrize("kind", [TransactionalSink, PlainSink])
+def test_a_producer_that_was_told_of_no_brokers_is_replaced_and_writes(
+    way: ForgetfulWay, behind: Real, kind: type[TransactionalSink | PlainSink]
+) -> None:
+    where = place(behind, partitions=1)
+    reader = member(behind, where)
+    now_s = [0.0]
+    settings = replace(behind._sink_settings(where.group, where.group, frozenset()), lease_s=3.0, call_timeout_s=1.0)
+    sink = kind(settings, clock=lambda: now_s[0])
+    with closing(sink, reader.source):
+        sink.open()
+        until(lambda: bool(reader.owned), reader)
+        assert sink._producer is not None
+        forget(way, sink._producer, where.results)
+        way.forgets = False
+
+        checkpoint = one_part(reader.at(0), 1, result(where))
+        refused = sink.write(checkpoint, reader.source.group())
+        said: Done | Again = refused
+        for _ in range(20):
+            if isinstance(said, Done):
+                break
+            now_s[0] += 30.0
+            said = sink.write(checkpoint, reader.source.group())
+
+    assert isinstance(refused, Again)
+    assert isinstance(said, Done)
+    assert Real(behind._stack).visible(where.results, 0)[-1] == result(where)

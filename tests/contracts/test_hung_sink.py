@@ -63,7 +63,6 @@ def test_a_checkpoint_whose_call_outlasts_its_time_out_is_written_by_another_pro
         if said.serial > 1:
             return []
         three.take_down(GOES)
-        three.coordinated_by(where.group, STAYS)
         return [checkpoint(parts[0], where, 2)]
 
     engine.rules |= {Assigned: assigned, Written: written}
@@ -80,10 +79,11 @@ def test_a_checkpoint_whose_call_outlasts_its_time_out_is_written_by_another_pro
     thread = threading.Thread(target=runner.run)
     thread.start()
     try:
+        wait(lambda: "sink_replaced" in [notice.event for notice in ears.notices])
+        three.coordinated_by(where.group, STAYS)
         wait(lambda: [said.serial for said in engine.inputs(Written)] == [1, 2])
     finally:
         runner.stop()
         thread.join()
 
-    assert "sink_replaced" in [notice.event for notice in ears.notices]
     assert {output.value for output in three.broker.visible(where.results, 0)} == {b"1", b"2"}
