@@ -8,7 +8,6 @@ The group protocol is ``classic`` with cooperative hand-over: a frozen member of
 """
 
 import json
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -37,6 +36,7 @@ from streams.flow import (
     Headers,
     Mark,
     Notice,
+    Owned,
     Record,
     Revoked,
     Topic,
@@ -61,7 +61,6 @@ _ENDS_EVERY_S: Final = 1.0
 _TOPICS_EVERY_S: Final = 2.0
 _SAY_EVERY_S: Final = 5.0
 _ASK_S: Final = 5.0
-_SEEK_S: Final = 10.0
 _WAKE_S: Final = 0.001
 _COMMIT_AGAIN_S: Final = 0.1
 _STATISTICS_EVERY_S: Final = 1.0
@@ -78,6 +77,7 @@ class KafkaSource:
         self._on_revoke: OnRevoke = _closed
         self._current: dict[Part, Assignment] = {}
         self._next: dict[Assignment, int] = {}  # restored partitions: the next offset to hand over
+        self._unsought: dict[Assignment, Owned] = {}  # restored, and their reading cannot begin yet
         self._epoch = 0
         self._positions_s = 0.0
         self._ends = _Ends(settings, clock)
@@ -94,9 +94,8 @@ class KafkaSource:
     def poll(self, timeout_s: float, on_revoke: OnRevoke) -> Sequence[Heard]:
         """See ``ports.Source``."""
         self._on_revoke = on_revoke
-        restoring = self._restorer.busy
-        messages = self._fetched(min(timeout_s, _RESTORE_STEP_S) if restoring else timeout_s)
-        if self._restorer.busy:
+        messages = self._fetched(min(timeout_s, _RESTORE_STEP_S) if self._is_restoring else timeout_s)
+        if self._is_restoring:
             self._restore()
         self._look_at_group()
         arrivals = self._arrivals(messages)
@@ -106,6 +105,10 @@ class KafkaSource:
             self._heard.append(seen)
         heard, self._heard = self._heard, []
         return heard
+
+    @property
+    def _is_restoring(self) -> bool:
+        return self._restorer.busy or bool(self._unsought)
 
     def pause(self, parts: frozenset[Assignment]) -> None:
         """Of assignments that are ours; others are passed over."""
@@ -234,6 +237,7 @@ class KafkaSource:
         for at in parts:
             self._current.pop((at.topic, at.partition), None)
             self._next.pop(at, None)
+            self._unsought.pop(at, None)
 
     def _committed(self, error: KafkaError | None, parts: list[TopicPartition]) -> None:
         """Called from ``poll``."""
@@ -258,23 +262,23 @@ class KafkaSource:
     def _restore(self) -> None:
         for heard in self._restorer.step():
             if isinstance(heard, Assigned):
-                for at, owned in heard.parts.items():
-                    self._seek(at, owned.start)
-            self._heard.append(heard)
-
-    def _seek(self, at: Assignment, start: int) -> None:
-        """Still paused. A partition whose leader is not known yet cannot be sought: it is a matter of moments."""
-        deadline_s = self._clock() + _SEEK_S
-        while True:
-            try:
-                self._consumer.seek(TopicPartition(at.topic, at.partition, start))
-            except KafkaException as error:
-                if self._clock() > deadline_s:
-                    raise SourceFailed(f"cannot begin {at.topic}/{at.partition} at {start}: {error}") from error
-                time.sleep(0.005)
+                self._unsought.update(heard.parts)
             else:
-                self._next[at] = start
-                return
+                self._heard.append(heard)
+        begun = {at: owned for at, owned in self._unsought.items() if self._seek(at, owned.start)}
+        if begun:
+            self._unsought = {at: owned for at, owned in self._unsought.items() if at not in begun}
+            self._heard.append(Assigned(parts=begun))
+
+    def _seek(self, at: Assignment, start: int) -> bool:
+        """Still paused. A partition whose leader is not known cannot be sought: the next poll tries again."""
+        try:
+            self._consumer.seek(TopicPartition(at.topic, at.partition, start))
+        except KafkaException as error:
+            self._say("broker_error", error.args[0])
+            return False
+        self._next[at] = start
+        return True
 
     def _wake(self, parts: Sequence[TopicPartition]) -> None:
         """Make the client fetch at once.
