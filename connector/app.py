@@ -2,7 +2,7 @@
 
 import gc
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -35,6 +35,7 @@ from connector.offers.order import EventOrder
 from connector.operations.check import Parts
 from connector.operations.forget import Kept
 from connector.operations.orders import Order
+from connector.operations.push import ORDER_EVENTS, RETURN_EVENTS, Wanted
 from connector.operations.routing import Table, differences, hold
 from connector.operations.topics import found_on, grave
 from connector.orders.codec import OrderCodecs
@@ -53,7 +54,7 @@ from streams.avro import Decoder
 from streams.clock import SystemClock
 from streams.deadletter import DeadLetters
 from streams.engine import Engine
-from streams.errors import Stopped
+from streams.errors import SettingsError, Stopped
 from streams.flow import Bad, NotYet, Share
 from streams.kafka.administration import Administration
 from streams.kafka.contents import Found, contents, records
@@ -333,6 +334,39 @@ def questions(loaded: Loaded) -> Iterator[Parts]:
         adapter.close()
 
 
+@contextmanager
+def subscriptions(configured: Settings, accounts: Sequence[str]) -> Iterator[tuple[Kaufland, Mapping[str, str]]]:
+    """The marketplace, and the address that it is to notify for each account; none named = all whose orders are polled.
+
+    Raises SettingsError where there is no address, or an account's orders are not polled.
+    """
+    public_url = configured.push.public_url
+    if public_url is None:
+        raise SettingsError("push.public_url: is missing; it is the address that the marketplace is to call")
+    polled = convert.order_policy(configured).accounts
+    if unknown := sorted(set(accounts) - polled):
+        raise SettingsError(f"not polled: {', '.join(unknown)}; known are: {', '.join(sorted(polled))}")
+    adapter = marketplace(configured)
+    try:
+        yield adapter, {name: _push_url(public_url, name) for name in sorted(accounts or polled)}
+    finally:
+        adapter.close()
+
+
+def to_subscribe(
+    configured: Settings, accounts: Iterable[str], storefronts: Sequence[str], events: Sequence[str]
+) -> list[Wanted]:
+    """Events that hasten a poll, on the storefronts that the accounts have targets on; unless others are named."""
+    of_returns = RETURN_EVENTS if configured.orders.returns else ()
+    routes = routing(configured)
+    return [
+        Wanted(account=account, storefront=storefront, event=event)
+        for account in accounts
+        for storefront in storefronts or sorted(routes.storefronts_of(account))
+        for event in events or (*ORDER_EVENTS, *of_returns)
+    ]
+
+
 def run(loaded: Loaded, *, dry_run: bool) -> None:
     """Until a signal. Raises what ended it otherwise: a StreamError that names what a person should do."""
     plan, start = _Plan.of(loaded, dry_run=dry_run), Starting()
@@ -594,7 +628,7 @@ def _pushed(plan: _Plan, ids: SchemaIds, opened: ExitStack) -> int | None:
         return None
     ring = partial(_ask_for_poll, plan.settings, OrderCodecs(ids, dict[int, str]().get), asked_by="push")
     subscribers = {
-        name: Subscriber(url=f"{push.public_url.rstrip('/')}/{name}", secret=partial(_secret, account))
+        name: Subscriber(url=_push_url(push.public_url, name), secret=partial(_secret, account))
         for name, account in plan.settings.accounts.items()
     }
     try:
@@ -604,6 +638,10 @@ def _pushed(plan: _Plan, ids: SchemaIds, opened: ExitStack) -> int | None:
             f"the receiver of notifications cannot listen on {push.host}:{push.port}: {error.strerror or error}. "
             "Remedy: another [push] host or port (0: any free port), or end the process that has it"
         ) from error
+
+
+def _push_url(public_url: str, account: str) -> str:
+    return f"{public_url.rstrip('/')}/{account}"
 
 
 def _secret(account: model.Account) -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 from connector import app, logs
 from connector.operations import check as checking
 from connector.operations import config as configuration
-from connector.operations import digest
+from connector.operations import digest, push
 from connector.operations import forget as forgetting
 from connector.operations import orders as purchases
 from connector.operations import routing as agreement
@@ -42,6 +42,8 @@ cli.add_typer(schemas_cli, name="schemas")
 cli.add_typer(config_cli, name="config")
 cli.add_typer(state_cli, name="state")
 cli.add_typer(orders_cli, name="orders")
+push_cli = typer.Typer(help="Notifications that the marketplace sends.", no_args_is_help=True)
+cli.add_typer(push_cli, name="push")
 
 ConfigFile = Annotated[
     Path | None,
@@ -223,6 +225,44 @@ def open_orders(config: ConfigFile = None) -> None:
 def order_totals(config: ConfigFile = None) -> None:
     """Count and add up what was sold, by day, account and currency, from the orders topic."""
     purchases.show_totals(_output(), purchases.newest(app.orders_topic(_loaded(config).settings)))
+
+
+Accounts = Annotated[list[str] | None, typer.Option(help="Default: every account whose orders are polled.")]
+
+
+@push_cli.command("list")
+def list_subscriptions(config: ConfigFile = None, account: Accounts = None) -> None:
+    """List what the marketplace notifies; exit code 1 when it has disabled a subscription that leads here."""
+    with app.subscriptions(_loaded(config).settings, account or ()) as (marketplace, urls):
+        _exit(good=push.show(_output(), marketplace, urls))
+
+
+@push_cli.command("subscribe")
+def subscribe(
+    email: Annotated[str, typer.Option(help="Whom the marketplace writes to when it gives up on the address.")],
+    config: ConfigFile = None,
+    account: Accounts = None,
+    storefront: Annotated[list[str] | None, typer.Option(help="Default: those of the account's targets.")] = None,
+    event: Annotated[list[str] | None, typer.Option(help="Default: those that hasten a poll.")] = None,
+) -> None:
+    """Have [push] public_url notified. The receiver must be reachable: the marketplace calls it before it agrees."""
+    settings = _loaded(config).settings
+    with app.subscriptions(settings, account or ()) as (marketplace, urls):
+        wanted = app.to_subscribe(settings, urls, storefront or (), event or ())
+        _exit(good=push.subscribe(_output(), marketplace, urls, wanted, email))
+
+
+@push_cli.command("repair")
+def repair_subscriptions(
+    config: ConfigFile = None,
+    account: Accounts = None,
+    move: Annotated[
+        bool, typer.Option("--move", help="Also have subscriptions with another address lead here.")
+    ] = False,
+) -> None:
+    """Turn on again what the marketplace has disabled; what was missed meanwhile is brought in by the polls."""
+    with app.subscriptions(_loaded(config).settings, account or ()) as (marketplace, urls):
+        _exit(good=push.repair(_output(), marketplace, urls, move=move))
 
 
 @cli.command(context_settings=PASSED_ON)

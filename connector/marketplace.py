@@ -157,6 +157,17 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """What the marketplace notifies, of which event on which storefront, and whether it still does."""
+
+    id: int
+    storefront: str  # lower case; empty = the marketplace names none
+    event: str
+    url: str
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """What ``connector check`` asks of a marketplace account."""
 

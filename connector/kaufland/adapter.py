@@ -5,7 +5,7 @@ from threading import Lock, local
 
 import httpx
 
-from connector.kaufland import mapping
+from connector.kaufland import mapping, subscriptions
 from connector.kaufland.both_ways import BothWays
 from connector.kaufland.caller import Account, KauflandAccount, KauflandCaller, Shared
 from connector.kaufland.calllog import BodySwitch, CallLog
@@ -15,12 +15,15 @@ from connector.kaufland.pages import Pages
 from connector.kaufland.reference import ReferenceData
 from connector.kaufland.signing import WINDOW_S
 from connector.kaufland.verdict import Failed, Heard, diagnosis
-from connector.marketplace import Health, Reference
+from connector.marketplace import Health, Reference, Subscription
+from streams.errors import Stopped
 from streams.flow import Answer, Call
 from streams.ports import Clock
 
 CHECK_DEADLINE_S = 6.0
 """For each of the two calls that a check makes."""
+SUBSCRIBE_DEADLINE_S = 30.0
+"""The marketplace itself calls the address before it answers, and waits 15 seconds for that."""
 
 
 class Kaufland:
@@ -71,6 +74,46 @@ class Kaufland:
         finally:
             caller.close()
 
+    def subscriptions(self, account: str) -> tuple[Subscription, ...]:
+        """All push subscriptions of an account. Outside the account's pace. Raises Stopped where it is not answered."""
+        found: list[Subscription] = []
+        while True:
+            page = subscriptions.read_page(self._answer(account, subscriptions.page(len(found))), len(found))
+            if page is None:
+                raise Stopped(f"account {account}: the list of subscriptions cannot be read")
+            found += page[0]
+            if page[1]:
+                return tuple(found)
+
+    def subscribe(self, account: str, storefront: str, event: str, url: str, email: str) -> Subscription:
+        """Have the address notified of an event. Raises Stopped with the marketplace's words where it refuses."""
+        return self._changed(account, subscriptions.create(storefront, event, url, email))
+
+    def enable(self, account: str, subscription_id: int, url: str | None = None) -> Subscription:
+        """Turn a disabled subscription on again, at another address where one is given. Raises Stopped."""
+        return self._changed(account, subscriptions.enable(subscription_id, url))
+
+    def _changed(self, account: str, request: mapping.Request) -> Subscription:
+        changed = subscriptions.read_one(self._answer(account, request))
+        if changed is None:
+            raise Stopped(f"account {account}: the answer to {request.method} {request.target} cannot be read")
+        return changed
+
+    def _answer(self, account: str, request: mapping.Request) -> bytes | None:
+        """Of one call, made once. Raises Stopped."""
+        caller = KauflandCaller(self._shared)
+        try:
+            heard = self._ask(self._shared.accounts[account], caller, request, SUBSCRIBE_DEADLINE_S).heard
+        finally:
+            caller.close()
+        asked = f"account {account}: {request.method} {request.target}"
+        if not isinstance(heard, Heard):
+            why = f"{heard.error} {heard.text}".rstrip() if isinstance(heard, Failed) else "the call never left"
+            raise Stopped(f"{asked} is not answered: {why}")
+        if heard.status not in (200, 201):
+            raise Stopped(f"{asked} is refused: {_why(heard)}")
+        return heard.body
+
     def close(self) -> None:
         """Safe to call twice; after the workers have ended."""
         with self._lock:
@@ -95,8 +138,14 @@ class Kaufland:
             account, ping, reachable=True, authenticated=True, message="signed calls are accepted", codes=storefronts
         )
 
-    def _ask(self, account: Account, caller: KauflandCaller, request: mapping.Request) -> Exchange:
-        by_s = self._shared.clock.now().mono_s + CHECK_DEADLINE_S
+    def _ask(
+        self,
+        account: Account,
+        caller: KauflandCaller,
+        request: mapping.Request,
+        deadline_s: float = CHECK_DEADLINE_S,
+    ) -> Exchange:
+        by_s = self._shared.clock.now().mono_s + deadline_s
         return caller.client(account).exchange(request, send_by_s=by_s, give_up_at_s=by_s)
 
     def _health(

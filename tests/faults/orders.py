@@ -232,7 +232,7 @@ def _says(row: Row | None, unit_id: int, at_us: int, status: str) -> bool:
 def last_poll(health: httpx.Client, account: str) -> str | None:
     """When the account's last good poll ended, as the process's status page says; None = none did, or not in this
     process."""
-    polled: Row = health.get("/status").raise_for_status().json()["orders"].get(account, {})
+    polled: Row = health.get("/status").raise_for_status().json().get("orders", {}).get(account, {})
     return polled.get("last_success")
 
 

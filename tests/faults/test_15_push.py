@@ -7,7 +7,9 @@ from contextlib import contextmanager
 import httpx
 import orjson
 import pytest
+from typer.testing import CliRunner
 
+from connector.cli import cli
 from connector.demo.processes import Process
 from connector.simulator.exchange import Kind
 from connector.simulator.scenario import made_up_keys
@@ -54,7 +56,7 @@ def started(deployment: Deployment, proxy: Passage) -> Process:
 
 
 def has_polled(health: httpx.Client) -> bool:
-    polls = health.get("/status").json()["orders"]
+    polls = health.get("/status").json().get("orders", {})  # not there while it starts
     return "main" in polls and polls["main"]["last_success"] is not None
 
 
@@ -67,15 +69,17 @@ def signed(method: str, url: str, body: bytes, *, secret: str = SECRET, at_s: fl
     }
 
 
-def subscribe(deployment: Deployment, proxy: Passage, event_name: str) -> None:
+def subscribe(deployment: Deployment, event_name: str) -> None:
     """As the seller does it once; the marketplace asks the address for its challenge."""
-    url = f"{deployment.marketplace.url}/subscriptions?storefront=de"
-    body = orjson.dumps(
-        {"callback_url": f"{proxy.url}/main", "fallback_email": "shop@example.com", "event_name": event_name}
-    )
-    client_key, _ = made_up_keys("main")
-    headers = {**signed("POST", url, body), "Shop-Client-Key": client_key, "User-Agent": "a-seller"}
-    httpx.post(url, content=body, headers=headers, trust_env=False, timeout=60).raise_for_status()
+    said = asked(deployment, "subscribe", "--email", "shop@example.com", "--event", event_name)
+    assert f"main: {event_name} on de: subscribed" in said
+
+
+def asked(deployment: Deployment, *arguments: str, code: int = 0) -> str:
+    """What `connector push` says; in this process, for speed."""
+    done = CliRunner().invoke(cli, ["push", *arguments, "--config", str(deployment.config("one"))])
+    assert done.exit_code == code, (done.output, done.exception)
+    return done.output
 
 
 def buy(deployment: Deployment) -> str:
@@ -93,7 +97,7 @@ def test_a_notification_hastens_a_poll_and_losing_every_one_costs_nothing_but_ti
 ) -> None:
     deployment = receiving(deploy, proxy)
     connector = started(deployment, proxy)
-    subscribe(deployment, proxy, "order_new")
+    subscribe(deployment, "order_new")
 
     told = buy(deployment)
     deployment.wait_for("the order that was told of", lambda: told in deployment.newest("orders"))
@@ -105,6 +109,9 @@ def test_a_notification_hastens_a_poll_and_losing_every_one_costs_nothing_but_ti
         lambda: any(push.is_last for push in deployment.marketplace.journal().pushes),
     )
     assert untold not in deployment.newest("orders")
+    assert "DISABLED" in asked(deployment, "list", code=1)
+    assert "is active again" in asked(deployment, "repair")
+    assert "DISABLED" not in asked(deployment, "list")
     assert connector.stop() == 0
     deployment.orders = OFTEN
     connector = deployment.connector()
@@ -163,7 +170,7 @@ def test_forged_replayed_late_and_misleading_messages_bring_nothing_but_a_hasten
 ) -> None:
     deployment = receiving(deploy, proxy)
     connector = started(deployment, proxy)
-    subscribe(deployment, proxy, "order_new")
+    subscribe(deployment, "order_new")
 
     with outside(proxy) as anybody:
         refused = [anybody.post(path, content=body, headers=said) for path, body, said in forged(f"{proxy.url}/main")]
@@ -191,7 +198,7 @@ def test_forged_replayed_late_and_misleading_messages_bring_nothing_but_a_hasten
     assert first["asked_at"] < late_us <= second["asked_at"], "what was replayed rang as well"
     journal = deployment.marketplace.journal()
     assert len(journal.polls) == 3
-    assert set(journal.by_kind) == {Kind.SUBSCRIBE, Kind.ORDER_UNITS, Kind.ORDER}
+    assert set(journal.by_kind) == {Kind.SUBSCRIPTIONS, Kind.SUBSCRIBE, Kind.ORDER_UNITS, Kind.ORDER}
     assert {call.user_agent for call in journal.calls if call.kind is Kind.SUBSCRIBE} == {"a-seller"}
     assert deployment.marketplace.units() == deployment.units_before
     assert [row["order_id"] for row in deployment.rows("orders")] == [order_id]

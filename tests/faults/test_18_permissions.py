@@ -55,7 +55,18 @@ ON_THE_BROKER: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Command -> the ways of it that ask a broker; each is in one of the printed sets."""
 
-ELSEWHERE: Final = frozenset({"schemas register", "schemas check", "config show", "simulate", "demo"})
+ELSEWHERE: Final = frozenset(
+    {
+        "schemas register",
+        "schemas check",
+        "config show",
+        "push list",
+        "push subscribe",
+        "push repair",
+        "simulate",
+        "demo",
+    }
+)
 """Commands that ask no broker, or one of their own."""
 
 OPERATIONS: Final = {

@@ -1,0 +1,134 @@
+"""``connector push``: what the marketplace notifies, made and mended only when a person says so.
+
+An address is ours when it is ``[push] public_url`` and the account's name. A subscription that leads elsewhere belongs
+to somebody else, and is left alone unless it is to be moved here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from connector.marketplace import Subscription
+from streams.errors import Stopped
+
+ORDER_EVENTS = ("order_new", "order_unit_status_changed")
+RETURN_EVENTS = ("return_new", "return_status_changed")
+"""What hastens a poll of orders, and of returns."""
+
+
+class Marketplace(Protocol):
+    """Each call is made once. Raises Stopped with the marketplace's words where it refuses, or does not answer."""
+
+    def subscriptions(self, account: str) -> Sequence[Subscription]: ...
+
+    def subscribe(self, account: str, storefront: str, event: str, url: str, email: str) -> Subscription: ...
+
+    def enable(self, account: str, subscription_id: int, url: str | None = None) -> Subscription: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A subscription that is to be there."""
+
+    account: str
+    storefront: str
+    event: str
+
+
+def show(console: Console, marketplace: Marketplace, urls: Mapping[str, str]) -> bool:
+    """List every subscription of the accounts; True = none that leads to us is disabled. ``urls``: by account."""
+    table = Table("account", "id", "storefront", "event", "state", "address")
+    disabled = 0
+    for account, url in sorted(urls.items()):
+        for one in marketplace.subscriptions(account):
+            ours = one.url == url
+            disabled += ours and not one.is_active
+            state = "active" if one.is_active else "DISABLED"
+            leads = "" if ours else " (not ours)"
+            style = "red" if ours and not one.is_active else None
+            table.add_row(account, str(one.id), one.storefront, one.event, state, escape(one.url) + leads, style=style)
+    console.print(table)
+    if disabled:
+        console.print(
+            f"[red]{disabled} disabled: the marketplace gave up on the address.[/] Remedy: connector push repair"
+        )
+    return not disabled
+
+
+def subscribe(
+    console: Console, marketplace: Marketplace, urls: Mapping[str, str], wanted: Sequence[Wanted], email: str
+) -> bool:
+    """Make what is not there; the marketplace has one for an event and storefront. True = all are there, and active."""
+    good = True
+    for account in sorted(urls):
+        there = {(one.storefront, one.event): one for one in marketplace.subscriptions(account)}
+        for want in (want for want in wanted if want.account == account):
+            good &= _subscribe(
+                console, marketplace, urls[account], want, there.get((want.storefront, want.event)), email
+            )
+    return good
+
+
+def _subscribe(
+    console: Console, marketplace: Marketplace, url: str, want: Wanted, there: Subscription | None, email: str
+) -> bool:
+    what = f"{want.account}: {want.event} on {want.storefront}"
+    if there is None:
+        return _done(
+            console,
+            what,
+            lambda: marketplace.subscribe(want.account, want.storefront, want.event, url, email),
+            "subscribed",
+        )
+    if there.url != url:
+        _say(console, f"{what} leads to {there.url}. Remedy: connector push repair --move, where that is not needed")
+        return False
+    if not there.is_active:
+        _say(console, f"{what} is there, and disabled. Remedy: connector push repair")
+        return False
+    _say(console, f"{what} is there already")
+    return True
+
+
+def repair(console: Console, marketplace: Marketplace, urls: Mapping[str, str], *, move: bool = False) -> bool:
+    """Turn on what leads to us and is disabled; ``move``: and have what leads elsewhere lead to us.
+
+    True = nothing was refused.
+    """
+    good, mended = True, 0
+    for account, url in sorted(urls.items()):
+        for one in marketplace.subscriptions(account):
+            ours = one.url == url
+            if (ours and one.is_active) or (not ours and not move):
+                continue
+            mended += 1
+            what = f"{account}: {one.event} on {one.storefront} (subscription {one.id})"
+            good &= _mend(console, marketplace, account, one, None if ours else url, what)
+    if not mended:
+        _say(console, "No subscription that leads here is disabled.")
+    return good
+
+
+def _mend(
+    console: Console, marketplace: Marketplace, account: str, one: Subscription, url: str | None, what: str
+) -> bool:
+    done = "is active again" if url is None else "leads here, and is active"
+    return _done(console, what, lambda: marketplace.enable(account, one.id, url), done)
+
+
+def _done(console: Console, what: str, ask: Callable[[], Subscription], done: str) -> bool:
+    try:
+        changed = ask()
+    except Stopped as refused:
+        console.print(f"[red]{escape(what)}: {escape(str(refused))}[/]", soft_wrap=True)
+        return False
+    _say(console, f"{what}: {done}" if changed.is_active else f"{what}: the marketplace keeps it disabled")
+    return changed.is_active
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
