@@ -62,6 +62,7 @@ RUN = (
     "topics --check",
     "config routing --accept",
     "state digest",
+    "state forget",
     "orders poll --once",
 )
 """What the connector's own principal may do."""

@@ -49,6 +49,7 @@ ON_THE_BROKER: Final[Mapping[str, tuple[str, ...]]] = {
     "topics": ("topics --check", "topics --create", "topics --check --dry-run", "topics --create --dry-run"),
     "config routing": ("config routing --accept",),
     "state digest": ("state digest",),
+    "state forget": ("state forget",),
     "orders poll": ("orders poll --once",),
     "orders open": ("orders open",),
     "orders totals": ("orders totals",),
@@ -313,6 +314,8 @@ def test_with_exactly_the_printed_permissions_every_command_runs_twice_and_each_
     for command in ("check", "topics --check", "config routing --accept", "state digest", "orders poll --once"):
         for _ in range(2):
             good(*command.split(), "--config", str(runner.config))
+    for ean in list(deployment.states())[:2]:
+        good("state", "forget", ean, "--yes", "--config", str(runner.config))
 
     assert empty(deployment, topics) == [], "a topic may be written, and is not"
     seen_by_check(secured, allowed, runner.asking())
