@@ -22,7 +22,7 @@ from connector.operations import schemas as contracts
 from connector.operations import topics as topology
 from connector.settings import convert
 from connector.settings.environment import CONFIG_FILE
-from connector.settings.load import Loaded
+from connector.settings.load import Loaded, wants_json
 from streams.errors import SettingsError, StreamError
 
 FAILED = 1
@@ -69,6 +69,8 @@ def main() -> None:
 @cli.command()
 def run(config: ConfigFile = None, dry_run: DryRun = False) -> None:
     """Consume, send, and write back what became of every event, until SIGTERM or SIGINT."""
+    if wants_json(config, os.environ):
+        logs.configure(level="info", form="json")
     loaded = _loaded(config)
     logs.configure(level=loaded.settings.log.level, form=loaded.settings.log.format)
     app.run(loaded, dry_run=dry_run)

@@ -84,6 +84,19 @@ def load(
     )
 
 
+def wants_json(file: Path | None, environ: Mapping[str, str]) -> bool:
+    """Whether JSON logs are asked for by name, as far as that can be read: then the problems are a line of it, too.
+
+    Raises nothing: what is wrong is for ``load`` to say.
+    """
+    try:
+        tree = overlay(_read(file), environ)
+    except SettingsError:
+        tree = overlay({}, environ)
+    log = tree.get("log")
+    return isinstance(log, Mapping) and log.get("format") == "json"
+
+
 # ---- the file -------------------------------------------------------------------------------------------------------
 
 

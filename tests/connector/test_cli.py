@@ -1,5 +1,6 @@
 """The command line as a person meets it: processes, their output and their exit codes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -64,6 +65,16 @@ def test_a_configuration_with_five_errors_is_five_lines_and_exit_code_2(tmp_path
     assert len(lines) == 5
     assert "did you mean requests_per_second?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_where_json_is_asked_for_the_problems_of_a_configuration_are_one_line_of_json() -> None:
+    done = connector("run", environ={"CONNECTOR__LOG__FORMAT": "json"})
+
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    said = json.loads(line)
+    assert (said["event"], said["kind"]) == ("ended", "SettingsError")
+    assert "kafka.bootstrap_servers: is missing" in said["reason"]
 
 
 def test_without_a_configuration_every_missing_setting_is_named() -> None:

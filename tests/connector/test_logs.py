@@ -56,6 +56,7 @@ def test_what_the_runtime_says_has_its_level_and_fields(out: io.StringIO) -> Non
 
 def test_the_brokers_client_says_the_same_trouble_once_and_then_how_often(out: io.StringIO) -> None:
     client = logging.getLogger(logs.CLIENT)
+    assert [type(one) for one in client.filters] == [logs.Unrepeated]
     now_s = [0.0]
     client.filters = [logs.Unrepeated(lambda: now_s[0])]
 

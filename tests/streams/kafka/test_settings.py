@@ -1,15 +1,14 @@
 """How clients of a broker are configured: of a person's properties, each is told what its kind understands."""
 
+import logging
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from streams.kafka.contents import contents
-from streams.kafka.embedded import EmbeddedBroker
-from streams.kafka.post import post
 from streams.kafka.properties import OF_CONSUMERS, OF_PRODUCERS
 from streams.kafka.settings import Connection
 
@@ -35,21 +34,22 @@ def test_the_two_lists_are_those_of_the_library() -> None:
     assert names_of("P") == OF_PRODUCERS
 
 
-def test_no_client_complains_of_what_is_meant_for_another_kind(capfd: pytest.CaptureFixture[str]) -> None:
-    with EmbeddedBroker() as broker:
-        broker.create_topic("topic", 1)
-        connection = Connection(
-            bootstrap_servers=broker.bootstrap_servers,
-            client_id="test",
-            properties={"fetch.wait.max.ms": 10, "batch.size": 500_000},
-        )
+def complaints(caplog: pytest.LogCaptureFixture, client: Any) -> list[str]:
+    """What the client says of its configuration: it does so when it is built, and is heard when it polls."""
+    caplog.clear()
+    client.poll(0.1)
+    return [line for line in caplog.messages if "CONFWARN" in line]
 
-        post(connection, "topic", b"key", b"value")
-        read = list(contents(connection, "topic", reader="reader"))
-        AdminClient(connection.admin()).list_topics(timeout=10)
 
-    assert read == [(b"key", b"value")]
-    assert "CONFWARN" not in capfd.readouterr().err
+def test_no_client_complains_of_what_is_meant_for_another_kind(caplog: pytest.LogCaptureFixture) -> None:
+    connection = Connection(
+        bootstrap_servers="127.0.0.1:1", client_id="test", properties={"fetch.wait.max.ms": 10, "batch.size": 500_000}
+    )
+
+    assert complaints(caplog, Consumer(connection.consumer(group_id="group"))) == []
+    assert complaints(caplog, Producer(connection.producer())) == []
+    assert complaints(caplog, AdminClient(connection.admin())) == []
+    assert complaints(caplog, Producer({**connection.producer(), "fetch.wait.max.ms": 10})), "or nothing is heard"
 
 
 def test_a_property_is_told_to_the_clients_that_understand_it_and_beats_ours() -> None:
@@ -74,3 +74,22 @@ def test_what_no_client_knows_is_refused_by_each() -> None:
     ):
         with pytest.raises(KafkaException, match="No such configuration property"):
             make()
+
+
+def test_every_kind_of_client_hands_its_own_log_to_ours(capfd: pytest.CaptureFixture[str]) -> None:
+    connection = Connection(bootstrap_servers="127.0.0.1:1", client_id="me")
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("librdkafka").addHandler(handler)
+    try:
+        for client in (Consumer(connection.consumer(group_id="g")), Producer(connection.producer())):
+            before = len(said)
+            while len(said) == before:
+                client.poll(0.05)
+    finally:
+        logging.getLogger("librdkafka").removeHandler(handler)
+
+    assert all("Connection refused" in line for line in said)
+    assert "logger" in connection.admin()
+    assert capfd.readouterr().err == ""
