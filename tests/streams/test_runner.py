@@ -178,12 +178,10 @@ class Hanging(Bare):
         if self.times == 0:
             return self.inner.write(said, group)
         self.calling_since_s = uptime_s()
-        if self.after_it_landed:
-            self.inner.write(said, group)
-        else:
-            self.inner._given = said
+        landed = self.inner.write(said, group) if self.after_it_landed else None
+        self.inner._given = said
         self.released.wait(PATIENCE_S)
-        late = self.inner.write(said, group)
+        late = landed or self.inner.write(said, group)
         self.ended.append(type(late).__name__)
         return late
 
@@ -472,9 +470,12 @@ def test_a_checkpoint_whose_sink_hangs_is_written_once_by_another(
     assert [notice.event for notice in place.ears.notices if notice.level == "error"] == ["sink_replaced"]
 
 
-def test_what_a_sink_that_was_given_up_says_late_is_not_heard(place: Workplace, started: Callable[[], Runner]) -> None:
+@pytest.mark.parametrize("landed", [False, True], ids=["nothing landed", "it had landed"])
+def test_what_a_sink_that_was_given_up_says_late_is_not_heard(
+    place: Workplace, started: Callable[[], Runner], *, landed: bool
+) -> None:
     place.settings = HANGS
-    place.sink = hanging = Hanging(inner=place.sink)
+    place.sink = hanging = Hanging(inner=place.sink, after_it_landed=landed)
     place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]
     place.engine.rules[Written] = lambda said: [replace(checkpoint(b"w"), serial=2)] if said.serial == 1 else []
 

@@ -40,6 +40,7 @@ def test_a_process_that_was_frozen_in_a_call_waits_for_its_answer_first(watch: S
     watch.look(0.0, 1.0)
 
     assert watch.look(0.0, 600.0) is Verdict.FINE
+    assert watch.look(0.0, 600.05) is Verdict.FINE
     assert watch.look(None, 600.1) is Verdict.FINE
     assert watch.look(600.2, 600.2 + LIMIT_S - 0.1) is Verdict.FINE
 
