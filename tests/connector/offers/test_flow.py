@@ -67,7 +67,7 @@ def test_an_offer_lane_lives_on_its_events_alone() -> None:
 
 
 def test_a_state_that_cannot_be_read_is_loud() -> None:
-    with pytest.raises(ValueError, match="state of"):
+    with pytest.raises(ValueError, match="connector state forget"):
         flow_of(codecs=AVRO).load(EAN, b"\x00\x00\x00\x00\x03rubbish")
 
 

@@ -96,7 +96,7 @@ def test_every_state_that_can_be_stored_is_loaded_as_it_was(value: dict[str, Any
 
 
 def test_a_state_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="the state of main cannot be read"):
+    with pytest.raises(ValueError, match="connector state forget main"):
         flow_of().load("main", b"no state")
 
 

@@ -1326,7 +1326,7 @@ def test_a_turn_that_changes_nothing_leaves_the_very_same_lane() -> None:
 
 
 def test_a_state_that_is_none_of_ours_is_a_fault() -> None:
-    with pytest.raises(ValueError, match="the state of X cannot be read"):
+    with pytest.raises(ValueError, match="connector state forget X"):
         flow_of().load("X", b"nonsense")
 
 
