@@ -32,6 +32,7 @@ from connector.kaufland.push_server import PushServer
 from connector.kaufland.reference import ReferenceData
 from connector.logs import SCRUBBER, write_notice
 from connector.offers.order import EventOrder
+from connector.offers.owners import CLAIM, RELEASE
 from connector.operations.check import Parts
 from connector.operations.forget import Kept
 from connector.operations.orders import Order
@@ -40,6 +41,7 @@ from connector.operations.routing import Table, differences, hold
 from connector.operations.topics import found_on, grave
 from connector.orders.codec import OrderCodecs
 from connector.orders.events import Command, SchedulerCommand
+from connector.ownership import Claims, Switchboard
 from connector.permissions import Grant, Identity, Principal, beginning, of_create, of_dry_run, of_orders, of_run
 from connector.routing import Routing
 from connector.settings import convert, model
@@ -58,6 +60,7 @@ from streams.errors import SettingsError, Stopped
 from streams.flow import Bad, NotYet, Share
 from streams.kafka.administration import Administration
 from streams.kafka.contents import Found, contents, records
+from streams.kafka.followed import FollowedTopic
 from streams.kafka.members import Members
 from streams.kafka.post import post
 from streams.kafka.registry import RegistryClient, SchemaCache
@@ -476,6 +479,8 @@ def _runner(plan: _Plan, start: Starting, opened: ExitStack) -> tuple[Runner, Vi
         ),
     )
     telemetry = Telemetry(write_notice)
+    owners = FollowedTopic(connection(configured), topics.unit_owners, reader=configured.kafka.group)
+    claims = Claims(owners, clock)
     reading = _source_settings(plan)
     source = KafkaSource(reading)
     opened.callback(source.close)  # a consumer that nobody closes keeps the process from ending
@@ -483,7 +488,7 @@ def _runner(plan: _Plan, start: Starting, opened: ExitStack) -> tuple[Runner, Vi
         engine=engine,
         source=source,
         sink=_sink(plan),
-        caller_factory=adapter.caller,
+        caller_factory=lambda: Switchboard({CLAIM: claims, RELEASE: claims}, adapter.caller()),
         fetch=cache.fetch,
         clock=clock,
         observer=telemetry,

@@ -139,7 +139,8 @@ TABLE: Mapping[Code, Words] = {
     ),
     Code.ALIAS_EAN: Words(
         sentence="EAN {ean} leads to unit {unit_id}, which EAN {first} already leads to",
-        advice="Name this offer by EAN {first} alone: the order of its events is kept per EAN.",
+        advice="Name this offer by EAN {first} alone, for the order of events is kept per EAN; or withdraw {first} "
+        "with a tombstone, and send this event again a minute later.",
     ),
     Code.UNIT_GONE: Words(
         sentence="The marketplace lists unit {unit_id} and says that it does not exist",

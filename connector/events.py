@@ -312,6 +312,10 @@ class UnitState:
     fulfilled_by_marketplace: bool = False  # it counts the stock itself
     proved_at_us: int
     fields: tuple[FieldState, ...] = ()
+    other_eans: tuple[str, ...] = ()
+    owner: str | None = None
+    owner_asked_at_us: int | None = None
+    release_at_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ class Topics:
     offer_results: str
     offers_not_found: str
     offer_state: str
+    unit_owners: str
     marketplace_calls: str
     offer_changes_dlq: str
     routing: str
@@ -184,6 +185,16 @@ _ROWS = (
         config=_COMPACTED_OFTEN,
         source="offer_changes",
         meant_for="identity, last accepted and undone: restored from, and joined by analytics",
+    ),
+    _Row(
+        dataset="unit_owners",
+        part=Part.OFFERS,
+        key="account/unit/EAN",
+        access=Access.BOTH,
+        layout=Layout.ONE,
+        cleanup="compact",
+        source="offer_changes",
+        meant_for="which EAN may write to a unit whose product carries several (JSON, ours alone)",
     ),
     _Row(
         dataset="offer_changes_dlq",

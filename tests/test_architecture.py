@@ -26,6 +26,7 @@ EDGES = {
     "connector.starting": "waits before the loop turns, with a thread for each question",
     "connector.logs": "writes to the process's standard streams",
     "connector.settings.load": "reads files and the environment it is given",
+    "connector.ownership": "worker threads share it",
     "connector.kaufland.adapter": "holds a caller for each thread",
     "connector.kaufland.client": "sockets",
     "connector.kaufland.transport": "sockets",

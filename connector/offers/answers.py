@@ -1,6 +1,6 @@
 """What an answer teaches: facts about units, and how the fields that were sent ended. Look-ups yield facts. Pure."""
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import assert_never
 
 from connector.codes import Code, explain, known
@@ -19,24 +19,26 @@ from connector.offers.identity import (
 )
 from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLane
 from connector.offers.locations import total_for
+from connector.offers.owners import OfferClaim, OfferRelease, Owner, Released
 from connector.offers.policy import OfferPolicy, Terms, us
 from connector.offers.rows import Row
 from connector.offers.stock import offered
-from connector.offers.trust import accepted, doubted, given_up, group_of, not_applied, observed, renewed
+from connector.offers.trust import accepted, doubted, given_up, group_of, not_applied, observed, renewed, written_before
 from connector.offers.wants import Carried, OfferLookUp, OfferUpdate
 from streams.flow import Answered, GaveUp, Lost, Settled
 from streams.frozen import replace
 
-Claims = MutableMapping[int, str]
-"""Unit id -> the first EAN that led to it, of units whose product carries several EANs; as far as this process saw."""
 
-
-def learn(lane: OfferLane, answered: Answered, terms: Terms, now_us: int, claims: Claims) -> OfferLane:
+def learn(lane: OfferLane, answered: Answered, terms: Terms, now_us: int) -> OfferLane:
     match answered.want.body:
         case OfferLookUp() as look_up:
-            return _of_look_up(lane, look_up, answered, terms, now_us, claims)
+            return _of_look_up(lane, look_up, answered, terms, now_us)
         case OfferUpdate() as update:
             return _of_update(lane, update, answered, terms, now_us)
+        case OfferClaim() as claim:
+            return _of_claim(lane, claim, answered, now_us)
+        case OfferRelease() as release:
+            return _of_release(lane, release, answered)
         case other:
             raise TypeError(f"an offer lane never wants {other!r}")
 
@@ -44,14 +46,12 @@ def learn(lane: OfferLane, answered: Answered, terms: Terms, now_us: int, claims
 # ---- look-ups -------------------------------------------------------------------------------------------------------
 
 
-def _of_look_up(
-    lane: OfferLane, look_up: OfferLookUp, answered: Answered, terms: Terms, now_us: int, claims: Claims
-) -> OfferLane:
+def _of_look_up(lane: OfferLane, look_up: OfferLookUp, answered: Answered, terms: Terms, now_us: int) -> OfferLane:
     match answered.reply:
         case Settled(answer=Found(units=units)):
-            return _found(lane, look_up, units, answered, terms, now_us, claims)
+            return _found(lane, look_up, units, answered, terms, now_us)
         case Settled(answer=Gone()):
-            return _found(lane, look_up, (), answered, terms, now_us, claims)
+            return _found(lane, look_up, (), answered, terms, now_us)
         case Settled(answer=Refused() as refused):
             refusal = _refusal(refused, Code.LOOKUP_REFUSED, ean=lane.ean, storefront=look_up.storefront)
             return _not_looked(_looked(lane, look_up, answered, terms), look_up, refusal, terms, now_us)
@@ -73,19 +73,12 @@ def _found(
     answered: Answered,
     terms: Terms,
     now_us: int,
-    claims: Claims,
 ) -> OfferLane:
     account, storefront = look_up.account, look_up.storefront
-    own: list[Unit] = []
-    aliases: list[Unit] = []
-    for unit in shown:
-        if unit.storefront == storefront and _is_of(lane.ean, unit):
-            first = claims.setdefault(unit.unit_id, lane.ean) if len(unit.eans) > 1 else lane.ean
-            (own if first == lane.ean else aliases).append(unit)
+    own = [unit for unit in shown if unit.storefront == storefront and _is_of(lane.ean, unit)]
     before = lane = _looked(lane, look_up, answered, terms)
-    lane = replace(lane, units=_units_after(lane, account, storefront, own, answered))
-    for alias in aliases:
-        lane = _refuse_alias(lane, account, alias, terms, claims)
+    release_at_us = now_us + us(terms.policy.read_back_s)
+    lane = replace(lane, units=_units_after(lane, account, storefront, own, answered, release_at_us))
     meaning = _meaning(lane, account, storefront, terms)
     misses = renew_misses(
         before, lane, account, storefront, meaning, now_us, terms.policy, answered.sent_us, _calls_of(answered)
@@ -130,14 +123,20 @@ def _same(ean: str, other: str) -> bool:
 
 
 def _units_after(
-    lane: OfferLane, account: str, storefront: str, shown: Sequence[Unit], answered: Answered
+    lane: OfferLane, account: str, storefront: str, shown: Sequence[Unit], answered: Answered, release_at_us: int
 ) -> tuple[KnownUnit, ...]:
+    """``release_at_us``: when a claim on a unit that is not shown any more may be released; by then this is durable."""
     at_us = answered.answered_us or answered.sent_us
     known = {u.unit_id: u for u in lane.units if u.account == account and u.storefront == storefront}
     units = [u for u in lane.units if u.account != account or u.storefront != storefront]
     gone = {unit_id: u for unit_id, u in known.items() if all(s.unit_id != unit_id for s in shown)}
     for unit in shown:
         prior = known.get(unit.unit_id) or _taken_over(unit, gone)
+        claimed = known.get(unit.unit_id)
+        other_eans = _other_eans(lane.ean, unit)
+        if claimed is not None and claimed.offer_id != unit.offer_id:
+            claimed = None  # what was claimed is another offer
+        owner = claimed.owner if claimed is not None and (other_eans or claimed.owner == lane.ean) else None
         units.append(
             KnownUnit(
                 account=account,
@@ -149,14 +148,32 @@ def _units_after(
                 fulfilled_by_marketplace=unit.fulfilled_by_marketplace,
                 proved_at_us=at_us,
                 facts=observed(prior.facts if prior is not None else {}, unit.values, answered.sent_us, at_us),
+                other_eans=other_eans,
+                owner=owner,
+                owner_asked_us=claimed.owner_asked_us if claimed is not None else None,
+                release_at_us=claimed.release_at_us if claimed is not None else None,
             )
         )
-    units.extend(
-        replace(old, proved_at_us=0)
-        for old in gone.values()
-        if any(fact.order is not None for fact in old.facts.values())
-    )
+    shown_still = {(unit.account, unit.claimed_as) for unit in units if unit.proved_at_us}
+    for old in filter(_is_to_be_kept, gone.values()):
+        release = (old.account, old.claimed_as) not in shown_still
+        units.append(_no_longer_shown(old, release_at_us if release else None))
     return tuple(units)
+
+
+def _other_eans(ean: str, unit: Unit) -> tuple[str, ...]:
+    return tuple(sorted({other for other in unit.eans if not _same(ean, other)}))
+
+
+def _is_to_be_kept(unit: KnownUnit) -> bool:
+    """Of a unit that is not shown any more: for the orders that it accepted, or until its claim is released."""
+    return unit.owner is not None or any(fact.order is not None for fact in unit.facts.values())
+
+
+def _no_longer_shown(unit: KnownUnit, release_at_us: int | None) -> KnownUnit:
+    if unit.owner is None or unit.release_at_us is not None:
+        release_at_us = unit.release_at_us
+    return replace(unit, proved_at_us=0, release_at_us=release_at_us)
 
 
 def _taken_over(unit: Unit, gone: dict[int, KnownUnit]) -> KnownUnit | None:
@@ -175,12 +192,6 @@ def _meaning(lane: OfferLane, account: str, storefront: str, terms: Terms) -> li
         if entry.open and target is not None and (target.account, target.storefront) == (account, storefront):
             meant.append(entry)
     return meant
-
-
-def _refuse_alias(lane: OfferLane, account: str, alias: Unit, terms: Terms, claims: Claims) -> OfferLane:
-    fault = refuse(Code.ALIAS_EAN, ean=lane.ean, unit_id=alias.unit_id, first=claims[alias.unit_id])
-    meant = {e.result_id for e in _meaning(lane, account, alias.storefront, terms) if e.condition == alias.condition}
-    return _end_entries(lane, meant, FieldStatus.REJECTED, fault)
 
 
 def _not_looked(lane: OfferLane, look_up: OfferLookUp, fault: Refusal, terms: Terms, now_us: int) -> OfferLane:
@@ -233,6 +244,57 @@ def _end_open(entry: Entry, status: FieldStatus, fault: Refusal) -> Entry:
     for asked in entry.open:
         row.end(End(field=asked.field, status=status, code=fault.code), fault.problem)
     return row.result()
+
+
+# ---- claims ---------------------------------------------------------------------------------------------------------
+
+
+def _of_claim(lane: OfferLane, claim: OfferClaim, answered: Answered, now_us: int) -> OfferLane:
+    match answered.reply:
+        case Settled(answer=Owner() as owner):
+            return _changed(lane, claim, lambda unit: _owned(unit, owner, lane, now_us))
+        case Lost() | GaveUp():
+            return lane  # it is still wanted
+        case Settled(answer=other):
+            raise TypeError(f"a claim is never answered by {other!r}")
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _owned(unit: KnownUnit, owner: Owner, lane: OfferLane, now_us: int) -> KnownUnit:
+    """A lane that was withdrawn meanwhile lets go at once."""
+    return replace(
+        unit,
+        owner=owner.ean,
+        owner_asked_us=now_us,
+        release_at_us=unit.release_at_us if lane.managed else now_us,
+        facts=written_before(unit, owner.accepted) if owner.ean == lane.ean else unit.facts,
+    )
+
+
+def _of_release(lane: OfferLane, release: OfferRelease, answered: Answered) -> OfferLane:
+    match answered.reply:
+        case Settled(answer=Released()):
+            lane = _changed(lane, release, _let_go)
+            kept = tuple(u for u in lane.units if u.proved_at_us or _is_to_be_kept(u))
+            return replace(lane, units=kept)
+        case Lost() | GaveUp():
+            return lane  # it is still wanted
+        case Settled(answer=other):
+            raise TypeError(f"a release is never answered by {other!r}")
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _let_go(unit: KnownUnit) -> KnownUnit:
+    return replace(unit, owner=None, owner_asked_us=None, release_at_us=None)
+
+
+def _changed(lane: OfferLane, about: OfferClaim | OfferRelease, change: Callable[[KnownUnit], KnownUnit]) -> OfferLane:
+    """With a change of every unit of the offer."""
+    named = (about.account, about.offer)
+    units = tuple(change(unit) if (unit.account, unit.claimed_as) == named else unit for unit in lane.units)
+    return replace(lane, units=units)
 
 
 # ---- updates --------------------------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ from connector.events import OfferChanged, OfferNotFound, OfferResult, OfferStat
 from connector.headers import NO_TRACE, Stamp, Trace
 from connector.marketplace import Reference
 from connector.offers import memory, merge, results, wants
-from connector.offers.answers import Claims, learn
+from connector.offers.answers import learn
 from connector.offers.ledger import OfferLane
+from connector.offers.owners import CLAIM, CLAIMS_IN_A_CALL, RELEASE
 from connector.offers.policy import OfferPolicy, Terms
 from connector.offers.results import Cleared, Said
 from connector.offers.settle import Plan, settle
@@ -77,7 +78,6 @@ class OfferFlow:
         self._topics = topics
         self._stamp = stamp
         self._update_limit = update_limit
-        self._claims: Claims = {}
         self._needs = states.needs_of(OfferState)
         self._state_version = states.state_version(OfferState)
         self._out_of_order: dict[str, int] = {}
@@ -99,6 +99,8 @@ class OfferFlow:
         return self._state_version
 
     def kind_limit(self, kind: str) -> int:
+        if kind in (CLAIM, RELEASE):
+            return CLAIMS_IN_A_CALL
         return self._update_limit if kind.startswith(wants.UPDATE) else 1
 
     def group(self, kind: str) -> str | None:
@@ -155,7 +157,7 @@ class OfferFlow:
             case Arrived(event=OfferWithdrawn() as withdrawn):
                 return merge.withdraw(lane, withdrawn, self._terms, now_us)
             case Answered():
-                return learn(lane, cause, self._terms, now_us, self._claims)
+                return learn(lane, cause, self._terms, now_us)
             case Woken() | Restored() | Draining() | Told() | Arrived():
                 return lane
 
@@ -200,4 +202,4 @@ def _wake(lane: OfferLane, plan: Plan) -> int | None:
     due = [miss.miss.next_check_at_us for _, miss in plan.missing]
     if plan.wake_at_us is not None:
         due.append(plan.wake_at_us)
-    return min(due, default=None) if lane.entries or lane.misses else None
+    return min(due, default=None) if lane.entries or lane.misses or plan.wake_at_us is not None else None

@@ -15,4 +15,8 @@ def out_of_order(order: Order, newer: Order) -> Problem | None:
 
 def _shown(order: Order) -> str:
     counted = f", sequence {order.sequence}" if order.sequence != NO_SEQUENCE else ""
-    return f"{moment(order.time_us)}{counted} (offset {order.offset})"
+    return f"{moment(order.time_us)}{counted} ({_where(order)})"
+
+
+def _where(order: Order) -> str:
+    return "of another EAN" if order.offset < 0 else f"offset {order.offset}"

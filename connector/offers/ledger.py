@@ -49,6 +49,15 @@ class KnownUnit:
     fulfilled_by_marketplace: bool
     proved_at_us: int
     facts: Mapping[Field, Fact]
+    other_eans: tuple[str, ...] = ()  # that its product carries as well
+    owner: str | None = None  # the EAN that may write to it; None: not claimed
+    owner_asked_us: int | None = None
+    release_at_us: int | None = None  # from when its claim is to be released; nothing is written until that is done
+
+    @property
+    def claimed_as(self) -> str:
+        """What is claimed of it: units of one offer id share their stock, so one EAN writes to all of them."""
+        return f"offer/{self.offer_id}" if self.offer_id is not None else f"unit/{self.unit_id}"
 
     @property
     def slot(self) -> str:

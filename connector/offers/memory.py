@@ -24,8 +24,13 @@ def is_blank(lane: OfferLane) -> bool:
 
 
 def is_undone(lane: OfferLane) -> bool:
-    """Whether a new owner must wake the lane: an event stands in it, or a lost write is to be read back."""
-    return bool(lane.entries) or any(miss.code == READ_BACK for miss in lane.misses)
+    """Whether a new owner must wake the lane: an event stands in it, a lost write is to be read back, or a claim to be
+    released."""
+    return (
+        bool(lane.entries)
+        or any(miss.code == READ_BACK for miss in lane.misses)
+        or any(unit.release_at_us is not None for unit in lane.units)
+    )
 
 
 def stamped(before: OfferLane, after: OfferLane, now_us: int) -> OfferLane:
@@ -89,6 +94,10 @@ def _unit_state(unit: KnownUnit, terms: Terms) -> UnitState:
         fulfilled_by_marketplace=unit.fulfilled_by_marketplace,
         proved_at_us=unit.proved_at_us,
         fields=tuple(_field_states(unit, currency, exponent)),
+        other_eans=unit.other_eans,
+        owner=unit.owner,
+        owner_asked_at_us=unit.owner_asked_us,
+        release_at_us=unit.release_at_us,
     )
 
 
@@ -147,6 +156,10 @@ def _known_unit(unit: UnitState, terms: Terms) -> KnownUnit:
         fulfilled_by_marketplace=unit.fulfilled_by_marketplace,
         proved_at_us=unit.proved_at_us,
         facts=_facts(unit, exponent, terms),
+        other_eans=unit.other_eans,
+        owner=unit.owner,
+        owner_asked_us=unit.owner_asked_at_us,
+        release_at_us=unit.release_at_us,
     )
 
 

@@ -4,7 +4,7 @@ from connector.codes import Code
 from connector.dating import effective_us
 from connector.events import Announced, FieldStatus, OfferChanged, OfferWithdrawn, Origin, result_id
 from connector.offers.guards import date_fault, examine, key_fault, refuse
-from connector.offers.ledger import End, Entry, OfferLane
+from connector.offers.ledger import End, Entry, KnownUnit, OfferLane
 from connector.offers.locations import count
 from connector.offers.order import NO_SEQUENCE, Order, order_of
 from connector.offers.policy import Terms
@@ -96,6 +96,8 @@ def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: Terms, now_us: int) 
         fact.order is not None and fact.order > order for unit in lane.units for fact in unit.facts.values()
     )
     lane = desk.lane()
+    if not newer:
+        lane = replace(lane, units=tuple(_let_go(unit, now_us) for unit in lane.units))
     last = order if lane.withdrawn is None or order > lane.withdrawn else lane.withdrawn
     return replace(
         lane,
@@ -104,6 +106,13 @@ def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: Terms, now_us: int) 
         unmanaged_offset=last.offset,
         entries=(*lane.entries, tombstone),
     )
+
+
+def _let_go(unit: KnownUnit, now_us: int) -> KnownUnit:
+    """Another EAN may have it, once what is under way is over."""
+    if unit.owner is None or unit.release_at_us is not None:
+        return unit
+    return replace(unit, release_at_us=now_us)
 
 
 def _order(event: OfferChanged, terms: Terms) -> Order:

@@ -90,6 +90,7 @@ class OfferPolicy:
     lookup_failed_s: float = 60.0  # how long a look-up that failed is not asked again for links alone
     link_wait_s: float = 5.0  # longest that stock waits for look-ups of other storefronts, once its own unit is known
     read_back_s: float = 7.0  # after a lost answer, until the marketplace is asked what it holds: deadline + grace
+    owner_recheck_s: float = 60.0  # how long an EAN that may not write to a unit is told so without asking again
     future_limit_s: float = 300.0
     dry_run: bool = False
 
@@ -101,7 +102,14 @@ class OfferPolicy:
             raise ValueError(f"max_stock must be 0 or more, got {self.max_stock}")
         if self.default_condition is Condition.UNKNOWN:
             raise ValueError("default_condition must be a condition, UNKNOWN is none")
-        for name in ("not_found_grace_s", "lookup_failed_s", "link_wait_s", "read_back_s", "future_limit_s"):
+        for name in (
+            "not_found_grace_s",
+            "lookup_failed_s",
+            "link_wait_s",
+            "read_back_s",
+            "owner_recheck_s",
+            "future_limit_s",
+        ):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if not self.recheck_s > 0:

@@ -71,6 +71,15 @@ class Look:
     conditions: frozenset[str] = frozenset()  # that are looked for
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A unit whose claim is to be made or released now, with the rank and age of what waits for it."""
+
+    unit: KnownUnit
+    rank: int
+    since_us: int
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -78,6 +87,8 @@ class Plan:
 
     sends: tuple[Send, ...] = ()
     looks: tuple[Look, ...] = ()
+    claims: tuple[Ask, ...] = ()
+    releases: tuple[Ask, ...] = ()
     missing: tuple[tuple[str, Missing], ...] = ()  # result_id -> of entries to be announced as not found
     unclear: tuple[tuple[str, Unclear], ...] = ()  # result_id -> of entries that ended so
     wake_at_us: int | None = None
@@ -88,11 +99,12 @@ NOTHING = Plan()
 
 def settle(lane: OfferLane, terms: Terms, now_us: int) -> tuple[OfferLane, Plan]:
     """End what can be ended by what is known; the plan says what the rest needs."""
-    if not lane.entries and not lane.misses:
+    if not lane.entries and not lane.misses and all(unit.release_at_us is None for unit in lane.units):
         return lane, NOTHING
     desk = Desk(lane, terms, now_us)
     desk.identify()
     desk.merge()
+    desk.release()
     return desk.lane(), desk.plan()
 
 
@@ -112,6 +124,8 @@ class Desk:
         self._unproven: list[tuple[Row, Target, Identity]] = []
         self._sends: list[Send] = []
         self._looks: dict[tuple[str, str], Look] = {}
+        self._claims: dict[tuple[str, str], Ask] = {}  # by account and offer
+        self._releases: dict[tuple[str, str], Ask] = {}
         self._unclear: list[tuple[str, Unclear]] = []
         self._wake_at_us: int | None = None
 
@@ -229,7 +243,15 @@ class Desk:
             self._doubt(loser, asked)
             self._give_way(loser, asked.field, order, winner.entry.result_id)
 
-    def _give_way(self, row: Row, field: Field, newer: Order, superseded_by: str, *, before: int | None = None) -> None:
+    def _said_by(self, order: Order) -> str | None:
+        """The result_id of the event with this order; None where another EAN's stands in its place."""
+        if order.offset < 0:
+            return None
+        return result_id(self._terms.cluster_id, self._terms.topic, self._lane.partition, order.offset)
+
+    def _give_way(
+        self, row: Row, field: Field, newer: Order, superseded_by: str | None, *, before: int | None = None
+    ) -> None:
         problem = out_of_order(row.entry.order, newer)
         late = Refusal(Code.OUT_OF_ORDER, problem) if problem is not None else None
         self._end(row, field, FieldStatus.SUPERSEDED, late, superseded_by=superseded_by, before=before)
@@ -237,6 +259,8 @@ class Desk:
     def _decide(self, row: Row, asked: Asked, unit: KnownUnit) -> None:
         entry, field, policy = row.entry, asked.field, self._terms.policy
         group = group_of(self._lane.units, unit, field)
+        if not self._may_write(row, asked, group):
+            return
         facts = [self._fact(member, field) for member in group]
         total = total_for(self._lane, entry, asked)
         order = total.order if total is not None else entry.order
@@ -254,8 +278,7 @@ class Desk:
             fault = refuse(Code.STOCK_OUT_OF_RANGE, stock=total.pieces, maximum=top)
             self._end(row, field, FieldStatus.REJECTED, fault, before=before)
         elif known is not None and known.order is not None and known.order > order:
-            newer = result_id(self._terms.cluster_id, self._terms.topic, entry.partition, known.order.offset)
-            self._give_way(row, field, known.order, newer, before=before)
+            self._give_way(row, field, known.order, self._said_by(known.order), before=before)
         elif (
             known is not None
             and known.order == order
@@ -285,6 +308,52 @@ class Desk:
             fact = accepted(self._fact(member, field), value, order, row.entry.event_id, self._now_us)
             self._put(member, field, fact)
         self._end(row, field, FieldStatus.DRY_RUN, refuse(Code.DRY_RUN), before=before, sent=value)
+
+    # -- which EAN may write
+
+    def _may_write(self, row: Row, asked: Asked, group: Sequence[KnownUnit]) -> bool:
+        """Whether this EAN owns every unit that a write would move.
+
+        Asks where that is not known, and ends the field where another EAN owns one.
+        """
+        if self._terms.policy.dry_run:
+            return True
+        free = True
+        releasing = {(u.account, u.claimed_as) for u in self._lane.units if u.release_at_us is not None}
+        for unit in group:
+            if (unit.account, unit.claimed_as) in releasing:
+                free = False
+            elif unit.owner == self._lane.ean or not (unit.other_eans or unit.owner):
+                continue
+            elif self._is_others(unit):
+                fault = refuse(Code.ALIAS_EAN, ean=self._lane.ean, unit_id=unit.unit_id, first=unit.owner)
+                self._end(row, asked.field, FieldStatus.REJECTED, fault)
+                return False
+            else:
+                self._claim(unit, self._rank_unproven(row.entry, asked), row.since_us)
+                free = False
+        return free
+
+    def _is_others(self, unit: KnownUnit) -> bool:
+        """Whether another EAN was said to own it, so lately that it is not asked again."""
+        again_us = (unit.owner_asked_us or 0) + us(self._terms.policy.owner_recheck_s)
+        return unit.owner is not None and self._now_us < again_us
+
+    def _claim(self, unit: KnownUnit, rank: int, since_us: int) -> None:
+        key = (unit.account, unit.claimed_as)
+        if (other := self._claims.get(key)) is not None:
+            rank, since_us = min(rank, other.rank), min(since_us, other.since_us)
+        self._claims[key] = Ask(unit, rank, since_us)
+
+    def release(self) -> None:
+        """Claims that are not needed any more, when it is time."""
+        for unit in self._lane.units:
+            if unit.release_at_us is None:
+                continue
+            if self._now_us >= unit.release_at_us:
+                self._releases[unit.account, unit.claimed_as] = Ask(unit, RECHECK_RANK, unit.release_at_us)
+            else:
+                self._wake(unit.release_at_us)
 
     # -- what the rest waits for
 
@@ -471,7 +540,15 @@ class Desk:
             for row, _, identity in self._unproven
             if isinstance(identity, Missing) and row.open and _is_news(row.entry, identity.miss)
         )
-        return Plan(tuple(self._sends), tuple(self._looks.values()), missing, tuple(self._unclear), self._wake_at_us)
+        return Plan(
+            sends=tuple(self._sends),
+            looks=tuple(self._looks.values()),
+            claims=tuple(self._claims.values()),
+            releases=tuple(self._releases.values()),
+            missing=missing,
+            unclear=tuple(self._unclear),
+            wake_at_us=self._wake_at_us,
+        )
 
 
 def _is_news(entry: Entry, miss: Miss) -> bool:

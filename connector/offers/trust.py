@@ -1,11 +1,11 @@
 """When an equal value need not be written, and what makes a fact certain or doubtful. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from connector.events import Basis
 from connector.marketplace import Field
 from connector.offers.ledger import Fact, KnownUnit
-from connector.offers.order import Order
+from connector.offers.order import NO_SEQUENCE, Order
 from connector.offers.policy import OfferPolicy
 from streams.frozen import replace
 
@@ -101,3 +101,32 @@ def renewed(fact: Fact, value: int, at_us: int) -> Fact:
     if not fact.certain:
         return fact
     return replace(fact, value=value, basis=fact.basis if fact.value == value else Basis.OBSERVED, accepted_at_us=at_us)
+
+
+def written(units: Iterable[KnownUnit]) -> dict[str, int]:
+    """The effective time of the newest event accepted for each field of an offer, as a release tells it."""
+    newest: dict[str, int] = {}
+    for unit in units:
+        for name, fact in unit.facts.items():
+            if fact.order is not None:
+                key = _told_as(unit, name)
+                newest[key] = max(fact.order.time_us, newest.get(key, fact.order.time_us))
+    return newest
+
+
+def written_before(unit: KnownUnit, accepted: Mapping[str, int]) -> dict[Field, Fact]:
+    """Its facts, where another EAN wrote to it before: no older event of this one may follow."""
+    facts = dict(unit.facts)
+    for name, fact in unit.facts.items():
+        if (at_us := accepted.get(_told_as(unit, name))) is not None:
+            facts[name] = given_up(fact, Order(at_us, NO_SEQUENCE, _OF_ANOTHER_EAN))
+    return facts
+
+
+_OF_ANOTHER_EAN = -1
+"""In place of an offset: none of this EAN's events is meant."""
+
+
+def _told_as(unit: KnownUnit, name: Field) -> str:
+    """Stock is shared by the units of an offer, known here or not."""
+    return name.value if name is Field.STOCK else f"{unit.unit_id}/{name.value}"

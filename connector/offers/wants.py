@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from connector.marketplace import Field, LookUp, Update
 from connector.offers.ledger import KnownUnit, OfferLane
 from connector.offers.order import Order
+from connector.offers.owners import CLAIM, RELEASE, OfferClaim, OfferRelease
 from connector.offers.policy import Terms
-from connector.offers.settle import Look, Plan, Send
+from connector.offers.settle import Ask, Look, Plan, Send
+from connector.offers.trust import written
 from streams.flow import Want
 from streams.frozen import quick
 
@@ -51,13 +53,18 @@ class OfferLookUp(LookUp):
 
 
 def derive(lane: OfferLane, plan: Plan, terms: Terms) -> tuple[Want, ...]:
-    if not plan.sends and not plan.looks:
+    if not plan.sends and not plan.looks and not plan.claims and not plan.releases:
         return ()
     by_unit: dict[int, list[Send]] = {}
     for send in plan.sends:
         by_unit.setdefault(send.unit.unit_id, []).append(send)
     updates = [_update(sends, terms) for sends in by_unit.values()]
-    return (*updates, *(_look_up(lane, look, terms) for look in plan.looks))
+    return (
+        *updates,
+        *(_look_up(lane, look, terms) for look in plan.looks),
+        *(_claim(lane, ask) for ask in plan.claims),
+        *(_release(lane, ask) for ask in plan.releases),
+    )
 
 
 def _update(sends: list[Send], terms: Terms) -> Want:
@@ -142,3 +149,33 @@ def _waiting(lane: OfferLane, look: Look, terms: Terms) -> Iterator[str]:
         wanted = entry.open
         if wanted and (target.storefront == look.storefront or any(asked.field is Field.STOCK for asked in wanted)):
             yield entry.event_id
+
+
+def _claim(lane: OfferLane, ask: Ask) -> Want:
+    account, offer = ask.unit.account, ask.unit.claimed_as
+    return Want(
+        slot=f"{CLAIM}/{account}/{offer}",
+        account=account,
+        kind=CLAIM,
+        rank=ask.rank,
+        since_us=ask.since_us,
+        body=OfferClaim(account=account, offer=offer, ean=lane.ean),
+    )
+
+
+def _release(lane: OfferLane, ask: Ask) -> Want:
+    """Excludes every write of the offer: what is under way must be over before another EAN may write."""
+    account, offer = ask.unit.account, ask.unit.claimed_as
+    units = [unit for unit in lane.units if (unit.account, unit.claimed_as) == (account, offer)]
+    keys = [f"unit:{unit.unit_id}" for unit in units]
+    if ask.unit.offer_id is not None:
+        keys.append(f"offer:{account}:{ask.unit.offer_id}")
+    return Want(
+        slot=f"{RELEASE}/{account}/{offer}",
+        account=account,
+        kind=RELEASE,
+        rank=ask.rank,
+        since_us=ask.since_us,
+        body=OfferRelease(account=account, offer=offer, ean=lane.ean, accepted=written(units)),
+        exclusive=tuple(keys),
+    )

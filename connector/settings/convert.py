@@ -199,7 +199,14 @@ def dry_run(settings: model.Settings) -> model.Settings:
     prefix = f"{settings.topics.prefix}.dry-run"
     inputs = {name: getattr(live, name) for name in INPUTS}
     letters = {f"{name}_dlq": f"{prefix}.{name.replace('_', '-')}.v1.dlq" for name in INPUTS}
-    own = model.Topics(prefix=prefix, key_format=settings.topics.key_format, routing=live.routing, **inputs, **letters)
+    shared = {"routing": live.routing, "unit_owners": live.unit_owners}
+    own = model.Topics(
+        prefix=prefix,
+        key_format=settings.topics.key_format,
+        **shared,
+        **inputs,
+        **letters,
+    )
     kafka = settings.kafka.model_copy(
         update={
             "group": f"{settings.kafka.group}.dry-run",

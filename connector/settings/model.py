@@ -94,6 +94,8 @@ class Topics(Section):
     """Input: any topic that is not compacted. Default: <prefix>.offer-changes.v1"""
     offer_results: TopicName | None = None
     """Default: <prefix>.offer-results.v1"""
+    unit_owners: TopicName | None = None
+    """Default: <prefix>.unit-owners.v1"""
     offers_not_found: TopicName | None = None
     """Default: <prefix>.offers-not-found.v1"""
     offer_state: TopicName | None = None

@@ -13,6 +13,7 @@ from connector.simulator.chance import between, happens, pick
 from connector.simulator.reference import BY_MARKETPLACE, BY_MERCHANT, CURRENCIES, INT32_MAX
 
 _GTIN_PREFIX: Final = "952"  # set aside by GS1 for demonstrations and examples
+_SECOND_EANS = 500_000_000
 _FIRST_UNIT_ID: Final = 1_000_000
 _FIRST_PRODUCT_ID: Final = 500_000
 
@@ -223,6 +224,7 @@ class CataloguePlan:
     further_condition: float = 0.2  # and in each other with this probability
     missing: float = 0.02  # the EAN is a product, and the seller has no unit of it
     linked: float = 0.5  # one offer id on all storefronts
+    second_ean: float = 0.0  # its product carries another EAN as well: see ``second_ean``
     ambiguous: float = 0.01  # two units of one EAN, condition and storefront
     incomplete: float = 0.01
     on_hold: float = 0.01
@@ -246,6 +248,11 @@ def ean_13(number: int) -> str:
         raise ValueError(f"no EAN has the running number {number}")
     body = f"{_GTIN_PREFIX}{number:09d}"
     return body + check_digit(body)
+
+
+def second_ean(number: int) -> str:
+    """The other EAN of the product with this running number."""
+    return ean_13(_SECOND_EANS + number)
 
 
 def check_digit(body: str) -> str:
@@ -285,9 +292,10 @@ def make(plan: CataloguePlan, seller: str, *, first: int = 0) -> Stock:
 
 
 def _make_product(plan: CataloguePlan, number: int) -> Product:
+    twice = happens(plan.second_ean, plan.seed, "second", number)
     return Product(
         id=_FIRST_PRODUCT_ID + number,
-        eans=(ean_13(number),),
+        eans=(ean_13(number), *((second_ean(number),) if twice else ())),
         title=f"Example product {number}",
         complete=not happens(plan.incomplete, plan.seed, "incomplete", number),
     )

@@ -30,6 +30,7 @@ class CatalogueSection(Section):
     storefronts: tuple[str, ...] = ("de", "at")
     conditions: tuple[str, ...] = ("NEW",)
     further_condition: Share = 0.2
+    second_ean: Share = 0.0  # the product carries another EAN as well
     missing: Share = 0.02
     linked: Share = 0.5
     ambiguous: Share = 0.01

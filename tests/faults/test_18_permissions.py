@@ -216,7 +216,7 @@ def every_part(plain: Stack, folder: Path) -> Deployment:
         folder=folder,
         partitions=1,
         storefronts=("de",),
-        catalogue="eans = 5",
+        catalogue="eans = 5\nsecond_ean = 1.0",  # so that offers are claimed
         scenario="[orders]\nat_start = 4\nconfirm_delay_s = 0.0\nundocumented = true\n"
         'malformed = [{order = 0, defect = "no_status"}]',
         settings=FAST_MISS,

@@ -779,20 +779,3 @@ def test_stock_that_the_marketplace_counts_itself_is_refused_and_the_price_goes(
 
     assert update.body.values == {"price": 1100}
     assert (shop.last.status, shop.last.code) == (Status.PARTIAL, Code.FULFILLED_BY_MARKETPLACE)
-
-
-def test_a_second_ean_of_one_unit_is_an_alias_and_names_the_first() -> None:
-    flow = flow_of()
-    both = (EAN, OTHER_EAN)
-    first, second = Shop(flow), Shop(flow, ean=OTHER_EAN)
-    first.event(stock=9)
-    first.found(unit(7, eans=both))
-    first.accept()
-
-    second.event(stock=1)
-    second.found(unit(7, eans=both))
-
-    assert (second.last.status, second.last.code) == (Status.REJECTED, Code.ALIAS_EAN)
-    assert second.last.problem is not None
-    assert EAN in second.last.problem.message
-    assert not second.wants

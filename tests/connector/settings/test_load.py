@@ -612,4 +612,4 @@ def test_a_dry_run_reads_the_live_inputs_writes_its_own_topics_and_polls_no_orde
     assert dry.parts == {Part.OFFERS, Part.SHIPMENTS}
     assert (dry.offer_changes, dry.shipments) == (live.offer_changes, live.shipments)
     written = {topic.name for topic in manifest(dry) if topic.access is not Access.READ}
-    assert written & {topic.name for topic in manifest(live)} == {live.routing}
+    assert written & {topic.name for topic in manifest(live)} == {live.routing, live.unit_owners}

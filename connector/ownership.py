@@ -1,0 +1,98 @@
+"""Claims on units, made and asked for over their topic. Worker threads share it: an edge."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from threading import Lock
+from typing import Final, Protocol
+
+from connector.offers.owners import OfferClaim, OfferRelease, Owners, Released, key_of, value_of
+from streams.errors import StreamError
+from streams.flow import Answer, Call, Caller, NotSent, Reply, Retry, Settled
+from streams.ports import Clock
+
+_AGAIN_S: Final = 1.0
+
+
+class ClaimsTopic(Protocol):
+    """A topic of one partition. Raises SourceFailed or SinkFailed where the broker does not answer in time."""
+
+    def read(self, timeout_s: float) -> tuple[bool, Iterable[tuple[int, bytes, bytes | None]]]:
+        """Whether the topic begins anew, and every record since the last reading: offset, key, value."""
+        ...
+
+    def write(self, rows: Sequence[tuple[bytes, bytes]], timeout_s: float) -> None:
+        """Durable when it returns."""
+        ...
+
+
+class Claims:
+    """A ``Caller`` of the kinds ``claim`` and ``release``, for all threads; one call at a time.
+
+    It reads before it writes, so that no claim is written twice: its offset is its place in the line. It reads again
+    after it has written, so that whoever claimed first is known to everybody who claimed.
+    """
+
+    def __init__(self, topic: ClaimsTopic, clock: Clock) -> None:
+        self._topic = topic
+        self._clock = clock
+        self._owners = Owners()
+        self._lock = Lock()
+
+    def call(self, call: Call) -> Answer:
+        began = self._clock.now()
+        if not self._lock.acquire(timeout=max(0.0, min(call.send_by_s, call.give_up_at_s) - began.mono_s)):
+            return Answer(call=call, replies=(NotSent(),) * len(call.items))
+        try:
+            return self._call(call)
+        finally:
+            self._lock.release()
+
+    def _call(self, call: Call) -> Answer:
+        sent = self._clock.now()
+        if sent.mono_s >= call.send_by_s:
+            return Answer(call=call, replies=(NotSent(),) * len(call.items))
+        try:
+            replies = self._settled([item.body for item in call.items], call.give_up_at_s)
+        except StreamError as error:
+            again = Retry(reason=str(error), after_s=_AGAIN_S, counts=False)
+            replies = (again,) * len(call.items)
+        answered = self._clock.now()
+        return Answer(
+            call=call,
+            replies=replies,
+            sent_s=sent.mono_s,
+            answered_s=answered.mono_s,
+            sent_us=sent.wall_us,
+            answered_us=answered.wall_us,
+        )
+
+    def _settled(self, bodies: Sequence[OfferClaim | OfferRelease], by_s: float) -> tuple[Reply, ...]:
+        self._read(by_s)
+        news = [b for b in bodies if self._owners.stands(b) is isinstance(b, OfferRelease)]
+        if news:
+            rows = [(key_of(body), value_of(body, self._owners.accepted(body))) for body in news]
+            self._topic.write(rows, self._left_s(by_s))
+            self._read(by_s)
+        return tuple(
+            Settled(answer=self._owners.owner(body) if isinstance(body, OfferClaim) else Released()) for body in bodies
+        )
+
+    def _read(self, by_s: float) -> None:
+        anew, records = self._topic.read(self._left_s(by_s))
+        if anew:
+            self._owners = Owners()
+        for offset, key, value in records:
+            self._owners.take(offset, key, value)
+
+    def _left_s(self, by_s: float) -> float:
+        return max(0.1, by_s - self._clock.now().mono_s)
+
+
+class Switchboard:
+    """A ``Caller`` that hands each call to the one for its kind, else to ``otherwise``."""
+
+    def __init__(self, kinds: Mapping[str, Caller], otherwise: Caller) -> None:
+        self._kinds = kinds
+        self._otherwise = otherwise
+
+    def call(self, call: Call) -> Answer:
+        return self._kinds.get(call.kind, self._otherwise).call(call)
