@@ -378,7 +378,7 @@ class _Ledger:
         facts = self._facts_of(self._unit)
         for field, value in shown.values.items():
             if field not in sent and (fact := facts.get(field)) is not None:
-                facts[field] = renewed(fact, value, self._at_us)
+                facts[field] = renewed(fact, value, self._answered.sent_us, self._at_us)
         if shown.status != self._unit.status:
             self._put(replace(self._unit, status=shown.status))
         for row in self._carried_rows():

@@ -96,9 +96,13 @@ def observed(
     return seen
 
 
-def renewed(fact: Fact, value: int, at_us: int) -> Fact:
-    """A write's answer shows the field beside the written ones: trust is renewed, doubt stays."""
-    if not fact.certain:
+def renewed(fact: Fact, value: int, sent_us: int, at_us: int) -> Fact:
+    """A write's answer shows the field beside the written ones: trust is renewed, doubt stays.
+
+    A linked unit's write may have been accepted since this one was sent, and the stock that this answer shows may be
+    older: it is left out, as in ``observed``.
+    """
+    if not fact.certain or fact.accepted_at_us > sent_us:
         return fact
     return replace(fact, value=value, basis=fact.basis if fact.value == value else Basis.OBSERVED, accepted_at_us=at_us)
 

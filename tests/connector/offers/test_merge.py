@@ -7,10 +7,10 @@ from itertools import permutations
 import pytest
 
 from connector.events import FieldStatus, Status
-from connector.marketplace import Field, FieldError, Refused
+from connector.marketplace import Accepted, Field, FieldError, Refused
 from connector.offers.policy import OfferPolicy
 from connector.routing import Target
-from streams.flow import Arrived, Settled
+from streams.flow import Answered, Arrived, Settled
 from tests.connector.offers.shop import AT, DE, SECOND, START_US, Shop, flow_of, unit
 
 
@@ -219,6 +219,37 @@ def test_linked_stock_is_written_once_and_the_newest_over_all_storefronts_wins()
     shop.event(stock=4, at=30)
     shop.event(stock=7, at=15)
     assert shop.statuses == ["SUPERSEDED", "APPLIED", "UNCHANGED", "SUPERSEDED"]
+
+
+def test_a_linked_stock_is_not_what_an_overtaken_answer_shows_beside_its_price() -> None:
+    """The price left first and was carried out first; the answer of the stock that left later came first."""
+    shop = Shop(flow_of(DE, AT)).known(DE_A)
+    shop.event(stock=9)
+    shop.found(AT_A, storefront="at")
+    shop.accept()
+    shop.event(price="12.00", target_id="shop-at")
+    price, left_us = shop.want("update:at"), shop.now_us
+    shop.now_us += SECOND
+    shop.event(stock=4)
+    shop.accept()
+
+    showing = replace(AT_A, values={Field.PRICE: 1200, Field.STOCK: 9, Field.HANDLING_TIME: 2})
+    shop.now_us += SECOND
+    shop.hear(
+        Answered(
+            want=price,
+            reply=Settled(answer=Accepted(unit=showing, http_status=200)),
+            call_id="late",
+            attempts=1,
+            sent_us=left_us,
+            answered_us=shop.now_us,
+        )
+    )
+    shop.event(stock=4)
+
+    assert shop.statuses[-2:] == ["APPLIED", "UNCHANGED"]
+    assert not shop.wants
+    assert [unit.facts[Field.STOCK].value for unit in shop.lane.units] == [4, 4]
 
 
 def test_prices_of_linked_units_stay_apart() -> None:

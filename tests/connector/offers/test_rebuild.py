@@ -4,19 +4,21 @@ Only what a tombstone withdrew hangs on whether it had left by then, so every to
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.events import OfferState
 from connector.operations.digest import essence
-from streams.flow import Woken
+from streams.flow import Answered, GaveUp, Lost, Settled, Want, Woken
 from tests.connector.offers.model import Said
 from tests.connector.offers.shop import EAN, SECOND
 from tests.connector.offers.test_random import GENTLE, MOVES, History, move, records
 from tests.effort import examples
+
+Reply: TypeAlias = Settled | Lost | GaveUp
 
 EVERY_UNIT = (
     ("shop-de", "NEW", None),
@@ -51,16 +53,47 @@ def with_everything_after_a_tombstone(said: Iterable[Said]) -> list[Said]:
     return made
 
 
+@dataclass
+class Overtaking(History):
+    """A call may be carried out long before its answer is heard, so that one overtakes another."""
+
+    left_us: dict[int, int] = field(default_factory=dict)  # by the want's id
+    done: dict[int, Reply] = field(default_factory=dict)
+
+    def carry_out(self, want: Want) -> None:
+        self.done.setdefault(id(want), self.reply(want, "accepted"))
+
+    def note_what_left(self) -> None:
+        self.now_us += 1000
+        for want in self.in_flight:
+            self.left_us.setdefault(id(want), self.now_us)
+
+    def answer(self, want: Want, outcome: str) -> None:
+        reply = self.done.pop(id(want), None) or self.reply(want, outcome)
+        self.in_flight.remove(want)
+        sent_us = self.left_us.pop(id(want), self.now_us)
+        self.now_us += 1000
+        self.hear(Answered(want=want, reply=reply, call_id="c", attempts=1, sent_us=sent_us, answered_us=self.now_us))
+
+    def crash(self, draw: Any) -> None:
+        super().crash(draw)
+        self.left_us.clear()
+        self.done.clear()
+
+
 def played(said: list[Said], data: st.DataObject) -> History:
-    """Delivered, sent, answered, lost, crashed and waited for in any order, until nothing is left to do."""
-    history = History(said)
+    """Delivered, sent, carried out, answered, lost, crashed and waited for in any order, until nothing is left."""
+    history = Overtaking(said)
     for _ in range(data.draw(st.integers(0, 40))):
-        name = data.draw(st.sampled_from([*MOVES, "wait", "send", "answer"]))
+        name = data.draw(st.sampled_from([*MOVES, "wait", "send", "answer", "carry out"]))
         if name == "wait":
             history.now_us += int(data.draw(st.sampled_from(WAITS_S)) * SECOND)
             history.hear(Woken())
+        elif name == "carry out" and history.in_flight:
+            history.carry_out(data.draw(st.sampled_from(history.in_flight)))
         else:
             move(history, name, data, GENTLE)
+        history.note_what_left()
     history.drain()
     return history
 
