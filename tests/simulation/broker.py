@@ -16,6 +16,7 @@ from tests.simulation.world import World
 
 INPUT = "setpoints"
 STATE_TOPIC_ID = "rooms-1"
+FIRST_INPUT_ID = "setpoints-1"
 TRANSACTION_LASTS_S = 2.0  # the broker aborts one that is open for longer
 
 
@@ -77,6 +78,7 @@ class Broker:
         self.states: list[dict[str, Output]] = [{} for _ in range(partitions)]
         self.listeners: list[Listener] = []
         self.when_appended: list[Callable[[int], None]] = []
+        self.input_id = FIRST_INPUT_ID
         self._pending: set[Transaction] = set()
         self._world = world
 
@@ -86,6 +88,16 @@ class Broker:
         self.logs[partition].entries.append(logged)
         self.moved(partition)
         return len(self.logs[partition].entries) - 1
+
+    def recreate_input(self) -> None:
+        """The topic is deleted and created again, under whoever reads it."""
+        self.input_id = "setpoints-2"
+        self.logs = [Log() for _ in self.logs]
+
+    def forget_all(self) -> None:
+        """A person recreates the state topic, and resets the group's offsets to the beginning."""
+        self.marks.clear()
+        self.states = [{} for _ in self.states]
 
     def moved(self, partition: int) -> None:
         for tell in self.when_appended:

@@ -35,6 +35,8 @@ from streams.flow import (
     Revoked,
     Stop,
     Tick,
+    Topic,
+    TopicsSeen,
     Written,
 )
 from streams.sinkwatch import SinkWatch, Verdict
@@ -116,6 +118,7 @@ class Member:
         self.busy_workers = 0.0  # probability that a call waits for a worker
         self.slow_reads = False
         self.commit_s = 0.02
+        self.state_version = 1
         self.run = 0
         self.alive = False
         self.generation = 0
@@ -127,6 +130,7 @@ class Member:
 
     def _fresh(self) -> None:
         self.flow = self.around.flow()
+        self.flow.state_version = self.state_version
         self.engine = self.around.build(self.flow, self.process, self.world.wall_us() + self.run)
         self.sink = _Sink(self) if self.around.transactions else PlainSink(self)
         self.parts: dict[int, Assignment] = {}
@@ -306,6 +310,7 @@ class Member:
             start=start,
             end=end,
             state_topic_id=STATE_TOPIC_ID,
+            input_topic_id=broker.input_id,
             partitions=len(broker.logs),
             state=broker.state(partition),
         )
@@ -467,6 +472,16 @@ class Member:
         if not self._poll_is_due and self.alive:
             self._poll_is_due = True
             self.later(self.world.between(0.001, 0.5 if self.slow_reads else 0.02), self._poll)
+
+    def topics_seen(self) -> None:
+        """What the source asks for every two seconds."""
+        topic = Topic(id=self.around.broker.input_id, partitions=len(self.around.broker.logs))
+        self.feed(TopicsSeen(topics={INPUT: topic}))
+
+    @property
+    def refusals(self) -> list[str]:
+        """Of each of its partitions: why it is refused; empty = it is not."""
+        return [part.broken for part in self.engine.snapshot(self.world.now()).partitions]
 
     def input_moved(self, partition: int) -> None:
         if partition in self.parts:

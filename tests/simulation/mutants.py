@@ -10,7 +10,7 @@ from math import inf
 from typing import Any
 from unittest.mock import patch
 
-from streams import valve
+from streams import engine, valve
 from streams.engine import Engine
 from streams.flights import Flights, Sent
 from streams.flow import Arrived, Assignment, Cause, Checkpoint, Now, Owned, Pace, Policy, Restored, Retry, Turn
@@ -317,6 +317,18 @@ MUTANTS = (
     ),
     Mutant(name="a restored lane is not told", goes_red="O", changes=((Lanes, "_turn", _does_not_say_restored),)),
     Mutant(name="a lane sleeps before it is durable", goes_red="NO", changes=((Lanes, "settle", _settles_too_early),)),
+    Mutant(
+        name="a position in another topic is taken for ours",
+        goes_red="N",
+        changes=((engine, "unfit", lambda *_: None), (engine, "replaced_input", lambda *_: None)),
+        change=lambda plan: replace(plan, recreated=True, late=0.0),
+    ),
+    Mutant(
+        name="state of a newer version is carried on",
+        goes_red="N",
+        changes=((Lanes, "_problem", lambda *_: None),),
+        change=lambda plan: replace(plan, versions=True, members=2, partitions=2),
+    ),
     Mutant(name="no pace", goes_red="R", changes=((Valve, "_slot_at", _at_once),)),
     Mutant(name="strict holds no slot", goes_red="R", changes=((Valve, "_free_at", _at_once),)),
     Mutant(

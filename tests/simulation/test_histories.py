@@ -118,6 +118,38 @@ def test_three_processes_keep_every_invariant_though_sinks_hang_and_their_machin
     assert [what for what in expected if not happened[what]] == []
 
 
+def recreated(plan: Plan) -> Plan:
+    return replace(plan, recreated=True, late=0.0)
+
+
+def two_versions(plan: Plan) -> Plan:
+    return replace(plan, versions=True, members=2, partitions=2)
+
+
+def test_an_input_topic_that_is_created_again_is_refused_and_after_the_remedy_nothing_is_lost() -> None:
+    happened: Counter[str] = Counter()
+    for seed in range(BASE, BASE + 25):
+        outcome = History(seed, change=recreated).run()
+        if outcome.violations:
+            pytest.fail(History(seed, change=recreated, trace=True).run().report())
+        happened.update(outcome.seen)
+
+    assert happened["input created again"] == 25
+    assert happened["partition refused"] >= 25
+
+
+def test_an_older_version_beside_a_newer_one_drops_nothing_that_it_does_not_know() -> None:
+    happened: Counter[str] = Counter()
+    for seed in range(BASE, BASE + 25):
+        outcome = History(seed, change=two_versions).run()
+        if outcome.violations:
+            pytest.fail(History(seed, change=two_versions, trace=True).run().report())
+        happened.update(outcome.seen)
+
+    assert happened["kept by a newer version"]
+    assert happened["hand-over"]
+
+
 def plain(plan: Plan) -> Plan:
     """As on a broker without transactions."""
     return replace(plan, transactions=False)

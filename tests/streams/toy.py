@@ -83,6 +83,7 @@ class Room:
     chimes: tuple[SetPoint, ...] = ()
     reminders: tuple[tuple[int, str], ...] = ()
     heard: int = 0
+    notes: tuple[str, ...] = ()  # ids of events, kept since version 2 of the state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,9 +150,11 @@ class Thermostats:
 
     def store(self, lane: Room) -> Stored:
         undone = bool(lane.chimes or lane.reminders or any(d.wanted for _, d in lane.devices))
+        if self.state_version < 2:
+            lane = replace(lane, notes=())  # it does not know them
         if lane == Room(key=lane.key):
             return Stored(value=None)
-        return Stored(value=encode(lane), undone=undone)
+        return Stored(value=encode(lane), undone=undone, reader=2 if lane.notes else 0)
 
     def kind_limit(self, kind: str) -> int:
         return self.limits[kind]
@@ -190,6 +193,8 @@ class Thermostats:
             outputs.append(self._result(lane.key, event.id, "HEARD_BEFORE"))  # without transactions: not rung again
             return lane
         lane = replace(lane, last_offset=max(lane.last_offset, event.order[1]))
+        if self.state_version > 1:
+            lane = replace(lane, notes=(*lane.notes, event.id))
         if event.remind_us is not None:
             return replace(lane, reminders=(*lane.reminders, (event.remind_us, event.id)))
         if event.chime:
@@ -328,6 +333,7 @@ def encode(lane: Room) -> bytes:
             "reminders": [list(r) for r in lane.reminders],
             "heard": lane.heard,
         }
+        | ({"notes": lane.notes} if lane.notes else {})
     ).encode()
 
 
@@ -354,6 +360,7 @@ def decode(key: str, stored: bytes) -> Room:
         chimes=tuple(c for c in map(unpack, raw["chimes"]) if c),
         reminders=tuple((at, name) for at, name in raw["reminders"]),
         heard=raw["heard"],
+        notes=tuple(raw.get("notes", ())),
     )
 
 
