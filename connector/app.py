@@ -41,6 +41,7 @@ from connector.operations.routing import Table, differences, hold
 from connector.operations.topics import found_on, grave
 from connector.orders.codec import OrderCodecs
 from connector.orders.events import Command, SchedulerCommand
+from connector.orders.subscriptions import PushReport, PushWatch
 from connector.ownership import Claims, Switchboard
 from connector.permissions import Grant, Identity, Principal, beginning, of_create, of_dry_run, of_orders, of_run
 from connector.routing import Routing
@@ -463,6 +464,7 @@ def _runner(plan: _Plan, start: Starting, opened: ExitStack) -> tuple[Runner, Vi
             cluster_id=cluster_id,
             stamp=stamp,
             dry_run=plan.dry_run,
+            push=_watch(configured, topics),
         )
     )
     engine = Engine(
@@ -507,6 +509,7 @@ def _runner(plan: _Plan, start: Starting, opened: ExitStack) -> tuple[Runner, Vi
         polls=flows.polls(lines),
         out_of_order=flows.out_of_order(lines),
         sent_as_other=flows.sent_as_other(lines),
+        subscriptions=flows.subscriptions(lines),
     )
     _log.info("begins", **_about(plan), push_port=_pushed(plan, ids, opened))
     return runner, vitals
@@ -643,6 +646,29 @@ def _pushed(plan: _Plan, ids: SchemaIds, opened: ExitStack) -> int | None:
             f"the receiver of notifications cannot listen on {push.host}:{push.port}: {error.strerror or error}. "
             "Remedy: another [push] host or port (0: any free port), or end the process that has it"
         ) from error
+
+
+def _watch(configured: Settings, topics: Topics) -> PushWatch | None:
+    """Watches the subscriptions where this connector wants to be notified."""
+    push = configured.push
+    if not push.enabled or Part.ORDERS not in topics.parts or push.public_url is None:
+        return None
+    urls = {name: _push_url(push.public_url, name) for name in convert.order_policy(configured).accounts}
+    return PushWatch(urls, _say_subscriptions)
+
+
+def _say_subscriptions(report: PushReport) -> None:
+    if report.problem is not None:
+        _log.warning("the subscriptions cannot be read", account=report.account, reason=report.problem)
+    elif report.disabled:
+        names = [f"{one.event} on {one.storefront}" for one in report.disabled]
+        remedy = "connector push repair"
+        _log.warning("the marketplace has disabled subscriptions", account=report.account, of=names, remedy=remedy)
+    elif report.none_there:
+        remedy = "connector push subscribe, or [push] enabled = false"
+        _log.warning("the marketplace notifies nothing to this address", account=report.account, remedy=remedy)
+    else:
+        _log.info("the marketplace notifies", account=report.account, subscriptions=report.active)
 
 
 def _push_url(public_url: str, account: str) -> str:

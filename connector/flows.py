@@ -11,6 +11,7 @@ from connector.offers.flow import OfferFlow
 from connector.orders.codec import OrderCodecs
 from connector.orders.flow import OrderFlow
 from connector.orders.poll import PollReport
+from connector.orders.subscriptions import PushReport, PushWatch
 from connector.released import Released
 from connector.routing import Routing
 from connector.settings import convert
@@ -48,6 +49,7 @@ class Surroundings:
     cluster_id: str
     stamp: Stamp
     dry_run: bool = False
+    push: PushWatch | None = None
 
 
 def lines(around: Surroundings) -> dict[str, Line]:
@@ -69,6 +71,12 @@ def out_of_order(running: Mapping[str, Line]) -> Callable[[], Mapping[str, int]]
 def sent_as_other(running: Mapping[str, Line]) -> Callable[[], Mapping[str, int]]:
     """How many parcels went out under the code for unknown carriers, by account."""
     found = (line.flow.sent_as_other for line in running.values() if isinstance(line.flow, ShipmentFlow))
+    return next(found, dict)
+
+
+def subscriptions(running: Mapping[str, Line]) -> Callable[[], Mapping[str, PushReport]]:
+    """What the marketplace notifies, by account; says nothing where that is not watched."""
+    found = (line.flow.subscriptions for line in running.values() if isinstance(line.flow, OrderFlow))
     return next(found, dict)
 
 
@@ -146,4 +154,5 @@ def _orders(around: Surroundings, released: Released | None) -> OrderFlow:
         topics=around.topics,
         stamp=around.stamp,
         released=released,
+        push=around.push,
     )

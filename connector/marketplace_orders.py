@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from connector.marketplace import Subscription
+
 
 class Kind(StrEnum):
     """The kinds of wants. Each carries one item a call."""
@@ -22,6 +24,7 @@ class Kind(StrEnum):
     CARRIERS = "carriers"
     RETURN_PAGE = "return-page"
     RETURN = "return"
+    SUBSCRIPTIONS = "subscriptions"
 
 
 ORDERS = "orders"
@@ -38,6 +41,7 @@ GROUPS: Mapping[str, str] = {
     Kind.ORDER_PAGE: ORDERS,
     Kind.RETURN_PAGE: RETURNS,
     Kind.RETURN: RETURNS,
+    Kind.SUBSCRIPTIONS: ORDERS,
 }
 
 
@@ -113,6 +117,13 @@ class ReadReturn:
     return_id: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSubscriptions:
+    """A page of what the marketplace notifies."""
+
+    offset: int
+
+
 OrderBody: TypeAlias = (
     SendUnit
     | AddParcel
@@ -123,6 +134,7 @@ OrderBody: TypeAlias = (
     | ReadOrderPage
     | ReadReturnPage
     | ReadReturn
+    | ReadSubscriptions
 )
 
 
@@ -347,6 +359,22 @@ class ReturnPage:
     is_last: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionPage:
+    """Answer to ReadSubscriptions."""
+
+    rows: tuple[Subscription, ...]
+    is_last: bool
+
+
 OrderAnswer: TypeAlias = (
-    Taken | UnitFound | OrderSummaryFound | OrderFound | CarriersFound | OrderPage | ReturnPage | ReturnFound
+    Taken
+    | UnitFound
+    | OrderSummaryFound
+    | OrderFound
+    | CarriersFound
+    | OrderPage
+    | ReturnPage
+    | ReturnFound
+    | SubscriptionPage
 )

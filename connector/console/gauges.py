@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from connector.orders.poll import PollReport
+from connector.orders.subscriptions import PushReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,14 @@ SENT_AS_OTHER: Final = Gauge(
     "carriers to [shipments.carriers].",
     kind="counter",
 )
-EVERY: Final = (READY, SKEW, POLLED, POLL_FAILURES, OUT_OF_ORDER, SENT_AS_OTHER)
+PUSH_DISABLED: Final = Gauge(
+    name="connector_push_subscriptions_disabled",
+    unit="subscriptions",
+    means="Push subscriptions that lead to this connector and that the marketplace has disabled, because the address "
+    "failed for half a day; only where this process polls. Orders then wait for the next regular poll. `connector push "
+    "repair` turns them on again.",
+)
+EVERY: Final = (READY, SKEW, POLLED, POLL_FAILURES, OUT_OF_ORDER, SENT_AS_OTHER, PUSH_DISABLED)
 
 Readings = Mapping[Gauge, Mapping[str, float | None]]
 """By the label's value, "" without a label; None = nothing is known yet."""
@@ -71,6 +79,7 @@ def readings(
     polls: Mapping[str, PollReport],
     out_of_order: Mapping[str, int],
     sent_as_other: Mapping[str, int],
+    subscriptions: Mapping[str, PushReport],
 ) -> Readings:
     return {
         READY: {"": float(ready)},
@@ -79,6 +88,9 @@ def readings(
         POLL_FAILURES: {name: poll.failures for name, poll in polls.items()},
         OUT_OF_ORDER: out_of_order,
         SENT_AS_OTHER: sent_as_other,
+        PUSH_DISABLED: {
+            name: len(push.disabled) if push.read_at_us is not None else None for name, push in subscriptions.items()
+        },
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from connector.console.gauges import READY, exposition, readings
 from connector.console.health import Readiness
 from connector.orders.poll import PollReport
+from connector.orders.subscriptions import PushReport
 from streams.clock import uptime_s
 from streams.membership import Membership
 from streams.snapshot import PartitionSnapshot, Snapshot
@@ -52,6 +53,7 @@ class ProcessVitals:
         polls: Callable[[], Mapping[str, PollReport]] = dict,
         out_of_order: Callable[[], Mapping[str, int]] = dict,
         sent_as_other: Callable[[], Mapping[str, int]] = dict,
+        subscriptions: Callable[[], Mapping[str, PushReport]] = dict,
         clock: Callable[[], float] = uptime_s,
     ) -> None:
         self._last = last
@@ -62,6 +64,7 @@ class ProcessVitals:
         self._polls = polls
         self._out_of_order = out_of_order
         self._sent_as_other = sent_as_other
+        self._subscriptions = subscriptions
         self._clock = clock
 
     def beat_age_s(self) -> float:
@@ -83,6 +86,7 @@ class ProcessVitals:
             "group": {**asdict(beat.membership), "heard_age_s": _age_s(beat.membership, self._clock())},
             "clock_skew_s": self._skews(),
             "orders": {account: synced(poll) for account, poll in self._polls().items()},
+            "push": {account: subscribed(push) for account, push in self._subscriptions().items()},
             "engine": snapshot,
         }
 
@@ -94,6 +98,7 @@ class ProcessVitals:
             polls=self._polls(),
             out_of_order=self._out_of_order(),
             sent_as_other=self._sent_as_other(),
+            subscriptions=self._subscriptions(),
         )
         return self._metrics() + exposition(read)
 
@@ -125,6 +130,17 @@ class StartVitals:
 
     def metrics(self) -> bytes:
         return exposition({READY: {"": 0.0}})
+
+
+def subscribed(push: PushReport) -> dict[str, Any]:
+    """What the marketplace notifies this connector of, for a person."""
+    return {
+        "active": push.active,
+        "disabled": [f"{one.event} on {one.storefront}" for one in push.disabled],
+        "remedy": "connector push repair" if push.disabled else None,
+        "read_at": _moment(push.read_at_us),
+        "message": push.problem,
+    }
 
 
 def synced(poll: PollReport) -> dict[str, Any]:

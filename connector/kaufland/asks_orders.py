@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from connector.kaufland import facts_orders as facts
 from connector.kaufland import mapping_orders as requests
+from connector.kaufland import subscriptions
 from connector.kaufland.asks import Ask, Terms, refused_here
 from connector.kaufland.mapping import Request, Unsendable
 from connector.kaufland.reference import ReferenceData
@@ -23,7 +24,9 @@ from connector.marketplace_orders import (
     ReadOrderUnit,
     ReadReturn,
     ReadReturnPage,
+    ReadSubscriptions,
     SendUnit,
+    SubscriptionPage,
     Unreadable,
 )
 from streams.flow import Call, Reply, Settled
@@ -73,12 +76,26 @@ class OrderAsks:
                 return requests.order_page(body), partial(facts.order_page, asked=body)
             case Kind.CARRIERS, ReadCarriers():
                 return requests.CARRIERS, facts.carriers
-            case Kind.RETURN_PAGE, ReadReturnPage():
-                return requests.return_page(body), partial(facts.return_page, asked=body)
-            case Kind.RETURN, ReadReturn():
-                return requests.one_return(body), partial(facts.one_return, asked=body)
             case _:
-                raise ValueError("the item does not belong into a call of this kind")
+                return _way_of_others(kind, body)
+
+
+def _way_of_others(kind: Kind, body: Any) -> tuple[Request, _Found]:
+    """Of returns and subscriptions. Raises ValueError for a body of another kind."""
+    match kind, body:
+        case Kind.RETURN_PAGE, ReadReturnPage():
+            return requests.return_page(body), partial(facts.return_page, asked=body)
+        case Kind.RETURN, ReadReturn():
+            return requests.one_return(body), partial(facts.one_return, asked=body)
+        case Kind.SUBSCRIPTIONS, ReadSubscriptions():
+            return subscriptions.page(body.offset), partial(_subscriptions, offset=body.offset)
+        case _:
+            raise ValueError("the item does not belong into a call of this kind")
+
+
+def _subscriptions(body: bytes | None, *, offset: int) -> SubscriptionPage | None:
+    read = subscriptions.read_page(body, offset)
+    return None if read is None else SubscriptionPage(rows=read[0], is_last=read[1])
 
 
 def _nothing(_body: bytes | None) -> None:

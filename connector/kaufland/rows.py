@@ -27,6 +27,7 @@ class CallKind(StrEnum):
     CARRIERS = "carriers"
     RETURN_PAGE = "return-page"
     RETURN = "return"
+    SUBSCRIPTIONS = "subscriptions"
 
     @property
     def writes(self) -> bool:
@@ -50,8 +51,19 @@ class CallKind(StrEnum):
 
 _OF_OFFERS = frozenset({CallKind.LOOK_UP, CallKind.PATCH, CallKind.BULK})
 _WRITES = frozenset({CallKind.PATCH, CallKind.BULK, CallKind.SEND, CallKind.PARCEL})
-_LISTS = frozenset({CallKind.LOOK_UP, CallKind.ORDER_PAGE, CallKind.CARRIERS, CallKind.RETURN_PAGE})
-_PERSONAL = frozenset({CallKind.ORDER_UNIT, CallKind.ORDER, CallKind.ORDER_PAGE, CallKind.RETURN_PAGE, CallKind.RETURN})
+_LISTS = frozenset(
+    {CallKind.LOOK_UP, CallKind.ORDER_PAGE, CallKind.CARRIERS, CallKind.RETURN_PAGE, CallKind.SUBSCRIPTIONS}
+)
+_PERSONAL = frozenset(
+    {
+        CallKind.ORDER_UNIT,
+        CallKind.ORDER,
+        CallKind.ORDER_PAGE,
+        CallKind.RETURN_PAGE,
+        CallKind.RETURN,
+        CallKind.SUBSCRIPTIONS,  # each has a mail address
+    }
+)
 
 
 class End(StrEnum):

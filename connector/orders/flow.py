@@ -33,9 +33,10 @@ from connector.orders.policy import OrderPolicy, Terms
 from connector.orders.poll import PollReport
 from connector.orders.quarantine import Quarantined, headers
 from connector.orders.steps import Said, Step
+from connector.orders.subscriptions import PushReport, PushWatch
 from connector.released import Released
 from connector.topics import Topics
-from streams.flow import Arrived, Bad, Cause, NotYet, Now, Output, Record, Stored, Turn
+from streams.flow import Arrived, Bad, Cause, NotYet, Now, Output, Record, Stored, Turn, Want
 from streams.frozen import replace
 
 _LATER_US = 24 * 3600 * 1_000_000
@@ -81,13 +82,18 @@ class OrderFlow:
         topics: Topics,
         stamp: Stamp,
         released: Released | None = None,
+        push: PushWatch | None = None,
     ) -> None:
-        """``currencies``: by code. ``released``: where orders are noted that have a unit to be sent."""
+        """``currencies``: by code. ``released``: where orders are noted that have a unit to be sent.
+
+        ``push``: what watches the marketplace's subscriptions, where there is an address that is to be notified.
+        """
         self._terms = Terms(policy=policy, currencies=currencies)
         self._codecs = codecs
         self._topics = topics
         self._stamp = stamp
         self._released = released
+        self._push = push
         self._polls: Mapping[str, PollReport] = MappingProxyType({})
         self._needs = states.needs_of(SchedulerState)
         self._state_version = states.state_version(SchedulerState)
@@ -171,6 +177,8 @@ class OrderFlow:
             step = poll.turn(whose.account, before.poll, cause, self._terms, now_us)
             after = replace(before, poll=step.state)
             self._publish(whose.account, after.poll)
+            wants, wake_at_us = self._watched(whose.account, cause, now_us)
+            step = replace(step, wants=(*step.wants, *wants), wake_at_us=_sooner(step.wake_at_us, wake_at_us))
         self._note(step.said)
         return Turn(
             lane=lane if after == before else OrderLane(whose=whose, state=replace(after, updated_at_us=now_us)),
@@ -179,6 +187,13 @@ class OrderFlow:
             tells=step.tells,
             wake_at_us=step.wake_at_us,
         )
+
+    def _watched(self, account: str, cause: Cause, now_us: int) -> tuple[tuple[Want, ...], int | None]:
+        return ((), None) if self._push is None else self._push.turn(account, cause, now_us)
+
+    def subscriptions(self) -> Mapping[str, PushReport]:
+        """As ``polls``, of what the marketplace notifies."""
+        return {} if self._push is None else self._push.reports()
 
     def _note(self, said: Iterable[Said]) -> None:
         if self._released is None:
@@ -237,6 +252,10 @@ class OrderFlow:
                 )
             case unreachable:
                 assert_never(unreachable)
+
+
+def _sooner(one_us: int | None, other_us: int | None) -> int | None:
+    return min((at_us for at_us in (one_us, other_us) if at_us is not None), default=None)
 
 
 def _is_undone(state: SchedulerState) -> bool:

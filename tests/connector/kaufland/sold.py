@@ -13,6 +13,7 @@ from connector.marketplace_orders import (
     ReadOrderUnit,
     ReadReturn,
     ReadReturnPage,
+    ReadSubscriptions,
     SendUnit,
 )
 from streams.flow import Call, Item
@@ -46,6 +47,7 @@ BODIES: dict[Kind, OrderBody] = {
     Kind.CARRIERS: ReadCarriers(),
     Kind.RETURN_PAGE: ReadReturnPage(changed_from_us=CHANGED_US, offset=0),
     Kind.RETURN: ReadReturn(return_id=7),
+    Kind.SUBSCRIPTIONS: ReadSubscriptions(offset=0),
 }
 
 
@@ -134,6 +136,15 @@ def page(*rows: Any, offset: int = 0, total: int | None = None) -> dict[str, Any
 
 CARRIERS = {"data": {"carriers": [{"name": "DHL", "isHauler": False}, {"name": "Other Hauler", "isHauler": True}]}}
 
+SUBSCRIPTION = {
+    "id_subscription": 11_001,
+    "callback_url": "https://shop.example/main",
+    "fallback_email": f"{CANARY}@example.com",
+    "event_name": "order_new",
+    "is_active": True,
+    "storefront": "de",
+}
+
 SUCCESS: dict[Kind, Any] = {
     Kind.ORDER_UNIT: {"data": order_unit()},
     Kind.ORDER: {"data": order()},
@@ -141,6 +152,7 @@ SUCCESS: dict[Kind, Any] = {
     Kind.CARRIERS: CARRIERS,
     Kind.RETURN_PAGE: page(return_row()),
     Kind.RETURN: {"data": one_return(return_unit())},
+    Kind.SUBSCRIPTIONS: page(SUBSCRIPTION),
 }
 """A good answer to each of ``BODIES`` that reads."""
 

@@ -37,6 +37,7 @@ from connector.marketplace_orders import (
     ReturnFound,
     ReturnPage,
     SendUnit,
+    SubscriptionPage,
     Taken,
     UnitFound,
 )
@@ -48,7 +49,7 @@ from tests.connector.kaufland.wants import RealClock
 from tests.effort import examples
 
 CLIENT_KEY, SECRET_KEY = "c0ffee" + "0" * 26, "5" * 64
-PERSONAL = [Kind.ORDER_UNIT, Kind.ORDER, Kind.ORDER_PAGE, Kind.RETURN_PAGE, Kind.RETURN]
+PERSONAL = [Kind.ORDER_UNIT, Kind.ORDER, Kind.ORDER_PAGE, Kind.RETURN_PAGE, Kind.RETURN, Kind.SUBSCRIPTIONS]
 WRITES = [Kind.SEND, Kind.PARCEL]
 
 
@@ -121,6 +122,7 @@ LEAVES: dict[Kind, tuple[str, str]] = {
     Kind.CARRIERS: ("GET", "/v2/carriers"),
     Kind.RETURN_PAGE: ("GET", f"/v2/returns?{FILTER}&sort=ts_updated%3Adesc&limit=100&offset=0"),
     Kind.RETURN: ("GET", "/v2/returns/7?embedded=return_units"),
+    Kind.SUBSCRIPTIONS: ("GET", "/v2/subscriptions?limit=30&offset=0"),
 }
 
 
@@ -180,6 +182,7 @@ FOUND: dict[Kind, type[Any]] = {
     Kind.CARRIERS: CarriersFound,
     Kind.RETURN_PAGE: ReturnPage,
     Kind.RETURN: ReturnFound,
+    Kind.SUBSCRIPTIONS: SubscriptionPage,
 }
 
 
@@ -231,6 +234,7 @@ def test_an_answer_nested_to_the_edge_of_what_can_be_read_raises_nothing(kind: K
         (Kind.ORDER_PAGE, "orders"),
         (Kind.RETURN_PAGE, "returns"),
         (Kind.RETURN, "returns"),
+        (Kind.SUBSCRIPTIONS, "orders"),
     ],
 )
 def test_the_quota_of_its_own_group_stands_in_for_an_answer_that_does_not_say_its_limit(

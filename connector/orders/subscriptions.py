@@ -1,0 +1,129 @@
+"""Whether the marketplace still notifies: its subscriptions are read now and then, beside the polls of orders. Pure.
+
+After an address has failed for half a day the marketplace disables the subscription and says so by mail alone; from
+then on nothing is heard, which looks like quiet times. Nothing here changes a subscription: `connector push repair`
+does. What was read is remembered by this process alone; whoever takes over reads it anew.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from connector.marketplace import Gone, Refused, Subscription
+from connector.marketplace_orders import Kind, ReadSubscriptions, SubscriptionPage
+from connector.orders.steps import RANK
+from streams.flow import Answered, Cause, GaveUp, Restored, Settled, Want
+from streams.frozen import replace
+
+EVERY_S: Final = 900.0
+"""Between two readings; one call, as long as there are at most thirty subscriptions."""
+SLOT: Final = "subscriptions"
+
+_US: Final = 1_000_000
+_MOST: Final = 1_000  # subscriptions: a list that goes on for longer is cut
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushReport:
+    """What was last read of an account's subscriptions that lead to this connector."""
+
+    account: str
+    read_at_us: int | None = None
+    active: int = 0
+    disabled: tuple[Subscription, ...] = ()
+    problem: str | None = None  # why the last reading failed
+
+    @property
+    def none_there(self) -> bool:
+        return self.read_at_us is not None and not self.active and not self.disabled
+
+
+Changed = Callable[[PushReport], None]
+"""Told when a report says something else than the one before it."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    due_at_us: int = 0
+    found: tuple[Subscription, ...] = ()
+
+
+class PushWatch:
+    """Used by the flow's thread; ``reports`` by any. ``urls``: the address that is to be notified, by account."""
+
+    def __init__(self, urls: Mapping[str, str], changed: Changed) -> None:
+        self._urls = urls
+        self._changed = changed
+        self._readings = {account: _Reading() for account in urls}
+        self._reports: Mapping[str, PushReport] = MappingProxyType({})
+
+    def reports(self) -> Mapping[str, PushReport]:
+        return self._reports
+
+    def turn(self, account: str, cause: Cause, now_us: int) -> tuple[tuple[Want, ...], int | None]:
+        """In each turn of an account's lane: what is to be asked now, or when the lane is to be woken for it."""
+        reading = self._readings.get(account)
+        if reading is None:
+            return (), None
+        if isinstance(cause, Restored):
+            reading.due_at_us, reading.found = 0, ()
+        if isinstance(cause, Answered) and cause.want.kind == Kind.SUBSCRIPTIONS:
+            self._heard(account, reading, cause, now_us)
+        # a clock that was set back stops nothing
+        reading.due_at_us = min(reading.due_at_us, now_us + _us(EVERY_S))
+        if now_us < reading.due_at_us:
+            return (), reading.due_at_us
+        body = ReadSubscriptions(offset=len(reading.found))
+        want = Want(
+            slot=SLOT,
+            account=account,
+            kind=Kind.SUBSCRIPTIONS,
+            rank=RANK,
+            since_us=(reading.due_at_us or now_us) + len(reading.found),
+            body=body,
+        )
+        return (want,), None
+
+    def _heard(self, account: str, reading: _Reading, answered: Answered, now_us: int) -> None:
+        match answered.reply:
+            case Settled(answer=SubscriptionPage() as page):
+                if answered.want.body != ReadSubscriptions(offset=len(reading.found)):
+                    return  # of a list that was begun again since
+                found = (*reading.found, *page.rows)
+                if not page.is_last and len(found) < _MOST:
+                    reading.found = found
+                    return
+                self._report(_read(account, self._urls[account], found, now_us))
+            case Settled(answer=Refused() as refused):
+                self._failed(account, f"HTTP {refused.http_status} {refused.type or refused.code}: {refused.message}")
+            case Settled(answer=Gone() as gone):
+                self._failed(account, f"HTTP {gone.http_status} {gone.message}")
+            case GaveUp(reason=reason):
+                self._failed(account, reason)
+            case _:
+                return
+        reading.due_at_us, reading.found = now_us + _us(EVERY_S), ()
+
+    def _failed(self, account: str, problem: str) -> None:
+        self._report(replace(self._reports.get(account, PushReport(account=account)), problem=problem))
+
+    def _report(self, report: PushReport) -> None:
+        before = self._reports.get(report.account)
+        self._reports = MappingProxyType({**self._reports, report.account: report})
+        if before is None or replace(before, read_at_us=report.read_at_us) != report:
+            self._changed(report)
+
+
+def _read(account: str, url: str, found: tuple[Subscription, ...], now_us: int) -> PushReport:
+    ours = tuple(one for one in found if one.url == url)
+    return PushReport(
+        account=account,
+        read_at_us=now_us,
+        active=sum(one.is_active for one in ours),
+        disabled=tuple(one for one in ours if not one.is_active),
+    )
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * _US)
