@@ -27,14 +27,24 @@ STARTS_KAFKA = {"kafka", "own_kafka", "secured"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Before the choice by ``-m``. The longest go first: none may begin when the other processes are about to end."""
     for item in items:
-        if isinstance(item, pytest.Function) and STARTS_KAFKA.intersection(item.fixturenames):
+        if _starts_kafka(item):
             item.add_marker("kafka")
     items.sort(key=_length)
 
 
+def _starts_kafka(item: pytest.Item) -> bool:
+    asks = isinstance(item, pytest.Function) and STARTS_KAFKA.intersection(item.fixturenames)
+    return bool(asks) or _is_about_faults(item)
+
+
+def _is_about_faults(item: pytest.Item) -> bool:
+    """Everything there is about whole deployments on a real broker."""
+    return "faults" in item.path.parts
+
+
 def _length(item: pytest.Item) -> int:
     """Whole deployments, then what else starts a broker, then what else is slow, then the rest."""
-    ranks = ("faults" in item.path.parts, item.get_closest_marker("kafka"), item.get_closest_marker("slow"), True)
+    ranks = (_is_about_faults(item), item.get_closest_marker("kafka"), item.get_closest_marker("slow"), True)
     return next(rank for rank, holds in enumerate(ranks) if holds)
 
 
