@@ -9,7 +9,6 @@ gives turns looks at it before anything is written.
 """
 
 from itertools import count
-from struct import Struct
 from typing import Any, Final
 
 from streams.ages import Ages
@@ -21,7 +20,7 @@ from streams.shelf import Shelf
 from streams.state import headers_of, key_bytes, waits_of
 from streams.wants import Wants
 
-_OFFSET: Final = Struct("<q")
+_OFFSET_BYTES: Final = 6
 """Before each value on the shelf: the offset of the record that it was restored from, or -1."""
 
 
@@ -76,7 +75,7 @@ class Lanes:
             if said is not None:
                 self._cannot_carry_on(key, stored.offset, said.text)
                 return None
-            self._values.add(key, _OFFSET.pack(stored.offset) + stored.value)
+            self._values.add(key, _shelved(stored.offset, stored.value))
             self._rest_restored(key, stored, now_s)
         return None
 
@@ -152,7 +151,7 @@ class Lanes:
     def _rise(self, key: str) -> Lane | None:
         """None where it cannot be read."""
         kept = self._values.pop(key)
-        offset, stored = (-1, None) if kept is None else (_OFFSET.unpack_from(kept)[0], kept[_OFFSET.size :])
+        offset, stored = (-1, None) if kept is None else _unshelved(kept)
         rest = self.rests.pop(key, None)
         self.unexplained.pop(key, None)
         if rest is not None:
@@ -247,7 +246,7 @@ class Lanes:
             return
         del self.awake[lane.key]
         if lane.stored is not None and lane.stored.value is not None:
-            self._values[lane.key] = _OFFSET.pack(lane.stored.offset) + lane.stored.value
+            self._values[lane.key] = _shelved(lane.stored.offset, lane.stored.value)
         else:
             self._values.pop(lane.key)
         if lane.undone or lane.wake_at_us is not None or lane.said:
@@ -265,3 +264,11 @@ class Lanes:
         """Nothing leaves any more: what was announced and has not left is taken back. Returns the lanes of that."""
         announced = [lane for lane in self.awake.values() if lane.announced and lane.pending]
         return [lane for lane in announced if self._wants.take_back(lane.pending.values(), now_s)]
+
+
+def _shelved(offset: int, value: bytes) -> bytes:
+    return offset.to_bytes(_OFFSET_BYTES, "little", signed=True) + value
+
+
+def _unshelved(kept: bytes) -> tuple[int, bytes]:
+    return int.from_bytes(kept[:_OFFSET_BYTES], "little", signed=True), kept[_OFFSET_BYTES:]
