@@ -253,9 +253,8 @@ def fill(deployment: Deployment) -> None:
 
 
 def empty(deployment: Deployment, topics: Topics) -> list[str]:
-    """Topics that the connector may write, and has not; owners are written where a product carries several EANs."""
-    written = (topic.name for topic in manifest(topics) if topic.access is not Access.READ)
-    mine = [name for name in written if name != topics.unit_owners]
+    """Topics that the connector may write, and has not."""
+    mine = (topic.name for topic in manifest(topics) if topic.access is not Access.READ)
     return [name for name in mine if not deployment.reader(name).records()]
 
 
