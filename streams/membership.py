@@ -39,8 +39,8 @@ def is_severed(statistics: Mapping[str, Any]) -> bool:
     brokers. The client gives up those it knew, the configured ones among them, and looks for no others (librdkafka
     2.16.0 with ``metadata.recovery.strategy=none``; seen in one of ten freezes of a single broker).
     """
-    brokers = statistics.get("brokers", {}).values()
-    return not any(broker.get("source") in _WITH_ADDRESS for broker in brokers)
+    brokers = statistics.get("brokers")
+    return brokers is not None and not any(broker.get("source") in _WITH_ADDRESS for broker in brokers.values())
 
 
 def observed(before: Membership, statistics: Mapping[str, Any], member_id: str | None, now_s: float) -> Membership:

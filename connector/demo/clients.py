@@ -119,6 +119,7 @@ class Reader:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,  # moves the position over what a transaction leaves at the end
                 "fetch.queue.backoff.ms": 10,
+                "socket.timeout.ms": 10_000,  # a broker that is frozen keeps its connections
                 **backbone.properties,
             }
         )

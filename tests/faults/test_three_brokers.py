@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from confluent_kafka import ElectionType, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+from httpx import get
 
 from connector.demo import stack
 from connector.demo.expectation import Produced
@@ -23,7 +24,6 @@ from streams.kafka.cluster import Cluster, Node
 from tests.faults.deployment import Deployment
 from tests.faults.workload import all_hold, mixed, wall_us
 
-QUICK = {"session": "6s", "lease": "2s", "call_deadline": "3s"}
 ASK_S = 5.0
 PIECE = 150
 """Events between two steps."""
@@ -36,6 +36,7 @@ class Site:
     cluster: Cluster
     deployment: Deployment
     traffic: Traffic
+    health_urls: Sequence[str]
     times: Iterator[int] = field(default_factory=wall_us)
     produced: list[Produced] = field(default_factory=list)
 
@@ -52,6 +53,10 @@ class Site:
     def audit(self) -> None:
         self.deployment.settle(self.produced)
         all_hold(self.deployment, self.produced)
+
+    def is_ready(self) -> bool:
+        """Whether both connectors do their part."""
+        return all(get(f"{url}/readyz", timeout=30, trust_env=False).status_code == 200 for url in self.health_urls)
 
     @property
     def admin(self) -> AdminClient:
@@ -122,13 +127,16 @@ def site(tmp_path_factory: pytest.TempPathFactory, say: Callable[[str], None]) -
             folder=Path(tmp_path_factory.mktemp("three")),
             partitions=4,
             catalogue="eans = 200",
-            processing=QUICK,
             settings='[offers]\nnot_found_grace = "1s"\n',
         ) as deployment,
     ):
-        made = Site(cluster=cluster, deployment=deployment, traffic=mixed(deployment, seed=8))
-        for instance in ("one", "two"):
-            deployment.connector(instance)
+        connectors = [deployment.connector(instance) for instance in ("one", "two")]
+        made = Site(
+            cluster=cluster,
+            deployment=deployment,
+            traffic=mixed(deployment, seed=8),
+            health_urls=[connector.health_url for connector in connectors],
+        )
         made.flows()
         yield made
 
@@ -172,7 +180,8 @@ def test_coordinators_that_move_while_the_old_one_is_frozen_lose_nothing(site: S
     site.produce()
     frozen.freeze()
     site.deployment.wait_for("another coordinator", lambda: _moved(site, frozen))
-    site.flows()
+    site.produce()
+    site.deployment.wait_for("both connectors to be ready while it is frozen", site.is_ready)
     frozen.thaw()
     site.wait_until_whole()
     site.flows()

@@ -51,6 +51,10 @@ def test_a_client_that_knows_no_broker_with_an_address_is_cut_off(sources: tuple
     assert is_severed({"brokers": brokers}) is severed
 
 
+def test_statistics_that_say_nothing_of_brokers_cut_nobody_off() -> None:
+    assert not is_severed({})
+
+
 def test_an_id_that_the_broker_handed_out_is_no_membership_yet() -> None:
     assert not seen(Membership(), "wait-join", "UP", 0, "a").joined
 
