@@ -141,6 +141,7 @@ def test_a_dry_run_decides_beside_the_live_group_and_writes_nothing(kafka: Stack
         assert [row["result_id"] for row in deployed.results()] == [first["result_id"], second["result_id"]]
 
 
+@pytest.mark.slow
 def test_one_event_is_applied_on_the_embedded_broker(tmp_path: Path) -> None:
     with (
         embedded() as backbone,

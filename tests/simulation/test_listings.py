@@ -66,6 +66,7 @@ def _trusts_for_ever(*args: Any, **_kwargs: Any) -> bool:
 _take = merge.take
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "name", "wrong", "goes_red"),
     [
