@@ -43,6 +43,35 @@ def is_severed(statistics: Mapping[str, Any]) -> bool:
     return brokers is not None and not any(broker.get("source") in _WITH_ADDRESS for broker in brokers.values())
 
 
+def is_connected(statistics: Mapping[str, Any]) -> bool:
+    """Whether the client has a connection to any broker."""
+    return any(broker.get("state") == _CONNECTED for broker in statistics.get("brokers", {}).values())
+
+
+class Isolation:
+    """For how long a client has had no connection to any broker.
+
+    A client forgets the brokers that a metadata answer leaves out, those of its configuration too. In a cluster that
+    is rolled it may end up knowing one broker alone, and try that one for ever after it went down (librdkafka 2.16.0).
+    Once a session has passed the group has expelled the member anyway, and a new client loses nothing.
+    """
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._since_s: float | None = None
+
+    def is_over(self, statistics: Mapping[str, Any], now_s: float) -> bool:
+        """Whether the client should be replaced; the patience begins anew then."""
+        if is_connected(statistics):
+            self._since_s = None
+        elif self._since_s is None:
+            self._since_s = now_s
+        elif now_s - self._since_s >= self._patience_s:
+            self._since_s = None
+            return True
+        return False
+
+
 def observed(before: Membership, statistics: Mapping[str, Any], member_id: str | None, now_s: float) -> Membership:
     """The membership that these statistics show, ``member_id`` being the one that the client has now."""
     settled = statistics.get("cgrp", {}).get("join_state") == _SETTLED

@@ -50,7 +50,7 @@ from streams.kafka.errors import heard_as
 from streams.kafka.refusals import not_permitted, of_member
 from streams.kafka.restore import LATEST, Part, Restorer
 from streams.kafka.settings import SourceSettings
-from streams.membership import Membership, is_severed, observed
+from streams.membership import Isolation, Membership, is_severed, observed
 from streams.partition import out_of_range
 from streams.ports import Again, Heard, OnRevoke
 
@@ -65,6 +65,10 @@ _WAKE_S: Final = 0.001
 _COMMIT_AGAIN_S: Final = 0.1
 _STATISTICS_EVERY_S: Final = 1.0
 _SEVERED: Final = "the client knew no broker any more and would not have looked for one: a new one joins the group"
+_ISOLATED: Final = (
+    "the client has had no connection to a broker for a session and may know none that is up: a new one, which begins "
+    "with kafka.bootstrap_servers, joins the group"
+)
 
 
 class KafkaSource:
@@ -85,6 +89,7 @@ class KafkaSource:
         self._said: dict[str, float] = {}
         self._statistics: str | None = None  # the newest, until they are looked at
         self.membership = Membership()  # from any thread
+        self._isolation = Isolation(settings.session_s)
         self._restorer = Restorer(settings, self._ends.asker, clock)
         self._commit: Commit | None = None  # the one that is on its way
         self._revoking = False  # inside the callback: nothing else is called back meanwhile
@@ -172,11 +177,11 @@ class KafkaSource:
         )
         return consumer
 
-    def _join_anew(self) -> None:
+    def _join_anew(self, reason: str) -> None:
         """With a new client. The group has expelled the old one, or will: it can reach no broker to say anything."""
         severed, self._consumer, self._commit = self._consumer, self._joined(), None
         self._lose(tuple(self._current.values()))
-        self._heard.append(Notice(event="consumer_replaced", level="warning", fields={"reason": _SEVERED}))
+        self._heard.append(Notice(event="consumer_replaced", level="warning", fields={"reason": reason}))
         # in a thread of its own: closing waits for whatever the client still waits for
         Thread(target=severed.close, name="closing", daemon=True).start()
 
@@ -252,8 +257,9 @@ class KafkaSource:
         if statistics is not None:
             seen = json.loads(statistics)
             self.membership = observed(self.membership, seen, self._consumer.memberid(), self._clock())
-            if is_severed(seen):
-                self._join_anew()
+            isolated = self._isolation.is_over(seen, self._clock())
+            if is_severed(seen) or isolated:
+                self._join_anew(_ISOLATED if isolated else _SEVERED)
         if self.membership.assigned != len(self._current):
             self.membership = replace(self.membership, assigned=len(self._current))
 

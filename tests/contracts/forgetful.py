@@ -1,4 +1,5 @@
-"""A way to a broker that can make it describe a cluster without brokers, as one does right after a freeze.
+"""A way to a broker that can make it describe a cluster without brokers, as one does right after a freeze, and that can
+be cut.
 
 Speaks as much of Kafka's protocol as that needs: frames with a length of four bytes, requests that begin with their API
 key, its version and a correlation id, and the answer to a metadata request from version 9 on.
@@ -22,6 +23,7 @@ class ForgetfulWay:
         self.port: int = self._server.getsockname()[1]
         self.leads_to = 0  # the broker's own port, once it has one
         self.forgets = False
+        self._clients: list[socket.socket] = []
         self.forgot = threading.Event()  # at least one client was told that there are no brokers
 
     def __enter__(self) -> Self:
@@ -33,10 +35,18 @@ class ForgetfulWay:
     ) -> None:
         self._server.close()
 
+    def cut(self) -> None:
+        """Ends every connection; new ones are ended too, until ``leads_to`` is set again."""
+        self.leads_to = 0
+        for client in self._clients:
+            with suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 client, _ = self._server.accept()
+                self._clients.append(client)
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:

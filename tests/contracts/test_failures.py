@@ -578,6 +578,25 @@ def test_a_client_that_was_told_of_no_brokers_is_replaced_and_reading_goes_on(wa
         assert reader.at(0).epoch > before.epoch
 
 
+def test_a_client_that_reaches_no_broker_for_a_session_is_replaced_and_reading_goes_on(
+    way: ForgetfulWay, behind: Real
+) -> None:
+    """It may know one broker alone, which is down, though others are up: the client itself would not look for them."""
+    where = place(behind, partitions=1)
+    behind.append(numbered(where.inputs, 0, 0, 10))
+    reader = member(behind, where)
+    with closing(reader.source):
+        until(lambda: len(reader.records) >= 10, reader)
+
+        there = way.leads_to
+        way.cut()
+        until(lambda: any(notice.event == "consumer_replaced" for notice in reader.notices), reader)
+        way.leads_to = there
+        until(lambda: len(reader.owned) > 0 and reader.at(0).epoch > 1, reader)
+        Real(behind._stack).append(numbered(where.inputs, 0, 10, 5))
+        until(lambda: {str(n).encode() for n in range(15)} <= set(reader.values()), reader)
+
+
 @pytest.mark.parametrize("kind", [TransactionalSink, PlainSink])
 def test_a_producer_that_was_told_of_no_brokers_is_replaced_and_writes(
     way: ForgetfulWay, behind: Real, kind: type[TransactionalSink | PlainSink]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from connector.demo.stack import Stack
 from streams.kafka.source import KafkaSource
-from streams.membership import Membership, is_severed, observed
+from streams.membership import Isolation, Membership, is_severed, observed
 from tests.contracts.brokers import Member, Real, closing, until
 
 NOW_S = 100.0
@@ -49,6 +49,30 @@ def test_a_client_that_knows_no_broker_with_an_address_is_cut_off(sources: tuple
     brokers = {f"b{number}": {"source": source} for number, source in enumerate(sources)}
 
     assert is_severed({"brokers": brokers}) is severed
+
+
+def test_a_client_without_any_connection_for_its_patience_is_to_be_replaced_once_and_then_again() -> None:
+    isolation = Isolation(patience_s=15.0)
+    alone = statistics("init", "TRY_CONNECT", -1)
+    alone["brokers"]["127.0.0.1:9092/1"]["state"] = "TRY_CONNECT"
+
+    assert [isolation.is_over(alone, at_s) for at_s in (0.0, 14.9, 15.0, 16.0, 31.0)] == [
+        False,
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_one_connection_is_enough_and_the_patience_begins_anew_when_it_goes() -> None:
+    isolation = Isolation(patience_s=15.0)
+    alone = statistics("steady", "TRY_CONNECT", -1)
+    alone["brokers"]["127.0.0.1:9092/1"]["state"] = "TRY_CONNECT"
+    connected = statistics("steady", "TRY_CONNECT", -1)
+
+    seen = [isolation.is_over(s, at_s) for s, at_s in ((alone, 0.0), (connected, 10.0), (alone, 20.0), (alone, 34.0))]
+    assert not any(seen)
 
 
 def test_statistics_that_say_nothing_of_brokers_cut_nobody_off() -> None:
