@@ -296,6 +296,7 @@ class FieldState:
     input_offset: int | None = None
     accepted_at_us: int | None = None
     certain: bool
+    value_known: bool = True
 
 
 @quick

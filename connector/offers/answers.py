@@ -440,14 +440,12 @@ class _Ledger:
         """What was carried may have been accepted, unheard."""
         for carried in self._update.carried:
             for facts in self._group_facts(carried.field):
-                if (fact := facts.get(carried.field)) is not None:
-                    facts[carried.field] = given_up(fact, carried.order)
+                facts[carried.field] = given_up(facts.get(carried.field), carried.order)
 
     def _doubt(self, now_us: int) -> None:
         for field in self._update.values:
             for facts in self._group_facts(field):
-                if (fact := facts.get(field)) is not None:
-                    facts[field] = doubted(fact, now_us)
+                facts[field] = doubted(facts.get(field), now_us)
 
     def _group_facts(self, field: Field) -> Iterator[dict[Field, Fact]]:
         """Of all units that a write of this field moves."""

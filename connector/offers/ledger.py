@@ -22,11 +22,12 @@ Selectors: TypeAlias = tuple[str | None, str | None, str | None, int | None]
 class Fact:
     """What the marketplace holds in one field of a unit, as far as we know.
 
+    ``value`` None: it is not known, only that an event may have been accepted; then the fact is never certain.
     ``order`` is that of the last event accepted for it, and never falls; ``event_id`` None with an order: that event
     was accepted without effect, or perhaps and unheard; the value is another's, and the event may try again.
     """
 
-    value: int
+    value: int | None
     basis: Basis
     order: Order | None
     event_id: str | None

@@ -127,7 +127,8 @@ def _field_state(
     order = fact.order
     return FieldState(
         field=name.value,
-        value=_major(name, fact.value, exponent),
+        value=_major(name, fact.value or 0, exponent),
+        value_known=fact.value is not None,
         currency=currency,
         basis=fact.basis,
         event_time_us=order.time_us if order is not None else None,
@@ -180,7 +181,7 @@ def _facts(unit: UnitState, exponent: int, terms: Terms) -> dict[Field, Fact]:
             elif state.event_id != _WITHOUT_EFFECT:
                 event_id = named[offset] = state.event_id
         facts[name] = Fact(
-            value=_minor(name, state.value, exponent),
+            value=_minor(name, state.value, exponent) if state.value_known else None,
             basis=state.basis,
             order=order,
             event_id=event_id,

@@ -464,10 +464,14 @@ class Desk:
         value = offered(self._terms.policy, row.entry, asked, total).value
         for member in group_of(self._lane.units, row.unit, asked.field):
             fact = self._fact(member, asked.field)
-            if fact is None or (fact.order is not None and (order < fact.order or (order == fact.order and not total))):
+            if (
+                fact is not None
+                and fact.order is not None
+                and (order < fact.order or (order == fact.order and not total))
+            ):
                 continue
             known = given_up(fact, order)
-            same = total is None and fact.value == value
+            same = total is None and fact is not None and fact.value == value
             self._put(member, asked.field, known if same else doubted(known, self._now_us))
 
     def withdraw(self, row: Row) -> None:
@@ -580,7 +584,8 @@ def _rank(field: Field, value: int | None, known: Fact | None, entry: Entry) -> 
         return REPLAY_RANK
     match field:
         case Field.STOCK:
-            up = known is not None and known.certain and value is not None and value > known.value
+            held = known.value if known is not None and known.certain else None
+            up = held is not None and value is not None and value > held
             return 4 if up else 1
         case Field.PRICE:
             return 3

@@ -9,6 +9,9 @@ from connector.offers.order import NO_SEQUENCE, Order
 from connector.offers.policy import OfferPolicy
 from streams.frozen import replace
 
+NOTHING_KNOWN = Fact(value=None, basis=Basis.OBSERVED, order=None, event_id=None, accepted_at_us=0, certain=False)
+"""Of a field whose value no look-up and no answer has shown, once an order is to be kept for it."""
+
 
 def group_of(units: Sequence[KnownUnit], unit: KnownUnit, field: Field) -> tuple[KnownUnit, ...]:
     """The units that a write of this field moves: linked ones, of one offer id of the account, share their stock."""
@@ -41,9 +44,9 @@ def is_already_so(facts: Sequence[Fact | None], field: Field, value: int, policy
     return True
 
 
-def doubted(fact: Fact, now_us: int) -> Fact:
+def doubted(fact: Fact | None, now_us: int) -> Fact:
     """Uncertain from now on: another value than the known one may have left."""
-    return replace(fact, certain=False, doubted_at_us=now_us)
+    return replace(fact or NOTHING_KNOWN, certain=False, doubted_at_us=now_us)
 
 
 def accepted(prior: Fact | None, value: int, order: Order, event_id: str | None, at_us: int) -> Fact:
@@ -60,8 +63,10 @@ def not_applied(prior: Fact | None, value: int, order: Order, at_us: int) -> Fac
     return Fact(value=value, basis=Basis.OBSERVED, order=order, event_id=None, accepted_at_us=at_us, certain=True)
 
 
-def given_up(fact: Fact, order: Order) -> Fact:
+def given_up(fact: Fact | None, order: Order) -> Fact:
     """The event may have been accepted, unheard: what is older must not follow, and it may itself try again."""
+    if fact is None:
+        fact = NOTHING_KNOWN
     if fact.order is not None and fact.order >= order:
         return fact
     return replace(fact, order=order, event_id=None)
@@ -121,9 +126,9 @@ def written(units: Iterable[KnownUnit]) -> dict[str, int]:
 def written_before(unit: KnownUnit, accepted: Mapping[str, int]) -> dict[Field, Fact]:
     """Its facts, where another EAN wrote to it before: no older event of this one may follow."""
     facts = dict(unit.facts)
-    for name, fact in unit.facts.items():
+    for name in Field:
         if (at_us := accepted.get(_told_as(unit, name))) is not None:
-            facts[name] = given_up(fact, Order(at_us, NO_SEQUENCE, _OF_ANOTHER_EAN))
+            facts[name] = given_up(facts.get(name), Order(at_us, NO_SEQUENCE, _OF_ANOTHER_EAN))
     return facts
 
 

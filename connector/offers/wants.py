@@ -109,7 +109,7 @@ def _update(sends: list[Send], terms: Terms) -> Want:
 
 def _ride_along(values: dict[Field, int], unit: KnownUnit) -> None:
     price = unit.facts.get(Field.PRICE)
-    if price is not None and price.order is not None and price.certain:
+    if price is not None and price.order is not None and price.certain and price.value is not None:
         values.setdefault(Field.PRICE, price.value)
 
 

@@ -100,7 +100,7 @@ def _held(units: Iterable[UnitState], ordered_by: OrderedBy) -> Iterator[dict[st
 def _value(field: FieldState) -> dict[str, Any]:
     return {
         "field": field.field,
-        "value": _text(field.value),
+        "value": _text(field.value) if field.value_known else None,
         "currency": field.currency,
         "event_time": field.event_time_us,
         "sequence": field.sequence,

@@ -1,6 +1,7 @@
 """Which of several EANs writes to a unit: the first that claims it, in whatever process, until it lets go."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,6 +83,22 @@ def test_a_unit_whose_product_names_one_ean_is_not_claimed() -> None:
     shop.found(unit(7, eans=(EAN,)))
 
     assert shop.kinds == ["update:de"]
+
+
+def test_what_an_ean_wrote_before_shuts_out_older_events_of_its_successor_where_no_value_is_shown() -> None:
+    log = Log()
+    first, second = shop_of(EAN), shop_of(OTHER_EAN)
+    led_to(first, claims_of(log), stock=0, at=50)
+    first.accept()
+    first.tombstone(at=70)
+    answer(first, claims_of(log), RELEASE)
+
+    second.pass_s(80)
+    second.event(stock=5, at=10)
+    second.found(replace(unit(7, eans=BOTH), values={}))
+    answer(second, claims_of(log))
+
+    assert (second.last.status, second.wants) == (Status.SUPERSEDED, ())
 
 
 def test_a_dry_run_claims_nothing() -> None:

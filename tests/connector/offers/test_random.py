@@ -5,7 +5,7 @@ lane durable together, and after a crash nothing is sent before everything that 
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -142,6 +142,7 @@ class History:
     writes: int = 0
     applied: set[str] = field(default_factory=set)  # what the marketplace took once, it does not refuse later
     failed: bool = False
+    hides: bool = False  # whether look-ups show no values
 
     def __post_init__(self) -> None:
         self.flow = flow_of(DE, AT, codecs=self.codecs, policy=OfferPolicy(not_found_grace_s=5, recheck_s=50_000))
@@ -231,6 +232,8 @@ class History:
                 self.failed = True
                 return GaveUp(reason="503")
             units = [self.shown(u.unit_id) for u in UNITS if u.storefront == want.body.storefront]
+            if self.hides:
+                units = [replace(unit, values={}) for unit in units]
             return Settled(answer=Found(units=tuple(units)))
         match outcome:
             case "lost":
@@ -238,8 +241,10 @@ class History:
             case "lost but applied":
                 self.apply(want)
                 return Lost(reason="reset")
-            case "gives up":
+            case "gives up" | "gives up but applied":
                 self.failed = True
+                if outcome == "gives up but applied":
+                    self.apply(want)
                 return GaveUp(reason="503")
             case "refused" | "refused by name" if not self.applied.intersection(c.result_id for c in want.body.carried):
                 self.failed = True
@@ -278,7 +283,14 @@ def _id(said: Said) -> str:
     return result_id(CLUSTER, TOPICS.offer_changes, said.partition, said.offset)
 
 
-OUTCOMES = ["accepted"] * 5 + ["lost", "lost but applied", "gives up", "refused", "refused by name"]
+OUTCOMES = ["accepted"] * 5 + [
+    "lost",
+    "lost but applied",
+    "gives up",
+    "gives up but applied",
+    "refused",
+    "refused by name",
+]
 GENTLE = ["accepted"] * 3 + ["lost", "lost but applied"]
 
 
@@ -286,7 +298,7 @@ MOVES = ["deliver", "deliver", "send", "send", "answer", "answer", "save", "relo
 
 
 def play(said: list[Said], data: st.DataObject, outcomes: list[str]) -> History:
-    history = History(said)
+    history = History(said, hides=data.draw(st.booleans()))
     for _ in range(data.draw(st.integers(0, 30))):
         move(history, data.draw(st.sampled_from(MOVES)), data, outcomes)
     history.drain()

@@ -1,5 +1,6 @@
 """When an equal value is not written again, and what makes a fact certain or doubtful."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -398,3 +399,66 @@ def test_a_price_that_only_rode_along_never_ends_the_stock() -> None:
     shop.refuse(Refused(code="VALIDATION", http_status=400, type=None, message="no", errors=(error,)))
 
     assert shop.want("update:de").body.values == {Field.STOCK: 0}
+
+
+# ---- a field whose value no look-up shows ---------------------------------------------------------------------------
+
+NOT_SHOWN = replace(unit(7), values={})
+"""A unit of the merchant beside one that the marketplace fulfils, and one whose side fields cannot be read."""
+
+
+def _lost_and_given_up(shop: Shop) -> None:
+    shop.lose()
+    shop.give_up("update:de")
+
+
+def _given_up(shop: Shop) -> None:
+    shop.give_up("update:de")
+
+
+def _superseded_in_flight(shop: Shop) -> None:
+    shop.event(stock=0, at=30)
+    shop.give_up("update:de")
+
+
+@pytest.mark.parametrize("ends", [_lost_and_given_up, _given_up, _superseded_in_flight])
+def test_an_older_value_does_not_follow_one_that_may_have_left_where_the_value_was_never_shown(
+    ends: Callable[[Shop], None],
+) -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=0, at=20)
+    shop.found(NOT_SHOWN)
+    ends(shop)
+
+    shop.event(stock=5, at=10)
+
+    assert shop.last.status is Status.SUPERSEDED
+    assert "update:de" not in shop.kinds
+
+
+def test_the_event_that_may_have_left_is_sent_again_where_the_value_was_never_shown() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=0, at=20, event_id="first")
+    shop.found(NOT_SHOWN)
+    shop.give_up("update:de")
+
+    shop.event(stock=0, at=20, event_id="first", offset=0)
+    shop.accept()
+
+    assert shop.statuses == ["FAILED", "APPLIED"]
+    assert shop.last.fields[0].before is None
+
+
+def test_a_read_back_shows_the_value_of_a_field_of_which_only_an_order_was_known() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=0, at=20)
+    shop.found(NOT_SHOWN)
+    _lost_and_given_up(shop)
+    shop.pass_s(8)
+    shop.found(unit(7, stock=0))
+
+    shop.event(stock=0, at=30)
+    shop.event(stock=5, at=10)
+
+    assert shop.statuses == ["FAILED", "UNCHANGED", "SUPERSEDED"]
+    assert not shop.wants
