@@ -15,11 +15,10 @@ _NOBODY: Final = Sighting(namesakes=(), stable=True)
 
 
 class Members:
-    """Opens its client when built; safe to drop without closing."""
+    """Opens a client for each question: one that is kept may know only brokers that have gone since."""
 
     def __init__(self, connection: Connection, group: str, timeout_s: float = 5.0) -> None:
-        self._words = Words(connection.bootstrap_servers)
-        self._client = AdminClient({**self._words.quiet, **connection.admin()})
+        self._connection = connection
         self._group = group
         self._timeout_s = timeout_s
 
@@ -29,8 +28,10 @@ class Members:
         A group that nobody has joined yet, one that may not be described, and a broker that describes no groups show
         nobody: each of them is told elsewhere, or needs not be.
         """
+        words = Words(self._connection.bootstrap_servers)
+        client = AdminClient({**words.quiet, **self._connection.admin()})
         try:
-            described = self._client.describe_consumer_groups([self._group], request_timeout=self._timeout_s)[
+            described = client.describe_consumer_groups([self._group], request_timeout=self._timeout_s)[
                 self._group
             ].result()
             found = [member for member in described.members if member.client_id == client_id]
@@ -38,28 +39,34 @@ class Members:
                 Namesake(
                     member_id=member.member_id,
                     host=member.host,
-                    commits=self._commits(member.assignment.topic_partitions if member.assignment is not None else ()),
+                    commits=self._commits(client, _partitions_of(member)),
                 )
                 for member in found
             )
         except KafkaException as error:
-            self._client.poll(0)  # hands over what the client has reported meanwhile
-            failure = self._words.failure(error, f"group {self._group}")
+            client.poll(0)  # hands over what the client has reported meanwhile
+            failure = words.failure(error, f"group {self._group}")
             if isinstance(failure, BrokerDown):
                 raise failure from error
             return _NOBODY
         return Sighting(namesakes=namesakes, stable=described.state == ConsumerGroupState.STABLE)
 
-    def _commits(self, assigned: Iterable[TopicPartition]) -> tuple[tuple[str, int, int, str], ...]:
+    def _commits(
+        self, client: AdminClient, assigned: Iterable[TopicPartition]
+    ) -> tuple[tuple[str, int, int, str], ...]:
         """Topic, partition, offset and metadata of what was ever committed."""
         places = [TopicPartition(one.topic, one.partition) for one in assigned]
         if not places:
             return ()
         asked = ConsumerGroupTopicPartitions(self._group, places)
-        answer: Any = self._client.list_consumer_group_offsets([asked], request_timeout=self._timeout_s)
+        answer: Any = client.list_consumer_group_offsets([asked], request_timeout=self._timeout_s)
         found = answer[self._group].result().topic_partitions
         return tuple(
             (one.topic, one.partition, one.offset, one.metadata or "")
             for one in sorted(found, key=lambda one: (one.topic, one.partition))
             if one.error is None and one.offset >= 0
         )
+
+
+def _partitions_of(member: Any) -> Iterable[TopicPartition]:
+    return member.assignment.topic_partitions if member.assignment is not None else ()

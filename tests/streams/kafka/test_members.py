@@ -1,0 +1,46 @@
+"""Who is in the group: each question is put to a client that has just looked for its brokers."""
+
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
+
+from streams.errors import BrokerDown
+from streams.kafka.members import Members
+from streams.kafka.settings import Connection
+
+
+class FakeAdmin:
+    """Reaches no broker, if it was opened while they were away: a client that knows only dead ones stays so."""
+
+    away = True
+
+    def __init__(self, _: dict[str, Any]) -> None:
+        self._reaches_nobody = FakeAdmin.away
+
+    def describe_consumer_groups(self, groups: list[str], **_: Any) -> dict[str, Future[Any]]:
+        answer: Future[Any] = Future()
+        if self._reaches_nobody:
+            answer.set_exception(KafkaException(KafkaError(KafkaError._TRANSPORT)))
+        else:
+            member = SimpleNamespace(client_id="me", member_id="me-1", host="/10.0.0.7", assignment=None)
+            answer.set_result(SimpleNamespace(members=[member], state=ConsumerGroupState.STABLE))
+        return {groups[0]: answer}
+
+    def poll(self, _: float) -> int:
+        return 0
+
+
+def test_members_are_found_once_a_broker_is_back_though_all_that_were_known_had_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.kafka.members.AdminClient", FakeAdmin)
+    members = Members(Connection(bootstrap_servers="nowhere:1", client_id="c"), "group")
+    with pytest.raises(BrokerDown):
+        members.under("me")
+
+    monkeypatch.setattr(FakeAdmin, "away", False)
+
+    assert [one.member_id for one in members.under("me").namesakes] == ["me-1"]
