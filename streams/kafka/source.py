@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from threading import Thread
-from typing import Any, Final, cast
+from typing import Any, Final, ParamSpec, cast
 
 from confluent_kafka import (
     OFFSET_END,
@@ -54,6 +54,8 @@ from streams.membership import Isolation, Membership, is_severed, observed
 from streams.partition import out_of_range
 from streams.ports import Again, Heard, OnRevoke
 
+P = ParamSpec("P")
+
 _BATCH: Final = 100  # 100 to 1,000 is the flat part of the cost; calls leave between batches, every few milliseconds
 _RESTORE_STEP_S: Final = 0.005
 _POSITIONS_EVERY_S: Final = 0.02
@@ -93,6 +95,7 @@ class KafkaSource:
         self._restorer = Restorer(settings, self._ends.asker, clock)
         self._commit: Commit | None = None  # the one that is on its way
         self._revoking = False  # inside the callback: nothing else is called back meanwhile
+        self._clients = 0  # that were opened; the number of the one that is ours now
         self._consumer = self._joined()
         self._open = True
 
@@ -171,7 +174,8 @@ class KafkaSource:
     # ---- membership -------------------------------------------------------------------------------------------------
 
     def _joined(self) -> Consumer:
-        consumer = Consumer(self._configuration())
+        self._clients += 1
+        consumer = Consumer({**self._configuration(), **self._callbacks(self._clients)})
         consumer.subscribe(
             list(self._settings.topics), on_assign=self._came, on_revoke=self._goes, on_lost=self._is_lost
         )
@@ -179,11 +183,31 @@ class KafkaSource:
 
     def _join_anew(self, reason: str) -> None:
         """With a new client. The group has expelled the old one, or will: it can reach no broker to say anything."""
-        severed, self._consumer, self._commit = self._consumer, self._joined(), None
+        severed, self._consumer, self._commit, self._statistics = self._consumer, self._joined(), None, None
         self._lose(tuple(self._current.values()))
         self._heard.append(Notice(event="consumer_replaced", level="warning", fields={"reason": reason}))
         # in a thread of its own: closing waits for whatever the client still waits for
-        Thread(target=severed.close, name="closing", daemon=True).start()
+        Thread(target=_close, args=(severed,), name="closing", daemon=True).start()
+
+    def _callbacks(self, number: int) -> dict[str, Callable[..., None]]:
+        """What one client calls. Only the client of now is heard.
+
+        One that was given up calls back too, in the thread that closes it: its statistics, the answers to its commits
+        and its errors, among them that its successor took its place as a static member (librdkafka 2.16.0).
+        """
+
+        def while_current(hear: Callable[P, None]) -> Callable[P, None]:
+            def called(*said: P.args, **named: P.kwargs) -> None:
+                if number == self._clients:
+                    hear(*said, **named)
+
+            return called
+
+        return {
+            "error_cb": while_current(self._heard_error),
+            "stats_cb": while_current(self._note_statistics),
+            "on_commit": while_current(self._committed),
+        }
 
     # ---- what the group says: inside poll ---------------------------------------------------------------------------
 
@@ -379,36 +403,31 @@ class KafkaSource:
     def _configuration(self) -> dict[str, Any]:
         settings = self._settings
         static = {"group_instance_id": settings.static_member} if settings.static_member is not None else {}
-        return {
-            **settings.connection.consumer(
-                group_id=settings.group,
-                group_protocol="classic",
-                partition_assignment_strategy="cooperative-sticky",
-                session_timeout_ms=int(settings.session_s * 1000),
-                heartbeat_interval_ms=int(settings.heartbeat_s * 1000),
-                max_poll_interval_ms=int(settings.poll_interval_s * 1000),
-                statistics_interval_ms=int(_STATISTICS_EVERY_S * 1000),
-                enable_auto_commit=False,
-                enable_auto_offset_store=False,
-                auto_offset_reset="error",
-                isolation_level="read_committed",
-                allow_auto_create_topics=False,
-                # one fetch is on its way at a time, so what is resumed waits for the end of an empty one: 455 ms at the
-                # default of 500
-                fetch_wait_max_ms=50,
-                # a short queue throws little away at a pause or a seek, and with a short back-off it costs no speed;
-                # small fetches let a record of a quiet partition in before the backlog of the others: a MB of each is
-                # 10,000 records
-                fetch_message_max_bytes=65_536,
-                queued_min_messages=2_000,
-                queued_max_messages_kbytes=16_384,
-                fetch_queue_backoff_ms=10,
-                **static,
-            ),
-            "error_cb": self._heard_error,
-            "stats_cb": self._note_statistics,
-            "on_commit": self._committed,
-        }
+        return settings.connection.consumer(
+            group_id=settings.group,
+            group_protocol="classic",
+            partition_assignment_strategy="cooperative-sticky",
+            session_timeout_ms=int(settings.session_s * 1000),
+            heartbeat_interval_ms=int(settings.heartbeat_s * 1000),
+            max_poll_interval_ms=int(settings.poll_interval_s * 1000),
+            statistics_interval_ms=int(_STATISTICS_EVERY_S * 1000),
+            enable_auto_commit=False,
+            enable_auto_offset_store=False,
+            auto_offset_reset="error",
+            isolation_level="read_committed",
+            allow_auto_create_topics=False,
+            # one fetch is on its way at a time, so what is resumed waits for the end of an empty one: 455 ms at the
+            # default of 500
+            fetch_wait_max_ms=50,
+            # a short queue throws little away at a pause or a seek, and with a short back-off it costs no speed;
+            # small fetches let a record of a quiet partition in before the backlog of the others: a MB of each is
+            # 10,000 records
+            fetch_message_max_bytes=65_536,
+            queued_min_messages=2_000,
+            queued_max_messages_kbytes=16_384,
+            fetch_queue_backoff_ms=10,
+            **static,
+        )
 
 
 class _Ends:
@@ -491,6 +510,12 @@ class _Topics:
         found = {name: future.result() for name, future in answered.items() if future.exception() is None}
         topics = {name: Topic(id=str(one.topic_id), partitions=len(one.partitions)) for name, one in found.items()}
         return TopicsSeen(topics=topics) if topics else None
+
+
+def _close(consumer: Consumer) -> None:
+    """One that was given up: what it still complains of helps nobody."""
+    with suppress(KafkaException, RuntimeError):
+        consumer.close()
 
 
 def _closed(_revoked: Revoked) -> None:
