@@ -197,8 +197,10 @@ TABLE: Mapping[Code, Words] = {
     ),
     Code.OUT_OF_ORDER: Words(
         sentence="A newer event had been read before this one: {newer} is newer than {this}",
-        advice="Check the clock of the source and the order in which it sends. If its times cannot be trusted, set "
-        'offers.order_by_source for it to "sequence" or "log".',
+        advice="Check the clocks of the producers and the order in which the source sends, and send what is true now "
+        "in a new event. If clocks cannot be trusted, set message.timestamp.type=LogAppendTime on the input topic. If "
+        'the times of the source cannot, set offers.order_by_source for it: "sequence" where every event has a '
+        'sequence and none starts anew, "log" where it sends in order.',
     ),
     Code.CURRENCY_MISMATCH: Words(
         sentence="Storefront {storefront} takes prices in {expected}, the event has {got}",

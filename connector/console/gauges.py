@@ -46,9 +46,9 @@ POLL_FAILURES: Final = Gauge(
 OUT_OF_ORDER: Final = Gauge(
     name="connector_offers_out_of_order_total",
     unit="results",
-    means="Results of events that lost a field to a newer event read before them (code OUT_OF_ORDER). A source that "
-    "counts up here has a clock that is wrong, or sends out of order. The first 20 sources that a process meets are "
-    "named; later ones count as `(other)`.",
+    means="Results of events that lost a field to a newer event or tombstone read before them (code OUT_OF_ORDER). A "
+    "source that counts up here has a clock that is wrong, or sends out of order, or the clock of whoever writes "
+    "tombstones is ahead. The first 20 sources that a process meets are named; later ones count as `(other)`.",
     label="source",
     kind="counter",
 )

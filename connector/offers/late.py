@@ -13,6 +13,14 @@ def out_of_order(order: Order, newer: Order) -> Problem | None:
     return explain(Code.OUT_OF_ORDER, newer=_shown(newer), this=_shown(order))
 
 
+def out_of_order_after_tombstone(order: Order, tombstone: Order) -> Problem | None:
+    """Of an event that was read after a tombstone that is newer than it (OUT_OF_ORDER); None: it was read before, or
+    that is not known."""
+    if not 0 <= tombstone.offset < order.offset:
+        return None
+    return explain(Code.OUT_OF_ORDER, newer=f"the tombstone of {_shown(tombstone)}", this=_shown(order))
+
+
 def _shown(order: Order) -> str:
     counted = f", sequence {order.sequence}" if order.sequence != NO_SEQUENCE else ""
     return f"{moment(order.time_us)}{counted} ({_where(order)})"

@@ -41,7 +41,7 @@ def count(lane: OfferLane, entry: Entry, location: str | None, terms: Terms) -> 
         end = End(field=Field.STOCK, status=FieldStatus.SUPERSEDED, code=code, superseded_by=newer)
         return lane, replace(entry, ended=(*entry.ended, end), problem=entry.problem or late)
     counted = Located(selectors=entry.selectors, location=location, stock=max(0, asked.value), order=entry.order)
-    if counted in rows:
+    if any(row.location == location and row.order.is_of_the_event_of(entry.order) for row in rows):
         return lane, entry
     kept = (row for row in lane.locations if row.selectors != entry.selectors or not _replaces(counted, row))
     return replace(lane, locations=(*kept, counted)), entry

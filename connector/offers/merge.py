@@ -3,7 +3,8 @@
 from connector.codes import Code
 from connector.dating import effective_us
 from connector.events import Announced, FieldStatus, OfferChanged, OfferWithdrawn, Origin, result_id
-from connector.offers.guards import date_fault, examine, key_fault, refuse
+from connector.offers.guards import Refusal, date_fault, examine, key_fault, refuse
+from connector.offers.late import out_of_order_after_tombstone
 from connector.offers.ledger import End, Entry, KnownUnit, OfferLane
 from connector.offers.locations import count
 from connector.offers.order import NO_SEQUENCE, Order, order_of
@@ -46,7 +47,7 @@ def take(lane: OfferLane, event: OfferChanged, terms: Terms, now_us: int) -> Off
     managed = lane.managed
     if found.refusal is None:
         if lane.withdrawn is not None and entry.order < lane.withdrawn:
-            entry = _withdrawn(entry, lane.ean)
+            entry = _withdrawn(entry, lane.ean, lane.withdrawn)
         else:
             managed = True
             lane, entry = count(lane, entry, event.location or None, terms)
@@ -142,7 +143,8 @@ def _read_again(lane: OfferLane, entry: Entry, terms: Terms, now_us: int) -> Off
     return replace(lane, misses=misses, entries=entries)
 
 
-def _withdrawn(entry: Entry, ean: str) -> Entry:
-    fault = refuse(Code.TOMBSTONE, ean=ean)
+def _withdrawn(entry: Entry, ean: str, by: Order) -> Entry:
+    late = out_of_order_after_tombstone(entry.order, by)
+    fault = Refusal(Code.OUT_OF_ORDER, late) if late is not None else refuse(Code.TOMBSTONE, ean=ean)
     ends = tuple(End(field=a.field, status=FieldStatus.UNMANAGED, code=fault.code) for a in entry.open)
     return replace(entry, ended=(*entry.ended, *ends), problem=entry.problem or fault.problem)

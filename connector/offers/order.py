@@ -39,6 +39,8 @@ class Order:
     by: EventOrder = field(default=EventOrder.EVENT_TIME, compare=False)
 
     def __gt__(self, other: "Order") -> bool:
+        if self.is_of_the_event_of(other):
+            return False
         mine, others = self._keys(other)
         return mine > others
 
@@ -50,6 +52,10 @@ class Order:
 
     def __le__(self, other: "Order") -> bool:
         return not self > other
+
+    def is_of_the_event_of(self, other: "Order") -> bool:
+        """Whether one event has both, whatever an earlier version took for its time."""
+        return self.offset == other.offset >= 0
 
     def agrees_with(self, other: "Order") -> bool:
         """Whether something better than the log decides between the two."""

@@ -281,7 +281,8 @@ class Desk:
             self._give_way(row, field, known.order, self._said_by(known.order), before=before)
         elif (
             known is not None
-            and known.order == order
+            and known.order is not None
+            and not order > known.order
             and known.event_id is not None
             and (stands(known, value) or (total is None and not known.certain))
         ):
@@ -467,7 +468,7 @@ class Desk:
             if (
                 fact is not None
                 and fact.order is not None
-                and (order < fact.order or (order == fact.order and not total))
+                and (order < fact.order or (not order > fact.order and not total))
             ):
                 continue
             known = given_up(fact, order)
