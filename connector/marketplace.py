@@ -51,6 +51,8 @@ class Unit:
     currency: str | None = None
     eans: tuple[str, ...] = ()  # empty = the answer did not say
     fulfilled_by_marketplace: bool = False
+    # when the call left that showed it, where a look-up takes several; None = the last one
+    read_at_us: int | None = field(default=None, compare=False)
 
 
 # ---- bodies of wants ------------------------------------------------------------------------------------------------

@@ -35,7 +35,9 @@ class Ask:
     storefront: str | None  # None = the endpoint has none
     read: Read
     held_back: Mapping[int, Reply] = field(default_factory=dict)  # by the item's place in the call
-    otherwise: Callable[[], Reply] | None = None  # what the item comes to where the marketplace will not answer this
+    # what the item comes to where the marketplace will not answer this: refused, or (False) a fault of this one call
+    otherwise: Callable[[bool], Reply] | None = None
+    lists: bool = True  # a look-up whose answer is the list of units that it asks for
     event_ids: tuple[str, ...] = ()  # that wait for it, where the question has no updates that name them
     event_count: int = 0
 

@@ -56,13 +56,15 @@ class OfferAsks:
             items=call.items,
             storefront=storefront,
             read=lambda heard: self._named(call.id, key, ask.read(heard), begins=ask.begins),
-            otherwise=None if ask.way is Way.MERCHANT else lambda: self._refused(call.id, key),
+            otherwise=None if ask.way is Way.MERCHANT else partial(self._unanswered, call.id, key),
+            lists=ask.way is not Way.ANY_OF_MARKETPLACE,
             event_ids=body.event_ids,
             event_count=body.event_count,
         )
 
     def _ask_of(self, key: Key, body: LookUp) -> _LookUpAsk:
-        now_s = self._clock.now().mono_s
+        now = self._clock.now()
+        now_s, asked_us = now.mono_s, now.wall_us
         way = self._both_ways.way(key, now_s)
         match way:
             case Way.ANY_OF_MARKETPLACE:
@@ -70,12 +72,11 @@ class OfferAsks:
             case Way.MARKETPLACE:
                 offset = self._pages.offset(_other(key), now_s)
                 request = mapping.look_up(body, offset=offset, by_marketplace=True)
-                return _LookUpAsk(way, request, partial(self._others, key, body, offset))
+                return _LookUpAsk(way, request, partial(self._others, key, body, offset, asked_us))
             case Way.MERCHANT:
                 offset = self._pages.offset(key, now_s)
-                return _LookUpAsk(
-                    way, mapping.look_up(body, offset=offset), partial(self._own, key, body, offset), offset == 0
-                )
+                request = mapping.look_up(body, offset=offset)
+                return _LookUpAsk(way, request, partial(self._own, key, body, offset, asked_us), offset == 0)
             case unreachable:
                 assert_never(unreachable)
 
@@ -116,9 +117,9 @@ class OfferAsks:
         if not batch and len(updates) > 1:
             raise ValueError(f"{len(updates)} units in one call of mode single")
 
-    def _own(self, key: Key, body: LookUp, offset: int, heard: Heard) -> Reply | None:
+    def _own(self, key: Key, body: LookUp, offset: int, asked_us: int, heard: Heard) -> Reply | None:
         """What the merchant fulfils."""
-        found = self._page(key, body, offset, heard)
+        found = self._page(key, body, offset, asked_us, heard)
         if not isinstance(found, tuple):
             return found
         return _settled(self._both_ways.first(key, body, found, self._clock.now().mono_s))
@@ -130,13 +131,13 @@ class OfferAsks:
         has_any = bool(page.data) or (page.pagination is not None and page.pagination.total > 0)
         return _settled(self._both_ways.probed(key, has_any=has_any, now_s=self._clock.now().mono_s))
 
-    def _others(self, key: Key, body: LookUp, offset: int, heard: Heard) -> Reply | None:
+    def _others(self, key: Key, body: LookUp, offset: int, asked_us: int, heard: Heard) -> Reply | None:
         """What the marketplace fulfils."""
-        found = self._page(_other(key), body, offset, heard)
+        found = self._page(_other(key), body, offset, asked_us, heard)
         return _settled(self._both_ways.whole(key, found)) if isinstance(found, tuple) else found
 
-    def _refused(self, call_id: str, key: Key) -> Reply:
-        units = self._both_ways.refused(key, self._clock.now().mono_s)
+    def _unanswered(self, call_id: str, key: Key, refused: bool) -> Reply:
+        units = self._both_ways.unanswered(key, self._clock.now().mono_s, refused=refused)
         return Settled(answer=Found(units=units, call_ids=(*self._calls.pop(key, ()), call_id)))
 
     def _named(self, call_id: str, key: Key, reply: Reply | None, *, begins: bool) -> Reply | None:
@@ -152,12 +153,16 @@ class OfferAsks:
                 self._calls[key] = call_ids
                 return reply
 
-    def _page(self, key: Key, body: LookUp, offset: int, heard: Heard) -> tuple[Unit, ...] | Reply | None:
+    def _page(
+        self, key: Key, body: LookUp, offset: int, asked_us: int, heard: Heard
+    ) -> tuple[Unit, ...] | Reply | None:
         """All units of a list, once its last page is there."""
         page = mapping.read_page(heard.body)
         if page is None:
             return None
-        units = mapping.units_of(page, body, self._reference.current)
+        units = tuple(
+            replace(unit, read_at_us=asked_us) for unit in mapping.units_of(page, body, self._reference.current)
+        )
         match self._pages.take(key, page, units, offset=offset, now_s=self._clock.now().mono_s):
             case More():
                 return Retry(reason="the list has another page", after_s=0.0, counts=False)

@@ -8,7 +8,7 @@ seller who has none pays a call an hour for a storefront, and none for each EAN 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from connector.kaufland.pages import FRESH_S, Key
@@ -16,6 +16,8 @@ from connector.marketplace import LookUp, Unit
 
 KNOWN_FOR_S = 3600.0
 """How long it is believed whether a seller has offers on a storefront that the marketplace fulfils."""
+FAULT_FOR_S = 60.0
+"""How long that is not asked again after a fault of one call: a lost answer, a server error."""
 
 
 class Way(Enum):
@@ -42,7 +44,7 @@ class BothWays:
 
     def __init__(self) -> None:
         self._halves: dict[Key, _Half] = {}
-        self._has_any: dict[tuple[str, str], tuple[bool, float]] = {}  # account, storefront -> whether, since when
+        self._has_any: dict[tuple[str, str], tuple[bool, float]] = {}  # account, storefront -> whether, until when
 
     def way(self, key: Key, now_s: float) -> Way:
         half = self._halves.get(key)
@@ -63,19 +65,22 @@ class BothWays:
 
     def probed(self, key: Key, *, has_any: bool, now_s: float) -> tuple[Unit, ...] | None:
         """After the question whether there is any. None = the look-up goes on."""
-        self._has_any[key[0], key[1]] = (has_any, now_s)
+        self._has_any[key[0], key[1]] = (has_any, now_s + KNOWN_FOR_S)
         return None if has_any else self.without(key)
 
-    def refused(self, key: Key, now_s: float) -> tuple[Unit, ...]:
-        """The marketplace does not answer that question, which it calls deprecated: nobody asks it for a while."""
-        return self.probed(key, has_any=False, now_s=now_s) or ()
+    def unanswered(self, key: Key, now_s: float, *, refused: bool) -> tuple[Unit, ...]:
+        """The look-up ends with the merchant's own units. ``refused``: the marketplace does not answer that question,
+        which it calls deprecated, so nobody asks it for an hour; else one call failed, and it is asked a minute later.
+        """
+        self._has_any[key[0], key[1]] = (False, now_s + (KNOWN_FOR_S if refused else FAULT_FOR_S))
+        return self.without(key)
 
     def whole(self, key: Key, others: Iterable[Unit]) -> tuple[Unit, ...]:
         """Both ways together. A unit of the merchant's is meant before one of the same condition that is not his.
 
-        Units of the first call come without values: since it was read, they may have been written.
+        Values of the first call are as old as that call: they may have been written since, see ``Unit.read_at_us``.
         """
-        own = tuple(replace(unit, values={}) for unit in self.without(key))
+        own = self.without(key)
         taken = {unit.condition for unit in own}
         return (*own, *(unit for unit in others if unit.condition not in taken))
 
@@ -85,5 +90,5 @@ class BothWays:
         return half.units if half is not None else ()
 
     def _known(self, key: Key, now_s: float) -> bool | None:
-        has_any, at_s = self._has_any.get((key[0], key[1]), (False, float("-inf")))
-        return has_any if now_s - at_s <= KNOWN_FOR_S else None
+        has_any, until_s = self._has_any.get((key[0], key[1]), (False, float("-inf")))
+        return has_any if now_s <= until_s else None

@@ -182,7 +182,8 @@ class KauflandCaller:
             return ()
         bodies = self._shared.bodies.is_on(exchange.ended.mono_s) and not ask.question.kind.personal
         answer = heard if isinstance(heard, Heard) else None
-        is_found = ask.question.kind is CallKind.LOOK_UP and answer is not None and answer.status == HTTPStatus.OK
+        is_look_up = ask.question.kind is CallKind.LOOK_UP and ask.lists
+        is_found = is_look_up and answer is not None and answer.status == HTTPStatus.OK
         row = MarketplaceCalled(
             call_id=call.id,
             account=call.account,
@@ -216,7 +217,7 @@ def _answered(ask: Ask, replies: tuple[Reply, ...]) -> tuple[Reply, ...]:
     """A question that need not be answered holds its item up only while the marketplace answers nothing at all."""
     if ask.otherwise is None:
         return replies
-    return tuple(ask.otherwise() if _is_no_answer(reply) else reply for reply in replies)
+    return tuple(ask.otherwise(isinstance(reply, Settled)) if _is_no_answer(reply) else reply for reply in replies)
 
 
 def _is_no_answer(reply: Reply) -> bool:

@@ -4,7 +4,7 @@ The list has no cursor and no order that is promised, so it is believed only whe
 same length and the units counted make up that length; else it is read from the beginning.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from connector.kaufland.mapping import PAGE_LIMIT
@@ -58,7 +58,7 @@ class Pages:
     ) -> tuple[Unit, ...] | More | Moved | None:
         """Add the page asked for at ``offset``. All units, or More, Moved; None = the page contradicts itself.
 
-        Units of earlier pages come without values: since they were read, they may have been written.
+        Values of earlier pages are as old as those: they may have been written since, see ``Unit.read_at_us``.
         """
         before = self._half_read.pop(key, None) if offset else None
         total = page.pagination.total if page.pagination is not None else _total_without(page)
@@ -67,7 +67,7 @@ class Pages:
         if offset and (before is None or before.next_offset != offset or before.total != total):
             return Moved()
         ids = frozenset(unit.id_unit for unit in page.data) | (before.ids if before is not None else frozenset())
-        gathered = tuple(replace(unit, values={}) for unit in before.units) if before is not None else ()
+        gathered = before.units if before is not None else ()
         everything = _without_twins((*gathered, *units))
         if offset + PAGE_LIMIT >= total:
             return everything if len(ids) == total else Moved()

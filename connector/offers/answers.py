@@ -147,7 +147,9 @@ def _units_after(
                 status=unit.status,
                 fulfilled_by_marketplace=unit.fulfilled_by_marketplace,
                 proved_at_us=at_us,
-                facts=observed(prior.facts if prior is not None else {}, unit.values, answered.sent_us, at_us),
+                facts=observed(
+                    prior.facts if prior is not None else {}, unit.values, unit.read_at_us or answered.sent_us, at_us
+                ),
                 other_eans=other_eans,
                 owner=owner,
                 owner_asked_us=claimed.owner_asked_us if claimed is not None else None,
@@ -202,7 +204,7 @@ def _not_looked(lane: OfferLane, look_up: OfferLookUp, fault: Refusal, terms: Te
         for e in _meaning(lane, account, storefront, terms)
         if e.announced is Announced.NONE and not _is_proven(lane, e, terms, now_us)
     }
-    lane = _end_entries(lane, meant, FieldStatus.FAILED, fault)
+    lane = _end_replays(_end_entries(lane, meant, FieldStatus.FAILED, fault), account, storefront, fault, terms)
     failed = Miss(
         account=account,
         storefront=storefront,
@@ -237,6 +239,19 @@ def _end_entries(lane: OfferLane, result_ids: set[str], status: FieldStatus, fau
         return lane
     entries = tuple(_end_open(e, status, fault) if e.result_id in result_ids else e for e in lane.entries)
     return replace(lane, entries=entries)
+
+
+def _end_replays(lane: OfferLane, account: str, storefront: str, fault: Refusal, terms: Terms) -> OfferLane:
+    """An announced event that was read again: this processing of it fails, and what was announced stands as before."""
+    entries: list[Entry] = []
+    meant = {entry.result_id for entry in _meaning(lane, account, storefront, terms) if entry.asked_again}
+    for entry in lane.entries:
+        if entry.result_id not in meant:
+            entries.append(entry)
+            continue
+        replay = replace(entry, announced=Announced.NONE, asked_again=False)
+        entries += [_end_open(replay, FieldStatus.FAILED, fault), replace(entry, asked_again=False)]
+    return replace(lane, entries=tuple(entries)) if meant else lane
 
 
 def _end_open(entry: Entry, status: FieldStatus, fault: Refusal) -> Entry:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from connector.kaufland.both_ways import KNOWN_FOR_S, BothWays, Way
+from connector.kaufland.both_ways import FAULT_FOR_S, KNOWN_FOR_S, BothWays, Way
 from connector.kaufland.pages import FRESH_S
 from connector.marketplace import Condition, Field, Unit
 from tests.connector.kaufland.wants import EAN, look_up
@@ -60,8 +60,18 @@ def test_a_refused_question_leaves_the_merchants_own_and_is_not_asked_again_for_
     ways = BothWays()
     ways.first(KEY, look_up("USED_GOOD"), (NEW,), 0.0)
 
-    assert ways.refused(KEY, 1.0) == (NEW,)
+    assert ways.unanswered(KEY, 1.0, refused=True) == (NEW,)
     assert ways.first(KEY, look_up("USED_GOOD"), (NEW,), 2.0) == (NEW,)
+    assert ways.first(KEY, look_up("USED_GOOD"), (NEW,), 1.0 + KNOWN_FOR_S) == (NEW,)
+
+
+def test_after_a_fault_of_one_call_the_question_is_asked_again_within_minutes() -> None:
+    ways = BothWays()
+    ways.first(KEY, look_up("USED_GOOD"), (NEW,), 0.0)
+
+    assert ways.unanswered(KEY, 1.0, refused=False) == (NEW,)
+    assert ways.first(KEY, look_up("USED_GOOD"), (NEW,), 2.0) == (NEW,)
+    assert ways.first(KEY, look_up("USED_GOOD"), (NEW,), 2.0 + FAULT_FOR_S) is None
 
 
 def test_the_merchants_own_unit_is_meant_before_one_of_the_same_condition() -> None:
@@ -71,7 +81,7 @@ def test_the_merchants_own_unit_is_meant_before_one_of_the_same_condition() -> N
     whole = ways.whole(KEY, (replace(USED, unit_id=3, condition=Condition.NEW), USED))
 
     assert [unit.unit_id for unit in whole] == [1, 2]
-    assert whole[0].values == {}, "since it was read, it may have been written"
+    assert whole[0].values == NEW.values
 
 
 def test_a_look_up_that_was_left_half_done_is_begun_anew() -> None:

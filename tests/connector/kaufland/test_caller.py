@@ -21,13 +21,14 @@ from connector.events import MarketplaceCalled
 from connector.kaufland.adapter import Kaufland, kaufland
 from connector.kaufland.address import address
 from connector.kaufland.asks import UpdateMode
+from connector.kaufland.both_ways import FAULT_FOR_S
 from connector.kaufland.caller import KauflandAccount, KauflandCaller
 from connector.kaufland.calllog import MAX_BODIES_S, CallLog
 from connector.kaufland.client import MAX_ANSWER_BYTES
 from connector.kaufland.credentials import Credentials
 from connector.marketplace import Accepted, Field, Found, Gone, LookUp, Marketplace, Refused, Update
 from streams.clock import uptime_s
-from streams.flow import Answer, Call, Item, Lost, NotSent, Retry, Settled
+from streams.flow import Answer, Call, Item, Lost, NotSent, Now, Retry, Settled
 from streams.ports import Clock
 from tests.connector.kaufland.answering_server import AnsweringServer, Received, Script, answer, answering
 from tests.connector.kaufland.independent_check import faults_of
@@ -503,6 +504,58 @@ def test_a_unit_that_the_marketplace_fulfils_is_found_and_known_as_such(edge: Ed
     assert again.units == first.units
     assert (calls, later) == (3, 2)
     assert all(not faults(request) for request in edge.server.received)
+
+
+def test_a_unit_that_an_earlier_call_of_its_look_up_showed_says_when_that_call_left(edge: Edge) -> None:
+    edge.answers(both_ways([unit(1)], [unit(7, condition="USED___GOOD", fulfillment_type="fulfilled_by_kaufland")]))
+
+    found, calls = look_until_settled(edge, look_up("USED_GOOD"))
+
+    own, other = found.units
+    assert calls == 3
+    assert own.values
+    assert (own.read_at_us or 0) < (other.read_at_us or 0)
+
+
+def test_the_question_whether_there_is_any_other_offer_lists_nothing_for_the_event(edge: Edge) -> None:
+    edge.answers(both_ways([], [unit(7, fulfillment_type="fulfilled_by_kaufland"), unit(8)]))
+
+    look_until_settled(edge, look_up("NEW"))
+
+    assert [("ean=" in row.path, row.listed) for row in edge.rows] == [(True, 0), (False, None), (True, 2)]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "asked_again"),
+    [
+        (answer(500), True),
+        (answer(200, {"data": "odd"}), True),
+        (answer(400, {"type": "/problems/validation-error", "message": "deprecated", "errors": []}), False),
+    ],
+    ids=["500", "odd", "400"],
+)
+def test_only_a_refusal_of_the_other_way_is_believed_for_an_hour(
+    make_edge: MakeEdge, refusal: bytes, *, asked_again: bool
+) -> None:
+    clock = LateClock()
+    edge = make_edge(clock=clock)
+    others = [unit(7, fulfillment_type="fulfilled_by_kaufland")]
+    edge.answers(both_ways([], others, refuses=refusal))
+    look_until_settled(edge, look_up("NEW"))
+    edge.answers(both_ways([], others))
+
+    clock.behind_s = 0.0
+    found, _ = look_until_settled(edge, look_up("NEW"))
+
+    assert [u.unit_id for u in found.units] == ([7] if asked_again else [])
+
+
+class LateClock(RealClock):
+    behind_s = FAULT_FOR_S + 1
+
+    def now(self) -> Now:
+        now = super().now()
+        return replace(now, mono_s=now.mono_s - self.behind_s)
 
 
 def test_a_seller_without_such_units_pays_one_call_an_hour_for_all_that_is_not_there(edge: Edge) -> None:

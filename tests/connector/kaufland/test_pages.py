@@ -1,5 +1,6 @@
 """A look-up over several pages: whole, or asked again."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -52,15 +53,17 @@ def test_further_pages_are_asked_for_one_by_one_and_put_together() -> None:
     assert pages.offset(KEY, 3) == 0
 
 
-def test_values_of_earlier_pages_are_not_told_for_they_may_be_old() -> None:
+def test_units_of_earlier_pages_keep_their_values_and_the_time_of_their_own_call() -> None:
     pages = Pages()
-    pages.take(KEY, *listed(1, 100, total=101), offset=0, now_s=0)
+    first, units = listed(1, 100, total=101)
+    pages.take(KEY, first, tuple(replace(unit, read_at_us=1) for unit in units), offset=0, now_s=0)
 
-    found = pages.take(KEY, *listed(101, 101, total=101), offset=100, now_s=1)
+    last, units = listed(101, 101, total=101)
+    found = pages.take(KEY, last, tuple(replace(unit, read_at_us=2) for unit in units), offset=100, now_s=1)
 
     assert isinstance(found, tuple)
-    assert found[0].values == {}
-    assert found[-1].values != {}
+    assert [unit.read_at_us for unit in found] == [1] * 100 + [2]
+    assert all(unit.values for unit in found)
 
 
 @pytest.mark.parametrize(

@@ -491,20 +491,23 @@ def test_after_a_replay_the_schedule_goes_on_and_its_end_is_a_recheck() -> None:
     assert [row.origin for row in shop.of(announced)] == ["LIVE", "REPLAY", "RECHECK"]
 
 
-def test_a_replay_whose_look_up_fails_is_answered_by_the_next_one() -> None:
+def test_a_replay_whose_look_up_fails_has_failed_and_what_was_announced_stands() -> None:
     shop = Shop(flow_of())
     announced = shop.event(stock=9)
     missed(shop)
     shop.event(stock=9, offset=0, event_id="e0")
     shop.give_up("lookup:de")
-    assert len(shop.of(announced)) == 1
+    assert (shop.last.status, shop.last.code, shop.last.origin) == ("FAILED", "GAVE_UP", "REPLAY")
+    assert shop.not_found[f"shop-de|NEW||{EAN}"] is not None
     assert not shop.wants
 
     assert shop.wake_at_us is not None
     shop.pass_s((shop.wake_at_us - shop.now_us) / SECOND)
-    shop.found()
+    shop.found(unit(7))
+    shop.accept()
 
-    assert [row.origin for row in shop.of(announced)] == ["LIVE", "REPLAY"]
+    rows = [(row.status, row.origin) for row in shop.of(announced)]
+    assert rows == [("NOT_FOUND", "LIVE"), ("FAILED", "REPLAY"), ("APPLIED", "RECHECK")]
 
 
 def test_each_replay_has_its_row_and_one_that_is_read_twice_before_its_answer_has_one() -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from connector.events import Basis, FieldStatus, Status
-from connector.marketplace import Field, FieldError, Found, Refused
+from connector.marketplace import Condition, Field, FieldError, Found, Refused
 from connector.offers.policy import OfferPolicy, StockRule, StockRules
 from streams.flow import Answered, Settled, Woken
 from tests.connector.offers.shop import AT, DE, SECOND, Shop, flow_of, unit
@@ -404,7 +404,7 @@ def test_a_price_that_only_rode_along_never_ends_the_stock() -> None:
 # ---- a field whose value no look-up shows ---------------------------------------------------------------------------
 
 NOT_SHOWN = replace(unit(7), values={})
-"""A unit of the merchant beside one that the marketplace fulfils, and one whose side fields cannot be read."""
+"""A unit whose side fields cannot be read."""
 
 
 def _lost_and_given_up(shop: Shop) -> None:
@@ -462,3 +462,35 @@ def test_a_read_back_shows_the_value_of_a_field_of_which_only_an_order_was_known
 
     assert shop.statuses == ["FAILED", "UNCHANGED", "SUPERSEDED"]
     assert not shop.wants
+
+
+def test_a_read_back_beside_an_offer_that_the_marketplace_fulfils_settles_the_doubt() -> None:
+    used = unit(8, condition=Condition.USED_GOOD, by_marketplace=True)
+    shop = Shop(flow_of())
+    shop.event(stock=1, condition="USED_GOOD")
+    shop.found(unit(7), used)
+    shop.pass_s(60)
+    shop.event(stock=0)
+    shop.lose()
+    shop.give_up("update:de")
+
+    shop.pass_s(8)
+    asked_us = shop.now_us
+    shop.pass_s(1)
+    shop.found(replace(unit(7, stock=0), read_at_us=asked_us), used)
+
+    fact = shop.lane.units[0].facts[Field.STOCK]
+    assert (fact.value, fact.certain) == (0, True)
+
+
+def test_what_an_earlier_call_of_a_look_up_showed_does_not_undo_what_was_accepted_since() -> None:
+    shop = Shop(flow_of())
+    shop.event(stock=9)
+    shop.found(unit(7))
+    asked_us = shop.now_us
+    shop.accept()
+    shop.event(stock=1, condition="USED_GOOD")
+
+    shop.found(replace(unit(7, stock=3), read_at_us=asked_us), unit(8, condition=Condition.USED_GOOD))
+
+    assert shop.lane.units[0].facts[Field.STOCK].value == 9
