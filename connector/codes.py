@@ -139,8 +139,9 @@ TABLE: Mapping[Code, Words] = {
     ),
     Code.ALIAS_EAN: Words(
         sentence="EAN {ean} leads to unit {unit_id}, which EAN {first} already leads to",
-        advice="Name this offer by EAN {first} alone, for the order of events is kept per EAN; or withdraw {first} "
-        "with a tombstone, and send this event again a minute later.",
+        advice="Name this offer by EAN {first} alone, for the order of events is kept per EAN. Or withdraw EAN {first} "
+        "with a tombstone, which ends its management on every target, and send a new event of this EAN a minute later: "
+        "this one again may be older than what EAN {first} wrote.",
     ),
     Code.UNIT_GONE: Words(
         sentence="The marketplace lists unit {unit_id} and says that it does not exist",

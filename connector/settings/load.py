@@ -405,6 +405,7 @@ def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
             yield f"targets.{name}: price_sync and allow_eans_file have no effect while enabled = false"
     yield from _ignored_parts(settings)
     yield from _ignored_stock(settings)
+    yield from _off_sale(settings)
     if settings.log.bodies_until is not None and settings.log.bodies_until <= now:
         yield "log.bodies_until: is over, no bodies are logged"
     if not settings.health.enabled and {"host", "port"} & settings.health.model_fields_set:
@@ -414,6 +415,30 @@ def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
 def _ignored_stock(settings: Settings) -> Iterator[str]:
     if settings.offers.max_stock is None and "stock_above_max" in settings.offers.model_fields_set:
         yield "offers.stock_above_max: no effect while offers.max_stock is not set"
+
+
+def _off_sale(settings: Settings) -> Iterator[str]:
+    """Rules of stock that leave nothing to sell."""
+    top = settings.offers.max_stock
+    if top == 0:
+        yield "offers.max_stock: 0 takes every offer off sale: no stock above 0 is ever sent"
+    for name, target in settings.targets.items():
+        rules = {f"targets.{name}": target} | {
+            f"targets.{name}.stock_rules.{number}": rule for number, rule in enumerate(target.stock_rules)
+        }
+        for where, rule in rules.items():
+            if rule.show_at_most == 0:
+                yield f"{where}.show_at_most: 0 takes the offers that it is for off sale: stock 0 is sent for them"
+            if rule.buffer_pct == 100:
+                yield f"{where}.buffer_pct: 100 takes the offers that it is for off sale: stock 0 is sent for them"
+            if top and rule.keep is not None and rule.keep >= top:
+                yield (
+                    f"{where}.keep: {rule.keep} pieces are kept back of at most {top} (offers.max_stock), "
+                    "which takes the offers that it is for off sale: stock 0 is sent for them"
+                )
+    for name, account in settings.accounts.items():
+        if account.buffer_pct == 100:
+            yield f"accounts.{name}.buffer_pct: 100 takes the account's offers off sale: stock 0 is sent for them"
 
 
 def _ignored_parts(settings: Settings) -> Iterator[str]:

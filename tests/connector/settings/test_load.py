@@ -187,6 +187,25 @@ def test_rules_of_stock_are_read_for_each_target_and_attribute(folder: Path) -> 
     assert shown["targets.shop-de.stock_rules.0.keep"] == "9"
 
 
+def test_rules_of_stock_that_leave_nothing_to_sell_are_said(folder: Path) -> None:
+    text = MINIMAL + (
+        "keep = 50\n"
+        '[[targets.shop-de.stock_rules]]\nwhen = { brand = "Acme" }\nshow_at_most = 0\n'
+        '[[targets.shop-de.stock_rules]]\nwhen = { class = "bulky" }\nkeep = 49\n'
+        '[targets.shop-at]\naccount = "main"\nstorefront = "at"\nbuffer_pct = 100\n'
+        "[offers]\nmax_stock = 50\n"
+    )
+
+    said = [w.partition(":")[0] for w in read(folder, text).warnings if w.startswith("targets.")]
+
+    assert said == [
+        "targets.shop-de.keep", "targets.shop-de.stock_rules.0.show_at_most", "targets.shop-at.buffer_pct",
+    ]  # fmt: skip
+    assert "offers.max_stock: 0 takes every offer off sale" in str(
+        read(folder, MINIMAL + "[offers]\nmax_stock = 0\n").warnings
+    )
+
+
 def test_every_problem_of_the_rules_of_stock_is_named_in_one_message(folder: Path) -> None:
     text = MINIMAL + (
         "keep = -1\n"
