@@ -9,7 +9,7 @@ takes its partition out of the checkpoint, whole: a lane is never replaced.
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from hashlib import sha256
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -27,6 +27,28 @@ _SHORT: Final = 1_000  # bytes of key, and of headers, that a stand-in may keep
 
 class Refused(Exception):
     """Records of this checkpoint are too large as it stands; what to do about them is settled, so write it anew."""
+
+
+class Calls(Protocol):
+    """How calls to the producer are made: whoever watches them may refuse, and raise."""
+
+    def __call__(self, flush: Callable[[float], int], within_s: float, /) -> int:
+        """One that waits for the broker."""
+        ...
+
+    def at_once(self, produce: Callable[[], None], /) -> None:
+        """One that does not."""
+        ...
+
+
+class Straight:
+    """``Calls`` that nobody watches."""
+
+    def __call__(self, flush: Callable[[float], int], within_s: float, /) -> int:
+        return flush(within_s)
+
+    def at_once(self, produce: Callable[[], None], /) -> None:
+        produce()
 
 
 class Emission:
@@ -73,16 +95,17 @@ class Emission:
         dropped: frozenset[Assignment],
         flush_s: float,
         which: Callable[[Output], bool] = lambda _: True,
-        watched: Callable[[Callable[[float], int], float], int] = lambda flush, within_s: flush(within_s),
+        calls: Calls | None = None,
     ) -> None:
         """Hand everything that still goes out to the producer, or those of it that are asked for.
 
-        ``watched`` makes the calls that wait for the broker.
+        ``calls`` makes the calls to the producer.
 
         Raises Refused for records that are too large, KafkaException for all else that the producer does not take.
         """
         self._refused.clear()
         self._failure = None
+        calls = calls if calls is not None else Straight()
         for at, outputs in self.outputs(dropped).items():
             for index, output in enumerate(outputs):
                 if not which(output):
@@ -90,10 +113,10 @@ class Emission:
                 place = (at, index)
                 alone = place in self._suspects
                 if alone:
-                    watched(producer.flush, flush_s)
-                self._produce(producer, place, output, flush_s)
+                    calls(producer.flush, flush_s)
+                self._produce(producer, calls, place, output, flush_s)
                 if alone:
-                    watched(producer.flush, flush_s)
+                    calls(producer.flush, flush_s)
                     self.settle()
 
     def settle(self) -> None:
@@ -117,17 +140,17 @@ class Emission:
     def _goes(self, at: Assignment, dropped: frozenset[Assignment]) -> bool:
         return at not in dropped and at not in self._left_out
 
-    def _produce(self, producer: Producer, place: Place, output: Output, patience_s: float) -> None:
+    def _produce(self, producer: Producer, calls: Calls, place: Place, output: Output, patience_s: float) -> None:
         shown = self._stand_in(place, output) if place in self._replaced else output
         try:
-            _hand_over(producer, shown, partial(self._reported, place), patience_s)
+            _hand_over(producer, calls, shown, partial(self._reported, place), patience_s)
         except KafkaException as error:
             if kind_of(error.args[0]) is not Kind.TOO_LARGE:
                 raise
             self._refuse(place)
             if place not in self._replaced or shown is not output:
                 raise Refused from error
-            self._produce(producer, place, output, patience_s)
+            self._produce(producer, calls, place, output, patience_s)
 
     def _reported(self, place: Place, error: KafkaError | None, message: Message) -> None:  # noqa: ARG002 - the client's signature
         """A delivery report; the producer is told to report failures only."""
@@ -198,19 +221,21 @@ def stand_in(output: Output, position: str) -> Output:
     )
 
 
-def _hand_over(producer: Producer, output: Output, reported: "partial[None]", patience_s: float) -> None:
+def _hand_over(producer: Producer, calls: Calls, output: Output, reported: "partial[None]", patience_s: float) -> None:
     """Produce one record; where the client's queue is full, wait for room."""
     deadline_s = uptime_s() + patience_s
+    produce = partial(
+        producer.produce,
+        output.topic,
+        value=output.value,
+        key=output.key,
+        partition=_BY_KEY if output.partition is None else output.partition,
+        headers=list(output.headers),
+        on_delivery=reported,
+    )
     while True:
         try:
-            producer.produce(
-                output.topic,
-                value=output.value,
-                key=output.key,
-                partition=_BY_KEY if output.partition is None else output.partition,
-                headers=list(output.headers),
-                on_delivery=reported,
-            )
+            calls.at_once(produce)
         except BufferError:
             if uptime_s() > deadline_s:
                 raise KafkaException(KafkaError(KafkaError._QUEUE_FULL)) from None  # noqa: SLF001 - the client's name

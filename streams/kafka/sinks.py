@@ -86,8 +86,21 @@ class _Watched:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
+        self._lock = Lock()
         self.since_s: float | None = None
         self.given_up = False
+
+    def give_up(self) -> None:
+        """From any thread: nothing further is done once this has returned, but the call that is under way."""
+        with self._lock:
+            self.given_up = True
+
+    def at_once(self, call: Callable[[], None]) -> None:
+        """Makes a call that does not wait. Raises GivenUp instead, as for one that does."""
+        with self._lock:
+            if self.given_up:
+                raise GivenUp
+            call()
 
     def __call__(self, call: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
         """Raises GivenUp instead of making a call that nobody waits for any more."""
@@ -188,7 +201,7 @@ class TransactionalSink:
 
     def successor(self) -> "TransactionalSink":
         """See ``ports.Sink``, and above."""
-        self._watched.given_up = True
+        self._watched.give_up()
         heir = TransactionalSink(self._settings, self._clock)
         heir._dropped = self._dropped
         heir._in_hand = self._in_hand.afresh() if self._in_hand is not None else None
@@ -239,7 +252,7 @@ class TransactionalSink:
             return
         self._watched(producer.begin_transaction)
         self._step = _Step.ABORT  # whatever interrupts the producing: half of it must not be committed
-        emission.produce(producer, dropped, self._settings.call_timeout_s, watched=self._watched)
+        emission.produce(producer, dropped, self._settings.call_timeout_s, calls=self._watched)
         self._step = _Step.OFFSETS
         # the lease runs from here, also when the next request is made again: the first may be the one that arrived
         self._sent_at_s = self._clock()
@@ -294,7 +307,8 @@ class TransactionalSink:
                 said = self._trouble.heard(problem, emission.topics, emission.inputs, "warning")
             case Kind.ABORTABLE | Kind.TOO_LARGE:
                 self._step = _Step.ABORT
-                self._settle(emission)
+                if KafkaError._MSG_TIMED_OUT in (problem.code(), self._delivery_failed_with(emission)):  # noqa: SLF001 - the client's name
+                    self._give_up_on_a_stuck_producer()
                 said = self._trouble.heard(problem, emission.topics, emission.inputs, "warning")
             case Kind.FATAL if self._step is _Step.ABORT and problem.code() == KafkaError.INVALID_TXN_STATE:
                 # the broker knows of no transaction: it refused the first partition of it, so none had begun
@@ -305,12 +319,18 @@ class TransactionalSink:
                 return self._again(emission, _text(problem), "error", 0.0)
         return self._again(emission, said.reason, said.level, said.after_s)
 
-    def _settle(self, emission: Emission) -> None:
-        """The commit's error says that deliveries failed; the reports say which, and what follows for the next try."""
+    def _delivery_failed_with(self, emission: Emission) -> int | None:
+        """The commit's error says that deliveries failed; the reports say which, and what follows for the next try.
+
+        A code, where a report has one that is not about the size of records.
+        """
         try:
             emission.settle()
-        except (Refused, KafkaException):
-            return
+        except Refused:
+            return None
+        except KafkaException as error:
+            return int(error.args[0].code())
+        return None
 
     def _give_up_on_a_stuck_producer(self) -> None:
         if self._stuck.failed():
@@ -437,7 +457,7 @@ class PlainSink:
 
     def successor(self) -> "PlainSink":
         """See ``ports.Sink``. All is produced again; what the old producer still holds is thrown away."""
-        self._watched.given_up = True
+        self._watched.give_up()
         heir = PlainSink(self._settings, self._clock)
         heir._dropped = self._dropped
         heir._in_hand = self._in_hand.afresh() if self._in_hand is not None else None

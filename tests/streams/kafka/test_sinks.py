@@ -1,4 +1,4 @@
-"""What the transactional sink does step by step, where a broker cannot be made to fail on cue."""
+"""What the sinks do step by step, where a broker cannot be made to fail on cue."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from streams.flow import Assignment, Checkpoint, Mark, Output
 from streams.kafka import marks
 from streams.kafka.settings import Connection, SinkSettings
-from streams.kafka.sinks import TransactionalSink
+from streams.kafka.sinks import GivenUp, PlainSink, TransactionalSink
 from streams.ports import Again, Done
 
 OURS = Assignment(topic="in", partition=0, epoch=1)
@@ -36,13 +36,15 @@ def error(code: int, *, fatal: bool = False, retriable: bool = False) -> KafkaEx
 class FakeProducer:
     """Takes everything; ``script`` holds what calls raise, first come first."""
 
-    def __init__(self, script: dict[str, list[KafkaException]], calls: list[str]) -> None:
-        self._script = script
-        self._calls = calls
+    def __init__(self, bench: "Bench") -> None:
+        self._bench = bench
+        self._script = bench.script
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(*_: Any, **__: Any) -> int:
-            self._calls.append(name)
+        def call(*_: Any, **said: Any) -> int:
+            self._bench.calls.append(name)
+            if name == "produce" and self._bench.delivered is not None:
+                said["on_delivery"](self._bench.delivered, None)
             if self._script.get(name):
                 raise self._script[name].pop(0)
             return 0
@@ -57,14 +59,20 @@ class Bench:
         self.script: dict[str, list[KafkaException]] = {}
         self.calls: list[str] = []
         self.committed: list[dict[int, Mark] | KafkaException] = []
+        self.delivered: KafkaError | None = None  # what delivery reports say
+        self.producers = 0
         self.now_s = 100.0
-        monkeypatch.setattr("streams.kafka.sinks.Producer", lambda _: FakeProducer(self.script, self.calls))
+        monkeypatch.setattr("streams.kafka.sinks.Producer", self._producer)
         monkeypatch.setattr("streams.kafka.sinks.AdminClient", lambda _: self)
         settings = SinkSettings(
             connection=Connection(bootstrap_servers="nowhere:1", client_id="c"), instance_id="i", group="g"
         )
         self.sink = TransactionalSink(settings, clock=lambda: self.now_s)
         self.sink.open()
+
+    def _producer(self, _: dict[str, Any]) -> FakeProducer:
+        self.producers += 1
+        return FakeProducer(self)
 
     def list_consumer_group_offsets(self, *_: Any, **__: Any) -> dict[str, Future[Any]]:
         said = self.committed.pop(0)
@@ -150,3 +158,129 @@ def test_what_dies_before_the_commit_is_not_in_it(bench: Bench) -> None:
     assert done.written.marks == {OURS: mark(4)}
     assert bench.calls[-4:] == ["begin_transaction", "produce", "send_offsets_to_transaction", "commit_transaction"]
     assert "abort_transaction" in bench.calls
+
+
+# ---- at_least_once --------------------------------------------------------------------------------------------------
+
+LANE = Output(topic="states", key=b"k", value=b"lane", partition=0)
+RESULT = Output(topic="out", key=b"k", value=b"v")
+
+
+class Handed:
+    """A producer that keeps what it was handed; ``on`` is what happens in the middle of a call."""
+
+    def __init__(self) -> None:
+        self.topics: list[str] = []
+        self.on: dict[str, Callable[[], None]] = {}
+        self.full = 0
+
+    def produce(self, topic: str, **_: Any) -> None:
+        if self.full:
+            self.full -= 1
+            raise BufferError
+        self.topics.append(topic)
+
+    def flush(self, _timeout_s: float) -> int:
+        return self._happens("flush")
+
+    def poll(self, _timeout_s: float) -> int:
+        return self._happens("poll")
+
+    def purge(self, **_: Any) -> None:
+        """Nothing is kept back here."""
+
+    def _happens(self, name: str) -> int:
+        self.on.pop(name, lambda: None)()
+        return 0
+
+
+@pytest.fixture
+def handed(monkeypatch: pytest.MonkeyPatch) -> Handed:
+    producer = Handed()
+    monkeypatch.setattr("streams.kafka.sinks.Producer", lambda _: producer)
+    return producer
+
+
+@pytest.fixture
+def plain(handed: Handed) -> PlainSink:
+    assert not handed.topics
+    sink = PlainSink(
+        SinkSettings(
+            connection=Connection(bootstrap_servers="nowhere:1", client_id="c"),
+            instance_id="i",
+            group="g",
+            states=frozenset({"states"}),
+        ),
+        clock=lambda: 100.0,
+    )
+    sink.open()
+    return sink
+
+
+def plain_checkpoint() -> Checkpoint:
+    return Checkpoint(serial=7, outputs={OURS: (RESULT, LANE)}, marks={OURS: mark(4)})
+
+
+def test_a_plain_sink_that_was_given_up_while_it_flushed_produces_no_lane_any_more(
+    handed: Handed, plain: PlainSink
+) -> None:
+    handed.on["flush"] = lambda: void(plain.successor())
+
+    with pytest.raises(GivenUp):
+        plain.write(plain_checkpoint(), "group")
+
+    assert handed.topics == ["out"], "its successor may have written a newer lane already"
+
+
+def test_a_plain_sink_that_was_given_up_while_it_waited_for_room_produces_nothing_any_more(
+    handed: Handed, plain: PlainSink
+) -> None:
+    handed.full = 1
+    handed.on["poll"] = lambda: void(plain.successor())
+
+    with pytest.raises(GivenUp):
+        plain.write(plain_checkpoint(), "group")
+
+    assert handed.topics == []
+
+
+def void(_: object) -> None:
+    """For a call whose answer nobody needs."""
+
+
+# ---- a producer that gets nowhere -----------------------------------------------------------------------------------
+
+
+def abortable(code: int) -> KafkaException:
+    return KafkaException(KafkaError(code, "as the test says", False, False, True))
+
+
+@pytest.mark.parametrize("step", ["commit_transaction", "send_offsets_to_transaction"])
+def test_a_producer_whose_transactions_only_ever_time_out_is_replaced(bench: Bench, step: str) -> None:
+    bench.script[step] = [abortable(KafkaError._MSG_TIMED_OUT), abortable(KafkaError._MSG_TIMED_OUT)]
+    bench.write()
+    bench.now_s += 30.0
+    assert isinstance(bench.write(), Again)
+
+    assert isinstance(bench.write(), Done)
+    assert bench.producers == 2
+
+
+def test_a_producer_whose_deliveries_only_ever_time_out_is_replaced(bench: Bench) -> None:
+    bench.delivered = KafkaError(KafkaError._MSG_TIMED_OUT)
+    bench.script["commit_transaction"] = [abortable(KafkaError._INCONSISTENT), abortable(KafkaError._INCONSISTENT)]
+    bench.write()
+    bench.now_s += 30.0
+    bench.write()
+
+    assert bench.producers == 2
+
+
+@pytest.mark.parametrize("code", [KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.ILLEGAL_GENERATION])
+def test_what_another_producer_would_meet_as_well_costs_none(bench: Bench, code: int) -> None:
+    bench.script["send_offsets_to_transaction"] = [abortable(code), abortable(code)]
+    bench.write()
+    bench.now_s += 30.0
+    bench.write()
+
+    assert bench.producers == 1
