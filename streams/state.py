@@ -37,11 +37,11 @@ def stored_of(value: bytes | None, headers: Headers) -> Stored:
     return Stored(
         value=value,
         undone=by_name.get("undone") == b"1",
-        open_since_us=None if since is None else int(since),
-        due_us=None if due is None else int(due),
+        open_since_us=None if since is None else _int64(since),
+        due_us=None if due is None else _int64(due),
         waits=tuple(map(_waits, filter(None, by_name.get("waits", b"").decode().split(";")))),
         announced=tuple(slot.decode() for name, slot in headers if name == "announced"),
-        reader=int(by_name.get("reader", b"0")),
+        reader=_int64(by_name.get("reader", b"0")),
     )
 
 
@@ -74,4 +74,12 @@ def waits_of(wants: Iterable[Want]) -> tuple[Waits, ...]:
 
 def _waits(text: str) -> Waits:
     account, rank, since_us = text.rsplit(" ", 2)
-    return Waits(account=account, rank=int(rank), since_us=int(since_us))
+    return Waits(account=account, rank=_int64(rank), since_us=_int64(since_us))
+
+
+def _int64(text: str | bytes) -> int:
+    """Raises ValueError for what is no number, and for one that nothing of ours has written."""
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"a number of {len(text)} digits does not fit into 64 bits")
+    return number
