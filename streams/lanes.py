@@ -86,8 +86,8 @@ class Lanes:
         if stored.reader > known:
             text = (
                 f"it was written by a newer version of the connector, and holds what this one would lose (it needs "
-                f"version {stored.reader} of the state, known is {known}). Run the newer version again, or see "
-                "docs/upgrading.md"
+                f"version {stored.reader} of the state, known is {known}). Remedy: stop this process while one of the "
+                "newer version runs, which then takes the partition; see docs/upgrading.md"
             )
             return Bad(code="STATE_NEWER", text=text)
         return self._flow.glance(key, value)

@@ -204,3 +204,11 @@ def test_a_waiting_chime_of_a_lane_that_cannot_be_read_never_rings() -> None:
 
     assert "at offset 9" in broken(driver)
     assert driver.calls == []
+
+
+def test_state_of_a_newer_version_is_refused_with_the_remedy_that_moves_the_partition() -> None:
+    driver = Driver()
+    driver.assign(state={"cellar": Stored(value=reminder("cellar"), offset=17, reader=99)})
+    driver.run(1)
+
+    assert "stop this process while one of the newer version runs" in broken(driver)
