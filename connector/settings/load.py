@@ -80,7 +80,7 @@ def load(
         settings=settings,
         file=file,
         ignored=tuple(_ignored(settings, now)),
-        warnings=tuple(_warnings(settings, facts)),
+        warnings=(*_warnings(settings, facts), *_off_sale(settings)),
     )
 
 
@@ -405,7 +405,6 @@ def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
             yield f"targets.{name}: price_sync and allow_eans_file have no effect while enabled = false"
     yield from _ignored_parts(settings)
     yield from _ignored_stock(settings)
-    yield from _off_sale(settings)
     if settings.log.bodies_until is not None and settings.log.bodies_until <= now:
         yield "log.bodies_until: is over, no bodies are logged"
     if not settings.health.enabled and {"host", "port"} & settings.health.model_fields_set:
