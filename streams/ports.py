@@ -54,7 +54,10 @@ class Source(Protocol):
         ...
 
     def group(self) -> Any:
-        """The consumer group's metadata as a value, for the sink; taken anew for every checkpoint."""
+        """The consumer group's metadata as a value, for the sink; taken anew for every checkpoint.
+
+        None while the source is no member of the group: nothing can be made durable then.
+        """
         ...
 
     def commit(self, marks: Mapping[Assignment, Mark], serial: int) -> "Written | Again | None":
@@ -100,7 +103,7 @@ class Sink(Protocol):
         ...
 
     def write(self, checkpoint: Checkpoint, group: Any) -> Done | Again:
-        """Make one checkpoint durable, less what was dropped. Blocks.
+        """Make one checkpoint durable, less what was dropped. Blocks. Without ``group`` no mark becomes durable.
 
         Raises ``SinkFailed`` for what only a restart can mend (fenced by a second process with our id).
         """

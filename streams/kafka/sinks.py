@@ -49,6 +49,8 @@ _QUARREL_S: Final = 30.0  # a process that was frozen twice in so short a time i
 
 _STUCK_S: Final = 20.0  # retriable errors for so long: a new producer looks for its brokers anew
 
+_NO_MEMBER: Final = "the consumer is not in its group, and the broker would not check whose marks it is given"
+
 
 class _Step(Enum):
     """How far a checkpoint has come."""
@@ -236,6 +238,9 @@ class TransactionalSink:
         if self._step is _Step.ABORT:
             self._watched(producer.abort_transaction, timeout_s)
             self._step = _Step.PRODUCE
+        if group is None and self._needs_group(emission):
+            self._step = _Step.ABORT if self._step is _Step.OFFSETS else self._step
+            return self._again(emission, _NO_MEMBER, "debug", AGAIN_S)
         if self._step is _Step.PRODUCE:
             self._produce(emission, producer)
         if self._step is _Step.OFFSETS:
@@ -243,6 +248,11 @@ class TransactionalSink:
         if self._step is _Step.COMMIT:
             self._watched(producer.commit_transaction, timeout_s)
         return self._done(emission)
+
+    def _needs_group(self, emission: Emission) -> bool:
+        """Whether marks are still to go into the transaction."""
+        marks = emission.marks(self._dropped.parts) if self._step is _Step.PRODUCE else self._marks
+        return bool(marks) and self._step in (_Step.PRODUCE, _Step.OFFSETS)
 
     def _produce(self, emission: Emission, producer: Producer) -> None:
         dropped = self._dropped.parts

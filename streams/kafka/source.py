@@ -47,6 +47,7 @@ from streams.kafka.asker import Asker
 from streams.kafka.commits import Commit
 from streams.kafka.errors import Heard as Meaning
 from streams.kafka.errors import heard_as
+from streams.kafka.fence import fences
 from streams.kafka.refusals import not_permitted, of_member
 from streams.kafka.restore import LATEST, Part, Restorer
 from streams.kafka.settings import SourceSettings
@@ -138,8 +139,9 @@ class KafkaSource:
                 self._say("broker_error", error.args[0])
 
     def group(self) -> Any:
-        """The group's metadata: member and generation, as the broker checks them."""
-        return self._consumer.consumer_group_metadata()
+        """The group's metadata: member and generation, as the broker checks them. None: it would check nothing."""
+        metadata = self._consumer.consumer_group_metadata()
+        return metadata if fences(metadata) else None
 
     def commit(self, marks: Mapping[Assignment, Mark], serial: int) -> Written | Again | None:
         """See ``ports.Source``. Marks of dead assignments are left out."""
@@ -250,12 +252,22 @@ class KafkaSource:
         self.membership = replace(self.membership, joined_as="", settled=False)
         if not parts:
             return
+        self._withdraw(frozenset(parts))
         reading = tuple(at for at in parts if at in self._next)
         self._restorer.forget(parts)
         self._drop(parts)
         self._heard.append(Notice(event="partitions_lost", level="warning", fields={"count": len(parts)}))
         if reading:
             self._heard.append(Revoked(parts=reading, lost=True))
+
+    def _withdraw(self, parts: frozenset[Assignment]) -> None:
+        """What is lost in the very poll that restored it was never ours: a mark of it would be written at once."""
+        for assigned in [heard for heard in self._heard if isinstance(heard, Assigned)]:
+            self._heard.remove(assigned)
+            if kept := {at: owned for at, owned in assigned.parts.items() if at not in parts}:
+                self._heard.append(Assigned(parts=kept))
+            for at in assigned.parts.keys() & parts:
+                del self._next[at]
 
     def _known(self, partitions: Iterable[TopicPartition]) -> list[Assignment]:
         return [

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
-from streams.flow import Assigned, Assignment, Mark, Notice, Owned, Written
+from streams.flow import Assigned, Assignment, Mark, Notice, Owned, Revoked, Written
 from streams.kafka.settings import Connection, SourceSettings
 from streams.kafka.source import KafkaSource
 from streams.ports import Again, Heard
@@ -210,3 +210,23 @@ def test_an_answer_to_a_commit_of_a_consumer_that_was_given_up_is_not_its_succes
 
     assert not isinstance(reading.source.commit({at: MARK}, 1), Again | Written)
     assert len(reading.client.sent) == 1
+
+
+def test_what_was_restored_in_the_poll_that_replaces_its_consumer_is_assigned_to_nobody(reading: Reading) -> None:
+    """It would be marked at once, with the metadata of a consumer that is in no group yet."""
+    old = reading.client
+    heard = reading.poll(old.assigned(0), old.statistics(SEVERED))
+
+    assert reading.replaced == 1
+    assert not [one for one in heard if isinstance(one, Assigned | Revoked)]
+
+
+def test_what_was_read_before_its_consumer_was_replaced_is_lost(reading: Reading) -> None:
+    old = reading.client
+    assigned = next(one for one in reading.poll(old.assigned(0)) if isinstance(one, Assigned))
+
+    heard = reading.poll(old.statistics(SEVERED))
+
+    assert [one for one in heard if isinstance(one, Assigned | Revoked)] == [
+        Revoked(parts=tuple(assigned.parts), lost=True)
+    ]

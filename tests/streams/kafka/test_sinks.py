@@ -160,6 +160,35 @@ def test_what_dies_before_the_commit_is_not_in_it(bench: Bench) -> None:
     assert "abort_transaction" in bench.calls
 
 
+def test_nothing_is_written_while_the_consumer_is_in_no_group(bench: Bench) -> None:
+    """Kafka checks no membership when a transaction's offsets come without one."""
+    refused = bench.sink.write(CHECKPOINT, None)
+
+    assert isinstance(refused, Again)
+    assert "begin_transaction" not in bench.calls
+    assert isinstance(bench.write(), Done)
+
+
+def test_a_transaction_whose_consumer_has_left_the_group_is_aborted_and_written_anew_in_the_next_one(
+    bench: Bench,
+) -> None:
+    bench.script["send_offsets_to_transaction"] = [error(KafkaError._TIMED_OUT, retriable=True)]
+    bench.write()
+
+    assert isinstance(bench.sink.write(CHECKPOINT, None), Again)
+    assert isinstance(bench.sink.write(CHECKPOINT, None), Again)
+    assert isinstance(bench.write(), Done)
+    assert bench.calls.count("send_offsets_to_transaction") == 2
+    assert bench.calls.count("abort_transaction") == 1
+    assert bench.calls.count("begin_transaction") == 2
+
+
+def test_a_checkpoint_of_nothing_but_the_dead_needs_no_group(bench: Bench) -> None:
+    bench.sink.drop(frozenset({OURS, GONE}))
+
+    assert isinstance(bench.sink.write(CHECKPOINT, None), Done)
+
+
 # ---- at_least_once --------------------------------------------------------------------------------------------------
 
 LANE = Output(topic="states", key=b"k", value=b"lane", partition=0)
