@@ -68,6 +68,8 @@ class Code(StrEnum):
     ITEM_INVALID = "ITEM_INVALID"
     ITEM_NOT_IN_ORDER = "ITEM_NOT_IN_ORDER"
     ITEMS_NOT_OPEN = "ITEMS_NOT_OPEN"
+    ITEMS_PARTLY_SENT = "ITEMS_PARTLY_SENT"
+    EVENT_ID_REUSED = "EVENT_ID_REUSED"
     PARCELS_MISSING = "PARCELS_MISSING"
     TRACKING_NUMBER_MISSING = "TRACKING_NUMBER_MISSING"
     TRACKING_NUMBER_INVALID = "TRACKING_NUMBER_INVALID"
@@ -301,7 +303,7 @@ TABLE: Mapping[Code, Words] = {
         advice="Name each order unit once: an order unit is one piece.",
     ),
     Code.ORDER_UNITS_NOT_NAMED: Words(
-        sentence="The event does not say what is in its parcels, and several order units are still to be sent: {units}",
+        sentence="The event does not say what is in its parcels, and the order has several order units: {units}",
         advice="Name order_unit_ids or items at the source, then replay; or set require_units = false in [shipments] "
         "where such an event means the whole order.",
     ),
@@ -320,8 +322,20 @@ TABLE: Mapping[Code, Words] = {
     Code.ITEMS_NOT_OPEN: Words(
         sentence="Too few order units of this item are still to be sent and not taken by another event: {count} for "
         "{item}; they show: {units}",
-        advice="Correct the quantity at the source, or look in the seller portal what was sent or cancelled already; "
-        "nothing was confirmed for the event.",
+        advice="Correct the quantity at the source, or look in the seller portal what was sent or cancelled already, "
+        "and stop a parcel whose units were cancelled if it can be stopped; nothing was confirmed for the event.",
+    ),
+    Code.ITEMS_PARTLY_SENT: Words(
+        sentence="Order units of this item were sent, and not by this connector as far as it knows ({units}); whether "
+        "they are among the pieces of this event is not known: {item}",
+        advice="Look in the seller portal which units have these tracking numbers; for the others send an event with "
+        "an event_id of its own that names them in order_unit_ids. Nothing was confirmed for this one.",
+    ),
+    Code.EVENT_ID_REUSED: Words(
+        sentence="Another event of this order has the event_id {event_id}, says something else, and has confirmed "
+        "order units or still waits",
+        advice="Give each event an event_id of its own at the source, and send this one again under a new one; nothing "
+        "was confirmed for it.",
     ),
     Code.PARCELS_MISSING: Words(sentence="The event has no parcel", advice="Fill parcels at the source."),
     Code.TRACKING_NUMBER_MISSING: Words(
@@ -398,7 +412,8 @@ TABLE: Mapping[Code, Words] = {
     Code.SENT_BY_ANOTHER: Words(
         sentence="Order unit {unit} was sent already, and not by this connector as far as it knows; it shows {status}",
         advice="Look in the seller portal whether it has these tracking numbers: none was added, because a connector "
-        "that lost its state would add them twice.",
+        "that lost its state would add them twice. If the parcel belongs to another order unit, send an event with an "
+        "event_id of its own that names that unit in order_unit_ids.",
     ),
     Code.NOTHING_LEFT_TO_SEND: Words(
         sentence="No unit of the order was left to be sent when the event was read, and it names none",

@@ -13,6 +13,12 @@ from connector.shipments.events import ShipmentState
 from streams.errors import SettingsError, Stopped
 from streams.flow import Bad, NotYet
 
+_FORGOTTEN_PARCELS = (
+    "an event of units that were sent ends as ALREADY_CONFIRMED and adds no parcel, and one by items may be REJECTED "
+    "(ITEMS_PARTLY_SENT): look in the seller portal. With require_units = false, an event that names nothing confirms "
+    "every unit that is still open"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
@@ -67,7 +73,7 @@ def losses(state: object) -> Iterator[str]:
     yield f"everything, and what that is cannot be said: the record cannot be read ({why})"
     yield "events that stand undone are neither sent nor answered; find them in the input topic and send them again"
     yield "the order of what was accepted: an older event that is read again would be sent over a newer value"
-    yield "for a shipment: which parcels were sent or may have been; an event that is read again may add one twice"
+    yield f"for a shipment: which parcels were sent or may have been; {_FORGOTTEN_PARCELS}"
 
 
 @losses.register
@@ -85,10 +91,7 @@ def _(state: OfferState) -> Iterator[str]:
 @losses.register
 def _(state: ShipmentState) -> Iterator[str]:
     yield _undone([event.event_id for event in state.undone])
-    yield (
-        f"what was confirmed and which parcels were sent of {len(state.units)} order units: an event that is read "
-        "again finds them ALREADY_CONFIRMED, and may add a parcel twice"
-    )
+    yield f"what was confirmed and which parcels were sent of {len(state.units)} order units: {_FORGOTTEN_PARCELS}"
 
 
 @losses.register

@@ -197,7 +197,8 @@ class Shipments(Section):
     enabled: bool = False
     """On: shipment events confirm parcels."""
     require_units: bool = True
-    """An event that names neither order units nor items: REJECTED where several are still to be sent, or all are."""
+    """An event that names neither order units nor items: REJECTED where its order has several units and one is still to
+    be sent. Off: it confirms every unit that is open when it is read, also when the same parcel is told again."""
     unknown_carrier: Literal["other", "reject"] = "reject"
     """A carrier that the marketplace does not list and no alias names: REJECTED, or sent as Other, which buyers see."""
     untracked_carriers: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ("Other", "Other Hauler")
@@ -211,7 +212,7 @@ class Shipments(Section):
     recheck_max: Annotated[Duration, Field(gt=0)] = 900.0
     """The longest time between two looks at a unit that waits, if that is not below recheck."""
     keep: Annotated[Duration, Field(gt=0)] = 45 * 86400.0
-    """How long a sent order is remembered: until then a repeated event confirms nothing twice."""
+    """How long an order is remembered after its last change: a later event is judged by what the marketplace shows."""
 
 
 class Orders(Section):

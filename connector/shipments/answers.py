@@ -21,25 +21,21 @@ from connector.shipments.events import (
     MarketplaceWords,
     ParcelState,
     ShipmentStatus,
-    ShippedItem,
     ShippedUnit,
-    UndoneShipment,
 )
-from connector.shipments.guards import Fault, fault, named, rejected
-from connector.shipments.items import choose, is_meant
+from connector.shipments.guards import Fault, fault, rejected
 from connector.shipments.ledger import (
     UNTRACKED,
     find_parcel,
-    is_of,
     is_open,
     numbers_of,
     opened,
     parcel_slot,
     read_now,
-    seen_as,
     send_slot,
     with_parcels,
 )
+from connector.shipments.matching import give_way, match
 from connector.shipments.settle import Desk, Row
 from connector.shipments.wants import ParcelPost, UnitSend
 from streams.flow import Answered, GaveUp, Lost, Settled
@@ -68,14 +64,22 @@ def restored(desk: Desk, announced: Iterable[str]) -> None:
     """A new owner: what the one before announced and did not hear of may have been carried out."""
     slots = frozenset(announced)
     for row in desk.rows:
-        for order_unit_id, open_unit in list(row.open.items()):
+        for order_unit_id in desk.units:  # also of one for which units are being chosen anew
             if send_slot(order_unit_id, row.event.input_offset) in slots:
-                unit = desk.units[order_unit_id]
-                desk.units[order_unit_id] = replace(unit, tried_by=row.event.event_id)
-                row.open[order_unit_id] = replace(open_unit, read_first=True)
+                _may_have_been_sent(desk, row, order_unit_id)
             for number in numbers_of(row.event):
                 if parcel_slot(order_unit_id, number) in slots:
                     _note_parcel(desk, desk.units[order_unit_id], number, None, row.event.event_id, certain=False)
+
+
+def _may_have_been_sent(desk: Desk, row: Row, identifier: int) -> None:
+    unit = desk.units[identifier]
+    if unit.confirmed_by is None:
+        desk.units[identifier] = replace(unit, tried_by=row.event.event_id)
+        if identifier not in row.open:
+            desk.remember_tried(row.event, identifier)
+    for other in desk.rows_of(identifier):
+        other.open[identifier] = replace(other.open[identifier], read_first=True)
 
 
 # ---- sends ----------------------------------------------------------------------------------------------------------
@@ -243,7 +247,7 @@ def _found(desk: Desk, found: OrderSummaryFound, account: str, unread: Iterable[
         elif broken is not None:
             desk.end_all(row, broken)
         elif row.event.items:
-            _match(desk, row, found)
+            match(desk, row, found)
         else:
             _choose(desk, row, of_order)
 
@@ -254,64 +258,14 @@ def _name(desk: Desk, row: Row, of_order: list[int], broken: Fault | None) -> No
     for identifier in row.event.order_unit_ids:
         if identifier not in of_order:
             desk.end(row, identifier, broken or _no_unit(desk, identifier))
-
-
-def _match(desk: Desk, row: Row, found: OrderSummaryFound) -> None:
-    """Units for the pieces that the event names, or a row that says which are lacking."""
-    candidates = [unit for unit in found.units if _may_be_chosen(desk, unit.order_unit_id, row.event)]
-    candidates.sort(key=lambda unit: _preference(desk, unit.order_unit_id, row.event))
-    chosen = choose(row.event.items, candidates)
-    if isinstance(chosen, ShippedItem):
-        desk.end_all(row, _lacking(desk, chosen, found, row.event))
-        return
-    row.event = replace(row.event, order_unit_ids=chosen)
-    row.open = {unit.order_unit_id: unit for unit in opened(chosen)}
-
-
-def _may_be_chosen(desk: Desk, identifier: int, event: UndoneShipment) -> bool:
-    """It is to be sent and no undone event's, or the event sent it before."""
-    unit = desk.units[identifier]
-    return _was_sent_by(desk, unit, event) or (is_open(unit) and not desk.rows_of(identifier))
-
-
-def _was_sent_by(desk: Desk, unit: ShippedUnit, event: UndoneShipment) -> bool:
-    """One event_id with two contents is two events: a unit does not say which of them sent it."""
-    if not is_of(unit, event.event_id):
-        return False
-    known = {(one.event_id, one.digest) for one in desk.lane.seen} | {
-        (one.event_id, one.digest) for one in desk.lane.undone
-    }
-    return all(digest == event.digest for event_id, digest in known if event_id == event.event_id)
-
-
-def _preference(desk: Desk, identifier: int, event: UndoneShipment) -> tuple[int, int]:
-    """What the event sent before comes first, what an event that failed had chosen comes last."""
-    if _was_sent_by(desk, desk.units[identifier], event):
-        return 0, identifier
-    others = (one for one in desk.lane.seen if not seen_as(one, event.event_id, event.digest))
-    return 2 if any(identifier in one.order_unit_ids for one in others) else 1, identifier
-
-
-def _lacking(desk: Desk, item: ShippedItem, found: OrderSummaryFound, event: UndoneShipment) -> Fault:
-    of_item = [unit for unit in found.units if is_meant(unit, item)]
-    if len(of_item) < item.quantity:
-        return fault(
-            ShipmentStatus.NOT_FOUND,
-            Code.ITEM_NOT_IN_ORDER,
-            item=named(item),
-            order_id=desk.lane.order_id,
-            count=len(of_item),
-        )
-    free = [unit for unit in of_item if _may_be_chosen(desk, unit.order_unit_id, event)]
-    shows = ", ".join(f"{unit.order_unit_id} {unit.status_raw}" for unit in of_item)
-    return rejected(Code.ITEMS_NOT_OPEN, item=named(item), count=len(free), units=shows)
+    give_way(desk, row)
 
 
 def _choose(desk: Desk, row: Row, of_order: list[int]) -> None:
     """Every unit still to be sent, less what another event has taken on itself; none left: all that were sent."""
     still = [identifier for identifier in of_order if is_open(desk.units[identifier])]
-    if desk.terms.policy.require_units and len(still) > 1:
-        desk.end_all(row, rejected(Code.ORDER_UNITS_NOT_NAMED, units=", ".join(map(str, still))))
+    if desk.terms.policy.require_units and still and len(of_order) > 1:  # the last open unit may be another parcel's
+        desk.end_all(row, rejected(Code.ORDER_UNITS_NOT_NAMED, units=", ".join(map(str, of_order))))
         return
     free = [identifier for identifier in still if not desk.rows_of(identifier)]
     sent = [identifier for identifier in of_order if desk.units[identifier].status in SENT]

@@ -171,6 +171,7 @@ class UndoneShipment:
 
     event_id: str
     digest: str  # of all that it says
+    content: str | None = None  # the same without time and sequence; None = an older version wrote it
     account: str
     input_offset: int
     occurred_at_us: int
@@ -178,6 +179,7 @@ class UndoneShipment:
     received_at_us: int
     order_unit_ids: tuple[int, ...] = ()  # as the event says, or as the order was read; empty = not read yet
     items: tuple[ShippedItem, ...] = ()  # what the units are chosen by, once the order was read
+    answered: tuple[int, ...] = ()  # of items: units that have their result, where others are chosen anew
     parcels: tuple[Parcel, ...] = ()
     units: tuple[OpenUnit, ...] = ()  # empty = its order must be read first
     nothing_left: bool = False  # it named no unit, and none was left to be sent
@@ -190,6 +192,7 @@ class SeenShipment:
 
     event_id: str
     digest: str
+    content: str | None = None
     input_offset: int
     order_unit_ids: tuple[int, ...] = ()
     nothing_left: bool = False

@@ -64,7 +64,7 @@ def row_id(event: UndoneShipment, order_unit_id: int | None, partition: int, ter
 
 
 def digest_of(event: ShipmentDispatched) -> str:
-    """Of all that an event says to the marketplace: one event_id with two contents is two events."""
+    """Of all that an event says, its time included. What an older version stored is compared by this alone."""
     parcels = [(parcel.carrier, parcel.tracking_number) for parcel in event.parcels]
     said: tuple[object, ...] = (event.occurred_at_us, event.sequence, event.account, event.order_unit_ids, parcels)
     if event.items:  # what an event of before could not say changes no digest of before
@@ -74,8 +74,21 @@ def digest_of(event: ShipmentDispatched) -> str:
     return sha256(repr(said).encode()).hexdigest()[:16]
 
 
-def seen_as(event: SeenShipment | UndoneShipment, event_id: str, digest: str) -> bool:
-    return event.event_id == event_id and event.digest == digest
+def content_of(event: ShipmentDispatched) -> str:
+    """Of what an event says is sent, whenever it says so: a source that sends an event again may date it anew."""
+    items = sorted((item.offer_id or "", item.ean or "", item.quantity) for item in event.items)
+    parcels = [(parcel.carrier, parcel.tracking_number, parcel.no_tracking) for parcel in event.parcels]
+    said = (event.account, sorted(event.order_unit_ids), items, parcels)
+    return sha256(repr(said).encode()).hexdigest()[:16]
+
+
+def is_same(one: SeenShipment | UndoneShipment, other: SeenShipment | UndoneShipment) -> bool:
+    """Whether two records of an event are of one event: the same event_id, which says the same."""
+    if one.event_id != other.event_id:
+        return False
+    if one.content is None or other.content is None:
+        return one.digest == other.digest
+    return one.content == other.content
 
 
 def over(lane: ShipmentLane, event: UndoneShipment) -> ShipmentLane:
@@ -83,11 +96,12 @@ def over(lane: ShipmentLane, event: UndoneShipment) -> ShipmentLane:
     seen = SeenShipment(
         event_id=event.event_id,
         digest=event.digest,
+        content=event.content,
         input_offset=event.input_offset,
-        order_unit_ids=event.order_unit_ids,
+        order_unit_ids=event.order_unit_ids or event.answered,
         nothing_left=event.nothing_left,
     )
-    others = tuple(one for one in lane.seen if not seen_as(one, event.event_id, event.digest))
+    others = tuple(one for one in lane.seen if not is_same(one, event))
     return replace(lane, seen=(*others, seen)[-KEPT_EVENTS:])
 
 
@@ -146,6 +160,17 @@ def is_open(unit: ShippedUnit) -> bool:
 def is_of(unit: ShippedUnit, event_id: str) -> bool:
     """Whether an event's send was carried out for it, or may have been."""
     return event_id in (unit.confirmed_by, unit.tried_by)
+
+
+def has_part_of(unit: ShippedUnit, event_id: str) -> bool:
+    """Whether its send or a parcel was carried out for an event, or may have been."""
+    return is_of(unit, event_id) or any(parcel.added_by == event_id for parcel in unit.parcels)
+
+
+def carries(unit: ShippedUnit, event: UndoneShipment) -> bool:
+    """Whether it has a tracking number of an event, or may have it."""
+    numbers = numbers_of(event)
+    return any(parcel.tracking_number in numbers for parcel in unit.parcels)
 
 
 def read_now(known: ShippedUnit | None, found: OrderUnitSummary, now_us: int) -> ShippedUnit:

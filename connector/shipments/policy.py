@@ -20,7 +20,7 @@ class ShipmentPolicy:
     wait_open_s: float = _DAY_S  # how long a unit that is still open is waited for, since its event was read
     recheck_s: float = 60.0  # how soon its status is read again; later, when it has waited for a quarter longer
     recheck_max_s: float = 900.0  # and at least this often, if that is not sooner than recheck_s
-    require_units: bool = True  # an event that says nothing of its units is refused where several are to be sent
+    require_units: bool = True  # an event that says nothing of its units is refused where there are several
     unknown_carrier: str = REJECT  # or the marketplace's code for carriers that are in no table
     untracked_carriers: frozenset[str] = frozenset({"Other", "Other Hauler"})  # codes that need no tracking number
     aliases: Mapping[str, str] = field(default_factory=dict)  # the seller's name of a carrier -> the marketplace's

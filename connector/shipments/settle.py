@@ -102,17 +102,29 @@ class Plan:
 class Row:
     """An event on the desk, with what is still open of it."""
 
-    __slots__ = ("event", "open", "was_ended")
+    __slots__ = ("event", "is_remembered", "open", "was_ended")
 
     def __init__(self, event: UndoneShipment) -> None:
         self.event = event
         self.open = {unit.order_unit_id: unit for unit in event.units}
         self.was_ended = False
+        self.is_remembered = True  # once it is over
 
     @property
     def is_unread(self) -> bool:
         """Its order must be read, for its units are not known."""
         return not self.open and not self.was_ended
+
+    def choose_anew(self) -> None:
+        """Its items get other units once the order was read again; a unit that has its result counts as found.
+
+        A call that is under way for one of the units loses nothing: the order is read after it, and what was sent for
+        the event is found again.
+        """
+        answered = tuple(identifier for identifier in self.event.order_unit_ids if identifier not in self.open)
+        self.event = replace(self.event, order_unit_ids=(), answered=answered)
+        self.open = {}
+        self.was_ended = False
 
     def result(self) -> UndoneShipment:
         units = tuple(self.open.values())
@@ -148,7 +160,7 @@ class Desk:
     ) -> None:
         """``words``: the marketplace's, where they are not those that the unit was refused with."""
         open_unit = row.open.pop(order_unit_id)
-        self._remember_tried(row.event, order_unit_id)
+        self.remember_tried(row.event, order_unit_id)
         self._ended(row, order_unit_id, open_unit, what, words or open_unit.refused)
 
     def end_all(self, row: Row, what: Fault, words: MarketplaceWords | None = None) -> None:
@@ -174,11 +186,14 @@ class Desk:
         )
         self._ends.append(End(row.event, order_unit_id, open_unit, status, code, problem, words))
 
-    def _remember_tried(self, event: UndoneShipment, order_unit_id: int) -> None:
+    def remember_tried(self, event: UndoneShipment, order_unit_id: int) -> None:
         """An event that ends while its send may have been carried out: its parcels may be there, and are not posted."""
         unit = self.units.get(order_unit_id)
-        if unit is None or unit.confirmed_by is not None or unit.tried_by != event.event_id:
-            return
+        if unit is not None and unit.confirmed_by is None and unit.tried_by == event.event_id:
+            self._note_parcels(event, unit)
+
+    def _note_parcels(self, event: UndoneShipment, unit: ShippedUnit) -> None:
+        """They may have left with the unit's send."""
         noted = (
             ParcelState(
                 tracking_number=number,
@@ -191,7 +206,7 @@ class Desk:
             for number in parcels_of(event)
             if find_parcel(unit, number) is None
         )
-        self.units[order_unit_id] = with_parcels(unit, *noted)
+        self.units[unit.order_unit_id] = with_parcels(unit, *noted)
 
     def rows_of(self, order_unit_id: int) -> list[Row]:
         """Undone events of a unit, in their order."""
@@ -201,10 +216,16 @@ class Desk:
 
     def settle(self) -> None:
         for row in self.rows:
+            if row.event.items and any(map(self._was_cancelled_unsent, row.open)):
+                row.choose_anew()
             if row.open or row.is_unread:
                 self._admit(row)
         for order_unit_id in dict.fromkeys(identifier for row in self.rows for identifier in row.open):
             self._unit(self.units[order_unit_id])
+
+    def _was_cancelled_unsent(self, order_unit_id: int) -> bool:
+        unit = self.units[order_unit_id]
+        return unit.status is UnitStatus.CANCELLED and unit.confirmed_by is None
 
     def _admit(self, row: Row) -> None:
         account, since_us = row.event.account, row.event.received_at_us
@@ -264,6 +285,8 @@ class Desk:
         code = Code.NOTHING_LEFT_TO_SEND if row.event.nothing_left else Code.SENT_BY_ANOTHER
         shows = unit.status_raw or unit.status.value
         found = fault(ShipmentStatus.ALREADY_CONFIRMED, code, unit=unit.order_unit_id, status=shows)
+        if not row.event.nothing_left:  # so that the same parcel, told by another event, finds this unit
+            self._note_parcels(row.event, self.units[unit.order_unit_id])
         self.end(row, unit.order_unit_id, found)
 
     def _sent_by_us(self, unit: ShippedUnit, row: Row) -> None:
@@ -417,7 +440,7 @@ class Desk:
         if undone != lane.undone or units != lane.units or self.account != lane.account:
             lane = replace(lane, undone=undone, units=units, account=self.account)
         for row in self.rows:
-            if row.was_ended and not row.open:
+            if row.was_ended and not row.open and row.is_remembered:
                 lane = over(lane, row.event)
         return lane
 

@@ -46,7 +46,7 @@ def test_of_an_order_and_of_an_account_it_says_what_is_read_again() -> None:
     shipments = ShipmentState(order_id="M1", input_partition=0, last_offset=0, updated_at_us=0)
     poll = SchedulerState(account="main", poll=PollState(orders=ListState()), updated_at_us=0)
 
-    assert "add a parcel twice" in shown(shipments)
+    assert "ALREADY_CONFIRMED and adds no parcel" in shown(shipments)
     assert "lookback_days" in shown(poll)
 
 

@@ -134,22 +134,33 @@ def test_an_event_that_names_no_unit_means_those_still_to_be_sent_where_that_is_
     assert depot.said == [(1, "CONFIRMED", None), (3, "CONFIRMED", None)]
 
 
-def test_an_event_that_says_nothing_of_its_units_is_refused_where_several_are_to_be_sent() -> None:
+def test_an_event_that_says_nothing_of_its_units_is_refused_where_the_order_has_several() -> None:
     depot = Depot()
 
     depot.event()
     depot.order(unit(1), unit(2, "sent"), unit(3, "open"))
 
     assert depot.said == [(None, "REJECTED", "ORDER_UNITS_NOT_NAMED")]
-    assert "1, 3" in depot.last["message"]
+    assert "1, 2, 3" in depot.last["message"]
     assert depot.kinds == []
 
 
-def test_an_event_that_says_nothing_of_its_units_means_the_only_one_that_is_to_be_sent() -> None:
+@pytest.mark.parametrize("other", ["sent", "received", "cancelled"])
+def test_an_event_that_says_nothing_of_its_units_does_not_mean_the_last_one_that_is_left(other: str) -> None:
     depot = Depot()
 
     depot.event()
-    depot.order(unit(1), unit(2, "sent"), unit(3, "cancelled"))
+    depot.order(unit(1, other), unit(2))
+
+    assert depot.said == [(None, "REJECTED", "ORDER_UNITS_NOT_NAMED")]
+    assert depot.kinds == []
+
+
+def test_an_event_that_says_nothing_of_its_units_means_the_only_one_of_its_order() -> None:
+    depot = Depot()
+
+    depot.event()
+    depot.order(unit(1))
     depot.carriers()
     depot.taken()
 
@@ -857,13 +868,45 @@ def test_an_event_written_twice_is_one_event() -> None:
     assert {r["input_offset"] for r in depot.results} == {0}
 
 
-def test_the_same_id_with_other_content_is_another_event() -> None:
+def test_the_same_id_with_other_content_is_refused_once_something_was_done_for_it() -> None:
     depot = Depot()
-    depot.confirmed(1)
+    first = depot.confirmed(1)
 
-    depot.event(1, of=("T2",), at=0, event_id="e0")
+    second = depot.event(1, of=("T2",), event_id="e0")
+    depot.again(second)
+    depot.again(first)
 
-    assert depot.kinds == ["parcel"]
+    refused = (1, "REJECTED", "EVENT_ID_REUSED")
+    assert depot.said == [refused, refused, (1, "CONFIRMED", None)]
+    assert depot.kinds == []
+
+
+def test_the_same_id_with_other_content_is_refused_while_the_first_one_waits() -> None:
+    depot = Depot()
+    depot.event(1)
+    depot.order(unit(1, "open"))
+
+    depot.event(1, of=("T2",), event_id="e0")
+
+    assert depot.said == [(1, "REJECTED", "EVENT_ID_REUSED")]
+
+
+def test_an_event_that_came_to_nothing_is_corrected_under_its_own_id() -> None:
+    depot = Depot()
+    wrong = depot.event(1, of=("snail:T1",))
+    depot.order(unit(1))
+    depot.carriers()
+
+    depot.event(1, of=("GLS:T2",), event_id=wrong.event_id)
+    depot.taken()
+    depot.again(wrong)
+
+    assert depot.said == [
+        (1, "REJECTED", "CARRIER_UNKNOWN"),
+        (1, "CONFIRMED", None),
+        (1, "REJECTED", "EVENT_ID_REUSED"),
+    ]
+    assert depot.kinds == []
 
 
 def test_what_was_done_is_answered_again_without_a_call_by_a_new_owner_too() -> None:
@@ -1162,7 +1205,7 @@ def test_items_confirm_as_many_units_as_they_say_and_leave_the_rest() -> None:
     depot = Depot()
 
     depot.event(items=items(("sku-1", 2)))
-    depot.order(*pieces("sent", READY, READY, READY))
+    depot.order(*pieces("cancelled", READY, READY, READY))
     depot.carriers()
     depot.taken()
     depot.taken()
@@ -1213,8 +1256,10 @@ def test_an_event_that_names_a_unit_keeps_it_from_one_that_chooses_in_the_same_r
     [
         (items(("sku-1", 3)), (READY, READY), "NOT_FOUND", "ITEM_NOT_IN_ORDER"),
         (items(("sku-2", 1)), (READY, READY), "NOT_FOUND", "ITEM_NOT_IN_ORDER"),
-        (items(("sku-1", 2)), (READY, "sent"), "REJECTED", "ITEMS_NOT_OPEN"),
-        (items(("sku-1", 1)), ("cancelled", "received"), "REJECTED", "ITEMS_NOT_OPEN"),
+        (items(("sku-1", 2)), (READY, "cancelled"), "REJECTED", "ITEMS_NOT_OPEN"),
+        (items(("sku-1", 2)), ("cancelled", "received"), "REJECTED", "ITEMS_NOT_OPEN"),
+        (items(("sku-1", 2)), (READY, "sent"), "REJECTED", "ITEMS_PARTLY_SENT"),
+        (items(("sku-1", 1), ("sku-1", 1)), (READY, READY, "sent"), "REJECTED", "ITEMS_PARTLY_SENT"),
         (items(("sku-1", 2), ("sku-1", 1)), (READY, READY), "REJECTED", "ITEMS_NOT_OPEN"),
     ],
 )
@@ -1274,7 +1319,7 @@ def test_a_corrected_event_chooses_what_one_that_failed_had_chosen_only_when_not
     assert depot.said == [(1, "REJECTED", "CARRIER_UNKNOWN"), (2, "CONFIRMED", None), (1, "CONFIRMED", None)]
 
 
-def test_one_event_id_with_two_contents_does_not_choose_what_the_other_sent() -> None:
+def test_one_event_id_with_two_contents_confirms_nothing_more() -> None:
     depot = Depot()
     depot.event(event_id="same", of=("T1",), items=items(("sku-1", 1)))
     depot.order(*pieces(READY, READY))
@@ -1282,10 +1327,9 @@ def test_one_event_id_with_two_contents_does_not_choose_what_the_other_sent() ->
     depot.taken()
 
     depot.event(event_id="same", of=("T2",), items=items(("sku-1", 1)))
-    depot.order(*pieces("sent", READY))
-    depot.taken()
 
-    assert depot.said == [(1, "CONFIRMED", None), (2, "CONFIRMED", None)]
+    assert depot.said == [(1, "CONFIRMED", None), (None, "REJECTED", "EVENT_ID_REUSED")]
+    assert depot.kinds == []
 
 
 # ---- memory ---------------------------------------------------------------------------------------------------------
