@@ -549,7 +549,7 @@ def _take_place(configured: Settings, start: Starting) -> None:
     """Wait until no other process works under our instance_id. Raises Stopped where one does: it goes on."""
     kafka, processing, clock = configured.kafka, configured.processing, SystemClock()
     members = Members(connection(configured), kafka.group)
-    takeover = Takeover(lease_s=processing.lease, session_s=processing.session)
+    takeover = Takeover(lease_s=processing.lease, session_s=processing.session, static=kafka.static_membership)
     while True:
         sighting = start.ask("the broker", lambda: members.under(kafka.instance_id))
         try:

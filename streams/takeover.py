@@ -16,6 +16,7 @@ class Namesake:
 
     member_id: str
     host: str
+    static: bool = False  # joined with our client id as its group.instance.id as well
     commits: tuple[tuple[str, int, int, str], ...] = ()  # topic, partition, offset, metadata of what it owns
 
 
@@ -30,15 +31,18 @@ class Sighting:
 class Takeover:
     """Decides whether a starting process may take the place of a member that has its client id.
 
-    A member that works commits at least every third of its lease, also without any events. So one whose commits move
-    is alive, and keeps its place; one whose commits have stood still for a lease may send nothing any more, whatever
-    became of it. A member that owns nothing commits nothing: it is alive when the group has kept it for longer than
-    the session, in which a dead one is put out.
+    A member whose commits move is alive. One whose commits stand still may be alive too: it restores, its partitions
+    are refused, or its transactions get no answer. So it must have been put out of the group, which its session sees
+    to; one that is kept for two of them is alive (a coordinator that moves starts a session anew).
+
+    A static member (KIP-345) stays in the group for its session after a clean end too, and ours takes its place by
+    joining. There a lease without a commit is enough: a successor would wait for the session after each restart.
     """
 
-    def __init__(self, *, lease_s: float, session_s: float) -> None:
+    def __init__(self, *, lease_s: float, session_s: float, static: bool = False) -> None:
         self._lease_s = lease_s + _ROOM_S
-        self._session_s = session_s + _ROOM_S
+        self._kept_s = 2 * session_s + _ROOM_S
+        self._static = static
         self._first: dict[str, tuple[Namesake, float]] = {}
         self._seen_s: float | None = None
 
@@ -59,11 +63,12 @@ class Takeover:
         if member.commits != first.commits:
             raise Taken(member, "has just committed")
         silent_s = now_s - since_s
-        if member.commits and silent_s > self._lease_s:
+        is_replaced = self._static and member.static and bool(member.commits)
+        if is_replaced and silent_s > self._lease_s:
             return ""
-        if silent_s > self._session_s:
+        if silent_s > self._kept_s:
             raise Taken(member, f"has been kept by the group for {silent_s:.0f} s")
-        until = "commits nothing for a lease" if member.commits else "is put out of the group with its session"
+        until = "commits nothing for a lease" if is_replaced else "is put out of the group, with its session"
         return f"member {member.member_id} on {member.host} has the same instance_id; waiting until it {until}"
 
 

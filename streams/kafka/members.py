@@ -39,6 +39,7 @@ class Members:
                 Namesake(
                     member_id=member.member_id,
                     host=member.host,
+                    static=member.group_instance_id == client_id,
                     commits=self._commits(client, _partitions_of(member)),
                 )
                 for member in found

@@ -25,7 +25,9 @@ class FakeAdmin:
         if self._reaches_nobody:
             answer.set_exception(KafkaException(KafkaError(KafkaError._TRANSPORT)))
         else:
-            member = SimpleNamespace(client_id="me", member_id="me-1", host="/10.0.0.7", assignment=None)
+            member = SimpleNamespace(
+                client_id="me", member_id="me-1", host="/10.0.0.7", assignment=None, group_instance_id="me"
+            )
             answer.set_result(SimpleNamespace(members=[member], state=ConsumerGroupState.STABLE))
         return {groups[0]: answer}
 
@@ -43,4 +45,4 @@ def test_members_are_found_once_a_broker_is_back_though_all_that_were_known_had_
 
     monkeypatch.setattr(FakeAdmin, "away", False)
 
-    assert [one.member_id for one in members.under("me").namesakes] == ["me-1"]
+    assert [(one.member_id, one.static) for one in members.under("me").namesakes] == [("me-1", True)]
