@@ -481,7 +481,12 @@ def _runner(plan: _Plan, start: Starting, opened: ExitStack) -> tuple[Runner, Vi
         ),
     )
     telemetry = Telemetry(write_notice)
-    owners = FollowedTopic(connection(configured), topics.unit_owners, reader=configured.kafka.group)
+    owners = FollowedTopic(
+        connection(configured),
+        topics.unit_owners,
+        reader=configured.kafka.group,
+        topic_ids=configured.kafka.topic_ids,
+    )
     claims = Claims(owners, clock)
     reading = _source_settings(plan)
     source = KafkaSource(reading)

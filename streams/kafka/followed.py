@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from streams.clock import uptime_s
 from streams.errors import SinkFailed, SourceFailed
@@ -19,13 +20,16 @@ class FollowedTopic:
     """Opens a client for each question and closes it. Not for two threads at once.
 
     Reads uncommitted: nothing in the topic may be written in a transaction. ``reader`` is the group id that the broker
-    sees; nothing is committed to it.
+    sees; nothing is committed to it. ``topic_ids``: off for a broker that describes no topics; one that was created
+    again is then noticed only while it is shorter than the old one was.
     """
 
-    def __init__(self, connection: Connection, topic: str, *, reader: str) -> None:
+    def __init__(self, connection: Connection, topic: str, *, reader: str, topic_ids: bool = True) -> None:
         self._connection = connection
         self._topic = topic
         self._reader = reader
+        self._topic_ids = topic_ids
+        self._id = ""
         self._next = 0
 
     def read(self, timeout_s: float) -> tuple[bool, list[tuple[int, bytes, bytes | None]]]:
@@ -42,17 +46,43 @@ class FollowedTopic:
             )
         )
         try:
-            return self._read(consumer, uptime_s() + timeout_s)
+            return self._read_of_one(consumer, uptime_s() + timeout_s)
         except KafkaException as error:
             raise SourceFailed(f"{self._topic} cannot be read: {error}") from error
         finally:
             consumer.close()
 
-    def _read(self, consumer: Consumer, until_s: float) -> tuple[bool, list[tuple[int, bytes, bytes | None]]]:
+    def _read_of_one(self, consumer: Consumer, until_s: float) -> tuple[bool, list[tuple[int, bytes, bytes | None]]]:
+        """The id is asked for once all is read: where it is the one of before, so was the topic in between.
+
+        Nothing counts as read before that: what failed half-way is read again.
+        """
+        before = self._id or self._current_id(until_s)
+        anew, end, found = self._read(consumer, self._next, until_s)
+        while (current := self._current_id(until_s)) != before:
+            before = current
+            _, end, found = self._read(consumer, 0, until_s)
+            anew = True
+        self._id, self._next = current, end
+        return anew, found
+
+    def _current_id(self, until_s: float) -> str:
+        """Kafka gives a topic that is created again another one. Empty where the broker gives none."""
+        if not self._topic_ids:
+            return ""
+        timeout_s = max(0.1, until_s - uptime_s())
+        client = AdminClient({"log_level": 2, **self._connection.admin()})
+        asked = client.describe_topics(TopicCollection([self._topic]), request_timeout=timeout_s)
+        return str(asked[self._topic].result().topic_id)
+
+    def _read(
+        self, consumer: Consumer, start: int, until_s: float
+    ) -> tuple[bool, int, list[tuple[int, bytes, bytes | None]]]:
+        """Whether the topic ends before ``start``, so that it is another one; where it ends; what it has."""
         place = TopicPartition(self._topic, _PARTITION)
         first, end = bounds(consumer, place, max(0.1, until_s - uptime_s()))
-        anew = end < self._next
-        position = first if anew else max(first, self._next)
+        anew = end < start
+        position = first if anew else max(first, start)
         found: list[tuple[int, bytes, bytes | None]] = []
         if position < end:
             consumer.assign([TopicPartition(self._topic, _PARTITION, position)])
@@ -67,8 +97,7 @@ class FollowedTopic:
                     found.append((offset, message.key() or b"", message.value()))
             [reached] = consumer.position([place])  # it passes what compaction took away
             position = max(position, reached.offset)
-        self._next = end
-        return anew, found
+        return anew, end, found
 
     def write(self, rows: Sequence[tuple[bytes, bytes]], timeout_s: float) -> None:
         """Keys and values, in this order; durable when it returns.

@@ -14,9 +14,11 @@ from streams.flow import Answer, Call, Item, Retry, Settled
 from streams.kafka.embedded import EmbeddedBroker
 from streams.kafka.followed import FollowedTopic
 from streams.kafka.settings import Connection
+from tests.contracts.brokers import Real
 
 CLOCK = SystemClock()
 WITHIN_S = 60.0
+EMBEDDED = "owners"  # of a broker that gives topics no ids
 
 
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.kafka)])
@@ -24,8 +26,8 @@ def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """Address and topic."""
     if request.param == "embedded":
         with EmbeddedBroker() as broker:
-            broker.create_topic("owners", 1)
-            yield broker.bootstrap_servers, "owners"
+            broker.create_topic(EMBEDDED, 1)
+            yield broker.bootstrap_servers, EMBEDDED
         return
     stack: Stack = request.getfixturevalue("kafka")
     topic = stack.create_topic("owners", 1, {"cleanup.policy": "compact"})
@@ -35,7 +37,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
 
 def followed(place: tuple[str, str]) -> FollowedTopic:
     connection = Connection(bootstrap_servers=place[0], client_id="test", properties={"log_level": 0})
-    return FollowedTopic(connection, place[1], reader="reader")
+    return FollowedTopic(connection, place[1], reader="reader", topic_ids=place[1] != EMBEDDED)
 
 
 def process(place: tuple[str, str]) -> Claims:
@@ -105,6 +107,25 @@ def test_every_record_is_read_once_and_in_order(place: tuple[str, str]) -> None:
     assert topic.read(WITHIN_S) == (False, [])
     topic.write([(b"a", b"3")], WITHIN_S)
     assert topic.read(WITHIN_S) == (False, [(3, b"a", b"3")])
+
+
+@pytest.mark.kafka
+def test_a_topic_that_was_created_again_and_has_grown_past_the_old_one_is_read_from_its_beginning(
+    kafka: Stack,
+) -> None:
+    real = Real(kafka)
+    name = real.create_topic("owners", 1)
+    topic = followed((kafka.bootstrap_servers, name))
+    topic.write([(b"a", b"1"), (b"b", b"2")], WITHIN_S)
+    assert topic.read(WITHIN_S) == (False, [(0, b"a", b"1"), (1, b"b", b"2")])
+
+    real.recreate_topic(name, 1)
+    new = [(b"c", b"3"), (b"d", b"4"), (b"e", b"5")]
+    topic.write(new, WITHIN_S)
+
+    assert topic.read(WITHIN_S) == (True, [(offset, *row) for offset, row in enumerate(new)])
+    assert topic.read(WITHIN_S) == (False, [])
+    kafka.delete_topic(name)
 
 
 def test_a_broker_that_is_not_there_is_said_and_asked_again() -> None:
