@@ -31,6 +31,7 @@ PARTITION_UA = -1
 _AT_ONCE = 10_000
 _ASK_S = 5.0
 _ASKS = 12
+_AGAIN_S = 0.5
 _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
@@ -161,6 +162,7 @@ class Reader:
             except (KafkaException, TimeoutError):
                 if not left:
                     raise
+                time.sleep(_AGAIN_S)  # a broker that was just started may not know yet what it leads
                 self._admin = AdminClient(self._asks)
             else:
                 return {partition: end for partition, end in ends.items() if end}

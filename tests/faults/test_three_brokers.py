@@ -114,6 +114,7 @@ class Site:
         admin = self.admin
         with suppress(KafkaException):  # some are where they should be, which it calls an error
             admin.elect_leaders(ElectionType.PREFERRED, list(before)).result(30)
+        self.deployment.wait_for("leaders to be others", lambda: self.leaders(*topics) != before)
         after = self.leaders(*topics)
         return sum(before[part] != after[part] for part in before)
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
@@ -118,12 +118,17 @@ class Workplace:
     call: Callable[[Call], Answer] = lambda call: Answer(call=call, replies=(Settled(answer=1),))
     fetch: Callable[[Any], None] = lambda _need: None
     settings: RunnerSettings = field(default_factory=lambda: RunnerSettings(drain_s=1.0))
+    before: Sequence[threading.Thread] = field(default_factory=threading.enumerate)
 
     def __post_init__(self) -> None:
         for topic in ("in", "state", "out"):
             self.broker.create_topic(topic, 2)
         self.source = MemorySource(self.broker, group="g", topics={"in": "state"}, start="earliest")
         self.sink = MemorySink(self.broker, instance_id="one")
+
+    def sink_threads(self) -> Sequence[threading.Thread]:
+        """Those that live; without what other tests of this process have left hanging in their client."""
+        return [one for one in threading.enumerate() if one.name == "sink" and one not in self.before]
 
     def runner(self) -> Runner:
         return Runner(
@@ -484,7 +489,7 @@ def test_what_a_sink_that_was_given_up_says_late_is_not_heard(
     hanging.released.set()
     wait(lambda: [said.serial for said in place.engine.inputs(Written)][-1:] == [2] and bool(hanging.ended))
     turned_s = runner.beat_s
-    wait(lambda: runner.beat_s > turned_s and len([t for t in threading.enumerate() if t.name == "sink"]) == 1)
+    wait(lambda: runner.beat_s > turned_s and len(place.sink_threads()) == 1)
 
     assert [said.serial for said in place.engine.inputs(Written)] == [1, 2]
     assert values(place) == [b"v", b"w"]
@@ -498,10 +503,10 @@ def test_a_second_sink_that_hangs_ends_the_run_at_once_and_in_words(place: Workp
     with pytest.raises(Stopped, match="does not return either"):
         place.runner().run()
 
-    assert [t.name for t in threading.enumerate()].count("sink") == 2, "nobody waits for a thread that hangs"
+    assert len(place.sink_threads()) == 2, "nobody waits for a thread that hangs"
     assert values(place) == []
     hanging.released.set()
-    wait(lambda: not [t for t in threading.enumerate() if t.name == "sink"])
+    wait(lambda: not place.sink_threads())
 
 
 def test_a_drain_is_not_held_up_by_a_sink_that_was_given_up(place: Workplace) -> None:
@@ -513,9 +518,9 @@ def test_a_drain_is_not_held_up_by_a_sink_that_was_given_up(place: Workplace) ->
     place.runner().run()
 
     assert values(place) == [b"v"]
-    assert [t.name for t in threading.enumerate()].count("sink") == 1
+    assert len(place.sink_threads()) == 1
     hanging.released.set()
-    wait(lambda: not [t for t in threading.enumerate() if t.name == "sink"])
+    wait(lambda: not place.sink_threads())
 
 
 # ---- hand-over ------------------------------------------------------------------------------------------------------
@@ -591,7 +596,7 @@ def test_stopping_drains_and_closes(place: Workplace) -> None:
     assert [said.budget_s for said in place.engine.inputs(Drain)] == [1.0]
     assert runner.lifecycle is Lifecycle.CLOSED
     assert not place.broker.is_member("g", place.source.group().member)
-    assert not [t for t in threading.enumerate() if t.name == "sink"]
+    assert not place.sink_threads()
 
 
 def test_a_call_that_waits_for_a_worker_is_not_made_after_the_end(place: Workplace) -> None:

@@ -794,16 +794,18 @@ def test_check_tells_the_storefronts_of_an_account_that_is_believed(edge: Edge) 
 
 @pytest.mark.parametrize(
     ("script", "reachable", "says"),
-    [
-        (answer(401, UNAUTHORIZED), True, "WRONG_SIGNATURE"),
-        (answer(403, {**UNAUTHORIZED, "type": "/problems/inactive-account"}), True, "inactive-account"),
-        (answer(500), True, "HTTP 500"),
-        (b"nonsense\r\n\r\n", False, "RemoteProtocolError"),
+    [  # made when the test runs: an answer says the time of its making
+        (lambda: answer(401, UNAUTHORIZED), True, "WRONG_SIGNATURE"),
+        (lambda: answer(403, {**UNAUTHORIZED, "type": "/problems/inactive-account"}), True, "inactive-account"),
+        (lambda: answer(500), True, "HTTP 500"),
+        (lambda: b"nonsense\r\n\r\n", False, "RemoteProtocolError"),
     ],
     ids=["wrong signature", "inactive account", "failing", "no HTTP"],
 )
-def test_check_says_why_an_account_is_not_believed(edge: Edge, script: bytes, reachable: bool, says: str) -> None:
-    edge.answers(script)
+def test_check_says_why_an_account_is_not_believed(
+    edge: Edge, script: Callable[[], bytes], reachable: bool, says: str
+) -> None:
+    edge.answers(script())
 
     health = edge.adapter.check("main")
 
