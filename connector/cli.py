@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 something is not as it must be, 2 the configuration or the
 
 import os
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -178,14 +179,16 @@ def forget(
     """Drop the state of one key, after saying what is lost by it. Every process of the group must be stopped."""
     settings = _loaded(config).settings
     group, broker = settings.kafka.group, app.administration(settings)
-    kept = forgetting.chosen(app.kept_lanes(settings, key), key, topic)
+    kept = forgetting.chosen(forgetting.found(partial(app.kept_lanes, settings), key), key, topic)
     forgetting.show(_output(), kept)
     forgetting.must_be_stopped(broker.members(group), group)
     if not yes:
         typer.confirm("Forget it?", abort=True)
     app.forget_lane(settings, kept)
     forgetting.must_be_stopped(broker.members(group), group, started_meanwhile=True)
-    _output().print(f"Forgotten. The lane of {key!a} begins anew with the next start.", markup=False, highlight=False)
+    _output().print(
+        f"Forgotten. The lane of {kept.key!a} begins anew with the next start.", markup=False, highlight=False
+    )
 
 
 @orders_cli.command("poll")

@@ -307,13 +307,15 @@ def replaced_input(partition: Partition, topic: Topic, state_topic: str) -> str 
     return _other_input(partition.at, state_topic, partition.input_topic_id, topic.id)
 
 
-def out_of_range(at: Assignment, offset: int | None, state_topic: str) -> str:
-    """Why a partition stands whose next offset is not in its log, with the remedy."""
+def out_of_range(at: Assignment, offset: int | None, state_topic: str, said: str = "") -> str:
+    """Why a partition stands whose next offset is not in its log, with the remedy. ``said``: the client's words."""
+    words = f" ({said})" if said else ""
     return (
-        f"offset {offset} of {at.topic}/{at.partition} is not in the log: it was kept too short a time, or {at.topic} "
-        f"was deleted and created again. Nothing of this partition is read, sent or committed. Remedy: with all "
-        f"processes stopped, reset the group's offset of this partition (--to-earliest skips nothing that is there); "
-        f"if {at.topic} was created again, recreate {state_topic} as well and reset the offsets of all its partitions"
+        f"offset {offset} of {at.topic}/{at.partition} is not in the log{words}: it was kept too short a time, or "
+        f"{at.topic} was deleted and created again. Nothing of this partition is read, sent or committed. Remedy: with "
+        f"all processes stopped, reset the group's offset of this partition (--to-earliest skips nothing that is "
+        f"there); if {at.topic} was created again, recreate {state_topic} as well and reset the offsets of all its "
+        "partitions"
     )
 
 

@@ -1,9 +1,9 @@
 """``connector state forget``: drop the state of one key, where it cannot be read or must not be carried on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -12,11 +12,18 @@ from connector.orders.events import SchedulerState
 from connector.shipments.events import ShipmentState
 from streams.errors import SettingsError, Stopped
 from streams.flow import Bad, NotYet
+from streams.state import key_bytes
 
 _FORGOTTEN_PARCELS = (
     "an event of units that were sent ends as ALREADY_CONFIRMED and adds no parcel, and one by items may be REJECTED "
     "(ITEMS_PARTLY_SENT): look in the seller portal. With require_units = false, an event that names nothing confirms "
     "every unit that is still open"
+)
+
+
+_CLAIM_STAYS: Final = (
+    "The topic of unit owners has it: other EANs of the offer remain ALIAS_EAN. To give it up, let an event of this "
+    "EAN find the offer again; a tombstone after that releases it"
 )
 
 
@@ -29,6 +36,21 @@ class Kept:
     offset: int
     key: str
     state: Any
+
+
+def found(kept_lanes: Callable[[str], Sequence[Kept]], key: str) -> Sequence[Kept]:
+    """What stands under a key, or under what it means as a message prints it: with its ``\\`` sequences."""
+    return kept_lanes(key) or (kept_lanes(meant) if (meant := unescaped(key)) != key else ())
+
+
+def unescaped(printed: str) -> str:
+    """The key that a message shows like this between its quotes; unchanged where it can be none."""
+    try:
+        key = printed.encode("ascii").decode("unicode_escape")
+        key_bytes(key)
+    except UnicodeError:
+        return printed
+    return key
 
 
 def chosen(found: Sequence[Kept], key: str, topic: str | None) -> Kept:
@@ -64,6 +86,8 @@ def show(console: Console, kept: Kept) -> None:
     console.print("Lost with it:", highlight=False)
     for line in losses(kept.state):
         console.print(f"  - {line}", markup=False, highlight=False, soft_wrap=True)
+    for line in stays(kept.state):
+        console.print(f"Stays: {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 @singledispatch
@@ -103,6 +127,20 @@ def _(state: SchedulerState) -> Iterator[str]:
         yield f"what is known of order {state.order.order_id}: {changed}it is read again when a list shows it"
     if state.returned is not None:
         yield "what is known of a return: it is written again when a list shows it"
+
+
+@singledispatch
+def stays(state: object) -> Iterator[str]:
+    """What is remembered elsewhere, in words, one thing a line."""
+    if isinstance(state, Bad | NotYet):
+        yield f"of an offer: its claim where a product carries several EANs, if it has one. {_CLAIM_STAYS}"
+
+
+@stays.register
+def _(state: OfferState) -> Iterator[str]:
+    claimed = [unit.offer_id or f"unit {unit.unit_id}" for unit in state.units if unit.owner == state.ean]
+    if claimed:
+        yield f"its claim on {', '.join(dict.fromkeys(claimed))}. {_CLAIM_STAYS}"
 
 
 def _undone(names: Sequence[str]) -> str:

@@ -386,7 +386,7 @@ class KafkaSource:
             needs = of_member(message.topic() or ", ".join(self._settings.topics), self._settings.group)
             raise not_permitted(error, *needs) or SourceFailed(error.str())
         if meaning is Meaning.OUT_OF_RANGE and at is not None:
-            reason = out_of_range(at, message.offset(), self._settings.topics[at.topic])
+            reason = out_of_range(at, message.offset(), self._settings.topics[at.topic], error.str())
             self._heard.append(Broken(at=at, reason=reason))
             return
         self._say("broker_error", error)

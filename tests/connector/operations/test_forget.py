@@ -1,9 +1,12 @@
 """Forgetting one lane: what is lost is said first, and never while somebody has it in memory."""
 
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from connector.operations import forget
@@ -12,6 +15,7 @@ from connector.orders.events import ListState, PollState, SchedulerState
 from connector.shipments.events import ShipmentState
 from streams.errors import SettingsError, Stopped
 from streams.flow import Bad
+from streams.state import lane_key
 from tests.connector.operations.test_digest import STATE
 
 
@@ -58,6 +62,41 @@ def test_a_key_that_stands_nowhere_or_in_several_topics_is_told() -> None:
     with pytest.raises(SettingsError, match=r"t\.offer-state/3, t\.shipment-state/3.*--topic"):
         forget.chosen([one, other], "4006381333931", None)
     assert forget.chosen([one, other], "4006381333931", "t.shipment-state") is other
+
+
+@given(raw=st.binary())
+@example(raw="café\\'\"\n".encode())
+def test_a_key_is_found_as_a_message_prints_it_whatever_its_bytes_are(raw: bytes) -> None:
+    key = lane_key(raw)
+    stands = Kept(topic="t", partition=0, offset=1, key=key, state=None)
+
+    printed = f"{key!a}"[1:-1]
+
+    assert forget.found(lambda asked: [stands] if asked == key else [], printed) == [stands]
+
+
+def test_a_key_that_stands_as_it_was_given_is_meant_as_it_was_given() -> None:
+    found = forget.found(lambda asked: [replace(kept(None), key=asked)], r"a\x41")
+
+    assert [one.key for one in found] == [r"a\x41"]
+
+
+@pytest.mark.parametrize("key", ["é", "\\x", "a\\", "\\ud800"])
+def test_what_no_message_prints_is_looked_for_as_it_is(key: str) -> None:
+    stands = replace(kept(None), key=key)
+
+    assert forget.found(lambda asked: [stands] if asked == key else [], key) == [stands]
+    assert forget.unescaped(key) == key
+
+
+def test_the_claim_on_an_offer_is_told_to_stay() -> None:
+    [unit, *_] = STATE.units
+    owned = replace(STATE, units=(replace(unit, owner=STATE.ean),))
+
+    assert "Stays: its claim on " in shown(owned)
+    assert "remain ALIAS_EAN" in shown(owned)
+    assert "Stays" not in shown(replace(STATE, units=(replace(unit, owner="another"),)))
+    assert "remain ALIAS_EAN" in shown(Bad(code="X", text="no schema"))
 
 
 def test_a_group_that_has_members_must_be_stopped_first() -> None:
