@@ -49,6 +49,7 @@ from connector.settings import convert, model
 from connector.settings.load import Facts, KeySource, Loaded, key_sources, load
 from connector.settings.model import Settings
 from connector.settings.show import digest
+from connector.shipments.carriers import Unlisted
 from connector.starting import EndAsked, Starting
 from connector.subjects import fetch_states, look_up
 from connector.topics import INPUTS, Part, Topics
@@ -465,6 +466,7 @@ def _runner(plan: _Plan, start: Starting, opened: ExitStack) -> tuple[Runner, Vi
             stamp=stamp,
             dry_run=plan.dry_run,
             push=_watch(configured, topics),
+            say_unlisted=_say_unlisted,
         )
     )
     engine = Engine(
@@ -660,6 +662,18 @@ def _watch(configured: Settings, topics: Topics) -> PushWatch | None:
         return None
     urls = {name: _push_url(push.public_url, name) for name in convert.order_policy(configured).accounts}
     return PushWatch(urls, _say_subscriptions)
+
+
+def _say_unlisted(account: str, unlisted: Unlisted) -> None:
+    """Of carriers that are configured and that the marketplace's table has not."""
+    for setting, codes in unlisted.items():
+        _log.warning(
+            "a configured carrier has no effect: the marketplace does not list it",
+            account=account,
+            setting=f"shipments.{setting}",
+            codes=list(codes),
+            remedy="correct the code; GET /carriers of the marketplace lists those that exist",
+        )
 
 
 def _say_subscriptions(report: PushReport) -> None:

@@ -16,6 +16,7 @@ from connector.released import Released
 from connector.routing import Routing
 from connector.settings import convert
 from connector.settings.model import Settings
+from connector.shipments.carriers import SayUnlisted
 from connector.shipments.codec import ShipmentCodecs
 from connector.shipments.flow import ShipmentFlow, ShipmentTopics
 from connector.topics import Part, Topics
@@ -50,6 +51,7 @@ class Surroundings:
     stamp: Stamp
     dry_run: bool = False
     push: PushWatch | None = None
+    say_unlisted: SayUnlisted | None = None
 
 
 def lines(around: Surroundings) -> dict[str, Line]:
@@ -143,6 +145,7 @@ def _shipments(around: Surroundings, released: Released | None) -> ShipmentFlow:
         cluster_id=around.cluster_id,
         stamp=around.stamp,
         released=released,
+        say_unlisted=around.say_unlisted,
     )
 
 

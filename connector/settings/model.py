@@ -202,7 +202,8 @@ class Shipments(Section):
     unknown_carrier: Literal["other", "reject"] = "reject"
     """A carrier that the marketplace does not list and no alias names: REJECTED, or sent as Other, which buyers see."""
     untracked_carriers: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ("Other", "Other Hauler")
-    """The marketplace's carrier codes whose parcels may go without a tracking number, when the event says so."""
+    """The marketplace's carrier codes whose parcels may go without a tracking number, when the event says so. A code
+    that the marketplace does not list is named in the log when its table is read."""
     carriers: Mapping[str, Text] = {}
     """The seller's names of carriers, each with the marketplace's code: "DHL Paket" = "DHL"."""
     wait_open: Annotated[Duration, Field(gt=0)] = 86400.0

@@ -3,7 +3,7 @@
 Nothing is guessed: a name that is merely similar is unknown.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
 
 from connector.shipments.policy import REJECT, ShipmentPolicy, loosened, us
@@ -37,6 +37,10 @@ class CarrierNames:
         meant = self._exact_aliases.get(name) or self._aliases.get(loosened(name))
         return self._of_table(meant) if meant is not None else None
 
+    def lacks(self, codes: Iterable[str]) -> tuple[str, ...]:
+        """Those of the codes that the table has not, ascending."""
+        return tuple(sorted({code for code in codes if self._of_table(code) is None}))
+
     def _of_table(self, name: str) -> str | None:
         return name if name in self._codes else self._loose.get(loosened(name))
 
@@ -49,19 +53,45 @@ def _unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {key: codes.pop() for key, codes in found.items() if len(codes) == 1}
 
 
+Unlisted = Mapping[str, tuple[str, ...]]
+"""Setting of [shipments] -> the carrier codes in it that the marketplace's table has not."""
+SayUnlisted = Callable[[str, Unlisted], None]
+"""Told an account and what its table has not, whenever that changes."""
+
+
+def _say_nothing(account: str, unlisted: Unlisted) -> None:
+    """Where nobody listens."""
+
+
 class Carriers:
     """The table of each account, as this process read it last. Kept beside the lanes: it is the marketplace's."""
 
-    def __init__(self, policy: ShipmentPolicy) -> None:
+    def __init__(self, policy: ShipmentPolicy, say_unlisted: SayUnlisted = _say_nothing) -> None:
         self._policy = policy
+        self._say_unlisted = say_unlisted
+        self._unlisted: dict[str, Unlisted] = {}
         self._tables: dict[str, CarrierNames] = {}
         self._read_at_us: dict[str, int] = {}
         self._asked: dict[str, tuple[str, int]] = {}  # account -> the lane that asks, since when
 
     def learn(self, account: str, codes: Iterable[str], now_us: int) -> None:
-        self._tables[account] = CarrierNames(codes, self._policy.aliases)
+        table = self._tables[account] = CarrierNames(codes, self._policy.aliases)
         self._read_at_us[account] = now_us
         self._asked.pop(account, None)
+        unlisted = self._unlisted_of(table)
+        if unlisted != self._unlisted.get(account, {}):
+            self._say_unlisted(account, unlisted)
+        self._unlisted[account] = unlisted
+
+    def _unlisted_of(self, table: CarrierNames) -> Unlisted:
+        """A code that the marketplace does not know does nothing where it is configured."""
+        policy = self._policy
+        codes = {
+            "untracked_carriers": table.lacks(policy.untracked_carriers),
+            "carriers": table.lacks(policy.aliases.values()),
+            "unknown_carrier": table.lacks({policy.unknown_carrier} - {REJECT}),
+        }
+        return {setting: lacking for setting, lacking in codes.items() if lacking}
 
     def not_learned(self, account: str, now_us: int) -> bool:
         """The table could not be read: the one before holds for another while. False: there is none."""

@@ -15,7 +15,7 @@ from connector.headers import NO_TRACE, Stamp, Trace
 from connector.marketplace_orders import GROUPS
 from connector.released import Released
 from connector.shipments import answers, ledger, merge, results, wants
-from connector.shipments.carriers import Carriers
+from connector.shipments.carriers import Carriers, SayUnlisted
 from connector.shipments.events import ShipmentDispatched, ShipmentResult, ShipmentState
 from connector.shipments.ledger import ShipmentLane, Terms
 from connector.shipments.policy import ShipmentPolicy, us
@@ -71,11 +71,12 @@ class ShipmentFlow:
         cluster_id: str,
         stamp: Stamp,
         released: Released | None = None,
+        say_unlisted: SayUnlisted | None = None,
     ) -> None:
-        """``released``: what the order flow of this process sees, where it runs."""
+        """``released``: what the order flow of this process sees, where it runs. ``say_unlisted``: see there."""
         self._terms = Terms(
             policy=policy,
-            carriers=Carriers(policy),
+            carriers=Carriers(policy, say_unlisted) if say_unlisted is not None else Carriers(policy),
             released=released,
             cluster_id=cluster_id,
             topic=topics.shipments,

@@ -56,6 +56,10 @@ class ShipmentPolicy:
         meant = {loosened(carrier), *(loosened(of) for name, of in self.aliases.items() if _same(name, carrier))}
         return _same(code, self.unknown_carrier) and loosened(code) not in meant
 
+    def may_go_untracked(self, code: str) -> bool:
+        """Whether parcels of a carrier, by the marketplace's code, may go without a tracking number."""
+        return any(_same(code, allowed) for allowed in self.untracked_carriers)
+
     @property
     def only_account(self) -> str | None:
         """The one that is meant where an event names none; None where several are configured."""

@@ -405,7 +405,7 @@ class Desk:
             if code is Unmatched.UNKNOWN:
                 self.end(row, order_unit_id, rejected(Code.CARRIER_UNKNOWN, carrier=name or "(none)"))
                 return None
-            if number == UNTRACKED and code not in self.terms.policy.untracked_carriers:
+            if number == UNTRACKED and not self.terms.policy.may_go_untracked(code):
                 self.end(row, order_unit_id, self._needs_tracking(name, code))
                 return None
             codes[number] = code

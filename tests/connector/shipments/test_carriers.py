@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from connector.shipments.carriers import CarrierNames, Carriers, Unmatched
+from connector.shipments.carriers import CarrierNames, Carriers, Unlisted, Unmatched
 from connector.shipments.policy import loosened
 from tests.connector.shipments.depot import CARRIERS, SECOND, START_US, policy
 
@@ -129,3 +129,24 @@ def test_a_table_that_cannot_be_renewed_holds_for_another_while() -> None:
     assert carriers.not_learned("main", START_US + 30 * HOUR)
     assert carriers.code("main", "DHL", START_US + 31 * HOUR) == "DHL"
     assert not carriers.not_learned("other", START_US)
+
+
+def test_configured_carriers_that_the_marketplace_does_not_list_are_named_once() -> None:
+    said: list[tuple[str, Unlisted]] = []
+    of = policy(untracked_carriers=frozenset({"other", "Own Truck"}), aliases={"post": "Deutsche Post", "van": "Other"})
+    carriers = Carriers(of, lambda account, unlisted: said.append((account, unlisted)))
+
+    carriers.learn("main", CARRIERS, START_US)
+    carriers.learn("main", CARRIERS, START_US + HOUR)
+    carriers.learn("other", (*CARRIERS, "Own Truck", "Deutsche Post"), START_US)
+
+    assert said == [("main", {"untracked_carriers": ("Own Truck",), "carriers": ("Deutsche Post",)})]
+
+
+@pytest.mark.parametrize("fallback", ["reject", "Other", "Otter"])
+def test_a_fallback_that_the_marketplace_does_not_list_is_named(fallback: str) -> None:
+    said: list[Unlisted] = []
+
+    Carriers(policy(unknown_carrier=fallback), lambda _, unlisted: said.append(unlisted)).learn("main", CARRIERS, 0)
+
+    assert said == ([{"unknown_carrier": ("Otter",)}] if fallback == "Otter" else [])

@@ -1153,8 +1153,9 @@ def test_a_parcel_without_a_tracking_number_is_refused_where_its_carrier_needs_o
     assert "Other, Other Hauler" in depot.last["message"]
 
 
-def test_which_carriers_need_no_tracking_number_is_a_setting() -> None:
-    depot = Depot(flow=flow_of(policy(untracked_carriers=frozenset({"DHL"}))))
+@pytest.mark.parametrize("code", ["DHL", "dhl "])
+def test_which_carriers_need_no_tracking_number_is_a_setting(code: str) -> None:
+    depot = Depot(flow=flow_of(policy(untracked_carriers=frozenset({code}))))
 
     depot.event(1, parcels=(Parcel(carrier="dhl", no_tracking=True),))
     depot.order(unit(1))
