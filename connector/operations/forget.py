@@ -39,8 +39,13 @@ class Kept:
 
 
 def found(kept_lanes: Callable[[str], Sequence[Kept]], key: str) -> Sequence[Kept]:
-    """What stands under a key, or under what it means as a message prints it: with its ``\\`` sequences."""
-    return kept_lanes(key) or (kept_lanes(meant) if (meant := unescaped(key)) != key else ())
+    """What stands under a key, or under what it means as a message prints it: with its ``\\`` sequences.
+
+    A line of JSON escapes these once more.
+    """
+    in_message = unescaped(key)
+    meant = dict.fromkeys((key, in_message, unescaped(in_message)))
+    return next(filter(None, map(kept_lanes, meant)), ())
 
 
 def unescaped(printed: str) -> str:
