@@ -316,6 +316,7 @@ class UnitState:
     other_eans: tuple[str, ...] = ()
     owner: str | None = None
     owner_asked_at_us: int | None = None
+    claims: tuple[str, ...] = ()
     release_at_us: int | None = None
 
 

@@ -67,14 +67,24 @@ class Claims:
 
     def _settled(self, bodies: Sequence[OfferClaim | OfferRelease], by_s: float) -> tuple[Reply, ...]:
         self._read(by_s)
-        news = [b for b in bodies if self._owners.stands(b) is isinstance(b, OfferRelease)]
-        if news:
-            rows = [(key_of(body), value_of(body, self._owners.accepted(body))) for body in news]
-            self._topic.write(rows, self._left_s(by_s))
+        for _ in range(max(len(body.names) for body in bodies)):
+            rows = self._unwritten(bodies)
+            if not rows:
+                break
+            self._topic.write(tuple(rows.items()), self._left_s(by_s))
             self._read(by_s)
         return tuple(
             Settled(answer=self._owners.owner(body) if isinstance(body, OfferClaim) else Released()) for body in bodies
         )
+
+    def _unwritten(self, bodies: Sequence[OfferClaim | OfferRelease]) -> dict[bytes, bytes]:
+        """Records that are to be written next, for each body the first; bodies of one offer share some."""
+        rows: dict[bytes, bytes] = {}
+        for body in bodies:
+            name = self._owners.unwritten(body)
+            if name is not None:
+                rows.setdefault(key_of(body, name), value_of(body, self._owners.accepted(body, name)))
+        return rows
 
     def _read(self, by_s: float) -> None:
         anew, records = self._topic.read(self._left_s(by_s))

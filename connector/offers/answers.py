@@ -128,14 +128,24 @@ def _units_after(
     """``release_at_us``: when a claim on a unit that is not shown any more may be released; by then this is durable."""
     at_us = answered.answered_us or answered.sent_us
     known = {u.unit_id: u for u in lane.units if u.account == account and u.storefront == storefront}
-    units = [u for u in lane.units if u.account != account or u.storefront != storefront]
+    renamed = {
+        before.offer_id
+        for unit in shown
+        if (before := known.get(unit.unit_id)) is not None and before.offer_id != unit.offer_id
+    }
+    units = [
+        _to_be_looked_up(u, renamed) if u.account == account else u
+        for u in lane.units
+        if u.account != account or u.storefront != storefront
+    ]
     gone = {unit_id: u for unit_id, u in known.items() if all(s.unit_id != unit_id for s in shown)}
     for unit in shown:
         prior = known.get(unit.unit_id) or _taken_over(unit, gone)
         claimed = known.get(unit.unit_id)
         other_eans = _other_eans(lane.ean, unit)
-        if claimed is not None and claimed.offer_id != unit.offer_id:
-            claimed = None  # what was claimed is another offer
+        is_renamed = claimed is not None and claimed.offer_id != unit.offer_id
+        if is_renamed:
+            claimed = None  # it is claimed anew, once what was claimed under the other names is released
         owner = claimed.owner if claimed is not None and (other_eans or claimed.owner == lane.ean) else None
         units.append(
             KnownUnit(
@@ -153,14 +163,24 @@ def _units_after(
                 other_eans=other_eans,
                 owner=owner,
                 owner_asked_us=claimed.owner_asked_us if claimed is not None else None,
-                release_at_us=claimed.release_at_us if claimed is not None else None,
+                claims=prior.claims if prior is not None else (),
+                release_at_us=_release_at_us(prior, release_at_us if is_renamed else None),
             )
         )
-    shown_still = {(unit.account, unit.claimed_as) for unit in units if unit.proved_at_us}
-    for old in filter(_is_to_be_kept, gone.values()):
-        release = (old.account, old.claimed_as) not in shown_still
-        units.append(_no_longer_shown(old, release_at_us if release else None))
+    units += (_no_longer_shown(old, release_at_us) for old in gone.values() if _is_to_be_kept(old))
     return tuple(units)
+
+
+def _to_be_looked_up(unit: KnownUnit, renamed: set[str | None]) -> KnownUnit:
+    """Units that shared an offer id share the next one, too, as a rule: what is known of their links is void."""
+    return replace(unit, proved_at_us=0) if unit.offer_id is not None and unit.offer_id in renamed else unit
+
+
+def _release_at_us(prior: KnownUnit | None, from_us: int | None) -> int | None:
+    """When its claims are to be released: as it was planned, or from then on."""
+    if prior is None or not prior.claims or prior.release_at_us is not None:
+        return prior.release_at_us if prior is not None else None
+    return from_us
 
 
 def _other_eans(ean: str, unit: Unit) -> tuple[str, ...]:
@@ -168,14 +188,12 @@ def _other_eans(ean: str, unit: Unit) -> tuple[str, ...]:
 
 
 def _is_to_be_kept(unit: KnownUnit) -> bool:
-    """Of a unit that is not shown any more: for the orders that it accepted, or until its claim is released."""
-    return unit.owner is not None or any(fact.order is not None for fact in unit.facts.values())
+    """Of a unit that is not shown any more: for the orders that it accepted, or until its claims are released."""
+    return bool(unit.claims) or any(fact.order is not None for fact in unit.facts.values())
 
 
-def _no_longer_shown(unit: KnownUnit, release_at_us: int | None) -> KnownUnit:
-    if unit.owner is None or unit.release_at_us is not None:
-        release_at_us = unit.release_at_us
-    return replace(unit, proved_at_us=0, release_at_us=release_at_us)
+def _no_longer_shown(unit: KnownUnit, release_at_us: int) -> KnownUnit:
+    return replace(unit, proved_at_us=0, release_at_us=_release_at_us(unit, release_at_us))
 
 
 def _taken_over(unit: Unit, gone: dict[int, KnownUnit]) -> KnownUnit | None:
@@ -267,23 +285,30 @@ def _end_open(entry: Entry, status: FieldStatus, fault: Refusal) -> Entry:
 def _of_claim(lane: OfferLane, claim: OfferClaim, answered: Answered, now_us: int) -> OfferLane:
     match answered.reply:
         case Settled(answer=Owner() as owner):
-            return _changed(lane, claim, lambda unit: _owned(unit, owner, lane, now_us))
-        case Lost() | GaveUp():
-            return lane  # it is still wanted
+            return _changed(lane, claim, lambda unit: _owned(_claimed(unit, claim, lane, now_us), owner, claim, now_us))
+        case Lost() | GaveUp():  # it is still wanted, and may stand
+            return _changed(lane, claim, lambda unit: _claimed(unit, claim, lane, now_us))
         case Settled(answer=other):
             raise TypeError(f"a claim is never answered by {other!r}")
         case unreachable:
             assert_never(unreachable)
 
 
-def _owned(unit: KnownUnit, owner: Owner, lane: OfferLane, now_us: int) -> KnownUnit:
-    """A lane that was withdrawn meanwhile lets go at once."""
+def _claimed(unit: KnownUnit, claim: OfferClaim, lane: OfferLane, now_us: int) -> KnownUnit:
+    """A unit whose claim may stand. One that was withdrawn or got another offer id meanwhile lets go at once."""
+    claims = (*unit.claims, *(name for name in claim.names if name not in unit.claims))
+    kept = lane.managed and unit.names == claim.names
+    return replace(unit, claims=claims, release_at_us=unit.release_at_us if kept else now_us)
+
+
+def _owned(unit: KnownUnit, owner: Owner, claim: OfferClaim, now_us: int) -> KnownUnit:
+    if unit.names != claim.names:
+        return unit
     return replace(
         unit,
         owner=owner.ean,
         owner_asked_us=now_us,
-        release_at_us=unit.release_at_us if lane.managed else now_us,
-        facts=written_before(unit, owner.accepted) if owner.ean == lane.ean else unit.facts,
+        facts=written_before(unit, owner.accepted) if owner.ean == claim.ean else unit.facts,
     )
 
 
@@ -302,13 +327,13 @@ def _of_release(lane: OfferLane, release: OfferRelease, answered: Answered) -> O
 
 
 def _let_go(unit: KnownUnit) -> KnownUnit:
-    return replace(unit, owner=None, owner_asked_us=None, release_at_us=None)
+    return replace(unit, owner=None, owner_asked_us=None, claims=(), release_at_us=None)
 
 
 def _changed(lane: OfferLane, about: OfferClaim | OfferRelease, change: Callable[[KnownUnit], KnownUnit]) -> OfferLane:
-    """With a change of every unit of the offer."""
-    named = (about.account, about.offer)
-    units = tuple(change(unit) if (unit.account, unit.claimed_as) == named else unit for unit in lane.units)
+    """With a change of the unit that the claim or release is about."""
+    named = (about.account, about.unit_id)
+    units = tuple(change(unit) if (unit.account, unit.unit_id) == named else unit for unit in lane.units)
     return replace(lane, units=units)
 
 
@@ -394,8 +419,11 @@ class _Ledger:
         for field, value in shown.values.items():
             if field not in sent and (fact := facts.get(field)) is not None:
                 facts[field] = renewed(fact, value, self._answered.sent_us, self._at_us)
-        if shown.status != self._unit.status:
-            self._put(replace(self._unit, status=shown.status))
+        renamed = shown.offer_id is not None and shown.offer_id != self._unit.offer_id
+        if renamed or shown.status != self._unit.status:
+            # a unit that got another offer id is looked up anew: its links and its owner may have changed
+            proved_at_us = 0 if renamed else self._unit.proved_at_us
+            self._put(replace(self._unit, status=shown.status, proved_at_us=proved_at_us))
         for row in self._carried_rows():
             if row.sent is not None:
                 row.sent = replace(row.sent, unit_status=shown.status)

@@ -53,12 +53,14 @@ class KnownUnit:
     other_eans: tuple[str, ...] = ()  # that its product carries as well
     owner: str | None = None  # the EAN that may write to it; None: not claimed
     owner_asked_us: int | None = None
-    release_at_us: int | None = None  # from when its claim is to be released; nothing is written until that is done
+    claims: tuple[str, ...] = ()  # names under which this EAN has claimed it, and not released that
+    release_at_us: int | None = None  # from when its claims are to be released; nothing is written until that is done
 
     @property
-    def claimed_as(self) -> str:
+    def names(self) -> tuple[str, ...]:
         """What is claimed of it: units of one offer id share their stock, so one EAN writes to all of them."""
-        return f"offer/{self.offer_id}" if self.offer_id is not None else f"unit/{self.unit_id}"
+        own = f"unit/{self.unit_id}"
+        return (own,) if self.offer_id is None else (f"offer/{self.offer_id}", own)
 
     @property
     def slot(self) -> str:
@@ -161,6 +163,16 @@ class OfferLane:
     partition: int = -1
     last_offset: int = -1
     updated_at_us: int = 0
+
+    def released_with(self, unit: KnownUnit) -> tuple[str, ...]:
+        """Names whose claims end with this unit's: those that no other unit of the lane goes on needing."""
+        others = {
+            name
+            for other in self.units
+            if other.account == unit.account and other.unit_id != unit.unit_id and other.release_at_us is None
+            for name in other.claims
+        }
+        return tuple(name for name in unit.claims if name not in others)
 
     @property
     def withdrawn(self) -> Order | None:

@@ -97,6 +97,7 @@ def _unit_state(unit: KnownUnit, terms: Terms) -> UnitState:
         other_eans=unit.other_eans,
         owner=unit.owner,
         owner_asked_at_us=unit.owner_asked_us,
+        claims=unit.claims,
         release_at_us=unit.release_at_us,
     )
 
@@ -160,6 +161,7 @@ def _known_unit(unit: UnitState, terms: Terms) -> KnownUnit:
         other_eans=unit.other_eans,
         owner=unit.owner,
         owner_asked_us=unit.owner_asked_at_us,
+        claims=unit.claims,
         release_at_us=unit.release_at_us,
     )
 

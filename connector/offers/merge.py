@@ -111,7 +111,7 @@ def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: Terms, now_us: int) 
 
 def _let_go(unit: KnownUnit, now_us: int) -> KnownUnit:
     """Another EAN may have it, once what is under way is over."""
-    if unit.owner is None or unit.release_at_us is not None:
+    if not unit.claims or unit.release_at_us is not None:
         return unit
     return replace(unit, release_at_us=now_us)
 

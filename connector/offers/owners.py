@@ -1,11 +1,13 @@
 """Which EAN may write to an offer whose product carries several: claims, as their topic keeps them. Pure.
 
-A lane that is led to such an offer claims it before it writes. The offer is named by the seller's offer id, since units
-of one offer id share their stock, or by the unit where it has none. A claim is one record of a compacted topic with one
-partition, keyed by account, offer and EAN, so that each key is written once and keeps its offset through compaction.
-Of the claims that stand, the one with the lowest offset owns the offer. An EAN that is withdrawn, or no longer leads to
-the offer, releases its claim: the record then says up to which events the offer was written, and the next in line may
-own it. The values are JSON, ours alone.
+A lane that is led to a unit of such an offer claims it before it writes: by the seller's offer id, since units of one
+offer id share their stock, and by the unit itself, since an offer id may change. A claim is one record for each of the
+two names in a compacted topic with one partition, keyed by account, name and EAN, so that each key is written once and
+keeps its offset through compaction. Of the claims that stand, the one with the lowest offset holds the name; the EAN
+that holds both owns the unit. The offer id is claimed first, and the unit only by the EAN that holds its offer id, so
+no two wait for each other. An EAN that is withdrawn, is shown another offer id, or no longer leads to the unit releases
+its claims: the records then say up to which events it wrote, and the next in line may own it. The values are JSON, ours
+alone.
 """
 
 import json
@@ -26,26 +28,34 @@ Accepted: TypeAlias = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferClaim:
-    """The EAN wants to write to the offer, ``offer/<offer id>`` or ``unit/<unit>``. Answered by ``Owner``."""
+    """The EAN wants to write to the unit, by its names: ``offer/<offer id>``, if it has one, then ``unit/<unit>``.
+
+    Answered by ``Owner``.
+    """
 
     account: str
-    offer: str
+    unit_id: int
+    names: tuple[str, ...]
     ean: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferRelease:
-    """The EAN writes to the offer no more; ``accepted`` is what was written to it. Answered by ``Released``."""
+    """The EAN writes under these names no more; ``accepted`` is what was written. Answered by ``Released``."""
 
     account: str
-    offer: str
+    unit_id: int
+    names: tuple[str, ...]
     ean: str
     accepted: Accepted = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Who may write to an offer. ``accepted``: the newest of all that was written under claims that were released."""
+    """Who may write to a unit, or who holds the first of its names that is not the asking EAN's.
+
+    ``accepted``: the newest of all that was written under claims on its names that were released.
+    """
 
     ean: str
     accepted: Accepted = field(default_factory=dict)
@@ -53,14 +63,14 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """The EAN has no claim on the offer any more."""
+    """The EAN has no claim on the names any more."""
 
 
 # ---- records --------------------------------------------------------------------------------------------------------
 
 
-def key_of(body: OfferClaim | OfferRelease) -> bytes:
-    return f"{_offer_of(body)}/{body.ean}".encode()
+def key_of(body: OfferClaim | OfferRelease, name: str) -> bytes:
+    return f"{_place(body, name)}/{body.ean}".encode()
 
 
 def value_of(body: OfferClaim | OfferRelease, accepted: Accepted) -> bytes:
@@ -69,8 +79,8 @@ def value_of(body: OfferClaim | OfferRelease, accepted: Accepted) -> bytes:
     return json.dumps(said, sort_keys=True).encode()
 
 
-def _offer_of(body: OfferClaim | OfferRelease) -> str:
-    return f"{body.account}/{body.offer}"
+def _place(body: OfferClaim | OfferRelease, name: str) -> str:
+    return f"{body.account}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +94,12 @@ class Owners:
     """What the topic says so far, record by record in the order of its offsets."""
 
     def __init__(self) -> None:
-        self._offers: dict[str, dict[str, _Row]] = {}
+        self._names: dict[str, dict[str, _Row]] = {}  # account/name -> by EAN
 
     def take(self, offset: int, key: bytes, value: bytes | None) -> None:
-        """A record that cannot be read stands as a claim: so an offer has no owner rather than two."""
-        offer, _, ean = key.decode(errors="replace").rpartition("/")
-        rows = self._offers.setdefault(offer, {})
+        """A record that cannot be read stands as a claim: so a unit has no owner rather than two."""
+        name, _, ean = key.decode(errors="replace").rpartition("/")
+        rows = self._names.setdefault(name, {})
         if value is None:
             rows.pop(ean, None)
             return
@@ -97,24 +107,38 @@ class Owners:
         if before is None or before.released or row.released:
             rows[ean] = row  # claimed twice: the first counts
 
-    def stands(self, body: OfferClaim | OfferRelease) -> bool:
-        """Whether the EAN has a claim on the offer."""
-        row = self._offers.get(_offer_of(body), {}).get(body.ean)
-        return row is not None and not row.released
+    def unwritten(self, body: OfferClaim | OfferRelease) -> str | None:
+        """The next name whose record is to be written for the body; None = all that may be are.
 
-    def accepted(self, body: OfferClaim | OfferRelease) -> Accepted:
-        """What was written under the EAN's claims, this release included."""
-        row = self._offers.get(_offer_of(body), {}).get(body.ean)
+        A name that another EAN holds ends a claim: what comes after it is not claimed.
+        """
+        for name in body.names:
+            row = self._names.get(_place(body, name), {}).get(body.ean)
+            if (row is not None and not row.released) is isinstance(body, OfferRelease):
+                return name
+            if isinstance(body, OfferClaim) and self._holder(body, name) != body.ean:
+                return None
+        return None
+
+    def accepted(self, body: OfferClaim | OfferRelease, name: str) -> Accepted:
+        """What was written under the EAN's claims on the name, this release included."""
+        row = self._names.get(_place(body, name), {}).get(body.ean)
         before = row.accepted if row is not None else {}
         return _newest(before, body.accepted) if isinstance(body, OfferRelease) else before
 
     def owner(self, body: OfferClaim) -> Owner:
         """Raises ValueError where nobody has a claim."""
-        rows = self._offers.get(_offer_of(body), {})
+        holders = [self._holder(body, name) for name in body.names]
+        ean = next((ean for ean in holders if ean != body.ean), body.ean)
+        if ean is None:
+            raise ValueError(f"nobody has claimed unit {body.unit_id} by all of its names")
+        rows = [row for name in body.names for row in self._names.get(_place(body, name), {}).values()]
+        return Owner(ean=ean, accepted=_newest(*(row.accepted for row in rows)))
+
+    def _holder(self, body: OfferClaim, name: str) -> str | None:
+        rows = self._names.get(_place(body, name), {})
         standing = [(row.offset, ean) for ean, row in rows.items() if not row.released]
-        if not standing:
-            raise ValueError(f"nobody has claimed {body.offer}")
-        return Owner(ean=min(standing)[1], accepted=_newest(*(row.accepted for row in rows.values())))
+        return min(standing)[1] if standing else None
 
 
 def _newest(*accepted: Accepted) -> Accepted:

@@ -124,8 +124,8 @@ class Desk:
         self._unproven: list[tuple[Row, Target, Identity]] = []
         self._sends: list[Send] = []
         self._looks: dict[tuple[str, str], Look] = {}
-        self._claims: dict[tuple[str, str], Ask] = {}  # by account and offer
-        self._releases: dict[tuple[str, str], Ask] = {}
+        self._claims: dict[tuple[str, int], Ask] = {}  # by account and unit
+        self._releases: dict[tuple[str, int], Ask] = {}
         self._unclear: list[tuple[str, Unclear]] = []
         self._wake_at_us: int | None = None
 
@@ -320,9 +320,14 @@ class Desk:
         if self._terms.policy.dry_run:
             return True
         free = True
-        releasing = {(u.account, u.claimed_as) for u in self._lane.units if u.release_at_us is not None}
+        releasing = {
+            (u.account, name)
+            for u in self._lane.units
+            if u.release_at_us is not None
+            for name in self._lane.released_with(u)
+        }
         for unit in group:
-            if (unit.account, unit.claimed_as) in releasing:
+            if unit.release_at_us is not None or any((unit.account, name) in releasing for name in unit.names):
                 free = False
             elif unit.owner == self._lane.ean or not (unit.other_eans or unit.owner):
                 continue
@@ -341,7 +346,7 @@ class Desk:
         return unit.owner is not None and self._now_us < again_us
 
     def _claim(self, unit: KnownUnit, rank: int, since_us: int) -> None:
-        key = (unit.account, unit.claimed_as)
+        key = (unit.account, unit.unit_id)
         if (other := self._claims.get(key)) is not None:
             rank, since_us = min(rank, other.rank), min(since_us, other.since_us)
         self._claims[key] = Ask(unit, rank, since_us)
@@ -352,7 +357,7 @@ class Desk:
             if unit.release_at_us is None:
                 continue
             if self._now_us >= unit.release_at_us:
-                self._releases[unit.account, unit.claimed_as] = Ask(unit, RECHECK_RANK, unit.release_at_us)
+                self._releases[unit.account, unit.unit_id] = Ask(unit, RECHECK_RANK, unit.release_at_us)
             else:
                 self._wake(unit.release_at_us)
 

@@ -152,30 +152,31 @@ def _waiting(lane: OfferLane, look: Look, terms: Terms) -> Iterator[str]:
 
 
 def _claim(lane: OfferLane, ask: Ask) -> Want:
-    account, offer = ask.unit.account, ask.unit.claimed_as
+    unit = ask.unit
     return Want(
-        slot=f"{CLAIM}/{account}/{offer}",
-        account=account,
+        slot=f"{CLAIM}/{unit.account}/{unit.unit_id}",
+        account=unit.account,
         kind=CLAIM,
         rank=ask.rank,
         since_us=ask.since_us,
-        body=OfferClaim(account=account, offer=offer, ean=lane.ean),
+        body=OfferClaim(account=unit.account, unit_id=unit.unit_id, names=unit.names, ean=lane.ean),
     )
 
 
 def _release(lane: OfferLane, ask: Ask) -> Want:
-    """Excludes every write of the offer: what is under way must be over before another EAN may write."""
-    account, offer = ask.unit.account, ask.unit.claimed_as
-    units = [unit for unit in lane.units if (unit.account, unit.claimed_as) == (account, offer)]
+    """Excludes every write under the names: what is under way must be over before another EAN may write."""
+    account, names = ask.unit.account, lane.released_with(ask.unit)
+    units = [u for u in lane.units if u.account == account and not set(names).isdisjoint((*u.claims, *u.names))]
     keys = [f"unit:{unit.unit_id}" for unit in units]
-    if ask.unit.offer_id is not None:
-        keys.append(f"offer:{account}:{ask.unit.offer_id}")
+    keys += [f"offer:{account}:{name.removeprefix('offer/')}" for name in names if name.startswith("offer/")]
     return Want(
-        slot=f"{RELEASE}/{account}/{offer}",
+        slot=f"{RELEASE}/{account}/{ask.unit.unit_id}",
         account=account,
         kind=RELEASE,
         rank=ask.rank,
         since_us=ask.since_us,
-        body=OfferRelease(account=account, offer=offer, ean=lane.ean, accepted=written(units)),
+        body=OfferRelease(
+            account=account, unit_id=ask.unit.unit_id, names=names, ean=lane.ean, accepted=written(units)
+        ),
         exclusive=tuple(keys),
     )

@@ -65,16 +65,16 @@ def owners(answer: Answer) -> list[str]:
     return found
 
 
-def claim(ean: str, offer: str = "unit/7") -> OfferClaim:
-    return OfferClaim(account="main", offer=offer, ean=ean)
+def claim(ean: str, unit_id: int = 7, *names: str) -> OfferClaim:
+    return OfferClaim(account="main", unit_id=unit_id, names=(*names, f"unit/{unit_id}"), ean=ean)
 
 
 def test_of_many_processes_that_claim_at_once_all_hear_of_the_same_owners(place: tuple[str, str]) -> None:
-    offers = [f"unit/{number}" for number in range(20)]
+    units = list(range(20))
 
     def claimed(ean: str) -> list[str]:
-        mine = offers if ean < "3" else offers[::-1]
-        heard = owners(asked(process(place), *(claim(ean, offer) for offer in mine)))
+        mine = units if ean < "3" else units[::-1]
+        heard = owners(asked(process(place), *(claim(ean, unit_id, f"offer/{unit_id % 15}") for unit_id in mine)))
         return [owner for _, owner in sorted(zip(mine, heard, strict=True))]
 
     with ThreadPoolExecutor(5) as threads:
@@ -88,7 +88,7 @@ def test_a_released_offer_goes_to_the_next_in_line_with_what_was_written(place: 
     first, second = process(place), process(place)
     assert owners(asked(first, claim("1"))) == owners(asked(second, claim("2"))) == ["1"]
 
-    asked(first, OfferRelease(account="main", offer="unit/7", ean="1", accepted={"stock": 5}))
+    asked(first, OfferRelease(account="main", unit_id=7, names=("unit/7",), ean="1", accepted={"stock": 5}))
 
     [reply] = asked(second, claim("2")).replies
     assert isinstance(reply, Settled)

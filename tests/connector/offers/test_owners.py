@@ -63,7 +63,7 @@ def test_nothing_is_written_before_the_unit_is_claimed() -> None:
     shop.found(unit(7, eans=BOTH))
 
     assert shop.kinds == [CLAIM]
-    assert shop.want(CLAIM).body == OfferClaim(account="main", offer="unit/7", ean=EAN)
+    assert shop.want(CLAIM).body == OfferClaim(account="main", unit_id=7, names=("unit/7",), ean=EAN)
 
 
 def test_an_owner_is_not_asked_again_not_even_after_a_restart() -> None:
@@ -263,11 +263,113 @@ def test_a_release_that_is_pending_wakes_a_new_owner_of_the_lane() -> None:
     assert shop.flow.store(shop.lane).undone
 
 
+# ---- an offer id that changes ---------------------------------------------------------------------------------------
+
+
+def test_an_ean_that_sees_a_new_offer_id_first_does_not_write_beside_the_owner_of_the_unit() -> None:
+    log = Log()
+    owner, other = shop_of(OTHER_EAN), shop_of(EAN)
+    led_to(owner, claims_of(log), stock=5, at=10)
+    owner.accept()
+
+    other.event(stock=0, at=50)
+    other.found(unit(7, offer_id="X", eans=BOTH))
+    answer(other, claims_of(log))
+
+    assert (other.last.status, other.last.code) == (Status.REJECTED, Code.ALIAS_EAN)
+    owner.event(stock=4, at=40)
+    assert owner.accept().body.values == {Field.STOCK: 4}
+
+
+def test_an_owner_that_is_shown_another_offer_id_lets_go_and_claims_anew_behind_who_came_before() -> None:
+    log = Log()
+    owner, other = shop_of(OTHER_EAN), shop_of(EAN)
+    led_to(owner, claims_of(log), stock=5, at=10)
+    owner.accept()
+    other.event(stock=0, at=50)
+    other.found(unit(7, offer_id="X", eans=BOTH))
+    answer(other, claims_of(log))
+
+    owner.event(stock=4, at=40)
+    owner.gone()
+    owner.found(unit(7, offer_id="X", eans=BOTH))
+    assert owner.kinds == []
+    owner.pass_s(8)
+    answer(owner, claims_of(log), RELEASE)
+    answer(owner, claims_of(log))
+
+    assert owner.last.code == Code.ALIAS_EAN
+    other.pass_s(61)
+    other.event(stock=1, at=55)
+    answer(other, claims_of(log))
+    assert other.accept(offer_id="X").body.values == {Field.STOCK: 1}
+
+
+def test_a_claim_on_an_offer_id_that_the_unit_no_longer_has_is_released() -> None:
+    log = Log()
+    shop = shop_of(EAN)
+    shop.event(stock=9, at=50)
+    shop.found(unit(7, offer_id="X", eans=BOTH))
+    answer(shop, claims_of(log))
+    shop.accept(offer_id="X")
+    shop.event(stock=8, at=60)
+    shop.gone()
+    shop.found(unit(7, offer_id="Y", eans=BOTH))
+
+    shop.pass_s(8)
+    answer(shop, claims_of(log), RELEASE)
+    answer(shop, claims_of(log))
+    shop.accept(offer_id="Y")
+
+    other = shop_of(OTHER_EAN)
+    other.event(stock=2, at=120)
+    other.found(unit(9, offer_id="X", eans=BOTH))
+    answer(other, claims_of(log))
+    assert other.kinds == ["update:de"]
+
+
+def test_an_answer_that_shows_another_offer_id_has_the_unit_looked_up_before_the_next_write() -> None:
+    shop = shop_of(EAN)
+    led_to(shop, claims_of(Log()), stock=9)
+    shop.accept(offer_id="X")
+
+    shop.event(stock=4)
+
+    assert shop.last.status is Status.APPLIED
+    assert shop.kinds == ["lookup:de"]
+
+
+def test_a_tombstone_releases_every_name_that_was_claimed() -> None:
+    log = Log()
+    shop = shop_of(EAN)
+    shop.event(stock=9, at=50)
+    shop.found(unit(7, offer_id="X", eans=BOTH))
+    answer(shop, claims_of(log))
+    shop.accept(offer_id="X")
+
+    shop.tombstone(at=100)
+    answer(shop, claims_of(log), RELEASE)
+
+    released = [key for _, key, value in log.records if b'"released": true' in (value or b"")]
+    assert sorted(released) == [f"main/offer/X/{EAN}".encode(), f"main/unit/7/{EAN}".encode()]
+
+
+def test_of_two_that_claim_at_once_the_one_that_does_not_hold_the_offer_id_claims_no_unit() -> None:
+    log = Log()
+    for ean in BOTH:
+        asked(claims_of(log), want(ean, 7, "offer/X"))
+
+    replies = [asked(claims_of(log), want(ean, 7, "offer/X")).replies[0] for ean in BOTH]
+
+    assert {owner(reply) for reply in replies} == {EAN}
+    assert [key for _, key, _ in log.records].count(f"main/unit/7/{OTHER_EAN}".encode()) == 0
+
+
 # ---- the caller -----------------------------------------------------------------------------------------------------
 
 
-def want(ean: str, unit_id: int = 7) -> Want:
-    body = OfferClaim(account="main", offer=f"unit/{unit_id}", ean=ean)
+def want(ean: str, unit_id: int = 7, *names: str) -> Want:
+    body = OfferClaim(account="main", unit_id=unit_id, names=(*names, f"unit/{unit_id}"), ean=ean)
     return Want(slot=f"claim/main/unit/{unit_id}", account="main", kind=CLAIM, rank=1, since_us=0, body=body)
 
 

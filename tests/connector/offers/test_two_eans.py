@@ -7,6 +7,7 @@ rest. The mutants show that the histories see what they are there for.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -260,14 +261,22 @@ def _as_it_is(unit: Any, _accepted: Any) -> Any:
     return unit.facts
 
 
-def _never_stands(_self: Any, body: Any) -> bool:
-    return isinstance(body, OfferRelease)
+_UNWRITTEN = Owners.unwritten
+_TURNS = count()
+
+
+def _never_stands(self: Any, body: Any) -> str | None:
+    """One name of a claim after the other is written again."""
+    unwritten = _UNWRITTEN(self, body)
+    if unwritten is not None or isinstance(body, OfferRelease):
+        return unwritten
+    return str(body.names[next(_TURNS) % len(body.names)])
 
 
 MUTANTS: dict[str, tuple[Any, str, Callable[..., Any], int]] = {
     "nobody claims": (settle.Desk, "_may_write", _anybody, 0),
     "what was accepted under another EAN is forgotten": (answers, "written_before", _as_it_is, 80),
-    "a claim is written again": (Owners, "stands", _never_stands, 880),
+    "a claim is written again": (Owners, "unwritten", _never_stands, 880),
     "an event is ordered by its own word": (merge, "effective_us", lambda occurred_us, _recorded_us: occurred_us, 110),
 }
 """What is broken, how, and a seed from which on it soon shows."""
