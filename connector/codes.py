@@ -488,7 +488,7 @@ TABLE: Mapping[Code, Words] = {
     ),
     Code.SCHEMA_INCOMPATIBLE: Words(
         sentence="The value's schema does not resolve to that of the topic's events",
-        advice="Compare the producer's schema with the one under schemas/, such as offer_changed.v2.avsc.",
+        advice="Compare the producer's schema with the one under schemas/, such as offer_changed.v3.avsc.",
     ),
     Code.MALFORMED_VALUE: Words(
         sentence="The value does not follow its own schema",
