@@ -138,6 +138,19 @@ def test_an_event_that_failed_and_whose_parcel_was_sent_meanwhile_confirms_nothi
     ]
 
 
+@pytest.mark.parametrize("later_s", [0, 1])
+def test_an_event_that_an_older_version_remembers_is_known_by_all_that_it_says_and_never_refused(later_s: int) -> None:
+    depot = Depot()
+    event = depot.confirmed(1)
+    depot.lane = replace(depot.lane, seen=tuple(replace(one, content=None) for one in depot.lane.seen))
+
+    depot.again(replace(event, occurred_at_us=event.occurred_at_us + later_s * SECOND, offset=depot.offset))
+
+    assert depot.said == [(1, "CONFIRMED", None)]
+    assert depot.last["input_offset"] == (depot.offset if later_s else event.offset)
+    assert depot.kinds == []
+
+
 # ---- pieces that somebody sent --------------------------------------------------------------------------------------
 
 
