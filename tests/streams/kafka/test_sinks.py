@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from streams.errors import BrokerDown
 from streams.flow import Assignment, Checkpoint, Mark, Output
 from streams.kafka import marks
 from streams.kafka.settings import Connection, SinkSettings
@@ -52,6 +53,11 @@ class FakeProducer:
         return call
 
 
+def nobody(*_: object) -> None:
+    """Who would be asked what this principal may do."""
+    raise BrokerDown("as the test says")
+
+
 class Bench:
     """A sink whose clients are fakes; ``committed`` is what the group coordinator says, or how it fails first."""
 
@@ -64,6 +70,7 @@ class Bench:
         self.now_s = 100.0
         monkeypatch.setattr("streams.kafka.sinks.Producer", self._producer)
         monkeypatch.setattr("streams.kafka.sinks.AdminClient", lambda _: self)
+        monkeypatch.setattr("streams.kafka.trouble.Administration", nobody)
         settings = SinkSettings(
             connection=Connection(bootstrap_servers="nowhere:1", client_id="c"), instance_id="i", group="g"
         )
