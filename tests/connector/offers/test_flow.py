@@ -140,11 +140,12 @@ def test_a_recheck_is_work_of_the_background_and_a_replay_waits_behind_live_work
     assert [want.rank for want in shop.wants] == [BACKGROUND + 2]
 
     replaying = Shop(flow_of()).known(unit(7))
+    replaying.offset = 2
     replaying.event(price="11.00", at=5)
     replaying.give_up("update:de")
-    replaying.event(price="11.00", at=5, offset=1, event_id="e1")
+    replaying.event(price="11.00", at=5, offset=2, event_id="e2")
     assert [want.rank for want in replaying.wants] == [8]
-    replaying.event(stock=0, offset=0, event_id="e0", at=6)
+    replaying.event(stock=0, offset=1, event_id="e1", at=6)
     assert [want.rank for want in replaying.wants] == [0]
 
 
