@@ -137,15 +137,21 @@ class Engine:
             tenure = self._tenures.get(record.at)
             if tenure is not None and tenure.partition.reads:
                 tenure.partition.arrived(record)
+        self._ends(said, now)
+        for at, position in said.positions.items():
+            if at in self._tenures and self._tenures[at].partition.reads:
+                self._tenures[at].partition.passed(position, now.mono_s)
+
+    def _ends(self, said: Arrivals, now: Now) -> None:
         for at, end in said.ends.items():
             if at in self._tenures:
                 self._tenures[at].partition.ends(end, now.mono_s)
         for at, log_end in said.log_ends.items():
             if at in self._tenures:
                 self._tenures[at].partition.log_ends(log_end, now.mono_s)
-        for at, position in said.positions.items():
-            if at in self._tenures and self._tenures[at].partition.reads:
-                self._tenures[at].partition.passed(position, now.mono_s)
+        for at, why in said.leaderless.items():
+            if at in self._tenures:
+                self._tenures[at].partition.leaderless = why
 
     def _answer(self, said: Answer, now: Now) -> Iterator[Effect]:
         heard = self._sending.answered(said, now)

@@ -415,6 +415,7 @@ class Arrivals:
     positions: Mapping[Assignment, int] = field(default_factory=dict)
     ends: Mapping[Assignment, int] = field(default_factory=dict)  # last stable offsets, as far as known; for lag
     log_ends: Mapping[Assignment, int] = field(default_factory=dict)  # of all that is written, open transactions too
+    leaderless: Mapping[Assignment, str] = field(default_factory=dict)  # instead of an end: what a broker said of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

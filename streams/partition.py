@@ -58,6 +58,7 @@ class Partition:
         self.seen = owned.start  # everything below has arrived
         self.durable = owned.start
         self.end = owned.end
+        self.leaderless = ""  # what a broker said of its leader that is away; empty = nothing
         self.held_back = 0  # offsets behind an open transaction of a producer
         self.held_since_s = inf
         self._held_at = -1
@@ -168,7 +169,8 @@ class Partition:
             self.moved_at_s = now_s
 
     def ends(self, end: int, now_s: float) -> None:
-        """The last stable offset as the source knows it."""
+        """The last stable offset as the source knows it: its leader has answered."""
+        self.leaderless = ""
         if not self.lag:
             self.moved_at_s = now_s
         self.end = end

@@ -3,9 +3,10 @@
 A partition with lag that stands still is fetched anew long before that, again and again with growing waits: it costs a
 request, and it mends a client whose fetching has stopped.
 
-Lag is explained by a schema that is being fetched, a checkpoint that is on its way while its sink says why, or a
-partition that said it is broken. Undone work is explained by a timer, a token, a block or a pause; only what none of
-them explains counts here. An explained stall is said, and said again, and never fatal.
+Lag is explained by a schema that is being fetched, a checkpoint that is on its way while its sink says why, a leader
+that the brokers say is away, or a partition that said it is broken. Undone work is explained by a timer, a token, a
+block or a pause; only what none of them explains counts here. An explained stall is said, and said again, and never
+fatal.
 
 What a producer's open transaction holds back is no lag, for it cannot be read; it is said all the same.
 
@@ -136,6 +137,8 @@ def _explanation(tenure: Tenure) -> str:
     partition = tenure.partition
     if partition.needs is not None:
         return f"records wait for {partition.needs.need}: {partition.needs.text}"
+    if partition.leaderless:
+        return f"its leader is away, and nothing of it can be read until it is back: {partition.leaderless}"
     return ""
 
 

@@ -33,7 +33,7 @@ from streams.clock import uptime_s
 from streams.errors import SourceFailed
 from streams.flow import Assigned, Assignment, Mark, Notice, Owned, Stored, Topic
 from streams.kafka import marks
-from streams.kafka.asker import PATIENCE_S, Asker
+from streams.kafka.asker import PATIENCE_S, Asker, problem_of
 from streams.kafka.errors import Heard as Meaning
 from streams.kafka.errors import heard_as
 from streams.kafka.refusals import GROUP, TOPIC, Need, not_permitted, of_reader
@@ -158,40 +158,40 @@ class Restorer:
     def _ask_for(self, parts: Sequence[Assignment]) -> _Steps[None]:
         committed = yield from self._committed(parts)
         topics = yield from self._topics({name for at in parts for name in (at.topic, self._settings.topics[at.topic])})
-        state_parts = [(self._settings.topics[at.topic], at.partition) for at in parts]
-        self._check_sizes(topics, state_parts)
-        begins = yield from self._offsets(state_parts, EARLIEST, IsolationLevel.READ_UNCOMMITTED)
-        log_ends = yield from self._offsets(state_parts, LATEST, IsolationLevel.READ_UNCOMMITTED)
-        inputs = [(at.topic, at.partition) for at in parts]
-        ends = yield from self._offsets(inputs, LATEST, IsolationLevel.READ_COMMITTED)
-        fresh = [part for part in inputs if part not in committed]
+        self._check_sizes(topics, map(self._state_part, parts))
+        begins = yield from self._offsets(parts, self._state_part, EARLIEST, IsolationLevel.READ_UNCOMMITTED)
+        log_ends = yield from self._offsets(begins, self._state_part, LATEST, IsolationLevel.READ_UNCOMMITTED)
+        ends = yield from self._offsets(log_ends, _input_part, LATEST, IsolationLevel.READ_COMMITTED)
+        fresh = [at for at in ends if _input_part(at) not in committed]
         starts = yield from self._starts(fresh, ends)
-        firsts = yield from self._firsts(fresh, starts)
-        wanted = [(at, part) for at, part in zip(parts, state_parts, strict=True) if at in self._wanted]
-        for at, state_part in wanted:
-            part = (at.topic, at.partition)
-            position, metadata = committed.get(part, (starts.get(part, 0), None))
-            self._reading[state_part] = _Reading(
+        firsts = yield from self._firsts(starts)
+        wanted = [at for at in ends if at in self._wanted and (at in firsts or _input_part(at) in committed)]
+        for at in wanted:
+            position, metadata = committed.get(_input_part(at), (starts.get(at, 0), None))
+            self._reading[self._state_part(at)] = _Reading(
                 at=at,
                 mark=marks.decode(position, metadata),
-                committed=part in committed,
-                skips=part in firsts and position > firsts[part],
+                committed=_input_part(at) in committed,
+                skips=at in firsts and position > firsts[at],
                 start=position,
-                end=ends[part],
-                state_topic_id=topics[state_part[0]].id,
+                end=ends[at],
+                state_topic_id=topics[self._settings.topics[at.topic]].id,
                 input_topic_id=topics[at.topic].id,
                 partitions=topics[at.topic].partitions,
-                state_position=begins[state_part],
-                state_end=log_ends[state_part],
+                state_position=begins[at],
+                state_end=log_ends[at],
             )
-        self._start_reading([state_part for _, state_part in wanted])
+        self._start_reading([self._state_part(at) for at in wanted])
+
+    def _state_part(self, at: Assignment) -> Part:
+        return self._settings.topics[at.topic], at.partition
 
     def _committed(self, parts: Sequence[Assignment]) -> _Steps[dict[Part, tuple[int, str | None]]]:
         group = self._settings.group
         asked = ConsumerGroupTopicPartitions(group, [TopicPartition(at.topic, at.partition) for at in parts])
 
-        def read(answers: Sequence[Any]) -> dict[Part, tuple[int, str | None]]:
-            found = answers[0].topic_partitions
+        def read(answers: Sequence[Future[Any]]) -> dict[Part, tuple[int, str | None]]:
+            found = answers[0].result().topic_partitions
             for one in found:
                 if one.error is not None:
                     raise KafkaException(one.error)
@@ -217,7 +217,7 @@ class Restorer:
         described = yield from self._asked(
             f"the topics {', '.join(ordered)}",
             lambda client: client.describe_topics(TopicCollection(ordered), request_timeout=_ASK_S).values(),
-            list,
+            lambda answers: [answer.result() for answer in answers],
             (Need("Describe", TOPIC, name) for name in ordered),
         )
         return {one.name: Topic(id=str(one.topic_id), partitions=len(one.partitions)) for one in described}
@@ -230,46 +230,52 @@ class Restorer:
                     "is kept in the partition number that it was read from, so give both the same number"
                 )
 
-    def _starts(self, parts: Sequence[Part], ends: Mapping[Part, int]) -> _Steps[dict[Part, int]]:
+    def _starts(self, parts: Sequence[Assignment], ends: Mapping[Assignment, int]) -> _Steps[dict[Assignment, int]]:
         """Where a group begins that never committed."""
         start = self._settings.start
         if start == "latest":
-            return {part: ends[part] for part in parts}
+            return {at: ends[at] for at in parts}
         if start == "earliest":
-            return (yield from self._offsets(parts, EARLIEST, IsolationLevel.READ_COMMITTED))
-        at_ms = int(start.timestamp() * 1000)
-        found = yield from self._offsets(parts, OffsetSpec.for_timestamp(at_ms), IsolationLevel.READ_COMMITTED)
+            return (yield from self._offsets(parts, _input_part, EARLIEST, IsolationLevel.READ_COMMITTED))
+        at_ms = OffsetSpec.for_timestamp(int(start.timestamp() * 1000))
+        found = yield from self._offsets(parts, _input_part, at_ms, IsolationLevel.READ_COMMITTED)
         # nothing that new: from the end on
-        return {part: ends[part] if offset == _NO_OFFSET else offset for part, offset in found.items()}
+        return {at: ends[at] if offset == _NO_OFFSET else offset for at, offset in found.items()}
 
-    def _firsts(self, parts: Sequence[Part], starts: Mapping[Part, int]) -> _Steps[Mapping[Part, int]]:
+    def _firsts(self, starts: Mapping[Assignment, int]) -> _Steps[Mapping[Assignment, int]]:
         """The first record that is still there, of partitions that never had a position."""
         if self._settings.start == "earliest":
             return starts
-        return (yield from self._offsets(parts, EARLIEST, IsolationLevel.READ_COMMITTED))
+        return (yield from self._offsets(starts, _input_part, EARLIEST, IsolationLevel.READ_COMMITTED))
 
-    def _offsets(self, parts: Sequence[Part], which: OffsetSpec, isolation: IsolationLevel) -> _Steps[dict[Part, int]]:
-        if not parts:
+    def _offsets(
+        self,
+        parts: Iterable[Assignment],
+        where: Callable[[Assignment], Part],
+        which: OffsetSpec,
+        isolation: IsolationLevel,
+    ) -> _Steps[dict[Assignment, int]]:
+        """Of the partitions that have an answer. The others begin anew, each by itself: they hold nobody else up."""
+        asked = {at: TopicPartition(*where(at)) for at in parts}
+        if not asked:
             return {}
-        asked = {TopicPartition(topic, partition): which for topic, partition in parts}
-
-        def read(answers: Sequence[Any]) -> dict[Part, int]:
-            return {(one.topic, one.partition): found.offset for one, found in zip(asked, answers, strict=True)}
-
-        return (
-            yield from self._asked(
-                "offsets",
-                lambda client: client.list_offsets(asked, isolation_level=isolation, request_timeout=_ASK_S).values(),
-                read,
-                (Need("Describe", TOPIC, topic) for topic in sorted({topic for topic, _ in parts})),
-            )
+        topics = sorted({part.topic for part in asked.values()})
+        found = yield from self._asked(
+            f"offsets of {_named(asked.values())}",
+            lambda client: client.list_offsets(
+                dict.fromkeys(asked.values(), which), isolation_level=isolation, request_timeout=_ASK_S
+            ).values(),
+            lambda futures: dict(zip(asked, _known(futures), strict=True)),
+            (Need("Describe", TOPIC, topic) for topic in topics),
         )
+        self._asking.extend(self._ask_for([at]) for at, offset in found.items() if offset is None)
+        return {at: offset for at, offset in found.items() if offset is not None}
 
     def _asked(
         self,
         what: str,
         ask: Callable[[AdminClient], Iterable[Future[Any]]],
-        read: Callable[[Sequence[Any]], R],
+        read: Callable[[Sequence[Future[Any]]], R],
         needs: Iterable[Need],
     ) -> _Steps[R]:
         """Ask until there is an answer, and say why it takes long.
@@ -283,12 +289,12 @@ class Restorer:
             while not all(future.done() for future in futures):
                 yield None
             try:
-                answer = read([future.result() for future in futures])
+                answer = read(futures)
             except KafkaException as error:
                 problem: KafkaError = error.args[0]
                 self._asker.heard((error,))
             else:
-                self._asker.heard((None,))
+                self._asker.heard(map(problem_of, futures))
                 return answer
             if heard_as(problem) is Meaning.FATAL:
                 raise not_permitted(problem, *needs) or SourceFailed(f"asked for {what}: {problem.str()}") from None
@@ -397,6 +403,25 @@ class Restorer:
                         "left": reading.state_end - reading.state_position,
                     },
                 )
+
+
+def _input_part(at: Assignment) -> Part:
+    return at.topic, at.partition
+
+
+def _named(parts: Iterable[TopicPartition]) -> str:
+    return ", ".join(f"{part.topic} partition {part.partition}" for part in parts)
+
+
+def _known(futures: Sequence[Future[Any]]) -> list[int | None]:
+    """The offsets that were answered. Raises KafkaException when none was, or for what a person must mend."""
+    problems = [problem for future in futures if (problem := problem_of(future)) is not None]
+    for problem in problems:
+        if not isinstance(problem, KafkaException) or heard_as(problem.args[0]) is Meaning.FATAL:
+            raise problem
+    if len(problems) == len(futures):
+        raise problems[0]
+    return [None if problem_of(future) is not None else future.result().offset for future in futures]
 
 
 def _stored(message: Message) -> Stored:

@@ -43,7 +43,7 @@ from streams.flow import (
     TopicsSeen,
     Written,
 )
-from streams.kafka.asker import Asker
+from streams.kafka.asker import Asker, problem_of
 from streams.kafka.commits import Commit
 from streams.kafka.errors import Heard as Meaning
 from streams.kafka.errors import heard_as
@@ -67,6 +67,8 @@ _ASK_S: Final = 5.0
 _WAKE_S: Final = 0.001
 _COMMIT_AGAIN_S: Final = 0.1
 _STATISTICS_EVERY_S: Final = 1.0
+_SEEK_AGAIN_S: Final = 0.1
+_LEADERLESS: Final = frozenset({KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION})
 _SEVERED: Final = "the client knew no broker any more and would not have looked for one: a new one joins the group"
 _ISOLATED: Final = (
     "the client has had no connection to a broker for a session and may know none that is up: a new one, which begins "
@@ -85,6 +87,7 @@ class KafkaSource:
         self._current: dict[Part, Assignment] = {}
         self._next: dict[Assignment, int] = {}  # restored partitions: the next offset to hand over
         self._unsought: dict[Assignment, Owned] = {}  # restored, and their reading cannot begin yet
+        self._seek_again_s = 0.0
         self._epoch = 0
         self._positions_s = 0.0
         self._ends = _Ends(settings, clock)
@@ -136,7 +139,7 @@ class KafkaSource:
             try:
                 self._consumer.seek(TopicPartition(at.topic, at.partition, self._next[at]))
             except KafkaException as error:
-                self._say("broker_error", error.args[0])
+                self._say("broker_error", error.args[0], _cannot_seek(at))
 
     def group(self) -> Any:
         """The group's metadata: member and generation, as the broker checks them. None: it would check nothing."""
@@ -307,17 +310,20 @@ class KafkaSource:
                 self._unsought.update(heard.parts)
             else:
                 self._heard.append(heard)
+        if self._clock() < self._seek_again_s:
+            return
         begun = {at: owned for at, owned in self._unsought.items() if self._seek(at, owned.start)}
         if begun:
             self._unsought = {at: owned for at, owned in self._unsought.items() if at not in begun}
             self._heard.append(Assigned(parts=begun))
 
     def _seek(self, at: Assignment, start: int) -> bool:
-        """Still paused. A partition whose leader is not known cannot be sought: the next poll tries again."""
+        """Still paused. A partition whose leader is not known cannot be sought: it is tried again in a moment."""
         try:
             self._consumer.seek(TopicPartition(at.topic, at.partition, start))
         except KafkaException as error:
-            self._say("broker_error", error.args[0])
+            self._seek_again_s = self._clock() + _SEEK_AGAIN_S
+            self._say("broker_error", error.args[0], _cannot_seek(at))
             return False
         self._next[at] = start
         return True
@@ -341,10 +347,10 @@ class KafkaSource:
     def _arrivals(self, messages: Sequence[Message]) -> Arrivals | None:
         records = [record for message in messages if (record := self._record(message)) is not None]
         positions = self._passed() if records or self._clock() - self._positions_s >= _POSITIONS_EVERY_S else {}
-        ends, log_ends = self._ends.of(self._next)
-        if not records and not positions and not ends and not log_ends:
+        told = self._ends.of(self._next)
+        if not records and not positions and told is None:
             return None
-        return Arrivals(records=records, positions=positions, ends=ends, log_ends=log_ends)
+        return replace(told or Arrivals(), records=records, positions=positions)
 
     def _record(self, message: Message) -> Record | None:
         """None for what is no record of a partition that we read: an error, or one whose partition has gone."""
@@ -399,13 +405,14 @@ class KafkaSource:
     def _ours(self, parts: Iterable[Assignment]) -> list[TopicPartition]:
         return [TopicPartition(at.topic, at.partition) for at in parts if at in self._next]
 
-    def _say(self, event: str, error: KafkaError) -> None:
-        """The same again within a few seconds is not said."""
-        text = f"{error.name()}: {error.str()}"
+    def _say(self, event: str, error: KafkaError, what: str = "") -> None:
+        """``what`` it is about. The same again within a few seconds is not said."""
+        reason = f"{what}: {error.str()}" if what else f"{error.name()}: {error.str()}"
         now_s = self._clock()
-        if now_s - self._said.get(event + error.name(), -_SAY_EVERY_S) >= _SAY_EVERY_S:
-            self._said[event + error.name()] = now_s
-            self._heard.append(Notice(event=event, level="warning", fields={"reason": text}))
+        same = event + error.name() + what
+        if now_s - self._said.get(same, -_SAY_EVERY_S) >= _SAY_EVERY_S:
+            self._said[same] = now_s
+            self._heard.append(Notice(event=event, level="warning", fields={"reason": reason}))
 
     def _heard_error(self, error: KafkaError) -> None:
         if error.fatal():
@@ -456,13 +463,13 @@ class _Ends:
         self._asked_s = 0.0
         self._asked: list[tuple[Assignment, Future[Any], Future[Any]]] = []
 
-    def of(self, parts: Iterable[Assignment]) -> tuple[dict[Assignment, int], dict[Assignment, int]]:
+    def of(self, parts: Iterable[Assignment]) -> Arrivals | None:
         """What has been answered since the last time, stable offsets and ends of logs: mostly nothing."""
         if self._asked:
             return self._answered()
         if self._clock() - self._asked_s >= _ENDS_EVERY_S:
             self._ask(tuple(parts))
-        return {}, {}
+        return None
 
     def _ask(self, parts: Sequence[Assignment]) -> None:
         self._asked_s = self._clock()
@@ -479,15 +486,23 @@ class _Ends:
         asked = {TopicPartition(at.topic, at.partition): LATEST for at in parts}
         return list(self._client.list_offsets(asked, isolation_level=isolation, request_timeout=_ASK_S).values())
 
-    def _answered(self) -> tuple[dict[Assignment, int], dict[Assignment, int]]:
+    def _answered(self) -> Arrivals | None:
         if not all(future.done() for _, *futures in self._asked for future in futures):
-            return {}, {}
+            return None
         answered, self._asked = self._asked, []
-        self.asker.heard(future.exception() for _, *futures in answered for future in futures)
-        return (
-            {at: stable.result().offset for at, stable, _ in answered if stable.exception() is None},
-            {at: log.result().offset for at, _, log in answered if log.exception() is None},
+        self.asker.heard(problem_of(future) for _, *futures in answered for future in futures)
+        return Arrivals(
+            ends={at: stable.result().offset for at, stable, _ in answered if problem_of(stable) is None},
+            log_ends={at: log.result().offset for at, _, log in answered if problem_of(log) is None},
+            leaderless={at: why for at, stable, _ in answered if (why := _leaderless(stable))},
         )
+
+
+def _leaderless(question: Future[Any]) -> str:
+    """What a broker said of a partition that has no leader, or is getting another; empty = it has one."""
+    problem = problem_of(question)
+    is_away = isinstance(problem, KafkaException) and problem.args[0].code() in _LEADERLESS
+    return problem.args[0].str() if problem is not None and is_away else ""
 
 
 class _Topics:
@@ -532,6 +547,10 @@ def _close(consumer: Consumer) -> None:
 
 def _closed(_revoked: Revoked) -> None:
     """Nobody listens: before the first poll, and while closing."""
+
+
+def _cannot_seek(at: Assignment) -> str:
+    return f"{at.topic} partition {at.partition} cannot be read yet, as when it has no leader; tried again"
 
 
 def _headers(message: Message) -> Headers:

@@ -488,6 +488,21 @@ def test_lag_that_a_missing_schema_explains_is_said_again_and_never_fatal() -> N
     assert "records wait for 7" in str(driver.notices[0].fields["reason"])
 
 
+def test_lag_of_a_partition_whose_leader_is_away_is_said_and_never_fatal_until_it_is_back() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.feed(Arrivals(ends={at: 5}))
+    driver.feed(Arrivals(leaderless={at: "Broker: Leader not available"}))
+
+    driver.run(600)
+    assert driver.stops == []
+    assert "its leader is away" in str([notice.fields["reason"] for notice in driver.notices])
+
+    driver.feed(Arrivals(ends={at: 5}))
+    driver.run(200)
+    assert len(driver.stops) == 1, "a partition that has a leader and does not move is a stall"
+
+
 def held_back(driver: Driver) -> list[Notice]:
     return [notice for notice in driver.of(Notice) if notice.event == "records_held_back"]
 

@@ -1,11 +1,13 @@
 """Whose questions are not answered for a while gets a client that remembers nothing."""
 
+from concurrent.futures import Future
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException
 
-from streams.kafka.asker import PATIENCE_S, Asker
+from streams.kafka.asker import PATIENCE_S, Asker, problem_of
 
 TIMED_OUT = KafkaException(KafkaError(KafkaError._TIMED_OUT))
 FENCED = KafkaException(KafkaError(KafkaError.FENCED_LEADER_EPOCH))
@@ -50,11 +52,20 @@ def test_a_client_that_answers_in_between_is_kept(built: Built) -> None:
     assert built.number == 1
 
 
-def test_one_answer_beside_failures_is_none(built: Built) -> None:
-    for built.now_s in (0.0, PATIENCE_S):
+def test_one_partition_without_an_answer_beside_others_that_have_one_costs_no_client(built: Built) -> None:
+    for built.now_s in (0.0, 2 * PATIENCE_S, 4 * PATIENCE_S):
         built.asker.heard([None, TIMED_OUT])
 
-    assert built.number == 2
+    assert built.count == 1
+
+
+def test_an_offset_that_the_client_does_not_know_is_no_answer() -> None:
+    unknown, known = Future[Any](), Future[Any]()
+    unknown.set_result(SimpleNamespace(offset=OFFSET_INVALID))
+    known.set_result(SimpleNamespace(offset=0))
+
+    assert isinstance(problem_of(unknown), KafkaException)
+    assert problem_of(known) is None
 
 
 def test_a_client_that_asks_a_leader_of_before_is_replaced_at_once(built: Built) -> None:

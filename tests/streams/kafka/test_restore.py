@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, TopicPartition
 
-from streams.flow import Assigned, Assignment, Stored
+from streams.flow import Assigned, Assignment, Notice, Stored
 from streams.kafka.asker import Asker
 from streams.kafka.restore import Restorer
 from streams.kafka.settings import Connection, SourceSettings
@@ -57,6 +57,31 @@ class StaleAdmin(FakeAdmin):
         refused: Future[Any] = Future()
         refused.set_exception(KafkaException(KafkaError(KafkaError.FENCED_LEADER_EPOCH)))
         return dict.fromkeys(asked, refused)
+
+
+class OneAwayAdmin(FakeAdmin):
+    """Partition 0 of the state topic has no leader; what ``instead`` holds is the answer for it."""
+
+    instead: KafkaException | int | None = KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
+
+    def describe_topics(self, *_: Any, **__: Any) -> dict[str, Future[Any]]:
+        described = [SimpleNamespace(name=name, topic_id=name, partitions=[0, 1]) for name in ("in", "states")]
+        return {one.name: answered(one) for one in described}
+
+    def list_consumer_group_offsets(self, *_: Any, **__: Any) -> dict[str, Future[Any]]:
+        return {"g": answered(SimpleNamespace(topic_partitions=[]))}
+
+    def list_offsets(self, asked: Mapping[TopicPartition, Any], **_: Any) -> dict[TopicPartition, Future[Any]]:
+        return {part: self._of(part) for part in asked}
+
+    def _of(self, part: TopicPartition) -> Future[Any]:
+        if (part.topic, part.partition) != ("states", 0) or self.instead is None:
+            return answered(SimpleNamespace(offset=0))
+        if isinstance(self.instead, int):
+            return answered(SimpleNamespace(offset=self.instead))
+        refused: Future[Any] = Future()
+        refused.set_exception(self.instead)
+        return refused
 
 
 def asker(*admins: FakeAdmin, clock: Callable[[], float] = lambda: 0.0) -> Asker:
@@ -195,3 +220,37 @@ def test_a_state_record_with_a_header_without_a_value_is_kept_with_its_fault(mon
 
 def test_a_tombstone_ends_a_state_record_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert restored_from(monkeypatch, StateReader((3, b"v", [("due", b"soon")]), (4, None, []))) == {}
+
+
+BOTH = [Assignment(topic="in", partition=number, epoch=1) for number in (0, 1)]
+
+
+def restored_parts(heard: Sequence[Assigned | Notice]) -> list[Assignment]:
+    return [at for one in heard if isinstance(one, Assigned) for at in one.parts]
+
+
+@pytest.mark.parametrize("answer", [KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE)), OFFSET_INVALID])
+def test_a_partition_without_a_leader_holds_up_no_other_and_is_restored_when_it_has_one(
+    answer: KafkaException | int,
+) -> None:
+    admin, times = OneAwayAdmin(), count()
+    admin.instead = answer
+    restorer = Restorer(SETTINGS, asker(admin), lambda: float(next(times)))
+    restorer.begin(BOTH)
+    heard = [said for _ in range(20) for said in restorer.step()]
+    assert restored_parts(heard) == [BOTH[1]]
+
+    admin.instead = None
+    heard = [said for _ in range(20) for said in restorer.step()]
+    assert restored_parts(heard) == [BOTH[0]]
+    assert not restorer.busy
+
+
+def test_a_restore_that_waits_names_the_partition_that_has_no_answer() -> None:
+    times = count()
+    restorer = Restorer(SETTINGS, asker(OneAwayAdmin()), lambda: float(next(times)))
+    restorer.begin(BOTH)
+    heard = [said for _ in range(20) for said in restorer.step()]
+
+    waits = {said.fields["for"] for said in heard if isinstance(said, Notice) and said.event == "restore_waits"}
+    assert waits == {"offsets of states partition 0"}
