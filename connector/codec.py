@@ -25,6 +25,7 @@ from connector.events import (
     OfferResult,
     OfferState,
     OfferWithdrawn,
+    OrderMark,
     Origin,
     Price,
     Problem,
@@ -132,8 +133,8 @@ class KeyReader:
 
 
 _PARTS_OF_STATES: Final = (
-    UnitState, FieldState, Basis, Miss, LocationStock, Undone, Origin, UndoneField, Ended, FieldStatus, Announced, Sent,
-    Problem, ProblemError,
+    UnitState, FieldState, Basis, Miss, LocationStock, OrderMark, Undone, Origin, UndoneField, Ended, FieldStatus,
+    Announced, Sent, Problem, ProblemError,
 )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ class Code(StrEnum):
     EVENT_TIME_IN_FUTURE = "EVENT_TIME_IN_FUTURE"
     EVENT_TIME_UNIT_WRONG = "EVENT_TIME_UNIT_WRONG"
     RECORD_TIME_INVALID = "RECORD_TIME_INVALID"
+    SEQUENCE_MISSING = "SEQUENCE_MISSING"
     OUT_OF_ORDER = "OUT_OF_ORDER"
     CURRENCY_MISMATCH = "CURRENCY_MISMATCH"
     PRICE_NOT_IN_MINOR_UNITS = "PRICE_NOT_IN_MINOR_UNITS"
@@ -197,6 +198,11 @@ TABLE: Mapping[Code, Words] = {
         sentence="The record's timestamp {got_ms} is not a moment between the years 2000 and 2100 in milliseconds",
         advice="Let the producer stamp records in milliseconds since the Unix epoch, or set "
         "message.timestamp.type=LogAppendTime on the topic; then send the event again.",
+    ),
+    Code.SEQUENCE_MISSING: Words(
+        sentence="The event has no sequence, and events of source {source} are ordered by it",
+        advice='Let the source count every event, or set offers.order_by_source for it to "event_time" or "log"; then '
+        "send what is true now in a new event.",
     ),
     Code.OUT_OF_ORDER: Words(
         sentence="A newer event had been read before this one: {newer} is newer than {this}",

@@ -20,7 +20,9 @@ _UNITS = (("seconds", 1_000_000, 1), ("milliseconds", 1_000, 1), ("nanoseconds",
 
 
 def effective_us(occurred_at_us: int, record_time_us: int) -> int:
-    return min(occurred_at_us, record_time_us + _WITHIN_MS_US)
+    """The record's timestamp as well where ``occurred_at`` is no moment: an event ordered by the log is not refused."""
+    recorded_us = record_time_us + _WITHIN_MS_US
+    return min(occurred_at_us, recorded_us) if _FIRST_US <= occurred_at_us < _LAST_US else recorded_us
 
 
 def time_fault(occurred_at_us: int, record_time_us: int, *, limit_us: int, now_us: int) -> tuple[Code, Problem] | None:

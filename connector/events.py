@@ -411,6 +411,23 @@ class Undone:
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderMark:
+    """The newest event of a source that was read for a field, as events that name the offer alike have said it."""
+
+    target_id: str
+    condition: str
+    offer_id: str | None = None
+    unit_id: int | None = None
+    location: str | None = None
+    field: str
+    event_time_us: int
+    sequence: int | None = None
+    input_offset: int
+    source: str
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferState:
     """All that is known of an EAN and all that is undone for it: the log below the position is not needed again."""
 
@@ -421,6 +438,7 @@ class OfferState:
     units: tuple[UnitState, ...] = ()
     misses: tuple[Miss, ...] = ()
     locations: tuple[LocationStock, ...] = ()
+    marks: tuple[OrderMark, ...] = ()
     undone: tuple[Undone, ...] = ()
     input_partition: int  # of last_offset and of every undone event; the state topic has the same number
     last_offset: int

@@ -108,6 +108,8 @@ def _of_event(
     by_time = terms.policy.ordered_by(event.source) is not EventOrder.LOG
     if by_time and (fault := date_fault(event.occurred_at_us, event.record_time_us, terms, now_us)):
         return fault
+    if event.sequence is None and terms.policy.ordered_by(event.source) is EventOrder.SEQUENCE:
+        return refuse(Code.SEQUENCE_MISSING, source=event.source)
     if target_id is None:
         return refuse(Code.TARGET_MISSING)
     if target is None or target.storefront not in terms.reference.storefronts:

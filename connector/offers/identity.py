@@ -11,7 +11,7 @@ of zero in any case, because an offer that was listed meanwhile sells what is no
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from connector.codes import Code
 from connector.events import Announced, Miss
@@ -75,7 +75,18 @@ Identity: TypeAlias = Proven | Unproven | Waiting | Missing | Unclear
 UNPROVEN = Unproven()
 
 
-def resolve(lane: OfferLane, account: str, storefront: str, entry: Entry, now_us: int) -> Identity:
+class Named(Protocol):
+    """How an offer is named on a storefront."""
+
+    @property
+    def condition(self) -> str | None: ...
+    @property
+    def offer_id(self) -> str | None: ...
+    @property
+    def unit_id(self) -> int | None: ...
+
+
+def resolve(lane: OfferLane, account: str, storefront: str, entry: Named, now_us: int) -> Identity:
     """``now_us`` decides whether a miss is still believed."""
     here = [u for u in lane.units if u.storefront == storefront and u.account == account and u.proved_at_us]
     pick = _pick(here, entry)
@@ -144,7 +155,7 @@ class _NotSeen:
     otherwise: Unclear | None  # what it is if it is not seen later either
 
 
-def _pick(here: Sequence[KnownUnit], entry: Entry) -> KnownUnit | Unclear | _NotSeen:
+def _pick(here: Sequence[KnownUnit], entry: Named) -> KnownUnit | Unclear | _NotSeen:
     triple = [u for u in here if u.condition == entry.condition]
     matched = triple
     if entry.unit_id is not None:

@@ -3,7 +3,7 @@
 from connector.codes import Code, explain
 from connector.dating import moment
 from connector.events import Problem
-from connector.offers.order import NO_SEQUENCE, Order
+from connector.offers.order import NO_SEQUENCE, OF_ANOTHER_EAN, Order
 
 
 def out_of_order(order: Order, newer: Order) -> Problem | None:
@@ -27,4 +27,4 @@ def _shown(order: Order) -> str:
 
 
 def _where(order: Order) -> str:
-    return "of another EAN" if order.offset < 0 else f"offset {order.offset}"
+    return "of another EAN" if order.offset == OF_ANOTHER_EAN else f"offset {order.offset}"

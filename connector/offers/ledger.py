@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from connector.events import Announced, Basis, FieldStatus, Miss, Origin, Problem, Sent
 from connector.marketplace import Field
-from connector.offers.order import NO_SEQUENCE, Order
+from connector.offers.order import NO_SEQUENCE, UNKNOWN_OFFSET, EventOrder, Order
 from streams.frozen import quick
 
 Selectors: TypeAlias = tuple[str | None, str | None, str | None, int | None]
@@ -149,6 +149,40 @@ class Located:
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """The newest event of its line (a source that counts, or all sources by time) that was read for a field.
+
+    Kept where not all sources go by time, whatever became of the event: what is older in its line stays so, also after
+    another line's event has taken the field.
+    """
+
+    selectors: Selectors
+    location: str | None  # of a stock
+    field: Field
+    order: Order
+
+    @property
+    def condition(self) -> str | None:
+        return self.selectors[1]
+
+    @property
+    def offer_id(self) -> str | None:
+        return self.selectors[2]
+
+    @property
+    def unit_id(self) -> int | None:
+        return self.selectors[3]
+
+    def is_of(self, other: "Mark") -> bool:
+        """Whether both are of one line of one field, as events name it alike."""
+        mine, others = self.order, other.order
+        return (self.selectors, self.location, self.field, mine.by) == (
+            other.selectors, other.location, other.field, others.by,
+        ) and (mine.by is EventOrder.EVENT_TIME or mine.source == others.source)  # fmt: skip
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferLane:
     """All that is known of an EAN, and all that is undone for it."""
 
@@ -159,6 +193,7 @@ class OfferLane:
     units: tuple[KnownUnit, ...] = ()
     misses: tuple[Miss, ...] = ()
     locations: tuple[Located, ...] = ()
+    marks: tuple[Mark, ...] = ()
     entries: tuple[Entry, ...] = ()
     partition: int = -1
     last_offset: int = -1
@@ -179,6 +214,5 @@ class OfferLane:
         """The order of the tombstone that ended the management last."""
         if self.unmanaged_at_us is None:
             return None
-        return Order(
-            self.unmanaged_at_us, NO_SEQUENCE, self.unmanaged_offset if self.unmanaged_offset is not None else -1
-        )
+        offset = self.unmanaged_offset if self.unmanaged_offset is not None else UNKNOWN_OFFSET
+        return Order(self.unmanaged_at_us, NO_SEQUENCE, offset)

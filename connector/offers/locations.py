@@ -12,7 +12,8 @@ from connector.events import Basis, FieldStatus, result_id
 from connector.marketplace import Field
 from connector.offers.late import out_of_order
 from connector.offers.ledger import Asked, End, Entry, Fact, Located, OfferLane
-from connector.offers.order import Order, newest
+from connector.offers.marks import marks_at, newer_mark
+from connector.offers.order import EventOrder, Order, newest
 from connector.offers.policy import Locations, Terms
 from streams.frozen import replace
 
@@ -33,18 +34,28 @@ def count(lane: OfferLane, entry: Entry, location: str | None, terms: Terms) -> 
         return lane, entry
     if location is None and not rows and terms.policy.locations is Locations.REFUSE:
         return lane, entry
-    rivals = [row.order for row in rows if row.location in (location, None)]
-    if rivals and (rival := newest(rivals)) > entry.order:
+    if any(
+        (row.location, row.stock, row.order.offset) == (location, max(0, asked.value), entry.offset) for row in rows
+    ):
+        return lane, entry  # it is this event's, whatever an earlier version took for its time
+    rival = _newer(lane, entry, location, rows)
+    if rival is not None:
         newer = result_id(terms.cluster_id, terms.topic, entry.partition, rival.offset)
         late = out_of_order(entry.order, rival)
         code = Code.OUT_OF_ORDER if late is not None else None
         end = End(field=Field.STOCK, status=FieldStatus.SUPERSEDED, code=code, superseded_by=newer)
         return lane, replace(entry, ended=(*entry.ended, end), problem=entry.problem or late)
     counted = Located(selectors=entry.selectors, location=location, stock=max(0, asked.value), order=entry.order)
-    if any(row.location == location and row.order.is_of_the_event_of(entry.order) for row in rows):
-        return lane, entry
     kept = (row for row in lane.locations if row.selectors != entry.selectors or not _replaces(counted, row))
     return replace(lane, locations=(*kept, counted)), entry
+
+
+def _newer(lane: OfferLane, entry: Entry, location: str | None, rows: list[Located]) -> Order | None:
+    """What the stock of a location has come too late for."""
+    if (marked := newer_mark(marks_at(lane, entry, location), entry.order)) is not None:
+        return marked
+    last = newest([*(row.order for row in rows if row.location in (location, None)), entry.order])
+    return None if last == entry.order else last
 
 
 def total_for(lane: OfferLane, entry: Entry, asked: Asked) -> Total | None:
@@ -58,6 +69,10 @@ def total_for(lane: OfferLane, entry: Entry, asked: Asked) -> Total | None:
     if not located:
         return None
     order = replace(newest([row.order for row in rows]), offset=max(row.order.offset for row in rows))
+    if lane.marks:
+        order = replace(
+            order, by=EventOrder.LOG
+        )  # stocks of several lines make one total: the last to come completed it
     return Total(sum(row.stock for row in located), order) if order >= entry.order else None
 
 

@@ -6,10 +6,10 @@ Nothing undone is lost on the way, so the log below the position is never needed
 from collections.abc import Iterator
 from decimal import Decimal
 
-from connector.events import Ended, FieldState, LocationStock, OfferState, Undone, UndoneField, UnitState
+from connector.events import Ended, FieldState, LocationStock, OfferState, OrderMark, Undone, UndoneField, UnitState
 from connector.marketplace import Field
 from connector.offers.identity import READ_BACK
-from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, Located, OfferLane
+from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, Located, Mark, OfferLane
 from connector.offers.order import NO_SEQUENCE, Order, order_of
 from connector.offers.policy import Terms
 from streams.frozen import replace
@@ -38,6 +38,7 @@ def stamped(before: OfferLane, after: OfferLane, now_us: int) -> OfferLane:
     same = (
         after.units is before.units
         and after.locations is before.locations
+        and after.marks is before.marks
         and after.misses is before.misses
         and (after.entries is before.entries or after.entries == before.entries)
         and after.last_offset == before.last_offset
@@ -56,6 +57,7 @@ def to_state(lane: OfferLane, terms: Terms) -> OfferState:
         units=tuple(_unit_state(unit, terms) for unit in lane.units),
         misses=lane.misses,
         locations=tuple(map(_location_stock, lane.locations)),
+        marks=tuple(map(_order_mark, lane.marks)),
         undone=tuple(_undone(entry, terms) for entry in lane.entries),
         input_partition=lane.partition,
         last_offset=lane.last_offset,
@@ -72,6 +74,7 @@ def from_state(key: str, state: OfferState, terms: Terms) -> OfferLane:
         units=tuple(_known_unit(unit, terms) for unit in state.units),
         misses=state.misses,
         locations=tuple(_located(stock, terms) for stock in state.locations),
+        marks=tuple(_mark(one, terms) for one in state.marks if one.field in _FIELDS),
         entries=tuple(_entry(undone, state.input_partition, terms) for undone in state.undone),
         partition=state.input_partition,
         last_offset=state.last_offset,
@@ -223,6 +226,31 @@ def _located(stock: LocationStock, terms: Terms) -> Located:
         location=stock.location,
         stock=stock.stock,
         order=_order(stock.occurred_at_us, stock.sequence, stock.input_offset, stock.source, terms),
+    )
+
+
+def _order_mark(mark: Mark) -> OrderMark:
+    target_id, condition, offer_id, unit_id = mark.selectors
+    return OrderMark(
+        target_id=target_id or "",
+        condition=condition or "",
+        offer_id=offer_id,
+        unit_id=unit_id,
+        location=mark.location,
+        field=mark.field.value,
+        event_time_us=mark.order.time_us,
+        sequence=_sequence(mark.order),
+        input_offset=mark.order.offset,
+        source=mark.order.source,
+    )
+
+
+def _mark(mark: OrderMark, terms: Terms) -> Mark:
+    return Mark(
+        selectors=(mark.target_id, mark.condition, mark.offer_id, mark.unit_id),
+        location=mark.location,
+        field=_FIELDS[mark.field],
+        order=_order(mark.event_time_us, mark.sequence, mark.input_offset, mark.source, terms),
     )
 
 

@@ -7,6 +7,7 @@ from connector.offers.guards import Refusal, date_fault, examine, key_fault, ref
 from connector.offers.late import out_of_order_after_tombstone
 from connector.offers.ledger import End, Entry, KnownUnit, OfferLane
 from connector.offers.locations import count
+from connector.offers.marks import mark
 from connector.offers.order import NO_SEQUENCE, Order, order_of
 from connector.offers.policy import Terms
 from connector.offers.settle import Desk
@@ -50,7 +51,9 @@ def take(lane: OfferLane, event: OfferChanged, terms: Terms, now_us: int) -> Off
             entry = _withdrawn(entry, lane.ean, lane.withdrawn)
         else:
             managed = True
-            lane, entry = count(lane, entry, event.location or None, terms)
+            location = event.location or None
+            marked = mark(lane, entry, location, terms)
+            lane, entry = count(marked, entry, location, terms)
     for standing in lane.entries:
         if standing.announced is Announced.NOT_FOUND and standing.selectors == entry.selectors:
             entry = replace(entry, times_seen=standing.times_seen + 1)
@@ -104,7 +107,7 @@ def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: Terms, now_us: int) 
         lane,
         managed=newer,
         unmanaged_at_us=last.time_us,
-        unmanaged_offset=last.offset,
+        unmanaged_offset=last.offset if last.offset >= 0 else None,
         entries=(*lane.entries, tombstone),
     )
 

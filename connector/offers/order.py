@@ -9,6 +9,10 @@ from streams.frozen import quick
 
 NO_SEQUENCE = -(2**63) - 1
 """A missing sequence is lower than any."""
+OF_ANOTHER_EAN = -1
+"""In place of an offset: an event of another EAN is meant, which wrote to the unit before. Its time alone is known."""
+UNKNOWN_OFFSET = -2
+"""Of a tombstone whose offset an earlier version did not keep."""
 
 
 class EventOrder(StrEnum):
@@ -29,7 +33,10 @@ class Order:
 
     Two events of one source compare as the source has chosen. So do two sources that have both chosen the event time.
     Between any other two, and for an event without a sequence in a source that counts, the log decides: sequences of
-    two sources say nothing about each other.
+    two sources say nothing about each other. With another EAN's event, any compares by time.
+
+    Of three events or more, two of them may be ordered by the log and two by their sequence, and each be newer than
+    another: ``newest`` says which counts.
     """
 
     time_us: int  # effective
@@ -39,8 +46,6 @@ class Order:
     by: EventOrder = field(default=EventOrder.EVENT_TIME, compare=False)
 
     def __gt__(self, other: "Order") -> bool:
-        if self.is_of_the_event_of(other):
-            return False
         mine, others = self._keys(other)
         return mine > others
 
@@ -53,12 +58,10 @@ class Order:
     def __le__(self, other: "Order") -> bool:
         return not self > other
 
-    def is_of_the_event_of(self, other: "Order") -> bool:
-        """Whether one event has both, whatever an earlier version took for its time."""
-        return self.offset == other.offset >= 0
-
     def agrees_with(self, other: "Order") -> bool:
         """Whether something better than the log decides between the two."""
+        if OF_ANOTHER_EAN in (self.offset, other.offset):
+            return True
         if self.by is not other.by or self.by is EventOrder.LOG:
             return False
         return self.by is EventOrder.EVENT_TIME or self.source == other.source
@@ -66,23 +69,28 @@ class Order:
     def _keys(self, other: "Order") -> tuple[_Key, _Key]:
         if not self.agrees_with(other):
             return (self.offset,), (other.offset,)
+        if OF_ANOTHER_EAN in (self.offset, other.offset):
+            return (self.time_us, self.offset), (other.time_us, other.offset)
         if self.by is EventOrder.SEQUENCE:
             return (self.sequence, self.time_us, self.offset), (other.sequence, other.time_us, other.offset)
         return (self.time_us, self.sequence, self.offset), (other.time_us, other.sequence, other.offset)
 
 
 def order_of(time_us: int, sequence: int | None, offset: int, source: str, by: EventOrder) -> Order:
-    if sequence is None and by is EventOrder.SEQUENCE:
+    if offset < 0:
+        by = EventOrder.EVENT_TIME
+    elif sequence is None and by is EventOrder.SEQUENCE:
         by = EventOrder.LOG
     return Order(time_us, NO_SEQUENCE if sequence is None else sequence, offset, source, by)
 
 
 def newest(orders: Sequence[Order]) -> Order:
-    """Of at least one. Where sources with different orders meet, the log decides between all of them."""
-    first = orders[0]
-    if all(first.agrees_with(one) for one in orders):
+    """Of at least one. First, whatever is older than another of its own line (a source that counts; all sources by
+    time) is out; then the log decides. So what a source itself has replaced never wins over what replaced it."""
+    if all(one.by is EventOrder.EVENT_TIME for one in orders):
         return max(orders)
-    return max(orders, key=_offset)
+    last = [one for one in orders if not any(other.agrees_with(one) and other > one for other in orders)]
+    return max(last or orders, key=_offset)
 
 
 def _offset(order: Order) -> int:

@@ -115,6 +115,13 @@ class OfferPolicy:
         if not self.recheck_s > 0:
             raise ValueError(f"recheck_s must be above 0, got {self.recheck_s}")
 
+    @property
+    def mixes_orders(self) -> bool:
+        """Whether anything but the events' times may decide between two of them."""
+        return self.order is not EventOrder.EVENT_TIME or any(
+            order is not EventOrder.EVENT_TIME for order in self.order_by_source.values()
+        )
+
     def ordered_by(self, source: str) -> EventOrder:
         return self.order_by_source.get(source, self.order)
 

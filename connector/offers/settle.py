@@ -31,13 +31,23 @@ from connector.offers.identity import (
     resolve,
 )
 from connector.offers.late import out_of_order
-from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLane
+from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, Mark, OfferLane
 from connector.offers.locations import Total, stands, total_for
-from connector.offers.order import Order, newest
+from connector.offers.marks import newer_mark
+from connector.offers.order import EventOrder, Order, newest
 from connector.offers.policy import Terms, us
 from connector.offers.rows import Row
 from connector.offers.stock import offered, refused_above
-from connector.offers.trust import accepted, doubted, given_up, group_of, is_already_so, newest_accepted, raised
+from connector.offers.trust import (
+    accepted,
+    doubted,
+    given_up,
+    group_of,
+    is_already_so,
+    is_of_event,
+    newest_accepted,
+    raised,
+)
 from connector.routing import Target
 from streams.flow import BACKGROUND
 from streams.frozen import quick, replace
@@ -121,6 +131,7 @@ class Desk:
         self.rows = [Row(entry) for entry in lane.entries]
         self._cells: dict[_Cell, list[tuple[Row, Asked]]] = {}
         self._facts: dict[int, dict[Field, Fact]] = {}  # unit id -> what has changed
+        self._marks: dict[_Cell, list[Mark]] = {}  # what has been read for a cell
         self._unproven: list[tuple[Row, Target, Identity]] = []
         self._sends: list[Send] = []
         self._looks: dict[tuple[str, str], Look] = {}
@@ -218,17 +229,63 @@ class Desk:
     # -- who wins, and whether it is news
 
     def merge(self) -> None:
+        self._sort_marks()
         for held in self._cells.values():
             winner, asked = held[0]
             if len(held) > 1:
-                winner, asked = self._newest(held)
-                self._supersede((loser for loser in held if loser[0] is not winner), winner, asked)
+                winner, asked = self._newest(self._not_late(held) or held)
+                losers = [loser for loser in held if loser[0] is not winner]
+                if winner.unit is None and self._marks:
+                    losers = [loser for loser in losers if self._loses_for_certain(loser, (winner, asked))]
+                self._supersede(losers, winner, asked)
             if winner.unit is not None:
                 self._decide(winner, asked, winner.unit)
         for row, target, identity in self._unproven:
             if row.open:
                 self._await(row, target, identity)
         self._scheduled()
+
+    def _sort_marks(self) -> None:
+        """By the cell that they are of today: events may have named one unit in several ways."""
+        for mark in self._lane.marks:
+            cell: _Cell = (mark.field, *mark.selectors)
+            if (target := self._terms.routing.find(mark.selectors[0])) is not None:
+                identity = resolve(self._lane, target.account, target.storefront, mark, self._now_us)
+                if isinstance(identity, Proven):
+                    cell = _cell_of(identity.unit, mark.field)
+            self._marks.setdefault(cell, []).append(mark)
+
+    def _loses_for_certain(self, loser: tuple[Row, Asked], winner: tuple[Row, Asked]) -> bool:
+        """Before the unit is known: where the log alone decides, the winner may turn out to have come too late, by an
+        event that names the unit otherwise. Then the loser is wanted."""
+        order, newer = self._order_of(loser), self._order_of(winner)
+        return newer.by is EventOrder.LOG or newer.agrees_with(order) or self._newer_than(*loser) is not None
+
+    def _not_late(self, held: Sequence[tuple[Row, Asked]]) -> list[tuple[Row, Asked]]:
+        return [(row, asked) for row, asked in held if self._newer_than(row, asked) is None]
+
+    def _newer_than(self, row: Row, asked: Asked) -> Order | None:
+        """What a field has come too late for: a newer event of its line, or one that was accepted."""
+        known = None
+        if row.unit is not None:
+            group = group_of(self._lane.units, row.unit, asked.field)
+            known = newest_accepted([self._fact(member, asked.field) for member in group])
+        return self._late_for(row, asked, total_for(self._lane, row.entry, asked), known)
+
+    def _late_for(self, row: Row, asked: Asked, total: Total | None, known: Fact | None) -> Order | None:
+        order = total.order if total is not None else row.entry.order
+        if known is not None and known.order is not None and known.order > order:
+            itself = total is None and is_of_event(known, row.entry)
+            return None if itself else known.order
+        return self._marked(row, asked) if total is None else None
+
+    def _marked(self, row: Row, asked: Asked) -> Order | None:
+        """A newer event of the same line, which was read for the same field; a location has its own."""
+        if not self._marks:
+            return None
+        cell = _cell_of(row.unit, asked.field) if row.unit is not None else (asked.field, *row.entry.selectors)
+        marks = [mark for mark in self._marks.get(cell, ()) if mark.location is None]
+        return newer_mark(marks, row.entry.order)
 
     def _newest(self, held: Sequence[tuple[Row, Asked]]) -> tuple[Row, Asked]:
         """Of one total the last, which completed it."""
@@ -240,7 +297,7 @@ class Desk:
         order = self._order_of((winner, won))
         for loser, asked in losers:
             winner.since_us = min(winner.since_us, loser.since_us)
-            self._doubt(loser, asked)
+            self._doubt(loser, asked, newer=order)
             self._give_way(loser, asked.field, order, winner.entry.result_id)
 
     def _said_by(self, order: Order) -> str | None:
@@ -277,12 +334,12 @@ class Desk:
         elif total is not None and (top := self._refused_above(total)) is not None:
             fault = refuse(Code.STOCK_OUT_OF_RANGE, stock=total.pieces, maximum=top)
             self._end(row, field, FieldStatus.REJECTED, fault, before=before)
-        elif known is not None and known.order is not None and known.order > order:
-            self._give_way(row, field, known.order, self._said_by(known.order), before=before)
+        elif (newer := self._late_for(row, asked, total, known)) is not None:
+            self._give_way(row, field, newer, self._said_by(newer), before=before)
         elif (
             known is not None
             and known.order is not None
-            and not order > known.order
+            and (known.order == order or (known.order > order and is_of_event(known, entry)))
             and known.event_id is not None
             and (stands(known, value) or (total is None and not known.certain))
         ):
@@ -459,10 +516,10 @@ class Desk:
     def _put(self, unit: KnownUnit, field: Field, fact: Fact) -> None:
         self._facts.setdefault(unit.unit_id, {})[field] = fact
 
-    def _doubt(self, row: Row, asked: Asked) -> None:
+    def _doubt(self, row: Row, asked: Asked, newer: Order | None = None) -> None:
         """An undone value goes without an answer, and may have left: what is older must not follow, whatever becomes of
         its successor. If it differs from the known one, that is in doubt; so it always is of a total, of which an
-        earlier one may have left."""
+        earlier one may have left. ``newer``: that of its successor, which must follow."""
         if row.unit is None:
             return
         total = total_for(self._lane, row.entry, asked)
@@ -473,12 +530,12 @@ class Desk:
             if (
                 fact is not None
                 and fact.order is not None
-                and (order < fact.order or (not order > fact.order and not total))
+                and (order < fact.order or (order == fact.order and not total))
             ):
                 continue
-            known = given_up(fact, order)
+            known = given_up(fact, order) if newer is None or newer > order else fact
             same = total is None and fact is not None and fact.value == value
-            self._put(member, asked.field, known if same else doubted(known, self._now_us))
+            self._put(member, asked.field, known if known is not None and same else doubted(known, self._now_us))
 
     def withdraw(self, row: Row) -> None:
         """A tombstone ends what is open of the row; what of it may have left is in doubt."""

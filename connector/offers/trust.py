@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from connector.events import Basis
 from connector.marketplace import Field
-from connector.offers.ledger import Fact, KnownUnit
-from connector.offers.order import NO_SEQUENCE, Order
+from connector.offers.ledger import Entry, Fact, KnownUnit
+from connector.offers.order import NO_SEQUENCE, OF_ANOTHER_EAN, Order, newest
 from connector.offers.policy import OfferPolicy
 from streams.frozen import replace
 
@@ -26,13 +26,17 @@ def group_of(units: Sequence[KnownUnit], unit: KnownUnit, field: Field) -> tuple
 
 def newest_accepted(facts: Sequence[Fact | None]) -> Fact | None:
     """The fact with the newest accepted order; without any order, the first there is."""
-    best: Fact | None = None
-    for fact in facts:
-        if fact is None:
-            continue
-        if best is None or (fact.order is not None and (best.order is None or fact.order > best.order)):
-            best = fact
-    return best
+    ordered = [(fact, fact.order) for fact in facts if fact is not None and fact.order is not None]
+    if not ordered:
+        return next((fact for fact in facts if fact is not None), None)
+    last = newest([order for _, order in ordered])
+    return next(fact for fact, order in ordered if order is last)
+
+
+def is_of_event(fact: Fact, entry: Entry) -> bool:
+    """Whether it was accepted, or given up, for the event that is read again: earlier versions took another time of it
+    for the order, and it is no newer than itself."""
+    return fact.order is not None and fact.order.offset == entry.offset and fact.event_id in (None, entry.event_id)
 
 
 def is_already_so(facts: Sequence[Fact | None], field: Field, value: int, policy: OfferPolicy, now_us: int) -> bool:
@@ -128,12 +132,8 @@ def written_before(unit: KnownUnit, accepted: Mapping[str, int]) -> dict[Field, 
     facts = dict(unit.facts)
     for name in Field:
         if (at_us := accepted.get(_told_as(unit, name))) is not None:
-            facts[name] = given_up(facts.get(name), Order(at_us, NO_SEQUENCE, _OF_ANOTHER_EAN))
+            facts[name] = given_up(facts.get(name), Order(at_us, NO_SEQUENCE, OF_ANOTHER_EAN))
     return facts
-
-
-_OF_ANOTHER_EAN = -1
-"""In place of an offset: none of this EAN's events is meant."""
 
 
 def _told_as(unit: KnownUnit, name: Field) -> str:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from connector.settings import model
 from connector.settings.convert import allow_list, policy, routing
 from connector.settings.environment import overlay
-from connector.settings.model import Settings
+from connector.settings.model import Offers, Settings
 from connector.settings.problems import Problem, is_secret
 from connector.settings.tables import Table, Tables
 from streams.errors import SettingsError
@@ -405,6 +405,7 @@ def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
             yield f"targets.{name}: price_sync and allow_eans_file have no effect while enabled = false"
     yield from _ignored_parts(settings)
     yield from _ignored_stock(settings)
+    yield from _ignored_orders(settings)
     if settings.log.bodies_until is not None and settings.log.bodies_until <= now:
         yield "log.bodies_until: is over, no bodies are logged"
     if not settings.health.enabled and {"host", "port"} & settings.health.model_fields_set:
@@ -440,6 +441,12 @@ def _off_sale(settings: Settings) -> Iterator[str]:
             yield f"accounts.{name}.buffer_pct: 100 takes the account's offers off sale: stock 0 is sent for them"
 
 
+def _ignored_orders(settings: Settings) -> Iterator[str]:
+    for source, order in settings.offers.order_by_source.items():
+        if order == settings.offers.order:
+            yield f'offers.order_by_source."{source}": no effect, offers.order is "{order}" already'
+
+
 def _ignored_parts(settings: Settings) -> Iterator[str]:
     """Settings of what is off."""
     for name, section in (("shipments", settings.shipments), ("orders", settings.orders), ("push", settings.push)):
@@ -455,7 +462,26 @@ def _ignored_parts(settings: Settings) -> Iterator[str]:
         yield "orders.default_customer_number: no effect while orders.create_sales_orders = false"
 
 
+def _order_warnings(offers: Offers) -> Iterator[str]:
+    """Which sources there are is known from their events alone: a misspelt name would say nothing."""
+    names = sorted(offers.order_by_source)
+    for source in names:
+        if not source.strip() or source != source.strip():
+            yield f'offers.order_by_source."{source}": the name is empty or has spaces around it; no source may have it'
+    if names:
+        yield (
+            "offers.order_by_source: names are compared letter by letter with the source of the events "
+            f'({", ".join(names)}); every other source is ordered by "{offers.order}"'
+        )
+    if "sequence" in (offers.order, *offers.order_by_source.values()):
+        yield (
+            "offers.order, offers.order_by_source: events without a sequence are REJECTED (SEQUENCE_MISSING) for "
+            "sources ordered by it, and a source that starts counting anew is late until it passes its last number"
+        )
+
+
 def _warnings(settings: Settings, facts: Facts) -> Iterator[str]:
+    yield from _order_warnings(settings.offers)
     if settings.orders.enabled and settings.orders.contacts:
         yield "orders.contacts: personal data is written; give its topic permissions of its own and a short retention"
     for name, account in settings.accounts.items():

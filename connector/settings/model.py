@@ -176,9 +176,11 @@ class Offers(Section):
     """Condition of an event that names none; without it such an event is REJECTED."""
     order: Literal["event_time", "sequence", "log"] = "event_time"
     """Which of two events for one field is the newer: by occurred_at (never later than the record's timestamp), by the
-    source's own sequence first, or by the log alone (what was written later)."""
+    source's own sequence first (an event without one is REJECTED), or by the log alone (what was written later). An
+    event that is older than another of its source is late; among all others of sources that go by different orders the
+    log decides."""
     order_by_source: Mapping[str, Literal["event_time", "sequence", "log"]] = {}
-    """The same for single sources, by the source that their events name: erp = "sequence"."""
+    """The same for single sources, by the source that their events name, letter by letter: erp = "sequence"."""
     locations: Literal["refuse", "sum"] = "refuse"
     """Stock events that name a location: REJECTED, or summed up to the one number that the marketplace is told."""
     negative_stock: Literal["zero", "reject"] = "zero"

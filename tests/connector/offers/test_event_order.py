@@ -1,5 +1,6 @@
 """Which of two events is the newer: by what its source has chosen, never by a date ahead of the record."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -7,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.codes import Code
-from connector.events import FieldStatus, Status
+from connector.events import Status
+from connector.marketplace import Field
 from connector.offers.flow import NAMED_SOURCES, OTHER_SOURCES
+from connector.offers.marks import MARKS
 from connector.offers.order import EventOrder, Order, newest, order_of
 from connector.offers.policy import Locations, OfferPolicy
+from streams.flow import Arrived
 from tests.connector.offers.shop import EAN, SECOND, START_US, Shop, flow_of, unit
 
 BY_SEQUENCE = OfferPolicy(order=EventOrder.SEQUENCE)
@@ -273,8 +277,16 @@ def test_a_record_whose_timestamp_is_no_moment_is_rejected_with_that_advice() ->
 # ---- by sequence, by the log ----------------------------------------------------------------------------------------
 
 
+def known_by(policy: OfferPolicy, *units: Any) -> Shop:
+    """A shop that knows its units by a look-up that needed no event of these orders."""
+    first = Shop(flow_of()).known(*(units or (unit(7, stock=3, price=1000),)))
+    shop = Shop(flow_of(policy=policy), now_us=first.now_us, offset=first.offset)
+    shop.lane = shop.flow.load(EAN, first.flow.store(first.lane).value)
+    return shop
+
+
 def test_by_sequence_the_higher_sequence_wins_whatever_the_times_say() -> None:
-    shop = shop_of(BY_SEQUENCE)
+    shop = known_by(BY_SEQUENCE)
     shop.event(stock=9, at=50, sequence=8)
     shop.accept()
 
@@ -322,13 +334,13 @@ def test_by_the_log_a_replay_writes_nothing() -> None:
 
 
 def test_between_sources_of_different_orders_the_log_decides() -> None:
-    shop = shop_of(MIXED)
+    shop = known_by(MIXED)
     shop.event(stock=9, at=50, sequence=8, source="erp")
     shop.accept()
     shop.event(stock=4, at=40, source="wms")
     shop.accept()
 
-    shop.event(stock=5, at=30, sequence=1, source="erp")
+    shop.event(stock=5, at=30, sequence=9, source="erp")
     shop.accept()
 
     assert shop.statuses == ["APPLIED"] * 3
@@ -346,15 +358,168 @@ def test_the_order_of_a_source_holds_for_what_was_accepted_before_it_was_set() -
     assert (reconfigured.last.status, reconfigured.last.code) == (Status.SUPERSEDED, Code.OUT_OF_ORDER)
 
 
-def test_an_event_without_a_sequence_in_a_source_that_counts_is_ordered_by_the_log() -> None:
-    shop = shop_of(BY_SEQUENCE)
-    shop.event(stock=9, at=50, sequence=8)
+def test_an_event_without_a_sequence_in_a_source_that_counts_is_rejected() -> None:
+    shop = Shop(flow_of(policy=BY_SEQUENCE))
+
+    shop.event(stock=0, source="erp")
+
+    assert (shop.last.status, shop.last.code) == (Status.REJECTED, Code.SEQUENCE_MISSING)
+    assert shop.last.problem is not None
+    assert "source erp" in shop.last.problem.message
+    assert shop.wants == ()
+
+
+@pytest.mark.parametrize("is_accepted", [True, False])
+def test_a_late_event_of_a_source_that_counts_never_wins_over_another_sources_event_between(is_accepted: bool) -> None:
+    shop = known_by(BY_SEQUENCE)
+    shop.event(stock=8, source="a", sequence=10)
+    if is_accepted:
+        shop.accept()
+    zero = shop.event(stock=0, source="b", sequence=4)
+    if is_accepted:
+        shop.accept()
+
+    late = shop.event(stock=5, source="a", sequence=9)
+    if not is_accepted:
+        shop.accept()
+
+    assert [(r.status, r.code) for r in shop.of(late)] == [(Status.SUPERSEDED, Code.OUT_OF_ORDER)]
+    assert [r.status for r in shop.of(zero)] == [Status.APPLIED]
+    assert shop.wants == ()
+
+
+def test_a_late_event_by_time_never_wins_over_an_event_ordered_by_the_log_between() -> None:
+    shop = known_by(OfferPolicy(order_by_source={"wms": EventOrder.LOG}))
+    shop.event(stock=8, source="erp", at=20)
+    zero = shop.event(stock=0, source="wms")
+
+    late = shop.event(stock=5, source="erp", at=10)
     shop.accept()
 
-    shop.event(stock=0, at=40)
+    assert [r.status for r in shop.of(late) + shop.of(zero)] == [Status.SUPERSEDED, Status.APPLIED]
+
+
+def test_events_that_one_look_up_shows_to_mean_one_offer_leave_the_newest_of_them() -> None:
+    shop = Shop(flow_of(policy=BY_SEQUENCE))
+    shop.event(stock=8, source="b", sequence=1)
+    zero = shop.event(stock=0, source="a", sequence=10, offer_id="o")
+    shop.event(stock=5, source="a", sequence=9, unit_id=7)
+
+    shop.found(unit(7, offer_id="o"))
+    shop.accept(offer_id="o")
+
+    assert sorted(shop.statuses) == ["APPLIED", "SUPERSEDED", "SUPERSEDED"]
+    assert [r.status for r in shop.of(zero)] == [Status.APPLIED]
+
+
+def test_a_late_location_of_a_source_that_counts_never_replaces_another_sources_between() -> None:
+    shop = known_by(OfferPolicy(order=EventOrder.SEQUENCE, locations=Locations.SUM))
+    shop.event(stock=8, source="a", sequence=10, location="A")
+    shop.accept()
+    shop.event(stock=0, source="b", sequence=4, location="A")
     shop.accept()
 
-    assert shop.last.fields[0].status is FieldStatus.APPLIED
+    shop.event(stock=5, source="a", sequence=9, location="A")
+
+    assert (shop.last.status, shop.last.code) == (Status.SUPERSEDED, Code.OUT_OF_ORDER)
+    assert shop.wants == ()
+
+
+def test_sources_by_time_alone_leave_no_marks() -> None:
+    shop = shop_of()
+    shop.event(stock=8, sequence=3)
+    shop.accept()
+
+    assert shop.lane.marks == ()
+
+
+def test_only_so_many_sources_of_an_ean_are_remembered_the_last_ones() -> None:
+    shop = known_by(BY_SEQUENCE)
+
+    for number in range(MARKS + 5):
+        shop.event(stock=8, source=f"source-{number}", sequence=1)
+
+    assert [mark.order.source for mark in shop.lane.marks] == [f"source-{n}" for n in range(5, MARKS + 5)]
+
+
+ANY_ORDER = OfferPolicy(
+    order_by_source={"a": EventOrder.SEQUENCE, "b": EventOrder.SEQUENCE, "wms": EventOrder.LOG},
+    trust_s=dict.fromkeys(Field, float("inf")),
+)
+_said = st.tuples(
+    st.sampled_from(["a", "a", "b", "wms", "erp", "shop"]),
+    st.integers(0, 5),  # sequence
+    st.integers(0, 5),  # seconds
+    st.sampled_from([{}, {"offer_id": "o"}, {"unit_id": 7}]),
+    st.sampled_from(["", "accept", "lose", "give up", "reload"]),
+)
+
+
+def winner_of(said: Sequence[tuple[str, int, int, Any, str]]) -> int:
+    """The last that is not late: no one read before it is newer by what its source goes by. Shares no code."""
+    last, seen = 0, dict[str, tuple[int, int]]()
+    for number, (source, sequence, at_s, _, _) in enumerate(said):
+        line = {"a": "a", "b": "b", "wms": f"wms-{number}"}.get(source, "time")
+        place = (sequence, at_s) if line in ("a", "b") else (at_s, sequence)
+        if place >= seen.get(line, place):
+            seen[line], last = place, number
+    return last
+
+
+@given(st.lists(_said, min_size=1, max_size=8), st.integers(0, 8))
+def test_whatever_sources_of_all_orders_send_the_newest_of_them_stands_at_the_end_and_a_replay_writes_nothing(
+    said: list[tuple[str, int, int, Any, str]], looked_after: int
+) -> None:
+    shop = Shop(flow_of(policy=ANY_ORDER))
+    events = [
+        shop.make(stock=10 + n, source=source, sequence=sequence, at=at_s, **named)
+        for n, (source, sequence, at_s, named, _) in enumerate(said)
+    ]
+    held: list[int] = [3]
+    for number, event in enumerate(events):
+        shop.hear(Arrived(lane=EAN, event=event))
+        if number == looked_after:
+            look(shop, held)
+        if number >= looked_after:
+            go_on(shop, said[number][4], held)
+    rest(shop, held)
+
+    failed = {result.input_offset for result in shop.results if result.status is Status.FAILED}
+    winner = winner_of(said)
+    assert held[-1] == 10 + winner or winner in failed
+    if not failed:
+        for event in events:
+            shop.hear(Arrived(lane=EAN, event=event))
+        assert [want for want in shop.wants if want.kind.startswith("update")] == []
+
+
+def look(shop: Shop, held: list[int]) -> None:
+    shop.found(unit(7, offer_id="o", stock=held[-1]))
+
+
+def go_on(shop: Shop, how: str, held: list[int]) -> None:
+    if "update:de" not in shop.kinds:
+        return
+    match how:
+        case "accept":
+            held.append(shop.accept(offer_id="o").body.values[Field.STOCK])
+        case "lose":
+            shop.lose()
+        case "give up":
+            shop.give_up("update:de")
+        case _:
+            shop.restart()
+
+
+def rest(shop: Shop, held: list[int]) -> None:
+    for _ in range(20):
+        if "lookup:de" in shop.kinds:
+            look(shop, held)
+        elif "update:de" in shop.kinds:
+            go_on(shop, "accept", held)
+        else:
+            break
+    assert shop.lane.entries == ()
 
 
 _orders = st.builds(
@@ -369,7 +534,7 @@ _orders = st.builds(
 
 @given(_orders, _orders)
 def test_of_two_events_at_different_offsets_exactly_one_is_the_newer(one: Order, other: Order) -> None:
-    assert (one > other) + (other > one) == (one.offset != other.offset)
+    assert (one > other) + (other > one) == (one.offset != other.offset or (one.agrees_with(other) and one != other))
     assert (one < other) == (other > one)
     assert (one >= other) == (not other > one)
 

@@ -16,7 +16,7 @@ from connector.marketplace import Field, FieldError, Refused
 from connector.offers import memory
 from connector.offers.flow import OfferFlow
 from connector.offers.identity import READ_BACK
-from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLane
+from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, Mark, OfferLane
 from connector.offers.order import EventOrder, order_of
 from connector.offers.policy import OfferPolicy
 from streams.flow import BACKGROUND, Arrived, Bad, Draining, Now, Record, Restored, Told, Woken
@@ -299,7 +299,7 @@ def _facts(draw: st.DrawFn) -> dict[Field, Fact]:
     for field in draw(st.sets(st.sampled_from(list(Field)))):
         order = draw(st.none() | _order)
         facts[field] = Fact(
-            value=draw(_value),
+            value=draw(_value if order is None else st.none() | _value),
             basis=draw(st.sampled_from([Basis.ACCEPTED, Basis.OBSERVED])),
             order=order,
             event_id=draw(st.none() | _word) if order is not None else None,
@@ -377,6 +377,13 @@ def _entries(draw: st.DrawFn) -> Entry:
     )  # fmt: skip
 
 
+_marks = st.builds(
+    Mark,
+    selectors=st.tuples(_word, _word, st.none() | _word, st.none() | st.integers(1, 99)),
+    location=st.none() | _word,
+    field=st.sampled_from(Field),
+    order=_order,
+)
 _lanes = st.builds(
     OfferLane,
     ean=st.just(EAN),
@@ -385,6 +392,7 @@ _lanes = st.builds(
     unmanaged_offset=st.none() | st.integers(0, 10**9),
     units=st.lists(_units, min_size=1, max_size=3).map(tuple),
     misses=st.lists(_misses, max_size=2).map(tuple),
+    marks=st.lists(_marks, max_size=2).map(tuple),
     entries=st.lists(_entries(), max_size=3).map(tuple),
     partition=st.just(3),
     last_offset=st.integers(0, 10**9),
@@ -396,6 +404,7 @@ def _sources(lane: OfferLane) -> Iterator[str]:
     """Of every event that is remembered: they are left out when lanes are compared."""
     yield from (fact.order.source for unit in lane.units for fact in unit.facts.values() if fact.order is not None)
     yield from (row.order.source for row in lane.locations)
+    yield from (mark.order.source for mark in lane.marks)
     yield from (entry.order.source for entry in lane.entries)
 
 

@@ -9,6 +9,7 @@ import pytest
 from connector.codes import Code
 from connector.events import Status
 from connector.marketplace import Condition, Field
+from connector.offers.order import EventOrder
 from connector.offers.owners import CLAIM, RELEASE, OfferClaim, Owner
 from connector.offers.policy import OfferPolicy
 from connector.ownership import Claims
@@ -99,6 +100,41 @@ def test_what_an_ean_wrote_before_shuts_out_older_events_of_its_successor_where_
     answer(second, claims_of(log))
 
     assert (second.last.status, second.wants) == (Status.SUPERSEDED, ())
+
+
+@pytest.mark.parametrize("order", EventOrder)
+def test_what_an_ean_wrote_before_shuts_out_what_is_older_by_time_however_the_source_is_ordered(
+    order: EventOrder,
+) -> None:
+    log, policy = Log(), OfferPolicy(order=order)
+    first, second = shop_of(EAN, policy=policy), shop_of(OTHER_EAN, policy=policy)
+    led_to(first, claims_of(log), stock=0, at=50, sequence=50)
+    first.accept()
+    first.tombstone(at=70)
+    answer(first, claims_of(log), RELEASE)
+    second.pass_s(80)
+
+    led_to(second, claims_of(log), stock=5, at=10, sequence=10)
+    assert (second.last.status, second.wants) == (Status.SUPERSEDED, ())
+    second.event(stock=4, at=60, sequence=11)
+    second.accept()
+
+    assert second.last.status is Status.APPLIED
+
+
+def test_by_the_log_events_whose_time_is_no_moment_follow_what_another_ean_wrote() -> None:
+    log, policy = Log(), OfferPolicy(order=EventOrder.LOG)
+    first, second = shop_of(EAN, policy=policy), shop_of(OTHER_EAN, policy=policy)
+    led_to(first, claims_of(log), stock=0, at=50)
+    first.accept()
+    first.tombstone(at=70)
+    answer(first, claims_of(log), RELEASE)
+    second.pass_s(80)
+
+    led_to(second, claims_of(log), stock=5, occurred_at_us=0)
+    second.accept()
+
+    assert second.last.status is Status.APPLIED
 
 
 def test_a_dry_run_claims_nothing() -> None:

@@ -609,6 +609,19 @@ def test_what_is_set_of_a_part_that_is_off_is_said_to_have_no_effect(folder: Pat
     assert on == ("orders.default_customer_number: no effect while orders.create_sales_orders = false",)
 
 
+def test_sources_that_are_ordered_by_name_are_said_with_what_that_asks_of_them(folder: Path) -> None:
+    text = MINIMAL + '[offers]\norder_by_source = { erp = "sequence", wms = "event_time", " pim" = "log" }\n'
+
+    loaded = read(folder, text)
+
+    assert 'offers.order_by_source."wms": no effect, offers.order is "event_time" already' in loaded.ignored
+    said = "\n".join(loaded.warnings)
+    assert 'offers.order_by_source." pim": the name is empty or has spaces around it' in said
+    assert "letter by letter with the source of the events ( pim, erp, wms)" in said
+    assert "events without a sequence are REJECTED (SEQUENCE_MISSING)" in said
+    assert not [line for line in read(folder).warnings if "order" in line]
+
+
 def test_push_needs_to_know_its_own_address(folder: Path) -> None:
     [problem] = problems(folder, MINIMAL + "[push]\nenabled = true\n")
 
