@@ -9,9 +9,14 @@ member keeps its id through a rebalance, and loses it when its session is over.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
+from math import inf
 from typing import Any, Final
 
 COORDINATOR: Final = "GroupCoordinator"
+SESSIONS_UNHEARD: Final = 3  # without a word of the coordinator, and not in the group
+FIRST_WAIT_S: Final = 5.0  # between two replacements; then twice as long, and so on
+MOST_WAIT_S: Final = 60.0
 _SETTLED: Final = "steady"
 _CONNECTED: Final = "UP"
 _WITH_ADDRESS: Final = ("configured", "learned")
@@ -70,6 +75,63 @@ class Isolation:
             self._since_s = None
             return True
         return False
+
+
+class Cause(Enum):
+    """Why a consumer is replaced, in words for a person."""
+
+    SEVERED = "the client knew no broker any more and would not have looked for one: a new one joins the group"
+    ISOLATED = (
+        "the client has had no connection to a broker for a session and may know none that is up: a new one, which "
+        "begins with kafka.bootstrap_servers, joins the group"
+    )
+    UNCOORDINATED = (
+        "the client is not in the group and has long heard nothing of the group's coordinator, though a broker is up: "
+        "a new one, which begins with kafka.bootstrap_servers, joins the group"
+    )
+
+
+class Replacement:
+    """When a consumer is to be replaced, and no more often than can help.
+
+    A broker that is up but cut off from the others may be all that a client hears of: it names no coordinator, or one
+    that is none. A coordinator that is connected may be silent for as long as it waits for other members to join, so it
+    gets the time that those have.
+    """
+
+    def __init__(self, session_s: float, poll_interval_s: float) -> None:
+        self._isolation = Isolation(session_s)
+        self._unheard_s = SESSIONS_UNHEARD * session_s
+        self._joining_s = max(self._unheard_s, poll_interval_s + session_s)
+        self._watched_since_s: float | None = None  # this client, or since it was settled last
+        self._not_before_s = -inf
+        self._wait_s = FIRST_WAIT_S
+
+    def cause(self, statistics: Mapping[str, Any], seen: Membership, now_s: float) -> Cause | None:
+        """Asked with all statistics of the client of now. A cause is given once; a new client is watched then."""
+        if seen.settled:
+            self._watched_since_s, self._wait_s = now_s, FIRST_WAIT_S
+        cause = self._found(statistics, seen, now_s)
+        if cause is None or now_s < self._not_before_s:
+            return None
+        self._not_before_s = now_s + self._wait_s
+        self._wait_s = min(MOST_WAIT_S, 2 * self._wait_s)
+        self._watched_since_s = None
+        return cause
+
+    def _found(self, statistics: Mapping[str, Any], seen: Membership, now_s: float) -> Cause | None:
+        if self._isolation.is_over(statistics, now_s):
+            return Cause.ISOLATED
+        if is_severed(statistics):
+            return Cause.SEVERED
+        return Cause.UNCOORDINATED if self._is_unheard(seen, now_s) else None
+
+    def _is_unheard(self, seen: Membership, now_s: float) -> bool:
+        if self._watched_since_s is None:
+            self._watched_since_s = now_s
+        heard_s = -inf if seen.heard_at_s is None else seen.heard_at_s
+        silent_s = now_s - max(self._watched_since_s, heard_s)
+        return not seen.settled and silent_s >= (self._joining_s if seen.connected else self._unheard_s)
 
 
 def observed(before: Membership, statistics: Mapping[str, Any], member_id: str | None, now_s: float) -> Membership:

@@ -51,7 +51,7 @@ from streams.kafka.fence import fences
 from streams.kafka.refusals import not_permitted, of_member
 from streams.kafka.restore import LATEST, Part, Restorer
 from streams.kafka.settings import SourceSettings
-from streams.membership import Isolation, Membership, is_severed, observed
+from streams.membership import Membership, Replacement, observed
 from streams.partition import out_of_range
 from streams.ports import Again, Heard, OnRevoke
 
@@ -69,11 +69,6 @@ _COMMIT_AGAIN_S: Final = 0.1
 _STATISTICS_EVERY_S: Final = 1.0
 _SEEK_AGAIN_S: Final = 0.1
 _LEADERLESS: Final = frozenset({KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION})
-_SEVERED: Final = "the client knew no broker any more and would not have looked for one: a new one joins the group"
-_ISOLATED: Final = (
-    "the client has had no connection to a broker for a session and may know none that is up: a new one, which begins "
-    "with kafka.bootstrap_servers, joins the group"
-)
 
 
 class KafkaSource:
@@ -95,7 +90,7 @@ class KafkaSource:
         self._said: dict[str, float] = {}
         self._statistics: str | None = None  # the newest, until they are looked at
         self.membership = Membership()  # from any thread
-        self._isolation = Isolation(settings.session_s)
+        self._replacement = Replacement(settings.session_s, settings.poll_interval_s)
         self._restorer = Restorer(settings, self._ends.asker, clock)
         self._commit: Commit | None = None  # the one that is on its way
         self._revoking = False  # inside the callback: nothing else is called back meanwhile
@@ -296,9 +291,8 @@ class KafkaSource:
         if statistics is not None:
             seen = json.loads(statistics)
             self.membership = observed(self.membership, seen, self._consumer.memberid(), self._clock())
-            isolated = self._isolation.is_over(seen, self._clock())
-            if is_severed(seen) or isolated:
-                self._join_anew(_ISOLATED if isolated else _SEVERED)
+            if (cause := self._replacement.cause(seen, self.membership, self._clock())) is not None:
+                self._join_anew(cause.value)
         if self.membership.assigned != len(self._current):
             self.membership = replace(self.membership, assigned=len(self._current))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from connector.demo.stack import Stack
 from streams.kafka.source import KafkaSource
-from streams.membership import Isolation, Membership, is_severed, observed
+from streams.membership import Cause, Isolation, Membership, Replacement, is_severed, observed
 from tests.contracts.brokers import Member, Real, closing, until
 
 NOW_S = 100.0
@@ -73,6 +73,54 @@ def test_one_connection_is_enough_and_the_patience_begins_anew_when_it_goes() ->
 
     seen = [isolation.is_over(s, at_s) for s, at_s in ((alone, 0.0), (connected, 10.0), (alone, 20.0), (alone, 34.0))]
     assert not any(seen)
+
+
+UNCOORDINATED = statistics("init", "INIT", -1)
+"""One broker is up, and names no coordinator."""
+UNCOORDINATED["brokers"]["127.0.0.1:9092/1"]["source"] = "learned"
+
+
+def causes(told: dict[str, Any], seen: Membership, *at_s: float) -> list[Cause | None]:
+    replacement = Replacement(session_s=15.0, poll_interval_s=60.0)
+    return [replacement.cause(told, seen, now_s) for now_s in at_s]
+
+
+def test_a_client_that_hears_no_coordinator_for_three_sessions_is_replaced_though_a_broker_is_up() -> None:
+    assert causes(UNCOORDINATED, Membership(), 0.0, 44.0, 45.0, 46.0) == [None, None, Cause.UNCOORDINATED, None]
+
+
+def test_a_coordinator_that_was_heard_lately_costs_no_client() -> None:
+    assert causes(UNCOORDINATED, Membership(heard_at_s=50.0), 0.0, 45.0, 94.0, 95.0)[-2:] == [None, Cause.UNCOORDINATED]
+
+
+def test_a_member_that_is_settled_is_not_replaced_however_long_its_coordinator_is_silent() -> None:
+    assert not any(causes(UNCOORDINATED, replace(MEMBER, heard_at_s=0.0), 0.0, 1000.0))
+
+
+def test_a_coordinator_that_waits_for_the_others_to_join_gets_the_time_that_they_have() -> None:
+    joining = Membership(connected=True, heard_at_s=0.0)
+
+    assert causes(UNCOORDINATED, joining, 0.0, 45.0, 74.0, 75.0) == [None, None, None, Cause.UNCOORDINATED]
+
+
+def test_a_cluster_that_goes_on_describing_no_brokers_costs_ever_fewer_clients() -> None:
+    nobody = {"brokers": {"GroupCoordinator": {"source": "logical", "state": "UP"}}}
+    seconds = [float(second) for second in range(300)]
+    found = causes(nobody, Membership(), *seconds)
+
+    replaced = [second for second, cause in zip(seconds, found, strict=True) if cause is Cause.SEVERED]
+    assert replaced == [0.0, 5.0, 15.0, 35.0, 75.0, 135.0, 195.0, 255.0]
+
+
+def test_once_a_client_was_settled_the_waits_between_replacements_begin_anew() -> None:
+    nobody = {"brokers": {"GroupCoordinator": {"source": "logical", "state": "UP"}}}
+    replacement = Replacement(session_s=15.0, poll_interval_s=60.0)
+    for second in range(36):
+        replacement.cause(nobody, Membership(), float(second))
+    replacement.cause(UNCOORDINATED, MEMBER, 74.0)
+
+    assert replacement.cause(nobody, Membership(), 75.0) is Cause.SEVERED
+    assert replacement.cause(nobody, Membership(), 80.0) is Cause.SEVERED
 
 
 def test_statistics_that_say_nothing_of_brokers_cut_nobody_off() -> None:

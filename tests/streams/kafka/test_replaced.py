@@ -229,3 +229,14 @@ def test_what_was_read_before_its_consumer_was_replaced_is_lost(reading: Reading
     assert [one for one in heard if isinstance(one, Assigned | Revoked)] == [
         Revoked(parts=tuple(assigned.parts), lost=True)
     ]
+
+
+def test_a_consumer_that_has_a_broker_and_no_coordinator_is_replaced_after_three_sessions(reading: Reading) -> None:
+    alone = json.dumps({"brokers": {"b:1/1": {"source": "learned", "state": "UP"}}})
+    reading.poll(reading.client.statistics(alone))
+    assert reading.replaced == 0
+
+    reading.now_s += 3 * SETTINGS.session_s
+    reading.poll(reading.client.statistics(alone))
+
+    assert reading.replaced == 1
