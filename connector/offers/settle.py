@@ -393,7 +393,7 @@ class Desk:
                 self._end(row, asked.field, FieldStatus.REJECTED, fault)
                 return False
             else:
-                self._claim(unit, self._rank_unproven(row.entry, asked), row.since_us)
+                self._ask_for(unit, self._rank_unproven(row.entry, asked), row.since_us)
                 free = False
         return free
 
@@ -401,6 +401,15 @@ class Desk:
         """Whether another EAN was said to own it, so lately that it is not asked again."""
         again_us = (unit.owner_asked_us or 0) + us(self._terms.policy.owner_recheck_s)
         return unit.owner is not None and self._now_us < again_us
+
+    def _ask_for(self, unit: KnownUnit, rank: int, since_us: int) -> None:
+        """Where another EAN was the owner, the unit is looked up before it is claimed again: its names may differ."""
+        refused = unit.owner is not None and unit.owner_asked_us is not None
+        is_old = refused and unit.proved_at_us <= (unit.owner_asked_us or 0)
+        if is_old and not self._look_failed(unit.account, unit.storefront):
+            self._look(unit.account, unit.storefront, rank, since_us, unit.condition)
+        else:
+            self._claim(unit, rank, since_us)
 
     def _claim(self, unit: KnownUnit, rank: int, since_us: int) -> None:
         key = (unit.account, unit.unit_id)
