@@ -40,6 +40,7 @@ from connector.events import (
 from connector.producer_kit import ProducerKit
 from streams.avro import Decoder, Fault, frame
 from streams.flow import Assignment, Bad, Headers, NotYet, Record
+from tests.effort import examples
 from tests.schemas.data import library_bytes, values
 
 EAN = "4006381333931"
@@ -90,7 +91,7 @@ def test_an_offer_change_is_read_with_the_position_of_its_record() -> None:
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(values(schemas.load("offer_changed", schemas.newest("offer_changed"))))
 def test_every_offer_change_that_can_be_written_can_be_read(value: dict[str, Any]) -> None:
     data = frame(CHANGED) + library_bytes(schemas.load("offer_changed", schemas.newest("offer_changed")), value)
@@ -383,7 +384,7 @@ def test_a_state_is_read_back_as_it_was() -> None:
     assert codecs(known={}).decode_state(codecs().encode_state(STATE)) == STATE
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(values(schemas.load("offer_state", schemas.newest("offer_state"))))
 def test_every_state_survives_a_round_trip(value: dict[str, Any]) -> None:
     data = frame(13) + library_bytes(schemas.load("offer_state", schemas.newest("offer_state")), value)

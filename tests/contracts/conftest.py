@@ -8,10 +8,6 @@ from streams.kafka.embedded import EmbeddedBroker
 from tests.contracts import brokers
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs(what, ...): not collected for who lists one of these in its CANNOT")
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "broker" not in metafunc.fixturenames:
         return

@@ -10,6 +10,7 @@ import pytest
 
 from connector.events import Announced
 from connector.offers import identity, merge, settle
+from tests.effort import examples
 from tests.simulation.listings import Listings
 
 SEEDS = 60
@@ -30,7 +31,7 @@ MUST_HAPPEN = (
 
 def test_late_listed_and_edited_offers_keep_every_invariant() -> None:
     happened: Counter[str] = Counter()
-    for seed in range(SEEDS):
+    for seed in range(examples(SEEDS)):
         history = Listings(seed).run()
         assert not history.violations, history.report()
         happened.update(history.seen)

@@ -527,6 +527,7 @@ def test_one_item_that_always_fails_is_not_the_probe_for_ever() -> None:
     assert ("e0", "FAILED") in driver.results, "and once the account is open its own failures count"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("events", [1, 2, 5])
 def test_an_outage_of_an_hour_ends_nothing_though_few_calls_are_made(events: int) -> None:
     driver = Driver(flow=Thermostats(limits={"set": 1}))
