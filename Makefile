@@ -13,9 +13,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 SOURCES := streams schemas connector tests benchmarks
 # Tests on a broker wait most of the time: three of them fill two cores. They come first, and each process takes the next
-# when it is done with one; those of an xdist_group stay in one process, because they share what is slow to start.
-# ARGS="-n 0" is one process, as a debugger wants it.
-SIDE_BY_SIDE := -n 3 --dist loadgroup
+# when it is done with one; some files stay in one process (tests/conftest.py), because their tests share what is
+# slow to start. ARGS="-n 0" is one process, as a debugger wants it.
+SIDE_BY_SIDE := -n 3 --dist loadscope
 UNIT_SIDE_BY_SIDE := -n 2 --dist worksteal
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
            --custom-compile-command "make lock" pyproject.toml

@@ -3,9 +3,11 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from connector.demo import stack
 from streams.kafka.jvm import JvmStack, StackUnavailable
@@ -17,6 +19,23 @@ settings.register_profile(
     "tests", deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("tests")
+
+
+SHARE_WHAT_IS_SLOW_TO_START = frozenset({"tests/faults/test_three_brokers.py", "tests/faults/test_18_permissions.py"})
+"""Files whose tests stay in one process, one after the other: they share a cluster, or what the first has filled."""
+
+
+class _OneByOne(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist ships no types
+    """Each process takes the next test when it is done with one; the tests of some files are taken together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in SHARE_WHAT_IS_SLOW_TO_START else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """Of ``--dist loadscope``. The marker ``xdist_group`` has no effect with pytest 9.2 and pytest-xdist 3.8."""
+    return _OneByOne(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 STARTS_KAFKA = {"kafka", "own_kafka", "secured"}

