@@ -16,7 +16,7 @@ SOURCES := streams schemas connector tests benchmarks
 # when it is done with one; some files stay in one process (tests/conftest.py), because their tests share what is
 # slow to start. ARGS="-n 0" is one process, as a debugger wants it.
 SIDE_BY_SIDE := -n 3 --dist loadscope
-UNIT_SIDE_BY_SIDE := -n 2 --dist worksteal
+UNIT_SIDE_BY_SIDE := -n 4 --dist worksteal
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
            --custom-compile-command "make lock" pyproject.toml
 
