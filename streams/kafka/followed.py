@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams.clock import uptime_s
-from streams.errors import SinkFailed, SourceFailed
+from streams.errors import SourceFailed
 from streams.kafka.bounds import bounds
+from streams.kafka.post import post_all
 from streams.kafka.settings import Connection
 
 _PARTITION: Final = 0
@@ -100,22 +101,15 @@ class FollowedTopic:
         return anew, end, found
 
     def write(self, rows: Sequence[tuple[bytes, bytes]], timeout_s: float) -> None:
-        """Keys and values, in this order; durable when it returns.
+        """Keys and values, in this order; durable when it returns. Raises as ``post_all``.
 
-        Raises SinkFailed where the broker did not take all of them in time; some may be there.
+        Nothing is sent once the time is up: a claim that lands late, beside a second one, can lose its place.
         """
-        refused: list[KafkaError] = []
-        timeout_ms = max(1, int(timeout_s * 1000))
-        producer = Producer(
-            self._connection.producer(acks="all", enable_idempotence=True, message_timeout_ms=timeout_ms)
+        post_all(
+            self._connection,
+            self._topic,
+            rows,
+            partition=_PARTITION,
+            timeout_s=timeout_s,
+            message_timeout_ms=max(1, int(timeout_s * 1000)),
         )
-        for key, value in rows:
-            producer.produce(
-                self._topic,
-                value,
-                key,
-                partition=_PARTITION,
-                on_delivery=lambda error, _: refused.append(error) if error is not None else None,
-            )
-        if producer.flush(timeout_s) or refused:
-            raise SinkFailed(f"{self._topic} cannot be written: {refused[0] if refused else 'no answer in time'}")

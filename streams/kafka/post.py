@@ -1,6 +1,7 @@
-"""One record, durable when the call returns: for what is written rarely, and not by the runner."""
+"""Records that are durable when the call returns: for what is written rarely, and not by the runner."""
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, Producer
 
@@ -16,9 +17,23 @@ _PIECE_S: Final = 0.5
 def post(
     connection: Connection, topic: str, key: bytes, value: bytes | None, *, partition: int = 0, timeout_s: float = 10.0
 ) -> None:
-    """Opens a producer and closes it; ``value`` None = a tombstone. Blocks.
+    """One record; ``value`` None = a tombstone. As ``post_all``."""
+    post_all(connection, topic, [(key, value)], partition=partition, timeout_s=timeout_s)
 
-    Raises NotPermitted where this principal may not write it, and SinkFailed where the broker did not take it in time.
+
+def post_all(
+    connection: Connection,
+    topic: str,
+    rows: Iterable[tuple[bytes, bytes | None]],
+    *,
+    partition: int,
+    timeout_s: float,
+    **ours: Any,
+) -> None:
+    """Opens a producer and closes it. ``rows``: keys and values, in this order; ``ours``: as ``Connection.producer``.
+
+    Blocks. Raises NotPermitted where this principal may not write them, and SinkFailed where the broker did not take
+    all of them in time; some may be there.
     """
     refused: list[KafkaError] = []  # a fatal error first: the reports that follow it only say "purged"
     words = Words(connection.bootstrap_servers)
@@ -28,15 +43,16 @@ def post(
         if error.fatal():
             refused.append(error)
 
-    ours = connection.producer(acks="all", enable_idempotence=True)
-    producer = Producer({**words.quiet, **ours, "error_cb": heard})
-    producer.produce(
-        topic,
-        value,
-        key,
-        partition=partition,
-        on_delivery=lambda error, _: refused.append(error) if error is not None else None,
-    )
+    configuration = connection.producer(acks="all", enable_idempotence=True, **ours)
+    producer = Producer({**words.quiet, **configuration, "error_cb": heard})
+    for key, value in rows:
+        producer.produce(
+            topic,
+            value,
+            key,
+            partition=partition,
+            on_delivery=lambda error, _: refused.append(error) if error is not None else None,
+        )
     left, until_s = 1, uptime_s() + timeout_s
     while left and not words.is_hopeless and uptime_s() < until_s:
         left = producer.flush(_PIECE_S)
