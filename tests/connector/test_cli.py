@@ -114,6 +114,7 @@ def test_the_manifest_is_printed_without_any_broker(monkeypatch: pytest.MonkeyPa
     assert "kafka-acls" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["topics", "--check"], ["check"]])
 def test_a_broker_that_is_not_there_is_one_sentence_and_exit_code_1(arguments: list[str]) -> None:
     done = connector(*arguments, "--config", EXAMPLE, environ={"CONNECTOR__KAFKA__BOOTSTRAP_SERVERS": NOBODY})

@@ -1,11 +1,18 @@
 """Gives every contract test each implementation that can do what the test needs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
 from streams.kafka.embedded import EmbeddedBroker
 from tests.contracts import brokers
+
+MARKS: Mapping[str, Sequence[pytest.MarkDecorator]] = {
+    "memory": (),
+    "embedded": (pytest.mark.slow,),  # its clients wait for each other in seconds, as those of a real one do
+    "real": (pytest.mark.kafka,),
+    "real-at-least-once": (pytest.mark.kafka,),
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -15,10 +22,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     known = {what for cannot in brokers.CANNOT.values() for what in cannot}
     assert needs <= known, f"nobody says that it cannot do {sorted(needs - known)}"
     able = [name for name, cannot in brokers.CANNOT.items() if not needs & cannot.keys()]
-    marks = [[pytest.mark.kafka] if name.startswith("real") else [] for name in able]
-    metafunc.parametrize(
-        "broker", [pytest.param(name, marks=mark) for name, mark in zip(able, marks, strict=True)], indirect=True
-    )
+    metafunc.parametrize("broker", [pytest.param(name, marks=MARKS[name]) for name in able], indirect=True)
 
 
 @pytest.fixture

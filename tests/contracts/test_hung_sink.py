@@ -54,6 +54,7 @@ def checkpoint(at: Assignment, where: Place, serial: int) -> Checkpoint:
     return Checkpoint(serial=serial, outputs={at: (output,)}, marks={at: mark(serial, serial=serial)})
 
 
+@pytest.mark.slow
 def test_a_checkpoint_whose_call_outlasts_its_time_out_is_written_by_another_producer(three: Three) -> None:
     where = place(three.broker, partitions=1)
     three.coordinated_by(where.group, GOES)

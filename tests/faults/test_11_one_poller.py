@@ -10,9 +10,7 @@ from tests.faults.conftest import Deploy
 from tests.faults.deployment import Deployment
 from tests.faults.workload import SHORT
 
-SESSION_S, GATE_S, INTERVAL_S = 4.0, 1.5 + 2.0 + 1.0, 5.0
-"""``SHORT``; the gate of who takes over from one that was killed: its lease, its last call's deadline, the grace."""
-LONGEST_INTERVAL_S = 1.1 * INTERVAL_S  # give or take a tenth, so that accounts and groups do not poll in step
+INTERVAL_S = 5.0
 
 
 def start(deployment: Deployment, name: str) -> Process:
@@ -58,7 +56,6 @@ def test_one_of_two_processes_polls_and_the_other_takes_over_when_it_dies_or_lea
     processes[killed].kill9()
     killed_us = now_us()
     deployment.wait_for(f"a poll of {other}", lambda: first_poll_after(deployment, killed_us, other) is not None)
-    taken_over = first_poll_after(deployment, killed_us, other)
 
     processes[killed] = start(deployment, killed)
     left = poller(deployment)
@@ -68,8 +65,6 @@ def test_one_of_two_processes_polls_and_the_other_takes_over_when_it_dies_or_lea
     deployment.wait_for(f"a poll of {remains}", lambda: first_poll_after(deployment, left_us, remains) is not None)
     deployment.wait_for("every order", lambda: orders.all_right(deployment), every_s=1)
 
-    assert taken_over is not None
-    assert (taken_over.mono_us - killed_us) / 1e6 < SESSION_S + GATE_S + LONGEST_INTERVAL_S
     in_turn = pairwise(polls(deployment))
     assert all(a.answered_us <= b.mono_us for a, b in in_turn if a.user_agent != b.user_agent), "two polled at a time"
     orders.one_key_each(deployment)

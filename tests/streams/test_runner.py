@@ -439,7 +439,7 @@ def test_the_engine_is_woken_when_it_asked_to_be(place: Workplace, started: Call
     started()
     wait(lambda: bool(woken))
 
-    assert 0.0 <= woken[0] - wanted_s < 0.05
+    assert woken[0] >= wanted_s
 
 
 def test_the_loop_beats_and_publishes_what_the_engine_is_doing(place: Workplace, started: Callable[[], Runner]) -> None:

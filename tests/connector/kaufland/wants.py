@@ -71,7 +71,7 @@ def look_up(*conditions: str) -> LookUp:
     return LookUp(storefront="de", ean=EAN, conditions=frozenset(conditions))
 
 
-SOON_S = 10.0
+SOON_S = 60.0
 """Far less than what would hold a call up lasts, and enough for a busy machine."""
 
 

@@ -94,7 +94,7 @@ def test_a_server_with_another_clock_shows_it_and_judges_by_it(start: Start) -> 
         shown_s = parsedate_to_datetime(refused.headers["Date"]).timestamp()
 
         assert refused.status_code == 401
-        assert 3595 < shown_s - time.time() < 3605
+        assert 3540 < shown_s - time.time() < 3660
         assert caller.call("GET", PING, skew_s=shown_s - time.time()).status_code == 200
 
 
@@ -261,13 +261,13 @@ def test_a_dripping_answer_keeps_every_read_short_and_the_call_long(simulator: S
 
 
 def test_a_dripping_answer_ends_when_the_caller_has_gone(simulator: Simulator) -> None:
-    hit(simulator, Drip(interval_s=0.3))
+    hit(simulator, Drip(interval_s=1.0))
     began_s = time.monotonic()
     with caller_of(simulator, timeout_s=0.01) as caller, contextlib.suppress(httpx.ReadTimeout):
         caller.call("GET", PING)
 
     wait_for(lambda: simulator.journal.calls[-1].answered_us)
-    assert time.monotonic() - began_s < 15  # the whole would take three times that
+    assert time.monotonic() - began_s < 60  # the whole would take three times that
 
 
 def test_a_reset_call_is_not_done(caller: SigningCaller, simulator: Simulator) -> None:
