@@ -10,6 +10,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY streams streams
 COPY schemas schemas
 COPY connector connector
+COPY simulator simulator
 RUN /opt/connector/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
         --no-deps --no-build-isolation . \
     && /opt/connector/bin/python -m pip uninstall --yes setuptools pip

@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-SOURCES := streams schemas connector tests benchmarks
+SOURCES := streams schemas connector simulator devstack tests benchmarks
 # Tests on a broker wait most of the time: four of them fill two cores. They come first, and each process takes the next
 # when it is done with one; some files stay in one process (tests/conftest.py), because their tests share what is
 # slow to start. ARGS="-n 0" is one process, as a debugger wants it.

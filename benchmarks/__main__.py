@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks import memory, mix, pace, stages, throughput
 from benchmarks.report import Section
 from benchmarks.stand import Stand, stand
-from connector.demo.stack import NoKafka, Stack, find
+from devstack.stack import NoKafka, Stack, find
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,11 +24,11 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from benchmarks.load import Offer
 from benchmarks.stand import known_state
 from connector import app
-from connector.codec import Codecs
-from connector.events import FieldResult, FieldStatus, OfferChanged, OfferResult, Origin, Status
-from connector.headers import Stamp
+from connector.contracts.codec import Codecs
+from connector.contracts.headers import Stamp
+from connector.contracts.registry_subjects import look_up
+from connector.offers.events import FieldResult, FieldStatus, OfferChanged, OfferResult, Origin, Status
 from connector.settings import convert
-from connector.subjects import look_up
 from streams.flow import Assignment, NotYet, Record
 from streams.kafka.registry import SchemaCache
 

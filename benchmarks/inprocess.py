@@ -16,40 +16,22 @@ from typing import Any, Final
 import schemas
 from benchmarks.load import Offer
 from benchmarks.stand import PARTITIONS, SELLER, STOREFRONT, known_state, state_writer
-from connector.codec import Codecs, SchemaIds
-from connector.headers import Stamp
+from connector.contracts.codec import Codecs, SchemaIds
+from connector.contracts.headers import Stamp
+from connector.contracts.topics import named
 from connector.kaufland.reference import ReferenceData
-from connector.marketplace import Accepted, Condition, Field, Unit, Update
+from connector.marketplace.offers import Accepted, Condition, Field, Unit, Update
 from connector.offers.flow import OfferCodecs, OfferFlow
 from connector.offers.policy import OfferPolicy
-from connector.producer_kit import ProducerKit
-from connector.routing import Routing, Target
-from connector.topics import named
+from connector.offers.producer_kit import ProducerKit
+from connector.routing.table import Routing, Target
 from streams.clock import uptime_s
-from streams.deadletter import DeadLetters
-from streams.engine import Engine
-from streams.flow import (
-    Answer,
-    Arrivals,
-    Assigned,
-    Assignment,
-    Call,
-    Checkpoint,
-    Effect,
-    Input,
-    Now,
-    Output,
-    Owned,
-    Pace,
-    Policy,
-    Record,
-    Settled,
-    Share,
-    Stored,
-    Tick,
-    Written,
-)
+from streams.dead_letter import DeadLetters
+from streams.engine.engine import Engine
+from streams.flow import Answer, Assignment, Call, Now, Output, Record, Settled, Stored
+from streams.messages import Arrivals, Assigned, Checkpoint, Effect, Input, Owned, Tick, Written
 from streams.partitioner import partition_for
+from streams.policy import Pace, Policy, Share
 
 CHANGED_ID, RESULT_ID, NOT_FOUND_ID, STATE_ID, CALLED_ID = range(1, 6)
 BATCH: Final = 500

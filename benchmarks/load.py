@@ -14,7 +14,7 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from connector.producer_kit import ProducerKit
+from connector.offers.producer_kit import ProducerKit
 
 BASE_CENTS = 200_000
 """Above every price of the simulator's catalogue, whose highest is under 1,000.00."""

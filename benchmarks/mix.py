@@ -17,11 +17,11 @@ from random import Random
 from benchmarks.load import BASE_CENTS, Event, Offer, produce
 from benchmarks.report import Goal, Row, Section, at_most
 from benchmarks.stand import API_LIMIT, Stand, stand, until
-from connector.demo.audit import percentile
-from connector.demo.stack import Stack
-from connector.producer_kit import ProducerKit
-from connector.simulator.exchange import Kind
-from connector.simulator.journal import Journal
+from connector.offers.producer_kit import ProducerKit
+from devstack.audit import percentile
+from devstack.stack import Stack
+from simulator.exchange import Kind
+from simulator.journal import Journal
 
 RATE = 100.0
 INTERVAL_S = 5.0

@@ -24,7 +24,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 import schemas
 from connector import app
-from connector.kaufland.signing import CLIENT_KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from connector.kaufland.http.signing import CLIENT_KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from connector.settings import convert
 from connector.settings.load import key_sources
 from connector.settings.model import Account

@@ -16,9 +16,9 @@ from typing import TypeAlias
 from benchmarks.load import Event
 from benchmarks.report import Goal, Row, Section, at_least, at_most
 from benchmarks.stand import API_LIMIT, Stand, all_owned, until
-from connector.demo.audit import percentile
-from connector.simulator.journal import Journal
-from streams.flow import Pace
+from devstack.audit import percentile
+from simulator.journal import Journal
+from streams.policy import Pace
 
 RATE = 100.0
 RESERVE = Pace().reserve

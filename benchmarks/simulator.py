@@ -75,7 +75,7 @@ def simulator(scenario: str) -> Iterator[Process]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "scenario.toml")
         path.write_text(scenario, "utf-8")
-        command = [sys.executable, "-m", "connector.simulator", "--scenario", str(path)]
+        command = [sys.executable, "-m", "simulator", "--scenario", str(path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             greeting = json.loads(process.stdout.readline())

@@ -13,8 +13,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from benchmarks.inprocess import World, codecs, made_up_offers, stored_states
 from benchmarks.report import Section
-from connector.codec import Codecs
-from connector.demo.stack import Stack
+from connector.contracts.codec import Codecs
+from devstack.stack import Stack
 from streams.flow import Output, Record
 
 EVENTS_A_TRANSACTION: Final = 500

@@ -19,14 +19,14 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined] # doc
 
 import schemas
 from benchmarks.load import Event, Events, Offer, produce
-from connector.demo.deployment import Deployment
-from connector.demo.marketplace import CURRENCY
-from connector.demo.processes import Process, wait_for
-from connector.demo.stack import Stack
-from connector.events import Basis, FieldState, OfferState, UnitState
-from connector.simulator.journal import Journal
-from streams.avro import encoder
-from streams.avro_writer import Writer
+from connector.offers.events import Basis, FieldState, OfferState, UnitState
+from devstack.deployment import Deployment
+from devstack.marketplace import CURRENCY
+from devstack.processes import Process, wait_for
+from devstack.stack import Stack
+from simulator.journal import Journal
+from streams.avro.codec import encoder
+from streams.avro.compiled_writer import Writer
 from streams.partitioner import partition_for
 
 PARTITIONS = 8

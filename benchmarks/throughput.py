@@ -13,7 +13,7 @@ from benchmarks.inprocess import profiled
 from benchmarks.load import Event
 from benchmarks.report import Goal, Section, at_least
 from benchmarks.stand import API_LIMIT, PARTITIONS, UNLIMITED, Stand, all_owned, until
-from connector.demo.processes import Process
+from devstack.processes import Process
 
 GOAL_SHARE = 0.5
 ONE_ACCOUNT = 111 * 150

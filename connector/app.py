@@ -16,22 +16,36 @@ import structlog
 
 import schemas
 from connector import flows
-from connector.codec import Codecs, SchemaIds
 from connector.console.health import HealthServer, Vitals
 from connector.console.vitals import Beat, Patience, ProcessVitals, StartVitals
-from connector.events import OfferState
-from connector.headers import Stamp
+from connector.contracts.codec import Codecs, SchemaIds
+from connector.contracts.headers import Stamp
+from connector.contracts.permissions import (
+    Grant,
+    Identity,
+    Principal,
+    beginning,
+    of_create,
+    of_dry_run,
+    of_orders,
+    of_run,
+)
+from connector.contracts.registry_subjects import fetch_states, look_up
+from connector.contracts.topic_checks import Limits, Needs
+from connector.contracts.topics import INPUTS, Part, Topics
 from connector.kaufland.adapter import Kaufland, kaufland
-from connector.kaufland.address import address
-from connector.kaufland.asks import UpdateMode
+from connector.kaufland.call_log import CallLog
 from connector.kaufland.caller import KauflandAccount
-from connector.kaufland.calllog import CallLog
-from connector.kaufland.credentials import Credentials
-from connector.kaufland.push import Subscriber
-from connector.kaufland.push_server import PushServer
+from connector.kaufland.http.address import address
+from connector.kaufland.http.credentials import Credentials
+from connector.kaufland.push.notifications import Subscriber
+from connector.kaufland.push.server import PushServer
 from connector.kaufland.reference import ReferenceData
+from connector.kaufland.requests import UpdateMode
 from connector.logs import SCRUBBER, write_notice
-from connector.offers.order import EventOrder
+from connector.offers.claims import Claims, Switchboard
+from connector.offers.event_order import EventOrder
+from connector.offers.events import OfferState
 from connector.offers.owners import CLAIM, RELEASE
 from connector.operations.check import Parts
 from connector.operations.forget import Kept
@@ -42,39 +56,35 @@ from connector.operations.topics import found_on, grave
 from connector.orders.codec import OrderCodecs
 from connector.orders.events import Command, SchedulerCommand
 from connector.orders.subscriptions import PushReport, PushWatch
-from connector.ownership import Claims, Switchboard
-from connector.permissions import Grant, Identity, Principal, beginning, of_create, of_dry_run, of_orders, of_run
-from connector.routing import Routing
+from connector.routing.table import Routing
 from connector.settings import convert, model
 from connector.settings.load import Facts, KeySource, Loaded, key_sources, load
 from connector.settings.model import Settings
 from connector.settings.show import digest
 from connector.shipments.carriers import Unlisted
 from connector.starting import EndAsked, Starting
-from connector.subjects import fetch_states, look_up
-from connector.topics import INPUTS, Part, Topics
-from connector.topology import Limits, Needs
-from streams.avro import Decoder
+from streams.avro.codec import Decoder
 from streams.clock import SystemClock
-from streams.deadletter import DeadLetters
-from streams.engine import Engine
+from streams.dead_letter import DeadLetters
+from streams.engine.engine import Engine
 from streams.errors import SettingsError, Stopped
-from streams.flow import Bad, NotYet, Share
-from streams.kafka.administration import Administration
-from streams.kafka.contents import Found, contents, records
-from streams.kafka.followed import FollowedTopic
+from streams.flow import Bad, NotYet
+from streams.kafka.admin import Administration
+from streams.kafka.followed_topic import FollowedTopic
 from streams.kafka.members import Members
-from streams.kafka.post import post
+from streams.kafka.produce_once import post
+from streams.kafka.property_check import faults
 from streams.kafka.registry import RegistryClient, SchemaCache
 from streams.kafka.settings import Connection, SinkSettings, SourceSettings
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.kafka.source import KafkaSource
 from streams.kafka.table import CompactedTable
-from streams.kafka.trial import faults
+from streams.kafka.takeover import Taken, Takeover
+from streams.kafka.topic_reader import Found, contents, records
+from streams.lanes.record_headers import key_bytes
+from streams.policy import Share
 from streams.ports import Sink
 from streams.runner import Runner, RunnerSettings
-from streams.state import key_bytes
-from streams.takeover import Taken, Takeover
 from streams.telemetry import Telemetry
 
 T = TypeVar("T")
@@ -745,13 +755,13 @@ def _signals(stop: Callable[[], None]) -> Iterator[None]:
 
 def simulate(arguments: Sequence[str]) -> int:
     """The exit code. Imported when asked for, like the demo: no run needs it."""
-    from connector.simulator.__main__ import main
+    from simulator.__main__ import main
 
     return main(arguments)
 
 
 def demo(arguments: Sequence[str]) -> int:
     """The exit code."""
-    from connector.demo.command import main
+    from devstack.command import main
 
     return main(arguments)

@@ -4,23 +4,23 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connector.codec import Codecs, SchemaIds
-from connector.headers import Stamp
-from connector.marketplace import Reference
+from connector.contracts.codec import Codecs, SchemaIds
+from connector.contracts.headers import Stamp
+from connector.contracts.released_orders import Released
+from connector.contracts.topics import Part, Topics
+from connector.marketplace.offers import Reference
 from connector.offers.flow import OfferFlow
 from connector.orders.codec import OrderCodecs
 from connector.orders.flow import OrderFlow
-from connector.orders.poll import PollReport
+from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport, PushWatch
-from connector.released import Released
-from connector.routing import Routing
+from connector.routing.table import Routing
 from connector.settings import convert
 from connector.settings.model import Settings
 from connector.shipments.carriers import SayUnlisted
 from connector.shipments.codec import ShipmentCodecs
 from connector.shipments.flow import ShipmentFlow, ShipmentTopics
-from connector.topics import Part, Topics
-from streams.avro import Lookup
+from streams.avro.codec import Lookup
 from streams.flow import Flow
 
 WEIGHTS: Final = {"offer_changes": 0.8, "shipments": 0.1, "scheduler": 0.1}

@@ -16,7 +16,7 @@ import structlog
 
 from streams.clock import uptime_s
 from streams.errors import StreamError
-from streams.flow import Notice
+from streams.messages import Notice
 
 HIDDEN = "***"
 _SHORTEST = 6

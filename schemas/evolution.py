@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from fastavro.schema import SchemaParseException, parse_schema
 
 from schemas import INPUTS, naming
-from streams.compatibility import Level, problems
+from streams.avro.compatibility import Level, problems
 
 Schema: TypeAlias = Any
 

@@ -7,19 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from streams.flow import (
-    Arrivals,
-    Assigned,
-    Assignment,
-    Broken,
-    Checkpoint,
-    Mark,
-    Notice,
-    Now,
-    Revoked,
-    TopicsSeen,
-    Written,
-)
+from streams.flow import Assignment, Now
+from streams.messages import Arrivals, Assigned, Broken, Checkpoint, Mark, Notice, Revoked, TopicsSeen, Written
 
 OnRevoke: TypeAlias = Callable[[Revoked], None]
 Heard: TypeAlias = Assigned | Revoked | Arrivals | TopicsSeen | Broken | Notice

@@ -17,12 +17,11 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Final, Protocol, TypeAlias
 
+from streams.engine.sink_watch import SinkWatch, Verdict
+from streams.engine.snapshot import Snapshot
 from streams.errors import Stopped, StreamError
-from streams.flow import (
-    Answer,
-    Assignment,
-    Call,
-    Caller,
+from streams.flow import Answer, Assignment, Call, Caller, Now
+from streams.messages import (
     Checkpoint,
     Delayed,
     Died,
@@ -33,7 +32,6 @@ from streams.flow import (
     Input,
     Intake,
     Notice,
-    Now,
     Released,
     Reread,
     Revoked,
@@ -42,8 +40,6 @@ from streams.flow import (
     Written,
 )
 from streams.ports import Again, Clock, Done, Sink, Source
-from streams.sinkwatch import SinkWatch, Verdict
-from streams.snapshot import Snapshot
 
 _BUSY_POLL_S: Final = 0.005
 _IDLE_POLL_S: Final = 0.1

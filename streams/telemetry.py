@@ -17,25 +17,21 @@ from prometheus_client import Histogram as PrometheusHistogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from streams.flow import (
-    Answer,
+from streams.engine.snapshot import PartitionSnapshot, Snapshot
+from streams.flow import Answer, Call, Now, Reply, Settled
+from streams.messages import (
     Arrivals,
     Assigned,
-    Call,
     Checkpoint,
     Drain,
     Effect,
     Fetched,
     Input,
     Notice,
-    Now,
-    Reply,
     Revoked,
-    Settled,
     Stop,
     Written,
 )
-from streams.snapshot import PartitionSnapshot, Snapshot
 
 _US: Final = 1_000_000
 _PROGRESS_EVERY_S: Final = 2.0

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from connector.demo import stack
-from streams.kafka.jvm import JvmStack, StackUnavailable
-from tests.effort import examples
-from tests.secured import SecuredBroker, secured_broker
+from devstack import stack
+from devstack.jvm_stack import JvmStack, StackUnavailable
+from tests.harness.effort import examples
+from tests.harness.secured_broker import SecuredBroker, secured_broker
 
 # A property says nothing about speed, and a busy machine must not fail it.
 settings.register_profile(

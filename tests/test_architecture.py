@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OURS = ("streams", "schemas", "connector", "tests", "benchmarks")
-SHIPPED = ("streams", "schemas", "connector")
+OURS = ("streams", "schemas", "connector", "simulator", "devstack", "tests", "benchmarks")
+SHIPPED = ("streams", "schemas", "connector", "simulator", "devstack")
 
 # Every shipped module is pure unless it stands here: a new one is pure by default.
 EDGES = {
     "streams.runner": "the one impure loop: threads and the clock",
     "streams.clock": "the machine's clocks",
     "streams.telemetry": "holds the process's metrics",
-    "streams.memory": "an in-memory Source and Sink, used by threads",
+    "devstack.memory": "an in-memory Source and Sink, used by threads",
     "streams.kafka": "the broker and the registry",
     "connector.app": "composition root",
     "connector.cli": "arguments, signals, exit codes",
@@ -26,16 +26,16 @@ EDGES = {
     "connector.starting": "waits before the loop turns, with a thread for each question",
     "connector.logs": "writes to the process's standard streams",
     "connector.settings.load": "reads files and the environment it is given",
-    "connector.ownership": "worker threads share it",
+    "connector.offers.claims": "worker threads share it",
     "connector.kaufland.adapter": "holds a caller for each thread",
-    "connector.kaufland.client": "sockets",
-    "connector.kaufland.transport": "sockets",
-    "connector.kaufland.credentials": "reads secret files again",
-    "connector.serving": "a web server in a thread",
-    "connector.kaufland.push_server": "a server of its own",
+    "connector.kaufland.http.client": "sockets",
+    "connector.kaufland.http.transport": "sockets",
+    "connector.kaufland.http.credentials": "reads secret files again",
+    "connector.web_server": "a web server in a thread",
+    "connector.kaufland.push.server": "a server of its own",
     "connector.kaufland.caller": "worker threads call it; stamps calls",
-    "connector.demo": "stands beside the connector: surroundings, traffic and an independent audit",
-    "connector.simulator": "a server of its own",
+    "devstack": "stands beside the connector: surroundings, traffic and an independent audit",
+    "simulator": "a server of its own",
     "connector.console": "a server of its own",
     "connector.operations": "commands: what they do is I/O",
 }
@@ -62,24 +62,24 @@ IMPURE_CALLS = {
 
 # Who may import what, itself always included. Whoever is not named here must take it as an argument.
 ONLY = {
-    "confluent_kafka": ("streams.kafka", "connector.demo"),
+    "confluent_kafka": ("streams.kafka", "devstack"),
     "connector.kaufland": ("connector.app",),
-    "connector.simulator": ("connector.app", "connector.demo"),
-    "connector.demo": ("connector.app",),
+    "simulator": ("connector.app", "devstack"),
+    "devstack": ("connector.app",),
     "connector.console": ("connector.app",),
     "connector.app": ("connector.cli",),
     "connector.operations": ("connector.cli", "connector.app"),
     "connector.cli": ("connector.__main__",),
-    "streams.kafka": ("connector.app", "connector.demo"),
+    "streams.kafka": ("connector.app", "devstack"),
     "streams.runner": ("connector.app",),
-    "streams.compatibility": ("streams", "connector", "schemas.evolution"),
+    "streams.avro.compatibility": ("streams", "connector", "devstack", "schemas.evolution"),
 }
 
 # What a package may import of ours, itself always included.
 KNOWS = {
     "streams": (),
-    "schemas": ("streams.compatibility",),  # one module checks what may follow what, before a release
-    "connector.simulator": (),
+    "schemas": ("streams.avro.compatibility",),  # one module checks what may follow what, before a release
+    "simulator": (),
 }
 
 EMPTY_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"})
@@ -205,38 +205,59 @@ def test_every_edge_exists() -> None:
 @pytest.mark.parametrize(
     ("path", "line", "complaint"),
     [
-        ("streams/wants.py", "from connector.marketplace import Field", "streams must not know connector.marketplace"),
-        ("streams/avro.py", "import schemas", "streams must not know schemas"),
-        ("streams/kafka/source.py", "from connector import events", "streams must not know connector.events"),
+        (
+            "streams/dispatch/wants.py",
+            "from connector.marketplace.offers import Field",
+            "streams must not know connector.marketplace.offers",
+        ),
+        ("streams/avro/codec.py", "import schemas", "streams must not know schemas"),
+        (
+            "streams/kafka/source.py",
+            "from connector.offers import events",
+            "streams must not know connector.offers.events",
+        ),
         ("schemas/__init__.py", "import streams.errors", "schemas must not know streams.errors"),
-        ("connector/offers/state.py", "import connector.kaufland.mapping", "only connector.app may import"),
-        ("connector/events.py", "from .kaufland import signing", "only connector.app may import connector.kaufland"),
+        ("connector/offers/state.py", "import connector.kaufland.offers.mapping", "only connector.app may import"),
+        (
+            "connector/offers/events.py",
+            "from ..kaufland.http import signing",
+            "only connector.app may import connector.kaufland",
+        ),
         (
             "connector/cli.py",
             "from streams.kafka import source",
-            "only connector.app and connector.demo may import streams.kafka",
+            "only connector.app and devstack may import streams.kafka",
         ),
-        ("connector/topics.py", "import confluent_kafka.admin", "only streams.kafka and connector.demo may import"),
-        ("connector/simulator/rules.py", "from connector.kaufland import signing", "must not know connector.kaufland"),
-        ("connector/simulator/rules.py", "import connector.events", "connector.simulator must not know connector"),
+        ("connector/contracts/topics.py", "import confluent_kafka.admin", "only streams.kafka and devstack may import"),
+        (
+            "simulator/offers/rules.py",
+            "from connector.kaufland.http import signing",
+            "must not know connector.kaufland",
+        ),
+        ("simulator/offers/rules.py", "import connector.offers.events", "simulator must not know connector"),
         ("connector/offers/flow.py", "import connector.app", "only connector.cli may import connector.app"),
-        ("streams/valve.py", "import time", "a pure module must not import time"),
-        ("streams/valve.py", "from time import monotonic", "a pure module must not import time"),
-        ("streams/backoff.py", "import random", "a pure module must not import random"),
-        ("streams/engine.py", "import threading", "a pure module must not import threading"),
-        ("streams/engine.py", "from streams.kafka.source import X", "a pure module must not import the edge"),
-        ("connector/routing.py", "import os.path", "a pure module must not import os.path"),
-        ("connector/kaufland/mapping.py", "import httpx", "a pure module must not import httpx"),
-        ("connector/kaufland/signing.py", "import datetime\ndatetime.datetime.now()", "must not ask a clock"),
-        ("connector/kaufland/signing.py", "import uuid\nuuid.uuid4()", "must not ask chance"),
+        ("streams/dispatch/rate_limiter.py", "import time", "a pure module must not import time"),
+        ("streams/dispatch/rate_limiter.py", "from time import monotonic", "a pure module must not import time"),
+        ("streams/dispatch/backoff.py", "import random", "a pure module must not import random"),
+        ("streams/engine/engine.py", "import threading", "a pure module must not import threading"),
+        ("streams/engine/engine.py", "from streams.kafka.source import X", "a pure module must not import the edge"),
+        ("connector/routing/table.py", "import os.path", "a pure module must not import os.path"),
+        ("connector/kaufland/offers/mapping.py", "import httpx", "a pure module must not import httpx"),
+        ("connector/kaufland/http/signing.py", "import datetime\ndatetime.datetime.now()", "must not ask a clock"),
+        ("connector/kaufland/http/signing.py", "import uuid\nuuid.uuid4()", "must not ask chance"),
         ("connector/offers/merge.py", "def f():\n    import socket", "a pure module must not import socket"),
         ("connector/offers/utils.py", "", "the name says nothing"),
-        ("streams/memory.py", "import tests.simulation", "shipped code must not import tests.simulation"),
+        ("devstack/memory.py", "import tests.simulation", "shipped code must not import tests.simulation"),
     ],
 )
 def test_a_planted_violation_is_found(path: str, line: str, complaint: str) -> None:
     skeleton = dict.fromkeys(
-        ["connector/events.py", "connector/kaufland/signing.py", "connector/kaufland/mapping.py", "streams/wants.py"],
+        [
+            "connector/offers/events.py",
+            "connector/kaufland/http/signing.py",
+            "connector/kaufland/offers/mapping.py",
+            "streams/dispatch/wants.py",
+        ],
         "",
     )
 
@@ -247,21 +268,23 @@ def test_a_planted_violation_is_found(path: str, line: str, complaint: str) -> N
 
 def test_a_planted_import_ring_is_found() -> None:
     tree = {
-        "streams/lanes.py": "import streams.wants",
-        "streams/wants.py": "from streams import valve",
-        "streams/valve.py": "from streams.lanes import Lane",
+        "streams/lanes/lanes.py": "import streams.dispatch.wants",
+        "streams/dispatch/wants.py": "from streams.dispatch import rate_limiter",
+        "streams/dispatch/rate_limiter.py": "from streams.lanes.lanes import Lane",
     }
 
-    assert broken_rules(tree) == ["import ring: streams.lanes -> streams.wants -> streams.valve -> streams.lanes"]
+    ring = ["streams.dispatch.rate_limiter", "streams.lanes.lanes", "streams.dispatch.wants"]
+
+    assert broken_rules(tree) == [f"import ring: {' -> '.join([*ring, ring[0]])}"]
 
 
 def test_what_is_allowed_is_not_complained_about() -> None:
     tree = {
-        "connector/app.py": "import os, confluent\nimport connector.kaufland.client\nfrom streams.kafka import source",
-        "connector/kaufland/client.py": "import httpx, time\nfrom connector.kaufland import signing",
-        "connector/kaufland/signing.py": "import hmac, hashlib\nfrom urllib.parse import quote",
-        "connector/offers/flow.py": "from connector.marketplace import Field\n\ndef f(clock):\n    return clock.now()",
-        "connector/marketplace.py": "from streams.flow import Caller",
+        "connector/app.py": "import os\nimport connector.kaufland.http.client\nfrom streams.kafka import source",
+        "connector/kaufland/http/client.py": "import httpx, time\nfrom connector.kaufland.http import signing",
+        "connector/kaufland/http/signing.py": "import hmac, hashlib\nfrom urllib.parse import quote",
+        "connector/offers/flow.py": "from connector.marketplace import offers\n\ndef f(clock):\n    return clock.now()",
+        "connector/marketplace/offers.py": "from streams.flow import Caller",
         "streams/flow.py": "from dataclasses import dataclass",
         "streams/kafka/source.py": "import confluent_kafka, os, time\nfrom streams.flow import Now",
     }

@@ -21,13 +21,13 @@ import yaml
 from confluent_kafka import Producer
 
 import schemas
-from connector.demo.processes import Process, wait_for
-from connector.demo.stack import Stack
-from connector.producer_kit import ProducerKit
+from connector.offers.producer_kit import ProducerKit
 from connector.shipments.producer_kit import ShipmentKit
-from streams.kafka.contents import contents
+from devstack.processes import Process, wait_for
+from devstack.stack import Stack
 from streams.kafka.registry import RegistryClient
 from streams.kafka.settings import Connection
+from streams.kafka.topic_reader import contents
 
 ROOT = Path(__file__).parent.parent
 OURS = ("simulator", "topics", "schemas", "connector")

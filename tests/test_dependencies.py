@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-SHIPPED = ("streams", "schemas", "connector")
+SHIPPED = ("streams", "schemas", "connector", "simulator", "devstack")
 OURS = {*SHIPPED, "tests", "benchmarks"}
 
 NOT_IMPORTED = {
@@ -24,8 +24,8 @@ NOT_IMPORTED = {
     "uv": "make lock runs it",
 }
 FROM_A_CHECKOUT = {
-    "docker": "connector.demo.stack: whether containers can be started",
-    "testcontainers": "connector.demo.stack: broker and registry in containers, for the tests and for `make bench`",
+    "docker": "devstack.stack: whether containers can be started",
+    "testcontainers": "devstack.stack: broker and registry in containers, for the tests and for `make bench`",
 }
 """What shipped code imports, and an installation does without."""
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 import schemas
-from connector import topics
-from connector.codec import Codecs, SchemaIds
 from connector.console import document as metrics
-from connector.events import CallItem, MarketplaceCalled
+from connector.contracts import topics
+from connector.contracts.codec import Codecs, SchemaIds
+from connector.offers.events import CallItem, MarketplaceCalled
 from connector.settings import document as settings
 from connector.settings.model import Settings
-from tests.connector.kaufland.wants import unit
+from tests.unit.connector.kaufland.wants import unit
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -26,7 +26,7 @@ README = (ROOT / "README.md").read_text()
     [
         ("settings", "connector.settings.document", settings.document),
         ("metrics", "connector.console.document", metrics.document),
-        ("topics", "connector.topics", topics.document),
+        ("topics", "connector.contracts.topics", topics.document),
     ],
 )
 def test_a_printed_page_is_that_of_the_source(page: str, module: str, document: Callable[[], str]) -> None:

@@ -8,11 +8,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from connector.demo.backbone import embedded
-from connector.demo.deployment import Deployment
-from connector.demo.processes import wait_for
-from connector.demo.stack import Stack
-from connector.demo.traffic import Kind, Message, Place
+from devstack.backbone import embedded
+from devstack.deployment import Deployment
+from devstack.processes import wait_for
+from devstack.stack import Stack
+from devstack.traffic import Kind, Message, Place
 from tests.faults.conftest import FAST_MISS
 from tests.faults.workload import wall_us
 

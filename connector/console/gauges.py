@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from connector.orders.poll import PollReport
+from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport
 
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from connector.serving import WebServer
+from connector.web_server import WebServer
 
 SILENT_S = 30.0
 """A loop that has not turned for so long is stuck: a turn lasts milliseconds, a hand-over at most its budget."""

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from connector.console.gauges import READY, exposition, readings
 from connector.console.health import Readiness
-from connector.orders.poll import PollReport
+from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport
 from streams.clock import uptime_s
+from streams.engine.snapshot import PartitionSnapshot, Snapshot
+from streams.engine.stall_detector import HELD_BACK_S
 from streams.membership import Membership
-from streams.snapshot import PartitionSnapshot, Snapshot
-from streams.stall import HELD_BACK_S
 
 BEAT_S: Final = 10.0
 """A loop that has not turned for so long does no work: its last snapshot says nothing about now."""

@@ -5,17 +5,18 @@ from threading import Lock, local
 
 import httpx
 
-from connector.kaufland import mapping, subscriptions
-from connector.kaufland.both_ways import BothWays
+from connector.kaufland.call_log import BodySwitch, CallLog
 from connector.kaufland.caller import Account, KauflandAccount, KauflandCaller, Shared
-from connector.kaufland.calllog import BodySwitch, CallLog
-from connector.kaufland.client import Exchange
-from connector.kaufland.limits import http_date_s
-from connector.kaufland.pages import Pages
+from connector.kaufland.http.client import Exchange
+from connector.kaufland.http.limits import http_date_s
+from connector.kaufland.http.signing import WINDOW_S
+from connector.kaufland.offers import mapping
+from connector.kaufland.offers.both_ways import BothWays
+from connector.kaufland.offers.pages import Pages
+from connector.kaufland.push import subscriptions
 from connector.kaufland.reference import ReferenceData
-from connector.kaufland.signing import WINDOW_S
-from connector.kaufland.verdict import Failed, Heard, diagnosis
-from connector.marketplace import Health, Reference, Subscription
+from connector.kaufland.verdict.judge import Failed, Heard, diagnosis
+from connector.marketplace.offers import Health, Reference, Subscription
 from streams.errors import Stopped
 from streams.flow import Answer, Call
 from streams.ports import Clock

@@ -11,23 +11,23 @@ from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from traceback import extract_tb
 
-from connector.events import CallItem, MarketplaceCalled
-from connector.kaufland import mapping
-from connector.kaufland.address import Address
-from connector.kaufland.asks import Ask, Asker, Terms, UpdateMode
-from connector.kaufland.asks_offers import OfferAsks
-from connector.kaufland.asks_orders import OrderAsks
-from connector.kaufland.both_ways import BothWays
-from connector.kaufland.calllog import BodySwitch, CallLog
-from connector.kaufland.client import Client, Exchange, NotLeft
-from connector.kaufland.credentials import Credentials
-from connector.kaufland.pages import Pages
+from connector.kaufland.call_log import BodySwitch, CallLog
+from connector.kaufland.http.address import Address
+from connector.kaufland.http.client import Client, Exchange, NotLeft
+from connector.kaufland.http.credentials import Credentials
+from connector.kaufland.http.skew import SkewMeter
+from connector.kaufland.offers import mapping
+from connector.kaufland.offers.both_ways import BothWays
+from connector.kaufland.offers.pages import Pages
+from connector.kaufland.offers.requests import OfferAsks
+from connector.kaufland.orders.requests import OrderAsks
 from connector.kaufland.reference import ReferenceData
-from connector.kaufland.rows import CallKind
-from connector.kaufland.skew import SkewMeter
-from connector.kaufland.verdict import Failed, Heard, Verdict, judge
-from connector.marketplace import Found, Update
-from connector.marketplace_orders import Kind
+from connector.kaufland.requests import Ask, Asker, Terms, UpdateMode
+from connector.kaufland.verdict.judge import Failed, Heard, Verdict, judge
+from connector.kaufland.verdict.table import CallKind
+from connector.marketplace.offers import Found, Update
+from connector.marketplace.orders import Kind
+from connector.offers.events import CallItem, MarketplaceCalled
 from streams.flow import Answer, Call, Lost, NotSent, Output, Reply, Retry, Settled
 from streams.ports import Clock
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from connector.marketplace import Condition, Currency, Reference
+from connector.marketplace.offers import Condition, Currency, Reference
 
 StorefrontCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]

@@ -6,20 +6,20 @@ A turn is: the cause goes into the ledger, open fields are settled, results are 
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from connector import states
-from connector.codes import Code
-from connector.events import OfferChanged, OfferNotFound, OfferResult, OfferState, OfferWithdrawn
-from connector.headers import NO_TRACE, Stamp, Trace
-from connector.marketplace import Reference
-from connector.offers import memory, merge, results, wants
-from connector.offers.answers import learn
+from connector.contracts import state_versions
+from connector.contracts.codes import Code
+from connector.contracts.headers import NO_TRACE, Stamp, Trace
+from connector.contracts.topics import Topics
+from connector.marketplace.offers import Reference
+from connector.offers import merge, results, state_mapping, wants
+from connector.offers.decide import Plan, settle
+from connector.offers.events import OfferChanged, OfferNotFound, OfferResult, OfferState, OfferWithdrawn
 from connector.offers.ledger import OfferLane
+from connector.offers.outcomes import learn
 from connector.offers.owners import CLAIM, CLAIMS_IN_A_CALL, RELEASE
 from connector.offers.policy import OfferPolicy, Terms
 from connector.offers.results import Cleared, Said
-from connector.offers.settle import Plan, settle
-from connector.routing import Routing
-from connector.topics import Topics
+from connector.routing.table import Routing
 from streams.flow import (
     Answered,
     Arrived,
@@ -42,7 +42,7 @@ OTHER_SOURCES = "(other)"
 
 
 class OfferCodecs(Protocol):
-    """What the flow needs of ``connector.codec.Codecs``."""
+    """What the flow needs of ``connector.contracts.codec.Codecs``."""
 
     def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | Bad | NotYet: ...
     def glance_state(self, value: bytes) -> Bad | NotYet | None: ...
@@ -78,8 +78,8 @@ class OfferFlow:
         self._topics = topics
         self._stamp = stamp
         self._update_limit = update_limit
-        self._needs = states.needs_of(OfferState)
-        self._state_version = states.state_version(OfferState)
+        self._needs = state_versions.needs_of(OfferState)
+        self._state_version = state_versions.state_version(OfferState)
         self._out_of_order: dict[str, int] = {}
 
     @property
@@ -119,23 +119,23 @@ class OfferFlow:
 
     def glance(self, key: str, stored: bytes) -> Bad | NotYet | None:
         said = self._codecs.glance_state(stored)
-        return states.unreadable(key, said.text) if isinstance(said, Bad) else said
+        return state_versions.unreadable(key, said.text) if isinstance(said, Bad) else said
 
     def load(self, key: str, stored: bytes | None) -> OfferLane:
         """Raises Unreadable for what is no state of this flow."""
         if stored is None:
             return OfferLane(ean=key)
         decoded = self._codecs.decode_state(stored)
-        return states.made(key, decoded, lambda state: memory.from_state(key, state, self._terms))
+        return state_versions.made(key, decoded, lambda state: state_mapping.from_state(key, state, self._terms))
 
     def store(self, lane: OfferLane) -> Stored:
-        if memory.is_blank(lane):
+        if state_mapping.is_blank(lane):
             return Stored(value=None)
-        state = memory.to_state(lane, self._terms)
+        state = state_mapping.to_state(lane, self._terms)
         return Stored(
             value=self._codecs.encode_state(state),
-            undone=memory.is_undone(lane),
-            reader=states.reader(self._needs(state)),
+            undone=state_mapping.is_undone(lane),
+            reader=state_versions.reader(self._needs(state)),
         )
 
     def turn(self, lane: OfferLane, cause: Cause, now: Now) -> Turn[OfferLane]:
@@ -144,7 +144,7 @@ class OfferFlow:
         settled, plan = settle(taken, self._terms, now_us)
         after, said = results.build(lane, settled, plan, self._terms, now_us)
         return Turn(
-            lane=memory.stamped(lane, after, now_us),
+            lane=state_mapping.stamped(lane, after, now_us),
             wants=wants.derive(after, plan, self._terms),
             outputs=tuple(self._output(one, after.partition) for one in said),
             wake_at_us=_wake(after, plan),

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from connector.codes import Code, explain
-from connector.dating import time_fault
-from connector.events import FieldStatus, OfferChanged, Price, Problem
-from connector.marketplace import Condition, Currency, Field
+from connector.contracts.codes import Code, explain
+from connector.contracts.event_time import time_fault
+from connector.marketplace.offers import Condition, Currency, Field
+from connector.offers.event_order import EventOrder
+from connector.offers.events import FieldStatus, OfferChanged, Price, Problem
 from connector.offers.gtin import GtinError, normal_form
 from connector.offers.ledger import Asked, End
-from connector.offers.order import EventOrder
 from connector.offers.policy import Locations, Terms, us
 from connector.offers.stock import refused_above, refused_below
-from connector.routing import Target
+from connector.routing.table import Target
 from streams.frozen import quick
 
 CONDITIONS = frozenset(condition.value for condition in Condition if condition is not Condition.UNKNOWN)

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from connector.codes import Code
-from connector.events import Announced, Miss
+from connector.contracts.codes import Code
+from connector.offers.events import Announced, Miss
 from connector.offers.ledger import Entry, KnownUnit, OfferLane
 from connector.offers.policy import OfferPolicy, us
 from streams.frozen import replace

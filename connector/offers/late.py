@@ -1,9 +1,9 @@
 """What is said of an event that was read after a newer one. Pure."""
 
-from connector.codes import Code, explain
-from connector.dating import moment
-from connector.events import Problem
-from connector.offers.order import NO_SEQUENCE, OF_ANOTHER_EAN, Order
+from connector.contracts.codes import Code, explain
+from connector.contracts.event_time import moment
+from connector.offers.event_order import NO_SEQUENCE, OF_ANOTHER_EAN, Order
+from connector.offers.events import Problem
 
 
 def out_of_order(order: Order, newer: Order) -> Problem | None:

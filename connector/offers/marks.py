@@ -8,9 +8,9 @@ log decides. That is an order of all events of a field, and a function of the lo
 
 from collections.abc import Sequence
 
-from connector.marketplace import Field
+from connector.marketplace.offers import Field
+from connector.offers.event_order import EventOrder, Order
 from connector.offers.ledger import Entry, Mark, OfferLane
-from connector.offers.order import EventOrder, Order
 from connector.offers.policy import Terms
 from streams.frozen import replace
 

@@ -1,16 +1,16 @@
 """An event goes into the ledger: as an entry of its own, or absorbed by the one that stands there. Pure."""
 
-from connector.codes import Code
-from connector.dating import effective_us
-from connector.events import Announced, FieldStatus, OfferChanged, OfferWithdrawn, Origin, result_id
+from connector.contracts.codes import Code
+from connector.contracts.event_time import effective_us
+from connector.offers.decide import Desk
+from connector.offers.event_order import NO_SEQUENCE, Order, order_of
+from connector.offers.events import Announced, FieldStatus, OfferChanged, OfferWithdrawn, Origin, result_id
 from connector.offers.guards import Refusal, date_fault, examine, key_fault, refuse
 from connector.offers.late import out_of_order_after_tombstone
 from connector.offers.ledger import End, Entry, KnownUnit, OfferLane
 from connector.offers.locations import count
 from connector.offers.marks import mark
-from connector.offers.order import NO_SEQUENCE, Order, order_of
 from connector.offers.policy import Terms
-from connector.offers.settle import Desk
 from streams.frozen import replace
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from connector.marketplace import Condition, Field, Reference
-from connector.offers.order import EventOrder
-from connector.routing import Routing
+from connector.marketplace.offers import Condition, Field, Reference
+from connector.offers.event_order import EventOrder
+from connector.routing.table import Routing
 
 _HOUR_S = 3600.0
 _DAY_S = 24 * _HOUR_S

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
 
-from connector.codes import Code, explain
-from connector.events import (
+from connector.contracts.codes import Code, explain
+from connector.marketplace.offers import Field
+from connector.offers.decide import Plan
+from connector.offers.events import (
     Announced,
     Candidate,
     FieldResult,
@@ -20,11 +22,9 @@ from connector.events import (
     Status,
     not_found_key,
 )
-from connector.marketplace import Field
 from connector.offers.identity import Missing, Unclear, describe, find_miss
 from connector.offers.ledger import Asked, End, Entry, KnownUnit, OfferLane
 from connector.offers.policy import Terms
-from connector.offers.settle import Plan
 from connector.offers.stock import clamp_problem
 from streams.frozen import replace
 

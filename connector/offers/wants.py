@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from connector.marketplace import Field, LookUp, Update
+from connector.marketplace.offers import Field, LookUp, Update
+from connector.offers.decide import Ask, Look, Plan, Send
+from connector.offers.event_order import Order
+from connector.offers.field_knowledge import written
 from connector.offers.ledger import KnownUnit, OfferLane
-from connector.offers.order import Order
 from connector.offers.owners import CLAIM, RELEASE, OfferClaim, OfferRelease
 from connector.offers.policy import Terms
-from connector.offers.settle import Ask, Look, Plan, Send
-from connector.offers.trust import written
 from streams.flow import Want
 from streams.frozen import quick
 

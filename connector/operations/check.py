@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from connector.marketplace import Health
+from connector.contracts.topic_checks import Finding, Limits, Needs, denied, findings, named
+from connector.contracts.topics import Topics, manifest
+from connector.marketplace.offers import Health
 from connector.operations.routing import REMEDY
-from connector.routing import Routing
+from connector.routing.table import Routing
 from connector.settings.duration import written
 from connector.settings.load import Loaded
 from connector.settings.model import Settings
 from connector.settings.show import without_password
-from connector.topics import Topics, manifest
-from connector.topology import Finding, Limits, Needs, denied, findings, named
 from streams.errors import NotPermitted, RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed, Stopped, StreamError
 from streams.topics import Described
 

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from connector.routing import Routing
+from connector.routing.table import Routing
 from connector.settings.load import Loaded
 from connector.settings.show import digest, masked
 

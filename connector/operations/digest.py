@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 
 from rich.console import Console
 
-from connector.events import FieldState, LocationStock, OfferState, Undone, UnitState
-from connector.marketplace import Field
-from connector.offers.order import EventOrder, Order, order_of
+from connector.marketplace.offers import Field
+from connector.offers.event_order import EventOrder, Order, order_of
+from connector.offers.events import FieldState, LocationStock, OfferState, Undone, UnitState
 
 OrderedBy: TypeAlias = Callable[[str], EventOrder]
 """Of a source; one that is not known is the empty text."""

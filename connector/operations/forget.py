@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from connector.events import OfferState
+from connector.offers.events import OfferState
 from connector.orders.events import SchedulerState
 from connector.shipments.events import ShipmentState
 from streams.errors import SettingsError, Stopped
 from streams.flow import Bad, NotYet
-from streams.state import key_bytes
+from streams.lanes.record_headers import key_bytes
 
 _FORGOTTEN_PARCELS = (
     "an event of units that were sent ends as ALREADY_CONFIRMED and adds no parcel, and one by items may be REJECTED "

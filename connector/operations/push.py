@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from connector.marketplace import Subscription
+from connector.marketplace.offers import Subscription
 from streams.errors import Stopped
 
 ORDER_EVENTS = ("order_new", "order_unit_status_changed")

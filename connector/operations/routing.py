@@ -5,8 +5,8 @@ from typing import Protocol
 
 from rich.console import Console
 
-from connector.agreement import Place, agreed, decode, encode, moved, places
-from connector.routing import Routing
+from connector.routing.accepted_routing import Place, agreed, decode, encode, moved, places
+from connector.routing.table import Routing
 from streams.errors import Stopped
 
 REMEDY = "connector config routing --accept, when this is meant: events that wait will go to the new place"

@@ -8,11 +8,11 @@ from enum import StrEnum
 from rich.console import Console
 from rich.table import Table
 
-from connector.subjects import REMEDY, Wanted, wanted
-from connector.topics import Topics
-from streams.compatibility import Level, cannot_read
+from connector.contracts.registry_subjects import REMEDY, Wanted, wanted
+from connector.contracts.topics import Topics
+from streams.avro.compatibility import Level, cannot_read
 from streams.errors import SchemaRefused, SchemaUnknown
-from streams.registry import Registry
+from streams.schema_registry import Registry
 
 
 class Outcome(StrEnum):

@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from connector.permissions import Grant, Principal, commands
-from connector.topics import DAY_MS, Topics, manifest
-from connector.topology import Finding, Limits, Needs, denied, findings, named, wanted
+from connector.contracts.permissions import Grant, Principal, commands
+from connector.contracts.topic_checks import Finding, Limits, Needs, denied, findings, named, wanted
+from connector.contracts.topics import DAY_MS, Topics, manifest
 from streams.topics import Described, Wanted
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 import schemas
-from connector.codec import KeyReader, KeyWriter, SchemaIds, key_writer, reader_of, schema_name, writer_of
-from connector.codes import Code, explain
+from connector.contracts.codec import KeyReader, KeyWriter, SchemaIds, key_writer, reader_of, schema_name, writer_of
+from connector.contracts.codes import Code, explain
 from connector.orders.events import (
     Command,
     ListedReturn,
@@ -24,8 +24,8 @@ from connector.orders.events import (
     Trouble,
     UnitFees,
 )
-from streams.avro import Decoder, Fault, Lookup
-from streams.avro_writer import Writer
+from streams.avro.codec import Decoder, Fault, Lookup
+from streams.avro.compiled_writer import Writer
 from streams.flow import Bad, NotYet, Record
 
 _PARTS_OF_STATES: Final = (

@@ -7,8 +7,8 @@ from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from typing import Any
 
-from connector.marketplace import Currency
-from connector.marketplace_orders import SENT, TO_BE_SENT, OrderFound, OrderUnit, ReturnFound, UnitStatus
+from connector.marketplace.offers import Currency
+from connector.marketplace.orders import SENT, TO_BE_SENT, OrderFound, OrderUnit, ReturnFound, UnitStatus
 from connector.orders.events import (
     ObservedUnit,
     OrderDiscount,

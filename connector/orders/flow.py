@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol, assert_never
 
-from connector import states
-from connector.codes import Code, explain
-from connector.headers import Stamp
-from connector.marketplace import Currency
-from connector.marketplace_orders import GROUPS
-from connector.orders import order, poll, returned
+from connector.contracts import state_versions
+from connector.contracts.codes import Code, explain
+from connector.contracts.headers import Stamp
+from connector.contracts.released_orders import Released
+from connector.contracts.topics import Topics
+from connector.marketplace.offers import Currency
+from connector.marketplace.orders import GROUPS
+from connector.orders import order_lane, poll_lane, return_lane
+from connector.orders.dead_letters import Quarantined, headers
 from connector.orders.events import (
     OrderContact,
     OrderLaneState,
@@ -28,14 +31,11 @@ from connector.orders.events import (
     SchedulerCommand,
     SchedulerState,
 )
-from connector.orders.lanes import Lane, lane_of
+from connector.orders.lane_keys import Lane, lane_of
+from connector.orders.lane_step import Said, Step
 from connector.orders.policy import OrderPolicy, Terms
-from connector.orders.poll import PollReport
-from connector.orders.quarantine import Quarantined, headers
-from connector.orders.steps import Said, Step
+from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport, PushWatch
-from connector.released import Released
-from connector.topics import Topics
 from streams.flow import Arrived, Bad, Cause, NotYet, Now, Output, Record, Stored, Turn, Want
 from streams.frozen import replace
 
@@ -95,8 +95,8 @@ class OrderFlow:
         self._released = released
         self._push = push
         self._polls: Mapping[str, PollReport] = MappingProxyType({})
-        self._needs = states.needs_of(SchedulerState)
-        self._state_version = states.state_version(SchedulerState)
+        self._needs = state_versions.needs_of(SchedulerState)
+        self._state_version = state_versions.state_version(SchedulerState)
 
     @property
     def topic(self) -> str:
@@ -140,7 +140,7 @@ class OrderFlow:
 
     def glance(self, key: str, stored: bytes) -> Bad | NotYet | None:
         said = self._codecs.glance_state(stored)
-        return states.unreadable(key, said.text) if isinstance(said, Bad) else said
+        return state_versions.unreadable(key, said.text) if isinstance(said, Bad) else said
 
     def load(self, key: str, stored: bytes | None) -> OrderLane:
         """Raises Unreadable for what is no state of this flow."""
@@ -148,7 +148,7 @@ class OrderFlow:
             whose = lane_of(key)
             return OrderLane(whose=whose, state=SchedulerState(account=whose.account, updated_at_us=0))
         decoded = self._codecs.decode_state(stored)
-        return states.made(key, decoded, lambda state: OrderLane(whose=lane_of(key), state=state))
+        return state_versions.made(key, decoded, lambda state: OrderLane(whose=lane_of(key), state=state))
 
     def store(self, lane: OrderLane) -> Stored:
         state = lane.state
@@ -159,7 +159,7 @@ class OrderFlow:
             value=self._codecs.encode_state(state),
             undone=_is_undone(state),
             open_since_us=open_since_us,
-            reader=states.reader(self._needs(state)),
+            reader=state_versions.reader(self._needs(state)),
         )
 
     def turn(self, lane: OrderLane, cause: Cause, now: Now) -> Turn[OrderLane]:
@@ -168,13 +168,13 @@ class OrderFlow:
             return _resting(lane, now_us)
         step: Step[PollState] | Step[OrderLaneState] | Step[ReturnLaneState]
         if whose.order_id is not None:
-            step = order.turn(whose.account, whose.order_id, before.order, cause, self._terms, now_us)
+            step = order_lane.turn(whose.account, whose.order_id, before.order, cause, self._terms, now_us)
             after = replace(before, order=step.state)
         elif whose.return_id is not None:
-            step = returned.turn(whose.account, whose.return_id, before.returned, cause, self._terms, now_us)
+            step = return_lane.turn(whose.account, whose.return_id, before.returned, cause, self._terms, now_us)
             after = replace(before, returned=step.state)
         else:
-            step = poll.turn(whose.account, before.poll, cause, self._terms, now_us)
+            step = poll_lane.turn(whose.account, before.poll, cause, self._terms, now_us)
             after = replace(before, poll=step.state)
             self._publish(whose.account, after.poll)
             wants, wake_at_us = self._watched(whose.account, cause, now_us)
@@ -204,7 +204,7 @@ class OrderFlow:
 
     def _publish(self, account: str, state: PollState | None) -> None:
         if state is not None:
-            self._polls = MappingProxyType({**self._polls, account: poll.report(account, state)})
+            self._polls = MappingProxyType({**self._polls, account: poll_lane.report(account, state)})
 
     def _output(self, said: Said) -> Output:
         topics, codecs, stamp = self._topics, self._codecs, self._stamp

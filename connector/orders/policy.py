@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from connector.marketplace import Currency
+from connector.marketplace.offers import Currency
 
 _DAY_S = 24 * 3600.0
 SHORTEST_INTERVAL_S = 5.0

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from connector.marketplace import Gone, Refused, Subscription
-from connector.marketplace_orders import Kind, ReadSubscriptions, SubscriptionPage
-from connector.orders.steps import RANK
+from connector.marketplace.offers import Gone, Refused, Subscription
+from connector.marketplace.orders import Kind, ReadSubscriptions, SubscriptionPage
+from connector.orders.lane_step import RANK
 from streams.flow import Answered, Cause, GaveUp, Restored, Settled, Want
 from streams.frozen import replace
 

@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from connector.marketplace import Field
-from connector.marketplace_orders import ORDERS, RETURNS, SHIPMENTS
+from connector.contracts.topics import INPUTS, Part, Topics, named
+from connector.marketplace.offers import Field
+from connector.marketplace.orders import ORDERS, RETURNS, SHIPMENTS
+from connector.offers.event_order import EventOrder
 from connector.offers.gtin import normal_form
-from connector.offers.order import EventOrder
 from connector.offers.policy import Locations, NegativeStock, OfferPolicy, StockAboveMax, StockRule, StockRules
 from connector.offers.wants import UNITS_READ, UNITS_WRITE
 from connector.orders.policy import OrderPolicy
-from connector.routing import Routing, Target
+from connector.routing.table import Routing, Target
 from connector.settings import model
 from connector.shipments.policy import REJECT, ShipmentPolicy
-from connector.topics import INPUTS, Part, Topics, named
-from streams.flow import Pace, Policy
+from streams.policy import Pace, Policy
 
 _URGENT_CALLS: Final = 4
 """Of the workers, at most so many are for the most harmful changes alone."""

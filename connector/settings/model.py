@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 
-from connector.marketplace import Condition
+from connector.marketplace.offers import Condition
 from connector.settings.duration import Duration
 
 

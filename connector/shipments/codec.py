@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import schemas
-from connector.codec import KeyReader, SchemaIds, header_text, key_writer, reader_of, writer_of
-from connector.codes import Code
-from connector.events import ProblemError
-from connector.marketplace_orders import UnitStatus
+from connector.contracts.codec import KeyReader, SchemaIds, header_text, key_writer, reader_of, writer_of
+from connector.contracts.codes import Code
+from connector.marketplace.orders import UnitStatus
+from connector.offers.events import ProblemError
 from connector.shipments.events import (
     MarketplaceWords,
     OpenUnit,
@@ -21,7 +21,7 @@ from connector.shipments.events import (
     ShippedUnit,
     UndoneShipment,
 )
-from streams.avro import Decoder, Lookup
+from streams.avro.codec import Decoder, Lookup
 from streams.flow import Bad, NotYet, Record
 
 _PARTS_OF_STATES: Final = (

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-from connector import states
-from connector.codes import Code
-from connector.headers import NO_TRACE, Stamp, Trace
-from connector.marketplace_orders import GROUPS
-from connector.released import Released
-from connector.shipments import answers, ledger, merge, results, wants
+from connector.contracts import state_versions
+from connector.contracts.codes import Code
+from connector.contracts.headers import NO_TRACE, Stamp, Trace
+from connector.contracts.released_orders import Released
+from connector.marketplace.orders import GROUPS
+from connector.shipments import ledger, merge, outcomes, results, wants
 from connector.shipments.carriers import Carriers, SayUnlisted
+from connector.shipments.decide import Desk, End
 from connector.shipments.events import ShipmentDispatched, ShipmentResult, ShipmentState
 from connector.shipments.ledger import ShipmentLane, Terms
 from connector.shipments.policy import ShipmentPolicy, us
-from connector.shipments.settle import Desk, End
 from streams.flow import (
     Answered,
     Arrived,
@@ -84,8 +84,8 @@ class ShipmentFlow:
         self._codecs = codecs
         self._topics = topics
         self._stamp = stamp
-        self._needs = states.needs_of(ShipmentState)
-        self._state_version = states.state_version(ShipmentState)
+        self._needs = state_versions.needs_of(ShipmentState)
+        self._state_version = state_versions.state_version(ShipmentState)
         self._sent_as_other: Mapping[str, int] = MappingProxyType({})
 
     def sent_as_other(self) -> Mapping[str, int]:
@@ -121,19 +121,21 @@ class ShipmentFlow:
 
     def glance(self, key: str, stored: bytes) -> Bad | NotYet | None:
         said = self._codecs.glance_state(stored)
-        return states.unreadable(key, said.text) if isinstance(said, Bad) else said
+        return state_versions.unreadable(key, said.text) if isinstance(said, Bad) else said
 
     def load(self, key: str, stored: bytes | None) -> ShipmentLane:
         """Raises Unreadable for what is no state of this flow."""
         if stored is None:
             return ledger.blank(key)
-        return states.made(key, self._codecs.decode_state(stored), lambda state: state)
+        return state_versions.made(key, self._codecs.decode_state(stored), lambda state: state)
 
     def store(self, lane: ShipmentLane) -> Stored:
         if ledger.is_blank(lane):
             return Stored(value=None)
         return Stored(
-            value=self._codecs.encode_state(lane), undone=bool(lane.undone), reader=states.reader(self._needs(lane))
+            value=self._codecs.encode_state(lane),
+            undone=bool(lane.undone),
+            reader=state_versions.reader(self._needs(lane)),
         )
 
     def turn(self, lane: ShipmentLane, cause: Cause, now: Now) -> Turn[ShipmentLane]:
@@ -160,9 +162,9 @@ class ShipmentFlow:
         desk = Desk(lane, self._terms, now_us)
         match cause:
             case Answered():
-                answers.learn(desk, cause)
+                outcomes.learn(desk, cause)
             case Restored(announced=announced):
-                answers.restored(desk, announced)
+                outcomes.restored(desk, announced)
             case Woken() | Draining() | Told():
                 pass
         return desk

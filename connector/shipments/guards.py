@@ -3,9 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from connector.codes import Code, explain
-from connector.dating import time_fault
-from connector.events import Problem
+from connector.contracts.codes import Code, explain
+from connector.contracts.event_time import time_fault
+from connector.offers.events import Problem
 from connector.shipments.events import Parcel, ShipmentDispatched, ShipmentStatus, ShippedItem
 from connector.shipments.policy import ShipmentPolicy, us
 

@@ -6,7 +6,7 @@ none is chosen twice. The order of the candidates decides, so that the same orde
 
 from collections.abc import Sequence
 
-from connector.marketplace_orders import OrderUnitSummary
+from connector.marketplace.orders import OrderUnitSummary
 from connector.shipments.events import ShippedItem
 
 

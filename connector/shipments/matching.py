@@ -7,13 +7,13 @@ before one that is still to be sent, and nothing is confirmed in its place.
 
 from enum import IntEnum, auto
 
-from connector.codes import Code
-from connector.marketplace_orders import SENT, OrderSummaryFound, OrderUnitSummary, UnitStatus
+from connector.contracts.codes import Code
+from connector.marketplace.orders import SENT, OrderSummaryFound, OrderUnitSummary, UnitStatus
+from connector.shipments.decide import Desk, Row
 from connector.shipments.events import ShipmentStatus, ShippedItem, ShippedUnit, UndoneShipment
 from connector.shipments.guards import Fault, fault, named, rejected
 from connector.shipments.items import choose, is_meant
 from connector.shipments.ledger import carries, has_part_of, is_open, is_same, numbers_of, opened
-from connector.shipments.settle import Desk, Row
 from streams.frozen import replace
 
 

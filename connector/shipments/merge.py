@@ -1,6 +1,7 @@
 """An event goes into the ledger: as one of its own, absorbed by itself, or recognised as one that is over. Pure."""
 
-from connector.codes import Code
+from connector.contracts.codes import Code
+from connector.shipments.decide import Desk, Row
 from connector.shipments.events import Parcel, SeenShipment, ShipmentDispatched, ShippedItem, UndoneShipment
 from connector.shipments.guards import account_of, examine, rejected
 from connector.shipments.ledger import (
@@ -14,7 +15,6 @@ from connector.shipments.ledger import (
     opened,
 )
 from connector.shipments.matching import give_way
-from connector.shipments.settle import Desk, Row
 from streams.frozen import replace
 
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import schemas
-from connector.codec import encoder_of_strings
+from connector.contracts.codec import encoder_of_strings
 from connector.shipments.events import Parcel, ShippedItem
-from streams.avro import encoder
+from streams.avro.codec import encoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
+from connector.shipments.decide import End
 from connector.shipments.events import ShipmentResult, ShippedUnit
 from connector.shipments.ledger import ShipmentLane, Terms, find_parcel, is_open, numbers_of, row_id
-from connector.shipments.settle import End
 
 
 def build(lane: ShipmentLane, end: End, terms: Terms, now_us: int) -> ShipmentResult:

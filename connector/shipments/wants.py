@@ -7,9 +7,9 @@ lost answer waits until the lost call can no longer be carried out. What changes
 
 from dataclasses import dataclass
 
-from connector.marketplace_orders import AddParcel, Kind, ReadCarriers, ReadOrderSummary, ReadOrderUnit, SendUnit
+from connector.marketplace.orders import AddParcel, Kind, ReadCarriers, ReadOrderSummary, ReadOrderUnit, SendUnit
+from connector.shipments.decide import RANK, Look, Plan, Post, Send
 from connector.shipments.ledger import ShipmentLane, parcel_slot, send_slot
-from connector.shipments.settle import RANK, Look, Plan, Post, Send
 from streams.flow import Want
 
 

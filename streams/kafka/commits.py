@@ -13,8 +13,9 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from streams.flow import Assignment, Mark
-from streams.kafka import marks as metadata
+from streams.flow import Assignment
+from streams.kafka import offset_metadata as metadata
+from streams.messages import Mark
 
 _LOOK_S: Final = 0.2
 _ABSENT: Final = KafkaError(KafkaError._FAIL, "the group has kept other positions")  # noqa: SLF001 - the client's name

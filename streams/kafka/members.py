@@ -7,9 +7,9 @@ from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, Ka
 from confluent_kafka.admin import AdminClient
 
 from streams.errors import BrokerDown
+from streams.kafka.client_messages import Words
 from streams.kafka.settings import Connection
-from streams.kafka.words import Words
-from streams.takeover import Namesake, Sighting
+from streams.kafka.takeover import Namesake, Sighting
 
 _NOBODY: Final = Sighting(namesakes=(), stable=True)
 

@@ -14,11 +14,11 @@ from urllib.parse import quote
 
 import httpx
 
-from streams.avro import Absent
+from streams.avro.codec import Absent
+from streams.avro.compatibility import Level
 from streams.clock import uptime_s
-from streams.compatibility import Level
 from streams.errors import RegistryDenied, RegistryDown, SchemaRefused, SchemaUnknown
-from streams.registry import Registered
+from streams.schema_registry import Registered
 
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _NOT_KNOWN = frozenset({40401, 40402, 40403, 40404, 40406, 40408})
@@ -26,7 +26,7 @@ _NOT_KNOWN = frozenset({40401, 40402, 40403, 40404, 40406, 40408})
 
 
 class RegistryClient:
-    """One registry (``streams.registry.Registry``). May be used from several threads.
+    """One registry (``streams.schema_registry.Registry``). May be used from several threads.
 
     ``timeout_s`` is the longest wait for a connection, and for each piece of an answer.
     """

@@ -31,14 +31,15 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from streams.clock import uptime_s
 from streams.errors import SourceFailed
-from streams.flow import Assigned, Assignment, Mark, Notice, Owned, Stored, Topic
-from streams.kafka import marks
+from streams.flow import Assignment, Stored
+from streams.kafka import offset_metadata
 from streams.kafka.asker import PATIENCE_S, Asker, problem_of
+from streams.kafka.authorization import GROUP, TOPIC, Need, not_permitted, of_reader
 from streams.kafka.errors import Heard as Meaning
 from streams.kafka.errors import heard_as
-from streams.kafka.refusals import GROUP, TOPIC, Need, not_permitted, of_reader
 from streams.kafka.settings import SourceSettings
-from streams.state import lane_key, restored
+from streams.lanes.record_headers import lane_key, restored
+from streams.messages import Assigned, Mark, Notice, Owned, Topic
 
 R = TypeVar("R")
 Part: TypeAlias = tuple[str, int]
@@ -170,7 +171,7 @@ class Restorer:
             position, metadata = committed.get(_input_part(at), (starts.get(at, 0), None))
             self._reading[self._state_part(at)] = _Reading(
                 at=at,
-                mark=marks.decode(position, metadata),
+                mark=offset_metadata.decode(position, metadata),
                 committed=_input_part(at) in committed,
                 skips=at in firsts and position > firsts[at],
                 start=position,

@@ -33,13 +33,14 @@ from confluent_kafka.admin import AdminClient
 
 from streams.clock import uptime_s
 from streams.errors import SinkFailed
-from streams.flow import Assignment, Checkpoint, Mark, Notice, Output, Written
-from streams.kafka import marks as metadata
-from streams.kafka.emission import Emission, Refused
+from streams.flow import Assignment, Output
+from streams.kafka import offset_metadata as metadata
+from streams.kafka.authorization import TRANSACTIONAL_ID, Need, not_permitted
+from streams.kafka.checkpoint_batch import Emission, Refused
+from streams.kafka.checkpoint_failures import AGAIN_S, Trouble
 from streams.kafka.errors import Kind, kind_of
-from streams.kafka.refusals import TRANSACTIONAL_ID, Need, not_permitted
 from streams.kafka.settings import SinkSettings
-from streams.kafka.trouble import AGAIN_S, Trouble
+from streams.messages import Checkpoint, Mark, Notice, Written
 from streams.ports import Again, Done
 
 P = ParamSpec("P")

@@ -27,32 +27,19 @@ from confluent_kafka import (
 )
 
 from streams.clock import uptime_s
+from streams.engine.partition import out_of_range
 from streams.errors import SourceFailed
-from streams.flow import (
-    Arrivals,
-    Assigned,
-    Assignment,
-    Broken,
-    Headers,
-    Mark,
-    Notice,
-    Owned,
-    Record,
-    Revoked,
-    Topic,
-    TopicsSeen,
-    Written,
-)
+from streams.flow import Assignment, Headers, Record
 from streams.kafka.asker import Asker, problem_of
+from streams.kafka.authorization import not_permitted, of_member
 from streams.kafka.commits import Commit
 from streams.kafka.errors import Heard as Meaning
 from streams.kafka.errors import heard_as
 from streams.kafka.fence import fences
-from streams.kafka.refusals import not_permitted, of_member
 from streams.kafka.restore import LATEST, Part, Restorer
 from streams.kafka.settings import SourceSettings
 from streams.membership import Membership, Replacement, observed
-from streams.partition import out_of_range
+from streams.messages import Arrivals, Assigned, Broken, Mark, Notice, Owned, Revoked, Topic, TopicsSeen, Written
 from streams.ports import Again, Heard, OnRevoke
 
 P = ParamSpec("P")

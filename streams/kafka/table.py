@@ -8,11 +8,11 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from streams.kafka.authorization import not_permitted, of_reader
 from streams.kafka.bounds import bounds
-from streams.kafka.post import post
-from streams.kafka.refusals import not_permitted, of_reader
+from streams.kafka.client_messages import Words
+from streams.kafka.produce_once import post
 from streams.kafka.settings import Connection
-from streams.kafka.words import Words
 
 _PARTITION: Final = 0
 

@@ -14,29 +14,26 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
-from connector.demo import waiting
-from connector.demo.stack import Stack
-from streams import memory
-from streams.flow import (
+from devstack import embedded_broker, memory, waiting
+from devstack.stack import Stack
+from streams.flow import Assignment, Output, Record
+from streams.kafka import offset_metadata
+from streams.kafka.settings import Connection, SinkSettings, SourceSettings
+from streams.kafka.sinks import PlainSink, TransactionalSink
+from streams.kafka.source import KafkaSource
+from streams.messages import (
     Arrivals,
     Assigned,
-    Assignment,
     Broken,
     Checkpoint,
     Mark,
     Notice,
-    Output,
     Owned,
-    Record,
     Revoked,
     Topic,
     TopicsSeen,
     Written,
 )
-from streams.kafka import embedded, marks
-from streams.kafka.settings import Connection, SinkSettings, SourceSettings
-from streams.kafka.sinks import PlainSink, TransactionalSink
-from streams.kafka.source import KafkaSource
 from streams.ports import Again, Done, Sink, Source
 
 Start = Literal["earliest", "latest"] | datetime
@@ -213,7 +210,7 @@ class _OverKafka:
         asker = Consumer(self._client(**{"group.id": group}))
         found = asker.committed([TopicPartition(topic, partition)], timeout=10)[0]
         asker.close()
-        return None if found.offset < 0 else (found.offset, marks.decode(found.offset, found.metadata))
+        return None if found.offset < 0 else (found.offset, offset_metadata.decode(found.offset, found.metadata))
 
     def reset(self, group: str, topic: str, partition: int, offset: int) -> None:
         asker = Consumer(self._client(**{"group.id": group}))
@@ -229,11 +226,11 @@ class _OverKafka:
 
 
 class Embedded(_OverKafka):
-    cannot = embedded.CANNOT
+    cannot = embedded_broker.CANNOT
     session_s = 3.0
-    properties = embedded.CLIENT_PROPERTIES
+    properties = embedded_broker.CLIENT_PROPERTIES
 
-    def __init__(self, holder: embedded.EmbeddedBroker) -> None:
+    def __init__(self, holder: embedded_broker.EmbeddedBroker) -> None:
         super().__init__(holder.bootstrap_servers)
         self._holder = holder
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
-from streams.kafka.embedded import EmbeddedBroker
+from devstack.embedded_broker import EmbeddedBroker
 from tests.contracts import brokers
 
 MARKS: Mapping[str, Sequence[pytest.MarkDecorator]] = {

@@ -5,14 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from connector.demo.stack import Stack
+from connector.offers.claims import Claims
 from connector.offers.owners import CLAIM, RELEASE, OfferClaim, OfferRelease, Owner
-from connector.ownership import Claims
+from devstack.embedded_broker import EmbeddedBroker
+from devstack.stack import Stack
 from streams.clock import SystemClock
 from streams.errors import SinkFailed, SourceFailed
 from streams.flow import Answer, Call, Item, Retry, Settled
-from streams.kafka.embedded import EmbeddedBroker
-from streams.kafka.followed import FollowedTopic
+from streams.kafka.followed_topic import FollowedTopic
 from streams.kafka.settings import Connection
 from tests.contracts.brokers import Real
 

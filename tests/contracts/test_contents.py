@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from connector.demo.stack import Stack
+from devstack.embedded_broker import EmbeddedBroker
+from devstack.stack import Stack
 from streams.errors import SourceFailed
-from streams.kafka.contents import contents
-from streams.kafka.embedded import EmbeddedBroker
 from streams.kafka.settings import Connection
+from streams.kafka.topic_reader import contents
 
 PARTITIONS = 3
 

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicPartition
 
-from connector.demo.stack import CACHE, Stack
+from devstack.jvm_stack import JvmStack
+from devstack.stack import CACHE, Stack
 from streams.clock import uptime_s
 from streams.errors import SourceFailed
-from streams.flow import Checkpoint, Output, Written
-from streams.kafka.jvm import JvmStack
+from streams.flow import Output
 from streams.kafka.sinks import PlainSink, TransactionalSink
+from streams.messages import Checkpoint, Written
 from streams.ports import Again, Done
 from tests.contracts.brokers import PATIENCE_S, Member, Real, closing, committed, mark, until, write
 from tests.contracts.forgetful import ForgetfulWay

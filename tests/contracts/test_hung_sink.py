@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
+from devstack.embedded_broker import EmbeddedBroker
 from streams.clock import SystemClock
-from streams.flow import Assigned, Assignment, Checkpoint, Effect, Output, Written
-from streams.kafka.embedded import EmbeddedBroker
+from streams.flow import Assignment, Output
 from streams.kafka.sinks import TransactionalSink
+from streams.messages import Assigned, Checkpoint, Effect, Written
 from streams.runner import Runner, RunnerSettings
 from tests.contracts.brokers import Embedded, mark
 from tests.contracts.test_source_and_sink import Place, place
-from tests.streams.test_runner import Ears, Script, wait
+from tests.unit.streams.test_runner import Ears, Script, wait
 
 GROUPS, TRANSACTIONS, GOES, STAYS = b"group", b"transaction", 2, 3
 """The coordinator of groups is one broker; when that goes, another."""

@@ -13,11 +13,11 @@ import orjson
 import pytest
 
 from connector.kaufland.adapter import kaufland
-from connector.kaufland.address import address
 from connector.kaufland.caller import KauflandAccount
-from connector.kaufland.credentials import Credentials
-from connector.marketplace import Gone, LookUp, Refused
-from connector.marketplace_orders import (
+from connector.kaufland.http.address import address
+from connector.kaufland.http.credentials import Credentials
+from connector.marketplace.offers import Gone, LookUp, Refused
+from connector.marketplace.orders import (
     AddParcel,
     CarriersFound,
     Discount,
@@ -39,13 +39,13 @@ from connector.marketplace_orders import (
     Taken,
     UnitStatus,
 )
-from connector.simulator.buyers import CANARY
-from connector.simulator.faults import Fault, LoseAnswer, Match
-from connector.simulator.scenario import Scenario
-from connector.simulator.simulator import Simulator
+from simulator.faults import Fault, LoseAnswer, Match
+from simulator.orders.buyers import CANARY
+from simulator.scenario import Scenario
+from simulator.simulator import Simulator
 from streams.clock import SystemClock
 from streams.flow import Call, Item, Lost, Reply, Retry, Settled
-from tests.connector.simulator.openapi import inspect
+from tests.unit.simulator.openapi import inspect
 
 SMALL: dict[str, Any] = {
     "catalogue": {"eans": 60, "storefronts": ("de", "cz"), "conditions": ("NEW", "USED___GOOD"), "by_marketplace": 0.3}

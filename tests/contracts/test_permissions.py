@@ -14,16 +14,16 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented t
 from confluent_kafka.cimpl import NewTopic
 
 from streams.errors import NotPermitted
-from streams.kafka.administration import Administration
-from streams.kafka.contents import contents
-from streams.kafka.post import post
+from streams.kafka.admin import Administration
+from streams.kafka.produce_once import post
 from streams.kafka.settings import Connection, SinkSettings, SourceSettings
 from streams.kafka.sinks import TransactionalSink
 from streams.kafka.source import KafkaSource
 from streams.kafka.table import CompactedTable
+from streams.kafka.topic_reader import contents
 from streams.topics import Wanted
 from tests.contracts.brokers import Member, closing, until
-from tests.secured import SecuredBroker, User
+from tests.harness.secured_broker import SecuredBroker, User
 
 pytestmark = pytest.mark.kafka
 

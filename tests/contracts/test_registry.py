@@ -7,14 +7,14 @@ import httpx
 import pytest
 
 import schemas
-from connector.demo.stack import Stack
+from connector.contracts.registry_subjects import look_up, wanted
+from connector.contracts.topics import named
 from connector.operations.schemas import Outcome, findings, registrations
-from connector.subjects import look_up, wanted
-from connector.topics import named
-from streams.avro import Absent
-from streams.compatibility import Level
+from devstack.embedded_registry import EmbeddedRegistry
+from devstack.stack import Stack
+from streams.avro.codec import Absent
+from streams.avro.compatibility import Level
 from streams.errors import RegistryDenied, RegistryDown, SchemaRefused, SchemaUnknown
-from streams.kafka.embedded_registry import EmbeddedRegistry
 from streams.kafka.registry import RegistryClient, SchemaCache
 
 UNKNOWN_ID = 2_000_000_000

@@ -9,8 +9,9 @@ import pytest
 
 from streams.clock import uptime_s
 from streams.errors import SinkFailed
-from streams.flow import Assignment, Checkpoint, Output, Revoked, Stored, Topic, Waits
-from streams.state import headers_of
+from streams.flow import Assignment, Output, Stored, Waits
+from streams.lanes.record_headers import headers_of
+from streams.messages import Checkpoint, Revoked, Topic
 from tests.contracts.brokers import Broker, Member, closing, committed, mark, until, write
 
 

@@ -9,29 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.demo.waiting import until
+from devstack.waiting import until
 from streams.clock import SystemClock
-from streams.deadletter import DeadLetters
-from streams.engine import Engine
-from streams.flow import (
-    Answer,
-    Call,
-    Effect,
-    Input,
-    Mark,
-    Notice,
-    NotSent,
-    Now,
-    Output,
-    Pace,
-    Policy,
-    Settled,
-    Share,
-)
+from streams.dead_letter import DeadLetters
+from streams.engine.engine import Engine
+from streams.engine.snapshot import Snapshot
+from streams.flow import Answer, Call, NotSent, Now, Output, Settled
+from streams.messages import Effect, Input, Mark, Notice
+from streams.policy import Pace, Policy, Share
 from streams.runner import Runner, RunnerSettings
-from streams.snapshot import Snapshot
 from tests.contracts.brokers import PATIENCE_S, Broker
-from tests.streams.toy import Shown, Thermostats
+from tests.harness.toy_flow import Shown, Thermostats
 
 EVENTS = 400
 PARTITIONS = 2

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from connector.demo.stack import Stack
+from devstack.embedded_broker import EmbeddedBroker
+from devstack.stack import Stack
 from streams.errors import SinkFailed, SourceFailed
-from streams.kafka.embedded import EmbeddedBroker
 from streams.kafka.settings import Connection
 from streams.kafka.table import CompactedTable
 

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from connector.demo import audit
-from connector.demo.expectation import Produced, UnitThere
-from connector.simulator.journal import Cause, Journal
+from devstack import audit
+from devstack.expectation import Produced, UnitThere
+from simulator.journal import Cause, Journal
 
 MAY_DIFFER = {"listing_price", "amount", "handling_time", "price", "minimum_price", "is_live", "date_lastchange_iso"}
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from connector.demo.stack import Stack
+from devstack.stack import Stack
 from tests.faults.deployment import Deployment
 
 Deploy: TypeAlias = Callable[..., Deployment]

@@ -5,9 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
-from connector.demo import deployment
-from connector.demo.stack import Stack
-from connector.demo.waiting import StoodStill, until
+from devstack import deployment
+from devstack.stack import Stack
+from devstack.waiting import StoodStill, until
 
 
 @dataclass(kw_only=True)

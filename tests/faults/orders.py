@@ -15,10 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import orjson
 
-from connector.demo.marketplace import CURRENCY, condition_of
-from connector.demo.processes import DeploymentFailed, wait_for
-from connector.simulator.exchange import Kind
-from connector.simulator.journal import Journal
+from devstack.marketplace import CURRENCY, condition_of
+from devstack.processes import DeploymentFailed, wait_for
+from simulator.exchange import Kind
+from simulator.journal import Journal
 from tests.faults.deployment import Deployment
 
 Row = Mapping[str, Any]

@@ -10,10 +10,10 @@ from itertools import count
 from random import Random
 from typing import Any, TypeAlias
 
-from connector.simulator.exchange import Kind
-from connector.simulator.journal import Journal
-from connector.simulator.orders import SENT_ALREADY
-from connector.simulator.problems import ProblemType
+from simulator.exchange import Kind
+from simulator.journal import Journal
+from simulator.orders.orders import SENT_ALREADY
+from simulator.problems import ProblemType
 from tests.faults.deployment import Deployment
 
 Row: TypeAlias = Mapping[str, Any]

@@ -2,8 +2,8 @@
 
 from collections import Counter, defaultdict
 
-from connector.demo.traffic import Kind
-from connector.simulator.journal import Cause
+from devstack.traffic import Kind
+from simulator.journal import Cause
 from tests.faults import checks
 from tests.faults.conftest import Deploy
 from tests.faults.workload import all_hold, mixed, wall_us

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from connector.demo.expectation import Produced
-from connector.demo.processes import wait_for
-from connector.demo.traffic import Kind, Message, Place
+from devstack.expectation import Produced
+from devstack.processes import wait_for
+from devstack.traffic import Kind, Message, Place
 from tests.faults import checks
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import Deployment

@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from connector.demo.expectation import expected_units
-from connector.demo.traffic import Kind, Traffic
-from connector.simulator.journal import Cause
+from devstack.expectation import expected_units
+from devstack.traffic import Kind, Traffic
+from simulator.journal import Cause
 from tests.faults.conftest import Deploy
 from tests.faults.workload import SHORT, all_hold, mixed, wall_us
 

@@ -8,9 +8,9 @@ from typing import Any
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from connector import app
-from connector.demo.expectation import Produced, expected_units
-from connector.demo.processes import wait_for
 from connector.operations.digest import essence
+from devstack.expectation import Produced, expected_units
+from devstack.processes import wait_for
 from tests.faults import checks
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import Deployment

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from connector.demo.expectation import Produced
-from connector.demo.traffic import Kind, Message, Place
-from connector.simulator.exchange import Kind as CallKind
+from devstack.expectation import Produced
+from devstack.traffic import Kind, Message, Place
+from simulator.exchange import Kind as CallKind
 from tests.faults import checks
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import Deployment

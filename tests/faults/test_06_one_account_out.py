@@ -5,7 +5,7 @@ from collections import Counter
 
 from confluent_kafka import Consumer, TopicPartition
 
-from connector.demo.traffic import Kind, Traffic
+from devstack.traffic import Kind, Traffic
 from tests.faults import checks
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import Deployment

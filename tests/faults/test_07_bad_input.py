@@ -3,7 +3,7 @@
 from decimal import Decimal
 from pathlib import Path
 
-from connector.demo.traffic import Kind, Message
+from devstack.traffic import Kind, Message
 from tests.faults.conftest import FAST_MISS, Deploy
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us

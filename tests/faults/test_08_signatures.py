@@ -2,11 +2,11 @@
 
 import pytest
 
-from connector.simulator.scenario import made_up_keys
-from tests.connector.kaufland.independent_check import faults_of
+from simulator.scenario import made_up_keys
 from tests.faults.conftest import FAST_MISS, Deploy
-from tests.faults.passage import Passage, Passed
 from tests.faults.workload import all_hold, mixed, wall_us
+from tests.harness.tcp_proxy import Passage, Passed
+from tests.unit.connector.kaufland.independent_check import faults_of
 
 
 def objections(passed: Passed, *, body: bytes | None = None, target: str | None = None) -> list[str]:

@@ -2,7 +2,7 @@
 
 from confluent_kafka import Producer
 
-from connector.demo.processes import Process
+from devstack.processes import Process
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import Deployment
 from tests.faults.workload import mixed, wall_us

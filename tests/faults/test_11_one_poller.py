@@ -3,8 +3,8 @@
 import time
 from itertools import pairwise
 
-from connector.demo.processes import Process
-from connector.simulator.journal import CallRow
+from devstack.processes import Process
+from simulator.journal import CallRow
 from tests.faults import orders
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import Deployment

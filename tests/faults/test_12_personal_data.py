@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from connector.demo.processes import Process
-from connector.simulator.buyers import CANARY, Buyer
+from devstack.processes import Process
+from simulator.orders.buyers import CANARY, Buyer
 from tests.faults import orders
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import Deployment

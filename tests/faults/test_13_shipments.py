@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from connector.simulator.exchange import Kind
-from connector.simulator.journal import Journal
+from simulator.exchange import Kind
+from simulator.journal import Journal
 from tests.faults import shipments
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import Deployment

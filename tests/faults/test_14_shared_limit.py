@@ -7,10 +7,10 @@ from itertools import pairwise
 from random import Random
 from urllib.parse import parse_qs, urlsplit
 
-from connector.demo.traffic import Kind, Message, Place
-from connector.simulator.exchange import Kind as CallKind
-from connector.simulator.journal import CallRow, Journal
-from connector.simulator.routes import GROUPS
+from devstack.traffic import Kind, Message, Place
+from simulator.exchange import Kind as CallKind
+from simulator.journal import CallRow, Journal
+from simulator.routes import GROUPS
 from tests.faults import checks, shipments
 from tests.faults.conftest import FAST_MISS, Deploy
 from tests.faults.deployment import Deployment

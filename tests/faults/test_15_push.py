@@ -10,13 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from connector.cli import cli
-from connector.demo.processes import Process
-from connector.simulator.exchange import Kind
-from connector.simulator.scenario import made_up_keys
-from connector.simulator.signature import sign
+from devstack.processes import Process
+from simulator.exchange import Kind
+from simulator.scenario import made_up_keys
+from simulator.signature import sign
 from tests.faults.conftest import FAST_MISS, Deploy
 from tests.faults.deployment import Deployment
-from tests.faults.passage import Passage, Passed
+from tests.harness.tcp_proxy import Passage, Passed
 
 SELDOM = {"interval": "1h"}
 OFTEN = {"interval": "5s"}

@@ -25,21 +25,21 @@ from typer.testing import CliRunner
 
 from connector import app
 from connector.cli import cli
-from connector.demo.clients import Writer
-from connector.demo.processes import wait_for
-from connector.demo.stack import Stack
+from connector.contracts.topic_checks import Finding
+from connector.contracts.topics import Access, Topics, manifest
 from connector.operations.topics import found_on
 from connector.settings import convert
 from connector.settings.model import Settings
-from connector.topics import Access, Topics, manifest
-from connector.topology import Finding
-from streams.kafka.embedded_registry import EmbeddedRegistry
+from devstack.clients import Writer
+from devstack.embedded_registry import EmbeddedRegistry
+from devstack.processes import wait_for
+from devstack.stack import Stack
 from tests.faults import orders
 from tests.faults.conftest import FAST_MISS
 from tests.faults.deployment import Deployment
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
-from tests.secured import SecuredBroker, User
+from tests.harness.secured_broker import SecuredBroker, User
 
 EXAMPLE: Final = Path(__file__).parent.parent.parent / "config" / "example.toml"
 

@@ -14,12 +14,12 @@ import httpx
 import orjson
 import pytest
 
-from connector.demo.processes import Process
-from connector.demo.stack import Stack
-from streams.kafka.jvm import JvmStack
+from devstack.jvm_stack import JvmStack
+from devstack.processes import Process
+from devstack.stack import Stack
 from tests.faults.conftest import Deploy
-from tests.faults.passage import Passage
-from tests.secured import SecuredBroker
+from tests.harness.secured_broker import SecuredBroker
+from tests.harness.tcp_proxy import Passage
 
 EXAMPLE = Path(__file__).parent.parent.parent / "config" / "example.toml"
 

@@ -10,12 +10,12 @@ import orjson
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 import schemas
-from connector.demo.traffic import Kind, Message, Place
+from devstack.traffic import Kind, Message, Place
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import Deployment
-from tests.faults.passage import Passage
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
+from tests.harness.tcp_proxy import Passage
 
 QUICK = {"session": "6s", "lease": "2s", "call_deadline": "3s"}  # an owner that nobody heard of is waited out sooner
 

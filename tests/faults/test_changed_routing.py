@@ -1,6 +1,6 @@
 """A target id that means another storefront than before stops the start until a person has accepted it."""
 
-from connector.demo.processes import wait_for
+from devstack.processes import wait_for
 from tests.faults.conftest import Deploy
 
 

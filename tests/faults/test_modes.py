@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-from connector.simulator.exchange import Kind
+from simulator.exchange import Kind
 from tests.faults import checks
 from tests.faults.conftest import FAST_MISS, Deploy
 from tests.faults.deployment import Deployment

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from connector.demo.processes import Process
+from devstack.processes import Process
 from tests.faults import checks
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import Deployment

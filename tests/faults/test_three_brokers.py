@@ -16,11 +16,11 @@ from confluent_kafka import ElectionType, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from httpx import get
 
-from connector.demo import stack
-from connector.demo.expectation import Produced
-from connector.demo.stack import Stack
-from connector.demo.traffic import Traffic
-from streams.kafka.cluster import Cluster, Node
+from devstack import stack
+from devstack.expectation import Produced
+from devstack.jvm_cluster import Cluster, Node
+from devstack.stack import Stack
+from devstack.traffic import Traffic
 from tests.faults.deployment import Deployment
 from tests.faults.workload import all_hold, mixed, wall_us
 

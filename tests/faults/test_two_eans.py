@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from connector.simulator.catalogue import ean_13, second_ean
+from simulator.offers.catalogue import ean_13, second_ean
 from streams.partitioner import partition_for
 from tests.faults.conftest import Deploy
 from tests.faults.test_05_bulk_edges import change

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Iterator, Sequence
 
-from connector.demo.expectation import Produced
-from connector.demo.traffic import Traffic
+from devstack.expectation import Produced
+from devstack.traffic import Traffic
 from tests.faults import checks
 from tests.faults.deployment import Deployment
 

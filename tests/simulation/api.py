@@ -8,9 +8,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from streams.flow import Answer, Call, Lost, NotSent, Output, Reply, Retry, Settled
+from tests.harness.toy_flow import Setting, Shown
 from tests.simulation.checker import Accepted
 from tests.simulation.world import World
-from tests.streams.toy import Setting, Shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from streams.flow import Assignment, Mark, Output, Stored
-from streams.state import stored_of
+from streams.flow import Assignment, Output, Stored
+from streams.lanes.record_headers import stored_of
+from streams.messages import Mark
 from tests.simulation.world import World
 
 INPUT = "setpoints"

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-from streams.deadletter import DeadLetters
-from streams.engine import Engine
-from streams.flow import Pace, Policy, Share
+from streams.dead_letter import DeadLetters
+from streams.engine.engine import Engine
+from streams.policy import Pace, Policy, Share
+from tests.harness.toy_flow import Thermostats
 from tests.simulation.broker import INPUT
-from tests.streams.toy import Thermostats
 
 Build: TypeAlias = Callable[[Thermostats, Policy, Pace, int, str, int], Engine]
 """(flow, policy, pace, partitions, name of the process, start in µs) -> engine"""

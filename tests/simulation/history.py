@@ -6,16 +6,17 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from streams.flow import Assignment, Call, Pace, Policy
-from streams.valve import MARGIN
+from streams.dispatch.rate_limiter import MARGIN
+from streams.flow import Assignment, Call
+from streams.policy import Pace, Policy
+from tests.harness.toy_flow import Order, Thermostats, decode
 from tests.simulation import checker
 from tests.simulation.api import Api, Habits
 from tests.simulation.broker import INPUT, Broker, Entry, Group, Logged, Transaction
 from tests.simulation.checker import Landed, UnderWay, Violation
 from tests.simulation.engines import Build, build_engine
-from tests.simulation.member import STEPS, Breaks, Member, Surroundings
+from tests.simulation.simulated_process import STEPS, Breaks, Member, Surroundings
 from tests.simulation.world import START_S, World
-from tests.streams.toy import Order, Thermostats, decode
 
 REST_WITHIN_S = 120.0  # after the last fault
 

@@ -17,15 +17,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
 
-from connector.events import Announced, OfferChanged, OfferResult, Price, result_id
-from connector.marketplace import Accepted, Field, Found, LookUp, Unit
+from connector.marketplace.offers import Accepted, Field, Found, LookUp, Unit
+from connector.offers.events import Announced, OfferChanged, OfferResult, Price, result_id
 from connector.offers.flow import OfferFlow
 from connector.offers.policy import OfferPolicy
 from connector.offers.wants import OfferUpdate
-from streams.flow import Call, Lost, Now, Pace, Policy, Record, Reply, Settled
-from tests.connector.offers.shop import CLUSTER, SECOND, START_US, TOPICS, flow_of, unit
+from streams.flow import Call, Lost, Now, Record, Reply, Settled
+from streams.policy import Pace, Policy
+from tests.harness.engine_driver import Driver
+from tests.harness.offer_harness import CLUSTER, SECOND, START_US, TOPICS, flow_of, unit
 from tests.simulation.checker import Violation
-from tests.streams.driver import Driver
 
 EANS = ("4006381333931", "4006381333948", "4006381333955", "4006381333962")
 EVENTS_END_S = 600.0

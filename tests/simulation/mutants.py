@@ -10,19 +10,22 @@ from math import inf
 from typing import Any
 from unittest.mock import patch
 
-from streams import engine, valve
-from streams.engine import Engine
-from streams.flights import Flights, Sent
-from streams.flow import Arrived, Assignment, Cause, Checkpoint, Now, Owned, Pace, Policy, Restored, Retry, Turn
-from streams.lanes import Lanes
-from streams.partition import Partition
-from streams.sending import Sending
-from streams.valve import Valve
-from streams.wants import Wants
+from streams.dispatch import rate_limiter
+from streams.dispatch.dispatcher import Sending
+from streams.dispatch.in_flight import Flights, Sent
+from streams.dispatch.rate_limiter import Valve
+from streams.dispatch.wants import Wants
+from streams.engine import engine
+from streams.engine.engine import Engine
+from streams.engine.partition import Partition
+from streams.flow import Arrived, Assignment, Cause, Now, Restored, Retry, Turn
+from streams.lanes.lanes import Lanes
+from streams.messages import Checkpoint, Owned
+from streams.policy import Pace, Policy
+from tests.harness import toy_flow
+from tests.harness.toy_flow import Device, Room, SetPoint, Setting, Thermostats
 from tests.simulation.history import Plan
-from tests.simulation.member import Breaks, PlainSink
-from tests.streams import toy
-from tests.streams.toy import Device, Room, SetPoint, Setting, Thermostats
+from tests.simulation.simulated_process import Breaks, PlainSink
 
 Change = tuple[object, str, object]
 
@@ -211,8 +214,8 @@ _settle = Lanes.settle
 
 # ---- flow ------------------------------------------------------------------------------------------------------------
 
-_merge = toy.merge
-_learn = toy.learn
+_merge = toy_flow.merge
+_learn = toy_flow.learn
 
 
 def _equal_is_enough(device: Device, event: SetPoint) -> tuple[Device, list[tuple[str, str]]]:
@@ -334,7 +337,7 @@ MUTANTS = (
     Mutant(
         name="few calls tell of no outage",
         goes_red="E",
-        changes=((valve, "FEW_IN_A_ROW", 10**9),),
+        changes=((rate_limiter, "FEW_IN_A_ROW", 10**9),),
         change=quiet,
     ),
     Mutant(name="reading knows no bounds", goes_red="B", changes=((Engine, "_room", lambda self: (10**9, 10**9)),)),
@@ -358,13 +361,13 @@ MUTANTS = (
         change=lambda plan: replace(plan, transactions=False),
     ),
     Mutant(name="what is undone is not stored", goes_red="N", flow=Forgetful),
-    Mutant(name="overtaken but certain", goes_red="E", changes=((toy, "merge", _equal_is_enough),)),
+    Mutant(name="overtaken but certain", goes_red="E", changes=((toy_flow, "merge", _equal_is_enough),)),
     Mutant(
         name="refused but certain",
         goes_red="E",
-        changes=((toy, "learn", _certain_though_refused),),
+        changes=((toy_flow, "learn", _certain_though_refused),),
         change=refusing,
         within=1_000,
     ),
-    Mutant(name="the last to come wins", goes_red="OE", changes=((toy, "merge", _last_come_wins),)),
+    Mutant(name="the last to come wins", goes_red="OE", changes=((toy_flow, "merge", _last_come_wins),)),
 )

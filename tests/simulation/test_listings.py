@@ -8,9 +8,9 @@ from unittest.mock import patch
 
 import pytest
 
-from connector.events import Announced
-from connector.offers import identity, merge, settle
-from tests.effort import examples
+from connector.offers import decide, identity, merge
+from connector.offers.events import Announced
+from tests.harness.effort import examples
 from tests.simulation.listings import Listings
 
 SEEDS = 60
@@ -71,12 +71,12 @@ _take = merge.take
 @pytest.mark.parametrize(
     ("owner", "name", "wrong", "goes_red"),
     [
-        (settle, "asks_again_at_us", _believes_every_miss, "E"),
+        (decide, "asks_again_at_us", _believes_every_miss, "E"),
         (merge, "_read_again", _absorbs_what_is_announced, "N"),
         (merge, "take", _takes_all_for_news, "N"),
         (identity, "recheck_after_us", _never_again, "E"),
-        (settle, "_is_news", _answers_a_replay_from_memory, "N"),
-        (settle, "is_already_so", _trusts_for_ever, "E"),
+        (decide, "_is_news", _answers_a_replay_from_memory, "N"),
+        (decide, "is_already_so", _trusts_for_ever, "E"),
     ],
 )
 def test_a_rule_of_looking_again_that_is_taken_out_is_missed(

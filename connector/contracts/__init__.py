@@ -1,0 +1,1 @@
+"""What the connector shows the outside: topics, headers, codes, subjects, permissions."""

@@ -1,0 +1,56 @@
+"""When an event happened, as far as its record supports it. Pure.
+
+An event is ordered by its *effective time*: ``occurred_at``, or the timestamp of its record where that is earlier. It
+hangs on the record alone, so reading the record again repeats it. What is dated a little ahead of its record comes from
+a clock that runs fast, and overtakes nothing; what is dated far ahead may be meant for later, and is refused.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from connector.contracts.codes import Code, explain
+from connector.offers.events import Problem
+
+_WITHIN_MS_US = 999
+"""A record's timestamp counts whole milliseconds: it stands for any moment in its last one."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_US = 946_684_800_000_000  # 2000-01-01
+_LAST_US = 4_102_444_800_000_000  # 2100-01-01
+_UNITS = (("seconds", 1_000_000, 1), ("milliseconds", 1_000, 1), ("nanoseconds", 1, 1_000))
+"""With the factor that makes microseconds of them, as a fraction."""
+
+
+def effective_us(occurred_at_us: int, record_time_us: int) -> int:
+    """The record's timestamp as well where ``occurred_at`` is no moment: an event ordered by the log is not refused."""
+    recorded_us = record_time_us + _WITHIN_MS_US
+    return min(occurred_at_us, recorded_us) if _FIRST_US <= occurred_at_us < _LAST_US else recorded_us
+
+
+def time_fault(occurred_at_us: int, record_time_us: int, *, limit_us: int, now_us: int) -> tuple[Code, Problem] | None:
+    """Why an event's time is not to be believed: no moment in microseconds, or ahead of its record or the clock."""
+    if not _FIRST_US <= record_time_us < _LAST_US:
+        return Code.RECORD_TIME_INVALID, explain(Code.RECORD_TIME_INVALID, got_ms=record_time_us // 1_000)
+    if not _FIRST_US <= occurred_at_us < _LAST_US:
+        guess = _other_unit(occurred_at_us)
+        return Code.EVENT_TIME_UNIT_WRONG, explain(Code.EVENT_TIME_UNIT_WRONG, got=occurred_at_us, guess=guess)
+    for what, ahead_us in (("its record", occurred_at_us - record_time_us), ("the clock", record_time_us - now_us)):
+        if ahead_us > limit_us:
+            return Code.EVENT_TIME_IN_FUTURE, explain(
+                Code.EVENT_TIME_IN_FUTURE, ahead_s=ahead_us // 1_000_000, what=what, limit_s=limit_us // 1_000_000
+            )
+    return None
+
+
+def moment(at_us: int) -> str:
+    """RFC 3339, UTC, with microseconds where there are any; the bare number for what no calendar has."""
+    try:
+        return (_EPOCH + timedelta(microseconds=at_us)).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        return f"{at_us} us"
+
+
+def _other_unit(value: int) -> str:
+    for unit, times, by in _UNITS:
+        at_us = value * times // by
+        if _FIRST_US <= at_us < _LAST_US:
+            return f"; read as {unit} it is {moment(at_us)}"
+    return ""

@@ -1,0 +1,82 @@
+"""The headers of every output: CloudEvents 1.0 in the binary mode of its Kafka binding, and the input's trace. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from connector.offers.events import MarketplaceCalled, OfferNotFound, OfferResult, OfferState
+from connector.shipments.events import ShipmentResult
+from streams.flow import Headers
+
+CONTENT_TYPE = b"application/vnd.confluent.avro"
+TYPE_PREFIX = "kaufland.connector."
+_EPOCH = datetime(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """W3C trace context of the input record, passed along as it came."""
+
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+
+NO_TRACE = Trace()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """What one process says of itself in the headers of its outputs."""
+
+    source: str  # a URI reference of the connector, such as /kaufland-connector/<group>
+    instance_id: str
+    config_digest: str
+
+    def of(self, event: type, *, id_: str, time_us: int, subject: str, trace: Trace = NO_TRACE) -> Headers:
+        """Of any event: ``id_`` names the row, ``subject`` is what it is about, ``time_us`` when it came to be."""
+        return (*self._headers(event, id_, time_us, subject), *_trace(trace))
+
+    def of_result(self, result: OfferResult, trace: Trace = NO_TRACE) -> Headers:
+        return self._of_decision(OfferResult, result.result_id, result.decided_at_us, result.ean, trace)
+
+    def of_shipment_result(self, result: ShipmentResult, trace: Trace = NO_TRACE) -> Headers:
+        return self._of_decision(ShipmentResult, result.result_id, result.decided_at_us, result.order_id, trace)
+
+    def of_not_found(self, row: OfferNotFound, trace: Trace = NO_TRACE) -> Headers:
+        id_ = f"{row.result_id}/{row.last_seen_at_us}"
+        return self.of(OfferNotFound, id_=id_, time_us=row.last_seen_at_us, subject=row.ean, trace=trace)
+
+    def of_state(self, state: OfferState) -> Headers:
+        id_ = f"{state.ean}/{state.last_offset}/{state.updated_at_us}"
+        return self.of(OfferState, id_=id_, time_us=state.updated_at_us, subject=state.ean)
+
+    def of_called(self, called: MarketplaceCalled) -> Headers:
+        return self.of(MarketplaceCalled, id_=called.call_id, time_us=called.sent_at_us, subject=called.account)
+
+    def _of_decision(self, event: type, result_id: str, decided_at_us: int, subject: str, trace: Trace) -> Headers:
+        """A row's id is that of its decision: the same result_id may be decided again."""
+        return (
+            *self._headers(event, f"{result_id}/{decided_at_us}", decided_at_us, subject),
+            ("instance_id", self.instance_id.encode()),
+            ("config_digest", self.config_digest.encode()),
+            *_trace(trace),
+        )
+
+    def _headers(self, event: type, id_: str, time_us: int, subject: str) -> Headers:
+        return (
+            ("ce_specversion", b"1.0"),
+            ("ce_id", id_.encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_type", f"{TYPE_PREFIX}{event.__name__}.v1".encode()),
+            ("ce_time", _rfc3339(time_us)),
+            ("ce_subject", subject.encode()),
+            ("content-type", CONTENT_TYPE),
+        )
+
+
+def _trace(trace: Trace) -> Headers:
+    both = (("traceparent", trace.traceparent), ("tracestate", trace.tracestate))
+    return tuple((name, text.encode()) for name, text in both if text is not None)
+
+
+def _rfc3339(time_us: int) -> bytes:
+    return f"{(_EPOCH + timedelta(microseconds=time_us)).isoformat(timespec='microseconds')}Z".encode()

@@ -1,0 +1,175 @@
+"""Who may do what: the ACLs that each command needs, as Kafka's own tool sets them, and which are missing. Pure.
+
+Each set is complete and minimal for its commands. Kafka lets Read and Write imply Describe, so that is named only where
+neither is needed. Names are literal except the transactional ids: each process has its own, and they begin alike.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from shlex import quote
+
+from connector.contracts.topics import Access, Part, Topic, Topics, manifest
+
+
+class Resource(StrEnum):
+    """What a permission is about, as ``kafka-acls`` spells it."""
+
+    TOPIC = "topic"
+    GROUP = "group"
+    TRANSACTIONAL_ID = "transactional-id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """What one principal may do with one resource. ``prefixed``: with every resource whose name begins so."""
+
+    resource: Resource
+    name: str
+    operations: tuple[str, ...]
+    prefixed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """All that a principal needs who gives one of these commands."""
+
+    commands: tuple[str, ...]
+    permissions: tuple[Permission, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who is to be allowed what, and by which brokers."""
+
+    name: str  # such as User:connector
+    bootstrap_servers: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What a group and its processes are called. ``instances``: what all their instance ids begin with."""
+
+    group: str
+    instances: str
+    transactional: bool
+
+
+RUN = (
+    "run",
+    "check",
+    "topics --check",
+    "config routing --accept",
+    "state digest",
+    "state forget",
+    "orders poll --once",
+)
+"""What the connector's own principal may do."""
+
+CREATE = ("topics --create",)
+ORDERS = ("orders open", "orders totals")
+DRY_RUN = ("run --dry-run", "topics --check --dry-run")
+CREATE_DRY_RUN = ("topics --create --dry-run",)
+
+
+# ---- what is needed -------------------------------------------------------------------------------------------------
+
+
+def of_run(topics: Topics, identity: Identity) -> Grant:
+    operations = {Access.READ: ("Read",), Access.WRITE: ("Write",), Access.BOTH: ("Read", "Write")}
+    return Grant(
+        commands=RUN,
+        permissions=(
+            *(_topic(topic.name, *operations[topic.access], "DescribeConfigs") for topic in manifest(topics)),
+            *_of_group(identity.group, identity),
+        ),
+    )
+
+
+def of_dry_run(live: Topics, own: Topics, identity: Identity) -> Grant:
+    """It reads what the live run reads and keeps, and writes outputs of its own; ``identity`` is the dry run's."""
+    kept = {topic.name: topic for topic in manifest(live)}
+    mine = manifest(own)
+    shared = {topic.name for topic in mine if topic.name in kept}
+    restored = [topic for topic in _on(live, own.parts) if topic.access is Access.BOTH and topic.name not in shared]
+    return Grant(
+        commands=DRY_RUN,
+        permissions=(
+            *(_topic(topic.name, "Read" if topic.name in shared else "Write", "DescribeConfigs") for topic in mine),
+            *(_topic(topic.name, "Read") for topic in restored),
+            *_of_group(identity.group, identity),
+        ),
+    )
+
+
+def of_create(topics: Topics, *, dry_run: bool = False) -> Grant:
+    return Grant(
+        commands=CREATE_DRY_RUN if dry_run else CREATE,
+        permissions=tuple(_topic(topic.name, "Create", "Describe") for topic in manifest(topics)),
+    )
+
+
+def of_orders(topics: Topics, group: str) -> Grant:
+    group_read = Permission(resource=Resource.GROUP, name=group, operations=("Describe",))
+    return Grant(commands=ORDERS, permissions=(_topic(topics.orders, "Read"), group_read))
+
+
+def _on(topics: Topics, parts: frozenset[Part]) -> Iterator[Topic]:
+    return (topic for topic in manifest(topics) if topic.part in parts)
+
+
+def _topic(name: str, *operations: str) -> Permission:
+    return Permission(resource=Resource.TOPIC, name=name, operations=operations)
+
+
+def _of_group(group: str, identity: Identity) -> Iterator[Permission]:
+    yield Permission(resource=Resource.GROUP, name=group, operations=("Read",))
+    if identity.transactional:
+        yield Permission(
+            resource=Resource.TRANSACTIONAL_ID, name=identity.instances, operations=("Write",), prefixed=True
+        )
+
+
+def beginning(instance_id: str) -> str:
+    """What the instance ids of all replicas begin with, where they end in a number as a StatefulSet's pods do."""
+    return instance_id.rstrip("0123456789") or instance_id
+
+
+# ---- as commands ----------------------------------------------------------------------------------------------------
+
+
+def commands(permissions: Iterable[Permission], principal: Principal) -> Iterator[str]:
+    """One ``kafka-acls`` command for all resources of a kind that need the same operations."""
+    ordered = sorted(permissions, key=_alike)
+    for (resource, prefixed, operations), alike in groupby(ordered, key=_alike):
+        yield " ".join(
+            (
+                f"kafka-acls --bootstrap-server {quote(principal.bootstrap_servers)}",
+                f"--add --allow-principal {quote(principal.name)}",
+                *(f"--operation {operation}" for operation in operations),
+                *(f"--{resource} {permission.name}" for permission in alike),
+                *(("--resource-pattern-type prefixed",) if prefixed else ()),
+            )
+        )
+
+
+def _alike(permission: Permission) -> tuple[Resource, bool, tuple[str, ...]]:
+    return permission.resource, permission.prefixed, permission.operations
+
+
+# ---- what is missing ------------------------------------------------------------------------------------------------
+
+Allowed = Mapping[tuple[Resource, str], frozenset[str] | None]
+"""What the asking principal may do with each resource; None = the broker does not say."""
+
+
+def missing(needed: Iterable[Permission], allowed: Allowed) -> Iterator[Permission]:
+    """Of what is needed, what the broker says is not allowed. Resources that it says nothing of are left out."""
+    for permission in needed:
+        may = allowed.get((permission.resource, permission.name))
+        if may is None:
+            continue
+        denied = tuple(operation for operation in permission.operations if operation not in may)
+        if denied:
+            yield Permission(resource=permission.resource, name=permission.name, operations=denied)

@@ -1,0 +1,117 @@
+"""Which schema stands under which subject of the registry (TopicNameStrategy), and its id at run time. Pure."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import schemas
+from connector.contracts.codec import STRING_SCHEMA, SchemaIds
+from connector.contracts.topics import Part, Topics
+from streams.avro.compatibility import Level
+from streams.errors import SchemaUnknown
+from streams.schema_registry import Registry
+
+REMEDY = "run `connector schemas register`"
+
+_INPUTS = (
+    (Part.OFFERS, "offer_changed", "offer_changes"),
+    (Part.SHIPMENTS, "shipment_dispatched", "shipments"),
+)
+"""Part, record, dataset of what others write."""
+
+_OUTPUTS = (
+    (Part.OFFERS, "offer_result", "offer_results"),
+    (Part.OFFERS, "offer_not_found", "offers_not_found"),
+    (Part.OFFERS, "offer_state", "offer_state"),
+    (Part.OFFERS, "marketplace_called", "marketplace_calls"),
+    (Part.SHIPMENTS, "shipment_result", "shipment_results"),
+    (Part.SHIPMENTS, "shipment_state", "shipment_state"),
+    (Part.ORDERS, "scheduler_command", "scheduler"),  # what the command line and the receiver of pushes ask for
+    (Part.ORDERS, "scheduler_state", "scheduler_state"),
+    (Part.ORDERS, "order_observed", "orders"),
+    (Part.CONTACTS, "order_contact", "order_contacts"),
+    (Part.RETURNS, "return_observed", "returns"),
+    (Part.SALES_ORDERS, "sales_order_requested", "sales_orders"),
+)
+"""Part, record, dataset of what we write."""
+
+_STATES = ("offer_state", "shipment_state", "scheduler_state")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A subject as it should be."""
+
+    subject: str
+    schema: str
+    level: Level
+    ours: bool = True  # False: the input's, where others register what they write
+
+
+def wanted(topics: Topics, *, avro_keys: bool) -> tuple[Wanted, ...]:
+    """Every subject that the parts which are on touch."""
+    found = [
+        Wanted(subject=value_subject(topic), schema=_text(record), level=Level.BACKWARD, ours=False)
+        for record, topic in _on(_INPUTS, topics)
+    ]
+    found += (
+        Wanted(subject=value_subject(topic), schema=_text(record), level=Level.FULL_TRANSITIVE)
+        for record, topic in _on(_OUTPUTS, topics)
+    )
+    if avro_keys:
+        text = f'"{STRING_SCHEMA}"'
+        found += (
+            Wanted(subject=key_subject(topic), schema=text, level=Level.BACKWARD, ours=False)
+            for _, topic in _on(_INPUTS, topics)
+        )
+        found += (
+            Wanted(subject=key_subject(topic), schema=text, level=Level.FULL_TRANSITIVE)
+            for _, topic in _on(_OUTPUTS, topics)
+        )
+    return tuple(found)
+
+
+def look_up(registry: Registry, topics: Topics, *, avro_keys: bool) -> SchemaIds:
+    """The ids that our records carry. Blocks. Raises ``RegistryDown``, and ``SchemaUnknown`` with every missing one."""
+    missing: list[str] = []
+
+    def id_of(subject: str, schema: str) -> int:
+        found = registry.find(subject, schema)
+        if found is None:
+            missing.append(subject)
+            return 0
+        return found.id
+
+    on = list(_on(_OUTPUTS, topics))
+    values = {record: id_of(value_subject(topic), _text(record)) for record, topic in on}
+    keys = {record: id_of(key_subject(topic), f'"{STRING_SCHEMA}"') for record, topic in on} if avro_keys else None
+    if missing:
+        raise SchemaUnknown(f"the registry lacks this version's schema of {', '.join(missing)}; {REMEDY}")
+    return SchemaIds(values=values, keys=keys)
+
+
+def fetch_states(registry: Registry, topics: Topics, add: Callable[[int, str], None]) -> None:
+    """Hand every version of the states' schemas to ``add``: a restore cannot wait for one. Raises ``RegistryDown``."""
+    for record, topic in _on(_OUTPUTS, topics):
+        if record in _STATES:
+            subject = value_subject(topic)
+            for number in registry.versions(subject):
+                found = registry.version(subject, number)
+                add(found.id, found.schema)
+
+
+def _on(table: Sequence[tuple[Part, str, str]], topics: Topics) -> Iterator[tuple[str, str]]:
+    """Record and topic of the parts that are on."""
+    return ((record, getattr(topics, dataset)) for part, record, dataset in table if part in topics.parts)
+
+
+def value_subject(topic: str) -> str:
+    return f"{topic}-value"
+
+
+def key_subject(topic: str) -> str:
+    return f"{topic}-key"
+
+
+def _text(record: str) -> str:
+    """Of the newest version, which is the one that the events are one to one with."""
+    return schemas.text(record, schemas.newest(record))

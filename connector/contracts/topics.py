@@ -1,0 +1,369 @@
+"""The topics: their names, how each must be laid out and for whom it is. Data.
+
+``connector topics`` prints this, compares it with the broker (``topic_checks.py``), and creates what is missing when
+asked. Nothing is ever created, changed or deleted at run time. ``docs/topics.md`` is printed from here:
+``python -m connector.contracts.topics``.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+class Part(StrEnum):
+    """What can be on or off; each has topics of its own."""
+
+    OFFERS = "offers"
+    SHIPMENTS = "shipments"
+    ORDERS = "orders"
+    CONTACTS = "orders.contacts"
+    RETURNS = "orders.returns"
+    SALES_ORDERS = "orders.create_sales_orders"
+
+
+EVERY_PART = frozenset(Part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topics:
+    """The name of each dataset, and which parts are on."""
+
+    offer_changes: str
+    offer_results: str
+    offers_not_found: str
+    offer_state: str
+    unit_owners: str
+    marketplace_calls: str
+    offer_changes_dlq: str
+    routing: str
+    shipments: str
+    shipment_results: str
+    shipment_state: str
+    shipments_dlq: str
+    scheduler: str
+    scheduler_state: str
+    scheduler_dlq: str
+    orders: str
+    order_contacts: str
+    returns: str
+    sales_orders: str
+    parts: frozenset[Part] = frozenset({Part.OFFERS})
+
+
+DATASETS = tuple(field.name for field in fields(Topics) if field.name != "parts")
+INPUTS = ("offer_changes", "shipments", "scheduler")
+
+
+def named(prefix: str, parts: frozenset[Part] = frozenset({Part.OFFERS}), **chosen: str | None) -> Topics:
+    """``<prefix>.<dataset>.v1``, and dead letters beside their input; except what was chosen otherwise."""
+    names = {name: f"{prefix}.{name.replace('_', '-')}.v1" for name in DATASETS}
+    names |= {name: topic for name, topic in chosen.items() if topic is not None}
+    for source in INPUTS:
+        if chosen.get(f"{source}_dlq") is None:
+            names[f"{source}_dlq"] = f"{names[source]}.dlq"
+    return Topics(**names, parts=parts)
+
+
+class Access(StrEnum):
+    """What the connector does with a topic."""
+
+    READ = "read"
+    WRITE = "write"
+    BOTH = "read and write"
+
+
+class Layout(StrEnum):
+    """How many partitions, and whether that is a matter of taste."""
+
+    INPUT = "any number; it may not change"
+    LIKE_INPUT = "exactly as many as the input"
+    AT_LEAST_INPUT = "at least as many as the input"
+    SINGLE = "exactly one"
+    ONE = "one; only the first is used"
+    FREE = "any number"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """One row of the manifest. ``source``: the name of the input whose lanes it follows, or that it is."""
+
+    name: str
+    part: Part
+    key: str
+    access: Access
+    layout: Layout
+    source: str
+    config: Mapping[str, str]
+    meant_for: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """A dataset, whatever its topic is called. ``kept_days`` None = for ever."""
+
+    dataset: str
+    part: Part
+    key: str
+    access: Access
+    layout: Layout
+    cleanup: str = "delete"
+    kept_days: int | None = None
+    config: Mapping[str, str] | None = None
+    source: str
+    meant_for: str
+
+    def of(self, topics: Topics) -> Topic:
+        config = {"cleanup.policy": self.cleanup, **(self.config or {})}
+        if self.kept_days is not None:
+            config["retention.ms"] = str(self.kept_days * DAY_MS)
+        return Topic(
+            name=getattr(topics, self.dataset),
+            part=self.part,
+            key=self.key,
+            access=self.access,
+            layout=self.layout,
+            source=getattr(topics, self.source),
+            config=config,
+            meant_for=self.meant_for,
+        )
+
+
+_COMPACTED_OFTEN = {"min.cleanable.dirty.ratio": "0.1"}  # it is read whole at each restart
+
+_ROWS = (
+    _Row(
+        dataset="offer_changes",
+        part=Part.OFFERS,
+        key="EAN",
+        access=Access.READ,
+        layout=Layout.INPUT,
+        kept_days=30,
+        source="offer_changes",
+        meant_for="the source of truth for wanted values; a rebuild reaches as far as its retention",
+    ),
+    _Row(
+        dataset="offer_results",
+        part=Part.OFFERS,
+        key="EAN",
+        access=Access.WRITE,
+        layout=Layout.FREE,
+        kept_days=90,
+        source="offer_changes",
+        meant_for="what became of every event",
+    ),
+    _Row(
+        dataset="offers_not_found",
+        part=Part.OFFERS,
+        key="target, condition, offer id, EAN",
+        access=Access.WRITE,
+        layout=Layout.AT_LEAST_INPUT,
+        cleanup="compact,delete",
+        kept_days=90,
+        source="offer_changes",
+        meant_for="people and patterns; a tombstone when resolved",
+    ),
+    _Row(
+        dataset="marketplace_calls",
+        part=Part.OFFERS,
+        key="account",
+        access=Access.WRITE,
+        layout=Layout.FREE,
+        kept_days=30,
+        source="offer_changes",
+        meant_for="one row per HTTP attempt",
+    ),
+    _Row(
+        dataset="offer_state",
+        part=Part.OFFERS,
+        key="EAN",
+        access=Access.BOTH,
+        layout=Layout.LIKE_INPUT,
+        cleanup="compact",
+        config=_COMPACTED_OFTEN,
+        source="offer_changes",
+        meant_for="identity, last accepted and undone: restored from, and joined by analytics",
+    ),
+    _Row(
+        dataset="unit_owners",
+        part=Part.OFFERS,
+        key="account/unit/EAN",
+        access=Access.BOTH,
+        layout=Layout.ONE,
+        cleanup="compact",
+        source="offer_changes",
+        meant_for="which EAN may write to a unit whose product carries several (JSON, ours alone)",
+    ),
+    _Row(
+        dataset="offer_changes_dlq",
+        part=Part.OFFERS,
+        key="the original",
+        access=Access.WRITE,
+        layout=Layout.FREE,
+        kept_days=90,
+        source="offer_changes",
+        meant_for="what could not be read, with the reason in its headers",
+    ),
+    _Row(
+        dataset="routing",
+        part=Part.OFFERS,
+        key="consumer group",
+        access=Access.BOTH,
+        layout=Layout.ONE,
+        cleanup="compact",
+        source="offer_changes",
+        meant_for="what each target id was accepted to mean (JSON, ours alone): run refuses another meaning",
+    ),
+    _Row(
+        dataset="shipments",
+        part=Part.SHIPMENTS,
+        key="order id",
+        access=Access.READ,
+        layout=Layout.INPUT,
+        kept_days=30,
+        source="shipments",
+        meant_for="parcels that left",
+    ),
+    _Row(
+        dataset="shipment_results",
+        part=Part.SHIPMENTS,
+        key="order id",
+        access=Access.WRITE,
+        layout=Layout.FREE,
+        kept_days=90,
+        source="shipments",
+        meant_for="what became of every order unit of every event, and which units are still open",
+    ),
+    _Row(
+        dataset="shipment_state",
+        part=Part.SHIPMENTS,
+        key="order id",
+        access=Access.BOTH,
+        layout=Layout.LIKE_INPUT,
+        cleanup="compact",
+        config=_COMPACTED_OFTEN,
+        source="shipments",
+        meant_for="ours: what was confirmed and what is undone; gone weeks after the last unit was sent",
+    ),
+    _Row(
+        dataset="shipments_dlq",
+        part=Part.SHIPMENTS,
+        key="the original",
+        access=Access.WRITE,
+        layout=Layout.FREE,
+        kept_days=90,
+        source="shipments",
+        meant_for="what could not be read, with the reason in its headers",
+    ),
+    _Row(
+        dataset="scheduler",
+        part=Part.ORDERS,
+        key="account",
+        access=Access.BOTH,
+        layout=Layout.SINGLE,
+        kept_days=7,
+        source="scheduler",
+        meant_for="who owns it polls the orders; commands such as poll now",
+    ),
+    _Row(
+        dataset="scheduler_state",
+        part=Part.ORDERS,
+        key="account, or account/order id",
+        access=Access.BOTH,
+        layout=Layout.LIKE_INPUT,
+        cleanup="compact",
+        config=_COMPACTED_OFTEN,
+        source="scheduler",
+        meant_for="ours: where the next poll begins, and orders that are not yet written or not yet complete",
+    ),
+    _Row(
+        dataset="scheduler_dlq",
+        part=Part.ORDERS,
+        key="account or order id",
+        access=Access.WRITE,
+        layout=Layout.FREE,
+        kept_days=90,
+        source="scheduler",
+        meant_for="commands that could not be read; rows and orders that could not be read, as digest and position",
+    ),
+    _Row(
+        dataset="orders",
+        part=Part.ORDERS,
+        key="order id",
+        access=Access.WRITE,
+        layout=Layout.FREE,
+        cleanup="compact",
+        source="scheduler",
+        meant_for="facts of orders, always whole, without personal data",
+    ),
+    _Row(
+        dataset="order_contacts",
+        part=Part.CONTACTS,
+        key="order id",
+        access=Access.WRITE,
+        layout=Layout.FREE,
+        cleanup="compact,delete",
+        kept_days=7,
+        source="scheduler",
+        meant_for="PERSONAL DATA: names and addresses; give it permissions of its own",
+    ),
+    _Row(
+        dataset="returns",
+        part=Part.RETURNS,
+        key="return id",
+        access=Access.WRITE,
+        layout=Layout.FREE,
+        cleanup="compact",
+        source="scheduler",
+        meant_for="returns as they are observed; nothing is accepted or rejected",
+    ),
+    _Row(
+        dataset="sales_orders",
+        part=Part.SALES_ORDERS,
+        key="order id",
+        access=Access.WRITE,
+        layout=Layout.FREE,
+        kept_days=30,
+        source="scheduler",
+        meant_for="one command for each new order, for the seller's ERP",
+    ),
+)
+
+
+def manifest(topics: Topics) -> tuple[Topic, ...]:
+    """The topics of the parts that are on."""
+    return tuple(row.of(topics) for row in _ROWS if row.part in topics.parts)
+
+
+# ---- for a person ---------------------------------------------------------------------------------------------------
+
+
+def document() -> str:
+    """The manifest with default names, as docs/topics.md shows it."""
+    rows = [
+        f"| `{topic.name}` | {topic.part.value} | {topic.key} | {topic.config['cleanup.policy']} | {_kept(topic)} "
+        f"| {topic.layout.value} | {topic.access.value} | {topic.meant_for} |"
+        for topic in manifest(named("kaufland", EVERY_PART))
+    ]
+    head = [
+        "# Topics",
+        "",
+        "With default names; every name and the prefix can be set. `connector topics` prints this for a configuration,",
+        "with the permissions; `--check` compares it with the broker, `--create` creates what is missing. The fields",
+        "of each Avro value stand in `schemas/`.",
+        "",
+        "| topic | of | key | cleanup | kept | partitions | the connector may | for |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    return "\n".join([*head, *rows, ""])
+
+
+def _kept(topic: Topic) -> str:
+    kept = topic.config.get("retention.ms")
+    return f"{int(kept) // DAY_MS} d" if kept else "for ever"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())

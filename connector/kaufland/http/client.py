@@ -1,0 +1,153 @@
+"""The HTTP client of one account in one thread: signs at the moment of sending, sends once, never retries.
+
+Signed are the bytes that leave: the auth object reads method, address and body from the finished request.
+"""
+
+import ssl
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import httpx
+
+from connector.kaufland.http import signing
+from connector.kaufland.http.address import Address
+from connector.kaufland.http.credentials import Credentials
+from connector.kaufland.http.skew import SkewMeter
+from connector.kaufland.http.transport import LeaseOver, Passage, Transport
+from connector.kaufland.offers.mapping import Request
+from connector.kaufland.verdict.judge import Failed, Heard
+from streams.flow import Now
+from streams.ports import Clock
+
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+"""A page of 100 units with products, and an answer of 150 units, are a few hundred kilobytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotLeft:
+    """The lease was over, or the deadline had passed, before the first byte."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One attempt: what was heard, when the first byte left (None = none did), and when it was over."""
+
+    heard: Heard | Failed | NotLeft
+    began: Now
+    sent: Now | None
+    ended: Now
+
+
+class SignedAuth(httpx.Auth):
+    """Adds key, time and signature. The time is the server's, as far as it is known."""
+
+    requires_request_body = True
+
+    def __init__(self, credentials: Credentials, skew: SkewMeter, clock: Clock) -> None:
+        self._credentials = credentials
+        self._skew = skew
+        self._clock = clock
+        self.signed_at_s = 0
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        keys = self._credentials.current
+        self.signed_at_s = int(self._skew.server_time_s(self._clock.now()))
+        request.headers[signing.CLIENT_KEY_HEADER] = keys.client_key.reveal()
+        request.headers[signing.TIMESTAMP_HEADER] = str(self.signed_at_s)
+        request.headers[signing.SIGNATURE_HEADER] = signing.sign(
+            keys.secret_key.reveal(),
+            method=request.method,
+            uri=_uri(request),
+            body=request.content,
+            timestamp_s=self.signed_at_s,
+        )
+        yield request
+
+
+def _uri(request: httpx.Request) -> str:
+    """Scheme, ``Host`` and request target exactly as they go on the wire."""
+    url = request.url
+    return f"{url.scheme}://{request.headers['host']}{url.raw_path.decode('ascii')}"
+
+
+class Client:
+    """Not thread-safe: one per account and thread. ``tls`` is shared by all."""
+
+    def __init__(
+        self,
+        *,
+        address: Address,
+        credentials: Credentials,
+        skew: SkewMeter,
+        clock: Clock,
+        tls: ssl.SSLContext,
+        user_agent: str,
+    ) -> None:
+        self._base = address.base
+        self._clock = clock
+        self._skew = skew
+        self._passage = Passage(clock)
+        self._auth = SignedAuth(credentials, skew, clock)
+        self._http = httpx.Client(
+            transport=Transport(address, tls, self._passage),
+            auth=self._auth,
+            headers={"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"},
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    def exchange(self, request: Request, *, send_by_s: float, give_up_at_s: float) -> Exchange:
+        """Send once and read the answer, all within ``give_up_at_s``. Raises ForbiddenAddress, and nothing else."""
+        began = self._clock.now()
+        self._passage.begin(send_by_s=send_by_s, give_up_at_s=give_up_at_s)
+        if began.mono_s > min(send_by_s, give_up_at_s):
+            return Exchange(heard=NotLeft(), began=began, sent=None, ended=began)
+        heard = self._heard(request)
+        sent = self._passage.sent
+        ended = self._clock.now()
+        if isinstance(heard, Heard) and sent is not None:
+            self._skew.observe(heard.headers, sent_s=sent.mono_s, answered_s=ended.mono_s)
+        return Exchange(heard=heard, began=began, sent=sent, ended=ended)
+
+    def _heard(self, request: Request) -> Heard | Failed | NotLeft:
+        headers = {"Content-Type": "application/json"} if request.body else {}
+        built = self._http.build_request(
+            request.method, self._base + request.target, headers=headers, content=request.body or None
+        )
+        try:
+            answer = self._http.send(built, stream=True)
+        except LeaseOver:
+            return NotLeft()
+        except httpx.TransportError as failed:
+            # The text of a protocol error may quote a header: only what the system says of connecting is carried.
+            connecting = isinstance(failed, httpx.ConnectError | httpx.ConnectTimeout)
+            text = str(failed) if connecting else ""
+            return Failed(error=type(failed).__name__, left=self._passage.sent is not None, text=text)
+        try:
+            return self._read(answer)
+        finally:
+            answer.close()
+
+    def _read(self, answer: httpx.Response) -> Heard:
+        body = bytearray()
+        cut: str | None = None
+        try:
+            for chunk in answer.iter_bytes():
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES:
+                    cut = "TooLarge"
+                    break
+        except (httpx.TransportError, httpx.DecodingError) as failed:
+            cut = type(failed).__name__
+        return Heard(
+            status=answer.status_code,
+            headers={name.lower(): value for name, value in answer.headers.items()},
+            body=bytes(body) if cut is None else None,
+            cut=cut,
+            signed_at_s=self._auth.signed_at_s,
+            wall_s=self._skew.server_time_s(self._clock.now()),
+        )
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        self._http.close()

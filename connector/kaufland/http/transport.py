@@ -1,0 +1,240 @@
+"""The socket side of the client: a total deadline on every read and write, and the lease at the first byte.
+
+httpx counts its time-outs per read, so an answer that drips holds a call for as long as it drips. Here every operation
+gets what is left of the call's deadline. The lease is checked, and the call stamped, where the first byte leaves: what
+connecting took lies before it. One connection per transport, owned by one thread.
+"""
+
+import select
+import socket
+import ssl
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import httpcore
+import httpx
+
+from connector.kaufland.http.address import Address
+from streams.flow import Now
+from streams.ports import Clock
+
+_KEEP_ALIVE_S = 4.0
+"""An idle connection is reused for so long: below the 5 s after which common servers close theirs, since a write on a
+connection that is being closed ends as lost."""
+
+_SocketOption: TypeAlias = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
+
+
+class LeaseOver(Exception):
+    """``send_by_s`` had passed when the first byte was about to leave: nothing left."""
+
+
+class ForbiddenAddress(Exception):
+    """A request was about to leave for an address that is not on the allow-list. Ours to mend: nothing left."""
+
+
+class Passage:
+    """One call's way through the socket: its bounds, and when its first byte left. Renewed for each call."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._send_by_s = self._give_up_at_s = 0.0
+        self.sent: Now | None = None
+
+    def begin(self, *, send_by_s: float, give_up_at_s: float) -> None:
+        self._send_by_s, self._give_up_at_s = send_by_s, give_up_at_s
+        self.sent = None
+
+    def left_s(self, late: type[httpcore.TimeoutException]) -> float:
+        """What is left of the deadline. Raises ``late`` when nothing is."""
+        left_s = self._give_up_at_s - self._clock.now().mono_s
+        if left_s <= 0:
+            raise late("the call's deadline has passed")
+        return left_s
+
+    def leave(self) -> None:
+        """Before each write. Raises LeaseOver at the first byte of a call that may not leave any more."""
+        if self.sent is not None:
+            return
+        now = self._clock.now()
+        if now.mono_s > self._send_by_s:
+            raise LeaseOver
+        self.sent = now
+
+
+class _Stream(httpcore.NetworkStream):
+    """A socket whose every operation is bounded by what is left of the call's deadline."""
+
+    def __init__(self, sock: socket.socket, passage: Passage) -> None:
+        self._sock = sock
+        self._passage = passage
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 the deadline is total
+        with _mapped(httpcore.ReadTimeout, httpcore.ReadError):
+            self._sock.settimeout(self._passage.left_s(httpcore.ReadTimeout))
+            return self._sock.recv(max_bytes)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 the deadline is total
+        rest = memoryview(buffer)
+        with _mapped(httpcore.WriteTimeout, httpcore.WriteError):
+            while rest:
+                self._sock.settimeout(self._passage.left_s(httpcore.WriteTimeout))
+                self._passage.leave()
+                rest = rest[self._sock.send(rest) :]
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002 the deadline is total
+    ) -> httpcore.NetworkStream:
+        try:
+            with _mapped(httpcore.ConnectTimeout, httpcore.ConnectError):
+                self._sock.settimeout(self._passage.left_s(httpcore.ConnectTimeout))
+                return _Stream(ssl_context.wrap_socket(self._sock, server_hostname=server_hostname), self._passage)
+        except BaseException:
+            self.close()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        match info:
+            case "ssl_object":
+                return self._sock if isinstance(self._sock, ssl.SSLSocket) else None
+            case "socket":
+                return self._sock
+            case "is_readable":  # of an idle connection: the server has closed it
+                return _readable(self._sock)
+            case _:
+                return None
+
+
+def _readable(sock: socket.socket) -> bool:
+    if sock.fileno() < 0:
+        return True
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+class _Network(httpcore.NetworkBackend):
+    """Opens connections. A name is resolved by the system, which takes no deadline: nothing has left by then."""
+
+    def __init__(self, passage: Passage) -> None:
+        self._passage = passage
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002 the deadline is total
+        local_address: str | None = None,  # noqa: ARG002 never asked for
+        socket_options: Iterable[_SocketOption] | None = None,  # noqa: ARG002 never asked for
+    ) -> httpcore.NetworkStream:
+        with _mapped(httpcore.ConnectTimeout, httpcore.ConnectError):
+            failure: OSError | None = None
+            for family, kind, protocol, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+                try:
+                    return _Stream(self._connected(family, kind, protocol, place), self._passage)
+                except OSError as failed:
+                    failure = failed
+            raise failure or OSError(f"{host} has no address")
+
+    def _connected(self, family: int, kind: int, protocol: int, place: Any) -> socket.socket:
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(self._passage.left_s(httpcore.ConnectTimeout))
+            sock.connect(place)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+
+@contextmanager
+def _mapped(late: type[Exception], failed: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise late(str(error)) from error
+    except OSError as error:
+        raise failed(str(error)) from error
+
+
+_OF_HTTPX: dict[type[Exception], type[httpx.TransportError]] = {
+    httpcore.ConnectError: httpx.ConnectError,
+    httpcore.ConnectTimeout: httpx.ConnectTimeout,
+    httpcore.LocalProtocolError: httpx.LocalProtocolError,
+    httpcore.PoolTimeout: httpx.PoolTimeout,
+    httpcore.ProxyError: httpx.ProxyError,
+    httpcore.ReadError: httpx.ReadError,
+    httpcore.ReadTimeout: httpx.ReadTimeout,
+    httpcore.RemoteProtocolError: httpx.RemoteProtocolError,
+    httpcore.UnsupportedProtocol: httpx.UnsupportedProtocol,
+    httpcore.WriteError: httpx.WriteError,
+    httpcore.WriteTimeout: httpx.WriteTimeout,
+    httpcore.NetworkError: httpx.NetworkError,
+    httpcore.ProtocolError: httpx.ProtocolError,
+    httpcore.TimeoutException: httpx.TimeoutException,
+}
+
+
+@contextmanager
+def _translated(request: httpx.Request) -> Iterator[None]:
+    try:
+        yield
+    except tuple(_OF_HTTPX) as error:
+        raise _OF_HTTPX.get(type(error), httpx.TransportError)(str(error), request=request) from error
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, response: httpcore.Response, request: httpx.Request) -> None:
+        self._response = response
+        self._request = request
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _translated(self._request):
+            yield from self._response.iter_stream()
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class Transport(httpx.BaseTransport):
+    """One connection, HTTP/1.1, to one address."""
+
+    def __init__(self, address: Address, tls: ssl.SSLContext, passage: Passage) -> None:
+        self._address = address
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=tls,
+            max_connections=1,
+            max_keepalive_connections=1,
+            keepalive_expiry=_KEEP_ALIVE_S,
+            http1=True,
+            http2=False,  # measured: unsafe under load with this client
+            network_backend=_Network(passage),
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises ForbiddenAddress before anything is opened; LeaseOver; httpx.TransportError."""
+        url = request.url
+        if not self._address.allows(url.scheme, url.host, url.port):
+            raise ForbiddenAddress(f"{url.scheme}://{url.host} is not the configured address")
+        with _translated(request):
+            answer = self._pool.handle_request(
+                httpcore.Request(
+                    method=request.method,
+                    url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                    headers=request.headers.raw,
+                    content=request.stream,
+                    extensions={"timeout": {"pool": 1.0}},
+                )
+            )
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer, request))
+
+    def close(self) -> None:
+        self._pool.close()

@@ -1,0 +1,1 @@
+"""Offers at Kaufland: requests, bodies and pages."""

@@ -1,0 +1,212 @@
+"""Look-ups and updates of offers as requests. Pure; half-read lists are kept in ``pages``."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar, assert_never
+
+from connector.kaufland.offers import mapping
+from connector.kaufland.offers.both_ways import BothWays, Way
+from connector.kaufland.offers.mapping import Request, Unsendable
+from connector.kaufland.offers.pages import Key, More, Moved, Pages
+from connector.kaufland.reference import ReferenceData, UnknownStorefront
+from connector.kaufland.requests import Ask, Terms, UpdateMode, refused_here
+from connector.kaufland.verdict.judge import Heard, Question
+from connector.kaufland.verdict.table import CallKind
+from connector.marketplace.offers import Found, LookUp, Unit, Update
+from streams.flow import Call, Item, Reply, Retry, Settled
+from streams.ports import Clock
+
+B = TypeVar("B", LookUp, Update)
+
+
+@dataclass(frozen=True, slots=True)
+class _LookUpAsk:
+    """One of the calls of a look-up."""
+
+    way: Way
+    request: Request
+    read: Callable[[Heard], Reply | None]
+    begins: bool = False  # the first of them
+
+
+class OfferAsks:
+    """Kinds ``lookup:<storefront>`` and ``update:<storefront>``. Any thread."""
+
+    def __init__(self, reference: ReferenceData, pages: Pages, both_ways: BothWays, clock: Clock) -> None:
+        self._reference = reference
+        self._pages = pages
+        self._both_ways = both_ways
+        self._clock = clock
+        # of look-ups that are not over; any thread, for one look-up of a key is under way at a time
+        self._calls: dict[Key, tuple[str, ...]] = {}
+
+    def look_up(self, call: Call, terms: Terms) -> Ask | tuple[Reply, ...]:
+        try:
+            storefront = self._storefront(call)
+        except UnknownStorefront as unknown:
+            return (refused_here("STOREFRONT_UNKNOWN", unknown),) * len(call.items)
+        (item,) = call.items
+        body = _of(item, LookUp, storefront)
+        key = (call.account, storefront, body.ean)
+        ask = self._ask_of(key, body)
+        return Ask(
+            request=ask.request,
+            question=Question(kind=CallKind.LOOK_UP, attempts=(item.attempt,), quota_limit=terms.quotas.get("look_up")),
+            items=call.items,
+            storefront=storefront,
+            read=lambda heard: self._named(call.id, key, ask.read(heard), begins=ask.begins),
+            otherwise=None if ask.way is Way.MERCHANT else partial(self._unanswered, call.id, key),
+            lists=ask.way is not Way.ANY_OF_MARKETPLACE,
+            event_ids=body.event_ids,
+            event_count=body.event_count,
+        )
+
+    def _ask_of(self, key: Key, body: LookUp) -> _LookUpAsk:
+        now = self._clock.now()
+        now_s, asked_us = now.mono_s, now.wall_us
+        way = self._both_ways.way(key, now_s)
+        match way:
+            case Way.ANY_OF_MARKETPLACE:
+                return _LookUpAsk(way, mapping.any_by_marketplace(body.storefront), partial(self._probed, key))
+            case Way.MARKETPLACE:
+                offset = self._pages.offset(_other(key), now_s)
+                request = mapping.look_up(body, offset=offset, by_marketplace=True)
+                return _LookUpAsk(way, request, partial(self._others, key, body, offset, asked_us))
+            case Way.MERCHANT:
+                offset = self._pages.offset(key, now_s)
+                request = mapping.look_up(body, offset=offset)
+                return _LookUpAsk(way, request, partial(self._own, key, body, offset, asked_us), offset == 0)
+            case unreachable:
+                assert_never(unreachable)
+
+    def update(self, call: Call, terms: Terms) -> Ask | tuple[Reply, ...]:
+        try:
+            storefront = self._storefront(call)
+        except UnknownStorefront as unknown:
+            return (refused_here("STOREFRONT_UNKNOWN", unknown),) * len(call.items)
+        items, updates, held_back = _sendable(call.items, storefront)
+        if not items:
+            return tuple(held_back[place] for place in range(len(call.items)))
+        batch = terms.mode is UpdateMode.BATCH
+        self._one_call(updates, batch=batch)
+        return Ask(
+            request=mapping.bulk(storefront, updates) if batch else mapping.patch(updates[0]),
+            question=Question(
+                kind=CallKind.BULK if batch else CallKind.PATCH,
+                attempts=tuple(item.attempt for item in items),
+                updates=updates,
+                quota_limit=terms.quotas.get("update"),
+            ),
+            items=items,
+            storefront=storefront,
+            read=_never,
+            held_back=held_back,
+        )
+
+    def _storefront(self, call: Call) -> str:
+        """Raises UnknownStorefront."""
+        return self._reference.current.storefront(call.kind.partition(":")[2])
+
+    def _one_call(self, updates: Sequence[Update], *, batch: bool) -> None:
+        """Raises ValueError for what one call cannot carry."""
+        if len({update.unit_id for update in updates}) < len(updates):
+            raise ValueError("a unit is twice in one call")
+        if len(updates) > self._reference.current.reference.bulk_limit:
+            raise ValueError(f"{len(updates)} units in one call")
+        if not batch and len(updates) > 1:
+            raise ValueError(f"{len(updates)} units in one call of mode single")
+
+    def _own(self, key: Key, body: LookUp, offset: int, asked_us: int, heard: Heard) -> Reply | None:
+        """What the merchant fulfils."""
+        found = self._page(key, body, offset, asked_us, heard)
+        if not isinstance(found, tuple):
+            return found
+        return _settled(self._both_ways.first(key, body, found, self._clock.now().mono_s))
+
+    def _probed(self, key: Key, heard: Heard) -> Reply | None:
+        page = mapping.read_page(heard.body)
+        if page is None:
+            return None
+        has_any = bool(page.data) or (page.pagination is not None and page.pagination.total > 0)
+        return _settled(self._both_ways.probed(key, has_any=has_any, now_s=self._clock.now().mono_s))
+
+    def _others(self, key: Key, body: LookUp, offset: int, asked_us: int, heard: Heard) -> Reply | None:
+        """What the marketplace fulfils."""
+        found = self._page(_other(key), body, offset, asked_us, heard)
+        return _settled(self._both_ways.whole(key, found)) if isinstance(found, tuple) else found
+
+    def _unanswered(self, call_id: str, key: Key, refused: bool) -> Reply:
+        units = self._both_ways.unanswered(key, self._clock.now().mono_s, refused=refused)
+        return Settled(answer=Found(units=units, call_ids=(*self._calls.pop(key, ()), call_id)))
+
+    def _named(self, call_id: str, key: Key, reply: Reply | None, *, begins: bool) -> Reply | None:
+        """A look-up that is over names all calls that were answered for it."""
+        if reply is None:
+            return None
+        call_ids = (*(() if begins else self._calls.get(key, ())), call_id)
+        match reply:
+            case Settled(answer=Found() as found):
+                self._calls.pop(key, None)
+                return Settled(answer=replace(found, call_ids=call_ids))
+            case _:
+                self._calls[key] = call_ids
+                return reply
+
+    def _page(
+        self, key: Key, body: LookUp, offset: int, asked_us: int, heard: Heard
+    ) -> tuple[Unit, ...] | Reply | None:
+        """All units of a list, once its last page is there."""
+        page = mapping.read_page(heard.body)
+        if page is None:
+            return None
+        units = tuple(
+            replace(unit, read_at_us=asked_us) for unit in mapping.units_of(page, body, self._reference.current)
+        )
+        match self._pages.take(key, page, units, offset=offset, now_s=self._clock.now().mono_s):
+            case More():
+                return Retry(reason="the list has another page", after_s=0.0, counts=False)
+            case Moved():
+                return Retry(reason="the list changed while it was read")
+            case found:
+                return found
+
+
+def _settled(units: tuple[Unit, ...] | None) -> Reply:
+    if units is None:
+        return Retry(reason="it may be fulfilled by the marketplace", after_s=0.0, counts=False)
+    return Settled(answer=Found(units=units))
+
+
+def _other(key: Key) -> Key:
+    """Of the pages of the other way."""
+    account, storefront, ean = key
+    return account, storefront, f"{ean}/{mapping.BY_MARKETPLACE}"
+
+
+def _never(_heard: Heard) -> None:
+    """Answers to updates are read by the verdict, item by item."""
+
+
+def _sendable(items: Sequence[Item], storefront: str) -> tuple[tuple[Item, ...], tuple[Update, ...], dict[int, Reply]]:
+    """Items that may leave, their updates, and replies for the others: one bad value spoils no other item."""
+    sendable: list[Item] = []
+    updates: list[Update] = []
+    held_back: dict[int, Reply] = {}
+    for place, item in enumerate(items):
+        update = _of(item, Update, storefront)
+        try:
+            mapping.unit_data(update)
+        except Unsendable as wrong:
+            held_back[place] = refused_here("VALUE_OUT_OF_BOUNDS", wrong)
+        else:
+            sendable.append(item)
+            updates.append(update)
+    return tuple(sendable), tuple(updates), held_back
+
+
+def _of(item: Item, body_type: type[B], storefront: str) -> B:
+    body = item.body
+    if not isinstance(body, body_type) or body.storefront != storefront:
+        raise ValueError("the item does not belong into a call of this kind")
+    return body

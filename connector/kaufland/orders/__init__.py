@@ -1,0 +1,1 @@
+"""Orders, parcels and returns at Kaufland: requests, bodies and answers."""

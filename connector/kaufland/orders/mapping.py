@@ -1,0 +1,112 @@
+"""Bodies of wants about orders, parcels and returns -> requests. Pure.
+
+Lists are over all storefronts. Of what the marketplace fulfils itself they show nothing, which is the API's default.
+"""
+
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import orjson
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from connector.kaufland.offers.mapping import PAGE_LIMIT, Request, Unsendable
+from connector.kaufland.offers.models import UnitId
+from connector.kaufland.orders.models import OrderId, SendBody, ShipmentBody
+from connector.kaufland.timestamps import iso_before
+from connector.marketplace.orders import (
+    AddParcel,
+    ReadOrder,
+    ReadOrderPage,
+    ReadOrderSummary,
+    ReadOrderUnit,
+    ReadReturn,
+    ReadReturnPage,
+    SendUnit,
+)
+
+S = TypeVar("S", bound=BaseModel)
+
+_UNIT_ID: TypeAdapter[int] = TypeAdapter(UnitId)
+_ORDER_ID: TypeAdapter[str] = TypeAdapter(OrderId)
+
+CARRIERS = Request(method="GET", target="/carriers")
+
+
+def send(body: SendUnit) -> Request:
+    """``PATCH /order-units/{id_order_unit}/send``. Raises Unsendable."""
+    data = _valid(SendBody, tracking_numbers=list(body.tracking_numbers), carrier_code=body.carrier_code)
+    sent = {"tracking_numbers": ",".join(data.tracking_numbers), "carrier_code": data.carrier_code}
+    return Request(method="PATCH", target=f"{_unit_path(body.order_unit_id)}/send", body=orjson.dumps(sent))
+
+
+def parcel(body: AddParcel) -> Request:
+    """``POST /shipments``. Raises Unsendable."""
+    shipment = {"tracking_number": body.tracking_number, "carrier_code": body.carrier_code}
+    data = _valid(ShipmentBody, id_order_unit=body.order_unit_id, shipment_information=shipment)
+    return Request(method="POST", target="/shipments", body=orjson.dumps(data.model_dump()))
+
+
+def order_unit(body: ReadOrderUnit) -> Request:
+    """``GET /order-units/{id_order_unit}``. Raises Unsendable."""
+    return Request(method="GET", target=_unit_path(body.order_unit_id))
+
+
+def order(body: ReadOrder | ReadOrderSummary) -> Request:
+    """``GET /orders/{id_order}``. Raises Unsendable."""
+    try:
+        return Request(method="GET", target=f"/orders/{_ORDER_ID.validate_python(body.order_id, strict=True)}")
+    except ValidationError:
+        raise Unsendable("the order id is not one of the marketplace's") from None
+
+
+def order_page(body: ReadOrderPage) -> Request:
+    """``GET /order-units`` of all storefronts, the newest change first.
+
+    Left to its default, the list holds what the merchant fulfils; the marketplace's own fulfilment is deprecated.
+    """
+    return Request(method="GET", target=f"/order-units?{_changes(body)}")
+
+
+def return_page(body: ReadReturnPage) -> Request:
+    """``GET /returns``, the newest change first."""
+    return Request(method="GET", target=f"/returns?{_changes(body)}")
+
+
+def one_return(body: ReadReturn) -> Request:
+    """``GET /returns/{id_return}`` with the units that come back, and not who sends them. Raises Unsendable."""
+    try:
+        return Request(method="GET", target=f"/returns/{_id(body.return_id)}?embedded=return_units")
+    except ValidationError:
+        raise Unsendable("the return id is not one of the marketplace's") from None
+
+
+def _changes(body: ReadOrderPage | ReadReturnPage) -> str:
+    return urlencode(
+        {
+            "ts_updated_from_iso": iso_before(body.changed_from_us),
+            "sort": "ts_updated:desc",
+            "limit": PAGE_LIMIT,
+            "offset": body.offset,
+        }
+    )
+
+
+def _unit_path(order_unit_id: int) -> str:
+    try:
+        return f"/order-units/{_id(order_unit_id)}"
+    except ValidationError:
+        raise Unsendable("the order unit id is not one of the marketplace's") from None
+
+
+def _id(number: int) -> int:
+    """Raises ValidationError."""
+    return _UNIT_ID.validate_python(number, strict=True)
+
+
+def _valid(model: type[S], **data: Any) -> S:
+    """Raises Unsendable, which names fields and no values."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as wrong:
+        faults = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in wrong.errors())
+        raise Unsendable(faults) from None

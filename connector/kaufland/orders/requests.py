@@ -1,0 +1,110 @@
+"""Wants about orders, parcels and returns as requests, one item a call. Pure."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+from connector.kaufland.offers.mapping import Request, Unsendable
+from connector.kaufland.orders import mapping as requests
+from connector.kaufland.orders import order_answers as facts
+from connector.kaufland.push import subscriptions
+from connector.kaufland.reference import ReferenceData
+from connector.kaufland.requests import Ask, Terms, refused_here
+from connector.kaufland.verdict.judge import Heard, Question
+from connector.kaufland.verdict.table import CallKind
+from connector.marketplace.orders import (
+    GROUPS,
+    AddParcel,
+    Kind,
+    OrderAnswer,
+    ReadCarriers,
+    ReadOrder,
+    ReadOrderPage,
+    ReadOrderSummary,
+    ReadOrderUnit,
+    ReadReturn,
+    ReadReturnPage,
+    ReadSubscriptions,
+    SendUnit,
+    SubscriptionPage,
+    Unreadable,
+)
+from streams.flow import Call, Reply, Settled
+
+_Found: TypeAlias = Callable[[bytes | None], OrderAnswer | Unreadable | None]
+
+
+class OrderAsks:
+    """All kinds of ``connector.marketplace.orders``. Any thread."""
+
+    def __init__(self, reference: ReferenceData) -> None:
+        self._reference = reference
+
+    def ask(self, call: Call, terms: Terms) -> Ask | tuple[Reply, ...]:
+        (item,) = call.items
+        kind = Kind(call.kind)
+        try:
+            request, found = self._way(kind, item.body, terms)
+        except Unsendable as wrong:
+            return (refused_here("VALUE_OUT_OF_BOUNDS", wrong),)
+        return Ask(
+            request=request,
+            question=Question(
+                kind=CallKind(kind), attempts=(item.attempt,), quota_limit=terms.quotas.get(GROUPS[kind])
+            ),
+            items=call.items,
+            storefront=None,
+            read=lambda heard: _reply(found, heard),
+        )
+
+    def _way(self, kind: Kind, body: Any, terms: Terms) -> tuple[Request, _Found]:
+        """The request, and what makes a fact of its answer. Raises Unsendable."""
+        table = self._reference.current
+        match kind, body:
+            case Kind.SEND, SendUnit():
+                return requests.send(body), _nothing
+            case Kind.PARCEL, AddParcel():
+                return requests.parcel(body), _nothing
+            case Kind.ORDER_UNIT, ReadOrderUnit():
+                return requests.order_unit(body), partial(facts.order_unit, asked=body)
+            case Kind.ORDER, ReadOrder():
+                read = partial(facts.order, asked=body, reference=table, contacts=terms.contacts)
+                return requests.order(body), read
+            case Kind.ORDER, ReadOrderSummary():
+                return requests.order(body), partial(facts.order_summary, asked=body)
+            case Kind.ORDER_PAGE, ReadOrderPage():
+                return requests.order_page(body), partial(facts.order_page, asked=body)
+            case Kind.CARRIERS, ReadCarriers():
+                return requests.CARRIERS, facts.carriers
+            case _:
+                return _way_of_others(kind, body)
+
+
+def _way_of_others(kind: Kind, body: Any) -> tuple[Request, _Found]:
+    """Of returns and subscriptions. Raises ValueError for a body of another kind."""
+    match kind, body:
+        case Kind.RETURN_PAGE, ReadReturnPage():
+            return requests.return_page(body), partial(facts.return_page, asked=body)
+        case Kind.RETURN, ReadReturn():
+            return requests.one_return(body), partial(facts.one_return, asked=body)
+        case Kind.SUBSCRIPTIONS, ReadSubscriptions():
+            return subscriptions.page(body.offset), partial(_subscriptions, offset=body.offset)
+        case _:
+            raise ValueError("the item does not belong into a call of this kind")
+
+
+def _subscriptions(body: bytes | None, *, offset: int) -> SubscriptionPage | None:
+    read = subscriptions.read_page(body, offset)
+    return None if read is None else SubscriptionPage(rows=read[0], is_last=read[1])
+
+
+def _nothing(_body: bytes | None) -> None:
+    """What became of a parcel is said by the status alone."""
+
+
+def _reply(found: _Found, heard: Heard) -> Reply | Unreadable | None:
+    try:
+        fact = found(heard.body)
+    except RecursionError:  # nested deeper than any answer of the API: not what it promises
+        return None
+    return fact if fact is None or isinstance(fact, Unreadable) else Settled(answer=fact)

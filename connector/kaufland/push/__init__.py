@@ -1,0 +1,1 @@
+"""Kaufland's notifications: subscriptions, and the server that receives them."""

@@ -1,0 +1,98 @@
+"""What is made of the marketplace's notifications: a ring, or nothing.
+
+A notification says that something changed; it is never believed further than that. It is signed like a request, with
+the seller's secret, over the address that the marketplace calls; which address it signs exactly, and whether its time
+is that of the event or of the sending, is not documented, so a late one is no reason to refuse it (retries go on for
+half a day). What polling would not find on its own, no notification can bring about. Pure.
+Source: https://sellerapi.kaufland.com/?page=push-notifications
+"""
+
+import hmac
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from connector.kaufland.http.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+
+MAX_BODY_BYTES = 64 * 1024
+REMEMBERED = 10_000
+"""Message ids kept for each account: a day of one notification every nine seconds."""
+
+_CHALLENGE = re.compile(r"[A-Za-z0-9._~=+/-]{1,512}")
+
+
+class Verdict(StrEnum):
+    """What became of a notification."""
+
+    RING = "ring"
+    KNOWN = "known"  # its id was heard before
+    REFUSED = "refused"  # not signed by this seller's secret
+    UNREADABLE = "unreadable"
+    NOBODY = "nobody"  # no such account
+
+
+class Notification(BaseModel):
+    """As far as it is read: its payload never is."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    event_name: str
+    id_message: str | int
+    resource: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    """One account: the address that the marketplace calls for it, and its secret as it is now."""
+
+    url: str
+    secret: Callable[[], str]
+
+
+class Receptionist:
+    """Judges what comes in. Used by one thread."""
+
+    def __init__(self, subscribers: Mapping[str, Subscriber]) -> None:
+        self._subscribers = subscribers
+        self._known: dict[str, OrderedDict[str, None]] = {name: OrderedDict() for name in subscribers}
+
+    def challenge(self, account: str, mode: str | None, challenge: str | None) -> str | None:
+        """What to answer when the marketplace verifies the address; None = it is no verification that we answer."""
+        if account not in self._subscribers or mode != "subscribe" or challenge is None:
+            return None
+        return challenge if _CHALLENGE.fullmatch(challenge) else None
+
+    def notified(self, account: str, headers: Mapping[str, str], body: bytes) -> Verdict:
+        """``headers``: names in lower case. An id is remembered only once its signature was believed."""
+        subscriber = self._subscribers.get(account)
+        if subscriber is None:
+            return Verdict.NOBODY
+        if not _is_signed(subscriber, headers, body):
+            return Verdict.REFUSED
+        try:
+            notification = Notification.model_validate_json(body)
+        except ValidationError:
+            return Verdict.UNREADABLE
+        return Verdict.RING if self._is_new(account, str(notification.id_message)) else Verdict.KNOWN
+
+    def _is_new(self, account: str, id_message: str) -> bool:
+        known = self._known[account]
+        if id_message in known:
+            known.move_to_end(id_message)
+            return False
+        known[id_message] = None
+        if len(known) > REMEMBERED:
+            known.popitem(last=False)
+        return True
+
+
+def _is_signed(subscriber: Subscriber, headers: Mapping[str, str], body: bytes) -> bool:
+    timestamp = headers.get(TIMESTAMP_HEADER.lower(), "")
+    if not re.fullmatch(r"[0-9]{1,12}", timestamp):
+        return False
+    wanted = sign(subscriber.secret(), method="POST", uri=subscriber.url, body=body, timestamp_s=int(timestamp))
+    return hmac.compare_digest(wanted.encode(), headers.get(SIGNATURE_HEADER.lower(), "").encode())

@@ -1,0 +1,130 @@
+"""Where the marketplace calls: ``GET`` and ``POST`` ``/<account>``. Edge; two small threads, which touch no engine.
+
+The answer is given at once, the ring follows: a notification that is not answered within seconds is sent again.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from connector.kaufland.push.notifications import MAX_BODY_BYTES, Receptionist, Subscriber, Verdict
+from connector.web_server import WebServer
+from streams.clock import uptime_s
+from streams.errors import StreamError
+
+_log = structlog.get_logger("connector")
+_STOP_S: Final = 5.0
+_STATUS: Final[Mapping[Verdict, int]] = {
+    Verdict.RING: 200,
+    Verdict.KNOWN: 200,
+    Verdict.REFUSED: 401,
+    Verdict.UNREADABLE: 400,
+    Verdict.NOBODY: 404,
+}
+
+
+class Bell:
+    """Rings for an account at most once in ``apart_s``; what comes between is one ring at the end of it.
+
+    ``ring`` may block and raise StreamError: then it is tried again.
+    """
+
+    def __init__(self, ring: Callable[[str], None], *, apart_s: float = 5.0) -> None:
+        self._ring = ring
+        self._apart_s = apart_s
+        self._due_s: dict[str, float] = {}
+        self._rung_s: dict[str, float] = {}
+        self._changed = threading.Condition()
+        self._open = True
+        self._thread = threading.Thread(target=self._work, name="bell", daemon=True)
+        self._thread.start()
+
+    def press(self, account: str) -> None:
+        """Never blocks for long."""
+        with self._changed:
+            last_s = self._rung_s.get(account)
+            now_s = uptime_s()
+            self._due_s.setdefault(account, now_s if last_s is None else max(now_s, last_s + self._apart_s))
+            self._changed.notify()
+
+    def close(self) -> None:
+        """What is due is forgotten: the next poll comes by itself. Safe to call twice."""
+        with self._changed:
+            self._open = False
+            self._changed.notify()
+        self._thread.join(_STOP_S)
+
+    def _work(self) -> None:
+        while (account := self._next()) is not None:
+            try:
+                self._ring(account)
+            except StreamError as failed:
+                _log.warning("push could not hasten a poll", account=account, reason=str(failed))
+                with self._changed:
+                    self._due_s.setdefault(account, uptime_s() + self._apart_s)
+
+    def _next(self) -> str | None:
+        """Waits; None = closed."""
+        with self._changed:
+            while self._open:
+                now_s = uptime_s()
+                account = min(self._due_s, key=lambda name: self._due_s[name], default=None)
+                if account is not None and self._due_s[account] <= now_s:
+                    del self._due_s[account]
+                    self._rung_s[account] = now_s
+                    return account
+                self._changed.wait(None if account is None else self._due_s[account] - now_s)
+        return None
+
+
+class PushServer(WebServer):
+    """Listens from the moment it is built; a port that is taken raises OSError there and then."""
+
+    def __init__(
+        self, subscribers: Mapping[str, Subscriber], *, host: str, port: int, ring: Callable[[str], None]
+    ) -> None:
+        self._receptionist = Receptionist(subscribers)
+        routes = [
+            Route("/{account}", self._challenged, methods=["GET"]),
+            Route("/{account}", self._notified, methods=["POST"]),
+        ]
+        self._bell = Bell(ring)
+        try:
+            super().__init__(routes, host=host, port=port, name="push")
+        except OSError:
+            self._bell.close()
+            raise
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        super().close()
+        self._bell.close()
+
+    async def _challenged(self, request: Request) -> Response:
+        query = request.query_params
+        said = self._receptionist.challenge(request.path_params["account"], query.get("mode"), query.get("challenge"))
+        if said is None:
+            return Response(status_code=404)
+        return PlainTextResponse(said, headers={"X-Content-Type-Options": "nosniff"})
+
+    async def _notified(self, request: Request) -> Response:
+        body = bytearray()
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    return Response(status_code=413)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        account = request.path_params["account"]
+        verdict = self._receptionist.notified(account, dict(request.headers), bytes(body))
+        if verdict is Verdict.RING:
+            self._bell.press(account)
+        elif verdict in (Verdict.REFUSED, Verdict.UNREADABLE):
+            _log.warning("push not believed", account=account, verdict=verdict.value)
+        return Response(status_code=_STATUS[verdict])

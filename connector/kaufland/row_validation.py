@@ -1,0 +1,126 @@
+"""Answers row by row: what holds to its model, and what does not as an ``Unreadable``. Pure.
+
+A side field of a row that is not as promised is read as null, with a note; any other makes the row unreadable.
+
+An ``Unreadable`` holds a digest and the path and kind of the fault, and no value: rows may be personal.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from connector.kaufland.offers.models import FieldPath
+from connector.marketplace.orders import Unreadable
+
+M = TypeVar("M", bound=BaseModel)
+
+_ORDER_ID = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
+_MAX_FAULTS = 5
+
+
+def exact(body: bytes | None) -> Any:
+    """The JSON value with its fractions as decimals; None = no JSON, or null."""
+    if not body:
+        return None
+    try:
+        return json.loads(body.decode(), parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return None
+
+
+def checked(model: type[M], raw: Any, where: str, order_id: str | None = None) -> M | Unreadable:
+    """The row by its model. ``order_id``: where it is known without the row."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as wrong:
+        return Unreadable(where=where, sha256=digest(raw), fault=_faults(wrong), order_id=order_id or _order_id(raw))
+
+
+Place: TypeAlias = tuple[str | int, ...]
+"""Where a value stands in a row: names of fields and places in lists, from outside inwards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideFault:
+    """A side field that was read as null: where it stands, and the kind of its fault."""
+
+    place: Place
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readable(Generic[M]):
+    """A row that holds to its model, but for side fields."""
+
+    row: M
+    faults: tuple[SideFault, ...] = ()
+
+
+def tolerant(
+    model: type[M], side: Iterable[FieldPath], raw: Any, where: str, order_id: str | None = None
+) -> Readable[M] | Unreadable:
+    """The row by its model, with null for each field of ``side`` that is not as promised."""
+    try:
+        return Readable(row=model.model_validate(raw))
+    except ValidationError as wrong:
+        faults = _side_faults(wrong, frozenset(side))
+    if faults is None:
+        row = checked(model, raw, where, order_id)
+    else:
+        for fault in faults:
+            raw = _with_null(raw, fault.place)
+        row = checked(model, raw, where, order_id)
+    return row if isinstance(row, Unreadable) else Readable(row=row, faults=faults or ())
+
+
+def _side_faults(wrong: ValidationError, side: frozenset[FieldPath]) -> tuple[SideFault, ...] | None:
+    """Each side field once; None = something else is wrong, too."""
+    faults: dict[Place, SideFault] = {}
+    for error in wrong.errors(include_url=False, include_context=False, include_input=False):
+        place = _side_place(error["loc"], side)
+        if place is None:
+            return None
+        faults.setdefault(place, SideFault(place=place, kind=error["type"]))
+    return tuple(faults.values())
+
+
+def _side_place(location: Place, side: frozenset[FieldPath]) -> Place | None:
+    """Where the side field stands that a fault is in."""
+    for length in range(1, len(location) + 1):
+        place = location[:length]
+        if tuple(step for step in place if isinstance(step, str)) in side:
+            return place
+    return None
+
+
+def _with_null(raw: Any, place: Place) -> Any:
+    """A copy with null in that place; only what leads there is copied."""
+    if not place:
+        return None
+    copy: Any = dict(raw) if isinstance(raw, dict) else list(raw)
+    copy[place[0]] = _with_null(copy[place[0]], place[1:])
+    return copy
+
+
+def digest(raw: Any) -> str:
+    """SHA-256 of the canonical JSON: keys in order, no white space, ASCII."""
+    return sha256(json.dumps(raw, sort_keys=True, separators=(",", ":"), default=float).encode()).hexdigest()
+
+
+def _faults(wrong: ValidationError) -> str:
+    """``order_units.1.price: int_type``: locations are names of our models and places in lists."""
+    errors = wrong.errors(include_url=False, include_context=False, include_input=False)
+    named = [f"{'.'.join(str(part) for part in e['loc']) or 'row'}: {e['type']}" for e in errors[:_MAX_FAULTS]]
+    more = len(errors) - len(named)
+    return "; ".join(named) + (f"; and {more} more" if more else "")
+
+
+def _order_id(raw: Any) -> str | None:
+    said = raw.get("id_order") if isinstance(raw, dict) else None
+    return said if isinstance(said, str) and _ORDER_ID.fullmatch(said) else None

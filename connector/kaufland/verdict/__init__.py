@@ -1,0 +1,1 @@
+"""What an answer means for the items of a call: the verdict table and its reader."""

@@ -1,0 +1,359 @@
+"""Answer or transport failure -> replies, and word for the account's valve, by the table in ``rows``. Pure.
+
+Laws of the judgement:
+
+- Final words about an item are the marketplace's own: an error without its envelope (a proxy's page) refuses nothing.
+- A write whose answer is missing, cut or unreadable is lost, never repeated from here; a read is asked again.
+- A call that may be made once is repeated only on proof that nothing was executed.
+- One bad item spoils no other: a call refused as a whole is taken apart before anyone is refused.
+- What is not an item's fault costs it no attempt.
+- Of an answer that says who bought, nothing is quoted; an error's words speak of the request.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from connector.kaufland.http.limits import http_date_s, quota, retry_after_s
+from connector.kaufland.http.signing import WINDOW_S
+from connector.kaufland.offers import mapping
+from connector.kaufland.offers.models import BulkEntry, ErrorAnswer, UnitAnswer
+from connector.kaufland.reference import KauflandReference
+from connector.kaufland.verdict.table import (
+    BROKEN_OFF,
+    BUSY,
+    CLASS_ROWS,
+    DONE,
+    FORBIDDEN,
+    MISSING_ITEM,
+    NEVER_LEFT,
+    ODD_REFUSAL,
+    REDIRECTED,
+    REFUSED,
+    STATUS_ROWS,
+    THROTTLED,
+    TRANSPORT_ROWS,
+    TYPE_ROWS,
+    UNAUTHORIZED,
+    UNKNOWN_STATUS,
+    UNKNOWN_TRANSPORT,
+    UNREADABLE,
+    CallKind,
+    End,
+    Parted,
+    Row,
+    row_of,
+    short_type,
+)
+from connector.marketplace.offers import Accepted, Gone, Refused, Update
+from connector.marketplace.orders import Taken, Unreadable
+from streams.flow import Lost, NotSent, Reply, Retry, Settled
+
+ALONE_FROM_ATTEMPT = 4
+"""From this attempt on an item goes alone when its calls fail as a whole: one item may be what fails them. Not sooner:
+with one call in five failing, taking each apart at once would make a hundred calls of one."""
+
+# ---- what is judged, and what comes of it ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """An answer. ``body`` None = it was cut off, too large, or not decodable; ``cut`` names the exception then."""
+
+    status: int
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes | None = field(repr=False)  # it may say who bought
+    cut: str | None = None
+    signed_at_s: int = 0  # the timestamp that was signed
+    wall_s: float = 0.0  # when it was read, as the server would say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """No answer. ``left``: at least one byte of the request went to the socket."""
+
+    error: str  # class name
+    left: bool
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Replies in the items' order, word for the account's valve, and what the call log says."""
+
+    replies: tuple[Reply, ...]
+    outcome: str  # the row's name
+    slow_down: bool = False
+    close_account_s: float | None = None
+    closed_because: str = ""
+    reserve_s: float | None = None  # what is left of a quota is for the most harmful, for so long
+    failed: bool = False
+    problem_type: str | None = None
+    details: tuple[tuple[int | None, str | None], ...] = ()  # per item: status code and code, of a bulk answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What was asked: each item's attempt, 1 for the first, and of a write to offers the updates."""
+
+    kind: CallKind
+    attempts: Sequence[int]
+    updates: Sequence[Update] = ()
+    quota_limit: int | None = None  # the configured one, for answers with quota headers that do not say it
+
+
+Read = Callable[[Heard], Reply | Unreadable | None]
+"""Makes a reply of a read's successful answer; Unreadable or None = it is not what the API promises."""
+
+
+def judge(question: Question, heard: Heard | Failed, reference: KauflandReference, read: Read) -> Verdict:
+    """The verdict on one call; never raises for what an answer may hold."""
+    if isinstance(heard, Failed):
+        return _of_failure(question, heard)
+    error = mapping.read_error(heard.body) if 400 <= heard.status < 600 else None
+    row = row_of(question.kind, heard.status, error)
+    if row is DONE:
+        return _with_pace(_of_success(question, heard, reference, read), question, heard)
+    return _with_pace(_of_row(question, row, heard, error), question, heard)
+
+
+# ---- a call as a whole ----------------------------------------------------------------------------------------------
+
+
+def _of_failure(question: Question, failure: Failed) -> Verdict:
+    row = TRANSPORT_ROWS.get(failure.error, UNKNOWN_TRANSPORT)
+    reason = f"{failure.error}: {failure.text}" if failure.text else failure.error
+    if not failure.left:
+        replies: tuple[Reply, ...] = tuple(NotSent(reason=reason) for _ in question.attempts)
+        return Verdict(replies=replies, outcome="never_left", failed=True)
+    if row is NEVER_LEFT:  # it says so, but bytes went out
+        row = BROKEN_OFF
+    return Verdict(
+        replies=tuple(_reply(row, question, attempt, reason) for attempt in question.attempts),
+        outcome=row.name,
+        failed=row.failed,
+    )
+
+
+def _of_row(question: Question, row: Row, heard: Heard, error: ErrorAnswer | None) -> Verdict:
+    reason = f"HTTP {heard.status}" + (f" {error.type or ''} {error.message}" if error is not None else "")
+    verdict = Verdict(
+        replies=tuple(_reply(row, question, attempt, reason, heard, error) for attempt in question.attempts),
+        outcome=row.name,
+        slow_down=row.slow_down,
+        close_account_s=row.close_s,
+        closed_because=reason if row.close_s is not None else "",
+        failed=row.failed,
+        problem_type=error.type if error is not None else None,
+    )
+    if row is UNAUTHORIZED:
+        return _diagnosed(verdict, heard, error)
+    return verdict
+
+
+def _reply(
+    row: Row,
+    question: Question,
+    attempt: int,
+    reason: str,
+    heard: Heard | None = None,
+    error: ErrorAnswer | None = None,
+) -> Reply:
+    """One row, one item. In company nobody is refused before the call was taken apart (see ``Parted``)."""
+    company = len(question.attempts) > 1
+    if company and row.parted is Parted.AT_ONCE:
+        return Retry(reason=reason, alone=True, counts=False)
+    if row.end is End.LOST and question.kind.writes:
+        return Lost(reason=reason)
+    if heard is not None and error is not None and row.end is End.REFUSED:
+        return Settled(answer=_refused(row.code, heard.status, error))
+    if heard is not None and row.end is End.GONE and question.kind.names_one:
+        return Settled(answer=Gone(http_status=heard.status, message=error.message if error is not None else ""))
+    if question.kind.once and not row.untouched:
+        return Lost(reason=reason)
+    late = company and row.parted is Parted.LATE
+    counts = row.counts and not late  # in company it is not known whose fault it is
+    alone = late and attempt >= ALONE_FROM_ATTEMPT
+    return Retry(reason=reason, alone=alone, counts=counts, refused=row.untouched)
+
+
+def _refused(code: str, status: int, error: ErrorAnswer | BulkEntry) -> Refused:
+    return Refused(
+        code=code,
+        http_status=status,
+        type=error.type if isinstance(error, ErrorAnswer) else error.key or None,
+        message=error.message,
+        errors=mapping.field_errors(error),
+    )
+
+
+# ---- success --------------------------------------------------------------------------------------------------------
+
+
+def _of_success(question: Question, heard: Heard, reference: KauflandReference, read: Read) -> Verdict:
+    match question.kind:
+        case CallKind.PATCH:
+            return _of_patch(question, heard, reference)
+        case CallKind.BULK:
+            return _of_bulk(question, heard, reference)
+        case CallKind.SEND | CallKind.PARCEL:
+            return _of_parcel(question, heard)
+        case _:
+            return _of_read(question, heard, read)
+
+
+def _of_read(question: Question, heard: Heard, read: Read) -> Verdict:
+    reply = read(heard)
+    if reply is None or isinstance(reply, Unreadable):
+        return _unreadable(question, heard, reply.fault if reply is not None else None)
+    return Verdict(replies=(reply,) * len(question.attempts), outcome="answered")
+
+
+def _of_parcel(question: Question, heard: Heard) -> Verdict:
+    """204 is the one success of the document; another says too little to claim that a parcel was taken."""
+    if heard.status != 204:
+        return _unreadable(question, heard)
+    return Verdict(replies=(Settled(answer=Taken(http_status=204)),), outcome="accepted")
+
+
+def _of_patch(question: Question, heard: Heard, reference: KauflandReference) -> Verdict:
+    update = question.updates[0]
+    if heard.status == 204:
+        return Verdict(replies=(Settled(answer=Accepted(unit=None, http_status=204)),), outcome="accepted")
+    unit = mapping.read_unit(heard.body)
+    if unit is None or unit.id_unit != update.unit_id:
+        return _unreadable(question, heard)
+    return Verdict(replies=(_accepted(unit, update, heard.status, reference),), outcome="accepted")
+
+
+def _of_bulk(question: Question, heard: Heard, reference: KauflandReference) -> Verdict:
+    entries = mapping.read_bulk(heard.body)
+    if entries is None:
+        return _unreadable(question, heard)
+    judged = [_of_entry(entries.get(u.unit_id), u, reference) for u in question.updates]
+    settled = [isinstance(item.reply, Settled) and isinstance(item.reply.answer, Accepted) for item in judged]
+    return Verdict(
+        replies=tuple(item.reply for item in judged),
+        outcome="accepted" if all(settled) else "partly_accepted" if any(settled) else "none_accepted",
+        slow_down=any(item.row is THROTTLED for item in judged),
+        failed=all(item.row.failed for item in judged),
+        details=tuple((item.status, item.code) for item in judged),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    reply: Reply
+    row: Row = field(default=DONE)
+    status: int | None = None
+    code: str | None = None
+
+
+def _of_entry(entry: BulkEntry | None, update: Update, reference: KauflandReference) -> _Judged:
+    if entry is None:
+        return _Judged(reply=Lost(reason="the answer lacks this unit"), row=MISSING_ITEM, code="MISSING_IN_ANSWER")
+    status = int(entry.status_code)
+    if entry.unit is not None and entry.unit.id_unit != update.unit_id:
+        return _Judged(
+            reply=Lost(reason="answered with another unit"), row=MISSING_ITEM, status=status, code="MIXED_UP"
+        )
+    row = _entry_row(status, entry)
+    return _Judged(reply=_entry_reply(row, status, entry, update, reference), row=row, status=status, code=row.name)
+
+
+def _entry_row(status: int, entry: BulkEntry) -> Row:
+    by_status = STATUS_ROWS.get(status) or CLASS_ROWS.get(status // 100, UNKNOWN_STATUS)
+    if by_status in (UNAUTHORIZED, FORBIDDEN):
+        return REFUSED  # the call itself was allowed, so this is said of the unit
+    if by_status in (REDIRECTED, ODD_REFUSAL):
+        return UNKNOWN_STATUS if by_status is REDIRECTED else BUSY
+    return TYPE_ROWS.get(short_type(entry.key) or "", by_status) if status >= 400 else by_status
+
+
+def _entry_reply(row: Row, status: int, entry: BulkEntry, update: Update, reference: KauflandReference) -> Reply:
+    match row.end:
+        case End.DONE:
+            return (
+                _accepted(entry.unit, update, status, reference)
+                if entry.unit is not None
+                else Settled(answer=Accepted(unit=None, http_status=status))
+            )
+        case End.REFUSED:
+            return Settled(answer=_refused(row.code, status, entry))
+        case End.GONE:
+            return Settled(answer=Gone(http_status=status, message=entry.message))
+        case End.RETRY:
+            return Retry(reason=f"{status} {entry.key} {entry.message}".strip(), counts=row.counts)
+        case End.LOST:
+            return Lost(reason=f"{status} {entry.message}".strip())
+
+
+def _accepted(unit: UnitAnswer, update: Update, status: int, reference: KauflandReference) -> Settled:
+    return Settled(answer=Accepted(unit=mapping.unit_of(unit, update.storefront, reference), http_status=status))
+
+
+def _unreadable(question: Question, heard: Heard, fault: str | None = None) -> Verdict:
+    what = f"cut off by {heard.cut}" if heard.cut is not None else "not what the API promises"
+    what = f"{what}: {fault}" if fault is not None else what
+    reason = f"HTTP {heard.status}, and the body is {what}"
+    row = replace(UNREADABLE, counts=heard.cut is None)
+    return Verdict(
+        replies=tuple(_reply(row, question, attempt, reason) for attempt in question.attempts),
+        outcome=UNREADABLE.name,
+        failed=True,
+    )
+
+
+# ---- the account ----------------------------------------------------------------------------------------------------
+
+_DIAGNOSES: Mapping[str, str] = MappingProxyType(
+    {
+        "invalid-credentials": "WRONG_CLIENT_KEY: the marketplace does not know this client key; it was renewed in the "
+        "seller portal, or belongs to another environment",
+        "corrupted-signature": "WRONG_SIGNATURE: our clock is right, so the secret key does not belong to the client "
+        "key, or something between here and the marketplace changed address or body",
+        "missing-or-invalid-request-header": "HEADER_REFUSED: a header is missing or malformed; something between here "
+        "and the marketplace may have removed it",
+    }
+)
+
+
+def diagnosis(problem_type: str | None, signed_off_s: float | None) -> str:
+    """Why a signed request was not believed. ``signed_off_s``: its timestamp less the server's time."""
+    if signed_off_s is not None and abs(signed_off_s) > WINDOW_S - 1:  # Date counts whole seconds
+        ahead = "ahead of" if signed_off_s > 0 else "behind"
+        return (
+            f"CLOCK_SKEW: the signed time was {abs(signed_off_s):.0f} s {ahead} the marketplace's clock, "
+            f"{WINDOW_S} s are allowed; synchronise this machine's clock (NTP)"
+        )
+    unspecific = "UNAUTHORIZED: the keys are not accepted; compare them with the seller portal"
+    return _DIAGNOSES.get(short_type(problem_type) or "", unspecific)
+
+
+CLOCK_MEASURED_S = 1.0
+"""After a 401 for the clock: its answer told the time, the next request is signed by it."""
+
+
+def _diagnosed(verdict: Verdict, heard: Heard, error: ErrorAnswer | None) -> Verdict:
+    served_s = http_date_s(heard.headers.get("date"))
+    off_s = heard.signed_at_s - served_s if served_s is not None else None
+    because = diagnosis(error.type if error is not None else None, off_s)
+    if error is not None:
+        because = f"{because} ({error.message})"
+    if because.startswith("CLOCK_SKEW"):
+        return replace(verdict, closed_because=because, close_account_s=CLOCK_MEASURED_S)
+    return replace(verdict, closed_because=because)
+
+
+def _with_pace(verdict: Verdict, question: Question, heard: Heard) -> Verdict:
+    """What the headers add: ``Retry-After`` of 429 and 503, and quotas. They can close for longer, never open."""
+    wait_s = retry_after_s(heard.headers, wall_s=heard.wall_s) if heard.status in (429, 503) else None
+    because = f"Retry-After of an answer {heard.status}"
+    left = quota(heard.headers, wall_s=heard.wall_s, limit=question.quota_limit)
+    if left is not None and left.used_up and left.reset_s and (wait_s is None or left.reset_s > wait_s):
+        wait_s, because = left.reset_s, "quota used up"
+    if left is not None and left.reserve_s is not None:
+        verdict = replace(verdict, reserve_s=left.reserve_s)
+    if wait_s is not None and (verdict.close_account_s is None or wait_s > verdict.close_account_s):
+        return replace(verdict, close_account_s=wait_s, closed_because=verdict.closed_because or because)
+    return verdict

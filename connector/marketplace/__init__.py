@@ -1,0 +1,1 @@
+"""The port that a marketplace adapter implements."""

@@ -1,0 +1,51 @@
+"""An entry while a turn works on it: it changes in place, and the entry is made once, at the end. Pure."""
+
+from connector.contracts.codes import Code
+from connector.offers.events import Problem
+from connector.offers.ledger import End, Entry, KnownUnit
+from streams.frozen import replace
+
+
+class Row:
+    """What is still open of an entry, and what has come since the turn began."""
+
+    __slots__ = ("ends", "entry", "one_by_one", "open", "problem", "proved_again", "sent", "since_us", "unit")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.open = list(entry.open)
+        self.ends: list[End] = []
+        self.problem = entry.problem
+        self.since_us = entry.since_us
+        self.sent = entry.sent
+        self.one_by_one = entry.one_by_one
+        self.proved_again = entry.proved_again
+        self.unit: KnownUnit | None = None
+
+    def end(self, end: End, problem: Problem | None) -> None:
+        """The first problem is the one that the result tells; that an event came late gives way to any other."""
+        if self.problem is None or (problem is not None and self._is_only_late()):
+            self.problem = problem or self.problem
+        self.ends.append(end)
+        self.open = [asked for asked in self.open if asked.field is not end.field]
+
+    def _is_only_late(self) -> bool:
+        return all(end.code in (None, Code.OUT_OF_ORDER, Code.CLAMPED) for end in (*self.entry.ended, *self.ends))
+
+    def result(self) -> Entry:
+        """The very same entry where nothing has come."""
+        entry = self.entry
+        if not self.ends and (self.since_us, self.sent, self.one_by_one, self.proved_again) == (
+            entry.since_us, entry.sent, entry.one_by_one, entry.proved_again,
+        ):  # fmt: skip
+            return entry
+        return replace(
+            entry,
+            ended=(*entry.ended, *self.ends),
+            problem=self.problem,
+            since_us=self.since_us,
+            sent=self.sent,
+            one_by_one=self.one_by_one,
+            proved_again=self.proved_again,
+            resolved_unit_id=self.unit.unit_id if self.unit is not None else entry.resolved_unit_id,
+        )

@@ -1,0 +1,381 @@
+"""The ledger <-> the state that its topic keeps. Pure.
+
+Nothing undone is lost on the way, so the log below the position is never needed again.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from connector.marketplace.offers import Field
+from connector.offers.event_order import NO_SEQUENCE, Order, order_of
+from connector.offers.events import (
+    Ended,
+    FieldState,
+    LocationStock,
+    OfferState,
+    OrderMark,
+    Undone,
+    UndoneField,
+    UnitState,
+)
+from connector.offers.identity import READ_BACK
+from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, Located, Mark, OfferLane
+from connector.offers.policy import Terms
+from streams.frozen import replace
+
+_FIELDS = {field.value: field for field in Field}
+
+
+def is_blank(lane: OfferLane) -> bool:
+    """Nothing was ever read for it: as good as a lane that was never stored. What was only refused is remembered, too:
+    read again, it must not look like a new event."""
+    return lane.last_offset < 0 and not lane.units and not lane.misses and not lane.entries
+
+
+def is_undone(lane: OfferLane) -> bool:
+    """Whether a new owner must wake the lane: an event stands in it, a lost write is to be read back, or a claim to be
+    released."""
+    return (
+        bool(lane.entries)
+        or any(miss.code == READ_BACK for miss in lane.misses)
+        or any(unit.release_at_us is not None for unit in lane.units)
+    )
+
+
+def stamped(before: OfferLane, after: OfferLane, now_us: int) -> OfferLane:
+    """The lane with its moment; the very same one where a turn changed nothing."""
+    same = (
+        after.units is before.units
+        and after.locations is before.locations
+        and after.marks is before.marks
+        and after.misses is before.misses
+        and (after.entries is before.entries or after.entries == before.entries)
+        and after.last_offset == before.last_offset
+        and after.managed == before.managed
+        and after.unmanaged_at_us == before.unmanaged_at_us
+    )
+    return before if same else replace(after, updated_at_us=now_us)
+
+
+def to_state(lane: OfferLane, terms: Terms) -> OfferState:
+    return OfferState(
+        ean=lane.ean,
+        managed=lane.managed,
+        unmanaged_at_us=lane.unmanaged_at_us,
+        unmanaged_offset=lane.unmanaged_offset,
+        units=tuple(_unit_state(unit, terms) for unit in lane.units),
+        misses=lane.misses,
+        locations=tuple(map(_location_stock, lane.locations)),
+        marks=tuple(map(_order_mark, lane.marks)),
+        undone=tuple(_undone(entry, terms) for entry in lane.entries),
+        input_partition=lane.partition,
+        last_offset=lane.last_offset,
+        updated_at_us=lane.updated_at_us,
+    )
+
+
+def from_state(key: str, state: OfferState, terms: Terms) -> OfferLane:
+    return OfferLane(
+        ean=key,
+        managed=state.managed,
+        unmanaged_at_us=state.unmanaged_at_us,
+        unmanaged_offset=state.unmanaged_offset,
+        units=tuple(_known_unit(unit, terms) for unit in state.units),
+        misses=state.misses,
+        locations=tuple(_located(stock, terms) for stock in state.locations),
+        marks=tuple(_mark(one, terms) for one in state.marks if one.field in _FIELDS),
+        entries=tuple(_entry(undone, state.input_partition, terms) for undone in state.undone),
+        partition=state.input_partition,
+        last_offset=state.last_offset,
+        updated_at_us=state.updated_at_us,
+    )
+
+
+# ---- units ----------------------------------------------------------------------------------------------------------
+
+
+def _unit_state(unit: KnownUnit, terms: Terms) -> UnitState:
+    currency, exponent = terms.currency(unit.storefront), terms.exponent(unit.storefront)
+    return UnitState(
+        account=unit.account,
+        storefront=unit.storefront,
+        condition=unit.condition,
+        unit_id=unit.unit_id,
+        offer_id=unit.offer_id,
+        unit_status=unit.status,
+        fulfilled_by_marketplace=unit.fulfilled_by_marketplace,
+        proved_at_us=unit.proved_at_us,
+        fields=tuple(_field_states(unit, currency, exponent)),
+        other_eans=unit.other_eans,
+        owner=unit.owner,
+        owner_asked_at_us=unit.owner_asked_us,
+        claims=unit.claims,
+        release_at_us=unit.release_at_us,
+    )
+
+
+_WITHOUT_EFFECT = ""
+"""Stands for the event_id of an event that was accepted without effect."""
+
+
+def _field_states(unit: KnownUnit, currency: str | None, exponent: int) -> Iterator[FieldState]:
+    """One event often sets every field: its id and its source are written with the first of them only."""
+    named: dict[int, str | None] = {}
+    sources: dict[int, str] = {}
+    for name, fact in unit.facts.items():
+        event_id = source = None
+        if (order := fact.order) is not None:
+            if fact.event_id is None:
+                event_id = _WITHOUT_EFFECT
+            elif named.get(order.offset) != fact.event_id:
+                event_id = named[order.offset] = fact.event_id
+            if sources.get(order.offset, "") != order.source:
+                source = sources[order.offset] = order.source
+        yield _field_state(name, fact, event_id, source, currency if name is Field.PRICE else None, exponent)
+
+
+def _field_state(
+    name: Field, fact: Fact, event_id: str | None, source: str | None, currency: str | None, exponent: int
+) -> FieldState:
+    order = fact.order
+    return FieldState(
+        field=name.value,
+        value=_major(name, fact.value or 0, exponent),
+        value_known=fact.value is not None,
+        currency=currency,
+        basis=fact.basis,
+        event_time_us=order.time_us if order is not None else None,
+        sequence=_sequence(order) if order is not None else None,
+        source=source,
+        event_id=event_id,
+        input_offset=order.offset if order is not None else None,
+        accepted_at_us=fact.accepted_at_us,
+        certain=fact.certain,
+    )
+
+
+def _sequence(order: Order) -> int | None:
+    return None if order.sequence == NO_SEQUENCE else order.sequence
+
+
+def _known_unit(unit: UnitState, terms: Terms) -> KnownUnit:
+    exponent = terms.exponent(unit.storefront)
+    return KnownUnit(
+        account=unit.account,
+        storefront=unit.storefront,
+        condition=unit.condition,
+        unit_id=unit.unit_id,
+        offer_id=unit.offer_id,
+        status=unit.unit_status,
+        fulfilled_by_marketplace=unit.fulfilled_by_marketplace,
+        proved_at_us=unit.proved_at_us,
+        facts=_facts(unit, exponent, terms),
+        other_eans=unit.other_eans,
+        owner=unit.owner,
+        owner_asked_us=unit.owner_asked_at_us,
+        claims=unit.claims,
+        release_at_us=unit.release_at_us,
+    )
+
+
+def _facts(unit: UnitState, exponent: int, terms: Terms) -> dict[Field, Fact]:
+    facts: dict[Field, Fact] = {}
+    named: dict[int, str | None] = {}
+    sources: dict[int, str] = {}
+    for state in unit.fields:
+        if (name := _FIELDS.get(state.field)) is None:
+            continue
+        order, event_id = None, None
+        if state.event_time_us is not None and (offset := state.input_offset) is not None:
+            if state.source is not None:
+                sources[offset] = state.source
+            order = _order(state.event_time_us, state.sequence, offset, sources.get(offset), terms)
+            if state.event_id is None:
+                event_id = named.get(offset)
+            elif state.event_id != _WITHOUT_EFFECT:
+                event_id = named[offset] = state.event_id
+        facts[name] = Fact(
+            value=_minor(name, state.value, exponent) if state.value_known else None,
+            basis=state.basis,
+            order=order,
+            event_id=event_id,
+            accepted_at_us=state.accepted_at_us or 0,
+            certain=state.certain,
+        )
+    return facts
+
+
+def _order(time_us: int, sequence: int | None, offset: int, source: str | None, terms: Terms) -> Order:
+    """By what the source is ordered today: a setting that has changed holds for what is known, too."""
+    return order_of(time_us, sequence, offset, source or "", terms.policy.ordered_by(source or ""))
+
+
+# ---- stocks of locations --------------------------------------------------------------------------------------------
+
+
+def _location_stock(row: Located) -> LocationStock:
+    target_id, condition, offer_id, unit_id = row.selectors
+    return LocationStock(
+        target_id=target_id or "",
+        condition=condition or "",
+        offer_id=offer_id,
+        unit_id=unit_id,
+        location=row.location,
+        stock=row.stock,
+        occurred_at_us=row.order.time_us,
+        sequence=_sequence(row.order),
+        input_offset=row.order.offset,
+        source=row.order.source,
+    )
+
+
+def _located(stock: LocationStock, terms: Terms) -> Located:
+    return Located(
+        selectors=(stock.target_id, stock.condition, stock.offer_id, stock.unit_id),
+        location=stock.location,
+        stock=stock.stock,
+        order=_order(stock.occurred_at_us, stock.sequence, stock.input_offset, stock.source, terms),
+    )
+
+
+def _order_mark(mark: Mark) -> OrderMark:
+    target_id, condition, offer_id, unit_id = mark.selectors
+    return OrderMark(
+        target_id=target_id or "",
+        condition=condition or "",
+        offer_id=offer_id,
+        unit_id=unit_id,
+        location=mark.location,
+        field=mark.field.value,
+        event_time_us=mark.order.time_us,
+        sequence=_sequence(mark.order),
+        input_offset=mark.order.offset,
+        source=mark.order.source,
+    )
+
+
+def _mark(mark: OrderMark, terms: Terms) -> Mark:
+    return Mark(
+        selectors=(mark.target_id, mark.condition, mark.offer_id, mark.unit_id),
+        location=mark.location,
+        field=_FIELDS[mark.field],
+        order=_order(mark.event_time_us, mark.sequence, mark.input_offset, mark.source, terms),
+    )
+
+
+# ---- undone events --------------------------------------------------------------------------------------------------
+
+
+def _undone(entry: Entry, terms: Terms) -> Undone:
+    exponent = _exponent(entry.target_id, terms)
+    return Undone(
+        result_id=entry.result_id,
+        event_id=entry.event_id,
+        target_id=entry.target_id or "",
+        condition=entry.condition or "",
+        offer_id=entry.offer_id,
+        unit_id=entry.unit_id,
+        input_offset=entry.offset,
+        occurred_at_us=entry.occurred_at_us,
+        sequence=_sequence(entry.order),
+        effective_at_us=entry.order.time_us if entry.order.time_us != entry.occurred_at_us else None,
+        source=entry.order.source,
+        received_at_us=entry.received_at_us,
+        since_us=entry.since_us,
+        origin=entry.origin,
+        fields=tuple(
+            UndoneField(field=asked.field.value, value=asked.requested, currency=asked.currency)
+            for asked in entry.asked
+        ),
+        ended=tuple(_ended(end, exponent) for end in entry.ended),
+        announced=entry.announced,
+        times_seen=entry.times_seen,
+        attributes=entry.attributes,
+        one_by_one=entry.one_by_one,
+        proved_again=entry.proved_again,
+        asked_again=entry.asked_again,
+        lookup_call_ids=entry.lookup_call_ids,
+        sent=entry.sent,
+        problem=entry.problem,
+        traceparent=entry.traceparent,
+    )
+
+
+def _ended(end: End, exponent: int) -> Ended:
+    return Ended(
+        field=end.field.value,
+        status=end.status,
+        code=end.code,
+        superseded_by=end.superseded_by,
+        before=None if end.before is None else _major(end.field, end.before, exponent),
+        sent=None if end.sent is None else _major(end.field, end.sent, exponent),
+    )
+
+
+def _entry(undone: Undone, partition: int, terms: Terms) -> Entry:
+    exponent = _exponent(undone.target_id, terms)
+    return Entry(
+        result_id=undone.result_id,
+        event_id=undone.event_id,
+        target_id=undone.target_id,
+        condition=undone.condition,
+        offer_id=undone.offer_id,
+        unit_id=undone.unit_id,
+        partition=partition,
+        offset=undone.input_offset,
+        occurred_at_us=undone.occurred_at_us,
+        order=_order(
+            undone.occurred_at_us if undone.effective_at_us is None else undone.effective_at_us,
+            undone.sequence,
+            undone.input_offset,
+            undone.source,
+            terms,
+        ),
+        received_at_us=undone.received_at_us,
+        since_us=undone.since_us,
+        origin=undone.origin,
+        asked=tuple(_asked(field, exponent) for field in undone.fields if field.field in _FIELDS),
+        ended=tuple(_end(ended, exponent) for ended in undone.ended if ended.field in _FIELDS),
+        announced=undone.announced,
+        times_seen=undone.times_seen,
+        attributes=undone.attributes,
+        one_by_one=undone.one_by_one,
+        proved_again=undone.proved_again,
+        asked_again=undone.asked_again,
+        lookup_call_ids=undone.lookup_call_ids,
+        sent=undone.sent,
+        problem=undone.problem,
+        traceparent=undone.traceparent,
+    )
+
+
+def _asked(field: UndoneField, exponent: int) -> Asked:
+    name = _FIELDS[field.field]
+    scaled = field.value.scaleb(exponent) if name is Field.PRICE else field.value
+    value = int(scaled)
+    return Asked(field=name, value=value if value == scaled else None, requested=field.value, currency=field.currency)
+
+
+def _end(ended: Ended, exponent: int) -> End:
+    name = _FIELDS[ended.field]
+    return End(
+        field=name,
+        status=ended.status,
+        code=ended.code,
+        superseded_by=ended.superseded_by,
+        before=None if ended.before is None else _minor(name, ended.before, exponent),
+        sent=None if ended.sent is None else _minor(name, ended.sent, exponent),
+    )
+
+
+def _exponent(target_id: str | None, terms: Terms) -> int:
+    target = terms.routing.find(target_id)
+    return terms.exponent(target.storefront) if target is not None else 2
+
+
+def _major(field: Field, value: int, exponent: int) -> Decimal:
+    return Decimal(value).scaleb(-exponent) if field is Field.PRICE else Decimal(value)
+
+
+def _minor(field: Field, value: Decimal, exponent: int) -> int:
+    return int(value.scaleb(exponent)) if field is Field.PRICE else int(value)

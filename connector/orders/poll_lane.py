@@ -1,0 +1,292 @@
+"""The lane of an account: when its lists are read, page after page, and who is told of what they show. Pure.
+
+A page's rows are told in the turn that takes the page, and the cursor moves in the turn of the last one; so whenever a
+cursor is durable, each order behind it is written or undone. Whoever takes over begins a list again that was under way.
+"""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from connector.contracts.codes import Code
+from connector.marketplace.offers import Gone, Refused
+from connector.marketplace.orders import (
+    Kind,
+    OrderPage,
+    PageRow,
+    ReadOrderPage,
+    ReadReturnPage,
+    ReturnPage,
+    Unreadable,
+)
+from connector.orders import page_cursor
+from connector.orders.dead_letters import is_remembered, quarantined, remembered
+from connector.orders.events import Listing, ListState, PollState, SchedulerCommand
+from connector.orders.lane_keys import order_key, return_key
+from connector.orders.lane_step import RANK, Listed, Said, Step
+from connector.orders.policy import Terms, us, wait_us
+from streams.dispatch.backoff import spread
+from streams.flow import Answered, Arrived, Cause, GaveUp, Lost, Restored, Settled, Told, Want
+from streams.frozen import replace
+
+ORDERS = "orders"
+RETURNS = "returns"
+"""Slots."""
+
+_AGAIN_CAP_S = 900.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollReport:
+    """How an account's polls go, for people. Moments are of this machine's clock, the cursor of the marketplace's."""
+
+    account: str
+    cursor_us: int | None
+    polled_at_us: int | None  # the last poll that reached its end
+    failed_at_us: int | None
+    failures: int  # in a row
+    problem: str | None
+    is_polling: bool
+    due_at_us: int
+
+
+def report(account: str, state: PollState) -> PollReport:
+    return PollReport(
+        account=account,
+        cursor_us=state.orders.cursor_us,
+        polled_at_us=state.polled_at_us,
+        failed_at_us=state.failed_at_us,
+        failures=state.failures,
+        problem=state.problem,
+        is_polling=state.orders.listing is not None,
+        due_at_us=state.due_at_us,
+    )
+
+
+def turn(account: str, before: PollState | None, cause: Cause, terms: Terms, now_us: int) -> Step[PollState]:
+    lane = _Lane(account, before or PollState(), terms, now_us)
+    match cause:
+        case Arrived(event=SchedulerCommand() as command):
+            lane.asked(command)
+        case Answered():
+            lane.answered(cause)
+        case Restored():
+            lane.restored()
+        case _:
+            pass
+    lane.begin()
+    return lane.step()
+
+
+class _Lane:
+    """The working copy of one turn."""
+
+    def __init__(self, account: str, state: PollState, terms: Terms, now_us: int) -> None:
+        self._account = account
+        self._state = state
+        self._policy = terms.policy
+        self._interval_s = terms.policy.interval_of(account)
+        self._now_us = now_us
+        self._said: list[Said] = []
+        self._tells: list[Told] = []
+
+    # ---- when -------------------------------------------------------------------------------------------------------
+
+    def asked(self, command: SchedulerCommand) -> None:
+        """Poll now. A list that is under way began before: the next one follows at once."""
+        state = self._state
+        if command.offset <= state.last_offset:
+            return
+        froms = [at_us for at_us in (state.asked_from_us, command.changed_from_us) if at_us is not None]
+        self._state = replace(
+            state, last_offset=command.offset, asked_from_us=min(froms, default=None), due_at_us=self._now_us
+        )
+        under_way = self._state.orders.listing
+        if under_way is not None and under_way.again_at_us is not None:
+            self._state = replace(
+                self._state, orders=replace(self._state.orders, listing=replace(under_way, again_at_us=None))
+            )
+
+    def restored(self) -> None:
+        """A predecessor's list is begun again, from the cursor that is durable."""
+        state = self._state
+        if state.orders.listing is not None:
+            state = replace(state, orders=replace(state.orders, listing=None), due_at_us=self._now_us)
+        if state.returns.listing is not None:
+            state = replace(state, returns=replace(state.returns, listing=None), due_at_us=self._now_us)
+        self._state = state
+
+    def begin(self) -> None:
+        """A poll, if one is due and none is under way."""
+        state, now_us = self._state, self._now_us
+        interval_us = us(self._interval_s * (0.9 + 0.2 * spread(self._account, state.polls)))
+        # An interval that was made shorter holds at once; a clock that was set back stops nothing.
+        due_at_us = min(state.due_at_us, now_us + us(1.1 * self._interval_s))
+        if state.orders.listing is not None or due_at_us > now_us:
+            self._state = replace(state, due_at_us=due_at_us)
+            return
+        since_us = due_at_us if state.polls else now_us
+        orders = page_cursor.begin(state.orders, state.asked_from_us, self._policy, since_us, now_us)
+        returns = state.returns
+        if self._policy.returns and returns.listing is None:
+            returns = page_cursor.begin(returns, state.asked_from_us, self._policy, since_us, now_us)
+        self._state = replace(
+            state, orders=orders, returns=returns, polls=state.polls + 1, due_at_us=now_us + interval_us
+        )
+
+    # ---- pages ------------------------------------------------------------------------------------------------------
+
+    def answered(self, answered: Answered) -> None:
+        """An answer to a list that was begun again since is of no use any more."""
+        orders, returns = self._state.orders, self._state.returns
+        match answered.want.body:
+            case ReadOrderPage() as body if orders.listing is not None and body == _order_page(orders.listing):
+                self._orders(orders, orders.listing, answered.reply)
+            case ReadReturnPage() as body if returns.listing is not None and body == _return_page(returns.listing):
+                self._returns(returns, returns.listing, answered.reply)
+            case _:
+                pass
+
+    def _orders(self, state: ListState, under_way: Listing, reply: Settled | Lost | GaveUp) -> None:
+        match reply:
+            case Settled(answer=OrderPage() as page):
+                self._tell_orders(page)
+                changes_us = [row.changed_us for row in page.rows]
+                rows = len(page.rows) + len(page.unreadable)
+                after = self._paged(state, under_way, changes_us, rows, is_last=page.is_last)
+                self._state = replace(self._state, orders=after)
+                if after.listing is None:
+                    self._reached_end(under_way)
+            case _:
+                after = self._failed(state, under_way, reply)
+                self._state = replace(self._state, orders=after)
+
+    def _returns(self, state: ListState, under_way: Listing, reply: Settled | Lost | GaveUp) -> None:
+        match reply:
+            case Settled(answer=ReturnPage() as page):
+                self._tell_returns(page)
+                changes_us = [row.changed_us for row in page.returns if row.changed_us is not None]
+                rows = len(page.returns) + len(page.unreadable)
+                after = self._paged(state, under_way, changes_us, rows, is_last=page.is_last)
+                self._state = replace(self._state, returns=after)
+            case _:
+                after = self._failed(state, under_way, reply)
+                self._state = replace(self._state, returns=after)
+
+    def _paged(
+        self, state: ListState, under_way: Listing, changes_us: list[int], rows: int, *, is_last: bool
+    ) -> ListState:
+        after = page_cursor.turned(under_way, changes_us, rows, self._now_us)
+        if is_last or page_cursor.is_past(under_way, changes_us, rows):
+            return page_cursor.ended(state, after)
+        return replace(state, listing=after)
+
+    def _reached_end(self, under_way: Listing) -> None:
+        state = self._state
+        asked_from_us = state.asked_from_us
+        if asked_from_us is not None and under_way.changed_from_us <= asked_from_us:
+            asked_from_us = None
+        self._state = replace(state, asked_from_us=asked_from_us, polled_at_us=self._now_us, failures=0, problem=None)
+
+    def _failed(self, state: ListState, under_way: Listing, reply: Settled | Lost | GaveUp) -> ListState:
+        """Given up, the list goes on later where it stands: rows only ever move down. Refused, it begins again."""
+        match reply:
+            case GaveUp(reason=reason):
+                again_at_us = self._count_failure(reason)
+                return replace(state, listing=replace(under_way, again_at_us=again_at_us))
+            case Settled(answer=Refused() as refused):
+                said = f"HTTP {refused.http_status} {refused.type or refused.code}: {refused.message}"
+            case Settled(answer=Gone() as gone):
+                said = f"HTTP {gone.http_status} {gone.message}"
+            case Lost():
+                return state
+            case Settled(answer=other):
+                raise TypeError(f"a page is never answered by {type(other).__name__}")
+            case unreachable:
+                assert_never(unreachable)
+        again_at_us = self._count_failure(said)
+        self._state = replace(self._state, due_at_us=again_at_us)
+        return replace(state, listing=None)
+
+    def _count_failure(self, problem: str) -> int:
+        """When to try again."""
+        state, interval_s = self._state, self._interval_s
+        self._state = replace(state, failed_at_us=self._now_us, failures=state.failures + 1, problem=problem)
+        return self._now_us + wait_us(interval_s, max(_AGAIN_CAP_S, interval_s), self._state.failures)
+
+    # ---- who is told ------------------------------------------------------------------------------------------------
+
+    def _tell_orders(self, page: OrderPage) -> None:
+        rows: dict[str, list[PageRow]] = {}
+        strange: dict[str, list[Unreadable]] = {}
+        for row in page.rows:
+            rows.setdefault(row.order_id, []).append(row)
+        for unreadable in page.unreadable:
+            if unreadable.order_id is None:
+                self._quarantine(Code.ORDER_ROW_UNREADABLE, unreadable)
+            else:
+                strange.setdefault(unreadable.order_id, []).append(unreadable)
+        for order_id in dict.fromkeys((*rows, *strange)):
+            listed = Listed(rows=tuple(rows.get(order_id, ())), unreadable=tuple(strange.get(order_id, ())))
+            self._tells.append(Told(lane=order_key(self._account, order_id), message=listed))
+
+    def _tell_returns(self, page: ReturnPage) -> None:
+        for row in page.returns:
+            self._tells.append(Told(lane=return_key(self._account, row.return_id), message=row))
+        for unreadable in page.unreadable:
+            self._quarantine(Code.RETURN_ROW_UNREADABLE, unreadable)
+
+    def _quarantine(self, code: Code, unreadable: Unreadable) -> None:
+        """Once for each digest."""
+        digests = self._state.quarantined
+        if not is_remembered(digests, unreadable.sha256):
+            self._said.append(quarantined(code, self._account, unreadable))
+            self._state = replace(self._state, quarantined=remembered(digests, unreadable.sha256))
+
+    # ---- what follows -----------------------------------------------------------------------------------------------
+
+    def step(self) -> Step[PollState]:
+        state, now_us = self._state, self._now_us
+        wants: list[Want] = []
+        wake_at_us = [] if state.orders.listing is not None else [state.due_at_us]
+        for under_way, want_of in (
+            (state.orders.listing, self._order_want),
+            (state.returns.listing, self._return_want),
+        ):
+            if under_way is None:
+                continue
+            if under_way.again_at_us is not None and under_way.again_at_us > now_us:
+                wake_at_us.append(under_way.again_at_us)
+            else:
+                wants.append(want_of(under_way))
+        return Step(
+            state=state,
+            wants=tuple(wants),
+            said=tuple(self._said),
+            tells=tuple(self._tells),
+            wake_at_us=min(wake_at_us, default=None),
+        )
+
+    def _order_want(self, under_way: Listing) -> Want:
+        return self._want(ORDERS, Kind.ORDER_PAGE, under_way, _order_page(under_way))
+
+    def _return_want(self, under_way: Listing) -> Want:
+        return self._want(RETURNS, Kind.RETURN_PAGE, under_way, _return_page(under_way))
+
+    def _want(self, slot: str, kind: Kind, under_way: Listing, body: ReadOrderPage | ReadReturnPage) -> Want:
+        """All pages of a list are as old as the list; the number keeps their retry budgets apart."""
+        return Want(
+            slot=slot,
+            account=self._account,
+            kind=kind,
+            rank=RANK,
+            since_us=under_way.since_us + under_way.pages,
+            body=body,
+        )
+
+
+def _order_page(under_way: Listing) -> ReadOrderPage:
+    return ReadOrderPage(changed_from_us=under_way.changed_from_us, offset=under_way.offset)
+
+
+def _return_page(under_way: Listing) -> ReadReturnPage:
+    return ReadReturnPage(changed_from_us=under_way.changed_from_us, offset=under_way.offset)

@@ -1,0 +1,196 @@
+"""The lane of one return: from a row of the list that differs to the whole return, written when it differs. Pure.
+
+The list does not say what comes back, so a return is undone until it was read after its row changed. One that the
+marketplace does not show is written as far as the row tells, with a note, so that nobody waits for it in vain.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from types import MappingProxyType
+from typing import assert_never
+
+from connector.contracts.codes import Code
+from connector.marketplace.offers import Gone, Refused
+from connector.marketplace.orders import Kind, ReadReturn, Return, ReturnFound, Unreadable
+from connector.orders.dead_letters import quarantined
+from connector.orders.derive import digest, returned
+from connector.orders.events import ListedReturn, ReturnLaneState, ReturnObserved, Trouble
+from connector.orders.lane_step import RANK, Said, Step
+from connector.orders.policy import Terms, us, wait_us
+from streams.flow import Answered, Cause, GaveUp, Lost, Settled, Told, Want
+from streams.frozen import replace
+
+SLOT = "return"
+
+TRIES = 6
+"""Reads that do not show a return as it is listed: then it stays as it is until the list shows another change."""
+
+_WAITS_S: Mapping[Trouble, tuple[float, float]] = MappingProxyType(
+    {Trouble.GAVE_UP: (60.0, 3600.0), Trouble.UNREADABLE: (60.0, 3600.0), Trouble.STALE: (5.0, 60.0)}
+)
+"""Before the next read: the first wait, doubled each time, and its cap."""
+
+
+def turn(
+    account: str, return_id: int, before: ReturnLaneState | None, cause: Cause, terms: Terms, now_us: int
+) -> Step[ReturnLaneState]:
+    lane = _Lane(account, before or ReturnLaneState(return_id=return_id), terms, now_us)
+    match cause:
+        case Told(message=Return() as row):
+            lane.listed(row)
+        case Answered():
+            lane.answered(cause)
+        case _:
+            pass
+    return lane.step()
+
+
+class _Lane:
+    """The working copy of one turn."""
+
+    def __init__(self, account: str, state: ReturnLaneState, terms: Terms, now_us: int) -> None:
+        self._account = account
+        self._state = state
+        self._memory_us = us(terms.policy.memory_s)
+        self._now_us = now_us
+        self._said: list[Said] = []
+
+    # ---- the list ---------------------------------------------------------------------------------------------------
+
+    def listed(self, row: Return) -> None:
+        """A row that differs makes the return undone; another one only shows that it is still listed."""
+        state, listed = self._state, _listed(row)
+        if listed == state.listed:
+            return
+        if state.listed is None and _digest_of(listed) == state.row_sha256:
+            self._renew()
+            return
+        since_us = state.undone_since_us if state.undone_since_us is not None else self._now_us
+        self._state = replace(state, listed=listed, undone_since_us=since_us, tries=0, again_at_us=None)
+
+    def _renew(self) -> None:
+        """Half of the memory is over: so, a lane that is listed for long is not written at every poll."""
+        if self._state.keep_until_us - self._now_us < self._memory_us // 2:
+            self._state = replace(self._state, keep_until_us=self._now_us + self._memory_us)
+
+    # ---- answers ----------------------------------------------------------------------------------------------------
+
+    def answered(self, answered: Answered) -> None:
+        listed = self._state.listed
+        if listed is None:
+            return
+        match answered.reply:
+            case Settled(answer=ReturnFound(unreadable=Unreadable() as unreadable)):
+                self._not_shown(listed, unreadable)
+            case Settled(answer=ReturnFound() as found):
+                self._found(listed, found)
+            case Settled(answer=Refused() as refused):
+                self._not_shown(listed, self._of(f"HTTP {refused.http_status} {refused.type or refused.code}"))
+            case Settled(answer=Gone(http_status=status)):
+                self._not_shown(listed, self._of(f"HTTP {status}"))
+            case GaveUp():
+                self._wait(Trouble.GAVE_UP)
+            case Lost():
+                pass
+            case Settled(answer=other):
+                raise TypeError(f"a read of a return is never answered by {type(other).__name__}")
+            case unreachable:
+                assert_never(unreachable)
+
+    def _found(self, listed: ListedReturn, found: ReturnFound) -> None:
+        """An answer that is older than the list is asked for again; believed in the end, as the list may be wrong."""
+        shown_us, listed_us = found.returned.changed_us, listed.changed_at_us
+        is_older = shown_us is not None and listed_us is not None and shown_us < listed_us
+        if is_older and self._state.tries + 1 < TRIES:
+            self._wait(Trouble.STALE)
+            return
+        self._write(returned(self._account, found, self._now_us))
+        self._end(listed)
+
+    def _not_shown(self, listed: ListedReturn, why: Unreadable) -> None:
+        if self._state.tries == 0:
+            self._said.append(quarantined(Code.RETURN_UNREADABLE, self._account, why))
+            row = ReturnFound(returned=_row(self._state.return_id, listed), notes=(f"return_units: {why.fault}",))
+            self._write(returned(self._account, row, self._now_us))
+        if self._state.tries + 1 < TRIES:
+            self._wait(Trouble.UNREADABLE)
+        else:
+            self._end(listed)
+
+    def _of(self, fault: str) -> Unreadable:
+        """The marketplace's own words stay out: they may quote what is personal."""
+        where = f"returns/{self._state.return_id}"
+        return Unreadable(where=where, sha256=sha256(fault.encode()).hexdigest(), fault=fault)
+
+    def _write(self, fact: ReturnObserved) -> None:
+        content_sha256 = digest(fact)
+        if content_sha256 != self._state.content_sha256:
+            self._said.append(fact)
+            self._state = replace(self._state, content_sha256=content_sha256)
+
+    # ---- what stays -------------------------------------------------------------------------------------------------
+
+    def _wait(self, trouble: Trouble) -> None:
+        tries = self._state.tries + 1
+        self._state = replace(self._state, tries=tries, again_at_us=self._now_us + wait_us(*_WAITS_S[trouble], tries))
+
+    def _end(self, listed: ListedReturn) -> None:
+        self._state = replace(
+            self._state,
+            row_sha256=_digest_of(listed),
+            listed=None,
+            undone_since_us=None,
+            tries=0,
+            again_at_us=None,
+            keep_until_us=self._now_us + self._memory_us,
+        )
+
+    def step(self) -> Step[ReturnLaneState]:
+        state, said = self._state, tuple(self._said)
+        if state.listed is None:
+            if state.keep_until_us <= self._now_us:
+                return Step(state=None, said=said)
+            return Step(state=state, said=said, wake_at_us=state.keep_until_us)
+        if state.again_at_us is not None and state.again_at_us > self._now_us:
+            return Step(state=state, said=said, wake_at_us=state.again_at_us)
+        want = Want(
+            slot=SLOT,
+            account=self._account,
+            kind=Kind.RETURN,
+            rank=RANK,
+            since_us=state.undone_since_us if state.undone_since_us is not None else self._now_us,
+            body=ReadReturn(return_id=state.return_id),
+        )
+        return Step(state=state, wants=(want,), said=said)
+
+
+def _listed(row: Return) -> ListedReturn:
+    return ListedReturn(
+        storefront=row.storefront,
+        status_raw=row.status_raw,
+        created_at_us=row.created_us,
+        changed_at_us=row.changed_us,
+        tracking_provider=row.tracking_provider,
+    )
+
+
+def _row(return_id: int, listed: ListedReturn) -> Return:
+    return Return(
+        return_id=return_id,
+        storefront=listed.storefront,
+        status_raw=listed.status_raw,
+        created_us=listed.created_at_us,
+        changed_us=listed.changed_at_us,
+        tracking_provider=listed.tracking_provider,
+    )
+
+
+def _digest_of(listed: ListedReturn) -> str:
+    said = (
+        listed.storefront,
+        listed.status_raw,
+        listed.created_at_us,
+        listed.changed_at_us,
+        listed.tracking_provider,
+    )
+    return sha256(repr(said).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Which account and storefront a target id means, and the routing that a group has accepted."""

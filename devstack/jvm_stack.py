@@ -1,0 +1,395 @@
+"""A real Apache Kafka broker and a schema registry as child processes, for tests and for the demo on real parts.
+
+Needs Java 17 and Maven, no container engine. Maven lays the jars out once in a cache folder (about 235 MB); the same
+step formats the broker's storage and lets the first run write class-data archives, so that later starts take a second
+or two. Several processes may share the cache: a file lock guards the laying out, and each stack has its own ports and
+its own copy of the storage.
+"""
+
+import base64
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import resources
+from pathlib import Path
+from string import Template
+from types import TracebackType
+from typing import Final, Self, TypeAlias
+
+_TEMPLATES: Final = resources.files("devstack") / "stack_files"
+_QUICK_START: Final = ("-Xms64m", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+_START_S: Final = 60.0
+_STOP_S: Final = 10.0
+_PORT_TRIES: Final = 3
+_REGISTRY_JAR: Final = "apicurio-registry-app-*-runner.jar"
+
+More: TypeAlias = Callable[[int, int], str]
+"""Further lines of a broker's server.properties, given its plaintext port and its controller's port."""
+
+
+def _nothing_more(_port: int, _controller_port: int) -> str:
+    return ""
+
+
+class StackUnavailable(Exception):
+    """The stack cannot be had on this machine; the message says what to install or what went wrong."""
+
+
+def missing() -> str | None:
+    """What this machine lacks for the stack, as a sentence; None = nothing."""
+    absent = [name for name in ("java", "mvn") if shutil.which(name) is None]
+    if absent:
+        return f"{' and '.join(absent)} not found: install a Java 17 runtime and Maven"
+    return None
+
+
+class Process:
+    """One Java child process on a port of its own, stopped by its process id."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
+        self._name = name
+        self._command = (*_dies_with_us(), *command)
+        self._log = log
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._child is not None and self._child.poll() is None
+
+    def start(self, ready: Callable[[], bool]) -> None:
+        """Start and wait until ``ready``. Raises StackUnavailable with the log's tail when the process ends first.
+
+        The process dies with the thread that started it: call this from one that lives as long as it is needed.
+        """
+        self.begin()
+        self.wait(ready)
+
+    def begin(self) -> None:
+        """Start, and wait for nothing."""
+        with self._log.open("ab") as out:
+            # in a session of its own: Ctrl-C is for whoever uses it, who may still have to read from it
+            self._child = subprocess.Popen(  # noqa: S603 - our own command line
+                self._command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
+
+    def wait(self, ready: Callable[[], bool]) -> None:
+        """Wait until ``ready``. Raises StackUnavailable with the log's tail when the process ends first."""
+        deadline = time.monotonic() + _START_S
+        while not ready():
+            if not self.running or time.monotonic() > deadline:
+                self.kill()
+                raise StackUnavailable(f"{self._name} did not start; the end of its log:\n{self.log_tail()}")
+            time.sleep(0.02)
+
+    def log_tail(self) -> str:
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+
+    def signal(self, number: signal.Signals) -> None:
+        if self._child is not None and self.running:
+            self._child.send_signal(number)
+
+    def kill(self) -> None:
+        """kill -9, and wait until it is gone."""
+        self.signal(signal.SIGKILL)
+        if self._child is not None:
+            self._child.wait()
+
+    def stop(self, timeout_s: float = _STOP_S) -> None:
+        """Ask it to end; kill it when it does not."""
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        try:
+            if self._child is not None:
+                self._child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+class Broker:
+    """One Kafka broker with its own ports and data; may be killed, frozen, and started again on the same data."""
+
+    def __init__(
+        self,
+        layout: Path,
+        folder: Path,
+        *,
+        jvm_options: Sequence[str],
+        formatted: Path,
+        more: More = _nothing_more,
+    ) -> None:
+        self._layout = layout
+        self._folder = folder
+        self._more = more
+        self._jvm_options = jvm_options
+        self._port = 0
+        shutil.copytree(formatted, folder / "data")
+        self._process = self._on_new_ports()
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start, and wait until the listener answers; about a second, after a kill two and a half."""
+        for remaining in reversed(range(_PORT_TRIES)):
+            try:
+                self._process.start(lambda: _listens(self._port))
+            except StackUnavailable:
+                if remaining == 0 or "Address already in use" not in self._process.log_tail():
+                    raise
+                self._process = self._on_new_ports()
+            else:
+                return
+
+    def begin(self) -> None:
+        """Start, and wait for nothing: a broker of several answers once most of them run."""
+        self._process.begin()
+
+    def wait(self) -> None:
+        """Until the listener answers. Raises StackUnavailable when it does not."""
+        self._process.wait(lambda: _listens(self._port))
+
+    def restart(self) -> None:
+        """Start again after ``kill`` or ``stop``: same ports, same data."""
+        self._process.start(lambda: _listens(self._port))
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def freeze(self) -> None:
+        self._process.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.signal(signal.SIGCONT)
+
+    def stop(self, timeout_s: float = _STOP_S) -> None:
+        self._process.stop(timeout_s)
+
+    def tool(self, main_class: str, *arguments: str, timeout_s: float = 60.0) -> str:
+        """Run one of Kafka's own command line tools, e.g. ``org.apache.kafka.tools.TopicCommand``; its output.
+
+        Raises subprocess.CalledProcessError with what the tool said.
+        """
+        command = (*_java(*_QUICK_START), "-cp", _jars(self._layout), main_class, *arguments)
+        return _run(command, timeout_s).stdout
+
+    def _on_new_ports(self) -> Process:
+        self._port, controller_port = free_ports(2)
+        return self._on(self._port, controller_port)
+
+    def _on(self, port: int, controller_port: int) -> Process:
+        properties = self._folder / "server.properties"
+        configured = _server_properties(port, controller_port, self._folder / "data")
+        properties.write_text(f"{configured}\n{self._more(port, controller_port)}")
+        command = (*_java(*self._jvm_options), "-cp", _jars(self._layout), "kafka.Kafka", str(properties))
+        return Process("the broker", command, self._folder / "broker.log")
+
+
+class Registry:
+    """A schema registry that keeps its schemas in memory and speaks the Confluent REST API."""
+
+    def __init__(self, layout: Path, folder: Path, *, jvm_options: Sequence[str]) -> None:
+        self._port = free_ports(1)[0]
+        jar = next((layout / "registry").glob(_REGISTRY_JAR))
+        settings = (f"-Dquarkus.http.port={self._port}", "-Dquarkus.http.host=127.0.0.1")
+        command = (*_java(*jvm_options, *settings), "-jar", str(jar))
+        self._process = Process("the registry", command, folder / "registry.log")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/apis/ccompat/v7"
+
+    def start(self) -> None:
+        self._process.start(lambda: _answers(f"{self.url}/subjects"))
+
+    def stop(self, timeout_s: float = _STOP_S) -> None:
+        self._process.stop(timeout_s)
+
+
+class JvmStack:
+    """Broker and registry together. Use it as a context manager, or call ``close``."""
+
+    def __init__(
+        self,
+        cache: Path,
+        *,
+        with_registry: bool = True,
+        say: Callable[[str], None] = lambda _line: None,
+        more: More = _nothing_more,
+    ) -> None:
+        """``cache``: a folder that outlives the process. ``say`` hears what takes long. Raises StackUnavailable."""
+        layout = lay_out(cache, say)
+        self._folder = Path(tempfile.mkdtemp(prefix="kafka-stack-"))
+        try:
+            self.broker = Broker(
+                layout,
+                self._folder,
+                jvm_options=archived(layout / "broker.jsa"),
+                formatted=layout / "formatted",
+                more=more,
+            )
+            self._registry = (
+                Registry(layout, self._folder, jvm_options=archived(layout / "registry.jsa")) if with_registry else None
+            )
+            self.broker.start()
+            if self._registry is not None:
+                self._registry.start()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return self.broker.bootstrap_servers
+
+    @property
+    def registry_url(self) -> str:
+        """Empty when the stack was asked for without a registry."""
+        return self._registry.url if self._registry is not None else ""
+
+    def close(self) -> None:
+        """End both and remove their data. Safe to call twice."""
+        for part in (getattr(self, "_registry", None), getattr(self, "broker", None)):
+            if part is not None:
+                part.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def lay_out(cache: Path, say: Callable[[str], None]) -> Path:
+    """The folder with jars, formatted storage and class-data archives; laid out by the first who asks.
+
+    The folder's name is a digest of what went into it, so a changed pom or broker configuration gets its own.
+    """
+    if (problem := missing()) is not None:
+        raise StackUnavailable(problem)
+    pom = (_TEMPLATES / "pom.xml").read_text()
+    recipe = pom + (_TEMPLATES / "server.properties.in").read_text()
+    layout = cache / hashlib.sha256(recipe.encode()).hexdigest()[:12]
+    done = layout / "complete"
+    cache.mkdir(parents=True, exist_ok=True)
+    with _locked(cache / "lock"):
+        if not done.exists():
+            say("laying out Kafka and the schema registry with Maven; once, it takes about a minute")
+            shutil.rmtree(layout, ignore_errors=True)
+            layout.mkdir()
+            _fetch_jars(layout, pom)
+            _first_runs(layout)
+            done.touch()
+    return layout
+
+
+def _fetch_jars(layout: Path, pom: str) -> None:
+    (layout / "pom.xml").write_text(pom)
+    try:
+        _run(("mvn", "-q", "-B", "-f", str(layout / "pom.xml"), "package"), timeout_s=600)
+    except subprocess.CalledProcessError as error:
+        raise StackUnavailable(
+            f"Maven could not fetch Kafka and the registry:\n{error.stdout}{error.stderr}"
+        ) from error
+
+
+def _first_runs(layout: Path) -> None:
+    """Format the storage, and let a first run of each archive the classes it loads; Java writes that while it ends."""
+    with tempfile.TemporaryDirectory(prefix="kafka-stack-") as name:
+        folder = Path(name)
+        properties = folder / "format.properties"
+        port, controller_port = free_ports(2)
+        properties.write_text(_server_properties(port, controller_port, folder / "data"))
+        storage_tool = (*_java(*_QUICK_START), "-cp", _jars(layout), "kafka.tools.StorageTool")
+        _run((*storage_tool, "format", "-t", _cluster_id(), "-c", str(properties)), timeout_s=60)
+        (folder / "data").rename(layout / "formatted")
+        broker = Broker(layout, folder, jvm_options=_archiving(layout / "broker.jsa"), formatted=layout / "formatted")
+        registry = Registry(layout, folder, jvm_options=_archiving(layout / "registry.jsa"))
+        broker.start()
+        registry.start()
+        broker.stop(timeout_s=_START_S)
+        registry.stop(timeout_s=_START_S)
+
+
+def _cluster_id() -> str:
+    """A random id as Kafka writes it: 16 bytes, base64 for URLs, without padding."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+def _server_properties(port: int, controller_port: int, data: Path) -> str:
+    template = Template((_TEMPLATES / "server.properties.in").read_text())
+    return template.substitute(port=port, controller_port=controller_port, data=data)
+
+
+def _java(*options: str) -> tuple[str, ...]:
+    return (shutil.which("java") or "java", *options)
+
+
+def _jars(layout: Path) -> str:
+    return str(layout / "broker" / "*")
+
+
+def _archiving(archive: Path) -> tuple[str, ...]:
+    return (*_QUICK_START, f"-XX:ArchiveClassesAtExit={archive}")
+
+
+def archived(archive: Path) -> tuple[str, ...]:
+    """A missing or unfit archive is no error to Java with -Xshare:auto: the start is only slower."""
+    return (*_QUICK_START, "-Xshare:auto", f"-XX:SharedArchiveFile={archive}")
+
+
+def _dies_with_us() -> tuple[str, ...]:
+    """Where util-linux is there, a killed test run leaves no broker behind (PR_SET_PDEATHSIG, prctl(2))."""
+    setpriv = shutil.which("setpriv")
+    return (setpriv, "--pdeathsig", "KILL") if setpriv is not None else ()
+
+
+def _run(command: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own command lines
+        command, check=True, capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL
+    )
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """Free now; another process may still be quicker, so a start that finds its port taken tries others."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = tuple(s.getsockname()[1] for s in sockets)
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def _answers(url: str) -> bool:
+    with suppress(urllib.error.URLError, OSError), urllib.request.urlopen(url, timeout=2) as reply:  # noqa: S310 - our own loopback address
+        return bool(reply.status == 200)
+    return False
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,524 @@
+"""A broker in this process's memory, with a source and a sink: for tests, and for trying things without a broker.
+
+Held to the same contract suite as the brokers; what it cannot do is listed in ``CANNOT``. A checkpoint is written
+under one lock, so it is atomic. A rebalance is cooperative: a member gives up what another shall have, in its own next
+``poll``, and only then does the other get it.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import inf
+from threading import Condition
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias
+
+from streams.clock import uptime_s
+from streams.engine.partition import out_of_range
+from streams.errors import SinkFailed, SourceFailed
+from streams.flow import Assignment, Headers, Output, Record, Stored
+from streams.lanes.record_headers import lane_key, restored
+from streams.messages import (
+    Arrivals,
+    Assigned,
+    Broken,
+    Checkpoint,
+    Mark,
+    Notice,
+    Owned,
+    Revoked,
+    Topic,
+    TopicsSeen,
+    Written,
+)
+from streams.partitioner import partition_for
+from streams.ports import Again, Done, Heard, OnRevoke
+
+CANNOT: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "processes": "only this process can see it",
+        "restart": "nothing outlives the process",
+        "open-transactions": "a checkpoint is written at once, so there is never one half written to hide",
+        "size-limits": "a record of any size is taken",
+        "session": "nobody is expelled for being silent; ``MemoryBroker.expel`` does it when told",
+        "freeze": "the broker cannot be stopped and continued",
+        "compaction": "nothing is compacted",
+    }
+)
+
+Part: TypeAlias = tuple[str, int]
+Start: TypeAlias = Literal["earliest", "latest"] | datetime
+
+_BATCH: Final = 500
+_QUARREL_S: Final = 30.0
+_AGAIN_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One record in the log."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    time_us: int
+
+
+@dataclass(slots=True, kw_only=True)
+class _Log:
+    begin: int = 0
+    records: list[Kept] = field(default_factory=list)
+
+    @property
+    def end(self) -> int:
+        return self.begin + len(self.records)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Topic:
+    id: str
+    logs: tuple[_Log, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Group:
+    members: dict[str, frozenset[str]] = field(default_factory=dict)  # member -> topics
+    owners: dict[Part, str] = field(default_factory=dict)
+    committed: dict[Part, tuple[int, Mark | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """The group's metadata as a value."""
+
+    group: str
+    member: str
+
+
+class MemoryBroker:
+    """Topics, groups and producers. Any thread."""
+
+    def __init__(self) -> None:
+        self.changed = Condition()
+        self._topics: dict[str, _Topic] = {}
+        self._groups: dict[str, _Group] = defaultdict(_Group)
+        self._producers: dict[str, int] = defaultdict(int)
+        self._count = 0
+
+    # ---- for a person or a test -------------------------------------------------------------------------------------
+
+    def create_topic(self, name: str, partitions: int) -> None:
+        """A topic that was there is gone, and its successor has another id."""
+        with self.changed:
+            self._topics[name] = _Topic(id=f"topic-{self._next()}", logs=tuple(_Log() for _ in range(partitions)))
+
+    def grow_topic(self, name: str, partitions: int) -> None:
+        """The topic as it is, with more partitions."""
+        with self.changed:
+            topic = self._topics[name]
+            more = tuple(_Log() for _ in range(partitions - len(topic.logs)))
+            self._topics[name] = _Topic(id=topic.id, logs=(*topic.logs, *more))
+            self.changed.notify_all()
+
+    def append(self, outputs: Iterable[Output]) -> None:
+        """Raises KeyError for an unknown topic, IndexError for an unknown partition; nothing is written then."""
+        with self.changed:
+            placed = [(self._log_for(output), output) for output in outputs]
+            for log, output in placed:
+                log.records.append(
+                    Kept(
+                        offset=log.end,
+                        key=output.key,
+                        value=output.value,
+                        headers=output.headers,
+                        time_us=time.time_ns() // 1000,
+                    )
+                )
+            self.changed.notify_all()
+
+    def records(self, topic: str, partition: int) -> tuple[Kept, ...]:
+        with self.changed:
+            return tuple(self._topics[topic].logs[partition].records)
+
+    def delete_before(self, topic: str, partition: int, offset: int) -> None:
+        """As retention would."""
+        with self.changed:
+            log = self._topics[topic].logs[partition]
+            log.records = [record for record in log.records if record.offset >= offset]
+            log.begin = max(log.begin, offset)
+
+    def committed(self, group: str, topic: str, partition: int) -> tuple[int, Mark | None] | None:
+        with self.changed:
+            return self._groups[group].committed.get((topic, partition))
+
+    def reset(self, group: str, topic: str, partition: int, offset: int) -> None:
+        """As Kafka's own tool does it: the position without a mark."""
+        with self.changed:
+            self._groups[group].committed[topic, partition] = (offset, None)
+
+    def expel(self, group: str, member: str) -> None:
+        """As a session time-out would: what it owned is free at once."""
+        with self.changed:
+            self._groups[group].members.pop(member, None)
+            self._groups[group].owners = {p: m for p, m in self._groups[group].owners.items() if m != member}
+            self.changed.notify_all()
+
+    # ---- for sources ------------------------------------------------------------------------------------------------
+
+    def join(self, group: str, topics: Iterable[str]) -> str:
+        with self.changed:
+            member = f"member-{self._next()}"
+            self._groups[group].members[member] = frozenset(topics)
+            self.changed.notify_all()
+            return member
+
+    def is_member(self, group: str, member: str) -> bool:
+        with self.changed:
+            return member in self._groups[group].members
+
+    def must_give_up(self, group: str, member: str) -> frozenset[Part]:
+        """What the member owns and another shall have."""
+        with self.changed:
+            wanted = self._wanted(group)
+            mine = {part for part, owner in self._groups[group].owners.items() if owner == member}
+            return frozenset(part for part in mine if wanted.get(part) != member)
+
+    def give_up(self, group: str, member: str, parts: Iterable[Part]) -> None:
+        with self.changed:
+            for part in parts:
+                if self._groups[group].owners.get(part) == member:
+                    del self._groups[group].owners[part]
+            self.changed.notify_all()
+
+    def take(self, group: str, member: str) -> frozenset[Part]:
+        """What nobody owns and the member shall have: now its own."""
+        with self.changed:
+            owners = self._groups[group].owners
+            gained = frozenset(
+                part for part, owner in self._wanted(group).items() if owner == member and part not in owners
+            )
+            owners.update(dict.fromkeys(gained, member))
+            return gained
+
+    def log(self, topic: str, partition: int) -> _Log:
+        return self._topics[topic].logs[partition]
+
+    def topic(self, name: str) -> _Topic:
+        """Raises SourceFailed for a topic that is not there."""
+        if name not in self._topics:
+            raise SourceFailed(f"the topic {name} does not exist")
+        return self._topics[name]
+
+    # ---- for sinks --------------------------------------------------------------------------------------------------
+
+    def begin_producer(self, instance_id: str) -> int:
+        """The new producer's epoch; earlier ones with this id are fenced."""
+        with self.changed:
+            self._producers[instance_id] += 1
+            return self._producers[instance_id]
+
+    def write(
+        self, instance_id: str, epoch: int, outputs: Iterable[Output], marks: Mapping[Part, Mark], by: Membership
+    ) -> str:
+        """All or nothing. What was wrong, or nothing: "fenced", "unknown member"."""
+        with self.changed:
+            if self._producers[instance_id] != epoch:
+                return "fenced"
+            if not self.commit(marks, by):
+                return "unknown member"
+            self.append(outputs)
+            return ""
+
+    def commit(self, marks: Mapping[Part, Mark], by: Membership) -> bool:
+        """As a broker does it: the member must be in the group; whether it owns the partitions is not looked at."""
+        with self.changed:
+            if by.member not in self._groups[by.group].members:
+                return False
+            committed = self._groups[by.group].committed
+            committed.update({part: (mark.position, mark) for part, mark in marks.items()})
+            return True
+
+    def _wanted(self, group: str) -> dict[Part, str]:
+        """Sticky: an owner keeps its partitions up to its fair number; the rest goes to who has least."""
+        members = self._groups[group].members
+        parts = sorted(
+            (name, number)
+            for name in frozenset().union(*members.values())
+            for number in range(len(self._topics[name].logs) if name in self._topics else 0)
+        )
+        fair = -(-len(parts) // len(members)) if members else 0
+        wanted: dict[Part, str] = {}
+        held = dict.fromkeys(sorted(members), 0)
+        for part in parts:
+            owner = self._groups[group].owners.get(part)
+            if owner in held and held[owner] < fair:
+                wanted[part] = owner
+                held[owner] += 1
+        for part in parts:
+            able = [member for member in held if part[0] in members[member]]
+            if part not in wanted and able:
+                least = min(able, key=held.__getitem__)
+                wanted[part] = least
+                held[least] += 1
+        return wanted
+
+    def _log_for(self, output: Output) -> _Log:
+        logs = self._topics[output.topic].logs
+        number = partition_for(output.key, len(logs)) if output.partition is None else output.partition
+        return logs[number]
+
+    def _next(self) -> int:
+        self._count += 1
+        return self._count
+
+
+class MemorySource:
+    """A member of a group of the broker. A ``ports.Source``."""
+
+    def __init__(
+        self,
+        broker: MemoryBroker,
+        *,
+        group: str,
+        topics: Mapping[str, str],  # input topic -> state topic
+        start: Start,
+        revoke_budget_s: float = 10.0,
+        clock: Callable[[], float] = uptime_s,
+    ) -> None:
+        self._broker = broker
+        self._group = group
+        self._topics = topics
+        self._start = start
+        self._revoke_budget_s = revoke_budget_s
+        self._clock = clock
+        self._epoch = 0
+        self._positions: dict[Assignment, int] = {}
+        self._flowing: set[Assignment] = set()
+        self._broken: set[Assignment] = set()
+        self._seen: Mapping[str, Topic] = {}
+        self._member = broker.join(group, topics)
+        self._open = True
+
+    def poll(self, timeout_s: float, on_revoke: OnRevoke) -> Sequence[Heard]:
+        """See ``ports.Source``."""
+        heard: list[Heard] = [*self._lost(), *self._gained(on_revoke)]
+        if not heard:
+            with self._broker.changed:
+                self._broker.changed.wait_for(self._has_news, timeout_s)
+        heard.extend([*self._looked(), *self._read()])
+        return heard
+
+    def pause(self, parts: frozenset[Assignment]) -> None:
+        self._flowing -= parts
+
+    def resume(self, parts: frozenset[Assignment]) -> None:
+        self._flowing |= parts & self._positions.keys()
+
+    def reread(self, parts: frozenset[Assignment]) -> None:
+        """Nothing is fetched ahead here."""
+
+    def group(self) -> Membership:
+        return Membership(group=self._group, member=self._member)
+
+    def commit(self, marks: Mapping[Assignment, Mark], serial: int) -> Written | Again | None:
+        alive = {at: mark for at, mark in marks.items() if at in self._positions}
+        sent_at_s = self._clock()
+        if not self._broker.commit({(at.topic, at.partition): mark for at, mark in alive.items()}, self.group()):
+            return Again(reason="unknown member", after_s=_AGAIN_S)
+        return Written(serial=serial, marks=alive, sent_at_s=sent_at_s)
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            self._broker.expel(self._group, self._member)
+
+    def _looked(self) -> Iterable[Heard]:
+        """What the topics are, whenever that has changed."""
+        there = {name: self._broker.topic(name) for name in (*self._topics, *self._topics.values())}
+        seen = {name: Topic(id=topic.id, partitions=len(topic.logs)) for name, topic in there.items()}
+        if seen != self._seen:
+            self._seen = seen
+            yield TopicsSeen(topics=seen)
+
+    # ---- rebalance --------------------------------------------------------------------------------------------------
+
+    def _lost(self) -> Iterable[Heard]:
+        """Expelled: everything is another's already. Joins again, as a consumer does by itself."""
+        if self._broker.is_member(self._group, self._member):
+            return
+        parts = tuple(self._positions)
+        self._forget(parts)
+        self._member = self._broker.join(self._group, self._topics)
+        if parts:
+            yield Notice(event="partitions_lost", level="warning", fields={"count": len(parts)})
+            yield Revoked(parts=parts, lost=True)
+
+    def _gained(self, on_revoke: OnRevoke) -> Iterable[Heard]:
+        leaving = self._broker.must_give_up(self._group, self._member)
+        if leaving:
+            parts = tuple(at for at in self._positions if (at.topic, at.partition) in leaving)
+            on_revoke(Revoked(parts=parts, lost=False, budget_s=self._revoke_budget_s))
+            self._forget(parts)
+            self._broker.give_up(self._group, self._member, leaving)
+        gained = self._broker.take(self._group, self._member)
+        if gained:
+            self._epoch += 1
+            fresh = [Assignment(topic=topic, partition=number, epoch=self._epoch) for topic, number in sorted(gained)]
+            owned = {at: self._restored(at) for at in fresh}
+            self._positions.update({at: one.start for at, one in owned.items()})
+            yield Notice(event="partitions_assigned", fields={"count": len(fresh), "epoch": self._epoch})
+            yield Assigned(parts=owned)
+
+    def _forget(self, parts: Iterable[Assignment]) -> None:
+        for at in parts:
+            self._positions.pop(at, None)
+            self._flowing.discard(at)
+            self._broken.discard(at)
+
+    def _restored(self, at: Assignment) -> Owned:
+        inputs, states = self._broker.topic(at.topic), self._broker.topic(self._topics[at.topic])
+        if at.partition >= len(states.logs):
+            raise SourceFailed(
+                f"the state topic {self._topics[at.topic]} has {len(states.logs)} partitions and {at.topic} has more"
+            )
+        lanes: dict[str, Stored] = {}
+        for record in states.logs[at.partition].records:
+            if record.key is None:
+                continue
+            key = lane_key(record.key)
+            if record.value is None:
+                lanes.pop(key, None)
+            else:
+                lanes[key] = restored(record.value, record.headers, record.offset)
+        log = inputs.logs[at.partition]
+        found = self._broker.committed(self._group, at.topic, at.partition)
+        position, mark = found or (self._first(log), None)
+        return Owned(
+            mark=mark,
+            committed=found is not None,
+            skips=found is None and position > log.begin,
+            start=position,
+            end=log.end,
+            state_topic_id=states.id,
+            input_topic_id=inputs.id,
+            partitions=len(inputs.logs),
+            state=lanes,
+        )
+
+    def _first(self, log: _Log) -> int:
+        if self._start == "earliest":
+            return log.begin
+        if self._start == "latest":
+            return log.end
+        since_us = int(self._start.timestamp() * 1e6)
+        return next((record.offset for record in log.records if record.time_us >= since_us), log.end)
+
+    # ---- reading ----------------------------------------------------------------------------------------------------
+
+    def _has_news(self) -> bool:
+        return (
+            any(self._log(at).end > self._positions[at] for at in self._flowing - self._broken)
+            or not self._broker.is_member(self._group, self._member)
+            or bool(self._broker.must_give_up(self._group, self._member))
+        )
+
+    def _read(self) -> Iterable[Heard]:
+        records: list[Record] = []
+        with self._broker.changed:
+            for at in sorted(self._flowing - self._broken, key=lambda at: (at.topic, at.partition)):
+                log = self._log(at)
+                if not log.begin <= self._positions[at] <= log.end:
+                    self._broken.add(at)
+                    yield Broken(at=at, reason=out_of_range(at, self._positions[at], self._topics[at.topic]))
+                    continue
+                records.extend(self._taken(at, log, _BATCH - len(records)))
+            ends = {at: self._log(at).end for at in self._positions}
+        if records or ends:
+            yield Arrivals(records=records, positions=dict(self._positions), ends=ends)
+
+    def _taken(self, at: Assignment, log: _Log, most: int) -> Iterable[Record]:
+        first = self._positions[at] - log.begin
+        for kept in log.records[first : first + most]:
+            self._positions[at] = kept.offset + 1
+            yield Record(
+                at=at,
+                offset=kept.offset,
+                key=kept.key,
+                value=kept.value,
+                time_us=kept.time_us,
+                headers=kept.headers,
+            )
+
+    def _log(self, at: Assignment) -> _Log:
+        return self._broker.log(at.topic, at.partition)
+
+
+class MemorySink:
+    """Writes a checkpoint in one go. A ``ports.Sink``."""
+
+    def __init__(self, broker: MemoryBroker, *, instance_id: str, clock: Callable[[], float] = uptime_s) -> None:
+        self._broker = broker
+        self._instance_id = instance_id
+        self._clock = clock
+        self._dropped: frozenset[Assignment] = frozenset()
+        self._producer: int | None = None
+        self._renewed_s: float | None = None
+        self._given: Checkpoint | None = None
+        self._unsure: Checkpoint | None = None  # may be durable: a predecessor was given it and never said
+        self._given_up = False
+        self.calling_since_s: float | None = None
+
+    def open(self) -> None:
+        self._producer = self._broker.begin_producer(self._instance_id)
+
+    def write(self, checkpoint: Checkpoint, group: Any) -> Done | Again:
+        """See ``ports.Sink``."""
+        if self._producer is None:
+            raise SinkFailed("the sink is not open")
+        self._given = checkpoint
+        if checkpoint is self._unsure and self._landed(checkpoint, group):
+            written = Written(serial=checkpoint.serial, marks=checkpoint.marks, sent_at_s=-inf)
+            return Done(written=written, committed=True)
+        marks = {at: mark for at, mark in checkpoint.marks.items() if at not in self._dropped}
+        outputs = [o for at, part in checkpoint.outputs.items() if at not in self._dropped for o in part]
+        sent_at_s = self._clock()
+        by_part = {(at.topic, at.partition): mark for at, mark in marks.items()}
+        problem = self._broker.write(self._instance_id, self._producer, outputs, by_part, group)
+        if problem:
+            return self._failed(checkpoint, problem)
+        return Done(written=Written(serial=checkpoint.serial, marks=marks, sent_at_s=sent_at_s), committed=True)
+
+    def drop(self, parts: frozenset[Assignment]) -> None:
+        with self._broker.changed:
+            self._dropped |= parts
+
+    def successor(self) -> "MemorySink":
+        """See ``ports.Sink``."""
+        self._given_up = True
+        heir = MemorySink(self._broker, instance_id=self._instance_id, clock=self._clock)
+        heir._dropped, heir._unsure = self._dropped, self._given
+        return heir
+
+    def close(self) -> None:
+        self._producer = None
+
+    def _landed(self, checkpoint: Checkpoint, group: Membership) -> bool:
+        committed = self._broker.committed
+        return any(
+            committed(group.group, at.topic, at.partition) == (mark.position, mark)
+            for at, mark in checkpoint.marks.items()
+        )
+
+    def _failed(self, checkpoint: Checkpoint, problem: str) -> Again:
+        if problem == "fenced" and not self._given_up:
+            now_s = self._clock()
+            if self._renewed_s is not None and now_s - self._renewed_s < _QUARREL_S:
+                raise SinkFailed(f"a second process uses the instance id {self._instance_id!r}: give each its own")
+            self._renewed_s = now_s
+            self._producer = self._broker.begin_producer(self._instance_id)
+        fields: Mapping[str, str | int] = {"serial": checkpoint.serial, "reason": problem, "next": "written again"}
+        notice = Notice(event="checkpoint_failed", level="warning", fields=fields)
+        return Again(reason=problem, after_s=_AGAIN_S, notices=(notice,))

@@ -1,0 +1,335 @@
+"""One request from arrival to the plan of its answer: who calls, the window, the endpoint, what is to go wrong. Pure.
+
+Order of checks: the call is counted in its seller's window, then headers and signature (401), then the window (429),
+then faults, then the endpoint's own rules. A call with an unknown client key belongs to nobody and is counted nowhere.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+
+import orjson
+
+from simulator.call_context import Callback, Occasion, Task
+from simulator.exchange import Answer, Kind, Moment, Request
+from simulator.faults import Call, CallMishap, Faults
+from simulator.journal import CallRow, Recorder
+from simulator.market import PING_MESSAGE, Market
+from simulator.offers.rules import (
+    bulk_items,
+    change_of,
+    list_query,
+    new_unit,
+    status_ids,
+    unit_query,
+)
+from simulator.orders.api import OrderApi
+from simulator.problems import Problem, ProblemType, not_found, too_many_requests
+from simulator.push.api import SubscriptionApi
+from simulator.push.subscriptions import Subscriptions
+from simulator.routes import inner_path, route
+from simulator.signature import (
+    CLIENT_KEY,
+    DEFAULT_CLOCK_WINDOW_S,
+    header_problem,
+    signature_problem,
+)
+from simulator.window import SPAN_US, SlidingWindow, Standing
+
+DEFAULT_REQUESTS_PER_SECOND: Final = 111
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A limit of its own for some kinds of calls, beside the one for all."""
+
+    name: str
+    requests_per_second: int
+    kinds: frozenset[Kind]
+
+
+@dataclass(slots=True, kw_only=True)
+class Policy:
+    """What may be set, and changed while the server runs."""
+
+    requests_per_second: int = DEFAULT_REQUESTS_PER_SECOND
+    groups: tuple[Group, ...] = ()
+    count_refused: bool = False  # a 429 takes a place in the window as well
+    retry_after: bool = False  # none is documented
+    rate_headers: bool = False  # none are documented
+    clock_window_s: int = DEFAULT_CLOCK_WINDOW_S
+    clock_offset_s: float = 0.0  # of the server's clock
+    scheme: str = "http"  # of the addresses that callers name; "https" behind a proxy that ends TLS
+    keep_bodies: bool = False  # in the journal
+
+
+@dataclass(slots=True, kw_only=True)
+class Seller:
+    """An account: one pair of keys, valid on all its storefronts."""
+
+    name: str
+    client_key: str
+    secret_key: str = field(repr=False)
+    storefronts: frozenset[str]
+    active: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """How a call is to be answered. ``settle`` does what was asked, once, and gives the answer; an address that is to
+    prove itself is asked before."""
+
+    row: CallRow
+    settle: Callable[[Moment], Answer]
+    mishap: CallMishap | None = None
+    callback: Callback | None = None
+
+
+class Api:
+    """All sellers' view of the marketplace. Owned by one thread."""
+
+    def __init__(
+        self,
+        market: Market,
+        sellers: Mapping[str, Seller],
+        policy: Policy,
+        recorder: Recorder,
+        *,
+        orders: OrderApi,
+        subscriptions: Subscriptions,
+    ) -> None:
+        self.market = market
+        self.sellers = sellers
+        self.policy = policy
+        self.recorder = recorder
+        self.faults = Faults()
+        self._orders = orders
+        self._subscriptions = subscriptions
+        self._subscription_api = SubscriptionApi(subscriptions)
+        self._windows: dict[tuple[str, str], SlidingWindow] = {}
+
+    def arrive(self, request: Request, now: Moment) -> Plan:
+        """A request is here, whole. It is noted in the journal; what it asks is not done before ``Plan.settle``."""
+        kind, key = route(request.method, request.path)
+        seller = self._seller(request)
+        row = self._row(request, kind, seller, now)
+        self.recorder.call(row)
+        standing = None if seller is None else self._count(seller, kind, now)
+        headers = self._rate_headers(standing, now)
+        if (refusal := self._refusal(request, seller, standing, now)) is not None:
+            return _refused(row, refusal.answer(self._retry_after(refusal, standing) + headers))
+        assert seller is not None  # noqa: S101 - an unknown seller was refused
+        task = self._understand(kind, key, seller, request)
+        if isinstance(task, Task):
+            row.unit_ids, row.fields = task.unit_ids, task.fields
+        doom = self.faults.strike(
+            Call(
+                method=request.method,
+                path=inner_path(request.path),
+                seller=seller.name,
+                unit_ids=row.unit_ids,
+                moment=now,
+            )
+        )
+        row.faults = doom.names
+
+        def settle(moment: Moment) -> Answer:
+            if isinstance(task, Problem):
+                return _with_headers(task.answer(), headers)
+            occasion = Occasion(now=self.server_time(moment), call_id=row.id, meddler=doom)
+            answer = task.act(occasion)
+            if occasion.has_changed_something:
+                row.applied_us = moment.mono_us
+            self.note(occasion)
+            return _with_headers(answer, headers)
+
+        callback = task.callback if isinstance(task, Task) else None
+        return Plan(row=row, settle=settle, mishap=doom.mishap, callback=callback)
+
+    def note(self, occasion: Occasion) -> None:
+        """Write down what was changed, and tell subscribers. Call it once for each occasion, when all is done."""
+        self.recorder.writes(occasion.writes)
+        if occasion.order_rows:
+            self.recorder.order_rows(occasion.order_rows)
+        self._subscriptions.hear(occasion.notices, occasion.now)
+
+    def server_time(self, now: Moment) -> Moment:
+        """The moment by the simulated server's clock."""
+        return Moment(mono_us=now.mono_us, wall_us=now.wall_us + round(self.policy.clock_offset_s * 1e6))
+
+    # ---- who, and how fast ------------------------------------------------------------------------------------------
+
+    def _seller(self, request: Request) -> Seller | None:
+        key = request.headers.get(CLIENT_KEY)
+        return next((seller for seller in self.sellers.values() if seller.client_key == key), None)
+
+    def _count(self, seller: Seller, kind: Kind, now: Moment) -> Standing:
+        """Count an arrival in the seller's window and in that of each group it belongs to; the tightest speaks."""
+        standings = [self._window(seller, "", self.policy.requests_per_second).arrive(now.mono_us)]
+        for group in self.policy.groups:
+            if kind in group.kinds:
+                window = self._window(seller, group.name, group.requests_per_second)
+                standings.append(window.arrive(now.mono_us))
+        return min(standings, key=lambda standing: (standing.admitted, standing.remaining))
+
+    def _window(self, seller: Seller, group: str, limit: int) -> SlidingWindow:
+        window = self._windows.setdefault((seller.name, group), SlidingWindow(limit))
+        window.limit, window.count_refused = limit, self.policy.count_refused
+        return window
+
+    def _refusal(
+        self, request: Request, seller: Seller | None, standing: Standing | None, now: Moment
+    ) -> Problem | None:
+        now_s = self.server_time(now).wall_us / 1e6
+        problem = header_problem(request, now_s=now_s, clock_window_s=self.policy.clock_window_s)
+        if problem is None:
+            problem = signature_problem(request, {seller.client_key: seller.secret_key} if seller else {})
+        if problem is None and seller is not None and not seller.active:
+            problem = Problem(status=401, type=ProblemType.INACTIVE_ACCOUNT, message="Account is not active")
+        if problem is None and standing is not None and not standing.admitted:
+            problem = too_many_requests()
+        return problem
+
+    def _retry_after(self, refusal: Problem, standing: Standing | None) -> tuple[tuple[str, str], ...]:
+        if refusal.status != 429 or standing is None or not self.policy.retry_after:
+            return ()
+        return (("Retry-After", str(_whole_seconds(standing.resets_in_us))),)
+
+    def _rate_headers(self, standing: Standing | None, now: Moment) -> tuple[tuple[str, str], ...]:
+        if standing is None or not self.policy.rate_headers:
+            return ()
+        resets_at_us = self.server_time(now).wall_us + standing.resets_in_us
+        return (
+            ("X-RateLimit-Limit", str(standing.limit)),
+            ("X-RateLimit-Remaining", str(standing.remaining)),
+            ("X-RateLimit-Reset", str(_whole_seconds(resets_at_us))),
+        )
+
+    def _row(self, request: Request, kind: Kind, seller: Seller | None, now: Moment) -> CallRow:
+        body = request.body
+        return CallRow(
+            id=self.recorder.next_id(),
+            mono_us=now.mono_us,
+            wall_us=now.wall_us,
+            seller=None if seller is None else seller.name,
+            method=request.method,
+            target=request.target,
+            kind=kind,
+            body_sha256=sha256(body).hexdigest() if body else None,
+            body_bytes=len(body),
+            body=body.decode("utf-8", "replace") if self.policy.keep_bodies else None,
+            user_agent=request.headers.get("user-agent", ""),
+            peer_port=request.peer_port,
+        )
+
+    # ---- endpoints --------------------------------------------------------------------------------------------------
+
+    def _understand(self, kind: Kind, key: str, seller: Seller, request: Request) -> Task | Problem:
+        match kind:
+            case Kind.PING:
+                return _constant({"message": PING_MESSAGE})
+            case Kind.STOREFRONTS:
+                return _constant(sorted(seller.storefronts))
+            case Kind.LIST:
+                return self._list(seller, request)
+            case Kind.BULK:
+                return self._bulk(seller, request)
+            case Kind.STATUS:
+                return self._status(seller, request)
+            case Kind.CREATE:
+                return self._create(seller, request)
+            case Kind.UNIT | Kind.PATCH | Kind.DELETE:
+                return self._one_unit(kind, int(key), seller, request)
+            case Kind.SUBSCRIPTIONS | Kind.SUBSCRIBE | Kind.SUBSCRIPTION | Kind.RESUBSCRIBE | Kind.UNSUBSCRIBE:
+                return self._subscription_api.understand(kind, key, seller.name, seller.storefronts, request)
+            case Kind.UNKNOWN:
+                return not_found("Resource")
+            case _:
+                return self._orders.understand(kind, key, seller.name, seller.storefronts, request)
+
+    def _list(self, seller: Seller, request: Request) -> Task | Problem:
+        query = list_query(request.query, seller.storefronts)
+        if isinstance(query, Problem):
+            return query
+        return Task(act=lambda occasion: self.market.page(seller.name, query, occasion.now))
+
+    def _one_unit(self, kind: Kind, unit_id: int, seller: Seller, request: Request) -> Task | Problem:
+        query = unit_query(request.query, seller.storefronts, reads=kind is Kind.UNIT)
+        if isinstance(query, Problem):
+            return query
+        if kind is Kind.UNIT:
+            return Task(act=lambda _: self.market.unit(seller.name, unit_id, query), unit_ids=(unit_id,))
+        if kind is Kind.DELETE:
+            return Task(act=lambda _: self.market.delete(seller.name, unit_id, query), unit_ids=(unit_id,))
+        change = change_of(request.body)
+        if isinstance(change, Problem):
+            return change
+        return Task(
+            act=lambda occasion: self.market.patch(seller.name, unit_id, query, change, occasion),
+            unit_ids=(unit_id,),
+            fields=tuple(sorted(change)),
+        )
+
+    def _bulk(self, seller: Seller, request: Request) -> Task | Problem:
+        query = unit_query(request.query, seller.storefronts, reads=False)
+        if isinstance(query, Problem):
+            return query
+        items = bulk_items(request.body)
+        if isinstance(items, Problem):
+            return items
+        return Task(
+            act=lambda occasion: self.market.bulk(seller.name, query, items, occasion),
+            unit_ids=tuple(item.unit_id for item in items),
+            fields=tuple(sorted({name for item in items for name in item.data})),
+        )
+
+    def _status(self, seller: Seller, request: Request) -> Task | Problem:
+        query = unit_query(request.query, seller.storefronts, reads=False)
+        if isinstance(query, Problem):
+            return query
+        ids = status_ids(request.body)
+        if isinstance(ids, Problem):
+            return ids
+        return Task(
+            act=lambda _: self.market.live_statuses(seller.name, query.storefront, ids),
+            unit_ids=tuple(ids),
+        )
+
+    def _create(self, seller: Seller, request: Request) -> Task | Problem:
+        query = unit_query(request.query, seller.storefronts, reads=False)
+        if isinstance(query, Problem):
+            return query
+        new = new_unit(request.body, query.storefront, self.market.strictness)
+        if isinstance(new, Problem):
+            return new
+        return Task(
+            act=lambda occasion: self.market.create(seller.name, query, new, occasion),
+            fields=tuple(sorted(new.change)),
+        )
+
+
+def _constant(data: object) -> Task:
+    answer = Answer(status=200, body=orjson.dumps({"data": data}))
+    return Task(act=lambda _: answer)
+
+
+def _refused(row: CallRow, answer: Answer) -> Plan:
+    return Plan(row=row, settle=lambda _: answer)
+
+
+def _with_headers(answer: Answer, headers: tuple[tuple[str, str], ...]) -> Answer:
+    if not headers:
+        return answer
+    return Answer(
+        status=answer.status,
+        body=answer.body,
+        headers=answer.headers + headers,
+        content_type=answer.content_type,
+        problem=answer.problem,
+        item_statuses=answer.item_statuses,
+    )
+
+
+def _whole_seconds(duration_us: int) -> int:
+    return -(-duration_us // SPAN_US)

@@ -1,0 +1,189 @@
+"""``/_simulator/...``: what tests and people may see and change while the simulator runs. From this machine only.
+
+========================================  ============================================================================
+``GET health``                            ready, and how many units there are
+``GET summary``                           calls by kind and status, worst second by seller, deeds, messages
+``GET journal``                           every call and write, a JSON object a line
+``GET units``                             every unit as answers show it, with its EANs and seller, one a line
+``GET sellers``                           names, keys and storefronts
+``POST faults``                           set one, written as in a scenario file
+``DELETE faults`` or ``faults?name=``     take back all, or one
+``POST sellers/{name}/keys``              ``{"client_key", "secret_key"}``: the old ones are refused from now on
+``POST units/{id_unit}``                  fields to change, as if the marketplace did it by itself
+``POST policy``                           any of ``Policy``'s plain values
+``POST rules``                            any of ``Strictness``' values
+========================================  ============================================================================
+
+Orders, parcels and returns: ``order_control``.
+"""
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+from urllib.parse import parse_qs
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from simulator.api import Api, Policy, Seller
+from simulator.call_context import Occasion
+from simulator.exchange import LINES, Answer, Moment, Request
+from simulator.journal import Journal
+from simulator.offers.rules import Change, change_of
+from simulator.orders.control import OrderControl
+from simulator.orders.trade import Trade
+from simulator.problems import Problem, ProblemType, not_found
+from simulator.scenario import FaultSection
+
+PREFIX: Final = "/_simulator/"
+
+
+class Keys(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    client_key: str = Field(min_length=1)
+    secret_key: str = Field(min_length=1, repr=False)
+
+
+class PolicyChange(BaseModel):
+    """The plain values of ``api.Policy``; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    requests_per_second: int | None = Field(default=None, ge=1)
+    count_refused: bool | None = None
+    retry_after: bool | None = None
+    rate_headers: bool | None = None
+    clock_window_s: int | None = Field(default=None, ge=0)
+    clock_offset_s: float | None = None
+    keep_bodies: bool | None = None
+
+    def apply(self, policy: Policy) -> None:
+        for name, value in self.model_dump(exclude_none=True).items():
+            setattr(policy, name, value)
+
+
+class RulesChange(BaseModel):
+    """The values of ``rules.Strictness``; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    listing_price_required: bool | None = None
+    max_amount: int | None = Field(default=None, ge=0, lt=2**31)
+
+
+class Control:
+    """Answers control requests. Lives in the thread of the API it controls."""
+
+    def __init__(self, api: Api, trade: Trade, clocks: Callable[[], Moment]) -> None:
+        self._api = api
+        self._clocks = clocks
+        self.orders = OrderControl(trade, self.occasion, api.note)
+
+    def answer(self, request: Request, peer: str) -> Answer:
+        """``peer`` is the caller's address. Anything that is wrong with a request is told in the answer."""
+        if not ipaddress.ip_address(peer.partition("%")[0]).is_loopback:
+            return Problem(status=403, type="/problems/forbidden", message="Only from this machine").answer()
+        try:
+            return self._dispatch(request)
+        except ValidationError as error:
+            return Problem(status=400, type=ProblemType.BAD_REQUEST, message=str(error)).answer()
+
+    def _dispatch(self, request: Request) -> Answer:
+        parts = request.path.removeprefix(PREFIX).strip("/").split("/")
+        match (request.method, *parts):
+            case ("GET", "health"):
+                return _json({"status": "ready", "units": len(self._api.market.catalogue)})
+            case ("GET", "summary"):
+                return _json(summary(self._api.recorder.view(), list(self._api.sellers)))
+            case ("GET", "journal"):
+                return _lines(b"".join(self._api.recorder.view().lines()))
+            case ("GET", "units"):
+                return _lines(b"".join(self._unit_lines()))
+            case ("GET", "sellers"):
+                return _json([_seller_body(seller) for seller in self._api.sellers.values()])
+            case (_, "orders" | "order-units" | "returns", *_):
+                return self.orders.answer(request.method, parts, request.body)
+            case ("POST", *_):
+                return self._change(parts, request.body)
+            case ("DELETE", "faults"):
+                self._api.faults.clear(parse_qs(request.query).get("name", [None])[0])
+                return Answer(status=204)
+            case _:
+                return not_found("Control").answer()
+
+    def _change(self, parts: list[str], body: bytes) -> Answer:
+        match parts:
+            case ["faults"]:
+                fault = FaultSection.model_validate_json(body).fault()
+                self._api.faults.set(fault, self._clocks().mono_us)
+            case ["sellers", name, "keys"] if name in self._api.sellers:
+                keys = Keys.model_validate_json(body)
+                self.change_keys(name, keys.client_key, keys.secret_key)
+            case ["units", unit_id] if unit_id.isascii() and unit_id.isdigit():
+                change = change_of(body)
+                problem = change if isinstance(change, Problem) else self.change_unit(int(unit_id), change)
+                return problem.answer() if problem else Answer(status=204)
+            case ["policy"]:
+                PolicyChange.model_validate_json(body).apply(self._api.policy)
+            case ["rules"]:
+                rules = RulesChange.model_validate_json(body).model_dump(exclude_none=True)
+                self._api.market.strictness = replace(self._api.market.strictness, **rules)
+            case _:
+                return not_found("Control").answer()
+        return Answer(status=204)
+
+    def change_keys(self, seller: str, client_key: str, secret_key: str) -> None:
+        """The seller has new keys in the portal; the old ones end at once. Raises KeyError for an unknown seller."""
+        account = self._api.sellers[seller]
+        account.client_key, account.secret_key = client_key, secret_key
+
+    def change_unit(self, unit_id: int, change: Change) -> Problem | None:
+        """As if the marketplace did it by itself. None = done."""
+        occasion = self.occasion()
+        problem = self._api.market.change_by_itself(unit_id, change, occasion)
+        self._api.note(occasion)
+        return problem
+
+    def occasion(self) -> Occasion:
+        """Now, and by no call."""
+        return Occasion(now=self._api.server_time(self._clocks()))
+
+    def _unit_lines(self) -> list[bytes]:
+        return [
+            orjson.dumps({"seller": unit.seller, "eans": unit.product.eans, **unit.body()}) + b"\n"
+            for unit in self._api.market.catalogue
+        ]
+
+
+def summary(journal: Journal, sellers: list[str]) -> dict[str, object]:
+    """The journal in a few figures."""
+    return {
+        "calls": len(journal.calls),
+        "by_kind": {kind.value: count for kind, count in journal.by_kind.items()},
+        "by_status": {str(status): count for status, count in journal.by_status.items()},
+        "worst_second": {seller: journal.worst_second(seller) for seller in sellers},
+        "created": journal.created,
+        "deleted": journal.deleted,
+        "overlaps": len(journal.overlaps()),
+        "written_fields": sorted(journal.written_fields),
+        "order_units": {deed.value: count for deed, count in journal.by_deed.items()},
+        "pushes": len(journal.pushes),
+        "dropped": journal.dropped,
+    }
+
+
+def _seller_body(seller: Seller) -> dict[str, object]:
+    return {
+        "name": seller.name,
+        "client_key": seller.client_key,
+        "secret_key": seller.secret_key,
+        "storefronts": sorted(seller.storefronts),
+        "active": seller.active,
+    }
+
+
+def _json(data: object) -> Answer:
+    return Answer(status=200, body=orjson.dumps(data))
+
+
+def _lines(data: bytes) -> Answer:
+    return Answer(status=200, body=data, content_type=LINES)

@@ -1,0 +1,399 @@
+"""Every call that arrived and every change it made, and the questions that tests and people ask about them. Pure.
+
+``Recorder`` is written by the server; ``Journal`` is a frozen view of it, taken in process or read back from the lines
+that the server gives out, so that one set of questions serves both.
+"""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Final, Protocol, TypeAlias
+
+import orjson
+
+from simulator.exchange import Answer, Kind
+from simulator.window import SPAN_US
+
+WRITE_KINDS: Final = frozenset({Kind.BULK, Kind.PATCH})
+POLL_KINDS: Final = frozenset({Kind.ORDER_UNITS, Kind.ORDERS, Kind.RETURNS, Kind.RETURN_UNITS})
+
+
+@dataclass(slots=True, kw_only=True)
+class CallRow:
+    """One call. Moments in microseconds: ``mono_us`` from a monotonic clock, ``wall_us`` since the epoch.
+
+    ``answered_us`` is when the last byte was handed to the socket or the connection was ended; 0 = not yet.
+    ``applied_us`` is when its changes were made; None = it made none. ``status`` 0 = no answer was sent.
+    """
+
+    id: int
+    mono_us: int
+    wall_us: int
+    seller: str | None
+    method: str
+    target: str
+    kind: Kind
+    body_sha256: str | None = None
+    body_bytes: int = 0
+    body: str | None = None  # when bodies are kept
+    unit_ids: tuple[int, ...] = ()  # or ids of order units
+    fields: tuple[str, ...] = ()  # of units, as the call carried them
+    user_agent: str = ""
+    peer_port: int = 0  # of the caller's end of the connection
+    status: int = 0
+    problem: str | None = None
+    item_statuses: tuple[int, ...] = ()
+    faults: tuple[str, ...] = ()
+    applied_us: int | None = None
+    answered_us: int = 0
+
+
+class Cause(StrEnum):
+    """Why a field of a unit has the value it has."""
+
+    CALL = "call"  # a call named this unit and field
+    LINK = "link"  # a call named a unit that shares the offer id
+    MARKETPLACE = "marketplace"  # the marketplace did it by itself, as a sale does
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRow:
+    """One field of one unit, as accepted, equal values included. ``sent`` is what the call asked for; ``call_id`` None
+    = the marketplace did it by itself."""
+
+    call_id: int | None
+    unit_id: int
+    field: str
+    old: Any
+    new: Any
+    sent: Any
+    cause: Cause
+    mono_us: int
+
+
+RawWrite: TypeAlias = tuple[int | None, int, str, Any, Any, Any, Cause, int]
+"""A ``WriteRow`` as it is kept. One bulk call makes hundreds: a plain tuple costs a tenth, and the garbage collector
+lets go of it."""
+
+
+class Deed(StrEnum):
+    """What became of an order unit."""
+
+    CREATED = "created"
+    STATUS = "status"  # it moved on by itself, or by the control address
+    SEND = "send"  # a call marked it as sent
+    PARCEL = "parcel"  # a call added a parcel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRow:
+    """One change of one order unit. ``call_id`` None = no call did it. ``wall_us`` is by the server's clock, and what
+    answers show in whole seconds as the moment of the last update. ``body`` is a call's, word for word."""
+
+    call_id: int | None
+    seller: str
+    storefront: str
+    id_order: str
+    id_order_unit: int
+    deed: Deed
+    old: str | None  # status; None = there was none
+    new: str
+    carrier_code: str | None = None
+    tracking_numbers: tuple[str, ...] = ()
+    body: str | None = None
+    mono_us: int
+    wall_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushRow:
+    """One attempt to notify a subscriber. ``status`` 0 = no answer in time. ``is_last`` = the subscription was disabled
+    after it."""
+
+    id_subscription: int
+    id_message: str
+    event_name: str
+    resource: str
+    attempt: int  # from 1
+    status: int
+    is_last: bool
+    mono_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlap:
+    """Two calls that were writing one unit at the same time."""
+
+    unit_id: int
+    first_call_id: int
+    second_call_id: int
+
+
+class Copyist(Protocol):
+    """Who else is told of each row: a file."""
+
+    def call(self, row: CallRow) -> None:
+        """A call that is over."""
+        ...
+
+    def writes(self, rows: Sequence[RawWrite]) -> None: ...
+
+    def order_rows(self, rows: Sequence[OrderRow]) -> None: ...
+
+    def push(self, row: PushRow) -> None: ...
+
+
+class Recorder:
+    """Keeps what happened. Bounded: the oldest rows go first. Owned by one thread."""
+
+    def __init__(
+        self, *, copyist: Copyist | None = None, keep_calls: int = 1_000_000, keep_writes: int = 10_000_000
+    ) -> None:
+        self.copyist = copyist
+        self._calls: deque[CallRow] = deque(maxlen=keep_calls)
+        self._writes: deque[RawWrite] = deque(maxlen=keep_writes)
+        self._order_rows: deque[OrderRow] = deque(maxlen=keep_calls)
+        self._pushes: deque[PushRow] = deque(maxlen=keep_calls)
+        self._dropped = 0
+        self._next_id = 1
+
+    def next_id(self) -> int:
+        self._next_id += 1
+        return self._next_id - 1
+
+    def call(self, row: CallRow) -> None:
+        """Note an arrival; the row is filled in as the call goes on, until it is ``over``."""
+        self._dropped += len(self._calls) == self._calls.maxlen
+        self._calls.append(row)
+
+    def writes(self, rows: Sequence[RawWrite]) -> None:
+        """Note what was changed in units."""
+        self._dropped += _too_many(rows, self._writes)
+        self._writes.extend(rows)
+        if self.copyist is not None:
+            self.copyist.writes(rows)
+
+    def order_rows(self, rows: Sequence[OrderRow]) -> None:
+        """Note what was changed in order units."""
+        self._dropped += _too_many(rows, self._order_rows)
+        self._order_rows.extend(rows)
+        if self.copyist is not None:
+            self.copyist.order_rows(rows)
+
+    def push(self, row: PushRow) -> None:
+        """Note an attempt to notify."""
+        self._dropped += _too_many((row,), self._pushes)
+        self._pushes.append(row)
+        if self.copyist is not None:
+            self.copyist.push(row)
+
+    def over(self, row: CallRow, answer: Answer | None, mono_us: int) -> None:
+        """The last byte of the answer has left; None = the connection ended without one."""
+        if answer is not None:
+            row.status, row.problem, row.item_statuses = answer.status, answer.problem, answer.item_statuses
+        row.answered_us = mono_us
+        if self.copyist is not None:
+            self.copyist.call(row)
+
+    def view(self) -> "Journal":
+        """All of it as it is now."""
+        writes = (WriteRow(*write) for write in self._writes)
+        return Journal(
+            calls=tuple(map(copy, self._calls)),
+            writes=writes,
+            order_rows=self._order_rows,
+            pushes=self._pushes,
+            dropped=self._dropped,
+        )
+
+
+def _too_many(rows: Sequence[object], kept: deque[Any]) -> int:
+    """How many of the oldest rows go when these are added."""
+    return max(len(rows) - ((kept.maxlen or 0) - len(kept)), 0)
+
+
+class Journal:
+    """What happened, in the order of arrival. ``dropped`` counts rows that were too many to keep."""
+
+    def __init__(
+        self,
+        *,
+        calls: Iterable[CallRow],
+        writes: Iterable[WriteRow],
+        order_rows: Iterable[OrderRow] = (),
+        pushes: Iterable[PushRow] = (),
+        dropped: int = 0,
+    ) -> None:
+        self.calls = tuple(calls)
+        self.writes = tuple(writes)
+        self.order_rows = tuple(order_rows)
+        self.pushes = tuple(pushes)
+        self.dropped = dropped
+
+    # ---- counts -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def by_kind(self) -> Mapping[Kind, int]:
+        return Counter(call.kind for call in self.calls)
+
+    @cached_property
+    def by_status(self) -> Mapping[int, int]:
+        return Counter(call.status for call in self.calls)
+
+    @cached_property
+    def by_deed(self) -> Mapping[Deed, int]:
+        """What became of order units, counted."""
+        return Counter(row.deed for row in self.order_rows)
+
+    @property
+    def created(self) -> int:
+        """Calls that tried to make a unit, whatever became of them."""
+        return self.by_kind.get(Kind.CREATE, 0)
+
+    @property
+    def deleted(self) -> int:
+        """Calls that tried to delete a unit, whatever became of them."""
+        return self.by_kind.get(Kind.DELETE, 0)
+
+    @property
+    def write_calls(self) -> tuple[CallRow, ...]:
+        return tuple(call for call in self.calls if call.kind in WRITE_KINDS)
+
+    @cached_property
+    def written_fields(self) -> frozenset[str]:
+        """Every field of a unit that any call carried."""
+        return frozenset(name for call in self.calls for name in call.fields)
+
+    # ---- rate -------------------------------------------------------------------------------------------------------
+
+    def worst_second(self, seller: str, *, kinds: frozenset[Kind] | None = None) -> int:
+        """The most calls of a seller that arrived within any one second, refused ones included."""
+        arrivals = sorted(
+            call.mono_us for call in self.calls if call.seller == seller and (kinds is None or call.kind in kinds)
+        )
+        worst = start = 0
+        for end, arrival in enumerate(arrivals):
+            while arrivals[start] <= arrival - SPAN_US:
+                start += 1
+            worst = max(worst, end - start + 1)
+        return worst
+
+    # ---- units ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _accepted(self) -> Mapping[tuple[int, str], list[WriteRow]]:
+        accepted: defaultdict[tuple[int, str], list[WriteRow]] = defaultdict(list)
+        for write in self.writes:
+            accepted[write.unit_id, write.field].append(write)
+        return accepted
+
+    def history(self, unit_id: int) -> tuple[WriteRow, ...]:
+        """Everything that was done to a unit, in order."""
+        return tuple(write for write in self.writes if write.unit_id == unit_id)
+
+    def accepted(self, unit_id: int, field: str, *, linked: bool = True) -> tuple[Any, ...]:
+        """The values that a field took on by calls, in order, equal ones included; ``linked``: also by its twins."""
+        causes = {Cause.CALL, Cause.LINK} if linked else {Cause.CALL}
+        return tuple(write.new for write in self._accepted.get((unit_id, field), ()) if write.cause in causes)
+
+    def overlaps(self) -> tuple[Overlap, ...]:
+        """Pairs of write calls for one unit of which the later arrived before the earlier was over."""
+        over_us: dict[int, tuple[int, int]] = {}
+        found: list[Overlap] = []
+        for call in self.write_calls:
+            end_us = max(call.answered_us, call.applied_us or 0) or _NEVER_US
+            for unit_id in call.unit_ids:
+                before = over_us.get(unit_id)
+                if before is not None and call.mono_us < before[0]:
+                    found.append(Overlap(unit_id=unit_id, first_call_id=before[1], second_call_id=call.id))
+                if before is None or end_us > before[0]:
+                    over_us[unit_id] = (end_us, call.id)
+        return tuple(found)
+
+    # ---- orders -----------------------------------------------------------------------------------------------------
+
+    def sends(self, order_unit_id: int) -> tuple[OrderRow, ...]:
+        """The calls that marked an order unit as sent; the rules allow one."""
+        return self._deeds.get((order_unit_id, Deed.SEND), ())
+
+    def parcels(self, order_unit_id: int) -> tuple[OrderRow, ...]:
+        """The calls that added a parcel to an order unit after that."""
+        return self._deeds.get((order_unit_id, Deed.PARCEL), ())
+
+    @cached_property
+    def _deeds(self) -> Mapping[tuple[int, Deed], tuple[OrderRow, ...]]:
+        deeds: defaultdict[tuple[int, Deed], tuple[OrderRow, ...]] = defaultdict(tuple)
+        for row in self.order_rows:
+            deeds[row.id_order_unit, row.deed] += (row,)
+        return deeds
+
+    @property
+    def polls(self) -> tuple[CallRow, ...]:
+        """Reads of lists of orders, order units and returns: when, by whom (``user_agent``, ``peer_port``), and with
+        which query (``target``)."""
+        return tuple(call for call in self.calls if call.kind in POLL_KINDS)
+
+    # ---- lines ------------------------------------------------------------------------------------------------------
+
+    def lines(self) -> Iterator[bytes]:
+        """One JSON object a line: the calls, then the changes of units and of order units, then the notifications."""
+        for call in self.calls:
+            yield call_line(call)
+        for write in self.writes:
+            yield write_line(write)
+        for row in self.order_rows:
+            yield order_line(row)
+        for push in self.pushes:
+            yield push_line(push)
+
+    @classmethod
+    def read(cls, lines: Iterable[bytes | str]) -> "Journal":
+        """What ``lines`` wrote. A later line about the same call replaces the earlier one.
+
+        Raises ValueError for a line that is none of its rows.
+        """
+        calls: dict[int, CallRow] = {}
+        writes: list[WriteRow] = []
+        order_rows: list[OrderRow] = []
+        pushes: list[PushRow] = []
+        for line in lines:
+            row = orjson.loads(line)
+            match row.pop("row", None):
+                case "call":
+                    calls[row["id"]] = CallRow(**{**_tupled(row), "kind": Kind(row["kind"])})
+                case "write":
+                    writes.append(WriteRow(**{**row, "cause": Cause(row["cause"])}))
+                case "order":
+                    order_rows.append(OrderRow(**{**_tupled(row), "deed": Deed(row["deed"])}))
+                case "push":
+                    pushes.append(PushRow(**row))
+                case other:
+                    raise ValueError(f"not a row of a journal: {other!r}")
+        arrived = sorted(calls.values(), key=lambda call: call.mono_us)
+        return cls(calls=arrived, writes=writes, order_rows=order_rows, pushes=pushes)
+
+
+_NEVER_US: Final = 2**63
+
+
+def call_line(row: CallRow) -> bytes:
+    return b'{"row":"call",' + orjson.dumps(row)[1:] + b"\n"
+
+
+def write_line(row: WriteRow) -> bytes:
+    return b'{"row":"write",' + orjson.dumps(row)[1:] + b"\n"
+
+
+def order_line(row: OrderRow) -> bytes:
+    return b'{"row":"order",' + orjson.dumps(row)[1:] + b"\n"
+
+
+def push_line(row: PushRow) -> bytes:
+    return b'{"row":"push",' + orjson.dumps(row)[1:] + b"\n"
+
+
+def _tupled(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}

@@ -1,0 +1,1 @@
+"""The simulated catalogue and the rules of its units."""

@@ -1,0 +1,350 @@
+"""What the marketplace holds: products, the sellers' units, where to find them, and a seeded way to make them up. Pure.
+
+A unit is changed in place, by ``market`` alone and in the one thread that owns the catalogue: a new object per write
+would cost more than all the rest of a bulk call. Other threads may look a unit up, and read single fields.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from simulator.chance import between, happens, pick
+from simulator.reference import BY_MARKETPLACE, BY_MERCHANT, CURRENCIES, INT32_MAX
+
+_GTIN_PREFIX: Final = "952"  # set aside by GS1 for demonstrations and examples
+_SECOND_EANS = 500_000_000
+_FIRST_UNIT_ID: Final = 1_000_000
+_FIRST_PRODUCT_ID: Final = 500_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """What is sold. ``complete`` False = its data do not suffice, so its units are INCOMPLETE."""
+
+    id: int
+    eans: tuple[str, ...]
+    title: str
+    complete: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class Unit:
+    """One seller's offer of one product, in one condition, on one storefront. Prices in minor units."""
+
+    id: int
+    seller: str
+    product: Product
+    storefront: str
+    condition: str
+    id_offer: str | None
+    listing_price: int
+    amount: int
+    handling_time: int
+    minimum_price: int | None = None  # None = smart pricing is off
+    on_hold: bool = False
+    note: str | None = None
+    id_shipping_group: int | None = None
+    id_warehouse: int | None = None
+    vat_indicator: str = "standard_rate"
+    fulfillment_type: str = BY_MERCHANT
+    eco_participation: int | None = None
+    battery_participation: int | None = None
+    manufacturer_guarantee_years: int | None = None
+    shipping_rate: int = 0
+    transport_time_min: int = 1
+    transport_time_max: int = 3
+    date_inserted_iso: str = "2026-01-01T00:00:00.000Z"
+    date_lastchange_iso: str = "2026-01-01T00:00:00.000Z"
+    listed_from_us: int = 0  # wall clock; before it, lists leave the unit out
+
+    @property
+    def status(self) -> str:
+        if not self.product.complete:
+            return "INCOMPLETE"
+        return "ONHOLD" if self.on_hold else "AVAILABLE"
+
+    @property
+    def is_live(self) -> bool:
+        return self.amount > 0 and self.status == "AVAILABLE"
+
+    def body(self, embedded: frozenset[str] = frozenset()) -> dict[str, object]:
+        """The unit as answers show it."""
+        listing_price = self.listing_price
+        status = self.status
+        shown: dict[str, object] = {
+            "id_unit": self.id,
+            "status": status,
+            "currency": CURRENCIES[self.storefront],
+            "condition": self.condition,
+            "listing_price": listing_price,
+            "minimum_price": listing_price if self.minimum_price is None else self.minimum_price,
+            "price": listing_price,
+            "id_offer": self.id_offer,
+            "id_product": self.product.id,
+            "id_shipping_group": self.id_shipping_group,
+            "id_warehouse": self.id_warehouse,
+            "amount": self.amount,
+            "handling_time": self.handling_time,
+            "transport_time_min": self.transport_time_min,
+            "transport_time_max": self.transport_time_max,
+            "shipping_rate": self.shipping_rate,
+            "note": self.note,
+            "fulfillment_type": self.fulfillment_type,
+            "vat_indicator": self.vat_indicator,
+            "storefront": self.storefront,
+            "date_inserted_iso": self.date_inserted_iso,
+            "date_lastchange_iso": self.date_lastchange_iso,
+            "manufacturer_guarantee_years": self.manufacturer_guarantee_years,
+            "is_live": self.amount > 0 and status == "AVAILABLE",
+        }
+        if embedded:
+            self._embed(shown, embedded)
+        return shown
+
+    def _embed(self, shown: dict[str, object], embedded: frozenset[str]) -> None:
+        if "products" in embedded:
+            shown["product"] = product_body(self.product, self.storefront)
+        if "eco_participation" in embedded:
+            shown["eco_participation"] = self.eco_participation
+        if "battery_participation" in embedded:
+            shown["battery_participation"] = self.battery_participation
+
+
+def product_body(product: Product, storefront: str) -> dict[str, object]:
+    """The product as answers about units and order units show it."""
+    return {
+        "id_product": product.id,
+        "storefront": storefront,
+        "title": product.title,
+        "eans": product.eans,
+        "id_category": 1,
+        "main_picture": f"https://pictures.invalid/{product.id}.jpg",
+        "manufacturer": "Example",
+        "url": f"https://marketplace.invalid/product/{product.id}/",
+        "age_rating": 0,
+        "is_valid": product.complete,
+        "dangerous_goods_li_shipping": None,
+        "danger_label_9A": None,
+    }
+
+
+class Catalogue:
+    """Every product and unit, found by id, by EAN and by offer id. Owned by one thread."""
+
+    def __init__(self) -> None:
+        self._units: dict[int, Unit] = {}
+        self._products: dict[str, Product] = {}
+        self._lists: dict[tuple[str, str], dict[int, Unit]] = {}
+        self._by_ean: dict[tuple[str, str, str], list[Unit]] = {}
+        self._by_offer: dict[tuple[str, str], list[Unit]] = {}
+
+    def __len__(self) -> int:
+        return len(self._units)
+
+    def __iter__(self) -> Iterator[Unit]:
+        return iter(self._units.values())
+
+    def add_product(self, product: Product) -> None:
+        for ean in product.eans:
+            self._products[_number(ean)] = product
+
+    def add(self, unit: Unit) -> None:
+        """Put a unit, and its product, in. Raises ValueError for an id that is taken."""
+        if unit.id in self._units:
+            raise ValueError(f"unit {unit.id} is there already")
+        self.add_product(unit.product)
+        self._units[unit.id] = unit
+        self._lists.setdefault((unit.seller, unit.storefront), {})[unit.id] = unit
+        for number in {_number(ean) for ean in unit.product.eans}:
+            self._by_ean.setdefault((unit.seller, unit.storefront, number), []).append(unit)
+        if unit.id_offer is not None:
+            self._by_offer.setdefault((unit.seller, unit.id_offer), []).append(unit)
+
+    def add_stock(self, stock: "Stock") -> None:
+        """Put in what was made up, products without units too."""
+        for product in stock.products:
+            self.add_product(product)
+        for unit in stock.units:
+            self.add(unit)
+
+    def remove(self, unit: Unit) -> None:
+        del self._units[unit.id]
+        del self._lists[unit.seller, unit.storefront][unit.id]
+        for number in {_number(ean) for ean in unit.product.eans}:
+            self._by_ean[unit.seller, unit.storefront, number].remove(unit)
+        if unit.id_offer is not None:
+            self._by_offer[unit.seller, unit.id_offer].remove(unit)
+
+    def next_unit_id(self) -> int:
+        return max(self._units, default=_FIRST_UNIT_ID - 1) + 1
+
+    def unit(self, unit_id: int) -> Unit | None:
+        return self._units.get(unit_id)
+
+    def own_unit(self, seller: str, storefront: str, unit_id: int) -> Unit | None:
+        """The unit, when it is this seller's and on this storefront."""
+        unit = self._units.get(unit_id)
+        return unit if unit is not None and unit.seller == seller and unit.storefront == storefront else None
+
+    def product(self, ean: str) -> Product | None:
+        return self._products.get(_number(ean))
+
+    def product_by_id(self, product_id: int) -> Product | None:
+        return next((product for product in self._products.values() if product.id == product_id), None)
+
+    def units(self, seller: str, storefront: str) -> Iterable[Unit]:
+        """One seller's units on one storefront, in the order of their ids as they were made."""
+        return self._lists.get((seller, storefront), {}).values()
+
+    def units_of_ean(self, seller: str, storefront: str, ean: str) -> list[Unit]:
+        """Leading zeros don't count: a product may list its EAN with and without."""
+        return self._by_ean.get((seller, storefront, _number(ean)), [])
+
+    def linked(self, seller: str, id_offer: str) -> list[Unit]:
+        """All units that share an offer id, and so their stock and warehouse."""
+        return self._by_offer.get((seller, id_offer), [])
+
+
+def _number(ean: str) -> str:
+    return ean.lstrip("0")
+
+
+# ---- making one up --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CataloguePlan:
+    """What to make up. Shares are of EANs (``missing``, ``linked``, ``ambiguous``) or of units (the rest), 0 to 1."""
+
+    seed: int = 1
+    eans: int = 1000
+    storefronts: tuple[str, ...] = ("de", "at")
+    conditions: tuple[str, ...] = ("NEW",)  # each EAN is offered in the first of them
+    further_condition: float = 0.2  # and in each other with this probability
+    missing: float = 0.02  # the EAN is a product, and the seller has no unit of it
+    linked: float = 0.5  # one offer id on all storefronts
+    second_ean: float = 0.0  # its product carries another EAN as well: see ``second_ean``
+    ambiguous: float = 0.01  # two units of one EAN, condition and storefront
+    incomplete: float = 0.01
+    on_hold: float = 0.01
+    by_marketplace: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """What came out of a plan: the units, and the EANs by what a look-up will make of them."""
+
+    units: tuple[Unit, ...]
+    products: tuple[Product, ...]
+    eans: tuple[str, ...]  # offered
+    missing_eans: tuple[str, ...]
+    ambiguous_eans: tuple[str, ...] = field(default=())
+
+
+def ean_13(number: int) -> str:
+    """The EAN with this running number, from the range that belongs to nobody. Raises ValueError from 10**9 on."""
+    if not 0 <= number < 10**9:
+        raise ValueError(f"no EAN has the running number {number}")
+    body = f"{_GTIN_PREFIX}{number:09d}"
+    return body + check_digit(body)
+
+
+def second_ean(number: int) -> str:
+    """The other EAN of the product with this running number."""
+    return ean_13(_SECOND_EANS + number)
+
+
+def check_digit(body: str) -> str:
+    """GS1 check digit: weights 3 and 1 alternate from the right."""
+    weighted = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(body)))
+    return str(-weighted % 10)
+
+
+def iso(wall_us: int) -> str:
+    """Microseconds since the epoch as the answers write a moment."""
+    moment = datetime.fromtimestamp(wall_us // 1000 / 1000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def make(plan: CataloguePlan, seller: str, *, first: int = 0) -> Stock:
+    """Make a catalogue up. What becomes of an EAN depends on the seed and its running number alone, not on how many
+    there are; ``first`` is the running number of the first EAN, and keeps the ids of two sellers apart."""
+    products = tuple(_make_product(plan, number) for number in range(first, first + plan.eans))
+    numbers = range(first, first + plan.eans)
+    missing = {number for number in numbers if happens(plan.missing, plan.seed, "missing", number)}
+    ambiguous = {
+        number for number in numbers if number not in missing and happens(plan.ambiguous, plan.seed, "two", number)
+    }
+    units = tuple(
+        unit
+        for number, product in zip(numbers, products, strict=True)
+        if number not in missing
+        for unit in _make_units(plan, seller, number, product, twice=number in ambiguous)
+    )
+    return Stock(
+        units=units,
+        products=products,
+        eans=tuple(ean_13(number) for number in numbers if number not in missing),
+        missing_eans=tuple(ean_13(number) for number in sorted(missing)),
+        ambiguous_eans=tuple(ean_13(number) for number in sorted(ambiguous)),
+    )
+
+
+def _make_product(plan: CataloguePlan, number: int) -> Product:
+    twice = happens(plan.second_ean, plan.seed, "second", number)
+    return Product(
+        id=_FIRST_PRODUCT_ID + number,
+        eans=(ean_13(number), *((second_ean(number),) if twice else ())),
+        title=f"Example product {number}",
+        complete=not happens(plan.incomplete, plan.seed, "incomplete", number),
+    )
+
+
+def _make_units(plan: CataloguePlan, seller: str, number: int, product: Product, *, twice: bool) -> Iterator[Unit]:
+    places = len(plan.storefronts) * (len(plan.conditions) + 1)
+    unit_id = _FIRST_UNIT_ID + number * places
+    linked = happens(plan.linked, plan.seed, "linked", number)
+    for index, condition in enumerate(_conditions(plan, number)):
+        offers = ["", "-b"] if twice and index == 0 else [""]
+        for suffix in offers:
+            for storefront in plan.storefronts:
+                offer = f"{product.eans[0]}-{index}{suffix}" + ("" if linked else f"-{storefront}")
+                yield _make_unit(plan, seller, unit_id, product, storefront, condition, offer)
+                unit_id += 1
+
+
+def _conditions(plan: CataloguePlan, number: int) -> Iterator[str]:
+    for index, condition in enumerate(plan.conditions):
+        if index == 0 or happens(plan.further_condition, plan.seed, "condition", number, condition):
+            yield condition
+
+
+def _make_unit(
+    plan: CataloguePlan, seller: str, unit_id: int, product: Product, storefront: str, condition: str, offer: str
+) -> Unit:
+    seed = plan.seed
+    return Unit(
+        id=unit_id,
+        seller=seller,
+        product=product,
+        storefront=storefront,
+        condition=condition,
+        id_offer=offer,
+        listing_price=between(100, 50_000, seed, "price", unit_id),
+        amount=between(0, 200, seed, "amount", offer),  # by offer id: linked units share it
+        handling_time=between(0, 5, seed, "handling", unit_id),
+        on_hold=happens(plan.on_hold, seed, "hold", unit_id),
+        note=f"Note of unit {unit_id}",
+        id_shipping_group=between(1, 5, seed, "group", unit_id),
+        id_warehouse=between(1, 3, seed, "warehouse", offer),
+        vat_indicator=pick(("standard_rate", "reduced_rate_1"), seed, "vat", unit_id),
+        fulfillment_type=BY_MARKETPLACE if happens(plan.by_marketplace, seed, "fulfil", unit_id) else BY_MERCHANT,
+        shipping_rate=between(0, 900, seed, "shipping", unit_id),
+        eco_participation=between(1, INT32_MAX // 2, seed, "eco", unit_id) % 500 + 1 if storefront == "fr" else None,
+    )
+
+
+def state(catalogue: Iterable[Unit]) -> Mapping[int, dict[str, object]]:
+    """Every unit as answers show it, by id: a value that stays as it is."""
+    return {unit.id: unit.body(frozenset({"eco_participation", "battery_participation"})) for unit in catalogue}

@@ -1,0 +1,1 @@
+"""Simulated orders, fulfilment and returns."""

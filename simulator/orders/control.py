@@ -1,0 +1,206 @@
+"""``/_simulator/orders`` and its neighbours: the truth about orders, and what tests and people may do to them.
+
+========================================  ============================================================================
+``GET orders``                            every order with its units, parcels and counts of sends, one a line
+``GET order-units``                       every order unit, one a line
+``GET returns``                           every return, one a line
+``POST orders``                           ``{"count", "seller", "pieces", "unit_ids"}``, all optional: make orders;
+                                          answers ``{"orders": [{"id_order", "id_order_units"}]}``
+``POST orders/{id}/cancel|advance``       each of its units that can be; 409 when none can
+``POST order-units/{id}/cancel|advance``  409 when it can't be
+``POST order-units/{id}/return``          the buyer asks for a return; 409 when it is not sent
+``POST order-units/{id}``                 ``{"status", "defect"}``, both optional: any status, unknown ones too;
+                                          defect null heals the row
+``POST returns/{id}/advance``             a step on the ordinary way; 409 when it has ended
+========================================  ============================================================================
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from simulator.call_context import Occasion
+from simulator.exchange import LINES, Answer
+from simulator.orders.orders import SENT_ALREADY, Defect, Order, OrderUnit
+from simulator.orders.returns import Return
+from simulator.orders.trade import Trade
+from simulator.problems import Problem, ProblemType, not_found
+from simulator.reference import MAX_ORDER_UNITS
+
+Lines: TypeAlias = list[dict[str, Any]]
+
+
+class NewOrders(BaseModel):
+    """``unit_ids`` are of offers in the catalogue, one for each piece; without them ``pieces`` offers are drawn."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    count: int = Field(default=1, ge=1, le=100_000)
+    seller: str | None = None
+    pieces: int | None = Field(default=None, ge=1, le=MAX_ORDER_UNITS)
+    unit_ids: list[int] = Field(default=[], max_length=MAX_ORDER_UNITS)
+
+
+class OrderUnitChange(BaseModel):
+    """What is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    status: str | None = Field(default=None, min_length=1)
+    defect: Defect | None = None
+
+
+class OrderControl:
+    """Lives in the thread that owns the orders. ``note`` is told of each occasion when all is done."""
+
+    def __init__(self, trade: Trade, occasion: Callable[[], Occasion], note: Callable[[Occasion], None]) -> None:
+        self._trade = trade
+        self._occasion = occasion
+        self._note = note
+
+    def answer(self, method: str, parts: list[str], body: bytes) -> Answer:
+        """``parts`` are of the path. Raises pydantic.ValidationError for a body that makes no sense."""
+        match (method, *parts):
+            case ("GET", "orders"):
+                return _lines(self.orders())
+            case ("GET", "order-units"):
+                return _lines(unit for order in self.orders() for unit in order["order_units"])
+            case ("GET", "returns"):
+                return _lines(_return_line(one) for one in self._trade.returns)
+            case ("POST", "orders"):
+                return self._make(NewOrders.model_validate_json(body or b"{}"))
+            case ("POST", "orders", id_order, "cancel" | "advance" as step):
+                order = self._trade.book.order(id_order)
+                return not_found("Order").answer() if order is None else self._take(order.units, step)
+            case ("POST", "order-units", key, *rest) if (unit := self._unit(key)) is not None:
+                return self._change_unit(unit, rest, body)
+            case ("POST", "returns", key, "advance") if (one := self._return(key)) is not None:
+                return self._done(lambda occasion: self._trade.advance_return(one, occasion))
+            case _:
+                return not_found("Control").answer()
+
+    def orders(self) -> Lines:
+        """The truth: every order, as it is and not as answers show it. Without buyers: those are made of its number."""
+        return [_order_line(order) for order in self._trade.book]
+
+    def make(self, new: NewOrders) -> list[Order]:
+        """Raises ValueError for offers that can't be in one order. Fewer than asked for: nothing is left for sale."""
+        occasion = self._occasion()
+        made = [
+            self._trade.make(occasion, seller=new.seller, pieces=new.pieces, unit_ids=new.unit_ids)
+            for _ in range(new.count)
+        ]
+        self._note(occasion)
+        return [order for order in made if order is not None]
+
+    def _make(self, new: NewOrders) -> Answer:
+        try:
+            made = self.make(new)
+        except ValueError as error:
+            return Problem(status=400, type=ProblemType.BAD_REQUEST, message=str(error)).answer()
+        orders = [{"id_order": order.id, "id_order_units": [unit.id for unit in order.units]} for order in made]
+        return Answer(status=200, body=orjson.dumps({"orders": orders}))
+
+    def _change_unit(self, unit: OrderUnit, rest: list[str], body: bytes) -> Answer:
+        match rest:
+            case ["cancel" | "advance" as step]:
+                return self._take([unit], step)
+            case ["return"]:
+                return self._done(lambda occasion: self._open_return(unit, occasion))
+            case []:
+                change = OrderUnitChange.model_validate_json(body)
+                return self._done(lambda occasion: self._set(unit, change, occasion))
+            case _:
+                return not_found("Control").answer()
+
+    def _take(self, units: list[OrderUnit], step: str) -> Answer:
+        act = self._trade.cancel if step == "cancel" else self._trade.advance
+
+        def take(occasion: Occasion) -> bool:
+            taken = [act(unit, occasion) for unit in units]
+            return any(taken)
+
+        return self._done(take)
+
+    def _open_return(self, unit: OrderUnit, occasion: Occasion) -> bool:
+        if unit.status not in SENT_ALREADY:
+            return False
+        self._trade.returns.open(unit, occasion)
+        return True
+
+    def _set(self, unit: OrderUnit, change: OrderUnitChange, occasion: Occasion) -> bool:
+        if "defect" in change.model_fields_set:
+            unit.defect = change.defect
+        if change.status is not None:
+            self._trade.book.move(unit, change.status, occasion)
+        return True
+
+    def _done(self, act: Callable[[Occasion], bool]) -> Answer:
+        occasion = self._occasion()
+        done = act(occasion)
+        self._note(occasion)
+        if done:
+            return Answer(status=204)
+        return Problem(status=409, type=ProblemType.ACTION_NOT_ALLOWED, message="Not in this status").answer()
+
+    def _unit(self, key: str) -> OrderUnit | None:
+        return self._trade.book.unit(int(key)) if key.isascii() and key.isdigit() else None
+
+    def _return(self, key: str) -> Return | None:
+        return self._trade.returns.one(int(key)) if key.isascii() and key.isdigit() else None
+
+
+def _order_line(order: Order) -> dict[str, Any]:
+    return {
+        "id_order": order.id,
+        "number": order.number,
+        "seller": order.seller,
+        "storefront": order.storefront,
+        "fulfillment_type": order.fulfillment_type,
+        "created_us": order.created_us,
+        "updated_us": order.updated_us,
+        "order_units": [_unit_line(unit) for unit in order.units],
+    }
+
+
+def _unit_line(unit: OrderUnit) -> dict[str, Any]:
+    return {
+        "id_order_unit": unit.id,
+        "id_order": unit.order.id,
+        "seller": unit.order.seller,
+        "storefront": unit.order.storefront,
+        "id_unit": unit.unit_id,
+        "id_offer": unit.id_offer,
+        "eans": unit.product.eans,
+        "condition": unit.condition,
+        "price": unit.price,
+        "shipping_rate": unit.shipping_rate,
+        "vat_pct": unit.vat_pct,
+        "status": unit.status,
+        "cancel_reason": unit.cancel_reason,
+        "created_us": unit.order.created_us,
+        "updated_us": unit.updated_us,
+        "received_us": unit.received_us,
+        "parcels": [
+            {"carrier_code": parcel.carrier_code, "tracking_numbers": parcel.tracking_numbers}
+            for parcel in unit.parcels
+        ],
+        "sends": unit.sends,
+        "defect": unit.defect,
+    }
+
+
+def _return_line(one: Return) -> dict[str, Any]:
+    return {
+        "id_return": one.id,
+        "id_order": one.order.id,
+        "seller": one.order.seller,
+        "status": one.status,
+        "created_us": one.created_us,
+        "updated_us": one.updated_us,
+        "id_order_units": [unit.order_unit.id for unit in one.units],
+    }
+
+
+def _lines(rows: Iterable[dict[str, Any]]) -> Answer:
+    return Answer(status=200, body=b"".join(orjson.dumps(row) + b"\n" for row in rows), content_type=LINES)

@@ -1,0 +1,247 @@
+"""The orders that a marketplace holds: order units, the ways of their status, and live lists of them. Pure.
+
+An order unit is one piece: three pieces of one offer are three order units. Statuses and their ways are those that
+clients of the marketplace describe; the document has the names alone. Objects are changed in place, by ``OrderBook``
+alone and in the one thread that owns it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from simulator.call_context import Notice, Occasion
+from simulator.journal import Deed, OrderRow
+from simulator.offers.catalogue import Product
+from simulator.orders.buyers import Buyer
+from simulator.recent_first import Ranking
+
+
+class Status(StrEnum):
+    OPEN = "open"
+    NEED_TO_BE_SENT = "need_to_be_sent"
+    SENT = "sent"
+    RECEIVED = "received"
+    SENT_AND_AUTOPAID = "sent_and_autopaid"
+    RETURNED = "returned"
+    RETURNED_PAID = "returned_paid"
+    CANCELLED = "cancelled"
+
+
+WAYS: Final[Mapping[str, tuple[Status, ...]]] = MappingProxyType(
+    {
+        Status.OPEN: (Status.NEED_TO_BE_SENT, Status.CANCELLED),
+        Status.NEED_TO_BE_SENT: (Status.SENT, Status.CANCELLED),
+        Status.SENT: (Status.RECEIVED, Status.SENT_AND_AUTOPAID),
+        Status.RECEIVED: (Status.RETURNED,),
+        Status.SENT_AND_AUTOPAID: (Status.RETURNED,),
+        Status.RETURNED: (Status.RETURNED_PAID,),
+        Status.RETURNED_PAID: (),
+        Status.CANCELLED: (),
+    }
+)
+"""Where an order unit may go from each status; the first is the ordinary way."""
+
+SENT_ALREADY: Final = frozenset(
+    {Status.SENT, Status.RECEIVED, Status.SENT_AND_AUTOPAID, Status.RETURNED, Status.RETURNED_PAID}
+)
+
+
+class Defect(StrEnum):
+    """How a row may leave the OpenAPI document, on purpose."""
+
+    NO_ID = "no_id"  # id_order_unit is missing
+    PRICE_TEXT = "price_text"  # the price is a text
+    NO_STATUS = "no_status"
+    BAD_TIME = "bad_time"  # ts_updated_iso is no moment
+    NO_ZONE = "no_zone"  # delivery_time_expires_iso is a moment without an offset
+    PRICE_FLOAT = "price_float"  # the price is in major units
+    VAT_TEXT = "vat_text"  # the rate is a text
+    SHIPPING_NULL = "shipping_null"  # shipping_rate is null
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    carrier_code: str
+    tracking_numbers: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Order:
+    """One checkout at one seller. ``id`` is what answers show, ``number`` counts from 0."""
+
+    id: str
+    number: int
+    seller: str
+    storefront: str
+    fulfillment_type: str
+    buyer: Buyer
+    created_us: int  # wall clock of the server, as all moments here
+    units: list["OrderUnit"] = field(default_factory=list)
+
+    @property
+    def updated_us(self) -> int:
+        return max((unit.updated_us for unit in self.units), default=self.created_us)
+
+
+@dataclass(slots=True, kw_only=True)
+class OrderUnit:
+    """One piece. What it says of the offer is as it was when it was sold. Prices in minor units."""
+
+    id: int
+    order: Order
+    unit_id: int  # of the offer in the catalogue
+    product: Product
+    id_offer: str | None
+    condition: str
+    note: str | None
+    price: int
+    shipping_rate: int
+    vat_pct: int
+    eco_fee: int | None = None
+    discount: int = 0  # by voucher; ``price`` is without it
+    delivery_days_min: int
+    delivery_days_max: int
+    updated_us: int
+    status: str = Status.OPEN  # one of ``Status``, or one that no client knows
+    cancel_reason: str | None = None
+    received_us: int | None = None
+    parcels: list[Parcel] = field(default_factory=list)
+    sends: int = 0  # calls that marked it as sent
+    defect: Defect | None = None
+
+
+class OrderBook:
+    """Every order, found by id, and lists that move. Owned by one thread."""
+
+    def __init__(self) -> None:
+        self._orders: dict[str, Order] = {}
+        self._units: dict[int, OrderUnit] = {}
+        self._by_created: dict[str, Ranking[OrderUnit]] = {}
+        self._by_updated: dict[str, Ranking[OrderUnit]] = {}
+        self._orders_by_created: dict[str, Ranking[Order]] = {}
+        self._fulfillment_types: Counter[tuple[str, str]] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    def __iter__(self) -> Iterator[Order]:
+        return iter(self._orders.values())
+
+    # ---- finding ----------------------------------------------------------------------------------------------------
+
+    def order(self, id_order: str) -> Order | None:
+        return self._orders.get(id_order)
+
+    def unit(self, id_order_unit: int) -> OrderUnit | None:
+        return self._units.get(id_order_unit)
+
+    def own_order(self, seller: str, id_order: str) -> Order | None:
+        order = self._orders.get(id_order)
+        return order if order is not None and order.seller == seller else None
+
+    def own_unit(self, seller: str, id_order_unit: int) -> OrderUnit | None:
+        unit = self._units.get(id_order_unit)
+        return unit if unit is not None and unit.order.seller == seller else None
+
+    def units_by_created(self, seller: str) -> Ranking[OrderUnit]:
+        return self._by_created.setdefault(seller, Ranking())
+
+    def units_by_updated(self, seller: str) -> Ranking[OrderUnit]:
+        return self._by_updated.setdefault(seller, Ranking())
+
+    def orders_by_created(self, seller: str) -> Ranking[Order]:
+        return self._orders_by_created.setdefault(seller, Ranking())
+
+    def has_only(self, seller: str, fulfillment_types: frozenset[str]) -> bool:
+        """Whether nothing of the seller's is fulfilled in another way, so that this filter keeps all."""
+        return all(name in fulfillment_types for owner, name in self._fulfillment_types if owner == seller)
+
+    # ---- changing ---------------------------------------------------------------------------------------------------
+
+    def add(self, order: Order, occasion: Occasion) -> None:
+        """A new order with all its units."""
+        self._orders[order.id] = order
+        self._fulfillment_types[order.seller, order.fulfillment_type] += 1
+        self.orders_by_created(order.seller).put(order.number, order.created_us, order)
+        _tell(order, "order_new", f"/orders/{order.id}/", occasion)
+        for unit in order.units:
+            self._units[unit.id] = unit
+            self.units_by_created(order.seller).put(unit.id, order.created_us, unit)
+            self.units_by_updated(order.seller).put(unit.id, unit.updated_us, unit)
+            occasion.order_rows.append(_row(unit, Deed.CREATED, occasion, old=None))
+            _tell(order, "order_unit_new", f"/order-units/{unit.id}/", occasion)
+
+    def move(self, unit: OrderUnit, status: str, occasion: Occasion, *, reason: str | None = None) -> None:
+        """The unit has another status from now on, whichever way led there."""
+        self._enter(unit, status, occasion, Deed.STATUS, reason=reason)
+
+    def send(self, unit: OrderUnit, parcel: Parcel, body: str, occasion: Occasion) -> None:
+        """A call marks the unit as sent. Whether it may is for the caller to ask."""
+        unit.parcels.append(parcel)
+        unit.sends += 1
+        self._enter(unit, Status.SENT, occasion, Deed.SEND, parcel=parcel, body=body)
+
+    def add_parcel(self, unit: OrderUnit, parcel: Parcel, body: str, occasion: Occasion) -> None:
+        """Another parcel of a unit that is sent already. No status changes, so the moment of the last update stays."""
+        unit.parcels.append(parcel)
+        occasion.order_rows.append(_row(unit, Deed.PARCEL, occasion, old=unit.status, parcel=parcel, body=body))
+
+    def _enter(
+        self,
+        unit: OrderUnit,
+        status: str,
+        occasion: Occasion,
+        deed: Deed,
+        *,
+        reason: str | None = None,
+        parcel: Parcel | None = None,
+        body: str | None = None,
+    ) -> None:
+        old, unit.status = unit.status, status
+        unit.updated_us = occasion.now.wall_us
+        unit.cancel_reason = reason if status == Status.CANCELLED else unit.cancel_reason
+        if status == Status.RECEIVED:
+            unit.received_us = occasion.now.wall_us
+        self.units_by_updated(unit.order.seller).put(unit.id, unit.updated_us, unit)
+        occasion.order_rows.append(_row(unit, deed, occasion, old=old, parcel=parcel, body=body))
+        _tell(unit.order, "order_unit_status_changed", f"/order-units/{unit.id}/", occasion)
+
+
+def _row(
+    unit: OrderUnit,
+    deed: Deed,
+    occasion: Occasion,
+    *,
+    old: str | None,
+    parcel: Parcel | None = None,
+    body: str | None = None,
+) -> OrderRow:
+    return OrderRow(
+        call_id=occasion.call_id,
+        seller=unit.order.seller,
+        storefront=unit.order.storefront,
+        id_order=unit.order.id,
+        id_order_unit=unit.id,
+        deed=deed,
+        old=old,
+        new=unit.status,
+        carrier_code=None if parcel is None else parcel.carrier_code,
+        tracking_numbers=() if parcel is None else parcel.tracking_numbers,
+        body=body,
+        mono_us=occasion.now.mono_us,
+        wall_us=occasion.now.wall_us,
+    )
+
+
+def _tell(order: Order, event_name: str, resource: str, occasion: Occasion) -> None:
+    occasion.notices.append(
+        Notice(event_name=event_name, seller=order.seller, storefront=order.storefront, resource=resource)
+    )
+
+
+def in_whole_seconds(moment_us: int) -> int:
+    """Answers show moments of orders in whole seconds, so filters see them so too; back in microseconds."""
+    return moment_us // 1_000_000 * 1_000_000

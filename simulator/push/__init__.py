@@ -1,0 +1,1 @@
+"""Simulated push notifications."""

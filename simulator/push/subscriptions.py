@@ -1,0 +1,189 @@
+"""Push subscriptions: who is told of what, the messages under way, and when each is tried again. Pure.
+
+Documented: one subscription for an event and storefront; a message is retried after 1, 15, 30 and 60 minutes, and then
+the subscription is disabled; what was missed is not sent again. Chosen: each message is signed with the moment of its
+event, so a late retry looks old.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import Final
+
+import orjson
+
+from simulator.call_context import Notice
+from simulator.chance import draw, happens
+from simulator.exchange import Moment
+from simulator.journal import PushRow
+
+ACCEPTED: Final = frozenset({200, 201, 202, 204})
+"""Statuses by which a subscriber says that it has the message."""
+_FIRST_SUBSCRIPTION_ID: Final = 11_001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushTerms:
+    """How messages are sent. ``time_scale`` multiplies every wait between attempts."""
+
+    retry_after_s: tuple[float, ...] = (60.0, 900.0, 1800.0, 3600.0)
+    time_scale: float = 1.0
+    answer_within_s: float = 5.0
+    verify_within_s: float = 15.0
+    duplicated: float = 0.0  # share of messages that are sent twice
+    seed: int = 1
+
+
+@dataclass(slots=True, kw_only=True)
+class Subscription:
+    id: int
+    seller: str
+    storefront: str
+    event_name: str
+    callback_url: str
+    fallback_email: str
+    is_active: bool = True
+
+    def body(self) -> dict[str, object]:
+        return {
+            "id_subscription": self.id,
+            "callback_url": self.callback_url,
+            "fallback_email": self.fallback_email,
+            "event_name": self.event_name,
+            "is_active": self.is_active,
+            "storefront": self.storefront,
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class Push:
+    """One message on its way to one subscriber."""
+
+    subscription: Subscription
+    id_message: str
+    resource: str
+    body: bytes
+    timestamp_s: int  # of the event, by the server's clock
+    attempt: int = 1
+
+
+class Subscriptions:
+    """Every subscription and every message under way. Owned by one thread."""
+
+    def __init__(self, terms: PushTerms) -> None:
+        self.terms = terms
+        self._subscriptions: dict[int, Subscription] = {}
+        self._next_id = _FIRST_SUBSCRIPTION_ID
+        self._due: list[tuple[int, int, Push]] = []
+        self._messages = 0
+        self._queued = 0
+
+    # ---- who is told ------------------------------------------------------------------------------------------------
+
+    def add(
+        self, *, seller: str, storefront: str, event_name: str, callback_url: str, fallback_email: str
+    ) -> Subscription:
+        one = Subscription(
+            id=self._next_id,
+            seller=seller,
+            storefront=storefront,
+            event_name=event_name,
+            callback_url=callback_url,
+            fallback_email=fallback_email,
+        )
+        self._next_id += 1
+        self._subscriptions[one.id] = one
+        return one
+
+    def own(self, seller: str, subscription_id: int) -> Subscription | None:
+        one = self._subscriptions.get(subscription_id)
+        return one if one is not None and one.seller == seller else None
+
+    def owned(self, seller: str) -> list[Subscription]:
+        return [one for one in self._subscriptions.values() if one.seller == seller]
+
+    def has(self, seller: str, storefront: str, event_name: str) -> bool:
+        return any(one.storefront == storefront and one.event_name == event_name for one in self.owned(seller))
+
+    def remove(self, one: Subscription) -> None:
+        """Messages under way are dropped as their time comes."""
+        one.is_active = False
+        del self._subscriptions[one.id]
+
+    def challenge(self) -> str:
+        """What an address must answer to prove itself."""
+        return f"{draw(self.terms.seed, 'challenge', self._next_id, self._queued):016x}"
+
+    # ---- messages ---------------------------------------------------------------------------------------------------
+
+    def hear(self, notices: Sequence[Notice], now: Moment) -> None:
+        """Something has changed: a message for each subscriber, due at once. ``now`` is by the server's clock."""
+        if not self._subscriptions:
+            return
+        for notice in notices:
+            for one in self._subscribers(notice):
+                self._begin(one, notice, now)
+
+    def _subscribers(self, notice: Notice) -> Iterable[Subscription]:
+        return [
+            one
+            for one in self._subscriptions.values()
+            if one.is_active
+            and (one.seller, one.storefront, one.event_name) == (notice.seller, notice.storefront, notice.event_name)
+        ]
+
+    def _begin(self, one: Subscription, notice: Notice, now: Moment) -> None:
+        self._messages += 1
+        id_message = f"{draw(self.terms.seed, 'message', self._messages):016x}"
+        body = {
+            "event_name": notice.event_name,
+            "id_message": id_message,
+            "resource": notice.resource,
+            "storefront": notice.storefront,
+        }
+        copies = 2 if happens(self.terms.duplicated, self.terms.seed, "twice", self._messages) else 1
+        for _ in range(copies):
+            push = Push(
+                subscription=one,
+                id_message=id_message,
+                resource=notice.resource,
+                body=orjson.dumps(body),
+                timestamp_s=now.wall_us // 1_000_000,
+            )
+            self._queue(push, now.mono_us)
+
+    def _queue(self, push: Push, due_us: int) -> None:
+        self._queued += 1
+        heappush(self._due, (due_us, self._queued, push))
+
+    def due(self, now_us: int, limit: int) -> list[Push]:
+        """Messages to be sent now, at most so many; those of subscriptions that have ended are dropped."""
+        pushes: list[Push] = []
+        while self._due and self._due[0][0] <= now_us and len(pushes) < limit:
+            _, _, push = heappop(self._due)
+            if push.subscription.is_active:
+                pushes.append(push)
+        return pushes
+
+    def answered(self, push: Push, status: int, now_us: int) -> PushRow:
+        """An attempt is over; ``status`` 0 = no answer in time. It is tried again later, or the subscription ends."""
+        waits_s = self.terms.retry_after_s
+        failed = status not in ACCEPTED
+        is_last = failed and push.attempt > len(waits_s)
+        row = PushRow(
+            id_subscription=push.subscription.id,
+            id_message=push.id_message,
+            event_name=push.subscription.event_name,
+            resource=push.resource,
+            attempt=push.attempt,
+            status=status,
+            is_last=is_last,
+            mono_us=now_us,
+        )
+        if is_last:
+            push.subscription.is_active = False
+        elif failed:
+            wait_s = waits_s[push.attempt - 1] * self.terms.time_scale
+            push.attempt += 1
+            self._queue(push, now_us + round(wait_s * 1e6))
+        return row

@@ -1,0 +1,322 @@
+"""The scenario file: what a simulator holds, whom it knows, how strict it is and what is to go wrong. TOML.
+
+Every part has defaults, so an empty file is a whole scenario: one seller, ``demo``, with made-up keys.
+"""
+
+import tomllib
+from hashlib import blake2b
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field, field_validator, model_validator
+
+from simulator import faults
+from simulator.api import DEFAULT_REQUESTS_PER_SECOND, Group, Policy, Seller
+from simulator.exchange import Kind
+from simulator.offers.catalogue import CataloguePlan
+from simulator.offers.rules import Strictness
+from simulator.orders.scenario import OrdersSection, PushSection
+from simulator.problems import ProblemType
+from simulator.reference import CONDITIONS, CURRENCIES, MAX_AMOUNT
+from simulator.routes import GROUPS
+from simulator.signature import DEFAULT_CLOCK_WINDOW_S
+from simulator.strict_model import Seconds, Section, Share
+
+
+class CatalogueSection(Section):
+    """What each seller offers; fields as in ``catalogue.CataloguePlan``."""
+
+    eans: int = Field(default=1000, ge=0, lt=10**8)
+    storefronts: tuple[str, ...] = ("de", "at")
+    conditions: tuple[str, ...] = ("NEW",)
+    further_condition: Share = 0.2
+    second_ean: Share = 0.0  # the product carries another EAN as well
+    missing: Share = 0.02
+    linked: Share = 0.5
+    ambiguous: Share = 0.01
+    incomplete: Share = 0.01
+    on_hold: Share = 0.01
+    by_marketplace: Share = 0.0
+    visibility_delay_s: Seconds = 0.0  # from the making of a unit until lists show it
+
+    @field_validator("storefronts")
+    @classmethod
+    def _known_storefronts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _all_known(value, tuple(CURRENCIES))
+
+    @field_validator("conditions")
+    @classmethod
+    def _known_conditions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _all_known(value, CONDITIONS)
+
+    def plan(self, seed: int) -> CataloguePlan:
+        return CataloguePlan(seed=seed, **self.model_dump(exclude={"visibility_delay_s"}))
+
+
+class SellerSection(Section):
+    """An account. Keys that are left out are made up from its name. Without storefronts: those of the catalogue."""
+
+    name: str = Field(min_length=1)
+    client_key: str | None = None
+    secret_key: str | None = Field(default=None, repr=False)
+    storefronts: tuple[str, ...] | None = None
+    active: bool = True
+    eans: int | None = Field(default=None, ge=0)  # instead of the catalogue's number
+
+    @field_validator("storefronts")
+    @classmethod
+    def _known_storefronts(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if value is None else _all_known(value, tuple(CURRENCIES))
+
+    def seller(self, catalogue_storefronts: tuple[str, ...]) -> Seller:
+        client_key, secret_key = made_up_keys(self.name)
+        return Seller(
+            name=self.name,
+            client_key=self.client_key or client_key,
+            secret_key=self.secret_key or secret_key,
+            storefronts=frozenset(self.storefronts or catalogue_storefronts),
+            active=self.active,
+        )
+
+
+class GroupSection(Section):
+    """A limit of its own. Without ``kinds``: those of the group in ``routes.GROUPS`` that has its name."""
+
+    requests_per_second: int = Field(ge=1)
+    kinds: frozenset[Kind] | None = None
+
+
+class LimitsSection(Section):
+    requests_per_second: int = Field(default=DEFAULT_REQUESTS_PER_SECOND, ge=1)
+    count_refused: bool = False
+    retry_after: bool = False
+    headers: bool = False
+    groups: dict[str, GroupSection] = Field(default={})
+
+    @field_validator("groups")
+    @classmethod
+    def _kinds_are_known(cls, value: dict[str, GroupSection]) -> dict[str, GroupSection]:
+        if nameless := [name for name, group in value.items() if group.kinds is None and name not in GROUPS]:
+            raise ValueError(f"groups {nameless} must name their kinds; known without are {sorted(GROUPS)}")
+        return value
+
+
+class ServerSection(Section):
+    clock_window_s: int = Field(default=DEFAULT_CLOCK_WINDOW_S, ge=0)
+    clock_offset_s: float = 0.0
+    scheme: Literal["http", "https"] = "http"
+    keep_bodies: bool = False
+
+
+class RulesSection(Section):
+    listing_price_required: bool = False
+    max_amount: int = Field(default=MAX_AMOUNT, ge=0, lt=2**31)
+
+
+# ---- faults ---------------------------------------------------------------------------------------------------------
+
+
+class MatchSection(Section):
+    """Fields as in ``faults.Match``."""
+
+    method: str | None = None
+    path: str | None = None
+    seller: str | None = None
+    unit_ids: frozenset[int] = frozenset()
+    from_s: Seconds = 0.0
+    until_s: Seconds | None = None
+    skip: int = Field(default=0, ge=0)
+    times: int | None = Field(default=None, ge=0)
+    every: int = Field(default=1, ge=1)
+    share: Share = 1.0
+
+
+class RespondSection(Section):
+    kind: Literal["respond"]
+    status: int = Field(ge=200, le=599)
+    type: str = ProblemType.ABOUT_BLANK
+    message: str = "Scenario"
+    retry_after: str | None = None
+    body: str | None = None
+    content_type: str = "application/json"
+
+
+class GarbleSection(Section):
+    kind: Literal["garble"]
+    body: str = '{"data": ['
+
+
+class SlowSection(Section):
+    kind: Literal["slow"]
+    wait_s: Seconds
+
+
+class DripSection(Section):
+    kind: Literal["drip"]
+    interval_s: Seconds = 1.0
+    bytes_at_once: int = Field(default=1, ge=1)
+
+
+class ResetSection(Section):
+    kind: Literal["reset"]
+
+
+class HalfBodySection(Section):
+    kind: Literal["half_body"]
+    share: Share = 0.5
+
+
+class LoseAnswerSection(Section):
+    kind: Literal["lose_answer"]
+    reset: bool = False
+
+
+class ApplyLateSection(Section):
+    kind: Literal["apply_late"]
+    after_s: Seconds
+
+
+class OutageSection(Section):
+    kind: Literal["outage"]
+
+
+class RefuseSection(Section):
+    kind: Literal["refuse"]
+    status: int = Field(default=400, ge=400, le=599)
+    type: str = ProblemType.VALIDATION_ERROR
+    message: str = "Refused by the scenario"
+    field: str | None = None
+    name_field: bool = True
+    key: str | None = None
+
+
+class AlterSection(Section):
+    kind: Literal["alter"]
+    field: str
+    value: Any
+
+
+MishapSection: TypeAlias = Annotated[
+    RespondSection
+    | GarbleSection
+    | SlowSection
+    | DripSection
+    | ResetSection
+    | HalfBodySection
+    | LoseAnswerSection
+    | ApplyLateSection
+    | OutageSection
+    | RefuseSection
+    | AlterSection,
+    Field(discriminator="kind"),
+]
+
+_MISHAPS: dict[str, type[faults.Mishap]] = {
+    "respond": faults.Respond,
+    "garble": faults.Garble,
+    "slow": faults.Slow,
+    "drip": faults.Drip,
+    "reset": faults.Reset,
+    "half_body": faults.HalfBody,
+    "lose_answer": faults.LoseAnswer,
+    "apply_late": faults.ApplyLate,
+    "outage": faults.Outage,
+    "refuse": faults.Refuse,
+    "alter": faults.Alter,
+}
+
+
+class FaultSection(Section):
+    """One fault: ``name``, ``do`` (what happens) and ``when`` (to which calls)."""
+
+    name: str = Field(min_length=1)
+    do: MishapSection
+    when: MatchSection = MatchSection()
+    seed: int | None = None  # None = the scenario's
+
+    def fault(self, seed: int = 0) -> faults.Fault:
+        mishap = _MISHAPS[self.do.kind](**self.do.model_dump(exclude={"kind"}))
+        match = faults.Match(**self.when.model_dump())
+        return faults.Fault(name=self.name, mishap=mishap, match=match, seed=seed if self.seed is None else self.seed)
+
+
+class KeyChangeSection(Section):
+    """A seller's keys are replaced so long after the start; the old ones are refused from then on."""
+
+    seller: str
+    at_s: Seconds
+    client_key: str = Field(min_length=1)
+    secret_key: str = Field(min_length=1, repr=False)
+
+
+class Scenario(Section):
+    """A whole scenario. ``seed`` decides the catalogue, and the faults that name none of their own."""
+
+    seed: int = 1
+    catalogue: CatalogueSection = CatalogueSection()
+    sellers: tuple[SellerSection, ...] = (SellerSection(name="demo"),)
+    limits: LimitsSection = LimitsSection()
+    server: ServerSection = ServerSection()
+    rules: RulesSection = RulesSection()
+    orders: OrdersSection = OrdersSection()
+    push: PushSection = PushSection()
+    faults: tuple[FaultSection, ...] = ()
+    key_changes: tuple[KeyChangeSection, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_are_one_thing_each(self) -> "Scenario":
+        sellers = [seller.name for seller in self.sellers]
+        for what, names in (("seller", sellers), ("fault", [fault.name for fault in self.faults])):
+            if twice := {name for name in names if names.count(name) > 1}:
+                raise ValueError(f"{what} {sorted(twice)} is there more than once")
+        if unknown := {change.seller for change in self.key_changes} - set(sellers):
+            raise ValueError(f"key_changes name unknown sellers {sorted(unknown)}")
+        if unknown := set(self.orders.sellers) - set(sellers):
+            raise ValueError(f"orders name unknown sellers {sorted(unknown)}")
+        return self
+
+    @classmethod
+    def load(cls, path: Path) -> "Scenario":
+        """Raises OSError, tomllib.TOMLDecodeError, or pydantic.ValidationError with every problem at once."""
+        return cls.model_validate(tomllib.loads(path.read_text("utf-8")))
+
+    def with_changes(self, **changes: Any) -> "Scenario":
+        """The same with other values, checked anew."""
+        return type(self).model_validate({**self.model_dump(exclude_unset=True), **changes})
+
+    def policy(self) -> Policy:
+        return Policy(
+            requests_per_second=self.limits.requests_per_second,
+            groups=tuple(
+                Group(
+                    name=name,
+                    requests_per_second=group.requests_per_second,
+                    kinds=GROUPS[name] if group.kinds is None else group.kinds,
+                )
+                for name, group in self.limits.groups.items()
+            ),
+            count_refused=self.limits.count_refused,
+            retry_after=self.limits.retry_after,
+            rate_headers=self.limits.headers,
+            clock_window_s=self.server.clock_window_s,
+            clock_offset_s=self.server.clock_offset_s,
+            scheme=self.server.scheme,
+            keep_bodies=self.server.keep_bodies,
+        )
+
+    def strictness(self) -> Strictness:
+        return Strictness(listing_price_required=self.rules.listing_price_required, max_amount=self.rules.max_amount)
+
+
+def made_up_keys(name: str) -> tuple[str, str]:
+    """Client key (32 characters) and secret key (64) of a seller who was given none. Worth nothing anywhere else."""
+    client_key = blake2b(f"client key of {name}".encode(), digest_size=16).hexdigest()
+    secret_key = blake2b(f"secret key of {name}".encode(), digest_size=32).hexdigest()
+    return client_key, secret_key
+
+
+def _all_known(values: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [value for value in values if value not in known]
+    if unknown or not values:
+        raise ValueError(f"must name at least one of {list(known)}, and nothing else, not {list(values)}")
+    return values

@@ -1,0 +1,337 @@
+"""Sockets: HTTP/1.1 over asyncio, and delivering each answer in the manner that a mishap asks for.
+
+A server of its own, because a stand-in must be able to do what web servers are built to prevent: half bodies, single
+bytes, resets, silence after the work is done. The protocol is h11's, the rules are ``api``'s; here is the delivery.
+"""
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Final, cast
+
+import h11
+
+from simulator.api import Api, Plan
+from simulator.clock import read_clocks
+from simulator.control import PREFIX, Control
+from simulator.exchange import Answer, Request
+from simulator.faults import ApplyLate, Drip, Garble, HalfBody, LoseAnswer, Outage, Reset, Respond, Slow
+from simulator.push.delivery import Pusher
+
+Inspector = Callable[[Request, Answer], None]
+"""Sees every answer of the API before it is sent; what it raises is kept, and raised when the simulator closes."""
+
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+_LINGER_RESET: Final = struct.pack("ii", 1, 0)
+_ANSWERING: Final = frozenset({h11.SEND_RESPONSE, h11.SEND_BODY})
+_NO_BODY: Final = frozenset({204, 304})
+
+
+class Server:
+    """Listens, and hands requests to the API or to the control endpoints. Lives in one event loop."""
+
+    def __init__(self, api: Api, control: Control, pusher: Pusher, *, inspector: Inspector | None = None) -> None:
+        self.api = api
+        self.control = control
+        self.pusher = pusher
+        self.complaints: list[Exception] = []
+        self.is_closing = False
+        self._inspector = inspector
+        self._connections: set[Connection] = set()
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._listener: asyncio.Server | None = None
+
+    async def listen(self, host: str, port: int) -> int:
+        """Start to listen; port 0 = any free one. Returns the port. Raises OSError when it can't be had."""
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(lambda: Connection(self), host, port, backlog=1024)
+        bound: int = self._listener.sockets[0].getsockname()[1]
+        return bound
+
+    async def close(self) -> None:
+        """Stop listening and end every connection and delivery, those just being accepted too. Safe to call twice."""
+        self.is_closing = True
+        for connection in tuple(self._connections):
+            connection.abort()
+        for delivery in tuple(self._deliveries):
+            delivery.cancel()
+        # Closed while it is accepting a connection, asyncio's listener would leave that one open for good.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.gather(*others, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+        while self._connections:
+            await asyncio.sleep(0)
+
+    def server_date(self) -> str:
+        """The Date header, by the simulated server's clock."""
+        return formatdate(time.time() + self.api.policy.clock_offset_s, usegmt=True)
+
+    def inspect(self, request: Request, answer: Answer) -> None:
+        if self._inspector is None:
+            return
+        try:
+            self._inspector(request, answer)
+        except Exception as complaint:  # noqa: BLE001 - whatever the inspector finds is kept and raised at close
+            self.complaints.append(complaint)
+
+    def opened(self, connection: "Connection") -> None:
+        self._connections.add(connection)
+
+    def closed(self, connection: "Connection") -> None:
+        self._connections.discard(connection)
+
+    def deliver(self, delivery: "Delivery") -> None:
+        """Run a delivery that takes time, even if its connection ends before it does."""
+        task = asyncio.get_running_loop().create_task(delivery.run())
+        self._deliveries.add(task)
+        task.add_done_callback(self._delivered)
+
+    def _delivered(self, task: asyncio.Task[None]) -> None:
+        self._deliveries.discard(task)
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self.complaints.append(error)
+
+
+class Connection(asyncio.Protocol):
+    """One client connection: requests one after another."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._http = h11.Connection(h11.SERVER)
+        self._transport: asyncio.Transport | None = None
+        self._peer = ("", 0)
+        self._request: h11.Request | None = None
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+
+    # ---- asyncio.Protocol -------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._peer = transport.get_extra_info("peername")[:2]
+        self._server.opened(self)
+        if self._server.is_closing or self._server.api.faults.is_out(read_clocks().mono_us):
+            self.reset()
+
+    def data_received(self, data: bytes) -> None:
+        self._receive(data)
+
+    def eof_received(self) -> bool:
+        self._receive(b"")
+        return True  # an answer under way may still be sent
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
+        self._transport = None
+        self._server.closed(self)
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None
+
+    # ---- requests ---------------------------------------------------------------------------------------------------
+
+    def _receive(self, data: bytes) -> None:
+        """What is raised here is a mistake of the simulator's own: told at its close, and no answer to the caller."""
+        try:
+            self._http.receive_data(data)
+            self._advance()
+        except Exception as mistake:  # noqa: BLE001 - nobody above could handle it
+            self._server.complaints.append(mistake)
+            self.reset()
+
+    def _advance(self) -> None:
+        """Read on, until more bytes are needed or a request is being answered."""
+        while self._transport is not None:
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError as error:
+                self._refuse(error.error_status_hint or 400)
+                return
+            if event is h11.NEED_DATA:
+                self._invite()
+                return
+            if event is h11.PAUSED:
+                return
+            if isinstance(event, h11.ConnectionClosed):
+                if self._http.our_state not in _ANSWERING:
+                    self.end()
+                return
+            if not self._take(event):
+                return
+
+    def _take(self, event: object) -> bool:
+        """One event of a request; False = stop reading."""
+        if isinstance(event, h11.Request):
+            self._request, self._body, self._body_bytes = event, [], 0
+        elif isinstance(event, h11.Data):
+            self._body_bytes += len(event.data)
+            if self._body_bytes <= MAX_BODY_BYTES:
+                self._body.append(bytes(event.data))
+        elif isinstance(event, h11.EndOfMessage) and self._request is not None:
+            if self._body_bytes > MAX_BODY_BYTES:
+                self._refuse(413)
+                return False
+            self._answer(self._whole(self._request))
+        return True
+
+    def _invite(self) -> None:
+        if self._http.they_are_waiting_for_100_continue:
+            self.send(self._http.send(h11.InformationalResponse(status_code=100, headers=[])))
+
+    def _whole(self, request: h11.Request) -> Request:
+        return Request(
+            method=request.method.decode("ascii"),
+            target=request.target.decode("ascii"),
+            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers},
+            body=b"".join(self._body),
+            scheme=self._server.api.policy.scheme,
+            peer_port=self._peer[1],
+        )
+
+    def _answer(self, request: Request) -> None:
+        if request.path.startswith(PREFIX):
+            self.send(self.head_and_body(self._server.control.answer(request, self._peer[0])))
+            self.finish()
+            return
+        delivery = Delivery(self._server, self, request)
+        if delivery.plan.mishap is None and delivery.plan.callback is None:
+            delivery.at_once()
+        else:
+            self._server.deliver(delivery)
+
+    def _refuse(self, status: int) -> None:
+        """A request that is not HTTP, or too large, belongs to no call."""
+        with contextlib.suppress(h11.LocalProtocolError):  # too late for an answer: the end must do
+            self.send(self.head_and_body(Answer(status=status)))
+        self.end()
+
+    # ---- answers ----------------------------------------------------------------------------------------------------
+
+    def head_and_body(self, answer: Answer) -> bytes:
+        """The answer's bytes, as HTTP frames them."""
+        headers = [("Date", self._server.server_date())]
+        if answer.body:
+            headers.append(("Content-Type", answer.content_type))
+        if answer.status not in _NO_BODY:
+            headers.append(("Content-Length", str(len(answer.body))))
+        head = self._http.send(h11.Response(status_code=answer.status, headers=[*headers, *answer.headers])) or b""
+        body = self._http.send(h11.Data(data=answer.body)) or b"" if answer.body else b""
+        return head + body
+
+    def send(self, data: bytes | None) -> None:
+        if self._transport is not None and data:
+            self._transport.write(data)
+
+    def finish(self) -> None:
+        """The answer is sent whole: on to the next request, or the end when the caller wants that."""
+        self.send(self._http.send(h11.EndOfMessage()))
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+        elif self._http.our_state is not h11.DONE:
+            self.end()
+
+    def resume(self) -> None:
+        """Read what came in while an answer was on its way."""
+        self._advance()
+
+    def end(self) -> None:
+        """An orderly end, after what was written has left."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def reset(self) -> None:
+        """The caller gets a reset: nothing that is still unsent leaves."""
+        if self._transport is not None:
+            raw: socket.socket = self._transport.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+            self._transport.abort()
+
+
+class Delivery:
+    """One call: what was planned for it, done and delivered."""
+
+    def __init__(self, server: Server, connection: Connection, request: Request) -> None:
+        self.plan: Plan = server.api.arrive(request, read_clocks())
+        self._server = server
+        self._connection = connection
+        self._request = request
+
+    def at_once(self) -> None:
+        """The ordinary way: nothing goes wrong."""
+        self._send_whole(self._settle())
+
+    async def run(self) -> None:
+        """The way that the mishap asks for. The caller may be gone at any moment; what is done is done."""
+        if self.plan.callback is not None:
+            await self._server.pusher.verify(self.plan.callback)
+        match self.plan.mishap:
+            case Respond() as mishap:
+                self._send_whole(mishap.answer())
+            case Garble(body=body):
+                self._send_whole(self._garbled(body))
+            case Slow(wait_s=wait_s) | ApplyLate(after_s=wait_s):
+                await asyncio.sleep(wait_s)
+                self._send_whole(self._settle())
+            case Drip() as mishap:
+                await self._drip(mishap)
+            case HalfBody(share=share):
+                self._send_half(share)
+            case LoseAnswer(reset=reset):
+                self._settle()
+                self._end_unanswered(reset=reset)
+            case Reset() | Outage():
+                self._end_unanswered(reset=True)
+            case None:
+                self.at_once()
+        self._connection.resume()
+
+    def _settle(self) -> Answer:
+        answer = self.plan.settle(read_clocks())
+        self._server.inspect(self._request, answer)
+        return answer
+
+    def _garbled(self, body: str) -> Answer:
+        answer = self._settle()
+        return Answer(status=answer.status, body=body.encode(), item_statuses=answer.item_statuses)
+
+    def _send_whole(self, answer: Answer) -> None:
+        self._connection.send(self._connection.head_and_body(answer))
+        self._connection.finish()
+        self._note(answer)
+
+    def _send_half(self, share: float) -> None:
+        answer = self._settle()
+        whole = self._connection.head_and_body(answer)
+        self._connection.send(whole[: len(whole) - len(answer.body) + int(len(answer.body) * share)])
+        self._connection.end()
+        self._note(answer)
+
+    async def _drip(self, mishap: Drip) -> None:
+        answer = self._settle()
+        whole = self._connection.head_and_body(answer)
+        for start in range(0, len(whole), mishap.bytes_at_once):
+            if not self._connection.is_open:
+                break
+            self._connection.send(whole[start : start + mishap.bytes_at_once])
+            await asyncio.sleep(mishap.interval_s)
+        self._connection.finish()
+        self._note(answer)
+
+    def _end_unanswered(self, *, reset: bool) -> None:
+        if reset:
+            self._connection.reset()
+        else:
+            self._connection.end()
+        self._server.api.recorder.over(self.plan.row, None, read_clocks().mono_us)
+
+    def _note(self, answer: Answer) -> None:
+        self._server.api.recorder.over(self.plan.row, answer, read_clocks().mono_us)

@@ -1,0 +1,87 @@
+"""Who calls, and whether the call is what its sender signed. Pure.
+
+Documented: HMAC-SHA256 over method, absolute URI, raw body and Unix seconds, joined by line feeds, keyed with the
+secret as text, sent as lower-case hex; a timestamp within five minutes of the server's clock. Which problem type
+belongs to which fault is read from the types' names; all of them answer 401, the one status that every endpoint lists
+for "request authentication headers are corrupt".
+"""
+
+import hmac
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Final
+
+from simulator.exchange import Request
+from simulator.problems import FieldError, Problem, ProblemType
+
+CLIENT_KEY: Final = "shop-client-key"
+TIMESTAMP: Final = "shop-timestamp"
+SIGNATURE: Final = "shop-signature"
+DEFAULT_CLOCK_WINDOW_S: Final = 300
+
+_REQUIRED: Final = {
+    CLIENT_KEY: "Shop-Client-Key",
+    TIMESTAMP: "Shop-Timestamp",
+    SIGNATURE: "Shop-Signature",
+    "user-agent": "User-Agent",
+    "accept": "Accept",
+}
+_MAX_DIGITS: Final = 12
+_JSON_ACCEPTED: Final = frozenset({"application/json", "application/*", "*/*"})
+
+
+def sign(secret: str, method: str, uri: str, body: bytes, timestamp: str) -> str:
+    """The signature that the holder of ``secret`` gives this call."""
+    text = b"\n".join((method.upper().encode(), uri.encode(), body, timestamp.encode()))
+    return hmac.new(secret.encode(), text, sha256).hexdigest()
+
+
+def header_problem(request: Request, *, now_s: float, clock_window_s: int) -> Problem | None:
+    """What is wrong with the headers, before anybody's secret is asked for; None = nothing."""
+    headers = request.headers
+    if old := [name for name in headers if name.startswith("hm-")]:
+        return _header_problem(old, "names of version 1 are not accepted, use Shop-*")
+    if missing := [name for key, name in _REQUIRED.items() if not headers.get(key, "").strip()]:
+        return _header_problem(missing, "missing")
+    if not _accepts_json(headers["accept"]):
+        return _header_problem(["Accept"], "must be application/json")
+    if request.body and not _is_json(headers.get("content-type", "")):
+        return _header_problem(["Content-Type"], "must be application/json when there is a body")
+    return _timestamp_problem(headers[TIMESTAMP], now_s, clock_window_s)
+
+
+def signature_problem(request: Request, secrets: Mapping[str, str]) -> Problem | None:
+    """Whether the signature is the one that the key's secret gives. ``secrets`` is by client key."""
+    secret = secrets.get(request.headers[CLIENT_KEY])
+    if secret is None:
+        return Problem(status=401, type=ProblemType.INVALID_CREDENTIALS, message="Client key is not known")
+    expected = sign(secret, request.method, request.uri, request.body, request.headers[TIMESTAMP])
+    if not hmac.compare_digest(expected.encode(), request.headers[SIGNATURE].encode()):
+        return Problem(status=401, type=ProblemType.CORRUPTED_SIGNATURE, message="Signature does not match the request")
+    return None
+
+
+def _timestamp_problem(text: str, now_s: float, clock_window_s: int) -> Problem | None:
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+        return _header_problem(["Shop-Timestamp"], "must be Unix time in whole seconds")
+    # The server's clock is compared in whole seconds too: 300 is inside, 301 outside, at any fraction of a second.
+    if abs(int(now_s) - int(text)) > clock_window_s:
+        return _header_problem(["Shop-Timestamp"], f"is not within {clock_window_s} seconds of the server's clock")
+    return None
+
+
+def _header_problem(names: list[str], why: str) -> Problem:
+    return Problem(
+        status=401,
+        type=ProblemType.INVALID_HEADER,
+        message=f"Request header {', '.join(names)}: {why}",
+        errors=tuple(FieldError(name, why) for name in names),
+    )
+
+
+def _accepts_json(value: str) -> bool:
+    return any(part.partition(";")[0].strip().lower() in _JSON_ACCEPTED for part in value.split(","))
+
+
+def _is_json(value: str) -> bool:
+    return value.partition(";")[0].strip().lower() == "application/json"

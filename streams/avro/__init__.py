@@ -1,0 +1,1 @@
+"""Avro: compiled readers and writers, schema versions and compatibility."""

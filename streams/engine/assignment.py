@@ -1,0 +1,155 @@
+"""A partition with its lanes, for one assignment: what each input means for both of them together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from streams.dead_letter import DeadLetters
+from streams.dispatch.in_flight import Sent
+from streams.dispatch.wants import Wants
+from streams.engine.checkpoint import Handed, Part
+from streams.engine.partition import Partition, Step
+from streams.flow import Answered, Arrived, Assignment, Bad, Draining, Flow, NotYet, Now, Output, Told, Woken
+from streams.lanes.lane import Lane
+from streams.lanes.lanes import Lanes
+from streams.messages import Mark, Owned
+from streams.policy import Policy
+
+WOKEN = Woken()
+DRAINING = Draining()
+
+
+class Tenure:
+    def __init__(
+        self,
+        at: Assignment,
+        owned: Owned,
+        *,
+        flow: Flow[Any],
+        policy: Policy,
+        wants: Wants,
+        part: Part,
+        dead_letters: DeadLetters,
+        now: Now,
+    ) -> None:
+        self.at = at
+        self.partition = Partition(at, owned, policy, now.mono_s)
+        self.lanes = Lanes(flow, at, wants, part)
+        self.lanes.take_over(owned.state)
+        self.partition.to_restore = self.lanes.to_restore
+        self.part = part
+        self._flow = flow
+        self._wants = wants
+        self._dead_letters = dead_letters
+
+    # ---- restoring --------------------------------------------------------------------------------------------------
+
+    def restore(self, at_most: int, now: Now) -> None:
+        """So many lanes at most; what one of them needs first is fetched as for a record."""
+        partition = self.partition
+        if partition.needs is None and not self.lanes.fault:
+            partition.needs = self.lanes.restore(at_most, now.mono_s)
+            partition.restored(self.lanes.to_restore, now.mono_s)
+
+    # ---- records ----------------------------------------------------------------------------------------------------
+
+    def read(self, now: Now, room_outputs: int, room_awake: int) -> None:
+        """Turns for what has arrived, as far as read-ahead and bounds allow."""
+        partition, part, awake = self.partition, self.part, self.lanes.awake
+        outputs_at_most, awake_at_most = len(part) + room_outputs, len(awake) + room_awake
+        while (
+            partition.may_take and not self.lanes.fault and len(part) < outputs_at_most and len(awake) < awake_at_most
+        ):
+            record = partition.backlog[0]
+            heard = self._flow.read(record, now)
+            match heard:
+                case Arrived():
+                    self.lanes.turn(heard.lane, heard, now)
+                case Bad():
+                    part.outputs.append(self._dead_letters.letter(record, heard))
+                case NotYet():
+                    partition.needs = heard
+                    break
+            partition.backlog.popleft()
+        partition.moved(now.mono_s)
+
+    # ---- lanes ------------------------------------------------------------------------------------------------------
+
+    def open(self, now: Now) -> None:
+        """The gate opened: wants may leave, sleepers and standing lanes may be woken."""
+        self.partition.open()
+        self._wants.admit(self.at, now.mono_s)
+        for key in self._flow.standing(self.at.partition):
+            self.lanes.turn(key, WOKEN, now)
+
+    def wake_due(self, now: Now, at_most: int) -> int:
+        """Timers of lanes, and how many. They rest until the gate is open, because nothing could be sent for them."""
+        due = self.lanes.due(now.wall_us, at_most) if self.partition.sends else []
+        for key in due:
+            self.lanes.turn(key, WOKEN, now)
+        return len(due)
+
+    def hear(self, sent: Sent, cause: Answered | None, now: Now) -> None:
+        """One item of a call was answered; None = it stays a want, and is no longer announced."""
+        lane = sent.pending.lane
+        if cause is not None:
+            self.lanes.turn(lane.key, cause, now)
+        elif sent.want.once and self.partition.is_draining:
+            self.lanes.turn(lane.key, DRAINING, now)
+        elif sent.want.once:
+            self.changed(lane)
+        self.lanes.settle(lane, now.mono_s)
+
+    def changed(self, lane: Lane) -> None:
+        """Its record must be written again, though it had no turn."""
+        self.part.add(lane, (), tells=False)
+
+    def tell(self, told: Told, now: Now) -> None:
+        """Word from outside for a lane that is known here."""
+        if told.lane in self.lanes and not self.partition.is_draining:
+            self.lanes.turn(told.lane, told, now)
+
+    # ---- checkpoints ------------------------------------------------------------------------------------------------
+
+    def contents(self) -> tuple[tuple[Output, ...], tuple[tuple[Lane, int], ...]]:
+        """All outputs since the last checkpoint, each changed lane once, and which turns of which lanes that is."""
+        outputs, changed = self.part.take()
+        for lane in changed:
+            record = self.lanes.record(lane)
+            if record is not None:
+                outputs.append(record)
+        return tuple(outputs), tuple((lane, lane.turned) for lane in changed)
+
+    def became_durable(self, mark: Mark, handed: Handed, now_s: float) -> None:
+        self.partition.became_durable(mark, now_s)
+        for lane, turned in handed.lanes:
+            lane.durable = turned
+            self._wants.durable(self.at, lane, now_s)
+            self.lanes.settle(lane, now_s)
+
+    # ---- the end ----------------------------------------------------------------------------------------------------
+
+    def drain(self, deadline_s: float, now: Now) -> None:
+        """Hand over: no reading, no new call; what was announced and has not left is taken back."""
+        self.partition.step(Step.REVOKED)
+        self.partition.deadline_s = min(self.partition.deadline_s, deadline_s)
+        self._shut()
+        for lane in self.lanes.withdraw(now.mono_s):
+            self.lanes.turn(lane.key, DRAINING, now)
+
+    def refuse(self, reason: str) -> None:
+        """It cannot go on, or must not: nothing more is read, sent or committed."""
+        self.partition.step(Step.WAS_REFUSED)
+        self.partition.broken = reason
+        self._shut()
+
+    def end(self) -> None:
+        """The assignment is over: nothing of it is kept but slots and keys of what is under way."""
+        self.partition.step(Step.ENDED)
+        self._wants.forget(self.at, self.lanes.awake.values())
+
+    def _shut(self) -> None:
+        self.partition.close_intake()
+        self._wants.bar(self.at)
+
+
+Tenures = Mapping[Assignment, Tenure]

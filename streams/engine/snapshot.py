@@ -1,0 +1,99 @@
+"""What the engine is doing, as frozen values: for health, metrics and a person. Cheap enough for every second."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streams.dispatch.dispatcher import Sending
+from streams.dispatch.wants import Wants
+from streams.engine.partition import Partition
+from streams.flow import Now
+from streams.lanes.lanes import Lanes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionSnapshot:
+    topic: str
+    partition: int
+    phase: str  # in words
+    position: int  # next offset to have its turn
+    durable: int  # next offset to be read after a crash
+    end: int  # last stable offset, as far as known
+    lag: int
+    gate: tuple[str, ...]  # why nothing is sent yet; empty = open
+    waiting_for: str  # what its records cannot be read without; empty = nothing
+    broken: str  # why nothing more is read; empty = it is
+    lanes: int
+    awake: int
+    undone: int
+    in_flight: int  # items whose effect outside may still come
+    moved_age_s: float
+    open: int = 0  # lanes for which something in the world stands open, as their flow says
+    oldest_open_age_s: float = 0.0  # of these; 0 = there is none
+    held_back: int = 0  # offsets that cannot be read before a producer's open transaction ends
+    held_back_age_s: float = 0.0  # since the first of them was seen to stand there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSnapshot:
+    valve: str  # in words
+    rate: float  # calls per second that may leave now
+    is_open: bool
+    calls_in_flight: int
+    wants_by_rank: Mapping[int, int]
+    oldest_age_s: float  # of the oldest undone event that waits for a call; 0 = none waits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    partitions: tuple[PartitionSnapshot, ...]
+    accounts: Mapping[str, AccountSnapshot]
+    lanes_awake: int
+    lanes_asleep: int
+    lanes_undone: int
+    outputs_kept: int  # outputs and changed lanes that are not durable
+    checkpoint_on_way: bool
+    checkpoint_age_s: float  # since the last one became durable; inf = none did
+    lease_left_s: float  # below 0 = nothing may be sent
+    draining: bool
+    stopped: str  # why; empty = running
+
+
+def partition_of(partition: Partition, lanes: Lanes, in_flight: int, now: Now) -> PartitionSnapshot:
+    oldest_us = lanes.open.oldest_us()
+    return PartitionSnapshot(
+        topic=partition.at.topic,
+        partition=partition.at.partition,
+        phase=partition.phase,
+        position=partition.position,
+        durable=partition.durable,
+        end=partition.end,
+        lag=partition.lag,
+        gate=partition.gate(now.mono_s),
+        waiting_for=partition.needs.text if partition.needs is not None else "",
+        broken=partition.broken,
+        lanes=lanes.asleep + len(lanes.awake),
+        awake=len(lanes.awake),
+        undone=lanes.undone,
+        in_flight=in_flight,
+        moved_age_s=now.mono_s - partition.moved_at_s,
+        open=len(lanes.open),
+        oldest_open_age_s=_age_s(oldest_us, now),
+        held_back=partition.held_back,
+        held_back_age_s=partition.held_age_s(now.mono_s),
+    )
+
+
+def account_of(name: str, sending: Sending, wants: Wants, now: Now) -> AccountSnapshot:
+    valve, (by_rank, oldest_us) = sending.valves[name], wants.waiting(name)
+    return AccountSnapshot(
+        valve=valve.state(now.mono_s),
+        rate=valve.rate(now.mono_s),
+        is_open=valve.is_open(now.mono_s),
+        calls_in_flight=sum(flight.call.account == name for flight in sending.flights),
+        wants_by_rank=by_rank,
+        oldest_age_s=_age_s(oldest_us, now),
+    )
+
+
+def _age_s(since_us: int | None, now: Now) -> float:
+    return 0.0 if since_us is None else max(0.0, (now.wall_us - since_us) / 1e6)

@@ -1,0 +1,159 @@
+"""Never stuck silently: what does not move for a while is said in words, then waited for once more, then fatal.
+
+A partition with lag that stands still is fetched anew long before that, again and again with growing waits: it costs a
+request, and it mends a client whose fetching has stopped.
+
+Lag is explained by a schema that is being fetched, a checkpoint that is on its way while its sink says why, a leader
+that the brokers say is away, or a partition that said it is broken. Undone work is explained by a timer, a token, a
+block or a pause; only what none of them explains counts here. An explained stall is said, and said again, and never
+fatal.
+
+What a producer's open transaction holds back is no lag, for it cannot be read; it is said all the same.
+
+A worker that never answers would hold slots, keys and the hand-over for ever: the process stops, a restart repeats.
+"""
+
+from collections.abc import Callable, Iterator
+from math import inf
+from typing import Final
+
+from streams.dispatch.in_flight import Flights
+from streams.engine.assignment import WOKEN, Tenure, Tenures
+from streams.flow import Assignment, Now
+from streams.messages import Effect, Notice, Reread, Stop
+from streams.policy import Policy
+
+OVERDUE_S: Final = 5.0  # a worker keeps the deadline by itself; after this long it does not
+FETCH_ANEW_S: Final = 10.0  # without progress; the next time after twice as long, and so on
+HELD_BACK_S: Final = 10.0  # a transaction that is open for so long is worth a word, and again after a stall time
+TURNED_A_LOOK: Final = 500  # lanes that get another turn at once
+FORGOTTEN_AFTER: Final = 4  # stall times: a lane that was given another turn, and is stuck anew later, gets one again
+
+
+class Watch:
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._overdue: tuple[str, float] | None = None  # a call, and when it was first found without an answer
+        self._next_s = 0.0
+        self._said: dict[Assignment, float] = {}
+        self._anew: dict[Assignment, float] = {}  # how long a partition has to stand still to be fetched anew (again)
+        self._held: dict[Assignment, float] = {}  # when it was last said that an open transaction holds a partition up
+        self._woken: dict[tuple[Assignment, str], float] = {}  # lanes that were given another turn, and when
+
+    def next_s(self) -> float:
+        return self._next_s
+
+    def look(self, tenures: Tenures, flights: Flights, now: Now, on_way: Callable[[float], str]) -> Iterator[Effect]:
+        """A few times in every stall time. ``on_way``: what a checkpoint explains at a moment, in words."""
+        if now.mono_s < self._next_s:
+            return
+        self._next_s = now.mono_s + min(self._policy.stall_s / 4, OVERDUE_S)
+        for by_part in (self._said, self._anew, self._held):
+            for at in [at for at in by_part if at not in tenures]:
+                del by_part[at]
+        long_ago_s = now.mono_s - FORGOTTEN_AFTER * self._policy.stall_s
+        for woken in [woken for woken, at_s in self._woken.items() if woken[0] not in tenures or at_s < long_ago_s]:
+            del self._woken[woken]
+        yield from self._calls(flights, now.mono_s)
+        for tenure in tenures.values():
+            yield from self._held_back(tenure, now.mono_s)
+            yield from self._fetch_anew(tenure, now.mono_s)
+            yield from self._lag(tenure, now.mono_s, on_way)
+            yield from self._undone(tenure, now)
+
+    def _calls(self, flights: Flights, now_s: float) -> Iterator[Effect]:
+        """Found twice: a process that was frozen finds calls that are overdue, and their answers right behind."""
+        call = next((flight.call for flight in flights), None)
+        if call is None or now_s < call.give_up_at_s + self._policy.grace_s + OVERDUE_S:
+            self._overdue = None
+        elif self._overdue is None or self._overdue[0] != call.id:
+            self._overdue = call.id, now_s
+            fields: dict[str, str | int | float] = {
+                "call": call.id,
+                "account": call.account,
+                "kind": call.kind,
+                "overdue_s": round(now_s - call.give_up_at_s, 1),
+            }
+            yield Notice(event="call_overdue", level="error", fields=fields)
+        elif now_s - self._overdue[1] >= OVERDUE_S:
+            yield Stop(reason=f"call {call.id} ({call.kind}) has no answer: its worker hangs")
+
+    def _held_back(self, tenure: Tenure, now_s: float) -> Iterator[Effect]:
+        """No stall of ours and not fatal: a person must look after a producer, and nothing else tells them."""
+        partition, age_s = tenure.partition, tenure.partition.held_age_s(now_s)
+        if age_s < HELD_BACK_S:
+            self._held.pop(tenure.at, None)
+        elif now_s - self._held.get(tenure.at, -inf) >= self._policy.stall_s:
+            self._held[tenure.at] = now_s
+            fields: dict[str, str | int | float] = {
+                "topic": tenure.at.topic,
+                "partition": tenure.at.partition,
+                "offsets": partition.held_back,
+                "for_s": round(age_s, 1),
+            }
+            yield Notice(event="records_held_back", level="warning", fields=fields)
+
+    def _fetch_anew(self, tenure: Tenure, now_s: float) -> Iterator[Effect]:
+        """Harmless: the source goes on at the next offset that it has not handed over."""
+        partition, still_s = tenure.partition, now_s - tenure.partition.moved_at_s
+        if not partition.lag or not partition.flowing or still_s < FETCH_ANEW_S:
+            self._anew.pop(tenure.at, None)
+        elif still_s >= (after_s := self._anew.get(tenure.at, FETCH_ANEW_S)):
+            self._anew[tenure.at] = 2 * after_s
+            yield _notice(tenure, f"lag {partition.lag}, no progress for {still_s:.0f} s: fetched anew", "warning")
+            yield Reread(parts=frozenset({tenure.at}))
+
+    def _lag(self, tenure: Tenure, now_s: float, on_way: Callable[[float], str]) -> Iterator[Effect]:
+        partition = tenure.partition
+        still_s = now_s - partition.moved_at_s
+        if not partition.lag or not partition.reads or still_s < self._policy.stall_s:
+            self._said.pop(tenure.at, None)
+            return
+        explained = _explanation(tenure) or on_way(now_s)
+        said_s = self._said.setdefault(tenure.at, now_s)
+        if said_s == now_s:
+            yield _notice(tenure, f"lag {partition.lag}, no progress for {still_s:.0f} s: {explained or 'unexplained'}")
+        elif now_s - said_s >= self._policy.stall_s:
+            del self._said[tenure.at]  # so that it is said again
+            if not explained:
+                yield Stop(reason=f"{_name(tenure.at)} has lag {partition.lag} and does not move")
+
+    def _undone(self, tenure: Tenure, now: Now) -> Iterator[Effect]:
+        """A lane that is undone and that nothing will wake gets one more turn, then the process fails."""
+        lanes = tenure.lanes
+        for _ in range(min(len(lanes.unexplained), TURNED_A_LOOK)):
+            if not tenure.partition.sends or not lanes.unexplained or lanes.fault:
+                return
+            key, since_s = next(iter(lanes.unexplained.items()))
+            if now.mono_s - since_s < self._policy.stall_s:
+                return
+            if (tenure.at, key) in self._woken:
+                yield Stop(reason=f"{_name(tenure.at)}: lane {key} is undone, and no timer, token or pause explains it")
+                return
+            self._woken[tenure.at, key] = now.mono_s
+            yield _notice(tenure, f"lane {key} is undone and nothing will wake it: given one more turn")
+            lanes.turn(key, WOKEN, now)
+
+
+def _explanation(tenure: Tenure) -> str:
+    partition = tenure.partition
+    if partition.needs is not None:
+        return f"records wait for {partition.needs.need}: {partition.needs.text}"
+    if partition.leaderless:
+        return f"its leader is away, and nothing of it can be read until it is back: {partition.leaderless}"
+    return ""
+
+
+def _notice(tenure: Tenure, words: str, level: str = "error") -> Notice:
+    at = tenure.at
+    fields: dict[str, str | int | float] = {
+        "topic": at.topic,
+        "partition": at.partition,
+        "phase": tenure.partition.phase,
+        "reason": words,
+    }
+    return Notice(event="partition_stalled", level=level, fields=fields)
+
+
+def _name(at: Assignment) -> str:
+    return f"{at.topic} partition {at.partition}"

@@ -1,0 +1,181 @@
+"""What commands ask of a broker: who it is, what its topics are like, and, only when told to, to create some."""
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined] # documented there
+from confluent_kafka.cimpl import NewTopic
+
+from streams.clock import uptime_s
+from streams.errors import SourceFailed
+from streams.kafka.authorization import GROUP, TOPIC, Need, not_permitted
+from streams.kafka.client_messages import Words
+from streams.topics import Described, Wanted
+
+_DEFAULT_REPLICATION = -1
+"""The broker's own default (KIP-464)."""
+
+_NO_SUCH_TOPIC = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION})
+_AGAIN_S = 0.1
+
+
+class Administration:
+    """A client for questions. Nothing is opened before the first of them; safe to drop without closing.
+
+    ``describes``: off for a broker that describes no topics (the embedded one's plain option); it has no ACLs either.
+    """
+
+    def __init__(self, properties: Mapping[str, Any], timeout_s: float = 5.0, *, describes: bool = True) -> None:
+        quiet = {"log_level": 2, "reconnect.backoff.ms": 1000}  # whoever asks is told by the error, once
+        self._words = Words(properties.get("bootstrap.servers", ""))
+        ours: dict[str, Any] = {"socket.timeout.ms": int(timeout_s * 1000), "error_cb": self._words.heard, **quiet}
+        self._client = AdminClient({**ours, **properties})
+        self._timeout_s = timeout_s
+        self._describes = describes
+
+    def cluster_id(self) -> str:
+        """Raises BrokerDown where no broker answers in time, SourceFailed where none can be used."""
+        try:
+            listed = self._words.patiently(
+                self._client, lambda for_s: self._client.list_topics(timeout=for_s), self._timeout_s
+            )
+            return str(listed.cluster_id)
+        except KafkaException as error:
+            raise self._failure(error) from error
+
+    def describe(self, names: Sequence[str]) -> dict[str, Described]:
+        """Those of the named topics that exist, and those that may not be described (``Described.hidden``).
+
+        Asks for each by its name: a list of all topics leaves out, without a word, what may not be described. Raises
+        as ``cluster_id``.
+        """
+        try:
+            found = self._by_name(names) if self._describes else self._listed(names)
+        except KafkaException as error:
+            raise self._failure(error) from error
+        configs = self._configs([name for name, topic in found.items() if not topic.hidden])
+        return {name: replace(topic, config=configs.get(name, {})) for name, topic in found.items()}
+
+    def allowed_on_group(self, group: str) -> frozenset[str] | None:
+        """What whoever asks may do with a consumer group, as ACLs name it; None = the broker does not say."""
+        if not self._describes:
+            return None
+        asked = self._client.describe_consumer_groups(
+            [group], include_authorized_operations=True, request_timeout=self._timeout_s
+        )
+        try:
+            return _operations(asked[group].result())
+        except KafkaException as error:
+            return frozenset() if error.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED else None
+
+    def members(self, group: str) -> int:
+        """How many members a consumer group has now; 0 for one that nobody knows. Raises as ``cluster_id``, and
+        NotPermitted where the group may not be described."""
+        asked = self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)
+        try:
+            return len(asked[group].result().members)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return 0
+            raise not_permitted(error.args[0], Need("Describe", GROUP, group)) or self._failure(error) from error
+
+    def _by_name(self, names: Sequence[str]) -> dict[str, Described]:
+        if not names:
+            return {}
+        answers = self._client.describe_topics(
+            TopicCollection(list(dict.fromkeys(names))),
+            include_authorized_operations=True,
+            request_timeout=self._timeout_s,
+        )
+        found = {name: _described(future) for name, future in answers.items()}
+        return {name: topic for name, topic in found.items() if topic is not None}
+
+    def _listed(self, names: Sequence[str]) -> dict[str, Described]:
+        listed = self._client.list_topics(timeout=self._timeout_s).topics
+        there = (listed[name] for name in names if name in listed)
+        return {str(topic.topic): Described(partitions=len(topic.partitions)) for topic in there if topic.error is None}
+
+    def create(self, wanted: Sequence[Wanted]) -> dict[str, str]:
+        """Create what is missing; the answer names each topic that could not be created, and why.
+
+        A created topic can be described when this returns: every partition has a leader, or the patience was over.
+        """
+        topics = [
+            NewTopic(
+                topic.name,
+                num_partitions=topic.partitions,
+                replication_factor=topic.replication or _DEFAULT_REPLICATION,
+                config=dict(topic.config),
+            )
+            for topic in wanted
+        ]
+        refused = {}
+        for name, future in self._client.create_topics(topics, request_timeout=self._timeout_s).items():
+            try:
+                future.result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    denied = not_permitted(error.args[0], Need("Create", TOPIC, name))
+                    refused[name] = _text(error) if denied is None else str(denied)
+        self._await_leaders([topic.name for topic in wanted if topic.name not in refused])
+        return refused
+
+    def _failure(self, error: KafkaException) -> SourceFailed:
+        self._client.poll(0)  # hands over what the client has reported meanwhile
+        return self._words.failure(error, "what the cluster describes")
+
+    def _await_leaders(self, names: Sequence[str]) -> None:
+        patient_until_s = uptime_s() + self._timeout_s
+        while not self._are_led(names) and uptime_s() < patient_until_s:
+            time.sleep(_AGAIN_S)
+
+    def _are_led(self, names: Sequence[str]) -> bool:
+        try:
+            listed = self._client.list_topics(timeout=self._timeout_s).topics
+        except KafkaException:
+            return False
+        found = [listed[name] for name in names if name in listed]
+        led = (part.error is None and part.leader >= 0 for topic in found for part in topic.partitions.values())
+        return len(found) == len(names) and all(topic.error is None for topic in found) and all(led)
+
+    def _configs(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Effective settings; a topic whose settings may not be read is left out."""
+        if not names:
+            return {}
+        asked = {name: ConfigResource(ResourceType.TOPIC, name) for name in names}
+        answers = self._client.describe_configs(list(asked.values()), request_timeout=self._timeout_s)
+        found = {}
+        for resource, future in answers.items():
+            try:
+                found[resource.name] = {name: str(entry.value) for name, entry in future.result().items()}
+            except KafkaException:
+                continue
+        return found
+
+
+def _described(answer: Future[Any]) -> Described | None:
+    """None = there is no such topic. Raises KafkaException."""
+    try:
+        topic = answer.result()
+    except KafkaException as error:
+        code = error.args[0].code()
+        if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            return Described(partitions=0, allowed=frozenset())
+        if code in _NO_SUCH_TOPIC:
+            return None
+        raise
+    return Described(partitions=len(topic.partitions), topic_id=str(topic.topic_id), allowed=_operations(topic))
+
+
+def _operations(described: Any) -> frozenset[str] | None:
+    """In the words of ``kafka-acls``: DescribeConfigs for DESCRIBE_CONFIGS. None where the broker left them out."""
+    named = [operation.name for operation in described.authorized_operations or ()]
+    return frozenset(name.title().replace("_", "") for name in named) or None
+
+
+def _text(error: KafkaException) -> str:
+    return str(error.args[0].str()) if error.args and isinstance(error.args[0], KafkaError) else str(error)

@@ -1,0 +1,249 @@
+"""One checkpoint on its way into a producer: what of it is produced, replaced, or left out.
+
+A record that is too large must not stop the rest. The client refuses one by itself; the broker refuses a whole batch,
+in which case the records of that batch are produced one by one the next time, and the one that is too large is found.
+A record of a replaceable topic (dead letters, the log of calls) then goes out as its digest and position. Any other
+takes its partition out of the checkpoint, whole: a lane is never replaced.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from hashlib import sha256
+from typing import Final, Protocol, TypeAlias
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from streams.clock import uptime_s
+from streams.flow import Assignment, Output
+from streams.kafka.errors import Kind, kind_of
+from streams.messages import Broken, Checkpoint, Mark, Notice
+
+Place: TypeAlias = tuple[Assignment, int]
+"""An output of the checkpoint: its partition, and its index there."""
+
+_BY_KEY: Final = -1
+_ROOM_S: Final = 0.05
+_SHORT: Final = 1_000  # bytes of key, and of headers, that a stand-in may keep
+
+
+class Refused(Exception):
+    """Records of this checkpoint are too large as it stands; what to do about them is settled, so write it anew."""
+
+
+class Calls(Protocol):
+    """How calls to the producer are made: whoever watches them may refuse, and raise."""
+
+    def __call__(self, flush: Callable[[float], int], within_s: float, /) -> int:
+        """One that waits for the broker."""
+        ...
+
+    def at_once(self, produce: Callable[[], None], /) -> None:
+        """One that does not."""
+        ...
+
+
+class Straight:
+    """``Calls`` that nobody watches."""
+
+    def __call__(self, flush: Callable[[float], int], within_s: float, /) -> int:
+        return flush(within_s)
+
+    def at_once(self, produce: Callable[[], None], /) -> None:
+        produce()
+
+
+class Emission:
+    """A checkpoint in the sink thread's hand, through all its attempts."""
+
+    def __init__(self, checkpoint: Checkpoint, replaceable: frozenset[str]) -> None:
+        self.checkpoint = checkpoint
+        self._replaceable = replaceable
+        self._left_out: dict[Assignment, str] = {}
+        self._replaced: set[Place] = set()
+        self._suspects: set[Place] = set()
+        self._refused: list[Place] = []
+        self._failure: KafkaError | None = None
+        self._notices: list[Notice] = []
+
+    def afresh(self) -> "Emission":
+        """The same for another producer: what was learnt stays; late reports of the first one change only this one."""
+        other = Emission(self.checkpoint, self._replaceable)
+        other._left_out, other._replaced = dict(self._left_out), set(self._replaced)
+        other._suspects = set(self._suspects)
+        return other
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """Those that it writes."""
+        return frozenset(output.topic for outputs in self.checkpoint.outputs.values() for output in outputs)
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Those whose positions it commits."""
+        return frozenset(at.topic for at in self.checkpoint.marks)
+
+    def marks(self, dropped: frozenset[Assignment]) -> dict[Assignment, Mark]:
+        """The marks that still go out."""
+        return {at: mark for at, mark in self.checkpoint.marks.items() if self._goes(at, dropped)}
+
+    def outputs(self, dropped: frozenset[Assignment]) -> dict[Assignment, tuple[Output, ...]]:
+        """The outputs that still go out."""
+        return {at: outputs for at, outputs in self.checkpoint.outputs.items() if self._goes(at, dropped) and outputs}
+
+    def produce(
+        self,
+        producer: Producer,
+        dropped: frozenset[Assignment],
+        flush_s: float,
+        which: Callable[[Output], bool] = lambda _: True,
+        calls: Calls | None = None,
+    ) -> None:
+        """Hand everything that still goes out to the producer, or those of it that are asked for.
+
+        ``calls`` makes the calls to the producer.
+
+        Raises Refused for records that are too large, KafkaException for all else that the producer does not take.
+        """
+        self._refused.clear()
+        self._failure = None
+        calls = calls if calls is not None else Straight()
+        for at, outputs in self.outputs(dropped).items():
+            for index, output in enumerate(outputs):
+                if not which(output):
+                    continue
+                place = (at, index)
+                alone = place in self._suspects
+                if alone:
+                    calls(producer.flush, flush_s)
+                self._produce(producer, calls, place, output, flush_s)
+                if alone:
+                    calls(producer.flush, flush_s)
+                    self.settle()
+
+    def settle(self) -> None:
+        """After a flush or a failed commit: raises Refused when the broker found records too large.
+
+        Raises KafkaException for another failed delivery.
+        """
+        if self._refused:
+            self._settle_refused()
+            raise Refused
+        if self._failure is not None:
+            raise KafkaException(self._failure)
+
+    def broken(self) -> tuple[Broken, ...]:
+        return tuple(Broken(at=at, reason=reason) for at, reason in self._left_out.items())
+
+    def take_notices(self) -> tuple[Notice, ...]:
+        notices, self._notices = tuple(self._notices), []
+        return notices
+
+    def _goes(self, at: Assignment, dropped: frozenset[Assignment]) -> bool:
+        return at not in dropped and at not in self._left_out
+
+    def _produce(self, producer: Producer, calls: Calls, place: Place, output: Output, patience_s: float) -> None:
+        shown = self._stand_in(place, output) if place in self._replaced else output
+        try:
+            _hand_over(producer, calls, shown, partial(self._reported, place), patience_s)
+        except KafkaException as error:
+            if kind_of(error.args[0]) is not Kind.TOO_LARGE:
+                raise
+            self._refuse(place)
+            if place not in self._replaced or shown is not output:
+                raise Refused from error
+            self._produce(producer, calls, place, output, patience_s)
+
+    def _reported(self, place: Place, error: KafkaError | None, message: Message) -> None:  # noqa: ARG002 - the client's signature
+        """A delivery report; the producer is told to report failures only."""
+        if error is None:
+            return
+        if kind_of(error) is Kind.TOO_LARGE:
+            self._refused.append(place)
+        elif self._failure is None:
+            self._failure = error
+
+    def _settle_refused(self) -> None:
+        """One alone is too large by itself; of several in a batch any may be."""
+        apart = [place for place in self._refused if place in self._suspects]
+        if apart or len(self._refused) == 1:
+            self._refuse((apart or self._refused)[0])
+        else:
+            self._suspects.update(self._refused)
+        self._refused.clear()
+
+    def _refuse(self, place: Place) -> None:
+        at, index = place
+        output = self.checkpoint.outputs[at][index]
+        size = len(output.value or b"")
+        if output.topic in self._replaceable and place not in self._replaced:
+            self._replaced.add(place)
+            self._say("record_replaced", at, output.topic, size)
+            return
+        self._left_out[at] = (
+            f"a record of {size} bytes is too large for {output.topic}: raise the topic's max.message.bytes and "
+            "message.max.bytes of the client, then start again; until then this partition stands"
+        )
+        self._say("partition_left_out", at, output.topic, size)
+
+    def _say(self, event: str, at: Assignment, topic: str, size: int) -> None:
+        fields: Mapping[str, str | int] = {
+            "topic": topic,
+            "input": at.topic,
+            "partition": at.partition,
+            "size_bytes": size,
+        }
+        self._notices.append(Notice(event=event, level="error", fields=fields))
+
+    def _stand_in(self, place: Place, output: Output) -> Output:
+        at = place[0]
+        mark = self.checkpoint.marks.get(at)
+        return stand_in(output, f"{at.topic}/{at.partition} before {mark.position if mark else '?'}")
+
+
+def stand_in(output: Output, position: str) -> Output:
+    """What goes out for a record that is too large: its own headers where they are short, its digest, its position.
+
+    Without a value: its topic must not be a compacted one.
+    """
+    value = output.value or b""
+    kept = output.headers if _size(output.headers) <= _SHORT else ()
+    return Output(
+        topic=output.topic,
+        key=output.key if len(output.key or b"") <= _SHORT else None,
+        value=None,
+        headers=(
+            *kept,
+            ("value.length", str(len(value)).encode()),
+            ("value.sha256", sha256(value).hexdigest().encode()),
+            ("key.length", str(len(output.key or b"")).encode()),
+            ("position", position.encode()),
+        ),
+        partition=output.partition,
+    )
+
+
+def _hand_over(producer: Producer, calls: Calls, output: Output, reported: "partial[None]", patience_s: float) -> None:
+    """Produce one record; where the client's queue is full, wait for room."""
+    deadline_s = uptime_s() + patience_s
+    produce = partial(
+        producer.produce,
+        output.topic,
+        value=output.value,
+        key=output.key,
+        partition=_BY_KEY if output.partition is None else output.partition,
+        headers=list(output.headers),
+        on_delivery=reported,
+    )
+    while True:
+        try:
+            calls.at_once(produce)
+        except BufferError:
+            if uptime_s() > deadline_s:
+                raise KafkaException(KafkaError(KafkaError._QUEUE_FULL)) from None  # noqa: SLF001 - the client's name
+            producer.poll(_ROOM_S)
+        else:
+            return
+
+
+def _size(headers: Iterable[tuple[str, bytes]]) -> int:
+    return sum(len(name) + len(text) for name, text in headers)

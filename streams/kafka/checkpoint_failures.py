@@ -1,0 +1,136 @@
+"""What is said of checkpoints that fail again and again, and how long the next attempt waits.
+
+The same failure is said once, then rarely. Where the broker denies something, the sentence names it. A transaction only
+tells that it failed, or that a topic is denied but not which one (librdkafka 2.16: the name stands in its log alone);
+so the broker is asked what this principal may do. A denied operation is tried less and less often: it takes a person.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+from confluent_kafka import KafkaError
+
+from streams.errors import StreamError
+from streams.kafka.admin import Administration
+from streams.kafka.authorization import GROUP, TOPIC, Need, not_permitted
+from streams.kafka.settings import SinkSettings
+from streams.topics import Described
+
+Describe = Callable[[Collection[str]], dict[str, Described]]
+"""Those of the named topics that are there, with what this principal may do. Raises StreamError."""
+
+AGAIN_S: Final = 0.05
+DENIED_FIRST_S: Final = 0.5
+DENIED_MOST_S: Final = 10.0
+SAY_EVERY_S: Final = 60.0
+_ASK_EVERY_S: Final = 10.0
+
+_DENIED: Final = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
+_AFTERMATH: Final = frozenset(
+    {
+        KafkaError._STATE,  # noqa: SLF001 - the client's names for its own errors start so
+        KafkaError._INCONSISTENT,  # noqa: SLF001 - deliveries failed: their reports say why
+        KafkaError._PURGE_QUEUE,  # noqa: SLF001
+        KafkaError._PURGE_INFLIGHT,  # noqa: SLF001
+    }
+)
+"""A transaction has failed before, for a reason that this error does not tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What becomes of one failure."""
+
+    reason: str
+    level: str
+    after_s: float
+
+
+class Trouble:
+    """Of one sink. Used by its thread."""
+
+    def __init__(self, settings: SinkSettings, clock: Callable[[], float], describe: Describe | None = None) -> None:
+        self._group = settings.group
+        self._clock = clock
+        self._describe = describe if describe is not None else _asking(settings)
+        self._said: dict[str, float] = {}
+        self._denials = 0
+        self._asked_s = -inf
+        self._known: tuple[Need, ...] = ()
+
+    def heard(self, problem: KafkaError, outputs: Collection[str], inputs: Collection[str], level: str) -> Said:
+        """``outputs`` and ``inputs``: the topics that the checkpoint writes, and those whose positions it commits."""
+        denied = self._denied(problem, outputs, inputs)
+        reason = denied or f"{problem.name()}: {problem.str()}"
+        self._denials = self._denials + 1 if denied else 0
+        wait_s = min(DENIED_MOST_S, DENIED_FIRST_S * 2.0 ** min(self._denials - 1, 10)) if denied else AGAIN_S
+        return Said(reason=reason, level=self._level(denied or problem.name(), level), after_s=wait_s)
+
+    def over(self) -> None:
+        """A checkpoint is durable: whatever fails next is news."""
+        self._said.clear()
+        self._denials, self._asked_s, self._known = 0, -inf, ()
+
+    def _level(self, what: str, level: str) -> str:
+        now_s = self._clock()
+        if now_s - self._said.get(what, -inf) < SAY_EVERY_S:
+            return "debug"
+        self._said[what] = now_s
+        return level
+
+    def _denied(self, problem: KafkaError, outputs: Collection[str], inputs: Collection[str]) -> str | None:
+        code = problem.code()
+        if code == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            return _sentence(problem, (Need("Read", GROUP, self._group),))
+        if code not in _DENIED | _AFTERMATH:
+            return None
+        lacking = self._lacking(outputs, inputs)
+        if lacking or code in _DENIED:
+            return _sentence(problem, lacking)
+        return None
+
+    def _lacking(self, outputs: Collection[str], inputs: Collection[str]) -> tuple[Need, ...]:
+        """Asked again once in a while: the next permission may be missing when this one is back."""
+        now_s = self._clock()
+        if now_s - self._asked_s < _ASK_EVERY_S:
+            return self._known
+        self._asked_s = now_s
+        wanted = [
+            *(("Write", name) for name in sorted(set(outputs))),
+            *(("Read", name) for name in sorted(set(inputs))),
+        ]
+        try:
+            there = self._describe({name for _, name in wanted})
+        except StreamError:
+            return self._known
+        self._known = tuple(
+            Need(operation, TOPIC, name) for operation, name in wanted if _is_denied(there.get(name), operation)
+        )
+        return self._known
+
+
+def _is_denied(topic: Described | None, operation: str) -> bool:
+    return topic is not None and topic.allowed is not None and operation not in topic.allowed
+
+
+def _sentence(problem: KafkaError, needs: Collection[Need]) -> str:
+    if problem.code() in _AFTERMATH:
+        problem = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    return str(not_permitted(problem, *needs))
+
+
+def _asking(settings: SinkSettings) -> Describe:
+    """The client is opened when it is needed: mostly never."""
+
+    def describe(names: Collection[str]) -> dict[str, Described]:
+        return Administration(settings.connection.admin(), settings.call_timeout_s).describe(list(names))
+
+    return describe

@@ -1,0 +1,115 @@
+"""A topic of one partition that a process reads whole once and then follows, and writes to now and then."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from streams.clock import uptime_s
+from streams.errors import SourceFailed
+from streams.kafka.bounds import bounds
+from streams.kafka.produce_once import post_all
+from streams.kafka.settings import Connection
+
+_PARTITION: Final = 0
+_BATCH: Final = 10_000
+_PATIENCE_S: Final = 0.2
+
+
+class FollowedTopic:
+    """Opens a client for each question and closes it. Not for two threads at once.
+
+    Reads uncommitted: nothing in the topic may be written in a transaction. ``reader`` is the group id that the broker
+    sees; nothing is committed to it. ``topic_ids``: off for a broker that describes no topics; one that was created
+    again is then noticed only while it is shorter than the old one was.
+    """
+
+    def __init__(self, connection: Connection, topic: str, *, reader: str, topic_ids: bool = True) -> None:
+        self._connection = connection
+        self._topic = topic
+        self._reader = reader
+        self._topic_ids = topic_ids
+        self._id = ""
+        self._next = 0
+
+    def read(self, timeout_s: float) -> tuple[bool, list[tuple[int, bytes, bytes | None]]]:
+        """Every record up to the end that was not read before: offset, key, value. True: the topic begins anew.
+
+        Raises SourceFailed where the broker does not answer in time.
+        """
+        consumer = Consumer(
+            self._connection.consumer(
+                group_id=self._reader,
+                enable_auto_commit=False,
+                isolation_level="read_uncommitted",
+                auto_offset_reset="earliest",
+            )
+        )
+        try:
+            return self._read_of_one(consumer, uptime_s() + timeout_s)
+        except KafkaException as error:
+            raise SourceFailed(f"{self._topic} cannot be read: {error}") from error
+        finally:
+            consumer.close()
+
+    def _read_of_one(self, consumer: Consumer, until_s: float) -> tuple[bool, list[tuple[int, bytes, bytes | None]]]:
+        """The id is asked for once all is read: where it is the one of before, so was the topic in between.
+
+        Nothing counts as read before that: what failed half-way is read again.
+        """
+        before = self._id or self._current_id(until_s)
+        anew, end, found = self._read(consumer, self._next, until_s)
+        while (current := self._current_id(until_s)) != before:
+            before = current
+            _, end, found = self._read(consumer, 0, until_s)
+            anew = True
+        self._id, self._next = current, end
+        return anew, found
+
+    def _current_id(self, until_s: float) -> str:
+        """Kafka gives a topic that is created again another one. Empty where the broker gives none."""
+        if not self._topic_ids:
+            return ""
+        timeout_s = max(0.1, until_s - uptime_s())
+        client = AdminClient({"log_level": 2, **self._connection.admin()})
+        asked = client.describe_topics(TopicCollection([self._topic]), request_timeout=timeout_s)
+        return str(asked[self._topic].result().topic_id)
+
+    def _read(
+        self, consumer: Consumer, start: int, until_s: float
+    ) -> tuple[bool, int, list[tuple[int, bytes, bytes | None]]]:
+        """Whether the topic ends before ``start``, so that it is another one; where it ends; what it has."""
+        place = TopicPartition(self._topic, _PARTITION)
+        first, end = bounds(consumer, place, max(0.1, until_s - uptime_s()))
+        anew = end < start
+        position = first if anew else max(first, start)
+        found: list[tuple[int, bytes, bytes | None]] = []
+        if position < end:
+            consumer.assign([TopicPartition(self._topic, _PARTITION, position)])
+        while position < end:
+            if uptime_s() > until_s:
+                raise SourceFailed(f"{self._topic} cannot be read: at offset {position} of {end} when the time was up")
+            for message in consumer.consume(_BATCH, _PATIENCE_S):
+                if message.error() is not None:
+                    raise KafkaException(message.error())
+                offset = message.offset()
+                if offset is not None and offset < end:
+                    found.append((offset, message.key() or b"", message.value()))
+            [reached] = consumer.position([place])  # it passes what compaction took away
+            position = max(position, reached.offset)
+        return anew, end, found
+
+    def write(self, rows: Sequence[tuple[bytes, bytes]], timeout_s: float) -> None:
+        """Keys and values, in this order; durable when it returns. Raises as ``post_all``.
+
+        Nothing is sent once the time is up: a claim that lands late, beside a second one, can lose its place.
+        """
+        post_all(
+            self._connection,
+            self._topic,
+            rows,
+            partition=_PARTITION,
+            timeout_s=timeout_s,
+            message_timeout_ms=max(1, int(timeout_s * 1000)),
+        )

@@ -1,0 +1,1 @@
+"""One lane per key: awake as an object, asleep as bytes."""

@@ -1,0 +1,274 @@
+"""Lanes by key, of one assignment: asleep as bytes, or awake and taking turns.
+
+A lane is awake while a call of it is under way, a turn of it is not yet durable, or its wants are among those that
+tokens will soon reach. Asleep it is its state record's bytes on a shelf; only a lane that is undone or has a timer
+keeps a small ``Rest`` beside them.
+
+A lane that cannot be read ends it all for its partition: ``fault`` says why, and no further turn is taken. Whoever
+gives turns looks at it before anything is written.
+"""
+
+from itertools import count
+from typing import Any, Final
+
+from streams.dispatch.wants import Wants
+from streams.engine.checkpoint import Part
+from streams.flow import Assignment, Bad, Cause, Flow, NotYet, Now, Output, Restored, Stored, Told, Unreadable
+from streams.lanes.heap import Heap
+from streams.lanes.lane import NONE, Lane, Rest
+from streams.lanes.oldest_open import Ages
+from streams.lanes.packed_store import Shelf
+from streams.lanes.record_headers import headers_of, key_bytes, waits_of
+
+_OFFSET_BYTES: Final = 6
+"""Before each value on the shelf: the offset of the record that it was restored from, or -1."""
+
+
+class Lanes:
+    """Wakes lanes, gives them their turns, and lets them sleep when nothing is lost by it."""
+
+    def __init__(self, flow: Flow[Any], at: Assignment, wants: Wants, part: Part) -> None:
+        self.at = at
+        self.awake: dict[str, Lane] = {}
+        self.rests: dict[str, Rest] = {}
+        self.undone = 0
+        self.open = Ages()  # lanes for which something in the world stands open, by since when (µs)
+        self.unexplained: dict[str, float] = {}  # undone, and nothing will wake it: since when (s); oldest first
+        self.fault = ""  # why a lane cannot be read
+        self._flow = flow
+        self._wants = wants
+        self._part = part
+        self._to_restore: dict[str, Stored] = {}
+        self._values = Shelf()
+        self._timers: Heap[tuple[int, int, str]] = Heap(self._is_set)
+        self._seq = count()
+
+    @property
+    def asleep(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.awake or key in self._values or key in self.rests
+
+    # ---- restoring --------------------------------------------------------------------------------------------------
+
+    def take_over(self, state: dict[str, Stored]) -> None:
+        """What a predecessor stored: ``restore`` empties it piece by piece."""
+        self._to_restore = state
+        self._values = Shelf(room=len(state))
+
+    @property
+    def to_restore(self) -> int:
+        """Lanes that are still to be restored. No lane takes a turn before there is none."""
+        return len(self._to_restore)
+
+    def restore(self, at_most: int, now_s: float) -> NotYet | None:
+        """Restore so many lanes, fewer where one cannot be read, or not before something was fetched."""
+        for _ in range(min(at_most, len(self._to_restore))):
+            key, stored = self._to_restore.popitem()
+            if stored.value is None:
+                continue
+            said = self._problem(key, stored, stored.value)
+            if isinstance(said, NotYet):
+                self._to_restore[key] = stored
+                return said
+            if said is not None:
+                self._cannot_carry_on(key, stored.offset, said.text)
+                return None
+            self._values.add(key, _shelved(stored.offset, stored.value))
+            self._rest_restored(key, stored, now_s)
+        return None
+
+    def _problem(self, key: str, stored: Stored, value: bytes) -> Bad | NotYet | None:
+        if stored.fault:
+            return Bad(code="STATE_UNREADABLE", text=stored.fault)
+        known = self._flow.state_version
+        if stored.reader > known:
+            text = (
+                f"it was written by a newer version of the connector, and holds what this one would lose (it needs "
+                f"version {stored.reader} of the state, known is {known}). Remedy: stop this process while one of the "
+                "newer version runs, which then takes the partition; see docs/upgrading.md"
+            )
+            return Bad(code="STATE_NEWER", text=text)
+        return self._flow.glance(key, value)
+
+    def _rest_restored(self, key: str, stored: Stored, now_s: float) -> None:
+        """An undone lane that says neither when nor for which of our accounts it waits is due at once; so is one whose
+        ``once`` call may have left.
+        """
+        self.open.put(key, stored.open_since_us)
+        known = any(waits.account in self._wants.accounts for waits in stored.waits)
+        unexplained = stored.undone and stored.due_us is None and not known
+        due_us = 0 if unexplained or stored.announced else stored.due_us
+        if not stored.undone and due_us is None:
+            return
+        restored = stored.undone or bool(stored.announced)
+        rest = Rest(self.at, key, stored.undone, due_us, stored.waits, restored=restored, announced=stored.announced)
+        self.rests[key] = rest
+        self.undone += stored.undone
+        if due_us is not None:
+            rest.timer = self._set_timer(due_us, key)
+        self._wants.lay(rest, now_s)
+
+    def _cannot_carry_on(self, key: str, offset: int, why: str) -> None:
+        where = f"at offset {offset} " if offset >= 0 else ""
+        self.fault = (
+            f"the state of {key!a} {where}of {self._flow.state_topic}/{self.at.partition} cannot be carried on: {why}. "
+            f"Nothing of {self.at.topic}/{self.at.partition} is read, sent or committed (see docs/recovery.md)"
+        )
+
+    # ---- turns ------------------------------------------------------------------------------------------------------
+
+    def turn(self, key: str, cause: Cause, now: Now) -> None:
+        """One lane's turn, and those of all lanes that it tells: they fall into one checkpoint."""
+        told: list[tuple[str, Cause]] = [(key, cause)]
+        for lane_key, lane_cause in told:  # grows while lanes tell each other
+            lane = None if self.fault else self.awake.get(lane_key) or self._rise(lane_key)
+            if lane is None:
+                return
+            if lane.restored:
+                restored = Restored(announced=lane.announced)
+                lane.restored, lane.announced = False, NONE
+                told.extend((tell.lane, tell) for tell in self._turn(lane, restored, now))
+            tells = self._turn(lane, lane_cause, now)
+            if tells:
+                told.extend((tell.lane, tell) for tell in tells)
+
+    def _turn(self, lane: Lane, cause: Cause, now: Now) -> tuple[Told, ...]:
+        turn = self._flow.turn(lane.value, cause, now)
+        lane.value = turn.lane
+        lane.turned += 1
+        lane.said = turn.wants
+        if turn.wants or lane.pending:
+            self._wants.say(self.at, lane, turn.wants, self._flow.kind_limit, now.mono_s)
+        if turn.wake_at_us != lane.wake_at_us:
+            lane.wake_at_us = turn.wake_at_us
+            if turn.wake_at_us is not None:
+                lane.timer = self._set_timer(turn.wake_at_us, lane.key)
+        self._part.add(lane, turn.outputs, tells=bool(turn.tells))
+        return turn.tells
+
+    def _rise(self, key: str) -> Lane | None:
+        """None where it cannot be read."""
+        kept = self._values.pop(key)
+        offset, stored = (-1, None) if kept is None else _unshelved(kept)
+        rest = self.rests.pop(key, None)
+        self.unexplained.pop(key, None)
+        if rest is not None:
+            self._wants.rise(rest)
+        try:
+            value = self._flow.load(key, stored)
+        except Unreadable as error:
+            self._cannot_carry_on(key, offset, str(error))
+            return None
+        lane = Lane(key, value)
+        if rest is not None:
+            lane.restored, lane.undone, lane.wake_at_us = rest.restored, rest.undone, rest.due_us
+            lane.announced, lane.timer = frozenset(rest.announced), rest.timer
+        if stored is not None:
+            lane.stored = Stored(
+                value=stored,
+                undone=lane.undone,
+                open_since_us=self.open.of(key),
+                due_us=lane.wake_at_us,
+                waits=rest.waits if rest is not None else (),
+                announced=rest.announced if rest is not None else (),
+                offset=offset,
+            )
+        self.awake[key] = lane
+        return lane
+
+    # ---- timers -----------------------------------------------------------------------------------------------------
+
+    def _set_timer(self, due_us: int, key: str) -> int:
+        """The entry's number: of the entries with one key, that of its lane or rest is alive."""
+        number = next(self._seq)
+        self._timers.push((due_us, number, key))
+        return number
+
+    def due(self, wall_us: int, at_most: int) -> list[str]:
+        """Lanes whose timer has come; each is named once. Those beyond ``at_most`` are due still."""
+        keys: list[str] = []
+        while len(keys) < at_most and (top := self._timers.top()) is not None and top[0] <= wall_us:
+            keys.append(self._timers.pop()[2])
+        return keys
+
+    def next_due_us(self) -> int | None:
+        top = self._timers.top()
+        return top[0] if top is not None else None
+
+    def _is_set(self, entry: tuple[int, int, str]) -> bool:
+        due_us, number, key = entry
+        lane = self.awake.get(key)
+        if lane is not None:
+            return lane.timer == number and lane.wake_at_us == due_us
+        rest = self.rests.get(key)
+        return rest is not None and rest.timer == number and rest.due_us == due_us
+
+    # ---- storing and sleeping ---------------------------------------------------------------------------------------
+
+    def record(self, lane: Lane) -> Output | None:
+        """The lane's state record, or None when it says what the last one said."""
+        said = self._flow.store(lane.value)
+        if said.value is None and (said.undone or said.open_since_us is not None or lane.announced):
+            raise ValueError(f"lane {lane.key} is undone, open or under way, and stores nothing: it would be lost")
+        if said.value is None:
+            stored = said
+        else:
+            stored = Stored(
+                value=said.value,
+                undone=said.undone,
+                open_since_us=said.open_since_us,
+                due_us=lane.wake_at_us,
+                waits=waits_of(lane.said) if lane.said else (),
+                announced=tuple(sorted(lane.announced)) if lane.announced else (),
+                reader=said.reader,
+            )
+        self.undone += stored.undone - lane.undone
+        lane.undone = stored.undone
+        self.open.put(lane.key, stored.open_since_us)
+        before, lane.stored = lane.stored, stored
+        if stored == before or (before is None and stored.value is None):
+            return None
+        return Output(
+            topic=self._flow.state_topic,
+            key=key_bytes(lane.key),
+            value=stored.value,
+            headers=headers_of(stored) if stored.value is not None else (),
+            partition=self.at.partition,
+        )
+
+    def settle(self, lane: Lane, now_s: float) -> None:
+        """Let it sleep, when its last turn is durable, nothing of it is under way and its wants are not near."""
+        if lane.durable != lane.turned or lane.held or lane.announced or self.awake.get(lane.key) is not lane:
+            return
+        if lane.pending and not self._wants.may_rest(lane, now_s):
+            return
+        del self.awake[lane.key]
+        if lane.stored is not None and lane.stored.value is not None:
+            self._values[lane.key] = _shelved(lane.stored.offset, lane.stored.value)
+        else:
+            self._values.pop(lane.key)
+        if lane.undone or lane.wake_at_us is not None or lane.said:
+            self._rest(lane, now_s)
+
+    def _rest(self, lane: Lane, now_s: float) -> None:
+        rest = Rest(self.at, lane.key, lane.undone, lane.wake_at_us, waits_of(lane.said), restored=lane.restored)
+        rest.timer = lane.timer
+        self.rests[lane.key] = rest
+        self._wants.rest(rest, lane, now_s)
+        if lane.undone and lane.wake_at_us is None and not lane.said:
+            self.unexplained[lane.key] = now_s
+
+    def withdraw(self, now_s: float) -> list[Lane]:
+        """Nothing leaves any more: what was announced and has not left is taken back. Returns the lanes of that."""
+        announced = [lane for lane in self.awake.values() if lane.announced and lane.pending]
+        return [lane for lane in announced if self._wants.take_back(lane.pending.values(), now_s)]
+
+
+def _shelved(offset: int, value: bytes) -> bytes:
+    return offset.to_bytes(_OFFSET_BYTES, "little", signed=True) + value
+
+
+def _unshelved(kept: bytes) -> tuple[int, bytes]:
+    return int.from_bytes(kept[:_OFFSET_BYTES], "little", signed=True), kept[_OFFSET_BYTES:]

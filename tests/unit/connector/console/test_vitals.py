@@ -1,0 +1,234 @@
+"""Readiness tells a person what stands in the way."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from connector.console.gauges import OUT_OF_ORDER, POLL_FAILURES, POLLED, READY, SENT_AS_OTHER, SKEW
+from connector.console.vitals import BEAT_S, Beat, Patience, ProcessVitals, reasons, warnings
+from connector.orders.poll_lane import PollReport
+from streams.engine.snapshot import AccountSnapshot, PartitionSnapshot, Snapshot
+from streams.membership import Membership
+
+PARTITION = PartitionSnapshot(
+    topic="offers",
+    partition=3,
+    phase="open",
+    position=10,
+    durable=10,
+    end=10,
+    lag=0,
+    gate=(),
+    waiting_for="",
+    broken="",
+    lanes=1,
+    awake=0,
+    undone=0,
+    in_flight=0,
+    moved_age_s=0.0,
+)
+ACCOUNT = AccountSnapshot(valve="open", rate=100.0, is_open=True, calls_in_flight=0, wants_by_rank={}, oldest_age_s=0.0)
+WELL = Snapshot(
+    partitions=(PARTITION,),
+    accounts={"main": ACCOUNT},
+    lanes_awake=0,
+    lanes_asleep=1,
+    lanes_undone=0,
+    outputs_kept=0,
+    checkpoint_on_way=False,
+    checkpoint_age_s=0.1,
+    lease_left_s=3.0,
+    draining=False,
+    stopped="",
+)
+
+
+MEMBER = Membership(joined_as="one-1", settled=True, connected=True, heard_at_s=99.0, assigned=1)
+STANDS_BY = replace(WELL, partitions=(), lease_left_s=-100.0)
+NOW_S = 100.0
+
+
+def vitals(
+    snapshot: Snapshot | None = WELL, membership: Membership = MEMBER, beat_s: float = NOW_S, **more: Any
+) -> ProcessVitals:
+    about: Mapping[str, Any] = more.pop("about", {})
+    return ProcessVitals(
+        lambda: Beat(at_s=beat_s, snapshot=snapshot, membership=membership),
+        metrics=lambda: b"",
+        about=about,
+        patience=Patience.of(heartbeat_s=3.0, session_s=15.0),
+        clock=lambda: NOW_S,
+        **more,
+    )
+
+
+def test_all_well_is_ready() -> None:
+    assert vitals().readiness().reasons == ()
+
+
+def test_a_member_without_partitions_stands_by_and_is_ready() -> None:
+    assert vitals(STANDS_BY, replace(MEMBER, assigned=0)).readiness().reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("membership", "says"),
+    [
+        (Membership(), "not in the consumer group: no connection to its coordinator, which has never been heard"),
+        (Membership(connected=True, heard_at_s=99.5), "not in the consumer group: joining it"),
+        (Membership(heard_at_s=70.0), "not in the consumer group: no connection to its coordinator, which was last"),
+        (replace(MEMBER, heard_at_s=92.9, assigned=0), "the consumer group's coordinator was last heard 7.1 s ago"),
+        (replace(MEMBER, heard_at_s=92.9, assigned=0, connected=False), "coordinator was last heard 7.1 s ago"),
+        (replace(MEMBER, heard_at_s=84.9, assigned=0, settled=False), "coordinator was last heard 15.1 s ago"),
+        (replace(MEMBER, assigned=3), "3 of 3 partitions are being restored"),
+    ],
+)
+def test_without_partitions_a_process_is_ready_only_as_a_member_that_the_group_hears(
+    membership: Membership, says: str
+) -> None:
+    [reason] = vitals(STANDS_BY, membership).readiness().reasons
+
+    assert says in reason
+
+
+@pytest.mark.parametrize(
+    "membership",
+    [replace(MEMBER, heard_at_s=93.1), replace(MEMBER, heard_at_s=85.1, settled=False)],
+    ids=["between two heartbeats", "while the group rebalances"],
+)
+def test_a_coordinator_that_is_silent_within_its_bounds_is_no_reason(membership: Membership) -> None:
+    assert vitals(membership=membership).readiness().reasons == ()
+
+
+def test_whether_the_process_is_ready_is_a_metric() -> None:
+    def shown(membership: Membership) -> float:
+        families = text_string_to_metric_families(vitals(membership=membership).metrics().decode())
+        return next(family.samples[0].value for family in families if family.name == READY.name)
+
+    assert (shown(MEMBER), shown(Membership())) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "says"),
+    [
+        (
+            replace(WELL, partitions=(replace(PARTITION, broken="offset out of range"),)),
+            "offers/3: offset out of range",
+        ),
+        (replace(WELL, partitions=(replace(PARTITION, waiting_for="schema 7"),)), "offers/3: waits for schema 7"),
+        (replace(WELL, partitions=(replace(PARTITION, gate=("catching up",)),)), "offers/3: catching up"),
+        (replace(WELL, lease_left_s=-1.5), "the lease is over since 1.5 s"),
+        (replace(WELL, stopped="fenced"), "stopped: fenced"),
+        (replace(WELL, draining=True), "draining"),
+    ],
+)
+def test_what_stands_in_the_way_is_said(snapshot: Snapshot, says: str) -> None:
+    [reason] = reasons(snapshot)
+
+    assert says in reason
+
+
+def test_a_paused_account_is_a_warning_and_no_reason_to_be_unready() -> None:
+    paused = replace(WELL, accounts={"main": replace(ACCOUNT, is_open=False, valve="closed: 401")})
+
+    assert list(reasons(paused)) == []
+    assert list(warnings(paused)) == ["account main is paused: closed: 401"]
+
+
+def test_an_open_transaction_of_a_producer_is_a_warning_and_no_reason_to_be_unready() -> None:
+    held = replace(WELL, partitions=(replace(PARTITION, held_back=30, held_back_age_s=40.0),))
+
+    [said] = warnings(held)
+    assert said.startswith("offers/3: 30 offsets stand behind a producer's open transaction for 40 s")
+    assert list(reasons(held)) == []
+
+
+def test_a_transaction_that_has_just_begun_is_worth_no_word() -> None:
+    held = replace(WELL, partitions=(replace(PARTITION, held_back=30, held_back_age_s=2.0),))
+
+    assert list(warnings(held)) == []
+
+
+def test_a_loop_that_hangs_is_not_ready_whatever_its_last_snapshot_says() -> None:
+    [reason] = vitals(beat_s=NOW_S - BEAT_S - 0.1).readiness().reasons
+
+    assert "the loop has not turned for 10 s" in reason
+
+
+def test_before_the_first_snapshot_nothing_is_ready_and_status_still_answers() -> None:
+    said = vitals(None, Membership(), beat_s=97.5, about={"instance": "one"})
+
+    assert said.readiness().reasons[0] == "the engine has not begun"
+    assert said.beat_age_s() == 2.5
+    assert (said.status()["instance"], said.status()["beat_age_s"], said.status()["engine"]) == ("one", 2.5, None)
+
+
+def test_status_shows_the_whole_snapshot_and_the_membership() -> None:
+    status = vitals().status()
+
+    assert status["engine"]["partitions"][0]["partition"] == 3
+    assert (status["group"]["joined_as"], status["group"]["heard_age_s"]) == ("one-1", 1.0)
+
+
+def test_the_skew_of_each_accounts_clock_is_a_metric_and_on_the_status_page() -> None:
+    skews = {"main": -95.25, 'an "odd" name': 0.5, "never asked": None}
+    said = vitals(skews=lambda: skews)
+
+    families = {family.name: family for family in text_string_to_metric_families(said.metrics().decode())}
+
+    assert {s.labels["account"]: s.value for s in families[SKEW.name].samples} == {"main": -95.25, 'an "odd" name': 0.5}
+    assert said.status()["clock_skew_s"] == skews
+
+
+def test_parcels_that_went_out_under_the_code_for_unknown_carriers_are_counted() -> None:
+    families = {
+        family.name: family
+        for family in text_string_to_metric_families(vitals(sent_as_other=lambda: {"main": 2}).metrics().decode())
+    }
+
+    counted = families[SENT_AS_OTHER.name.removesuffix("_total")]
+    assert (counted.type, [(s.labels["account"], s.value) for s in counted.samples]) == ("counter", [("main", 2.0)])
+
+
+def test_how_the_polls_of_each_account_go_is_a_metric_and_in_words_on_the_status_page() -> None:
+    well = PollReport(
+        account="main",
+        cursor_us=1_700_000_000_000_000,
+        polled_at_us=1_700_000_060_500_000,
+        failed_at_us=None,
+        failures=0,
+        problem=None,
+        is_polling=False,
+        due_at_us=1_700_000_120_000_000,
+    )
+    ill = replace(well, account="other", polled_at_us=None, failed_at_us=1, failures=3, problem="HTTP 500")
+    polls = {"main": well, "other": ill}
+    told = vitals(polls=lambda: polls)
+
+    samples = {
+        (sample.name, sample.labels["account"]): sample.value
+        for family in text_string_to_metric_families(told.metrics().decode())
+        for sample in family.samples
+        if "account" in sample.labels
+    }
+    said = told.status()["orders"]
+
+    assert samples == {
+        (POLLED.name, "main"): 1_700_000_060.5,
+        (POLL_FAILURES.name, "main"): 0,
+        (POLL_FAILURES.name, "other"): 3,
+    }
+    assert (said["main"]["status"], said["main"]["last_success"]) == ("success", "2023-11-14T22:14:20+00:00")
+    assert (said["other"]["status"], said["other"]["message"]) == ("error", "HTTP 500")
+
+
+def test_events_that_were_read_late_are_counted_by_source_whatever_it_is_called() -> None:
+    counts = {'e"r\\p\n\t': 3, "wms": 1}
+    told = vitals(out_of_order=lambda: counts)
+
+    family = list(text_string_to_metric_families(told.metrics().decode()))[-1]
+
+    assert (f"{family.name}_total", family.type) == (OUT_OF_ORDER.name, "counter")
+    assert {sample.labels["source"]: sample.value for sample in family.samples} == counts

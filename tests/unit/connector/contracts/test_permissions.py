@@ -1,0 +1,100 @@
+"""The sets of permissions: the least that is needed, and what of them is missing."""
+
+from connector.contracts.permissions import (
+    Identity,
+    Permission,
+    Principal,
+    Resource,
+    beginning,
+    commands,
+    missing,
+    of_create,
+    of_dry_run,
+    of_run,
+)
+from connector.contracts.topics import EVERY_PART, named
+
+TOPICS = named("kaufland", EVERY_PART)
+IDENTITY = Identity(group="offers", instances="connector-", transactional=True)
+WHO = Principal(name="User:connector", bootstrap_servers="broker:9092")
+
+
+def rows(permissions: tuple[Permission, ...]) -> dict[str, tuple[str, ...]]:
+    return {permission.name: permission.operations for permission in permissions}
+
+
+def test_a_run_may_read_what_it_reads_and_write_what_it_writes() -> None:
+    needed = rows(of_run(TOPICS, IDENTITY).permissions)
+
+    assert needed[TOPICS.offer_changes] == ("Read", "DescribeConfigs")
+    assert needed[TOPICS.offer_results] == ("Write", "DescribeConfigs")
+    assert needed[TOPICS.offer_state] == ("Read", "Write", "DescribeConfigs")
+    assert (needed["offers"], needed["connector-"]) == (("Read",), ("Write",))
+
+
+def test_without_transactions_no_transactional_id_is_asked_for() -> None:
+    plain = Identity(group="offers", instances="connector-", transactional=False)
+
+    permissions = of_run(TOPICS, plain).permissions
+
+    assert all(permission.resource is not Resource.TRANSACTIONAL_ID for permission in permissions)
+
+
+def test_a_dry_run_writes_nothing_of_the_live_run_and_reads_its_state() -> None:
+    own = named("kaufland.dry-run", offer_changes=TOPICS.offer_changes, routing=TOPICS.routing)
+
+    needed = rows(of_dry_run(TOPICS, own, IDENTITY).permissions)
+
+    assert needed[TOPICS.offer_state] == ("Read",)
+    assert needed[TOPICS.routing] == ("Read", "DescribeConfigs")
+    assert needed[own.offer_state] == ("Write", "DescribeConfigs")
+    live = {topic for name, topic in vars_of(TOPICS).items() if name != "parts"}
+    assert all("Write" not in operations for name, operations in needed.items() if name in live)
+
+
+def vars_of(topics: object) -> dict[str, str]:
+    return {name: getattr(topics, name) for name in topics.__slots__}  # type: ignore[attr-defined]
+
+
+def test_only_who_creates_topics_may_create_them() -> None:
+    assert all("Create" not in operations for operations in rows(of_run(TOPICS, IDENTITY).permissions).values())
+    assert set(rows(of_create(TOPICS).permissions).values()) == {("Create", "Describe")}
+
+
+def test_what_all_instance_ids_begin_with_is_an_id_without_its_number() -> None:
+    assert beginning("connector-12") == "connector-"
+    assert beginning("connector") == "connector"
+    assert beginning("7") == "7"
+
+
+def test_alike_permissions_are_one_command_and_a_prefix_is_named() -> None:
+    read = [Permission(resource=Resource.TOPIC, name=name, operations=("Read",)) for name in ("a", "b")]
+    prefixed = Permission(resource=Resource.TRANSACTIONAL_ID, name="i-", operations=("Write",), prefixed=True)
+
+    assert list(commands([read[0], prefixed, read[1]], WHO)) == [
+        "kafka-acls --bootstrap-server broker:9092 --add --allow-principal User:connector --operation Read "
+        "--topic a --topic b",
+        "kafka-acls --bootstrap-server broker:9092 --add --allow-principal User:connector --operation Write "
+        "--transactional-id i- --resource-pattern-type prefixed",
+    ]
+
+
+def test_a_principal_with_a_blank_in_its_name_stays_one_word_for_a_shell() -> None:
+    whoever = Principal(name="User:CN=connector, O=shop", bootstrap_servers="broker:9092")
+    [command] = commands([Permission(resource=Resource.GROUP, name="g", operations=("Read",))], whoever)
+
+    assert "--allow-principal 'User:CN=connector, O=shop'" in command
+
+
+def test_missing_is_what_the_broker_says_it_denies_and_nothing_that_it_is_silent_about() -> None:
+    needed = [
+        Permission(resource=Resource.TOPIC, name=name, operations=("Read", "Write"))
+        for name in ("some", "all", "silent")
+    ]
+    allowed = {
+        (Resource.TOPIC, "some"): frozenset({"Read", "Describe"}),
+        (Resource.TOPIC, "all"): frozenset({"Read", "Write"}),
+        (Resource.TOPIC, "silent"): None,
+    }
+
+    assert [(row.name, row.operations) for row in missing(needed, allowed)] == [("some", ("Write",))]

@@ -1,0 +1,163 @@
+"""The manifest, and what is said where the broker's topics differ from it."""
+
+import pytest
+
+from connector.contracts.topic_checks import Finding, Limits, findings
+from connector.contracts.topics import EVERY_PART, Part, manifest, named
+from streams.topics import Described
+
+TOPICS = named("kaufland")
+LIMITS = Limits(batch_bytes=1_000_000)
+
+
+def as_wanted(partitions: int = 8) -> dict[str, Described]:
+    return {
+        topic.name: Described(partitions=partitions, config={**topic.config, "max.message.bytes": "1048588"})
+        for topic in manifest(TOPICS)
+    }
+
+
+def found(there: dict[str, Described]) -> list[Finding]:
+    return list(findings(TOPICS, there, LIMITS))
+
+
+def test_names_are_prefix_dataset_and_version_unless_chosen() -> None:
+    topics = named("acme", offer_changes="erp.offers", offer_state=None)
+
+    assert topics.offer_changes == "erp.offers"
+    assert topics.offer_changes_dlq == "erp.offers.dlq"
+    assert topics.offer_state == "acme.offer-state.v1"
+
+
+def test_topics_as_wanted_have_no_findings() -> None:
+    assert found(as_wanted()) == []
+
+
+def test_a_missing_topic_is_named_with_how_to_create_it() -> None:
+    there = as_wanted()
+    del there[TOPICS.offer_results]
+
+    [finding] = found(there)
+
+    assert finding.topic == TOPICS.offer_results
+    assert finding.remedy == "connector topics --create"
+
+
+def test_a_missing_topic_of_the_dry_run_is_created_as_one() -> None:
+    there = as_wanted()
+    del there[TOPICS.offer_results]
+
+    [finding] = findings(TOPICS, there, LIMITS, dry_run=True)
+
+    assert finding.remedy == "connector topics --create --dry-run"
+
+
+def test_state_with_another_number_of_partitions_is_grave_and_has_a_remedy() -> None:
+    there = {**as_wanted(), TOPICS.offer_state: Described(partitions=4, config={"cleanup.policy": "compact"})}
+
+    [finding] = found(there)
+
+    assert finding.grave
+    assert "has 4 partitions, the input has 8" in finding.says
+    assert "reset" in finding.remedy
+
+
+def test_not_found_may_have_more_partitions_but_not_fewer() -> None:
+    config = {"cleanup.policy": "delete,compact"}
+
+    assert found({**as_wanted(), TOPICS.offers_not_found: Described(partitions=9, config=config)}) == []
+    assert found({**as_wanted(), TOPICS.offers_not_found: Described(partitions=7, config=config)}) != []
+
+
+def test_an_input_that_is_compacted_is_refused() -> None:
+    there = {**as_wanted(), TOPICS.offer_changes: Described(partitions=8, config={"cleanup.policy": "compact"})}
+
+    [finding] = found(there)
+
+    assert finding.grave
+    assert "expected delete" in finding.says
+
+
+def test_a_state_that_is_deleted_by_age_is_refused() -> None:
+    there = {**as_wanted(), TOPICS.offer_state: Described(partitions=8, config={"cleanup.policy": "compact,delete"})}
+
+    assert [finding.grave for finding in found(there)] == [True]
+
+
+def test_a_topic_that_takes_smaller_batches_than_the_producer_makes_is_found() -> None:
+    there = as_wanted()
+    small = {**there[TOPICS.offer_state].config, "max.message.bytes": "500000"}
+    there[TOPICS.offer_state] = Described(partitions=8, config=small)
+
+    [finding] = found(there)
+
+    assert "at most 500000 bytes" in finding.says
+
+
+@pytest.mark.parametrize(("retention_ms", "kept"), [("2592000000", "for 30 days"), ("-1", "for ever")])
+def test_personal_data_that_is_kept_longer_than_it_must_is_found_and_stops_nothing(
+    retention_ms: str, kept: str
+) -> None:
+    topics = named("kaufland", frozenset({Part.CONTACTS}))
+    [contacts] = manifest(topics)
+    config = {**contacts.config, "retention.ms": retention_ms}
+
+    [finding] = findings(topics, {contacts.name: Described(partitions=8, config=config)}, LIMITS)
+
+    assert f"keeps personal data {kept}; 7 days are expected" in finding.says
+    assert "retention.ms=604800000" in finding.remedy
+    assert not finding.grave
+
+
+def test_personal_data_that_is_kept_for_less_is_no_finding() -> None:
+    topics = named("kaufland", frozenset({Part.CONTACTS}))
+    [contacts] = manifest(topics)
+    config = {**contacts.config, "retention.ms": "86400000"}
+
+    assert list(findings(topics, {contacts.name: Described(partitions=8, config=config)}, LIMITS)) == []
+
+
+def test_settings_that_may_not_be_read_are_not_taken_for_wrong() -> None:
+    assert found({name: Described(partitions=8) for name in as_wanted()}) == []
+
+
+def test_the_topics_of_a_part_that_is_off_are_not_asked_for() -> None:
+    offers = {topic.name for topic in manifest(named("kaufland"))}
+    everything = {topic.name for topic in manifest(named("kaufland", EVERY_PART))}
+    orders = {topic.name for topic in manifest(named("kaufland", frozenset({Part.OFFERS, Part.ORDERS})))}
+
+    assert orders - offers == {
+        "kaufland.scheduler.v1",
+        "kaufland.scheduler.v1.dlq",
+        "kaufland.scheduler-state.v1",
+        "kaufland.orders.v1",
+    }
+    assert "kaufland.order-contacts.v1" in everything - orders
+
+
+def test_each_state_follows_the_input_of_its_own_flow() -> None:
+    topics = named("kaufland", EVERY_PART)
+    there = {topic.name: Described(partitions=8, config=dict(topic.config)) for topic in manifest(topics)}
+    alone = {topics.scheduler: 1, topics.scheduler_state: 1, topics.shipments: 3, topics.shipment_state: 3}
+    there |= {name: Described(partitions=count) for name, count in alone.items()}
+
+    assert list(findings(topics, there, LIMITS)) == []
+    there[topics.shipment_state] = Described(partitions=8)
+    assert [finding.topic for finding in findings(topics, there, LIMITS)] == [topics.shipment_state]
+
+
+def test_a_scheduler_with_several_partitions_is_grave() -> None:
+    topics = named("kaufland", frozenset({Part.ORDERS}))
+    there = {topic.name: Described(partitions=2, config=dict(topic.config)) for topic in manifest(topics)}
+
+    [finding] = findings(topics, there, LIMITS)
+
+    assert finding.topic == topics.scheduler
+    assert finding.grave
+    assert "exactly one" in finding.says
+
+
+def test_of_a_topic_that_may_not_be_described_nothing_is_taken_for_wrong() -> None:
+    hidden = Described(partitions=0, allowed=frozenset())
+
+    assert found({**as_wanted(), TOPICS.offer_changes: hidden, TOPICS.offer_results: hidden}) == []

@@ -1,0 +1,174 @@
+"""The socket itself: HTTPS, the total deadline on every kind of operation, and how failures are named."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpcore
+import httpx
+import pytest
+
+from connector.kaufland.http.address import Address
+from connector.kaufland.http.client import Client, Exchange
+from connector.kaufland.http.credentials import Credentials
+from connector.kaufland.http.skew import SkewMeter
+from connector.kaufland.http.transport import _OF_HTTPX, LeaseOver, Passage, _Stream
+from connector.kaufland.offers.mapping import PING
+from connector.kaufland.verdict.judge import Failed, Heard
+from connector.kaufland.verdict.table import TRANSPORT_ROWS
+from streams.clock import uptime_s
+from tests.unit.connector.kaufland.answering_server import Received, answer, answering
+from tests.unit.connector.kaufland.wants import SOON_S, RealClock
+
+CERTIFICATE = Path(__file__).parents[4] / "data/kaufland/loopback-cert.pem"
+KEY = CERTIFICATE.with_name("loopback-key.pem")
+
+
+def serving() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE, KEY)
+    return context
+
+
+def trusting() -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(CERTIFICATE))
+
+
+@contextmanager
+def client(port: int, tls: ssl.SSLContext) -> Iterator[Client]:
+    clock = RealClock()
+    made = Client(
+        address=Address(scheme="https", host="127.0.0.1", port=port, path="/v2"),
+        credentials=Credentials.of("k" * 32, "s" * 64),
+        skew=SkewMeter(),
+        clock=clock,
+        tls=tls,
+        user_agent="test",
+    )
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def ping(made: Client, within_s: float = 60.0) -> Exchange:
+    by_s = uptime_s() + within_s
+    return made.exchange(PING, send_by_s=by_s, give_up_at_s=by_s)
+
+
+def test_https_is_spoken_over_one_connection() -> None:
+    with (
+        answering(lambda _r, _s: answer(200, {"data": {}}), serving()) as server,
+        client(server.port, trusting()) as made,
+    ):
+        first, second = ping(made), ping(made)
+
+    assert isinstance(first.heard, Heard)
+    assert isinstance(second.heard, Heard)
+    assert (first.heard.status, second.heard.status) == (200, 200)
+    assert [request.connection for request in server.received] == [1, 1]
+    assert server.received[0].headers["host"] == f"127.0.0.1:{server.port}"
+
+
+def test_a_certificate_that_is_not_trusted_lets_nothing_leave() -> None:
+    with (
+        answering(lambda _r, _s: answer(200), serving()) as server,
+        client(server.port, ssl.create_default_context()) as made,
+    ):
+        heard = ping(made).heard
+
+    assert isinstance(heard, Failed)
+    assert (heard.error, heard.left) == ("ConnectError", False)
+    assert "CERTIFICATE_VERIFY_FAILED" in heard.text
+    assert server.received == []
+
+
+def test_a_dripping_answer_over_https_does_not_extend_the_deadline() -> None:
+    def drip(_request: Received, sock: socket.socket) -> None:
+        while not server.closing.wait(0.02):
+            sock.sendall(b"H")
+
+    with answering(drip, serving()) as server, client(server.port, trusting()) as made:
+        began_s = uptime_s()
+        heard = ping(made, 0.25).heard
+        took_s = uptime_s() - began_s
+
+    assert took_s < SOON_S
+    assert isinstance(heard, Failed)
+    assert heard.left
+
+
+def test_a_handshake_that_never_ends_lets_nothing_leave_and_keeps_the_deadline() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, client(silent.getsockname()[1], trusting()) as made:
+        began_s = uptime_s()
+        heard = ping(made, 0.2).heard
+        took_s = uptime_s() - began_s
+
+    assert took_s < SOON_S
+    assert isinstance(heard, Failed)
+    assert (heard.error, heard.left) == ("ConnectTimeout", False)
+
+
+def passage(send_by_s: float = 60.0, give_up_at_s: float = 60.0) -> Passage:
+    now_s = uptime_s()
+    made = Passage(RealClock())
+    made.begin(send_by_s=now_s + send_by_s, give_up_at_s=now_s + give_up_at_s)
+    return made
+
+
+def test_a_reader_that_drains_drop_by_drop_does_not_extend_the_deadline() -> None:
+    ours, theirs = socket.socketpair()
+    over = threading.Event()
+
+    def drain() -> None:
+        while not over.wait(0.01):
+            theirs.recv(8192)
+
+    reader = threading.Thread(target=drain)
+    reader.start()
+    began_s = uptime_s()
+    with pytest.raises(httpcore.WriteTimeout):
+        _Stream(ours, passage(give_up_at_s=0.2)).write(b"x" * 50_000_000)
+    took_s = uptime_s() - began_s
+    over.set()
+    ours.close()
+    reader.join(SOON_S)
+    theirs.close()
+
+    assert took_s < SOON_S
+
+
+def test_only_the_first_byte_asks_for_the_lease() -> None:
+    ours, theirs = socket.socketpair()
+    way = passage(send_by_s=-1)
+    with pytest.raises(LeaseOver):
+        _Stream(ours, way).write(b"x")
+    assert way.sent is None
+
+    way = passage(send_by_s=0.05)
+    stream = _Stream(ours, way)
+    stream.write(b"x")
+    while uptime_s() < way._send_by_s:
+        threading.Event().wait(0.01)
+    stream.write(b"y")
+
+    assert way.sent is not None
+    assert theirs.recv(9) == b"xy"
+    ours.close()
+    theirs.close()
+
+
+def test_every_failure_of_the_connection_pool_is_named_as_httpx_names_it() -> None:
+    for ours, theirs in _OF_HTTPX.items():
+        assert issubclass(theirs, httpx.TransportError)
+        assert ours.__name__ == theirs.__name__
+        assert theirs.__name__ in TRANSPORT_ROWS
+    failures = {
+        found
+        for found in vars(httpcore).values()
+        if isinstance(found, type) and issubclass(found, Exception) and hasattr(httpx, found.__name__)
+    }
+    assert failures == set(_OF_HTTPX)

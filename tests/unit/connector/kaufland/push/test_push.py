@@ -1,0 +1,202 @@
+"""Notifications: nothing but a hastened poll ever follows, and only where the seller's secret signed it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.kaufland.http.signing import sign
+from connector.kaufland.push.notifications import MAX_BODY_BYTES, REMEMBERED, Receptionist, Subscriber, Verdict
+from connector.kaufland.push.server import Bell, PushServer
+from streams.errors import SinkFailed
+
+SECRET = "0123456789abcdef" * 4
+URL = "https://push.example/main"
+SUBSCRIBERS = {"main": Subscriber(url=URL, secret=lambda: SECRET)}
+
+
+def body(id_message: str | int = "m1", event_name: str = "order_new") -> bytes:
+    return orjson.dumps({"event_name": event_name, "id_message": id_message, "resource": "/orders/MB7UWLD/"})
+
+
+def headers(content: bytes, *, secret: str = SECRET, url: str = URL, at_s: int = 1_700_000_000) -> dict[str, str]:
+    signature = sign(secret, method="POST", uri=url, body=content, timestamp_s=at_s)
+    return {"shop-timestamp": str(at_s), "shop-signature": signature}
+
+
+def verdict(content: bytes, said: dict[str, str], account: str = "main") -> Verdict:
+    return Receptionist(SUBSCRIBERS).notified(account, said, content)
+
+
+def test_a_signed_notification_rings_however_old_its_time_is() -> None:
+    content = body()
+
+    assert verdict(content, headers(content)) is Verdict.RING
+    assert verdict(content, headers(content, at_s=1)) is Verdict.RING
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        headers(body(), secret="another" * 9),
+        headers(body(), url="https://push.example/other"),
+        headers(body("m2")),
+        {**headers(body()), "shop-timestamp": "1700000001"},
+        {**headers(body()), "shop-timestamp": "1e9"},
+        {**headers(body()), "shop-timestamp": ""},
+        {"shop-timestamp": "1700000000", "shop-signature": "ä"},
+    ],
+)
+def test_what_the_sellers_secret_did_not_sign_is_refused(said: dict[str, str]) -> None:
+    assert verdict(body(), said) is Verdict.REFUSED
+
+
+def test_a_message_rings_once_also_when_it_was_refused_before() -> None:
+    receptionist, content = Receptionist(SUBSCRIBERS), body()
+
+    heard = [receptionist.notified("main", said, content) for said in ({}, headers(content), headers(content, at_s=7))]
+
+    assert heard == [Verdict.REFUSED, Verdict.RING, Verdict.KNOWN]
+
+
+def test_the_memory_of_messages_is_bounded_and_keeps_the_newest() -> None:
+    receptionist = Receptionist({"main": SUBSCRIBERS["main"]})
+    contents = [body(number) for number in range(REMEMBERED + 1)]
+    for content in contents:
+        receptionist.notified("main", headers(content), content)
+
+    again = [receptionist.notified("main", headers(one), one) for one in (contents[-1], contents[1], contents[0])]
+
+    assert again == [Verdict.KNOWN, Verdict.KNOWN, Verdict.RING]
+
+
+def test_nobody_is_rung_for_an_account_that_is_not_there() -> None:
+    assert verdict(body(), headers(body()), account="other") is Verdict.NOBODY
+
+
+@given(content=st.binary(max_size=200))
+def test_whatever_is_signed_and_no_notification_rings_nothing(content: bytes) -> None:
+    assert verdict(content, headers(content)) is Verdict.UNREADABLE
+    assert verdict(content, headers(content, secret="x")) is Verdict.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("account", "mode", "challenge", "answer"),
+    [
+        ("main", "subscribe", "abc-123", "abc-123"),
+        ("main", "unsubscribe", "abc-123", None),
+        ("main", None, "abc-123", None),
+        ("main", "subscribe", None, None),
+        ("main", "subscribe", "", None),
+        ("main", "subscribe", "<script>alert(1)</script>", None),
+        ("main", "subscribe", "x" * 513, None),
+        ("other", "subscribe", "abc-123", None),
+    ],
+)
+def test_only_a_plain_challenge_of_a_known_account_is_answered(
+    account: str, mode: str | None, challenge: str | None, answer: str | None
+) -> None:
+    assert Receptionist(SUBSCRIBERS).challenge(account, mode, challenge) == answer
+
+
+# ---- over real sockets ----------------------------------------------------------------------------------------------
+
+
+class Rings:
+    """Who was rung for; ``fail`` first so many."""
+
+    def __init__(self, fail: int = 0) -> None:
+        self.accounts: list[str] = []
+        self._fail = fail
+        self._changed = threading.Condition()
+
+    def __call__(self, account: str) -> None:
+        with self._changed:
+            if self._fail:
+                self._fail -= 1
+                raise SinkFailed("no broker")
+            self.accounts.append(account)
+            self._changed.notify_all()
+
+    def wait(self, count: int) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self.accounts) >= count, timeout=120)
+
+
+@pytest.fixture
+def rings() -> Rings:
+    return Rings()
+
+
+@pytest.fixture
+def client(rings: Rings) -> Iterator[httpx.Client]:
+    with PushServer(SUBSCRIBERS, host="127.0.0.1", port=0, ring=rings) as server:
+        base_url = f"http://127.0.0.1:{server.port}"
+        with httpx.Client(base_url=base_url, trust_env=False, timeout=120) as client:
+            yield client
+
+
+def test_a_verification_is_answered_with_exactly_the_challenge(client: httpx.Client) -> None:
+    answer = client.get("/main", params={"mode": "subscribe", "challenge": "abc-123"})
+
+    assert (answer.status_code, answer.content) == (200, b"abc-123")
+    assert client.get("/main", params={"mode": "subscribe", "challenge": "<b>"}).status_code == 404
+
+
+def test_a_signed_message_rings_and_a_replayed_or_forged_one_does_not(client: httpx.Client, rings: Rings) -> None:
+    content = body()
+
+    statuses = [
+        client.post("/main", content=content, headers=said).status_code
+        for said in (headers(content, secret="forged"), headers(content), headers(content))
+    ]
+
+    assert statuses == [401, 200, 200]
+    assert rings.wait(1)
+    assert rings.accounts == ["main"]
+
+
+def test_an_endless_body_is_cut_off(client: httpx.Client) -> None:
+    assert client.post("/main", content=b"x" * (MAX_BODY_BYTES + 1)).status_code == 413
+
+
+def within(bell: Bell, do: Callable[[], None]) -> None:
+    try:
+        do()
+    finally:
+        bell.close()
+
+
+def test_many_presses_are_one_ring_now_and_one_at_the_end_of_the_spacing(rings: Rings) -> None:
+    bell = Bell(rings, apart_s=1.0)
+
+    def press() -> None:
+        began_s = time.monotonic()
+        for _ in range(50):
+            bell.press("main")
+        assert rings.wait(1)
+        for _ in range(50):
+            bell.press("main")
+        assert rings.wait(2)
+        assert time.monotonic() - began_s >= 1.0
+
+    within(bell, press)
+    assert rings.accounts == ["main", "main"]
+
+
+def test_a_ring_that_failed_is_tried_again() -> None:
+    rings = Rings(fail=2)
+    bell = Bell(rings, apart_s=0.01)
+
+    def press() -> None:
+        bell.press("main")
+        assert rings.wait(1)
+
+    within(bell, press)
+    assert rings.accounts == ["main"]

@@ -1,0 +1,124 @@
+"""State that is made again from the input is the state that was, whether the input is read as it came or all at once.
+
+Only what a tombstone withdrew hangs on whether it had left by then, so every tombstone is followed by what is to be.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connector.offers.events import OfferState
+from connector.operations.digest import essence
+from streams.flow import Answered, GaveUp, Lost, Settled, Want, Woken
+from tests.harness.effort import examples
+from tests.harness.offer_harness import EAN, SECOND
+from tests.unit.connector.offers.model import Said
+from tests.unit.connector.offers.test_random import GENTLE, MOVES, History, move, records
+
+Reply: TypeAlias = Settled | Lost | GaveUp
+
+EVERY_UNIT = (
+    ("shop-de", "NEW", None),
+    ("shop-at", "NEW", None),
+    ("shop-de", "USED_GOOD", None),
+    ("shop-at", "USED_GOOD", "v"),
+    ("shop-at", "USED_GOOD", "w"),
+)
+WAITS_S = (0.2, 3, 6, 31)
+"""Shorter and longer than stock waits for linked units, and a lost write for its read-back."""
+
+
+def with_everything_after_a_tombstone(said: Iterable[Said]) -> list[Said]:
+    made: list[Said] = []
+    for one in said:
+        made.append(replace(one, offset=len(made)))
+        if one.values is None:
+            for target, condition, offer_id in EVERY_UNIT:
+                made.append(
+                    Said(
+                        partition=0,
+                        offset=len(made),
+                        ean=EAN,
+                        occurred_at_us=one.occurred_at_us + 1,
+                        recorded_at_us=one.occurred_at_us + 1,
+                        target_id=target,
+                        condition=condition,
+                        offer_id=offer_id,
+                        values={"price": 100 + len(made) % 3, "stock": len(made) % 4},
+                    )
+                )
+    return made
+
+
+@dataclass
+class Overtaking(History):
+    """A call may be carried out long before its answer is heard, so that one overtakes another."""
+
+    left_us: dict[int, int] = field(default_factory=dict)  # by the want's id
+    done: dict[int, Reply] = field(default_factory=dict)
+
+    def carry_out(self, want: Want) -> None:
+        self.done.setdefault(id(want), self.reply(want, "accepted"))
+
+    def note_what_left(self) -> None:
+        self.now_us += 1000
+        for want in self.in_flight:
+            self.left_us.setdefault(id(want), self.now_us)
+
+    def answer(self, want: Want, outcome: str) -> None:
+        reply = self.done.pop(id(want), None) or self.reply(want, outcome)
+        self.in_flight.remove(want)
+        sent_us = self.left_us.pop(id(want), self.now_us)
+        self.now_us += 1000
+        self.hear(Answered(want=want, reply=reply, call_id="c", attempts=1, sent_us=sent_us, answered_us=self.now_us))
+
+    def crash(self, draw: Any) -> None:
+        super().crash(draw)
+        self.left_us.clear()
+        self.done.clear()
+
+
+def played(said: list[Said], data: st.DataObject) -> History:
+    """Delivered, sent, carried out, answered, lost, crashed and waited for in any order, until nothing is left."""
+    history = Overtaking(said)
+    for _ in range(data.draw(st.integers(0, 40))):
+        name = data.draw(st.sampled_from([*MOVES, "wait", "send", "answer", "carry out"]))
+        if name == "wait":
+            history.now_us += int(data.draw(st.sampled_from(WAITS_S)) * SECOND)
+            history.hear(Woken())
+        elif name == "carry out" and history.in_flight:
+            history.carry_out(data.draw(st.sampled_from(history.in_flight)))
+        else:
+            move(history, name, data, GENTLE)
+        history.note_what_left()
+    history.drain()
+    return history
+
+
+def rebuilt(history: History) -> History:
+    """Without state, at the marketplace as it is now; nothing is sent before everything is read."""
+    again = History(history.said, held=history.held)
+    again.now_us = history.now_us + SECOND
+    again.read_before = len(again.said)
+    again.drain()
+    return again
+
+
+def essence_of(history: History) -> dict[str, Any] | None:
+    stored = history.flow.store(history.lane).value
+    if stored is None:
+        return None
+    state = history.codecs.decode_state(stored)
+    assert isinstance(state, OfferState)
+    return essence(state)
+
+
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(records(), st.data())
+def test_a_rebuild_makes_the_state_that_was_however_the_events_had_come(said: list[Said], data: st.DataObject) -> None:
+    history = played(with_everything_after_a_tombstone(said), data)
+
+    assert essence_of(rebuilt(history)) == essence_of(history)

@@ -1,0 +1,289 @@
+"""Everything that can be known before going live is said in one run, each with its remedy."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from connector.contracts.permissions import Identity, Principal, of_run
+from connector.contracts.topic_checks import Limits, Needs
+from connector.contracts.topics import manifest, named
+from connector.marketplace.offers import Health
+from connector.operations.check import Parts, Row, Verdict, check, report
+from connector.routing.table import Routing, Target
+from connector.settings.load import Loaded
+from connector.settings.model import Account, Kafka, Orders, Push, Registry, Settings, Shipments
+from connector.settings.model import Target as TargetSettings
+from streams.errors import NotPermitted, RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed
+from streams.topics import Described
+
+TOPICS = named("kaufland")
+NEEDS = Needs(
+    grant=of_run(TOPICS, Identity(group="g", instances="i", transactional=True)),
+    principal=Principal(name="User:connector", bootstrap_servers="broker:9092"),
+)
+GOOD = Health(
+    reachable=True,
+    authenticated=True,
+    message="signed calls are accepted",
+    storefronts=("at", "de"),
+    clock_skew_s=0.4,
+    detail={"keys": "aaaa/bbbb"},
+)
+
+
+@dataclass
+class Broker:
+    down: str = ""
+    group: frozenset[str] | None = None
+    there: dict[str, Described] = field(
+        default_factory=lambda: {topic.name: Described(partitions=8, config=topic.config) for topic in manifest(TOPICS)}
+    )
+
+    def cluster_id(self) -> str:
+        if self.down:
+            raise SourceFailed(self.down)
+        return "cluster-1"
+
+    def allowed_on_group(self, group: str) -> frozenset[str] | None:
+        return self.group
+
+    def describe(self, names: Sequence[str]) -> Mapping[str, Described]:
+        return {name: self.there[name] for name in names if name in self.there}
+
+
+def settings() -> Settings:
+    return Settings(
+        kafka=Kafka(bootstrap_servers="broker:9092", group="g", start="latest", instance_id="i"),
+        registry=Registry(url="http://registry"),
+        accounts={"main": Account(client_key_file=Path("c"), secret_key_file=Path("s"))},
+        targets={"shop-de": TargetSettings(account="main", storefront="de")},
+    )
+
+
+@pytest.fixture
+def parts() -> Parts:
+    return Parts(
+        loaded=Loaded(settings=settings(), file=Path("connector.toml"), ignored=(), warnings=()),
+        topics=TOPICS,
+        limits=Limits(batch_bytes=1_000_000),
+        needs=NEEDS,
+        routing=Routing.of([Target(id="shop-de", account="main", storefront="de", currency="EUR")]),
+        broker=Broker(),
+        moved=list,
+        subjects=lambda: None,
+        marketplace=lambda account: GOOD,
+    )
+
+
+def bad(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row.verdict is Verdict.BAD]
+
+
+def raising(error: Exception) -> Callable[[], Any]:
+    def ask() -> Any:
+        raise error
+
+    return ask
+
+
+def test_when_all_is_well_nothing_fails_and_every_subject_is_named(parts: Parts) -> None:
+    rows = check(parts)
+
+    assert bad(rows) == []
+    subjects = " ".join(row.subject for row in rows)
+    for subject in ("configuration", "broker:9092", TOPICS.offer_state, "registry", "account main", "clock", "shop-de"):
+        assert subject in subjects
+
+
+def test_a_broker_that_is_down_hides_nothing_else(parts: Parts) -> None:
+    rows = check(replace(parts, broker=Broker(down="no broker answers"), subjects=raising(RegistryDown("no answer"))))
+
+    assert [row.subject for row in bad(rows)] == ["broker broker:9092", "registry http://registry"]
+    assert any(row.subject == "account main" and row.verdict is Verdict.GOOD for row in rows)
+
+
+def test_a_broker_that_cannot_be_used_comes_with_the_remedy_of_its_own_sentence(parts: Parts) -> None:
+    [row] = bad(check(replace(parts, broker=Broker(down="wrong password. Remedy: sasl.*"))))
+
+    assert (row.reason, row.remedy) == ("wrong password.", "sasl.*")
+
+
+def test_credentials_that_the_registry_refuses_come_with_what_to_mend(parts: Parts) -> None:
+    [row] = bad(check(replace(parts, subjects=raising(RegistryDenied("refused (401). Remedy: user and password")))))
+
+    assert (row.reason, row.remedy) == ("refused (401).", "user and password")
+
+
+def test_schemas_that_are_not_registered_come_with_the_command(parts: Parts) -> None:
+    [row] = bad(check(replace(parts, subjects=raising(SchemaUnknown("kaufland.offer-results.v1-value")))))
+
+    assert row.remedy == "connector schemas register"
+
+
+def test_topics_are_checked_one_by_one(parts: Parts) -> None:
+    broker = Broker()
+    del broker.there[TOPICS.offer_results]
+    broker.there[TOPICS.offer_state] = Described(partitions=3)
+
+    rows = bad(check(replace(parts, broker=broker)))
+
+    assert [row.subject for row in rows] == [TOPICS.offer_results, TOPICS.offer_state]
+
+
+def configured(parts: Parts, **sections: object) -> Parts:
+    """With other sections of the configuration."""
+    return replace(parts, loaded=replace(parts.loaded, settings=parts.loaded.settings.model_copy(update=sections)))
+
+
+def row_of(parts: Parts, subject: str) -> Row:
+    [row] = [row for row in check(parts) if row.subject == subject]
+    return row
+
+
+def test_what_is_off_is_said_with_how_to_turn_it_on(parts: Parts) -> None:
+    for part in ("shipments", "orders"):
+        row = row_of(parts, part)
+        assert row.verdict is Verdict.GOOD
+        assert row.reason.startswith("off;")
+        assert f"[{part}] enabled = true" in row.reason
+    assert not any(row.subject == "push" for row in check(parts))
+
+
+def test_what_is_on_names_its_accounts_and_whether_personal_data_comes_with_it(parts: Parts) -> None:
+    shipped = row_of(configured(parts, shipments=Shipments(enabled=True, unknown_carrier="reject")), "shipments")
+    plain = row_of(configured(parts, orders=Orders(enabled=True)), "orders")
+    more = row_of(configured(parts, orders=Orders(enabled=True, contacts=True, returns=True)), "orders")
+    push = Push(enabled=True, public_url="https://shop.example/push")
+    heard = row_of(configured(parts, orders=Orders(enabled=True), push=push), "push")
+
+    assert shipped.reason == "on: account main; unknown carriers are REJECTED"
+    assert plain.reason == "on: account main every 60s; no personal data, no returns"
+    assert more.reason == "on: account main every 60s; also returns, PERSONAL DATA"
+    assert heard.reason == "on: https://shop.example/push/<account> must lead to 127.0.0.1:8081"
+
+
+def test_an_account_is_named_with_an_interval_of_its_own(parts: Parts) -> None:
+    main = parts.loaded.settings.accounts["main"]
+    accounts = {"main": main, "slow": main.model_copy(update={"order_interval": 3600.0})}
+
+    row = row_of(configured(parts, orders=Orders(enabled=True), accounts=accounts), "orders")
+
+    assert row.reason.startswith("on: accounts main every 60s, slow every 1h;")
+
+
+def test_a_part_that_no_account_has_is_noted(parts: Parts) -> None:
+    account = Account(client_key_file=Path("c"), secret_key_file=Path("s"), orders=False)
+
+    row = row_of(configured(parts, orders=Orders(enabled=True), accounts={"main": account}), "orders")
+
+    assert row.verdict is Verdict.NOTE
+    assert "[accounts.NAME] orders = true" in row.remedy
+
+
+@pytest.mark.parametrize(
+    ("health", "says"),
+    [
+        (Health(reachable=False, authenticated=False, message="not reachable: ConnectError"), "reachable"),
+        (Health(reachable=True, authenticated=False, message="wrong key (HTTP 401)"), "Settings > API Access"),
+    ],
+)
+def test_an_account_that_cannot_be_used_says_why_and_what_to_do(parts: Parts, health: Health, says: str) -> None:
+    [row] = bad(check(replace(parts, marketplace=lambda account: health)))
+
+    assert row.reason == health.message
+    assert says in row.remedy
+
+
+def test_a_storefront_that_the_account_does_not_have_fails(parts: Parts) -> None:
+    [row] = bad(check(replace(parts, marketplace=lambda account: replace(GOOD, storefronts=("at",)))))
+
+    assert row.subject == "target shop-de"
+    assert row.remedy == "the account sells on: at"
+
+
+def test_a_target_that_means_another_place_than_was_accepted_fails(parts: Parts) -> None:
+    [row] = bad(check(replace(parts, moved=lambda: ["target shop-de: accepted as x; configured as y"])))
+
+    assert row.subject == "routing"
+    assert "--accept" in row.remedy
+
+
+def test_a_clock_that_is_off_is_noted(parts: Parts) -> None:
+    rows = check(replace(parts, marketplace=lambda account: replace(GOOD, clock_skew_s=-95.0)))
+
+    [clock] = [row for row in rows if row.subject == "account main, clock"]
+    assert clock.verdict is Verdict.NOTE
+    assert "NTP" in clock.remedy
+
+
+def test_ignored_settings_are_in_the_report(parts: Parts) -> None:
+    loaded = replace(parts.loaded, ignored=("accounts.main.bulk_size: no effect",))
+
+    assert any(row.subject == "accounts.main.bulk_size" for row in check(replace(parts, loaded=loaded)))
+
+
+def test_the_report_says_how_many_failed(parts: Parts) -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=200)
+
+    assert report(console, check(parts))
+    assert not report(console, check(replace(parts, broker=Broker(down="gone"))))
+    assert "Ready to run." in out.getvalue()
+    assert "1 of " in out.getvalue()
+
+
+def test_a_topic_that_may_not_be_described_is_told_as_denied_and_not_as_missing(parts: Parts) -> None:
+    broker = Broker()
+    broker.there[TOPICS.offer_results] = Described(partitions=0, allowed=frozenset())
+
+    [row] = bad(check(replace(parts, broker=broker)))
+
+    assert row.subject == TOPICS.offer_results
+    assert row.reason == "is denied to this principal: Write, DescribeConfigs; whether it exists cannot be seen"
+    assert row.remedy == (
+        "kafka-acls --bootstrap-server broker:9092 --add --allow-principal User:connector --operation Write "
+        f"--operation DescribeConfigs --topic {TOPICS.offer_results}"
+    )
+
+
+def test_a_routing_topic_that_may_not_be_read_is_no_reason_to_accept_another_routing(parts: Parts) -> None:
+    broker = Broker()
+    broker.there[TOPICS.routing] = replace(
+        broker.there[TOPICS.routing], allowed=frozenset({"Describe", "Write", "DescribeConfigs"})
+    )
+
+    [row] = bad(check(replace(parts, broker=broker, moved=raising(NotPermitted("denied")))))
+
+    assert (row.subject, row.reason) == (TOPICS.routing, "is denied to this principal: Read")
+    assert "--operation Read --topic" in row.remedy
+
+
+@pytest.mark.parametrize("error", [NotPermitted("denied"), SourceFailed("no answer in time")])
+def test_a_routing_that_cannot_be_read_is_not_mended_by_accepting_another(parts: Parts, error: Exception) -> None:
+    [row] = bad(check(replace(parts, moved=raising(error))))
+
+    assert (row.subject, row.reason) == ("routing", str(error))
+    assert "--accept" not in row.remedy
+
+
+def test_a_group_that_may_not_be_joined_is_found_before_a_start(parts: Parts) -> None:
+    [row] = bad(check(replace(parts, broker=Broker(group=frozenset({"Describe"})))))
+
+    assert (row.subject, row.reason) == ("group g", "is denied to this principal: Read")
+    assert row.remedy.endswith("--operation Read --group g")
+
+
+def test_settings_that_may_not_be_read_are_a_note_with_the_permission(parts: Parts) -> None:
+    broker = Broker()
+    broker.there[TOPICS.offer_state] = Described(partitions=8, allowed=frozenset({"Read", "Write", "Describe"}))
+
+    rows = [row for row in check(replace(parts, broker=broker)) if row.subject == TOPICS.offer_state]
+
+    assert [(row.verdict, row.reason) for row in rows] == [
+        (Verdict.NOTE, "is denied to this principal: DescribeConfigs")
+    ]

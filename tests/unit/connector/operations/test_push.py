@@ -1,0 +1,124 @@
+"""Subscriptions are listed, made and mended when a person says so, and no other is touched."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from rich.console import Console
+
+from connector.marketplace.offers import Subscription
+from connector.operations import push
+from streams.errors import Stopped
+
+URLS = {"main": "https://shop.example/main"}
+ELSEWHERE = "https://other.example/hook"
+
+
+@dataclass
+class Desk:
+    """A marketplace with one account."""
+
+    there: list[Subscription] = field(default_factory=list)
+    refuses: str = ""
+
+    def subscriptions(self, account: str) -> Sequence[Subscription]:
+        assert account == "main"
+        return tuple(self.there)
+
+    def subscribe(self, account: str, storefront: str, event: str, url: str, email: str) -> Subscription:
+        self._refuse()
+        made = Subscription(id=len(self.there) + 1, storefront=storefront, event=event, url=url, is_active=True)
+        self.there.append(made)
+        return made
+
+    def enable(self, account: str, subscription_id: int, url: str | None = None) -> Subscription:
+        self._refuse()
+        [one] = [one for one in self.there if one.id == subscription_id]
+        mended = replace(one, is_active=True, url=url or one.url)
+        self.there[self.there.index(one)] = mended
+        return mended
+
+    def _refuse(self) -> None:
+        if self.refuses:
+            raise Stopped(self.refuses)
+
+
+def one(number: int, event: str = "order_new", url: str = URLS["main"], *, active: bool = True) -> Subscription:
+    return Subscription(id=number, storefront="de", event=event, url=url, is_active=active)
+
+
+def wanted(*events: str) -> list[push.Wanted]:
+    return [push.Wanted(account="main", storefront="de", event=event) for event in events]
+
+
+def console() -> Console:
+    return Console(file=io.StringIO(), width=200)
+
+
+def printed(on: Console) -> str:
+    assert isinstance(on.file, io.StringIO)
+    return on.file.getvalue()
+
+
+def test_a_disabled_subscription_that_leads_here_is_listed_as_trouble_and_another_s_is_not() -> None:
+    out = console()
+
+    assert push.show(out, Desk([one(1), one(2, "return_new", ELSEWHERE, active=False)]), URLS)
+    assert not push.show(out, Desk([one(1, active=False)]), URLS)
+
+    assert "(not ours)" in printed(out)
+    assert "Remedy: connector push repair" in printed(out)
+
+
+def test_what_is_not_there_is_subscribed_and_what_is_there_is_left_as_it_is() -> None:
+    desk = Desk([one(1)])
+
+    assert push.subscribe(console(), desk, URLS, wanted("order_new", "return_new"), "a@example.com")
+    assert push.subscribe(console(), desk, URLS, wanted("order_new", "return_new"), "a@example.com")
+
+    assert desk.there == [one(1), one(2, "return_new")]
+
+
+def test_subscribing_says_what_to_do_where_another_or_a_disabled_one_is_there() -> None:
+    desk, out = Desk([one(1, url=ELSEWHERE), one(2, "return_new", active=False)]), console()
+
+    assert not push.subscribe(out, desk, URLS, wanted("order_new", "return_new"), "a@example.com")
+
+    assert f"leads to {ELSEWHERE}. Remedy: connector push repair --move" in printed(out)
+    assert "is there, and disabled. Remedy: connector push repair" in printed(out)
+    assert [sub.url for sub in desk.there] == [ELSEWHERE, URLS["main"]]
+
+
+def test_a_repair_turns_on_what_leads_here_and_touches_nothing_else() -> None:
+    desk = Desk([one(1, active=False), one(2, "return_new", ELSEWHERE, active=False)])
+
+    assert push.repair(console(), desk, URLS)
+
+    assert desk.there == [one(1), one(2, "return_new", ELSEWHERE, active=False)]
+
+
+def test_a_repair_moves_what_leads_elsewhere_only_when_told_to() -> None:
+    desk = Desk([one(1, url=ELSEWHERE, active=False)])
+
+    assert push.repair(console(), desk, URLS, move=True)
+
+    assert desk.there == [one(1)]
+
+
+def test_a_refusal_is_told_in_the_marketplaces_words_and_the_others_go_on() -> None:
+    desk, out = (
+        Desk([one(1, active=False), one(2, "return_new", active=False)], refuses="the address [is] unverified"),
+        console(),
+    )
+
+    assert not push.repair(out, desk, URLS)
+
+    assert printed(out).count("the address [is] unverified") == 2
+
+
+def test_a_repair_with_nothing_to_mend_says_so() -> None:
+    out = console()
+
+    assert push.repair(out, Desk([one(1)]), URLS)
+
+    assert "No subscription that leads here is disabled." in printed(out)

@@ -1,0 +1,91 @@
+"""The accepted routing: written down by the first start, held by every later one, changed by a person only."""
+
+import io
+from dataclasses import dataclass, field
+
+import pytest
+from rich.console import Console
+
+from connector.operations.routing import accept, accepted, differences, hold
+from connector.routing.accepted_routing import Place
+from connector.routing.table import Routing, Target
+from streams.errors import Stopped
+
+
+@dataclass
+class Memory:
+    rows: dict[str, bytes] = field(default_factory=dict)
+    written: int = 0
+
+    def read(self) -> dict[str, bytes]:
+        return dict(self.rows)
+
+    def put(self, key: str, value: bytes) -> None:
+        self.rows[key] = value
+        self.written += 1
+
+
+def routing(**storefronts: str) -> Routing:
+    return Routing.of(Target(id=t, account="main", storefront=at, currency="EUR") for t, at in storefronts.items())
+
+
+def test_the_first_start_writes_down_what_each_id_means_and_a_second_writes_nothing() -> None:
+    table = Memory()
+
+    hold(table, "group", routing(shop="de"))
+    hold(table, "group", routing(shop="de"))
+
+    assert accepted(table, "group") == {"shop": Place(account="main", storefront="de")}
+    assert table.written == 1
+
+
+def test_a_changed_mapping_stops_the_start_with_both_and_the_remedy() -> None:
+    table = Memory()
+    hold(table, "group", routing(shop="de"))
+
+    with pytest.raises(Stopped) as stopped:
+        hold(table, "group", routing(shop="at", new="cz"))
+
+    assert "accepted as account main, storefront de; configured as account main, storefront at" in str(stopped.value)
+    assert "connector config routing --accept" in str(stopped.value)
+    assert table.written == 1
+
+
+def test_a_new_id_needs_nobodys_word() -> None:
+    table = Memory()
+    hold(table, "group", routing(shop="de"))
+
+    hold(table, "group", routing(shop="de", other="at"))
+
+    assert set(accepted(table, "group")) == {"shop", "other"}
+
+
+def test_what_is_accepted_starts() -> None:
+    table = Memory()
+    hold(table, "group", routing(shop="de"))
+    out = io.StringIO()
+
+    accept(Console(file=out, width=200), table, "group", routing(shop="at"))
+
+    hold(table, "group", routing(shop="at"))
+    assert "configured as account main, storefront at" in out.getvalue()
+    assert not differences(table, "group", routing(shop="at"))
+
+
+def test_groups_do_not_share_what_they_accepted() -> None:
+    table = Memory()
+    hold(table, "one", routing(shop="de"))
+
+    hold(table, "two", routing(shop="at"))
+
+    assert differences(table, "one", routing(shop="at"))
+
+
+def test_a_record_that_nobody_of_ours_wrote_stops_and_can_be_accepted_over() -> None:
+    table = Memory({"group": b"?"})
+
+    with pytest.raises(Stopped, match="cannot be read"):
+        hold(table, "group", routing(shop="de"))
+
+    accept(Console(file=io.StringIO()), table, "group", routing(shop="de"))
+    hold(table, "group", routing(shop="de"))

@@ -1,0 +1,152 @@
+"""Lists that move while they are read, and crashes in between: nothing is lost, and the last state is right."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connector.orders.derive import observed
+from tests.harness.effort import examples
+from tests.harness.order_harness import EUR, SECOND, Desk, Market, flow_of, found
+
+STATUSES = ("open", "need_to_be_sent", "sent", "received", "cancelled", "returned")
+
+Move = tuple[str, int, int]
+"""What happens at the marketplace or to us: (what, a number to choose by, seconds that pass)."""
+
+MOVES = st.lists(
+    st.tuples(
+        st.sampled_from(["create", "change", "change", "change", "nothing", "checkpoint", "crash"]),
+        st.integers(0, 1000),
+        st.integers(0, 3),
+    ),
+    max_size=40,
+)
+
+
+def happen(desk: Desk, move: Move) -> bool:
+    """Whether it was a crash."""
+    what, number, seconds = move
+    market = desk.market
+    desk.now_us += seconds * SECOND
+    market.now_us += seconds * SECOND
+    if what == "create":
+        market.create(f"M{len(market.units)}", units=1 + number % 3)
+    elif what == "change" and market.units:
+        market.change(1 + number % len(market.units), STATUSES[number % len(STATUSES)])
+    elif what == "checkpoint":
+        desk.checkpoint()
+        nothing_is_passed(desk)
+    elif what == "crash":
+        desk.crash()
+        return True
+    return False
+
+
+def nothing_is_passed(desk: Desk) -> None:
+    """What is durable: each order behind the cursor is written as it was then or later, or undone."""
+    states = {key: desk.flow.load(key, stored.value).state for key, stored in desk.durable_states.items()}
+    poll = states["main"].poll if "main" in states else None
+    if poll is None or poll.orders.cursor_us is None:
+        return
+    written: dict[str, int] = {}
+    for order in desk.said("shop.orders.v1")[: len(desk.durable_outputs)]:
+        written[order["order_id"]] = order["changed_at"]
+    for unit in desk.market.units.values():
+        state = states.get(f"main/{unit.order_id}")
+        undone = state is not None and state.order is not None and state.order.undone_since_us is not None
+        if unit.changed_us < poll.orders.cursor_us and not undone:
+            assert written.get(unit.order_id, -1) >= unit.changed_us, f"{unit} was passed"
+
+
+def last_states_are_right(desk: Desk) -> None:
+    last = {order["order_id"]: order["content_sha256"] for order in desk.orders}
+    currencies = {"EUR": EUR}
+    orders = {one.order_id for one in desk.market.units.values()}
+    assert last == {
+        order_id: observed("main", found(*desk.market.order(order_id)), currencies, 0).content_sha256
+        for order_id in orders
+    }
+
+
+@settings(max_examples=examples(150), deadline=None)
+@given(MOVES, st.integers(1, 12), st.integers(0, 30), st.integers(0, 3))
+def test_every_change_before_the_end_of_a_poll_is_delivered_whatever_moves_and_crashes(
+    moves: list[Move], page_size: int, orders: int, overlap_s: int
+) -> None:
+    desk = Desk(flow=flow_of(overlap_s=overlap_s), market=Market(page_size=page_size))
+    for number in range(orders):
+        desk.market.create(f"M{number}")
+        desk.market.now_us += (number % 3) * SECOND
+    left = list(moves)
+    desk.open()
+
+    for _ in range(5_000):
+        wanting = desk.wanting()
+        if wanting:
+            if left and happen(desk, left.pop(0)):
+                continue
+            if wanting := desk.wanting():
+                desk.answer(wanting[len(left) % len(wanting)])
+        elif left:
+            happen(desk, left.pop(0))
+            desk.ask()
+        else:
+            break
+    desk.ask()
+    desk.answer_all()
+    desk.checkpoint()
+
+    nothing_is_passed(desk)
+    last_states_are_right(desk)
+
+
+@settings(max_examples=examples(15), deadline=None)
+@given(st.integers(0, 10_000), st.integers(90, 110))
+def test_page_edges_of_a_hundred_rows_hold(seed: int, orders: int) -> None:
+    desk = Desk()
+    for number in range(orders):
+        desk.market.create(f"M{number}", units=1 + (number + seed) % 5)
+        desk.market.now_us += ((number * seed) % 2) * SECOND
+    changes = iter(range(seed, seed + 25))
+
+    def move() -> None:
+        number = next(changes, None)
+        if number is not None:
+            desk.market.now_us += SECOND
+            desk.market.change(1 + number * 7919 % len(desk.market.units), STATUSES[number % len(STATUSES)])
+
+    desk.open().answer_all(between=move)
+    desk.ask()
+    desk.answer_all()
+
+    last_states_are_right(desk)
+
+
+def test_rows_of_one_second_whose_order_changes_between_pages_are_all_read() -> None:
+    """Rows of one second have no promised order; those at the edge of a page change places."""
+    desk = Desk()
+    for number in range(500):
+        desk.market.create(f"M{number}", units=1)
+    desk.open()
+
+    edge = 0
+    while desk.wanting():
+        if desk.wanting()[0] == "main":
+            items = list(desk.market.units.items())
+            if edge:
+                items[edge - 4 : edge + 4] = reversed(items[edge - 4 : edge + 4])
+            desk.market.units = dict(items)
+            edge = desk.want().body.offset + desk.market.page_size
+        desk.answer(desk.wanting()[0])
+
+    assert len(desk.orders) == 500
+
+
+def test_an_order_is_written_once_however_often_lists_show_it() -> None:
+    desk = Desk()
+    desk.market.create("M1", units=3, status="sent")
+
+    desk.open().answer_all()
+    desk.pass_s(3600)
+
+    assert len(desk.orders) == 1
+    assert desk.market.reads == ["M1"]

@@ -1,0 +1,57 @@
+"""A target id that means another place now is seen; a new one and a vanished one are no surprise."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.routing.accepted_routing import Place, agreed, decode, encode, moved, places
+from connector.routing.table import Routing, Target
+
+DE = Place(account="main", storefront="de")
+AT = Place(account="main", storefront="at")
+
+tables = st.dictionaries(st.text(), st.builds(Place, account=st.text(), storefront=st.text()))
+
+
+def routing(**targets: Place) -> Routing:
+    return Routing.of(
+        Target(id=name, account=place.account, storefront=place.storefront, currency="EUR")
+        for name, place in targets.items()
+    )
+
+
+def test_another_meaning_is_said_with_both() -> None:
+    assert list(moved({"shop": DE}, routing(shop=AT))) == [
+        "target shop: accepted as account main, storefront de; configured as account main, storefront at"
+    ]
+
+
+def test_two_ids_that_changed_places_are_both_said() -> None:
+    assert len(list(moved({"a": DE, "b": AT}, routing(a=AT, b=DE)))) == 2
+
+
+def test_the_same_a_new_and_a_vanished_id_are_no_other_meaning() -> None:
+    assert not list(moved({"shop": DE, "gone": AT}, routing(shop=DE, new=AT)))
+
+
+def test_switching_a_target_off_is_no_other_meaning() -> None:
+    off = Routing.of([Target(id="shop", account="main", storefront="de", currency="EUR", enabled=False)])
+
+    assert places(off) == {"shop": DE}
+
+
+def test_an_id_that_went_is_remembered_so_that_it_cannot_come_back_as_another() -> None:
+    after = agreed({"shop": DE}, routing(new=AT))
+
+    assert list(moved(after, routing(shop=AT)))
+
+
+@given(tables)
+def test_a_table_is_read_back_as_it_was(table: dict[str, Place]) -> None:
+    assert decode(encode(table)) == table
+
+
+@pytest.mark.parametrize("value", [b"", b"{", b"[]", b"null", b'{"targets": []}', b'{"targets": {"a": {}}}', b"\xff"])
+def test_what_nobody_of_ours_wrote_is_refused(value: bytes) -> None:
+    with pytest.raises(ValueError, match="not a routing table"):
+        decode(value)

@@ -1,0 +1,152 @@
+"""Which carrier a name means."""
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from connector.shipments.carriers import CarrierNames, Carriers, Unlisted, Unmatched
+from connector.shipments.policy import loosened
+from tests.harness.shipment_harness import CARRIERS, SECOND, START_US, policy
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+TABLES = st.sets(NAMES, max_size=6)
+ALIASES = st.dictionaries(NAMES, NAMES, max_size=4)
+
+
+def varied(draw: st.DrawFn, name: str) -> str:
+    """The same name in other case, with other white space."""
+    return "".join(
+        draw(st.sampled_from(["", " ", "\t"])) + draw(st.sampled_from([letter.upper(), letter.lower(), letter]))
+        for letter in name
+    )
+
+
+VARIED = st.composite(varied)
+
+
+@given(TABLES, ALIASES)
+def test_every_exact_code_means_itself(table: set[str], aliases: dict[str, str]) -> None:
+    names = CarrierNames(table, aliases)
+
+    assert all(names.match(code) == code for code in table)
+
+
+@given(TABLES, ALIASES, NAMES)
+def test_a_match_is_always_in_the_table_and_equal_but_for_case_and_space_or_an_alias(
+    table: set[str], aliases: dict[str, str], name: str
+) -> None:
+    found = CarrierNames(table, aliases).match(name)
+
+    if found is not None:
+        meant = {loosened(code) for alias, code in aliases.items() if loosened(alias) == loosened(name)}
+        assert found in table
+        assert loosened(found) in {loosened(name), *meant}
+
+
+@given(st.data(), st.sets(st.sampled_from(CARRIERS), min_size=1))
+def test_case_and_white_space_do_not_matter(data: st.DataObject, table: set[str]) -> None:
+    code = data.draw(st.sampled_from(sorted(table)))
+
+    assert CarrierNames(table, {}).match(data.draw(VARIED(code))) == code
+
+
+@given(TABLES, NAMES)
+def test_what_nobody_knows_is_unknown_however_similar(table: set[str], name: str) -> None:
+    assume(loosened(name) not in {loosened(code) for code in table})
+
+    assert CarrierNames(table, {}).match(name) is None
+
+
+@given(TABLES, NAMES, NAMES)
+def test_an_alias_means_its_code_where_the_table_knows_none_of_that_name(
+    table: set[str], alias: str, code: str
+) -> None:
+    assume(loosened(alias) not in {loosened(known) for known in table})
+    assume([known for known in table if loosened(known) == loosened(code)] in ([], [code]))
+
+    assert CarrierNames({*table, code}, {alias: code}).match(alias) == code or loosened(alias) == loosened(code)
+
+
+@pytest.mark.parametrize("name", ["dpd", "DP D"])
+def test_a_name_that_means_two_codes_means_none_but_when_it_is_exact(name: str) -> None:
+    names = CarrierNames(["DPD", "Dpd"], {})
+
+    assert names.match(name) is None
+    assert names.match("Dpd") == "Dpd"
+
+
+def test_the_table_comes_before_an_alias() -> None:
+    assert CarrierNames(["DHL", "GLS"], {"dhl": "GLS"}).match("dhl") == "DHL"
+
+
+def test_an_alias_that_leads_nowhere_is_unknown() -> None:
+    assert CarrierNames(["DHL"], {"post": "Deutsche Post"}).match("post") is None
+
+
+# ---- the table over time --------------------------------------------------------------------------------------------
+
+HOUR = 3600 * SECOND
+
+
+def known(**changes: object) -> Carriers:
+    carriers = Carriers(policy(**changes))
+    carriers.learn("main", CARRIERS, START_US)
+    return carriers
+
+
+@pytest.mark.parametrize(
+    ("name", "later_us", "code"),
+    [
+        ("DHL", 0, "DHL"),
+        ("DHL", 24 * HOUR - 1, "DHL"),
+        ("DHL", 24 * HOUR, Unmatched.NOT_YET),
+        ("snail", 0, "Other"),
+        ("snail", HOUR - 1, "Other"),
+        ("snail", HOUR, Unmatched.NOT_YET),
+    ],
+)
+def test_a_table_is_believed_for_a_day_and_for_an_hour_about_what_is_not_in_it(
+    name: str, later_us: int, code: str | Unmatched
+) -> None:
+    assert known(unknown_carrier="Other").code("main", name, START_US + later_us) == code
+
+
+def test_each_account_has_a_table_of_its_own() -> None:
+    assert known().code("other", "DHL", START_US) is Unmatched.NOT_YET
+
+
+@pytest.mark.parametrize("fallback", ["reject", "No Such Carrier"])
+def test_an_unknown_name_is_refused_by_rule_or_where_the_fallback_is_unknown_too(fallback: str) -> None:
+    carriers = known(unknown_carrier=fallback)
+
+    assert carriers.code("main", "snail", START_US) is Unmatched.UNKNOWN
+    assert carriers.shown("main", "snail") is None
+
+
+def test_a_table_that_cannot_be_renewed_holds_for_another_while() -> None:
+    carriers = known()
+
+    assert carriers.not_learned("main", START_US + 30 * HOUR)
+    assert carriers.code("main", "DHL", START_US + 31 * HOUR) == "DHL"
+    assert not carriers.not_learned("other", START_US)
+
+
+def test_configured_carriers_that_the_marketplace_does_not_list_are_named_once() -> None:
+    said: list[tuple[str, Unlisted]] = []
+    of = policy(untracked_carriers=frozenset({"other", "Own Truck"}), aliases={"post": "Deutsche Post", "van": "Other"})
+    carriers = Carriers(of, lambda account, unlisted: said.append((account, unlisted)))
+
+    carriers.learn("main", CARRIERS, START_US)
+    carriers.learn("main", CARRIERS, START_US + HOUR)
+    carriers.learn("other", (*CARRIERS, "Own Truck", "Deutsche Post"), START_US)
+
+    assert said == [("main", {"untracked_carriers": ("Own Truck",), "carriers": ("Deutsche Post",)})]
+
+
+@pytest.mark.parametrize("fallback", ["reject", "Other", "Otter"])
+def test_a_fallback_that_the_marketplace_does_not_list_is_named(fallback: str) -> None:
+    said: list[Unlisted] = []
+
+    Carriers(policy(unknown_carrier=fallback), lambda _, unlisted: said.append(unlisted)).learn("main", CARRIERS, 0)
+
+    assert said == ([{"unknown_carrier": ("Otter",)}] if fallback == "Otter" else [])

@@ -1,0 +1,159 @@
+"""The flow in the real engine: what is announced, what is asked after a crash, and what is never sent again."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from connector.marketplace.orders import CarriersFound, Kind, OrderSummaryFound, Taken, UnitFound
+from connector.shipments.events import ShipmentDispatched
+from streams.flow import Call, Lost, Record, Reply, Settled
+from streams.policy import Pace
+from tests.harness.engine_driver import Driver
+from tests.harness.shipment_harness import CARRIERS, ORDER, TOPICS, Depot, PlainReading, result_of, unit
+
+
+class Dock(Driver):
+    """A driver whose workers are a marketplace with two units that are ready; it counts what it carried out."""
+
+    def __init__(self, **said: Any) -> None:
+        super().__init__(flow=PlainReading(), paces={"main": Pace()}, **said)
+        self.sent: dict[int, str] = {}
+        self.parcels: list[tuple[int, str]] = []
+
+    def carry_out(self, call: Call) -> Reply:
+        body = call.items[0].body
+        match call.kind:
+            case Kind.ORDER:
+                units = tuple(unit(each, "sent" if each in self.sent else "need_to_be_sent") for each in (1, 2))
+                found: Any = OrderSummaryFound(order_id=ORDER, units=units)
+            case Kind.CARRIERS:
+                found = CarriersFound(codes=CARRIERS)
+            case Kind.ORDER_UNIT:
+                status = "sent" if body.order_unit_id in self.sent else "need_to_be_sent"
+                found = UnitFound(unit=unit(body.order_unit_id, status))
+            case Kind.SEND:
+                assert body.order_unit_id not in self.sent
+                self.sent[body.order_unit_id] = ",".join(body.tracking_numbers)
+                found = Taken(http_status=204)
+            case _:
+                self.parcels.append((body.order_unit_id, body.tracking_number))
+                found = Taken(http_status=204)
+        return Settled(answer=found)
+
+    def dispatch(self, at: Any, event: ShipmentDispatched) -> None:
+        offset = self.next_offset
+        self.next_offset += 1
+        self.flows[TOPICS.shipments].events[offset] = event  # type: ignore[attr-defined]
+        self.arrive(Record(at=at, offset=offset, key=ORDER.encode(), value=b"", time_us=self.now.wall_us))
+
+    def work(self, seconds: float, *, until: Callable[[Call], bool] = lambda _: False) -> Call | None:
+        """Calls are carried out and answered as they come; the first that ``until`` names is left under way."""
+        end_s = self.now.mono_s + seconds
+        while self.now.mono_s < end_s:
+            while self.calls:
+                if until(self.calls[0]):
+                    return self.calls[0]
+                self.answer(self.calls[0], self.carry_out(self.calls[0]))
+            self.step(0.05)
+        return None
+
+    @property
+    def rows(self) -> list[tuple[int | None, str]]:
+        return [(row["order_unit_id"], row["status"]) for row in self._results()]
+
+    def _results(self) -> Iterator[dict[str, Any]]:
+        for checkpoint in self.written:
+            for outputs in checkpoint.outputs.values():
+                yield from (result_of(output) for output in outputs if output.topic == TOPICS.shipment_results)
+
+
+def assigned(dock: Dock, **said: Any) -> Any:
+    return dock.opened(topic=TOPICS.shipments, **said)
+
+
+def successor(dock: Dock, at: Any) -> tuple[Dock, Any]:
+    """A new process after a kill: durable state and mark, nothing else."""
+    heir = Dock(instance="two")
+    heir.flows[TOPICS.shipments].events |= dock.flows[TOPICS.shipments].events  # type: ignore[attr-defined]
+    heir.sent, heir.parcels, heir.now = dock.sent, dock.parcels, dock.now
+    again = heir.assign(topic=TOPICS.shipments, mark=dock.marks[at], state=dict(dock.state))
+    heir.run(dock.policy.lease_s + dock.policy.call_deadline_s + dock.policy.grace_s + 1, answer=None)
+    return heir, again
+
+
+def test_an_order_is_confirmed_unit_by_unit() -> None:
+    dock = Dock()
+    at = assigned(dock)
+
+    dock.dispatch(at, Depot().make(1, 2, of=("T1", "GLS:T2")))
+    dock.work(3)
+
+    assert dock.sent == {1: "T1", 2: "T1"}
+    assert sorted(dock.parcels) == [(1, "T2"), (2, "T2")]
+    assert sorted(dock.rows) == [(1, "CONFIRMED"), (2, "CONFIRMED")]
+    assert dock.stops == []
+
+
+@pytest.mark.parametrize("kind", [Kind.SEND, Kind.PARCEL])
+def test_what_changes_something_leaves_only_once_its_record_is_durable(kind: Kind) -> None:
+    dock = Dock()
+    at = assigned(dock)
+
+    dock.dispatch(at, Depot().make(1, of=("T1", "GLS:T2")))
+    call = dock.work(3, until=lambda call: call.kind == kind)
+
+    assert call is not None
+    assert len(dock.state[ORDER].announced) == 1
+
+
+@pytest.mark.parametrize("happened", [True, False])
+def test_a_send_under_way_when_the_process_is_killed_is_read_back(happened: bool) -> None:
+    dock = Dock()
+    at = assigned(dock)
+    dock.dispatch(at, Depot().make(1, of=("T1", "GLS:T2")))
+    call = dock.work(3, until=lambda call: call.kind == Kind.SEND)
+    assert call is not None
+    if happened:
+        dock.carry_out(call)
+
+    heir, _ = successor(dock, at)
+    heir.work(3)
+
+    assert heir.sent == {1: "T1"}
+    assert heir.parcels == [(1, "T2")]
+    assert heir.rows == [(1, "CONFIRMED_TRACKING_UNVERIFIED" if happened else "CONFIRMED")]
+
+
+@pytest.mark.parametrize("happened", [True, False])
+def test_a_parcel_under_way_when_the_process_is_killed_is_never_posted_again(happened: bool) -> None:
+    dock = Dock()
+    at = assigned(dock)
+    dock.dispatch(at, Depot().make(1, of=("T1", "GLS:T2")))
+    call = dock.work(3, until=lambda call: call.kind == Kind.PARCEL)
+    assert call is not None
+    if happened:
+        dock.carry_out(call)
+
+    heir, _ = successor(dock, at)
+    heir.work(3)
+
+    assert heir.parcels == ([(1, "T2")] if happened else [])
+    assert heir.rows == [(1, "OUTCOME_UNKNOWN")]
+
+
+def test_a_lost_send_is_read_back_after_its_grace() -> None:
+    dock = Dock()
+    at = assigned(dock)
+    dock.dispatch(at, Depot().make(1))
+    call = dock.work(3, until=lambda call: call.kind == Kind.SEND)
+    assert call is not None
+
+    lost_at_s = dock.now.mono_s
+    dock.answer(call, Lost(reason="no answer"))
+    reading = dock.work(20, until=lambda call: call.kind == Kind.ORDER_UNIT)
+
+    assert reading is not None
+    assert dock.now.mono_s - lost_at_s >= dock.policy.grace_s
+    dock.work(3)
+    assert dock.rows == [(1, "CONFIRMED")]

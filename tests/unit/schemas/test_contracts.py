@@ -1,0 +1,247 @@
+"""The schemas themselves: how they are written, that they agree with the events, and with each other over time."""
+
+import dataclasses
+import itertools
+import json
+import types
+import typing
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import fastavro
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import schemas
+from connector.contracts.codec import schema_name
+from connector.offers import events
+from connector.orders import events as order_events
+from connector.shipments import events as shipment_events
+from streams.avro.codec import Decoder, frame
+from streams.avro.compatibility import Level, cannot_read, problems
+from streams.avro.compiled_writer import attribute
+from tests.harness.effort import examples
+from tests.unit.schemas.data import library_bytes, values
+
+INPUTS = frozenset({"offer_changed", "shipment_dispatched"})
+"""What others write and we read."""
+READ = INPUTS | {"scheduler_command"}
+"""What comes with the position of its record."""
+
+
+def module_of(name: str) -> Any:
+    """Where the events of a schema are: its record's class, and those of what the record holds."""
+    (found,) = (m for m in (events, order_events, shipment_events) if hasattr(m, schemas.load(name, 1)["name"]))
+    return found
+
+
+EVERY = [(name, version) for name in schemas.NAMES for version in schemas.versions(name)]
+PAIRS = [
+    (name, one, other) for name in schemas.NAMES for one, other in itertools.product(schemas.versions(name), repeat=2)
+]
+OF_THE_RECORD = {"key", "input_topic", "partition", "offset", "record_time_us", "traceparent", "tracestate"}
+
+
+def types_in(schema: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every type with its path, named types where they are defined."""
+    yield path, schema
+    if isinstance(schema, list):
+        for branch in schema:
+            yield from types_in(branch, path)
+    elif isinstance(schema, dict):
+        for field in schema.get("fields", ()):
+            yield from types_in(field["type"], f"{path}.{field['name']}")
+        for inner in ("items", "values", "type"):
+            if isinstance(schema.get(inner), dict | list):
+                yield from types_in(schema[inner], path)
+
+
+def records_in(schema: Any) -> Iterator[dict[str, Any]]:
+    return (found for _, found in types_in(schema, "") if isinstance(found, dict) and found["type"] == "record")
+
+
+@pytest.mark.parametrize(("name", "version"), EVERY)
+def test_a_file_is_a_schema_named_as_its_record(name: str, version: int) -> None:
+    schema = schemas.load(name, version)
+
+    fastavro.parse_schema(json.loads(schemas.text(name, version)))
+
+    assert schema_name(getattr(module_of(name), schema["name"])) == name
+    assert schema["namespace"] == "kaufland.connector"
+
+
+@pytest.mark.parametrize(("name", "version"), EVERY)
+def test_every_record_enum_and_field_says_what_it_means(name: str, version: int) -> None:
+    schema = schemas.load(name, version)
+    silent = [
+        path
+        for path, found in types_in(schema, name)
+        if isinstance(found, dict) and "name" in found and not found.get("doc")
+    ]
+    silent += [f"{r['name']}.{f['name']}" for r in records_in(schema) for f in r["fields"] if not f.get("doc")]
+
+    assert silent == []
+
+
+@pytest.mark.parametrize(("name", "version"), EVERY)
+def test_what_may_be_null_says_when_and_is_null_by_default(name: str, version: int) -> None:
+    for record in records_in(schemas.load(name, version)):
+        for field in record["fields"]:
+            nullable = isinstance(field["type"], list)
+            assert nullable == ("null" in field["doc"].lower()), f"{record['name']}.{field['name']}: {field['doc']}"
+            if nullable:
+                assert field["type"][0] == "null"
+                assert len(field["type"]) == 2
+                assert field["default"] is None
+
+
+@pytest.mark.parametrize(("name", "version"), EVERY)
+def test_every_type_is_one_of_the_house(name: str, version: int) -> None:
+    for path, found in types_in(schemas.load(name, version), name):
+        assert found not in ("float", "double"), path
+        if isinstance(found, dict) and "logicalType" in found:
+            assert found in (
+                {"type": "long", "logicalType": "timestamp-micros"},
+                {"type": "bytes", "logicalType": "decimal", "precision": 18, "scale": 4},
+            ), path
+        if isinstance(found, dict) and found["type"] == "enum":
+            assert (found["symbols"][0], found["default"]) == ("UNKNOWN", "UNKNOWN"), path
+
+
+@pytest.mark.parametrize(("name", "version"), EVERY)
+def test_every_list_and_map_is_empty_by_default(name: str, version: int) -> None:
+    for record in records_in(schemas.load(name, version)):
+        for field in record["fields"]:
+            kind = field["type"].get("type") if isinstance(field["type"], dict) else None
+            if kind in ("array", "map"):
+                assert field["default"] == ([] if kind == "array" else {}), f"{record['name']}.{field['name']}"
+
+
+# ---- events are one to one with the newest schemas ------------------------------------------------------------------
+
+PLAIN = {"string": str, "bytes": bytes, "boolean": bool, "int": int, "long": int}
+
+
+def expected_type(schema: Any, module: Any) -> Any:
+    """The Python type of an attribute that carries a field of this type."""
+    match schema:
+        case ["null", other]:
+            return expected_type(other, module) | None
+        case str() if schema in PLAIN:
+            return PLAIN[schema]
+        case str():
+            return getattr(module, schema)
+        case {"logicalType": "decimal"}:
+            return Decimal
+        case {"type": "record" | "enum", "name": name}:
+            return getattr(module, name)
+        case {"type": "array", "items": items}:
+            return types.GenericAlias(tuple, (expected_type(items, module), ...))
+        case {"type": "map"}:
+            return typing.get_type_hints(events.OfferChanged)["attributes"]
+        case _:
+            return PLAIN[schema["type"]]
+
+
+@pytest.mark.parametrize("name", schemas.NAMES)
+def test_the_events_class_has_the_schemas_fields_in_name_order_and_type(name: str) -> None:
+    schema, module = schemas.load(name, schemas.newest(name)), module_of(name)
+    for record in records_in(schema):
+        class_ = getattr(module, record["name"])
+        hints = typing.get_type_hints(class_)
+        read = record["name"] == schema["name"] and name in READ
+        ours = {field: hints[field] for field in hints if not read or field not in OF_THE_RECORD}
+
+        assert ours == {attribute(f): expected_type(f["type"], module) for f in record["fields"]}, record["name"]
+        if not read:
+            assert list(ours) == [attribute(field) for field in record["fields"]]
+
+
+@pytest.mark.parametrize("name", schemas.NAMES)
+def test_the_enums_have_the_schemas_symbols(name: str) -> None:
+    for _, found in types_in(schemas.load(name, schemas.newest(name)), name):
+        if isinstance(found, dict) and found["type"] == "enum":
+            assert [member.value for member in getattr(module_of(name), found["name"])] == found["symbols"]
+
+
+@pytest.mark.parametrize("module", [events, order_events, shipment_events])
+def test_events_are_frozen_and_slotted(module: Any) -> None:
+    classes: list[Any] = [class_ for class_ in vars(module).values() if dataclasses.is_dataclass(class_)]
+
+    assert classes
+    assert all(class_.__dataclass_params__.frozen for class_ in classes)
+    assert all("__slots__" in vars(class_) for class_ in classes)
+
+
+# ---- versions -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", schemas.NAMES)
+def test_every_version_may_follow_those_before_it(name: str) -> None:
+    level = Level.BACKWARD_TRANSITIVE if name in INPUTS else Level.FULL_TRANSITIVE
+    every = [schemas.load(name, version) for version in schemas.versions(name)]
+
+    for at, schema in enumerate(every):
+        assert problems(level, schema, every[:at]) == []
+
+
+@pytest.mark.parametrize(("name", "written", "read"), PAIRS)
+@settings(max_examples=examples(20))
+@given(data=st.data())
+def test_data_of_one_version_is_read_with_every_other(name: str, written: int, read: int, data: st.DataObject) -> None:
+    writer, reader = schemas.load(name, written), schemas.load(name, read)
+    value = data.draw(values(writer))
+    decoder = Decoder(reader, {1: json.dumps(writer)}.get)
+
+    found = decoder.decode(frame(1) + library_bytes(writer, value))
+
+    shared = {field["name"] for field in writer["fields"]} & {field["name"] for field in reader["fields"]}
+    assert isinstance(found, dict)
+    assert found.keys() == {field["name"] for field in reader["fields"]}
+    if written == read:
+        assert found == value
+    assert shared
+
+
+def next_version(schema: dict[str, Any]) -> dict[str, Any]:
+    """A version as the README allows it: a field more and one less in every record, a symbol more in every enum."""
+    changed: dict[str, Any] = json.loads(json.dumps(schema))
+    for record in records_in(changed):
+        optional = [field for field in record["fields"] if "default" in field and not _names_a_type(field["type"])]
+        record["fields"] = [field for field in record["fields"] if field not in optional[:1]]
+        record["fields"].insert(0, {"name": "brand_new", "type": ["null", "string"], "default": None})
+    for _, found in types_in(changed, ""):
+        if isinstance(found, dict) and found["type"] == "enum":
+            found["symbols"].append("BRAND_NEW")
+    return changed
+
+
+def _names_a_type(schema: Any) -> bool:
+    return '"name"' in json.dumps(schema)
+
+
+@pytest.mark.parametrize("name", schemas.NAMES)
+@settings(max_examples=examples(20))
+@given(data=st.data())
+def test_data_of_the_next_version_is_read_with_this_one_and_the_reverse(name: str, data: st.DataObject) -> None:
+    this = schemas.load(name, schemas.newest(name))
+    following = next_version(this)
+    assert problems(Level.FULL_TRANSITIVE, following, [this]) == []
+
+    for writer, reader in ((this, following), (following, this)):
+        value = data.draw(values(writer))
+        found = Decoder(reader, {1: json.dumps(writer)}.get).decode(frame(1) + library_bytes(writer, value))
+        assert isinstance(found, dict)
+        assert found.keys() == {field["name"] for field in reader["fields"]}
+
+
+@pytest.mark.parametrize("name", [name for name in schemas.NAMES if name not in INPUTS])
+def test_a_field_without_a_default_can_neither_come_nor_go(name: str) -> None:
+    this = schemas.load(name, schemas.newest(name))
+    more = {**this, "fields": [*this["fields"], {"name": "must", "type": "string"}]}
+
+    assert cannot_read(reader=more, writer=this) == ["/must: is not written, and has no default"]
+    assert problems(Level.FULL_TRANSITIVE, more, [this])
+    assert problems(Level.FULL_TRANSITIVE, this, [more])

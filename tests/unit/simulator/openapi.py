@@ -1,0 +1,92 @@
+"""The marketplace's OpenAPI document as a judge of answers: every answer must be one that the document describes."""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from simulator.exchange import Answer, Request
+from simulator.routes import BASE_PATH
+
+DATA = Path(__file__).parents[2] / "data" / "kaufland"
+
+
+class NotAsDocumented(AssertionError):
+    """An answer that the document does not allow."""
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The document of 2.27.0 with what is known of 2.44.0 laid over it, as JSON Schema."""
+    base = json.loads((DATA / "openapi.json").read_text("utf-8"))
+    patch = json.loads((DATA / "openapi-2.44.0.merge-patch.json").read_text("utf-8"))
+    merged: dict[str, Any] = _as_json_schema(_merged(base, patch))
+    return merged
+
+
+def _merged(base: Any, patch: Any) -> Any:
+    """RFC 7396."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(base) if isinstance(base, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = _merged(result.get(name), value)
+    return result
+
+
+def _as_json_schema(value: Any) -> Any:
+    """OpenAPI 3.0 says ``nullable`` where JSON Schema says "or null"."""
+    if isinstance(value, list):
+        return [_as_json_schema(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    schema = {name: _as_json_schema(entry) for name, entry in value.items() if name != "nullable"}
+    return {"anyOf": [schema, {"type": "null"}]} if value.get("nullable") is True else schema
+
+
+@cache
+def _validator(reference: str) -> jsonschema_rs.Draft202012Validator:
+    schema = {"$ref": reference, "components": document()["components"]}
+    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+
+
+ERROR = "#/components/schemas/ErrorResponse"
+
+
+def _described(request: Request) -> dict[str, Any]:
+    """The answers that the document lists for this method and path, by status."""
+    inner = request.path.removeprefix(BASE_PATH).rstrip("/")
+    paths = document()["paths"]
+    item: dict[str, Any] = paths.get(inner) or next(
+        (found for path, found in paths.items() if _pattern(path).fullmatch(inner)), {}
+    )
+    answers: dict[str, Any] = item.get(request.method.lower(), {}).get("responses", {})
+    return answers
+
+
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    """``/orders/{id_order}`` as a pattern; a fixed path wins over it."""
+    return re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path))
+
+
+def inspect(request: Request, answer: Answer) -> None:
+    """Raises NotAsDocumented. A status that the document does not list must be an error in the error envelope."""
+    described = _described(request).get(str(answer.status))
+    if described is not None and "content" not in described:
+        if answer.body:
+            raise NotAsDocumented(f"{answer.status} has no body, not {answer.body!r}")
+        return
+    if described is None and answer.status < 400:
+        raise NotAsDocumented(f"{request.method} {request.target} is not described to answer {answer.status}")
+    reference = ERROR if described is None else described["content"]["application/json"]["schema"]["$ref"]
+    errors = [str(error) for error in _validator(reference).iter_errors(orjson.loads(answer.body))]
+    if errors:
+        raise NotAsDocumented(f"{request.method} {request.target} {answer.status}: {errors[0]}")

@@ -1,0 +1,70 @@
+"""Orders without sockets: a small catalogue, buyers, and the endpoints, by a clock that stands still."""
+
+from typing import Any
+
+import orjson
+
+from simulator.call_context import Occasion
+from simulator.exchange import Answer, Moment
+from simulator.journal import OrderRow
+from simulator.market import Market
+from simulator.offers.catalogue import Catalogue, CataloguePlan, make
+from simulator.orders.fulfilment import Fulfilment
+from simulator.orders.orders import OrderBook, Parcel
+from simulator.orders.returns import ReturnBook
+from simulator.orders.trade import Shop, Trade, TradePlan
+
+EPOCH_S = 1_750_000_000
+STOREFRONTS = ("de", "at", "pl")
+
+
+class Bench:
+    """What is done is noted in ``rows``; ``now_s`` counts from ``EPOCH_S``."""
+
+    def __init__(self, *, eans: int = 20, **plan: Any) -> None:
+        catalogue = Catalogue()
+        catalogue.add_stock(
+            make(
+                CataloguePlan(eans=eans, storefronts=STOREFRONTS, missing=0, linked=1, by_marketplace=0.2, on_hold=0),
+                "demo",
+            )
+        )
+        self.now_s = 0.0
+        self.rows: list[OrderRow] = []
+        self.events: list[str] = []
+        self.trade = Trade(
+            plan=TradePlan(**plan),
+            market=Market(catalogue),
+            book=OrderBook(),
+            returns=ReturnBook(),
+            shops=(Shop(seller="demo", storefronts=STOREFRONTS),),
+        )
+        self.book = self.trade.book
+        self.endpoints = Fulfilment(self.book, self.trade.returns, after_send=self.trade.follow)
+        self.act(self.trade.start)
+
+    def occasion(self, call_id: int | None = None) -> Occasion:
+        moment = Moment(mono_us=round(self.now_s * 1e6), wall_us=round((EPOCH_S + self.now_s) * 1e6))
+        return Occasion(now=moment, call_id=call_id)
+
+    def act(self, what: Any, *arguments: Any, call_id: int | None = None, **options: Any) -> Any:
+        """Do it now, and note what was changed."""
+        occasion = self.occasion(call_id)
+        result = what(*arguments, occasion, **options) if arguments else what(occasion, **options)
+        self.rows += occasion.order_rows
+        self.events += [notice.event_name for notice in occasion.notices]
+        return result
+
+    def wait(self, wait_s: float) -> None:
+        """Time goes by, and what is due happens."""
+        self.now_s += wait_s
+        self.act(self.trade.run)
+
+    def send(self, id_order_unit: int, number: str = "T1", call_id: int = 1) -> Answer:
+        parcel = Parcel(carrier_code="DHL", tracking_numbers=(number,))
+        answer: Answer = self.act(self.endpoints.send, "demo", id_order_unit, parcel, "{}", call_id=call_id)
+        return answer
+
+
+def body(answer: Answer) -> Any:
+    return orjson.loads(answer.body)

@@ -1,0 +1,211 @@
+"""What no flow of the tests can bring about by itself: wants by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from streams.dispatch.wants import Wants
+from streams.flow import Assignment, Retry, Waits, Want
+from streams.lanes.heap import SWEEP_AT_LEAST
+from streams.lanes.lane import Lane, Pending, Rest
+from streams.policy import Pace, Policy
+
+ONE = Assignment(topic="in", partition=0, epoch=1)
+TWO = Assignment(topic="in", partition=1, epoch=2)
+
+
+def want(*, since_us: int = 1, kind: str = "k", rank: int = 3) -> Want:
+    return Want(slot="s", account="x", kind=kind, rank=rank, since_us=since_us, body=since_us)
+
+
+def wants_of(budget: int = 2) -> Wants:
+    wants = Wants(Policy(retry_budget=budget), {"x": Pace()})
+    wants.admit(ONE, 0.0)
+    wants.admit(TWO, 0.0)
+    return wants
+
+
+def say(wants: Wants, lane: Lane, *said: Want, at: Assignment = ONE) -> None:
+    lane.said = said
+    wants.say(at, lane, said, lambda kind: 5, 0.0)
+
+
+def tried(wants: Wants, lane: Lane, attempt: int) -> bool:
+    [pending] = wants.take("x", 100.0)
+    assert wants.history.attempt(pending) == attempt
+    wants.release([("in", lane.key, "s")], 0.0)
+    return wants.retry(pending, Retry(reason="busy", after_s=0.0), attempt, 0.0, counts=True)
+
+
+def test_the_budget_belongs_to_the_oldest_undone_event_and_not_to_the_slot() -> None:
+    wants, lane = wants_of(budget=2), Lane("a", None)
+    say(wants, lane, want(since_us=1))
+    assert tried(wants, lane, 1)
+
+    say(wants, lane, want(since_us=2))
+
+    assert tried(wants, lane, 1)
+    assert not tried(wants, lane, 2)
+
+
+def test_attempts_are_of_one_kind_and_the_budget_is_of_all() -> None:
+    wants, lane = wants_of(budget=2), Lane("a", None)
+    say(wants, lane, want(kind="look-up"))
+    assert tried(wants, lane, 1)
+
+    say(wants, lane, want(kind="update"))
+
+    assert not tried(wants, lane, 1)
+
+
+def test_two_wants_of_one_slot_are_a_bug() -> None:
+    with pytest.raises(ValueError, match="two things of slot s"):
+        say(wants_of(), Lane("a", None), want(since_us=1), want(since_us=2))
+
+
+def test_a_want_that_was_dropped_and_comes_back_starts_anew() -> None:
+    wants, lane = wants_of(budget=2), Lane("a", None)
+    say(wants, lane, want())
+    assert tried(wants, lane, 1)
+
+    say(wants, lane)
+    say(wants, lane, want())
+
+    assert tried(wants, lane, 1)
+
+
+def sleeper(at: Assignment, rank: int, *, since_us: int = 1) -> Rest:
+    waits = (Waits(account="x", rank=rank, since_us=since_us),)
+    return Rest(at, f"{at.partition}", True, None, waits, restored=False)
+
+
+def admit(wants: Wants, *rests: Rest) -> None:
+    """Their partitions open, after they were restored."""
+    for rest in rests:
+        wants.lay(rest, 0.0)
+        wants.admit(rest.at, 0.0)
+
+
+def test_a_partition_that_drains_does_not_keep_the_sleepers_of_others_from_being_woken() -> None:
+    wants = Wants(Policy(), {"x": Pace()})
+    harmful, other = sleeper(ONE, 0), sleeper(TWO, 5)
+    admit(wants, harmful, other)
+    assert wants.to_wake("x", 1.0) is harmful
+
+    wants.bar(ONE)
+
+    assert wants.to_wake("x", 1.0) is other
+    assert wants.waiting("x") == ({5: 1}, 0)
+
+
+def test_a_lane_with_wants_of_two_accounts_is_woken_once() -> None:
+    wants = Wants(Policy(), {"x": Pace(), "y": Pace()})
+    waits = (Waits(account="x", rank=1, since_us=1), Waits(account="y", rank=1, since_us=1))
+    rest = Rest(ONE, "a", True, None, waits, restored=False)
+    admit(wants, rest)
+    wants.rise(rest)
+
+    assert wants.to_wake("x", 1.0) is None
+    assert wants.to_wake("y", 1.0) is None
+
+
+def test_a_heap_of_dead_entries_is_swept() -> None:
+    wants, lane = wants_of(), Lane("a", None)
+    for since_us in range(1_000):
+        say(wants, lane, want(since_us=since_us))
+
+    [queue] = wants.accounts["x"].queues.values()
+    assert len(queue.heap) < 100
+    assert len(wants.take("x", 0.0)) == 1
+
+
+def test_a_lane_that_wakes_and_sleeps_while_nothing_leaves_costs_one_entry() -> None:
+    wants = Wants(Policy(), {"x": Pace()})
+    admit(wants, sleeper(ONE, 0))
+    for since_us in range(10_000):
+        again = sleeper(TWO, 5, since_us=since_us)
+        admit(wants, again)
+        wants.rise(again)
+
+    assert len(wants.accounts["x"].sleepers[TWO, False]) <= 1.25 * SWEEP_AT_LEAST + 1
+
+
+def test_what_nothing_is_known_of_waits_for_nobody_s_account() -> None:
+    wants = Wants(Policy(), {"x": Pace()})
+    rest = Rest(ONE, "a", True, 0, (Waits(account="gone", rank=1, since_us=1),), restored=True)
+    admit(wants, rest)
+    wants.rise(rest)
+
+    assert wants.to_wake("x", 1.0) is None
+
+
+def test_a_want_that_becomes_one_of_once_waits_for_its_own_announcement() -> None:
+    wants, lane = wants_of(), Lane("a", None)
+    say(wants, lane, want())
+    lane.durable = lane.turned
+    lane.turned += 1
+
+    say(wants, lane, replace(want(), once=True))
+    assert wants.take("x", 0.0) == []
+
+    [pending] = announced(wants)
+    assert wants.take("x", 0.0) == []
+    lane.durable = lane.turned
+    wants.durable(ONE, lane, 0.0)
+    assert wants.take("x", 0.0) == [pending]
+
+
+def announced(wants: Wants, calls: int = 1) -> list[Pending]:
+    return wants.announce("x", 0.0, ahead=lambda _: calls)
+
+
+def test_no_more_is_announced_than_leaves_soon_and_the_most_harmful_first() -> None:
+    wants = Wants(Policy(), {"x": Pace()})
+    wants.admit(ONE, 0.0)
+    lanes = [Lane(f"lane {rank}", None) for rank in range(4)]
+    for rank, lane in enumerate(lanes):
+        wants.say(ONE, lane, [replace(want(rank=rank), once=True)], lambda kind: 1, 0.0)
+
+    assert [pending.lane for pending in announced(wants, 2)] == lanes[:2]
+    assert announced(wants, 2) == []
+
+    wants.take_back([pending for lane in lanes for pending in lane.pending.values()], 0.0)
+    assert [lane.announced for lane in lanes] == [frozenset()] * 4
+    assert [pending.lane for pending in announced(wants, 3)] == lanes[:3]
+
+
+def test_what_a_record_announces_is_the_call_that_it_was_made_for() -> None:
+    wants, lane = wants_of(), Lane("a", None)
+    say(wants, lane, replace(want(), once=True))
+    [pending] = announced(wants)
+    lane.durable = lane.turned
+
+    say(wants, lane, replace(want(), once=True, rank=1))
+    assert wants.take("x", 0.0) == [pending], "another rank is the same call"
+    assert lane.announced == {"s"}
+
+    wants.release([("in", lane.key, "s")], 0.0)
+    wants.again(pending, 0.0)
+    assert announced(wants) == [pending]
+    lane.durable = lane.turned
+    say(wants, lane, replace(want(), once=True, body="another"))
+    assert (wants.take("x", 0.0), lane.announced) == ([], frozenset())
+
+
+def test_a_want_that_is_dropped_is_announced_no_longer_unless_it_is_under_way() -> None:
+    wants, lane = wants_of(), Lane("a", None)
+    say(wants, lane, replace(want(), once=True))
+    announced(wants)
+    say(wants, lane)
+    assert lane.announced == frozenset()
+
+    say(wants, lane, replace(want(), once=True))
+    announced(wants)
+    lane.durable = lane.turned
+    wants.durable(ONE, lane, 0.0)
+    [pending] = wants.take("x", 0.0)
+    say(wants, lane)
+    assert lane.announced == {"s"}
+
+    wants.answered(pending, 1, lost=False)
+    assert lane.announced == frozenset()

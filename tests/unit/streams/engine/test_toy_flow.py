@@ -1,0 +1,39 @@
+"""What the simulation found in a flow's own rules: the order guard, and trust in what was accepted."""
+
+from streams.flow import Lost, Settled
+from tests.harness.toy_flow import Device, SetPoint, Setting, Shown, learn, merge
+
+
+def event(name: str, *, at: int, value: int) -> SetPoint:
+    return SetPoint(id=name, order=(at, at), device="heat", value=value)
+
+
+def body(event: SetPoint) -> Setting:
+    return Setting(room="hall", device="heat", value=event.value, order=event.order, event_id=event.id)
+
+
+def test_nothing_older_leaves_after_a_lost_answer_and_a_refusal() -> None:
+    lost, refused, late = event("lost", at=10, value=1), event("refused", at=20, value=2), event("late", at=5, value=3)
+    device, _ = merge(Device(), lost)
+    device, _ = learn(device, body(lost), Lost(reason="deadline"))  # and yet it was accepted
+    device, _ = merge(device, refused)
+    device, _ = learn(device, body(refused), Settled(answer=Shown(ok=False)))
+
+    device, ended = merge(device, late)
+
+    assert device.wanted is None
+    assert ended == [("late", "SUPERSEDED")]
+
+
+def test_what_a_lost_owner_may_have_sent_is_written_over_though_it_equals_what_was_accepted() -> None:
+    on = event("on", at=10, value=0)
+    known = Device(accepted=1, accepted_order=(1, 1), newest_order=(1, 1))
+    device, _ = merge(known, on)  # restored so by the next owner; the one before had it accepted
+    equal = event("equal", at=20, value=0)
+    device, _ = merge(device, equal)
+    device, _ = learn(device, body(equal), Settled(answer=Shown(ok=False)))
+
+    device, ended = merge(device, event("back", at=30, value=1))
+
+    assert ended == []
+    assert device.wanted is not None

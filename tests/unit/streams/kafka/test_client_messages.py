@@ -1,0 +1,166 @@
+"""A call without an answer fails with the sentence that tells a person most, and says whether waiting may help."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from streams.errors import BrokerDown, SinkFailed, SourceFailed, StreamError
+from streams.kafka.admin import Administration
+from streams.kafka.client_messages import Words
+from streams.kafka.members import Members
+from streams.kafka.produce_once import post
+from streams.kafka.settings import Connection
+from streams.kafka.table import CompactedTable
+from streams.kafka.topic_reader import contents
+from tests.harness.secured_broker import SecuredBroker, key_pair
+
+ASK_S = 60.0
+"""Long enough for a handshake on a busy machine; who is refused is told long before."""
+
+NO_ANSWER = KafkaException(KafkaError(KafkaError._TRANSPORT, "Failed to get metadata: Local: Broker transport failure"))
+
+
+def after(*heard: tuple[int, str]) -> Words:
+    words = Words("broker:9092")
+    for code, text in heard:
+        words.heard(KafkaError(code, text))
+    return words
+
+
+@pytest.mark.parametrize(
+    ("heard", "kind", "says"),
+    [
+        (
+            (
+                KafkaError._AUTHENTICATION,
+                "b:1: SASL authentication error: invalid credentials (after 321ms in state X)",
+            ),
+            SourceFailed,
+            "the broker at broker:9092 cannot be used: b:1: SASL authentication error: invalid credentials. Remedy: ",
+        ),
+        (
+            (
+                KafkaError._SSL,
+                "b:1: SSL handshake failed: certificate verify failed (after 3ms in state SSL_HANDSHAKE)",
+            ),
+            SourceFailed,
+            "cannot be used: b:1: SSL handshake failed: certificate verify failed. Remedy: [kafka] properties",
+        ),
+        (
+            (
+                KafkaError._RESOLVE,
+                "b:1: Failed to resolve 'b:1': Name or service not known (after 1ms in state CONNECT)",
+            ),
+            BrokerDown,
+            "no broker answers at broker:9092: b:1: Failed to resolve 'b:1': Name or service not known",
+        ),
+        (
+            (KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"),
+            BrokerDown,
+            "1/1 brokers are down; a listener that expects TLS closes a plaintext connection without a word",
+        ),
+    ],
+)
+def test_the_clients_own_sentence_is_what_a_person_reads(
+    heard: tuple[int, str], kind: type[StreamError], says: str
+) -> None:
+    failure = after(heard, (KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down")).failure(NO_ANSWER)
+
+    assert type(failure) is kind
+    assert says in str(failure)
+
+
+def test_an_answer_is_waited_for_in_pieces_until_the_client_says_that_waiting_mends_nothing() -> None:
+    words, pieces = after(), list[float]()
+
+    class Client:
+        def poll(self, timeout_s: float) -> None:
+            if len(pieces) == 4:
+                words.heard(KafkaError(KafkaError._AUTHENTICATION, "wrong password"))
+
+    def ask(for_s: float) -> None:
+        pieces.append(for_s)
+        raise NO_ANSWER
+
+    with pytest.raises(KafkaException):
+        words.patiently(Client(), ask, 3_600.0)
+
+    assert pieces == [0.5, 1.0, 2.0, 4.0]
+
+
+def test_without_a_word_of_the_client_the_calls_own_error_is_said() -> None:
+    assert str(after().failure(NO_ANSWER)) == (
+        "no broker answers at broker:9092: Failed to get metadata: Local: Broker transport failure"
+    )
+
+
+def test_an_answer_of_the_broker_is_no_broker_that_is_away() -> None:
+    answer = KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, "Broker: Unknown topic or partition"))
+
+    failure = after((KafkaError._TRANSPORT, "b:2: Connection refused")).failure(answer, "topic t")
+
+    assert type(failure) is SourceFailed
+    assert str(failure) == "topic t cannot be read: Broker: Unknown topic or partition"
+
+
+# ---- every door -----------------------------------------------------------------------------------------------------
+
+
+def _describes(connection: Connection) -> None:
+    Administration(connection.admin(), timeout_s=ASK_S).cluster_id()
+
+
+def _reads_a_table(connection: Connection) -> None:
+    CompactedTable(connection, "routing", reader="group", timeout_s=ASK_S).read()
+
+
+def _reads_contents(connection: Connection) -> None:
+    list(contents(connection, "state", reader="group", timeout_s=ASK_S))
+
+
+def _posts(connection: Connection) -> None:
+    post(connection, "scheduler", b"key", b"value", timeout_s=ASK_S)
+
+
+DOORS = [_describes, _reads_a_table, _reads_contents, _posts]
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("door", DOORS)
+def test_a_wrong_password_is_told_at_every_door(secured: SecuredBroker, door: Callable[[Connection], None]) -> None:
+    properties: dict[str, Any] = {**secured.properties(secured.add_user()), "sasl.password": "wrong"}
+
+    with pytest.raises(StreamError, match="SASL authentication error") as refused:
+        door(Connection(bootstrap_servers=secured.bootstrap_servers, client_id="me", properties=properties))
+
+    assert not isinstance(refused.value, BrokerDown), "waiting mends no password"
+    assert "transport failure" not in str(refused.value)
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("door", [_describes, _posts])
+def test_a_wrong_ca_is_told(secured: SecuredBroker, tmp_path: Path, door: Callable[[Connection], None]) -> None:
+    _, other = key_pair(tmp_path)
+    properties = {**secured.properties(secured.add_user()), "ssl.ca.location": str(other)}
+
+    with pytest.raises((SourceFailed, SinkFailed), match="certificate verify failed"):
+        door(Connection(bootstrap_servers=secured.bootstrap_servers, client_id="me", properties=properties))
+
+
+@pytest.mark.parametrize("door", [_reads_a_table, _reads_contents, _describes])
+def test_a_host_that_is_not_found_is_told_and_may_be_waited_for(
+    monkeypatch: pytest.MonkeyPatch, door: Callable[[Connection], None]
+) -> None:
+    nowhere = Connection(bootstrap_servers="no-such-host.invalid:9092", client_id="me")
+    monkeypatch.setattr(f"{__name__}.ASK_S", 0.5)
+
+    with pytest.raises(BrokerDown, match="Failed to resolve"):
+        door(nowhere)
+
+
+def test_a_group_cannot_be_looked_at_where_no_broker_answers() -> None:
+    with pytest.raises(BrokerDown, match="Connection refused"):
+        Members(Connection(bootstrap_servers="127.0.0.1:1", client_id="me"), "group", timeout_s=1.0).under("me")

@@ -1,0 +1,64 @@
+"""What is wrong with the client's properties is found without a broker."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.kafka.property_check import faults
+
+
+def test_properties_that_the_client_takes_have_no_faults() -> None:
+    sasl = {"security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "me"}
+
+    assert list(faults({})) == []
+    assert list(faults({**sasl, "sasl.password": "secret", "fetch.min.bytes": 1, "linger.ms": 5})) == []
+
+
+@pytest.mark.parametrize(
+    ("properties", "name", "says"),
+    [
+        ({"sasl.mechanisn": "PLAIN"}, "sasl.mechanisn", 'No such configuration property: "sasl.mechanisn"'),
+        ({"security.protocol": "SSLX"}, "security.protocol", 'Invalid value "SSLX"'),
+        ({"message.max.bytes": 1}, "message.max.bytes", "outside allowed range"),
+        ({"error_cb": "text"}, "error_cb", "expected error_cb property as a callable function"),
+    ],
+)
+def test_a_property_that_the_client_refuses_is_named_with_the_clients_words(
+    properties: dict[str, Any], name: str, says: str
+) -> None:
+    [(named, said)] = faults({"linger.ms": 5, **properties})
+
+    assert named == name
+    assert says in said
+
+
+def test_every_misspelt_property_is_named_at_once() -> None:
+    assert {name for name, _ in faults({"sasl.mechanisn": "PLAIN", "ssl.ca.locaton": "/x"})} == {
+        "sasl.mechanisn",
+        "ssl.ca.locaton",
+    }
+
+
+@pytest.mark.parametrize(
+    ("properties", "says"),
+    [
+        ({"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"}, "sasl.username and sasl.password must be set"),
+        ({"security.protocol": "SSL", "ssl.ca.location": "/no/such/file"}, "ssl.ca.location failed"),
+    ],
+)
+def test_what_is_wrong_only_together_is_said_of_all(properties: dict[str, Any], says: str) -> None:
+    [(named, said)] = faults(properties)
+
+    assert named == ""
+    assert says in said
+    assert "Failed to create" not in said
+
+
+def test_a_file_that_is_no_certificate_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("no certificate")
+
+    [(_, said)] = faults({"security.protocol": "SSL", "ssl.ca.location": str(file)})
+
+    assert "ssl.ca.location" in said

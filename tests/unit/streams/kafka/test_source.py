@@ -1,0 +1,57 @@
+"""How a backlog is read: in short steps, and so that a quiet partition is heard meanwhile."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from devstack.stack import Stack
+from streams.flow import Output
+from tests.contracts.brokers import Member, Real, closing, until
+
+BUSY = 4
+"""Partitions with a backlog; the next one has none."""
+BACKLOG = 15_000
+"""Records of each, some 100 bytes long: more than a fetch of a megabyte holds."""
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def inputs(kafka: Stack) -> str:
+    topic = kafka.create_topic("inputs", BUSY + 1)
+    Real(kafka).append(record(topic, partition) for _ in range(BACKLOG) for partition in range(BUSY))
+    return topic
+
+
+@pytest.fixture
+def reader(kafka: Stack, inputs: str) -> Iterator[Member]:
+    states = kafka.create_topic("states", BUSY + 1)
+    source = Real(kafka).source(group=kafka.unique("group"), topics={inputs: states})
+    with closing(source):
+        yield Member(source=source)
+
+
+def record(topic: str, partition: int) -> Output:
+    return Output(topic=topic, key=b"key", value=b"x" * 90, partition=partition)
+
+
+def test_a_record_of_a_quiet_partition_is_heard_long_before_the_others_backlog_is_read(
+    kafka: Stack, inputs: str, reader: Member
+) -> None:
+    until(lambda: len(reader.records) > BACKLOG // 2, reader)
+
+    Real(kafka).append([record(inputs, BUSY)])
+    before = len(reader.records)
+    until(lambda: bool(reader.values(BUSY)), reader)
+
+    assert len(reader.records) - before < BACKLOG
+
+
+def test_a_backlog_is_read_in_steps_so_short_that_calls_leave_in_time_between_them(reader: Member) -> None:
+    steps: list[int] = []
+    while len(reader.records) < BACKLOG // 2:
+        before = len(reader.records)
+        reader.poll()
+        steps.append(len(reader.records) - before)
+
+    assert max(steps) <= 100

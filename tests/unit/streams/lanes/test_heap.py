@@ -1,0 +1,60 @@
+"""A heap with dead entries gives the least that is alive, and sweeps a few at a time."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.lanes.heap import SWEEP_AT_LEAST, Heap
+
+MOVES = st.lists(st.tuples(st.sampled_from(["push", "kill", "pop"]), st.integers(0, 30)), max_size=200)
+
+
+@given(MOVES)
+def test_a_heap_gives_what_a_sorted_list_of_the_living_gives(moves: list[tuple[str, int]]) -> None:
+    living: set[tuple[int, int]] = set()
+    heap: Heap[tuple[int, int]] = Heap(lambda entry: entry in living)
+    for number, (move, value) in enumerate(moves):
+        if move == "push":
+            living.add((value, number))
+            heap.push((value, number))
+        elif move == "kill" and living:
+            living.discard(sorted(living)[value % len(living)])
+        elif move == "pop" and living:
+            least = heap.pop()
+            assert least == min(living)
+            living.discard(least)
+        assert heap.top() == min(living, default=None)
+
+
+def test_what_dies_is_swept_and_no_push_looks_at_more_than_a_few() -> None:
+    looked = 0
+    alive = (-1, -1)
+
+    def is_alive(entry: tuple[int, int]) -> bool:
+        nonlocal looked
+        looked += 1
+        return entry == alive or entry[1] >= latest
+
+    heap: Heap[tuple[int, int]] = Heap(is_alive)
+    heap.push(alive)
+    latest, sizes, looks = 0, [], []
+    for number in range(100_000):
+        latest, looked = number, 0
+        heap.push((number, number))
+        sizes.append(len(heap))
+        looks.append(looked)
+
+    assert max(looks) <= 4
+    assert max(sizes) <= 1.25 * SWEEP_AT_LEAST + 1
+    assert heap.pop() == alive
+    assert heap.top() == (99_999, 99_999)
+
+
+def test_entries_that_live_are_all_kept_in_order_through_many_sweeps() -> None:
+    heap: Heap[tuple[int]] = Heap(lambda _: True)
+    for number in range(10_000):
+        heap.push((number * 7_919 % 10_007,))
+
+    popped = [heap.pop() for _ in range(10_000)]
+
+    assert popped == sorted(popped)
+    assert heap.top() is None

@@ -1,0 +1,123 @@
+"""What stands open in the world: counted by partition with the oldest age, while cold lanes stay bytes."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.engine.snapshot import PartitionSnapshot
+from streams.flow import Stored
+from streams.lanes.heap import SWEEP_AT_LEAST
+from streams.lanes.oldest_open import Ages
+from tests.harness.engine_driver import WALL_US, Driver
+from tests.harness.toy_flow import Room, Thermostats
+
+SECOND_US = 1_000_000
+
+
+class Cold(Thermostats):
+    """A room without heat stands open, since the event that switched it off."""
+
+    def store(self, lane: Room) -> Stored:
+        stored = Thermostats.store(self, lane)
+        off = [device.newest_order[0] for _, device in lane.devices if device.accepted == 0]
+        return Stored(value=stored.value, undone=stored.undone, open_since_us=min(off, default=None))
+
+
+class Gone(Cold):
+    """A room whose value is 7 is forgotten."""
+
+    def store(self, lane: Room) -> Stored:
+        forgotten = any(device.accepted == 7 for _, device in lane.devices)
+        return Stored(value=None) if forgotten else Cold.store(self, lane)
+
+
+def cold(flow: type[Cold] = Cold) -> Driver:
+    return Driver(flow=flow())
+
+
+def seen(driver: Driver) -> PartitionSnapshot:
+    return driver.engine.snapshot(driver.now).partitions[0]
+
+
+def switch(driver: Driver, at: Any, room: str, value: int, *, age_s: int = 0) -> None:
+    driver.event(at, room, value=value, at=driver.now.wall_us - age_s * SECOND_US)
+    driver.run(0.3)
+
+
+def test_a_lane_counts_while_it_stands_open() -> None:
+    driver = cold()
+    at = driver.opened()
+    switch(driver, at, "a", 0, age_s=100)
+    switch(driver, at, "b", 0, age_s=50)
+    switch(driver, at, "c", 20)
+    assert seen(driver).open == 2
+    assert 100 <= seen(driver).oldest_open_age_s < 102
+
+    switch(driver, at, "a", 21)
+    assert seen(driver).open == 1
+    assert 50 <= seen(driver).oldest_open_age_s < 53
+
+    switch(driver, at, "b", 21)
+    assert (seen(driver).open, seen(driver).oldest_open_age_s) == (0, 0.0)
+
+
+def test_a_new_owner_counts_what_stands_open_and_decodes_none_of_it() -> None:
+    state = {f"r{n}": Stored(value=b"{}", open_since_us=WALL_US - n * SECOND_US) for n in range(1, 4)}
+    state["closed"] = Stored(value=b"{}")
+    loaded: list[str] = []
+
+    class Watched(Cold):
+        def load(self, key: str, stored: bytes | None) -> Room:
+            loaded.append(key)
+            return Thermostats.load(self, key, stored)
+
+    driver = cold(Watched)
+    driver.assign(state=state)
+
+    assert seen(driver).open == 3
+    assert 3 <= seen(driver).oldest_open_age_s < 4
+    assert loaded == []
+
+
+def test_a_lane_that_is_forgotten_stands_open_no_longer() -> None:
+    driver = cold(Gone)
+    at = driver.opened()
+    switch(driver, at, "a", 0, age_s=100)
+    assert seen(driver).open == 1
+
+    switch(driver, at, "a", 7)
+    assert driver.state["a"].value is None
+    assert seen(driver).open == 0
+
+
+def test_what_an_assignment_held_is_counted_no_longer_when_it_ends() -> None:
+    driver = cold()
+    at = driver.opened()
+    switch(driver, at, "a", 0)
+    driver.lose(at)
+    driver.assign(partition=0, state={})
+
+    assert seen(driver).open == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.none() | st.integers(0, 5))))
+def test_ages_are_those_of_a_dict(changes: list[tuple[str, int | None]]) -> None:
+    ages, known = Ages(), dict[str, int]()
+    for key, since_us in changes:
+        ages.put(key, since_us)
+        known.pop(key, None)
+        if since_us is not None:
+            known[key] = since_us
+        assert (len(ages), ages.oldest_us()) == (len(known), min(known.values(), default=None))
+        assert ages.of(key) == known.get(key)
+
+
+def test_a_key_whose_age_changes_again_and_again_costs_one_entry() -> None:
+    ages = Ages()
+    ages.put("old", 0)
+    for since_us in range(1, 10_000):
+        ages.put("restless", since_us)
+
+    assert len(ages._heap) <= 1.25 * SWEEP_AT_LEAST + 1
+    assert ages.oldest_us() == 0

@@ -1,0 +1,677 @@
+"""Lanes sleep as bytes when nothing is lost by it, and are woken by rank as tokens come."""
+
+import sys
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from streams.flow import BACKGROUND, Arrived, Call, Cause, Now, Output, Retry, Stored, Told, Turn, Waits, Want
+from streams.lanes.heap import SWEEP_AT_LEAST
+from streams.lanes.record_headers import headers_of, stored_of, waits_of
+from streams.lanes.sleeping_lanes import aside, harm
+from streams.messages import Arrivals, Delayed, Notice, Reread
+from streams.policy import Pace, Policy, Share
+from tests.harness.engine_driver import WALL_US, Driver, Hearing, rooms
+from tests.harness.toy_flow import Room, Thermostats
+
+
+def awake(driver: Driver) -> int:
+    return driver.engine.snapshot(driver.now).lanes_awake
+
+
+def test_a_lane_sleeps_once_its_turns_are_durable_and_nothing_is_under_way() -> None:
+    driver = Driver()
+    at = driver.opened()
+    driver.auto = False
+    driver.event(at)
+    driver.run(0.05, answer=None)
+    driver.answer_all()
+    driver.run(0.5)
+    driver.write()
+    assert awake(driver) == 1, "the turn of the answer is not durable yet"
+
+    driver.run(1.5)
+    driver.write()
+    assert awake(driver) == 0
+
+
+def test_a_lane_under_way_stays_awake() -> None:
+    driver = Driver()
+    at = driver.opened()
+    driver.event(at)
+    driver.run(5, answer=None)
+
+    assert awake(driver) == 1
+
+
+def test_a_lane_under_way_stays_awake_however_many_others_wait() -> None:
+    driver = Driver(flow=Thermostats(limits={"set": 1}), paces={"main": Pace(per_second=1, reserve=0)})
+    at = driver.opened()
+    driver.run(1)
+    driver.auto = False
+    driver.arrive(driver.record(at, "a", rank=0), *[driver.record(at, f"r{n}") for n in range(500)])
+    assert rooms(driver.calls[0]) == ["a"]
+    driver.auto = True
+    if driver.engine.snapshot(driver.now).checkpoint_on_way:
+        driver.write()
+    driver.run(0.5, answer=None)
+
+    lanes = next(iter(driver.engine._tenures.values())).lanes
+    assert "a" in lanes.awake
+    assert len(lanes.awake) < 200
+
+
+def test_a_paused_account_s_lanes_sleep_but_for_those_that_are_near() -> None:
+    driver = Driver(paces={"main": Pace(), "other": Pace()})
+    at = driver.opened()
+    driver.event(at, "first")
+    driver.run(0.1, answer=None)
+    driver.answer(driver.calls[0], Retry(reason="401", counts=False), close_account_s=300.0, closed_because="401")
+
+    driver.arrive(*[driver.record(at, f"r{n}") for n in range(1_000)])
+    driver.run(5)
+
+    snapshot = driver.engine.snapshot(driver.now)
+    assert snapshot.lanes_undone == 1_001
+    assert snapshot.lanes_awake <= 4 * 32 + 1
+    assert snapshot.accounts["main"].wants_by_rank == {3: 1_001}
+
+    driver.run(900)
+    assert driver.engine.snapshot(driver.now).lanes_undone == 0
+    assert len(driver.results) == 1_001
+
+
+def test_lanes_sleep_while_their_partition_catches_up() -> None:
+    driver = Driver()
+    at = driver.assign(end=1_000)
+
+    driver.arrive(*[driver.record(at, f"r{n}") for n in range(999)])
+    driver.run(3)
+
+    snapshot = driver.engine.snapshot(driver.now)
+    assert snapshot.lanes_undone == 999
+    assert snapshot.lanes_awake <= 4 * 32
+
+
+def test_sleepers_are_woken_by_rank() -> None:
+    driver = Driver(flow=Thermostats(limits={"set": 1}))
+    at = driver.opened()
+    driver.event(at, "first")
+    driver.run(0.1, answer=None)
+    driver.answer(driver.calls[0], Retry(reason="401", counts=False), close_account_s=30.0, closed_because="401")
+    driver.arrive(*[driver.record(at, f"r{n}", rank=5) for n in range(300)])
+    driver.arrive(driver.record(at, "worst", rank=0), driver.record(at, "bad", rank=1))
+    driver.run(2)
+    assert awake(driver) < 200
+
+    driver.effects.clear()
+    driver.run(60)
+
+    assert [rooms(call)[0] for call in driver.of(Call)][:3] == ["worst", "bad", "first"]
+
+
+def test_a_more_harmful_sleeper_is_woken_before_those_that_are_awake() -> None:
+    """The sleeper speaks first, although enough others are awake."""
+    first = Driver()
+    at = first.opened()
+    first.event(at, "worst", rank=0)
+    first.run(0.3, answer=None)
+
+    second = Driver(flow=Thermostats(limits={"set": 1}), boot_us=1_000)
+    second.next_offset = 1
+    taken = second.assign(mark=replace(first.marks[at], drained=True), state=first.state, end=200)
+    second.arrive(*[second.record(taken, f"r{n}", rank=5) for n in range(199)])
+    second.run(1.1, answer=None)
+
+    assert rooms(second.calls[0]) == ["worst"]
+
+
+def test_waking_and_sleeping_do_not_chase_each_other() -> None:
+    flow = Hearing(limits={"set": 1})
+    driver = Driver(flow=flow, paces={"main": Pace(per_second=5)})
+    at = driver.opened()
+    driver.arrive(*[driver.record(at, f"r{n}") for n in range(400)])
+
+    driver.run(120)
+
+    assert len(driver.results) == 400
+    assert len([cause for _, cause in flow.heard if cause == "Woken"]) <= 400
+
+
+def test_a_restored_lane_hears_restored_before_anything_else_and_once() -> None:
+    first = Driver()
+    at = first.opened()
+    first.event(at, value=1)
+    first.run(0.3, answer=None)
+
+    flow = Hearing()
+    second = Driver(flow=flow, boot_us=1_000)
+    second.next_offset = 1
+    taken = second.assign(mark=first.marks[at], state=first.state)
+    second.event(taken, value=2)
+    second.event(taken, value=3)
+
+    assert [cause for _, cause in flow.heard] == ["Restored", "Arrived", "Arrived"]
+
+
+def test_a_done_lane_of_a_predecessor_is_not_told_that_it_was_restored() -> None:
+    flow = Hearing()
+    driver = Driver(flow=flow)
+    at = driver.opened(state={"kitchen": Stored(value=flow.store(Room(key="kitchen", heard=1)).value)})
+    driver.event(at)
+
+    assert [cause for _, cause in flow.heard] == ["Arrived"]
+
+
+def test_a_done_lane_with_a_timer_is_woken_and_not_told_that_it_was_restored() -> None:
+    flow = Hearing()
+    value = flow.store(Room(key="kitchen", heard=1)).value
+    driver = Driver(flow=flow)
+    driver.opened(state={"kitchen": Stored(value=value, due_us=driver.now.wall_us + 2_000_000)})
+    assert flow.heard == []
+
+    driver.run(3)
+    assert flow.heard == [("kitchen", "Woken")]
+
+
+class Postponing(Hearing):
+    """Wakes once, at the second that its last event names."""
+
+    def turn(self, lane: Room, cause: Cause, now: Now) -> Turn[Room]:
+        at_us = WALL_US + cause.event.value * 1_000_000 if isinstance(cause, Arrived) else None
+        return replace(super().turn(lane, cause, now), wants=(), wake_at_us=at_us)
+
+
+def test_a_timer_that_was_moved_fires_at_its_last_moment_only() -> None:
+    flow = Postponing()
+    driver = Driver(flow=flow)
+    at = driver.opened()
+    driver.event(at, value=10)
+    driver.event(at, value=20)
+
+    driver.run(15)
+    assert "Woken" not in [cause for _, cause in flow.heard]
+
+    driver.run(10)
+    assert [cause for _, cause in flow.heard].count("Woken") == 1
+
+
+def test_a_timer_that_is_moved_again_and_again_costs_one_entry_and_fires_once() -> None:
+    flow = Postponing()
+    driver = Driver(flow=flow)
+    at = driver.opened()
+    for n in range(5_000):
+        driver.event(at, value=100 + n % 50)
+
+    [tenure] = driver.engine._tenures.values()
+    assert len(tenure.lanes._timers) <= 1.25 * SWEEP_AT_LEAST + 1
+    driver.run(160)
+    assert len(tenure.lanes._timers) == 0
+    assert [cause for _, cause in flow.heard].count("Woken") == 1
+
+
+def test_a_cold_lane_is_never_decoded() -> None:
+    loaded: list[str] = []
+
+    class Loading(Thermostats):
+        def load(self, key: str, stored: bytes | None) -> Room:
+            loaded.append(key)
+            return super().load(key, stored)
+
+    flow = Loading()
+    value = flow.store(Room(key="r", heard=1)).value
+    driver = Driver(flow=flow)
+    at = driver.opened(state={f"r{n}": Stored(value=value) for n in range(100)})
+    driver.event(at, "r5")
+    driver.run(5)
+
+    assert loaded == ["r5"]
+
+
+def test_a_sleeping_lane_that_is_done_costs_its_bytes_and_its_part_of_a_page() -> None:
+    driver = Driver(policy=Policy(max_awake=9, near=1))
+    at = driver.opened()
+    for start in range(0, 2_000, 100):
+        driver.arrive(*[driver.record(at, f"r{start + n}") for n in range(100)])
+        driver.run(2)
+
+    lanes = next(iter(driver.engine._tenures.values())).lanes
+    assert lanes.asleep == 2_000
+    assert (len(lanes.rests), len(lanes.awake)) == (0, 0)
+    pages = lanes._values._pages
+    beside_bytes = (sys.getsizeof(pages) + sum(map(sys.getsizeof, pages)) - sum(map(len, pages))) / lanes.asleep
+    assert beside_bytes < 30
+
+
+def test_tells_take_their_turn_in_the_same_checkpoint() -> None:
+    driver = Driver(auto=False)
+    at = driver.assign()
+    driver.write()
+    driver.run(1.2, answer=None)
+    driver.event(at, "kitchen", zone="north")
+    driver.run(0.2, answer=None)
+
+    outputs = driver.checkpoints[-1].outputs[at]
+    assert {b"kitchen", b"zone:north"} <= {output.key for output in outputs if output.topic == "rooms"}
+
+
+def test_a_lane_that_tells_others_is_written_after_them_whatever_changed_first() -> None:
+    driver = Driver(auto=False)
+    at = driver.assign()
+    driver.write()
+    driver.run(1.2, answer=None)
+    driver.arrive(driver.record(at, "kitchen", zone="north"), driver.record(at, "hall"), driver.record(at, "kitchen"))
+    driver.run(0.2, answer=None)
+
+    lanes = [output.key for output in driver.checkpoints[-1].outputs[at] if output.topic == "rooms"]
+    assert lanes[-1] == b"kitchen"
+    assert set(lanes) == {b"kitchen", b"zone:north", b"hall"}
+
+
+def test_told_from_outside_reaches_the_lane_that_is_known() -> None:
+    driver = Driver()
+    at = driver.opened()
+    driver.event(at)
+    driver.run(0.5)
+    driver.feed(Told(lane="kitchen", message="hello"))
+    driver.feed(Told(lane="unknown", message="hello"))
+    driver.run(0.5)
+
+    assert driver.results == [("e0", "APPLIED"), ("hello", "HEARD")]
+
+
+class Forgetful(Thermostats):
+    """Stores nothing once its lane has been told twice."""
+
+    def store(self, lane: Room) -> Stored:
+        return Stored(value=None) if lane.heard >= 2 else super().store(lane)
+
+
+def test_a_lane_that_is_as_new_leaves_a_tombstone_only_where_it_had_been_stored() -> None:
+    driver = Driver(flow=Forgetful())
+    at = driver.opened()
+    for _ in range(2):
+        driver.event(at, "kitchen", zone="north")
+        driver.run(0.5)
+
+    of_zone = [value is None for key, value in driver.topics["rooms"] if key == b"zone:north"]
+    assert of_zone == [False, True]
+
+    fresh = Driver(flow=Forgetful())
+    at = fresh.opened()
+    fresh.arrive(*[fresh.record(at, "kitchen", zone="north") for _ in range(2)])
+    fresh.run(0.5)
+    assert b"zone:north" not in [key for key, _ in fresh.topics["rooms"]]
+
+
+def test_a_lane_whose_record_would_say_the_same_is_not_written_again() -> None:
+    driver = Driver()
+    at = driver.opened()
+    driver.event(at, "kitchen", id="same", at=1, device="heat")
+    driver.run(0.5, answer=None)
+    before = len(driver.topics["rooms"])
+
+    driver.event(at, "kitchen", id="same", at=1, device="heat")
+    driver.run(0.5, answer=None)
+
+    assert len(driver.topics["rooms"]) == before
+
+
+def test_a_lane_that_is_undone_and_stores_nothing_is_a_bug() -> None:
+    class Losing(Thermostats):
+        def store(self, lane: Room) -> Stored:
+            return Stored(value=None, undone=True)
+
+    driver = Driver(flow=Losing())
+    at = driver.opened()
+    with pytest.raises(ValueError, match="would be lost"):
+        driver.event(at)
+
+
+def test_headers_say_what_a_cold_lane_waits_for_and_come_back_as_they_were() -> None:
+    stored = Stored(
+        value=b"v",
+        undone=True,
+        open_since_us=4,
+        due_us=17,
+        waits=(Waits(account="main", rank=3, since_us=5), Waits(account="o p", rank=0, since_us=9)),
+        announced=("a;b", "č d"),
+    )
+
+    headers = headers_of(stored)
+    assert headers == (
+        ("undone", b"1"),
+        ("open", b"4"),
+        ("due", b"17"),
+        ("waits", b"main 3 5;o p 0 9"),
+        ("announced", b"a;b"),
+        ("announced", "č d".encode()),
+    )
+    assert stored_of(b"v", headers) == stored
+    assert stored_of(b"v", ()) == Stored(value=b"v")
+
+
+def test_waits_are_the_worst_rank_and_the_oldest_age_of_each_account() -> None:
+    def want(slot: str, account: str, rank: int, since_us: int) -> Want:
+        return Want(slot=slot, account=account, kind="k", rank=rank, since_us=since_us, body=None)
+
+    wants = (want("a", "y", 4, 10), want("b", "x", 2, 30), want("c", "y", 5, 3))
+
+    assert waits_of(wants) == (Waits(account="x", rank=2, since_us=30), Waits(account="y", rank=4, since_us=3))
+
+
+def test_state_goes_to_the_partition_number_of_the_input() -> None:
+    driver = Driver()
+    at = driver.opened(partition=0)
+    driver.event(at)
+    driver.run(0.5)
+    outputs: list[Output] = [o for c in driver.written for each in c.outputs.values() for o in each]
+
+    assert {output.partition for output in outputs if output.topic == "rooms"} == {0}
+    assert {output.partition for output in outputs if output.topic == "settings"} == {None}
+
+
+class Stuck(Thermostats):
+    """Says it is undone and never what it waits for."""
+
+    def turn(self, lane: Room, cause: Cause, now: Now) -> Turn[Room]:
+        return replace(super().turn(lane, cause, now), wants=())
+
+
+def test_an_undone_lane_that_nothing_explains_gets_one_more_turn_and_then_the_process_fails() -> None:
+    driver = Driver(flow=Stuck(), policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.event(at)
+
+    driver.run(55)
+    assert driver.notices == []
+
+    driver.run(20)
+    assert "nothing will wake it" in str(driver.notices[0].fields["reason"])
+    assert driver.stops == []
+
+    driver.run(80)
+    assert "lane kitchen is undone" in driver.stops[0].reason
+
+
+def test_lag_without_progress_is_said_and_then_fatal() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.arrive(driver.record(at), end=1_000)
+
+    driver.run(80)
+    assert [(notice.event, notice.level) for notice in driver.notices][-1] == ("partition_stalled", "error")
+    assert driver.stops == []
+
+    driver.run(80)
+    assert driver.stops[0].failed
+    assert "does not move" in driver.stops[0].reason
+
+
+def test_a_partition_that_stands_still_is_fetched_anew_after_ten_seconds_and_then_less_and_less_often() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.arrive(driver.record(at), end=1_000)
+
+    driver.run(9)
+    assert driver.of(Reread) == []
+
+    driver.run(7)
+    assert [effect.parts for effect in driver.of(Reread)] == [{at}]
+    [said] = [notice for notice in driver.of(Notice) if notice.event == "partition_stalled"]
+    assert said.level == "warning"
+    assert "fetched anew" in str(said.fields["reason"])
+
+    driver.run(30)
+    assert len(driver.of(Reread)) == 3
+    driver.arrive(driver.record(at), end=1_000)
+    driver.run(9)
+    assert len(driver.of(Reread)) == 3, "it has moved"
+
+    driver.run(7)
+    assert len(driver.of(Reread)) == 4
+
+
+def test_a_partition_that_is_not_being_read_is_not_fetched_anew() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.event(at, schema=7)
+
+    driver.run(50)
+
+    assert driver.of(Reread) == []
+
+
+def test_a_partition_that_others_are_read_before_is_no_stall_until_they_are_done() -> None:
+    driver = Driver(policy=Policy(stall_s=60, max_outputs=4), shares={"setpoints": Share(weight=1.0, partitions=2)})
+    first, second = (driver.opened(partition=number, partitions=2) for number in (0, 1))
+    driver.feed(Arrivals(ends={second: 1_000_000}))
+
+    for _ in range(200):
+        driver.arrive(*(driver.record(first, f"room {number}") for number in range(6)), end=1_000_000)
+        driver.run(1)
+    assert driver.notices == []
+    assert driver.stops == []
+
+    driver.run(200)
+    assert "does not move" in driver.stops[0].reason
+
+
+def test_lag_that_a_missing_schema_explains_is_said_again_and_never_fatal() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.event(at, schema=7)
+
+    driver.run(400)
+
+    assert driver.stops == []
+    assert len(driver.notices) >= 2
+    assert "records wait for 7" in str(driver.notices[0].fields["reason"])
+
+
+def test_lag_of_a_partition_whose_leader_is_away_is_said_and_never_fatal_until_it_is_back() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.feed(Arrivals(ends={at: 5}))
+    driver.feed(Arrivals(leaderless={at: "Broker: Leader not available"}))
+
+    driver.run(600)
+    assert driver.stops == []
+    assert "its leader is away" in str([notice.fields["reason"] for notice in driver.notices])
+
+    driver.feed(Arrivals(ends={at: 5}))
+    driver.run(200)
+    assert len(driver.stops) == 1, "a partition that has a leader and does not move is a stall"
+
+
+def held_back(driver: Driver) -> list[Notice]:
+    return [notice for notice in driver.of(Notice) if notice.event == "records_held_back"]
+
+
+def test_offsets_behind_an_open_transaction_are_told_after_ten_seconds_with_their_number_and_age() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.feed(Arrivals(ends={at: 0}, log_ends={at: 30}))
+
+    driver.run(9)
+    assert held_back(driver) == []
+
+    driver.run(7)
+    [said] = held_back(driver)
+    assert (said.level, said.fields["topic"], said.fields["offsets"]) == ("warning", at.topic, 30)
+    seen = driver.engine.snapshot(driver.now).partitions[0]
+    assert (seen.lag, seen.held_back, seen.held_back_age_s >= 10) == (0, 30, True)
+
+    driver.run(70)
+    assert len(held_back(driver)) == 2, "it is said again"
+    assert driver.stops == []
+
+
+def test_offsets_that_soon_can_be_read_are_held_back_by_nobody() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    for second in range(60):  # a producer whose transactions are short: the stable offset moves
+        driver.arrive(driver.record(at), end=second + 1)
+        driver.feed(Arrivals(ends={at: second + 1}, log_ends={at: second + 3}))
+        driver.run(1)
+
+    assert held_back(driver) == []
+
+
+def test_a_transaction_that_has_ended_holds_nothing_back_any_more() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.feed(Arrivals(ends={at: 0}, log_ends={at: 30}))
+    driver.run(20)
+    driver.arrive(driver.record(at), end=1)
+    driver.feed(Arrivals(ends={at: 1}, log_ends={at: 1}))
+
+    seen = driver.engine.snapshot(driver.now).partitions[0]
+    assert (seen.held_back, seen.held_back_age_s) == (0, 0.0)
+    driver.run(100)
+    assert len(held_back(driver)) == 1
+
+
+def waiting_for_a_checkpoint() -> Driver:
+    """Lag, and a checkpoint that does not become durable."""
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.auto = False
+    driver.event(at)
+    driver.run(1)
+    driver.arrive(driver.record(at), end=1_000)
+    return driver
+
+
+def test_a_checkpoint_that_its_sink_speaks_of_explains_lag_with_the_reason_and_is_never_fatal() -> None:
+    driver = waiting_for_a_checkpoint()
+
+    for _ in range(40):
+        driver.feed(Delayed(serial=driver.checkpoints[-1].serial, reason="no coordinator"))
+        driver.run(10)
+
+    assert driver.stops == []
+    assert "last refused with no coordinator" in str(driver.notices[-1].fields["reason"])
+
+
+def test_a_checkpoint_that_nobody_speaks_of_any_more_explains_nothing() -> None:
+    driver = waiting_for_a_checkpoint()
+
+    driver.run(200)
+
+    assert "unexplained" in str(driver.notices[0].fields["reason"])
+    assert "does not move" in driver.stops[0].reason
+
+
+def test_a_quiet_partition_is_no_stall_when_records_come_at_last() -> None:
+    driver = Driver(policy=Policy(stall_s=60))
+    at = driver.opened()
+    driver.run(500)
+    driver.feed(Arrivals(ends={at: 3}))
+    driver.run(50)
+
+    assert driver.notices == []
+
+
+def test_a_worker_that_never_answers_is_said_and_then_fatal() -> None:
+    driver = Driver()
+    at = driver.opened()
+    driver.event(at)
+    [call] = driver.calls
+
+    driver.run(11, answer=None)
+    assert driver.notices == []
+
+    driver.run(6, answer=None)
+    assert [(notice.event, notice.fields["call"]) for notice in driver.notices] == [("call_overdue", call.id)]
+    assert driver.stops == []
+
+    driver.run(6, answer=None)
+    assert driver.stops[0].failed
+    assert "its worker hangs" in driver.stops[0].reason
+
+
+def test_answers_that_come_right_after_a_freeze_are_no_worker_that_hangs() -> None:
+    driver = Driver()
+    at = driver.opened()
+    driver.event(at)
+
+    driver.step(60)
+    driver.run(30)
+
+    assert driver.stops == []
+    assert driver.results == [("e0", "APPLIED")]
+
+
+# ---- the background -------------------------------------------------------------------------------------------------
+
+
+def test_a_long_backlog_of_the_background_never_makes_another_wait_for_more_than_one_call() -> None:
+    """However old it is, and although all of it would be older than what comes."""
+    driver = Driver(flow=Thermostats(limits={"set": 1}), paces={"main": Pace(per_second=10, reserve=0)})
+    at = driver.opened()
+    driver.arrive(*[driver.record(at, f"back-{n}", rank=BACKGROUND + n % 2) for n in range(5_000)])
+    driver.run(60)
+    driver.answer_all()
+    driver.effects.clear()
+
+    for number in range(50):
+        driver.event(at, f"front-{number}", rank=5)
+        driver.run(0.25)
+
+    asked = [rooms(call)[0] for call in driver.of(Call)]
+    places = [asked.index(f"front-{number}") for number in range(50)]
+    assert max(later - earlier for earlier, later in pairwise(places)) <= 4, "each is among the next calls"
+    assert awake(driver) < 100, "the rest of the backlog sleeps as bytes"
+    account = driver.engine.snapshot(driver.now).accounts["main"]
+    assert account.oldest_age_s < 2, "what can wait is not late"
+
+
+def test_the_background_has_its_share_of_the_calls_while_others_are_ready_all_the_time() -> None:
+    driver = Driver(
+        flow=Thermostats(limits={"set": 1}),
+        paces={"main": Pace(per_second=10, reserve=0)},
+        policy=Policy(background_share=0.2),
+    )
+    at = driver.opened()
+    driver.arrive(*[driver.record(at, f"back-{n}", rank=BACKGROUND) for n in range(500)])
+    driver.arrive(*[driver.record(at, f"front-{n}", rank=3) for n in range(1_000)])
+    driver.run(3)
+    driver.answer_all()
+    driver.effects.clear()
+
+    driver.run(50)
+
+    asked = [rooms(call)[0].partition("-")[0] for call in driver.of(Call)]
+    assert len(asked) >= 490
+    assert 0.18 * len(asked) <= asked.count("back") <= 0.22 * len(asked)
+
+
+def test_the_first_rank_never_waits_for_the_background() -> None:
+    driver = Driver(flow=Thermostats(limits={"set": 1}), paces={"main": Pace(per_second=10, reserve=0)})
+    at = driver.opened()
+    driver.arrive(*[driver.record(at, f"back-{n}", rank=BACKGROUND) for n in range(100)])
+    driver.arrive(*[driver.record(at, f"worst-{n}", rank=0) for n in range(100)])
+    driver.answer_all()
+    driver.effects.clear()
+
+    driver.run(5)
+
+    assert {rooms(call)[0].partition("-")[0] for call in driver.of(Call)} == {"worst"}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1])
+def test_a_share_of_the_background_that_starves_one_side_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="background_share"):
+        Policy(background_share=share)
+
+
+def test_the_background_is_behind_all_else_at_any_age_and_its_first_rank_passes_ten_minutes_of_the_next() -> None:
+    step_us = 10_000_000
+    year_us, ten_minutes_us = 365 * 24 * 3_600_000_000, 600_000_000
+
+    assert harm(BACKGROUND, 0, step_us) > harm(BACKGROUND - 1, year_us, step_us)
+    assert harm(BACKGROUND, ten_minutes_us - 1, step_us) < harm(BACKGROUND + 1, 0, step_us)
+    assert harm(BACKGROUND, ten_minutes_us + 1, step_us) > harm(BACKGROUND + 1, 0, step_us)
+    assert aside(0) > harm(BACKGROUND, year_us, step_us), "what failed while the account is closed comes last of all"

@@ -1,0 +1,710 @@
+"""The loop and its threads, with a scripted engine: what goes where, and what ends a run."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import Any
+
+import pytest
+
+from devstack.memory import MemoryBroker, MemorySink, MemorySource
+from streams.clock import SystemClock, uptime_s
+from streams.engine.snapshot import Snapshot
+from streams.errors import RegistryDown, SinkFailed, SourceFailed, Stopped
+from streams.flow import Answer, Assignment, Call, Item, Now, Output, Settled
+from streams.messages import (
+    Arrivals,
+    Assigned,
+    Broken,
+    Checkpoint,
+    Delayed,
+    Died,
+    Drain,
+    Effect,
+    Fetch,
+    Fetched,
+    Input,
+    Intake,
+    Mark,
+    Notice,
+    Released,
+    Reread,
+    Revoked,
+    Stop,
+    Tick,
+    Written,
+)
+from streams.ports import Again, Done, Heard
+from streams.runner import Lifecycle, Runner, RunnerSettings
+
+PATIENCE_S = 120.0
+DRAINED = Stop(reason="drained", failed=False)
+AT = Assignment(topic="in", partition=0, epoch=1)
+EMPTY = Snapshot(
+    partitions=(),
+    accounts={},
+    lanes_awake=0,
+    lanes_asleep=0,
+    lanes_undone=0,
+    outputs_kept=0,
+    checkpoint_on_way=False,
+    checkpoint_age_s=0.0,
+    lease_left_s=0.0,
+    draining=False,
+    stopped="",
+)
+
+
+@dataclass
+class Script:
+    """An engine that says what its rules say to an input; by default it stops when it is told to drain."""
+
+    rules: dict[type, Callable[[Any], list[Effect]]] = field(default_factory=dict)
+    heard: list[Input] = field(default_factory=list)
+    threads: set[str] = field(default_factory=set)
+    wakes_at_s: float = inf
+
+    def feed(self, said: Input, now: Now) -> list[Effect]:
+        self.heard.append(said)
+        self.threads.add(threading.current_thread().name)
+        if type(said) in self.rules:
+            return self.rules[type(said)](said)
+        return [DRAINED] if isinstance(said, Drain) else []
+
+    def wake_at_s(self) -> float:
+        return self.wakes_at_s
+
+    def snapshot(self, now: Now) -> Snapshot:
+        return EMPTY
+
+    def inputs(self, kind: type) -> list[Any]:
+        return [said for said in self.heard if type(said) is kind]
+
+
+@dataclass
+class Ears:
+    """Keeps what an observer hears."""
+
+    notices: list[Notice] = field(default_factory=list)
+    snapshots: int = 0
+
+    def heard(self, said: Input, now: Now) -> None: ...
+
+    def did(self, effect: Effect, now: Now) -> None:
+        if isinstance(effect, Notice):
+            self.notices.append(effect)
+
+    def saw(self, snapshot: Snapshot) -> None:
+        self.snapshots += 1
+
+
+@dataclass
+class Workplace:
+    """A runner over a broker in memory with one assigned partition, and what a test changes of it."""
+
+    engine: Script = field(default_factory=Script)
+    broker: MemoryBroker = field(default_factory=MemoryBroker)
+    ears: Ears = field(default_factory=Ears)
+    source: Any = None
+    sink: Any = None
+    call: Callable[[Call], Answer] = lambda call: Answer(call=call, replies=(Settled(answer=1),))
+    fetch: Callable[[Any], None] = lambda _need: None
+    settings: RunnerSettings = field(default_factory=lambda: RunnerSettings(drain_s=1.0))
+    before: Sequence[threading.Thread] = field(default_factory=threading.enumerate)
+
+    def __post_init__(self) -> None:
+        for topic in ("in", "state", "out"):
+            self.broker.create_topic(topic, 2)
+        self.source = MemorySource(self.broker, group="g", topics={"in": "state"}, start="earliest")
+        self.sink = MemorySink(self.broker, instance_id="one")
+
+    def sink_threads(self) -> Sequence[threading.Thread]:
+        """Those that live; without what other tests of this process have left hanging in their client."""
+        return [one for one in threading.enumerate() if one.name == "sink" and one not in self.before]
+
+    def runner(self) -> Runner:
+        return Runner(
+            engine=self.engine,
+            source=self.source,
+            sink=self.sink,
+            caller_factory=lambda: Calling(self.call),
+            fetch=self.fetch,
+            clock=SystemClock(),
+            observer=self.ears,
+            settings=self.settings,
+        )
+
+
+@dataclass
+class Calling:
+    does: Callable[[Call], Answer]
+
+    def call(self, call: Call) -> Answer:
+        return self.does(call)
+
+
+class Bare:
+    """What a sink of a test needs not say itself."""
+
+    calling_since_s: float | None = None
+
+    def open(self) -> None: ...
+
+    def drop(self, parts: frozenset[Assignment]) -> None: ...
+
+    def successor(self) -> Any:
+        raise AssertionError("it does not hang")
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Hanging(Bare):
+    """Over a sink in memory: a call hangs in it until ``released``, before or after it has done its work."""
+
+    inner: MemorySink
+    released: threading.Event = field(default_factory=threading.Event)
+    times: int = 1  # how many sinks after each other hang
+    after_it_landed: bool = False
+    ended: list[str] = field(default_factory=list)  # what came of the calls that hung
+
+    def open(self) -> None:
+        self.inner.open()
+
+    def write(self, said: Checkpoint, group: Any) -> Done | Again:
+        if self.times == 0:
+            return self.inner.write(said, group)
+        self.calling_since_s = uptime_s()
+        landed = self.inner.write(said, group) if self.after_it_landed else None
+        self.inner._given = said
+        self.released.wait(PATIENCE_S)
+        late = landed or self.inner.write(said, group)
+        self.ended.append(type(late).__name__)
+        return late
+
+    def successor(self) -> "Hanging":
+        return Hanging(inner=self.inner.successor(), released=self.released, times=self.times - 1, ended=self.ended)
+
+
+@pytest.fixture
+def place() -> Workplace:
+    return Workplace()
+
+
+@pytest.fixture
+def started(place: Workplace) -> Iterator[Callable[[], Runner]]:
+    """Starts a runner in a thread of its own; it is stopped and joined at the end."""
+    running: list[tuple[Runner, threading.Thread]] = []
+
+    def start() -> Runner:
+        runner = place.runner()
+        thread = threading.Thread(target=runner.run, name="engine")
+        running.append((runner, thread))
+        thread.start()
+        return runner
+
+    yield start
+    for runner, thread in running:
+        runner.stop()
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
+
+
+def wait(what: Callable[[], bool]) -> None:
+    deadline = uptime_s() + PATIENCE_S
+    while not what():
+        assert uptime_s() < deadline, "waited in vain"
+        time.sleep(0.002)
+
+
+def call(name: str = "c") -> Call:
+    return Call(id=name, account="main", kind="set", items=(Item(body=1, attempt=1),), send_by_s=inf, give_up_at_s=inf)
+
+
+def answering(names: set[str]) -> Callable[[Call], Answer]:
+    """Answers at once, and notes the names of the threads that it ran in."""
+
+    def answer(asked: Call) -> Answer:
+        names.add(threading.current_thread().name)
+        return Answer(call=asked, replies=())
+
+    return answer
+
+
+def mark(position: int) -> Mark:
+    return Mark(position=position, read_ahead=10, drained=False, serial=1, state_topic_id="s")
+
+
+def checkpoint(*values: bytes, at: Assignment = AT) -> Checkpoint:
+    outputs = tuple(Output(topic="out", key=b"k", value=value, partition=0) for value in values)
+    return Checkpoint(serial=1, outputs={at: outputs}, marks={at: mark(1)})
+
+
+def values(place: Workplace) -> list[bytes | None]:
+    return [kept.value for kept in place.broker.records("out", 0)]
+
+
+# ---- what goes where ------------------------------------------------------------------------------------------------
+
+
+def test_what_the_source_reports_reaches_the_engine_in_the_thread_that_runs(
+    place: Workplace, started: Callable[[], Runner]
+) -> None:
+    place.engine.rules[Assigned] = lambda said: [Intake(resume=frozenset(said.parts))]
+    place.broker.append([Output(topic="in", key=b"k", value=b"v", partition=0)])
+
+    started()
+    wait(lambda: any(said.records for said in place.engine.inputs(Arrivals)))
+
+    assert place.engine.threads == {"engine"}
+
+
+def test_a_call_is_made_by_a_worker_and_its_answer_reaches_the_engine(
+    place: Workplace, started: Callable[[], Runner]
+) -> None:
+    names: set[str] = set()
+    place.call = answering(names)
+    place.engine.rules[Assigned] = lambda _: [call("a")]
+
+    started()
+    wait(lambda: bool(place.engine.inputs(Answer)))
+
+    assert [answer.call.id for answer in place.engine.inputs(Answer)] == ["a"]
+    assert names == {"worker-1"}
+    assert place.engine.threads == {"engine"}
+
+
+def test_there_are_as_many_workers_as_calls_up_to_the_bound(place: Workplace, started: Callable[[], Runner]) -> None:
+    place.settings = RunnerSettings(max_workers=3, drain_s=1.0)
+    held = threading.Event()
+    busy: set[str] = set()
+
+    def slow(asked: Call) -> Answer:
+        busy.add(threading.current_thread().name)
+        held.wait(PATIENCE_S)
+        return Answer(call=asked, replies=())
+
+    place.call = slow
+    place.engine.rules[Assigned] = lambda _: [call(str(n)) for n in range(5)]
+
+    started()
+    wait(lambda: len(busy) == 3)
+    held.set()
+    wait(lambda: len(place.engine.inputs(Answer)) == 5)
+
+    assert busy == {"worker-1", "worker-2", "worker-3"}
+
+
+def test_a_worker_that_is_idle_is_used_again(place: Workplace, started: Callable[[], Runner]) -> None:
+    busy: set[str] = set()
+    place.call = answering(busy)
+    place.engine.rules[Assigned] = lambda _: [call("0")]
+    place.engine.rules[Answer] = lambda said: [call(str(int(said.call.id) + 1))] if int(said.call.id) < 5 else []
+
+    started()
+    wait(lambda: len(place.engine.inputs(Answer)) == 6)
+
+    assert busy == {"worker-1"}
+
+
+def test_a_checkpoint_becomes_durable_and_the_engine_hears_of_it(
+    place: Workplace, started: Callable[[], Runner]
+) -> None:
+    place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]
+
+    started()
+    wait(lambda: bool(place.engine.inputs(Written)))
+
+    assert values(place) == [b"v"]
+    assert place.engine.inputs(Written)[0].marks == {AT: mark(1)}
+
+
+def test_a_checkpoint_that_failed_is_written_again_with_the_group_of_then(
+    place: Workplace, started: Callable[[], Runner]
+) -> None:
+    inner, groups = place.sink, []
+
+    class Failing(Bare):
+        def open(self) -> None:
+            inner.open()
+
+        def write(self, said: Checkpoint, group: Any) -> Done | Again:
+            groups.append(group)
+            notice = Notice(event="checkpoint_failed")
+            return Again(reason="no", after_s=0.01, notices=(notice,)) if len(groups) < 3 else inner.write(said, group)
+
+        def drop(self, parts: frozenset[Assignment]) -> None: ...
+
+        def close(self) -> None: ...
+
+    place.sink = Failing()
+    place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]
+
+    started()
+    wait(lambda: bool(place.engine.inputs(Written)))
+
+    assert len(groups) == 3
+    assert values(place) == [b"v"]
+    assert [notice.event for notice in place.ears.notices].count("checkpoint_failed") == 2
+    assert place.engine.inputs(Delayed) == [Delayed(serial=1, reason="no")] * 2
+
+
+def test_marks_that_the_sink_leaves_are_committed_by_the_source_until_they_are_taken(
+    place: Workplace, started: Callable[[], Runner]
+) -> None:
+    broken = Broken(at=AT, reason="too large")
+
+    class Plain(Bare):
+        def open(self) -> None: ...
+
+        def write(self, said: Checkpoint, group: Any) -> Done | Again:
+            return Done(written=Written(serial=1, marks=said.marks, sent_at_s=0.0), committed=False, broken=(broken,))
+
+        def drop(self, parts: frozenset[Assignment]) -> None: ...
+
+        def close(self) -> None: ...
+
+    refused, commit = [1, 2], place.source.commit
+    again = Again(reason="no", after_s=0.01)
+    place.source.commit = lambda marks, serial: again if refused and refused.pop() else commit(marks, serial)
+    place.sink = Plain()
+    place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]
+
+    started()
+    wait(lambda: bool(place.engine.inputs(Broken)))
+
+    assert refused == []
+    assert place.broker.committed("g", "in", 0) == (1, mark(1))
+    assert [type(said) for said in place.engine.heard if isinstance(said, Written | Broken)] == [Written, Broken]
+
+
+def test_what_died_is_dropped_by_the_sink(place: Workplace, started: Callable[[], Runner]) -> None:
+    place.engine.rules[Assigned] = lambda _: [Died(parts=frozenset({AT})), checkpoint(b"v")]
+
+    started()
+    wait(lambda: bool(place.engine.inputs(Written)))
+
+    assert values(place) == []
+
+
+def test_what_does_not_move_is_read_again_by_the_source(
+    place: Workplace, started: Callable[[], Runner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again: list[frozenset[Assignment]] = []
+    monkeypatch.setattr(place.source, "reread", again.append)
+    place.engine.rules[Assigned] = lambda _: [Reread(parts=frozenset({AT}))]
+
+    started()
+    wait(lambda: bool(again))
+
+    assert again == [frozenset({AT})]
+
+
+def test_what_is_fetched_and_what_is_not_to_be_had_reach_the_engine(
+    place: Workplace, started: Callable[[], Runner]
+) -> None:
+    def fetch(need: Any) -> None:
+        if need == 2:
+            raise RegistryDown("no answer")
+
+    place.fetch = fetch
+    place.engine.rules[Assigned] = lambda _: [Fetch(need=1), Fetch(need=2)]
+
+    started()
+    wait(lambda: len(place.engine.inputs(Fetched)) == 2)
+
+    assert {said.need: said.problem for said in place.engine.inputs(Fetched)} == {1: None, 2: "no answer"}
+
+
+def test_the_engine_is_woken_when_it_asked_to_be(place: Workplace, started: Callable[[], Runner]) -> None:
+    wanted_s = uptime_s() + 0.05
+    place.engine.wakes_at_s = wanted_s
+    woken: list[float] = []
+
+    def tick(_said: Tick) -> list[Effect]:
+        woken.append(uptime_s())
+        place.engine.wakes_at_s = inf
+        return []
+
+    place.engine.rules[Tick] = tick
+
+    started()
+    wait(lambda: bool(woken))
+
+    assert woken[0] >= wanted_s
+
+
+def test_the_loop_beats_and_publishes_what_the_engine_is_doing(place: Workplace, started: Callable[[], Runner]) -> None:
+    runner = started()
+    wait(lambda: runner.snapshot is not None)
+    beat_s = runner.beat_s
+    wait(lambda: runner.beat_s > beat_s)
+
+    assert runner.snapshot == EMPTY
+    assert place.ears.snapshots >= 1
+
+
+# ---- a sink that hangs ----------------------------------------------------------------------------------------------
+
+HANGS = RunnerSettings(drain_s=1.0, sink_hangs_after_s=0.2)
+
+
+@pytest.mark.parametrize("landed", [False, True], ids=["nothing landed", "it had landed"])
+def test_a_checkpoint_whose_sink_hangs_is_written_once_by_another(
+    place: Workplace, started: Callable[[], Runner], *, landed: bool
+) -> None:
+    place.settings = HANGS
+    place.sink = hanging = Hanging(inner=place.sink, after_it_landed=landed)
+    place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]
+
+    started()
+    wait(lambda: bool(place.engine.inputs(Written)))
+    hanging.released.set()
+    wait(lambda: bool(hanging.ended))
+
+    assert values(place) == [b"v"]
+    assert place.broker.committed("g", "in", 0) == (1, mark(1))
+    assert [notice.event for notice in place.ears.notices if notice.level == "error"] == ["sink_replaced"]
+
+
+@pytest.mark.parametrize("landed", [False, True], ids=["nothing landed", "it had landed"])
+def test_what_a_sink_that_was_given_up_says_late_is_not_heard(
+    place: Workplace, started: Callable[[], Runner], *, landed: bool
+) -> None:
+    place.settings = HANGS
+    place.sink = hanging = Hanging(inner=place.sink, after_it_landed=landed)
+    place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]
+    place.engine.rules[Written] = lambda said: [replace(checkpoint(b"w"), serial=2)] if said.serial == 1 else []
+
+    runner = started()
+    wait(lambda: bool(place.engine.inputs(Written)))
+    hanging.released.set()
+    wait(lambda: [said.serial for said in place.engine.inputs(Written)][-1:] == [2] and bool(hanging.ended))
+    turned_s = runner.beat_s
+    wait(lambda: runner.beat_s > turned_s and len(place.sink_threads()) == 1)
+
+    assert [said.serial for said in place.engine.inputs(Written)] == [1, 2]
+    assert values(place) == [b"v", b"w"]
+
+
+def test_a_second_sink_that_hangs_ends_the_run_at_once_and_in_words(place: Workplace) -> None:
+    place.settings = HANGS
+    place.sink = hanging = Hanging(inner=place.sink, times=2)
+    place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]
+
+    with pytest.raises(Stopped, match="does not return either"):
+        place.runner().run()
+
+    assert len(place.sink_threads()) == 2, "nobody waits for a thread that hangs"
+    assert values(place) == []
+    hanging.released.set()
+    wait(lambda: not place.sink_threads())
+
+
+def test_a_drain_is_not_held_up_by_a_sink_that_was_given_up(place: Workplace) -> None:
+    place.settings = HANGS
+    place.sink = hanging = Hanging(inner=place.sink)
+    place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]
+    place.engine.rules[Written] = lambda _: [DRAINED]
+
+    place.runner().run()
+
+    assert values(place) == [b"v"]
+    assert len(place.sink_threads()) == 1
+    hanging.released.set()
+    wait(lambda: not place.sink_threads())
+
+
+# ---- hand-over ------------------------------------------------------------------------------------------------------
+
+
+def test_a_revoke_holds_until_the_partitions_are_released(place: Workplace, started: Callable[[], Runner]) -> None:
+    release = threading.Event()
+    parts: list[frozenset[Assignment]] = []
+
+    def revoked(said: Revoked) -> list[Effect]:
+        parts.append(frozenset(said.parts))
+        place.engine.wakes_at_s = 0.0
+        return [call("drains")]
+
+    def ticked(_said: Tick) -> list[Effect]:
+        return [Released(parts=parts[0])] if release.is_set() else []
+
+    place.engine.rules |= {Revoked: revoked, Tick: ticked}
+    started()
+    wait(lambda: bool(place.engine.inputs(Assigned)))
+    other = MemorySource(place.broker, group="g", topics={"in": "state"}, start="earliest")
+
+    got: list[Heard] = []
+    wait(lambda: bool(place.engine.inputs(Answer)))
+    got.extend(other.poll(0.05, lambda _: None))
+    assert not any(isinstance(heard, Assigned) for heard in got), "answers are heard while it holds, the parts stay"
+    release.set()
+
+    def handed_over() -> bool:
+        got.extend(other.poll(0.01, lambda _: None))
+        return any(isinstance(heard, Assigned) for heard in got)
+
+    wait(handed_over)
+    other.close()
+
+
+def test_a_hand_over_that_never_ends_ends_the_run(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.runner._OVERDUE_S", 0.05)
+    place.source = MemorySource(place.broker, group="h", topics={"in": "state"}, start="earliest", revoke_budget_s=0.05)
+    joined: list[MemorySource] = []
+
+    def assigned(_said: Assigned) -> list[Effect]:
+        joined.append(MemorySource(place.broker, group="h", topics={"in": "state"}, start="earliest"))
+        return []
+
+    place.engine.rules[Assigned] = assigned
+
+    with pytest.raises(Stopped, match="did not end within its budget"):
+        place.runner().run()
+
+
+# ---- the end --------------------------------------------------------------------------------------------------------
+
+
+def test_stopping_drains_and_closes(place: Workplace) -> None:
+    runner = place.runner()
+    seen: list[Lifecycle] = []
+
+    def drain(_said: Drain) -> list[Effect]:
+        seen.append(runner.lifecycle)
+        return [DRAINED]
+
+    def assigned(_said: Assigned) -> list[Effect]:
+        runner.stop()
+        return []
+
+    place.engine.rules[Drain] = drain
+    place.engine.rules[Assigned] = assigned
+
+    runner.run()
+
+    assert seen == [Lifecycle.DRAINING]
+    assert [said.budget_s for said in place.engine.inputs(Drain)] == [1.0]
+    assert runner.lifecycle is Lifecycle.CLOSED
+    assert not place.broker.is_member("g", place.source.group().member)
+    assert not place.sink_threads()
+
+
+def test_a_call_that_waits_for_a_worker_is_not_made_after_the_end(place: Workplace) -> None:
+    place.settings = RunnerSettings(max_workers=1, drain_s=1.0)
+    held = threading.Event()
+    made: list[str] = []
+
+    def slow(asked: Call) -> Answer:
+        made.append(asked.id)
+        held.wait(PATIENCE_S)
+        return Answer(call=asked, replies=())
+
+    place.call = slow
+    place.engine.rules[Assigned] = lambda _: [call("first"), call("second"), DRAINED]
+    place.runner().run()
+
+    held.set()
+    wait(lambda: not [t for t in threading.enumerate() if t.name == "worker-1"])
+
+    assert "second" not in made
+
+
+def test_an_engine_that_stops_for_a_reason_fails_the_run(place: Workplace) -> None:
+    place.engine.rules[Assigned] = lambda _: [Stop(reason="the state topic is another one"), checkpoint(b"v")]
+
+    with pytest.raises(Stopped, match="the state topic is another one"):
+        place.runner().run()
+
+
+def test_a_drain_that_never_ends_ends_the_run(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.runner._OVERDUE_S", 0.05)
+    place.settings = RunnerSettings(drain_s=0.05)
+    place.engine.rules[Drain] = lambda _: []
+    runner = place.runner()
+    runner.stop()
+
+    with pytest.raises(Stopped, match="the drain did not end"):
+        runner.run()
+
+
+def raises(error: BaseException) -> Callable[..., Any]:
+    def it(*_arguments: Any, **_named: Any) -> Any:
+        raise error
+
+    return it
+
+
+class Bug(Exception):
+    """Nothing that is raised on purpose."""
+
+
+@pytest.mark.parametrize(
+    ("error", "breaks"),
+    [
+        (Bug("caller"), lambda place, error: setattr(place, "call", raises(error))),
+        (Bug("fetch"), lambda place, error: setattr(place, "fetch", raises(error))),
+        (Bug("engine"), lambda place, error: place.engine.rules.update({Answer: raises(error)})),
+        (SinkFailed("write"), lambda place, error: setattr(place.sink, "write", raises(error))),
+        (SinkFailed("open"), lambda place, error: setattr(place.sink, "open", raises(error))),
+        (SourceFailed("poll"), lambda place, error: setattr(place.source, "poll", raises(error))),
+    ],
+    ids=lambda value: str(value) if isinstance(value, Exception) else "",
+)
+def test_whatever_is_raised_anywhere_ends_the_run_and_is_raised_there(
+    place: Workplace, error: Exception, breaks: Callable[[Workplace, Exception], None]
+) -> None:
+    breaks(place, error)
+    place.engine.rules[Assigned] = lambda _: [call(), Fetch(need=1), checkpoint(b"v")]
+    place.engine.rules.setdefault(Fetched, lambda _: [])
+
+    runner = place.runner()
+    with pytest.raises(type(error), match=str(error)):
+        runner.run()
+
+    assert runner.lifecycle is Lifecycle.CLOSED
+    assert not place.broker.is_member("g", place.source.group().member), "others need not wait for a time-out"
+
+
+def test_after_a_failure_nothing_further_is_committed(place: Workplace) -> None:
+    writes: list[int] = []
+    writing, go_on = threading.Event(), threading.Event()
+    inner = place.sink.write
+
+    def write(said: Checkpoint, group: Any) -> Done | Again:
+        writes.append(said.serial)
+        writing.set()
+        go_on.wait(PATIENCE_S)
+        return inner(said, group)  # type: ignore[no-any-return]
+
+    def fail(_call: Call) -> Answer:
+        writing.wait(PATIENCE_S)
+        go_on.set()
+        raise Bug("caller")
+
+    place.sink.write = write
+    place.call = fail
+    place.engine.rules[Assigned] = lambda _: [checkpoint(b"1"), call()]
+    place.engine.rules[Written] = lambda _: [checkpoint(b"2")]
+
+    with pytest.raises(Bug):
+        place.runner().run()
+
+    assert len(writes) == 1
+
+
+def test_a_runner_runs_once(place: Workplace) -> None:
+    runner = place.runner()
+    runner.stop()
+    runner.run()
+
+    with pytest.raises(RuntimeError, match="runs once"):
+        runner.run()
+
+
+def test_no_worker_at_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="max_workers"):
+        RunnerSettings(max_workers=0)

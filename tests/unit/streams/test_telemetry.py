@@ -1,0 +1,349 @@
+"""The closed list: what is emitted is listed, what is listed is fed."""
+
+import ast
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.engine.snapshot import AccountSnapshot, PartitionSnapshot, Snapshot
+from streams.flow import Answer, Assignment, Call, Item, Lost, Now, Output, Record, Retry, Settled
+from streams.messages import (
+    Arrivals,
+    Assigned,
+    Checkpoint,
+    Drain,
+    Fetched,
+    Mark,
+    Notice,
+    Owned,
+    Revoked,
+    Stop,
+    Tick,
+    Written,
+)
+from streams.telemetry import EVENTS, METRICS, Board, Metrics, Telemetry, described
+
+SOURCES = Path(__file__).parent.parent.parent.parent / "streams"
+SAYS = {"Notice", "_notice", "_say"}
+AT = Assignment(topic="in", partition=3, epoch=1)
+CALL = Call(id="c", account="main", kind="set", items=(Item(body=1, attempt=1),) * 2, send_by_s=9.0, give_up_at_s=9.0)
+
+
+def now(mono_s: float = 100.0) -> Now:
+    return Now(mono_s=mono_s, wall_us=1_700_000_000_000_000)
+
+
+def snapshot(*, gate: tuple[str, ...] = (), draining: bool = False) -> Snapshot:
+    part = PartitionSnapshot(
+        topic="in",
+        partition=3,
+        phase="open",
+        position=8,
+        durable=7,
+        end=10,
+        lag=2,
+        gate=gate,
+        waiting_for="",
+        broken="",
+        lanes=5,
+        awake=1,
+        undone=1,
+        in_flight=1,
+        moved_age_s=0.0,
+        open=2,
+        oldest_open_age_s=40.0,
+    )
+    account = AccountSnapshot(
+        valve="open", rate=50.0, is_open=True, calls_in_flight=2, wants_by_rank={0: 1, 3: 4}, oldest_age_s=1.5
+    )
+    return Snapshot(
+        partitions=(part,),
+        accounts={"main": account},
+        lanes_awake=1,
+        lanes_asleep=4,
+        lanes_undone=1,
+        outputs_kept=6,
+        checkpoint_on_way=False,
+        checkpoint_age_s=0.1,
+        lease_left_s=3.0,
+        draining=draining,
+        stopped="",
+    )
+
+
+@pytest.fixture
+def lines() -> list[Notice]:
+    return []
+
+
+@pytest.fixture
+def telemetry(lines: list[Notice]) -> Telemetry:
+    return Telemetry(lines.append)
+
+
+def samples(telemetry: Telemetry) -> dict[str, float]:
+    """Name and labels -> value, as a scraper reads it."""
+    return {
+        sample.name + "".join(f",{name}={text}" for name, text in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(telemetry.metrics.exposition().decode())
+        for sample in family.samples
+    }
+
+
+# ---- the list -------------------------------------------------------------------------------------------------------
+
+
+def said_in(source: str) -> Iterator[str]:
+    """The names of events in calls that say one."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        if called in SAYS:
+            first = [keyword.value for keyword in node.keywords if keyword.arg == "event"] or node.args[:1]
+            for constant in first:
+                if isinstance(constant, ast.Constant) and re.fullmatch(r"[a-z]+(_[a-z]+)*", str(constant.value)):
+                    yield str(constant.value)
+
+
+def test_every_event_that_the_code_says_is_listed_and_every_listed_one_is_said() -> None:
+    said = {event for path in SOURCES.rglob("*.py") for event in said_in(path.read_text())}
+
+    assert said == {event.name for event in EVENTS}
+
+
+def test_every_metric_that_the_code_feeds_is_listed_and_every_listed_one_is_fed() -> None:
+    source = (SOURCES / "telemetry.py").read_text()
+    fed = set(re.findall(r'"(stream_[a-z_]+)"', source))
+
+    assert fed == {metric.name for metric in METRICS}
+
+
+def test_each_name_stands_once_and_says_its_unit_and_meaning() -> None:
+    assert len({metric.name for metric in METRICS}) == len(METRICS)
+    assert len({event.name for event in EVENTS}) == len(EVENTS)
+    for entry in METRICS:
+        assert entry.unit, entry.name
+        assert entry.meaning.endswith("."), entry.name
+    for event in EVENTS:
+        assert event.meaning.endswith("."), event.name
+
+
+def test_what_is_not_listed_cannot_be_emitted() -> None:
+    metrics = Metrics()
+
+    with pytest.raises(KeyError):
+        metrics.count("stream_other_total")
+    with pytest.raises(ValueError, match="label"):
+        metrics.count("stream_checkpoints_total", account="main")
+    with pytest.raises(TypeError, match="no gauge"):
+        metrics.show("stream_checkpoints_total", 1.0)
+    with pytest.raises(KeyError):
+        Board().show("stream_other", 1.0)
+    with pytest.raises(ValueError, match="label"):
+        Board().show("stream_draining", 1.0, account="main")
+
+
+def test_two_streams_do_not_share_their_metrics() -> None:
+    one, other = Metrics(), Metrics()
+
+    one.count("stream_checkpoints_total")
+
+    assert b"stream_checkpoints_total 1.0" in one.exposition()
+    assert b"stream_checkpoints_total 0.0" in other.exposition()
+
+
+def test_the_table_for_the_documentation_names_everything() -> None:
+    table = "\n".join(described())
+
+    assert all(f"`{entry.name}`" in table for entry in (*METRICS, *EVENTS))
+
+
+# ---- what feeds it --------------------------------------------------------------------------------------------------
+
+
+def test_records_calls_and_replies_are_counted(telemetry: Telemetry) -> None:
+    record = Record(at=AT, offset=1, key=None, value=None, time_us=0)
+    telemetry.heard(Arrivals(records=[record, record]), now())
+    telemetry.did(CALL, now())
+    answer = Answer(
+        call=CALL,
+        replies=(Settled(answer=1), Lost(reason="?")),
+        sent_s=1.0,
+        answered_s=1.4,
+        answered_us=5_000_000,
+        slow_down=True,
+        failed=True,
+    )
+    telemetry.heard(answer, now())
+
+    seen = samples(telemetry)
+    assert seen["stream_records_read_total,topic=in"] == 2
+    assert seen["stream_calls_total,account=main,kind=set"] == 1
+    assert seen["stream_replies_total,account=main,kind=set,reply=settled"] == 1
+    assert seen["stream_replies_total,account=main,kind=set,reply=lost"] == 1
+    assert seen["stream_slow_downs_total,account=main"] == 1
+    assert seen["stream_calls_failed_total,account=main"] == 1
+    assert seen["stream_call_seconds_sum,account=main,kind=set"] == pytest.approx(0.4)
+    assert seen["stream_last_settled_timestamp_seconds,account=main"] == 5.0
+
+
+def test_the_wait_of_an_event_is_measured_until_its_want_is_settled(telemetry: Telemetry) -> None:
+    items = (Item(body=1, attempt=1, since_us=2_000_000), Item(body=2, attempt=3, since_us=1_000_000))
+    telemetry.heard(
+        Answer(
+            call=replace(CALL, items=items), replies=(Settled(answer=1), Retry(reason="busy")), answered_us=5_000_000
+        ),
+        now(),
+    )
+
+    seen = samples(telemetry)
+    assert seen["stream_event_to_settled_seconds_count,account=main,kind=set"] == 1
+    assert seen["stream_event_to_settled_seconds_sum,account=main,kind=set"] == pytest.approx(3.0)
+
+
+def test_a_checkpoint_is_timed_from_its_start_to_its_durability(telemetry: Telemetry, lines: list[Notice]) -> None:
+    outputs = {AT: (Output(topic="out", key=None, value=None),) * 3}
+    telemetry.did(Checkpoint(serial=4, outputs=outputs, marks={}), now(1.0))
+    telemetry.did(Notice(event="checkpoint_failed"), now(1.1))
+    telemetry.heard(Written(serial=4, marks={}, sent_at_s=1.2), now(1.25))
+
+    seen = samples(telemetry)
+    assert seen["stream_checkpoint_seconds_sum"] == pytest.approx(0.25)
+    assert seen["stream_checkpoints_total"] == 1
+    assert seen["stream_checkpoints_failed_total"] == 1
+    assert seen["stream_outputs_total,topic=out"] == 3
+    assert seen["stream_last_checkpoint_timestamp_seconds"] == 1_700_000_000
+    assert [line.event for line in lines] == ["checkpoint_failed"]
+
+
+def test_partitions_that_come_and_go_are_said(telemetry: Telemetry, lines: list[Notice]) -> None:
+    mark = Mark(position=5, read_ahead=1, drained=True, serial=1, state_topic_id="s")
+    owned = Owned(mark=mark, start=5, end=9, state_topic_id="s", partitions=1)
+    telemetry.heard(Assigned(parts={AT: owned}), now())
+    telemetry.heard(Revoked(parts=(AT,), lost=False, budget_s=2.0), now())
+    telemetry.heard(Revoked(parts=(AT,), lost=True), now())
+
+    seen = samples(telemetry)
+    assert seen["stream_partitions_gained_total"] == 1
+    assert seen["stream_partitions_given_up_total,how=revoked"] == 1
+    assert seen["stream_partitions_given_up_total,how=lost"] == 1
+    assert [line.event for line in lines] == ["partition_restored", "partitions_revoked"]
+    assert lines[0].fields == {"topic": "in", "partition": 3, "lanes": 0, "position": 5, "end": 9, "drained": 1}
+
+
+def test_a_snapshot_becomes_gauges_and_what_is_gone_is_no_longer_shown(telemetry: Telemetry) -> None:
+    telemetry.saw(snapshot())
+    seen = samples(telemetry)
+    assert seen["stream_partition_lag,partition=3,topic=in"] == 2
+    assert seen["stream_partition_durable,partition=3,topic=in"] == 7
+    assert seen["stream_lanes,state=asleep"] == 4
+    assert seen["stream_wants,account=main,rank=3"] == 4
+    assert seen["stream_oldest_undone_age_seconds,account=main"] == 1.5
+    assert seen["stream_account_closed,account=main"] == 0
+
+    assert seen["stream_lanes_open,topic=in"] == 2
+    assert seen["stream_oldest_open_age_seconds,topic=in"] == 40.0
+
+    gone = snapshot()
+    telemetry.saw(Snapshot(**{name: getattr(gone, name) for name in gone.__slots__} | {"partitions": ()}))
+
+    assert not any(name.startswith(("stream_partition_lag", "stream_lanes_open")) for name in samples(telemetry))
+
+
+def test_a_page_that_is_made_while_snapshots_come_lacks_no_series(telemetry: Telemetry) -> None:
+    parts = [replace(snapshot().partitions[0], partition=number) for number in range(20)]
+    full = replace(snapshot(), partitions=tuple(parts))
+    telemetry.saw(full)
+    expected = samples(telemetry).keys()
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            telemetry.saw(full)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        pages = [samples(telemetry).keys() for _ in range(60)]
+    finally:
+        sys.setswitchinterval(interval_s)
+        done.set()
+        writer.join()
+
+    assert [sorted(expected - page) for page in pages if page != expected] == []
+
+
+def test_a_page_shows_one_snapshot_and_not_a_mixture_of_two(telemetry: Telemetry) -> None:
+    one = snapshot()
+    telemetry.saw(one)
+    page = telemetry.metrics.exposition
+    part = replace(one.partitions[0], lag=5, partition=4)
+    telemetry.saw(replace(one, partitions=(part,), outputs_kept=7))
+
+    assert b'stream_partition_lag{partition="4",topic="in"} 5.0' in page()
+    assert b'partition="3"' not in page()
+    assert b"stream_outputs_waiting 7.0" in page()
+
+
+def test_what_stands_open_is_counted_by_topic_with_the_oldest_age(telemetry: Telemetry) -> None:
+    one = snapshot().partitions[0]
+    two, other = replace(one, partition=4, open=3, oldest_open_age_s=70.0), replace(one, topic="other", open=0)
+    telemetry.saw(replace(snapshot(), partitions=(one, two, replace(other, oldest_open_age_s=0.0))))
+
+    seen = samples(telemetry)
+    assert (seen["stream_lanes_open,topic=in"], seen["stream_oldest_open_age_seconds,topic=in"]) == (5, 70.0)
+    assert (seen["stream_lanes_open,topic=other"], seen["stream_oldest_open_age_seconds,topic=other"]) == (0, 0.0)
+
+
+def test_progress_is_said_while_a_gate_is_closed_but_not_all_the_time(
+    telemetry: Telemetry, lines: list[Notice]
+) -> None:
+    telemetry.heard(Tick(), now(10.0))
+    telemetry.saw(snapshot(gate=("reading up to 10",)))
+    telemetry.heard(Tick(), now(10.2))
+    telemetry.saw(snapshot(gate=("reading up to 10",)))
+    telemetry.saw(snapshot())
+    telemetry.saw(snapshot())
+
+    assert [line.event for line in lines] == ["catching_up"]
+    assert lines[0].fields["gate"] == "reading up to 10"
+
+
+def test_a_drain_and_the_end_are_said(telemetry: Telemetry, lines: list[Notice]) -> None:
+    telemetry.heard(Drain(budget_s=5.0), now(10.0))
+    telemetry.saw(snapshot(draining=True))
+    telemetry.did(Stop(reason="drained", failed=False), now(11.0))
+    telemetry.did(Stop(reason="no", failed=True), now(11.0))
+
+    assert [(line.event, line.level) for line in lines] == [
+        ("draining", "info"),
+        ("drain_progress", "info"),
+        ("stops", "info"),
+        ("stops", "error"),
+    ]
+    assert lines[1].fields == {"partitions": 1, "calls": 2, "outputs": 6, "wants": 5}
+
+
+def test_a_schema_that_cannot_be_looked_up_is_counted_and_said(telemetry: Telemetry, lines: list[Notice]) -> None:
+    telemetry.heard(Fetched(need=7), now())
+    telemetry.heard(Fetched(need=7, problem="down"), now())
+
+    assert samples(telemetry)["stream_fetches_failed_total"] == 1
+    assert [(line.event, line.fields) for line in lines] == [("schema_missing", {"need": "7", "reason": "down"})]
+
+
+def test_every_line_has_the_fields_that_the_list_promises(telemetry: Telemetry, lines: list[Notice]) -> None:
+    test_a_drain_and_the_end_are_said(telemetry, lines)
+    promised = {event.name: set(event.fields) for event in EVENTS}
+
+    for line in lines:
+        assert set(line.fields) == promised[line.event], line
