@@ -3,6 +3,10 @@
 A partition with lag that stands still is fetched anew long before that, again and again with growing waits: it costs a
 request, and it mends a client whose fetching has stopped.
 
+A client hands over the records of all its partitions from one queue. A partition whose records are behind a large
+backlog of others in that queue is not stalled: it waits until the others have passed the ends that they had when it
+last moved. Seeking it meanwhile would move it to the end of the queue again.
+
 Lag is explained by a schema that is being fetched, a checkpoint that is on its way while its sink says why, a leader
 that the brokers say is away, or a partition that said it is broken. Undone work is explained by a timer, a token, a
 block or a pause; only what none of them explains counts here. An explained stall is said, and said again, and never
@@ -37,6 +41,7 @@ class Watch:
         self._next_s = 0.0
         self._said: dict[Assignment, float] = {}
         self._anew: dict[Assignment, float] = {}  # how long a partition has to stand still to be fetched anew (again)
+        self._ends: dict[Assignment, tuple[float, dict[Assignment, int]]] = {}  # when it last moved; other ends since
         self._held: dict[Assignment, float] = {}  # when it was last said that an open transaction holds a partition up
         self._woken: dict[tuple[Assignment, str], float] = {}  # lanes that were given another turn, and when
 
@@ -48,7 +53,7 @@ class Watch:
         if now.mono_s < self._next_s:
             return
         self._next_s = now.mono_s + min(self._policy.stall_s / 4, OVERDUE_S)
-        for by_part in (self._said, self._anew, self._held):
+        for by_part in (self._said, self._anew, self._held, self._ends):
             for at in [at for at in by_part if at not in tenures]:
                 del by_part[at]
         long_ago_s = now.mono_s - FORGOTTEN_AFTER * self._policy.stall_s
@@ -57,8 +62,9 @@ class Watch:
         yield from self._calls(flights, now.mono_s)
         for tenure in tenures.values():
             yield from self._held_back(tenure, now.mono_s)
-            yield from self._fetch_anew(tenure, now.mono_s)
-            yield from self._lag(tenure, now.mono_s, on_way)
+            if not self._is_queued_behind_others(tenure, tenures, now.mono_s):
+                yield from self._fetch_anew(tenure, now.mono_s)
+                yield from self._lag(tenure, now.mono_s, on_way)
             yield from self._undone(tenure, now)
 
     def _calls(self, flights: Flights, now_s: float) -> Iterator[Effect]:
@@ -92,6 +98,20 @@ class Watch:
                 "for_s": round(age_s, 1),
             }
             yield Notice(event="records_held_back", level="warning", fields=fields)
+
+    def _is_queued_behind_others(self, tenure: Tenure, tenures: Tenures, now_s: float) -> bool:
+        """Whether another partition moves that has not reached the end it had when this one was found at rest."""
+        moved_at_s = tenure.partition.moved_at_s
+        if not tenure.partition.lag or now_s - moved_at_s < FETCH_ANEW_S:
+            return False
+        if tenure.at not in self._ends or self._ends[tenure.at][0] != moved_at_s:
+            others = (other for other in tenures.values() if other.at != tenure.at and other.partition.lag)
+            self._ends[tenure.at] = moved_at_s, {other.at: other.partition.end for other in others}
+        ends = self._ends[tenure.at][1]
+        return any(
+            other.partition.position < ends.get(other.at, 0) and now_s - other.partition.moved_at_s < FETCH_ANEW_S
+            for other in tenures.values()
+        )
 
     def _fetch_anew(self, tenure: Tenure, now_s: float) -> Iterator[Effect]:
         """Harmless: the source goes on at the next offset that it has not handed over."""

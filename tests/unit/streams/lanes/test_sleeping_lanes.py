@@ -458,6 +458,27 @@ def test_a_partition_that_others_are_read_before_is_no_stall_until_they_are_done
     assert "does not move" in driver.stops[0].reason
 
 
+def test_a_partition_behind_a_backlog_of_others_in_the_clients_queue_is_neither_sought_nor_a_stall() -> None:
+    driver = Driver(policy=Policy(stall_s=60), shares={"setpoints": Share(weight=1.0, partitions=2)})
+    first, second = (driver.opened(partition=number, partitions=2) for number in (0, 1))
+    driver.feed(Arrivals(ends={first: 400, second: 1_000}))
+
+    for second_of in range(400):
+        driver.arrive(driver.record(first), end=400 + second_of)
+        driver.run(1)
+    assert driver.of(Reread) == []
+    assert driver.notices == []
+    assert driver.stops == []
+
+    for second_of in range(30):  # what came after it does not go before it
+        driver.arrive(driver.record(first), end=800 + second_of)
+        driver.run(1)
+    assert {at for effect in driver.of(Reread) for at in effect.parts} == {second}
+    driver.run(60)
+    assert "partition 1" in driver.stops[0].reason
+    assert "does not move" in driver.stops[0].reason
+
+
 def test_lag_that_a_missing_schema_explains_is_said_again_and_never_fatal() -> None:
     driver = Driver(policy=Policy(stall_s=60))
     at = driver.opened()
