@@ -20,7 +20,7 @@ from benchmarks.stand import API_LIMIT, Stand, stand, until
 from connector.offers.producer_kit import ProducerKit
 from devstack.audit import percentile
 from devstack.stack import Stack
-from simulator.exchange import Kind
+from simulator.exchange import Endpoint
 from simulator.journal import Journal
 
 RATE = 100.0
@@ -151,7 +151,7 @@ def _waits_s(burst: Sequence[Change], journal: Journal, begin_s: float, end_s: f
     sends = [row.mono_us / 1e6 for row in journal.order_rows if row.deed == "send"]
     waits[PARCELS] = [at_s - begin_s for at_s in sends]
     polls = [
-        call.mono_us / 1e6 for call in journal.polls if call.kind is Kind.ORDER_UNITS and "offset=0" in call.target
+        call.mono_us / 1e6 for call in journal.polls if call.kind is Endpoint.ORDER_UNITS and "offset=0" in call.target
     ]
     waits[POLLS] = [max(0.0, after - before - INTERVAL_S) for before, after in pairwise(polls) if after > begin_s]
     return {name: sorted(found) for name, found in waits.items()}

@@ -25,7 +25,7 @@ from devstack.sales import Sales
 from devstack.shop import ALIASES
 from devstack.summary import Observed, summarise
 from devstack.traffic import Message, Traffic
-from simulator.journal import Cause
+from simulator.journal import WriteCause
 
 SELLER = "shop"
 LIMIT = 111
@@ -175,7 +175,7 @@ class Demo:
             before=there.units_there(),
             after=there.marketplace.units(),
             storefronts=there.targets,
-            writes=[write for write in journal.writes if write.cause is not Cause.MARKETPLACE],
+            writes=[write for write in journal.writes if write.cause is not WriteCause.MARKETPLACE],
             calls_by_kind={kind.value: count for kind, count in journal.by_kind.items()},
             calls_by_status=journal.by_status,
             worst_second=journal.worst_second(SELLER),

@@ -24,7 +24,7 @@ fulfilment        what each endpoint does to orders                             
 trade             what buyers do by themselves                                                          pure
 faults            what is to go wrong, and for which call                                               pure
 journal           every call, every change and every notification, and questions about them             pure
-occasion          under which call something is done, and what it leaves behind                         pure
+context          under which call something is done, and what it leaves behind                         pure
 exchange          a request and an answer, between the sockets and the rules                            pure
 routes            from method and path to the kind of a call                                            pure
 api               one request from arrival to plan: signature, window, fault, endpoint                  pure

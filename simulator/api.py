@@ -11,9 +11,9 @@ from typing import Final
 
 import orjson
 
-from simulator.call_context import Callback, Occasion, Task
-from simulator.exchange import Answer, Kind, Moment, Request
-from simulator.faults import Call, CallMishap, Faults
+from simulator.call_context import Callback, CallContext, Task
+from simulator.exchange import Endpoint, HttpRequest, HttpResponse, Moment
+from simulator.faults import CallMishap, FaultInjector, IncomingCall
 from simulator.journal import CallRow, Recorder
 from simulator.market import PING_MESSAGE, Market
 from simulator.offers.rules import (
@@ -25,7 +25,7 @@ from simulator.offers.rules import (
     unit_query,
 )
 from simulator.orders.api import OrderApi
-from simulator.problems import Problem, ProblemType, not_found, too_many_requests
+from simulator.problems import ProblemDetails, ProblemType, not_found, too_many_requests
 from simulator.push.api import SubscriptionApi
 from simulator.push.subscriptions import Subscriptions
 from simulator.routes import inner_path, route
@@ -35,26 +35,26 @@ from simulator.signature import (
     header_problem,
     signature_problem,
 )
-from simulator.window import SPAN_US, SlidingWindow, Standing
+from simulator.window import SPAN_US, Admission, SlidingWindow
 
 DEFAULT_REQUESTS_PER_SECOND: Final = 111
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class LimitGroup:
     """A limit of its own for some kinds of calls, beside the one for all."""
 
     name: str
     requests_per_second: int
-    kinds: frozenset[Kind]
+    kinds: frozenset[Endpoint]
 
 
 @dataclass(slots=True, kw_only=True)
-class Policy:
+class SimulatorPolicy:
     """What may be set, and changed while the server runs."""
 
     requests_per_second: int = DEFAULT_REQUESTS_PER_SECOND
-    groups: tuple[Group, ...] = ()
+    groups: tuple[LimitGroup, ...] = ()
     count_refused: bool = False  # a 429 takes a place in the window as well
     retry_after: bool = False  # none is documented
     rate_headers: bool = False  # none are documented
@@ -76,24 +76,24 @@ class Seller:
 
 
 @dataclass(slots=True, kw_only=True)
-class Plan:
+class PlannedResponse:
     """How a call is to be answered. ``settle`` does what was asked, once, and gives the answer; an address that is to
     prove itself is asked before."""
 
     row: CallRow
-    settle: Callable[[Moment], Answer]
+    settle: Callable[[Moment], HttpResponse]
     mishap: CallMishap | None = None
     callback: Callback | None = None
 
 
-class Api:
+class SellerApi:
     """All sellers' view of the marketplace. Owned by one thread."""
 
     def __init__(
         self,
         market: Market,
         sellers: Mapping[str, Seller],
-        policy: Policy,
+        policy: SimulatorPolicy,
         recorder: Recorder,
         *,
         orders: OrderApi,
@@ -103,14 +103,14 @@ class Api:
         self.sellers = sellers
         self.policy = policy
         self.recorder = recorder
-        self.faults = Faults()
+        self.faults = FaultInjector()
         self._orders = orders
         self._subscriptions = subscriptions
         self._subscription_api = SubscriptionApi(subscriptions)
         self._windows: dict[tuple[str, str], SlidingWindow] = {}
 
-    def arrive(self, request: Request, now: Moment) -> Plan:
-        """A request is here, whole. It is noted in the journal; what it asks is not done before ``Plan.settle``."""
+    def arrive(self, request: HttpRequest, now: Moment) -> PlannedResponse:
+        """Records a complete request in the journal and plans its response; ``settle`` of the plan carries it out."""
         kind, key = route(request.method, request.path)
         seller = self._seller(request)
         row = self._row(request, kind, seller, now)
@@ -123,8 +123,8 @@ class Api:
         task = self._understand(kind, key, seller, request)
         if isinstance(task, Task):
             row.unit_ids, row.fields = task.unit_ids, task.fields
-        doom = self.faults.strike(
-            Call(
+        call_faults = self.faults.strike(
+            IncomingCall(
                 method=request.method,
                 path=inner_path(request.path),
                 seller=seller.name,
@@ -132,27 +132,27 @@ class Api:
                 moment=now,
             )
         )
-        row.faults = doom.names
+        row.faults = call_faults.names
 
-        def settle(moment: Moment) -> Answer:
-            if isinstance(task, Problem):
+        def settle(moment: Moment) -> HttpResponse:
+            if isinstance(task, ProblemDetails):
                 return _with_headers(task.answer(), headers)
-            occasion = Occasion(now=self.server_time(moment), call_id=row.id, meddler=doom)
-            answer = task.act(occasion)
-            if occasion.has_changed_something:
+            context = CallContext(now=self.server_time(moment), call_id=row.id, unit_faults=call_faults)
+            answer = task.act(context)
+            if context.has_changed_something:
                 row.applied_us = moment.mono_us
-            self.note(occasion)
+            self.note(context)
             return _with_headers(answer, headers)
 
         callback = task.callback if isinstance(task, Task) else None
-        return Plan(row=row, settle=settle, mishap=doom.mishap, callback=callback)
+        return PlannedResponse(row=row, settle=settle, mishap=call_faults.mishap, callback=callback)
 
-    def note(self, occasion: Occasion) -> None:
-        """Write down what was changed, and tell subscribers. Call it once for each occasion, when all is done."""
-        self.recorder.writes(occasion.writes)
-        if occasion.order_rows:
-            self.recorder.order_rows(occasion.order_rows)
-        self._subscriptions.hear(occasion.notices, occasion.now)
+    def note(self, context: CallContext) -> None:
+        """Write down what was changed, and tell subscribers. Call it once for each context, when all is done."""
+        self.recorder.writes(context.writes)
+        if context.order_rows:
+            self.recorder.order_rows(context.order_rows)
+        self._subscriptions.hear(context.notices, context.now)
 
     def server_time(self, now: Moment) -> Moment:
         """The moment by the simulated server's clock."""
@@ -160,11 +160,11 @@ class Api:
 
     # ---- who, and how fast ------------------------------------------------------------------------------------------
 
-    def _seller(self, request: Request) -> Seller | None:
+    def _seller(self, request: HttpRequest) -> Seller | None:
         key = request.headers.get(CLIENT_KEY)
         return next((seller for seller in self.sellers.values() if seller.client_key == key), None)
 
-    def _count(self, seller: Seller, kind: Kind, now: Moment) -> Standing:
+    def _count(self, seller: Seller, kind: Endpoint, now: Moment) -> Admission:
         """Count an arrival in the seller's window and in that of each group it belongs to; the tightest speaks."""
         standings = [self._window(seller, "", self.policy.requests_per_second).arrive(now.mono_us)]
         for group in self.policy.groups:
@@ -179,24 +179,24 @@ class Api:
         return window
 
     def _refusal(
-        self, request: Request, seller: Seller | None, standing: Standing | None, now: Moment
-    ) -> Problem | None:
+        self, request: HttpRequest, seller: Seller | None, standing: Admission | None, now: Moment
+    ) -> ProblemDetails | None:
         now_s = self.server_time(now).wall_us / 1e6
         problem = header_problem(request, now_s=now_s, clock_window_s=self.policy.clock_window_s)
         if problem is None:
             problem = signature_problem(request, {seller.client_key: seller.secret_key} if seller else {})
         if problem is None and seller is not None and not seller.active:
-            problem = Problem(status=401, type=ProblemType.INACTIVE_ACCOUNT, message="Account is not active")
+            problem = ProblemDetails(status=401, type=ProblemType.INACTIVE_ACCOUNT, message="Account is not active")
         if problem is None and standing is not None and not standing.admitted:
             problem = too_many_requests()
         return problem
 
-    def _retry_after(self, refusal: Problem, standing: Standing | None) -> tuple[tuple[str, str], ...]:
+    def _retry_after(self, refusal: ProblemDetails, standing: Admission | None) -> tuple[tuple[str, str], ...]:
         if refusal.status != 429 or standing is None or not self.policy.retry_after:
             return ()
         return (("Retry-After", str(_whole_seconds(standing.resets_in_us))),)
 
-    def _rate_headers(self, standing: Standing | None, now: Moment) -> tuple[tuple[str, str], ...]:
+    def _rate_headers(self, standing: Admission | None, now: Moment) -> tuple[tuple[str, str], ...]:
         if standing is None or not self.policy.rate_headers:
             return ()
         resets_at_us = self.server_time(now).wall_us + standing.resets_in_us
@@ -206,7 +206,7 @@ class Api:
             ("X-RateLimit-Reset", str(_whole_seconds(resets_at_us))),
         )
 
-    def _row(self, request: Request, kind: Kind, seller: Seller | None, now: Moment) -> CallRow:
+    def _row(self, request: HttpRequest, kind: Endpoint, seller: Seller | None, now: Moment) -> CallRow:
         body = request.body
         return CallRow(
             id=self.recorder.next_id(),
@@ -225,103 +225,109 @@ class Api:
 
     # ---- endpoints --------------------------------------------------------------------------------------------------
 
-    def _understand(self, kind: Kind, key: str, seller: Seller, request: Request) -> Task | Problem:
+    def _understand(self, kind: Endpoint, key: str, seller: Seller, request: HttpRequest) -> Task | ProblemDetails:
         match kind:
-            case Kind.PING:
+            case Endpoint.PING:
                 return _constant({"message": PING_MESSAGE})
-            case Kind.STOREFRONTS:
+            case Endpoint.STOREFRONTS:
                 return _constant(sorted(seller.storefronts))
-            case Kind.LIST:
+            case Endpoint.LIST:
                 return self._list(seller, request)
-            case Kind.BULK:
+            case Endpoint.BULK:
                 return self._bulk(seller, request)
-            case Kind.STATUS:
+            case Endpoint.STATUS:
                 return self._status(seller, request)
-            case Kind.CREATE:
+            case Endpoint.CREATE:
                 return self._create(seller, request)
-            case Kind.UNIT | Kind.PATCH | Kind.DELETE:
+            case Endpoint.UNIT | Endpoint.PATCH | Endpoint.DELETE:
                 return self._one_unit(kind, int(key), seller, request)
-            case Kind.SUBSCRIPTIONS | Kind.SUBSCRIBE | Kind.SUBSCRIPTION | Kind.RESUBSCRIBE | Kind.UNSUBSCRIBE:
+            case (
+                Endpoint.SUBSCRIPTIONS
+                | Endpoint.SUBSCRIBE
+                | Endpoint.SUBSCRIPTION
+                | Endpoint.RESUBSCRIBE
+                | Endpoint.UNSUBSCRIBE
+            ):
                 return self._subscription_api.understand(kind, key, seller.name, seller.storefronts, request)
-            case Kind.UNKNOWN:
+            case Endpoint.UNKNOWN:
                 return not_found("Resource")
             case _:
                 return self._orders.understand(kind, key, seller.name, seller.storefronts, request)
 
-    def _list(self, seller: Seller, request: Request) -> Task | Problem:
+    def _list(self, seller: Seller, request: HttpRequest) -> Task | ProblemDetails:
         query = list_query(request.query, seller.storefronts)
-        if isinstance(query, Problem):
+        if isinstance(query, ProblemDetails):
             return query
-        return Task(act=lambda occasion: self.market.page(seller.name, query, occasion.now))
+        return Task(act=lambda context: self.market.page(seller.name, query, context.now))
 
-    def _one_unit(self, kind: Kind, unit_id: int, seller: Seller, request: Request) -> Task | Problem:
-        query = unit_query(request.query, seller.storefronts, reads=kind is Kind.UNIT)
-        if isinstance(query, Problem):
+    def _one_unit(self, kind: Endpoint, unit_id: int, seller: Seller, request: HttpRequest) -> Task | ProblemDetails:
+        query = unit_query(request.query, seller.storefronts, reads=kind is Endpoint.UNIT)
+        if isinstance(query, ProblemDetails):
             return query
-        if kind is Kind.UNIT:
+        if kind is Endpoint.UNIT:
             return Task(act=lambda _: self.market.unit(seller.name, unit_id, query), unit_ids=(unit_id,))
-        if kind is Kind.DELETE:
+        if kind is Endpoint.DELETE:
             return Task(act=lambda _: self.market.delete(seller.name, unit_id, query), unit_ids=(unit_id,))
         change = change_of(request.body)
-        if isinstance(change, Problem):
+        if isinstance(change, ProblemDetails):
             return change
         return Task(
-            act=lambda occasion: self.market.patch(seller.name, unit_id, query, change, occasion),
+            act=lambda context: self.market.patch(seller.name, unit_id, query, change, context),
             unit_ids=(unit_id,),
             fields=tuple(sorted(change)),
         )
 
-    def _bulk(self, seller: Seller, request: Request) -> Task | Problem:
+    def _bulk(self, seller: Seller, request: HttpRequest) -> Task | ProblemDetails:
         query = unit_query(request.query, seller.storefronts, reads=False)
-        if isinstance(query, Problem):
+        if isinstance(query, ProblemDetails):
             return query
         items = bulk_items(request.body)
-        if isinstance(items, Problem):
+        if isinstance(items, ProblemDetails):
             return items
         return Task(
-            act=lambda occasion: self.market.bulk(seller.name, query, items, occasion),
+            act=lambda context: self.market.bulk(seller.name, query, items, context),
             unit_ids=tuple(item.unit_id for item in items),
             fields=tuple(sorted({name for item in items for name in item.data})),
         )
 
-    def _status(self, seller: Seller, request: Request) -> Task | Problem:
+    def _status(self, seller: Seller, request: HttpRequest) -> Task | ProblemDetails:
         query = unit_query(request.query, seller.storefronts, reads=False)
-        if isinstance(query, Problem):
+        if isinstance(query, ProblemDetails):
             return query
         ids = status_ids(request.body)
-        if isinstance(ids, Problem):
+        if isinstance(ids, ProblemDetails):
             return ids
         return Task(
             act=lambda _: self.market.live_statuses(seller.name, query.storefront, ids),
             unit_ids=tuple(ids),
         )
 
-    def _create(self, seller: Seller, request: Request) -> Task | Problem:
+    def _create(self, seller: Seller, request: HttpRequest) -> Task | ProblemDetails:
         query = unit_query(request.query, seller.storefronts, reads=False)
-        if isinstance(query, Problem):
+        if isinstance(query, ProblemDetails):
             return query
         new = new_unit(request.body, query.storefront, self.market.strictness)
-        if isinstance(new, Problem):
+        if isinstance(new, ProblemDetails):
             return new
         return Task(
-            act=lambda occasion: self.market.create(seller.name, query, new, occasion),
+            act=lambda context: self.market.create(seller.name, query, new, context),
             fields=tuple(sorted(new.change)),
         )
 
 
 def _constant(data: object) -> Task:
-    answer = Answer(status=200, body=orjson.dumps({"data": data}))
+    answer = HttpResponse(status=200, body=orjson.dumps({"data": data}))
     return Task(act=lambda _: answer)
 
 
-def _refused(row: CallRow, answer: Answer) -> Plan:
-    return Plan(row=row, settle=lambda _: answer)
+def _refused(row: CallRow, answer: HttpResponse) -> PlannedResponse:
+    return PlannedResponse(row=row, settle=lambda _: answer)
 
 
-def _with_headers(answer: Answer, headers: tuple[tuple[str, str], ...]) -> Answer:
+def _with_headers(answer: HttpResponse, headers: tuple[tuple[str, str], ...]) -> HttpResponse:
     if not headers:
         return answer
-    return Answer(
+    return HttpResponse(
         status=answer.status,
         body=answer.body,
         headers=answer.headers + headers,

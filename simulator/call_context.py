@@ -4,16 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from simulator.exchange import Answer, Moment
+from simulator.exchange import HttpResponse, Moment
 from simulator.journal import OrderRow, RawWrite
 from simulator.offers.rules import Change
-from simulator.problems import Problem
+from simulator.problems import ProblemDetails
 
 
-class Meddler(Protocol):
+class UnitFaults(Protocol):
     """What may stand between an item that obeys the rules and its being accepted: faults of single units."""
 
-    def refusal(self, unit_id: int, change: Change) -> Problem | None:
+    def refusal(self, unit_id: int, change: Change) -> ProblemDetails | None:
         """Why this item is refused although it is right."""
         ...
 
@@ -22,7 +22,7 @@ class Meddler(Protocol):
         ...
 
 
-class Untouched:
+class NoUnitFaults:
     """Nothing goes wrong."""
 
     def refusal(self, unit_id: int, change: Change) -> None:  # noqa: ARG002 - the port's parameters
@@ -33,7 +33,7 @@ class Untouched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class ChangeNotice:
     """Something of a seller's has changed, as subscribers are told."""
 
     event_name: str
@@ -43,26 +43,26 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Occasion:
+class CallContext:
     """``now`` is by the server's clock. What is done adds what it changed; ``Api.note`` writes that down."""
 
     now: Moment
     call_id: int | None = None  # None = the marketplace does it by itself
-    meddler: Meddler = field(default_factory=Untouched)
+    unit_faults: UnitFaults = field(default_factory=NoUnitFaults)
     writes: list[RawWrite] = field(default_factory=list)
     order_rows: list[OrderRow] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)
+    notices: list[ChangeNotice] = field(default_factory=list)
 
     @property
     def has_changed_something(self) -> bool:
         return bool(self.writes or self.order_rows)
 
-    def at(self, now: Moment) -> "Occasion":
+    def at(self, now: Moment) -> "CallContext":
         """The same at another moment; what is changed is added here."""
-        return Occasion(
+        return CallContext(
             now=now,
             call_id=self.call_id,
-            meddler=self.meddler,
+            unit_faults=self.unit_faults,
             writes=self.writes,
             order_rows=self.order_rows,
             notices=self.notices,
@@ -78,7 +78,7 @@ class Callback:
     is_verified: bool = False
 
 
-Act: TypeAlias = Callable[[Occasion], Answer]
+Act: TypeAlias = Callable[[CallContext], HttpResponse]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@
 ``DELETE faults`` or ``faults?name=``     take back all, or one
 ``POST sellers/{name}/keys``              ``{"client_key", "secret_key"}``: the old ones are refused from now on
 ``POST units/{id_unit}``                  fields to change, as if the marketplace did it by itself
-``POST policy``                           any of ``Policy``'s plain values
+``POST policy``                           any of ``SimulatorPolicy``'s plain values
 ``POST rules``                            any of ``Strictness``' values
 ========================================  ============================================================================
 
@@ -26,14 +26,14 @@ from urllib.parse import parse_qs
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from simulator.api import Api, Policy, Seller
-from simulator.call_context import Occasion
-from simulator.exchange import LINES, Answer, Moment, Request
+from simulator.api import Seller, SellerApi, SimulatorPolicy
+from simulator.call_context import CallContext
+from simulator.exchange import LINES, HttpRequest, HttpResponse, Moment
 from simulator.journal import Journal
 from simulator.offers.rules import Change, change_of
 from simulator.orders.control import OrderControl
 from simulator.orders.trade import Trade
-from simulator.problems import Problem, ProblemType, not_found
+from simulator.problems import ProblemDetails, ProblemType, not_found
 from simulator.scenario import FaultSection
 
 PREFIX: Final = "/_simulator/"
@@ -57,7 +57,7 @@ class PolicyChange(BaseModel):
     clock_offset_s: float | None = None
     keep_bodies: bool | None = None
 
-    def apply(self, policy: Policy) -> None:
+    def apply(self, policy: SimulatorPolicy) -> None:
         for name, value in self.model_dump(exclude_none=True).items():
             setattr(policy, name, value)
 
@@ -73,21 +73,21 @@ class RulesChange(BaseModel):
 class Control:
     """Answers control requests. Lives in the thread of the API it controls."""
 
-    def __init__(self, api: Api, trade: Trade, clocks: Callable[[], Moment]) -> None:
+    def __init__(self, api: SellerApi, trade: Trade, clocks: Callable[[], Moment]) -> None:
         self._api = api
         self._clocks = clocks
-        self.orders = OrderControl(trade, self.occasion, api.note)
+        self.orders = OrderControl(trade, self.context, api.note)
 
-    def answer(self, request: Request, peer: str) -> Answer:
+    def answer(self, request: HttpRequest, peer: str) -> HttpResponse:
         """``peer`` is the caller's address. Anything that is wrong with a request is told in the answer."""
         if not ipaddress.ip_address(peer.partition("%")[0]).is_loopback:
-            return Problem(status=403, type="/problems/forbidden", message="Only from this machine").answer()
+            return ProblemDetails(status=403, type="/problems/forbidden", message="Only from this machine").answer()
         try:
             return self._dispatch(request)
         except ValidationError as error:
-            return Problem(status=400, type=ProblemType.BAD_REQUEST, message=str(error)).answer()
+            return ProblemDetails(status=400, type=ProblemType.BAD_REQUEST, message=str(error)).answer()
 
-    def _dispatch(self, request: Request) -> Answer:
+    def _dispatch(self, request: HttpRequest) -> HttpResponse:
         parts = request.path.removeprefix(PREFIX).strip("/").split("/")
         match (request.method, *parts):
             case ("GET", "health"):
@@ -106,11 +106,11 @@ class Control:
                 return self._change(parts, request.body)
             case ("DELETE", "faults"):
                 self._api.faults.clear(parse_qs(request.query).get("name", [None])[0])
-                return Answer(status=204)
+                return HttpResponse(status=204)
             case _:
                 return not_found("Control").answer()
 
-    def _change(self, parts: list[str], body: bytes) -> Answer:
+    def _change(self, parts: list[str], body: bytes) -> HttpResponse:
         match parts:
             case ["faults"]:
                 fault = FaultSection.model_validate_json(body).fault()
@@ -120,8 +120,8 @@ class Control:
                 self.change_keys(name, keys.client_key, keys.secret_key)
             case ["units", unit_id] if unit_id.isascii() and unit_id.isdigit():
                 change = change_of(body)
-                problem = change if isinstance(change, Problem) else self.change_unit(int(unit_id), change)
-                return problem.answer() if problem else Answer(status=204)
+                problem = change if isinstance(change, ProblemDetails) else self.change_unit(int(unit_id), change)
+                return problem.answer() if problem else HttpResponse(status=204)
             case ["policy"]:
                 PolicyChange.model_validate_json(body).apply(self._api.policy)
             case ["rules"]:
@@ -129,23 +129,23 @@ class Control:
                 self._api.market.strictness = replace(self._api.market.strictness, **rules)
             case _:
                 return not_found("Control").answer()
-        return Answer(status=204)
+        return HttpResponse(status=204)
 
     def change_keys(self, seller: str, client_key: str, secret_key: str) -> None:
         """The seller has new keys in the portal; the old ones end at once. Raises KeyError for an unknown seller."""
         account = self._api.sellers[seller]
         account.client_key, account.secret_key = client_key, secret_key
 
-    def change_unit(self, unit_id: int, change: Change) -> Problem | None:
+    def change_unit(self, unit_id: int, change: Change) -> ProblemDetails | None:
         """As if the marketplace did it by itself. None = done."""
-        occasion = self.occasion()
-        problem = self._api.market.change_by_itself(unit_id, change, occasion)
-        self._api.note(occasion)
+        context = self.context()
+        problem = self._api.market.change_by_itself(unit_id, change, context)
+        self._api.note(context)
         return problem
 
-    def occasion(self) -> Occasion:
+    def context(self) -> CallContext:
         """Now, and by no call."""
-        return Occasion(now=self._api.server_time(self._clocks()))
+        return CallContext(now=self._api.server_time(self._clocks()))
 
     def _unit_lines(self) -> list[bytes]:
         return [
@@ -181,9 +181,9 @@ def _seller_body(seller: Seller) -> dict[str, object]:
     }
 
 
-def _json(data: object) -> Answer:
-    return Answer(status=200, body=orjson.dumps(data))
+def _json(data: object) -> HttpResponse:
+    return HttpResponse(status=200, body=orjson.dumps(data))
 
 
-def _lines(data: bytes) -> Answer:
-    return Answer(status=200, body=data, content_type=LINES)
+def _lines(data: bytes) -> HttpResponse:
+    return HttpResponse(status=200, body=data, content_type=LINES)

@@ -9,7 +9,7 @@ LINES: Final = "application/x-ndjson"
 """Content type of one JSON object a line."""
 
 
-class Kind(StrEnum):
+class Endpoint(StrEnum):
     """What a call is for, by its method and path."""
 
     PING = "ping"  # GET /status/ping
@@ -41,7 +41,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class HttpRequest:
     """One HTTP request. ``target`` and ``body`` are exactly what arrived: signatures are over those bytes."""
 
     method: str
@@ -66,7 +66,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class HttpResponse:
     """One HTTP answer. An empty body is sent without a content type."""
 
     status: int

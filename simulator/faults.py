@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from simulator.chance import happens
-from simulator.exchange import Answer, Moment
+from simulator.exchange import HttpResponse, Moment
 from simulator.offers.rules import Change
-from simulator.problems import FieldError, Problem, ProblemType
+from simulator.problems import ProblemDetails, ProblemType, RequestFieldError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +43,13 @@ class Respond:
     body: str | None = None  # word for word instead of the error envelope
     content_type: str = "application/json"
 
-    def answer(self) -> Answer:
+    def answer(self) -> HttpResponse:
         headers = () if self.retry_after is None else (("Retry-After", self.retry_after),)
         if self.body is None:
-            return Problem(status=self.status, type=self.type, message=self.message).answer(headers)
-        return Answer(status=self.status, body=self.body.encode(), headers=headers, content_type=self.content_type)
+            return ProblemDetails(status=self.status, type=self.type, message=self.message).answer(headers)
+        return HttpResponse(
+            status=self.status, body=self.body.encode(), headers=headers, content_type=self.content_type
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ class Garble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slow:
+class Delay:
     """Wait, then do what was asked and answer."""
 
     wait_s: float
@@ -118,10 +120,10 @@ class Refuse:
     name_field: bool = True  # False = the refusal does not say which field it was
     key: str | None = None
 
-    def problem(self) -> Problem:
+    def problem(self) -> ProblemDetails:
         named = self.field is not None and self.name_field
-        errors = (FieldError(self.field or "", self.message),) if named else ()
-        return Problem(status=self.status, type=self.type, message=self.message, errors=errors, key=self.key)
+        errors = (RequestFieldError(self.field or "", self.message),) if named else ()
+        return ProblemDetails(status=self.status, type=self.type, message=self.message, errors=errors, key=self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,13 +134,13 @@ class Alter:
     value: Any
 
 
-CallMishap: TypeAlias = Respond | Garble | Slow | Drip | Reset | HalfBody | LoseAnswer | ApplyLate | Outage
+CallMishap: TypeAlias = Respond | Garble | Delay | Drip | Reset | HalfBody | LoseAnswer | ApplyLate | Outage
 UnitMishap: TypeAlias = Refuse | Alter
 Mishap: TypeAlias = CallMishap | UnitMishap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class InjectedFault:
     """``name`` is what the journal says when it has struck."""
 
     name: str
@@ -148,7 +150,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class IncomingCall:
     """What faults are matched against."""
 
     method: str
@@ -163,13 +165,13 @@ class _Armed:
 
     __slots__ = ("_hits", "_seen", "_since_us", "fault")
 
-    def __init__(self, fault: Fault, since_us: int) -> None:
+    def __init__(self, fault: InjectedFault, since_us: int) -> None:
         self.fault = fault
         self._since_us = since_us
         self._seen = 0
         self._hits = 0
 
-    def strikes(self, call: Call) -> bool:
+    def strikes(self, call: IncomingCall) -> bool:
         """Whether this call is hit; asking counts."""
         if not self._matches(call):
             return False
@@ -188,7 +190,7 @@ class _Armed:
         match = self.fault.match
         return age_s >= match.from_s and (match.until_s is None or age_s < match.until_s)
 
-    def _matches(self, call: Call) -> bool:
+    def _matches(self, call: IncomingCall) -> bool:
         match = self.fault.match
         return (
             self.is_due(call.moment.mono_us)
@@ -200,14 +202,14 @@ class _Armed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doom:
+class CallFaults:
     """What is to go wrong with one call. ``names`` are of the faults that struck, for the journal."""
 
     mishap: CallMishap | None = None
-    units: tuple[Fault, ...] = ()
+    units: tuple[InjectedFault, ...] = ()
     names: tuple[str, ...] = ()
 
-    def refusal(self, unit_id: int, change: Change) -> Problem | None:
+    def refusal(self, unit_id: int, change: Change) -> ProblemDetails | None:
         """Part of ``market.Meddler``."""
         for fault in self.units:
             mishap = fault.mishap
@@ -228,13 +230,13 @@ class Doom:
         return change
 
 
-class Faults:
+class FaultInjector:
     """The faults that are set. Owned by one thread."""
 
     def __init__(self) -> None:
         self._armed: list[_Armed] = []
 
-    def set(self, fault: Fault, now_us: int) -> None:
+    def set(self, fault: InjectedFault, now_us: int) -> None:
         """Add a fault; one of the same name is replaced, and counts anew."""
         self.clear(fault.name)
         self._armed.append(_Armed(fault, now_us))
@@ -247,10 +249,10 @@ class Faults:
     def names(self) -> tuple[str, ...]:
         return tuple(armed.fault.name for armed in self._armed)
 
-    def strike(self, call: Call) -> Doom:
+    def strike(self, call: IncomingCall) -> CallFaults:
         """What goes wrong with this call."""
         mishap: CallMishap | None = None
-        units: list[Fault] = []
+        units: list[InjectedFault] = []
         names: list[str] = []
         for armed in self._armed:
             fault = armed.fault
@@ -261,7 +263,7 @@ class Faults:
             elif mishap is None and armed.strikes(call):
                 mishap = fault.mishap
                 names.append(fault.name)
-        return Doom(mishap=mishap, units=tuple(units), names=tuple(names)) if names else UNHARMED
+        return CallFaults(mishap=mishap, units=tuple(units), names=tuple(names)) if names else NO_FAULTS
 
     def is_out(self, now_us: int) -> bool:
         """Whether new connections are to be reset: an outage of everybody and everything is due."""
@@ -271,10 +273,10 @@ class Faults:
         )
 
 
-UNHARMED = Doom()
+NO_FAULTS = CallFaults()
 
 
-def _hits_unit(fault: Fault, unit_id: int) -> bool:
+def _hits_unit(fault: InjectedFault, unit_id: int) -> bool:
     return not fault.match.unit_ids or unit_id in fault.match.unit_ids
 
 

@@ -14,11 +14,11 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import orjson
 
-from simulator.exchange import Answer, Kind
+from simulator.exchange import Endpoint, HttpResponse
 from simulator.window import SPAN_US
 
-WRITE_KINDS: Final = frozenset({Kind.BULK, Kind.PATCH})
-POLL_KINDS: Final = frozenset({Kind.ORDER_UNITS, Kind.ORDERS, Kind.RETURNS, Kind.RETURN_UNITS})
+WRITE_KINDS: Final = frozenset({Endpoint.BULK, Endpoint.PATCH})
+POLL_KINDS: Final = frozenset({Endpoint.ORDER_UNITS, Endpoint.ORDERS, Endpoint.RETURNS, Endpoint.RETURN_UNITS})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class CallRow:
     seller: str | None
     method: str
     target: str
-    kind: Kind
+    kind: Endpoint
     body_sha256: str | None = None
     body_bytes: int = 0
     body: str | None = None  # when bodies are kept
@@ -51,7 +51,7 @@ class CallRow:
     answered_us: int = 0
 
 
-class Cause(StrEnum):
+class WriteCause(StrEnum):
     """Why a field of a unit has the value it has."""
 
     CALL = "call"  # a call named this unit and field
@@ -70,11 +70,11 @@ class WriteRow:
     old: Any
     new: Any
     sent: Any
-    cause: Cause
+    cause: WriteCause
     mono_us: int
 
 
-RawWrite: TypeAlias = tuple[int | None, int, str, Any, Any, Any, Cause, int]
+RawWrite: TypeAlias = tuple[int | None, int, str, Any, Any, Any, WriteCause, int]
 """A ``WriteRow`` as it is kept. One bulk call makes hundreds: a plain tuple costs a tenth, and the garbage collector
 lets go of it."""
 
@@ -132,7 +132,7 @@ class Overlap:
     second_call_id: int
 
 
-class Copyist(Protocol):
+class JournalSink(Protocol):
     """Who else is told of each row: a file."""
 
     def call(self, row: CallRow) -> None:
@@ -150,7 +150,7 @@ class Recorder:
     """Keeps what happened. Bounded: the oldest rows go first. Owned by one thread."""
 
     def __init__(
-        self, *, copyist: Copyist | None = None, keep_calls: int = 1_000_000, keep_writes: int = 10_000_000
+        self, *, copyist: JournalSink | None = None, keep_calls: int = 1_000_000, keep_writes: int = 10_000_000
     ) -> None:
         self.copyist = copyist
         self._calls: deque[CallRow] = deque(maxlen=keep_calls)
@@ -190,7 +190,7 @@ class Recorder:
         if self.copyist is not None:
             self.copyist.push(row)
 
-    def over(self, row: CallRow, answer: Answer | None, mono_us: int) -> None:
+    def over(self, row: CallRow, answer: HttpResponse | None, mono_us: int) -> None:
         """The last byte of the answer has left; None = the connection ended without one."""
         if answer is not None:
             row.status, row.problem, row.item_statuses = answer.status, answer.problem, answer.item_statuses
@@ -236,7 +236,7 @@ class Journal:
     # ---- counts -----------------------------------------------------------------------------------------------------
 
     @cached_property
-    def by_kind(self) -> Mapping[Kind, int]:
+    def by_kind(self) -> Mapping[Endpoint, int]:
         return Counter(call.kind for call in self.calls)
 
     @cached_property
@@ -251,12 +251,12 @@ class Journal:
     @property
     def created(self) -> int:
         """Calls that tried to make a unit, whatever became of them."""
-        return self.by_kind.get(Kind.CREATE, 0)
+        return self.by_kind.get(Endpoint.CREATE, 0)
 
     @property
     def deleted(self) -> int:
         """Calls that tried to delete a unit, whatever became of them."""
-        return self.by_kind.get(Kind.DELETE, 0)
+        return self.by_kind.get(Endpoint.DELETE, 0)
 
     @property
     def write_calls(self) -> tuple[CallRow, ...]:
@@ -269,7 +269,7 @@ class Journal:
 
     # ---- rate -------------------------------------------------------------------------------------------------------
 
-    def worst_second(self, seller: str, *, kinds: frozenset[Kind] | None = None) -> int:
+    def worst_second(self, seller: str, *, kinds: frozenset[Endpoint] | None = None) -> int:
         """The most calls of a seller that arrived within any one second, refused ones included."""
         arrivals = sorted(
             call.mono_us for call in self.calls if call.seller == seller and (kinds is None or call.kind in kinds)
@@ -296,7 +296,7 @@ class Journal:
 
     def accepted(self, unit_id: int, field: str, *, linked: bool = True) -> tuple[Any, ...]:
         """The values that a field took on by calls, in order, equal ones included; ``linked``: also by its twins."""
-        causes = {Cause.CALL, Cause.LINK} if linked else {Cause.CALL}
+        causes = {WriteCause.CALL, WriteCause.LINK} if linked else {WriteCause.CALL}
         return tuple(write.new for write in self._accepted.get((unit_id, field), ()) if write.cause in causes)
 
     def overlaps(self) -> tuple[Overlap, ...]:
@@ -363,9 +363,9 @@ class Journal:
             row = orjson.loads(line)
             match row.pop("row", None):
                 case "call":
-                    calls[row["id"]] = CallRow(**{**_tupled(row), "kind": Kind(row["kind"])})
+                    calls[row["id"]] = CallRow(**{**_tupled(row), "kind": Endpoint(row["kind"])})
                 case "write":
-                    writes.append(WriteRow(**{**row, "cause": Cause(row["cause"])}))
+                    writes.append(WriteRow(**{**row, "cause": WriteCause(row["cause"])}))
                 case "order":
                     order_rows.append(OrderRow(**{**_tupled(row), "deed": Deed(row["deed"])}))
                 case "push":

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import orjson
 
-from simulator.call_context import Meddler, Occasion
-from simulator.exchange import Answer, Moment
-from simulator.journal import Cause, RawWrite
-from simulator.offers.catalogue import Catalogue, Unit, iso
+from simulator.call_context import CallContext, UnitFaults
+from simulator.exchange import HttpResponse, Moment
+from simulator.journal import RawWrite, WriteCause
+from simulator.offers.catalogue import Catalogue, SimulatedUnit, iso
 from simulator.offers.rules import (
     BulkItem,
     Change,
@@ -22,7 +22,7 @@ from simulator.offers.rules import (
     UnitQuery,
     change_problem,
 )
-from simulator.problems import FieldError, Problem, ProblemType, invalid, not_found
+from simulator.problems import ProblemDetails, ProblemType, RequestFieldError, invalid, not_found
 
 PING_MESSAGE: Final = "Never tell me the odds"
 SHARED_FIELDS: Final = frozenset({"amount", "id_warehouse"})
@@ -39,7 +39,7 @@ class Market:
 
     # ---- reads ------------------------------------------------------------------------------------------------------
 
-    def page(self, seller: str, query: ListQuery, now: Moment) -> Answer:
+    def page(self, seller: str, query: ListQuery, now: Moment) -> HttpResponse:
         """``GET /units``: no filter for conditions, no order but that of making."""
         found = [unit for unit in self._candidates(seller, query) if _matches(unit, query, now)]
         shown = found[query.offset : query.offset + query.limit]
@@ -47,7 +47,7 @@ class Market:
             "data": [unit.body(query.embedded) for unit in shown],
             "pagination": {"offset": query.offset, "limit": query.limit, "total": len(found)},
         }
-        return Answer(status=200, body=orjson.dumps(body))
+        return HttpResponse(status=200, body=orjson.dumps(body))
 
     def _candidates(self, seller: str, query: ListQuery) -> Any:
         if query.ean is not None:
@@ -56,42 +56,44 @@ class Market:
             return self.catalogue.linked(seller, query.id_offer)
         return self.catalogue.units(seller, query.storefront)
 
-    def unit(self, seller: str, unit_id: int, query: UnitQuery) -> Answer:
+    def unit(self, seller: str, unit_id: int, query: UnitQuery) -> HttpResponse:
         unit = self.catalogue.own_unit(seller, query.storefront, unit_id)
         return not_found("Unit").answer() if unit is None else _one(unit, query)
 
-    def live_statuses(self, seller: str, storefront: str, unit_ids: list[int]) -> Answer:
+    def live_statuses(self, seller: str, storefront: str, unit_ids: list[int]) -> HttpResponse:
         """``POST /units/status``: why a unit is not on sale."""
         entries = [_live_status(unit_id, self.catalogue.own_unit(seller, storefront, unit_id)) for unit_id in unit_ids]
-        return Answer(status=200, body=orjson.dumps({"data": entries}))
+        return HttpResponse(status=200, body=orjson.dumps({"data": entries}))
 
     # ---- writes -----------------------------------------------------------------------------------------------------
 
-    def patch(self, seller: str, unit_id: int, query: UnitQuery, change: Change, occasion: Occasion) -> Answer:
+    def patch(self, seller: str, unit_id: int, query: UnitQuery, change: Change, context: CallContext) -> HttpResponse:
         """``PATCH /units/{id_unit}``."""
-        unit = self._admit(seller, query.storefront, unit_id, change, occasion.meddler)
-        if isinstance(unit, Problem):
+        unit = self._admit(seller, query.storefront, unit_id, change, context.unit_faults)
+        if isinstance(unit, ProblemDetails):
             return unit.answer()
-        self._apply(unit, change, occasion, iso(occasion.now.wall_us))
+        self._apply(unit, change, context, iso(context.now.wall_us))
         return _one(unit, query)
 
-    def bulk(self, seller: str, query: UnitQuery, items: list[BulkItem], occasion: Occasion) -> Answer:
+    def bulk(self, seller: str, query: UnitQuery, items: list[BulkItem], context: CallContext) -> HttpResponse:
         """``POST /units/bulk``: 207, an entry for each item in the order of the call."""
-        now_iso = iso(occasion.now.wall_us)
+        now_iso = iso(context.now.wall_us)
         entries: list[dict[str, object]] = []
         statuses: list[int] = []
         for item in items:
-            unit = self._admit(seller, query.storefront, item.unit_id, item.data, occasion.meddler)
-            if isinstance(unit, Problem):
+            unit = self._admit(seller, query.storefront, item.unit_id, item.data, context.unit_faults)
+            if isinstance(unit, ProblemDetails):
                 entries.append(unit.item(item.unit_id))
                 statuses.append(unit.status)
                 continue
-            self._apply(unit, item.data, occasion, now_iso)
+            self._apply(unit, item.data, context, now_iso)
             entries.append({"id_unit": unit.id, "status_code": 200, "unit": unit.body(query.embedded)})
             statuses.append(200)
-        return Answer(status=207, body=orjson.dumps({"data": entries}), item_statuses=tuple(statuses))
+        return HttpResponse(status=207, body=orjson.dumps({"data": entries}), item_statuses=tuple(statuses))
 
-    def _admit(self, seller: str, storefront: str, unit_id: int, change: Change, meddler: Meddler) -> Unit | Problem:
+    def _admit(
+        self, seller: str, storefront: str, unit_id: int, change: Change, unit_faults: UnitFaults
+    ) -> SimulatedUnit | ProblemDetails:
         """The unit that is to be changed, or why it may not be."""
         unit = self.catalogue.own_unit(seller, storefront, unit_id)
         if unit is None:
@@ -99,51 +101,51 @@ class Market:
         refusal = (
             change_problem(change, storefront, self.strictness)
             or _relation_problem(unit, change)
-            or meddler.refusal(unit_id, change)
+            or unit_faults.refusal(unit_id, change)
         )
         return refusal or unit
 
-    def _apply(self, unit: Unit, sent: Change, occasion: Occasion, now_iso: str) -> None:
-        stored = occasion.meddler.altered(unit.id, sent)
-        cause = Cause.MARKETPLACE if occasion.call_id is None else Cause.CALL
-        occasion.writes.extend(
-            [_write(unit, name, value, sent.get(name), cause, occasion) for name, value in stored.items()]
+    def _apply(self, unit: SimulatedUnit, sent: Change, context: CallContext, now_iso: str) -> None:
+        stored = context.unit_faults.altered(unit.id, sent)
+        cause = WriteCause.MARKETPLACE if context.call_id is None else WriteCause.CALL
+        context.writes.extend(
+            [_write(unit, name, value, sent.get(name), cause, context) for name, value in stored.items()]
         )
         unit.date_lastchange_iso = now_iso
         if unit.id_offer is not None and not SHARED_FIELDS.isdisjoint(stored):
-            self._share(unit, unit.id_offer, stored, occasion, now_iso)
+            self._share(unit, unit.id_offer, stored, context, now_iso)
 
-    def _share(self, unit: Unit, id_offer: str, stored: Change, occasion: Occasion, now_iso: str) -> None:
-        cause = Cause.MARKETPLACE if occasion.call_id is None else Cause.LINK
+    def _share(self, unit: SimulatedUnit, id_offer: str, stored: Change, context: CallContext, now_iso: str) -> None:
+        cause = WriteCause.MARKETPLACE if context.call_id is None else WriteCause.LINK
         for twin in self.catalogue.linked(unit.seller, id_offer):
             if twin is unit:
                 continue
-            occasion.writes.extend(
+            context.writes.extend(
                 [
-                    _write(twin, name, value, value, cause, occasion)
+                    _write(twin, name, value, value, cause, context)
                     for name, value in stored.items()
                     if name in SHARED_FIELDS
                 ]
             )
             twin.date_lastchange_iso = now_iso
 
-    def change_by_itself(self, unit_id: int, change: Change, occasion: Occasion) -> Problem | None:
+    def change_by_itself(self, unit_id: int, change: Change, context: CallContext) -> ProblemDetails | None:
         """The marketplace changes a unit by itself: a person in the portal puts it on hold. None = done."""
         unit = self.catalogue.unit(unit_id)
         if unit is None:
             return not_found("Unit")
         if problem := change_problem(change, unit.storefront, Strictness()):
             return problem
-        self._apply(unit, change, occasion, iso(occasion.now.wall_us))
+        self._apply(unit, change, context, iso(context.now.wall_us))
         return None
 
-    def sell(self, unit: Unit, occasion: Occasion) -> None:
+    def sell(self, unit: SimulatedUnit, context: CallContext) -> None:
         """One piece less in stock, here and wherever the stock is shared."""
-        self._apply(unit, {"amount": max(unit.amount - 1, 0)}, occasion, iso(occasion.now.wall_us))
+        self._apply(unit, {"amount": max(unit.amount - 1, 0)}, context, iso(context.now.wall_us))
 
     # ---- what an update-only caller never does ----------------------------------------------------------------------
 
-    def create(self, seller: str, query: UnitQuery, new: NewUnit, occasion: Occasion) -> Answer:
+    def create(self, seller: str, query: UnitQuery, new: NewUnit, context: CallContext) -> HttpResponse:
         """``POST /units``. 200 as the OpenAPI document says; some readers expect 201."""
         product = (
             self.catalogue.product(new.ean)
@@ -151,11 +153,11 @@ class Market:
             else self.catalogue.product_by_id(new.id_product or 0)
         )
         if product is None:
-            return invalid(FieldError("ean", "no product is known for this ean or id_product")).answer()
+            return invalid(RequestFieldError("ean", "no product is known for this ean or id_product")).answer()
         if refusal := self._offer_taken(seller, query.storefront, new, product.id):
             return refusal.answer()
-        now_iso = iso(occasion.now.wall_us)
-        unit = Unit(
+        now_iso = iso(context.now.wall_us)
+        unit = SimulatedUnit(
             id=self.catalogue.next_unit_id(),
             seller=seller,
             product=product,
@@ -166,34 +168,34 @@ class Market:
             amount=1,
             handling_time=0,
             date_inserted_iso=now_iso,
-            listed_from_us=occasion.now.wall_us + self.visibility_delay_us,
+            listed_from_us=context.now.wall_us + self.visibility_delay_us,
         )
         self.catalogue.add(unit)
-        self._apply(unit, new.change, occasion, now_iso)
+        self._apply(unit, new.change, context, now_iso)
         return _one(unit, query)
 
-    def _offer_taken(self, seller: str, storefront: str, new: NewUnit, product_id: int) -> Problem | None:
+    def _offer_taken(self, seller: str, storefront: str, new: NewUnit, product_id: int) -> ProblemDetails | None:
         """An offer id may be shared by the same product and condition on other storefronts, and by nothing else."""
         for unit in self.catalogue.linked(seller, new.id_offer):
             same = unit.product.id == product_id and unit.condition == new.condition
             if not same or unit.storefront == storefront:
-                return Problem(
+                return ProblemDetails(
                     status=400,
                     type=ProblemType.ALREADY_EXISTS,
                     message=f"Offer id belongs to unit {unit.id}",
-                    errors=(FieldError("id_offer", "is taken"),),
+                    errors=(RequestFieldError("id_offer", "is taken"),),
                 )
         return None
 
-    def delete(self, seller: str, unit_id: int, query: UnitQuery) -> Answer:
+    def delete(self, seller: str, unit_id: int, query: UnitQuery) -> HttpResponse:
         unit = self.catalogue.own_unit(seller, query.storefront, unit_id)
         if unit is None:
             return not_found("Unit").answer()
         self.catalogue.remove(unit)
-        return Answer(status=204)
+        return HttpResponse(status=204)
 
 
-def _matches(unit: Unit, query: ListQuery, now: Moment) -> bool:
+def _matches(unit: SimulatedUnit, query: ListQuery, now: Moment) -> bool:
     return (
         unit.storefront == query.storefront
         and unit.listed_from_us <= now.wall_us
@@ -203,11 +205,11 @@ def _matches(unit: Unit, query: ListQuery, now: Moment) -> bool:
     )
 
 
-def _one(unit: Unit, query: UnitQuery) -> Answer:
-    return Answer(status=200, body=orjson.dumps({"data": unit.body(query.embedded)}))
+def _one(unit: SimulatedUnit, query: UnitQuery) -> HttpResponse:
+    return HttpResponse(status=200, body=orjson.dumps({"data": unit.body(query.embedded)}))
 
 
-def _relation_problem(unit: Unit, change: Change) -> Problem | None:
+def _relation_problem(unit: SimulatedUnit, change: Change) -> ProblemDetails | None:
     """With smart pricing on, the lowest price may not be above the price that is shown."""
     low: Any = change.get("minimum_price", unit.minimum_price)
     high: Any = change.get("listing_price", unit.listing_price)
@@ -216,26 +218,26 @@ def _relation_problem(unit: Unit, change: Change) -> Problem | None:
     culprit = "minimum_price" if "minimum_price" in change else "listing_price"
     if culprit not in change:
         return None
-    return invalid(FieldError(culprit, "minimum_price must not be greater than listing_price"))
+    return invalid(RequestFieldError(culprit, "minimum_price must not be greater than listing_price"))
 
 
-def _write(unit: Unit, name: str, value: Any, sent: Any, cause: Cause, occasion: Occasion) -> RawWrite:
+def _write(unit: SimulatedUnit, name: str, value: Any, sent: Any, cause: WriteCause, context: CallContext) -> RawWrite:
     """Set one field, by its name in requests."""
     old = getattr(unit, name)
     if name == "status":
         unit.on_hold = value == "ONHOLD"
     else:
         setattr(unit, name, value)
-    return occasion.call_id, unit.id, name, old, value, sent, cause, occasion.now.mono_us
+    return context.call_id, unit.id, name, old, value, sent, cause, context.now.mono_us
 
 
-def _live_status(unit_id: int, unit: Unit | None) -> dict[str, object]:
+def _live_status(unit_id: int, unit: SimulatedUnit | None) -> dict[str, object]:
     if unit is None:
         return {"id_unit": unit_id, "status_code": 404, "message": "Unit not found"}
     return {"id_unit": unit_id, "status_code": 200, "is_live": unit.is_live, "reasons": _reasons(unit)}
 
 
-def _reasons(unit: Unit) -> list[dict[str, str]]:
+def _reasons(unit: SimulatedUnit) -> list[dict[str, str]]:
     reasons = {
         "product_data_incomplete": (not unit.product.complete, "Product data are incomplete"),
         "offer_paused": (unit.on_hold, "The offer is on hold"),

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import orjson
 
-from simulator.exchange import Answer
+from simulator.exchange import HttpResponse
 
 
 class ProblemType(StrEnum):
@@ -35,7 +35,7 @@ class ProblemType(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FieldError:
+class RequestFieldError:
     """One request value at fault, by the name the caller gave it."""
 
     field: str
@@ -46,19 +46,19 @@ class FieldError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class ProblemDetails:
     """Why a call, or one item of it, is refused."""
 
     status: int
     type: str
     message: str
-    errors: tuple[FieldError, ...] = ()
+    errors: tuple[RequestFieldError, ...] = ()
     key: str | None = None  # as an item of a 207: an internal error, which has a key and no list of fields
 
-    def answer(self, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    def answer(self, headers: tuple[tuple[str, str], ...] = ()) -> HttpResponse:
         """The refusal of a whole call."""
         body = {"type": self.type, "message": self.message, "errors": [error.body() for error in self.errors]}
-        return Answer(status=self.status, body=orjson.dumps(body), headers=headers, problem=self.type)
+        return HttpResponse(status=self.status, body=orjson.dumps(body), headers=headers, problem=self.type)
 
     def item(self, unit_id: int) -> dict[str, object]:
         """The refusal of one item of a bulk call, which has no problem type."""
@@ -72,10 +72,10 @@ class Problem:
         }
 
 
-def invalid(*errors: FieldError) -> Problem:
+def invalid(*errors: RequestFieldError) -> ProblemDetails:
     """A request value has the wrong form; the sentence is built as in the example of the OpenAPI document."""
     names = ", ".join(dict.fromkeys(error.field for error in errors))
-    return Problem(
+    return ProblemDetails(
         status=400,
         type=ProblemType.VALIDATION_ERROR,
         message=f"Parameters [{names}] are missing or have wrong value.",
@@ -83,9 +83,9 @@ def invalid(*errors: FieldError) -> Problem:
     )
 
 
-def not_found(what: str) -> Problem:
-    return Problem(status=404, type=ProblemType.NOT_FOUND, message=f"{what} not found")
+def not_found(what: str) -> ProblemDetails:
+    return ProblemDetails(status=404, type=ProblemType.NOT_FOUND, message=f"{what} not found")
 
 
-def too_many_requests() -> Problem:
-    return Problem(status=429, type=ProblemType.ABOUT_BLANK, message="Too many requests")
+def too_many_requests() -> ProblemDetails:
+    return ProblemDetails(status=429, type=ProblemType.ABOUT_BLANK, message="Too many requests")

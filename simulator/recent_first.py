@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Ranking(Generic[T]):
+class RecentFirst(Generic[T]):
     """Each row has one id and one moment in microseconds; of equal moments the higher id is the newer."""
 
     def __init__(self) -> None:

@@ -4,55 +4,55 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from simulator.exchange import Kind
+from simulator.exchange import Endpoint
 
 BASE_PATH: Final = "/v2"
 _MAX_ID_DIGITS: Final = 18
 
-_FIXED: Final[Mapping[tuple[str, str], Kind]] = {
-    ("GET", "/status/ping"): Kind.PING,
-    ("GET", "/info/storefront"): Kind.STOREFRONTS,
-    ("GET", "/units"): Kind.LIST,
-    ("POST", "/units"): Kind.CREATE,
-    ("POST", "/units/bulk"): Kind.BULK,
-    ("POST", "/units/status"): Kind.STATUS,
-    ("GET", "/carriers"): Kind.CARRIERS,
-    ("GET", "/order-units"): Kind.ORDER_UNITS,
-    ("GET", "/orders"): Kind.ORDERS,
-    ("POST", "/shipments"): Kind.SHIPMENT,
-    ("GET", "/returns"): Kind.RETURNS,
-    ("GET", "/return-units"): Kind.RETURN_UNITS,
-    ("GET", "/subscriptions"): Kind.SUBSCRIPTIONS,
-    ("POST", "/subscriptions"): Kind.SUBSCRIBE,
+_FIXED: Final[Mapping[tuple[str, str], Endpoint]] = {
+    ("GET", "/status/ping"): Endpoint.PING,
+    ("GET", "/info/storefront"): Endpoint.STOREFRONTS,
+    ("GET", "/units"): Endpoint.LIST,
+    ("POST", "/units"): Endpoint.CREATE,
+    ("POST", "/units/bulk"): Endpoint.BULK,
+    ("POST", "/units/status"): Endpoint.STATUS,
+    ("GET", "/carriers"): Endpoint.CARRIERS,
+    ("GET", "/order-units"): Endpoint.ORDER_UNITS,
+    ("GET", "/orders"): Endpoint.ORDERS,
+    ("POST", "/shipments"): Endpoint.SHIPMENT,
+    ("GET", "/returns"): Endpoint.RETURNS,
+    ("GET", "/return-units"): Endpoint.RETURN_UNITS,
+    ("GET", "/subscriptions"): Endpoint.SUBSCRIPTIONS,
+    ("POST", "/subscriptions"): Endpoint.SUBSCRIBE,
 }
-_BY_ID: Final[Mapping[tuple[str, str], Kind]] = {
-    ("GET", "/units/{}"): Kind.UNIT,
-    ("PATCH", "/units/{}"): Kind.PATCH,
-    ("DELETE", "/units/{}"): Kind.DELETE,
-    ("GET", "/order-units/{}"): Kind.ORDER_UNIT,
-    ("PATCH", "/order-units/{}/send"): Kind.SEND,
-    ("GET", "/returns/{}"): Kind.RETURN,
-    ("GET", "/return-units/{}"): Kind.RETURN_UNIT,
-    ("GET", "/subscriptions/{}"): Kind.SUBSCRIPTION,
-    ("PATCH", "/subscriptions/{}"): Kind.RESUBSCRIBE,
-    ("DELETE", "/subscriptions/{}"): Kind.UNSUBSCRIBE,
+_BY_ID: Final[Mapping[tuple[str, str], Endpoint]] = {
+    ("GET", "/units/{}"): Endpoint.UNIT,
+    ("PATCH", "/units/{}"): Endpoint.PATCH,
+    ("DELETE", "/units/{}"): Endpoint.DELETE,
+    ("GET", "/order-units/{}"): Endpoint.ORDER_UNIT,
+    ("PATCH", "/order-units/{}/send"): Endpoint.SEND,
+    ("GET", "/returns/{}"): Endpoint.RETURN,
+    ("GET", "/return-units/{}"): Endpoint.RETURN_UNIT,
+    ("GET", "/subscriptions/{}"): Endpoint.SUBSCRIPTION,
+    ("PATCH", "/subscriptions/{}"): Endpoint.RESUBSCRIBE,
+    ("DELETE", "/subscriptions/{}"): Endpoint.UNSUBSCRIBE,
 }
-_BY_TEXT: Final[Mapping[tuple[str, str], Kind]] = {("GET", "/orders/{}"): Kind.ORDER}
+_BY_TEXT: Final[Mapping[tuple[str, str], Endpoint]] = {("GET", "/orders/{}"): Endpoint.ORDER}
 
-GROUPS: Final[Mapping[str, frozenset[Kind]]] = MappingProxyType(
+GROUPS: Final[Mapping[str, frozenset[Endpoint]]] = MappingProxyType(
     {
-        "units_read": frozenset({Kind.LIST, Kind.UNIT, Kind.STATUS}),
-        "units_write": frozenset({Kind.PATCH, Kind.BULK, Kind.CREATE, Kind.DELETE}),
-        "orders": frozenset({Kind.ORDERS, Kind.ORDER, Kind.ORDER_UNITS, Kind.ORDER_UNIT}),
-        "shipments": frozenset({Kind.SEND, Kind.SHIPMENT, Kind.CARRIERS}),
-        "returns": frozenset({Kind.RETURNS, Kind.RETURN, Kind.RETURN_UNITS, Kind.RETURN_UNIT}),
+        "units_read": frozenset({Endpoint.LIST, Endpoint.UNIT, Endpoint.STATUS}),
+        "units_write": frozenset({Endpoint.PATCH, Endpoint.BULK, Endpoint.CREATE, Endpoint.DELETE}),
+        "orders": frozenset({Endpoint.ORDERS, Endpoint.ORDER, Endpoint.ORDER_UNITS, Endpoint.ORDER_UNIT}),
+        "shipments": frozenset({Endpoint.SEND, Endpoint.SHIPMENT, Endpoint.CARRIERS}),
+        "returns": frozenset({Endpoint.RETURNS, Endpoint.RETURN, Endpoint.RETURN_UNITS, Endpoint.RETURN_UNIT}),
     }
 )
 """What a limit of this name holds when it names no kinds of its own. The marketplace documents no groups: these are for
 trying a client against limits per group."""
 
 
-def route(method: str, path: str) -> tuple[Kind, str]:
+def route(method: str, path: str) -> tuple[Endpoint, str]:
     """The kind of a call and the id in its path, "" = none. Fixed paths win over those with an id."""
     inner = inner_path(path)
     if kind := _FIXED.get((method, inner)):
@@ -66,7 +66,7 @@ def route(method: str, path: str) -> tuple[Kind, str]:
     is_id = key.isascii() and key.isdigit() and len(key) <= _MAX_ID_DIGITS
     if is_id and (kind := _BY_ID.get(pattern)):
         return kind, key
-    return Kind.UNKNOWN, ""
+    return Endpoint.UNKNOWN, ""
 
 
 def inner_path(path: str) -> str:

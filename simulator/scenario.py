@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from simulator import faults
-from simulator.api import DEFAULT_REQUESTS_PER_SECOND, Group, Policy, Seller
-from simulator.exchange import Kind
+from simulator.api import DEFAULT_REQUESTS_PER_SECOND, LimitGroup, Seller, SimulatorPolicy
+from simulator.exchange import Endpoint
 from simulator.offers.catalogue import CataloguePlan
 from simulator.offers.rules import Strictness
 from simulator.orders.scenario import OrdersSection, PushSection
@@ -20,10 +20,10 @@ from simulator.problems import ProblemType
 from simulator.reference import CONDITIONS, CURRENCIES, MAX_AMOUNT
 from simulator.routes import GROUPS
 from simulator.signature import DEFAULT_CLOCK_WINDOW_S
-from simulator.strict_model import Seconds, Section, Share
+from simulator.strict_model import Seconds, Share, StrictModel
 
 
-class CatalogueSection(Section):
+class CatalogueSection(StrictModel):
     """What each seller offers; fields as in ``catalogue.CataloguePlan``."""
 
     eans: int = Field(default=1000, ge=0, lt=10**8)
@@ -53,7 +53,7 @@ class CatalogueSection(Section):
         return CataloguePlan(seed=seed, **self.model_dump(exclude={"visibility_delay_s"}))
 
 
-class SellerSection(Section):
+class SellerSection(StrictModel):
     """An account. Keys that are left out are made up from its name. Without storefronts: those of the catalogue."""
 
     name: str = Field(min_length=1)
@@ -79,14 +79,14 @@ class SellerSection(Section):
         )
 
 
-class GroupSection(Section):
+class GroupSection(StrictModel):
     """A limit of its own. Without ``kinds``: those of the group in ``routes.GROUPS`` that has its name."""
 
     requests_per_second: int = Field(ge=1)
-    kinds: frozenset[Kind] | None = None
+    kinds: frozenset[Endpoint] | None = None
 
 
-class LimitsSection(Section):
+class LimitsSection(StrictModel):
     requests_per_second: int = Field(default=DEFAULT_REQUESTS_PER_SECOND, ge=1)
     count_refused: bool = False
     retry_after: bool = False
@@ -101,14 +101,14 @@ class LimitsSection(Section):
         return value
 
 
-class ServerSection(Section):
+class ServerSection(StrictModel):
     clock_window_s: int = Field(default=DEFAULT_CLOCK_WINDOW_S, ge=0)
     clock_offset_s: float = 0.0
     scheme: Literal["http", "https"] = "http"
     keep_bodies: bool = False
 
 
-class RulesSection(Section):
+class RulesSection(StrictModel):
     listing_price_required: bool = False
     max_amount: int = Field(default=MAX_AMOUNT, ge=0, lt=2**31)
 
@@ -116,7 +116,7 @@ class RulesSection(Section):
 # ---- faults ---------------------------------------------------------------------------------------------------------
 
 
-class MatchSection(Section):
+class MatchSection(StrictModel):
     """Fields as in ``faults.Match``."""
 
     method: str | None = None
@@ -131,7 +131,7 @@ class MatchSection(Section):
     share: Share = 1.0
 
 
-class RespondSection(Section):
+class RespondSection(StrictModel):
     kind: Literal["respond"]
     status: int = Field(ge=200, le=599)
     type: str = ProblemType.ABOUT_BLANK
@@ -141,46 +141,46 @@ class RespondSection(Section):
     content_type: str = "application/json"
 
 
-class GarbleSection(Section):
+class GarbleSection(StrictModel):
     kind: Literal["garble"]
     body: str = '{"data": ['
 
 
-class SlowSection(Section):
+class SlowSection(StrictModel):
     kind: Literal["slow"]
     wait_s: Seconds
 
 
-class DripSection(Section):
+class DripSection(StrictModel):
     kind: Literal["drip"]
     interval_s: Seconds = 1.0
     bytes_at_once: int = Field(default=1, ge=1)
 
 
-class ResetSection(Section):
+class ResetSection(StrictModel):
     kind: Literal["reset"]
 
 
-class HalfBodySection(Section):
+class HalfBodySection(StrictModel):
     kind: Literal["half_body"]
     share: Share = 0.5
 
 
-class LoseAnswerSection(Section):
+class LoseAnswerSection(StrictModel):
     kind: Literal["lose_answer"]
     reset: bool = False
 
 
-class ApplyLateSection(Section):
+class ApplyLateSection(StrictModel):
     kind: Literal["apply_late"]
     after_s: Seconds
 
 
-class OutageSection(Section):
+class OutageSection(StrictModel):
     kind: Literal["outage"]
 
 
-class RefuseSection(Section):
+class RefuseSection(StrictModel):
     kind: Literal["refuse"]
     status: int = Field(default=400, ge=400, le=599)
     type: str = ProblemType.VALIDATION_ERROR
@@ -190,7 +190,7 @@ class RefuseSection(Section):
     key: str | None = None
 
 
-class AlterSection(Section):
+class AlterSection(StrictModel):
     kind: Literal["alter"]
     field: str
     value: Any
@@ -214,7 +214,7 @@ MishapSection: TypeAlias = Annotated[
 _MISHAPS: dict[str, type[faults.Mishap]] = {
     "respond": faults.Respond,
     "garble": faults.Garble,
-    "slow": faults.Slow,
+    "slow": faults.Delay,
     "drip": faults.Drip,
     "reset": faults.Reset,
     "half_body": faults.HalfBody,
@@ -226,7 +226,7 @@ _MISHAPS: dict[str, type[faults.Mishap]] = {
 }
 
 
-class FaultSection(Section):
+class FaultSection(StrictModel):
     """One fault: ``name``, ``do`` (what happens) and ``when`` (to which calls)."""
 
     name: str = Field(min_length=1)
@@ -234,13 +234,15 @@ class FaultSection(Section):
     when: MatchSection = MatchSection()
     seed: int | None = None  # None = the scenario's
 
-    def fault(self, seed: int = 0) -> faults.Fault:
+    def fault(self, seed: int = 0) -> faults.InjectedFault:
         mishap = _MISHAPS[self.do.kind](**self.do.model_dump(exclude={"kind"}))
         match = faults.Match(**self.when.model_dump())
-        return faults.Fault(name=self.name, mishap=mishap, match=match, seed=seed if self.seed is None else self.seed)
+        return faults.InjectedFault(
+            name=self.name, mishap=mishap, match=match, seed=seed if self.seed is None else self.seed
+        )
 
 
-class KeyChangeSection(Section):
+class KeyChangeSection(StrictModel):
     """A seller's keys are replaced so long after the start; the old ones are refused from then on."""
 
     seller: str
@@ -249,7 +251,7 @@ class KeyChangeSection(Section):
     secret_key: str = Field(min_length=1, repr=False)
 
 
-class Scenario(Section):
+class Scenario(StrictModel):
     """A whole scenario. ``seed`` decides the catalogue, and the faults that name none of their own."""
 
     seed: int = 1
@@ -284,11 +286,11 @@ class Scenario(Section):
         """The same with other values, checked anew."""
         return type(self).model_validate({**self.model_dump(exclude_unset=True), **changes})
 
-    def policy(self) -> Policy:
-        return Policy(
+    def policy(self) -> SimulatorPolicy:
+        return SimulatorPolicy(
             requests_per_second=self.limits.requests_per_second,
             groups=tuple(
-                Group(
+                LimitGroup(
                     name=name,
                     requests_per_second=group.requests_per_second,
                     kinds=GROUPS[name] if group.kinds is None else group.kinds,

@@ -15,14 +15,14 @@ from typing import Final, cast
 
 import h11
 
-from simulator.api import Api, Plan
+from simulator.api import PlannedResponse, SellerApi
 from simulator.clock import read_clocks
 from simulator.control import PREFIX, Control
-from simulator.exchange import Answer, Request
-from simulator.faults import ApplyLate, Drip, Garble, HalfBody, LoseAnswer, Outage, Reset, Respond, Slow
+from simulator.exchange import HttpRequest, HttpResponse
+from simulator.faults import ApplyLate, Delay, Drip, Garble, HalfBody, LoseAnswer, Outage, Reset, Respond
 from simulator.push.delivery import Pusher
 
-Inspector = Callable[[Request, Answer], None]
+Inspector = Callable[[HttpRequest, HttpResponse], None]
 """Sees every answer of the API before it is sent; what it raises is kept, and raised when the simulator closes."""
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
@@ -34,21 +34,21 @@ _NO_BODY: Final = frozenset({204, 304})
 class Server:
     """Listens, and hands requests to the API or to the control endpoints. Lives in one event loop."""
 
-    def __init__(self, api: Api, control: Control, pusher: Pusher, *, inspector: Inspector | None = None) -> None:
+    def __init__(self, api: SellerApi, control: Control, pusher: Pusher, *, inspector: Inspector | None = None) -> None:
         self.api = api
         self.control = control
         self.pusher = pusher
         self.complaints: list[Exception] = []
         self.is_closing = False
         self._inspector = inspector
-        self._connections: set[Connection] = set()
+        self._connections: set[ClientConnection] = set()
         self._deliveries: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
 
     async def listen(self, host: str, port: int) -> int:
         """Start to listen; port 0 = any free one. Returns the port. Raises OSError when it can't be had."""
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(lambda: Connection(self), host, port, backlog=1024)
+        self._listener = await loop.create_server(lambda: ClientConnection(self), host, port, backlog=1024)
         bound: int = self._listener.sockets[0].getsockname()[1]
         return bound
 
@@ -71,7 +71,7 @@ class Server:
         """The Date header, by the simulated server's clock."""
         return formatdate(time.time() + self.api.policy.clock_offset_s, usegmt=True)
 
-    def inspect(self, request: Request, answer: Answer) -> None:
+    def inspect(self, request: HttpRequest, answer: HttpResponse) -> None:
         if self._inspector is None:
             return
         try:
@@ -79,10 +79,10 @@ class Server:
         except Exception as complaint:  # noqa: BLE001 - whatever the inspector finds is kept and raised at close
             self.complaints.append(complaint)
 
-    def opened(self, connection: "Connection") -> None:
+    def opened(self, connection: "ClientConnection") -> None:
         self._connections.add(connection)
 
-    def closed(self, connection: "Connection") -> None:
+    def closed(self, connection: "ClientConnection") -> None:
         self._connections.discard(connection)
 
     def deliver(self, delivery: "Delivery") -> None:
@@ -97,7 +97,7 @@ class Server:
             self.complaints.append(error)
 
 
-class Connection(asyncio.Protocol):
+class ClientConnection(asyncio.Protocol):
     """One client connection: requests one after another."""
 
     def __init__(self, server: Server) -> None:
@@ -183,8 +183,8 @@ class Connection(asyncio.Protocol):
         if self._http.they_are_waiting_for_100_continue:
             self.send(self._http.send(h11.InformationalResponse(status_code=100, headers=[])))
 
-    def _whole(self, request: h11.Request) -> Request:
-        return Request(
+    def _whole(self, request: h11.Request) -> HttpRequest:
+        return HttpRequest(
             method=request.method.decode("ascii"),
             target=request.target.decode("ascii"),
             headers={name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers},
@@ -193,7 +193,7 @@ class Connection(asyncio.Protocol):
             peer_port=self._peer[1],
         )
 
-    def _answer(self, request: Request) -> None:
+    def _answer(self, request: HttpRequest) -> None:
         if request.path.startswith(PREFIX):
             self.send(self.head_and_body(self._server.control.answer(request, self._peer[0])))
             self.finish()
@@ -207,12 +207,12 @@ class Connection(asyncio.Protocol):
     def _refuse(self, status: int) -> None:
         """A request that is not HTTP, or too large, belongs to no call."""
         with contextlib.suppress(h11.LocalProtocolError):  # too late for an answer: the end must do
-            self.send(self.head_and_body(Answer(status=status)))
+            self.send(self.head_and_body(HttpResponse(status=status)))
         self.end()
 
     # ---- answers ----------------------------------------------------------------------------------------------------
 
-    def head_and_body(self, answer: Answer) -> bytes:
+    def head_and_body(self, answer: HttpResponse) -> bytes:
         """The answer's bytes, as HTTP frames them."""
         headers = [("Date", self._server.server_date())]
         if answer.body:
@@ -259,8 +259,8 @@ class Connection(asyncio.Protocol):
 class Delivery:
     """One call: what was planned for it, done and delivered."""
 
-    def __init__(self, server: Server, connection: Connection, request: Request) -> None:
-        self.plan: Plan = server.api.arrive(request, read_clocks())
+    def __init__(self, server: Server, connection: ClientConnection, request: HttpRequest) -> None:
+        self.plan: PlannedResponse = server.api.arrive(request, read_clocks())
         self._server = server
         self._connection = connection
         self._request = request
@@ -278,7 +278,7 @@ class Delivery:
                 self._send_whole(mishap.answer())
             case Garble(body=body):
                 self._send_whole(self._garbled(body))
-            case Slow(wait_s=wait_s) | ApplyLate(after_s=wait_s):
+            case Delay(wait_s=wait_s) | ApplyLate(after_s=wait_s):
                 await asyncio.sleep(wait_s)
                 self._send_whole(self._settle())
             case Drip() as mishap:
@@ -294,16 +294,16 @@ class Delivery:
                 self.at_once()
         self._connection.resume()
 
-    def _settle(self) -> Answer:
+    def _settle(self) -> HttpResponse:
         answer = self.plan.settle(read_clocks())
         self._server.inspect(self._request, answer)
         return answer
 
-    def _garbled(self, body: str) -> Answer:
+    def _garbled(self, body: str) -> HttpResponse:
         answer = self._settle()
-        return Answer(status=answer.status, body=body.encode(), item_statuses=answer.item_statuses)
+        return HttpResponse(status=answer.status, body=body.encode(), item_statuses=answer.item_statuses)
 
-    def _send_whole(self, answer: Answer) -> None:
+    def _send_whole(self, answer: HttpResponse) -> None:
         self._connection.send(self._connection.head_and_body(answer))
         self._connection.finish()
         self._note(answer)
@@ -333,5 +333,5 @@ class Delivery:
             self._connection.end()
         self._server.api.recorder.over(self.plan.row, None, read_clocks().mono_us)
 
-    def _note(self, answer: Answer) -> None:
+    def _note(self, answer: HttpResponse) -> None:
         self._server.api.recorder.over(self.plan.row, answer, read_clocks().mono_us)

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
 
-from simulator.exchange import Request
-from simulator.problems import FieldError, Problem, ProblemType
+from simulator.exchange import HttpRequest
+from simulator.problems import ProblemDetails, ProblemType, RequestFieldError
 
 CLIENT_KEY: Final = "shop-client-key"
 TIMESTAMP: Final = "shop-timestamp"
@@ -36,7 +36,7 @@ def sign(secret: str, method: str, uri: str, body: bytes, timestamp: str) -> str
     return hmac.new(secret.encode(), text, sha256).hexdigest()
 
 
-def header_problem(request: Request, *, now_s: float, clock_window_s: int) -> Problem | None:
+def header_problem(request: HttpRequest, *, now_s: float, clock_window_s: int) -> ProblemDetails | None:
     """What is wrong with the headers, before anybody's secret is asked for; None = nothing."""
     headers = request.headers
     if old := [name for name in headers if name.startswith("hm-")]:
@@ -50,18 +50,20 @@ def header_problem(request: Request, *, now_s: float, clock_window_s: int) -> Pr
     return _timestamp_problem(headers[TIMESTAMP], now_s, clock_window_s)
 
 
-def signature_problem(request: Request, secrets: Mapping[str, str]) -> Problem | None:
+def signature_problem(request: HttpRequest, secrets: Mapping[str, str]) -> ProblemDetails | None:
     """Whether the signature is the one that the key's secret gives. ``secrets`` is by client key."""
     secret = secrets.get(request.headers[CLIENT_KEY])
     if secret is None:
-        return Problem(status=401, type=ProblemType.INVALID_CREDENTIALS, message="Client key is not known")
+        return ProblemDetails(status=401, type=ProblemType.INVALID_CREDENTIALS, message="Client key is not known")
     expected = sign(secret, request.method, request.uri, request.body, request.headers[TIMESTAMP])
     if not hmac.compare_digest(expected.encode(), request.headers[SIGNATURE].encode()):
-        return Problem(status=401, type=ProblemType.CORRUPTED_SIGNATURE, message="Signature does not match the request")
+        return ProblemDetails(
+            status=401, type=ProblemType.CORRUPTED_SIGNATURE, message="Signature does not match the request"
+        )
     return None
 
 
-def _timestamp_problem(text: str, now_s: float, clock_window_s: int) -> Problem | None:
+def _timestamp_problem(text: str, now_s: float, clock_window_s: int) -> ProblemDetails | None:
     if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         return _header_problem(["Shop-Timestamp"], "must be Unix time in whole seconds")
     # The server's clock is compared in whole seconds too: 300 is inside, 301 outside, at any fraction of a second.
@@ -70,12 +72,12 @@ def _timestamp_problem(text: str, now_s: float, clock_window_s: int) -> Problem 
     return None
 
 
-def _header_problem(names: list[str], why: str) -> Problem:
-    return Problem(
+def _header_problem(names: list[str], why: str) -> ProblemDetails:
+    return ProblemDetails(
         status=401,
         type=ProblemType.INVALID_HEADER,
         message=f"Request header {', '.join(names)}: {why}",
-        errors=tuple(FieldError(name, why) for name in names),
+        errors=tuple(RequestFieldError(name, why) for name in names),
     )
 
 

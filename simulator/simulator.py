@@ -16,20 +16,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from simulator.api import Api, Seller
+from simulator.api import Seller, SellerApi
 from simulator.clock import read_clocks
 from simulator.control import PREFIX, Control, PolicyChange
-from simulator.faults import Fault
+from simulator.faults import InjectedFault
 from simulator.journal import Journal, Recorder
 from simulator.journal_file import JournalFile
 from simulator.market import Market
-from simulator.offers.catalogue import Catalogue, Stock, Unit, make, state
+from simulator.offers.catalogue import Catalogue, SimulatedUnit, Stock, make, state
 from simulator.orders.api import OrderApi
 from simulator.orders.control import Lines, NewOrders
 from simulator.orders.fulfilment import Fulfilment
 from simulator.orders.orders import OrderBook
 from simulator.orders.returns import ReturnBook
-from simulator.orders.trade import Shop, Trade
+from simulator.orders.trade import SellingAccount, Trade
 from simulator.push.delivery import Pusher
 from simulator.push.subscriptions import Subscriptions
 from simulator.routes import BASE_PATH
@@ -155,7 +155,7 @@ class Simulator:
 
     # ---- what it is told --------------------------------------------------------------------------------------------
 
-    def set_fault(self, fault: Fault) -> None:
+    def set_fault(self, fault: InjectedFault) -> None:
         """Its times count from now; one of the same name is replaced."""
         self._in_thread(lambda: self._api.faults.set(fault, read_clocks().mono_us))
 
@@ -173,7 +173,7 @@ class Simulator:
         if problem is not None:
             raise ValueError(f"unit {unit_id}: {problem.message}")
 
-    def add_unit(self, unit: Unit) -> None:
+    def add_unit(self, unit: SimulatedUnit) -> None:
         """A unit that the seller makes by other means; lists show it after the visibility delay."""
 
         def add() -> None:
@@ -214,15 +214,15 @@ class Simulator:
             book=OrderBook(),
             returns=ReturnBook(),
             shops=tuple(
-                Shop(seller=seller.name, storefronts=seller.storefronts or section.storefronts)
+                SellingAccount(seller=seller.name, storefronts=seller.storefronts or section.storefronts)
                 for seller in scenario.sellers
                 if not orders.sellers or seller.name in orders.sellers
             ),
         )
 
-    def _build(self) -> Api:
+    def _build(self) -> SellerApi:
         scenario, trade = self.scenario, self._trade
-        return Api(
+        return SellerApi(
             trade.market,
             {seller.name: seller.seller(scenario.catalogue.storefronts) for seller in scenario.sellers},
             scenario.policy(),
@@ -237,9 +237,9 @@ class Simulator:
             self._api.faults.set(section.fault(self.scenario.seed), now_us)
         for change in self.scenario.key_changes:
             self._loop.call_later(change.at_s, self._change_keys_as_planned, change)
-        occasion = self._control.occasion()
-        self._trade.start(occasion)
-        self._api.note(occasion)
+        context = self._control.context()
+        self._trade.start(context)
+        self._api.note(context)
         self._trade_again()
         self._flush_again()
         return await self._server.listen(self._host, self._port)
@@ -255,9 +255,9 @@ class Simulator:
     def _trade_again(self) -> None:
         """A mistake of the simulator's own is told at its close, and ends the trade."""
         try:
-            occasion = self._control.occasion()
-            self._trade.run(occasion)
-            self._api.note(occasion)
+            context = self._control.context()
+            self._trade.run(context)
+            self._api.note(context)
             self._pusher.send_due()
         except Exception as mistake:  # noqa: BLE001 - nobody above could handle it
             self._server.complaints.append(mistake)

@@ -12,7 +12,7 @@ SPAN_US: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Admission:
     """What a window says of one arrival."""
 
     admitted: bool
@@ -30,14 +30,14 @@ class SlidingWindow:
         self.count_refused = count_refused
         self._arrivals_us: deque[int] = deque()
 
-    def arrive(self, now_us: int) -> Standing:
+    def arrive(self, now_us: int) -> Admission:
         """Count a call that arrives now. ``now_us`` never goes back."""
         while self._arrivals_us and self._arrivals_us[0] <= now_us - SPAN_US:
             self._arrivals_us.popleft()
         admitted = len(self._arrivals_us) < self.limit
         if admitted or self.count_refused:
             self._arrivals_us.append(now_us)
-        return Standing(
+        return Admission(
             admitted=admitted,
             limit=self.limit,
             remaining=max(self.limit - len(self._arrivals_us), 0),

@@ -29,7 +29,7 @@ class Product:
 
 
 @dataclass(slots=True, kw_only=True)
-class Unit:
+class SimulatedUnit:
     """One seller's offer of one product, in one condition, on one storefront. Prices in minor units."""
 
     id: int
@@ -133,23 +133,23 @@ class Catalogue:
     """Every product and unit, found by id, by EAN and by offer id. Owned by one thread."""
 
     def __init__(self) -> None:
-        self._units: dict[int, Unit] = {}
+        self._units: dict[int, SimulatedUnit] = {}
         self._products: dict[str, Product] = {}
-        self._lists: dict[tuple[str, str], dict[int, Unit]] = {}
-        self._by_ean: dict[tuple[str, str, str], list[Unit]] = {}
-        self._by_offer: dict[tuple[str, str], list[Unit]] = {}
+        self._lists: dict[tuple[str, str], dict[int, SimulatedUnit]] = {}
+        self._by_ean: dict[tuple[str, str, str], list[SimulatedUnit]] = {}
+        self._by_offer: dict[tuple[str, str], list[SimulatedUnit]] = {}
 
     def __len__(self) -> int:
         return len(self._units)
 
-    def __iter__(self) -> Iterator[Unit]:
+    def __iter__(self) -> Iterator[SimulatedUnit]:
         return iter(self._units.values())
 
     def add_product(self, product: Product) -> None:
         for ean in product.eans:
             self._products[_number(ean)] = product
 
-    def add(self, unit: Unit) -> None:
+    def add(self, unit: SimulatedUnit) -> None:
         """Put a unit, and its product, in. Raises ValueError for an id that is taken."""
         if unit.id in self._units:
             raise ValueError(f"unit {unit.id} is there already")
@@ -168,7 +168,7 @@ class Catalogue:
         for unit in stock.units:
             self.add(unit)
 
-    def remove(self, unit: Unit) -> None:
+    def remove(self, unit: SimulatedUnit) -> None:
         del self._units[unit.id]
         del self._lists[unit.seller, unit.storefront][unit.id]
         for number in {_number(ean) for ean in unit.product.eans}:
@@ -179,10 +179,10 @@ class Catalogue:
     def next_unit_id(self) -> int:
         return max(self._units, default=_FIRST_UNIT_ID - 1) + 1
 
-    def unit(self, unit_id: int) -> Unit | None:
+    def unit(self, unit_id: int) -> SimulatedUnit | None:
         return self._units.get(unit_id)
 
-    def own_unit(self, seller: str, storefront: str, unit_id: int) -> Unit | None:
+    def own_unit(self, seller: str, storefront: str, unit_id: int) -> SimulatedUnit | None:
         """The unit, when it is this seller's and on this storefront."""
         unit = self._units.get(unit_id)
         return unit if unit is not None and unit.seller == seller and unit.storefront == storefront else None
@@ -193,15 +193,15 @@ class Catalogue:
     def product_by_id(self, product_id: int) -> Product | None:
         return next((product for product in self._products.values() if product.id == product_id), None)
 
-    def units(self, seller: str, storefront: str) -> Iterable[Unit]:
+    def units(self, seller: str, storefront: str) -> Iterable[SimulatedUnit]:
         """One seller's units on one storefront, in the order of their ids as they were made."""
         return self._lists.get((seller, storefront), {}).values()
 
-    def units_of_ean(self, seller: str, storefront: str, ean: str) -> list[Unit]:
+    def units_of_ean(self, seller: str, storefront: str, ean: str) -> list[SimulatedUnit]:
         """Leading zeros don't count: a product may list its EAN with and without."""
         return self._by_ean.get((seller, storefront, _number(ean)), [])
 
-    def linked(self, seller: str, id_offer: str) -> list[Unit]:
+    def linked(self, seller: str, id_offer: str) -> list[SimulatedUnit]:
         """All units that share an offer id, and so their stock and warehouse."""
         return self._by_offer.get((seller, id_offer), [])
 
@@ -235,7 +235,7 @@ class CataloguePlan:
 class Stock:
     """What came out of a plan: the units, and the EANs by what a look-up will make of them."""
 
-    units: tuple[Unit, ...]
+    units: tuple[SimulatedUnit, ...]
     products: tuple[Product, ...]
     eans: tuple[str, ...]  # offered
     missing_eans: tuple[str, ...]
@@ -301,7 +301,9 @@ def _make_product(plan: CataloguePlan, number: int) -> Product:
     )
 
 
-def _make_units(plan: CataloguePlan, seller: str, number: int, product: Product, *, twice: bool) -> Iterator[Unit]:
+def _make_units(
+    plan: CataloguePlan, seller: str, number: int, product: Product, *, twice: bool
+) -> Iterator[SimulatedUnit]:
     places = len(plan.storefronts) * (len(plan.conditions) + 1)
     unit_id = _FIRST_UNIT_ID + number * places
     linked = happens(plan.linked, plan.seed, "linked", number)
@@ -322,9 +324,9 @@ def _conditions(plan: CataloguePlan, number: int) -> Iterator[str]:
 
 def _make_unit(
     plan: CataloguePlan, seller: str, unit_id: int, product: Product, storefront: str, condition: str, offer: str
-) -> Unit:
+) -> SimulatedUnit:
     seed = plan.seed
-    return Unit(
+    return SimulatedUnit(
         id=unit_id,
         seller=seller,
         product=product,
@@ -345,6 +347,6 @@ def _make_unit(
     )
 
 
-def state(catalogue: Iterable[Unit]) -> Mapping[int, dict[str, object]]:
+def state(catalogue: Iterable[SimulatedUnit]) -> Mapping[int, dict[str, object]]:
     """Every unit as answers show it, by id: a value that stays as it is."""
     return {unit.id: unit.body(frozenset({"eco_participation", "battery_participation"})) for unit in catalogue}

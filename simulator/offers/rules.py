@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from simulator.problems import FieldError, Problem, ProblemType, invalid
+from simulator.problems import ProblemDetails, ProblemType, RequestFieldError, invalid
 from simulator.reference import (
     BY_MERCHANT,
     CONDITION_CODES,
@@ -86,7 +86,7 @@ class Query:
         self._values: dict[str, list[str]] = {}
         for name, value in parse_qsl(text, keep_blank_values=True):
             self._values.setdefault(name, []).append(value)
-        self.errors: list[FieldError] = []
+        self.errors: list[RequestFieldError] = []
 
     def text(self, name: str) -> str | None:
         values = self._values.get(name)
@@ -99,7 +99,7 @@ class Query:
         digits = text.removeprefix("-")
         if digits.isascii() and digits.isdigit() and len(digits) < 20 and low <= int(text) <= high:
             return int(text)
-        self.errors.append(FieldError(name, f"must be an integer from {low} to {high}"))
+        self.errors.append(RequestFieldError(name, f"must be an integer from {low} to {high}"))
         return None
 
     def choices(self, name: str, allowed: Sequence[str]) -> frozenset[str] | None:
@@ -108,16 +108,16 @@ class Query:
             return None
         chosen = frozenset(part for value in self._values[name] for part in value.split(","))
         if unknown := sorted(chosen - set(allowed)):
-            self.errors.append(FieldError(name, f"has unknown values {unknown}, known are {sorted(allowed)}"))
+            self.errors.append(RequestFieldError(name, f"has unknown values {unknown}, known are {sorted(allowed)}"))
         return chosen
 
     def storefront(self) -> str:
         """Required everywhere. An empty answer always comes with an error."""
         text = self.text("storefront")
         if text is None:
-            self.errors.append(FieldError("storefront", "is required"))
+            self.errors.append(RequestFieldError("storefront", "is required"))
         elif text not in CURRENCIES:
-            self.errors.append(FieldError("storefront", f"must be one of {sorted(CURRENCIES)}"))
+            self.errors.append(RequestFieldError("storefront", f"must be one of {sorted(CURRENCIES)}"))
         return text or ""
 
     def optional_storefront(self) -> str | None:
@@ -126,7 +126,7 @@ class Query:
     def one_of(self, name: str, allowed: Sequence[str]) -> str | None:
         text = self.text(name)
         if text is not None and text not in allowed:
-            self.errors.append(FieldError(name, f"must be one of {sorted(allowed)}"))
+            self.errors.append(RequestFieldError(name, f"must be one of {sorted(allowed)}"))
         return text
 
     def instant(self, name: str) -> datetime | None:
@@ -139,18 +139,18 @@ class Query:
         except ValueError:
             moment = None
         if moment is None or moment.tzinfo is None or "T" not in text:
-            self.errors.append(FieldError(name, "must be a moment as 2026-01-31T12:00:00Z"))
+            self.errors.append(RequestFieldError(name, "must be a moment as 2026-01-31T12:00:00Z"))
             return None
         return moment
 
     def ean(self) -> str | None:
         text = self.text("ean")
         if text is not None and not (text.isascii() and text.isdigit() and len(text) in (13, 14)):
-            self.errors.append(FieldError("ean", "must have 13 or 14 digits"))
+            self.errors.append(RequestFieldError("ean", "must have 13 or 14 digits"))
         return text
 
 
-def list_query(text: str, storefronts: frozenset[str]) -> ListQuery | Problem:
+def list_query(text: str, storefronts: frozenset[str]) -> ListQuery | ProblemDetails:
     """The query of ``GET /units``. ``storefronts``: where the seller sells."""
     query = Query(text)
     storefront = query.storefront()
@@ -168,7 +168,7 @@ def list_query(text: str, storefronts: frozenset[str]) -> ListQuery | Problem:
     return unless_wrong(query, storefronts, chosen, storefront)
 
 
-def unit_query(text: str, storefronts: frozenset[str], *, reads: bool) -> UnitQuery | Problem:
+def unit_query(text: str, storefronts: frozenset[str], *, reads: bool) -> UnitQuery | ProblemDetails:
     """The query of every endpoint about known units. Only reads may embed products."""
     query = Query(text)
     storefront = query.storefront()
@@ -176,12 +176,12 @@ def unit_query(text: str, storefronts: frozenset[str], *, reads: bool) -> UnitQu
     return unless_wrong(query, storefronts, UnitQuery(storefront=storefront, embedded=embedded), storefront)
 
 
-def unless_wrong(query: Query, storefronts: frozenset[str], chosen: T, storefront: str | None) -> T | Problem:
+def unless_wrong(query: Query, storefronts: frozenset[str], chosen: T, storefront: str | None) -> T | ProblemDetails:
     """What was asked for, unless the query has errors or the seller does not sell there. None = everywhere."""
     if query.errors:
         return invalid(*query.errors)
     if storefront is not None and storefront not in storefronts:
-        return Problem(
+        return ProblemDetails(
             status=400,
             type=ProblemType.STOREFRONT_NOT_CONFIGURED,
             message=f"Storefront {storefront} is not configured for this seller",
@@ -192,34 +192,34 @@ def unless_wrong(query: Query, storefronts: frozenset[str], chosen: T, storefron
 # ---- bodies ---------------------------------------------------------------------------------------------------------
 
 
-def parse(body: bytes) -> object | Problem:
+def parse(body: bytes) -> object | ProblemDetails:
     """JSON text to values."""
     try:
         parsed: object = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return Problem(status=400, type=ProblemType.BAD_REQUEST, message="Request body is not valid JSON")
+        return ProblemDetails(status=400, type=ProblemType.BAD_REQUEST, message="Request body is not valid JSON")
     return parsed
 
 
-def change_of(body: bytes) -> Change | Problem:
+def change_of(body: bytes) -> Change | ProblemDetails:
     """The body of ``PATCH /units/{id_unit}``; its values are not yet checked."""
     data = parse(body)
-    if isinstance(data, Problem):
+    if isinstance(data, ProblemDetails):
         return data
     if not isinstance(data, dict):
-        return invalid(FieldError("body", "must be an object"))
+        return invalid(RequestFieldError("body", "must be an object"))
     return data
 
 
-def bulk_items(body: bytes) -> list[BulkItem] | Problem:
+def bulk_items(body: bytes) -> list[BulkItem] | ProblemDetails:
     """The body of ``POST /units/bulk``, in the order of the call; a refusal is of the whole call."""
     entries = parse(body)
-    if isinstance(entries, Problem):
+    if isinstance(entries, ProblemDetails):
         return entries
     if not isinstance(entries, list) or not entries:
-        return invalid(FieldError("body", f"must be a list of 1 to {MAX_BULK_UNITS} units"))
+        return invalid(RequestFieldError("body", f"must be a list of 1 to {MAX_BULK_UNITS} units"))
     if len(entries) > MAX_BULK_UNITS:
-        return Problem(
+        return ProblemDetails(
             status=400,
             type=ProblemType.BULK_TOO_MANY_UNITS,
             message=f"Request holds {len(entries)} units, at most {MAX_BULK_UNITS} are allowed",
@@ -229,38 +229,38 @@ def bulk_items(body: bytes) -> list[BulkItem] | Problem:
     return _without_duplicates([BulkItem(entry["id_unit"], entry["unit_data"]) for entry in entries])
 
 
-def _entry_error(place: int, entry: object) -> FieldError | None:
+def _entry_error(place: int, entry: object) -> RequestFieldError | None:
     if not isinstance(entry, dict) or entry.keys() != {"id_unit", "unit_data"}:
-        return FieldError(f"[{place}]", "must hold id_unit and unit_data, and nothing else")
+        return RequestFieldError(f"[{place}]", "must hold id_unit and unit_data, and nothing else")
     if not is_integer(entry["id_unit"], 1, INT64_MAX):
-        return FieldError(f"[{place}].id_unit", "must be a positive integer")
+        return RequestFieldError(f"[{place}].id_unit", "must be a positive integer")
     if not isinstance(entry["unit_data"], dict):
-        return FieldError(f"[{place}].unit_data", "must be an object")
+        return RequestFieldError(f"[{place}].unit_data", "must be an object")
     return None
 
 
-def _without_duplicates(items: list[BulkItem]) -> list[BulkItem] | Problem:
+def _without_duplicates(items: list[BulkItem]) -> list[BulkItem] | ProblemDetails:
     times = Counter(item.unit_id for item in items)
     if len(times) == len(items):
         return items
-    return Problem(
+    return ProblemDetails(
         status=400,
         type=ProblemType.BULK_DUPLICATE_UNITS,
         message="Request holds units more than once",
-        errors=tuple(FieldError("id_unit", str(unit_id)) for unit_id, count in times.items() if count > 1),
+        errors=tuple(RequestFieldError("id_unit", str(unit_id)) for unit_id, count in times.items() if count > 1),
     )
 
 
-def status_ids(body: bytes) -> list[int] | Problem:
+def status_ids(body: bytes) -> list[int] | ProblemDetails:
     """The body of ``POST /units/status``: ids in the order of the call, each once."""
     data = parse(body)
-    if isinstance(data, Problem):
+    if isinstance(data, ProblemDetails):
         return data
     if not isinstance(data, dict) or data.keys() != {"unit_ids"} or not isinstance(data["unit_ids"], list):
-        return invalid(FieldError("unit_ids", "must be a list of integers, and the only field"))
+        return invalid(RequestFieldError("unit_ids", "must be a list of integers, and the only field"))
     ids = data["unit_ids"]
     if not 1 <= len(ids) <= MAX_STATUS_UNITS or not all(is_integer(unit_id, 1, INT64_MAX) for unit_id in ids):
-        return invalid(FieldError("unit_ids", f"must hold 1 to {MAX_STATUS_UNITS} positive integers"))
+        return invalid(RequestFieldError("unit_ids", f"must hold 1 to {MAX_STATUS_UNITS} positive integers"))
     return list(dict.fromkeys(ids))
 
 
@@ -325,15 +325,15 @@ _PRICE_RULES: Final[Mapping[str, Rule]] = {storefront: _price(price_ceiling(stor
 _PRICES: Final = ("listing_price", "minimum_price")
 
 
-def change_problem(data: Mapping[str, object], storefront: str, strictness: Strictness) -> Problem | None:
+def change_problem(data: Mapping[str, object], storefront: str, strictness: Strictness) -> ProblemDetails | None:
     """What is wrong with fields to be changed; None = nothing. Takes all fields or none."""
     errors = [
-        FieldError(name, f"{name} {wrong}")
+        RequestFieldError(name, f"{name} {wrong}")
         for name, value in data.items()
         if (wrong := _wrong(name, value, storefront, strictness))
     ]
     if strictness.listing_price_required and "listing_price" not in data:
-        errors.append(FieldError("listing_price", "listing_price must be greater than 0"))
+        errors.append(RequestFieldError("listing_price", "listing_price must be greater than 0"))
     return invalid(*errors) if errors else None
 
 
@@ -364,12 +364,12 @@ class NewUnit:
     change: Change
 
 
-def new_unit(body: bytes, storefront: str, strictness: Strictness) -> NewUnit | Problem:
+def new_unit(body: bytes, storefront: str, strictness: Strictness) -> NewUnit | ProblemDetails:
     data = parse(body)
-    if isinstance(data, Problem):
+    if isinstance(data, ProblemDetails):
         return data
     if not isinstance(data, dict):
-        return invalid(FieldError("body", "must be an object"))
+        return invalid(RequestFieldError("body", "must be an object"))
     change = {name: value for name, value in data.items() if name not in _NEW_ONLY}
     refused = change_problem(change, storefront, strictness)
     errors = [*(refused.errors if refused else ()), *_new_errors(data)]
@@ -385,12 +385,12 @@ def new_unit(body: bytes, storefront: str, strictness: Strictness) -> NewUnit | 
     )
 
 
-def _new_errors(data: Mapping[str, object]) -> list[FieldError]:
-    errors = [FieldError(name, f"{name} is required") for name in _NEW_REQUIRED if name not in data]
+def _new_errors(data: Mapping[str, object]) -> list[RequestFieldError]:
+    errors = [RequestFieldError(name, f"{name} is required") for name in _NEW_REQUIRED if name not in data]
     if "status" in data:
-        errors.append(FieldError("status", "status is not a field of a new unit"))
+        errors.append(RequestFieldError("status", "status is not a field of a new unit"))
     if not ({"ean", "id_product"} & data.keys()):
-        errors.append(FieldError("ean", "ean or id_product is required"))
+        errors.append(RequestFieldError("ean", "ean or id_product is required"))
     checks: dict[str, Rule] = {
         "ean": lambda value: None if _is_ean(value) else "must have 13 or 14 digits",
         "id_product": _integer(1, INT64_MAX),
@@ -398,7 +398,7 @@ def _new_errors(data: Mapping[str, object]) -> list[FieldError]:
         "condition": _condition_wrong,
     }
     errors += [
-        FieldError(name, f"{name} {wrong}")
+        RequestFieldError(name, f"{name} {wrong}")
         for name, check in checks.items()
         if name in data and (wrong := check(data[name]))
     ]

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from simulator.offers.catalogue import product_body
-from simulator.orders.orders import Defect, Order, OrderUnit
-from simulator.orders.returns import Return, ReturnUnit
+from simulator.orders.orders import Defect, SimulatedOrder, SimulatedOrderUnit
+from simulator.orders.returns import SimulatedReturn, SimulatedReturnUnit
 from simulator.reference import CURRENCIES
 
 FEE_PCT: Final = 12
@@ -42,7 +42,7 @@ _DEFECTS: Final[Mapping[Defect, Callable[[Body], object]]] = MappingProxyType(
 )
 
 
-def order_unit_body(unit: OrderUnit) -> Body:
+def order_unit_body(unit: SimulatedOrderUnit) -> Body:
     """A row of ``GET /order-units``, and the unit by itself."""
     order = unit.order
     gross = (unit.price + unit.shipping_rate) * (100 - FEE_PCT) // 100
@@ -82,7 +82,7 @@ def order_unit_body(unit: OrderUnit) -> Body:
     return body
 
 
-def order_unit_details(unit: OrderUnit, embedded: frozenset[str]) -> Body:
+def order_unit_details(unit: SimulatedOrderUnit, embedded: frozenset[str]) -> Body:
     """``GET /order-units/{id_order_unit}``. Tickets, pick-up places and delivery attempts there are none."""
     nothing: Body = {
         "delivery_attempt_timestamp_iso": None,
@@ -94,7 +94,7 @@ def order_unit_details(unit: OrderUnit, embedded: frozenset[str]) -> Body:
     return {**order_unit_body(unit), **{name: value for name, value in nothing.items() if name in embedded}}
 
 
-def order_row(order: Order) -> Body:
+def order_row(order: SimulatedOrder) -> Body:
     """A row of ``GET /orders``."""
     return {
         "id_order": order.id,
@@ -107,7 +107,7 @@ def order_row(order: Order) -> Body:
     }
 
 
-def order_body(order: Order, embedded: frozenset[str]) -> Body:
+def order_body(order: SimulatedOrder, embedded: frozenset[str]) -> Body:
     """``GET /orders/{id_order}``: the order with all its units. Invoices there are none."""
     nothing: Body = {"order_invoices": [], "delivery": {"pickup_location": None}}
     return {
@@ -124,12 +124,12 @@ def order_body(order: Order, embedded: frozenset[str]) -> Body:
     }
 
 
-def _unit_in_order(unit: OrderUnit) -> Body:
+def _unit_in_order(unit: SimulatedOrderUnit) -> Body:
     shown = {name: value for name, value in order_unit_body(unit).items() if name not in _NOT_IN_ORDERS}
     return {**shown, "tickets": None}
 
 
-def return_row(one: Return) -> Body:
+def return_row(one: SimulatedReturn) -> Body:
     """A row of ``GET /returns``."""
     return {
         "id_return": one.id,
@@ -143,7 +143,7 @@ def return_row(one: Return) -> Body:
     }
 
 
-def return_body(one: Return, embedded: frozenset[str]) -> Body:
+def return_body(one: SimulatedReturn, embedded: frozenset[str]) -> Body:
     """``GET /returns/{id_return}``."""
     shown = return_row(one)
     if "buyer" in embedded:
@@ -153,7 +153,7 @@ def return_body(one: Return, embedded: frozenset[str]) -> Body:
     return shown
 
 
-def return_unit_row(unit: ReturnUnit) -> Body:
+def return_unit_row(unit: SimulatedReturnUnit) -> Body:
     """A row of ``GET /return-units``."""
     order = unit.order_unit.order
     return {
@@ -169,7 +169,7 @@ def return_unit_row(unit: ReturnUnit) -> Body:
     }
 
 
-def return_unit_body(unit: ReturnUnit, embedded: frozenset[str]) -> Body:
+def return_unit_body(unit: SimulatedReturnUnit, embedded: frozenset[str]) -> Body:
     """``GET /return-units/{id_return_unit}``; the return is required in it."""
     shown = {**return_unit_row(unit), "return": return_row(unit.of)}
     if "tickets" in embedded:

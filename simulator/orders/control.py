@@ -21,12 +21,12 @@ from typing import Any, TypeAlias
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from simulator.call_context import Occasion
-from simulator.exchange import LINES, Answer
-from simulator.orders.orders import SENT_ALREADY, Defect, Order, OrderUnit
-from simulator.orders.returns import Return
+from simulator.call_context import CallContext
+from simulator.exchange import LINES, HttpResponse
+from simulator.orders.orders import SENT_ALREADY, Defect, SimulatedOrder, SimulatedOrderUnit
+from simulator.orders.returns import SimulatedReturn
 from simulator.orders.trade import Trade
-from simulator.problems import Problem, ProblemType, not_found
+from simulator.problems import ProblemDetails, ProblemType, not_found
 from simulator.reference import MAX_ORDER_UNITS
 
 Lines: TypeAlias = list[dict[str, Any]]
@@ -51,14 +51,14 @@ class OrderUnitChange(BaseModel):
 
 
 class OrderControl:
-    """Lives in the thread that owns the orders. ``note`` is told of each occasion when all is done."""
+    """Lives in the thread that owns the orders. ``note`` is told of each context when all is done."""
 
-    def __init__(self, trade: Trade, occasion: Callable[[], Occasion], note: Callable[[Occasion], None]) -> None:
+    def __init__(self, trade: Trade, context: Callable[[], CallContext], note: Callable[[CallContext], None]) -> None:
         self._trade = trade
-        self._occasion = occasion
+        self._context = context
         self._note = note
 
-    def answer(self, method: str, parts: list[str], body: bytes) -> Answer:
+    def answer(self, method: str, parts: list[str], body: bytes) -> HttpResponse:
         """``parts`` are of the path. Raises pydantic.ValidationError for a body that makes no sense."""
         match (method, *parts):
             case ("GET", "orders"):
@@ -75,7 +75,7 @@ class OrderControl:
             case ("POST", "order-units", key, *rest) if (unit := self._unit(key)) is not None:
                 return self._change_unit(unit, rest, body)
             case ("POST", "returns", key, "advance") if (one := self._return(key)) is not None:
-                return self._done(lambda occasion: self._trade.advance_return(one, occasion))
+                return self._done(lambda context: self._trade.advance_return(one, context))
             case _:
                 return not_found("Control").answer()
 
@@ -83,74 +83,74 @@ class OrderControl:
         """The truth: every order, as it is and not as answers show it. Without buyers: those are made of its number."""
         return [_order_line(order) for order in self._trade.book]
 
-    def make(self, new: NewOrders) -> list[Order]:
+    def make(self, new: NewOrders) -> list[SimulatedOrder]:
         """Raises ValueError for offers that can't be in one order. Fewer than asked for: nothing is left for sale."""
-        occasion = self._occasion()
+        context = self._context()
         made = [
-            self._trade.make(occasion, seller=new.seller, pieces=new.pieces, unit_ids=new.unit_ids)
+            self._trade.make(context, seller=new.seller, pieces=new.pieces, unit_ids=new.unit_ids)
             for _ in range(new.count)
         ]
-        self._note(occasion)
+        self._note(context)
         return [order for order in made if order is not None]
 
-    def _make(self, new: NewOrders) -> Answer:
+    def _make(self, new: NewOrders) -> HttpResponse:
         try:
             made = self.make(new)
         except ValueError as error:
-            return Problem(status=400, type=ProblemType.BAD_REQUEST, message=str(error)).answer()
+            return ProblemDetails(status=400, type=ProblemType.BAD_REQUEST, message=str(error)).answer()
         orders = [{"id_order": order.id, "id_order_units": [unit.id for unit in order.units]} for order in made]
-        return Answer(status=200, body=orjson.dumps({"orders": orders}))
+        return HttpResponse(status=200, body=orjson.dumps({"orders": orders}))
 
-    def _change_unit(self, unit: OrderUnit, rest: list[str], body: bytes) -> Answer:
+    def _change_unit(self, unit: SimulatedOrderUnit, rest: list[str], body: bytes) -> HttpResponse:
         match rest:
             case ["cancel" | "advance" as step]:
                 return self._take([unit], step)
             case ["return"]:
-                return self._done(lambda occasion: self._open_return(unit, occasion))
+                return self._done(lambda context: self._open_return(unit, context))
             case []:
                 change = OrderUnitChange.model_validate_json(body)
-                return self._done(lambda occasion: self._set(unit, change, occasion))
+                return self._done(lambda context: self._set(unit, change, context))
             case _:
                 return not_found("Control").answer()
 
-    def _take(self, units: list[OrderUnit], step: str) -> Answer:
+    def _take(self, units: list[SimulatedOrderUnit], step: str) -> HttpResponse:
         act = self._trade.cancel if step == "cancel" else self._trade.advance
 
-        def take(occasion: Occasion) -> bool:
-            taken = [act(unit, occasion) for unit in units]
+        def take(context: CallContext) -> bool:
+            taken = [act(unit, context) for unit in units]
             return any(taken)
 
         return self._done(take)
 
-    def _open_return(self, unit: OrderUnit, occasion: Occasion) -> bool:
+    def _open_return(self, unit: SimulatedOrderUnit, context: CallContext) -> bool:
         if unit.status not in SENT_ALREADY:
             return False
-        self._trade.returns.open(unit, occasion)
+        self._trade.returns.open(unit, context)
         return True
 
-    def _set(self, unit: OrderUnit, change: OrderUnitChange, occasion: Occasion) -> bool:
+    def _set(self, unit: SimulatedOrderUnit, change: OrderUnitChange, context: CallContext) -> bool:
         if "defect" in change.model_fields_set:
             unit.defect = change.defect
         if change.status is not None:
-            self._trade.book.move(unit, change.status, occasion)
+            self._trade.book.move(unit, change.status, context)
         return True
 
-    def _done(self, act: Callable[[Occasion], bool]) -> Answer:
-        occasion = self._occasion()
-        done = act(occasion)
-        self._note(occasion)
+    def _done(self, act: Callable[[CallContext], bool]) -> HttpResponse:
+        context = self._context()
+        done = act(context)
+        self._note(context)
         if done:
-            return Answer(status=204)
-        return Problem(status=409, type=ProblemType.ACTION_NOT_ALLOWED, message="Not in this status").answer()
+            return HttpResponse(status=204)
+        return ProblemDetails(status=409, type=ProblemType.ACTION_NOT_ALLOWED, message="Not in this status").answer()
 
-    def _unit(self, key: str) -> OrderUnit | None:
+    def _unit(self, key: str) -> SimulatedOrderUnit | None:
         return self._trade.book.unit(int(key)) if key.isascii() and key.isdigit() else None
 
-    def _return(self, key: str) -> Return | None:
+    def _return(self, key: str) -> SimulatedReturn | None:
         return self._trade.returns.one(int(key)) if key.isascii() and key.isdigit() else None
 
 
-def _order_line(order: Order) -> dict[str, Any]:
+def _order_line(order: SimulatedOrder) -> dict[str, Any]:
     return {
         "id_order": order.id,
         "number": order.number,
@@ -163,7 +163,7 @@ def _order_line(order: Order) -> dict[str, Any]:
     }
 
 
-def _unit_line(unit: OrderUnit) -> dict[str, Any]:
+def _unit_line(unit: SimulatedOrderUnit) -> dict[str, Any]:
     return {
         "id_order_unit": unit.id,
         "id_order": unit.order.id,
@@ -190,7 +190,7 @@ def _unit_line(unit: OrderUnit) -> dict[str, Any]:
     }
 
 
-def _return_line(one: Return) -> dict[str, Any]:
+def _return_line(one: SimulatedReturn) -> dict[str, Any]:
     return {
         "id_return": one.id,
         "id_order": one.order.id,
@@ -202,5 +202,5 @@ def _return_line(one: Return) -> dict[str, Any]:
     }
 
 
-def _lines(rows: Iterable[dict[str, Any]]) -> Answer:
-    return Answer(status=200, body=b"".join(orjson.dumps(row) + b"\n" for row in rows), content_type=LINES)
+def _lines(rows: Iterable[dict[str, Any]]) -> HttpResponse:
+    return HttpResponse(status=200, body=b"".join(orjson.dumps(row) + b"\n" for row in rows), content_type=LINES)

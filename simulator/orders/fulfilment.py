@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import orjson
 
-from simulator.call_context import Occasion
-from simulator.exchange import Answer
+from simulator.call_context import CallContext
+from simulator.exchange import HttpResponse
 from simulator.orders.bodies import (
     order_body,
     order_row,
@@ -29,20 +29,27 @@ from simulator.orders.bodies import (
     return_unit_body,
     return_unit_row,
 )
-from simulator.orders.orders import SENT_ALREADY, Order, OrderBook, OrderUnit, Parcel, Status
-from simulator.orders.returns import Return, ReturnBook, ReturnUnit
+from simulator.orders.orders import (
+    SENT_ALREADY,
+    OrderBook,
+    SimulatedOrder,
+    SimulatedOrderUnit,
+    SimulatedParcel,
+    SimulatedUnitStatus,
+)
+from simulator.orders.returns import ReturnBook, SimulatedReturn, SimulatedReturnUnit
 from simulator.orders.rules import FurtherParcel, LiveQuery
-from simulator.problems import Problem, ProblemType, not_found
+from simulator.problems import ProblemDetails, ProblemType, not_found
 from simulator.reference import CARRIERS
 
-NO_CONTENT: Final = Answer(status=204)
+NO_CONTENT: Final = HttpResponse(status=204)
 
 
 class Fulfilment:
     """All sellers' orders and returns, as their owners see them. Owned by one thread."""
 
     def __init__(
-        self, book: OrderBook, returns: ReturnBook, *, after_send: Callable[[OrderUnit, Occasion], None]
+        self, book: OrderBook, returns: ReturnBook, *, after_send: Callable[[SimulatedOrderUnit, CallContext], None]
     ) -> None:
         """``after_send`` is told of each unit that a call has sent."""
         self.book = book
@@ -51,10 +58,10 @@ class Fulfilment:
 
     # ---- reads ------------------------------------------------------------------------------------------------------
 
-    def carriers(self) -> Answer:
+    def carriers(self) -> HttpResponse:
         return _data({"carriers": [{"name": name, "isHauler": is_hauler} for name, is_hauler in CARRIERS.items()]})
 
-    def order_units(self, seller: str, query: LiveQuery) -> Answer:
+    def order_units(self, seller: str, query: LiveQuery) -> HttpResponse:
         """``GET /order-units``: what is newest now comes first, so rows shift between pages as they change."""
         ranking = self.book.units_by_updated(seller) if query.by_updated else self.book.units_by_created(seller)
         units, total = ranking.page(
@@ -65,7 +72,7 @@ class Fulfilment:
         )
         return _page([order_unit_body(unit) for unit in units], query, total)
 
-    def _order_unit_filter(self, seller: str, query: LiveQuery) -> Callable[[OrderUnit], bool] | None:
+    def _order_unit_filter(self, seller: str, query: LiveQuery) -> Callable[[SimulatedOrderUnit], bool] | None:
         """What the place in the list does not say already; None = nothing is left to ask."""
         other_moment = query.created_from_us if query.by_updated else query.updated_from_us
         asked = (other_moment, query.storefront, query.statuses, query.id_offer)
@@ -78,11 +85,11 @@ class Fulfilment:
             and query.id_offer in (None, unit.id_offer)
         )
 
-    def order_unit(self, seller: str, id_order_unit: int, embedded: frozenset[str]) -> Answer:
+    def order_unit(self, seller: str, id_order_unit: int, embedded: frozenset[str]) -> HttpResponse:
         unit = self.book.own_unit(seller, id_order_unit)
         return not_found("Order unit").answer() if unit is None else _data(order_unit_details(unit, embedded))
 
-    def orders(self, seller: str, query: LiveQuery) -> Answer:
+    def orders(self, seller: str, query: LiveQuery) -> HttpResponse:
         """``GET /orders``. The document says nothing of an order of rows: the newest first."""
         orders, total = self.book.orders_by_created(seller).page(
             offset=query.offset,
@@ -95,14 +102,14 @@ class Fulfilment:
         )
         return _page([order_row(order) for order in orders], query, total)
 
-    def order(self, seller: str, id_order: str, embedded: frozenset[str]) -> Answer:
+    def order(self, seller: str, id_order: str, embedded: frozenset[str]) -> HttpResponse:
         order = self.book.own_order(seller, id_order)
         return not_found("Order").answer() if order is None else _data(order_body(order, embedded))
 
-    def return_list(self, seller: str, query: LiveQuery) -> Answer:
+    def return_list(self, seller: str, query: LiveQuery) -> HttpResponse:
         ranking = self.returns.by_updated(seller) if query.by_updated else self.returns.by_created(seller)
 
-        def keep(one: Return) -> bool:
+        def keep(one: SimulatedReturn) -> bool:
             return (
                 _order_fits(one.order, query)
                 and one.created_us >= (query.created_from_us or 0)
@@ -114,12 +121,12 @@ class Fulfilment:
         shown, total = ranking.page(offset=query.offset, limit=query.limit, keep=keep)
         return _page([return_row(one) for one in shown], query, total)
 
-    def one_return(self, seller: str, id_return: int, embedded: frozenset[str]) -> Answer:
+    def one_return(self, seller: str, id_return: int, embedded: frozenset[str]) -> HttpResponse:
         one = self.returns.own(seller, id_return)
         return not_found("Return").answer() if one is None else _data(return_body(one, embedded))
 
-    def return_units(self, seller: str, query: LiveQuery) -> Answer:
-        def keep(unit: ReturnUnit) -> bool:
+    def return_units(self, seller: str, query: LiveQuery) -> HttpResponse:
+        def keep(unit: SimulatedReturnUnit) -> bool:
             return _order_fits(unit.of.order, query) and (query.statuses is None or unit.status in query.statuses)
 
         shown, total = self.returns.units_by_created(seller).page(
@@ -127,64 +134,66 @@ class Fulfilment:
         )
         return _page([return_unit_row(unit) for unit in shown], query, total)
 
-    def return_unit(self, seller: str, id_return_unit: int, embedded: frozenset[str]) -> Answer:
+    def return_unit(self, seller: str, id_return_unit: int, embedded: frozenset[str]) -> HttpResponse:
         unit = self.returns.own_unit(seller, id_return_unit)
         return not_found("Return unit").answer() if unit is None else _data(return_unit_body(unit, embedded))
 
     # ---- parcels ----------------------------------------------------------------------------------------------------
 
-    def send(self, seller: str, id_order_unit: int, parcel: Parcel, body: str, occasion: Occasion) -> Answer:
+    def send(
+        self, seller: str, id_order_unit: int, parcel: SimulatedParcel, body: str, context: CallContext
+    ) -> HttpResponse:
         """``PATCH /order-units/{id_order_unit}/send``: on whatever storefront the unit was sold."""
         unit = self.book.own_unit(seller, id_order_unit)
         if unit is None:
             return not_found("Order unit").answer()
-        if refusal := _send_refusal(unit) or occasion.meddler.refusal(id_order_unit, _fields(parcel)):
+        if refusal := _send_refusal(unit) or context.unit_faults.refusal(id_order_unit, _fields(parcel)):
             return refusal.answer()
-        self.book.send(unit, parcel, body, occasion)
-        self._after_send(unit, occasion)
+        self.book.send(unit, parcel, body, context)
+        self._after_send(unit, context)
         return NO_CONTENT
 
-    def add_parcel(self, seller: str, further: FurtherParcel, body: str, occasion: Occasion) -> Answer:
+    def add_parcel(self, seller: str, further: FurtherParcel, body: str, context: CallContext) -> HttpResponse:
         """``POST /shipments``: each call adds a parcel, an equal one too."""
         unit = self.book.own_unit(seller, further.id_order_unit)
         if unit is None:
             return not_found("Order unit").answer()
         if unit.status not in SENT_ALREADY:
             return _not_allowed("Order unit is not sent yet").answer()
-        if refusal := occasion.meddler.refusal(unit.id, _fields(further.parcel)):
+        if refusal := context.unit_faults.refusal(unit.id, _fields(further.parcel)):
             return refusal.answer()
-        self.book.add_parcel(unit, further.parcel, body, occasion)
+        self.book.add_parcel(unit, further.parcel, body, context)
         return NO_CONTENT
 
 
-def _order_matches(order: Order, query: LiveQuery) -> bool:
+def _order_matches(order: SimulatedOrder, query: LiveQuery) -> bool:
     return _order_fits(order, query) and order.created_us >= (query.created_from_us or 0)
 
 
-def _order_fits(order: Order, query: LiveQuery) -> bool:
+def _order_fits(order: SimulatedOrder, query: LiveQuery) -> bool:
     return order.fulfillment_type in query.fulfillment_types and query.storefront in (None, order.storefront)
 
 
-def _send_refusal(unit: OrderUnit) -> Problem | None:
-    if unit.status == Status.NEED_TO_BE_SENT:
+def _send_refusal(unit: SimulatedOrderUnit) -> ProblemDetails | None:
+    if unit.status == SimulatedUnitStatus.NEED_TO_BE_SENT:
         return None
     if unit.status in SENT_ALREADY:
-        return Problem(status=403, type=ProblemType.DUPLICATE_ACTION, message="Order unit is already sent")
+        return ProblemDetails(status=403, type=ProblemType.DUPLICATE_ACTION, message="Order unit is already sent")
     return _not_allowed(f"Order unit can't be sent, its status is {unit.status}")
 
 
-def _not_allowed(message: str) -> Problem:
-    return Problem(status=403, type=ProblemType.ACTION_NOT_ALLOWED, message=message)
+def _not_allowed(message: str) -> ProblemDetails:
+    return ProblemDetails(status=403, type=ProblemType.ACTION_NOT_ALLOWED, message=message)
 
 
-def _fields(parcel: Parcel) -> dict[str, object]:
+def _fields(parcel: SimulatedParcel) -> dict[str, object]:
     return {"carrier_code": parcel.carrier_code, "tracking_numbers": ",".join(parcel.tracking_numbers)}
 
 
-def _data(data: object) -> Answer:
-    return Answer(status=200, body=orjson.dumps({"data": data}))
+def _data(data: object) -> HttpResponse:
+    return HttpResponse(status=200, body=orjson.dumps({"data": data}))
 
 
-def _page(rows: list[dict[str, Any]], query: LiveQuery, total: int) -> Answer:
+def _page(rows: list[dict[str, Any]], query: LiveQuery, total: int) -> HttpResponse:
     pagination = {"offset": query.offset, "limit": query.limit, "total": total}
-    return Answer(status=200, body=orjson.dumps({"data": rows, "pagination": pagination}))
+    return HttpResponse(status=200, body=orjson.dumps({"data": rows, "pagination": pagination}))

@@ -12,14 +12,14 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from simulator.call_context import Notice, Occasion
+from simulator.call_context import CallContext, ChangeNotice
 from simulator.journal import Deed, OrderRow
 from simulator.offers.catalogue import Product
 from simulator.orders.buyers import Buyer
-from simulator.recent_first import Ranking
+from simulator.recent_first import RecentFirst
 
 
-class Status(StrEnum):
+class SimulatedUnitStatus(StrEnum):
     OPEN = "open"
     NEED_TO_BE_SENT = "need_to_be_sent"
     SENT = "sent"
@@ -30,22 +30,28 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
-WAYS: Final[Mapping[str, tuple[Status, ...]]] = MappingProxyType(
+WAYS: Final[Mapping[str, tuple[SimulatedUnitStatus, ...]]] = MappingProxyType(
     {
-        Status.OPEN: (Status.NEED_TO_BE_SENT, Status.CANCELLED),
-        Status.NEED_TO_BE_SENT: (Status.SENT, Status.CANCELLED),
-        Status.SENT: (Status.RECEIVED, Status.SENT_AND_AUTOPAID),
-        Status.RECEIVED: (Status.RETURNED,),
-        Status.SENT_AND_AUTOPAID: (Status.RETURNED,),
-        Status.RETURNED: (Status.RETURNED_PAID,),
-        Status.RETURNED_PAID: (),
-        Status.CANCELLED: (),
+        SimulatedUnitStatus.OPEN: (SimulatedUnitStatus.NEED_TO_BE_SENT, SimulatedUnitStatus.CANCELLED),
+        SimulatedUnitStatus.NEED_TO_BE_SENT: (SimulatedUnitStatus.SENT, SimulatedUnitStatus.CANCELLED),
+        SimulatedUnitStatus.SENT: (SimulatedUnitStatus.RECEIVED, SimulatedUnitStatus.SENT_AND_AUTOPAID),
+        SimulatedUnitStatus.RECEIVED: (SimulatedUnitStatus.RETURNED,),
+        SimulatedUnitStatus.SENT_AND_AUTOPAID: (SimulatedUnitStatus.RETURNED,),
+        SimulatedUnitStatus.RETURNED: (SimulatedUnitStatus.RETURNED_PAID,),
+        SimulatedUnitStatus.RETURNED_PAID: (),
+        SimulatedUnitStatus.CANCELLED: (),
     }
 )
 """Where an order unit may go from each status; the first is the ordinary way."""
 
 SENT_ALREADY: Final = frozenset(
-    {Status.SENT, Status.RECEIVED, Status.SENT_AND_AUTOPAID, Status.RETURNED, Status.RETURNED_PAID}
+    {
+        SimulatedUnitStatus.SENT,
+        SimulatedUnitStatus.RECEIVED,
+        SimulatedUnitStatus.SENT_AND_AUTOPAID,
+        SimulatedUnitStatus.RETURNED,
+        SimulatedUnitStatus.RETURNED_PAID,
+    }
 )
 
 
@@ -63,13 +69,13 @@ class Defect(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
+class SimulatedParcel:
     carrier_code: str
     tracking_numbers: tuple[str, ...]
 
 
 @dataclass(slots=True, kw_only=True)
-class Order:
+class SimulatedOrder:
     """One checkout at one seller. ``id`` is what answers show, ``number`` counts from 0."""
 
     id: str
@@ -79,7 +85,7 @@ class Order:
     fulfillment_type: str
     buyer: Buyer
     created_us: int  # wall clock of the server, as all moments here
-    units: list["OrderUnit"] = field(default_factory=list)
+    units: list["SimulatedOrderUnit"] = field(default_factory=list)
 
     @property
     def updated_us(self) -> int:
@@ -87,11 +93,11 @@ class Order:
 
 
 @dataclass(slots=True, kw_only=True)
-class OrderUnit:
+class SimulatedOrderUnit:
     """One piece. What it says of the offer is as it was when it was sold. Prices in minor units."""
 
     id: int
-    order: Order
+    order: SimulatedOrder
     unit_id: int  # of the offer in the catalogue
     product: Product
     id_offer: str | None
@@ -105,10 +111,10 @@ class OrderUnit:
     delivery_days_min: int
     delivery_days_max: int
     updated_us: int
-    status: str = Status.OPEN  # one of ``Status``, or one that no client knows
+    status: str = SimulatedUnitStatus.OPEN  # one of ``SimulatedUnitStatus``, or one that no client knows
     cancel_reason: str | None = None
     received_us: int | None = None
-    parcels: list[Parcel] = field(default_factory=list)
+    parcels: list[SimulatedParcel] = field(default_factory=list)
     sends: int = 0  # calls that marked it as sent
     defect: Defect | None = None
 
@@ -117,43 +123,43 @@ class OrderBook:
     """Every order, found by id, and lists that move. Owned by one thread."""
 
     def __init__(self) -> None:
-        self._orders: dict[str, Order] = {}
-        self._units: dict[int, OrderUnit] = {}
-        self._by_created: dict[str, Ranking[OrderUnit]] = {}
-        self._by_updated: dict[str, Ranking[OrderUnit]] = {}
-        self._orders_by_created: dict[str, Ranking[Order]] = {}
+        self._orders: dict[str, SimulatedOrder] = {}
+        self._units: dict[int, SimulatedOrderUnit] = {}
+        self._by_created: dict[str, RecentFirst[SimulatedOrderUnit]] = {}
+        self._by_updated: dict[str, RecentFirst[SimulatedOrderUnit]] = {}
+        self._orders_by_created: dict[str, RecentFirst[SimulatedOrder]] = {}
         self._fulfillment_types: Counter[tuple[str, str]] = Counter()
 
     def __len__(self) -> int:
         return len(self._orders)
 
-    def __iter__(self) -> Iterator[Order]:
+    def __iter__(self) -> Iterator[SimulatedOrder]:
         return iter(self._orders.values())
 
     # ---- finding ----------------------------------------------------------------------------------------------------
 
-    def order(self, id_order: str) -> Order | None:
+    def order(self, id_order: str) -> SimulatedOrder | None:
         return self._orders.get(id_order)
 
-    def unit(self, id_order_unit: int) -> OrderUnit | None:
+    def unit(self, id_order_unit: int) -> SimulatedOrderUnit | None:
         return self._units.get(id_order_unit)
 
-    def own_order(self, seller: str, id_order: str) -> Order | None:
+    def own_order(self, seller: str, id_order: str) -> SimulatedOrder | None:
         order = self._orders.get(id_order)
         return order if order is not None and order.seller == seller else None
 
-    def own_unit(self, seller: str, id_order_unit: int) -> OrderUnit | None:
+    def own_unit(self, seller: str, id_order_unit: int) -> SimulatedOrderUnit | None:
         unit = self._units.get(id_order_unit)
         return unit if unit is not None and unit.order.seller == seller else None
 
-    def units_by_created(self, seller: str) -> Ranking[OrderUnit]:
-        return self._by_created.setdefault(seller, Ranking())
+    def units_by_created(self, seller: str) -> RecentFirst[SimulatedOrderUnit]:
+        return self._by_created.setdefault(seller, RecentFirst())
 
-    def units_by_updated(self, seller: str) -> Ranking[OrderUnit]:
-        return self._by_updated.setdefault(seller, Ranking())
+    def units_by_updated(self, seller: str) -> RecentFirst[SimulatedOrderUnit]:
+        return self._by_updated.setdefault(seller, RecentFirst())
 
-    def orders_by_created(self, seller: str) -> Ranking[Order]:
-        return self._orders_by_created.setdefault(seller, Ranking())
+    def orders_by_created(self, seller: str) -> RecentFirst[SimulatedOrder]:
+        return self._orders_by_created.setdefault(seller, RecentFirst())
 
     def has_only(self, seller: str, fulfillment_types: frozenset[str]) -> bool:
         """Whether nothing of the seller's is fulfilled in another way, so that this filter keeps all."""
@@ -161,66 +167,66 @@ class OrderBook:
 
     # ---- changing ---------------------------------------------------------------------------------------------------
 
-    def add(self, order: Order, occasion: Occasion) -> None:
+    def add(self, order: SimulatedOrder, context: CallContext) -> None:
         """A new order with all its units."""
         self._orders[order.id] = order
         self._fulfillment_types[order.seller, order.fulfillment_type] += 1
         self.orders_by_created(order.seller).put(order.number, order.created_us, order)
-        _tell(order, "order_new", f"/orders/{order.id}/", occasion)
+        _tell(order, "order_new", f"/orders/{order.id}/", context)
         for unit in order.units:
             self._units[unit.id] = unit
             self.units_by_created(order.seller).put(unit.id, order.created_us, unit)
             self.units_by_updated(order.seller).put(unit.id, unit.updated_us, unit)
-            occasion.order_rows.append(_row(unit, Deed.CREATED, occasion, old=None))
-            _tell(order, "order_unit_new", f"/order-units/{unit.id}/", occasion)
+            context.order_rows.append(_row(unit, Deed.CREATED, context, old=None))
+            _tell(order, "order_unit_new", f"/order-units/{unit.id}/", context)
 
-    def move(self, unit: OrderUnit, status: str, occasion: Occasion, *, reason: str | None = None) -> None:
+    def move(self, unit: SimulatedOrderUnit, status: str, context: CallContext, *, reason: str | None = None) -> None:
         """The unit has another status from now on, whichever way led there."""
-        self._enter(unit, status, occasion, Deed.STATUS, reason=reason)
+        self._enter(unit, status, context, Deed.STATUS, reason=reason)
 
-    def send(self, unit: OrderUnit, parcel: Parcel, body: str, occasion: Occasion) -> None:
+    def send(self, unit: SimulatedOrderUnit, parcel: SimulatedParcel, body: str, context: CallContext) -> None:
         """A call marks the unit as sent. Whether it may is for the caller to ask."""
         unit.parcels.append(parcel)
         unit.sends += 1
-        self._enter(unit, Status.SENT, occasion, Deed.SEND, parcel=parcel, body=body)
+        self._enter(unit, SimulatedUnitStatus.SENT, context, Deed.SEND, parcel=parcel, body=body)
 
-    def add_parcel(self, unit: OrderUnit, parcel: Parcel, body: str, occasion: Occasion) -> None:
+    def add_parcel(self, unit: SimulatedOrderUnit, parcel: SimulatedParcel, body: str, context: CallContext) -> None:
         """Another parcel of a unit that is sent already. No status changes, so the moment of the last update stays."""
         unit.parcels.append(parcel)
-        occasion.order_rows.append(_row(unit, Deed.PARCEL, occasion, old=unit.status, parcel=parcel, body=body))
+        context.order_rows.append(_row(unit, Deed.PARCEL, context, old=unit.status, parcel=parcel, body=body))
 
     def _enter(
         self,
-        unit: OrderUnit,
+        unit: SimulatedOrderUnit,
         status: str,
-        occasion: Occasion,
+        context: CallContext,
         deed: Deed,
         *,
         reason: str | None = None,
-        parcel: Parcel | None = None,
+        parcel: SimulatedParcel | None = None,
         body: str | None = None,
     ) -> None:
         old, unit.status = unit.status, status
-        unit.updated_us = occasion.now.wall_us
-        unit.cancel_reason = reason if status == Status.CANCELLED else unit.cancel_reason
-        if status == Status.RECEIVED:
-            unit.received_us = occasion.now.wall_us
+        unit.updated_us = context.now.wall_us
+        unit.cancel_reason = reason if status == SimulatedUnitStatus.CANCELLED else unit.cancel_reason
+        if status == SimulatedUnitStatus.RECEIVED:
+            unit.received_us = context.now.wall_us
         self.units_by_updated(unit.order.seller).put(unit.id, unit.updated_us, unit)
-        occasion.order_rows.append(_row(unit, deed, occasion, old=old, parcel=parcel, body=body))
-        _tell(unit.order, "order_unit_status_changed", f"/order-units/{unit.id}/", occasion)
+        context.order_rows.append(_row(unit, deed, context, old=old, parcel=parcel, body=body))
+        _tell(unit.order, "order_unit_status_changed", f"/order-units/{unit.id}/", context)
 
 
 def _row(
-    unit: OrderUnit,
+    unit: SimulatedOrderUnit,
     deed: Deed,
-    occasion: Occasion,
+    context: CallContext,
     *,
     old: str | None,
-    parcel: Parcel | None = None,
+    parcel: SimulatedParcel | None = None,
     body: str | None = None,
 ) -> OrderRow:
     return OrderRow(
-        call_id=occasion.call_id,
+        call_id=context.call_id,
         seller=unit.order.seller,
         storefront=unit.order.storefront,
         id_order=unit.order.id,
@@ -231,14 +237,14 @@ def _row(
         carrier_code=None if parcel is None else parcel.carrier_code,
         tracking_numbers=() if parcel is None else parcel.tracking_numbers,
         body=body,
-        mono_us=occasion.now.mono_us,
-        wall_us=occasion.now.wall_us,
+        mono_us=context.now.mono_us,
+        wall_us=context.now.wall_us,
     )
 
 
-def _tell(order: Order, event_name: str, resource: str, occasion: Occasion) -> None:
-    occasion.notices.append(
-        Notice(event_name=event_name, seller=order.seller, storefront=order.storefront, resource=resource)
+def _tell(order: SimulatedOrder, event_name: str, resource: str, context: CallContext) -> None:
+    context.notices.append(
+        ChangeNotice(event_name=event_name, seller=order.seller, storefront=order.storefront, resource=resource)
     )
 
 

@@ -6,10 +6,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from simulator.call_context import Notice, Occasion
+from simulator.call_context import CallContext, ChangeNotice
 from simulator.chance import pick
-from simulator.orders.orders import Order, OrderUnit
-from simulator.recent_first import Ranking
+from simulator.orders.orders import SimulatedOrder, SimulatedOrderUnit
+from simulator.recent_first import RecentFirst
 
 _FIRST_RETURN_ID: Final = 675_000_000
 _FIRST_RETURN_UNIT_ID: Final = 685_000_000
@@ -45,22 +45,22 @@ NEXT: Final[Mapping[ReturnStatus, ReturnStatus]] = MappingProxyType(
 
 
 @dataclass(slots=True, kw_only=True)
-class Return:
+class SimulatedReturn:
     id: int
-    order: Order
+    order: SimulatedOrder
     created_us: int
     updated_us: int
     status: ReturnStatus = ReturnStatus.RETURN_REQUESTED
     tracking_provider: str | None = None
     tracking_code: str | None = None
-    units: list["ReturnUnit"] = field(default_factory=list)
+    units: list["SimulatedReturnUnit"] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
-class ReturnUnit:
+class SimulatedReturnUnit:
     id: int
-    of: Return
-    order_unit: OrderUnit
+    of: SimulatedReturn
+    order_unit: SimulatedOrderUnit
     reason: str
     note: str | None = None
     status: ReturnUnitStatus = ReturnUnitStatus.NEED_TO_BE_RETURNED
@@ -70,40 +70,40 @@ class ReturnBook:
     """Every return, found by id, and lists that move. Owned by one thread."""
 
     def __init__(self) -> None:
-        self._returns: dict[int, Return] = {}
-        self._units: dict[int, ReturnUnit] = {}
-        self._by_created: dict[str, Ranking[Return]] = {}
-        self._by_updated: dict[str, Ranking[Return]] = {}
-        self._units_by_created: dict[str, Ranking[ReturnUnit]] = {}
+        self._returns: dict[int, SimulatedReturn] = {}
+        self._units: dict[int, SimulatedReturnUnit] = {}
+        self._by_created: dict[str, RecentFirst[SimulatedReturn]] = {}
+        self._by_updated: dict[str, RecentFirst[SimulatedReturn]] = {}
+        self._units_by_created: dict[str, RecentFirst[SimulatedReturnUnit]] = {}
 
-    def __iter__(self) -> Iterator[Return]:
+    def __iter__(self) -> Iterator[SimulatedReturn]:
         return iter(self._returns.values())
 
-    def one(self, id_return: int) -> Return | None:
+    def one(self, id_return: int) -> SimulatedReturn | None:
         return self._returns.get(id_return)
 
-    def own(self, seller: str, id_return: int) -> Return | None:
+    def own(self, seller: str, id_return: int) -> SimulatedReturn | None:
         found = self._returns.get(id_return)
         return found if found is not None and found.order.seller == seller else None
 
-    def own_unit(self, seller: str, id_return_unit: int) -> ReturnUnit | None:
+    def own_unit(self, seller: str, id_return_unit: int) -> SimulatedReturnUnit | None:
         found = self._units.get(id_return_unit)
         return found if found is not None and found.of.order.seller == seller else None
 
-    def by_created(self, seller: str) -> Ranking[Return]:
-        return self._by_created.setdefault(seller, Ranking())
+    def by_created(self, seller: str) -> RecentFirst[SimulatedReturn]:
+        return self._by_created.setdefault(seller, RecentFirst())
 
-    def by_updated(self, seller: str) -> Ranking[Return]:
-        return self._by_updated.setdefault(seller, Ranking())
+    def by_updated(self, seller: str) -> RecentFirst[SimulatedReturn]:
+        return self._by_updated.setdefault(seller, RecentFirst())
 
-    def units_by_created(self, seller: str) -> Ranking[ReturnUnit]:
-        return self._units_by_created.setdefault(seller, Ranking())
+    def units_by_created(self, seller: str) -> RecentFirst[SimulatedReturnUnit]:
+        return self._units_by_created.setdefault(seller, RecentFirst())
 
-    def open(self, order_unit: OrderUnit, occasion: Occasion) -> Return:
+    def open(self, order_unit: SimulatedOrderUnit, context: CallContext) -> SimulatedReturn:
         """The buyer asks for a return of this order unit."""
-        number, order, now_us = len(self._returns), order_unit.order, occasion.now.wall_us
-        one = Return(id=_FIRST_RETURN_ID + number, order=order, created_us=now_us, updated_us=now_us)
-        unit = ReturnUnit(
+        number, order, now_us = len(self._returns), order_unit.order, context.now.wall_us
+        one = SimulatedReturn(id=_FIRST_RETURN_ID + number, order=order, created_us=now_us, updated_us=now_us)
+        unit = SimulatedReturnUnit(
             id=_FIRST_RETURN_UNIT_ID + number,
             of=one,
             order_unit=order_unit,
@@ -115,24 +115,26 @@ class ReturnBook:
         self.by_created(order.seller).put(one.id, now_us, one)
         self.by_updated(order.seller).put(one.id, now_us, one)
         self.units_by_created(order.seller).put(unit.id, now_us, unit)
-        _tell(one, "return_new", occasion)
+        _tell(one, "return_new", context)
         return one
 
-    def move(self, one: Return, status: ReturnStatus, occasion: Occasion) -> None:
+    def move(self, one: SimulatedReturn, status: ReturnStatus, context: CallContext) -> None:
         """The return has another status from now on. A label brings a parcel number."""
         one.status = status
-        one.updated_us = occasion.now.wall_us
+        one.updated_us = context.now.wall_us
         if status is ReturnStatus.LABEL_GENERATED:
             one.tracking_provider, one.tracking_code = "DHL", f"RT{one.id}"
         if status is ReturnStatus.PACKAGE_RECEIVED:
             for unit in one.units:
                 unit.status = ReturnUnitStatus.RETURN_ARRIVED
         self.by_updated(one.order.seller).put(one.id, one.updated_us, one)
-        _tell(one, "return_status_changed", occasion)
+        _tell(one, "return_status_changed", context)
 
 
-def _tell(one: Return, event_name: str, occasion: Occasion) -> None:
+def _tell(one: SimulatedReturn, event_name: str, context: CallContext) -> None:
     order = one.order
-    occasion.notices.append(
-        Notice(event_name=event_name, seller=order.seller, storefront=order.storefront, resource=f"/returns/{one.id}/")
+    context.notices.append(
+        ChangeNotice(
+            event_name=event_name, seller=order.seller, storefront=order.storefront, resource=f"/returns/{one.id}/"
+        )
     )

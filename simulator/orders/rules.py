@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from simulator.offers.rules import Query, is_integer, parse, unless_wrong
-from simulator.orders.orders import Parcel, Status
+from simulator.orders.orders import SimulatedParcel, SimulatedUnitStatus
 from simulator.orders.returns import ReturnStatus, ReturnUnitStatus
-from simulator.problems import FieldError, Problem, invalid
+from simulator.problems import ProblemDetails, RequestFieldError, invalid
 from simulator.reference import (
     BY_MERCHANT,
     CARRIERS,
@@ -27,7 +27,7 @@ from simulator.reference import (
 )
 
 _SORTS: Final = ("ts_created:desc", "ts_updated:desc")
-_STATUSES: Final = tuple(Status)
+_STATUSES: Final = tuple(SimulatedUnitStatus)
 _RETURN_STATUSES: Final = tuple(ReturnStatus)
 _RETURN_UNIT_STATUSES: Final = tuple(ReturnUnitStatus)
 _RETURN_EMBEDDABLES: Final = ("buyer", "return_units")
@@ -50,29 +50,29 @@ class LiveQuery:
     by_updated: bool = False
 
 
-def order_units_query(text: str, storefronts: frozenset[str]) -> LiveQuery | Problem:
+def order_units_query(text: str, storefronts: frozenset[str]) -> LiveQuery | ProblemDetails:
     """The query of ``GET /order-units``. ``storefronts``: where the seller sells."""
     return _live_query(Query(text), storefronts, updated="ts_updated_from_iso", statuses=_STATUSES)
 
 
-def orders_query(text: str, storefronts: frozenset[str]) -> LiveQuery | Problem:
+def orders_query(text: str, storefronts: frozenset[str]) -> LiveQuery | ProblemDetails:
     """The query of ``GET /orders``, which knows neither status nor sort."""
     return _live_query(Query(text), storefronts, updated="ts_units_updated_from_iso", statuses=None)
 
 
-def returns_query(text: str, storefronts: frozenset[str]) -> LiveQuery | Problem:
+def returns_query(text: str, storefronts: frozenset[str]) -> LiveQuery | ProblemDetails:
     """The query of ``GET /returns``."""
     return _live_query(Query(text), storefronts, updated="ts_updated_from_iso", statuses=_RETURN_STATUSES)
 
 
-def return_units_query(text: str, storefronts: frozenset[str]) -> LiveQuery | Problem:
+def return_units_query(text: str, storefronts: frozenset[str]) -> LiveQuery | ProblemDetails:
     """The query of ``GET /return-units``. Its rows have no moment of update, so they are sorted by creation."""
     return _live_query(Query(text), storefronts, updated=None, statuses=_RETURN_UNIT_STATUSES)
 
 
 def _live_query(
     query: Query, storefronts: frozenset[str], *, updated: str | None, statuses: Sequence[str] | None
-) -> LiveQuery | Problem:
+) -> LiveQuery | ProblemDetails:
     storefront = query.optional_storefront()
     chosen = LiveQuery(
         storefront=storefront,
@@ -94,23 +94,23 @@ def _first_us(after: datetime | None) -> int | None:
     return None if after is None else (int(after.timestamp() // 1) + 1) * 1_000_000
 
 
-def order_unit_embedded(text: str) -> frozenset[str] | Problem:
+def order_unit_embedded(text: str) -> frozenset[str] | ProblemDetails:
     return _embedded(text, ORDER_UNIT_EMBEDDABLES)
 
 
-def order_embedded(text: str) -> frozenset[str] | Problem:
+def order_embedded(text: str) -> frozenset[str] | ProblemDetails:
     return _embedded(text, ORDER_EMBEDDABLES)
 
 
-def return_embedded(text: str) -> frozenset[str] | Problem:
+def return_embedded(text: str) -> frozenset[str] | ProblemDetails:
     return _embedded(text, _RETURN_EMBEDDABLES)
 
 
-def return_unit_embedded(text: str) -> frozenset[str] | Problem:
+def return_unit_embedded(text: str) -> frozenset[str] | ProblemDetails:
     return _embedded(text, _RETURN_UNIT_EMBEDDABLES)
 
 
-def _embedded(text: str, allowed: Sequence[str]) -> frozenset[str] | Problem:
+def _embedded(text: str, allowed: Sequence[str]) -> frozenset[str] | ProblemDetails:
     query = Query(text)
     chosen = query.choices("embedded", allowed) or frozenset()
     return invalid(*query.errors) if query.errors else chosen
@@ -119,51 +119,53 @@ def _embedded(text: str, allowed: Sequence[str]) -> frozenset[str] | Problem:
 # ---- bodies ---------------------------------------------------------------------------------------------------------
 
 
-def parcel_sent(body: bytes) -> Parcel | Problem:
+def parcel_sent(body: bytes) -> SimulatedParcel | ProblemDetails:
     """The body of ``PATCH /order-units/{id_order_unit}/send``: one text holds all tracking numbers, as a comma list."""
     data = parse(body)
-    if isinstance(data, Problem):
+    if isinstance(data, ProblemDetails):
         return data
     if not isinstance(data, dict) or data.keys() != {"tracking_numbers", "carrier_code"}:
-        return invalid(FieldError("body", "must hold tracking_numbers and carrier_code, and nothing else"))
+        return invalid(RequestFieldError("body", "must hold tracking_numbers and carrier_code, and nothing else"))
     return _parcel(data, "tracking_numbers", several=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FurtherParcel:
     id_order_unit: int
-    parcel: Parcel
+    parcel: SimulatedParcel
 
 
-def further_parcel(body: bytes) -> FurtherParcel | Problem:
+def further_parcel(body: bytes) -> FurtherParcel | ProblemDetails:
     """The body of ``POST /shipments``."""
     data = parse(body)
-    if isinstance(data, Problem):
+    if isinstance(data, ProblemDetails):
         return data
     if not isinstance(data, dict) or data.keys() != {"id_order_unit", "shipment_information"}:
-        return invalid(FieldError("body", "must hold id_order_unit and shipment_information, and nothing else"))
+        return invalid(RequestFieldError("body", "must hold id_order_unit and shipment_information, and nothing else"))
     if not is_integer(data["id_order_unit"], 1, INT64_MAX):
-        return invalid(FieldError("id_order_unit", "must be a positive integer"))
+        return invalid(RequestFieldError("id_order_unit", "must be a positive integer"))
     if not isinstance(data["shipment_information"], dict):
-        return invalid(FieldError("shipment_information", "must be an object"))
+        return invalid(RequestFieldError("shipment_information", "must be an object"))
     parcel = _parcel(data["shipment_information"], "tracking_number", several=False)
-    if isinstance(parcel, Problem):
+    if isinstance(parcel, ProblemDetails):
         return parcel
     return FurtherParcel(id_order_unit=data["id_order_unit"], parcel=parcel)
 
 
-def _parcel(data: dict[str, Any], name: str, *, several: bool) -> Parcel | Problem:
+def _parcel(data: dict[str, Any], name: str, *, several: bool) -> SimulatedParcel | ProblemDetails:
     carrier, text = data.get("carrier_code"), data.get(name)
-    errors: list[FieldError] = []
+    errors: list[RequestFieldError] = []
     if not isinstance(carrier, str) or carrier not in CARRIERS:
         carrier = ""
-        errors.append(FieldError("carrier_code", "must be the exact name of a carrier"))
+        errors.append(RequestFieldError("carrier_code", "must be the exact name of a carrier"))
     numbers = _tracking_numbers(text, several=several, optional=carrier in CARRIERS_WITHOUT_TRACKING)
     if numbers is None:
-        errors.append(FieldError(name, "must be a tracking number" + (", or several with commas" if several else "")))
+        errors.append(
+            RequestFieldError(name, "must be a tracking number" + (", or several with commas" if several else ""))
+        )
     if errors or numbers is None:
         return invalid(*errors)
-    return Parcel(carrier_code=carrier, tracking_numbers=numbers)
+    return SimulatedParcel(carrier_code=carrier, tracking_numbers=numbers)
 
 
 def _tracking_numbers(text: object, *, several: bool, optional: bool) -> tuple[str, ...] | None:

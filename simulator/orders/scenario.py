@@ -2,21 +2,21 @@
 
 from pydantic import Field, model_validator
 
-from simulator.orders.orders import Defect, Status
+from simulator.orders.orders import Defect, SimulatedUnitStatus
 from simulator.orders.trade import TradePlan
 from simulator.push.subscriptions import PushTerms
 from simulator.reference import MAX_ORDER_UNITS
-from simulator.strict_model import Seconds, Section, Share
+from simulator.strict_model import Seconds, Share, StrictModel
 
 
-class MalformedSection(Section):
+class MalformedSection(StrictModel):
     """The row of an order's first unit leaves the OpenAPI document. Orders count from 0 as they are made."""
 
     order: int = Field(ge=0)
     defect: Defect
 
 
-class OrdersSection(Section):
+class OrdersSection(StrictModel):
     """Orders that are made by themselves; fields as in ``trade.TradePlan``. Without one: none.
 
     ``undocumented`` must be on for ``unusual`` and ``malformed``: they leave the OpenAPI document on purpose.
@@ -53,7 +53,7 @@ class OrdersSection(Section):
             raise ValueError(f"total {self.total} is less than at_start {self.at_start}")
         if (self.unusual or self.malformed) and not self.undocumented:
             raise ValueError("unusual and malformed leave the OpenAPI document: undocumented must be true")
-        if self.unusual_status in set(Status):
+        if self.unusual_status in set(SimulatedUnitStatus):
             raise ValueError(f"unusual_status {self.unusual_status} is a documented one")
         return self
 
@@ -65,7 +65,7 @@ class OrdersSection(Section):
         )
 
 
-class PushSection(Section):
+class PushSection(StrictModel):
     """How notifications are sent; fields as in ``subscriptions.PushTerms``."""
 
     retry_after_s: tuple[Seconds, ...] = (60.0, 900.0, 1800.0, 3600.0)

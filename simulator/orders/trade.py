@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final, TypeAlias
 
-from simulator.call_context import Occasion
+from simulator.call_context import CallContext
 from simulator.chance import between, fraction, happens, pick
 from simulator.exchange import Moment
 from simulator.market import Market
-from simulator.offers.catalogue import Unit
+from simulator.offers.catalogue import SimulatedUnit
 from simulator.orders.buyers import Buyer
-from simulator.orders.orders import WAYS, Defect, Order, OrderBook, OrderUnit, Status
-from simulator.orders.returns import NEXT, Return, ReturnBook
+from simulator.orders.orders import WAYS, Defect, OrderBook, SimulatedOrder, SimulatedOrderUnit, SimulatedUnitStatus
+from simulator.orders.returns import NEXT, ReturnBook, SimulatedReturn
 from simulator.reference import VAT_PCT
 
 _FIRST_ORDER_UNIT_ID: Final = 314_000_000_000_000
@@ -26,7 +26,7 @@ _ID_STRIDE: Final = 1_000_003  # has no divisor in common with the number of let
 _TRIES: Final = 20
 _CANCEL_REASON: Final = "BuyerCancelled"
 
-_Step: TypeAlias = Callable[[Occasion], None]
+_Step: TypeAlias = Callable[[CallContext], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class TradePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shop:
+class SellingAccount:
     """A seller on its storefronts."""
 
     seller: str
@@ -71,7 +71,7 @@ class Trade:
     market: Market
     book: OrderBook
     returns: ReturnBook
-    shops: Sequence[Shop]
+    shops: Sequence[SellingAccount]
     _agenda: list[tuple[int, int, _Step]] = field(default_factory=list)
     _noted: int = 0
     _made_units: int = 0
@@ -81,28 +81,28 @@ class Trade:
 
     # ---- time -------------------------------------------------------------------------------------------------------
 
-    def start(self, occasion: Occasion) -> None:
+    def start(self, context: CallContext) -> None:
         """Make the orders that are there from the start, the oldest first."""
-        self._started_us = occasion.now.mono_us
+        self._started_us = context.now.mono_us
         for index in range(self.plan.at_start if self.shops else 0):
             age_us = round(self.plan.at_start_over_s * 1e6 * (1 - index / self.plan.at_start))
             self._made_by_plan += 1
-            self.make(occasion, created=_earlier(occasion.now, age_us))
+            self.make(context, created=_earlier(context.now, age_us))
 
-    def run(self, occasion: Occasion) -> None:
-        """Everything that is due. The occasion's moment is the one that all of it happens at."""
-        self._make_due(occasion)
-        while self._agenda and self._agenda[0][0] <= occasion.now.mono_us:
-            heappop(self._agenda)[2](occasion)
+    def run(self, context: CallContext) -> None:
+        """Everything that is due. The context's moment is the one that all of it happens at."""
+        self._make_due(context)
+        while self._agenda and self._agenda[0][0] <= context.now.mono_us:
+            heappop(self._agenda)[2](context)
 
-    def _make_due(self, occasion: Occasion) -> None:
-        age_s = (occasion.now.mono_us - self._started_us) / 1e6
+    def _make_due(self, context: CallContext) -> None:
+        age_s = (context.now.mono_us - self._started_us) / 1e6
         wanted = self.plan.at_start + int(age_s * self.plan.per_second)
         if self.plan.total is not None:
             wanted = min(wanted, self.plan.total)
         while self._made_by_plan < wanted and self.shops:
             self._made_by_plan += 1
-            self.make(occasion)
+            self.make(context)
 
     def _later(self, now_us: int, wait_s: float, step: _Step) -> None:
         self._noted += 1
@@ -112,13 +112,13 @@ class Trade:
 
     def make(
         self,
-        occasion: Occasion,
+        context: CallContext,
         *,
         seller: str | None = None,
         pieces: int | None = None,
         unit_ids: Sequence[int] = (),
         created: Moment | None = None,
-    ) -> Order | None:
+    ) -> SimulatedOrder | None:
         """An order of these offers, or of offers that are drawn. None = nothing is for sale.
 
         Raises ValueError for an offer that is not there, or offers of several sellers or storefronts.
@@ -127,37 +127,39 @@ class Trade:
         offers = self._asked(unit_ids, seller) if unit_ids else self._drawn(number, seller, pieces)
         if not offers:
             return None
-        moment = created or occasion.now
+        moment = created or context.now
         order = self._order(number, offers, moment.wall_us)
         if self.plan.sales_lower_stock:
             for offer in offers:
-                self.market.sell(offer, occasion)
-        self.book.add(order, occasion.at(moment))
+                self.market.sell(offer, context)
+        self.book.add(order, context.at(moment))
         for unit in order.units:
-            self._plan_life(unit, occasion, created=moment)
+            self._plan_life(unit, context, created=moment)
         return order
 
-    def _asked(self, unit_ids: Sequence[int], seller: str | None) -> list[Unit]:
+    def _asked(self, unit_ids: Sequence[int], seller: str | None) -> list[SimulatedUnit]:
         offers = [unit for unit_id in unit_ids if (unit := self.market.catalogue.unit(unit_id))]
         places = {(unit.seller, unit.storefront, unit.fulfillment_type) for unit in offers}
         if len(offers) != len(unit_ids) or len(places) != 1 or (seller and seller != offers[0].seller):
             raise ValueError("an order is of offers of one seller, storefront and way of fulfilment")
         return offers
 
-    def _drawn(self, number: int, seller: str | None, pieces: int | None) -> list[Unit]:
+    def _drawn(self, number: int, seller: str | None, pieces: int | None) -> list[SimulatedUnit]:
         plan = self.plan
         shops = [shop for shop in self.shops if seller in (None, shop.seller)]
         if not shops:
             return []
         shop = pick(shops, plan.seed, "shop", number)
         storefront = pick(shop.storefronts, plan.seed, "storefront", number)
-        offers: list[Unit] = []
+        offers: list[SimulatedUnit] = []
         for piece in range(pieces or between(plan.units_min, plan.units_max, plan.seed, "pieces", number)):
             if (offer := self._offer(shop.seller, storefront, number, piece, offers)) is not None:
                 offers.append(offer)
         return offers
 
-    def _offer(self, seller: str, storefront: str, number: int, piece: int, before: list[Unit]) -> Unit | None:
+    def _offer(
+        self, seller: str, storefront: str, number: int, piece: int, before: list[SimulatedUnit]
+    ) -> SimulatedUnit | None:
         """The next piece: often of the same offer as the one before."""
         plan = self.plan
         if before and happens(plan.same_offer, plan.seed, "same", number, piece) and self._for_sale(before[-1], before):
@@ -169,7 +171,7 @@ class Trade:
                 return unit
         return None
 
-    def _for_sale(self, unit: Unit, before: list[Unit]) -> bool:
+    def _for_sale(self, unit: SimulatedUnit, before: list[SimulatedUnit]) -> bool:
         """An order is fulfilled in one way; where sales take stock, there must be some for this piece as well."""
         if unit.status != "AVAILABLE" or (before and unit.fulfillment_type != before[0].fulfillment_type):
             return False
@@ -183,9 +185,9 @@ class Trade:
             )
         return self._offers[seller, storefront]
 
-    def _order(self, number: int, offers: Sequence[Unit], created_us: int) -> Order:
+    def _order(self, number: int, offers: Sequence[SimulatedUnit], created_us: int) -> SimulatedOrder:
         storefront = offers[0].storefront
-        order = Order(
+        order = SimulatedOrder(
             id=order_id(number),
             number=number,
             seller=offers[0].seller,
@@ -198,12 +200,12 @@ class Trade:
         order.units[0].defect = dict(self.plan.defects).get(number)
         return order
 
-    def _order_unit(self, order: Order, offer: Unit) -> OrderUnit:
+    def _order_unit(self, order: SimulatedOrder, offer: SimulatedUnit) -> SimulatedOrderUnit:
         self._made_units += 1
         standard, reduced = VAT_PCT[order.storefront]
         unit_id = _FIRST_ORDER_UNIT_ID + self._made_units
         discounted = happens(self.plan.discounted, self.plan.seed, "discounted", unit_id)
-        return OrderUnit(
+        return SimulatedOrderUnit(
             id=unit_id,
             order=order,
             unit_id=offer.id,
@@ -223,11 +225,11 @@ class Trade:
 
     # ---- what becomes of an order unit ------------------------------------------------------------------------------
 
-    def _plan_life(self, unit: OrderUnit, occasion: Occasion, *, created: Moment) -> None:
-        plan, now_us = self.plan, occasion.now.mono_us
+    def _plan_life(self, unit: SimulatedOrderUnit, context: CallContext, *, created: Moment) -> None:
+        plan, now_us = self.plan, context.now.mono_us
         confirmed = _earlier(created, -round(plan.confirm_delay_s * 1e6))
         if confirmed.mono_us <= now_us:
-            self._confirm(unit, occasion.at(confirmed))
+            self._confirm(unit, context.at(confirmed))
         else:
             self._later(confirmed.mono_us, 0, lambda then: self._confirm(unit, then))
         wait_s = plan.change_within_s * fraction(plan.seed, "when", unit.id)
@@ -236,64 +238,66 @@ class Trade:
         elif happens(plan.changed, plan.seed, "changed", unit.id):
             self._later(now_us, plan.confirm_delay_s + wait_s, lambda then: self._ship_by_hand(unit, then))
 
-    def _confirm(self, unit: OrderUnit, occasion: Occasion) -> None:
-        if unit.status == Status.OPEN:
+    def _confirm(self, unit: SimulatedOrderUnit, context: CallContext) -> None:
+        if unit.status == SimulatedUnitStatus.OPEN:
             is_unusual = happens(self.plan.unusual, self.plan.seed, "unusual", unit.id)
-            status = self.plan.unusual_status if is_unusual else Status.NEED_TO_BE_SENT
-            self.book.move(unit, status, occasion)
+            status = self.plan.unusual_status if is_unusual else SimulatedUnitStatus.NEED_TO_BE_SENT
+            self.book.move(unit, status, context)
 
-    def _cancel(self, unit: OrderUnit, occasion: Occasion) -> None:
-        self.cancel(unit, occasion)
+    def _cancel(self, unit: SimulatedOrderUnit, context: CallContext) -> None:
+        self.cancel(unit, context)
 
-    def _ship_by_hand(self, unit: OrderUnit, occasion: Occasion) -> None:
-        if unit.status == Status.NEED_TO_BE_SENT:
-            self.book.move(unit, Status.SENT, occasion)
-            self.follow(unit, occasion)
+    def _ship_by_hand(self, unit: SimulatedOrderUnit, context: CallContext) -> None:
+        if unit.status == SimulatedUnitStatus.NEED_TO_BE_SENT:
+            self.book.move(unit, SimulatedUnitStatus.SENT, context)
+            self.follow(unit, context)
 
-    def follow(self, unit: OrderUnit, occasion: Occasion) -> None:
+    def follow(self, unit: SimulatedOrderUnit, context: CallContext) -> None:
         """The unit was sent, by a call or by hand: what comes of it by itself."""
-        if self.plan.delivery_s is not None and unit.status == Status.SENT:
-            self._later(occasion.now.mono_us, self.plan.delivery_s, lambda then: self._deliver(unit, then))
+        if self.plan.delivery_s is not None and unit.status == SimulatedUnitStatus.SENT:
+            self._later(context.now.mono_us, self.plan.delivery_s, lambda then: self._deliver(unit, then))
 
-    def _deliver(self, unit: OrderUnit, occasion: Occasion) -> None:
+    def _deliver(self, unit: SimulatedOrderUnit, context: CallContext) -> None:
         plan = self.plan
-        if unit.status != Status.SENT:
+        if unit.status != SimulatedUnitStatus.SENT:
             return
         autopaid = happens(plan.autopaid, plan.seed, "autopaid", unit.id)
-        self.book.move(unit, Status.SENT_AND_AUTOPAID if autopaid else Status.RECEIVED, occasion)
+        self.book.move(
+            unit, SimulatedUnitStatus.SENT_AND_AUTOPAID if autopaid else SimulatedUnitStatus.RECEIVED, context
+        )
         if happens(plan.returned, plan.seed, "returned", unit.id):
             wait_s = plan.change_within_s * fraction(plan.seed, "return", unit.id)
-            self._later(occasion.now.mono_us, wait_s, lambda then: self._ask_for_return(unit, then))
+            self._later(context.now.mono_us, wait_s, lambda then: self._ask_for_return(unit, then))
 
-    def _ask_for_return(self, unit: OrderUnit, occasion: Occasion) -> None:
-        self.returns.open(unit, occasion)
+    def _ask_for_return(self, unit: SimulatedOrderUnit, context: CallContext) -> None:
+        self.returns.open(unit, context)
 
     # ---- what people do ---------------------------------------------------------------------------------------------
 
-    def cancel(self, unit: OrderUnit, occasion: Occasion) -> bool:
+    def cancel(self, unit: SimulatedOrderUnit, context: CallContext) -> bool:
         """The seller's portal or the customer service cancels the unit. False = too late."""
-        if Status.CANCELLED not in WAYS.get(unit.status, ()):
+        if SimulatedUnitStatus.CANCELLED not in WAYS.get(unit.status, ()):
             return False
-        self.book.move(unit, Status.CANCELLED, occasion, reason=_CANCEL_REASON)
+        self.book.move(unit, SimulatedUnitStatus.CANCELLED, context, reason=_CANCEL_REASON)
         return True
 
-    def advance(self, unit: OrderUnit, occasion: Occasion) -> bool:
+    def advance(self, unit: SimulatedOrderUnit, context: CallContext) -> bool:
         """One step on the ordinary way; from a status that is unknown here, back to it. False = it has ended."""
-        ways = WAYS.get(unit.status, (Status.NEED_TO_BE_SENT,))
+        ways = WAYS.get(unit.status, (SimulatedUnitStatus.NEED_TO_BE_SENT,))
         if not ways:
             return False
-        self.book.move(unit, ways[0], occasion)
-        self.follow(unit, occasion)
+        self.book.move(unit, ways[0], context)
+        self.follow(unit, context)
         return True
 
-    def advance_return(self, one: Return, occasion: Occasion) -> bool:
+    def advance_return(self, one: SimulatedReturn, context: CallContext) -> bool:
         """One step on the ordinary way of a return; its order units are returned when it has arrived. False = ended."""
         if one.status not in NEXT:
             return False
-        self.returns.move(one, NEXT[one.status], occasion)
+        self.returns.move(one, NEXT[one.status], context)
         if one.status not in NEXT:
             for unit in one.units:
-                self.book.move(unit.order_unit, Status.RETURNED, occasion)
+                self.book.move(unit.order_unit, SimulatedUnitStatus.RETURNED, context)
         return True
 
 

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from simulator.call_context import Callback, Occasion, Task
-from simulator.exchange import Answer, Kind, Request
+from simulator.call_context import Callback, CallContext, Task
+from simulator.exchange import Endpoint, HttpRequest, HttpResponse
 from simulator.offers.rules import Query, parse, unless_wrong
-from simulator.problems import FieldError, Problem, ProblemType, invalid, not_found
-from simulator.push.subscriptions import Subscription, Subscriptions
+from simulator.problems import ProblemDetails, ProblemType, RequestFieldError, invalid, not_found
+from simulator.push.subscriptions import PushSubscription, Subscriptions
 from simulator.reference import (
     DEFAULT_PAGE,
     EVENT_NAMES,
@@ -32,29 +32,29 @@ class SubscriptionApi:
         self._subscriptions = subscriptions
 
     def understand(
-        self, kind: Kind, key: str, seller: str, storefronts: frozenset[str], request: Request
-    ) -> Task | Problem:
+        self, kind: Endpoint, key: str, seller: str, storefronts: frozenset[str], request: HttpRequest
+    ) -> Task | ProblemDetails:
         """``key`` is the id in the path, ``storefronts`` where the seller sells."""
-        if kind is Kind.SUBSCRIPTIONS:
+        if kind is Endpoint.SUBSCRIPTIONS:
             return self._list(seller, storefronts, request)
-        if kind is Kind.SUBSCRIBE:
+        if kind is Endpoint.SUBSCRIBE:
             return self._create(seller, storefronts, request)
         one = self._subscriptions.own(seller, int(key))
         if one is None:
             return not_found("Subscription")
-        if kind is Kind.SUBSCRIPTION:
+        if kind is Endpoint.SUBSCRIPTION:
             return Task(act=lambda _: _data(200, one))
-        if kind is Kind.UNSUBSCRIBE:
+        if kind is Endpoint.UNSUBSCRIBE:
             return Task(act=lambda _: self._remove(one))
         return self._change(one, request)
 
-    def _list(self, seller: str, storefronts: frozenset[str], request: Request) -> Task | Problem:
+    def _list(self, seller: str, storefronts: frozenset[str], request: HttpRequest) -> Task | ProblemDetails:
         query = Query(request.query)
         storefront, event_name = query.optional_storefront(), query.one_of("event_name", EVENT_NAMES)
         limit = query.number("limit", 0, MAX_SUBSCRIPTION_PAGE)
         page = DEFAULT_PAGE if limit is None else limit, query.number("offset", 0, INT32_MAX) or 0
         chosen = unless_wrong(query, storefronts, page, storefront)
-        if isinstance(chosen, Problem):
+        if isinstance(chosen, ProblemDetails):
             return chosen
         found = [
             one.body()
@@ -63,18 +63,18 @@ class SubscriptionApi:
         ]
         return Task(act=lambda _: _page(found, *chosen))
 
-    def _create(self, seller: str, storefronts: frozenset[str], request: Request) -> Task | Problem:
+    def _create(self, seller: str, storefronts: frozenset[str], request: HttpRequest) -> Task | ProblemDetails:
         query = Query(request.query)
         storefront = query.storefront()
         refused = unless_wrong(query, storefronts, storefront, storefront)
         data = _fields(request.body, required=_NEW, allowed=_NEW)
-        if isinstance(refused, Problem):
+        if isinstance(refused, ProblemDetails):
             return refused
-        if isinstance(data, Problem):
+        if isinstance(data, ProblemDetails):
             return data
         callback = self._callback(data)
 
-        def act(_: Occasion) -> Answer:
+        def act(_: CallContext) -> HttpResponse:
             event_name = str(data["event_name"])
             if self._subscriptions.has(seller, storefront, event_name):
                 return _taken(event_name, storefront).answer()
@@ -91,13 +91,13 @@ class SubscriptionApi:
 
         return Task(act=act, callback=callback)
 
-    def _change(self, one: Subscription, request: Request) -> Task | Problem:
+    def _change(self, one: PushSubscription, request: HttpRequest) -> Task | ProblemDetails:
         data = _fields(request.body, required=frozenset(), allowed=_CHANGEABLE)
-        if isinstance(data, Problem):
+        if isinstance(data, ProblemDetails):
             return data
         callback = self._callback(data) if data.get("callback_url", one.callback_url) != one.callback_url else None
 
-        def act(_: Occasion) -> Answer:
+        def act(_: CallContext) -> HttpResponse:
             if callback is not None and not callback.is_verified:
                 return _unverified().answer()
             for name, value in data.items():
@@ -106,26 +106,28 @@ class SubscriptionApi:
 
         return Task(act=act, callback=callback)
 
-    def _remove(self, one: Subscription) -> Answer:
+    def _remove(self, one: PushSubscription) -> HttpResponse:
         if self._subscriptions.own(one.seller, one.id) is None:
             return not_found("Subscription").answer()
         self._subscriptions.remove(one)
-        return Answer(status=204)
+        return HttpResponse(status=204)
 
     def _callback(self, data: Mapping[str, object]) -> Callback:
         return Callback(url=str(data["callback_url"]), challenge=self._subscriptions.challenge())
 
 
-def _fields(body: bytes, *, required: frozenset[str], allowed: frozenset[str]) -> Mapping[str, object] | Problem:
+def _fields(body: bytes, *, required: frozenset[str], allowed: frozenset[str]) -> Mapping[str, object] | ProblemDetails:
     data = parse(body)
-    if isinstance(data, Problem):
+    if isinstance(data, ProblemDetails):
         return data
     if not isinstance(data, dict):
-        return invalid(FieldError("body", "must be an object"))
-    errors = [FieldError(name, f"{name} is required") for name in sorted(required - data.keys())]
-    errors += [FieldError(name, f"{name} is not a field that can be set") for name in sorted(data.keys() - allowed)]
+        return invalid(RequestFieldError("body", "must be an object"))
+    errors = [RequestFieldError(name, f"{name} is required") for name in sorted(required - data.keys())]
     errors += [
-        FieldError(name, f"{name} {wrong}")
+        RequestFieldError(name, f"{name} is not a field that can be set") for name in sorted(data.keys() - allowed)
+    ]
+    errors += [
+        RequestFieldError(name, f"{name} {wrong}")
         for name, value in data.items()
         if name in allowed and (wrong := _wrong(name, value))
     ]
@@ -152,24 +154,26 @@ def _is_address(value: object) -> bool:
         return False
 
 
-def _taken(event_name: str, storefront: str) -> Problem:
-    return Problem(
+def _taken(event_name: str, storefront: str) -> ProblemDetails:
+    return ProblemDetails(
         status=400,
         type=ProblemType.ALREADY_EXISTS,
         message=f"Subscription for {event_name} on {storefront} exists already",
     )
 
 
-def _unverified() -> Problem:
-    return Problem(
+def _unverified() -> ProblemDetails:
+    return ProblemDetails(
         status=400, type=ProblemType.UNVERIFIED_CALLBACK, message="Callback address did not answer the challenge"
     )
 
 
-def _data(status: int, one: Subscription) -> Answer:
-    return Answer(status=status, body=orjson.dumps({"data": one.body()}))
+def _data(status: int, one: PushSubscription) -> HttpResponse:
+    return HttpResponse(status=status, body=orjson.dumps({"data": one.body()}))
 
 
-def _page(found: list[dict[str, object]], limit: int, offset: int) -> Answer:
+def _page(found: list[dict[str, object]], limit: int, offset: int) -> HttpResponse:
     pagination = {"offset": offset, "limit": limit, "total": len(found)}
-    return Answer(status=200, body=orjson.dumps({"data": found[offset : offset + limit], "pagination": pagination}))
+    return HttpResponse(
+        status=200, body=orjson.dumps({"data": found[offset : offset + limit], "pagination": pagination})
+    )

@@ -14,7 +14,7 @@ from simulator.api import Seller
 from simulator.call_context import Callback
 from simulator.clock import read_clocks
 from simulator.journal import Recorder
-from simulator.push.subscriptions import Push, Subscriptions
+from simulator.push.subscriptions import PushMessage, Subscriptions
 from simulator.signature import sign
 
 _UNHEARD: Final = (httpx.HTTPError, httpx.InvalidURL, TimeoutError)
@@ -61,11 +61,11 @@ class Pusher:
         if self._http is not None:
             await self._http.aclose()
 
-    async def _send(self, push: Push) -> None:
+    async def _send(self, push: PushMessage) -> None:
         status = await self._post(push)
         self._recorder.push(self._subscriptions.answered(push, status, read_clocks().mono_us))
 
-    async def _post(self, push: Push) -> int:
+    async def _post(self, push: PushMessage) -> int:
         """The status of the answer; 0 = none in time."""
         url, timestamp = push.subscription.callback_url, str(push.timestamp_s)
         secret = self._sellers[push.subscription.seller].secret_key

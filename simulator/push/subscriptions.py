@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from simulator.call_context import Notice
+from simulator.call_context import ChangeNotice
 from simulator.chance import draw, happens
 from simulator.exchange import Moment
 from simulator.journal import PushRow
@@ -35,7 +35,7 @@ class PushTerms:
 
 
 @dataclass(slots=True, kw_only=True)
-class Subscription:
+class PushSubscription:
     id: int
     seller: str
     storefront: str
@@ -56,10 +56,10 @@ class Subscription:
 
 
 @dataclass(slots=True, kw_only=True)
-class Push:
+class PushMessage:
     """One message on its way to one subscriber."""
 
-    subscription: Subscription
+    subscription: PushSubscription
     id_message: str
     resource: str
     body: bytes
@@ -72,9 +72,9 @@ class Subscriptions:
 
     def __init__(self, terms: PushTerms) -> None:
         self.terms = terms
-        self._subscriptions: dict[int, Subscription] = {}
+        self._subscriptions: dict[int, PushSubscription] = {}
         self._next_id = _FIRST_SUBSCRIPTION_ID
-        self._due: list[tuple[int, int, Push]] = []
+        self._due: list[tuple[int, int, PushMessage]] = []
         self._messages = 0
         self._queued = 0
 
@@ -82,8 +82,8 @@ class Subscriptions:
 
     def add(
         self, *, seller: str, storefront: str, event_name: str, callback_url: str, fallback_email: str
-    ) -> Subscription:
-        one = Subscription(
+    ) -> PushSubscription:
+        one = PushSubscription(
             id=self._next_id,
             seller=seller,
             storefront=storefront,
@@ -95,17 +95,17 @@ class Subscriptions:
         self._subscriptions[one.id] = one
         return one
 
-    def own(self, seller: str, subscription_id: int) -> Subscription | None:
+    def own(self, seller: str, subscription_id: int) -> PushSubscription | None:
         one = self._subscriptions.get(subscription_id)
         return one if one is not None and one.seller == seller else None
 
-    def owned(self, seller: str) -> list[Subscription]:
+    def owned(self, seller: str) -> list[PushSubscription]:
         return [one for one in self._subscriptions.values() if one.seller == seller]
 
     def has(self, seller: str, storefront: str, event_name: str) -> bool:
         return any(one.storefront == storefront and one.event_name == event_name for one in self.owned(seller))
 
-    def remove(self, one: Subscription) -> None:
+    def remove(self, one: PushSubscription) -> None:
         """Messages under way are dropped as their time comes."""
         one.is_active = False
         del self._subscriptions[one.id]
@@ -116,7 +116,7 @@ class Subscriptions:
 
     # ---- messages ---------------------------------------------------------------------------------------------------
 
-    def hear(self, notices: Sequence[Notice], now: Moment) -> None:
+    def hear(self, notices: Sequence[ChangeNotice], now: Moment) -> None:
         """Something has changed: a message for each subscriber, due at once. ``now`` is by the server's clock."""
         if not self._subscriptions:
             return
@@ -124,7 +124,7 @@ class Subscriptions:
             for one in self._subscribers(notice):
                 self._begin(one, notice, now)
 
-    def _subscribers(self, notice: Notice) -> Iterable[Subscription]:
+    def _subscribers(self, notice: ChangeNotice) -> Iterable[PushSubscription]:
         return [
             one
             for one in self._subscriptions.values()
@@ -132,7 +132,7 @@ class Subscriptions:
             and (one.seller, one.storefront, one.event_name) == (notice.seller, notice.storefront, notice.event_name)
         ]
 
-    def _begin(self, one: Subscription, notice: Notice, now: Moment) -> None:
+    def _begin(self, one: PushSubscription, notice: ChangeNotice, now: Moment) -> None:
         self._messages += 1
         id_message = f"{draw(self.terms.seed, 'message', self._messages):016x}"
         body = {
@@ -143,7 +143,7 @@ class Subscriptions:
         }
         copies = 2 if happens(self.terms.duplicated, self.terms.seed, "twice", self._messages) else 1
         for _ in range(copies):
-            push = Push(
+            push = PushMessage(
                 subscription=one,
                 id_message=id_message,
                 resource=notice.resource,
@@ -152,20 +152,20 @@ class Subscriptions:
             )
             self._queue(push, now.mono_us)
 
-    def _queue(self, push: Push, due_us: int) -> None:
+    def _queue(self, push: PushMessage, due_us: int) -> None:
         self._queued += 1
         heappush(self._due, (due_us, self._queued, push))
 
-    def due(self, now_us: int, limit: int) -> list[Push]:
+    def due(self, now_us: int, limit: int) -> list[PushMessage]:
         """Messages to be sent now, at most so many; those of subscriptions that have ended are dropped."""
-        pushes: list[Push] = []
+        pushes: list[PushMessage] = []
         while self._due and self._due[0][0] <= now_us and len(pushes) < limit:
             _, _, push = heappop(self._due)
             if push.subscription.is_active:
                 pushes.append(push)
         return pushes
 
-    def answered(self, push: Push, status: int, now_us: int) -> PushRow:
+    def answered(self, push: PushMessage, status: int, now_us: int) -> PushRow:
         """An attempt is over; ``status`` 0 = no answer in time. It is tried again later, or the subscription ends."""
         waits_s = self.terms.retry_after_s
         failed = status not in ACCEPTED

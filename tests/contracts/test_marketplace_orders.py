@@ -39,7 +39,7 @@ from connector.marketplace.orders import (
     Taken,
     UnitStatus,
 )
-from simulator.faults import Fault, LoseAnswer, Match
+from simulator.faults import InjectedFault, LoseAnswer, Match
 from simulator.orders.buyers import CANARY
 from simulator.scenario import Scenario
 from simulator.simulator import Simulator
@@ -365,7 +365,7 @@ def test_an_answer_that_is_lost_loses_the_write_and_not_what_it_did(stall: Stall
     send = SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=("T1",))
     if kind is Kind.PARCEL:
         assert stall.answer(Kind.SEND, send) == Taken(http_status=204)
-    stall.simulator.set_fault(Fault(name="lost", match=Match(times=1), mishap=LoseAnswer()))
+    stall.simulator.set_fault(InjectedFault(name="lost", match=Match(times=1), mishap=LoseAnswer()))
     body = send if kind is Kind.SEND else AddParcel(order_unit_id=unit_id, carrier_code="GLS", tracking_number="T2")
 
     assert isinstance(stall.reply(kind, body), Lost)

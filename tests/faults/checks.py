@@ -9,7 +9,7 @@ from typing import Any
 
 from devstack import audit
 from devstack.expectation import Produced, UnitThere
-from simulator.journal import Cause, Journal
+from simulator.journal import Journal, WriteCause
 
 MAY_DIFFER = {"listing_price", "amount", "handling_time", "price", "minimum_price", "is_live", "date_lastchange_iso"}
 
@@ -74,7 +74,7 @@ def only_what_events_carry(journal: Journal, calls: Iterable[Row], produced: Seq
     asked = [
         (events, write)
         for write in journal.writes
-        if write.cause is Cause.CALL
+        if write.cause is WriteCause.CALL
         and write.call_id is not None
         and (events := behind.get((bodies[write.call_id], write.unit_id))) is not None
     ]
@@ -98,7 +98,7 @@ def repeated(
     lost = again = 0
     wrong = []
     for write in journal.writes:
-        if write.cause is not Cause.CALL or write.call_id is None:
+        if write.cause is not WriteCause.CALL or write.call_id is None:
             continue
         if asked[eans[write.unit_id], write.field, write.sent] != 1:
             continue
@@ -149,7 +149,7 @@ def in_order(
     produced: Sequence[Produced],
 ) -> None:
     """O: per unit and field the accepted values can be read as a never falling sequence of events."""
-    by_calls = [write for write in journal.writes if write.cause is not Cause.MARKETPLACE]
+    by_calls = [write for write in journal.writes if write.cause is not WriteCause.MARKETPLACE]
     wrong = audit.out_of_order(before, by_calls, storefronts, produced)
     assert not wrong, f"{len(wrong)} writes are out of order: {wrong[:5]}"
 

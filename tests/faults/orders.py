@@ -17,7 +17,7 @@ import orjson
 
 from devstack.marketplace import CURRENCY, condition_of
 from devstack.processes import DeploymentFailed, wait_for
-from simulator.exchange import Kind
+from simulator.exchange import Endpoint
 from simulator.journal import Journal
 from tests.faults.deployment import Deployment
 
@@ -241,7 +241,7 @@ def read_since(journal: Journal, mono_us: int) -> set[str]:
     return {
         urlsplit(call.target).path.rstrip("/").rpartition("/")[2]
         for call in journal.calls
-        if call.kind is Kind.ORDER and call.status == 200 and call.mono_us > mono_us
+        if call.kind is Endpoint.ORDER and call.status == 200 and call.mono_us > mono_us
     }
 
 

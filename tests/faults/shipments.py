@@ -10,7 +10,7 @@ from itertools import count
 from random import Random
 from typing import Any, TypeAlias
 
-from simulator.exchange import Kind
+from simulator.exchange import Endpoint
 from simulator.journal import Journal
 from simulator.orders.orders import SENT_ALREADY
 from simulator.problems import ProblemType
@@ -235,7 +235,7 @@ def nothing_twice(journal: Journal) -> None:
     assert not asked, f"{len(asked)} order units were sent that were sent already: {asked[:3]}"
     parcels = Counter((row.id_order_unit, number) for row in journal.order_rows for number in row.tracking_numbers)
     assert not (told := [parcel for parcel, times in parcels.items() if times > 1]), f"told twice: {told[:5]}"
-    posts = Counter(call.body_sha256 for call in journal.calls if call.kind is Kind.SHIPMENT)
+    posts = Counter(call.body_sha256 for call in journal.calls if call.kind is Endpoint.SHIPMENT)
     assert not posts or max(posts.values()) == 1, "a parcel was posted again, though not with success"
 
 

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 
 from devstack.traffic import Kind
-from simulator.journal import Cause
+from simulator.journal import WriteCause
 from tests.faults import checks
 from tests.faults.conftest import Deploy
 from tests.faults.workload import all_hold, mixed, wall_us
@@ -20,7 +20,7 @@ def test_20_000_mixed_events_end_in_one_result_each_and_in_the_computed_state(de
     assert connector.stop() == 0
     all_hold(deployment, produced)
     journal = deployment.marketplace.journal()
-    by_calls = [write for write in journal.writes if write.cause is Cause.CALL]
+    by_calls = [write for write in journal.writes if write.cause is WriteCause.CALL]
     assert checks.only_what_events_carry(journal, deployment.calls(), produced) == len(by_calls) > 0
     statuses: defaultdict[Kind, Counter[str]] = defaultdict(Counter)
     live = {checks.position(row): row for row in deployment.results() if row["origin"] == "LIVE"}

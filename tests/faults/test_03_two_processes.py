@@ -4,7 +4,7 @@ from collections import Counter
 
 from devstack.expectation import expected_units
 from devstack.traffic import Kind, Traffic
-from simulator.journal import Cause
+from simulator.journal import WriteCause
 from tests.faults.conftest import Deploy
 from tests.faults.workload import SHORT, all_hold, mixed, wall_us
 
@@ -54,7 +54,7 @@ def test_a_backlog_of_200_000_events_on_5_000_eans_is_sent_as_its_newest_values(
     assert connector.stop() == 0
     all_hold(deployment, produced)
     newest = expected_units(deployment.units_there(), deployment.targets, produced)
-    writes = [write for write in deployment.marketplace.journal().writes if write.cause is Cause.CALL]
+    writes = [write for write in deployment.marketplace.journal().writes if write.cause is WriteCause.CALL]
     assert not [write for write in writes if write.new != newest[write.unit_id][write.field]]
     fields = Counter((write.unit_id, write.field) for write in writes)
     assert set(fields.values()) == {1}

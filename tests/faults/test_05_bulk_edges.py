@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from devstack.expectation import Produced
 from devstack.traffic import Kind, Message, Place
-from simulator.exchange import Kind as CallKind
+from simulator.exchange import Endpoint
 from tests.faults import checks
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import Deployment
@@ -102,7 +102,7 @@ def test_3_refused_of_150_are_rejected_alone_and_147_are_not_sent_again(deploy: 
     positions = {(one.partition, one.offset) for one in changed}
     ends = {row["unit_id"]: row["status"] for row in deployment.results() if checks.position(row) in positions}
     for seller in sellers:
-        calls = [c for c in journal.write_calls[before:] if c.kind is CallKind.BULK and c.seller == seller]
+        calls = [c for c in journal.write_calls[before:] if c.kind is Endpoint.BULK and c.seller == seller]
         assert len(calls[0].unit_ids) == 150
         assert {unit_id for call in calls[1:] for unit_id in call.unit_ids} == bad[seller]
         assert all(units[unit_id]["amount"] == 0 for unit_id in bad[seller]), (

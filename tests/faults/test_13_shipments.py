@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from simulator.exchange import Kind
+from simulator.exchange import Endpoint
 from simulator.journal import Journal
 from tests.faults import shipments
 from tests.faults.conftest import Deploy
@@ -35,7 +35,7 @@ def trade(orders: int, units_max: int) -> str:
     )
 
 
-def calls_of(journal: Journal, kind: Kind) -> int:
+def calls_of(journal: Journal, kind: Endpoint) -> int:
     return journal.by_kind.get(kind, 0)
 
 
@@ -162,7 +162,7 @@ def test_a_lost_answer_is_read_back_or_unknown_and_never_asked_for_by_sending_ag
     once_and_in_the_same_words(unknown, "OUTCOME_UNKNOWN", "PARCEL_OUTCOME_UNKNOWN")
     journal = deployment.marketplace.journal()
     # the one that never arrived was sent again, once its unit was read
-    assert (calls_of(journal, Kind.SEND), calls_of(journal, Kind.SHIPMENT)) == (4, 1)
+    assert (calls_of(journal, Endpoint.SEND), calls_of(journal, Endpoint.SHIPMENT)) == (4, 1)
     shipments.nothing_twice(journal)
 
 
@@ -194,5 +194,5 @@ def test_what_a_killed_process_did_and_did_not_hear_of_is_not_done_again(deploy:
     once_and_in_the_same_words(confirmed, "CONFIRMED_TRACKING_UNVERIFIED", "TRACKING_UNVERIFIED")
     once_and_in_the_same_words(unknown, "OUTCOME_UNKNOWN", "PARCEL_OUTCOME_UNKNOWN")
     journal = deployment.marketplace.journal()
-    assert (calls_of(journal, Kind.SEND), calls_of(journal, Kind.SHIPMENT)) == (2, 1)
+    assert (calls_of(journal, Endpoint.SEND), calls_of(journal, Endpoint.SHIPMENT)) == (2, 1)
     shipments.nothing_twice(journal)

@@ -8,7 +8,7 @@ from random import Random
 from urllib.parse import parse_qs, urlsplit
 
 from devstack.traffic import Kind, Message, Place
-from simulator.exchange import Kind as CallKind
+from simulator.exchange import Endpoint
 from simulator.journal import CallRow, Journal
 from simulator.routes import GROUPS
 from tests.faults import checks, shipments
@@ -68,7 +68,7 @@ def all_sent(deployment: Deployment, orders: Iterable[shipments.Row]) -> bool:
 
 def polls_begun(journal: Journal) -> list[int]:
     """When each poll began: its first page arrived."""
-    firsts = (call for call in journal.polls if call.kind is CallKind.ORDER_UNITS and is_first_page(call))
+    firsts = (call for call in journal.polls if call.kind is Endpoint.ORDER_UNITS and is_first_page(call))
     return [call.mono_us for call in firsts]
 
 
@@ -76,7 +76,7 @@ def is_first_page(call: CallRow) -> bool:
     return parse_qs(urlsplit(call.target).query).get("offset", ["0"]) == ["0"]
 
 
-def moments(journal: Journal, *kinds: CallKind) -> list[int]:
+def moments(journal: Journal, *kinds: Endpoint) -> list[int]:
     return [call.mono_us for call in journal.calls if call.kind in kinds]
 
 
@@ -111,7 +111,7 @@ def test_a_burst_of_offers_with_orders_and_parcels_stays_under_the_limit_and_sta
     assert connector.stop() == 0
     all_hold(deployment, produced, LIMIT)
     journal = deployment.marketplace.journal()
-    writes, sends = moments(journal, CallKind.PATCH), moments(journal, CallKind.SEND)
+    writes, sends = moments(journal, Endpoint.PATCH), moments(journal, Endpoint.SEND)
     assert len(sends) == sum(len(order["order_units"]) for order in orders)
     assert max(sends) < max(writes), "parcels waited for the end of the burst"
     polled = polls_begun(journal)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from connector.cli import cli
 from devstack.processes import Process
-from simulator.exchange import Kind
+from simulator.exchange import Endpoint
 from simulator.scenario import made_up_keys
 from simulator.signature import sign
 from tests.faults.conftest import FAST_MISS, Deploy
@@ -203,8 +203,8 @@ def test_forged_replayed_late_and_misleading_messages_bring_nothing_but_a_hasten
     assert first["asked_at"] < late_us <= second["asked_at"], "what was replayed rang as well"
     journal = deployment.marketplace.journal()
     assert len(journal.polls) == 3
-    assert set(journal.by_kind) == {Kind.SUBSCRIPTIONS, Kind.SUBSCRIBE, Kind.ORDER_UNITS, Kind.ORDER}
-    assert sum(call.kind is Kind.SUBSCRIBE for call in journal.calls) == 1, "something was subscribed by itself"
+    assert set(journal.by_kind) == {Endpoint.SUBSCRIPTIONS, Endpoint.SUBSCRIBE, Endpoint.ORDER_UNITS, Endpoint.ORDER}
+    assert sum(call.kind is Endpoint.SUBSCRIBE for call in journal.calls) == 1, "something was subscribed by itself"
     assert deployment.marketplace.units() == deployment.units_before
     assert [row["order_id"] for row in deployment.rows("orders")] == [order_id]
     assert {call["kind"] for call in deployment.calls()} <= {"order-page", "order", "subscriptions"}

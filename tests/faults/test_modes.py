@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-from simulator.exchange import Kind
+from simulator.exchange import Endpoint
 from tests.faults import checks
 from tests.faults.conftest import FAST_MISS, Deploy
 from tests.faults.deployment import Deployment
@@ -54,9 +54,9 @@ def test_single_and_batch_give_the_same_results_and_batch_a_fraction_of_the_call
     assert {status for status, _ in results["single"].values()} == {"APPLIED", "REJECTED"}
     writes = {mode: deployment.marketplace.journal().write_calls for mode, deployment in modes.items()}
     sent = sum(len(call.unit_ids) for call in writes["single"])
-    assert {call.kind for call in writes["single"]} == {Kind.PATCH}
+    assert {call.kind for call in writes["single"]} == {Endpoint.PATCH}
     assert len(writes["single"]) == sent
-    assert {call.kind for call in writes["batch"]} == {Kind.BULK}
+    assert {call.kind for call in writes["batch"]} == {Endpoint.BULK}
     assert max(len(call.unit_ids) for call in writes["batch"]) <= 150
     assert len(writes["batch"]) * 2 < len(writes["single"])
     for deployment in modes.values():

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from simulator.offers.catalogue import Unit
+from simulator.offers.catalogue import SimulatedUnit
 from simulator.scenario import Scenario
 from simulator.simulator import Simulator
 from tests.unit.simulator.caller import SigningCaller
@@ -56,12 +56,12 @@ def caller_of(simulator: Simulator, seller: str = "demo", *, timeout_s: float = 
     return SigningCaller(simulator.url, account.client_key, account.secret_key, timeout_s=timeout_s)
 
 
-def units(simulator: Simulator, storefront: str = "de") -> list[Unit]:
+def units(simulator: Simulator, storefront: str = "de") -> list[SimulatedUnit]:
     """The demo seller's units on a storefront."""
     return [unit for unit in simulator.catalogue if unit.storefront == storefront]
 
 
-def linked_pair(simulator: Simulator) -> tuple[Unit, Unit]:
+def linked_pair(simulator: Simulator) -> tuple[SimulatedUnit, SimulatedUnit]:
     """A unit on de and its twin on at."""
     for unit in units(simulator):
         for twin in simulator.catalogue.linked(unit.seller, unit.id_offer or ""):

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
-from simulator.exchange import Answer, Request
+from simulator.exchange import HttpRequest, HttpResponse
 from simulator.routes import BASE_PATH
 
 DATA = Path(__file__).parents[2] / "data" / "kaufland"
@@ -60,7 +60,7 @@ def _validator(reference: str) -> jsonschema_rs.Draft202012Validator:
 ERROR = "#/components/schemas/ErrorResponse"
 
 
-def _described(request: Request) -> dict[str, Any]:
+def _described(request: HttpRequest) -> dict[str, Any]:
     """The answers that the document lists for this method and path, by status."""
     inner = request.path.removeprefix(BASE_PATH).rstrip("/")
     paths = document()["paths"]
@@ -77,7 +77,7 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path))
 
 
-def inspect(request: Request, answer: Answer) -> None:
+def inspect(request: HttpRequest, answer: HttpResponse) -> None:
     """Raises NotAsDocumented. A status that the document does not list must be an error in the error envelope."""
     described = _described(request).get(str(answer.status))
     if described is not None and "content" not in described:

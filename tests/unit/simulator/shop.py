@@ -4,15 +4,15 @@ from typing import Any
 
 import orjson
 
-from simulator.call_context import Occasion
-from simulator.exchange import Answer, Moment
+from simulator.call_context import CallContext
+from simulator.exchange import HttpResponse, Moment
 from simulator.journal import OrderRow
 from simulator.market import Market
 from simulator.offers.catalogue import Catalogue, CataloguePlan, make
 from simulator.orders.fulfilment import Fulfilment
-from simulator.orders.orders import OrderBook, Parcel
+from simulator.orders.orders import OrderBook, SimulatedParcel
 from simulator.orders.returns import ReturnBook
-from simulator.orders.trade import Shop, Trade, TradePlan
+from simulator.orders.trade import SellingAccount, Trade, TradePlan
 
 EPOCH_S = 1_750_000_000
 STOREFRONTS = ("de", "at", "pl")
@@ -37,22 +37,22 @@ class Bench:
             market=Market(catalogue),
             book=OrderBook(),
             returns=ReturnBook(),
-            shops=(Shop(seller="demo", storefronts=STOREFRONTS),),
+            shops=(SellingAccount(seller="demo", storefronts=STOREFRONTS),),
         )
         self.book = self.trade.book
         self.endpoints = Fulfilment(self.book, self.trade.returns, after_send=self.trade.follow)
         self.act(self.trade.start)
 
-    def occasion(self, call_id: int | None = None) -> Occasion:
+    def context(self, call_id: int | None = None) -> CallContext:
         moment = Moment(mono_us=round(self.now_s * 1e6), wall_us=round((EPOCH_S + self.now_s) * 1e6))
-        return Occasion(now=moment, call_id=call_id)
+        return CallContext(now=moment, call_id=call_id)
 
     def act(self, what: Any, *arguments: Any, call_id: int | None = None, **options: Any) -> Any:
         """Do it now, and note what was changed."""
-        occasion = self.occasion(call_id)
-        result = what(*arguments, occasion, **options) if arguments else what(occasion, **options)
-        self.rows += occasion.order_rows
-        self.events += [notice.event_name for notice in occasion.notices]
+        context = self.context(call_id)
+        result = what(*arguments, context, **options) if arguments else what(context, **options)
+        self.rows += context.order_rows
+        self.events += [notice.event_name for notice in context.notices]
         return result
 
     def wait(self, wait_s: float) -> None:
@@ -60,11 +60,11 @@ class Bench:
         self.now_s += wait_s
         self.act(self.trade.run)
 
-    def send(self, id_order_unit: int, number: str = "T1", call_id: int = 1) -> Answer:
-        parcel = Parcel(carrier_code="DHL", tracking_numbers=(number,))
-        answer: Answer = self.act(self.endpoints.send, "demo", id_order_unit, parcel, "{}", call_id=call_id)
+    def send(self, id_order_unit: int, number: str = "T1", call_id: int = 1) -> HttpResponse:
+        parcel = SimulatedParcel(carrier_code="DHL", tracking_numbers=(number,))
+        answer: HttpResponse = self.act(self.endpoints.send, "demo", id_order_unit, parcel, "{}", call_id=call_id)
         return answer
 
 
-def body(answer: Answer) -> Any:
+def body(answer: HttpResponse) -> Any:
     return orjson.loads(answer.body)

@@ -10,7 +10,7 @@ from simulator.offers.catalogue import (
     Catalogue,
     CataloguePlan,
     Product,
-    Unit,
+    SimulatedUnit,
     check_digit,
     ean_13,
     iso,
@@ -132,8 +132,8 @@ def test_moments_are_written_with_milliseconds_and_never_rounded_up() -> None:
     assert iso(1_760_000_000_999_999) == "2025-10-09T08:53:20.999Z"
 
 
-def a_unit(*, eans: tuple[str, ...]) -> Unit:
-    return Unit(
+def a_unit(*, eans: tuple[str, ...]) -> SimulatedUnit:
+    return SimulatedUnit(
         id=1,
         seller="demo",
         product=Product(id=1, eans=eans, title="Example"),

@@ -6,7 +6,7 @@ import httpx
 import orjson
 import pytest
 
-from simulator.exchange import Request
+from simulator.exchange import HttpRequest
 from simulator.journal import Journal
 from simulator.simulator import Simulator
 from tests.unit.simulator.caller import SigningCaller
@@ -143,5 +143,6 @@ def test_a_change_that_is_none_is_refused(control: httpx.Client, simulator: Simu
 )
 def test_only_this_machine_is_answered(simulator: Simulator, peer: str, status: int) -> None:
     assert (
-        simulator._control.answer(Request(method="GET", target="/_simulator/health", headers={}), peer).status == status
+        simulator._control.answer(HttpRequest(method="GET", target="/_simulator/health", headers={}), peer).status
+        == status
     )

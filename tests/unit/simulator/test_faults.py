@@ -7,19 +7,19 @@ import pytest
 from simulator.exchange import Moment
 from simulator.faults import (
     Alter,
-    Call,
-    Fault,
-    Faults,
+    FaultInjector,
+    IncomingCall,
+    InjectedFault,
     Match,
     Outage,
     Refuse,
     Reset,
     Respond,
 )
-from simulator.problems import Problem
+from simulator.problems import ProblemDetails
 
 
-def call(at_s: float = 0.0, **changes: Any) -> Call:
+def call(at_s: float = 0.0, **changes: Any) -> IncomingCall:
     values: dict[str, Any] = {
         "method": "POST",
         "path": "/units/bulk",
@@ -27,18 +27,18 @@ def call(at_s: float = 0.0, **changes: Any) -> Call:
         "unit_ids": (1, 2),
         "moment": Moment(mono_us=round(at_s * 1e6), wall_us=0),
     }
-    return Call(**values | changes)
+    return IncomingCall(**values | changes)
 
 
-def set_up(*faults: Fault, at_s: float = 0.0) -> Faults:
-    armed = Faults()
+def set_up(*faults: InjectedFault, at_s: float = 0.0) -> FaultInjector:
+    armed = FaultInjector()
     for fault in faults:
         armed.set(fault, round(at_s * 1e6))
     return armed
 
 
-def struck(match: Match, calls: list[Call]) -> list[bool]:
-    faults = set_up(Fault(name="storm", mishap=Respond(status=429), match=match))
+def struck(match: Match, calls: list[IncomingCall]) -> list[bool]:
+    faults = set_up(InjectedFault(name="storm", mishap=Respond(status=429), match=match))
     return [faults.strike(one).mishap is not None for one in calls]
 
 
@@ -57,7 +57,7 @@ def test_strikes_the_calls_it_names_and_no_others(match: Match, hit: dict[str, A
 
 
 def test_times_count_from_the_moment_it_was_set() -> None:
-    faults = set_up(Fault(name="storm", mishap=Reset(), match=Match(from_s=1, until_s=2)), at_s=100)
+    faults = set_up(InjectedFault(name="storm", mishap=Reset(), match=Match(from_s=1, until_s=2)), at_s=100)
 
     struck_at = [at_s for at_s in (99.0, 100.5, 101.0, 101.9, 102.0) if faults.strike(call(at_s)).mishap]
 
@@ -81,7 +81,7 @@ def test_a_share_is_hit_at_random_and_the_same_way_each_time() -> None:
 
 def test_another_seed_hits_others() -> None:
     def with_seed(seed: int) -> list[bool]:
-        faults = set_up(Fault(name="storm", mishap=Reset(), match=Match(share=0.5), seed=seed))
+        faults = set_up(InjectedFault(name="storm", mishap=Reset(), match=Match(share=0.5), seed=seed))
         return [faults.strike(call()).mishap is not None for _ in range(50)]
 
     assert with_seed(1) != with_seed(2)
@@ -89,24 +89,24 @@ def test_another_seed_hits_others() -> None:
 
 def test_the_first_fault_that_matches_wins_and_the_others_do_not_count_the_call() -> None:
     faults = set_up(
-        Fault(name="first", mishap=Reset(), match=Match(times=1)),
-        Fault(name="second", mishap=Respond(status=500), match=Match(times=1)),
+        InjectedFault(name="first", mishap=Reset(), match=Match(times=1)),
+        InjectedFault(name="second", mishap=Respond(status=500), match=Match(times=1)),
     )
 
     assert [faults.strike(call()).names for _ in range(3)] == [("first",), ("second",), ()]
 
 
 def test_a_fault_of_the_same_name_takes_the_place_of_the_old_one() -> None:
-    faults = set_up(Fault(name="storm", mishap=Reset()))
+    faults = set_up(InjectedFault(name="storm", mishap=Reset()))
 
-    faults.set(Fault(name="storm", mishap=Respond(status=503)), 0)
+    faults.set(InjectedFault(name="storm", mishap=Respond(status=503)), 0)
 
     assert faults.names == ("storm",)
     assert faults.strike(call()).mishap == Respond(status=503)
 
 
 def test_faults_are_taken_back_by_name_or_all_at_once() -> None:
-    faults = set_up(Fault(name="one", mishap=Reset()), Fault(name="two", mishap=Reset()))
+    faults = set_up(InjectedFault(name="one", mishap=Reset()), InjectedFault(name="two", mishap=Reset()))
 
     faults.clear("one")
     assert faults.names == ("two",)
@@ -116,20 +116,20 @@ def test_faults_are_taken_back_by_name_or_all_at_once() -> None:
 
 
 def test_only_an_outage_of_everything_keeps_new_connections_out() -> None:
-    assert set_up(Fault(name="out", mishap=Outage(), match=Match(until_s=1))).is_out(0)
-    assert not set_up(Fault(name="out", mishap=Outage(), match=Match(until_s=1))).is_out(1_000_000)
-    assert not set_up(Fault(name="out", mishap=Outage(), match=Match(seller="demo"))).is_out(0)
-    assert not set_up(Fault(name="out", mishap=Reset())).is_out(0)
+    assert set_up(InjectedFault(name="out", mishap=Outage(), match=Match(until_s=1))).is_out(0)
+    assert not set_up(InjectedFault(name="out", mishap=Outage(), match=Match(until_s=1))).is_out(1_000_000)
+    assert not set_up(InjectedFault(name="out", mishap=Outage(), match=Match(seller="demo"))).is_out(0)
+    assert not set_up(InjectedFault(name="out", mishap=Reset())).is_out(0)
 
 
 def test_refuses_the_units_it_names_and_only_when_they_carry_the_field() -> None:
-    doom = set_up(
-        Fault(name="no", mishap=Refuse(field="amount", message="no"), match=Match(unit_ids=frozenset({1})))
+    call_faults = set_up(
+        InjectedFault(name="no", mishap=Refuse(field="amount", message="no"), match=Match(unit_ids=frozenset({1})))
     ).strike(call())
 
-    assert isinstance(doom.refusal(1, {"amount": 5}), Problem)
-    assert doom.refusal(1, {"listing_price": 5}) is None
-    assert doom.refusal(2, {"amount": 5}) is None
+    assert isinstance(call_faults.refusal(1, {"amount": 5}), ProblemDetails)
+    assert call_faults.refusal(1, {"listing_price": 5}) is None
+    assert call_faults.refusal(2, {"amount": 5}) is None
 
 
 def test_a_refusal_may_hide_the_field_or_have_the_form_of_an_internal_error() -> None:
@@ -141,9 +141,9 @@ def test_a_refusal_may_hide_the_field_or_have_the_form_of_an_internal_error() ->
 
 
 def test_alters_what_is_stored_and_leaves_the_sent_change_as_it_is() -> None:
-    doom = set_up(Fault(name="clamp", mishap=Alter(field="amount", value=1))).strike(call())
+    call_faults = set_up(InjectedFault(name="clamp", mishap=Alter(field="amount", value=1))).strike(call())
     sent = {"amount": 5, "listing_price": 7}
 
-    assert doom.altered(1, sent) == {"amount": 1, "listing_price": 7}
-    assert doom.altered(1, {"listing_price": 7}) == {"listing_price": 7}
+    assert call_faults.altered(1, sent) == {"amount": 1, "listing_price": 7}
+    assert call_faults.altered(1, {"listing_price": 7}) == {"listing_price": 7}
     assert sent == {"amount": 5, "listing_price": 7}

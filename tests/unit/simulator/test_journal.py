@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.exchange import Answer, Kind
-from simulator.journal import CallRow, Cause, Journal, RawWrite, Recorder, WriteRow
+from simulator.exchange import Endpoint, HttpResponse
+from simulator.journal import CallRow, Journal, RawWrite, Recorder, WriteCause, WriteRow
 
 
 def call(number: int, arrived_us: int, **changes: Any) -> CallRow:
@@ -18,13 +18,13 @@ def call(number: int, arrived_us: int, **changes: Any) -> CallRow:
         "seller": "demo",
         "method": "POST",
         "target": "/v2/units/bulk?storefront=de",
-        "kind": Kind.BULK,
+        "kind": Endpoint.BULK,
         "answered_us": arrived_us + 10,
     }
     return CallRow(**values | changes)
 
 
-def write(call_id: int | None, unit_id: int, field: str, new: Any, cause: Cause = Cause.CALL) -> RawWrite:
+def write(call_id: int | None, unit_id: int, field: str, new: Any, cause: WriteCause = WriteCause.CALL) -> RawWrite:
     return (call_id, unit_id, field, None, new, new, cause, 0)
 
 
@@ -39,10 +39,10 @@ def test_the_worst_second_counts_arrivals_within_any_one_second() -> None:
 
 
 def test_the_worst_second_is_of_one_seller_and_when_asked_of_some_kinds() -> None:
-    calls = [call(1, 0), call(2, 1, seller="other"), call(3, 2, kind=Kind.LIST)]
+    calls = [call(1, 0), call(2, 1, seller="other"), call(3, 2, kind=Endpoint.LIST)]
 
     assert journal(calls).worst_second("demo") == 2
-    assert journal(calls).worst_second("demo", kinds=frozenset({Kind.LIST})) == 1
+    assert journal(calls).worst_second("demo", kinds=frozenset({Endpoint.LIST})) == 1
     assert journal(calls).worst_second("nobody") == 0
 
 
@@ -60,7 +60,7 @@ def test_the_worst_second_is_what_counting_every_second_gives(arrivals_us: list[
         ({"answered_us": 100}, 100, False),
         ({"answered_us": 0}, 10**9, True),
         ({"answered_us": 50, "applied_us": 100}, 99, True),
-        ({"answered_us": 100, "kind": Kind.LIST}, 99, False),
+        ({"answered_us": 100, "kind": Endpoint.LIST}, 99, False),
         ({"answered_us": 100, "unit_ids": (8,)}, 99, False),
     ],
     ids=["within", "after", "never answered", "applied after the caller was gone", "a read", "another unit"],
@@ -90,8 +90,8 @@ def test_accepted_values_come_in_order_with_equal_ones_and_without_the_marketpla
         write(1, 7, "amount", 5),
         write(1, 8, "amount", 1),
         write(2, 7, "amount", 5),
-        write(3, 7, "amount", 9, Cause.LINK),
-        write(None, 7, "amount", 8, Cause.MARKETPLACE),
+        write(3, 7, "amount", 9, WriteCause.LINK),
+        write(None, 7, "amount", 8, WriteCause.MARKETPLACE),
     ]
 
     assert journal(writes=writes).accepted(7, "amount") == (5, 5, 9)
@@ -100,7 +100,7 @@ def test_accepted_values_come_in_order_with_equal_ones_and_without_the_marketpla
 
 
 def test_creations_and_removals_are_counted_whatever_became_of_them() -> None:
-    calls = [call(1, 0, kind=Kind.CREATE, status=400), call(2, 1, kind=Kind.DELETE, status=204)]
+    calls = [call(1, 0, kind=Endpoint.CREATE, status=400), call(2, 1, kind=Endpoint.DELETE, status=204)]
 
     assert (journal(calls).created, journal(calls).deleted) == (1, 1)
     assert (journal().created, journal().deleted) == (0, 0)
@@ -118,7 +118,7 @@ def test_a_view_stays_as_it_was() -> None:
     recorder.call(row)
     view = recorder.view()
 
-    recorder.over(row, Answer(status=200), 50)
+    recorder.over(row, HttpResponse(status=200), 50)
     recorder.writes([write(1, 7, "amount", 5)])
 
     assert (view.calls[0].status, view.calls[0].answered_us, view.writes) == (0, 0, ())
@@ -140,7 +140,9 @@ def test_keeps_a_bounded_number_of_rows_and_says_what_it_dropped() -> None:
 
 def test_lines_are_read_back_as_they_were_and_a_later_line_of_a_call_counts() -> None:
     late = call(1, 5, unit_ids=(7,), fields=("amount",), item_statuses=(200,), faults=("slow",), body="{}")
-    whole = journal([late, call(2, 9)], [write(1, 7, "amount", 5), write(None, 7, "note", None, Cause.MARKETPLACE)])
+    whole = journal(
+        [late, call(2, 9)], [write(1, 7, "amount", 5), write(None, 7, "note", None, WriteCause.MARKETPLACE)]
+    )
 
     again = Journal.read([*journal([call(1, 5)]).lines(), *whole.lines()])
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simulator.exchange import Answer, Request
+from simulator.exchange import HttpRequest, HttpResponse
 from simulator.journal import Journal
 from simulator.reference import CURRENCIES
 from simulator.scenario import Scenario
@@ -46,28 +46,28 @@ def anyone(shared: Simulator) -> Iterator[SigningCaller]:
         yield caller
 
 
-LIST = Request(method="GET", target="/v2/units?storefront=de", headers={})
+LIST = HttpRequest(method="GET", target="/v2/units?storefront=de", headers={})
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer(status=200, body=b'{"data": [{}]}'),
-        Answer(status=200, body=b'{"data": [], "extra": 1}'),
-        Answer(status=207, body=b'{"data": []}'),
-        Answer(status=400, body=b'{"message": "no type", "errors": []}'),
-        Answer(status=400, body=b'{"type": "/problems/made-up", "message": "", "errors": []}'),
-        Answer(status=418, body=b"{}"),
+        HttpResponse(status=200, body=b'{"data": [{}]}'),
+        HttpResponse(status=200, body=b'{"data": [], "extra": 1}'),
+        HttpResponse(status=207, body=b'{"data": []}'),
+        HttpResponse(status=400, body=b'{"message": "no type", "errors": []}'),
+        HttpResponse(status=400, body=b'{"type": "/problems/made-up", "message": "", "errors": []}'),
+        HttpResponse(status=418, body=b"{}"),
     ],
     ids=["a unit without fields", "an extra field", "another status", "no type", "unknown type", "no envelope"],
 )
-def test_the_judge_refuses_what_the_document_does_not_allow(answer: Answer) -> None:
+def test_the_judge_refuses_what_the_document_does_not_allow(answer: HttpResponse) -> None:
     with pytest.raises(NotAsDocumented):
         inspect(LIST, answer)
 
 
 def test_a_wrong_answer_is_raised_when_the_simulator_closes() -> None:
-    def never_content(request: Request, answer: Answer) -> None:
+    def never_content(request: HttpRequest, answer: HttpResponse) -> None:
         raise NotAsDocumented(request.path)
 
     simulator = Simulator(inspector=never_content).start()

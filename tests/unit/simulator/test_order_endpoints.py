@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator.faults import Fault, HalfBody, LoseAnswer, Match, Mishap, Refuse, Reset, Respond, Slow
+from simulator.faults import Delay, HalfBody, InjectedFault, LoseAnswer, Match, Mishap, Refuse, Reset, Respond
 from simulator.journal import Deed
 from simulator.simulator import Simulator
 from tests.unit.simulator.caller import SigningCaller
@@ -263,7 +263,7 @@ def test_a_further_parcel_that_is_not_as_it_should_be_is_refused(caller: Signing
     [
         (LoseAnswer(), True),
         (HalfBody(), True),
-        (Slow(wait_s=0.01), True),
+        (Delay(wait_s=0.01), True),
         (Reset(), False),
         (Respond(status=503), False),
     ],
@@ -274,7 +274,7 @@ def test_mishaps_hit_a_send_and_the_journal_says_whether_it_was_done(
 ) -> None:
     unit_id = units(simulator)[0]["id_order_unit"]
     match = Match(method="PATCH", path=f"/order-units/{unit_id}/send", times=1)
-    simulator.set_fault(Fault(name="mishap", mishap=mishap, match=match))
+    simulator.set_fault(InjectedFault(name="mishap", mishap=mishap, match=match))
 
     with contextlib.suppress(httpx.HTTPError):
         send(caller, unit_id)
@@ -285,7 +285,7 @@ def test_mishaps_hit_a_send_and_the_journal_says_whether_it_was_done(
 
 
 def test_a_poll_can_be_refused_and_aimed_at_by_its_path(caller: SigningCaller, simulator: Simulator) -> None:
-    simulator.set_fault(Fault(name="storm", mishap=Respond(status=429), match=Match(path="/order-units")))
+    simulator.set_fault(InjectedFault(name="storm", mishap=Respond(status=429), match=Match(path="/order-units")))
 
     assert caller.call("GET", "/order-units").status_code == 429
     assert caller.call("GET", "/orders").status_code == 200
@@ -294,7 +294,7 @@ def test_a_poll_can_be_refused_and_aimed_at_by_its_path(caller: SigningCaller, s
 def test_a_named_order_unit_is_refused_as_the_scenario_words_it(caller: SigningCaller, simulator: Simulator) -> None:
     first, second = (unit["id_order_unit"] for unit in units(simulator)[:2])
     refusal = Refuse(status=409, type="/problems/duplicate-action", message="Unit is already marked as sent")
-    simulator.set_fault(Fault(name="no", mishap=refusal, match=Match(unit_ids=frozenset({first}))))
+    simulator.set_fault(InjectedFault(name="no", mishap=refusal, match=Match(unit_ids=frozenset({first}))))
 
     assert send(caller, first).status_code == 409
     assert send(caller, second).status_code == 204

@@ -6,13 +6,17 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.orders.orders import OrderUnit, Status
+from simulator.orders.orders import SimulatedOrderUnit, SimulatedUnitStatus
 from simulator.orders.rules import LiveQuery, order_units_query, orders_query
 from tests.harness.effort import examples
 from tests.unit.simulator.shop import EPOCH_S, STOREFRONTS, Bench, body
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["make", "move", "wait", "back"]), st.integers(0, 30), st.sampled_from(list(Status))),
+    st.tuples(
+        st.sampled_from(["make", "move", "wait", "back"]),
+        st.integers(0, 30),
+        st.sampled_from(list(SimulatedUnitStatus)),
+    ),
     min_size=4,
     max_size=25,
 )
@@ -22,7 +26,7 @@ FILTERS = st.fixed_dictionaries(
     {},
     optional={
         "storefront": st.sampled_from(STOREFRONTS),
-        "status": st.lists(st.sampled_from(list(Status)), min_size=1, max_size=3).map(",".join),
+        "status": st.lists(st.sampled_from(list(SimulatedUnitStatus)), min_size=1, max_size=3).map(",".join),
         "fulfillment_type": st.sampled_from([MERCHANT, MARKETPLACE, f"{MERCHANT},{MARKETPLACE}"]),
         "sort": st.sampled_from(["ts_created:desc", "ts_updated:desc"]),
         "ts_created_from_iso": st.integers(-2, 12),
@@ -31,7 +35,7 @@ FILTERS = st.fixed_dictionaries(
 )
 
 
-def history(steps: list[tuple[str, int, Status]]) -> Bench:
+def history(steps: list[tuple[str, int, SimulatedUnitStatus]]) -> Bench:
     """Orders that are made and changed while time goes by, and sometimes, as a clock that is set, back."""
     bench = Bench(confirm_delay_s=100.0)
     for step, number, status in steps:
@@ -59,7 +63,7 @@ def query_text(filters: dict[str, Any], **page: int) -> str:
     return "&".join(f"{name}={value}" for name, value in (values | page).items())
 
 
-def fits(unit: OrderUnit, filters: dict[str, Any]) -> bool:
+def fits(unit: SimulatedOrderUnit, filters: dict[str, Any]) -> bool:
     """The model: each filter by its documented sentence."""
     statuses, ways = filters.get("status"), filters.get("fulfillment_type", MERCHANT)
     created_s, updated_s = unit.order.created_us // 10**6 - EPOCH_S, unit.updated_us // 10**6 - EPOCH_S
@@ -80,7 +84,7 @@ def read(query: LiveQuery | object) -> LiveQuery:
 @settings(max_examples=examples(150), deadline=None)
 @given(steps=STEPS, filters=FILTERS, limit=st.integers(1, 7))
 def test_all_pages_of_order_units_together_are_the_filtered_and_sorted_list(
-    steps: list[tuple[str, int, Status]], filters: dict[str, Any], limit: int
+    steps: list[tuple[str, int, SimulatedUnitStatus]], filters: dict[str, Any], limit: int
 ) -> None:
     bench = history(steps)
     units = [unit for order in bench.book for unit in order.units if fits(unit, filters)]
@@ -100,7 +104,7 @@ def test_all_pages_of_order_units_together_are_the_filtered_and_sorted_list(
 @settings(max_examples=examples(60), deadline=None)
 @given(steps=STEPS, after_s=st.none() | st.integers(-2, 12))
 def test_orders_are_listed_by_the_last_update_of_their_units(
-    steps: list[tuple[str, int, Status]], after_s: int | None
+    steps: list[tuple[str, int, SimulatedUnitStatus]], after_s: int | None
 ) -> None:
     bench = history(steps)
     text = f"limit=100&fulfillment_type={MERCHANT},{MARKETPLACE}"
@@ -129,7 +133,7 @@ def test_a_row_that_changes_between_two_pages_moves_to_the_front_and_shifts_the_
 
     before = body(bench.endpoints.order_units("demo", first))["data"]
     bench.now_s += 1
-    bench.act(bench.book.move, oldest, Status.NEED_TO_BE_SENT)
+    bench.act(bench.book.move, oldest, SimulatedUnitStatus.NEED_TO_BE_SENT)
     after = body(bench.endpoints.order_units("demo", second))["data"]
 
     assert before[1]["id_order_unit"] == after[0]["id_order_unit"]  # seen twice

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from simulator.journal import Deed
-from simulator.orders.orders import SENT_ALREADY, Parcel, Status
+from simulator.orders.orders import SENT_ALREADY, SimulatedParcel, SimulatedUnitStatus
 from simulator.orders.rules import FurtherParcel
 from tests.harness.effort import examples
 from tests.unit.simulator.shop import Bench, body
@@ -47,7 +47,7 @@ class OrderUnitLife(RuleBasedStateMachine):
     def send(self, unit: Any) -> None:
         before = unit.status
         answer = self.bench.send(unit.id)
-        assert (answer.status == 204) == (before == Status.NEED_TO_BE_SENT)
+        assert (answer.status == 204) == (before == SimulatedUnitStatus.NEED_TO_BE_SENT)
         if answer.status == 204:
             self.sent[unit.id] += 1
         elif before in SENT_ALREADY:
@@ -60,7 +60,9 @@ class OrderUnitLife(RuleBasedStateMachine):
 
     @rule(unit=units, number=st.sampled_from(["T2", "T3"]))
     def add_parcel(self, unit: Any, number: str) -> None:
-        further = FurtherParcel(id_order_unit=unit.id, parcel=Parcel(carrier_code="GLS", tracking_numbers=(number,)))
+        further = FurtherParcel(
+            id_order_unit=unit.id, parcel=SimulatedParcel(carrier_code="GLS", tracking_numbers=(number,))
+        )
         answer = self.bench.act(self.bench.endpoints.add_parcel, "demo", further, "{}", call_id=2)
         assert (answer.status == 204) == (unit.status in SENT_ALREADY)
         self.parcels[unit.id] += answer.status == 204

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from devstack.waiting import until
-from simulator.faults import Fault, Match, Slow
+from simulator.faults import Delay, InjectedFault, Match
 from simulator.simulator import Simulator
 from tests.unit.simulator.caller import SigningCaller
 from tests.unit.simulator.conftest import Start, caller_of
@@ -219,7 +219,7 @@ def test_who_unsubscribes_is_told_no_more(caller: SigningCaller, subscriber: Sub
 def test_a_subscription_can_be_slowed_as_any_other_call(
     caller: SigningCaller, subscriber: Subscriber, simulator: Simulator
 ) -> None:
-    simulator.set_fault(Fault(name="slow", mishap=Slow(wait_s=0.01), match=Match(path="/subscriptions")))
+    simulator.set_fault(InjectedFault(name="slow", mishap=Delay(wait_s=0.01), match=Match(path="/subscriptions")))
 
     assert subscribe(caller, subscriber.url).status_code == 201
     assert simulator.journal.calls[0].faults == ("slow",)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.recent_first import Ranking
+from simulator.recent_first import RecentFirst
 
 PUTS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 8)), max_size=60)
 
@@ -23,7 +23,7 @@ def newest_first(puts: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def test_a_page_is_what_sorting_and_filtering_all_would_give(
     puts: list[tuple[int, int]], offset: int, limit: int, from_us: int | None, kept: set[int] | None
 ) -> None:
-    ranking: Ranking[int] = Ranking()
+    ranking: RecentFirst[int] = RecentFirst()
     for row_id, moment in puts:
         ranking.put(row_id, moment, row_id)
 
@@ -41,7 +41,7 @@ def test_a_page_is_what_sorting_and_filtering_all_would_give(
 
 
 def test_a_page_asks_nothing_of_rows_older_than_its_moment() -> None:
-    ranking: Ranking[int] = Ranking()
+    ranking: RecentFirst[int] = RecentFirst()
     for row_id in range(1000):
         ranking.put(row_id, row_id, row_id)
     asked: list[int] = []

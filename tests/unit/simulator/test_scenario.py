@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from simulator.exchange import Kind
+from simulator.exchange import Endpoint
 from simulator.faults import (
     Alter,
     ApplyLate,
+    Delay,
     Drip,
-    Fault,
     Garble,
     HalfBody,
+    InjectedFault,
     LoseAnswer,
     Match,
     Mishap,
@@ -21,7 +22,6 @@ from simulator.faults import (
     Refuse,
     Reset,
     Respond,
-    Slow,
 )
 from simulator.orders.orders import Defect
 from simulator.routes import GROUPS
@@ -106,7 +106,7 @@ def test_every_section_reaches_what_it_is_for(path: Path) -> None:
     policy = scenario.policy()
     assert (policy.requests_per_second, policy.retry_after, policy.clock_window_s) == (20, True, 900)
     assert [(group.name, group.requests_per_second, group.kinds) for group in policy.groups] == [
-        ("reads", 25, frozenset({Kind.LIST, Kind.UNIT})),
+        ("reads", 25, frozenset({Endpoint.LIST, Endpoint.UNIT})),
         ("orders", 5, GROUPS["orders"]),
     ]
     plan = scenario.orders.plan(scenario.seed)
@@ -117,7 +117,7 @@ def test_every_section_reaches_what_it_is_for(path: Path) -> None:
     assert (scenario.catalogue.plan(scenario.seed).seed, scenario.catalogue.plan(9).eans) == (9, 50)
     seller = scenario.sellers[0].seller(scenario.catalogue.storefronts)
     assert (seller.client_key[:4], seller.secret_key, seller.storefronts) == ("0123", "secret", frozenset({"de", "pl"}))
-    assert scenario.faults[0].fault(scenario.seed) == Fault(
+    assert scenario.faults[0].fault(scenario.seed) == InjectedFault(
         name="storm",
         mishap=Respond(status=429, retry_after="2"),
         match=Match(from_s=10, until_s=40, share=0.5, path="/units/*"),
@@ -139,7 +139,7 @@ def test_a_secret_is_never_shown(path: Path) -> None:
     [
         ({"kind": "respond", "status": 503}, Respond(status=503)),
         ({"kind": "garble"}, Garble()),
-        ({"kind": "slow", "wait_s": 2}, Slow(wait_s=2)),
+        ({"kind": "slow", "wait_s": 2}, Delay(wait_s=2)),
         ({"kind": "drip", "interval_s": 0.1, "bytes_at_once": 2}, Drip(interval_s=0.1, bytes_at_once=2)),
         ({"kind": "reset"}, Reset()),
         ({"kind": "half_body", "share": 0.1}, HalfBody(share=0.1)),
@@ -152,7 +152,7 @@ def test_a_secret_is_never_shown(path: Path) -> None:
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",
 )
 def test_every_mishap_can_be_written_down(do: dict[str, Any], mishap: Mishap) -> None:
-    assert FaultSection.model_validate({"name": "x", "do": do}).fault() == Fault(name="x", mishap=mishap)
+    assert FaultSection.model_validate({"name": "x", "do": do}).fault() == InjectedFault(name="x", mishap=mishap)
 
 
 @pytest.mark.parametrize(

@@ -17,17 +17,17 @@ from simulator.faults import (
     Alter,
     ApplyLate,
     CallMishap,
+    Delay,
     Drip,
-    Fault,
     Garble,
     HalfBody,
+    InjectedFault,
     LoseAnswer,
     Match,
     Outage,
     Refuse,
     Reset,
     Respond,
-    Slow,
 )
 from simulator.simulator import Simulator
 from tests.unit.simulator.caller import SigningCaller
@@ -41,7 +41,7 @@ def wait_for(condition: Callable[[], Any]) -> None:
 
 
 def hit(simulator: Simulator, mishap: CallMishap, **match: Any) -> None:
-    simulator.set_fault(Fault(name="mishap", mishap=mishap, match=Match(**match)))
+    simulator.set_fault(InjectedFault(name="mishap", mishap=mishap, match=Match(**match)))
 
 
 def held_back(caller: SigningCaller) -> None:
@@ -230,7 +230,7 @@ def test_a_page_of_markup_can_be_answered(caller: SigningCaller, simulator: Simu
 
 
 def test_a_slow_call_waits_before_it_is_done(caller: SigningCaller, simulator: Simulator) -> None:
-    hit(simulator, Slow(wait_s=0.3))
+    hit(simulator, Delay(wait_s=0.3))
     started_s = time.monotonic()
 
     assert caller.call("GET", PING).status_code == 200
@@ -238,7 +238,7 @@ def test_a_slow_call_waits_before_it_is_done(caller: SigningCaller, simulator: S
 
 
 def test_other_calls_pass_a_slow_one(simulator: Simulator) -> None:
-    hit(simulator, Slow(wait_s=30), path="/status/ping")
+    hit(simulator, Delay(wait_s=30), path="/status/ping")
     with caller_of(simulator, timeout_s=20) as slow, caller_of(simulator) as quick:
         held = threading.Thread(target=held_back, args=(slow,))
         held.start()
@@ -354,7 +354,7 @@ def test_an_outage_resets_calls_and_new_connections(simulator: Simulator) -> Non
 def test_named_units_are_refused_in_a_bulk_and_by_patch(caller: SigningCaller, simulator: Simulator) -> None:
     good, bad = units(simulator)[:2]
     simulator.set_fault(
-        Fault(
+        InjectedFault(
             name="brand",
             mishap=Refuse(status=403, type="/problems/forbidden", message="Brand is protected", field="amount"),
             match=Match(unit_ids=frozenset({bad.id})),
@@ -372,7 +372,7 @@ def test_named_units_are_refused_in_a_bulk_and_by_patch(caller: SigningCaller, s
 
 def test_an_internal_error_of_an_item_has_a_key_in_a_bulk(caller: SigningCaller, simulator: Simulator) -> None:
     unit = units(simulator)[0]
-    simulator.set_fault(Fault(name="broken", mishap=Refuse(status=500, key="internal", message="broken")))
+    simulator.set_fault(InjectedFault(name="broken", mishap=Refuse(status=500, key="internal", message="broken")))
 
     bulk = caller.bulk([{"id_unit": unit.id, "unit_data": {"amount": 5}}])
     patch = caller.patch(unit.id, {"amount": 5})
@@ -383,7 +383,7 @@ def test_an_internal_error_of_an_item_has_a_key_in_a_bulk(caller: SigningCaller,
 
 def test_an_accepted_value_may_be_another_one(caller: SigningCaller, simulator: Simulator) -> None:
     unit = units(simulator)[0]
-    simulator.set_fault(Fault(name="clamp", mishap=Alter(field="amount", value=1)))
+    simulator.set_fault(InjectedFault(name="clamp", mishap=Alter(field="amount", value=1)))
 
     assert caller.patch(unit.id, {"amount": 5}).json()["data"]["amount"] == 1
     row = simulator.journal.history(unit.id)[0]
@@ -418,7 +418,7 @@ def test_requests_sent_at_once_are_answered_one_after_another(simulator: Simulat
 
 
 def test_a_request_behind_a_slow_one_waits_for_it(caller: SigningCaller, simulator: Simulator) -> None:
-    hit(simulator, Slow(wait_s=0.05))
+    hit(simulator, Delay(wait_s=0.05))
     headers = caller.signed("GET", f"{caller.base_url}{PING}", b"", int(time.time()))
     host = caller.base_url.split("/")[2]
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from simulator.exchange import Request
-from simulator.problems import Problem
+from simulator.exchange import HttpRequest
+from simulator.problems import ProblemDetails
 from simulator.signature import header_problem, sign, signature_problem
 
 VECTORS: dict[str, Any] = json.loads(
@@ -27,16 +27,16 @@ HEADERS = {
 }
 
 
-def signed(request: Request) -> Request:
+def signed(request: HttpRequest) -> HttpRequest:
     signature = sign(SECRET, request.method, request.uri, request.body, request.headers["shop-timestamp"])
     return replace(request, headers={**request.headers, "shop-signature": signature})
 
 
-def request(**headers: str) -> Request:
-    return Request(method="GET", target="/v2/units?storefront=de", headers={**HEADERS, **headers})
+def request(**headers: str) -> HttpRequest:
+    return HttpRequest(method="GET", target="/v2/units?storefront=de", headers={**HEADERS, **headers})
 
 
-def problem_of(sent: Request, *, window_s: int = 300, now_s: float = NOW_S) -> Problem | None:
+def problem_of(sent: HttpRequest, *, window_s: int = 300, now_s: float = NOW_S) -> ProblemDetails | None:
     return header_problem(sent, now_s=now_s, clock_window_s=window_s)
 
 

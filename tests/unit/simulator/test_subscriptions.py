@@ -1,11 +1,11 @@
 """When a message is tried again, by a clock that is moved by hand."""
 
-from simulator.call_context import Notice
+from simulator.call_context import ChangeNotice
 from simulator.exchange import Moment
-from simulator.push.subscriptions import PushTerms, Subscription, Subscriptions
+from simulator.push.subscriptions import PushSubscription, PushTerms, Subscriptions
 
 
-def subscribed(terms: PushTerms) -> tuple[Subscriptions, Subscription]:
+def subscribed(terms: PushTerms) -> tuple[Subscriptions, PushSubscription]:
     subscriptions = Subscriptions(terms)
     one = subscriptions.add(
         seller="demo", storefront="de", event_name="order_new", callback_url="http://x/", fallback_email="a@b"
@@ -14,7 +14,7 @@ def subscribed(terms: PushTerms) -> tuple[Subscriptions, Subscription]:
 
 
 def hear(subscriptions: Subscriptions, *, storefront: str = "de", seller: str = "demo") -> None:
-    notice = Notice(event_name="order_new", seller=seller, storefront=storefront, resource="/orders/M1/")
+    notice = ChangeNotice(event_name="order_new", seller=seller, storefront=storefront, resource="/orders/M1/")
     subscriptions.hear([notice], Moment(mono_us=0, wall_us=5_000_000))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from simulator.journal import Cause, Deed
+from simulator.journal import Deed, WriteCause
 from simulator.orders.orders import Defect
 from simulator.orders.trade import order_id
 from tests.unit.simulator.shop import Bench, body
@@ -110,10 +110,10 @@ def test_sales_lower_the_stock_of_all_linked_offers_and_end_when_nothing_is_left
     stock = {unit.amount for unit in bench.trade.market.catalogue if unit.status == "AVAILABLE"}
     (amount,) = stock
 
-    occasion = bench.occasion()
-    bench.trade.make(occasion, pieces=2)
+    context = bench.context()
+    bench.trade.make(context, pieces=2)
     assert {unit.amount for unit in bench.trade.market.catalogue} == {amount - 2}
-    assert {(write[2], write[6]) for write in occasion.writes} == {("amount", Cause.MARKETPLACE)}
+    assert {(write[2], write[6]) for write in context.writes} == {("amount", WriteCause.MARKETPLACE)}
 
     while bench.act(bench.trade.make, pieces=1) is not None:
         pass

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from simulator.exchange import Kind
-from simulator.offers.catalogue import Unit
+from simulator.exchange import Endpoint
+from simulator.offers.catalogue import SimulatedUnit
 from simulator.simulator import Simulator
 from tests.unit.simulator.caller import SigningCaller
 from tests.unit.simulator.conftest import Start, caller_of, linked_pair, units
@@ -443,7 +443,7 @@ def test_pings_and_lists_the_sellers_storefronts(caller: SigningCaller) -> None:
 )
 def test_what_is_not_there_is_not_found(caller: SigningCaller, simulator: Simulator, method: str, path: str) -> None:
     assert problem(caller.call(method, f"{path}?storefront=de")) == (404, "/problems/not-found")
-    assert simulator.journal.by_kind[Kind.UNKNOWN] == 1
+    assert simulator.journal.by_kind[Endpoint.UNKNOWN] == 1
 
 
 def test_what_the_marketplace_does_by_itself_is_told_apart(caller: SigningCaller, simulator: Simulator) -> None:
@@ -471,6 +471,6 @@ def changed(before: Any, after: Any) -> dict[int, dict[str, Any]]:
     }
 
 
-def a_unit_like(unit: Unit, **changes: Any) -> Unit:
-    values = {name: getattr(unit, name) for name in Unit.__slots__}
-    return Unit(**values | changes)
+def a_unit_like(unit: SimulatedUnit, **changes: Any) -> SimulatedUnit:
+    values = {name: getattr(unit, name) for name in SimulatedUnit.__slots__}
+    return SimulatedUnit(**values | changes)
