@@ -24,9 +24,9 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from benchmarks.load import Offer
 from benchmarks.stand import known_state
 from connector import app
-from connector.contracts.codec import Codecs
 from connector.contracts.headers import Stamp
 from connector.contracts.registry_subjects import look_up
+from connector.offers.codec import OfferCodecs
 from connector.offers.events import FieldResult, FieldStatus, OfferChanged, OfferResult, Origin, Status
 from connector.settings import convert
 from streams.flow import Assignment, NotYet, Record
@@ -40,7 +40,7 @@ _BATCH = 500
 class BareLoop:
     """Reads ``topic``, answers every record with two, commits both with the position."""
 
-    def __init__(self, codecs: Codecs, cache: SchemaCache, prefix: str) -> None:
+    def __init__(self, codecs: OfferCodecs, cache: SchemaCache, prefix: str) -> None:
         self._codecs = codecs
         self._cache = cache
         self._results, self._state = f"{prefix}.{RESULTS}", f"{prefix}.{STATE}"
@@ -57,7 +57,11 @@ class BareLoop:
         assert isinstance(event, OfferChanged), event
         key = event.ean.encode()
         result = replace(self._result, event_id=event.event_id, ean=event.ean, input_offset=event.offset)
-        headers: Any = list(self._stamp.of_result(result))
+        headers: Any = list(
+            self._stamp.of_decision(
+                OfferResult, result_id=result.result_id, decided_at_us=result.decided_at_us, subject=result.ean
+            )
+        )
         producer.produce(
             self._results, self._codecs.encode_result(result), key, headers=headers, on_delivery=self._reported
         )
@@ -78,7 +82,7 @@ def run(config: Path, number: int) -> None:
     client = app.registry(configured)
     topics = convert.topics(configured)
     cache = SchemaCache(client)
-    loop = BareLoop(Codecs(look_up(client, topics, avro_keys=False), cache.get), cache, configured.topics.prefix)
+    loop = BareLoop(OfferCodecs(look_up(client, topics, avro_keys=False), cache.get), cache, configured.topics.prefix)
     servers = configured.kafka.bootstrap_servers
     consumer = Consumer(
         {

@@ -16,12 +16,13 @@ from typing import Any, Final
 import schemas
 from benchmarks.load import Offer
 from benchmarks.stand import PARTITIONS, SELLER, STOREFRONT, known_state, state_writer
-from connector.contracts.codec import Codecs, SchemaIds
+from connector.contracts.codec import SchemaIds
 from connector.contracts.headers import Stamp
 from connector.contracts.topics import named
 from connector.kaufland.reference import ReferenceData
 from connector.marketplace.offers import Accepted, Condition, Field, Unit, Update
-from connector.offers.flow import OfferCodecs, OfferFlow
+from connector.offers.codec import OfferCodecs
+from connector.offers.flow import OfferFlow
 from connector.offers.policy import OfferPolicy
 from connector.offers.producer_kit import ProducerKit
 from connector.routing.table import Routing, Target
@@ -33,7 +34,7 @@ from streams.messages import Arrivals, Assigned, Checkpoint, Effect, Input, Owne
 from streams.partitioner import partition_for
 from streams.policy import Pace, Policy, Share
 
-CHANGED_ID, RESULT_ID, NOT_FOUND_ID, STATE_ID, CALLED_ID = range(1, 6)
+CHANGED_ID, RESULT_ID, NOT_FOUND_ID, STATE_ID = range(1, 5)
 BATCH: Final = 500
 _TOP: Final = 28
 TOPICS: Final = named("bench")
@@ -57,16 +58,15 @@ def _gtin13(first_twelve: str) -> str:
     return first_twelve + str(-total % 10)
 
 
-def codecs() -> Codecs:
+def codecs() -> OfferCodecs:
     ids = SchemaIds(
         values={
             "offer_result": RESULT_ID,
             "offer_not_found": NOT_FOUND_ID,
             "offer_state": STATE_ID,
-            "marketplace_called": CALLED_ID,
         }
     )
-    return Codecs(ids, {CHANGED_ID: schemas.text("offer_changed", schemas.newest("offer_changed"))}.get)
+    return OfferCodecs(ids, {CHANGED_ID: schemas.text("offer_changed", schemas.newest("offer_changed"))}.get)
 
 
 def stored_states(offers: Iterable[Offer]) -> dict[int, dict[str, Stored]]:

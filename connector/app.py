@@ -18,7 +18,8 @@ import schemas
 from connector import flows
 from connector.console.health import HealthServer, Vitals
 from connector.console.vitals import Beat, Patience, ProcessVitals, StartVitals
-from connector.contracts.codec import Codecs, SchemaIds
+from connector.contracts.call_log_row import MarketplaceCalled
+from connector.contracts.codec import SchemaIds, writer_of
 from connector.contracts.headers import Stamp
 from connector.contracts.permissions import (
     Grant,
@@ -44,6 +45,7 @@ from connector.kaufland.reference import ReferenceData
 from connector.kaufland.requests import UpdateMode
 from connector.logs import SCRUBBER, write_notice
 from connector.offers.claims import Claims, Switchboard
+from connector.offers.codec import OfferCodecs
 from connector.offers.event_order import EventOrder
 from connector.offers.events import OfferState
 from connector.offers.owners import CLAIM, RELEASE
@@ -179,7 +181,7 @@ def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]
     with registry(configured) as client:
         cache = SchemaCache(client)
         fetch_states(client, topics, cache.add)
-        codecs = Codecs(look_up(client, topics, avro_keys=avro_keys), cache.get)
+        codecs = OfferCodecs(look_up(client, topics, avro_keys=avro_keys), cache.get)
     for key, value in contents(connection(configured), topics.offer_state, reader=configured.kafka.group):
         lane = key.decode(errors="surrogateescape")
         state = codecs.decode_state(value) if value is not None else None
@@ -457,7 +459,7 @@ def _runner(plan: _Plan, start: Starting, opened: ExitStack) -> tuple[Runner, Vi
     )
     log = CallLog(
         topic=topics.marketplace_calls,
-        encode=Codecs(ids, cache.get).encode_called,
+        encode=writer_of(MarketplaceCalled, ids.value(MarketplaceCalled)),
         instance_id=configured.kafka.instance_id,
         headers=stamp.of_called,
     )

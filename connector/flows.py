@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connector.contracts.codec import Codecs, SchemaIds
+from connector.contracts.codec import SchemaIds
 from connector.contracts.headers import Stamp
 from connector.contracts.released_orders import Released
 from connector.contracts.topics import Part, Topics
 from connector.marketplace.offers import Reference
+from connector.offers.codec import OfferCodecs
 from connector.offers.flow import OfferFlow
 from connector.orders.codec import OrderCodecs
 from connector.orders.flow import OrderFlow
@@ -100,7 +101,7 @@ def inputs(topics: Topics) -> dict[str, str]:
 
 def state_decoders(topics: Topics, ids: SchemaIds, lookup: Lookup) -> dict[str, Callable[[bytes], Any]]:
     """State topic -> what reads its values into a state, a ``Bad`` or a ``NotYet``; of the parts that are on."""
-    decoders: dict[str, Callable[[bytes], Any]] = {topics.offer_state: Codecs(ids, lookup).decode_state}
+    decoders: dict[str, Callable[[bytes], Any]] = {topics.offer_state: OfferCodecs(ids, lookup).decode_state}
     if Part.SHIPMENTS in topics.parts:
         decoders[topics.shipment_state] = ShipmentCodecs(ids, lookup).decode_state
     if Part.ORDERS in topics.parts:
@@ -124,7 +125,7 @@ def _offers(around: Surroundings) -> OfferFlow:
         policy=convert.offer_policy(around.settings, dry_run=around.dry_run),
         routing=around.routing,
         reference=around.reference,
-        codecs=Codecs(around.ids, around.lookup),
+        codecs=OfferCodecs(around.ids, around.lookup),
         topics=around.topics,
         cluster_id=around.cluster_id,
         stamp=around.stamp,

@@ -82,6 +82,17 @@ KNOWS = {
     "simulator": (),
 }
 
+FLOWS = ("connector.offers", "connector.shipments", "connector.orders")
+
+# What imports no flow but itself: flows know nothing of each other, and nothing that they share knows any of them.
+WITHOUT_OTHER_FLOWS = (
+    *FLOWS,
+    "connector.contracts",
+    "connector.marketplace",
+    "connector.routing",
+    "connector.kaufland",
+)
+
 EMPTY_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"})
 
 
@@ -147,6 +158,9 @@ def wrong_imports(path: str, imported: list[str]) -> Iterator[str]:
         for target, importers in ONLY.items():
             if within(name, target) and not within_any(module, (target, *importers)):
                 yield f"{path}: only {' and '.join(importers)} may import {target}"
+        for flow in FLOWS:
+            if within(name, flow) and within_any(module, WITHOUT_OTHER_FLOWS) and not within(module, flow):
+                yield f"{path}: must not know the flow {flow}"
         if within_any(name, ("tests", "benchmarks")):
             yield f"{path}: shipped code must not import {name}"
 
@@ -235,6 +249,13 @@ def test_every_edge_exists() -> None:
             "must not know connector.kaufland",
         ),
         ("simulator/offers/rules.py", "import connector.offers.events", "simulator must not know connector"),
+        (
+            "connector/shipments/codec.py",
+            "from connector.offers.events import OfferChanged",
+            "must not know the flow connector.offers",
+        ),
+        ("connector/contracts/headers.py", "import connector.orders.events", "must not know the flow connector.orders"),
+        ("connector/kaufland/call_log.py", "import connector.offers.events", "must not know the flow connector.offers"),
         ("connector/offers/flow.py", "import connector.app", "only connector.cli may import connector.app"),
         ("streams/dispatch/rate_limiter.py", "import time", "a pure module must not import time"),
         ("streams/dispatch/rate_limiter.py", "from time import monotonic", "a pure module must not import time"),

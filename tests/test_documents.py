@@ -11,8 +11,8 @@ import pytest
 import schemas
 from connector.console import document as metrics
 from connector.contracts import topics
-from connector.contracts.codec import Codecs, SchemaIds
-from connector.offers.events import CallItem, MarketplaceCalled
+from connector.contracts.call_log_row import CallItem, MarketplaceCalled
+from connector.contracts.codec import writer_of
 from connector.settings import document as settings
 from connector.settings.model import Settings
 from tests.unit.connector.kaufland.wants import unit
@@ -66,15 +66,8 @@ def test_the_scope_names_all_four_domains_of_the_api() -> None:
         assert f"| {domain} |" in scope
 
 
-def no_schema(_: int) -> None:
-    return None
-
-
 def test_logged_bodies_cost_what_the_page_says() -> None:
-    codecs = Codecs(
-        SchemaIds(values={"offer_result": 1, "offer_not_found": 2, "offer_state": 3, "marketplace_called": 4}),
-        no_schema,
-    )
+    encode = writer_of(MarketplaceCalled, 4)
     numbers = range(100_000, 100_150)
     values = {"listing_price": 1999, "amount": 5}
     row = MarketplaceCalled(
@@ -97,7 +90,7 @@ def test_logged_bodies_cost_what_the_page_says() -> None:
     request = json.dumps([{"id_unit": n, "unit_data": values} for n in numbers]).encode()
     answer = json.dumps({"data": [{"id_unit": n, "status_code": 200, "unit": unit(n)} for n in numbers]}).encode()
 
-    without = len(codecs.encode_called(row))
-    with_bodies = len(codecs.encode_called(replace(row, request_body=request, response_body=answer)))
+    without = len(encode(row))
+    with_bodies = len(encode(replace(row, request_body=request, response_body=answer)))
 
     assert f"from {without / 1000:.0f} KB to {with_bodies / 1000:.0f} KB" in settings.document()

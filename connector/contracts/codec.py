@@ -6,38 +6,13 @@ other people's schemas asks its ``Lookup``, and says ``NotYet`` for one that mus
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 import schemas
-from connector.offers.events import (
-    Announced,
-    Basis,
-    Ended,
-    FieldState,
-    FieldStatus,
-    LocationStock,
-    MarketplaceCalled,
-    Miss,
-    OfferChanged,
-    OfferNotFound,
-    OfferResult,
-    OfferState,
-    OfferWithdrawn,
-    OrderMark,
-    Origin,
-    Price,
-    Problem,
-    ProblemError,
-    Sent,
-    Undone,
-    UndoneField,
-    UnitState,
-)
-from streams.avro.codec import Decoder, Fault, Lookup, Rereader, encoder
+from streams.avro.codec import Decoder, Lookup, Rereader, encoder
 from streams.avro.compiled_writer import Writer
-from streams.flow import Bad, Headers, NotYet, Record
+from streams.flow import Bad, Headers, NotYet
 
 STRING_SCHEMA: Final = "string"
 """Schema of keys with ``key_format = "avro"``."""
@@ -71,45 +46,6 @@ class SchemaIds:
 KeyWriter: TypeAlias = Callable[[str], bytes]
 
 
-class Codecs:
-    """Every codec of the offer flow. Made once; the encoders may be called from any thread, the decoders from one.
-
-    Encoding raises for a value that its schema cannot carry: a bug. Decoding never raises for what a record contains.
-    """
-
-    def __init__(self, ids: SchemaIds, lookup: Lookup) -> None:
-        self.encode_result: Final = writer_of(OfferResult, ids.value(OfferResult))
-        self.encode_not_found: Final = writer_of(OfferNotFound, ids.value(OfferNotFound))
-        self.encode_state: Final = writer_of(OfferState, ids.value(OfferState))
-        self.encode_called: Final = writer_of(MarketplaceCalled, ids.value(MarketplaceCalled))
-        self.result_key: Final = key_writer(ids.key(OfferResult))
-        self.not_found_key: Final = key_writer(ids.key(OfferNotFound))
-        self.state_key: Final = key_writer(ids.key(OfferState))
-        self.called_key: Final = key_writer(ids.key(MarketplaceCalled))
-        self.decode_key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="the EAN").decode
-        self._changes: Final = Decoder(_newest(OfferChanged), lookup)
-        self._states: Final = reader_of(OfferState, ids.value(OfferState), _PARTS_OF_STATES, lookup)
-
-    def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | Bad | NotYet:
-        """The event of an input record; a record without a value is a tombstone."""
-        key = self.decode_key(record.key)
-        if not isinstance(key, str):
-            return key
-        if record.value is None:
-            return _withdrawn(key, record)
-        value = self._changes.decode(record.value)
-        return value if isinstance(value, Bad | NotYet) else _changed(value, key, record)
-
-    def glance_state(self, value: bytes) -> Bad | NotYet | None:
-        """Whether ``decode_state`` has the schema that it needs; None = it has."""
-        return self._states.glance(value)
-
-    def decode_state(self, value: bytes) -> OfferState | Bad | NotYet:
-        """What ``encode_state`` made, of this version or of any other."""
-        state: OfferState | Bad | NotYet = self._states.decode(value)
-        return state
-
-
 class KeyReader:
     """Reads keys: plain UTF-8, or Avro strings. ``expected`` says in a person's words what a key must be."""
 
@@ -132,22 +68,16 @@ class KeyReader:
             return Bad(code=KeyFault.KEY_MALFORMED, text=f"the key is not UTF-8: {error}", error=type(error).__name__)
 
 
-_PARTS_OF_STATES: Final = (
-    UnitState, FieldState, Basis, Miss, LocationStock, OrderMark, Undone, Origin, UndoneField, Ended, FieldStatus,
-    Announced, Sent, Problem, ProblemError,
-)  # fmt: skip
-
-
 def writer_of(event: type, schema_id: int) -> Writer:
-    return encoder(_newest(event), schema_id)
+    return encoder(newest_schema(event), schema_id)
 
 
 def reader_of(event: type, schema_id: int, parts: Iterable[type], lookup: Lookup) -> Rereader:
     """Of what ``writer_of`` wrote, any version of it. ``parts``: the classes of the records and enums in it."""
-    return Rereader(_newest(event), schema_id, {kind.__name__: kind for kind in (event, *parts)}, lookup)
+    return Rereader(newest_schema(event), schema_id, {kind.__name__: kind for kind in (event, *parts)}, lookup)
 
 
-def _newest(event: type) -> dict[str, Any]:
+def newest_schema(event: type) -> dict[str, Any]:
     """The version that the event's class is one to one with."""
     name = schema_name(event)
     return schemas.load(name, schemas.newest(name))
@@ -166,50 +96,6 @@ def key_writer(schema_id: int | None) -> KeyWriter:
 def encoder_of_strings(schema_id: int) -> KeyWriter:
     """Writes an Avro string in Confluent's wire format."""
     return encoder({"type": "string"}, schema_id)
-
-
-# ---- values of a schema -> events -----------------------------------------------------------------------------------
-
-
-def _withdrawn(key: str, record: Record) -> OfferWithdrawn:
-    return OfferWithdrawn(
-        key=key,
-        input_topic=record.at.topic,
-        partition=record.at.partition,
-        offset=record.offset,
-        record_time_us=record.time_us,
-        traceparent=header_text(record.headers, "traceparent"),
-        tracestate=header_text(record.headers, "tracestate"),
-    )
-
-
-def _changed(value: Mapping[str, Any], key: str, record: Record) -> OfferChanged | Bad:
-    price = value["price"]
-    if price is not None and type(price["amount"]) is not Decimal:
-        return Bad(code=Fault.SCHEMA_INCOMPATIBLE, text="price.amount is plain bytes: its writer declares no decimal")
-    return OfferChanged(
-        event_id=value["event_id"],
-        occurred_at_us=value["occurred_at"],
-        sequence=value["sequence"],
-        source=value["source"],
-        target_id=value["target_id"],
-        condition=value["condition"],
-        ean=value["ean"],
-        offer_id=value["offer_id"],
-        unit_id=value["unit_id"],
-        price=None if price is None else Price(amount=price["amount"], currency=price["currency"]),
-        stock=value["stock"],
-        location=value["location"],
-        handling_time_days=value["handling_time_days"],
-        attributes=value["attributes"],
-        key=key,
-        input_topic=record.at.topic,
-        partition=record.at.partition,
-        offset=record.offset,
-        record_time_us=record.time_us,
-        traceparent=header_text(record.headers, "traceparent"),
-        tracestate=header_text(record.headers, "tracestate"),
-    )
 
 
 def header_text(headers: Headers, name: str) -> str | None:

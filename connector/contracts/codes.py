@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from connector.offers.events import Problem
+from connector.contracts.problem import Problem
 
 
 class Code(StrEnum):

@@ -8,7 +8,7 @@ a clock that runs fast, and overtakes nothing; what is dated far ahead may be me
 from datetime import UTC, datetime, timedelta
 
 from connector.contracts.codes import Code, explain
-from connector.offers.events import Problem
+from connector.contracts.problem import Problem
 
 _WITHIN_MS_US = 999
 """A record's timestamp counts whole milliseconds: it stands for any moment in its last one."""

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from connector.offers.events import MarketplaceCalled, OfferNotFound, OfferResult, OfferState
-from connector.shipments.events import ShipmentResult
+from connector.contracts.call_log_row import MarketplaceCalled
 from streams.flow import Headers
 
 CONTENT_TYPE = b"application/vnd.confluent.avro"
@@ -35,25 +34,13 @@ class Stamp:
         """Of any event: ``id_`` names the row, ``subject`` is what it is about, ``time_us`` when it came to be."""
         return (*self._headers(event, id_, time_us, subject), *_trace(trace))
 
-    def of_result(self, result: OfferResult, trace: Trace = NO_TRACE) -> Headers:
-        return self._of_decision(OfferResult, result.result_id, result.decided_at_us, result.ean, trace)
-
-    def of_shipment_result(self, result: ShipmentResult, trace: Trace = NO_TRACE) -> Headers:
-        return self._of_decision(ShipmentResult, result.result_id, result.decided_at_us, result.order_id, trace)
-
-    def of_not_found(self, row: OfferNotFound, trace: Trace = NO_TRACE) -> Headers:
-        id_ = f"{row.result_id}/{row.last_seen_at_us}"
-        return self.of(OfferNotFound, id_=id_, time_us=row.last_seen_at_us, subject=row.ean, trace=trace)
-
-    def of_state(self, state: OfferState) -> Headers:
-        id_ = f"{state.ean}/{state.last_offset}/{state.updated_at_us}"
-        return self.of(OfferState, id_=id_, time_us=state.updated_at_us, subject=state.ean)
-
     def of_called(self, called: MarketplaceCalled) -> Headers:
         return self.of(MarketplaceCalled, id_=called.call_id, time_us=called.sent_at_us, subject=called.account)
 
-    def _of_decision(self, event: type, result_id: str, decided_at_us: int, subject: str, trace: Trace) -> Headers:
-        """A row's id is that of its decision: the same result_id may be decided again."""
+    def of_decision(
+        self, event: type, *, result_id: str, decided_at_us: int, subject: str, trace: Trace = NO_TRACE
+    ) -> Headers:
+        """Of a result. Its id is that of the decision, because the same ``result_id`` may be decided again."""
         return (
             *self._headers(event, f"{result_id}/{decided_at_us}", decided_at_us, subject),
             ("instance_id", self.instance_id.encode()),

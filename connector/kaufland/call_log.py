@@ -6,7 +6,7 @@ Bodies are those of calls about offers, parcels and carriers; never of a call wh
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from connector.offers.events import MarketplaceCalled
+from connector.contracts.call_log_row import MarketplaceCalled
 from streams.flow import Headers, Output
 
 MAX_BODIES_S = 3600.0

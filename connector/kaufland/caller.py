@@ -11,6 +11,7 @@ from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from traceback import extract_tb
 
+from connector.contracts.call_log_row import CallItem, MarketplaceCalled
 from connector.kaufland.call_log import BodySwitch, CallLog
 from connector.kaufland.http.address import Address
 from connector.kaufland.http.client import Client, Exchange, NotLeft
@@ -27,7 +28,6 @@ from connector.kaufland.verdict.judge import Failed, Heard, Verdict, judge
 from connector.kaufland.verdict.table import CallKind
 from connector.marketplace.offers import Found, Update
 from connector.marketplace.orders import Kind
-from connector.offers.events import CallItem, MarketplaceCalled
 from streams.flow import Answer, Call, Lost, NotSent, Output, Reply, Retry, Settled
 from streams.ports import Clock
 

@@ -11,10 +11,11 @@ from operator import is_ as _is
 from typing import TypeAlias
 
 from connector.contracts.codes import Code
+from connector.contracts.result_ids import result_id
 from connector.marketplace.offers import Field
 from connector.offers.entry_draft import Row
 from connector.offers.event_order import EventOrder, Order, newest
-from connector.offers.events import Announced, FieldStatus, Miss, Origin, result_id
+from connector.offers.events import Announced, FieldStatus, Miss, Origin
 from connector.offers.field_knowledge import (
     accepted,
     doubted,

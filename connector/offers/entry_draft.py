@@ -1,7 +1,7 @@
 """An entry while a turn works on it: it changes in place, and the entry is made once, at the end. Pure."""
 
 from connector.contracts.codes import Code
-from connector.offers.events import Problem
+from connector.contracts.problem import Problem
 from connector.offers.ledger import End, Entry, KnownUnit
 from streams.frozen import replace
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from hashlib import sha1
 from typing import TypeAlias
 
+from connector.contracts.problem import Problem
 from streams.frozen import quick
 
 # ---- closed sets ----------------------------------------------------------------------------------------------------
@@ -171,26 +171,6 @@ class Sent:
     answered_at_us: int | None = None
     unit_status: str | None = None  # the marketplace's own word: ONHOLD and INCOMPLETE are accepted, not on sale
     storefronts_moved: tuple[str, ...] = ()  # where linked stock moved as well
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProblemError:
-    """The marketplace's own words about one field."""
-
-    field: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Why, and what to do. None of APPLIED, UNCHANGED and SUPERSEDED."""
-
-    message: str
-    advice: str
-    http_status: int | None = None
-    type: str | None = None
-    marketplace_message: str | None = None
-    errors: tuple[ProblemError, ...] = ()
 
 
 @quick
@@ -443,66 +423,3 @@ class OfferState:
     input_partition: int  # of last_offset and of every undone event; the state topic has the same number
     last_offset: int
     updated_at_us: int
-
-
-# ---- marketplace-calls ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallItem:
-    """One unit in a call. ``event_ids`` are the first 20 of the events behind it, ``event_count`` counts them all."""
-
-    unit_id: int
-    event_ids: tuple[str, ...] = ()
-    event_count: int = 0
-    status_code: int | None = None
-    code: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarketplaceCalled:
-    """One HTTP attempt."""
-
-    call_id: str
-    account: str
-    storefront: str | None = None
-    kind: str
-    method: str
-    path: str
-    attempt: int
-    sent_at_us: int
-    answered_at_us: int | None = None
-    duration_us: int
-    http_status: int | None = None
-    outcome: str
-    problem_type: str | None = None
-    transport_error: str | None = None
-    tokens_left: int
-    request_sha256: str
-    response_sha256: str | None = None
-    items: tuple[CallItem, ...] = ()
-    event_ids: tuple[str, ...] = ()  # of a look-up
-    event_count: int = 0
-    listed: int | None = None  # units, by a look-up's answer
-    request_body: bytes | None = None
-    response_body: bytes | None = None
-    instance_id: str
-
-
-# ---- identity of results --------------------------------------------------------------------------------------------
-
-_RESULT_NAMESPACE = bytes.fromhex("031b6c4affa855cc822586d82c93cdc2")
-"""UUIDv5 of ``kaufland-stream-connector/result`` in the name space of URLs (RFC 9562); never to be changed."""
-
-
-def result_id(cluster_id: str, topic: str, partition: int, offset: int, part: int | None = None) -> str:
-    """The UUIDv5 (RFC 9562) of an input position: the same when the record is processed again, by whomever.
-
-    ``part`` tells results of one record apart, such as those of order units.
-    """
-    name = f"{cluster_id}/{topic}/{partition}/{offset}{'' if part is None else f'/{part}'}".encode()
-    digest = bytearray(sha1(_RESULT_NAMESPACE + name, usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -26,6 +26,7 @@ from streams.flow import (
     Bad,
     Cause,
     Draining,
+    Headers,
     NotYet,
     Now,
     Output,
@@ -41,8 +42,8 @@ NAMED_SOURCES = 20
 OTHER_SOURCES = "(other)"
 
 
-class OfferCodecs(Protocol):
-    """What the flow needs of ``connector.contracts.codec.Codecs``."""
+class OfferSerdes(Protocol):
+    """The serializers and deserializers that the flow uses; ``OfferCodecs`` has them for Avro."""
 
     def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | Bad | NotYet: ...
     def glance_state(self, value: bytes) -> Bad | NotYet | None: ...
@@ -63,7 +64,7 @@ class OfferFlow:
         policy: OfferPolicy,
         routing: Routing,
         reference: Reference,
-        codecs: OfferCodecs,
+        codecs: OfferSerdes,
         topics: Topics,
         cluster_id: str,
         stamp: Stamp,
@@ -172,14 +173,14 @@ class OfferFlow:
                     topic=self._topics.offer_results,
                     key=self._codecs.result_key(what.ean),
                     value=self._codecs.encode_result(what),
-                    headers=self._stamp.of_result(what, trace),
+                    headers=self._result_headers(what, trace),
                 )
             case OfferNotFound():
                 return Output(
                     topic=self._topics.offers_not_found,
                     key=self._codecs.not_found_key(what.key),
                     value=self._codecs.encode_not_found(what),
-                    headers=self._stamp.of_not_found(what, trace),
+                    headers=self._not_found_headers(what, trace),
                     partition=partition,
                 )
             case Cleared(key):
@@ -189,6 +190,19 @@ class OfferFlow:
                     value=None,
                     partition=partition,
                 )
+
+    def _result_headers(self, result: OfferResult, trace: Trace) -> Headers:
+        return self._stamp.of_decision(
+            OfferResult,
+            result_id=result.result_id,
+            decided_at_us=result.decided_at_us,
+            subject=result.ean,
+            trace=trace,
+        )
+
+    def _not_found_headers(self, row: OfferNotFound, trace: Trace) -> Headers:
+        id_ = f"{row.result_id}/{row.last_seen_at_us}"
+        return self._stamp.of(OfferNotFound, id_=id_, time_us=row.last_seen_at_us, subject=row.ean, trace=trace)
 
     def _count_late(self, source: str) -> None:
         """Sources are others' texts: only so many are told apart."""

@@ -9,9 +9,10 @@ from decimal import Decimal
 
 from connector.contracts.codes import Code, explain
 from connector.contracts.event_time import time_fault
+from connector.contracts.problem import Problem
 from connector.marketplace.offers import Condition, Currency, Field
 from connector.offers.event_order import EventOrder
-from connector.offers.events import FieldStatus, OfferChanged, Price, Problem
+from connector.offers.events import FieldStatus, OfferChanged, Price
 from connector.offers.gtin import GtinError, normal_form
 from connector.offers.ledger import Asked, End
 from connector.offers.policy import Locations, Terms, us

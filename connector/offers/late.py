@@ -2,8 +2,8 @@
 
 from connector.contracts.codes import Code, explain
 from connector.contracts.event_time import moment
+from connector.contracts.problem import Problem
 from connector.offers.event_order import NO_SEQUENCE, OF_ANOTHER_EAN, Order
-from connector.offers.events import Problem
 
 
 def out_of_order(order: Order, newer: Order) -> Problem | None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
 
+from connector.contracts.problem import Problem
 from connector.marketplace.offers import Field
 from connector.offers.event_order import NO_SEQUENCE, UNKNOWN_OFFSET, EventOrder, Order
-from connector.offers.events import Announced, Basis, FieldStatus, Miss, Origin, Problem, Sent
+from connector.offers.events import Announced, Basis, FieldStatus, Miss, Origin, Sent
 from streams.frozen import quick
 
 Selectors: TypeAlias = tuple[str | None, str | None, str | None, int | None]

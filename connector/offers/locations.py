@@ -8,9 +8,10 @@ the highest offset of all: nothing older can overtake it, and the total that fol
 from dataclasses import dataclass
 
 from connector.contracts.codes import Code
+from connector.contracts.result_ids import result_id
 from connector.marketplace.offers import Field
 from connector.offers.event_order import EventOrder, Order, newest
-from connector.offers.events import Basis, FieldStatus, result_id
+from connector.offers.events import Basis, FieldStatus
 from connector.offers.late import out_of_order
 from connector.offers.ledger import Asked, End, Entry, Fact, Located, OfferLane
 from connector.offers.marks import marks_at, newer_mark

@@ -2,9 +2,10 @@
 
 from connector.contracts.codes import Code
 from connector.contracts.event_time import effective_us
+from connector.contracts.result_ids import result_id
 from connector.offers.decide import Desk
 from connector.offers.event_order import NO_SEQUENCE, Order, order_of
-from connector.offers.events import Announced, FieldStatus, OfferChanged, OfferWithdrawn, Origin, result_id
+from connector.offers.events import Announced, FieldStatus, OfferChanged, OfferWithdrawn, Origin
 from connector.offers.guards import Refusal, date_fault, examine, key_fault, refuse
 from connector.offers.late import out_of_order_after_tombstone
 from connector.offers.ledger import End, Entry, KnownUnit, OfferLane

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import assert_never
 
 from connector.contracts.codes import Code, explain, known
+from connector.contracts.problem import Problem, ProblemError
 from connector.marketplace.offers import Accepted, Field, Found, Gone, Refused, Unit
 from connector.offers.entry_draft import Row
-from connector.offers.events import Announced, FieldStatus, Miss, Problem, ProblemError, Sent
+from connector.offers.events import Announced, FieldStatus, Miss, Sent
 from connector.offers.field_knowledge import (
     accepted,
     doubted,

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from connector.contracts.codes import Code, explain
+from connector.contracts.problem import Problem
 from connector.marketplace.offers import Field
 from connector.offers.decide import Plan
 from connector.offers.events import (
@@ -18,7 +19,6 @@ from connector.offers.events import (
     OfferResult,
     Origin,
     Pending,
-    Problem,
     Status,
     not_found_key,
 )

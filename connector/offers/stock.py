@@ -16,8 +16,8 @@ target and attributes of the event.
 from dataclasses import dataclass
 
 from connector.contracts.codes import Code, explain
+from connector.contracts.problem import Problem
 from connector.marketplace.offers import Field
-from connector.offers.events import Problem
 from connector.offers.ledger import Asked, Entry
 from connector.offers.locations import Total
 from connector.offers.policy import WHOLE_STOCK, NegativeStock, OfferPolicy, StockAboveMax, StockRule

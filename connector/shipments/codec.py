@@ -6,8 +6,8 @@ from typing import Any, Final
 import schemas
 from connector.contracts.codec import KeyReader, SchemaIds, header_text, key_writer, reader_of, writer_of
 from connector.contracts.codes import Code
+from connector.contracts.problem import ProblemError
 from connector.marketplace.orders import UnitStatus
-from connector.offers.events import ProblemError
 from connector.shipments.events import (
     MarketplaceWords,
     OpenUnit,

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from connector.contracts.codes import Code
+from connector.contracts.problem import Problem
 from connector.marketplace.orders import SENT, UnitStatus
-from connector.offers.events import Problem
 from connector.shipments.carriers import Unmatched
 from connector.shipments.events import (
     MarketplaceWords,

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from connector.contracts.problem import ProblemError
 from connector.marketplace.orders import UnitStatus
-from connector.offers.events import ProblemError
 
 
 class ShipmentStatus(StrEnum):

@@ -7,7 +7,6 @@ confirms and adds parcels; it never cancels, refunds or rejects anything.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
 
 from connector.contracts import state_versions
 from connector.contracts.codes import Code
@@ -16,8 +15,9 @@ from connector.contracts.released_orders import Released
 from connector.marketplace.orders import GROUPS
 from connector.shipments import ledger, merge, outcomes, results, wants
 from connector.shipments.carriers import Carriers, SayUnlisted
+from connector.shipments.codec import ShipmentCodecs
 from connector.shipments.decide import Desk, End
-from connector.shipments.events import ShipmentDispatched, ShipmentResult, ShipmentState
+from connector.shipments.events import ShipmentResult, ShipmentState
 from connector.shipments.ledger import ShipmentLane, Terms
 from connector.shipments.policy import ShipmentPolicy, us
 from streams.flow import (
@@ -39,17 +39,6 @@ from streams.flow import (
 from streams.frozen import replace
 
 
-class Codecs(Protocol):
-    """What the flow needs of ``connector.shipments.codec.ShipmentCodecs``."""
-
-    def decode_dispatched(self, record: Record) -> ShipmentDispatched | Bad | NotYet: ...
-    def glance_state(self, value: bytes) -> Bad | NotYet | None: ...
-    def decode_state(self, value: bytes) -> ShipmentState | Bad | NotYet: ...
-    def encode_state(self, value: ShipmentState, /) -> bytes: ...
-    def encode_result(self, value: ShipmentResult, /) -> bytes: ...
-    def result_key(self, key: str, /) -> bytes: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentTopics:
     """The names of the flow's topics."""
@@ -66,7 +55,7 @@ class ShipmentFlow:
         self,
         *,
         policy: ShipmentPolicy,
-        codecs: Codecs,
+        codecs: ShipmentCodecs,
         topics: ShipmentTopics,
         cluster_id: str,
         stamp: Stamp,
@@ -178,5 +167,11 @@ class ShipmentFlow:
             topic=self._topics.shipment_results,
             key=self._codecs.result_key(result.order_id),
             value=self._codecs.encode_result(result),
-            headers=self._stamp.of_shipment_result(result, trace),
+            headers=self._stamp.of_decision(
+                ShipmentResult,
+                result_id=result.result_id,
+                decided_at_us=result.decided_at_us,
+                subject=result.order_id,
+                trace=trace,
+            ),
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from connector.contracts.codes import Code, explain
 from connector.contracts.event_time import time_fault
-from connector.offers.events import Problem
+from connector.contracts.problem import Problem
 from connector.shipments.events import Parcel, ShipmentDispatched, ShipmentStatus, ShippedItem
 from connector.shipments.policy import ShipmentPolicy, us
 

@@ -9,8 +9,8 @@ from hashlib import sha256
 from typing import TypeAlias
 
 from connector.contracts.released_orders import Released
+from connector.contracts.result_ids import result_id
 from connector.marketplace.orders import TO_BE_SENT, OrderUnitSummary, UnitStatus
-from connector.offers.events import result_id
 from connector.shipments.carriers import Carriers
 from connector.shipments.events import (
     OpenUnit,

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from connector.contracts.codes import Code
+from connector.contracts.problem import ProblemError
 from connector.marketplace.offers import Gone, Refused
 from connector.marketplace.orders import (
     SENT,
@@ -16,7 +17,6 @@ from connector.marketplace.orders import (
     UnitFound,
     UnitStatus,
 )
-from connector.offers.events import ProblemError
 from connector.shipments.decide import Desk, Row
 from connector.shipments.events import (
     MarketplaceWords,

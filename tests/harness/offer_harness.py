@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from connector.contracts.headers import Stamp
+from connector.contracts.result_ids import result_id
 from connector.contracts.topics import named
 from connector.marketplace.offers import (
     Accepted,
@@ -20,15 +21,7 @@ from connector.marketplace.offers import (
     Refused,
     Unit,
 )
-from connector.offers.events import (
-    OfferChanged,
-    OfferNotFound,
-    OfferResult,
-    OfferState,
-    OfferWithdrawn,
-    Price,
-    result_id,
-)
+from connector.offers.events import OfferChanged, OfferNotFound, OfferResult, OfferState, OfferWithdrawn, Price
 from connector.offers.flow import OfferFlow
 from connector.offers.ledger import OfferLane
 from connector.offers.policy import OfferPolicy

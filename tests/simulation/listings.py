@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
 
+from connector.contracts.result_ids import result_id
 from connector.marketplace.offers import Accepted, Field, Found, LookUp, Unit
-from connector.offers.events import Announced, OfferChanged, OfferResult, Price, result_id
+from connector.offers.events import Announced, OfferChanged, OfferResult, Price
 from connector.offers.flow import OfferFlow
 from connector.offers.policy import OfferPolicy
 from connector.offers.wants import OfferUpdate

@@ -1,14 +1,26 @@
 """The headers of outputs."""
 
-from connector.contracts.headers import Stamp, Trace
-from connector.shipments.events import ShipmentResult, ShipmentStatus
-from tests.unit.connector.contracts.test_codec import AT, CALLED, EAN, NOT_FOUND, RESULT, STATE
+from connector.contracts.headers import NO_TRACE, Stamp, Trace
+from connector.offers.events import OfferNotFound, OfferResult
+from connector.shipments.events import ShipmentResult
+from streams.flow import Headers
+from tests.unit.connector.contracts.test_codec import AT, CALLED, EAN, RESULT
 
 STAMP = Stamp(source="/kaufland-connector/g", instance_id="i-1", config_digest="abc")
 
 
+def of_result(trace: Trace) -> Headers:
+    return STAMP.of_decision(
+        OfferResult,
+        result_id=RESULT.result_id,
+        decided_at_us=RESULT.decided_at_us,
+        subject=RESULT.ean,
+        trace=trace,
+    )
+
+
 def test_a_result_is_a_cloud_event_and_says_who_decided_with_which_configuration() -> None:
-    assert STAMP.of_result(RESULT, Trace(traceparent="00-ab", tracestate="a=b")) == (
+    assert of_result(Trace(traceparent="00-ab", tracestate="a=b")) == (
         ("ce_specversion", b"1.0"),
         ("ce_id", f"r/{AT + 2}".encode()),
         ("ce_source", b"/kaufland-connector/g"),
@@ -25,9 +37,8 @@ def test_a_result_is_a_cloud_event_and_says_who_decided_with_which_configuration
 
 def test_every_output_is_a_cloud_event() -> None:
     for headers in (
-        STAMP.of_result(RESULT),
-        STAMP.of_not_found(NOT_FOUND),
-        STAMP.of_state(STATE),
+        of_result(NO_TRACE),
+        STAMP.of(OfferNotFound, id_="r/1", time_us=1, subject=EAN),
         STAMP.of_called(CALLED),
     ):
         names = [name for name, _ in headers]
@@ -48,26 +59,13 @@ def test_a_call_is_about_its_account() -> None:
 
 
 def test_a_whole_second_has_its_fraction_too() -> None:
-    assert ("ce_time", b"1970-01-01T00:00:01.000000Z") in STAMP.of_state(
-        type(STATE)(ean=EAN, managed=True, input_partition=0, last_offset=0, updated_at_us=1_000_000)
+    assert ("ce_time", b"1970-01-01T00:00:01.000000Z") in STAMP.of(
+        OfferNotFound, id_="r/1000000", time_us=1_000_000, subject=EAN
     )
 
 
 def test_a_parcels_result_is_about_its_order_and_says_who_decided() -> None:
-    result = ShipmentResult(
-        result_id="r",
-        event_id="e",
-        status=ShipmentStatus.CONFIRMED,
-        order_id="MB7UWLD",
-        input_topic="t",
-        input_partition=0,
-        input_offset=1,
-        occurred_at_us=AT,
-        received_at_us=AT,
-        decided_at_us=AT + 2,
-    )
-
-    headers = STAMP.of_shipment_result(result)
+    headers = STAMP.of_decision(ShipmentResult, result_id="r", decided_at_us=AT + 2, subject="MB7UWLD")
 
     assert ("ce_id", f"r/{AT + 2}".encode()) in headers
     assert ("ce_subject", b"MB7UWLD") in headers

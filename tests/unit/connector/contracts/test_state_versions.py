@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import schemas
 from connector.contracts import state_versions
-from connector.contracts.codec import Codecs, SchemaIds
+from connector.contracts.codec import SchemaIds
+from connector.offers.codec import OfferCodecs
 from connector.offers.events import OfferState
 from connector.orders.codec import OrderCodecs
 from connector.orders.events import SchedulerState
@@ -45,7 +46,7 @@ def id_of(name: str, version: int) -> int:
 @cache
 def decoder(name: str) -> Callable[[bytes], Any]:
     codecs: dict[str, Callable[..., Any]] = {
-        "offer_state": Codecs,
+        "offer_state": OfferCodecs,
         "shipment_state": ShipmentCodecs,
         "scheduler_state": OrderCodecs,
     }

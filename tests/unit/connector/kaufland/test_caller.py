@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connector.contracts.call_log_row import MarketplaceCalled
 from connector.kaufland.adapter import Kaufland, kaufland
 from connector.kaufland.call_log import MAX_BODIES_S, CallLog
 from connector.kaufland.caller import KauflandAccount, KauflandCaller
@@ -26,7 +27,6 @@ from connector.kaufland.http.credentials import Credentials
 from connector.kaufland.offers.both_ways import FAULT_FOR_S
 from connector.kaufland.requests import UpdateMode
 from connector.marketplace.offers import Accepted, Field, Found, Gone, LookUp, Marketplace, Refused, Update
-from connector.offers.events import MarketplaceCalled
 from streams.clock import uptime_s
 from streams.flow import Answer, Call, Item, Lost, NotSent, Now, Retry, Settled
 from streams.ports import Clock

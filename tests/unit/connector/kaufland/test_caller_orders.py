@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connector.contracts.call_log_row import MarketplaceCalled
 from connector.kaufland.adapter import Kaufland, kaufland
 from connector.kaufland.call_log import CallLog
 from connector.kaufland.caller import KauflandAccount
@@ -40,7 +41,6 @@ from connector.marketplace.orders import (
     Taken,
     UnitFound,
 )
-from connector.offers.events import MarketplaceCalled
 from streams.flow import Answer, Lost, Reply, Retry, Settled
 from tests.harness.effort import examples
 from tests.unit.connector.kaufland.answering_server import AnsweringServer, Received, Script, answer, answering

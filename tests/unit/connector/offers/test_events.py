@@ -5,7 +5,8 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.offers.events import not_found_key, result_id
+from connector.contracts.result_ids import result_id
+from connector.offers.events import not_found_key
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "kaufland-stream-connector/result")
 

@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import schemas
-from connector.contracts.codec import Codecs, SchemaIds
+from connector.contracts.codec import SchemaIds
 from connector.contracts.codes import Code
+from connector.contracts.problem import Problem, ProblemError
 from connector.marketplace.offers import Field, FieldError, Refused
 from connector.offers import state_mapping
+from connector.offers.codec import OfferCodecs
 from connector.offers.event_order import EventOrder, order_of
-from connector.offers.events import Announced, Basis, FieldStatus, Miss, Origin, Problem, ProblemError, Sent
+from connector.offers.events import Announced, Basis, FieldStatus, Miss, Origin, Sent
 from connector.offers.flow import OfferFlow
 from connector.offers.identity import READ_BACK
 from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, Mark, OfferLane
@@ -37,7 +39,9 @@ from tests.harness.offer_harness import (
 )
 
 IDS = SchemaIds(values={"offer_result": 1, "offer_not_found": 2, "offer_state": 3, "marketplace_called": 4})
-AVRO = Codecs(IDS, lambda known: schemas.text("offer_changed", schemas.newest("offer_changed")) if known == 9 else None)
+AVRO = OfferCodecs(
+    IDS, lambda known: schemas.text("offer_changed", schemas.newest("offer_changed")) if known == 9 else None
+)
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------

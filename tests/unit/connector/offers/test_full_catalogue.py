@@ -11,7 +11,8 @@ import fastavro
 import pytest
 
 import schemas
-from connector.contracts.codec import Codecs, SchemaIds
+from connector.contracts.codec import SchemaIds
+from connector.offers.codec import OfferCodecs
 from connector.offers.events import OfferState
 from connector.offers.gtin import check_digit
 from connector.offers.producer_kit import ProducerKit
@@ -29,7 +30,7 @@ def eans(count: int) -> list[str]:
 
 
 CHANGED_ID = 1
-CODECS = Codecs(
+CODECS = OfferCodecs(
     SchemaIds(values={"offer_result": 2, "offer_not_found": 3, "offer_state": 4, "marketplace_called": 5}),
     {CHANGED_ID: schemas.text("offer_changed", schemas.newest("offer_changed"))}.get,
 )

@@ -12,8 +12,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connector.contracts.result_ids import result_id
 from connector.marketplace.offers import Accepted, Condition, Field, FieldError, Found, LookUp, Refused, Unit
-from connector.offers.events import OfferChanged, OfferResult, OfferWithdrawn, Price, result_id
+from connector.offers.events import OfferChanged, OfferResult, OfferWithdrawn, Price
 from connector.offers.policy import OfferPolicy
 from streams.flow import Answered, Arrived, GaveUp, Lost, Now, Settled, Want, Woken
 from tests.harness.effort import examples

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from connector.contracts.released_orders import Released
+from connector.contracts.result_ids import result_id
 from connector.marketplace.orders import Kind, Unreadable
-from connector.offers.events import result_id
 from connector.shipments.events import Parcel, ShippedItem
 from streams.flow import Draining, Woken
 from tests.harness.shipment_harness import (

@@ -1,0 +1,20 @@
+"""The identity of results. Pure."""
+
+from hashlib import sha1
+from typing import Final
+
+_RESULT_NAMESPACE: Final = bytes.fromhex("031b6c4affa855cc822586d82c93cdc2")
+"""UUIDv5 of ``kaufland-stream-connector/result`` in the URL namespace (RFC 9562); never to be changed."""
+
+
+def result_id(cluster_id: str, topic: str, partition: int, offset: int, part: int | None = None) -> str:
+    """The UUIDv5 (RFC 9562) of an input position: the same when the record is processed again, by whomever.
+
+    ``part`` tells results of one record apart, such as those of order units.
+    """
+    name = f"{cluster_id}/{topic}/{partition}/{offset}{'' if part is None else f'/{part}'}".encode()
+    digest = bytearray(sha1(_RESULT_NAMESPACE + name, usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

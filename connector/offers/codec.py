@@ -1,0 +1,114 @@
+"""Events of the offer flow <-> messages: values in Confluent's wire format, and keys. Pure."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from connector.contracts.codec import KeyReader, SchemaIds, header_text, key_writer, newest_schema, reader_of, writer_of
+from connector.contracts.problem import Problem, ProblemError
+from connector.offers.events import (
+    Announced,
+    Basis,
+    Ended,
+    FieldState,
+    FieldStatus,
+    LocationStock,
+    Miss,
+    OfferChanged,
+    OfferNotFound,
+    OfferResult,
+    OfferState,
+    OfferWithdrawn,
+    OrderMark,
+    Origin,
+    Price,
+    Sent,
+    Undone,
+    UndoneField,
+    UnitState,
+)
+from streams.avro.codec import Decoder, Fault, Lookup
+from streams.flow import Bad, NotYet, Record
+
+_PARTS_OF_STATES: Final = (
+    UnitState, FieldState, Basis, Miss, LocationStock, OrderMark, Undone, Origin, UndoneField, Ended, FieldStatus,
+    Announced, Sent, Problem, ProblemError,
+)  # fmt: skip
+
+
+class OfferCodecs:
+    """Every codec of the offer flow. Made once; the encoders may be called from any thread, the decoders from one.
+
+    Encoding raises for a value that its schema cannot carry: a bug. Decoding never raises for what a record contains.
+    """
+
+    def __init__(self, ids: SchemaIds, lookup: Lookup) -> None:
+        self.encode_result: Final = writer_of(OfferResult, ids.value(OfferResult))
+        self.encode_not_found: Final = writer_of(OfferNotFound, ids.value(OfferNotFound))
+        self.encode_state: Final = writer_of(OfferState, ids.value(OfferState))
+        self.result_key: Final = key_writer(ids.key(OfferResult))
+        self.not_found_key: Final = key_writer(ids.key(OfferNotFound))
+        self.state_key: Final = key_writer(ids.key(OfferState))
+        self.decode_key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="the EAN").decode
+        self._changes: Final = Decoder(newest_schema(OfferChanged), lookup)
+        self._states: Final = reader_of(OfferState, ids.value(OfferState), _PARTS_OF_STATES, lookup)
+
+    def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | Bad | NotYet:
+        """The event of an input record; a record without a value is a tombstone."""
+        key = self.decode_key(record.key)
+        if not isinstance(key, str):
+            return key
+        if record.value is None:
+            return _withdrawn(key, record)
+        value = self._changes.decode(record.value)
+        return value if isinstance(value, Bad | NotYet) else _changed(value, key, record)
+
+    def glance_state(self, value: bytes) -> Bad | NotYet | None:
+        """Whether ``decode_state`` has the schema that it needs; None = it has."""
+        return self._states.glance(value)
+
+    def decode_state(self, value: bytes) -> OfferState | Bad | NotYet:
+        """What ``encode_state`` made, of this version or of any other."""
+        state: OfferState | Bad | NotYet = self._states.decode(value)
+        return state
+
+
+def _withdrawn(key: str, record: Record) -> OfferWithdrawn:
+    return OfferWithdrawn(
+        key=key,
+        input_topic=record.at.topic,
+        partition=record.at.partition,
+        offset=record.offset,
+        record_time_us=record.time_us,
+        traceparent=header_text(record.headers, "traceparent"),
+        tracestate=header_text(record.headers, "tracestate"),
+    )
+
+
+def _changed(value: Mapping[str, Any], key: str, record: Record) -> OfferChanged | Bad:
+    price = value["price"]
+    if price is not None and type(price["amount"]) is not Decimal:
+        return Bad(code=Fault.SCHEMA_INCOMPATIBLE, text="price.amount is plain bytes: its writer declares no decimal")
+    return OfferChanged(
+        event_id=value["event_id"],
+        occurred_at_us=value["occurred_at"],
+        sequence=value["sequence"],
+        source=value["source"],
+        target_id=value["target_id"],
+        condition=value["condition"],
+        ean=value["ean"],
+        offer_id=value["offer_id"],
+        unit_id=value["unit_id"],
+        price=None if price is None else Price(amount=price["amount"], currency=price["currency"]),
+        stock=value["stock"],
+        location=value["location"],
+        handling_time_days=value["handling_time_days"],
+        attributes=value["attributes"],
+        key=key,
+        input_topic=record.at.topic,
+        partition=record.at.partition,
+        offset=record.offset,
+        record_time_us=record.time_us,
+        traceparent=header_text(record.headers, "traceparent"),
+        tracestate=header_text(record.headers, "tracestate"),
+    )
