@@ -8,7 +8,7 @@ lets what a page tells and the cursor that follows from it become durable as one
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from connector.contracts import state_versions
 from connector.contracts.codes import Code, explain
@@ -18,6 +18,7 @@ from connector.contracts.topics import Topics
 from connector.marketplace.offers import Currency
 from connector.marketplace.orders import GROUPS
 from connector.orders import order_lane, poll_lane, return_lane
+from connector.orders.codec import OrderCodecs
 from connector.orders.dead_letters import Quarantined, headers
 from connector.orders.events import (
     OrderContact,
@@ -28,12 +29,11 @@ from connector.orders.events import (
     ReturnLaneState,
     ReturnObserved,
     SalesOrderRequested,
-    SchedulerCommand,
     SchedulerState,
 )
-from connector.orders.lane_keys import Lane, lane_of
-from connector.orders.lane_step import Said, Step
-from connector.orders.policy import OrderPolicy, Terms
+from connector.orders.lane_keys import LaneKey, parse_key
+from connector.orders.lane_step import LaneStep, Said
+from connector.orders.policy import OrderPolicy, OrderTerms
 from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport, PushWatch
 from streams.flow import Arrived, Bad, Cause, NotYet, Now, Output, Record, Stored, Turn, Want
@@ -42,28 +42,11 @@ from streams.frozen import replace
 _LATER_US = 24 * 3600 * 1_000_000
 
 
-class OrderCodecs(Protocol):
-    """What the flow needs of ``connector.orders.codec.OrderCodecs``."""
-
-    def decode_command(self, record: Record) -> SchedulerCommand | Bad | NotYet: ...
-    def glance_state(self, value: bytes) -> Bad | NotYet | None: ...
-    def decode_state(self, value: bytes) -> SchedulerState | Bad | NotYet: ...
-    def encode_state(self, value: SchedulerState, /) -> bytes: ...
-    def encode_order(self, value: OrderObserved, /) -> bytes: ...
-    def encode_contact(self, value: OrderContact, /) -> bytes: ...
-    def encode_return(self, value: ReturnObserved, /) -> bytes: ...
-    def encode_sales_order(self, value: SalesOrderRequested, /) -> bytes: ...
-    def order_key(self, key: str, /) -> bytes: ...
-    def contact_key(self, key: str, /) -> bytes: ...
-    def return_key(self, key: str, /) -> bytes: ...
-    def sales_order_key(self, key: str, /) -> bytes: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLane:
     """A lane's value: its key, read, and what its topic keeps of it."""
 
-    whose: Lane
+    whose: LaneKey
     state: SchedulerState
 
 
@@ -88,7 +71,7 @@ class OrderFlow:
 
         ``push``: what watches the marketplace's subscriptions, where there is an address that is to be notified.
         """
-        self._terms = Terms(policy=policy, currencies=currencies)
+        self._terms = OrderTerms(policy=policy, currencies=currencies)
         self._codecs = codecs
         self._topics = topics
         self._stamp = stamp
@@ -145,10 +128,10 @@ class OrderFlow:
     def load(self, key: str, stored: bytes | None) -> OrderLane:
         """Raises Unreadable for what is no state of this flow."""
         if stored is None:
-            whose = lane_of(key)
+            whose = parse_key(key)
             return OrderLane(whose=whose, state=SchedulerState(account=whose.account, updated_at_us=0))
         decoded = self._codecs.decode_state(stored)
-        return state_versions.made(key, decoded, lambda state: OrderLane(whose=lane_of(key), state=state))
+        return state_versions.made(key, decoded, lambda state: OrderLane(whose=parse_key(key), state=state))
 
     def store(self, lane: OrderLane) -> Stored:
         state = lane.state
@@ -166,7 +149,7 @@ class OrderFlow:
         whose, before, now_us = lane.whose, lane.state, now.wall_us
         if whose.account not in self._terms.policy.accounts:
             return _resting(lane, now_us)
-        step: Step[PollState] | Step[OrderLaneState] | Step[ReturnLaneState]
+        step: LaneStep[PollState] | LaneStep[OrderLaneState] | LaneStep[ReturnLaneState]
         if whose.order_id is not None:
             step = order_lane.turn(whose.account, whose.order_id, before.order, cause, self._terms, now_us)
             after = replace(before, order=step.state)

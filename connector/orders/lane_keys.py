@@ -6,7 +6,7 @@ RETURN = "return/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
+class LaneKey:
     """Whose a lane is: an account's own, or that of one of its orders or returns."""
 
     account: str
@@ -22,12 +22,12 @@ def return_key(account: str, return_id: int) -> str:
     return f"{account}/{RETURN}{return_id}"
 
 
-def lane_of(key: str) -> Lane:
+def parse_key(key: str) -> LaneKey:
     """Reads a key; account names hold no slash."""
     account, slash, rest = key.partition("/")
     if not slash:
-        return Lane(account=account)
+        return LaneKey(account=account)
     number = rest.removeprefix(RETURN)
     if number != rest and number.isdecimal():
-        return Lane(account=account, return_id=int(number))
-    return Lane(account=account, order_id=rest)
+        return LaneKey(account=account, return_id=int(number))
+    return LaneKey(account=account, order_id=rest)

@@ -17,7 +17,7 @@ RANK = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step(Generic[S]):
+class LaneStep(Generic[S]):
     """``state`` None = the lane is forgotten."""
 
     state: S | None
@@ -28,7 +28,7 @@ class Step(Generic[S]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ListedRows:
     """Word to an order's lane: what a page of the list shows of its units."""
 
     rows: tuple[PageRow, ...] = ()

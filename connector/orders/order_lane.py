@@ -25,8 +25,8 @@ from connector.orders.events import (
     UnitFees,
     command_id,
 )
-from connector.orders.lane_step import RANK, Listed, Said, Step
-from connector.orders.policy import Terms, us, wait_us
+from connector.orders.lane_step import RANK, LaneStep, ListedRows, Said
+from connector.orders.policy import OrderTerms, us, wait_us
 from streams.flow import Answered, Cause, GaveUp, Lost, Settled, Told, Want
 from streams.frozen import replace
 
@@ -50,11 +50,11 @@ STALE_TRIES = 6
 
 
 def turn(
-    account: str, order_id: str, before: OrderLaneState | None, cause: Cause, terms: Terms, now_us: int
-) -> Step[OrderLaneState]:
-    lane = _Lane(account, before or OrderLaneState(order_id=order_id), terms, now_us)
+    account: str, order_id: str, before: OrderLaneState | None, cause: Cause, terms: OrderTerms, now_us: int
+) -> LaneStep[OrderLaneState]:
+    lane = OrderDraft(account, before or OrderLaneState(order_id=order_id), terms, now_us)
     match cause:
-        case Told(message=Listed() as listed):
+        case Told(message=ListedRows() as listed):
             lane.listed(listed)
         case Answered():
             lane.answered(cause)
@@ -63,10 +63,10 @@ def turn(
     return lane.step()
 
 
-class _Lane:
+class OrderDraft:
     """The working copy of one turn."""
 
-    def __init__(self, account: str, state: OrderLaneState, terms: Terms, now_us: int) -> None:
+    def __init__(self, account: str, state: OrderLaneState, terms: OrderTerms, now_us: int) -> None:
         self._account = account
         self._state = state
         self._terms = terms
@@ -75,7 +75,7 @@ class _Lane:
 
     # ---- the list ---------------------------------------------------------------------------------------------------
 
-    def listed(self, listed: Listed) -> None:
+    def listed(self, listed: ListedRows) -> None:
         """Rows that differ from what is known make the order undone; the others only show that it is still listed."""
         state = self._state
         known = _by_unit((*state.seen, *state.told))
@@ -258,14 +258,14 @@ class _Lane:
             keep_until_us=keep_until_us,
         )
 
-    def step(self) -> Step[OrderLaneState]:
+    def step(self) -> LaneStep[OrderLaneState]:
         state = self._state
         if state.undone_since_us is None:
             if state.open_since_us is None and (state.keep_until_us or 0) <= self._now_us:
-                return Step(state=None, said=tuple(self._said))
-            return Step(state=state, said=tuple(self._said), wake_at_us=state.keep_until_us)
+                return LaneStep(state=None, said=tuple(self._said))
+            return LaneStep(state=state, said=tuple(self._said), wake_at_us=state.keep_until_us)
         if state.again_at_us is not None and state.again_at_us > self._now_us:
-            return Step(state=state, said=tuple(self._said), wake_at_us=state.again_at_us)
+            return LaneStep(state=state, said=tuple(self._said), wake_at_us=state.again_at_us)
         want = Want(
             slot=SLOT,
             account=self._account,
@@ -274,7 +274,7 @@ class _Lane:
             since_us=state.undone_since_us,
             body=ReadOrder(order_id=state.order_id),
         )
-        return Step(state=state, wants=(want,), said=tuple(self._said))
+        return LaneStep(state=state, wants=(want,), said=tuple(self._said))
 
 
 # ---- rows -----------------------------------------------------------------------------------------------------------

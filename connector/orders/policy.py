@@ -62,7 +62,7 @@ class OrderPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class OrderTerms:
     """All that the order flow's functions go by, beside the lane and the moment."""
 
     policy: OrderPolicy

@@ -22,8 +22,8 @@ from connector.orders import page_cursor
 from connector.orders.dead_letters import is_remembered, quarantined, remembered
 from connector.orders.events import Listing, ListState, PollState, SchedulerCommand
 from connector.orders.lane_keys import order_key, return_key
-from connector.orders.lane_step import RANK, Listed, Said, Step
-from connector.orders.policy import Terms, us, wait_us
+from connector.orders.lane_step import RANK, LaneStep, ListedRows, Said
+from connector.orders.policy import OrderTerms, us, wait_us
 from streams.dispatch.backoff import spread
 from streams.flow import Answered, Arrived, Cause, GaveUp, Lost, Restored, Settled, Told, Want
 from streams.frozen import replace
@@ -62,8 +62,8 @@ def report(account: str, state: PollState) -> PollReport:
     )
 
 
-def turn(account: str, before: PollState | None, cause: Cause, terms: Terms, now_us: int) -> Step[PollState]:
-    lane = _Lane(account, before or PollState(), terms, now_us)
+def turn(account: str, before: PollState | None, cause: Cause, terms: OrderTerms, now_us: int) -> LaneStep[PollState]:
+    lane = PollDraft(account, before or PollState(), terms, now_us)
     match cause:
         case Arrived(event=SchedulerCommand() as command):
             lane.asked(command)
@@ -77,10 +77,10 @@ def turn(account: str, before: PollState | None, cause: Cause, terms: Terms, now
     return lane.step()
 
 
-class _Lane:
+class PollDraft:
     """The working copy of one turn."""
 
-    def __init__(self, account: str, state: PollState, terms: Terms, now_us: int) -> None:
+    def __init__(self, account: str, state: PollState, terms: OrderTerms, now_us: int) -> None:
         self._account = account
         self._state = state
         self._policy = terms.policy
@@ -226,7 +226,7 @@ class _Lane:
             else:
                 strange.setdefault(unreadable.order_id, []).append(unreadable)
         for order_id in dict.fromkeys((*rows, *strange)):
-            listed = Listed(rows=tuple(rows.get(order_id, ())), unreadable=tuple(strange.get(order_id, ())))
+            listed = ListedRows(rows=tuple(rows.get(order_id, ())), unreadable=tuple(strange.get(order_id, ())))
             self._tells.append(Told(lane=order_key(self._account, order_id), message=listed))
 
     def _tell_returns(self, page: ReturnPage) -> None:
@@ -244,7 +244,7 @@ class _Lane:
 
     # ---- what follows -----------------------------------------------------------------------------------------------
 
-    def step(self) -> Step[PollState]:
+    def step(self) -> LaneStep[PollState]:
         state, now_us = self._state, self._now_us
         wants: list[Want] = []
         wake_at_us = [] if state.orders.listing is not None else [state.due_at_us]
@@ -258,7 +258,7 @@ class _Lane:
                 wake_at_us.append(under_way.again_at_us)
             else:
                 wants.append(want_of(under_way))
-        return Step(
+        return LaneStep(
             state=state,
             wants=tuple(wants),
             said=tuple(self._said),

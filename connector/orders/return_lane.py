@@ -15,8 +15,8 @@ from connector.marketplace.orders import Kind, ReadReturn, Return, ReturnFound, 
 from connector.orders.dead_letters import quarantined
 from connector.orders.derive import digest, returned
 from connector.orders.events import ListedReturn, ReturnLaneState, ReturnObserved, Trouble
-from connector.orders.lane_step import RANK, Said, Step
-from connector.orders.policy import Terms, us, wait_us
+from connector.orders.lane_step import RANK, LaneStep, Said
+from connector.orders.policy import OrderTerms, us, wait_us
 from streams.flow import Answered, Cause, GaveUp, Lost, Settled, Told, Want
 from streams.frozen import replace
 
@@ -32,9 +32,9 @@ _WAITS_S: Mapping[Trouble, tuple[float, float]] = MappingProxyType(
 
 
 def turn(
-    account: str, return_id: int, before: ReturnLaneState | None, cause: Cause, terms: Terms, now_us: int
-) -> Step[ReturnLaneState]:
-    lane = _Lane(account, before or ReturnLaneState(return_id=return_id), terms, now_us)
+    account: str, return_id: int, before: ReturnLaneState | None, cause: Cause, terms: OrderTerms, now_us: int
+) -> LaneStep[ReturnLaneState]:
+    lane = ReturnDraft(account, before or ReturnLaneState(return_id=return_id), terms, now_us)
     match cause:
         case Told(message=Return() as row):
             lane.listed(row)
@@ -45,10 +45,10 @@ def turn(
     return lane.step()
 
 
-class _Lane:
+class ReturnDraft:
     """The working copy of one turn."""
 
-    def __init__(self, account: str, state: ReturnLaneState, terms: Terms, now_us: int) -> None:
+    def __init__(self, account: str, state: ReturnLaneState, terms: OrderTerms, now_us: int) -> None:
         self._account = account
         self._state = state
         self._memory_us = us(terms.policy.memory_s)
@@ -145,14 +145,14 @@ class _Lane:
             keep_until_us=self._now_us + self._memory_us,
         )
 
-    def step(self) -> Step[ReturnLaneState]:
+    def step(self) -> LaneStep[ReturnLaneState]:
         state, said = self._state, tuple(self._said)
         if state.listed is None:
             if state.keep_until_us <= self._now_us:
-                return Step(state=None, said=said)
-            return Step(state=state, said=said, wake_at_us=state.keep_until_us)
+                return LaneStep(state=None, said=said)
+            return LaneStep(state=state, said=said, wake_at_us=state.keep_until_us)
         if state.again_at_us is not None and state.again_at_us > self._now_us:
-            return Step(state=state, said=said, wake_at_us=state.again_at_us)
+            return LaneStep(state=state, said=said, wake_at_us=state.again_at_us)
         want = Want(
             slot=SLOT,
             account=self._account,
@@ -161,7 +161,7 @@ class _Lane:
             since_us=state.undone_since_us if state.undone_since_us is not None else self._now_us,
             body=ReadReturn(return_id=state.return_id),
         )
-        return Step(state=state, wants=(want,), said=said)
+        return LaneStep(state=state, wants=(want,), said=said)
 
 
 def _listed(row: Return) -> ListedReturn:

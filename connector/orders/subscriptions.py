@@ -44,7 +44,7 @@ Changed = Callable[[PushReport], None]
 
 
 @dataclass(slots=True)
-class _Reading:
+class _SubscriptionRead:
     due_at_us: int = 0
     found: tuple[Subscription, ...] = ()
 
@@ -55,7 +55,7 @@ class PushWatch:
     def __init__(self, urls: Mapping[str, str], changed: Changed) -> None:
         self._urls = urls
         self._changed = changed
-        self._readings = {account: _Reading() for account in urls}
+        self._readings = {account: _SubscriptionRead() for account in urls}
         self._reports: Mapping[str, PushReport] = MappingProxyType({})
 
     def reports(self) -> Mapping[str, PushReport]:
@@ -85,7 +85,7 @@ class PushWatch:
         )
         return (want,), None
 
-    def _heard(self, account: str, reading: _Reading, answered: Answered, now_us: int) -> None:
+    def _heard(self, account: str, reading: _SubscriptionRead, answered: Answered, now_us: int) -> None:
         match answered.reply:
             case Settled(answer=SubscriptionPage() as page):
                 if answered.want.body != ReadSubscriptions(offset=len(reading.found)):

@@ -16,9 +16,9 @@ from connector.marketplace.orders import GROUPS
 from connector.shipments import ledger, merge, outcomes, results, wants
 from connector.shipments.carriers import Carriers, SayUnlisted
 from connector.shipments.codec import ShipmentCodecs
-from connector.shipments.decide import Desk, End
+from connector.shipments.decide import ShipmentDraft, UnitOutcome
 from connector.shipments.events import ShipmentResult, ShipmentState
-from connector.shipments.ledger import ShipmentLane, Terms
+from connector.shipments.ledger import ShipmentLane, ShipmentTerms
 from connector.shipments.policy import ShipmentPolicy, us
 from streams.flow import (
     Answered,
@@ -63,7 +63,7 @@ class ShipmentFlow:
         say_unlisted: SayUnlisted | None = None,
     ) -> None:
         """``released``: what the order flow of this process sees, where it runs. ``say_unlisted``: see there."""
-        self._terms = Terms(
+        self._terms = ShipmentTerms(
             policy=policy,
             carriers=Carriers(policy, say_unlisted) if say_unlisted is not None else Carriers(policy),
             released=released,
@@ -129,9 +129,9 @@ class ShipmentFlow:
 
     def turn(self, lane: ShipmentLane, cause: Cause, now: Now) -> Turn[ShipmentLane]:
         now_us, terms = now.wall_us, self._terms
-        desk = self._heard(lane, cause, now_us)
-        desk.settle()
-        plan, after = desk.plan(), desk.result()
+        draft = self._heard(lane, cause, now_us)
+        draft.settle()
+        plan, after = draft.plan(), draft.result()
         after = replace(after, updated_at_us=now_us) if after != lane else lane
         wake_at_us = plan.wake_at_us
         if not after.undone and not ledger.is_blank(after):
@@ -145,20 +145,20 @@ class ShipmentFlow:
             wake_at_us=wake_at_us,
         )
 
-    def _heard(self, lane: ShipmentLane, cause: Cause, now_us: int) -> Desk:
+    def _heard(self, lane: ShipmentLane, cause: Cause, now_us: int) -> ShipmentDraft:
         if isinstance(cause, Arrived):
             return merge.take(lane, cause.event, self._terms, now_us)
-        desk = Desk(lane, self._terms, now_us)
+        draft = ShipmentDraft(lane, self._terms, now_us)
         match cause:
             case Answered():
-                outcomes.learn(desk, cause)
+                outcomes.learn(draft, cause)
             case Restored(announced=announced):
-                outcomes.restored(desk, announced)
+                outcomes.restored(draft, announced)
             case Woken() | Draining() | Told():
                 pass
-        return desk
+        return draft
 
-    def _output(self, end: End, result: ShipmentResult) -> Output:
+    def _output(self, end: UnitOutcome, result: ShipmentResult) -> Output:
         if end.code is Code.CARRIER_SENT_AS_OTHER:
             known = self._sent_as_other
             self._sent_as_other = MappingProxyType({**known, end.event.account: known.get(end.event.account, 0) + 1})

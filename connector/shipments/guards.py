@@ -14,7 +14,7 @@ _SEPARATORS = frozenset(",;|")
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class CodedStatus:
     """Why nothing is sent."""
 
     status: ShipmentStatus
@@ -22,12 +22,12 @@ class Fault:
     problem: Problem
 
 
-def fault(status: ShipmentStatus, code: Code, /, **values: object) -> Fault:
-    return Fault(status, code, explain(code, **values))
+def coded(status: ShipmentStatus, code: Code, /, **values: object) -> CodedStatus:
+    return CodedStatus(status, code, explain(code, **values))
 
 
-def rejected(code: Code, /, **values: object) -> Fault:
-    return fault(ShipmentStatus.REJECTED, code, **values)
+def rejected(code: Code, /, **values: object) -> CodedStatus:
+    return coded(ShipmentStatus.REJECTED, code, **values)
 
 
 def account_of(event: ShipmentDispatched, policy: ShipmentPolicy) -> str:
@@ -35,18 +35,18 @@ def account_of(event: ShipmentDispatched, policy: ShipmentPolicy) -> str:
     return event.account or policy.only_account or ""
 
 
-def examine(event: ShipmentDispatched, policy: ShipmentPolicy, now_us: int) -> Fault | None:
+def check(event: ShipmentDispatched, policy: ShipmentPolicy, now_us: int) -> CodedStatus | None:
     if not event.order_id:
         return rejected(Code.ORDER_ID_MISSING)
     if event.key != event.order_id:
         return rejected(Code.KEY_CONTRADICTS_ORDER, key=event.key, order_id=event.order_id)
     limit_us = us(policy.future_limit_s)
     if doubt := time_fault(event.occurred_at_us, event.record_time_us, limit_us=limit_us, now_us=now_us):
-        return Fault(ShipmentStatus.REJECTED, *doubt)
-    return account_fault(account_of(event, policy), policy) or _content_fault(event)
+        return CodedStatus(ShipmentStatus.REJECTED, *doubt)
+    return check_account(account_of(event, policy), policy) or _content_fault(event)
 
 
-def account_fault(account: str, policy: ShipmentPolicy) -> Fault | None:
+def check_account(account: str, policy: ShipmentPolicy) -> CodedStatus | None:
     """Asked at each turn: the configuration may have changed while an event waited."""
     known = ", ".join(sorted(policy.accounts))
     if not account:
@@ -54,11 +54,11 @@ def account_fault(account: str, policy: ShipmentPolicy) -> Fault | None:
     if account not in policy.accounts:
         return rejected(Code.ACCOUNT_UNKNOWN, account=account, known=known)
     if account in policy.disabled:
-        return fault(ShipmentStatus.SUPPRESSED, Code.SHIPMENTS_DISABLED, account=account)
+        return coded(ShipmentStatus.SUPPRESSED, Code.SHIPMENTS_DISABLED, account=account)
     return None
 
 
-def _content_fault(event: ShipmentDispatched) -> Fault | None:
+def _content_fault(event: ShipmentDispatched) -> CodedStatus | None:
     if event.order_unit_ids and event.items:
         return rejected(Code.ITEMS_BESIDE_UNITS)
     repeated = sorted(identifier for identifier, times in Counter(event.order_unit_ids).items() if times > 1)
@@ -73,21 +73,21 @@ def _content_fault(event: ShipmentDispatched) -> Fault | None:
     return next(filter(None, map(_parcel_fault, event.parcels)), None)
 
 
-def _item_fault(item: ShippedItem) -> Fault | None:
+def _item_fault(item: ShippedItem) -> CodedStatus | None:
     if not item.offer_id and not item.ean:
-        return rejected(Code.ITEM_INVALID, item=named(item), reason="it names neither offer_id nor ean")
+        return rejected(Code.ITEM_INVALID, item=item_text(item), reason="it names neither offer_id nor ean")
     if item.quantity < 1:
-        return rejected(Code.ITEM_INVALID, item=named(item), reason="the quantity is below 1")
+        return rejected(Code.ITEM_INVALID, item=item_text(item), reason="the quantity is below 1")
     return None
 
 
-def named(item: ShippedItem) -> str:
+def item_text(item: ShippedItem) -> str:
     """An item in a person's words: ``2 of offer AB-120``."""
     which = (f"offer {item.offer_id}" if item.offer_id else "", f"EAN {item.ean}" if item.ean else "")
     return f"{item.quantity} of {', '.join(filter(None, which)) or 'nothing'}"
 
 
-def _parcel_fault(parcel: Parcel) -> Fault | None:
+def _parcel_fault(parcel: Parcel) -> CodedStatus | None:
     number = (parcel.tracking_number or "").strip()
     if parcel.no_tracking:
         return rejected(Code.TRACKING_NUMBER_CONTRADICTED, tracking_number=repr(number)) if number else None

@@ -33,7 +33,7 @@ KEPT_EVENTS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class ShipmentTerms:
     """All that the shipment flow's functions go by, beside the lane and the moment."""
 
     policy: ShipmentPolicy
@@ -58,7 +58,7 @@ def order_of(event: UndoneShipment) -> tuple[int, int, int]:
     return (event.occurred_at_us, sequence, event.input_offset)
 
 
-def row_id(event: UndoneShipment, order_unit_id: int | None, partition: int, terms: Terms) -> str:
+def unit_result_id(event: UndoneShipment, order_unit_id: int | None, partition: int, terms: ShipmentTerms) -> str:
     """The result_id of an order unit of an event."""
     return result_id(terms.cluster_id, terms.topic, partition, event.input_offset, order_unit_id)
 

@@ -9,15 +9,15 @@ from enum import IntEnum, auto
 
 from connector.contracts.codes import Code
 from connector.marketplace.orders import SENT, OrderSummaryFound, OrderUnitSummary, UnitStatus
-from connector.shipments.decide import Desk, Row
+from connector.shipments.decide import ShipmentDraft, ShipmentEntry
 from connector.shipments.events import ShipmentStatus, ShippedItem, ShippedUnit, UndoneShipment
-from connector.shipments.guards import Fault, fault, named, rejected
+from connector.shipments.guards import CodedStatus, coded, item_text, rejected
 from connector.shipments.items import choose, is_meant
 from connector.shipments.ledger import carries, has_part_of, is_open, is_same, numbers_of, opened
 from streams.frozen import replace
 
 
-class Standing(IntEnum):
+class MatchRank(IntEnum):
     """What a unit is to an event that may get it; the lowest is chosen first."""
 
     ANSWERED = auto()  # it has the event's result already
@@ -28,74 +28,74 @@ class Standing(IntEnum):
     CHOSEN_BEFORE = auto()  # to be sent, and what another event had chosen that failed
 
 
-_TO_BE_SENT = (Standing.ITS_CHOICE, Standing.FREE, Standing.CHOSEN_BEFORE)
+_TO_BE_SENT = (MatchRank.ITS_CHOICE, MatchRank.FREE, MatchRank.CHOSEN_BEFORE)
 
 
-def match(desk: Desk, row: Row, found: OrderSummaryFound) -> None:
-    """Units for the pieces that the event names, or a row that says why there are none."""
-    event = row.event
-    ranked = {unit.order_unit_id: standing(desk, unit.order_unit_id, event) for unit in found.units}
+def match(draft: ShipmentDraft, entry: ShipmentEntry, found: OrderSummaryFound) -> None:
+    """Units for the pieces that the event names, or a result that says why there are none."""
+    event = entry.event
+    ranked = {unit.order_unit_id: standing(draft, unit.order_unit_id, event) for unit in found.units}
     candidates = [unit for unit in found.units if ranked[unit.order_unit_id] is not None]
     candidates.sort(key=lambda unit: (ranked[unit.order_unit_id], unit.order_unit_id))
     chosen = choose(event.items, candidates)
     if isinstance(chosen, ShippedItem):
-        desk.end_all(row, _lacking(desk, chosen, found, candidates))
+        draft.end_all(entry, _lacking(draft, chosen, found, candidates))
         return
     if (doubt := _doubt(event, [unit for unit in candidates if unit.order_unit_id in chosen], ranked)) is not None:
-        desk.end_all(row, doubt)
+        draft.end_all(entry, doubt)
         return
     pieces = sum(item.quantity for item in event.items)
     fresh = [identifier for identifier in chosen if identifier not in event.answered][: pieces - len(event.answered)]
-    row.event = replace(event, order_unit_ids=(*event.answered, *fresh))
-    row.open = {unit.order_unit_id: unit for unit in opened(fresh)}
+    entry.event = replace(event, order_unit_ids=(*event.answered, *fresh))
+    entry.open = {unit.order_unit_id: unit for unit in opened(fresh)}
 
 
-def give_way(desk: Desk, row: Row) -> None:
+def give_way(draft: ShipmentDraft, entry: ShipmentEntry) -> None:
     """To an event that names units: what others had chosen and not sent yet is chosen anew.
 
     Also where they share a tracking number: the named units may be their pieces.
     """
-    numbers = set(numbers_of(row.event))
-    for other in desk.rows:
-        if other is row or not other.event.items:
+    numbers = set(numbers_of(entry.event))
+    for other in draft.entries:
+        if other is entry or not other.event.items:
             continue
-        contested = [identifier for identifier in row.open if identifier in other.open]
+        contested = [identifier for identifier in entry.open if identifier in other.open]
         shares = not numbers.isdisjoint(numbers_of(other.event))
-        if any(not has_part_of(desk.units[identifier], other.event.event_id) for identifier in contested) or (
-            shares and other.open and row.open
+        if any(not has_part_of(draft.units[identifier], other.event.event_id) for identifier in contested) or (
+            shares and other.open and entry.open
         ):
             other.choose_anew()
 
 
-def standing(desk: Desk, identifier: int, event: UndoneShipment) -> Standing | None:
+def standing(draft: ShipmentDraft, identifier: int, event: UndoneShipment) -> MatchRank | None:
     """None: it cannot be the event's."""
-    unit = desk.units[identifier]
+    unit = draft.units[identifier]
     if identifier in event.answered:
-        return Standing.ANSWERED
+        return MatchRank.ANSWERED
     if unit.confirmed_by is None and unit.status is UnitStatus.CANCELLED:
         return None
-    if _is_its_piece(desk, unit, event):
-        return Standing.ITS_PIECE
-    if desk.rows_of(identifier):
+    if _is_its_piece(draft, unit, event):
+        return MatchRank.ITS_PIECE
+    if draft.entries_of(identifier):
         return None
     if _is_unexplained(unit):
-        return Standing.SENT_UNEXPLAINED
-    return _as_choice(desk, unit, event) if is_open(unit) else None
+        return MatchRank.SENT_UNEXPLAINED
+    return _as_choice(draft, unit, event) if is_open(unit) else None
 
 
-def _is_its_piece(desk: Desk, unit: ShippedUnit, event: UndoneShipment) -> bool:
+def _is_its_piece(draft: ShipmentDraft, unit: ShippedUnit, event: UndoneShipment) -> bool:
     """What undone events will send counts as well: two events of one parcel wait for the same unit."""
     if carries(unit, event):
         return True
     numbers = set(numbers_of(event))
-    if any(not numbers.isdisjoint(numbers_of(row.event)) for row in desk.rows_of(unit.order_unit_id)):
+    if any(not numbers.isdisjoint(numbers_of(entry.event)) for entry in draft.entries_of(unit.order_unit_id)):
         return True
-    return has_part_of(unit, event.event_id) and _has_its_id_alone(desk, event)
+    return has_part_of(unit, event.event_id) and _has_its_id_alone(draft, event)
 
 
-def _has_its_id_alone(desk: Desk, event: UndoneShipment) -> bool:
+def _has_its_id_alone(draft: ShipmentDraft, event: UndoneShipment) -> bool:
     """Where an event_id was used for two contents, a unit does not say for which of them it was sent."""
-    seen, undone = desk.lane.seen, desk.lane.undone
+    seen, undone = draft.lane.seen, draft.lane.undone
     return all(is_same(one, event) for one in seen if one.event_id == event.event_id) and all(
         is_same(one, event) for one in undone if one.event_id == event.event_id
     )
@@ -105,34 +105,40 @@ def _is_unexplained(unit: ShippedUnit) -> bool:
     return unit.status in SENT and unit.confirmed_by is None and unit.tried_by is None and not unit.parcels
 
 
-def _as_choice(desk: Desk, unit: ShippedUnit, event: UndoneShipment) -> Standing:
-    had = [one for one in desk.lane.seen if unit.order_unit_id in one.order_unit_ids]
+def _as_choice(draft: ShipmentDraft, unit: ShippedUnit, event: UndoneShipment) -> MatchRank:
+    had = [one for one in draft.lane.seen if unit.order_unit_id in one.order_unit_ids]
     if any(is_same(one, event) for one in had):
-        return Standing.ITS_CHOICE
-    return Standing.CHOSEN_BEFORE if had else Standing.FREE
+        return MatchRank.ITS_CHOICE
+    return MatchRank.CHOSEN_BEFORE if had else MatchRank.FREE
 
 
-def _lacking(desk: Desk, item: ShippedItem, found: OrderSummaryFound, candidates: list[OrderUnitSummary]) -> Fault:
+def _lacking(
+    draft: ShipmentDraft, item: ShippedItem, found: OrderSummaryFound, candidates: list[OrderUnitSummary]
+) -> CodedStatus:
     of_item = [unit for unit in found.units if is_meant(unit, item)]
     if len(of_item) < item.quantity:
-        return fault(
+        return coded(
             ShipmentStatus.NOT_FOUND,
             Code.ITEM_NOT_IN_ORDER,
-            item=named(item),
-            order_id=desk.lane.order_id,
+            item=item_text(item),
+            order_id=draft.lane.order_id,
             count=len(of_item),
         )
     free = [unit for unit in candidates if is_meant(unit, item)]
-    return rejected(Code.ITEMS_NOT_OPEN, item=named(item), count=len(free), units=_shown(of_item))
+    return rejected(Code.ITEMS_NOT_OPEN, item=item_text(item), count=len(free), units=_shown(of_item))
 
 
-def _doubt(event: UndoneShipment, chosen: list[OrderUnitSummary], ranked: dict[int, Standing | None]) -> Fault | None:
+def _doubt(
+    event: UndoneShipment, chosen: list[OrderUnitSummary], ranked: dict[int, MatchRank | None]
+) -> CodedStatus | None:
     """Where only some of an item's pieces may have been sent already, nobody can say which are left."""
     for item in event.items:
         of_item = [unit for unit in chosen if is_meant(unit, item)]
-        unexplained = [unit for unit in of_item if ranked[unit.order_unit_id] is Standing.SENT_UNEXPLAINED]
+        unexplained = [unit for unit in of_item if ranked[unit.order_unit_id] is MatchRank.SENT_UNEXPLAINED]
         if unexplained and any(ranked[unit.order_unit_id] in _TO_BE_SENT for unit in of_item):
-            return rejected(Code.ITEMS_PARTLY_SENT, item=named(item), count=len(unexplained), units=_shown(unexplained))
+            return rejected(
+                Code.ITEMS_PARTLY_SENT, item=item_text(item), count=len(unexplained), units=_shown(unexplained)
+            )
     return None
 
 

@@ -1,12 +1,12 @@
 """An event goes into the ledger: as one of its own, absorbed by itself, or recognised as one that is over. Pure."""
 
 from connector.contracts.codes import Code
-from connector.shipments.decide import Desk, Row
+from connector.shipments.decide import ShipmentDraft, ShipmentEntry
 from connector.shipments.events import Parcel, SeenShipment, ShipmentDispatched, ShippedItem, UndoneShipment
-from connector.shipments.guards import account_of, examine, rejected
+from connector.shipments.guards import account_of, check, rejected
 from connector.shipments.ledger import (
     ShipmentLane,
-    Terms,
+    ShipmentTerms,
     carries,
     content_of,
     digest_of,
@@ -18,33 +18,33 @@ from connector.shipments.matching import give_way
 from streams.frozen import replace
 
 
-def take(lane: ShipmentLane, event: ShipmentDispatched, terms: Terms, now_us: int) -> Desk:
-    """The lane on the desk, with the event. One that comes again keeps its first offset: so its results keep their ids.
+def take(lane: ShipmentLane, event: ShipmentDispatched, terms: ShipmentTerms, now_us: int) -> ShipmentDraft:
+    """The lane with the event. An event that comes again keeps its first offset, so that its results keep their ids.
 
     What the same event may find is what its units are known to have; so one that was carried out is answered without
     a call, and one that failed is tried again.
     """
     lane = replace(lane, input_partition=event.partition, last_offset=max(lane.last_offset, event.offset))
-    desk = Desk(lane, terms, now_us)
+    draft = ShipmentDraft(lane, terms, now_us)
     new = _undone(event, terms, now_us)
     if any(is_same(undone, new) for undone in lane.undone):
-        return desk
+        return draft
     before = next((seen for seen in lane.seen if is_same(seen, new)), None)
-    row = Row(new if before is None else _come_again(desk, new, before))
-    if (fault := examine(event, terms.policy, now_us)) is not None:
-        desk.end_all(row, fault)
+    entry = ShipmentEntry(new if before is None else _come_again(draft, new, before))
+    if (fault := check(event, terms.policy, now_us)) is not None:
+        draft.end_all(entry, fault)
     elif _is_reused(lane, new, before):
-        row.is_remembered = False
-        desk.end_all(row, rejected(Code.EVENT_ID_REUSED, event_id=new.event_id))
-    elif _are_known(lane, row.event):
-        row.open = {unit.order_unit_id: unit for unit in opened(row.event.order_unit_ids)}
-    desk.put(row)
+        entry.is_remembered = False
+        draft.end_all(entry, rejected(Code.EVENT_ID_REUSED, event_id=new.event_id))
+    elif _are_known(lane, entry.event):
+        entry.open = {unit.order_unit_id: unit for unit in opened(entry.event.order_unit_ids)}
+    draft.put(entry)
     if event.order_unit_ids:
-        give_way(desk, row)
-    return desk
+        give_way(draft, entry)
+    return draft
 
 
-def _undone(event: ShipmentDispatched, terms: Terms, now_us: int) -> UndoneShipment:
+def _undone(event: ShipmentDispatched, terms: ShipmentTerms, now_us: int) -> UndoneShipment:
     return UndoneShipment(
         event_id=event.event_id,
         digest=digest_of(event),
@@ -61,16 +61,16 @@ def _undone(event: ShipmentDispatched, terms: Terms, now_us: int) -> UndoneShipm
     )
 
 
-def _come_again(desk: Desk, event: UndoneShipment, before: SeenShipment) -> UndoneShipment:
+def _come_again(draft: ShipmentDraft, event: UndoneShipment, before: SeenShipment) -> UndoneShipment:
     """Units that were chosen for its items are chosen anew unless each of them is known to be its piece."""
     units = event.order_unit_ids or before.order_unit_ids
-    if event.items and not all(_is_still_its(desk, identifier, event) for identifier in units):
+    if event.items and not all(_is_still_its(draft, identifier, event) for identifier in units):
         units = ()
     return replace(event, input_offset=before.input_offset, order_unit_ids=units, nothing_left=before.nothing_left)
 
 
-def _is_still_its(desk: Desk, identifier: int, event: UndoneShipment) -> bool:
-    unit = desk.units.get(identifier)
+def _is_still_its(draft: ShipmentDraft, identifier: int, event: UndoneShipment) -> bool:
+    unit = draft.units.get(identifier)
     return unit is not None and (has_part_of(unit, event.event_id) or carries(unit, event))
 
 

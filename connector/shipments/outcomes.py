@@ -17,14 +17,14 @@ from connector.marketplace.orders import (
     UnitFound,
     UnitStatus,
 )
-from connector.shipments.decide import Desk, Row
+from connector.shipments.decide import ShipmentDraft, ShipmentEntry
 from connector.shipments.events import (
     MarketplaceWords,
     ParcelState,
     ShipmentStatus,
     ShippedUnit,
 )
-from connector.shipments.guards import Fault, fault, rejected
+from connector.shipments.guards import CodedStatus, coded, rejected
 from connector.shipments.ledger import (
     UNTRACKED,
     find_parcel,
@@ -42,65 +42,65 @@ from streams.flow import Answered, GaveUp, Lost, Settled
 from streams.frozen import replace
 
 
-def learn(desk: Desk, answered: Answered) -> None:
+def learn(draft: ShipmentDraft, answered: Answered) -> None:
     match answered.want.body:
         case UnitSend() as send:
-            _note_call(desk, send.order_unit_id, send.input_offset, answered)
-            _of_send(desk, send, answered)
+            _note_call(draft, send.order_unit_id, send.input_offset, answered)
+            _of_send(draft, send, answered)
         case ParcelPost() as post:
-            _note_call(desk, post.order_unit_id, post.input_offset, answered)
-            _of_post(desk, post, answered)
+            _note_call(draft, post.order_unit_id, post.input_offset, answered)
+            _of_post(draft, post, answered)
         case ReadOrderSummary():
-            _of_order(desk, answered)
+            _of_order(draft, answered)
         case ReadOrderUnit() as look:
-            _of_unit(desk, look.order_unit_id, answered)
+            _of_unit(draft, look.order_unit_id, answered)
         case ReadCarriers():
-            _of_carriers(desk, answered)
+            _of_carriers(draft, answered)
         case other:
             raise TypeError(f"a shipment lane never wants {other!r}")
 
 
-def restored(desk: Desk, announced: Iterable[str]) -> None:
+def restored(draft: ShipmentDraft, announced: Iterable[str]) -> None:
     """A new owner: what the one before announced and did not hear of may have been carried out."""
     slots = frozenset(announced)
-    for row in desk.rows:
-        for order_unit_id in desk.units:  # also of one for which units are being chosen anew
-            if send_slot(order_unit_id, row.event.input_offset) in slots:
-                _may_have_been_sent(desk, row, order_unit_id)
-            for number in numbers_of(row.event):
+    for entry in draft.entries:
+        for order_unit_id in draft.units:  # also of one for which units are being chosen anew
+            if send_slot(order_unit_id, entry.event.input_offset) in slots:
+                _may_have_been_sent(draft, entry, order_unit_id)
+            for number in numbers_of(entry.event):
                 if parcel_slot(order_unit_id, number) in slots:
-                    _note_parcel(desk, desk.units[order_unit_id], number, None, row.event.event_id, certain=False)
+                    _note_parcel(draft, draft.units[order_unit_id], number, None, entry.event.event_id, certain=False)
 
 
-def _may_have_been_sent(desk: Desk, row: Row, identifier: int) -> None:
-    unit = desk.units[identifier]
+def _may_have_been_sent(draft: ShipmentDraft, entry: ShipmentEntry, identifier: int) -> None:
+    unit = draft.units[identifier]
     if unit.confirmed_by is None:
-        desk.units[identifier] = replace(unit, tried_by=row.event.event_id)
-        if identifier not in row.open:
-            desk.remember_tried(row.event, identifier)
-    for other in desk.rows_of(identifier):
+        draft.units[identifier] = replace(unit, tried_by=entry.event.event_id)
+        if identifier not in entry.open:
+            draft.remember_tried(entry.event, identifier)
+    for other in draft.entries_of(identifier):
         other.open[identifier] = replace(other.open[identifier], read_first=True)
 
 
 # ---- sends ----------------------------------------------------------------------------------------------------------
 
 
-def _of_send(desk: Desk, send: UnitSend, answered: Answered) -> None:
-    unit = desk.units.get(send.order_unit_id)
+def _of_send(draft: ShipmentDraft, send: UnitSend, answered: Answered) -> None:
+    unit = draft.units.get(send.order_unit_id)
     if unit is None:
         return  # it is gone meanwhile, and so are its events
     match answered.reply:
         case Settled(answer=Taken()):
-            desk.units[unit.order_unit_id] = _confirmed(unit, send, answered, desk.now_us)
+            draft.units[unit.order_unit_id] = _confirmed(unit, send, answered, draft.now_us)
         case Settled(answer=Refused() as refused):
-            _mark(desk, unit, send.input_offset, refused=words_of(refused))
+            _mark(draft, unit, send.input_offset, refused=words_of(refused))
         case Settled(answer=Gone()):
-            _unit_gone(desk, unit.order_unit_id)
+            _unit_gone(draft, unit.order_unit_id)
         case Lost():
-            desk.units[unit.order_unit_id] = _tried(unit, send, desk.now_us)
-            _mark(desk, unit, send.input_offset)
+            draft.units[unit.order_unit_id] = _tried(unit, send, draft.now_us)
+            _mark(draft, unit, send.input_offset)
         case GaveUp(reason=reason):  # and none of the attempts was carried out, or it would be lost
-            _end(desk, _rows(desk, unit.order_unit_id, send.input_offset), unit.order_unit_id, _gave_up(reason))
+            _end(draft, _rows(draft, unit.order_unit_id, send.input_offset), unit.order_unit_id, _gave_up(reason))
         case Settled(answer=other):
             raise TypeError(f"a send is never answered by {other!r}")
         case unreachable:
@@ -144,79 +144,81 @@ def _sent_with(send: UnitSend, now_us: int, *, certain: bool) -> tuple[ParcelSta
     )
 
 
-def _mark(desk: Desk, unit: ShippedUnit, input_offset: int, *, refused: MarketplaceWords | None = None) -> None:
+def _mark(
+    draft: ShipmentDraft, unit: ShippedUnit, input_offset: int, *, refused: MarketplaceWords | None = None
+) -> None:
     """Nothing goes on for the event before the unit's status was read."""
-    for row in _rows(desk, unit.order_unit_id, input_offset):
-        open_unit = row.open[unit.order_unit_id]
-        row.open[unit.order_unit_id] = replace(open_unit, read_first=True, refused=refused)
+    for entry in _rows(draft, unit.order_unit_id, input_offset):
+        open_unit = entry.open[unit.order_unit_id]
+        entry.open[unit.order_unit_id] = replace(open_unit, read_first=True, refused=refused)
 
 
 # ---- parcels --------------------------------------------------------------------------------------------------------
 
 
-def _of_post(desk: Desk, post: ParcelPost, answered: Answered) -> None:
-    unit, number = desk.units.get(post.order_unit_id), post.tracking_number
+def _of_post(draft: ShipmentDraft, post: ParcelPost, answered: Answered) -> None:
+    unit, number = draft.units.get(post.order_unit_id), post.tracking_number
     if unit is None:
         return
-    rows = [row for row in desk.rows_of(post.order_unit_id) if number in numbers_of(row.event)]
+    entries = [entry for entry in draft.entries_of(post.order_unit_id) if number in numbers_of(entry.event)]
     match answered.reply:
         case Settled(answer=Taken()):
-            _note_parcel(desk, unit, number, post.carrier_code, post.event_id, certain=True)
+            _note_parcel(draft, unit, number, post.carrier_code, post.event_id, certain=True)
         case Settled(answer=Refused() as refused):
-            _parcel_refused(rows, post, words_of(refused))
+            _parcel_refused(entries, post, words_of(refused))
         case Settled(answer=Gone()):
-            _end(desk, rows, post.order_unit_id, _no_unit(desk, post.order_unit_id))
+            _end(draft, entries, post.order_unit_id, _no_unit(draft, post.order_unit_id))
         case Lost():
-            _note_parcel(desk, unit, number, post.carrier_code, post.event_id, certain=False)
+            _note_parcel(draft, unit, number, post.carrier_code, post.event_id, certain=False)
         case GaveUp(reason=reason):
-            _end(desk, rows, post.order_unit_id, _gave_up(reason))
+            _end(draft, entries, post.order_unit_id, _gave_up(reason))
         case Settled(answer=other):
             raise TypeError(f"a parcel is never answered by {other!r}")
         case unreachable:
             assert_never(unreachable)
 
 
-def _parcel_refused(rows: Iterable[Row], post: ParcelPost, words: MarketplaceWords) -> None:
-    for row in rows:
-        open_unit = row.open[post.order_unit_id]
+def _parcel_refused(entries: Iterable[ShipmentEntry], post: ParcelPost, words: MarketplaceWords) -> None:
+    for entry in entries:
+        open_unit = entry.open[post.order_unit_id]
         refused = (*open_unit.parcels_refused, post.tracking_number)
-        row.open[post.order_unit_id] = replace(open_unit, parcels_refused=refused, refused=words)
+        entry.open[post.order_unit_id] = replace(open_unit, parcels_refused=refused, refused=words)
 
 
 def _note_parcel(
-    desk: Desk, unit: ShippedUnit, number: str, carrier_code: str | None, event_id: str, *, certain: bool
+    draft: ShipmentDraft, unit: ShippedUnit, number: str, carrier_code: str | None, event_id: str, *, certain: bool
 ) -> None:
     if find_parcel(unit, number) is None:
         noted = ParcelState(
             tracking_number=number,
             carrier_code=carrier_code,
             added_by=event_id,
-            added_at_us=desk.now_us,
+            added_at_us=draft.now_us,
             with_send=False,
             certain=certain,
         )
-        desk.units[unit.order_unit_id] = with_parcels(unit, noted)
+        draft.units[unit.order_unit_id] = with_parcels(unit, noted)
 
 
 # ---- reads ----------------------------------------------------------------------------------------------------------
 
 
-def _of_order(desk: Desk, answered: Answered) -> None:
-    account, order_id = answered.want.account, desk.lane.order_id
-    unread = [row for row in desk.rows if row.is_unread and row.event.account == account]
+def _of_order(draft: ShipmentDraft, answered: Answered) -> None:
+    account, order_id = answered.want.account, draft.lane.order_id
+    unread = [entry for entry in draft.entries if entry.is_unread and entry.event.account == account]
     match answered.reply:
         case Settled(answer=OrderSummaryFound() as found):
-            _found(desk, found, account, unread)
+            _found(draft, found, account, unread)
         case Settled(answer=Gone() as gone):
-            missing = fault(ShipmentStatus.NOT_FOUND, Code.ORDER_NOT_FOUND, order_id=order_id, account=account)
-            for row in unread:
-                desk.end_all(row, missing, _words_of_gone(gone))
+            missing = coded(ShipmentStatus.NOT_FOUND, Code.ORDER_NOT_FOUND, order_id=order_id, account=account)
+            for entry in unread:
+                draft.end_all(entry, missing, _words_of_gone(gone))
         case Settled(answer=Refused() as refused):
-            for row in unread:
-                desk.end_all(row, _not_shown(f"order {order_id}", refused), words_of(refused))
+            for entry in unread:
+                draft.end_all(entry, _not_shown(f"order {order_id}", refused), words_of(refused))
         case GaveUp(reason=reason):
-            for row in unread:
-                desk.end_all(row, _gave_up(reason))
+            for entry in unread:
+                draft.end_all(entry, _gave_up(reason))
         case Lost():
             pass
         case Settled(answer=other):
@@ -225,76 +227,76 @@ def _of_order(desk: Desk, answered: Answered) -> None:
             assert_never(unreachable)
 
 
-def _found(desk: Desk, found: OrderSummaryFound, account: str, unread: Iterable[Row]) -> None:
-    desk.account = account
+def _found(draft: ShipmentDraft, found: OrderSummaryFound, account: str, unread: Iterable[ShipmentEntry]) -> None:
+    draft.account = account
     for shown in found.units:
         identifier = shown.order_unit_id
-        desk.units[identifier] = read_now(desk.units.get(identifier), shown, desk.now_us)
+        draft.units[identifier] = read_now(draft.units.get(identifier), shown, draft.now_us)
     of_order = [shown.order_unit_id for shown in found.units]
     broken = None
     if found.unreadable is not None:
-        broken = fault(
+        broken = coded(
             ShipmentStatus.FAILED,
             Code.ORDER_UNITS_UNREADABLE,
-            order_id=desk.lane.order_id,
+            order_id=draft.lane.order_id,
             fault=f"{found.unreadable.fault} (sha256 {found.unreadable.sha256})",
         )
-    for row in sorted(
+    for entry in sorted(
         unread, key=lambda one: not one.event.order_unit_ids
     ):  # who names a unit comes before who chooses
-        if row.event.order_unit_ids:
-            _name(desk, row, of_order, broken)
+        if entry.event.order_unit_ids:
+            _name(draft, entry, of_order, broken)
         elif broken is not None:
-            desk.end_all(row, broken)
-        elif row.event.items:
-            match(desk, row, found)
+            draft.end_all(entry, broken)
+        elif entry.event.items:
+            match(draft, entry, found)
         else:
-            _choose(desk, row, of_order)
+            _choose(draft, entry, of_order)
 
 
-def _name(desk: Desk, row: Row, of_order: list[int], broken: Fault | None) -> None:
+def _name(draft: ShipmentDraft, entry: ShipmentEntry, of_order: list[int], broken: CodedStatus | None) -> None:
     """The units that the event names. One that the order does not have may be another's: it is never sent."""
-    row.open = {unit.order_unit_id: unit for unit in opened(row.event.order_unit_ids)}
-    for identifier in row.event.order_unit_ids:
+    entry.open = {unit.order_unit_id: unit for unit in opened(entry.event.order_unit_ids)}
+    for identifier in entry.event.order_unit_ids:
         if identifier not in of_order:
-            desk.end(row, identifier, broken or _no_unit(desk, identifier))
-    give_way(desk, row)
+            draft.end(entry, identifier, broken or _no_unit(draft, identifier))
+    give_way(draft, entry)
 
 
-def _choose(desk: Desk, row: Row, of_order: list[int]) -> None:
+def _choose(draft: ShipmentDraft, entry: ShipmentEntry, of_order: list[int]) -> None:
     """Every unit still to be sent, less what another event has taken on itself; none left: all that were sent."""
-    still = [identifier for identifier in of_order if is_open(desk.units[identifier])]
-    if desk.terms.policy.require_units and still and len(of_order) > 1:  # the last open unit may be another parcel's
-        desk.end_all(row, rejected(Code.ORDER_UNITS_NOT_NAMED, units=", ".join(map(str, of_order))))
+    still = [identifier for identifier in of_order if is_open(draft.units[identifier])]
+    if draft.terms.policy.require_units and still and len(of_order) > 1:  # the last open unit may be another parcel's
+        draft.end_all(entry, rejected(Code.ORDER_UNITS_NOT_NAMED, units=", ".join(map(str, of_order))))
         return
-    free = [identifier for identifier in still if not desk.rows_of(identifier)]
-    sent = [identifier for identifier in of_order if desk.units[identifier].status in SENT]
+    free = [identifier for identifier in still if not draft.entries_of(identifier)]
+    sent = [identifier for identifier in of_order if draft.units[identifier].status in SENT]
     meant = free or still or sent or of_order
     if not meant:
-        missing = fault(
-            ShipmentStatus.NOT_FOUND, Code.ORDER_NOT_FOUND, order_id=desk.lane.order_id, account=row.event.account
+        missing = coded(
+            ShipmentStatus.NOT_FOUND, Code.ORDER_NOT_FOUND, order_id=draft.lane.order_id, account=entry.event.account
         )
-        desk.end_all(row, missing)
+        draft.end_all(entry, missing)
         return
-    row.event = replace(row.event, order_unit_ids=tuple(meant), nothing_left=not still)
-    row.open = {unit.order_unit_id: unit for unit in opened(meant)}
+    entry.event = replace(entry.event, order_unit_ids=tuple(meant), nothing_left=not still)
+    entry.open = {unit.order_unit_id: unit for unit in opened(meant)}
 
 
-def _of_unit(desk: Desk, identifier: int, answered: Answered) -> None:
-    unit = desk.units.get(identifier)
+def _of_unit(draft: ShipmentDraft, identifier: int, answered: Answered) -> None:
+    unit = draft.units.get(identifier)
     if unit is None:
         return
     match answered.reply:
         case Settled(answer=UnitFound(unit=shown)):
-            desk.units[identifier] = read_now(unit, shown, desk.now_us)
-            for row in desk.rows_of(identifier):
-                _was_read(row, identifier, desk.units[identifier])
+            draft.units[identifier] = read_now(unit, shown, draft.now_us)
+            for entry in draft.entries_of(identifier):
+                _was_read(entry, identifier, draft.units[identifier])
         case Settled(answer=Gone()):
-            _unit_gone(desk, identifier)
+            _unit_gone(draft, identifier)
         case Settled(answer=Refused() as refused):
-            _not_read(desk, unit, _not_shown(f"order unit {identifier}", refused), words_of(refused))
+            _not_read(draft, unit, _not_shown(f"order unit {identifier}", refused), words_of(refused))
         case GaveUp(reason=reason):
-            _not_read(desk, unit, _gave_up(reason))
+            _not_read(draft, unit, _gave_up(reason))
         case Lost():
             pass
         case Settled(answer=other):
@@ -303,37 +305,37 @@ def _of_unit(desk: Desk, identifier: int, answered: Answered) -> None:
             assert_never(unreachable)
 
 
-def _was_read(row: Row, identifier: int, unit: ShippedUnit) -> None:
+def _was_read(entry: ShipmentEntry, identifier: int, unit: ShippedUnit) -> None:
     """A refusal of what was not ready says nothing about what is."""
-    open_unit = replace(row.open[identifier], read_first=False)
+    open_unit = replace(entry.open[identifier], read_first=False)
     if is_open(unit) and unit.status is not UnitStatus.NEED_TO_BE_SENT:
         open_unit = replace(open_unit, refused=None)
-    row.open[identifier] = open_unit
+    entry.open[identifier] = open_unit
 
 
-def _not_read(desk: Desk, unit: ShippedUnit, why: Fault, words: MarketplaceWords | None = None) -> None:
+def _not_read(draft: ShipmentDraft, unit: ShippedUnit, why: CodedStatus, words: MarketplaceWords | None = None) -> None:
     """What cannot go on without its status ends; what only waits is asked for again later."""
-    desk.units[unit.order_unit_id] = replace(unit, checked_at_us=desk.now_us)
-    for row in desk.rows_of(unit.order_unit_id):
-        if row.open[unit.order_unit_id].read_first:
-            desk.end(row, unit.order_unit_id, why, words)
+    draft.units[unit.order_unit_id] = replace(unit, checked_at_us=draft.now_us)
+    for entry in draft.entries_of(unit.order_unit_id):
+        if entry.open[unit.order_unit_id].read_first:
+            draft.end(entry, unit.order_unit_id, why, words)
 
 
-def _of_carriers(desk: Desk, answered: Answered) -> None:
-    account, carriers = answered.want.account, desk.terms.carriers
+def _of_carriers(draft: ShipmentDraft, answered: Answered) -> None:
+    account, carriers = answered.want.account, draft.terms.carriers
     match answered.reply:
         case Settled(answer=CarriersFound(codes=codes)):
-            carriers.learn(account, codes, desk.now_us)
+            carriers.learn(account, codes, draft.now_us)
         case Settled(answer=Refused() | Gone() as refused):
-            if not carriers.not_learned(account, desk.now_us):
-                desk.no_carriers = fault(
+            if not carriers.not_learned(account, draft.now_us):
+                draft.no_carriers = coded(
                     ShipmentStatus.FAILED,
                     Code.CARRIERS_REFUSED,
                     message=refused.message or f"HTTP {refused.http_status}",
                 )
         case GaveUp(reason=reason):
-            if not carriers.not_learned(account, desk.now_us):
-                desk.no_carriers = _gave_up(reason)
+            if not carriers.not_learned(account, draft.now_us):
+                draft.no_carriers = _gave_up(reason)
         case Lost():
             pass
         case Settled(answer=other):
@@ -345,42 +347,42 @@ def _of_carriers(desk: Desk, answered: Answered) -> None:
 # ---- the small moves ------------------------------------------------------------------------------------------------
 
 
-def _rows(desk: Desk, identifier: int, input_offset: int) -> list[Row]:
+def _rows(draft: ShipmentDraft, identifier: int, input_offset: int) -> list[ShipmentEntry]:
     """The event that a call was made for, while its unit is open."""
-    return [row for row in desk.rows_of(identifier) if row.event.input_offset == input_offset]
+    return [entry for entry in draft.entries_of(identifier) if entry.event.input_offset == input_offset]
 
 
-def _end(desk: Desk, rows: Iterable[Row], identifier: int, what: Fault) -> None:
-    for row in rows:
-        desk.end(row, identifier, what)
+def _end(draft: ShipmentDraft, entries: Iterable[ShipmentEntry], identifier: int, what: CodedStatus) -> None:
+    for entry in entries:
+        draft.end(entry, identifier, what)
 
 
-def _note_call(desk: Desk, identifier: int, input_offset: int, answered: Answered) -> None:
-    for row in _rows(desk, identifier, input_offset):
-        open_unit = row.open[identifier]
-        row.open[identifier] = replace(
+def _note_call(draft: ShipmentDraft, identifier: int, input_offset: int, answered: Answered) -> None:
+    for entry in _rows(draft, identifier, input_offset):
+        open_unit = entry.open[identifier]
+        entry.open[identifier] = replace(
             open_unit,
             call_ids=(*open_unit.call_ids, answered.call_id),
             attempts=open_unit.attempts + answered.attempts,
         )
 
 
-def _unit_gone(desk: Desk, identifier: int) -> None:
-    _end(desk, desk.rows_of(identifier), identifier, _no_unit(desk, identifier))
-    if desk.units[identifier].confirmed_by is None:
-        del desk.units[identifier]
+def _unit_gone(draft: ShipmentDraft, identifier: int) -> None:
+    _end(draft, draft.entries_of(identifier), identifier, _no_unit(draft, identifier))
+    if draft.units[identifier].confirmed_by is None:
+        del draft.units[identifier]
 
 
-def _no_unit(desk: Desk, identifier: int) -> Fault:
-    return fault(ShipmentStatus.NOT_FOUND, Code.ORDER_UNIT_NOT_FOUND, unit=identifier, order_id=desk.lane.order_id)
+def _no_unit(draft: ShipmentDraft, identifier: int) -> CodedStatus:
+    return coded(ShipmentStatus.NOT_FOUND, Code.ORDER_UNIT_NOT_FOUND, unit=identifier, order_id=draft.lane.order_id)
 
 
-def _gave_up(reason: str) -> Fault:
-    return fault(ShipmentStatus.FAILED, Code.GAVE_UP, reason=reason)
+def _gave_up(reason: str) -> CodedStatus:
+    return coded(ShipmentStatus.FAILED, Code.GAVE_UP, reason=reason)
 
 
-def _not_shown(what: str, refused: Refused) -> Fault:
-    return fault(ShipmentStatus.FAILED, Code.ORDER_READ_REFUSED, what=what, message=refused.message)
+def _not_shown(what: str, refused: Refused) -> CodedStatus:
+    return coded(ShipmentStatus.FAILED, Code.ORDER_READ_REFUSED, what=what, message=refused.message)
 
 
 def words_of(refused: Refused) -> MarketplaceWords:

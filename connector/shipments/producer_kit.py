@@ -23,7 +23,7 @@ from streams.avro.codec import encoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dispatch:
+class ProducedShipment:
     """A shipment as a producer writes it; the fields are those of the record ``ShipmentDispatched``."""
 
     event_id: str
@@ -62,6 +62,6 @@ class ShipmentKit:
         self._key: Final = str.encode if key_schema_id is None else encoder_of_strings(key_schema_id)
 
     def message(self, values: Mapping[str, Any], key: str | None = None) -> tuple[bytes, bytes]:
-        """Key (the order id, unless said otherwise) and value. Raises like ``Dispatch.of``."""
-        dispatch = Dispatch.of(values)
+        """Key (the order id, unless said otherwise) and value. Raises like ``ProducedShipment.of``."""
+        dispatch = ProducedShipment.of(values)
         return self._key(dispatch.order_id if key is None else key), self._value(dispatch)

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 
-from connector.shipments.decide import End
+from connector.shipments.decide import UnitOutcome
 from connector.shipments.events import ShipmentResult, ShippedUnit
-from connector.shipments.ledger import ShipmentLane, Terms, find_parcel, is_open, numbers_of, row_id
+from connector.shipments.ledger import ShipmentLane, ShipmentTerms, find_parcel, is_open, numbers_of, unit_result_id
 
 
-def build(lane: ShipmentLane, end: End, terms: Terms, now_us: int) -> ShipmentResult:
+def build(lane: ShipmentLane, end: UnitOutcome, terms: ShipmentTerms, now_us: int) -> ShipmentResult:
     """``lane`` as the turn leaves it: what is still open is said by it."""
     event, calls = end.event, end.open_unit
     unit = next((one for one in lane.units if one.order_unit_id == end.order_unit_id), None)
     return ShipmentResult(
-        result_id=row_id(event, end.order_unit_id, lane.input_partition, terms),
+        result_id=unit_result_id(event, end.order_unit_id, lane.input_partition, terms),
         event_id=event.event_id,
         status=end.status,
         code=end.code,
@@ -45,7 +45,7 @@ def _storefront(lane: ShipmentLane, unit: ShippedUnit | None) -> str | None:
     return next((one.storefront for one in lane.units), None)
 
 
-def _codes(end: End, unit: ShippedUnit | None, terms: Terms) -> Iterator[str]:
+def _codes(end: UnitOutcome, unit: ShippedUnit | None, terms: ShipmentTerms) -> Iterator[str]:
     """What left, where the unit knows it; else what would leave."""
     for parcel in end.event.parcels:
         known = find_parcel(unit, parcel.tracking_number or "") if unit is not None else None

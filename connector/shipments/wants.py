@@ -8,7 +8,7 @@ lost answer waits until the lost call can no longer be carried out. What changes
 from dataclasses import dataclass
 
 from connector.marketplace.orders import AddParcel, Kind, ReadCarriers, ReadOrderSummary, ReadOrderUnit, SendUnit
-from connector.shipments.decide import RANK, Look, Plan, Post, Send
+from connector.shipments.decide import RANK, PlannedParcel, PlannedRead, PlannedSend, ShipmentPlan
 from connector.shipments.ledger import ShipmentLane, parcel_slot, send_slot
 from streams.flow import Want
 
@@ -29,7 +29,7 @@ class ParcelPost(AddParcel):
     input_offset: int
 
 
-def derive(lane: ShipmentLane, plan: Plan, *, draining: bool = False) -> tuple[Want, ...]:
+def derive(lane: ShipmentLane, plan: ShipmentPlan, *, draining: bool = False) -> tuple[Want, ...]:
     """``draining``: what has not left is not announced again."""
     return (
         *(() if draining else map(_send, plan.sends)),
@@ -40,7 +40,7 @@ def derive(lane: ShipmentLane, plan: Plan, *, draining: bool = False) -> tuple[W
     )
 
 
-def _send(send: Send) -> Want:
+def _send(send: PlannedSend) -> Want:
     event = send.event
     return Want(
         slot=send_slot(send.order_unit_id, event.input_offset),
@@ -61,7 +61,7 @@ def _send(send: Send) -> Want:
     )
 
 
-def _post(post: Post) -> Want:
+def _post(post: PlannedParcel) -> Want:
     event = post.event
     return Want(
         slot=parcel_slot(post.order_unit_id, post.tracking_number),
@@ -82,7 +82,7 @@ def _post(post: Post) -> Want:
     )
 
 
-def _unit(look: Look) -> Want:
+def _unit(look: PlannedRead) -> Want:
     if look.order_unit_id is None:
         raise ValueError("a unit is read by its id")
     return Want(
@@ -96,7 +96,7 @@ def _unit(look: Look) -> Want:
     )
 
 
-def _order(lane: ShipmentLane, look: Look) -> Want:
+def _order(lane: ShipmentLane, look: PlannedRead) -> Want:
     return Want(
         slot=f"order/{look.account}",
         account=look.account,
@@ -108,7 +108,7 @@ def _order(lane: ShipmentLane, look: Look) -> Want:
     )
 
 
-def _carriers(look: Look) -> Want:
+def _carriers(look: PlannedRead) -> Want:
     return Want(
         slot=f"carriers/{look.account}",
         account=look.account,

@@ -1,4 +1,4 @@
-"""The order flow at a desk: a marketplace that moves, and lanes that are stored as Avro after every turn.
+"""The order flow under test: a marketplace that moves, and lanes that are stored as Avro after every turn.
 
 What was checkpointed outlives a crash, the rest is forgotten.
 """
@@ -138,7 +138,7 @@ def row_of(one: OrderUnit) -> PageRow:
 
 
 @dataclass(slots=True)
-class Market:
+class MarketplaceOrders:
     """Orders as the marketplace has them, by its own clock, in whole seconds as the API shows moments."""
 
     page_size: int = 100
@@ -202,11 +202,11 @@ class Market:
 
 
 @dataclass(slots=True)
-class Desk:
+class OrderHarness:
     """All lanes of the partition. ``checkpoint`` makes what was said durable; ``crash`` goes back to the last one."""
 
     flow: OrderFlow = field(default_factory=flow_of)
-    market: Market = field(default_factory=Market)
+    market: MarketplaceOrders = field(default_factory=MarketplaceOrders)
     now_us: int = START_US + 3_600 * SECOND  # a clock of our own, an hour off
     stored: dict[str, Stored] = field(default_factory=dict)
     wants: dict[str, tuple[Want, ...]] = field(default_factory=dict)
@@ -218,7 +218,7 @@ class Desk:
 
     # -- causes
 
-    def open(self) -> "Desk":
+    def open(self) -> "OrderHarness":
         for key in self.flow.standing(0):
             self.hear(key, Woken())
         return self

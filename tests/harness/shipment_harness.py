@@ -1,4 +1,4 @@
-"""A lane and its flow at a desk: events and answers go in, results and wants come out, over the real codec."""
+"""A lane and its flow under test: events and answers go in, results and wants come out, over the real codec."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -107,7 +107,7 @@ def result_of(output: Output) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class Depot:
+class ShipmentHarness:
     """One lane. It is stored and loaded after every turn, as an engine may."""
 
     flow: ShipmentFlow = field(default_factory=flow_of)

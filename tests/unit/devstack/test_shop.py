@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from connector.shipments.producer_kit import Dispatch
+from connector.shipments.producer_kit import ProducedShipment
 from devstack.shop import FOLLOWS, SAID_TWICE, STAYS_BEHIND, Shipment, Shop
 
 NOW_US = 1_800_000_000_000_000
@@ -85,4 +85,4 @@ def test_every_second_order_is_said_by_offer_and_quantity() -> None:
 
 def test_what_it_says_is_what_a_producer_writes() -> None:
     for shipment in everything(Shop(), [order(number) for number in range(30)]):
-        assert Dispatch.of(shipment).order_id == shipment["order_id"]
+        assert ProducedShipment.of(shipment).order_id == shipment["order_id"]

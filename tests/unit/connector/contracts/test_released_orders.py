@@ -4,14 +4,14 @@ from connector.contracts.headers import Stamp
 from connector.contracts.released_orders import MOST, Released
 from connector.marketplace.orders import Kind
 from connector.orders.flow import OrderFlow
-from connector.orders.lane_step import Listed
+from connector.orders.lane_step import ListedRows
 from connector.orders.policy import OrderPolicy
 from streams.flow import Settled
-from tests.harness.order_harness import EUR, TOPICS, Desk, codecs, found, row_of, unit
+from tests.harness.order_harness import EUR, TOPICS, OrderHarness, codecs, found, row_of, unit
 
 
-def desk_with(released: Released) -> Desk:
-    return Desk(
+def desk_with(released: Released) -> OrderHarness:
+    return OrderHarness(
         flow=OrderFlow(
             policy=OrderPolicy(accounts=frozenset({"main"})),
             currencies={"EUR": EUR},
@@ -25,16 +25,16 @@ def desk_with(released: Released) -> Desk:
 
 def test_an_order_is_noted_when_it_is_read_with_a_unit_that_may_be_sent() -> None:
     released = Released()
-    desk = desk_with(released)
+    harness = desk_with(released)
 
     for order_id, status in (("M1", "open"), ("M2", "need_to_be_sent"), ("M3", "sent")):
         row = unit(1, order_id=order_id, status=status)
-        desk.tell(order_id, Listed(rows=(row_of(row),)))
-        assert desk.want(f"main/{order_id}").kind == Kind.ORDER
-        desk.reply(Settled(answer=found(row)), f"main/{order_id}")
+        harness.tell(order_id, ListedRows(rows=(row_of(row),)))
+        assert harness.want(f"main/{order_id}").kind == Kind.ORDER
+        harness.reply(Settled(answer=found(row)), f"main/{order_id}")
 
     noted = {order_id: released.noted_at_us("main", order_id) for order_id in ("M1", "M2", "M3")}
-    assert noted == {"M1": None, "M2": desk.now_us, "M3": None}
+    assert noted == {"M1": None, "M2": harness.now_us, "M3": None}
     assert released.noted_at_us("other", "M2") is None
 
 

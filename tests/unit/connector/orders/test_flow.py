@@ -9,8 +9,8 @@ import schemas
 from connector.contracts.codec import SchemaIds
 from connector.orders.codec import OrderCodecs
 from connector.orders.events import Command, OrderContact, SchedulerCommand, SchedulerState
-from connector.orders.lane_keys import Lane, lane_of, order_key, return_key
-from connector.orders.lane_step import Listed
+from connector.orders.lane_keys import LaneKey, order_key, parse_key, return_key
+from connector.orders.lane_step import ListedRows
 from streams.avro.codec import frame
 from streams.flow import Arrived, Assignment, Bad, NotYet, Now, Record, Settled
 from tests.harness.order_harness import (
@@ -19,7 +19,7 @@ from tests.harness.order_harness import (
     START_US,
     TEXTS,
     TOPICS,
-    Desk,
+    OrderHarness,
     codecs,
     flow_of,
     found,
@@ -109,23 +109,23 @@ def test_a_part_that_is_off_needs_no_schema_and_writes_nothing() -> None:
 
 
 def test_a_key_says_whose_a_lane_is() -> None:
-    assert lane_of("main") == Lane(account="main")
-    assert lane_of(order_key("main", "MB7UWLD")) == Lane(account="main", order_id="MB7UWLD")
-    assert lane_of(return_key("main", 7)) == Lane(account="main", return_id=7)
-    assert lane_of("main/return/x") == Lane(account="main", order_id="return/x")
+    assert parse_key("main") == LaneKey(account="main")
+    assert parse_key(order_key("main", "MB7UWLD")) == LaneKey(account="main", order_id="MB7UWLD")
+    assert parse_key(return_key("main", 7)) == LaneKey(account="main", return_id=7)
+    assert parse_key("main/return/x") == LaneKey(account="main", order_id="return/x")
 
 
 def test_every_output_but_a_dead_letter_is_a_cloud_event_about_its_key() -> None:
-    desk = Desk(flow=flow_of(contacts=True, create_sales_orders=True))
-    desk.tell("M1", Listed(rows=(row_of(unit()),)))
-    desk.reply(Settled(answer=found(unit(), contact=None)), "main/M1")
+    harness = OrderHarness(flow=flow_of(contacts=True, create_sales_orders=True))
+    harness.tell("M1", ListedRows(rows=(row_of(unit()),)))
+    harness.reply(Settled(answer=found(unit(), contact=None)), "main/M1")
 
-    assert [output.topic for output in desk.outputs] == [TOPICS.orders, TOPICS.sales_orders]
-    for output in desk.outputs:
+    assert [output.topic for output in harness.outputs] == [TOPICS.orders, TOPICS.sales_orders]
+    for output in harness.outputs:
         headers = dict(output.headers)
         assert headers["ce_subject"] == output.key == b"M1"
         assert headers["content-type"] == b"application/vnd.confluent.avro"
-    assert dict(desk.outputs[0].headers)["ce_type"] == b"kaufland.connector.OrderObserved.v1"
+    assert dict(harness.outputs[0].headers)["ce_type"] == b"kaufland.connector.OrderObserved.v1"
 
 
 def test_the_kinds_of_the_flow_belong_to_their_groups_and_travel_alone() -> None:

@@ -9,7 +9,7 @@ from simulator.orders.buyers import CANARY
 from simulator.scenario import Scenario
 from simulator.simulator import Simulator
 from tests.contracts.test_marketplace_orders import SMALL, Stall
-from tests.harness.order_harness import TOPICS, Desk, Market, flow_of
+from tests.harness.order_harness import TOPICS, MarketplaceOrders, OrderHarness, flow_of
 from tests.unit.simulator.openapi import inspect
 
 KINDS = {
@@ -21,7 +21,7 @@ KINDS = {
 
 
 @dataclass(slots=True)
-class Socketed(Market):
+class Socketed(MarketplaceOrders):
     """A marketplace behind the edge; it has its own clock."""
 
     stall: Stall | None = None
@@ -31,8 +31,8 @@ class Socketed(Market):
         return self.stall.answer(KINDS[type(body)], body)
 
 
-def desk_at(stall: Stall, **switches: Any) -> Desk:
-    return Desk(flow=flow_of(**switches), market=Socketed(stall=stall), now_us=time.time_ns() // 1000)
+def desk_at(stall: Stall, **switches: Any) -> OrderHarness:
+    return OrderHarness(flow=flow_of(**switches), market=Socketed(stall=stall), now_us=time.time_ns() // 1000)
 
 
 def scenario(**orders: Any) -> Scenario:
@@ -55,45 +55,45 @@ def truth(stall: Stall) -> dict[str, dict[int, str]]:
 def test_every_order_of_the_simulator_comes_in_and_every_change_of_it() -> None:
     with Simulator(scenario(), inspector=inspect) as simulator:
         stall = Stall(simulator)
-        desk = desk_at(stall).open()
+        harness = desk_at(stall).open()
         changed = list(stall.truth())[::7]
 
         def change() -> None:
-            if changed and desk.now_us % 3 == 0:
+            if changed and harness.now_us % 3 == 0:
                 stall.change(f"orders/{changed.pop()}/cancel")
-            desk.now_us += 1
+            harness.now_us += 1
 
-        desk.answer_all(between=change)
+        harness.answer_all(between=change)
         for order_id in changed:
             stall.change(f"orders/{order_id}/cancel")
         stall.change("orders", count=3, pieces=2)
-        desk.ask()
-        desk.answer_all()
+        harness.ask()
+        harness.answer_all()
         stall.adapter.close()
 
-        assert statuses(desk.orders) == truth(stall)
+        assert statuses(harness.orders) == truth(stall)
         assert 40 < len(truth(stall)) < len(stall.truth()) == 73  # the marketplace fulfils the others itself
-        assert desk.letters == []
+        assert harness.letters == []
 
 
 def test_an_order_that_breaks_the_apis_word_is_quarantined_and_comes_in_once_it_is_mended() -> None:
     broken = [{"order": 4, "defect": "no_status"}]
     with Simulator(scenario(at_start=12, undocumented=True, malformed=broken)) as simulator:
         stall = Stall(simulator, contacts=True)
-        desk = desk_at(stall, contacts=True).open()
-        desk.answer_all()
-        missing = truth(stall).keys() - statuses(desk.orders).keys()
+        harness = desk_at(stall, contacts=True).open()
+        harness.answer_all()
+        missing = truth(stall).keys() - statuses(harness.orders).keys()
 
         assert len(missing) == 1
-        assert {letter["key"] for letter in desk.letters} == missing
-        assert CANARY not in str(desk.letters)
-        assert desk.poll_state().orders.cursor_us is not None
+        assert {letter["key"] for letter in harness.letters} == missing
+        assert CANARY not in str(harness.letters)
+        assert harness.poll_state().orders.cursor_us is not None
         for order_id in missing:
             for unit_id in truth(stall)[order_id]:
                 stall.change(f"order-units/{unit_id}", defect=None)
-        desk.pass_s(3_601)
+        harness.pass_s(3_601)
         stall.adapter.close()
 
-        assert statuses(desk.orders) == truth(stall)
-        assert CANARY in str(desk.said(TOPICS.order_contacts))
-        assert CANARY not in str(desk.orders)
+        assert statuses(harness.orders) == truth(stall)
+        assert CANARY in str(harness.said(TOPICS.order_contacts))
+        assert CANARY not in str(harness.orders)

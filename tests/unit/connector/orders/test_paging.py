@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from connector.orders.derive import observed
 from tests.harness.effort import examples
-from tests.harness.order_harness import EUR, SECOND, Desk, Market, flow_of, found
+from tests.harness.order_harness import EUR, SECOND, MarketplaceOrders, OrderHarness, flow_of, found
 
 STATUSES = ("open", "need_to_be_sent", "sent", "received", "cancelled", "returned")
 
@@ -22,47 +22,47 @@ MOVES = st.lists(
 )
 
 
-def happen(desk: Desk, move: Move) -> bool:
+def happen(harness: OrderHarness, move: Move) -> bool:
     """Whether it was a crash."""
     what, number, seconds = move
-    market = desk.market
-    desk.now_us += seconds * SECOND
+    market = harness.market
+    harness.now_us += seconds * SECOND
     market.now_us += seconds * SECOND
     if what == "create":
         market.create(f"M{len(market.units)}", units=1 + number % 3)
     elif what == "change" and market.units:
         market.change(1 + number % len(market.units), STATUSES[number % len(STATUSES)])
     elif what == "checkpoint":
-        desk.checkpoint()
-        nothing_is_passed(desk)
+        harness.checkpoint()
+        nothing_is_passed(harness)
     elif what == "crash":
-        desk.crash()
+        harness.crash()
         return True
     return False
 
 
-def nothing_is_passed(desk: Desk) -> None:
+def nothing_is_passed(harness: OrderHarness) -> None:
     """What is durable: each order behind the cursor is written as it was then or later, or undone."""
-    states = {key: desk.flow.load(key, stored.value).state for key, stored in desk.durable_states.items()}
+    states = {key: harness.flow.load(key, stored.value).state for key, stored in harness.durable_states.items()}
     poll = states["main"].poll if "main" in states else None
     if poll is None or poll.orders.cursor_us is None:
         return
     written: dict[str, int] = {}
-    for order in desk.said("shop.orders.v1")[: len(desk.durable_outputs)]:
+    for order in harness.said("shop.orders.v1")[: len(harness.durable_outputs)]:
         written[order["order_id"]] = order["changed_at"]
-    for unit in desk.market.units.values():
+    for unit in harness.market.units.values():
         state = states.get(f"main/{unit.order_id}")
         undone = state is not None and state.order is not None and state.order.undone_since_us is not None
         if unit.changed_us < poll.orders.cursor_us and not undone:
             assert written.get(unit.order_id, -1) >= unit.changed_us, f"{unit} was passed"
 
 
-def last_states_are_right(desk: Desk) -> None:
-    last = {order["order_id"]: order["content_sha256"] for order in desk.orders}
+def last_states_are_right(harness: OrderHarness) -> None:
+    last = {order["order_id"]: order["content_sha256"] for order in harness.orders}
     currencies = {"EUR": EUR}
-    orders = {one.order_id for one in desk.market.units.values()}
+    orders = {one.order_id for one in harness.market.units.values()}
     assert last == {
-        order_id: observed("main", found(*desk.market.order(order_id)), currencies, 0).content_sha256
+        order_id: observed("main", found(*harness.market.order(order_id)), currencies, 0).content_sha256
         for order_id in orders
     }
 
@@ -72,81 +72,81 @@ def last_states_are_right(desk: Desk) -> None:
 def test_every_change_before_the_end_of_a_poll_is_delivered_whatever_moves_and_crashes(
     moves: list[Move], page_size: int, orders: int, overlap_s: int
 ) -> None:
-    desk = Desk(flow=flow_of(overlap_s=overlap_s), market=Market(page_size=page_size))
+    harness = OrderHarness(flow=flow_of(overlap_s=overlap_s), market=MarketplaceOrders(page_size=page_size))
     for number in range(orders):
-        desk.market.create(f"M{number}")
-        desk.market.now_us += (number % 3) * SECOND
+        harness.market.create(f"M{number}")
+        harness.market.now_us += (number % 3) * SECOND
     left = list(moves)
-    desk.open()
+    harness.open()
 
     for _ in range(5_000):
-        wanting = desk.wanting()
+        wanting = harness.wanting()
         if wanting:
-            if left and happen(desk, left.pop(0)):
+            if left and happen(harness, left.pop(0)):
                 continue
-            if wanting := desk.wanting():
-                desk.answer(wanting[len(left) % len(wanting)])
+            if wanting := harness.wanting():
+                harness.answer(wanting[len(left) % len(wanting)])
         elif left:
-            happen(desk, left.pop(0))
-            desk.ask()
+            happen(harness, left.pop(0))
+            harness.ask()
         else:
             break
-    desk.ask()
-    desk.answer_all()
-    desk.checkpoint()
+    harness.ask()
+    harness.answer_all()
+    harness.checkpoint()
 
-    nothing_is_passed(desk)
-    last_states_are_right(desk)
+    nothing_is_passed(harness)
+    last_states_are_right(harness)
 
 
 @settings(max_examples=examples(15), deadline=None)
 @given(st.integers(0, 10_000), st.integers(90, 110))
 def test_page_edges_of_a_hundred_rows_hold(seed: int, orders: int) -> None:
-    desk = Desk()
+    harness = OrderHarness()
     for number in range(orders):
-        desk.market.create(f"M{number}", units=1 + (number + seed) % 5)
-        desk.market.now_us += ((number * seed) % 2) * SECOND
+        harness.market.create(f"M{number}", units=1 + (number + seed) % 5)
+        harness.market.now_us += ((number * seed) % 2) * SECOND
     changes = iter(range(seed, seed + 25))
 
     def move() -> None:
         number = next(changes, None)
         if number is not None:
-            desk.market.now_us += SECOND
-            desk.market.change(1 + number * 7919 % len(desk.market.units), STATUSES[number % len(STATUSES)])
+            harness.market.now_us += SECOND
+            harness.market.change(1 + number * 7919 % len(harness.market.units), STATUSES[number % len(STATUSES)])
 
-    desk.open().answer_all(between=move)
-    desk.ask()
-    desk.answer_all()
+    harness.open().answer_all(between=move)
+    harness.ask()
+    harness.answer_all()
 
-    last_states_are_right(desk)
+    last_states_are_right(harness)
 
 
 def test_rows_of_one_second_whose_order_changes_between_pages_are_all_read() -> None:
     """Rows of one second have no promised order; those at the edge of a page change places."""
-    desk = Desk()
+    harness = OrderHarness()
     for number in range(500):
-        desk.market.create(f"M{number}", units=1)
-    desk.open()
+        harness.market.create(f"M{number}", units=1)
+    harness.open()
 
     edge = 0
-    while desk.wanting():
-        if desk.wanting()[0] == "main":
-            items = list(desk.market.units.items())
+    while harness.wanting():
+        if harness.wanting()[0] == "main":
+            items = list(harness.market.units.items())
             if edge:
                 items[edge - 4 : edge + 4] = reversed(items[edge - 4 : edge + 4])
-            desk.market.units = dict(items)
-            edge = desk.want().body.offset + desk.market.page_size
-        desk.answer(desk.wanting()[0])
+            harness.market.units = dict(items)
+            edge = harness.want().body.offset + harness.market.page_size
+        harness.answer(harness.wanting()[0])
 
-    assert len(desk.orders) == 500
+    assert len(harness.orders) == 500
 
 
 def test_an_order_is_written_once_however_often_lists_show_it() -> None:
-    desk = Desk()
-    desk.market.create("M1", units=3, status="sent")
+    harness = OrderHarness()
+    harness.market.create("M1", units=3, status="sent")
 
-    desk.open().answer_all()
-    desk.pass_s(3600)
+    harness.open().answer_all()
+    harness.pass_s(3600)
 
-    assert len(desk.orders) == 1
-    assert desk.market.reads == ["M1"]
+    assert len(harness.orders) == 1
+    assert harness.market.reads == ["M1"]

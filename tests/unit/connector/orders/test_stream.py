@@ -21,7 +21,7 @@ from streams.messages import Input, Notice
 from streams.policy import Pace, Policy, Share
 from streams.runner import Runner, RunnerSettings
 from tests.harness.engine_driver import Driver
-from tests.harness.order_harness import DECODERS, START_US, TOPICS, Market, codecs, flow_of
+from tests.harness.order_harness import DECODERS, START_US, TOPICS, MarketplaceOrders, codecs, flow_of
 
 PATIENCE_S = 120.0
 
@@ -37,11 +37,11 @@ class Deaf:
 
 
 @dataclass
-class Edge:
+class MarketplaceCaller:
     """One process's way to the marketplace; it notes who polls."""
 
     name: str
-    market: Market
+    market: MarketplaceOrders
     lock: threading.Lock
     polled_by: list[str]
     clock: SystemClock = field(default_factory=SystemClock)
@@ -70,7 +70,7 @@ class Stage:
     """A broker in memory, a marketplace, and the processes of a group."""
 
     broker: MemoryBroker = field(default_factory=MemoryBroker)
-    market: Market = field(default_factory=lambda: Market(now_us=time.time_ns() // 1000))
+    market: MarketplaceOrders = field(default_factory=lambda: MarketplaceOrders(now_us=time.time_ns() // 1000))
     lock: threading.Lock = field(default_factory=threading.Lock)
     polled_by: list[str] = field(default_factory=list)
     running: dict[str, tuple[Runner, threading.Thread, OrderFlow]] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Stage:
             engine=engine,
             source=MemorySource(self.broker, group="g", topics={flow.topic: flow.state_topic}, start="earliest"),
             sink=MemorySink(self.broker, instance_id=name),
-            caller_factory=lambda: Edge(name, self.market, self.lock, self.polled_by),
+            caller_factory=lambda: MarketplaceCaller(name, self.market, self.lock, self.polled_by),
             fetch=lambda _need: None,
             clock=SystemClock(),
             observer=Deaf(),
@@ -184,7 +184,7 @@ def test_orders_flow_through_the_engine_and_another_process_takes_over_without_a
 
 
 def test_polls_follow_by_the_clock_alone_and_what_is_open_is_stored_as_open() -> None:
-    market = Market(now_us=START_US)
+    market = MarketplaceOrders(now_us=START_US)
     market.create("M1", units=2, status="need_to_be_sent")
     flow = flow_of(interval_s=60)
     driver = Driver(flow=flow)

@@ -12,7 +12,7 @@ START_US = 1_760_000_000_000_000
 EVERY_US = round(EVERY_S * 1e6)
 
 
-class Account:
+class WatchedAccount:
     """One account's watch, with what it said."""
 
     def __init__(self) -> None:
@@ -47,8 +47,8 @@ def one(number: int = 1, url: str = URL, *, active: bool = True) -> Subscription
     return Subscription(id=number, storefront="de", event="order_new", url=url, is_active=active)
 
 
-def watched() -> Account:
-    account = Account()
+def watched() -> WatchedAccount:
+    account = WatchedAccount()
     account.hear(Restored())
     return account
 

@@ -10,7 +10,7 @@ from connector.shipments.events import ShipmentDispatched
 from streams.flow import Call, Lost, Record, Reply, Settled
 from streams.policy import Pace
 from tests.harness.engine_driver import Driver
-from tests.harness.shipment_harness import CARRIERS, ORDER, TOPICS, Depot, PlainReading, result_of, unit
+from tests.harness.shipment_harness import CARRIERS, ORDER, TOPICS, PlainReading, ShipmentHarness, result_of, unit
 
 
 class Dock(Driver):
@@ -86,7 +86,7 @@ def test_an_order_is_confirmed_unit_by_unit() -> None:
     dock = Dock()
     at = assigned(dock)
 
-    dock.dispatch(at, Depot().make(1, 2, of=("T1", "GLS:T2")))
+    dock.dispatch(at, ShipmentHarness().make(1, 2, of=("T1", "GLS:T2")))
     dock.work(3)
 
     assert dock.sent == {1: "T1", 2: "T1"}
@@ -100,7 +100,7 @@ def test_what_changes_something_leaves_only_once_its_record_is_durable(kind: Kin
     dock = Dock()
     at = assigned(dock)
 
-    dock.dispatch(at, Depot().make(1, of=("T1", "GLS:T2")))
+    dock.dispatch(at, ShipmentHarness().make(1, of=("T1", "GLS:T2")))
     call = dock.work(3, until=lambda call: call.kind == kind)
 
     assert call is not None
@@ -111,7 +111,7 @@ def test_what_changes_something_leaves_only_once_its_record_is_durable(kind: Kin
 def test_a_send_under_way_when_the_process_is_killed_is_read_back(happened: bool) -> None:
     dock = Dock()
     at = assigned(dock)
-    dock.dispatch(at, Depot().make(1, of=("T1", "GLS:T2")))
+    dock.dispatch(at, ShipmentHarness().make(1, of=("T1", "GLS:T2")))
     call = dock.work(3, until=lambda call: call.kind == Kind.SEND)
     assert call is not None
     if happened:
@@ -129,7 +129,7 @@ def test_a_send_under_way_when_the_process_is_killed_is_read_back(happened: bool
 def test_a_parcel_under_way_when_the_process_is_killed_is_never_posted_again(happened: bool) -> None:
     dock = Dock()
     at = assigned(dock)
-    dock.dispatch(at, Depot().make(1, of=("T1", "GLS:T2")))
+    dock.dispatch(at, ShipmentHarness().make(1, of=("T1", "GLS:T2")))
     call = dock.work(3, until=lambda call: call.kind == Kind.PARCEL)
     assert call is not None
     if happened:
@@ -145,7 +145,7 @@ def test_a_parcel_under_way_when_the_process_is_killed_is_never_posted_again(hap
 def test_a_lost_send_is_read_back_after_its_grace() -> None:
     dock = Dock()
     at = assigned(dock)
-    dock.dispatch(at, Depot().make(1))
+    dock.dispatch(at, ShipmentHarness().make(1))
     call = dock.work(3, until=lambda call: call.kind == Kind.SEND)
     assert call is not None
 

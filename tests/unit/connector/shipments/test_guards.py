@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from connector.shipments.events import Parcel, ShippedItem
-from tests.harness.shipment_harness import SECOND, START_US, Depot, flow_of, parcels, policy
+from tests.harness.shipment_harness import SECOND, START_US, ShipmentHarness, flow_of, parcels, policy
 
 NONE = Parcel(carrier="Other", no_tracking=True)
 TWO = policy(accounts=frozenset({"main", "other"}))
@@ -42,72 +42,72 @@ OFF = policy(disabled=frozenset({"main"}))
 def test_an_event_that_must_not_be_sent_says_why_for_each_unit_and_makes_no_call(
     of: Any, said: dict[str, Any], status: str, code: str
 ) -> None:
-    depot = Depot(flow=flow_of(of))
+    harness = ShipmentHarness(flow=flow_of(of))
 
-    depot.event(1, 2, **said)
+    harness.event(1, 2, **said)
 
-    assert depot.said == [(1, status, code), (2, status, code)]
-    assert depot.kinds == []
-    assert not depot.lane.undone
+    assert harness.said == [(1, status, code), (2, status, code)]
+    assert harness.kinds == []
+    assert not harness.lane.undone
 
 
 def test_an_event_that_names_no_unit_is_refused_with_one_row() -> None:
-    depot = Depot()
+    harness = ShipmentHarness()
 
-    depot.event(parcels=())
+    harness.event(parcels=())
 
-    assert depot.said == [(None, "REJECTED", "PARCELS_MISSING")]
+    assert harness.said == [(None, "REJECTED", "PARCELS_MISSING")]
 
 
 @pytest.mark.parametrize(
     "item", [ShippedItem(), ShippedItem(offer_id=""), ShippedItem(ean="4006381333931", quantity=0)]
 )
 def test_an_item_that_cannot_be_matched_is_refused(item: ShippedItem) -> None:
-    depot = Depot()
+    harness = ShipmentHarness()
 
-    depot.event(items=(item,))
+    harness.event(items=(item,))
 
-    assert depot.said == [(None, "REJECTED", "ITEM_INVALID")]
+    assert harness.said == [(None, "REJECTED", "ITEM_INVALID")]
 
 
 @pytest.mark.parametrize("number", ["1Z 999 AA1 01", "RR/123-4.5", "00340434161094042557"])
 def test_a_number_with_spaces_or_slashes_in_it_is_one_number(number: str) -> None:
-    depot = Depot()
+    harness = ShipmentHarness()
 
-    depot.event(1, of=(number,))
+    harness.event(1, of=(number,))
 
-    assert depot.said == []
+    assert harness.said == []
 
 
 def test_a_refused_event_that_comes_again_has_the_same_result() -> None:
-    depot = Depot()
-    event = depot.event(1, parcels=())
+    harness = ShipmentHarness()
+    event = harness.event(1, parcels=())
 
-    depot.again(event)
+    harness.again(event)
 
-    assert depot.results[0]["result_id"] == depot.results[1]["result_id"]
+    assert harness.results[0]["result_id"] == harness.results[1]["result_id"]
 
 
 @pytest.mark.parametrize("seconds", [299, 300])
 def test_five_minutes_ahead_are_allowed(seconds: int) -> None:
-    depot = Depot()
+    harness = ShipmentHarness()
 
-    depot.event(1, occurred_at_us=START_US + seconds * SECOND)
+    harness.event(1, occurred_at_us=START_US + seconds * SECOND)
 
-    assert depot.kinds == ["order"]
+    assert harness.kinds == ["order"]
 
 
 def test_the_only_account_is_meant_where_none_is_named() -> None:
-    depot = Depot()
+    harness = ShipmentHarness()
 
-    depot.event(1)
+    harness.event(1)
 
-    assert [want.account for want in depot.wants] == ["main"]
+    assert [want.account for want in harness.wants] == ["main"]
 
 
 def test_white_space_around_a_tracking_number_is_no_part_of_it() -> None:
-    depot = Depot()
+    harness = ShipmentHarness()
 
-    depot.ready(1, of=(" T1 ", "T1"))
+    harness.ready(1, of=(" T1 ", "T1"))
 
-    assert depot.wants[0].body.tracking_numbers == ("T1",)
+    assert harness.wants[0].body.tracking_numbers == ("T1",)

@@ -43,7 +43,7 @@ PARCELS = [
 
 
 @dataclass(slots=True)
-class Market:
+class MarketplaceUnits:
     """Units, and what was ever carried out for them."""
 
     status: dict[int, str] = field(default_factory=lambda: {1: "need_to_be_sent", 2: "need_to_be_sent", 3: "open"})
@@ -87,9 +87,9 @@ class Late:
     happens: bool
 
 
-class History:
+class ShipmentHistory:
     def __init__(self) -> None:
-        self.market = Market()
+        self.market = MarketplaceUnits()
         self.log: list[ShipmentDispatched] = []
         self.read = 0
         self.flow: ShipmentFlow = self.new_flow()
@@ -366,7 +366,7 @@ BOX = Parcel(carrier="DHL", tracking_number="A")
 def test_whatever_happens_nothing_is_there_twice_and_every_event_has_its_results(
     first: tuple[Any, ...], steps: list[tuple[tuple[Any, ...], int, tuple[Any, ...]]]
 ) -> None:
-    history = History()
+    history = ShipmentHistory()
 
     history.arrive(*first[1:])
     for news, well, fate in steps:
@@ -405,7 +405,7 @@ ITEM_NEWS = st.one_of(
 def test_whatever_happens_a_parcel_confirms_no_more_pieces_than_it_holds(
     steps: list[tuple[tuple[Any, ...], int, tuple[Any, ...]]],
 ) -> None:
-    history = History()
+    history = ShipmentHistory()
 
     history.arrive(*of_items(0, 1)[1:])
     for news, well, fate in steps:
