@@ -71,18 +71,18 @@ from streams.dead_letter import DeadLetters
 from streams.engine.engine import Engine
 from streams.errors import SettingsError, Stopped
 from streams.flow import Bad, NotYet
-from streams.kafka.admin import Administration
-from streams.kafka.followed_topic import FollowedTopic
-from streams.kafka.members import Members
-from streams.kafka.produce_once import post
-from streams.kafka.property_check import faults
+from streams.kafka.admin import ClusterAdmin
+from streams.kafka.members import GroupMembers
+from streams.kafka.produce_once import produce_record
+from streams.kafka.property_check import property_errors
 from streams.kafka.registry import RegistryClient, SchemaCache
-from streams.kafka.settings import Connection, SinkSettings, SourceSettings
+from streams.kafka.settings import KafkaConnection, SinkSettings, SourceSettings
+from streams.kafka.shared_log import SharedLog
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.kafka.source import KafkaSource
 from streams.kafka.table import CompactedTable
-from streams.kafka.takeover import Taken, Takeover
-from streams.kafka.topic_reader import Found, contents, records
+from streams.kafka.takeover import InstanceIdInUse, Takeover
+from streams.kafka.topic_reader import TopicRecord, read_key_values, read_records
 from streams.lanes.record_headers import key_bytes
 from streams.policy import Share
 from streams.ports import Sink
@@ -120,7 +120,7 @@ def facts(reference: ReferenceData) -> Facts:
         bulk_limit=table.bulk_limit,
         address=_address,
         keys=lambda client_key, secret_key: Credentials(client_key, secret_key).notices,
-        client=faults,
+        client=property_errors,
     )
 
 
@@ -151,18 +151,18 @@ def routing(configured: Settings) -> Routing:
 # ---- the backbone ---------------------------------------------------------------------------------------------------
 
 
-def connection(configured: Settings) -> Connection:
+def connection(configured: Settings) -> KafkaConnection:
     kafka = configured.kafka
     from_files = {name: file.read_text(encoding="utf-8").strip() for name, file in kafka.properties_from_files.items()}
-    return Connection(
+    return KafkaConnection(
         bootstrap_servers=kafka.bootstrap_servers,
         client_id=kafka.instance_id,
         properties={**kafka.properties, **from_files},
     )
 
 
-def administration(configured: Settings) -> Administration:
-    return Administration(connection(configured).admin(), describes=configured.kafka.topic_ids)
+def administration(configured: Settings) -> ClusterAdmin:
+    return ClusterAdmin(connection(configured).admin(), describes=configured.kafka.topic_ids)
 
 
 def registry(configured: Settings) -> RegistryClient:
@@ -182,7 +182,7 @@ def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]
         cache = SchemaCache(client)
         fetch_states(client, topics, cache.add)
         codecs = OfferCodecs(look_up(client, topics, avro_keys=avro_keys), cache.get)
-    for key, value in contents(connection(configured), topics.offer_state, reader=configured.kafka.group):
+    for key, value in read_key_values(connection(configured), topics.offer_state, reader=configured.kafka.group):
         lane = key.decode(errors="surrogateescape")
         state = codecs.decode_state(value) if value is not None else None
         if not isinstance(state, OfferState | None):
@@ -191,7 +191,7 @@ def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]
 
 
 def kept_lanes(configured: Settings, key: str) -> list[Kept]:
-    """The state that each state topic has under a key. Raises as ``contents``."""
+    """The state that each state topic has under a key. Raises as ``read_key_values``."""
     topics, avro_keys = convert.topics(configured), convert.avro_keys(configured)
     with registry(configured) as client:
         cache = SchemaCache(client)
@@ -201,8 +201,8 @@ def kept_lanes(configured: Settings, key: str) -> list[Kept]:
 
 
 def _kept(configured: Settings, topic: str, key: str, decode: Callable[[bytes], Any]) -> Iterator[Kept]:
-    raw, newest = key_bytes(key), dict[int, Found]()
-    for found in records(connection(configured), topic, reader=configured.kafka.group):
+    raw, newest = key_bytes(key), dict[int, TopicRecord]()
+    for found in read_records(connection(configured), topic, reader=configured.kafka.group):
         if found.key == raw:
             newest[found.partition] = found
     for partition, found in sorted(newest.items()):
@@ -213,7 +213,7 @@ def _kept(configured: Settings, topic: str, key: str, decode: Callable[[bytes], 
 
 def forget_lane(configured: Settings, kept: Kept) -> None:
     """A tombstone where the lane's record is. Raises SinkFailed, NotPermitted."""
-    post(connection(configured), kept.topic, key_bytes(kept.key), None, partition=kept.partition)
+    produce_record(connection(configured), kept.topic, key_bytes(kept.key), None, partition=kept.partition)
 
 
 def event_orders(configured: Settings) -> Callable[[str], EventOrder]:
@@ -228,7 +228,7 @@ def orders_topic(configured: Settings) -> Iterator[tuple[str, Order | None]]:
         raise Stopped("orders are off. Remedy: [orders] enabled = true")
     with registry(configured) as client:
         decoder = Decoder(schemas.load("order_observed", schemas.newest("order_observed")), client.schema)
-        for key, value in contents(connection(configured), topics.orders, reader=configured.kafka.group):
+        for key, value in read_key_values(connection(configured), topics.orders, reader=configured.kafka.group):
             order = decoder.decode(value) if value is not None else None
             if isinstance(order, Bad | NotYet):
                 raise Stopped(f"a record of {topics.orders} cannot be read: {order.text}")
@@ -495,7 +495,7 @@ def _runner(plan: _Plan, start: Starting, opened: ExitStack) -> tuple[Runner, Vi
         ),
     )
     telemetry = Telemetry(write_notice)
-    owners = FollowedTopic(
+    owners = SharedLog(
         connection(configured),
         topics.unit_owners,
         reader=configured.kafka.group,
@@ -567,13 +567,13 @@ def _hold_routing(plan: _Plan) -> None:
 def _take_place(configured: Settings, start: Starting) -> None:
     """Wait until no other process works under our instance_id. Raises Stopped where one does: it goes on."""
     kafka, processing, clock = configured.kafka, configured.processing, SystemClock()
-    members = Members(connection(configured), kafka.group)
+    members = GroupMembers(connection(configured), kafka.group)
     takeover = Takeover(lease_s=processing.lease, session_s=processing.session, static=kafka.static_membership)
     while True:
         sighting = start.ask("the broker", lambda: members.under(kafka.instance_id))
         try:
             waits = takeover.saw(sighting, clock.now().mono_s)
-        except Taken as taken:
+        except InstanceIdInUse as taken:
             raise Stopped(
                 f"another process runs with instance_id {kafka.instance_id!r} in group {kafka.group}: {taken}. It goes "
                 "on. Remedy: an instance_id of its own for each process ([kafka] instance_id), or end the other one"
@@ -731,7 +731,9 @@ def _ask_for_poll(
         partition=0,
         offset=-1,
     )
-    post(connection(configured), topics.scheduler, codecs.command_key(account), codecs.encode_command(command))
+    produce_record(
+        connection(configured), topics.scheduler, codecs.command_key(account), codecs.encode_command(command)
+    )
 
 
 def _listening(vitals: Vitals, health: model.Health) -> HealthServer:

@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from devstack.backbone import Backbone
 from streams.avro.codec import HEADER
-from streams.avro.schema import Prepared
+from streams.avro.schema import ParsedSchema
 from streams.dead_letter import CONNECT
 
 Row: TypeAlias = dict[str, Any]
@@ -53,7 +53,7 @@ class Registry:
         """By the schema that it was written with."""
         _, schema_id = HEADER.unpack_from(value)
         if schema_id not in self._schemas:
-            self._schemas[schema_id] = Prepared(json.loads(self._get(f"schemas/ids/{schema_id}")["schema"])).parsed
+            self._schemas[schema_id] = ParsedSchema(json.loads(self._get(f"schemas/ids/{schema_id}")["schema"])).parsed
         body = BytesIO(value)
         body.seek(HEADER.size)
         return cast(Row, fastavro.schemaless_reader(body, self._schemas[schema_id], None))

@@ -26,8 +26,8 @@ from connector.shipments.producer_kit import ShipmentKit
 from devstack.processes import Process, wait_for
 from devstack.stack import Stack
 from streams.kafka.registry import RegistryClient
-from streams.kafka.settings import Connection
-from streams.kafka.topic_reader import contents
+from streams.kafka.settings import KafkaConnection
+from streams.kafka.topic_reader import read_key_values
 
 ROOT = Path(__file__).parent.parent
 OURS = ("simulator", "topics", "schemas", "connector")
@@ -269,7 +269,7 @@ class Topics:
     def rows(self, dataset: str, schema: str) -> list[dict[str, Any]]:
         """Every value that is there."""
         parsed = fastavro.parse_schema(schemas.load(schema, schemas.newest(schema)))
-        connection = Connection(bootstrap_servers=self._kafka.bootstrap_servers, client_id="test")
-        there = contents(connection, f"{self._prefix}.{dataset}.v1", reader=self._kafka.unique("reader"))
+        connection = KafkaConnection(bootstrap_servers=self._kafka.bootstrap_servers, client_id="test")
+        there = read_key_values(connection, f"{self._prefix}.{dataset}.v1", reader=self._kafka.unique("reader"))
         values = (value for _, value in there if value is not None)
         return [cast(dict[str, Any], fastavro.schemaless_reader(BytesIO(v[5:]), parsed, None)) for v in values]

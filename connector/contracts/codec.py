@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 import schemas
-from streams.avro.codec import Decoder, Lookup, Rereader, encoder
+from streams.avro.codec import Decoder, Lookup, ObjectDecoder, encoder
 from streams.avro.compiled_writer import Writer
 from streams.flow import Bad, Headers, NotYet
 
@@ -72,9 +72,9 @@ def writer_of(event: type, schema_id: int) -> Writer:
     return encoder(newest_schema(event), schema_id)
 
 
-def reader_of(event: type, schema_id: int, parts: Iterable[type], lookup: Lookup) -> Rereader:
+def reader_of(event: type, schema_id: int, parts: Iterable[type], lookup: Lookup) -> ObjectDecoder:
     """Of what ``writer_of`` wrote, any version of it. ``parts``: the classes of the records and enums in it."""
-    return Rereader(newest_schema(event), schema_id, {kind.__name__: kind for kind in (event, *parts)}, lookup)
+    return ObjectDecoder(newest_schema(event), schema_id, {kind.__name__: kind for kind in (event, *parts)}, lookup)
 
 
 def newest_schema(event: type) -> dict[str, Any]:

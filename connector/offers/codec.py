@@ -27,7 +27,7 @@ from connector.offers.events import (
     UndoneField,
     UnitState,
 )
-from streams.avro.codec import Decoder, Fault, Lookup
+from streams.avro.codec import DecodeErrorCode, Decoder, Lookup
 from streams.flow import Bad, NotYet, Record
 
 _PARTS_OF_STATES: Final = (
@@ -88,7 +88,9 @@ def _withdrawn(key: str, record: Record) -> OfferWithdrawn:
 def _changed(value: Mapping[str, Any], key: str, record: Record) -> OfferChanged | Bad:
     price = value["price"]
     if price is not None and type(price["amount"]) is not Decimal:
-        return Bad(code=Fault.SCHEMA_INCOMPATIBLE, text="price.amount is plain bytes: its writer declares no decimal")
+        return Bad(
+            code=DecodeErrorCode.SCHEMA_INCOMPATIBLE, text="price.amount is plain bytes: its writer declares no decimal"
+        )
     return OfferChanged(
         event_id=value["event_id"],
         occurred_at_us=value["occurred_at"],

@@ -24,7 +24,7 @@ from connector.orders.events import (
     Trouble,
     UnitFees,
 )
-from streams.avro.codec import Decoder, Fault, Lookup
+from streams.avro.codec import DecodeErrorCode, Decoder, Lookup
 from streams.avro.compiled_writer import Writer
 from streams.flow import Bad, NotYet, Record
 
@@ -63,7 +63,7 @@ class OrderCodecs:
         if not isinstance(key, str):
             return key
         if record.value is None:
-            return Bad(code=Fault.NOT_AVRO, text="the record has no value; a command is expected")
+            return Bad(code=DecodeErrorCode.NOT_AVRO, text="the record has no value; a command is expected")
         value = self._commands.decode(record.value)
         return value if isinstance(value, Bad | NotYet) else _command(value, key, record)
 

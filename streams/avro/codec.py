@@ -17,7 +17,7 @@ from fastavro import read as fastavro_read
 
 from streams.avro.compiled_reader import compile_reader
 from streams.avro.compiled_writer import Writer, compile_writer
-from streams.avro.schema import NotExact, Prepared, Schema
+from streams.avro.schema import InexactDecimal, ParsedSchema, Schema
 from streams.flow import Bad, NotYet
 
 HEADER = struct.Struct(">bI")
@@ -34,7 +34,7 @@ Lookup: TypeAlias = Callable[[int], str | Absent | None]
 """A schema's text by its id; None = not here yet, it must be fetched."""
 
 
-class Fault(StrEnum):
+class DecodeErrorCode(StrEnum):
     """Why bytes cannot be read: the codes of ``Bad``."""
 
     NOT_AVRO = "NOT_AVRO"  # not in Confluent's wire format
@@ -63,60 +63,62 @@ class Decoder:
     """
 
     def __init__(self, reader: Schema, lookup: Lookup) -> None:
-        self._reader = Prepared(reader)
+        self._reader = ParsedSchema(reader)
         self._lookup = lookup
-        self._writers: dict[int, Prepared | Bad] = {}
+        self._writers: dict[int, ParsedSchema | Bad] = {}
 
     def decode(self, data: bytes) -> Any | Bad | NotYet:
         """The value. ``NotYet.need`` is the id of a schema to be fetched."""
         writer = self._writer_of(data)
-        return self._read(data, writer, HEADER.unpack_from(data)[1]) if isinstance(writer, Prepared) else writer
+        return self._read(data, writer, HEADER.unpack_from(data)[1]) if isinstance(writer, ParsedSchema) else writer
 
     def glance(self, data: bytes) -> Bad | NotYet | None:
         """Whether the schema is here that ``decode`` needs: None = it is. Nothing of the body is looked at."""
         writer = self._writer_of(data)
-        return None if isinstance(writer, Prepared) else writer
+        return None if isinstance(writer, ParsedSchema) else writer
 
-    def _writer_of(self, data: bytes) -> Prepared | Bad | NotYet:
+    def _writer_of(self, data: bytes) -> ParsedSchema | Bad | NotYet:
         if len(data) < HEADER.size or data[0] != _MAGIC:
             return Bad(
-                code=Fault.NOT_AVRO, text=f"{len(data)} bytes that do not start with a zero byte and a schema id"
+                code=DecodeErrorCode.NOT_AVRO,
+                text=f"{len(data)} bytes that do not start with a zero byte and a schema id",
             )
         schema_id: int = HEADER.unpack_from(data)[1]
         return self._writers.get(schema_id) or self._writer(schema_id)
 
-    def _writer(self, schema_id: int) -> Prepared | Bad | NotYet:
+    def _writer(self, schema_id: int) -> ParsedSchema | Bad | NotYet:
         text = self._lookup(schema_id)
         if text is None:
             return NotYet(need=schema_id, text=f"schema {schema_id} is not here yet")
         if text is Absent.ABSENT:
             # Not remembered here: whoever looks up decides for how long that answer holds.
-            return Bad(code=Fault.SCHEMA_UNKNOWN, text=f"the registry does not know schema {schema_id}")
+            return Bad(code=DecodeErrorCode.SCHEMA_UNKNOWN, text=f"the registry does not know schema {schema_id}")
         writer = self._writers[schema_id] = _judge(text, schema_id)
         return writer
 
-    def _read(self, data: bytes, writer: Prepared, schema_id: int) -> Any | Bad:
+    def _read(self, data: bytes, writer: ParsedSchema, schema_id: int) -> Any | Bad:
         body = BytesIO(data)
         body.seek(HEADER.size)
         reader = None if writer.layout == self._reader.layout else self._reader.parsed
         try:
             value = fastavro.schemaless_reader(body, writer.parsed, reader)
-        except NotExact as error:
-            return _bad(Fault.DECIMAL_NOT_EXACT, f"{error} (schema {schema_id})", error)
+        except InexactDecimal as error:
+            return _bad(DecodeErrorCode.DECIMAL_NOT_EXACT, f"{error} (schema {schema_id})", error)
         except fastavro_read.SchemaResolutionError as error:
             text = f"schema {schema_id} does not resolve to {self._reader.name}: {error}"
-            return _bad(Fault.SCHEMA_INCOMPATIBLE, text, error)
+            return _bad(DecodeErrorCode.SCHEMA_INCOMPATIBLE, text, error)
         except Exception as error:  # noqa: BLE001 - the library names no closed set; whatever it was, the bytes did it
-            return _bad(Fault.MALFORMED_VALUE, f"the body does not follow schema {schema_id}: {error}", error)
+            return _bad(DecodeErrorCode.MALFORMED_VALUE, f"the body does not follow schema {schema_id}: {error}", error)
         if body.tell() != len(data):
             left = len(data) - body.tell()
             return Bad(
-                code=Fault.MALFORMED_VALUE, text=f"{left} bytes are left over after a value of schema {schema_id}"
+                code=DecodeErrorCode.MALFORMED_VALUE,
+                text=f"{left} bytes are left over after a value of schema {schema_id}",
             )
         return value
 
 
-class Rereader:
+class ObjectDecoder:
     """Reads what ``encoder(schema, schema_id)`` wrote into ``classes`` (see ``avro_reader``). One thread.
 
     What another version wrote is read by the library, once, and written again as ours.
@@ -141,7 +143,7 @@ class Rereader:
                 data = self._written_again(other)
             return self._read(data, len(self._frame))
         except Exception as error:  # noqa: BLE001 - generated code names no closed set; whatever it was, the bytes did it
-            return _bad(Fault.MALFORMED_VALUE, f"the body does not follow {self._name}: {error}", error)
+            return _bad(DecodeErrorCode.MALFORMED_VALUE, f"the body does not follow {self._name}: {error}", error)
 
     def glance(self, data: bytes) -> Bad | NotYet | None:
         """As ``Decoder.glance``."""
@@ -154,12 +156,12 @@ class Rereader:
         return out.getvalue()
 
 
-def _bad(code: Fault, text: str, error: BaseException) -> Bad:
+def _bad(code: DecodeErrorCode, text: str, error: BaseException) -> Bad:
     return Bad(code=code, text=text[:500], error=type(error).__name__)
 
 
-def _judge(text: str, schema_id: int) -> Prepared | Bad:
+def _judge(text: str, schema_id: int) -> ParsedSchema | Bad:
     try:
-        return Prepared(orjson.loads(text))
+        return ParsedSchema(orjson.loads(text))
     except Exception as error:  # noqa: BLE001 - parsing a schema fails in many ways, all of them the schema's fault
-        return _bad(Fault.SCHEMA_UNUSABLE, f"schema {schema_id} cannot be used: {error}", error)
+        return _bad(DecodeErrorCode.SCHEMA_UNUSABLE, f"schema {schema_id} cannot be used: {error}", error)

@@ -59,7 +59,7 @@ def impossible(what: str) -> None:
 
 def compile_reader(schema: Mapping[str, Any], classes: Mapping[str, Callable[..., Any]]) -> Reader:
     """``classes`` by the names of records and enums. Raises ``SchemaNotSupported``."""
-    generator = _Generator(classes)
+    generator = _ReaderGenerator(classes)
     lines = [
         "def read(data, at):",
         *indented(generator.value(schema, "v0", "")),
@@ -79,7 +79,7 @@ def compile_reader(schema: Mapping[str, Any], classes: Mapping[str, Callable[...
     return reader
 
 
-class _Generator:
+class _ReaderGenerator:
     """Lines of Python that read the value at ``at`` into a variable; ``constants`` are what they need beside that."""
 
     def __init__(self, classes: Mapping[str, Callable[..., Any]]) -> None:

@@ -79,7 +79,7 @@ def write_decimal(value: Decimal, scale: int, limit: int) -> bytes:
 
 def compile_writer(schema: Mapping[str, Any], head: bytes = b"") -> Writer:
     """A function from a record to ``head`` and its encoding. Raises ``SchemaNotSupported``."""
-    generator = _Generator()
+    generator = _WriterGenerator()
     lines = [
         "def write(v0):",
         "    out = bytearray(head)",
@@ -102,7 +102,7 @@ def compile_writer(schema: Mapping[str, Any], head: bytes = b"") -> Writer:
     return writer
 
 
-class _Generator:
+class _WriterGenerator:
     """Lines of Python that write one value; ``constants`` are what they need beside their arguments."""
 
     def __init__(self) -> None:

@@ -11,15 +11,15 @@ Schema: TypeAlias = Any
 """A schema as JSON: an object, a list or a name."""
 
 
-class Unusable(ValueError):
+class UnusableSchema(ValueError):
     """Not a schema, or one whose values could cost more than their bytes."""
 
 
-class NotExact(ArithmeticError):
+class InexactDecimal(ArithmeticError):
     """A decimal that does not fit the reader's scale and precision."""
 
 
-class Prepared:
+class ParsedSchema:
     """A schema as the library takes it, with our logical types instead of its own."""
 
     def __init__(self, schema: Schema) -> None:
@@ -63,7 +63,7 @@ def _with_our_types(schema: Schema) -> Schema:
 def _check_decimal(schema: Mapping[str, Any]) -> None:
     precision, scale = schema.get("precision"), schema.get("scale", 0)
     if type(precision) is not int or type(scale) is not int or not 0 <= scale <= precision <= _MAX_DIGITS:
-        raise Unusable(f"decimal of precision {precision!r} and scale {scale!r}")
+        raise UnusableSchema(f"decimal of precision {precision!r} and scale {scale!r}")
 
 
 _LAYOUT = ("type", "name", "fields", "symbols", "items", "values", "size", "logicalType", "precision", "scale")
@@ -107,7 +107,7 @@ class _Bounds:
         """The least number of bytes of a value, and the number of types in it."""
         size, nodes = self._of(schema)
         if nodes > self._MAX_NODES:
-            raise Unusable(f"more than {self._MAX_NODES} types within one")
+            raise UnusableSchema(f"more than {self._MAX_NODES} types within one")
         return size, nodes
 
     def _of(self, schema: Schema) -> tuple[int, int]:
@@ -123,20 +123,20 @@ class _Bounds:
             case {"type": "array", "items": items}:
                 size, nodes = self._measure(items)
                 if size == 0:
-                    raise Unusable("an array of values that take no bytes")
+                    raise UnusableSchema("an array of values that take no bytes")
                 return 1, nodes + 1
             case {"type": "map", "values": values}:
                 return 1, self._measure(values)[1] + 1
             case {"type": inner}:
                 return self._measure(inner)
             case _:
-                raise Unusable(f"not a type: {schema!r}")
+                raise UnusableSchema(f"not a type: {schema!r}")
 
     def _name(self, name: str) -> tuple[int, int]:
         if name in self._done:
             return self._done[name]
         if name in self._open:
-            raise Unusable(f"{name} contains itself")
+            raise UnusableSchema(f"{name} contains itself")
         schema = self._named[name]
         if schema["type"] == "fixed":
             return schema["size"], 1
@@ -167,7 +167,7 @@ def _nanos(value: int, *_: Schema) -> int:
 def _decimal(data: bytes, writer: dict[str, Any] | None = None, reader: dict[str, Any] | None = None) -> Decimal:
     """Exact in the reader's scale; the writer's where the reader has none."""
     if len(data) > _MAX_DECIMAL_BYTES:
-        raise NotExact(f"a decimal of {len(data)} bytes")
+        raise InexactDecimal(f"a decimal of {len(data)} bytes")
     assert writer is not None  # noqa: S101 - the library always hands it over
     scale: int = writer.get("scale", 0)
     value = Decimal(int.from_bytes(data, "big", signed=True)).scaleb(-scale, _EXACT)
@@ -177,9 +177,9 @@ def _decimal(data: bytes, writer: dict[str, Any] | None = None, reader: dict[str
         try:
             value = value.quantize(Decimal(1).scaleb(-wanted_scale), context=_EXACT)
         except (Inexact, InvalidOperation) as error:
-            raise NotExact(f"{value} has more than {wanted_scale} digits after the point") from error
+            raise InexactDecimal(f"{value} has more than {wanted_scale} digits after the point") from error
     if value.adjusted() + 1 + wanted_scale > wanted["precision"] and value:
-        raise NotExact(f"{value} has more than {wanted['precision']} digits")
+        raise InexactDecimal(f"{value} has more than {wanted['precision']} digits")
     return value
 
 

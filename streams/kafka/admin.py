@@ -12,8 +12,8 @@ from confluent_kafka.cimpl import NewTopic
 
 from streams.clock import uptime_s
 from streams.errors import SourceFailed
-from streams.kafka.authorization import GROUP, TOPIC, Need, not_permitted
-from streams.kafka.client_messages import Words
+from streams.kafka.authorization import GROUP, TOPIC, AclOperation, not_permitted
+from streams.kafka.client_messages import ClientErrors
 from streams.topics import Described, Wanted
 
 _DEFAULT_REPLICATION = -1
@@ -23,7 +23,7 @@ _NO_SUCH_TOPIC = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_E
 _AGAIN_S = 0.1
 
 
-class Administration:
+class ClusterAdmin:
     """A client for questions. Nothing is opened before the first of them; safe to drop without closing.
 
     ``describes``: off for a broker that describes no topics (the embedded one's plain option); it has no ACLs either.
@@ -31,8 +31,8 @@ class Administration:
 
     def __init__(self, properties: Mapping[str, Any], timeout_s: float = 5.0, *, describes: bool = True) -> None:
         quiet = {"log_level": 2, "reconnect.backoff.ms": 1000}  # whoever asks is told by the error, once
-        self._words = Words(properties.get("bootstrap.servers", ""))
-        ours: dict[str, Any] = {"socket.timeout.ms": int(timeout_s * 1000), "error_cb": self._words.heard, **quiet}
+        self._errors = ClientErrors(properties.get("bootstrap.servers", ""))
+        ours: dict[str, Any] = {"socket.timeout.ms": int(timeout_s * 1000), "error_cb": self._errors.on_error, **quiet}
         self._client = AdminClient({**ours, **properties})
         self._timeout_s = timeout_s
         self._describes = describes
@@ -40,7 +40,7 @@ class Administration:
     def cluster_id(self) -> str:
         """Raises BrokerDown where no broker answers in time, SourceFailed where none can be used."""
         try:
-            listed = self._words.patiently(
+            listed = self._errors.retry(
                 self._client, lambda for_s: self._client.list_topics(timeout=for_s), self._timeout_s
             )
             return str(listed.cluster_id)
@@ -81,7 +81,9 @@ class Administration:
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                 return 0
-            raise not_permitted(error.args[0], Need("Describe", GROUP, group)) or self._failure(error) from error
+            raise not_permitted(error.args[0], AclOperation("Describe", GROUP, group)) or self._failure(
+                error
+            ) from error
 
     def _by_name(self, names: Sequence[str]) -> dict[str, Described]:
         if not names:
@@ -119,14 +121,14 @@ class Administration:
                 future.result()
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    denied = not_permitted(error.args[0], Need("Create", TOPIC, name))
+                    denied = not_permitted(error.args[0], AclOperation("Create", TOPIC, name))
                     refused[name] = _text(error) if denied is None else str(denied)
         self._await_leaders([topic.name for topic in wanted if topic.name not in refused])
         return refused
 
     def _failure(self, error: KafkaException) -> SourceFailed:
         self._client.poll(0)  # hands over what the client has reported meanwhile
-        return self._words.failure(error, "what the cluster describes")
+        return self._errors.failure(error, "what the cluster describes")
 
     def _await_leaders(self, names: Sequence[str]) -> None:
         patient_until_s = uptime_s() + self._timeout_s
@@ -172,7 +174,7 @@ def _described(answer: Future[Any]) -> Described | None:
 
 
 def _operations(described: Any) -> frozenset[str] | None:
-    """In the words of ``kafka-acls``: DescribeConfigs for DESCRIBE_CONFIGS. None where the broker left them out."""
+    """Operation names as ``kafka-acls`` spells them (DescribeConfigs); None if the broker did not return any."""
     named = [operation.name for operation in described.authorized_operations or ()]
     return frozenset(name.title().replace("_", "") for name in named) or None
 

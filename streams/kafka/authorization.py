@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError
 from streams.errors import NotPermitted
 
 
-class Need(NamedTuple):
+class AclOperation(NamedTuple):
     """What was about to be done, in the words of Kafka's ACLs."""
 
     operation: str  # such as Read
@@ -35,17 +35,17 @@ _ABOUT: Final[Mapping[int, str]] = MappingProxyType(
 )
 
 
-def of_member(topic: str, group: str) -> tuple[Need, Need]:
+def member_operations(topic: str, group: str) -> tuple[AclOperation, AclOperation]:
     """What a member of a group needs."""
-    return Need("Read", TOPIC, topic), Need("Read", GROUP, group)
+    return AclOperation("Read", TOPIC, topic), AclOperation("Read", GROUP, group)
 
 
-def of_reader(topic: str, group: str) -> tuple[Need, Need]:
+def reader_operations(topic: str, group: str) -> tuple[AclOperation, AclOperation]:
     """What a consumer needs that is assigned by hand: the client asks for its group's coordinator all the same."""
-    return Need("Read", TOPIC, topic), Need("Describe", GROUP, group)
+    return AclOperation("Read", TOPIC, topic), AclOperation("Describe", GROUP, group)
 
 
-def not_permitted(problem: KafkaError, *needs: Need) -> NotPermitted | None:
+def not_permitted(problem: KafkaError, *needs: AclOperation) -> NotPermitted | None:
     """None where the error is about something else. Of the needs, those are named that the error can be about."""
     about = _ABOUT.get(problem.code())
     if about is None:

@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from streams.clock import uptime_s
 from streams.flow import Assignment, Output
-from streams.kafka.errors import Kind, kind_of
+from streams.kafka.errors import ProducerErrorKind, producer_error_kind
 from streams.messages import Broken, Checkpoint, Mark, Notice
 
 Place: TypeAlias = tuple[Assignment, int]
@@ -26,11 +26,11 @@ _ROOM_S: Final = 0.05
 _SHORT: Final = 1_000  # bytes of key, and of headers, that a stand-in may keep
 
 
-class Refused(Exception):
+class RecordTooLarge(Exception):
     """Records of this checkpoint are too large as it stands; what to do about them is settled, so write it anew."""
 
 
-class Calls(Protocol):
+class ProducerCalls(Protocol):
     """How calls to the producer are made: whoever watches them may refuse, and raise."""
 
     def __call__(self, flush: Callable[[float], int], within_s: float, /) -> int:
@@ -42,8 +42,8 @@ class Calls(Protocol):
         ...
 
 
-class Straight:
-    """``Calls`` that nobody watches."""
+class DirectCalls:
+    """``ProducerCalls`` that nobody watches."""
 
     def __call__(self, flush: Callable[[float], int], within_s: float, /) -> int:
         return flush(within_s)
@@ -52,7 +52,7 @@ class Straight:
         produce()
 
 
-class Emission:
+class CheckpointBatch:
     """A checkpoint in the sink thread's hand, through all its attempts."""
 
     def __init__(self, checkpoint: Checkpoint, replaceable: frozenset[str]) -> None:
@@ -65,9 +65,9 @@ class Emission:
         self._failure: KafkaError | None = None
         self._notices: list[Notice] = []
 
-    def afresh(self) -> "Emission":
+    def for_new_producer(self) -> "CheckpointBatch":
         """The same for another producer: what was learnt stays; late reports of the first one change only this one."""
-        other = Emission(self.checkpoint, self._replaceable)
+        other = CheckpointBatch(self.checkpoint, self._replaceable)
         other._left_out, other._replaced = dict(self._left_out), set(self._replaced)
         other._suspects = set(self._suspects)
         return other
@@ -96,7 +96,7 @@ class Emission:
         dropped: frozenset[Assignment],
         flush_s: float,
         which: Callable[[Output], bool] = lambda _: True,
-        calls: Calls | None = None,
+        calls: ProducerCalls | None = None,
     ) -> None:
         """Hand everything that still goes out to the producer, or those of it that are asked for.
 
@@ -106,7 +106,7 @@ class Emission:
         """
         self._refused.clear()
         self._failure = None
-        calls = calls if calls is not None else Straight()
+        calls = calls if calls is not None else DirectCalls()
         for at, outputs in self.outputs(dropped).items():
             for index, output in enumerate(outputs):
                 if not which(output):
@@ -127,7 +127,7 @@ class Emission:
         """
         if self._refused:
             self._settle_refused()
-            raise Refused
+            raise RecordTooLarge
         if self._failure is not None:
             raise KafkaException(self._failure)
 
@@ -141,23 +141,25 @@ class Emission:
     def _goes(self, at: Assignment, dropped: frozenset[Assignment]) -> bool:
         return at not in dropped and at not in self._left_out
 
-    def _produce(self, producer: Producer, calls: Calls, place: Place, output: Output, patience_s: float) -> None:
-        shown = self._stand_in(place, output) if place in self._replaced else output
+    def _produce(
+        self, producer: Producer, calls: ProducerCalls, place: Place, output: Output, patience_s: float
+    ) -> None:
+        shown = self._replacement(place, output) if place in self._replaced else output
         try:
-            _hand_over(producer, calls, shown, partial(self._reported, place), patience_s)
+            _enqueue(producer, calls, shown, partial(self._reported, place), patience_s)
         except KafkaException as error:
-            if kind_of(error.args[0]) is not Kind.TOO_LARGE:
+            if producer_error_kind(error.args[0]) is not ProducerErrorKind.TOO_LARGE:
                 raise
             self._refuse(place)
             if place not in self._replaced or shown is not output:
-                raise Refused from error
+                raise RecordTooLarge from error
             self._produce(producer, calls, place, output, patience_s)
 
     def _reported(self, place: Place, error: KafkaError | None, message: Message) -> None:  # noqa: ARG002 - the client's signature
         """A delivery report; the producer is told to report failures only."""
         if error is None:
             return
-        if kind_of(error) is Kind.TOO_LARGE:
+        if producer_error_kind(error) is ProducerErrorKind.TOO_LARGE:
             self._refused.append(place)
         elif self._failure is None:
             self._failure = error
@@ -194,13 +196,13 @@ class Emission:
         }
         self._notices.append(Notice(event=event, level="error", fields=fields))
 
-    def _stand_in(self, place: Place, output: Output) -> Output:
+    def _replacement(self, place: Place, output: Output) -> Output:
         at = place[0]
         mark = self.checkpoint.marks.get(at)
-        return stand_in(output, f"{at.topic}/{at.partition} before {mark.position if mark else '?'}")
+        return digest_record(output, f"{at.topic}/{at.partition} before {mark.position if mark else '?'}")
 
 
-def stand_in(output: Output, position: str) -> Output:
+def digest_record(output: Output, position: str) -> Output:
     """What goes out for a record that is too large: its own headers where they are short, its digest, its position.
 
     Without a value: its topic must not be a compacted one.
@@ -222,7 +224,9 @@ def stand_in(output: Output, position: str) -> Output:
     )
 
 
-def _hand_over(producer: Producer, calls: Calls, output: Output, reported: "partial[None]", patience_s: float) -> None:
+def _enqueue(
+    producer: Producer, calls: ProducerCalls, output: Output, reported: "partial[None]", patience_s: float
+) -> None:
     """Produce one record; where the client's queue is full, wait for room."""
     deadline_s = uptime_s() + patience_s
     produce = partial(

@@ -13,8 +13,8 @@ from typing import Final
 from confluent_kafka import KafkaError
 
 from streams.errors import StreamError
-from streams.kafka.admin import Administration
-from streams.kafka.authorization import GROUP, TOPIC, Need, not_permitted
+from streams.kafka.admin import ClusterAdmin
+from streams.kafka.authorization import GROUP, TOPIC, AclOperation, not_permitted
 from streams.kafka.settings import SinkSettings
 from streams.topics import Described
 
@@ -46,7 +46,7 @@ _AFTERMATH: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class FailureReport:
     """What becomes of one failure."""
 
     reason: str
@@ -54,27 +54,29 @@ class Said:
     after_s: float
 
 
-class Trouble:
+class CheckpointFailures:
     """Of one sink. Used by its thread."""
 
     def __init__(self, settings: SinkSettings, clock: Callable[[], float], describe: Describe | None = None) -> None:
         self._group = settings.group
         self._clock = clock
-        self._describe = describe if describe is not None else _asking(settings)
+        self._describe = describe if describe is not None else _describe_with(settings)
         self._said: dict[str, float] = {}
         self._denials = 0
         self._asked_s = -inf
-        self._known: tuple[Need, ...] = ()
+        self._known: tuple[AclOperation, ...] = ()
 
-    def heard(self, problem: KafkaError, outputs: Collection[str], inputs: Collection[str], level: str) -> Said:
+    def failed(
+        self, problem: KafkaError, outputs: Collection[str], inputs: Collection[str], level: str
+    ) -> FailureReport:
         """``outputs`` and ``inputs``: the topics that the checkpoint writes, and those whose positions it commits."""
         denied = self._denied(problem, outputs, inputs)
         reason = denied or f"{problem.name()}: {problem.str()}"
         self._denials = self._denials + 1 if denied else 0
         wait_s = min(DENIED_MOST_S, DENIED_FIRST_S * 2.0 ** min(self._denials - 1, 10)) if denied else AGAIN_S
-        return Said(reason=reason, level=self._level(denied or problem.name(), level), after_s=wait_s)
+        return FailureReport(reason=reason, level=self._level(denied or problem.name(), level), after_s=wait_s)
 
-    def over(self) -> None:
+    def succeeded(self) -> None:
         """A checkpoint is durable: whatever fails next is news."""
         self._said.clear()
         self._denials, self._asked_s, self._known = 0, -inf, ()
@@ -89,7 +91,7 @@ class Trouble:
     def _denied(self, problem: KafkaError, outputs: Collection[str], inputs: Collection[str]) -> str | None:
         code = problem.code()
         if code == KafkaError.GROUP_AUTHORIZATION_FAILED:
-            return _sentence(problem, (Need("Read", GROUP, self._group),))
+            return _sentence(problem, (AclOperation("Read", GROUP, self._group),))
         if code not in _DENIED | _AFTERMATH:
             return None
         lacking = self._lacking(outputs, inputs)
@@ -97,7 +99,7 @@ class Trouble:
             return _sentence(problem, lacking)
         return None
 
-    def _lacking(self, outputs: Collection[str], inputs: Collection[str]) -> tuple[Need, ...]:
+    def _lacking(self, outputs: Collection[str], inputs: Collection[str]) -> tuple[AclOperation, ...]:
         """Asked again once in a while: the next permission may be missing when this one is back."""
         now_s = self._clock()
         if now_s - self._asked_s < _ASK_EVERY_S:
@@ -112,7 +114,7 @@ class Trouble:
         except StreamError:
             return self._known
         self._known = tuple(
-            Need(operation, TOPIC, name) for operation, name in wanted if _is_denied(there.get(name), operation)
+            AclOperation(operation, TOPIC, name) for operation, name in wanted if _is_denied(there.get(name), operation)
         )
         return self._known
 
@@ -121,16 +123,16 @@ def _is_denied(topic: Described | None, operation: str) -> bool:
     return topic is not None and topic.allowed is not None and operation not in topic.allowed
 
 
-def _sentence(problem: KafkaError, needs: Collection[Need]) -> str:
+def _sentence(problem: KafkaError, needs: Collection[AclOperation]) -> str:
     if problem.code() in _AFTERMATH:
         problem = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
     return str(not_permitted(problem, *needs))
 
 
-def _asking(settings: SinkSettings) -> Describe:
+def _describe_with(settings: SinkSettings) -> Describe:
     """The client is opened when it is needed: mostly never."""
 
     def describe(names: Collection[str]) -> dict[str, Described]:
-        return Administration(settings.connection.admin(), settings.call_timeout_s).describe(list(names))
+        return ClusterAdmin(settings.connection.admin(), settings.call_timeout_s).describe(list(names))
 
     return describe

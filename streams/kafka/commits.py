@@ -14,14 +14,14 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from streams.flow import Assignment
-from streams.kafka import offset_metadata as metadata
+from streams.kafka import offset_metadata
 from streams.messages import Mark
 
 _LOOK_S: Final = 0.2
 _ABSENT: Final = KafkaError(KafkaError._FAIL, "the group has kept other positions")  # noqa: SLF001 - the client's name
 
 
-class Commit:
+class OffsetCommit:
     """Used by the thread that polls."""
 
     def __init__(self, *, serial: int, marks: Mapping[Assignment, Mark], sent_at_s: float) -> None:
@@ -59,11 +59,11 @@ class Commit:
 
 def _parts(marks: Mapping[Assignment, Mark]) -> list[TopicPartition]:
     return [
-        TopicPartition(at.topic, at.partition, mark.position, metadata=metadata.encode(mark))
+        TopicPartition(at.topic, at.partition, mark.position, metadata=offset_metadata.encode(mark))
         for at, mark in marks.items()
     ]
 
 
 def _holds(parts: Sequence[TopicPartition], marks: Mapping[Assignment, Mark]) -> bool:
-    found = {(one.topic, one.partition): metadata.decode(one.offset, one.metadata) for one in parts}
+    found = {(one.topic, one.partition): offset_metadata.decode(one.offset, one.metadata) for one in parts}
     return all(found.get((at.topic, at.partition)) == mark for at, mark in marks.items())

@@ -12,7 +12,7 @@ from typing import Final
 from confluent_kafka import KafkaError
 
 
-class Kind(Enum):
+class ProducerErrorKind(Enum):
     """What the sink does about a producer's error."""
 
     RETRIABLE = "the same call again, on the same producer"
@@ -22,105 +22,105 @@ class Kind(Enum):
     FATAL = "this producer is dead: a new one, once"
 
 
-class Heard(Enum):
+class ConsumerErrorKind(Enum):
     """What the source does about a consumer's error."""
 
-    PASSING = "say so and go on: the client recovers by itself"
+    TRANSIENT = "say so and go on: the client recovers by itself"
     OUT_OF_RANGE = "the partition's position is not in the log: that partition stops"
     FATAL = "only a restart, or a person, can mend it"
 
 
-PRODUCER: Final[Mapping[int, Kind]] = MappingProxyType(
+PRODUCER_ERRORS: Final[Mapping[int, ProducerErrorKind]] = MappingProxyType(
     {
-        KafkaError._FENCED: Kind.FENCED,  # noqa: SLF001 - the client's names for its own errors start so
-        KafkaError.PRODUCER_FENCED: Kind.FENCED,
-        KafkaError.INVALID_PRODUCER_EPOCH: Kind.FENCED,
-        KafkaError.INVALID_PRODUCER_ID_MAPPING: Kind.FATAL,
-        KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER: Kind.FATAL,
-        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: Kind.FATAL,
-        KafkaError.UNSUPPORTED_VERSION: Kind.FATAL,
-        KafkaError._STATE: Kind.FATAL,  # noqa: SLF001
-        KafkaError._FATAL: Kind.FATAL,  # noqa: SLF001
-        KafkaError.MSG_SIZE_TOO_LARGE: Kind.TOO_LARGE,
-        KafkaError.RECORD_LIST_TOO_LARGE: Kind.TOO_LARGE,
-        KafkaError.OFFSET_METADATA_TOO_LARGE: Kind.ABORTABLE,
+        KafkaError._FENCED: ProducerErrorKind.FENCED,  # noqa: SLF001 - the client's names for its own errors start so
+        KafkaError.PRODUCER_FENCED: ProducerErrorKind.FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH: ProducerErrorKind.FENCED,
+        KafkaError.INVALID_PRODUCER_ID_MAPPING: ProducerErrorKind.FATAL,
+        KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER: ProducerErrorKind.FATAL,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: ProducerErrorKind.FATAL,
+        KafkaError.UNSUPPORTED_VERSION: ProducerErrorKind.FATAL,
+        KafkaError._STATE: ProducerErrorKind.FATAL,  # noqa: SLF001
+        KafkaError._FATAL: ProducerErrorKind.FATAL,  # noqa: SLF001
+        KafkaError.MSG_SIZE_TOO_LARGE: ProducerErrorKind.TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE: ProducerErrorKind.TOO_LARGE,
+        KafkaError.OFFSET_METADATA_TOO_LARGE: ProducerErrorKind.ABORTABLE,
         # the group has moved on: fresh group metadata tells whether we are still in it
-        KafkaError.ILLEGAL_GENERATION: Kind.ABORTABLE,
-        KafkaError.UNKNOWN_MEMBER_ID: Kind.ABORTABLE,
-        KafkaError.REBALANCE_IN_PROGRESS: Kind.ABORTABLE,
-        KafkaError.FENCED_INSTANCE_ID: Kind.ABORTABLE,
+        KafkaError.ILLEGAL_GENERATION: ProducerErrorKind.ABORTABLE,
+        KafkaError.UNKNOWN_MEMBER_ID: ProducerErrorKind.ABORTABLE,
+        KafkaError.REBALANCE_IN_PROGRESS: ProducerErrorKind.ABORTABLE,
+        KafkaError.FENCED_INSTANCE_ID: ProducerErrorKind.ABORTABLE,
         # a record that could not be delivered spoils its transaction, whatever the reason
-        KafkaError._MSG_TIMED_OUT: Kind.ABORTABLE,  # noqa: SLF001
-        KafkaError._PURGE_QUEUE: Kind.ABORTABLE,  # noqa: SLF001
-        KafkaError._PURGE_INFLIGHT: Kind.ABORTABLE,  # noqa: SLF001
-        KafkaError._UNKNOWN_TOPIC: Kind.ABORTABLE,  # noqa: SLF001
-        KafkaError._UNKNOWN_PARTITION: Kind.ABORTABLE,  # noqa: SLF001
-        KafkaError.UNKNOWN_TOPIC_OR_PART: Kind.ABORTABLE,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED: Kind.ABORTABLE,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED: Kind.ABORTABLE,
-        KafkaError.GROUP_AUTHORIZATION_FAILED: Kind.ABORTABLE,
-        KafkaError.INVALID_MSG: Kind.ABORTABLE,
-        KafkaError.TRANSACTION_ABORTABLE: Kind.ABORTABLE,
-        KafkaError._TIMED_OUT: Kind.RETRIABLE,  # noqa: SLF001
-        KafkaError._TRANSPORT: Kind.RETRIABLE,  # noqa: SLF001
-        KafkaError._ALL_BROKERS_DOWN: Kind.RETRIABLE,  # noqa: SLF001
-        KafkaError._WAIT_COORD: Kind.RETRIABLE,  # noqa: SLF001
-        KafkaError._CONFLICT: Kind.RETRIABLE,  # noqa: SLF001 - a call before this one is still being finished
-        KafkaError._PREV_IN_PROGRESS: Kind.RETRIABLE,  # noqa: SLF001
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS: Kind.RETRIABLE,
-        KafkaError.COORDINATOR_NOT_AVAILABLE: Kind.RETRIABLE,
-        KafkaError.NOT_COORDINATOR: Kind.RETRIABLE,
-        KafkaError.CONCURRENT_TRANSACTIONS: Kind.RETRIABLE,
-        KafkaError.REQUEST_TIMED_OUT: Kind.RETRIABLE,
-        KafkaError.NOT_ENOUGH_REPLICAS: Kind.RETRIABLE,
-        KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND: Kind.RETRIABLE,
+        KafkaError._MSG_TIMED_OUT: ProducerErrorKind.ABORTABLE,  # noqa: SLF001
+        KafkaError._PURGE_QUEUE: ProducerErrorKind.ABORTABLE,  # noqa: SLF001
+        KafkaError._PURGE_INFLIGHT: ProducerErrorKind.ABORTABLE,  # noqa: SLF001
+        KafkaError._UNKNOWN_TOPIC: ProducerErrorKind.ABORTABLE,  # noqa: SLF001
+        KafkaError._UNKNOWN_PARTITION: ProducerErrorKind.ABORTABLE,  # noqa: SLF001
+        KafkaError.UNKNOWN_TOPIC_OR_PART: ProducerErrorKind.ABORTABLE,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED: ProducerErrorKind.ABORTABLE,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED: ProducerErrorKind.ABORTABLE,
+        KafkaError.GROUP_AUTHORIZATION_FAILED: ProducerErrorKind.ABORTABLE,
+        KafkaError.INVALID_MSG: ProducerErrorKind.ABORTABLE,
+        KafkaError.TRANSACTION_ABORTABLE: ProducerErrorKind.ABORTABLE,
+        KafkaError._TIMED_OUT: ProducerErrorKind.RETRIABLE,  # noqa: SLF001
+        KafkaError._TRANSPORT: ProducerErrorKind.RETRIABLE,  # noqa: SLF001
+        KafkaError._ALL_BROKERS_DOWN: ProducerErrorKind.RETRIABLE,  # noqa: SLF001
+        KafkaError._WAIT_COORD: ProducerErrorKind.RETRIABLE,  # noqa: SLF001
+        KafkaError._CONFLICT: ProducerErrorKind.RETRIABLE,  # noqa: SLF001 - a call before this one is still being finished
+        KafkaError._PREV_IN_PROGRESS: ProducerErrorKind.RETRIABLE,  # noqa: SLF001
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS: ProducerErrorKind.RETRIABLE,
+        KafkaError.COORDINATOR_NOT_AVAILABLE: ProducerErrorKind.RETRIABLE,
+        KafkaError.NOT_COORDINATOR: ProducerErrorKind.RETRIABLE,
+        KafkaError.CONCURRENT_TRANSACTIONS: ProducerErrorKind.RETRIABLE,
+        KafkaError.REQUEST_TIMED_OUT: ProducerErrorKind.RETRIABLE,
+        KafkaError.NOT_ENOUGH_REPLICAS: ProducerErrorKind.RETRIABLE,
+        KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND: ProducerErrorKind.RETRIABLE,
     }
 )
 
-CONSUMER: Final[Mapping[int, Heard]] = MappingProxyType(
+CONSUMER_ERRORS: Final[Mapping[int, ConsumerErrorKind]] = MappingProxyType(
     {
-        KafkaError._AUTO_OFFSET_RESET: Heard.OUT_OF_RANGE,  # noqa: SLF001
-        KafkaError.OFFSET_OUT_OF_RANGE: Heard.OUT_OF_RANGE,
-        KafkaError._MAX_POLL_EXCEEDED: Heard.PASSING,  # noqa: SLF001
-        KafkaError._TRANSPORT: Heard.PASSING,  # noqa: SLF001
-        KafkaError._ALL_BROKERS_DOWN: Heard.PASSING,  # noqa: SLF001
-        KafkaError._TIMED_OUT: Heard.PASSING,  # noqa: SLF001
-        KafkaError._RESOLVE: Heard.PASSING,  # noqa: SLF001
-        KafkaError.COORDINATOR_NOT_AVAILABLE: Heard.PASSING,
-        KafkaError.NOT_COORDINATOR: Heard.PASSING,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS: Heard.PASSING,
-        KafkaError.LEADER_NOT_AVAILABLE: Heard.PASSING,
-        KafkaError.NOT_LEADER_FOR_PARTITION: Heard.PASSING,
-        KafkaError.REBALANCE_IN_PROGRESS: Heard.PASSING,
-        KafkaError.ILLEGAL_GENERATION: Heard.PASSING,
-        KafkaError.UNKNOWN_MEMBER_ID: Heard.PASSING,
-        KafkaError.UNKNOWN_TOPIC_OR_PART: Heard.FATAL,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED: Heard.FATAL,
-        KafkaError.GROUP_AUTHORIZATION_FAILED: Heard.FATAL,
-        KafkaError._AUTHENTICATION: Heard.FATAL,  # noqa: SLF001
-        KafkaError.SASL_AUTHENTICATION_FAILED: Heard.FATAL,
-        KafkaError.FENCED_INSTANCE_ID: Heard.FATAL,
-        KafkaError._FATAL: Heard.FATAL,  # noqa: SLF001
+        KafkaError._AUTO_OFFSET_RESET: ConsumerErrorKind.OUT_OF_RANGE,  # noqa: SLF001
+        KafkaError.OFFSET_OUT_OF_RANGE: ConsumerErrorKind.OUT_OF_RANGE,
+        KafkaError._MAX_POLL_EXCEEDED: ConsumerErrorKind.TRANSIENT,  # noqa: SLF001
+        KafkaError._TRANSPORT: ConsumerErrorKind.TRANSIENT,  # noqa: SLF001
+        KafkaError._ALL_BROKERS_DOWN: ConsumerErrorKind.TRANSIENT,  # noqa: SLF001
+        KafkaError._TIMED_OUT: ConsumerErrorKind.TRANSIENT,  # noqa: SLF001
+        KafkaError._RESOLVE: ConsumerErrorKind.TRANSIENT,  # noqa: SLF001
+        KafkaError.COORDINATOR_NOT_AVAILABLE: ConsumerErrorKind.TRANSIENT,
+        KafkaError.NOT_COORDINATOR: ConsumerErrorKind.TRANSIENT,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS: ConsumerErrorKind.TRANSIENT,
+        KafkaError.LEADER_NOT_AVAILABLE: ConsumerErrorKind.TRANSIENT,
+        KafkaError.NOT_LEADER_FOR_PARTITION: ConsumerErrorKind.TRANSIENT,
+        KafkaError.REBALANCE_IN_PROGRESS: ConsumerErrorKind.TRANSIENT,
+        KafkaError.ILLEGAL_GENERATION: ConsumerErrorKind.TRANSIENT,
+        KafkaError.UNKNOWN_MEMBER_ID: ConsumerErrorKind.TRANSIENT,
+        KafkaError.UNKNOWN_TOPIC_OR_PART: ConsumerErrorKind.FATAL,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED: ConsumerErrorKind.FATAL,
+        KafkaError.GROUP_AUTHORIZATION_FAILED: ConsumerErrorKind.FATAL,
+        KafkaError._AUTHENTICATION: ConsumerErrorKind.FATAL,  # noqa: SLF001
+        KafkaError.SASL_AUTHENTICATION_FAILED: ConsumerErrorKind.FATAL,
+        KafkaError.FENCED_INSTANCE_ID: ConsumerErrorKind.FATAL,
+        KafkaError._FATAL: ConsumerErrorKind.FATAL,  # noqa: SLF001
     }
 )
 
 
-def kind_of(error: KafkaError) -> Kind:
+def producer_error_kind(error: KafkaError) -> ProducerErrorKind:
     """Of a producer's error. One that neither the client nor the table knows costs the producer: never the data."""
-    named = PRODUCER.get(error.code())
-    if named in (Kind.FENCED, Kind.TOO_LARGE):
+    named = PRODUCER_ERRORS.get(error.code())
+    if named in (ProducerErrorKind.FENCED, ProducerErrorKind.TOO_LARGE):
         return named
     if error.fatal():
-        return Kind.FATAL
+        return ProducerErrorKind.FATAL
     if error.txn_requires_abort():
-        return Kind.ABORTABLE
+        return ProducerErrorKind.ABORTABLE
     if error.retriable():
-        return Kind.RETRIABLE
-    return named or Kind.FATAL
+        return ProducerErrorKind.RETRIABLE
+    return named or ProducerErrorKind.FATAL
 
 
-def heard_as(error: KafkaError) -> Heard:
+def consumer_error_kind(error: KafkaError) -> ConsumerErrorKind:
     """Of a consumer's error. An unknown one passes unless the client calls it fatal: it is the client that retries."""
     if error.fatal():
-        return Heard.FATAL
-    return CONSUMER.get(error.code(), Heard.PASSING)
+        return ConsumerErrorKind.FATAL
+    return CONSUMER_ERRORS.get(error.code(), ConsumerErrorKind.TRANSIENT)

@@ -7,17 +7,17 @@ from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, Ka
 from confluent_kafka.admin import AdminClient
 
 from streams.errors import BrokerDown
-from streams.kafka.client_messages import Words
-from streams.kafka.settings import Connection
+from streams.kafka.client_messages import ClientErrors
+from streams.kafka.settings import KafkaConnection
 from streams.kafka.takeover import Namesake, Sighting
 
 _NOBODY: Final = Sighting(namesakes=(), stable=True)
 
 
-class Members:
+class GroupMembers:
     """Opens a client for each question: one that is kept may know only brokers that have gone since."""
 
-    def __init__(self, connection: Connection, group: str, timeout_s: float = 5.0) -> None:
+    def __init__(self, connection: KafkaConnection, group: str, timeout_s: float = 5.0) -> None:
         self._connection = connection
         self._group = group
         self._timeout_s = timeout_s
@@ -28,8 +28,8 @@ class Members:
         A group that nobody has joined yet, one that may not be described, and a broker that describes no groups show
         nobody: each of them is told elsewhere, or needs not be.
         """
-        words = Words(self._connection.bootstrap_servers)
-        client = AdminClient({**words.quiet, **self._connection.admin()})
+        errors = ClientErrors(self._connection.bootstrap_servers)
+        client = AdminClient({**errors.quiet_config, **self._connection.admin()})
         try:
             described = client.describe_consumer_groups([self._group], request_timeout=self._timeout_s)[
                 self._group
@@ -46,7 +46,7 @@ class Members:
             )
         except KafkaException as error:
             client.poll(0)  # hands over what the client has reported meanwhile
-            failure = words.failure(error, f"group {self._group}")
+            failure = errors.failure(error, f"group {self._group}")
             if isinstance(failure, BrokerDown):
                 raise failure from error
             return _NOBODY

@@ -1,4 +1,4 @@
-"""Records that are durable when the call returns: for what is written rarely, and not by the runner."""
+"""Produces a few records and waits until they are durable: for rare writes outside the runner."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -7,22 +7,28 @@ from confluent_kafka import KafkaError, Producer
 
 from streams.clock import uptime_s
 from streams.errors import SinkFailed
-from streams.kafka.authorization import TOPIC, Need, not_permitted
-from streams.kafka.client_messages import Words
-from streams.kafka.settings import Connection
+from streams.kafka.authorization import TOPIC, AclOperation, not_permitted
+from streams.kafka.client_messages import ClientErrors
+from streams.kafka.settings import KafkaConnection
 
 _PIECE_S: Final = 0.5
 
 
-def post(
-    connection: Connection, topic: str, key: bytes, value: bytes | None, *, partition: int = 0, timeout_s: float = 10.0
+def produce_record(
+    connection: KafkaConnection,
+    topic: str,
+    key: bytes,
+    value: bytes | None,
+    *,
+    partition: int = 0,
+    timeout_s: float = 10.0,
 ) -> None:
-    """One record; ``value`` None = a tombstone. As ``post_all``."""
-    post_all(connection, topic, [(key, value)], partition=partition, timeout_s=timeout_s)
+    """Produces one record; ``value`` None is a tombstone. See ``produce_records``."""
+    produce_records(connection, topic, [(key, value)], partition=partition, timeout_s=timeout_s)
 
 
-def post_all(
-    connection: Connection,
+def produce_records(
+    connection: KafkaConnection,
     topic: str,
     rows: Iterable[tuple[bytes, bytes | None]],
     *,
@@ -30,21 +36,22 @@ def post_all(
     timeout_s: float,
     **ours: Any,
 ) -> None:
-    """Opens a producer and closes it. ``rows``: keys and values, in this order; ``ours``: as ``Connection.producer``.
+    """Produces records in order and waits for all acknowledgements, with a producer of its own.
 
-    Blocks. Raises NotPermitted where this principal may not write them, and SinkFailed where the broker did not take
-    all of them in time; some may be there.
+    ``rows``: keys and values; ``ours``: further producer properties, as for ``KafkaConnection.producer``. Raises
+    NotPermitted if this principal may not write to the topic, and SinkFailed if not all records were acknowledged in
+    time; some of them may have been written.
     """
-    refused: list[KafkaError] = []  # a fatal error first: the reports that follow it only say "purged"
-    words = Words(connection.bootstrap_servers)
+    refused: list[KafkaError] = []  # a fatal error first: the delivery reports that follow it only say "purged"
+    errors = ClientErrors(connection.bootstrap_servers)
 
     def heard(error: KafkaError) -> None:
-        words.heard(error)
+        errors.on_error(error)
         if error.fatal():
             refused.append(error)
 
     configuration = connection.producer(acks="all", enable_idempotence=True, **ours)
-    producer = Producer({**words.quiet, **configuration, "error_cb": heard})
+    producer = Producer({**errors.quiet_config, **configuration, "error_cb": heard})
     for key, value in rows:
         producer.produce(
             topic,
@@ -54,12 +61,12 @@ def post_all(
             on_delivery=lambda error, _: refused.append(error) if error is not None else None,
         )
     left, until_s = 1, uptime_s() + timeout_s
-    while left and not words.is_hopeless and uptime_s() < until_s:
+    while left and not errors.is_permanent and uptime_s() < until_s:
         left = producer.flush(_PIECE_S)
-    denied = next(filter(None, (not_permitted(error, Need("Write", TOPIC, topic)) for error in refused)), None)
+    denied = next(filter(None, (not_permitted(error, AclOperation("Write", TOPIC, topic)) for error in refused)), None)
     if denied is not None:
         raise denied
     if refused:
         raise SinkFailed(f"{topic} cannot be written: {refused[0].str()}")
     if left:
-        raise SinkFailed(f"{topic} cannot be written: {words.says or 'no answer in time'}")
+        raise SinkFailed(f"{topic} cannot be written: {errors.text or 'no answer in time'}")

@@ -5,7 +5,7 @@ From the C/P column of the library's own table (``rd_kafka_conf_properties_show`
 
 from typing import Final
 
-OF_CONSUMERS: Final = frozenset(
+CONSUMER_ONLY: Final = frozenset(
     {
         "auto.commit.enable", "auto.commit.interval.ms", "auto.offset.reset", "check.crcs",
         "consume.callback.max.messages", "coordinator.query.interval.ms", "enable.auto.commit",
@@ -17,7 +17,7 @@ OF_CONSUMERS: Final = frozenset(
         "queued.max.messages.kbytes", "queued.min.messages", "session.timeout.ms", "share.acknowledgement.mode",
     }
 )  # fmt: skip
-OF_PRODUCERS: Final = frozenset(
+PRODUCER_ONLY: Final = frozenset(
     {
         "acks", "batch.num.messages", "batch.size", "compression.codec", "compression.level", "compression.type",
         "delivery.report.only.error", "delivery.timeout.ms", "enable.gapless.guarantee", "enable.idempotence",

@@ -11,7 +11,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from streams.kafka.settings import Connection
+from streams.kafka.settings import KafkaConnection
 
 _WHOLE: Final = "Failed to create"
 """How the client begins where each property is right by itself and all together are not."""
@@ -19,7 +19,7 @@ _WHOLE: Final = "Failed to create"
 _SILENT: Final = logging.getLogger("librdkafka.trial")
 
 
-def faults(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def property_errors(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Property and what the client says of it; "" for what is wrong with all of them together."""
     found = [(name, says) for name, value in properties.items() for says in _refusals({name: value}, whole=False)]
     yield from found
@@ -29,7 +29,7 @@ def faults(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _refusals(properties: Mapping[str, Any], *, whole: bool) -> Iterator[str]:
     """At most one. Of a property alone only what is said of itself: others may have to go with it."""
-    connection = Connection(bootstrap_servers="", client_id="trial", properties=properties)
+    connection = KafkaConnection(bootstrap_servers="", client_id="trial", properties=properties)
     for build in (_consumer, _producer, _admin):
         try:
             build(connection)
@@ -40,15 +40,15 @@ def _refusals(properties: Mapping[str, Any], *, whole: bool) -> Iterator[str]:
                 return
 
 
-def _consumer(connection: Connection) -> None:
+def _consumer(connection: KafkaConnection) -> None:
     Consumer(_alone(connection.consumer(group_id="trial"))).close()
 
 
-def _producer(connection: Connection) -> None:
+def _producer(connection: KafkaConnection) -> None:
     Producer(_alone(connection.producer()))
 
 
-def _admin(connection: Connection) -> None:
+def _admin(connection: KafkaConnection) -> None:
     AdminClient(_alone(connection.admin()))
 
 

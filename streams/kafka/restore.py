@@ -33,10 +33,9 @@ from streams.clock import uptime_s
 from streams.errors import SourceFailed
 from streams.flow import Assignment, Stored
 from streams.kafka import offset_metadata
-from streams.kafka.asker import PATIENCE_S, Asker, problem_of
-from streams.kafka.authorization import GROUP, TOPIC, Need, not_permitted, of_reader
-from streams.kafka.errors import Heard as Meaning
-from streams.kafka.errors import heard_as
+from streams.kafka.admin_client import PATIENCE_S, RenewingAdminClient, error_of
+from streams.kafka.authorization import GROUP, TOPIC, AclOperation, not_permitted, reader_operations
+from streams.kafka.errors import ConsumerErrorKind, consumer_error_kind
 from streams.kafka.settings import SourceSettings
 from streams.lanes.record_headers import lane_key, restored
 from streams.messages import Assigned, Mark, Notice, Owned, Topic
@@ -57,7 +56,7 @@ _US: Final = 1_000_000
 
 
 @dataclass(slots=True, kw_only=True)
-class _Reading:
+class _RestoringPartition:
     """A partition whose state is being read."""
 
     at: Assignment
@@ -103,13 +102,15 @@ class _Reading:
 class Restorer:
     """Restores partitions; used by the source, from the engine thread."""
 
-    def __init__(self, settings: SourceSettings, asker: Asker, clock: Callable[[], float] = uptime_s) -> None:
+    def __init__(
+        self, settings: SourceSettings, admin: RenewingAdminClient, clock: Callable[[], float] = uptime_s
+    ) -> None:
         self._settings = settings
-        self._asker = asker
+        self._admin = admin
         self._clock = clock
         self._asking: list[_Steps[None]] = []
         self._wanted: set[Assignment] = set()
-        self._reading: dict[Part, _Reading] = {}  # by the partition of the state topic
+        self._reading: dict[Part, _RestoringPartition] = {}  # by the partition of the state topic
         self._reader: Consumer | None = None
         self._said_s = 0.0
         self._read_to: tuple[int, ...] = ()
@@ -169,7 +170,7 @@ class Restorer:
         wanted = [at for at in ends if at in self._wanted and (at in firsts or _input_part(at) in committed)]
         for at in wanted:
             position, metadata = committed.get(_input_part(at), (starts.get(at, 0), None))
-            self._reading[self._state_part(at)] = _Reading(
+            self._reading[self._state_part(at)] = _RestoringPartition(
                 at=at,
                 mark=offset_metadata.decode(position, metadata),
                 committed=_input_part(at) in committed,
@@ -205,21 +206,21 @@ class Restorer:
                     [asked], require_stable=True, request_timeout=_ASK_S
                 ).values(),
                 read,
-                (Need("Read", GROUP, group), *(Need("Read", TOPIC, at.topic) for at in parts)),
+                (AclOperation("Read", GROUP, group), *(AclOperation("Read", TOPIC, at.topic) for at in parts)),
             )
         )
 
     def _topics(self, names: set[str]) -> _Steps[dict[str, Topic]]:
         """Id and size of each topic. A broker that describes none gets ids made of the names."""
         if not self._settings.topic_ids:
-            listed = {name: self._asker.client.list_topics(name, timeout=_ASK_S).topics[name] for name in names}
+            listed = {name: self._admin.client.list_topics(name, timeout=_ASK_S).topics[name] for name in names}
             return {name: Topic(id=f"name:{name}", partitions=len(one.partitions)) for name, one in listed.items()}
         ordered = sorted(names)
         described = yield from self._asked(
             f"the topics {', '.join(ordered)}",
             lambda client: client.describe_topics(TopicCollection(ordered), request_timeout=_ASK_S).values(),
             lambda answers: [answer.result() for answer in answers],
-            (Need("Describe", TOPIC, name) for name in ordered),
+            (AclOperation("Describe", TOPIC, name) for name in ordered),
         )
         return {one.name: Topic(id=str(one.topic_id), partitions=len(one.partitions)) for one in described}
 
@@ -267,7 +268,7 @@ class Restorer:
                 dict.fromkeys(asked.values(), which), isolation_level=isolation, request_timeout=_ASK_S
             ).values(),
             lambda futures: dict(zip(asked, _known(futures), strict=True)),
-            (Need("Describe", TOPIC, topic) for topic in topics),
+            (AclOperation("Describe", TOPIC, topic) for topic in topics),
         )
         self._asking.extend(self._ask_for([at]) for at, offset in found.items() if offset is None)
         return {at: offset for at, offset in found.items() if offset is not None}
@@ -277,7 +278,7 @@ class Restorer:
         what: str,
         ask: Callable[[AdminClient], Iterable[Future[Any]]],
         read: Callable[[Sequence[Future[Any]]], R],
-        needs: Iterable[Need],
+        needs: Iterable[AclOperation],
     ) -> _Steps[R]:
         """Ask until there is an answer, and say why it takes long.
 
@@ -285,7 +286,7 @@ class Restorer:
         """
         said_s = self._clock()
         while True:
-            client = self._asker.client  # kept until it has answered: its end is the end of what it was asked
+            client = self._admin.client  # kept until it has answered: its end is the end of what it was asked
             futures = tuple(ask(client))
             while not all(future.done() for future in futures):
                 yield None
@@ -293,11 +294,11 @@ class Restorer:
                 answer = read(futures)
             except KafkaException as error:
                 problem: KafkaError = error.args[0]
-                self._asker.heard((error,))
+                self._admin.report((error,))
             else:
-                self._asker.heard(map(problem_of, futures))
+                self._admin.report(map(error_of, futures))
                 return answer
-            if heard_as(problem) is Meaning.FATAL:
+            if consumer_error_kind(problem) is ConsumerErrorKind.FATAL:
                 raise not_permitted(problem, *needs) or SourceFailed(f"asked for {what}: {problem.str()}") from None
             if self._clock() - said_s >= _SAY_EVERY_S:
                 said_s = self._clock()
@@ -362,8 +363,8 @@ class Restorer:
             # an emptied log moves no position; its end is where the reader says it is
             if reading is not None:
                 reading.state_position = max(reading.state_position, message.offset() or 0)
-        elif heard_as(error) is Meaning.FATAL:
-            needs = of_reader(message.topic() or "", self._settings.group)
+        elif consumer_error_kind(error) is ConsumerErrorKind.FATAL:
+            needs = reader_operations(message.topic() or "", self._settings.group)
             raise not_permitted(error, *needs) or SourceFailed(f"restoring: {error.str()}")
 
     def _ready(self) -> dict[Assignment, Owned]:
@@ -416,13 +417,13 @@ def _named(parts: Iterable[TopicPartition]) -> str:
 
 def _known(futures: Sequence[Future[Any]]) -> list[int | None]:
     """The offsets that were answered. Raises KafkaException when none was, or for what a person must mend."""
-    problems = [problem for future in futures if (problem := problem_of(future)) is not None]
+    problems = [problem for future in futures if (problem := error_of(future)) is not None]
     for problem in problems:
-        if not isinstance(problem, KafkaException) or heard_as(problem.args[0]) is Meaning.FATAL:
+        if not isinstance(problem, KafkaException) or consumer_error_kind(problem.args[0]) is ConsumerErrorKind.FATAL:
             raise problem
     if len(problems) == len(futures):
         raise problems[0]
-    return [None if problem_of(future) is not None else future.result().offset for future in futures]
+    return [None if error_of(future) is not None else future.result().offset for future in futures]
 
 
 def _stored(message: Message) -> Stored:

@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
-from streams.kafka.properties import OF_CONSUMERS, OF_PRODUCERS
+from streams.kafka.properties import CONSUMER_ONLY, PRODUCER_ONLY
 
 Properties: TypeAlias = Mapping[str, Any]
 """librdkafka's own settings, for TLS, SASL and the like; they win over ours."""
@@ -21,7 +21,7 @@ _NONE: Final[Properties] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class KafkaConnection:
     """How every client of this process reaches the broker: each is told of ``properties`` what its kind understands."""
 
     bootstrap_servers: str
@@ -30,15 +30,15 @@ class Connection:
 
     def consumer(self, **ours: Any) -> dict[str, Any]:
         """The configuration of one consumer; ``ours`` with underscores for dots, beaten by ``properties``."""
-        return self._client(OF_PRODUCERS, ours)
+        return self._client(PRODUCER_ONLY, ours)
 
     def producer(self, **ours: Any) -> dict[str, Any]:
         """As ``consumer``."""
-        return self._client(OF_CONSUMERS, ours)
+        return self._client(CONSUMER_ONLY, ours)
 
     def admin(self) -> dict[str, Any]:
         """As ``consumer``."""
-        return self._client(OF_CONSUMERS | OF_PRODUCERS, {})
+        return self._client(CONSUMER_ONLY | PRODUCER_ONLY, {})
 
     def _client(self, foreign: frozenset[str], ours: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -61,7 +61,7 @@ class Connection:
 class SourceSettings:
     """What the source reads, and as which member of which group."""
 
-    connection: Connection
+    connection: KafkaConnection
     group: str
     topics: Mapping[str, str]  # input topic -> the state topic of its lanes
     start: Start
@@ -94,7 +94,7 @@ class SinkSettings:
     ``replaceable``: topics whose records may be replaced by digest and position. ``states``: topics of lanes.
     """
 
-    connection: Connection
+    connection: KafkaConnection
     instance_id: str  # the transactional id: a stable name of this slot in the deployment
     group: str
     replaceable: frozenset[str] = frozenset()

@@ -1,25 +1,26 @@
-"""The two sinks over Kafka: what makes a checkpoint durable, and what is done when that fails.
+"""The two sinks: how a checkpoint becomes durable, and what is done when that fails.
 
-``TransactionalSink`` is ``exactly_once_v2``: outputs, changed lanes and marks in one transaction. ``PlainSink`` is
-``at_least_once``: everything produced and acknowledged, then the engine thread commits the marks.
+``TransactionalSink`` is ``exactly_once_v2``: outputs, changed lanes and offsets in one transaction. ``PlainSink`` is
+``at_least_once``: all records are produced and acknowledged, then the engine thread commits the offsets.
 
-A checkpoint stays in the sink until it is durable; nothing outside is ever done again for it. What failed decides:
+A checkpoint stays in the sink until it is durable; no call to the marketplace is ever repeated for it. The kind of
+error decides what is done (``errors.py``):
 
 =========== ===========================================================================================================
-retriable   the same call again, on the same producer
-abortable   abort, drop what is no longer ours, write again with fresh group metadata
-too large   replaced, or its partition left out (``emission.py``), and written again
-fenced      a new producer with the same id; the committed marks tell whether the last transaction landed
-fenced soon after: a second process uses the id; stop
-hangs       its thread is given up, and a successor with the same id begins like one that was fenced
+retriable   repeat the same call on the same producer
+abortable   abort, leave out assignments that were lost, and write again with fresh group metadata
+too large   replace the record, or leave its partition out (``checkpoint_batch.py``), and write again
+fenced      a new producer with the same id; the committed offsets tell whether the last transaction was committed
+fenced again within 30 s: another process uses the same id; stop
+call hangs  abandon its thread; a successor with the same id starts as after being fenced
 =========== ===========================================================================================================
 
-When can the transaction of a call that hangs still become durable? Only by the request that commits it, which leaves in
-one step alone (``_Step.COMMIT``). A sink that was given up begins no further step, so at most the call it is in goes
-on. Whatever that does, it is over once the successor's ``init_transactions`` has returned: the coordinator completes a
-commit that had begun and aborts everything else before it answers, and refuses the older producer from then on. Only
-then the successor asks for the committed marks. Their serial is that of the checkpoint exactly if it landed, for a
-serial is given out once.
+Can the transaction of a hanging call still be committed? Only by the request that commits it, which is sent in one step
+alone (``_TransactionStep.COMMIT``). An abandoned sink starts no further step, so at most its current call goes on, and
+the outcome of that call is final once the successor's ``init_transactions`` has returned: before it answers, the
+coordinator completes a commit that has begun and aborts everything else, and from then on it refuses the older
+producer. Only then does the successor look up the committed offsets. The serial in their metadata is that of the
+checkpoint exactly if its transaction was committed, because a serial is used once.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,11 +35,11 @@ from confluent_kafka.admin import AdminClient
 from streams.clock import uptime_s
 from streams.errors import SinkFailed
 from streams.flow import Assignment, Output
-from streams.kafka import offset_metadata as metadata
-from streams.kafka.authorization import TRANSACTIONAL_ID, Need, not_permitted
-from streams.kafka.checkpoint_batch import Emission, Refused
-from streams.kafka.checkpoint_failures import AGAIN_S, Trouble
-from streams.kafka.errors import Kind, kind_of
+from streams.kafka import offset_metadata
+from streams.kafka.authorization import TRANSACTIONAL_ID, AclOperation, not_permitted
+from streams.kafka.checkpoint_batch import CheckpointBatch, RecordTooLarge
+from streams.kafka.checkpoint_failures import AGAIN_S, CheckpointFailures
+from streams.kafka.errors import ProducerErrorKind, producer_error_kind
 from streams.kafka.settings import SinkSettings
 from streams.messages import Checkpoint, Mark, Notice, Written
 from streams.ports import Again, Done
@@ -46,14 +47,15 @@ from streams.ports import Again, Done
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_QUARREL_S: Final = 30.0  # a process that was frozen twice in so short a time is rarer than a second one with its id
+_ID_CONFLICT_S: Final = 30.0
+"""Fenced twice within this time: more likely a second process with the same id than one that was frozen twice."""
 
 _STUCK_S: Final = 20.0  # retriable errors for so long: a new producer looks for its brokers anew
 
 _NO_MEMBER: Final = "the consumer is not in its group, and the broker would not check whose marks it is given"
 
 
-class _Step(Enum):
+class _TransactionStep(Enum):
     """How far a checkpoint has come."""
 
     RENEW = "a new producer must be initialised"
@@ -61,10 +63,10 @@ class _Step(Enum):
     PRODUCE = "nothing is in a transaction"
     OFFSETS = "all is produced; the marks go in"
     COMMIT = "all is in; it may be durable already"
-    LANDED = "a new producer; did the last transaction land?"
+    CHECK_COMMITTED = "a new producer; did the last transaction land?"
 
 
-class _Dropped:
+class _DroppedAssignments:
     """Assignments that died: written by the runner's thread, read by the sink's."""
 
     def __init__(self) -> None:
@@ -84,7 +86,7 @@ class GivenUp(Exception):
     """Another sink has taken this one's place: nothing further may be done here."""
 
 
-class _Watched:
+class _WatchedCalls:
     """Makes calls to the broker in the sink's thread; any thread may ask since when one is under way."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -116,7 +118,7 @@ class _Watched:
             self.since_s = None
 
 
-class _Stuck:
+class _StuckProducer:
     """Since when a producer has got nowhere. One that was cut off from all brokers does not find them again."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -142,15 +144,15 @@ class TransactionalSink:
     def __init__(self, settings: SinkSettings, clock: Callable[[], float] = uptime_s) -> None:
         self._settings = settings
         self._clock = clock
-        self._watched = _Watched(clock)
-        self._dropped = _Dropped()
-        self._trouble = Trouble(settings, clock)
+        self._calls = _WatchedCalls(clock)
+        self._dropped = _DroppedAssignments()
+        self._failures = CheckpointFailures(settings, clock)
         self._producer: Producer | None = None
         self._admin: AdminClient | None = None
         self._renewed_s: float | None = None
-        self._stuck = _Stuck(clock)
-        self._in_hand: Emission | None = None  # the last one, also once it is durable: a successor must know it
-        self._step = _Step.PRODUCE
+        self._stuck = _StuckProducer(clock)
+        self._batch: CheckpointBatch | None = None  # the last one, also once it is durable: a successor must know it
+        self._step = _TransactionStep.PRODUCE
         self._sent_at_s = 0.0
         self._marks: dict[Assignment, Mark] = {}  # of the transaction that is under way, or was the last
         self._handed: frozenset[Assignment] = frozenset()  # partitions with anything in it
@@ -162,36 +164,36 @@ class TransactionalSink:
         """
         deadline_s = self._clock() + self._settings.open_timeout_s
         self._new_producer()
-        if self._step is _Step.RENEW:
+        if self._step is _TransactionStep.RENEW:
             return  # a successor begins with that anyway, and patiently
         while True:
             try:
-                self._watched(self._live().init_transactions, self._settings.call_timeout_s)
+                self._calls(self._live().init_transactions, self._settings.call_timeout_s)
             except KafkaException as error:
                 problem: KafkaError = error.args[0]
-                if (denied := not_permitted(problem, self._begins())) is not None:
+                if (denied := not_permitted(problem, self._init_operation())) is not None:
                     raise denied from error
-                if kind_of(problem) is not Kind.RETRIABLE or self._clock() > deadline_s:
+                if producer_error_kind(problem) is not ProducerErrorKind.RETRIABLE or self._clock() > deadline_s:
                     raise SinkFailed(f"the producer cannot begin: {problem.str()}") from error
             else:
                 return
 
-    def _begins(self) -> Need:
-        return Need("Write", TRANSACTIONAL_ID, self._settings.instance_id)
+    def _init_operation(self) -> AclOperation:
+        return AclOperation("Write", TRANSACTIONAL_ID, self._settings.instance_id)
 
     def write(self, checkpoint: Checkpoint, group: Any) -> Done | Again:
         """See ``ports.Sink``."""
-        if self._in_hand is None or self._in_hand.checkpoint is not checkpoint:
-            self._in_hand = Emission(checkpoint, self._settings.replaceable)
-        if self._step is _Step.OFFSETS and self._handed & self._dropped.parts:
-            self._step = _Step.ABORT
+        if self._batch is None or self._batch.checkpoint is not checkpoint:
+            self._batch = CheckpointBatch(checkpoint, self._settings.replaceable)
+        if self._step is _TransactionStep.OFFSETS and self._handed & self._dropped.parts:
+            self._step = _TransactionStep.ABORT
         try:
-            return self._go_on(self._in_hand, group)
-        except Refused:
-            self._step = _Step.ABORT
-            return self._again(self._in_hand, "a record is too large", "warning", 0.0)
+            return self._advance(self._batch, group)
+        except RecordTooLarge:
+            self._step = _TransactionStep.ABORT
+            return self._again(self._batch, "a record is too large", "warning", 0.0)
         except KafkaException as error:
-            return self._failed(self._in_hand, error.args[0])
+            return self._failed(self._batch, error.args[0])
 
     def drop(self, parts: frozenset[Assignment]) -> None:
         """See ``ports.Sink``."""
@@ -200,24 +202,24 @@ class TransactionalSink:
     @property
     def calling_since_s(self) -> float | None:
         """See ``ports.Sink``."""
-        return self._watched.since_s
+        return self._calls.since_s
 
     def successor(self) -> "TransactionalSink":
         """See ``ports.Sink``, and above."""
-        self._watched.give_up()
-        heir = TransactionalSink(self._settings, self._clock)
-        heir._dropped = self._dropped
-        heir._in_hand = self._in_hand.afresh() if self._in_hand is not None else None
-        heir._marks, heir._handed, heir._sent_at_s = self._marks, self._handed, self._sent_at_s
-        heir._step = _Step.RENEW
-        return heir
+        self._calls.give_up()
+        successor = TransactionalSink(self._settings, self._clock)
+        successor._dropped = self._dropped
+        successor._batch = self._batch.for_new_producer() if self._batch is not None else None
+        successor._marks, successor._handed, successor._sent_at_s = self._marks, self._handed, self._sent_at_s
+        successor._step = _TransactionStep.RENEW
+        return successor
 
     def close(self) -> None:
         """Leave no transaction open where that is quick: a successor would have to wait for its end."""
         if self._producer is None:
             return
         producer, self._producer = self._producer, None
-        if self._step in (_Step.ABORT, _Step.OFFSETS) and not self._watched.given_up:
+        if self._step in (_TransactionStep.ABORT, _TransactionStep.OFFSETS) and not self._calls.given_up:
             try:
                 producer.abort_transaction(self._settings.call_timeout_s)
             except KafkaException:
@@ -226,45 +228,45 @@ class TransactionalSink:
 
     # ---- one step after the other -----------------------------------------------------------------------------------
 
-    def _go_on(self, emission: Emission, group: Any) -> Done | Again:
+    def _advance(self, batch: CheckpointBatch, group: Any) -> Done | Again:
         producer, timeout_s = self._live(), self._settings.call_timeout_s
         producer.poll(0)  # hands over what the client has logged: not every call does
-        if self._step is _Step.RENEW:
-            self._watched(producer.init_transactions, timeout_s)
-            self._step = _Step.LANDED if self._marks else _Step.PRODUCE
-        if self._step is _Step.LANDED:
-            if self._landed():
-                return self._done(emission)
-            self._step = _Step.PRODUCE
-        if self._step is _Step.ABORT:
-            self._watched(producer.abort_transaction, timeout_s)
-            self._step = _Step.PRODUCE
-        if group is None and self._needs_group(emission):
-            self._step = _Step.ABORT if self._step is _Step.OFFSETS else self._step
-            return self._again(emission, _NO_MEMBER, "debug", AGAIN_S)
-        if self._step is _Step.PRODUCE:
-            self._produce(emission, producer)
-        if self._step is _Step.OFFSETS:
+        if self._step is _TransactionStep.RENEW:
+            self._calls(producer.init_transactions, timeout_s)
+            self._step = _TransactionStep.CHECK_COMMITTED if self._marks else _TransactionStep.PRODUCE
+        if self._step is _TransactionStep.CHECK_COMMITTED:
+            if self._is_committed():
+                return self._done(batch)
+            self._step = _TransactionStep.PRODUCE
+        if self._step is _TransactionStep.ABORT:
+            self._calls(producer.abort_transaction, timeout_s)
+            self._step = _TransactionStep.PRODUCE
+        if group is None and self._needs_group(batch):
+            self._step = _TransactionStep.ABORT if self._step is _TransactionStep.OFFSETS else self._step
+            return self._again(batch, _NO_MEMBER, "debug", AGAIN_S)
+        if self._step is _TransactionStep.PRODUCE:
+            self._produce(batch, producer)
+        if self._step is _TransactionStep.OFFSETS:
             self._send_marks(producer, group)
-        if self._step is _Step.COMMIT:
-            self._watched(producer.commit_transaction, timeout_s)
-        return self._done(emission)
+        if self._step is _TransactionStep.COMMIT:
+            self._calls(producer.commit_transaction, timeout_s)
+        return self._done(batch)
 
-    def _needs_group(self, emission: Emission) -> bool:
+    def _needs_group(self, batch: CheckpointBatch) -> bool:
         """Whether marks are still to go into the transaction."""
-        marks = emission.marks(self._dropped.parts) if self._step is _Step.PRODUCE else self._marks
-        return bool(marks) and self._step in (_Step.PRODUCE, _Step.OFFSETS)
+        marks = batch.marks(self._dropped.parts) if self._step is _TransactionStep.PRODUCE else self._marks
+        return bool(marks) and self._step in (_TransactionStep.PRODUCE, _TransactionStep.OFFSETS)
 
-    def _produce(self, emission: Emission, producer: Producer) -> None:
+    def _produce(self, batch: CheckpointBatch, producer: Producer) -> None:
         dropped = self._dropped.parts
-        self._marks = emission.marks(dropped)
-        self._handed = frozenset((*self._marks, *emission.outputs(dropped)))
+        self._marks = batch.marks(dropped)
+        self._handed = frozenset((*self._marks, *batch.outputs(dropped)))
         if not self._handed:
             return
-        self._watched(producer.begin_transaction)
-        self._step = _Step.ABORT  # whatever interrupts the producing: half of it must not be committed
-        emission.produce(producer, dropped, self._settings.call_timeout_s, calls=self._watched)
-        self._step = _Step.OFFSETS
+        self._calls(producer.begin_transaction)
+        self._step = _TransactionStep.ABORT  # whatever interrupts the producing: half of it must not be committed
+        batch.produce(producer, dropped, self._settings.call_timeout_s, calls=self._calls)
+        self._step = _TransactionStep.OFFSETS
         # the lease runs from here, also when the next request is made again: the first may be the one that arrived
         self._sent_at_s = self._clock()
 
@@ -272,10 +274,10 @@ class TransactionalSink:
         """In this request the broker looks at our membership."""
         if self._marks:
             timeout_s = self._settings.call_timeout_s
-            self._watched(producer.send_offsets_to_transaction, _offsets(self._marks), group, timeout_s)
-        self._step = _Step.COMMIT
+            self._calls(producer.send_offsets_to_transaction, _offsets(self._marks), group, timeout_s)
+        self._step = _TransactionStep.COMMIT
 
-    def _landed(self) -> bool:
+    def _is_committed(self) -> bool:
         """Whether the committed marks are those of the transaction whose end the old producer did not see.
 
         It landed whole or not at all, so one mark tells; another may have been overwritten by a successor since.
@@ -288,56 +290,59 @@ class TransactionalSink:
         asking = self._admin.list_consumer_group_offsets(
             [asked], require_stable=True, request_timeout=self._settings.call_timeout_s
         )
-        answer = self._watched(asking[self._settings.group].result)
+        answer = self._calls(asking[self._settings.group].result)
         committed = {}
         for one in answer.topic_partitions:
             if one.error is not None:
                 raise KafkaException(one.error)
-            committed[one.topic, one.partition] = metadata.decode(one.offset, one.metadata)
+            committed[one.topic, one.partition] = offset_metadata.decode(one.offset, one.metadata)
         return any(committed.get((at.topic, at.partition)) == mark for at, mark in self._marks.items())
 
-    def _done(self, emission: Emission) -> Done:
+    def _done(self, batch: CheckpointBatch) -> Done:
         done = Done(
-            written=Written(serial=emission.checkpoint.serial, marks=self._marks, sent_at_s=self._sent_at_s),
+            written=Written(serial=batch.checkpoint.serial, marks=self._marks, sent_at_s=self._sent_at_s),
             committed=True,
-            broken=emission.broken(),
-            notices=emission.take_notices(),
+            broken=batch.broken(),
+            notices=batch.take_notices(),
         )
-        self._step = _Step.PRODUCE
+        self._step = _TransactionStep.PRODUCE
         self._stuck.works()
-        self._trouble.over()
+        self._failures.succeeded()
         return done
 
     # ---- failures ---------------------------------------------------------------------------------------------------
 
-    def _failed(self, emission: Emission, problem: KafkaError) -> Again:
-        # that the question for the marks has no answer says nothing of the producer
-        match Kind.RETRIABLE if self._step is _Step.LANDED else kind_of(problem):
-            case Kind.RETRIABLE:
+    def _failed(self, batch: CheckpointBatch, problem: KafkaError) -> Again:
+        # a failed look-up of the committed offsets says nothing about the producer
+        looks_up = self._step is _TransactionStep.CHECK_COMMITTED
+        match ProducerErrorKind.RETRIABLE if looks_up else producer_error_kind(problem):
+            case ProducerErrorKind.RETRIABLE:
                 self._give_up_on_a_stuck_producer()
-                said = self._trouble.heard(problem, emission.topics, emission.inputs, "warning")
-            case Kind.ABORTABLE | Kind.TOO_LARGE:
-                self._step = _Step.ABORT
-                if KafkaError._MSG_TIMED_OUT in (problem.code(), self._delivery_failed_with(emission)):  # noqa: SLF001 - the client's name
+                report = self._failures.failed(problem, batch.topics, batch.inputs, "warning")
+            case ProducerErrorKind.ABORTABLE | ProducerErrorKind.TOO_LARGE:
+                self._step = _TransactionStep.ABORT
+                if KafkaError._MSG_TIMED_OUT in (problem.code(), self._delivery_failed_with(batch)):  # noqa: SLF001 - the client's name
                     self._give_up_on_a_stuck_producer()
-                said = self._trouble.heard(problem, emission.topics, emission.inputs, "warning")
-            case Kind.FATAL if self._step is _Step.ABORT and problem.code() == KafkaError.INVALID_TXN_STATE:
+                report = self._failures.failed(problem, batch.topics, batch.inputs, "warning")
+            case ProducerErrorKind.FATAL if (
+                self._step is _TransactionStep.ABORT and problem.code() == KafkaError.INVALID_TXN_STATE
+            ):
                 # the broker knows of no transaction: it refused the first partition of it, so none had begun
                 self._replace()
-                return self._again(emission, _text(problem), "debug", 0.0)
-            case Kind.FENCED | Kind.FATAL as kind:
+                return self._again(batch, _text(problem), "debug", 0.0)
+            case ProducerErrorKind.FENCED | ProducerErrorKind.FATAL as kind:
                 self._renew(kind, problem)
-                return self._again(emission, _text(problem), "error", 0.0)
-        return self._again(emission, said.reason, said.level, said.after_s)
+                return self._again(batch, _text(problem), "error", 0.0)
+        return self._again(batch, report.reason, report.level, report.after_s)
 
-    def _delivery_failed_with(self, emission: Emission) -> int | None:
+    def _delivery_failed_with(self, batch: CheckpointBatch) -> int | None:
         """The commit's error says that deliveries failed; the reports say which, and what follows for the next try.
 
         A code, where a report has one that is not about the size of records.
         """
         try:
-            emission.settle()
-        except Refused:
+            batch.settle()
+        except RecordTooLarge:
             return None
         except KafkaException as error:
             return int(error.args[0].code())
@@ -347,14 +352,14 @@ class TransactionalSink:
         if self._stuck.failed():
             self._replace()
 
-    def _renew(self, kind: Kind, problem: KafkaError) -> None:
-        if (denied := not_permitted(problem, self._begins())) is not None:
+    def _renew(self, kind: ProducerErrorKind, problem: KafkaError) -> None:
+        if (denied := not_permitted(problem, self._init_operation())) is not None:
             raise denied  # a new producer is denied the same
         now_s = self._clock()
-        if self._renewed_s is not None and now_s - self._renewed_s < _QUARREL_S:
+        if self._renewed_s is not None and now_s - self._renewed_s < _ID_CONFLICT_S:
             why = (
                 f"a second process uses the instance id {self._settings.instance_id!r}: give each its own"
-                if kind is Kind.FENCED
+                if kind is ProducerErrorKind.FENCED
                 else "the producer failed again right after it was replaced"
             )
             raise SinkFailed(f"{why} ({_text(problem)})")
@@ -362,23 +367,23 @@ class TransactionalSink:
         self._replace()
 
     def _replace(self) -> None:
-        if self._step not in (_Step.COMMIT, _Step.RENEW, _Step.LANDED):
+        if self._step not in (_TransactionStep.COMMIT, _TransactionStep.RENEW, _TransactionStep.CHECK_COMMITTED):
             self._marks = {}  # it cannot have landed
-        self._step = _Step.RENEW
+        self._step = _TransactionStep.RENEW
         self._admin = None  # it may have forgotten the same brokers
         self._new_producer()
 
-    def _again(self, emission: Emission, reason: str, level: str, after_s: float) -> Again:
+    def _again(self, batch: CheckpointBatch, reason: str, level: str, after_s: float) -> Again:
         notice = Notice(
             event="checkpoint_failed",
             level=level,
-            fields={"serial": emission.checkpoint.serial, "reason": reason, "next": self._step.value},
+            fields={"serial": batch.checkpoint.serial, "reason": reason, "next": self._step.value},
         )
-        return Again(reason=reason, after_s=after_s, notices=(*emission.take_notices(), notice))
+        return Again(reason=reason, after_s=after_s, notices=(*batch.take_notices(), notice))
 
     def _new_producer(self) -> None:
         self._producer = Producer(
-            _producing(
+            _producer_config(
                 self._settings,
                 transactional_id=self._settings.instance_id,
                 transaction_timeout_ms=int(self._settings.transaction_timeout_s * 1000),
@@ -402,12 +407,12 @@ class PlainSink:
     def __init__(self, settings: SinkSettings, clock: Callable[[], float] = uptime_s) -> None:
         self._settings = settings
         self._clock = clock
-        self._watched = _Watched(clock)
-        self._stuck = _Stuck(clock)
-        self._dropped = _Dropped()
-        self._trouble = Trouble(settings, clock)
+        self._calls = _WatchedCalls(clock)
+        self._stuck = _StuckProducer(clock)
+        self._dropped = _DroppedAssignments()
+        self._failures = CheckpointFailures(settings, clock)
         self._producer: Producer | None = None
-        self._in_hand: Emission | None = None
+        self._batch: CheckpointBatch | None = None
 
     def open(self) -> None:
         """See ``ports.Sink``. Nothing is waited for."""
@@ -417,45 +422,45 @@ class PlainSink:
         """See ``ports.Sink``. What is not acknowledged within the lease is produced again, all of it."""
         if self._producer is None:
             raise SinkFailed("the sink is not open")
-        if self._in_hand is None or self._in_hand.checkpoint is not checkpoint:
-            self._in_hand = Emission(checkpoint, self._settings.replaceable)
-        emission, dropped, sent_at_s = self._in_hand, self._dropped.parts, self._clock()
+        if self._batch is None or self._batch.checkpoint is not checkpoint:
+            self._batch = CheckpointBatch(checkpoint, self._settings.replaceable)
+        batch, dropped, sent_at_s = self._batch, self._dropped.parts, self._clock()
         try:
-            left = self._produce(self._producer, emission, dropped, self._is_said)
+            left = self._produce(self._producer, batch, dropped, self._is_output)
             if not left:
-                left = self._produce(self._producer, emission, dropped, self._is_kept)
-        except Refused:
-            return self._again(emission, "a record is too large", "warning", 0.0)
+                left = self._produce(self._producer, batch, dropped, self._is_lane)
+        except RecordTooLarge:
+            return self._again(batch, "a record is too large", "warning", 0.0)
         except KafkaException as error:
-            return self._failed(emission, error.args[0])
+            return self._failed(batch, error.args[0])
         if left or self._clock() - sent_at_s > self._settings.lease_s:
             if self._stuck.failed():
                 self._replace()
-            return self._again(emission, "the acknowledgements came after the lease", "warning", AGAIN_S)
-        self._in_hand = None
+            return self._again(batch, "the acknowledgements came after the lease", "warning", AGAIN_S)
+        self._batch = None
         self._stuck.works()
-        self._trouble.over()
-        written = Written(serial=checkpoint.serial, marks=emission.marks(self._dropped.parts), sent_at_s=sent_at_s)
-        return Done(written=written, committed=False, broken=emission.broken(), notices=emission.take_notices())
+        self._failures.succeeded()
+        written = Written(serial=checkpoint.serial, marks=batch.marks(self._dropped.parts), sent_at_s=sent_at_s)
+        return Done(written=written, committed=False, broken=batch.broken(), notices=batch.take_notices())
 
     def _produce(
         self,
         producer: Producer,
-        emission: Emission,
+        batch: CheckpointBatch,
         dropped: frozenset[Assignment],
         which: Callable[[Output], bool],
     ) -> int:
-        """How many are not acknowledged within the lease. Raises like ``Emission.produce``."""
-        emission.produce(producer, dropped, self._settings.lease_s, which, self._watched)
-        left = self._watched(producer.flush, self._settings.lease_s)
-        emission.settle()
+        """How many are not acknowledged within the lease. Raises like ``CheckpointBatch.produce``."""
+        batch.produce(producer, dropped, self._settings.lease_s, which, self._calls)
+        left = self._calls(producer.flush, self._settings.lease_s)
+        batch.settle()
         return left
 
-    def _is_kept(self, output: Output) -> bool:
+    def _is_lane(self, output: Output) -> bool:
         return output.topic in self._settings.states
 
-    def _is_said(self, output: Output) -> bool:
-        return not self._is_kept(output)
+    def _is_output(self, output: Output) -> bool:
+        return not self._is_lane(output)
 
     def drop(self, parts: frozenset[Assignment]) -> None:
         """See ``ports.Sink``."""
@@ -464,17 +469,17 @@ class PlainSink:
     @property
     def calling_since_s(self) -> float | None:
         """See ``ports.Sink``."""
-        return self._watched.since_s
+        return self._calls.since_s
 
     def successor(self) -> "PlainSink":
         """See ``ports.Sink``. All is produced again; what the old producer still holds is thrown away."""
-        self._watched.give_up()
-        heir = PlainSink(self._settings, self._clock)
-        heir._dropped = self._dropped
-        heir._in_hand = self._in_hand.afresh() if self._in_hand is not None else None
+        self._calls.give_up()
+        successor = PlainSink(self._settings, self._clock)
+        successor._dropped = self._dropped
+        successor._batch = self._batch.for_new_producer() if self._batch is not None else None
         if self._producer is not None:
             self._producer.purge(blocking=False)
-        return heir
+        return successor
 
     def close(self) -> None:
         """See ``ports.Sink``. What was not acknowledged is given up: its marks were not committed."""
@@ -482,31 +487,31 @@ class PlainSink:
             self._producer.purge()
             self._producer = None
 
-    def _failed(self, emission: Emission, problem: KafkaError) -> Again:
-        is_dead = kind_of(problem) in (Kind.FENCED, Kind.FATAL)
+    def _failed(self, batch: CheckpointBatch, problem: KafkaError) -> Again:
+        is_dead = producer_error_kind(problem) in (ProducerErrorKind.FENCED, ProducerErrorKind.FATAL)
         if is_dead or self._stuck.failed():
             self._replace()
-        said = self._trouble.heard(problem, emission.topics, (), "error" if is_dead else "warning")
-        return self._again(emission, said.reason, said.level, said.after_s)
+        report = self._failures.failed(problem, batch.topics, (), "error" if is_dead else "warning")
+        return self._again(batch, report.reason, report.level, report.after_s)
 
     def _replace(self) -> None:
         if self._producer is not None:
             self._producer.purge(blocking=False)
         self._producer = self._new_producer()
 
-    def _again(self, emission: Emission, reason: str, level: str, after_s: float) -> Again:
+    def _again(self, batch: CheckpointBatch, reason: str, level: str, after_s: float) -> Again:
         notice = Notice(
             event="checkpoint_failed",
             level=level,
-            fields={"serial": emission.checkpoint.serial, "reason": reason, "next": "all is produced again"},
+            fields={"serial": batch.checkpoint.serial, "reason": reason, "next": "all is produced again"},
         )
-        return Again(reason=reason, after_s=after_s, notices=(*emission.take_notices(), notice))
+        return Again(reason=reason, after_s=after_s, notices=(*batch.take_notices(), notice))
 
     def _new_producer(self) -> Producer:
-        return Producer(_producing(self._settings, message_timeout_ms=int(self._settings.lease_s * 1000)))
+        return Producer(_producer_config(self._settings, message_timeout_ms=int(self._settings.lease_s * 1000)))
 
 
-def _producing(settings: SinkSettings, **ours: Any) -> dict[str, Any]:
+def _producer_config(settings: SinkSettings, **ours: Any) -> dict[str, Any]:
     return settings.connection.producer(
         enable_idempotence=True,
         acks="all",
@@ -524,7 +529,7 @@ def _producing(settings: SinkSettings, **ours: Any) -> dict[str, Any]:
 
 def _offsets(marks: Mapping[Assignment, Mark]) -> list[TopicPartition]:
     return [
-        TopicPartition(at.topic, at.partition, mark.position, metadata=metadata.encode(mark))
+        TopicPartition(at.topic, at.partition, mark.position, metadata=offset_metadata.encode(mark))
         for at, mark in marks.items()
     ]
 

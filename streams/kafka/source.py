@@ -30,12 +30,11 @@ from streams.clock import uptime_s
 from streams.engine.partition import out_of_range
 from streams.errors import SourceFailed
 from streams.flow import Assignment, Headers, Record
-from streams.kafka.asker import Asker, problem_of
-from streams.kafka.authorization import not_permitted, of_member
-from streams.kafka.commits import Commit
-from streams.kafka.errors import Heard as Meaning
-from streams.kafka.errors import heard_as
-from streams.kafka.fence import fences
+from streams.kafka.admin_client import RenewingAdminClient, error_of
+from streams.kafka.authorization import member_operations, not_permitted
+from streams.kafka.commits import OffsetCommit
+from streams.kafka.errors import ConsumerErrorKind, consumer_error_kind
+from streams.kafka.group_metadata import identifies_member
 from streams.kafka.restore import LATEST, Part, Restorer
 from streams.kafka.settings import SourceSettings
 from streams.membership import Membership, Replacement, observed
@@ -73,13 +72,13 @@ class KafkaSource:
         self._epoch = 0
         self._positions_s = 0.0
         self._ends = _Ends(settings, clock)
-        self._topics = _Topics(settings, self._ends.asker, clock)
+        self._topics = _Topics(settings, self._ends.admin, clock)
         self._said: dict[str, float] = {}
         self._statistics: str | None = None  # the newest, until they are looked at
         self.membership = Membership()  # from any thread
         self._replacement = Replacement(settings.session_s, settings.poll_interval_s)
-        self._restorer = Restorer(settings, self._ends.asker, clock)
-        self._commit: Commit | None = None  # the one that is on its way
+        self._restorer = Restorer(settings, self._ends.admin, clock)
+        self._commit: OffsetCommit | None = None  # the one that is on its way
         self._revoking = False  # inside the callback: nothing else is called back meanwhile
         self._clients = 0  # that were opened; the number of the one that is ours now
         self._consumer = self._joined()
@@ -126,7 +125,7 @@ class KafkaSource:
     def group(self) -> Any:
         """The group's metadata: member and generation, as the broker checks them. None: it would check nothing."""
         metadata = self._consumer.consumer_group_metadata()
-        return metadata if fences(metadata) else None
+        return metadata if identifies_member(metadata) else None
 
     def commit(self, marks: Mapping[Assignment, Mark], serial: int) -> Written | Again | None:
         """See ``ports.Source``. Marks of dead assignments are left out."""
@@ -134,7 +133,7 @@ class KafkaSource:
         if not alive:
             return Written(serial=serial, marks={}, sent_at_s=self._clock())
         if self._commit is None or self._commit.serial != serial:
-            self._commit = Commit(serial=serial, marks=alive, sent_at_s=self._clock())
+            self._commit = OffsetCommit(serial=serial, marks=alive, sent_at_s=self._clock())
             self._commit.send(self._consumer)
         elif self._revoking:
             self._commit.look(self._consumer)
@@ -367,12 +366,12 @@ class KafkaSource:
         return passed
 
     def _mishap(self, message: Message, error: KafkaError) -> None:
-        meaning = heard_as(error)
+        meaning = consumer_error_kind(error)
         at = self._current.get((message.topic() or "", message.partition() or 0))
-        if meaning is Meaning.FATAL:
-            needs = of_member(message.topic() or ", ".join(self._settings.topics), self._settings.group)
+        if meaning is ConsumerErrorKind.FATAL:
+            needs = member_operations(message.topic() or ", ".join(self._settings.topics), self._settings.group)
             raise not_permitted(error, *needs) or SourceFailed(error.str())
-        if meaning is Meaning.OUT_OF_RANGE and at is not None:
+        if meaning is ConsumerErrorKind.OUT_OF_RANGE and at is not None:
             reason = out_of_range(at, message.offset(), self._settings.topics[at.topic], error.str())
             self._heard.append(Broken(at=at, reason=reason))
             return
@@ -438,9 +437,9 @@ class _Ends:
     """
 
     def __init__(self, settings: SourceSettings, clock: Callable[[], float]) -> None:
-        self.asker = Asker(settings.connection.admin(), clock)
+        self.admin = RenewingAdminClient(settings.connection.admin(), clock)
         self._clock = clock
-        self._client = self.asker.client  # that was asked last
+        self._client = self.admin.client  # that was asked last
         self._asked_s = 0.0
         self._asked: list[tuple[Assignment, Future[Any], Future[Any]]] = []
 
@@ -455,7 +454,7 @@ class _Ends:
     def _ask(self, parts: Sequence[Assignment]) -> None:
         self._asked_s = self._clock()
         if parts:
-            self._client = self.asker.client
+            self._client = self.admin.client
             # the log first: what is written between the two questions must not look like an open transaction's
             logs, stable = (
                 self._latest(parts, isolation)
@@ -471,17 +470,17 @@ class _Ends:
         if not all(future.done() for _, *futures in self._asked for future in futures):
             return None
         answered, self._asked = self._asked, []
-        self.asker.heard(problem_of(future) for _, *futures in answered for future in futures)
+        self.admin.report(error_of(future) for _, *futures in answered for future in futures)
         return Arrivals(
-            ends={at: stable.result().offset for at, stable, _ in answered if problem_of(stable) is None},
-            log_ends={at: log.result().offset for at, _, log in answered if problem_of(log) is None},
+            ends={at: stable.result().offset for at, stable, _ in answered if error_of(stable) is None},
+            log_ends={at: log.result().offset for at, _, log in answered if error_of(log) is None},
             leaderless={at: why for at, stable, _ in answered if (why := _leaderless(stable))},
         )
 
 
 def _leaderless(question: Future[Any]) -> str:
     """What a broker said of a partition that has no leader, or is getting another; empty = it has one."""
-    problem = problem_of(question)
+    problem = error_of(question)
     is_away = isinstance(problem, KafkaException) and problem.args[0].code() in _LEADERLESS
     return problem.args[0].str() if problem is not None and is_away else ""
 
@@ -493,10 +492,10 @@ class _Topics:
     old one to it. A broker that describes no topics is not asked.
     """
 
-    def __init__(self, settings: SourceSettings, asker: Asker, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: SourceSettings, admin: RenewingAdminClient, clock: Callable[[], float]) -> None:
         self._names = sorted({*settings.topics, *settings.topics.values()}) if settings.topic_ids else []
-        self._asker = asker
-        self._client = asker.client  # that was asked last
+        self._admin = admin
+        self._client = admin.client  # that was asked last
         self._clock = clock
         self._asked_s = clock()
         self._asked: Mapping[str, Future[Any]] = {}
@@ -507,7 +506,7 @@ class _Topics:
             return self._answered()
         if self._names and self._clock() - self._asked_s >= _TOPICS_EVERY_S:
             self._asked_s = self._clock()
-            self._client = self._asker.client
+            self._client = self._admin.client
             self._asked = self._client.describe_topics(TopicCollection(self._names), request_timeout=_ASK_S)
         return None
 

@@ -8,11 +8,11 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from streams.kafka.authorization import not_permitted, of_reader
-from streams.kafka.bounds import bounds
-from streams.kafka.client_messages import Words
-from streams.kafka.produce_once import post
-from streams.kafka.settings import Connection
+from streams.kafka.authorization import not_permitted, reader_operations
+from streams.kafka.client_messages import ClientErrors
+from streams.kafka.produce_once import produce_record
+from streams.kafka.settings import KafkaConnection
+from streams.kafka.watermarks import watermark_offsets
 
 _PARTITION: Final = 0
 
@@ -20,7 +20,7 @@ _PARTITION: Final = 0
 class CompactedTable:
     """Opens a client for each question and closes it. ``reader`` is the group id that the broker sees."""
 
-    def __init__(self, connection: Connection, topic: str, *, reader: str, timeout_s: float = 10.0) -> None:
+    def __init__(self, connection: KafkaConnection, topic: str, *, reader: str, timeout_s: float = 10.0) -> None:
         self._connection = connection
         self._topic = topic
         self._reader = reader
@@ -32,7 +32,7 @@ class CompactedTable:
         Raises BrokerDown, NotPermitted where this principal may not read it, and SourceFailed where it cannot be read
         otherwise.
         """
-        words = Words(self._connection.bootstrap_servers)
+        errors = ClientErrors(self._connection.bootstrap_servers)
         configuration = self._connection.consumer(
             group_id=self._reader,
             enable_auto_commit=False,
@@ -40,23 +40,25 @@ class CompactedTable:
             isolation_level="read_committed",
             auto_offset_reset="earliest",
         )
-        consumer = Consumer({**words.quiet, **configuration})
+        consumer = Consumer({**errors.quiet_config, **configuration})
         try:
-            return self._read(consumer, words)
+            return self._read(consumer, errors)
         except KafkaException as error:
             consumer.poll(0)  # hands over what the client has reported meanwhile
-            denied = not_permitted(error.args[0], *of_reader(self._topic, self._reader))
-            raise denied or words.failure(error, self._topic) from error
+            denied = not_permitted(error.args[0], *reader_operations(self._topic, self._reader))
+            raise denied or errors.failure(error, self._topic) from error
         finally:
             consumer.close()
 
     def put(self, key: str, value: bytes) -> None:
         """Durable when it returns. Raises NotPermitted, and SinkFailed where the broker did not take it."""
-        post(self._connection, self._topic, key.encode(), value, partition=_PARTITION, timeout_s=self._timeout_s)
+        produce_record(
+            self._connection, self._topic, key.encode(), value, partition=_PARTITION, timeout_s=self._timeout_s
+        )
 
-    def _read(self, consumer: Consumer, words: Words) -> dict[str, bytes]:
-        words.patiently(consumer, lambda for_s: consumer.list_topics(self._topic, for_s), self._timeout_s)
-        begin, end = bounds(consumer, TopicPartition(self._topic, _PARTITION), self._timeout_s)
+    def _read(self, consumer: Consumer, errors: ClientErrors) -> dict[str, bytes]:
+        errors.retry(consumer, lambda for_s: consumer.list_topics(self._topic, for_s), self._timeout_s)
+        begin, end = watermark_offsets(consumer, TopicPartition(self._topic, _PARTITION), self._timeout_s)
         rows: dict[str, bytes] = {}
         if end <= begin:
             return rows

@@ -61,18 +61,18 @@ class Takeover:
     def _waits(self, member: Namesake, now_s: float) -> str:
         first, since_s = self._first[member.member_id]
         if member.commits != first.commits:
-            raise Taken(member, "has just committed")
+            raise InstanceIdInUse(member, "has just committed")
         silent_s = now_s - since_s
         is_replaced = self._static and member.static and bool(member.commits)
         if is_replaced and silent_s > self._lease_s:
             return ""
         if silent_s > self._kept_s:
-            raise Taken(member, f"has been kept by the group for {silent_s:.0f} s")
+            raise InstanceIdInUse(member, f"has been kept by the group for {silent_s:.0f} s")
         until = "commits nothing for a lease" if is_replaced else "is put out of the group, with its session"
         return f"member {member.member_id} on {member.host} has the same instance_id; waiting until it {until}"
 
 
-class Taken(Exception):
+class InstanceIdInUse(Exception):
     """A living member has our client id."""
 
     def __init__(self, member: Namesake, evidence: str) -> None:

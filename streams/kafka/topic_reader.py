@@ -7,17 +7,17 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.errors import SourceFailed
-from streams.kafka.authorization import not_permitted, of_reader
-from streams.kafka.bounds import bounds
-from streams.kafka.client_messages import Words
-from streams.kafka.settings import Connection
+from streams.kafka.authorization import not_permitted, reader_operations
+from streams.kafka.client_messages import ClientErrors
+from streams.kafka.settings import KafkaConnection
+from streams.kafka.watermarks import watermark_offsets
 
 _BATCH: Final = 1_000
 _PATIENCE_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class TopicRecord:
     """A record, and where it stands."""
 
     partition: int
@@ -26,44 +26,50 @@ class Found:
     value: bytes | None
 
 
-def contents(
-    connection: Connection, topic: str, *, reader: str, timeout_s: float = 10.0
+def read_key_values(
+    connection: KafkaConnection, topic: str, *, reader: str, timeout_s: float = 10.0
 ) -> Iterator[tuple[bytes, bytes | None]]:
-    """Key and value of every record; as ``records``."""
-    return ((one.key, one.value) for one in records(connection, topic, reader=reader, timeout_s=timeout_s))
+    """Key and value of every record; as ``read_records``."""
+    return ((one.key, one.value) for one in read_records(connection, topic, reader=reader, timeout_s=timeout_s))
 
 
-def records(connection: Connection, topic: str, *, reader: str, timeout_s: float = 10.0) -> Iterator[Found]:
+def read_records(
+    connection: KafkaConnection, topic: str, *, reader: str, timeout_s: float = 10.0
+) -> Iterator[TopicRecord]:
     """Every committed record, a partition's in its order; a value of None deletes its key.
 
     Reads up to the last stable offsets of the moment in which it is asked, as a member of no group; ``reader`` is the
     group id that the broker sees. Raises BrokerDown, NotPermitted where this principal may not read, and SourceFailed
     where it cannot be read otherwise or nothing comes for ``timeout_s``.
     """
-    words = Words(connection.bootstrap_servers)
+    errors = ClientErrors(connection.bootstrap_servers)
     configuration = connection.consumer(
         group_id=reader, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="error"
     )
-    consumer = Consumer({**words.quiet, **configuration})
+    consumer = Consumer({**errors.quiet_config, **configuration})
     try:
-        yield from _read(consumer, topic, _ranges(consumer, words, topic, timeout_s), timeout_s)
+        yield from _read(consumer, topic, _ranges(consumer, errors, topic, timeout_s), timeout_s)
     except KafkaException as error:
         consumer.poll(0)  # hands over what the client has reported meanwhile
-        raise not_permitted(error.args[0], *of_reader(topic, reader)) or words.failure(error, topic) from error
+        raise not_permitted(error.args[0], *reader_operations(topic, reader)) or errors.failure(error, topic) from error
     finally:
         consumer.close()
 
 
-def _ranges(consumer: Consumer, words: Words, topic: str, timeout_s: float) -> dict[int, tuple[int, int]]:
+def _ranges(consumer: Consumer, errors: ClientErrors, topic: str, timeout_s: float) -> dict[int, tuple[int, int]]:
     """Partition -> first offset, last stable offset; of those that hold anything."""
-    described = words.patiently(consumer, lambda for_s: consumer.list_topics(topic, for_s).topics[topic], timeout_s)
+    described = errors.retry(consumer, lambda for_s: consumer.list_topics(topic, for_s).topics[topic], timeout_s)
     if described.error is not None:
         raise KafkaException(described.error)
-    ranges = {number: bounds(consumer, TopicPartition(topic, number), timeout_s) for number in described.partitions}
+    ranges = {
+        number: watermark_offsets(consumer, TopicPartition(topic, number), timeout_s) for number in described.partitions
+    }
     return {number: (first, end) for number, (first, end) in ranges.items() if first < end}
 
 
-def _read(consumer: Consumer, topic: str, ranges: Mapping[int, tuple[int, int]], timeout_s: float) -> Iterator[Found]:
+def _read(
+    consumer: Consumer, topic: str, ranges: Mapping[int, tuple[int, int]], timeout_s: float
+) -> Iterator[TopicRecord]:
     left = {number: end for number, (_, end) in ranges.items()}
     consumer.assign([TopicPartition(topic, number, first) for number, (first, _) in ranges.items()])
     silent_s = 0.0
@@ -77,7 +83,7 @@ def _read(consumer: Consumer, topic: str, ranges: Mapping[int, tuple[int, int]],
                 raise KafkaException(message.error())
             partition, offset = message.partition() or 0, message.offset() or 0
             if offset < left.get(partition, 0):
-                yield Found(partition=partition, offset=offset, key=message.key() or b"", value=message.value())
+                yield TopicRecord(partition=partition, offset=offset, key=message.key() or b"", value=message.value())
         # positions, not offsets of records: they pass control records and aborted data at the end
         for place in consumer.position(_places(topic, left)):
             if place.offset >= left[place.partition]:

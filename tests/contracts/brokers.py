@@ -18,7 +18,7 @@ from devstack import embedded_broker, memory, waiting
 from devstack.stack import Stack
 from streams.flow import Assignment, Output, Record
 from streams.kafka import offset_metadata
-from streams.kafka.settings import Connection, SinkSettings, SourceSettings
+from streams.kafka.settings import KafkaConnection, SinkSettings, SourceSettings
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.kafka.source import KafkaSource
 from streams.messages import (
@@ -40,7 +40,7 @@ Start = Literal["earliest", "latest"] | datetime
 PATIENCE_S = 120.0
 
 
-class Broker(Protocol):
+class BrokerAdapter(Protocol):
     """What a contract test needs of an implementation."""
 
     @property
@@ -73,7 +73,7 @@ class Broker(Protocol):
     def delete_before(self, topic: str, partition: int, offset: int) -> None: ...
 
 
-class Memory:
+class MemoryAdapter:
     cannot = memory.CANNOT
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ class Memory:
         self.broker.delete_before(topic, partition, offset)
 
 
-class _OverKafka:
+class _ClientAdapter:
     """What the embedded and the real broker have in common: the same clients."""
 
     session_s = 6.0
@@ -125,8 +125,8 @@ class _OverKafka:
         self.admin = AdminClient(self._client())
         self.producer = Producer(self._client(**{"enable.idempotence": True}))
 
-    def connection(self) -> Connection:
-        return Connection(
+    def connection(self) -> KafkaConnection:
+        return KafkaConnection(
             bootstrap_servers=self.bootstrap_servers,
             client_id="contract",
             properties={"log_level": 0, **self.properties},
@@ -225,7 +225,7 @@ class _OverKafka:
         return {"bootstrap.servers": self.bootstrap_servers, "log_level": 0, **self.properties, **more}
 
 
-class Embedded(_OverKafka):
+class EmbeddedAdapter(_ClientAdapter):
     cannot = embedded_broker.CANNOT
     session_s = 3.0
     properties = embedded_broker.CLIENT_PROPERTIES
@@ -242,7 +242,7 @@ class Embedded(_OverKafka):
         return PlainSink(self._sink_settings(group, instance_id, replaceable))
 
 
-class Real(_OverKafka):
+class KafkaAdapter(_ClientAdapter):
     """Apache Kafka, exactly once."""
 
     cannot: Mapping[str, str] = {"sessions-by-hand": "a member is expelled by the broker alone"}
@@ -258,25 +258,25 @@ class Real(_OverKafka):
         return TransactionalSink(self._sink_settings(group, instance_id, replaceable))
 
 
-class RealPlain(Real):
+class KafkaAtLeastOnceAdapter(KafkaAdapter):
     """Apache Kafka, at least once."""
 
-    cannot: Mapping[str, str] = {**Real.cannot, "transactions": "at least once", "fencing": "at least once"}
+    cannot: Mapping[str, str] = {**KafkaAdapter.cannot, "transactions": "at least once", "fencing": "at least once"}
 
     def sink(self, *, group: str, instance_id: str, replaceable: frozenset[str] = frozenset()) -> Sink:
         return PlainSink(self._sink_settings(group, instance_id, replaceable))
 
 
 CANNOT: Mapping[str, Mapping[str, str]] = {
-    "memory": Memory.cannot,
-    "embedded": Embedded.cannot,
-    "real": Real.cannot,
-    "real-at-least-once": RealPlain.cannot,
+    "memory": MemoryAdapter.cannot,
+    "embedded": EmbeddedAdapter.cannot,
+    "real": KafkaAdapter.cannot,
+    "real-at-least-once": KafkaAtLeastOnceAdapter.cannot,
 }
 
 
 @dataclass(kw_only=True)
-class Member:
+class RecordingMember:
     """A source with what it said, and the few moves a test makes with it."""
 
     source: Source
@@ -338,7 +338,7 @@ class Member:
             self.owned.pop(at, None)
 
 
-def until(what: Callable[[], bool], *members: Member, patience_s: float = PATIENCE_S) -> None:
+def until(what: Callable[[], bool], *members: RecordingMember, patience_s: float = PATIENCE_S) -> None:
     """Polls the members in turn until something is so; fails when none of them has moved for ``patience_s``."""
 
     def polled() -> bool:

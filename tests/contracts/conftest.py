@@ -26,12 +26,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def broker(request: pytest.FixtureRequest) -> Iterator[brokers.Broker]:
+def broker(request: pytest.FixtureRequest) -> Iterator[brokers.BrokerAdapter]:
     if request.param == "memory":
-        yield brokers.Memory()
+        yield brokers.MemoryAdapter()
     elif request.param == "embedded":
         with EmbeddedBroker() as holder:
-            yield brokers.Embedded(holder)
+            yield brokers.EmbeddedAdapter(holder)
     else:
-        kind = brokers.Real if request.param == "real" else brokers.RealPlain
+        kind = brokers.KafkaAdapter if request.param == "real" else brokers.KafkaAtLeastOnceAdapter
         yield kind(request.getfixturevalue("kafka"))

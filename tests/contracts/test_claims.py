@@ -12,9 +12,9 @@ from devstack.stack import Stack
 from streams.clock import SystemClock
 from streams.errors import SinkFailed, SourceFailed
 from streams.flow import Answer, Call, Item, Retry, Settled
-from streams.kafka.followed_topic import FollowedTopic
-from streams.kafka.settings import Connection
-from tests.contracts.brokers import Real
+from streams.kafka.settings import KafkaConnection
+from streams.kafka.shared_log import SharedLog
+from tests.contracts.brokers import KafkaAdapter
 
 CLOCK = SystemClock()
 WITHIN_S = 60.0
@@ -35,9 +35,9 @@ def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     stack.delete_topic(topic)
 
 
-def followed(place: tuple[str, str]) -> FollowedTopic:
-    connection = Connection(bootstrap_servers=place[0], client_id="test", properties={"log_level": 0})
-    return FollowedTopic(connection, place[1], reader="reader", topic_ids=place[1] != EMBEDDED)
+def followed(place: tuple[str, str]) -> SharedLog:
+    connection = KafkaConnection(bootstrap_servers=place[0], client_id="test", properties={"log_level": 0})
+    return SharedLog(connection, place[1], reader="reader", topic_ids=place[1] != EMBEDDED)
 
 
 def process(place: tuple[str, str]) -> Claims:
@@ -113,7 +113,7 @@ def test_every_record_is_read_once_and_in_order(place: tuple[str, str]) -> None:
 def test_a_topic_that_was_created_again_and_has_grown_past_the_old_one_is_read_from_its_beginning(
     kafka: Stack,
 ) -> None:
-    real = Real(kafka)
+    real = KafkaAdapter(kafka)
     name = real.create_topic("owners", 1)
     topic = followed((kafka.bootstrap_servers, name))
     topic.write([(b"a", b"1"), (b"b", b"2")], WITHIN_S)

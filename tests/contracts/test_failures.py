@@ -19,19 +19,19 @@ from streams.flow import Output
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.messages import Checkpoint, Written
 from streams.ports import Again, Done
-from tests.contracts.brokers import PATIENCE_S, Member, Real, closing, committed, mark, until, write
-from tests.contracts.forgetful import ForgetfulWay
+from tests.contracts.brokers import PATIENCE_S, KafkaAdapter, RecordingMember, closing, committed, mark, until, write
+from tests.contracts.forgetful_proxy import ForgetfulProxy
 from tests.contracts.test_source_and_sink import Place, member, numbered, one_part, place
 
 pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture
-def real(kafka: Stack) -> Real:
-    return Real(kafka)
+def real(kafka: Stack) -> KafkaAdapter:
+    return KafkaAdapter(kafka)
 
 
-def sink_of(real: Real, where: Place, **more: Any) -> TransactionalSink:
+def sink_of(real: KafkaAdapter, where: Place, **more: Any) -> TransactionalSink:
     made = real.sink(group=where.group, instance_id=where.group, **more)
     assert isinstance(made, TransactionalSink)
     return made
@@ -74,7 +74,7 @@ def failing(code: int, *, fatal: bool = False, after: bool = False) -> Callable[
 # ---- offsets that somebody else sets --------------------------------------------------------------------------------
 
 
-def test_the_offsets_of_a_group_that_is_running_can_neither_be_reset_nor_deleted(real: Real) -> None:
+def test_the_offsets_of_a_group_that_is_running_can_neither_be_reset_nor_deleted(real: KafkaAdapter) -> None:
     where = place(real, partitions=1)
     reader, sink = member(real, where), sink_of(real, where)
     part = TopicPartition(where.inputs, 0, 0)
@@ -95,7 +95,7 @@ def test_the_offsets_of_a_group_that_is_running_can_neither_be_reset_nor_deleted
 # ---- failed checkpoints ---------------------------------------------------------------------------------------------
 
 
-def test_group_metadata_of_before_a_rebalance_aborts_and_fresh_metadata_writes_once(real: Real) -> None:
+def test_group_metadata_of_before_a_rebalance_aborts_and_fresh_metadata_writes_once(real: KafkaAdapter) -> None:
     where = place(real)
     first, sink = member(real, where), sink_of(real, where)
     with closing(sink, first.source):
@@ -116,7 +116,7 @@ def test_group_metadata_of_before_a_rebalance_aborts_and_fresh_metadata_writes_o
     assert real.visible(where.results, 0) == [result(where)]
 
 
-def test_a_retriable_error_is_the_same_call_again_on_the_same_producer(real: Real) -> None:
+def test_a_retriable_error_is_the_same_call_again_on_the_same_producer(real: KafkaAdapter) -> None:
     where = place(real, partitions=1)
     reader, sink = member(real, where), sink_of(real, where)
     with closing(sink, reader.source):
@@ -138,7 +138,7 @@ def test_a_retriable_error_is_the_same_call_again_on_the_same_producer(real: Rea
     assert real.visible(where.results, 0) == [result(where)]
 
 
-def test_a_producer_that_gets_nowhere_for_twenty_seconds_is_replaced_and_stops_nothing(real: Real) -> None:
+def test_a_producer_that_gets_nowhere_for_twenty_seconds_is_replaced_and_stops_nothing(real: KafkaAdapter) -> None:
     where = place(real, partitions=1)
     reader = member(real, where)
     now_s = [0.0]
@@ -161,7 +161,7 @@ def test_a_producer_that_gets_nowhere_for_twenty_seconds_is_replaced_and_stops_n
 
 
 @pytest.mark.parametrize("landed", [True, False], ids=["landed", "not landed"])
-def test_a_producer_fenced_in_its_commit_asks_the_marks_whether_it_landed(real: Real, *, landed: bool) -> None:
+def test_a_producer_fenced_in_its_commit_asks_the_marks_whether_it_landed(real: KafkaAdapter, *, landed: bool) -> None:
     where = place(real, partitions=1)
     reader, sink = member(real, where), sink_of(real, where)
     with closing(sink, reader.source):
@@ -178,7 +178,7 @@ def test_a_producer_fenced_in_its_commit_asks_the_marks_whether_it_landed(real: 
     assert real.visible(where.results, 0) == [result(where)]
 
 
-def test_a_commit_that_takes_long_does_not_lengthen_the_lease(real: Real) -> None:
+def test_a_commit_that_takes_long_does_not_lengthen_the_lease(real: KafkaAdapter) -> None:
     where = place(real, partitions=1)
     reader, sink = member(real, where), sink_of(real, where)
     with closing(sink, reader.source):
@@ -201,7 +201,7 @@ def test_a_commit_that_takes_long_does_not_lengthen_the_lease(real: Real) -> Non
     assert done.written.sent_at_s <= sent[0]
 
 
-def test_at_least_once_an_acknowledgement_after_the_lease_does_not_count(real: Real) -> None:
+def test_at_least_once_an_acknowledgement_after_the_lease_does_not_count(real: KafkaAdapter) -> None:
     where = place(real, partitions=1)
     reader = member(real, where)
     now_s = [0.0]
@@ -225,7 +225,7 @@ def test_at_least_once_an_acknowledgement_after_the_lease_does_not_count(real: R
     assert isinstance(late, Again)
 
 
-def test_at_least_once_no_lane_is_there_before_all_else_is(real: Real) -> None:
+def test_at_least_once_no_lane_is_there_before_all_else_is(real: KafkaAdapter) -> None:
     where = place(real, partitions=1)
     reader = member(real, where)
     settings = real._sink_settings(where.group, where.group, frozenset())
@@ -246,7 +246,7 @@ def test_at_least_once_no_lane_is_there_before_all_else_is(real: Real) -> None:
     assert [output.value for output in real.visible(where.results, 0)] == [b"v"]
 
 
-def test_what_dies_while_a_checkpoint_is_repeated_is_not_in_it(real: Real) -> None:
+def test_what_dies_while_a_checkpoint_is_repeated_is_not_in_it(real: KafkaAdapter) -> None:
     where = place(real)
     reader, sink = member(real, where), sink_of(real, where)
     with closing(sink, reader.source):
@@ -268,7 +268,7 @@ def test_what_dies_while_a_checkpoint_is_repeated_is_not_in_it(real: Real) -> No
     assert [output.value for output in real.visible(where.results, 0)] == [b"alive"]
 
 
-def test_a_producing_that_was_interrupted_is_aborted_and_never_half_committed(real: Real) -> None:
+def test_a_producing_that_was_interrupted_is_aborted_and_never_half_committed(real: KafkaAdapter) -> None:
     where = place(real, partitions=1)
     reader, sink = member(real, where), sink_of(real, where)
     with closing(sink, reader.source):
@@ -302,7 +302,7 @@ def test_a_producing_that_was_interrupted_is_aborted_and_never_half_committed(re
 
 
 @pytest.mark.parametrize("side", ["client", "broker"])
-def test_a_lane_that_is_too_large_stops_its_partition_and_the_others_are_written(real: Real, side: str) -> None:
+def test_a_lane_that_is_too_large_stops_its_partition_and_the_others_are_written(real: KafkaAdapter, side: str) -> None:
     where = place(real)
     small = real._stack.create_topic("small", 2, {"max.message.bytes": "2000"})
     size = 1_500_000 if side == "client" else 4_000
@@ -325,7 +325,7 @@ def test_a_lane_that_is_too_large_stops_its_partition_and_the_others_are_written
 
 
 @pytest.mark.parametrize("side", ["client", "broker"])
-def test_a_logged_call_that_is_too_large_goes_out_as_its_digest(real: Real, side: str) -> None:
+def test_a_logged_call_that_is_too_large_goes_out_as_its_digest(real: KafkaAdapter, side: str) -> None:
     where = place(real, partitions=1)
     calls = real._stack.create_topic("calls", 1, {"max.message.bytes": "2000"})
     size = 1_500_000 if side == "client" else 4_000
@@ -347,7 +347,7 @@ def test_a_logged_call_that_is_too_large_goes_out_as_its_digest(real: Real, side
 # ---- transactions of others -----------------------------------------------------------------------------------------
 
 
-def test_what_is_not_committed_is_not_read_and_what_is_aborted_is_passed(real: Real) -> None:
+def test_what_is_not_committed_is_not_read_and_what_is_aborted_is_passed(real: KafkaAdapter) -> None:
     where = place(real, partitions=1)
     upstream = Producer(real._client(**{"transactional.id": where.group, "retry.backoff.ms": 5}))
     upstream.init_transactions(PATIENCE_S)
@@ -368,7 +368,7 @@ def test_what_is_not_committed_is_not_read_and_what_is_aborted_is_passed(real: R
         assert len(reader.records) == 3
 
 
-def test_a_restore_waits_for_the_end_of_the_predecessors_transaction(real: Real) -> None:
+def test_a_restore_waits_for_the_end_of_the_predecessors_transaction(real: KafkaAdapter) -> None:
     where = place(real, partitions=1)
     first = member(real, where)
     frozen = Producer(real._client(**{"transactional.id": where.group, "retry.backoff.ms": 5}))
@@ -391,7 +391,7 @@ def test_a_restore_waits_for_the_end_of_the_predecessors_transaction(real: Real)
         assert (owned.mark, owned.start, owned.state) == (None, 0, {})
 
 
-def test_a_lane_that_was_aborted_is_not_restored_and_the_one_before_it_is(real: Real) -> None:
+def test_a_lane_that_was_aborted_is_not_restored_and_the_one_before_it_is(real: KafkaAdapter) -> None:
     where = place(real, partitions=1)
     real.append([Output(topic=where.states, key=b"lane", value=b"old", partition=0)])
     writer = Producer(real._client(**{"transactional.id": where.group, "retry.backoff.ms": 5}))
@@ -408,7 +408,7 @@ def test_a_lane_that_was_aborted_is_not_restored_and_the_one_before_it_is(real: 
         assert {key: stored.value for key, stored in reader.owned[reader.at(0)].state.items()} == {"lane": b"old"}
 
 
-def test_a_lane_behind_an_open_transaction_of_another_is_restored_too(real: Real) -> None:
+def test_a_lane_behind_an_open_transaction_of_another_is_restored_too(real: KafkaAdapter) -> None:
     where = place(real, partitions=1)
     other = Producer(real._client(**{"transactional.id": where.group, "retry.backoff.ms": 5}))
     other.init_transactions(PATIENCE_S)
@@ -430,18 +430,18 @@ def test_a_lane_behind_an_open_transaction_of_another_is_restored_too(real: Real
 # ---- topics that are not as they must be ----------------------------------------------------------------------------
 
 
-def test_a_missing_state_topic_stops_the_source_and_is_named(real: Real) -> None:
+def test_a_missing_state_topic_stops_the_source_and_is_named(real: KafkaAdapter) -> None:
     where = place(real, partitions=1)
-    reader = Member(source=real.source(group=where.group, topics={where.inputs: "no-such-topic"}))
+    reader = RecordingMember(source=real.source(group=where.group, topics={where.inputs: "no-such-topic"}))
 
     with closing(reader.source), pytest.raises(SourceFailed, match="no-such-topic"):
         until(lambda: bool(reader.owned), reader)
 
 
-def test_a_state_topic_with_too_few_partitions_stops_the_source_and_says_the_remedy(real: Real) -> None:
+def test_a_state_topic_with_too_few_partitions_stops_the_source_and_says_the_remedy(real: KafkaAdapter) -> None:
     where = place(real, partitions=2)
     narrow = real.create_topic("narrow", 1)
-    reader = Member(source=real.source(group=where.group, topics={where.inputs: narrow}))
+    reader = RecordingMember(source=real.source(group=where.group, topics={where.inputs: narrow}))
 
     with closing(reader.source), pytest.raises(SourceFailed, match="give both the same number"):
         until(lambda: bool(reader.owned), reader)
@@ -451,8 +451,8 @@ def test_a_state_topic_with_too_few_partitions_stops_the_source_and_says_the_rem
 
 
 @pytest.fixture
-def own(own_kafka: JvmStack) -> Real:
-    return Real(Stack(origin="its own", bootstrap_servers=own_kafka.bootstrap_servers, registry_url=""))
+def own(own_kafka: JvmStack) -> KafkaAdapter:
+    return KafkaAdapter(Stack(origin="its own", bootstrap_servers=own_kafka.bootstrap_servers, registry_url=""))
 
 
 def bring_back(stack: JvmStack, over: threading.Event) -> None:
@@ -462,7 +462,9 @@ def bring_back(stack: JvmStack, over: threading.Event) -> None:
     over.wait()
 
 
-def test_a_broker_that_is_killed_for_three_seconds_costs_time_and_nothing_else(own: Real, own_kafka: JvmStack) -> None:
+def test_a_broker_that_is_killed_for_three_seconds_costs_time_and_nothing_else(
+    own: KafkaAdapter, own_kafka: JvmStack
+) -> None:
     own.session_s = 15.0
     where = place(own, partitions=1)
     own.append(numbered(where.inputs, 0, 0, 10))
@@ -488,7 +490,9 @@ def test_a_broker_that_is_killed_for_three_seconds_costs_time_and_nothing_else(o
         over.set()
 
 
-def test_at_least_once_a_commit_that_no_coordinator_answers_holds_nobody_up(own: Real, own_kafka: JvmStack) -> None:
+def test_at_least_once_a_commit_that_no_coordinator_answers_holds_nobody_up(
+    own: KafkaAdapter, own_kafka: JvmStack
+) -> None:
     own.session_s = 15.0
     where = place(own, partitions=1)
     own.append(numbered(where.inputs, 0, 0, 10))
@@ -511,7 +515,7 @@ def test_at_least_once_a_commit_that_no_coordinator_answers_holds_nobody_up(own:
 
 
 def test_a_broker_that_is_frozen_past_the_session_costs_the_assignment_and_says_so(
-    own: Real, own_kafka: JvmStack
+    own: KafkaAdapter, own_kafka: JvmStack
 ) -> None:
     own.session_s = 3.0
     where = place(own, partitions=1)
@@ -536,21 +540,21 @@ def test_a_broker_that_is_frozen_past_the_session_costs_the_assignment_and_says_
 
 
 @pytest.fixture
-def way() -> Iterator[ForgetfulWay]:
-    with ForgetfulWay() as opened:
+def way() -> Iterator[ForgetfulProxy]:
+    with ForgetfulProxy() as opened:
         yield opened
 
 
 @pytest.fixture
-def behind(way: ForgetfulWay) -> Iterator[Real]:
+def behind(way: ForgetfulProxy) -> Iterator[KafkaAdapter]:
     """A broker of the test's own whom nobody reaches but by the way."""
     advertised = f"advertised.listeners=PLAINTEXT://127.0.0.1:{way.port}\n"
     with JvmStack(CACHE, with_registry=False, more=lambda *_ports: advertised) as stack:
         way.leads_to = int(stack.bootstrap_servers.rpartition(":")[2])
-        yield Real(Stack(origin="its own", bootstrap_servers=f"127.0.0.1:{way.port}", registry_url=""))
+        yield KafkaAdapter(Stack(origin="its own", bootstrap_servers=f"127.0.0.1:{way.port}", registry_url=""))
 
 
-def forget(way: ForgetfulWay, client: Consumer | Producer, topic: str) -> None:
+def forget(way: ForgetfulProxy, client: Consumer | Producer, topic: str) -> None:
     """Have a client ask for metadata, and be told of no brokers."""
     way.forgets = True
     with suppress(KafkaException):
@@ -558,7 +562,9 @@ def forget(way: ForgetfulWay, client: Consumer | Producer, topic: str) -> None:
     assert way.forgot.is_set()
 
 
-def test_a_client_that_was_told_of_no_brokers_is_replaced_and_reading_goes_on(way: ForgetfulWay, behind: Real) -> None:
+def test_a_client_that_was_told_of_no_brokers_is_replaced_and_reading_goes_on(
+    way: ForgetfulProxy, behind: KafkaAdapter
+) -> None:
     where = place(behind, partitions=1)
     behind.append(numbered(where.inputs, 0, 0, 10))
     reader = member(behind, where)
@@ -570,7 +576,7 @@ def test_a_client_that_was_told_of_no_brokers_is_replaced_and_reading_goes_on(wa
         until(lambda: any(notice.event == "consumer_replaced" for notice in reader.notices), reader)
         way.forgets = False
         until(lambda: bool(reader.owned), reader)
-        Real(behind._stack).append(
+        KafkaAdapter(behind._stack).append(
             numbered(where.inputs, 0, 10, 5)
         )  # the clients of before may have been told the same
         until(lambda: {str(n).encode() for n in range(15)} <= set(reader.values()), reader)
@@ -580,7 +586,7 @@ def test_a_client_that_was_told_of_no_brokers_is_replaced_and_reading_goes_on(wa
 
 
 def test_a_client_that_reaches_no_broker_for_a_session_is_replaced_and_reading_goes_on(
-    way: ForgetfulWay, behind: Real
+    way: ForgetfulProxy, behind: KafkaAdapter
 ) -> None:
     """It may know one broker alone, which is down, though others are up: the client itself would not look for them."""
     where = place(behind, partitions=1)
@@ -594,13 +600,13 @@ def test_a_client_that_reaches_no_broker_for_a_session_is_replaced_and_reading_g
         until(lambda: any(notice.event == "consumer_replaced" for notice in reader.notices), reader)
         way.leads_to = there
         until(lambda: len(reader.owned) > 0 and reader.at(0).epoch > 1, reader)
-        Real(behind._stack).append(numbered(where.inputs, 0, 10, 5))
+        KafkaAdapter(behind._stack).append(numbered(where.inputs, 0, 10, 5))
         until(lambda: {str(n).encode() for n in range(15)} <= set(reader.values()), reader)
 
 
 @pytest.mark.parametrize("kind", [TransactionalSink, PlainSink])
 def test_a_producer_that_was_told_of_no_brokers_is_replaced_and_writes(
-    way: ForgetfulWay, behind: Real, kind: type[TransactionalSink | PlainSink]
+    way: ForgetfulProxy, behind: KafkaAdapter, kind: type[TransactionalSink | PlainSink]
 ) -> None:
     where = place(behind, partitions=1)
     reader = member(behind, where)
@@ -625,4 +631,4 @@ def test_a_producer_that_was_told_of_no_brokers_is_replaced_and_writes(
 
     assert isinstance(refused, Again)
     assert isinstance(said, Done)
-    assert Real(behind._stack).visible(where.results, 0)[-1] == result(where)
+    assert KafkaAdapter(behind._stack).visible(where.results, 0)[-1] == result(where)

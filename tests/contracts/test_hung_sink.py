@@ -13,7 +13,7 @@ from streams.flow import Assignment, Output
 from streams.kafka.sinks import TransactionalSink
 from streams.messages import Assigned, Checkpoint, Effect, Written
 from streams.runner import Runner, RunnerSettings
-from tests.contracts.brokers import Embedded, mark
+from tests.contracts.brokers import EmbeddedAdapter, mark
 from tests.contracts.test_source_and_sink import Place, place
 from tests.unit.streams.test_runner import Ears, Script, wait
 
@@ -26,7 +26,7 @@ class Three:
 
     def __init__(self, holder: EmbeddedBroker) -> None:
         cluster: Any = holder._cluster
-        self.broker = Embedded(holder)
+        self.broker = EmbeddedAdapter(holder)
         self._library, self._mock = cluster._library, cluster._mock
         self._library.rd_kafka_mock_broker_set_down.argtypes = [ctypes.c_void_p, ctypes.c_int32]
         coordinator_set = self._library.rd_kafka_mock_coordinator_set

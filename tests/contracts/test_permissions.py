@@ -14,15 +14,15 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented t
 from confluent_kafka.cimpl import NewTopic
 
 from streams.errors import NotPermitted
-from streams.kafka.admin import Administration
-from streams.kafka.produce_once import post
-from streams.kafka.settings import Connection, SinkSettings, SourceSettings
+from streams.kafka.admin import ClusterAdmin
+from streams.kafka.produce_once import produce_record
+from streams.kafka.settings import KafkaConnection, SinkSettings, SourceSettings
 from streams.kafka.sinks import TransactionalSink
 from streams.kafka.source import KafkaSource
 from streams.kafka.table import CompactedTable
-from streams.kafka.topic_reader import contents
+from streams.kafka.topic_reader import read_key_values
 from streams.topics import Wanted
-from tests.contracts.brokers import Member, closing, until
+from tests.contracts.brokers import RecordingMember, closing, until
 from tests.harness.secured_broker import SecuredBroker, User
 
 pytestmark = pytest.mark.kafka
@@ -54,17 +54,17 @@ def on(restype: ResourceType, name: str, user: User, *operations: AclOperation) 
     return [AclBinding(restype, name, kind, user.principal, "*", operation, allow) for operation in operations]
 
 
-def connection(secured: SecuredBroker, user: User) -> Connection:
+def connection(secured: SecuredBroker, user: User) -> KafkaConnection:
     of_user = secured.connection(user)
-    return Connection(
+    return KafkaConnection(
         bootstrap_servers=of_user.bootstrap_servers,
         client_id=of_user.client_id,
         properties={**of_user.properties, "log_level": 0},
     )
 
 
-def asked(secured: SecuredBroker, user: User) -> Administration:
-    return Administration(connection(secured, user).admin(), timeout_s=30)
+def asked(secured: SecuredBroker, user: User) -> ClusterAdmin:
+    return ClusterAdmin(connection(secured, user).admin(), timeout_s=30)
 
 
 def test_a_topic_that_may_not_be_described_is_hidden_and_one_that_is_not_there_is_absent(
@@ -106,24 +106,24 @@ def test_a_topic_that_may_not_be_created_says_which_permission_that_takes(
     assert f"denies this principal Create on topic {topic}-new" in refused[f"{topic}-new"]
 
 
-def _reads_all(where: Connection, topic: str, group: str) -> None:
-    list(contents(where, topic, reader=group))
+def _reads_all(where: KafkaConnection, topic: str, group: str) -> None:
+    list(read_key_values(where, topic, reader=group))
 
 
-def _reads_table(where: Connection, topic: str, group: str) -> None:
+def _reads_table(where: KafkaConnection, topic: str, group: str) -> None:
     CompactedTable(where, topic, reader=group).read()
 
 
-def _joins(where: Connection, topic: str, group: str) -> None:
+def _joins(where: KafkaConnection, topic: str, group: str) -> None:
     settings = SourceSettings(connection=where, group=group, topics={topic: topic}, start="earliest")
-    member = Member(source=KafkaSource(settings))
+    member = RecordingMember(source=KafkaSource(settings))
     with closing(member.source):
         until(lambda: bool(member.records), member)
 
 
 @pytest.mark.parametrize("reads", [_reads_all, _reads_table, _joins])
 def test_reading_a_topic_without_permission_names_it(
-    secured: SecuredBroker, user: User, topic: str, reads: Callable[[Connection, str, str], None]
+    secured: SecuredBroker, user: User, topic: str, reads: Callable[[KafkaConnection, str, str], None]
 ) -> None:
     secured.allow(on(ResourceType.GROUP, topic, user, AclOperation.READ))
     secured.allow(on(ResourceType.TOPIC, topic, user, AclOperation.DESCRIBE))
@@ -137,7 +137,7 @@ def test_reading_a_topic_without_permission_names_it(
 
 @pytest.mark.parametrize("reads", [_reads_all, _reads_table, _joins])
 def test_reading_as_a_group_without_permission_names_the_group(
-    secured: SecuredBroker, user: User, topic: str, reads: Callable[[Connection, str, str], None]
+    secured: SecuredBroker, user: User, topic: str, reads: Callable[[KafkaConnection, str, str], None]
 ) -> None:
     secured.allow(on(ResourceType.TOPIC, topic, user, AclOperation.READ))
 
@@ -159,7 +159,7 @@ def test_state_that_may_not_be_read_is_named_when_it_is_restored(
         connection=connection(secured, user), group=topic, topics={topic: state}, start="earliest"
     )
 
-    member = Member(source=KafkaSource(settings))
+    member = RecordingMember(source=KafkaSource(settings))
 
     with closing(member.source), pytest.raises(NotPermitted, match=f"{lacks} on topic {state}"):
         until(lambda: bool(member.records), member)
@@ -173,10 +173,10 @@ def test_writing_a_topic_without_permission_names_it(
         secured.allow(on(ResourceType.TOPIC, ABSENT, user, AclOperation.WRITE))
 
     with pytest.raises(NotPermitted, match=f"Write on topic {topic} "):
-        post(connection(secured, user), topic, b"key", b"value")
+        produce_record(connection(secured, user), topic, b"key", b"value")
 
     secured.allow(on(ResourceType.TOPIC, topic, user, AclOperation.WRITE))
-    post(connection(secured, user), topic, b"key", b"value")
+    produce_record(connection(secured, user), topic, b"key", b"value")
 
 
 def test_a_transactional_id_without_permission_is_named(secured: SecuredBroker, user: User) -> None:

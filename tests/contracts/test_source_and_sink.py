@@ -12,7 +12,7 @@ from streams.errors import SinkFailed
 from streams.flow import Assignment, Output, Stored, Waits
 from streams.lanes.record_headers import headers_of
 from streams.messages import Checkpoint, Revoked, Topic
-from tests.contracts.brokers import Broker, Member, closing, committed, mark, until, write
+from tests.contracts.brokers import BrokerAdapter, RecordingMember, closing, committed, mark, until, write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Place:
         return {self.inputs: self.states}
 
 
-def place(broker: Broker, partitions: int = 2) -> Place:
+def place(broker: BrokerAdapter, partitions: int = 2) -> Place:
     return Place(
         group=f"g-{uuid.uuid4().hex[:8]}",
         inputs=broker.create_topic("inputs", partitions),
@@ -45,8 +45,8 @@ def numbered(topic: str, partition: int, first: int, count: int) -> list[Output]
     ]
 
 
-def member(broker: Broker, where: Place) -> Member:
-    return Member(source=broker.source(group=where.group, topics=where.topics))
+def member(broker: BrokerAdapter, where: Place) -> RecordingMember:
+    return RecordingMember(source=broker.source(group=where.group, topics=where.topics))
 
 
 def one_part(at: Assignment, position: int, *outputs: Output, serial: int = 1) -> Checkpoint:
@@ -56,7 +56,7 @@ def one_part(at: Assignment, position: int, *outputs: Output, serial: int = 1) -
 # ---- reading --------------------------------------------------------------------------------------------------------
 
 
-def test_a_new_group_reads_from_where_it_was_told_each_record_once_and_in_order(broker: Broker) -> None:
+def test_a_new_group_reads_from_where_it_was_told_each_record_once_and_in_order(broker: BrokerAdapter) -> None:
     where = place(broker)
     broker.append(numbered(where.inputs, 0, 0, 1_200) + numbered(where.inputs, 1, 0, 30))
     reader = member(broker, where)
@@ -72,10 +72,10 @@ def test_a_new_group_reads_from_where_it_was_told_each_record_once_and_in_order(
         assert {owned.partitions for owned in reader.owned.values()} == {2}
 
 
-def test_a_group_that_starts_at_the_end_reads_what_comes_later(broker: Broker) -> None:
+def test_a_group_that_starts_at_the_end_reads_what_comes_later(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     broker.append(numbered(where.inputs, 0, 0, 5))
-    late = Member(source=broker.source(group=where.group, topics=where.topics, start="latest"))
+    late = RecordingMember(source=broker.source(group=where.group, topics=where.topics, start="latest"))
 
     with closing(late.source):
         until(lambda: bool(late.owned), late)
@@ -86,12 +86,12 @@ def test_a_group_that_starts_at_the_end_reads_what_comes_later(broker: Broker) -
         assert late.owned[late.at(0)].start == 5
 
 
-def test_a_start_that_passes_over_what_is_there_says_so(broker: Broker) -> None:
+def test_a_start_that_passes_over_what_is_there_says_so(broker: BrokerAdapter) -> None:
     where = place(broker)
     broker.append(numbered(where.inputs, 0, 0, 5))
     broker.reset(where.group, where.inputs, 1, 0)
-    late = Member(source=broker.source(group=where.group, topics=where.topics, start="latest"))
-    first = Member(source=broker.source(group=f"{where.group}-first", topics=where.topics))
+    late = RecordingMember(source=broker.source(group=where.group, topics=where.topics, start="latest"))
+    first = RecordingMember(source=broker.source(group=f"{where.group}-first", topics=where.topics))
 
     with closing(late.source, first.source):
         until(lambda: len(late.owned) == 2 and len(first.owned) == 2, late, first)
@@ -101,13 +101,13 @@ def test_a_start_that_passes_over_what_is_there_says_so(broker: Broker) -> None:
 
 
 @pytest.mark.needs("seek-to-time")
-def test_a_group_that_starts_at_a_time_reads_from_the_first_record_of_then(broker: Broker) -> None:
+def test_a_group_that_starts_at_a_time_reads_from_the_first_record_of_then(broker: BrokerAdapter) -> None:
     where = place(broker)
     broker.append(numbered(where.inputs, 0, 0, 5) + numbered(where.inputs, 1, 0, 5))
     time.sleep(0.005)  # a broker's times are whole milliseconds
     since = datetime.now(UTC)
     broker.append(numbered(where.inputs, 0, 5, 3))
-    reader = Member(source=broker.source(group=where.group, topics=where.topics, start=since))
+    reader = RecordingMember(source=broker.source(group=where.group, topics=where.topics, start=since))
 
     with closing(reader.source):
         until(lambda: len(reader.owned) == 2 and len(reader.records) >= 3, reader)
@@ -116,7 +116,7 @@ def test_a_group_that_starts_at_a_time_reads_from_the_first_record_of_then(broke
         assert reader.owned[reader.at(1)].start == 5, "nothing that new: from the end on"
 
 
-def test_a_record_keeps_key_value_time_and_headers(broker: Broker) -> None:
+def test_a_record_keeps_key_value_time_and_headers(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     headers = (("a", b"1"), ("a", b"2"), ("b", b""))
     broker.append([Output(topic=where.inputs, key=None, value=None, headers=headers, partition=0)])
@@ -130,7 +130,7 @@ def test_a_record_keeps_key_value_time_and_headers(broker: Broker) -> None:
         assert record.time_us > 1_500_000_000_000_000
 
 
-def test_nothing_is_read_before_it_is_resumed(broker: Broker) -> None:
+def test_nothing_is_read_before_it_is_resumed(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     broker.append(numbered(where.inputs, 0, 0, 10))
     reader = member(broker, where)
@@ -144,7 +144,7 @@ def test_nothing_is_read_before_it_is_resumed(broker: Broker) -> None:
         assert reader.records == []
 
 
-def test_pausing_and_resuming_loses_nothing_and_repeats_nothing(broker: Broker) -> None:
+def test_pausing_and_resuming_loses_nothing_and_repeats_nothing(broker: BrokerAdapter) -> None:
     where = place(broker)
     broker.append(numbered(where.inputs, 0, 0, 6_000) + numbered(where.inputs, 1, 0, 6_000))
     reader = member(broker, where)
@@ -169,7 +169,7 @@ def test_pausing_and_resuming_loses_nothing_and_repeats_nothing(broker: Broker) 
             assert reader.values(partition) == [str(n).encode() for n in range(6_000)]
 
 
-def test_a_paused_partition_hands_over_nothing_while_another_flows(broker: Broker) -> None:
+def test_a_paused_partition_hands_over_nothing_while_another_flows(broker: BrokerAdapter) -> None:
     where = place(broker)
     broker.append(numbered(where.inputs, 0, 0, 10) + numbered(where.inputs, 1, 0, 10))
     reader = member(broker, where)
@@ -187,7 +187,7 @@ def test_a_paused_partition_hands_over_nothing_while_another_flows(broker: Broke
         assert len(reader.values(1)) == 15
 
 
-def test_what_is_read_again_from_where_it_stands_comes_once_and_in_order(broker: Broker) -> None:
+def test_what_is_read_again_from_where_it_stands_comes_once_and_in_order(broker: BrokerAdapter) -> None:
     where = place(broker)
     broker.append(numbered(where.inputs, 0, 0, 3_000))
     reader = member(broker, where)
@@ -200,7 +200,7 @@ def test_what_is_read_again_from_where_it_stands_comes_once_and_in_order(broker:
         assert reader.values(0) == [str(n).encode() for n in range(3_000)]
 
 
-def test_what_is_resumed_after_everything_stood_still_is_read_at_once(broker: Broker) -> None:
+def test_what_is_resumed_after_everything_stood_still_is_read_at_once(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     broker.append(numbered(where.inputs, 0, 0, 3))
     reader = member(broker, where)
@@ -213,7 +213,7 @@ def test_what_is_resumed_after_everything_stood_still_is_read_at_once(broker: Br
         )
 
 
-def read_after_s(broker: Broker, where: Place, reader: Member, number: int) -> float:
+def read_after_s(broker: BrokerAdapter, where: Place, reader: RecordingMember, number: int) -> float:
     """How long after the partition was resumed its next record is there."""
     reader.source.pause(frozenset({reader.at(0)}))
     reader.poll()
@@ -224,7 +224,7 @@ def read_after_s(broker: Broker, where: Place, reader: Member, number: int) -> f
     return uptime_s() - resumed_s
 
 
-def test_position_and_end_of_a_partition_are_told(broker: Broker) -> None:
+def test_position_and_end_of_a_partition_are_told(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     broker.append(numbered(where.inputs, 0, 0, 7))
     reader = member(broker, where)
@@ -238,7 +238,7 @@ def test_position_and_end_of_a_partition_are_told(broker: Broker) -> None:
 # ---- marks and state ------------------------------------------------------------------------------------------------
 
 
-def test_a_successor_finds_mark_state_and_position(broker: Broker) -> None:
+def test_a_successor_finds_mark_state_and_position(broker: BrokerAdapter) -> None:
     where = place(broker)
     broker.append(numbered(where.inputs, 0, 0, 10) + numbered(where.inputs, 1, 0, 10))
     first = member(broker, where)
@@ -271,7 +271,7 @@ def test_a_successor_finds_mark_state_and_position(broker: Broker) -> None:
         assert second.values(1) == [str(n).encode() for n in range(4, 10)]
 
 
-def test_a_long_state_is_restored_whole(broker: Broker) -> None:
+def test_a_long_state_is_restored_whole(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     broker.append(
         [
@@ -289,7 +289,7 @@ def test_a_long_state_is_restored_whole(broker: Broker) -> None:
         assert state["k1"].value == b"18001"
 
 
-def test_a_mark_comes_back_as_it_was_committed(broker: Broker) -> None:
+def test_a_mark_comes_back_as_it_was_committed(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
@@ -303,7 +303,7 @@ def test_a_mark_comes_back_as_it_was_committed(broker: Broker) -> None:
         assert broker.committed(where.group, where.inputs, 0) == (0, said)
 
 
-def test_a_position_that_was_reset_by_a_tool_is_kept_and_has_no_mark(broker: Broker) -> None:
+def test_a_position_that_was_reset_by_a_tool_is_kept_and_has_no_mark(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     broker.append(numbered(where.inputs, 0, 0, 10))
     broker.reset(where.group, where.inputs, 0, 3)
@@ -318,12 +318,12 @@ def test_a_position_that_was_reset_by_a_tool_is_kept_and_has_no_mark(broker: Bro
 
 
 @pytest.mark.needs("topic-administration")
-def test_a_recreated_state_topic_has_another_id(broker: Broker) -> None:
+def test_a_recreated_state_topic_has_another_id(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     other = broker.create_topic("other-states", 1)
     ids = []
     for states in (where.states, other):
-        reader = Member(source=broker.source(group=where.group, topics={where.inputs: states}))
+        reader = RecordingMember(source=broker.source(group=where.group, topics={where.inputs: states}))
         with closing(reader.source):
             until(lambda reader=reader: bool(reader.owned), reader)  # type: ignore[misc]
             ids.append(reader.owned[reader.at(0)].state_topic_id)
@@ -332,7 +332,7 @@ def test_a_recreated_state_topic_has_another_id(broker: Broker) -> None:
 
 
 @pytest.mark.needs("topic-administration")
-def test_an_input_topic_that_is_created_again_under_a_reader_is_seen_to_be_another(broker: Broker) -> None:
+def test_an_input_topic_that_is_created_again_under_a_reader_is_seen_to_be_another(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     reader = member(broker, where)
 
@@ -349,7 +349,9 @@ def test_an_input_topic_that_is_created_again_under_a_reader_is_seen_to_be_anoth
 
 
 @pytest.mark.needs("topic-administration")
-def test_partitions_that_a_topic_gets_under_a_reader_are_seen_long_before_the_group_has_them(broker: Broker) -> None:
+def test_partitions_that_a_topic_gets_under_a_reader_are_seen_long_before_the_group_has_them(
+    broker: BrokerAdapter,
+) -> None:
     where = place(broker, partitions=1)
     reader = member(broker, where)
 
@@ -361,7 +363,7 @@ def test_partitions_that_a_topic_gets_under_a_reader_are_seen_long_before_the_gr
 
 
 @pytest.mark.needs("topic-administration")
-def test_a_position_that_is_no_longer_in_the_log_stops_its_partition_only(broker: Broker) -> None:
+def test_a_position_that_is_no_longer_in_the_log_stops_its_partition_only(broker: BrokerAdapter) -> None:
     where = place(broker)
     broker.append(numbered(where.inputs, 0, 0, 10) + numbered(where.inputs, 1, 0, 10))
     broker.reset(where.group, where.inputs, 0, 2)
@@ -382,7 +384,7 @@ def test_a_position_that_is_no_longer_in_the_log_stops_its_partition_only(broker
 
 
 @pytest.mark.needs("hand-over")
-def test_a_second_member_takes_half_and_the_first_hands_it_over_with_its_marks(broker: Broker) -> None:
+def test_a_second_member_takes_half_and_the_first_hands_it_over_with_its_marks(broker: BrokerAdapter) -> None:
     where = place(broker)
     broker.append(numbered(where.inputs, 0, 0, 10) + numbered(where.inputs, 1, 0, 10))
     first = member(broker, where)
@@ -409,7 +411,7 @@ def test_a_second_member_takes_half_and_the_first_hands_it_over_with_its_marks(b
         assert second.records == []
 
 
-def test_what_a_member_leaves_comes_to_the_other_under_a_new_epoch(broker: Broker) -> None:
+def test_what_a_member_leaves_comes_to_the_other_under_a_new_epoch(broker: BrokerAdapter) -> None:
     where = place(broker)
     broker.append(numbered(where.inputs, 0, 0, 10) + numbered(where.inputs, 1, 0, 10))
     first, second = member(broker, where), member(broker, where)
@@ -425,7 +427,7 @@ def test_what_a_member_leaves_comes_to_the_other_under_a_new_epoch(broker: Broke
         assert epochs[1 - kept.partition] > kept.epoch
 
 
-def test_a_partition_that_went_and_came_back_is_read_from_its_mark(broker: Broker) -> None:
+def test_a_partition_that_went_and_came_back_is_read_from_its_mark(broker: BrokerAdapter) -> None:
     where = place(broker)
     broker.append(numbered(where.inputs, 0, 0, 50) + numbered(where.inputs, 1, 0, 50))
     first = member(broker, where)
@@ -444,7 +446,7 @@ def test_a_partition_that_went_and_came_back_is_read_from_its_mark(broker: Broke
         assert first.values(1 - moved) == [], "what it kept is not read again"
 
 
-def test_marks_of_an_assignment_that_is_gone_are_not_committed(broker: Broker) -> None:
+def test_marks_of_an_assignment_that_is_gone_are_not_committed(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     reader = member(broker, where)
     with closing(reader.source):
@@ -460,7 +462,7 @@ def test_marks_of_an_assignment_that_is_gone_are_not_committed(broker: Broker) -
 # ---- writing --------------------------------------------------------------------------------------------------------
 
 
-def test_a_checkpoint_brings_its_outputs_and_its_mark(broker: Broker) -> None:
+def test_a_checkpoint_brings_its_outputs_and_its_mark(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
@@ -478,7 +480,7 @@ def test_a_checkpoint_brings_its_outputs_and_its_mark(broker: Broker) -> None:
         assert broker.committed(where.group, where.inputs, 0) == (1, mark(1, serial=7))
 
 
-def test_the_lease_runs_from_before_the_marks_were_sent(broker: Broker) -> None:
+def test_the_lease_runs_from_before_the_marks_were_sent(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
@@ -492,7 +494,7 @@ def test_the_lease_runs_from_before_the_marks_were_sent(broker: Broker) -> None:
         assert began_s <= done.written.sent_at_s < uptime_s()
 
 
-def test_a_key_goes_to_the_partition_that_a_java_producer_would_choose(broker: Broker) -> None:
+def test_a_key_goes_to_the_partition_that_a_java_producer_would_choose(broker: BrokerAdapter) -> None:
     where = place(broker)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
@@ -510,7 +512,7 @@ def test_a_key_goes_to_the_partition_that_a_java_producer_would_choose(broker: B
         assert placed[b"foobar"] == (-790332482 & 0x7FFFFFFF) % 2
 
 
-def test_what_died_with_its_assignment_is_not_written(broker: Broker) -> None:
+def test_what_died_with_its_assignment_is_not_written(broker: BrokerAdapter) -> None:
     where = place(broker)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
@@ -535,7 +537,7 @@ def test_what_died_with_its_assignment_is_not_written(broker: Broker) -> None:
         assert broker.committed(where.group, where.inputs, 0) is None
 
 
-def test_a_checkpoint_of_nothing_but_the_dead_is_done(broker: Broker) -> None:
+def test_a_checkpoint_of_nothing_but_the_dead_is_done(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
@@ -548,7 +550,7 @@ def test_a_checkpoint_of_nothing_but_the_dead_is_done(broker: Broker) -> None:
         assert write(sink, one_part(reader.at(0), 1), reader.source).written.marks == {}
 
 
-def test_closing_twice_does_no_harm(broker: Broker) -> None:
+def test_closing_twice_does_no_harm(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
@@ -560,7 +562,7 @@ def test_closing_twice_does_no_harm(broker: Broker) -> None:
 
 
 @pytest.mark.needs("fencing")
-def test_a_producer_that_was_fenced_writes_with_a_new_one(broker: Broker) -> None:
+def test_a_producer_that_was_fenced_writes_with_a_new_one(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     reader = member(broker, where)
     thawed = broker.sink(group=where.group, instance_id=where.group)
@@ -580,7 +582,7 @@ def test_a_producer_that_was_fenced_writes_with_a_new_one(broker: Broker) -> Non
 
 
 @pytest.mark.needs("fencing")
-def test_two_processes_with_one_id_are_told_so(broker: Broker) -> None:
+def test_two_processes_with_one_id_are_told_so(broker: BrokerAdapter) -> None:
     where = place(broker, partitions=1)
     reader = member(broker, where)
     one = broker.sink(group=where.group, instance_id=where.group)

@@ -18,14 +18,14 @@ from streams.flow import Answer, Call, NotSent, Now, Output, Settled
 from streams.messages import Effect, Input, Mark, Notice
 from streams.policy import Pace, Policy, Share
 from streams.runner import Runner, RunnerSettings
-from tests.contracts.brokers import PATIENCE_S, Broker
+from tests.contracts.brokers import PATIENCE_S, BrokerAdapter
 from tests.harness.toy_flow import Shown, Thermostats
 
 EVENTS = 400
 PARTITIONS = 2
 
 
-class Silent:
+class QuietObserver:
     """Hears everything, says nothing; keeps notices for a failure's message."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Silent:
 
 
 @dataclass
-class House:
+class RecordingCaller:
     """Where the calls arrive: what every device was set to, in order."""
 
     clock: SystemClock = field(default_factory=SystemClock)
@@ -65,11 +65,11 @@ class House:
 
 
 @dataclass
-class Process:
+class RunnerThread:
     """A runner in a thread, as ``connector run`` would be one in a process."""
 
     runner: Runner
-    ears: Silent
+    ears: QuietObserver
     thread: threading.Thread = field(init=False)
     error: BaseException | None = None
 
@@ -91,13 +91,13 @@ class Process:
 
 
 @dataclass
-class Town:
+class StreamFixture:
     """Topics, a group and a house of one test's own."""
 
-    broker: Broker
-    house: House = field(default_factory=House)
+    broker: BrokerAdapter
+    house: RecordingCaller = field(default_factory=RecordingCaller)
     group: str = field(default_factory=lambda: f"g-{uuid.uuid4().hex[:8]}")
-    processes: list[Process] = field(default_factory=list)
+    processes: list[RunnerThread] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.flow = Thermostats(
@@ -107,7 +107,7 @@ class Town:
         )
         self.dead = self.broker.create_topic("setpoints.dlq", PARTITIONS)
 
-    def start(self, name: str) -> Process:
+    def start(self, name: str) -> RunnerThread:
         policy = Policy(session_s=6.0, lease_s=2.0, call_deadline_s=1.0, grace_s=0.2, drained_wait_s=0.1)
         letters = DeadLetters(topics={self.flow.topic: self.dead}, instance=name)
         engine = Engine(
@@ -119,7 +119,7 @@ class Town:
             boot_us=time.time_ns() // 1000,
             dead_letters=letters,
         )
-        ears = Silent()
+        ears = QuietObserver()
         runner = Runner(
             engine=engine,
             source=self.broker.source(group=self.group, topics={self.flow.topic: self.flow.state_topic}),
@@ -130,7 +130,7 @@ class Town:
             observer=ears,
             settings=RunnerSettings(max_workers=8, drain_s=5.0),
         )
-        self.processes.append(Process(runner=runner, ears=ears))
+        self.processes.append(RunnerThread(runner=runner, ears=ears))
         return self.processes[-1]
 
     def say(self, first: int, count: int, *, more: list[Output] | None = None) -> None:
@@ -187,8 +187,8 @@ class Town:
         )
 
 
-def test_every_event_ends_in_one_result_and_a_restart_repeats_nothing(broker: Broker) -> None:
-    town = Town(broker=broker)
+def test_every_event_ends_in_one_result_and_a_restart_repeats_nothing(broker: BrokerAdapter) -> None:
+    town = StreamFixture(broker=broker)
     unreadable = Output(topic=town.flow.topic, key=b"room-1", value=b"?")
     town.say(0, EVENTS, more=[unreadable])
 
@@ -210,8 +210,8 @@ def test_every_event_ends_in_one_result_and_a_restart_repeats_nothing(broker: Br
     assert town.results() == Counter(f"e{n}" for n in range(EVENTS))
 
 
-def test_a_second_process_joins_and_leaves_and_every_event_still_ends_once(broker: Broker) -> None:
-    town = Town(broker=broker)
+def test_a_second_process_joins_and_leaves_and_every_event_still_ends_once(broker: BrokerAdapter) -> None:
+    town = StreamFixture(broker=broker)
     town.say(0, EVENTS)
     first = town.start("one")
     town.wait(lambda: bool(town.house.set_to))

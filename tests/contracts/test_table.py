@@ -7,7 +7,7 @@ import pytest
 from devstack.embedded_broker import EmbeddedBroker
 from devstack.stack import Stack
 from streams.errors import SinkFailed, SourceFailed
-from streams.kafka.settings import Connection
+from streams.kafka.settings import KafkaConnection
 from streams.kafka.table import CompactedTable
 
 
@@ -25,7 +25,7 @@ def table(request: pytest.FixtureRequest) -> Iterator[CompactedTable]:
 
 
 def _table(bootstrap_servers: str, topic: str, timeout_s: float = 10.0) -> CompactedTable:
-    connection = Connection(bootstrap_servers=bootstrap_servers, client_id="test", properties={"log_level": 0})
+    connection = KafkaConnection(bootstrap_servers=bootstrap_servers, client_id="test", properties={"log_level": 0})
     return CompactedTable(connection, topic, reader="reader", timeout_s=timeout_s)
 
 

@@ -30,7 +30,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented t
 
 from devstack.jvm_stack import JvmStack, free_ports
 from devstack.processes import wait_for
-from streams.kafka.settings import Connection
+from streams.kafka.settings import KafkaConnection
 
 _STORE_PASSWORD: Final = "keystore-of-a-test"
 _ITERATIONS: Final = 4096  # the fewest that a broker takes
@@ -134,8 +134,8 @@ class SecuredBroker:
             "sasl.password": user.password,
         }
 
-    def connection(self, user: User) -> Connection:
-        return Connection(
+    def connection(self, user: User) -> KafkaConnection:
+        return KafkaConnection(
             bootstrap_servers=self.bootstrap_servers, client_id=user.name, properties=self.properties(user)
         )
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from streams.flow import Answer, Call, Lost, NotSent, Output, Reply, Retry, Settled
 from tests.harness.toy_flow import Setting, Shown
-from tests.simulation.checker import Accepted
-from tests.simulation.world import World
+from tests.simulation.checker import AcceptedValue
+from tests.simulation.world import SimulatedWorld
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Habits:
 
 
 @dataclass(slots=True, kw_only=True)
-class Sent:
+class CallRecord:
     """One call as it left."""
 
     call: Call
@@ -49,27 +49,27 @@ Hear = Callable[[Answer], None]
 
 
 @dataclass(slots=True)
-class Api:
+class ModelApi:
     """One marketplace with a limit per account."""
 
-    world: World
+    world: SimulatedWorld
     habits: Habits
     grace_s: float
     refused: set[str] = field(default_factory=set)  # ids of events it will not take
     poison: set[str] = field(default_factory=set)  # ids of events that spoil a call in company
     weather: Weather = field(default_factory=Weather)
-    sent: list[Sent] = field(default_factory=list)
+    sent: list[CallRecord] = field(default_factory=list)
     arrivals: dict[str, list[float]] = field(default_factory=dict)
-    accepted: list[Accepted] = field(default_factory=list)
+    accepted: list[AcceptedValue] = field(default_factory=list)
     rung: list[tuple[Hashable, float]] = field(default_factory=list)
     values: dict[Hashable, int] = field(default_factory=dict)
     at_fault: set[tuple[str, str]] = field(default_factory=set)  # slots of items that were told: not now
     to_come: int = 0  # calls that may still be executed
 
-    def call(self, call: Call, process: str, hear: Hear) -> Sent:
+    def call(self, call: Call, process: str, hear: Hear) -> CallRecord:
         """A call leaves now. ``hear`` is called when its answer reaches the caller, at the deadline at the latest."""
         world = self.world
-        sent = Sent(call=call, process=process, sent_s=world.now_s, arrives_s=world.now_s + self._way_s())
+        sent = CallRecord(call=call, process=process, sent_s=world.now_s, arrives_s=world.now_s + self._way_s())
         self.sent.append(sent)
         self.to_come += 1
         if world.trace is not None:
@@ -84,7 +84,7 @@ class Api:
     def _way_s(self) -> float:
         return self.world.between(0.001, self.habits.latency_s)
 
-    def _arrived(self, sent: Sent, hear: Hear) -> None:
+    def _arrived(self, sent: CallRecord, hear: Hear) -> None:
         world, call = self.world, sent.call
         arrivals = self.arrivals.setdefault(call.account, [])
         arrivals.append(world.now_s)
@@ -106,13 +106,13 @@ class Api:
         else:
             self._serve(sent, hear)
 
-    def _throttle(self, sent: Sent, hear: Hear) -> None:
+    def _throttle(self, sent: CallRecord, hear: Hear) -> None:
         self.world.count("429")
         close_s = self.world.between(0.1, 2.0) if self.world.chance(self.habits.retry_after) else None
         replies = self._all(sent.call, Retry(reason="429", counts=False, refused=True))
         self._answer(sent, hear, replies, slow_down=True, close_s=close_s)
 
-    def _lose(self, sent: Sent, hear: Hear) -> None:
+    def _lose(self, sent: CallRecord, hear: Hear) -> None:
         world, call = self.world, sent.call
         world.count("lost answer")
         if world.chance(0.4):
@@ -126,11 +126,11 @@ class Api:
             world.at(world.between(world.now_s, call.give_up_at_s + self.grace_s - 0.001), lambda: self._late(sent))
         world.at(call.give_up_at_s, lambda: hear(lost(sent)))
 
-    def _late(self, sent: Sent) -> None:
+    def _late(self, sent: CallRecord) -> None:
         self.to_come -= 1
         self._execute(sent)
 
-    def _serve(self, sent: Sent, hear: Hear) -> None:
+    def _serve(self, sent: CallRecord, hear: Hear) -> None:
         world, call = self.world, sent.call
         left_s = call.give_up_at_s - world.now_s
         takes_s = world.between(0, left_s) if world.chance(self.habits.slow) else self._way_s()
@@ -147,7 +147,7 @@ class Api:
 
         world.after(min(takes_s, left_s), execute)
 
-    def _execute(self, sent: Sent) -> tuple[Reply, ...]:
+    def _execute(self, sent: CallRecord) -> tuple[Reply, ...]:
         replies: list[Reply] = []
         for item in sent.call.items:
             body: Setting = item.body
@@ -171,14 +171,14 @@ class Api:
             return
         slot = (body.room, body.device)
         self.values[slot] = body.value
-        self.accepted.append(Accepted(at_s=self.world.now_s, slot=slot, order=body.order, value=body.value))
+        self.accepted.append(AcceptedValue(at_s=self.world.now_s, slot=slot, order=body.order, value=body.value))
 
     def _all(self, call: Call, reply: Reply) -> tuple[Reply, ...]:
         return (reply,) * len(call.items)
 
     def _answer(
         self,
-        sent: Sent,
+        sent: CallRecord,
         hear: Hear,
         replies: tuple[Reply, ...],
         *,
@@ -212,7 +212,7 @@ class Api:
         self.world.at(at_s, arrive)
 
 
-def lost(sent: Sent) -> Answer:
+def lost(sent: CallRecord) -> Answer:
     """What a caller says at its deadline."""
     replies: tuple[Reply, ...] = (Lost(reason="deadline"),) * len(sent.call.items)
     return Answer(call=sent.call, replies=replies, log=(logged(sent.call),), sent_s=sent.sent_s, failed=True)

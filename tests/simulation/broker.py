@@ -13,7 +13,7 @@ from typing import Protocol
 from streams.flow import Assignment, Output, Stored
 from streams.lanes.record_headers import stored_of
 from streams.messages import Mark
-from tests.simulation.world import World
+from tests.simulation.world import SimulatedWorld
 
 INPUT = "setpoints"
 STATE_TOPIC_ID = "rooms-1"
@@ -21,25 +21,25 @@ FIRST_INPUT_ID = "setpoints-1"
 TRANSACTION_LASTS_S = 2.0  # the broker aborts one that is open for longer
 
 
-class Entry(Enum):
+class EntryKind(Enum):
     RECORD = "record"
     CONTROL = "control"
     ABORTED = "aborted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Logged:
-    entry: Entry
+class LogEntry:
+    entry: EntryKind
     key: bytes | None = None
     value: bytes | None = None
     time_us: int = 0
 
 
 @dataclass(slots=True)
-class Log:
+class PartitionLog:
     """One input partition: records, and offsets that hold none."""
 
-    entries: list[Logged] = field(default_factory=list)
+    entries: list[LogEntry] = field(default_factory=list)
     open_from: int | None = None  # first offset of an upstream transaction that has not ended
 
     @property
@@ -64,20 +64,20 @@ class Transaction:
         return frozenset(at.partition for at in (*self.marks, *self.outputs))
 
 
-class Listener(Protocol):
+class CommitListener(Protocol):
     """Who looks on: the checker."""
 
     def landed(self, transaction: Transaction) -> None: ...
 
 
-class Broker:
+class ModelBroker:
     """Logs, states and marks; what a read-committed reader sees."""
 
-    def __init__(self, world: World, partitions: int) -> None:
-        self.logs = [Log() for _ in range(partitions)]
+    def __init__(self, world: SimulatedWorld, partitions: int) -> None:
+        self.logs = [PartitionLog() for _ in range(partitions)]
         self.marks: dict[int, Mark] = {}
         self.states: list[dict[str, Output]] = [{} for _ in range(partitions)]
-        self.listeners: list[Listener] = []
+        self.listeners: list[CommitListener] = []
         self.when_appended: list[Callable[[int], None]] = []
         self.input_id = FIRST_INPUT_ID
         self._pending: set[Transaction] = set()
@@ -85,7 +85,7 @@ class Broker:
 
     # ---- input ------------------------------------------------------------------------------------------------------
 
-    def append(self, partition: int, logged: Logged) -> int:
+    def append(self, partition: int, logged: LogEntry) -> int:
         self.logs[partition].entries.append(logged)
         self.moved(partition)
         return len(self.logs[partition].entries) - 1
@@ -93,7 +93,7 @@ class Broker:
     def recreate_input(self) -> None:
         """The topic is deleted and created again, under whoever reads it."""
         self.input_id = "setpoints-2"
-        self.logs = [Log() for _ in self.logs]
+        self.logs = [PartitionLog() for _ in self.logs]
 
     def forget_all(self) -> None:
         """A person recreates the state topic, and resets the group's offsets to the beginning."""
@@ -166,7 +166,7 @@ class Broker:
         return 0 if mark is None else mark.position
 
 
-class Member(Protocol):
+class GroupMember(Protocol):
     """A process, as the group knows it. All three are told in the member's own time (never to a frozen one)."""
 
     generation: int
@@ -177,18 +177,18 @@ class Member(Protocol):
     def asked_back(self, partitions: list[int]) -> None: ...
 
 
-class Group:
+class GroupCoordinator:
     """The coordinator: cooperative, sticky; partitions move one step at a time, from owner to nobody to owner."""
 
-    def __init__(self, world: World, partitions: int) -> None:
+    def __init__(self, world: SimulatedWorld, partitions: int) -> None:
         self.generation = 0
-        self.members: dict[str, Member] = {}
+        self.members: dict[str, GroupMember] = {}
         self.owners: dict[int, str | None] = dict.fromkeys(range(partitions))
         self._target: dict[int, str | None] = dict.fromkeys(range(partitions))
         self._asked_back: set[int] = set()
         self._world = world
 
-    def join(self, name: str, member: Member) -> None:
+    def join(self, name: str, member: GroupMember) -> None:
         self.members[name] = member
         self.rebalance()
 
@@ -243,11 +243,11 @@ class Group:
                 counts[name] += 1
         self._target = target
 
-    def _hears(self, name: str, member: Member) -> bool:
+    def _hears(self, name: str, member: GroupMember) -> bool:
         """Not one that was thrown out, and not the next process of a dead one."""
         return name in self.members and member.session == name
 
-    def _sync(self, name: str, member: Member, generation: int) -> Callable[[], None]:
+    def _sync(self, name: str, member: GroupMember, generation: int) -> Callable[[], None]:
         def sync() -> None:
             if self._hears(name, member):
                 member.generation = max(member.generation, generation)

@@ -29,7 +29,7 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class AcceptedValue:
     """The outside took a value."""
 
     at_s: float
@@ -39,7 +39,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnderWay:
+class CallInterval:
     """A call from the moment it left to the moment it could do nothing any more.
 
     ``until_s``: a definite answer, or, where there was none, deadline + grace.
@@ -83,9 +83,9 @@ def all_answered(
             yield Violation(invariant="N", text=f"at rest {partition}@{offset} is answered {times} times")
 
 
-def never_back(accepted: Iterable[Accepted]) -> Iterator[Violation]:
+def never_back(accepted: Iterable[AcceptedValue]) -> Iterator[Violation]:
     """The accepted values of a slot never go back in the order of the events."""
-    last: dict[Hashable, Accepted] = {}
+    last: dict[Hashable, AcceptedValue] = {}
     for one in sorted(accepted, key=lambda each: each.at_s):
         before = last.get(one.slot)
         if before is not None and one.order < before.order:
@@ -97,9 +97,9 @@ def never_back(accepted: Iterable[Accepted]) -> Iterator[Violation]:
         last[one.slot] = one
 
 
-def never_two_at_once(calls: Iterable[UnderWay]) -> Iterator[Violation]:
+def never_two_at_once(calls: Iterable[CallInterval]) -> Iterator[Violation]:
     """No two calls under way touch one slot or one exclusive key; none touches one twice."""
-    last: dict[tuple[str, Hashable], UnderWay] = {}
+    last: dict[tuple[str, Hashable], CallInterval] = {}
     for call in sorted(calls, key=lambda each: each.from_s):
         held: list[tuple[str, Hashable]] = [("slot", slot) for slot in call.slots]
         held += [("exclusive key", key) for key in call.exclusive]

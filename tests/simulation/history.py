@@ -11,18 +11,18 @@ from streams.flow import Assignment, Call
 from streams.policy import Pace, Policy
 from tests.harness.toy_flow import Order, Thermostats, decode
 from tests.simulation import checker
-from tests.simulation.api import Api, Habits
-from tests.simulation.broker import INPUT, Broker, Entry, Group, Logged, Transaction
-from tests.simulation.checker import Landed, UnderWay, Violation
+from tests.simulation.api import Habits, ModelApi
+from tests.simulation.broker import INPUT, EntryKind, GroupCoordinator, LogEntry, ModelBroker, Transaction
+from tests.simulation.checker import CallInterval, Landed, Violation
 from tests.simulation.engines import Build, build_engine
-from tests.simulation.simulated_process import STEPS, Breaks, Member, Surroundings
-from tests.simulation.world import START_S, World
+from tests.simulation.simulated_process import STEPS, Breaks, SimulatedEnvironment, SimulatedProcess
+from tests.simulation.world import START_S, SimulatedWorld
 
 REST_WITHIN_S = 120.0  # after the last fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class InputEvent:
     """One input event, as the checker knows it."""
 
     partition: int
@@ -36,7 +36,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class HistoryPlan:
     """What is fixed before a history starts."""
 
     partitions: int
@@ -65,11 +65,11 @@ class Plan:
     transactions: bool = True  # else records are durable one by one, then marks
 
     @staticmethod
-    def draw(rng: Random) -> "Plan":
+    def draw(rng: Random) -> "HistoryPlan":
         per_second = rng.choice([6.0, 12.0, 30.0])
         items = rng.choice([1, 2, 5])
         near = 2 * items  # wants kept awake for full calls; four times as many before lanes doze
-        return Plan(
+        return HistoryPlan(
             partitions=rng.choice([1, 1, 2, 3]),
             members=rng.choice([1, 1, 2, 2, 3]),
             events=rng.choice([12, 30, 60]),
@@ -114,12 +114,12 @@ class Plan:
 class Evidence:
     """Grows while a history runs; a ``Listener`` of the broker and the ``Witness`` of the members."""
 
-    world: World
-    broker: Broker
+    world: SimulatedWorld
+    broker: ModelBroker
     policy: Policy
     repeats: bool = False  # without transactions rows may be there twice
-    said: dict[int, dict[int, Said]] = field(default_factory=dict)  # partition -> offset -> event
-    by_id: dict[str, Said] = field(default_factory=dict)
+    said: dict[int, dict[int, InputEvent]] = field(default_factory=dict)  # partition -> offset -> event
+    by_id: dict[str, InputEvent] = field(default_factory=dict)
     answered: dict[int, dict[int, int]] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
     heard: dict[str, int] = field(default_factory=dict)
@@ -136,7 +136,7 @@ class Evidence:
         self.violations.append(Violation(invariant=invariant, text=text))
         self.world.say(f"VIOLATION {invariant}: {text}")
 
-    def say(self, said: Said) -> None:
+    def say(self, said: InputEvent) -> None:
         self.said.setdefault(said.partition, {})[said.offset] = said
         self.by_id[said.event_id] = said
 
@@ -270,7 +270,7 @@ def undone_ids(room: Any) -> Iterable[str]:
 
 
 @dataclass(slots=True, kw_only=True)
-class Outcome:
+class HistoryOutcome:
     """What became of a history."""
 
     seed: int
@@ -285,7 +285,7 @@ class Outcome:
         return f"seed {self.seed} (python -m tests.simulation {self.seed}):\n{said}\n{trace}"
 
 
-class History:
+class SeededHistory:
     """Builds everything from a seed, runs it to its rest, and asks the checker."""
 
     def __init__(
@@ -295,19 +295,19 @@ class History:
         breaks: Breaks | None = None,
         build: Build = build_engine,
         flow: Callable[..., Thermostats] = Thermostats,
-        change: Callable[[Plan], Plan] = lambda plan: plan,
+        change: Callable[[HistoryPlan], HistoryPlan] = lambda plan: plan,
         trace: bool = False,
     ) -> None:
-        self.world = World(seed)
+        self.world = SimulatedWorld(seed)
         if trace:
             self.world.trace = []
-        self.plan = plan = change(Plan.draw(self.world.rng))
-        self.broker = Broker(self.world, plan.partitions)
-        self.group = Group(self.world, plan.partitions)
-        self.api = Api(self.world, plan.habits, plan.policy.grace_s)
+        self.plan = plan = change(HistoryPlan.draw(self.world.rng))
+        self.broker = ModelBroker(self.world, plan.partitions)
+        self.group = GroupCoordinator(self.world, plan.partitions)
+        self.api = ModelApi(self.world, plan.habits, plan.policy.grace_s)
         self.evidence = Evidence(self.world, self.broker, plan.policy, repeats=not plan.transactions)
         self.broker.listeners.append(self.evidence)
-        around = Surroundings(
+        around = SimulatedEnvironment(
             world=self.world,
             broker=self.broker,
             group=self.group,
@@ -319,7 +319,7 @@ class History:
             transactions=plan.transactions,
             breaks=breaks or Breaks(),
         )
-        self.members = [Member(f"m{number}", around) for number in range(plan.members)]
+        self.members = [SimulatedProcess(f"m{number}", around) for number in range(plan.members)]
         for number, member in enumerate(self.members):
             member.state_version = 2 if plan.versions and number == 0 else 1
             member.busy_workers = plan.busy_workers
@@ -327,7 +327,7 @@ class History:
             member.commit_s = plan.commit_s
             self.broker.when_appended.append(member.input_moved)
 
-    def run(self) -> Outcome:
+    def run(self) -> HistoryOutcome:
         self._events()
         self._faults()
         for number, member in enumerate(self.members):
@@ -339,7 +339,7 @@ class History:
             self._mend()
         self._rest()
         self._judge()
-        return Outcome(
+        return HistoryOutcome(
             seed=self.world.seed,
             violations=self.evidence.violations,
             seen=self.world.seen,
@@ -399,7 +399,7 @@ class History:
         offset = len(self.broker.logs[partition].entries)
         order = (raw["at"], offset)
         self.evidence.say(
-            Said(
+            InputEvent(
                 partition=partition,
                 offset=offset,
                 event_id=event_id,
@@ -411,7 +411,7 @@ class History:
             )
         )
         world.say(f"event {event_id} {partition}@{offset} {room} {raw}")
-        self.broker.append(partition, Logged(entry=Entry.RECORD, key=key, value=value, time_us=world.wall_us()))
+        self.broker.append(partition, LogEntry(entry=EntryKind.RECORD, key=key, value=value, time_us=world.wall_us()))
 
     def _upstream(self, partition: int) -> None:
         """A producer's transaction hangs for a while, then is aborted; behind its records stands a control record."""
@@ -421,11 +421,11 @@ class History:
         self.world.count("hung upstream transaction")
         log.open_from = len(log.entries)
         for _ in range(self.world.rng.randint(1, 3)):
-            log.entries.append(Logged(entry=Entry.ABORTED))
+            log.entries.append(LogEntry(entry=EntryKind.ABORTED))
 
         def end() -> None:
             log.open_from = None
-            self.broker.append(partition, Logged(entry=Entry.CONTROL))
+            self.broker.append(partition, LogEntry(entry=EntryKind.CONTROL))
 
         self.world.after(self.world.between(0.05, 3.0), end)
 
@@ -450,13 +450,13 @@ class History:
         if self.plan.aimed:
             self.world.after(self.world.between(0.5, 1.0) * self.plan.lasts_s, self._aim)
 
-    def _anyone(self) -> Member:
+    def _anyone(self) -> SimulatedProcess:
         return self.world.rng.choice(self.members)
 
     def _crash(self) -> None:
         self._kill(self._anyone())
 
-    def _kill(self, member: Member) -> None:
+    def _kill(self, member: SimulatedProcess) -> None:
         member.crash()
         self.world.after(self.world.between(0.01, 3.0), member.start)
 
@@ -499,7 +499,7 @@ class History:
         for member in self.members:
             member.ambushes["answer heard"] = self._kill_of(member)
 
-    def _kill_of(self, member: Member) -> Callable[[], None]:
+    def _kill_of(self, member: SimulatedProcess) -> Callable[[], None]:
         return lambda: self._kill(member)
 
     def _cut_off(self) -> None:
@@ -651,11 +651,11 @@ class History:
             if status == "FAILED" and self.plan.policy.retry_budget > 2 and slot not in self.api.at_fault:
                 yield Violation(invariant="E", text=f"{event_id} of {slot} ended FAILED by what was not its fault")
 
-    def _under_way(self) -> Iterable[UnderWay]:
+    def _under_way(self) -> Iterable[CallInterval]:
         for sent in self.api.sent:
             bodies = [item.body for item in sent.call.items]
             until_s = sent.answered_s
-            yield UnderWay(
+            yield CallInterval(
                 call_id=sent.call.id,
                 process=sent.process,
                 from_s=sent.sent_s,
@@ -676,7 +676,7 @@ class History:
                 yield from checker.within_limit(account, left, limit, window_s=0.99)
 
     def _ends(self) -> Iterable[Violation]:
-        newest: dict[Any, Said] = {}
+        newest: dict[Any, InputEvent] = {}
         for said in self.evidence.by_id.values():
             if said.slot is not None and (said.slot not in newest or said.order > newest[said.slot].order):
                 newest[said.slot] = said

@@ -42,7 +42,7 @@ PATIENT = Policy(lease_s=30.0, session_s=60.0)
 
 
 @dataclass(slots=True)
-class Listing:
+class ListedOffer:
     """An offer at the marketplace, from the moment on that somebody lists it."""
 
     unit_id: int
@@ -70,12 +70,12 @@ class Read:
 
 
 @dataclass(slots=True)
-class UnderWay:
+class PendingCall:
     call: Call
     due_s: float
 
 
-class Listings:
+class ListingHistory:
     """One history."""
 
     def __init__(self, seed: int, flow: Callable[..., OfferFlow] = flow_of) -> None:
@@ -87,11 +87,11 @@ class Listings:
         self.violations: list[Violation] = []
         listed = [0.0, rng.uniform(5, EVENTS_END_S), rng.uniform(5, EVENTS_END_S), EVENTS_END_S + 300.0]
         self.listings = {
-            ean: Listing(n + 1, at_s, {Field.PRICE: 1000, Field.STOCK: 5, Field.HANDLING_TIME: 2})
+            ean: ListedOffer(n + 1, at_s, {Field.PRICE: 1000, Field.STOCK: 5, Field.HANDLING_TIME: 2})
             for n, (ean, at_s) in enumerate(zip(EANS, listed, strict=True))
         }
         self._accepted: dict[tuple[int, Field], tuple[int, int]] = {}
-        self._under_way: list[UnderWay] = []
+        self._under_way: list[PendingCall] = []
         self._start_s = 100.0
         self.driver = self._process(Now(mono_s=self._start_s, wall_us=START_US))
         self.at = self.driver.assign(topic=TOPICS.offer_changes)
@@ -103,7 +103,7 @@ class Listings:
         """Since the start."""
         return self.driver.now.mono_s - self._start_s
 
-    def run(self) -> "Listings":
+    def run(self) -> "ListingHistory":
         for at_s, happen in sorted(self._happenings(), key=lambda each: each[0]):
             self._until(at_s)
             happen()
@@ -133,7 +133,7 @@ class Listings:
         driver, until_s = self.driver, self._start_s + at_s
         while True:
             for call in driver.calls:
-                self._under_way.append(UnderWay(call, driver.now.mono_s + self.rng.uniform(0.02, 0.5)))
+                self._under_way.append(PendingCall(call, driver.now.mono_s + self.rng.uniform(0.02, 0.5)))
             driver.calls.clear()
             due = min(self._under_way, key=lambda each: each.due_s, default=None)
             if due is not None and due.due_s <= driver.now.mono_s:
@@ -279,7 +279,7 @@ class Listings:
             listing.edited_at_s.pop(carried.field, None)
         return Settled(answer=Accepted(unit=self._shown(listing), http_status=200))
 
-    def _shown(self, listing: Listing) -> Unit:
+    def _shown(self, listing: ListedOffer) -> Unit:
         held = listing.held
         return unit(listing.unit_id, price=held[Field.PRICE], stock=held[Field.STOCK], days=held[Field.HANDLING_TIME])
 

@@ -24,8 +24,8 @@ from streams.messages import Checkpoint, Owned
 from streams.policy import Pace, Policy
 from tests.harness import toy_flow
 from tests.harness.toy_flow import Device, Room, SetPoint, Setting, Thermostats
-from tests.simulation.history import Plan
-from tests.simulation.simulated_process import Breaks, PlainSink
+from tests.simulation.history import HistoryPlan
+from tests.simulation.simulated_process import Breaks, SimulatedPlainSink
 
 Change = tuple[object, str, object]
 
@@ -39,7 +39,7 @@ class Mutant:
     changes: tuple[Change, ...] = ()
     breaks: Callable[[], Breaks] = Breaks
     flow: type[Thermostats] = Thermostats
-    change: Callable[[Plan], Plan] = lambda plan: plan
+    change: Callable[[HistoryPlan], HistoryPlan] = lambda plan: plan
     within: int = 300  # seeds
 
     @contextmanager
@@ -54,12 +54,12 @@ class Mutant:
                 one.stop()
 
 
-def hot(plan: Plan) -> Plan:
+def hot(plan: HistoryPlan) -> HistoryPlan:
     """One slot, two values, much trouble: what was accepted and is not durable soon meets something older."""
     return replace(plan, partitions=1, rooms=1, devices=("heat",), values=2, faults=6, commit_s=0.2, events=30)
 
 
-def aimed(plan: Plan) -> Plan:
+def aimed(plan: HistoryPlan) -> HistoryPlan:
     """A kill right after an answer, with much below it that the next owner cannot read for long."""
     policy, pace = replace(plan.policy, read_ahead=1_000), Pace(per_second=30.0)
     fast = replace(plan.habits, lost=0.0, slow=0.0, busy_item=0.0)
@@ -68,7 +68,7 @@ def aimed(plan: Plan) -> Plan:
     )
 
 
-def restless(plan: Plan) -> Plan:
+def restless(plan: HistoryPlan) -> HistoryPlan:
     """Partitions move often, calls last long, and a drained hand-over is not waited for."""
     policy = replace(plan.policy, drained_wait_s=0.0, call_deadline_s=2.0)
     habits = replace(plan.habits, slow=0.5, lost=0.3)
@@ -76,17 +76,17 @@ def restless(plan: Plan) -> Plan:
     return replace(plan, partitions=2, members=3, rooms=2, faults=6, policy=policy, habits=habits, pace=pace)
 
 
-def suspended(plan: Plan) -> Plan:
+def suspended(plan: HistoryPlan) -> HistoryPlan:
     """Machines sleep while calls wait for a worker."""
     return replace(plan, suspensions=3, busy_workers=0.5, events=60)
 
 
-def refusing(plan: Plan) -> Plan:
+def refusing(plan: HistoryPlan) -> HistoryPlan:
     """The same kill, and a marketplace that takes little."""
     return replace(aimed(plan), rooms=15, events=100, lasts_s=6.0, refused=0.5, late=0.0, habits=plan.habits)
 
 
-def quiet(plan: Plan) -> Plan:
+def quiet(plan: HistoryPlan) -> HistoryPlan:
     """Few events, and the marketplace is away for long, again and again."""
     policy = replace(plan.policy, retry_budget=4, retry_cap_s=0.2)
     return replace(plan, events=3, rooms=3, policy=policy, outages=2, faults=0, lasts_s=7.0, refused=0.0)
@@ -162,12 +162,12 @@ def _does_not_wait_for_the_announcement(self: Wants, pending: Any) -> Any:
     return None if why == (pending.at, pending.lane.key) else why
 
 
-def _commits_first(self: PlainSink, checkpoint: Checkpoint) -> None:
+def _commits_first(self: SimulatedPlainSink, checkpoint: Checkpoint) -> None:
     self._land({}, checkpoint.marks, self._world.now_s)
     self._member.later(self._leg_s(), lambda: _produce(self, checkpoint))
 
 
-_produce = PlainSink._produce
+_produce = SimulatedPlainSink._produce
 
 
 def _unlists_when_it_leaves(self: Wants, pending: Any) -> None:
@@ -238,7 +238,7 @@ def _last_come_wins(device: Device, event: SetPoint) -> tuple[Device, list[tuple
 
 
 @dataclass(slots=True, kw_only=True)
-class Forgetful(Thermostats):
+class ForgetsPending(Thermostats):
     """Stores what was accepted, not what is undone."""
 
     seen: set[int] = field(default_factory=set)
@@ -357,10 +357,10 @@ MUTANTS = (
     Mutant(
         name="without transactions marks come first",
         goes_red="N",
-        changes=((PlainSink, "_produce", _commits_first),),
+        changes=((SimulatedPlainSink, "_produce", _commits_first),),
         change=lambda plan: replace(plan, transactions=False),
     ),
-    Mutant(name="what is undone is not stored", goes_red="N", flow=Forgetful),
+    Mutant(name="what is undone is not stored", goes_red="N", flow=ForgetsPending),
     Mutant(name="overtaken but certain", goes_red="E", changes=((toy_flow, "merge", _equal_is_enough),)),
     Mutant(
         name="refused but certain",

@@ -37,12 +37,12 @@ from streams.messages import (
 )
 from streams.policy import Policy
 from tests.harness.toy_flow import Thermostats
-from tests.simulation.api import Api, not_sent
-from tests.simulation.broker import INPUT, STATE_TOPIC_ID, Broker, Entry, Group, Transaction
-from tests.simulation.world import World
+from tests.simulation.api import ModelApi, not_sent
+from tests.simulation.broker import INPUT, STATE_TOPIC_ID, EntryKind, GroupCoordinator, ModelBroker, Transaction
+from tests.simulation.world import SimulatedWorld
 
 
-class Engine(Protocol):
+class EngineUnderTest(Protocol):
     """What of the engine a process uses."""
 
     def feed(self, said: Input, now: Now) -> list[Effect]: ...
@@ -72,23 +72,23 @@ class Breaks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class SimulatedEnvironment:
     """What all processes of one history share."""
 
-    world: World
-    broker: Broker
-    group: Group
-    api: Api
+    world: SimulatedWorld
+    broker: ModelBroker
+    group: GroupCoordinator
+    api: ModelApi
     witness: Witness
     policy: Policy
-    build: Callable[[Thermostats, str, int], Engine]
+    build: Callable[[Thermostats, str, int], EngineUnderTest]
     flow: Callable[[], Thermostats]
     transactions: bool = True
     breaks: Breaks = field(default_factory=Breaks)
 
 
 @dataclass(slots=True)
-class Trouble:
+class BrokerFaults:
     """What may go wrong at the broker for a while; probabilities per attempt."""
 
     commits: float = 0.0
@@ -102,14 +102,14 @@ STEPS = ("call made", "call sent", "answer heard", "checkpoint made", "offsets s
 """Moments at which a process may be hit."""
 
 
-class Member:
+class SimulatedProcess:
     """A named slot for a process; ``run`` counts the processes it has held."""
 
-    def __init__(self, name: str, around: Surroundings) -> None:
+    def __init__(self, name: str, around: SimulatedEnvironment) -> None:
         self.name = name
         self.around = around
         self.world = around.world
-        self.trouble = Trouble()
+        self.trouble = BrokerFaults()
         self.busy_workers = 0.0  # probability that a call waits for a worker
         self.slow_reads = False
         self.commit_s = 0.02
@@ -127,7 +127,7 @@ class Member:
         self.flow = self.around.flow()
         self.flow.state_version = self.state_version
         self.engine = self.around.build(self.flow, self.process, self.world.wall_us() + self.run)
-        self.sink = _Sink(self) if self.around.transactions else PlainSink(self)
+        self.sink = SimulatedTransactionalSink(self) if self.around.transactions else SimulatedPlainSink(self)
         self.parts: dict[int, Assignment] = {}
         self._epoch = 0
         self._restoring: dict[int, Assignment] = {}
@@ -498,7 +498,7 @@ class Member:
             more = more or end < log.last_stable
             for offset in range(position, end):
                 one = log.entries[offset]
-                if one.entry is Entry.RECORD:
+                if one.entry is EntryKind.RECORD:
                     record = Record(at=at, offset=offset, key=one.key, value=one.value, time_us=one.time_us)
                     records.append(record)
             self._positions[at] = positions[at] = end
@@ -551,10 +551,10 @@ class Member:
         self.later(self.world.between(0.0, 0.002), lambda: self.feed(answer))
 
 
-class _Sink:
+class SimulatedTransactionalSink:
     """The sink thread: one checkpoint at a time, kept until it is durable, less what died."""
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: SimulatedProcess) -> None:
         self._member = member
         self._world = member.world
         self._broker = member.around.broker
@@ -711,7 +711,7 @@ class _Sink:
         self._member.feed(written)
 
 
-class PlainSink(_Sink):
+class SimulatedPlainSink(SimulatedTransactionalSink):
     """Without transactions: record after record, in order; when all are there, the marks, which the source commits."""
 
     def killed(self) -> None:

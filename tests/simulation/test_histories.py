@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.simulation.history import History, Plan
+from tests.simulation.history import HistoryPlan, SeededHistory
 
 BASE = int(os.environ.get("SIM_SEED", "0"))
 CHUNK = 50
@@ -73,9 +73,9 @@ MUST_HAPPEN = (
 
 
 def judged(seed: int) -> Counter[str]:
-    outcome = History(seed).run()
+    outcome = SeededHistory(seed).run()
     if outcome.violations:
-        pytest.fail(History(seed, trace=True).run().report())
+        pytest.fail(SeededHistory(seed, trace=True).run().report())
     return Counter(outcome.seen)
 
 
@@ -91,7 +91,7 @@ def test_every_history_keeps_every_invariant(first: int) -> None:
         HAPPENED.update(judged(seed))
 
 
-def three_that_hang(plan: Plan) -> Plan:
+def three_that_hang(plan: HistoryPlan) -> HistoryPlan:
     """Three processes whose sinks hang now and then, on one machine that is suspended."""
     return replace(plan, members=3, partitions=3, hangs=4, suspensions=1, lasts_s=7.0)
 
@@ -99,9 +99,9 @@ def three_that_hang(plan: Plan) -> Plan:
 def test_three_processes_keep_every_invariant_though_sinks_hang_and_their_machine_is_suspended() -> None:
     happened: Counter[str] = Counter()
     for seed in range(BASE, BASE + 80):
-        outcome = History(seed, change=three_that_hang).run()
+        outcome = SeededHistory(seed, change=three_that_hang).run()
         if outcome.violations:
-            pytest.fail(History(seed, change=three_that_hang, trace=True).run().report())
+            pytest.fail(SeededHistory(seed, change=three_that_hang, trace=True).run().report())
         happened.update(outcome.seen)
 
     expected = (
@@ -118,20 +118,20 @@ def test_three_processes_keep_every_invariant_though_sinks_hang_and_their_machin
     assert [what for what in expected if not happened[what]] == []
 
 
-def recreated(plan: Plan) -> Plan:
+def recreated(plan: HistoryPlan) -> HistoryPlan:
     return replace(plan, recreated=True, late=0.0)
 
 
-def two_versions(plan: Plan) -> Plan:
+def two_versions(plan: HistoryPlan) -> HistoryPlan:
     return replace(plan, versions=True, members=2, partitions=2)
 
 
 def test_an_input_topic_that_is_created_again_is_refused_and_after_the_remedy_nothing_is_lost() -> None:
     happened: Counter[str] = Counter()
     for seed in range(BASE, BASE + 25):
-        outcome = History(seed, change=recreated).run()
+        outcome = SeededHistory(seed, change=recreated).run()
         if outcome.violations:
-            pytest.fail(History(seed, change=recreated, trace=True).run().report())
+            pytest.fail(SeededHistory(seed, change=recreated, trace=True).run().report())
         happened.update(outcome.seen)
 
     assert happened["input created again"] == 25
@@ -141,16 +141,16 @@ def test_an_input_topic_that_is_created_again_is_refused_and_after_the_remedy_no
 def test_an_older_version_beside_a_newer_one_drops_nothing_that_it_does_not_know() -> None:
     happened: Counter[str] = Counter()
     for seed in range(BASE, BASE + 25):
-        outcome = History(seed, change=two_versions).run()
+        outcome = SeededHistory(seed, change=two_versions).run()
         if outcome.violations:
-            pytest.fail(History(seed, change=two_versions, trace=True).run().report())
+            pytest.fail(SeededHistory(seed, change=two_versions, trace=True).run().report())
         happened.update(outcome.seen)
 
     assert happened["kept by a newer version"]
     assert happened["hand-over"]
 
 
-def plain(plan: Plan) -> Plan:
+def plain(plan: HistoryPlan) -> HistoryPlan:
     """As on a broker without transactions."""
     return replace(plan, transactions=False)
 
@@ -159,9 +159,9 @@ def plain(plan: Plan) -> Plan:
 def test_without_transactions_rows_repeat_and_every_other_invariant_is_kept() -> None:
     happened: Counter[str] = Counter()
     for seed in range(BASE, BASE + 400):
-        outcome = History(seed, change=plain).run()
+        outcome = SeededHistory(seed, change=plain).run()
         if outcome.violations:
-            pytest.fail(History(seed, change=plain, trace=True).run().report())
+            pytest.fail(SeededHistory(seed, change=plain, trace=True).run().report())
         happened.update(outcome.seen)
 
     expected = ("answered again", "some records are there", "crash", "hand-over", "result RUNG", "result UNKNOWN")
@@ -173,13 +173,13 @@ def test_all_that_can_happen_has_happened() -> None:
     for seed in range(BASE, BASE + CHUNK * CHUNKS):  # the others may have run in another process
         if all(HAPPENED[what] for what in MUST_HAPPEN):
             break
-        HAPPENED.update(History(seed).run().seen)
+        HAPPENED.update(SeededHistory(seed).run().seen)
 
     assert [what for what in MUST_HAPPEN if not HAPPENED[what]] == []
 
 
 def test_a_seed_tells_the_same_history_twice() -> None:
-    first, second = (History(7, trace=True).run() for _ in range(2))
+    first, second = (SeededHistory(7, trace=True).run() for _ in range(2))
 
     assert first.trace == second.trace
     assert len(first.trace) > 50

@@ -11,7 +11,7 @@ import pytest
 from connector.offers import decide, identity, merge
 from connector.offers.events import Announced
 from tests.harness.effort import examples
-from tests.simulation.listings import Listings
+from tests.simulation.listings import ListingHistory
 
 SEEDS = 60
 MUST_HAPPEN = (
@@ -32,7 +32,7 @@ MUST_HAPPEN = (
 def test_late_listed_and_edited_offers_keep_every_invariant() -> None:
     happened: Counter[str] = Counter()
     for seed in range(examples(SEEDS)):
-        history = Listings(seed).run()
+        history = ListingHistory(seed).run()
         assert not history.violations, history.report()
         happened.update(history.seen)
 
@@ -84,11 +84,11 @@ def test_a_rule_of_looking_again_that_is_taken_out_is_missed(
 ) -> None:
     with patch.object(owner, name, wrong):
         for seed in range(SEEDS):
-            if goes_red in {violation.invariant for violation in Listings(seed).run().violations}:
+            if goes_red in {violation.invariant for violation in ListingHistory(seed).run().violations}:
                 return
 
     raise AssertionError(f"{SEEDS} histories do not miss it")
 
 
 def test_a_seed_tells_the_same_history_of_listings_twice() -> None:
-    assert Listings(5).run().seen == Listings(5).run().seen
+    assert ListingHistory(5).run().seen == ListingHistory(5).run().seen

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.simulation.history import History
+from tests.simulation.history import SeededHistory
 from tests.simulation.mutants import MUTANTS, Mutant
 
 
@@ -10,7 +10,7 @@ def first_red(mutant: Mutant) -> int | None:
     """The first seed whose history breaks an invariant that this rule guards."""
     with mutant.alive():
         for seed in range(mutant.within):
-            history = History(seed, breaks=mutant.breaks(), flow=mutant.flow, change=mutant.change)
+            history = SeededHistory(seed, breaks=mutant.breaks(), flow=mutant.flow, change=mutant.change)
             if any(violation.invariant in mutant.goes_red for violation in history.run().violations):
                 return seed
     return None
@@ -22,4 +22,4 @@ def test_a_rule_that_is_taken_out_is_missed(mutant: Mutant) -> None:
     seed = first_red(mutant)
 
     assert seed is not None
-    assert History(seed, change=mutant.change).run().violations == []  # with the rule in its place
+    assert SeededHistory(seed, change=mutant.change).run().violations == []  # with the rule in its place

@@ -10,7 +10,7 @@ START_S = 1_000.0
 EPOCH_US = 1_700_000_000_000_000
 
 
-class World:
+class SimulatedWorld:
     """Time moves only from one happening to the next. All chance comes from ``rng``."""
 
     def __init__(self, seed: int) -> None:

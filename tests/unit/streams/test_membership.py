@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from devstack.stack import Stack
 from streams.kafka.source import KafkaSource
 from streams.membership import Cause, Isolation, Membership, Replacement, is_severed, observed
-from tests.contracts.brokers import Member, Real, closing, until
+from tests.contracts.brokers import KafkaAdapter, RecordingMember, closing, until
 
 NOW_S = 100.0
 MEMBER = Membership(joined_as="a", settled=True, connected=True, heard_at_s=99.0, assigned=2)
@@ -170,10 +170,10 @@ def test_whatever_the_statistics_lack_is_never_read_as_membership(
 
 @pytest.mark.kafka
 def test_of_two_members_and_one_partition_the_one_that_stands_by_is_in_the_group_too(kafka: Stack) -> None:
-    real, topics = Real(kafka), {kafka.create_topic("in"): kafka.create_topic("state")}
+    real, topics = KafkaAdapter(kafka), {kafka.create_topic("in"): kafka.create_topic("state")}
     group = kafka.unique("group")
     sources = [real.source(group=group, topics=topics) for _ in range(2)]
-    members = [Member(source=source) for source in sources]
+    members = [RecordingMember(source=source) for source in sources]
     with closing(*sources):
         seen = [source.membership for source in sources if isinstance(source, KafkaSource)]
         assert not any(one.joined for one in seen)

@@ -37,7 +37,7 @@ from connector.offers.events import (
     UnitState,
 )
 from connector.offers.producer_kit import ProducerKit
-from streams.avro.codec import Decoder, Fault, frame
+from streams.avro.codec import DecodeErrorCode, Decoder, frame
 from streams.flow import Assignment, Bad, Headers, NotYet, Record
 from tests.harness.effort import examples
 from tests.unit.schemas.data import library_bytes, values
@@ -156,7 +156,7 @@ def test_a_plain_key_is_no_avro_string() -> None:
     bad = keyed.decode_changed(record(EAN.encode(), None))
 
     assert isinstance(bad, Bad)
-    assert bad.code == Fault.NOT_AVRO
+    assert bad.code == DecodeErrorCode.NOT_AVRO
 
 
 def test_an_avro_key_of_another_type_cannot_be_read() -> None:
@@ -168,7 +168,7 @@ def test_an_avro_key_of_another_type_cannot_be_read() -> None:
     bad = keyed.decode_changed(record(frame(STRING) + b"\2", None))
 
     assert isinstance(bad, Bad)
-    assert bad.code == Fault.SCHEMA_INCOMPATIBLE
+    assert bad.code == DecodeErrorCode.SCHEMA_INCOMPATIBLE
 
 
 def test_plain_keys_are_their_text() -> None:
@@ -191,7 +191,7 @@ def test_a_price_whose_writer_declares_no_decimal_is_not_guessed() -> None:
     bad = codecs(known={9: json.dumps(writer)}).decode_changed(record(EAN.encode(), data))
 
     assert isinstance(bad, Bad)
-    assert bad.code == Fault.SCHEMA_INCOMPATIBLE
+    assert bad.code == DecodeErrorCode.SCHEMA_INCOMPATIBLE
 
 
 def library_bytes_filled(writer: dict[str, Any], value: dict[str, Any]) -> bytes:
@@ -410,4 +410,4 @@ def test_a_state_that_is_none_is_said_to_be_malformed() -> None:
     bad = codecs().decode_state(frame(13) + b"\xff")
 
     assert isinstance(bad, Bad)
-    assert bad.code == Fault.MALFORMED_VALUE
+    assert bad.code == DecodeErrorCode.MALFORMED_VALUE

@@ -11,7 +11,7 @@ from connector.contracts.topic_checks import Limits, Needs
 from connector.contracts.topics import Topics, manifest, named
 from connector.operations import topics as operation
 from devstack.stack import Stack, drop_topics
-from streams.kafka.admin import Administration
+from streams.kafka.admin import ClusterAdmin
 from streams.topics import Described, Wanted
 
 TOPICS = named("kaufland")
@@ -92,7 +92,7 @@ def test_what_is_created_has_as_many_partitions_as_an_input_that_is_there() -> N
 @pytest.mark.kafka
 def test_a_real_broker_gets_the_manifest_and_then_has_nothing_to_complain_about(kafka: Stack) -> None:
     topics = named(kafka.unique("manifest"))
-    broker = Administration({"bootstrap.servers": kafka.bootstrap_servers})
+    broker = ClusterAdmin({"bootstrap.servers": kafka.bootstrap_servers})
 
     try:
         assert not checked(broker, topics)
@@ -105,7 +105,7 @@ def test_a_real_broker_gets_the_manifest_and_then_has_nothing_to_complain_about(
 
 @pytest.mark.kafka
 def test_a_real_broker_that_refuses_says_why(kafka: Stack) -> None:
-    broker = Administration({"bootstrap.servers": kafka.bootstrap_servers})
+    broker = ClusterAdmin({"bootstrap.servers": kafka.bootstrap_servers})
 
     refused = broker.create([Wanted(name="not a name", partitions=1, config={}, replication=1)])
 

@@ -22,7 +22,7 @@ from connector.settings.load import Facts, Loaded, key_sources, load
 from connector.settings.model import Guarantee
 from connector.settings.show import digest, masked
 from streams.errors import SettingsError
-from streams.kafka.property_check import faults
+from streams.kafka.property_check import property_errors
 
 NOW = datetime(2026, 1, 31, 6, 0, tzinfo=UTC)
 FACTS = Facts(
@@ -31,7 +31,7 @@ FACTS = Facts(
     bulk_limit=150,
     address=lambda account: address(account.base_url, playground=account.playground, dev=account.simulator),
     keys=lambda client_key, secret_key: Credentials(client_key, secret_key).notices,
-    client=faults,
+    client=property_errors,
 )
 CLIENT_KEY = "canary-client-key-0123456789abcd"
 SECRET_KEY = "canary-secret-key-" + "0123456789abcdef" * 2 + "0123456789abcd"

@@ -25,7 +25,7 @@ from connector.shipments.events import (
     UndoneShipment,
 )
 from connector.shipments.producer_kit import ShipmentKit
-from streams.avro.codec import Fault, encoder, frame
+from streams.avro.codec import DecodeErrorCode, encoder, frame
 from streams.flow import Assignment, Bad, NotYet, Record
 from tests.harness.shipment_harness import IDS, ORDER, START_US
 from tests.unit.schemas.data import TEXTS, library_bytes, values
@@ -124,8 +124,8 @@ def test_a_shipment_of_the_first_version_is_read_as_it_was_meant() -> None:
         (None, message(VALUE), KeyFault.KEY_MISSING),
         (b"\xff", message(VALUE), KeyFault.KEY_MALFORMED),
         (b"X", None, Code.VALUE_MISSING),
-        (b"X", b"{}", Fault.NOT_AVRO),
-        (b"X", message(VALUE)[:-3], Fault.MALFORMED_VALUE),
+        (b"X", b"{}", DecodeErrorCode.NOT_AVRO),
+        (b"X", message(VALUE)[:-3], DecodeErrorCode.MALFORMED_VALUE),
     ],
 )
 def test_what_cannot_be_read_says_why(key: bytes | None, value: bytes | None, code: str) -> None:

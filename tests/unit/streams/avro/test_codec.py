@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import schemas
-from streams.avro.codec import Absent, Decoder, Fault, encoder, frame
+from streams.avro.codec import Absent, DecodeErrorCode, Decoder, encoder, frame
 from streams.flow import Bad, NotYet
 from tests.unit.schemas.data import as_object, library_bytes, values
 
@@ -98,7 +98,7 @@ def test_a_decimal_that_would_be_rounded_or_cut_is_not_read(writer: Any, amount:
     value = read(record(("amount", decimal(18, 4))), record(("amount", writer)), {"amount": Decimal(amount)})
 
     assert isinstance(value, Bad)
-    assert value.code == Fault.DECIMAL_NOT_EXACT
+    assert value.code == DecodeErrorCode.DECIMAL_NOT_EXACT
     assert amount in value.text
 
 
@@ -109,7 +109,7 @@ def test_a_decimal_with_more_digits_than_it_declares_is_not_read() -> None:
     value = Decoder(schema, {7: json.dumps(schema)}.get).decode(data)
 
     assert isinstance(value, Bad)
-    assert value.code == Fault.DECIMAL_NOT_EXACT
+    assert value.code == DecodeErrorCode.DECIMAL_NOT_EXACT
 
 
 def test_a_decimal_of_a_million_bytes_is_not_computed() -> None:
@@ -119,7 +119,7 @@ def test_a_decimal_of_a_million_bytes_is_not_computed() -> None:
     value = Decoder(schema, {7: json.dumps(schema)}.get).decode(data)
 
     assert isinstance(value, Bad)
-    assert value.code == Fault.DECIMAL_NOT_EXACT
+    assert value.code == DecodeErrorCode.DECIMAL_NOT_EXACT
 
 
 def test_fields_may_stand_in_any_order_and_optional_ones_may_be_missing() -> None:
@@ -174,7 +174,7 @@ def test_bytes_in_another_format_are_not_avro(data: bytes) -> None:
     bad = Decoder(READER, NOTHING_HERE.get).decode(data)
 
     assert isinstance(bad, Bad)
-    assert bad.code == Fault.NOT_AVRO
+    assert bad.code == DecodeErrorCode.NOT_AVRO
 
 
 def test_a_schema_that_is_not_here_yet_is_asked_for() -> None:
@@ -189,7 +189,7 @@ def test_a_schema_that_the_registry_does_not_know_is_asked_for_again_later() -> 
     answers[7] = '"string"'
 
     assert isinstance(bad, Bad)
-    assert bad.code == Fault.SCHEMA_UNKNOWN
+    assert bad.code == DecodeErrorCode.SCHEMA_UNKNOWN
     assert decoder.decode(frame(7) + b"\2x") == "x"
 
 
@@ -231,7 +231,11 @@ def test_what_is_no_usable_schema_is_said_to_be_none(text: str) -> None:
     value = Decoder(READER, {7: text}.get).decode(frame(7) + b"abc")
 
     assert isinstance(value, Bad)
-    assert value.code in (Fault.SCHEMA_UNUSABLE, Fault.MALFORMED_VALUE, Fault.SCHEMA_INCOMPATIBLE)
+    assert value.code in (
+        DecodeErrorCode.SCHEMA_UNUSABLE,
+        DecodeErrorCode.MALFORMED_VALUE,
+        DecodeErrorCode.SCHEMA_INCOMPATIBLE,
+    )
     assert len(value.text) <= 500
 
 
@@ -239,13 +243,13 @@ def test_a_schema_that_does_not_resolve_is_incompatible() -> None:
     value = read(READER, record(("ean", "string")), {"ean": "1"})
 
     assert isinstance(value, Bad)
-    assert value.code == Fault.SCHEMA_INCOMPATIBLE
+    assert value.code == DecodeErrorCode.SCHEMA_INCOMPATIBLE
 
 
 def test_bytes_left_over_are_an_error() -> None:
     bad = Decoder("string", {7: '"string"'}.get).decode(frame(7) + b"\2xyz")
 
-    assert bad == Bad(code=Fault.MALFORMED_VALUE, text="2 bytes are left over after a value of schema 7")
+    assert bad == Bad(code=DecodeErrorCode.MALFORMED_VALUE, text="2 bytes are left over after a value of schema 7")
 
 
 @given(values(READER), st.integers(0, 400))
@@ -256,7 +260,7 @@ def test_a_message_cut_short_is_malformed(value: dict[str, Any], at: int) -> Non
     bad = Decoder(READER, {7: json.dumps(READER)}.get).decode(cut)
 
     assert isinstance(bad, Bad)
-    assert bad.code in (Fault.MALFORMED_VALUE, Fault.DECIMAL_NOT_EXACT)
+    assert bad.code in (DecodeErrorCode.MALFORMED_VALUE, DecodeErrorCode.DECIMAL_NOT_EXACT)
 
 
 OTHER = record(
@@ -277,7 +281,7 @@ OTHER = record(
 def test_whatever_the_bytes_are_there_is_one_classified_outcome(body: bytes, writer: Any) -> None:
     outcome = Decoder(READER, {7: json.dumps(writer)}.get).decode(frame(7) + body)
 
-    assert isinstance(outcome, dict) or (isinstance(outcome, Bad) and outcome.code in set(Fault))
+    assert isinstance(outcome, dict) or (isinstance(outcome, Bad) and outcome.code in set(DecodeErrorCode))
 
 
 @given(values(READER), st.data())
@@ -312,7 +316,7 @@ JSON = st.recursive(
 def test_whatever_the_schema_is_there_is_one_classified_outcome(schema: Any, body: bytes) -> None:
     outcome = Decoder("string", {7: json.dumps(schema)}.get).decode(frame(7) + body)
 
-    assert isinstance(outcome, str) or (isinstance(outcome, Bad) and outcome.code in set(Fault))
+    assert isinstance(outcome, str) or (isinstance(outcome, Bad) and outcome.code in set(DecodeErrorCode))
 
 
 # ---- schemas with which a few bytes could do harm -------------------------------------------------------------------
@@ -340,7 +344,7 @@ def test_a_schema_that_could_keep_a_reader_busy_for_ever_is_refused(name: str) -
     bad = Decoder(READER, {7: json.dumps(schema)}.get).decode(frame(7) + b"\xfe\xff\xff\xff\xff\x7f" * 9)
 
     assert isinstance(bad, Bad)
-    assert bad.code == Fault.SCHEMA_UNUSABLE
+    assert bad.code == DecodeErrorCode.SCHEMA_UNUSABLE
     assert why in bad.text
 
 

@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from streams.flow import Assignment, Output
-from streams.kafka.checkpoint_batch import Emission, Refused, stand_in
+from streams.kafka.checkpoint_batch import CheckpointBatch, RecordTooLarge, digest_record
 from streams.messages import Checkpoint, Mark
 
 LIMIT = 100
@@ -15,7 +15,7 @@ NOBODY: frozenset[Assignment] = frozenset()
 A, B = (Assignment(topic="in", partition=number, epoch=1) for number in (0, 1))
 
 
-class Shelf:
+class LimitedProducer:
     """A producer by hand: refuses at once what the client would, or at the flush what the broker would.
 
     As a broker does, it refuses a whole batch: all that was produced between two flushes to one topic.
@@ -56,20 +56,20 @@ def out(topic: str, size: int) -> Output:
     return Output(topic=topic, key=b"k", value=b"x" * size)
 
 
-def emission(a: tuple[Output, ...], b: tuple[Output, ...]) -> Emission:
+def batch(a: tuple[Output, ...], b: tuple[Output, ...]) -> CheckpointBatch:
     mark = Mark(position=9, read_ahead=1, drained=False, serial=1, state_topic_id="s")
-    return Emission(Checkpoint(serial=1, outputs={A: a, B: b}, marks={A: mark, B: mark}), frozenset({"calls"}))
+    return CheckpointBatch(Checkpoint(serial=1, outputs={A: a, B: b}, marks={A: mark, B: mark}), frozenset({"calls"}))
 
 
-def attempts(emission: Emission, **limits: int) -> tuple[list[Output], int]:
+def attempts(batch: CheckpointBatch, **limits: int) -> tuple[list[Output], int]:
     """What arrives in the end, and how many attempts were thrown away: each is a transaction of its own."""
     for thrown_away in range(10):
-        shelf = Shelf(**limits)
+        shelf = LimitedProducer(**limits)
         try:
-            emission.produce(cast(Producer, shelf), NOBODY, 1.0)
+            batch.produce(cast(Producer, shelf), NOBODY, 1.0)
             shelf.flush(1.0)
-            emission.settle()
-        except Refused:
+            batch.settle()
+        except RecordTooLarge:
             continue
         return shelf.kept, thrown_away
     raise AssertionError("never done")
@@ -78,12 +78,12 @@ def attempts(emission: Emission, **limits: int) -> tuple[list[Output], int]:
 def test_a_checkpoint_that_fits_goes_out_whole() -> None:
     a, b = (out("states", 1), out("results", 2)), (out("results", 3),)
 
-    assert attempts(emission(a, b)) == ([*a, *b], 0)
+    assert attempts(batch(a, b)) == ([*a, *b], 0)
 
 
 @pytest.mark.parametrize("limits", [{"client_limit": LIMIT}, {"broker_limit": LIMIT}], ids=["client", "broker"])
 def test_a_lane_that_is_too_large_takes_its_partition_out_and_no_other(limits: dict[str, int]) -> None:
-    writing = emission((out("results", 1), out("states", LIMIT + 1)), (out("states", 5), out("results", 2)))
+    writing = batch((out("results", 1), out("states", LIMIT + 1)), (out("states", 5), out("results", 2)))
 
     kept, _ = attempts(writing, **limits)
 
@@ -96,7 +96,7 @@ def test_a_lane_that_is_too_large_takes_its_partition_out_and_no_other(limits: d
 
 @pytest.mark.parametrize("limits", [{"client_limit": LIMIT}, {"broker_limit": LIMIT}], ids=["client", "broker"])
 def test_a_row_that_may_be_replaced_goes_out_as_its_digest_and_position(limits: dict[str, int]) -> None:
-    writing = emission((out("states", 1), out("calls", LIMIT + 1)), (out("calls", 5),))
+    writing = batch((out("states", 1), out("calls", LIMIT + 1)), (out("calls", 5),))
 
     kept, _ = attempts(writing, **limits)
 
@@ -111,7 +111,7 @@ def test_a_row_that_may_be_replaced_goes_out_as_its_digest_and_position(limits: 
 def test_of_a_refused_batch_only_the_culprit_is_left_out() -> None:
     innocent = tuple(out("results", size) for size in (1, 2, 3))
 
-    writing = emission((*innocent, out("results", LIMIT + 1)), innocent)
+    writing = batch((*innocent, out("results", LIMIT + 1)), innocent)
     kept, thrown_away = attempts(writing, broker_limit=LIMIT)
 
     assert kept == list(innocent)
@@ -120,15 +120,15 @@ def test_of_a_refused_batch_only_the_culprit_is_left_out() -> None:
 
 
 def test_what_was_settled_holds_for_the_next_attempt() -> None:
-    writing = emission((out("states", LIMIT + 1),), (out("states", 1),))
+    writing = batch((out("states", LIMIT + 1),), (out("states", 1),))
     attempts(writing, client_limit=LIMIT)
 
     assert attempts(writing, client_limit=LIMIT) == ([out("states", 1)], 0)
 
 
 def test_another_failed_delivery_is_raised() -> None:
-    writing = emission((out("states", 1),), ())
-    shelf = Shelf()
+    writing = batch((out("states", 1),), ())
+    shelf = LimitedProducer()
     writing.produce(cast(Producer, shelf), NOBODY, 1.0)
     shelf._batch[0][1](KafkaError(KafkaError._MSG_TIMED_OUT), None)
 
@@ -138,7 +138,7 @@ def test_another_failed_delivery_is_raised() -> None:
 
 def test_a_full_queue_is_waited_for() -> None:
     outputs = tuple(out("states", size) for size in range(5))
-    writing, shelf = emission(outputs, ()), Shelf(room=2)
+    writing, shelf = batch(outputs, ()), LimitedProducer(room=2)
 
     writing.produce(cast(Producer, shelf), NOBODY, 1.0)
     shelf.flush(1.0)
@@ -148,14 +148,14 @@ def test_a_full_queue_is_waited_for() -> None:
 
 
 def test_a_queue_that_stays_full_is_an_error() -> None:
-    writing, shelf = emission((out("states", 1),), ()), Shelf(room=0)
+    writing, shelf = batch((out("states", 1),), ()), LimitedProducer(room=0)
 
     with pytest.raises(KafkaException, match="_QUEUE_FULL"):
         writing.produce(cast(Producer, shelf), NOBODY, 0.0)
 
 
 def test_what_was_dropped_does_not_go_out() -> None:
-    writing, shelf = emission((out("states", 1),), (out("states", 2),)), Shelf()
+    writing, shelf = batch((out("states", 1),), (out("states", 2),)), LimitedProducer()
 
     writing.produce(cast(Producer, shelf), frozenset({A}), 1.0)
     shelf.flush(1.0)
@@ -165,8 +165,8 @@ def test_what_was_dropped_does_not_go_out() -> None:
 
 
 def test_a_stand_in_keeps_short_headers_and_keys_and_drops_long_ones() -> None:
-    short = stand_in(Output(topic="t", key=b"k", value=b"v", headers=(("a", b"1"),), partition=3), "p")
-    long = stand_in(Output(topic="t", key=b"k" * 2_000, value=None, headers=(("a", b"1" * 2_000),)), "p")
+    short = digest_record(Output(topic="t", key=b"k", value=b"v", headers=(("a", b"1"),), partition=3), "p")
+    long = digest_record(Output(topic="t", key=b"k" * 2_000, value=None, headers=(("a", b"1" * 2_000),)), "p")
 
     assert (short.key, short.headers[0], short.partition) == (b"k", ("a", b"1"), 3)
     assert long.key is None

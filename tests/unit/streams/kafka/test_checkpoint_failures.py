@@ -17,8 +17,8 @@ from confluent_kafka.cimpl import NewTopic
 
 from streams.errors import BrokerDown
 from streams.flow import Assignment, Output
-from streams.kafka.checkpoint_failures import DENIED_MOST_S, SAY_EVERY_S, Trouble
-from streams.kafka.settings import Connection, SinkSettings
+from streams.kafka.checkpoint_failures import DENIED_MOST_S, SAY_EVERY_S, CheckpointFailures
+from streams.kafka.settings import KafkaConnection, SinkSettings
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.messages import Checkpoint
 from streams.ports import Again, Done, Sink
@@ -26,7 +26,7 @@ from streams.topics import Described
 from tests.harness.secured_broker import SecuredBroker, User
 
 SETTINGS = SinkSettings(
-    connection=Connection(bootstrap_servers="nobody.invalid:1", client_id="me"), instance_id="me", group="offers"
+    connection=KafkaConnection(bootstrap_servers="nobody.invalid:1", client_id="me"), instance_id="me", group="offers"
 )
 TOPIC_DENIED = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED, "Failed to add partition(s) to transaction")
 AFTERMATH = KafkaError(KafkaError._STATE, "Failed to commit offsets: Local: Erroneous state")
@@ -34,7 +34,7 @@ UNDELIVERED = KafkaError(KafkaError._INCONSISTENT, "1 message(s) failed delivery
 TIMED_OUT = KafkaError(KafkaError._TIMED_OUT, "Timed out")
 
 
-class Broker:
+class FakeTopicAdmin:
     """Says what may be done with which topic; counts how often it is asked."""
 
     def __init__(self, **allowed: frozenset[str]) -> None:
@@ -51,18 +51,18 @@ def now_s() -> list[float]:
     return [100.0]
 
 
-def trouble(now_s: list[float], broker: Broker) -> Trouble:
-    return Trouble(SETTINGS, lambda: now_s[0], broker.describe)
+def trouble(now_s: list[float], broker: FakeTopicAdmin) -> CheckpointFailures:
+    return CheckpointFailures(SETTINGS, lambda: now_s[0], broker.describe)
 
 
-def heard(trouble: Trouble, problem: KafkaError) -> tuple[str, str, float]:
-    said = trouble.heard(problem, ("results", "state"), ("changes",), "warning")
+def heard(trouble: CheckpointFailures, problem: KafkaError) -> tuple[str, str, float]:
+    said = trouble.failed(problem, ("results", "state"), ("changes",), "warning")
     return said.reason, said.level, said.after_s
 
 
 @pytest.mark.parametrize("problem", [TOPIC_DENIED, AFTERMATH, UNDELIVERED])
 def test_the_topic_and_the_operation_that_are_denied_are_named(now_s: list[float], problem: KafkaError) -> None:
-    broker = Broker(results=frozenset({"Describe"}), state=frozenset({"Write"}), changes=frozenset({"Read"}))
+    broker = FakeTopicAdmin(results=frozenset({"Describe"}), state=frozenset({"Write"}), changes=frozenset({"Read"}))
 
     reason, level, _ = heard(trouble(now_s, broker), problem)
 
@@ -76,7 +76,7 @@ def test_the_topic_and_the_operation_that_are_denied_are_named(now_s: list[float
 def test_a_topic_that_may_not_even_be_described_and_a_position_that_may_not_be_committed_are_named(
     now_s: list[float],
 ) -> None:
-    broker = Broker(results=frozenset(), state=frozenset({"Write"}), changes=frozenset({"Describe"}))
+    broker = FakeTopicAdmin(results=frozenset(), state=frozenset({"Write"}), changes=frozenset({"Describe"}))
 
     reason, _, _ = heard(trouble(now_s, broker), TOPIC_DENIED)
 
@@ -84,7 +84,7 @@ def test_a_topic_that_may_not_even_be_described_and_a_position_that_may_not_be_c
 
 
 def test_a_group_that_is_denied_is_named_without_asking(now_s: list[float]) -> None:
-    broker = Broker()
+    broker = FakeTopicAdmin()
 
     reason, _, _ = heard(trouble(now_s, broker), KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED))
 
@@ -93,7 +93,7 @@ def test_a_group_that_is_denied_is_named_without_asking(now_s: list[float]) -> N
 
 
 def test_what_is_denied_is_said_once_and_then_rarely_and_tried_less_and_less_often(now_s: list[float]) -> None:
-    broker = Broker(results=frozenset())
+    broker = FakeTopicAdmin(results=frozenset())
     denied = trouble(now_s, broker)
     levels, waits = [], []
     while now_s[0] < 100.0 + 2.5 * SAY_EVERY_S:
@@ -110,10 +110,10 @@ def test_what_is_denied_is_said_once_and_then_rarely_and_tried_less_and_less_oft
 
 
 def test_another_failure_is_news_and_so_is_the_same_after_a_checkpoint_was_durable(now_s: list[float]) -> None:
-    ill = trouble(now_s, Broker(results=frozenset()))
+    ill = trouble(now_s, FakeTopicAdmin(results=frozenset()))
 
     said = [heard(ill, TIMED_OUT), heard(ill, TIMED_OUT), heard(ill, TOPIC_DENIED), heard(ill, TIMED_OUT)]
-    ill.over()
+    ill.succeeded()
     again = heard(ill, TIMED_OUT)
 
     assert [level for _, level, _ in said] == ["warning", "debug", "warning", "debug"]
@@ -124,7 +124,7 @@ def test_where_nobody_can_be_asked_the_brokers_word_is_passed_on(now_s: list[flo
     def away(names: Collection[str]) -> dict[str, Described]:
         raise BrokerDown(f"no broker answers about {len(names)} topics")
 
-    ill = Trouble(SETTINGS, lambda: now_s[0], away)
+    ill = CheckpointFailures(SETTINGS, lambda: now_s[0], away)
 
     assert "TOPIC_AUTHORIZATION_FAILED" in heard(ill, TOPIC_DENIED)[0]
     assert heard(ill, AFTERMATH)[0].startswith("_STATE")

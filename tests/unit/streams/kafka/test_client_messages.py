@@ -8,13 +8,13 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from streams.errors import BrokerDown, SinkFailed, SourceFailed, StreamError
-from streams.kafka.admin import Administration
-from streams.kafka.client_messages import Words
-from streams.kafka.members import Members
-from streams.kafka.produce_once import post
-from streams.kafka.settings import Connection
+from streams.kafka.admin import ClusterAdmin
+from streams.kafka.client_messages import ClientErrors
+from streams.kafka.members import GroupMembers
+from streams.kafka.produce_once import produce_record
+from streams.kafka.settings import KafkaConnection
 from streams.kafka.table import CompactedTable
-from streams.kafka.topic_reader import contents
+from streams.kafka.topic_reader import read_key_values
 from tests.harness.secured_broker import SecuredBroker, key_pair
 
 ASK_S = 60.0
@@ -23,11 +23,11 @@ ASK_S = 60.0
 NO_ANSWER = KafkaException(KafkaError(KafkaError._TRANSPORT, "Failed to get metadata: Local: Broker transport failure"))
 
 
-def after(*heard: tuple[int, str]) -> Words:
-    words = Words("broker:9092")
+def after(*heard: tuple[int, str]) -> ClientErrors:
+    errors = ClientErrors("broker:9092")
     for code, text in heard:
-        words.heard(KafkaError(code, text))
-    return words
+        errors.on_error(KafkaError(code, text))
+    return errors
 
 
 @pytest.mark.parametrize(
@@ -74,19 +74,19 @@ def test_the_clients_own_sentence_is_what_a_person_reads(
 
 
 def test_an_answer_is_waited_for_in_pieces_until_the_client_says_that_waiting_mends_nothing() -> None:
-    words, pieces = after(), list[float]()
+    errors, pieces = after(), list[float]()
 
     class Client:
         def poll(self, timeout_s: float) -> None:
             if len(pieces) == 4:
-                words.heard(KafkaError(KafkaError._AUTHENTICATION, "wrong password"))
+                errors.on_error(KafkaError(KafkaError._AUTHENTICATION, "wrong password"))
 
     def ask(for_s: float) -> None:
         pieces.append(for_s)
         raise NO_ANSWER
 
     with pytest.raises(KafkaException):
-        words.patiently(Client(), ask, 3_600.0)
+        errors.retry(Client(), ask, 3_600.0)
 
     assert pieces == [0.5, 1.0, 2.0, 4.0]
 
@@ -109,20 +109,20 @@ def test_an_answer_of_the_broker_is_no_broker_that_is_away() -> None:
 # ---- every door -----------------------------------------------------------------------------------------------------
 
 
-def _describes(connection: Connection) -> None:
-    Administration(connection.admin(), timeout_s=ASK_S).cluster_id()
+def _describes(connection: KafkaConnection) -> None:
+    ClusterAdmin(connection.admin(), timeout_s=ASK_S).cluster_id()
 
 
-def _reads_a_table(connection: Connection) -> None:
+def _reads_a_table(connection: KafkaConnection) -> None:
     CompactedTable(connection, "routing", reader="group", timeout_s=ASK_S).read()
 
 
-def _reads_contents(connection: Connection) -> None:
-    list(contents(connection, "state", reader="group", timeout_s=ASK_S))
+def _reads_contents(connection: KafkaConnection) -> None:
+    list(read_key_values(connection, "state", reader="group", timeout_s=ASK_S))
 
 
-def _posts(connection: Connection) -> None:
-    post(connection, "scheduler", b"key", b"value", timeout_s=ASK_S)
+def _posts(connection: KafkaConnection) -> None:
+    produce_record(connection, "scheduler", b"key", b"value", timeout_s=ASK_S)
 
 
 DOORS = [_describes, _reads_a_table, _reads_contents, _posts]
@@ -130,11 +130,13 @@ DOORS = [_describes, _reads_a_table, _reads_contents, _posts]
 
 @pytest.mark.kafka
 @pytest.mark.parametrize("door", DOORS)
-def test_a_wrong_password_is_told_at_every_door(secured: SecuredBroker, door: Callable[[Connection], None]) -> None:
+def test_a_wrong_password_is_told_at_every_door(
+    secured: SecuredBroker, door: Callable[[KafkaConnection], None]
+) -> None:
     properties: dict[str, Any] = {**secured.properties(secured.add_user()), "sasl.password": "wrong"}
 
     with pytest.raises(StreamError, match="SASL authentication error") as refused:
-        door(Connection(bootstrap_servers=secured.bootstrap_servers, client_id="me", properties=properties))
+        door(KafkaConnection(bootstrap_servers=secured.bootstrap_servers, client_id="me", properties=properties))
 
     assert not isinstance(refused.value, BrokerDown), "waiting mends no password"
     assert "transport failure" not in str(refused.value)
@@ -142,19 +144,19 @@ def test_a_wrong_password_is_told_at_every_door(secured: SecuredBroker, door: Ca
 
 @pytest.mark.kafka
 @pytest.mark.parametrize("door", [_describes, _posts])
-def test_a_wrong_ca_is_told(secured: SecuredBroker, tmp_path: Path, door: Callable[[Connection], None]) -> None:
+def test_a_wrong_ca_is_told(secured: SecuredBroker, tmp_path: Path, door: Callable[[KafkaConnection], None]) -> None:
     _, other = key_pair(tmp_path)
     properties = {**secured.properties(secured.add_user()), "ssl.ca.location": str(other)}
 
     with pytest.raises((SourceFailed, SinkFailed), match="certificate verify failed"):
-        door(Connection(bootstrap_servers=secured.bootstrap_servers, client_id="me", properties=properties))
+        door(KafkaConnection(bootstrap_servers=secured.bootstrap_servers, client_id="me", properties=properties))
 
 
 @pytest.mark.parametrize("door", [_reads_a_table, _reads_contents, _describes])
 def test_a_host_that_is_not_found_is_told_and_may_be_waited_for(
-    monkeypatch: pytest.MonkeyPatch, door: Callable[[Connection], None]
+    monkeypatch: pytest.MonkeyPatch, door: Callable[[KafkaConnection], None]
 ) -> None:
-    nowhere = Connection(bootstrap_servers="no-such-host.invalid:9092", client_id="me")
+    nowhere = KafkaConnection(bootstrap_servers="no-such-host.invalid:9092", client_id="me")
     monkeypatch.setattr(f"{__name__}.ASK_S", 0.5)
 
     with pytest.raises(BrokerDown, match="Failed to resolve"):
@@ -163,4 +165,6 @@ def test_a_host_that_is_not_found_is_told_and_may_be_waited_for(
 
 def test_a_group_cannot_be_looked_at_where_no_broker_answers() -> None:
     with pytest.raises(BrokerDown, match="Connection refused"):
-        Members(Connection(bootstrap_servers="127.0.0.1:1", client_id="me"), "group", timeout_s=1.0).under("me")
+        GroupMembers(KafkaConnection(bootstrap_servers="127.0.0.1:1", client_id="me"), "group", timeout_s=1.0).under(
+            "me"
+        )

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from streams.flow import Assignment
-from streams.kafka.commits import Commit
+from streams.kafka.commits import OffsetCommit
 from streams.messages import Mark
 
 AT = Assignment(topic="in", partition=0, epoch=1)
@@ -16,7 +16,7 @@ MARK = Mark(position=10, read_ahead=5, drained=False, serial=7, state_topic_id="
 REFUSED = KafkaError(KafkaError.ILLEGAL_GENERATION)
 
 
-class Group:
+class FakeCommitConsumer:
     """A consumer that keeps what it is given, and says it only when asked."""
 
     def __init__(self) -> None:
@@ -38,17 +38,17 @@ class Group:
 
 @pytest.fixture
 def group() -> Any:
-    return Group()
+    return FakeCommitConsumer()
 
 
 @pytest.fixture
-def commit(group: Any) -> Commit:
-    made = Commit(serial=7, marks={AT: MARK}, sent_at_s=1.0)
+def commit(group: Any) -> OffsetCommit:
+    made = OffsetCommit(serial=7, marks={AT: MARK}, sent_at_s=1.0)
     made.send(group)
     return made
 
 
-def test_it_is_durable_when_its_answer_says_so_and_not_before(group: Any, commit: Commit) -> None:
+def test_it_is_durable_when_its_answer_says_so_and_not_before(group: Any, commit: OffsetCommit) -> None:
     assert not commit.is_durable
 
     commit.answered(None, group.sent[0])
@@ -57,8 +57,8 @@ def test_it_is_durable_when_its_answer_says_so_and_not_before(group: Any, commit
     assert commit.problem is None
 
 
-def test_the_answer_to_another_one_is_not_its_own(commit: Commit, group: Any) -> None:
-    other = Commit(serial=6, marks={AT: replace(MARK, serial=6)}, sent_at_s=0.0)
+def test_the_answer_to_another_one_is_not_its_own(commit: OffsetCommit, group: Any) -> None:
+    other = OffsetCommit(serial=6, marks={AT: replace(MARK, serial=6)}, sent_at_s=0.0)
     other.send(group)
 
     commit.answered(None, group.sent[1])
@@ -67,7 +67,7 @@ def test_the_answer_to_another_one_is_not_its_own(commit: Commit, group: Any) ->
     assert commit.problem is None
 
 
-def test_one_that_is_refused_as_a_whole_is_known_to_be(commit: Commit, group: Any) -> None:
+def test_one_that_is_refused_as_a_whole_is_known_to_be(commit: OffsetCommit, group: Any) -> None:
     commit.answered(REFUSED, group.sent[0])
 
     assert commit.problem is REFUSED
@@ -76,7 +76,7 @@ def test_one_that_is_refused_as_a_whole_is_known_to_be(commit: Commit, group: An
 
 def test_one_that_cannot_even_be_sent_is_known_to_be_refused(group: Any) -> None:
     group.refuses = REFUSED
-    commit = Commit(serial=7, marks={AT: MARK}, sent_at_s=1.0)
+    commit = OffsetCommit(serial=7, marks={AT: MARK}, sent_at_s=1.0)
 
     commit.send(group)
 
@@ -88,7 +88,7 @@ def test_one_that_cannot_even_be_sent_is_known_to_be_refused(group: Any) -> None
     [("its marks", True, False), ("nothing", False, True), ("no answer", False, False)],
 )
 def test_where_nothing_is_called_back_the_committed_marks_tell(
-    group: Any, commit: Commit, *, kept: str, durable: bool, refused: bool
+    group: Any, commit: OffsetCommit, *, kept: str, durable: bool, refused: bool
 ) -> None:
     group.kept = {"its marks": group.sent[0], "nothing": [], "no answer": None}[kept]
 

@@ -13,7 +13,7 @@ from streams.flow import Assignment
 from streams.kafka.settings import SourceSettings
 from streams.kafka.source import _Ends
 from streams.messages import Arrivals
-from tests.contracts.brokers import Embedded, closing, until
+from tests.contracts.brokers import EmbeddedAdapter, closing, until
 from tests.contracts.test_source_and_sink import member, numbered, place
 
 
@@ -34,7 +34,7 @@ def test_a_partition_without_a_leader_begins_once_it_has_one_and_the_others_are_
     monkeypatch.setattr("streams.kafka.source.Consumer", Leaderless)
     monkeypatch.setattr(Leaderless, "without", frozenset({0}))
     with EmbeddedBroker() as holder:
-        broker = Embedded(holder)
+        broker = EmbeddedAdapter(holder)
         where = place(broker)
         broker.append(numbered(where.inputs, 0, 0, 5) + numbered(where.inputs, 1, 5, 5))
         reader = member(broker, where)
@@ -54,7 +54,7 @@ def test_a_partition_without_a_leader_begins_once_it_has_one_and_the_others_are_
 def test_a_partition_without_a_leader_is_told_with_the_brokers_sentence_beside_the_end_of_another() -> None:
     away, here = (Assignment(topic="in", partition=number, epoch=1) for number in (0, 1))
     with EmbeddedBroker() as holder:
-        broker = Embedded(holder)
+        broker = EmbeddedAdapter(holder)
         broker.create_topic("in", 2)
         without_leader(holder, "in", 0)  # nobody may read it: the mock cluster does not outlive a fetch of it
         topics = {"in": "states"}

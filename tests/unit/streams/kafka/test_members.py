@@ -8,17 +8,17 @@ import pytest
 from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 
 from streams.errors import BrokerDown
-from streams.kafka.members import Members
-from streams.kafka.settings import Connection
+from streams.kafka.members import GroupMembers
+from streams.kafka.settings import KafkaConnection
 
 
-class FakeAdmin:
+class FakeGroupAdmin:
     """Reaches no broker, if it was opened while they were away: a client that knows only dead ones stays so."""
 
     away = True
 
     def __init__(self, _: dict[str, Any]) -> None:
-        self._reaches_nobody = FakeAdmin.away
+        self._reaches_nobody = FakeGroupAdmin.away
 
     def describe_consumer_groups(self, groups: list[str], **_: Any) -> dict[str, Future[Any]]:
         answer: Future[Any] = Future()
@@ -38,11 +38,11 @@ class FakeAdmin:
 def test_members_are_found_once_a_broker_is_back_though_all_that_were_known_had_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streams.kafka.members.AdminClient", FakeAdmin)
-    members = Members(Connection(bootstrap_servers="nowhere:1", client_id="c"), "group")
+    monkeypatch.setattr("streams.kafka.members.AdminClient", FakeGroupAdmin)
+    members = GroupMembers(KafkaConnection(bootstrap_servers="nowhere:1", client_id="c"), "group")
     with pytest.raises(BrokerDown):
         members.under("me")
 
-    monkeypatch.setattr(FakeAdmin, "away", False)
+    monkeypatch.setattr(FakeGroupAdmin, "away", False)
 
     assert [(one.member_id, one.static) for one in members.under("me").namesakes] == [("me-1", True)]

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from streams.kafka.property_check import faults
+from streams.kafka.property_check import property_errors
 
 
 def test_properties_that_the_client_takes_have_no_faults() -> None:
     sasl = {"security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "me"}
 
-    assert list(faults({})) == []
-    assert list(faults({**sasl, "sasl.password": "secret", "fetch.min.bytes": 1, "linger.ms": 5})) == []
+    assert list(property_errors({})) == []
+    assert list(property_errors({**sasl, "sasl.password": "secret", "fetch.min.bytes": 1, "linger.ms": 5})) == []
 
 
 @pytest.mark.parametrize(
@@ -27,14 +27,14 @@ def test_properties_that_the_client_takes_have_no_faults() -> None:
 def test_a_property_that_the_client_refuses_is_named_with_the_clients_words(
     properties: dict[str, Any], name: str, says: str
 ) -> None:
-    [(named, said)] = faults({"linger.ms": 5, **properties})
+    [(named, said)] = property_errors({"linger.ms": 5, **properties})
 
     assert named == name
     assert says in said
 
 
 def test_every_misspelt_property_is_named_at_once() -> None:
-    assert {name for name, _ in faults({"sasl.mechanisn": "PLAIN", "ssl.ca.locaton": "/x"})} == {
+    assert {name for name, _ in property_errors({"sasl.mechanisn": "PLAIN", "ssl.ca.locaton": "/x"})} == {
         "sasl.mechanisn",
         "ssl.ca.locaton",
     }
@@ -48,7 +48,7 @@ def test_every_misspelt_property_is_named_at_once() -> None:
     ],
 )
 def test_what_is_wrong_only_together_is_said_of_all(properties: dict[str, Any], says: str) -> None:
-    [(named, said)] = faults(properties)
+    [(named, said)] = property_errors(properties)
 
     assert named == ""
     assert says in said
@@ -59,6 +59,6 @@ def test_a_file_that_is_no_certificate_is_found(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_text("no certificate")
 
-    [(_, said)] = faults({"security.protocol": "SSL", "ssl.ca.location": str(file)})
+    [(_, said)] = property_errors({"security.protocol": "SSL", "ssl.ca.location": str(file)})
 
     assert "ssl.ca.location" in said

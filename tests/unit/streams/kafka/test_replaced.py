@@ -9,13 +9,13 @@ import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
 from streams.flow import Assignment
-from streams.kafka.settings import Connection, SourceSettings
+from streams.kafka.settings import KafkaConnection, SourceSettings
 from streams.kafka.source import KafkaSource
 from streams.messages import Assigned, Mark, Notice, Owned, Revoked, Written
 from streams.ports import Again, Heard
 
 SETTINGS = SourceSettings(
-    connection=Connection(bootstrap_servers="nowhere:1", client_id="c"),
+    connection=KafkaConnection(bootstrap_servers="nowhere:1", client_id="c"),
     group="g",
     topics={"in": "states"},
     start="earliest",
@@ -124,7 +124,7 @@ class Quiet:
     """Asks nothing and hears nothing."""
 
     def __init__(self, *_: Any) -> None:
-        self.asker = None
+        self.admin = None
 
     def of(self, _parts: Iterable[Assignment]) -> None: ...
 

@@ -10,14 +10,14 @@ import pytest
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, TopicPartition
 
 from streams.flow import Assignment, Stored
-from streams.kafka.asker import Asker
+from streams.kafka.admin_client import RenewingAdminClient
 from streams.kafka.restore import Restorer
-from streams.kafka.settings import Connection, SourceSettings
+from streams.kafka.settings import KafkaConnection, SourceSettings
 from streams.messages import Assigned, Notice
 
 STATE_END = 5
 SETTINGS = SourceSettings(
-    connection=Connection(bootstrap_servers="nowhere:1", client_id="c"),
+    connection=KafkaConnection(bootstrap_servers="nowhere:1", client_id="c"),
     group="g",
     topics={"in": "states"},
     start="earliest",
@@ -30,7 +30,7 @@ def answered(answer: Any) -> Future[Any]:
     return future
 
 
-class FakeAdmin:
+class FakeOffsetsAdmin:
     """Answers at once, the question for the committed marks apart."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class FakeAdmin:
         return {part: answered(SimpleNamespace(offset=offset)) for part in asked}
 
 
-class StaleAdmin(FakeAdmin):
+class StaleAdmin(FakeOffsetsAdmin):
     """Goes on asking a leader that is none any more."""
 
     def list_offsets(self, asked: Mapping[TopicPartition, Any], **_: Any) -> dict[TopicPartition, Future[Any]]:
@@ -60,7 +60,7 @@ class StaleAdmin(FakeAdmin):
         return dict.fromkeys(asked, refused)
 
 
-class OneAwayAdmin(FakeAdmin):
+class OneAwayAdmin(FakeOffsetsAdmin):
     """Partition 0 of the state topic has no leader; what ``instead`` holds is the answer for it."""
 
     instead: KafkaException | int | None = KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
@@ -85,10 +85,10 @@ class OneAwayAdmin(FakeAdmin):
         return refused
 
 
-def asker(*admins: FakeAdmin, clock: Callable[[], float] = lambda: 0.0) -> Asker:
+def renewing(*admins: FakeOffsetsAdmin, clock: Callable[[], float] = lambda: 0.0) -> RenewingAdminClient:
     """One after the other, as clients are replaced."""
     left = iter(admins)
-    return Asker({}, clock, build=lambda _: next(left))  # type: ignore[arg-type,return-value]
+    return RenewingAdminClient({}, clock, build=lambda _: next(left))  # type: ignore[arg-type,return-value]
 
 
 class FakeReader:
@@ -125,9 +125,9 @@ class FakeReader:
 def test_a_question_of_an_assignment_that_is_gone_does_not_touch_the_reading_of_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    admin, reader = FakeAdmin(), FakeReader()
+    admin, reader = FakeOffsetsAdmin(), FakeReader()
     monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: reader)
-    restorer = Restorer(SETTINGS, asker(admin))
+    restorer = Restorer(SETTINGS, renewing(admin))
     gone, here = (Assignment(topic="in", partition=0, epoch=epoch) for epoch in (1, 2))
     restorer.begin([gone])
     restorer.step()
@@ -146,10 +146,10 @@ def test_a_question_of_an_assignment_that_is_gone_does_not_touch_the_reading_of_
 
 
 def test_a_leader_that_is_none_any_more_is_asked_no_longer_than_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    stale, fresh, reader = StaleAdmin(), FakeAdmin(), FakeReader()
+    stale, fresh, reader = StaleAdmin(), FakeOffsetsAdmin(), FakeReader()
     monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: reader)
     times = count()
-    restorer = Restorer(SETTINGS, asker(stale, fresh), lambda: float(next(times)))
+    restorer = Restorer(SETTINGS, renewing(stale, fresh), lambda: float(next(times)))
     restorer.begin([Assignment(topic="in", partition=0, epoch=1)])
     for _ in range(10):
         restorer.step()
@@ -163,10 +163,10 @@ def test_a_leader_that_is_none_any_more_is_asked_no_longer_than_once(monkeypatch
 def test_a_reader_of_state_that_stands_still_is_replaced_and_goes_on_where_it_stood(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    admin, readers, now_s = FakeAdmin(), [FakeReader(), FakeReader()], [0.0]
+    admin, readers, now_s = FakeOffsetsAdmin(), [FakeReader(), FakeReader()], [0.0]
     left = iter(readers)
     monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: next(left))
-    restorer = Restorer(SETTINGS, asker(admin), lambda: now_s[0])
+    restorer = Restorer(SETTINGS, renewing(admin), lambda: now_s[0])
     restorer.begin([Assignment(topic="in", partition=0, epoch=1)])
     restorer.step()
     admin.asked_for_marks[0].set_result(SimpleNamespace(topic_partitions=[]))
@@ -196,9 +196,9 @@ class StateReader(FakeReader):
 
 
 def restored_from(monkeypatch: pytest.MonkeyPatch, reader: StateReader) -> dict[str, Stored]:
-    admin = FakeAdmin()
+    admin = FakeOffsetsAdmin()
     monkeypatch.setattr("streams.kafka.restore.Consumer", lambda _: reader)
-    restorer = Restorer(SETTINGS, asker(admin))
+    restorer = Restorer(SETTINGS, renewing(admin))
     restorer.begin([Assignment(topic="in", partition=0, epoch=1)])
     restorer.step()
     admin.asked_for_marks[0].set_result(SimpleNamespace(topic_partitions=[]))
@@ -236,7 +236,7 @@ def test_a_partition_without_a_leader_holds_up_no_other_and_is_restored_when_it_
 ) -> None:
     admin, times = OneAwayAdmin(), count()
     admin.instead = answer
-    restorer = Restorer(SETTINGS, asker(admin), lambda: float(next(times)))
+    restorer = Restorer(SETTINGS, renewing(admin), lambda: float(next(times)))
     restorer.begin(BOTH)
     heard = [said for _ in range(20) for said in restorer.step()]
     assert restored_parts(heard) == [BOTH[1]]
@@ -249,7 +249,7 @@ def test_a_partition_without_a_leader_holds_up_no_other_and_is_restored_when_it_
 
 def test_a_restore_that_waits_names_the_partition_that_has_no_answer() -> None:
     times = count()
-    restorer = Restorer(SETTINGS, asker(OneAwayAdmin()), lambda: float(next(times)))
+    restorer = Restorer(SETTINGS, renewing(OneAwayAdmin()), lambda: float(next(times)))
     restorer.begin(BOTH)
     heard = [said for _ in range(20) for said in restorer.step()]
 

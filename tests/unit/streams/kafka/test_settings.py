@@ -9,8 +9,8 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from streams.kafka.properties import OF_CONSUMERS, OF_PRODUCERS
-from streams.kafka.settings import Connection
+from streams.kafka.properties import CONSUMER_ONLY, PRODUCER_ONLY
+from streams.kafka.settings import KafkaConnection
 
 # The library's own table goes to a C stream; a process of its own keeps that apart from this one's.
 TABLE = """
@@ -30,8 +30,8 @@ def names_of(kind: str) -> set[str]:
 
 
 def test_the_two_lists_are_those_of_the_library() -> None:
-    assert names_of("C") == OF_CONSUMERS
-    assert names_of("P") == OF_PRODUCERS
+    assert names_of("C") == CONSUMER_ONLY
+    assert names_of("P") == PRODUCER_ONLY
 
 
 def complaints(caplog: pytest.LogCaptureFixture, client: Any) -> list[str]:
@@ -42,7 +42,7 @@ def complaints(caplog: pytest.LogCaptureFixture, client: Any) -> list[str]:
 
 
 def test_no_client_complains_of_what_is_meant_for_another_kind(caplog: pytest.LogCaptureFixture) -> None:
-    connection = Connection(
+    connection = KafkaConnection(
         bootstrap_servers="127.0.0.1:1", client_id="test", properties={"fetch.wait.max.ms": 10, "batch.size": 500_000}
     )
 
@@ -54,7 +54,7 @@ def test_no_client_complains_of_what_is_meant_for_another_kind(caplog: pytest.Lo
 
 def test_a_property_is_told_to_the_clients_that_understand_it_and_beats_ours() -> None:
     properties = {"fetch.wait.max.ms": 10, "linger.ms": 7, "ssl.ca.location": "ca.pem"}
-    connection = Connection(bootstrap_servers="nowhere:1", client_id="test", properties=properties)
+    connection = KafkaConnection(bootstrap_servers="nowhere:1", client_id="test", properties=properties)
 
     consumer, producer, admin = connection.consumer(), connection.producer(linger_ms=20), connection.admin()
 
@@ -65,7 +65,7 @@ def test_a_property_is_told_to_the_clients_that_understand_it_and_beats_ours() -
 
 
 def test_what_no_client_knows_is_refused_by_each() -> None:
-    connection = Connection(bootstrap_servers="nowhere:1", client_id="test", properties={"fetch.wait.most": 10})
+    connection = KafkaConnection(bootstrap_servers="nowhere:1", client_id="test", properties={"fetch.wait.most": 10})
 
     for make in (
         lambda: Producer(connection.producer()),
@@ -77,7 +77,7 @@ def test_what_no_client_knows_is_refused_by_each() -> None:
 
 
 def test_every_kind_of_client_hands_its_own_log_to_ours(capfd: pytest.CaptureFixture[str]) -> None:
-    connection = Connection(bootstrap_servers="127.0.0.1:1", client_id="me")
+    connection = KafkaConnection(bootstrap_servers="127.0.0.1:1", client_id="me")
     said: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from streams.errors import BrokerDown
 from streams.flow import Assignment, Output
 from streams.kafka import offset_metadata
-from streams.kafka.settings import Connection, SinkSettings
+from streams.kafka.settings import KafkaConnection, SinkSettings
 from streams.kafka.sinks import GivenUp, PlainSink, TransactionalSink
 from streams.messages import Checkpoint, Mark
 from streams.ports import Again, Done
@@ -38,7 +38,7 @@ def error(code: int, *, fatal: bool = False, retriable: bool = False) -> KafkaEx
 class FakeProducer:
     """Takes everything; ``script`` holds what calls raise, first come first."""
 
-    def __init__(self, bench: "Bench") -> None:
+    def __init__(self, bench: "SinkFixture") -> None:
         self._bench = bench
         self._script = bench.script
 
@@ -59,7 +59,7 @@ def nobody(*_: object) -> None:
     raise BrokerDown("as the test says")
 
 
-class Bench:
+class SinkFixture:
     """A sink whose clients are fakes; ``committed`` is what the group coordinator says, or how it fails first."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,9 +71,9 @@ class Bench:
         self.now_s = 100.0
         monkeypatch.setattr("streams.kafka.sinks.Producer", self._producer)
         monkeypatch.setattr("streams.kafka.sinks.AdminClient", lambda _: self)
-        monkeypatch.setattr("streams.kafka.checkpoint_failures.Administration", nobody)
+        monkeypatch.setattr("streams.kafka.checkpoint_failures.ClusterAdmin", nobody)
         settings = SinkSettings(
-            connection=Connection(bootstrap_servers="nowhere:1", client_id="c"), instance_id="i", group="g"
+            connection=KafkaConnection(bootstrap_servers="nowhere:1", client_id="c"), instance_id="i", group="g"
         )
         self.sink = TransactionalSink(settings, clock=lambda: self.now_s)
         self.sink.open()
@@ -97,12 +97,12 @@ class Bench:
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
-    return Bench(monkeypatch)
+def bench(monkeypatch: pytest.MonkeyPatch) -> SinkFixture:
+    return SinkFixture(monkeypatch)
 
 
 def test_one_mark_of_it_tells_that_a_transaction_landed_though_a_successor_has_overwritten_another(
-    bench: Bench,
+    bench: SinkFixture,
 ) -> None:
     bench.script["commit_transaction"] = [error(KafkaError._FENCED, fatal=True)]
     assert isinstance(bench.write(), Again)
@@ -114,7 +114,7 @@ def test_one_mark_of_it_tells_that_a_transaction_landed_though_a_successor_has_o
     assert bench.calls.count("produce") == 2, "what landed is not produced again"
 
 
-def test_what_no_mark_tells_of_is_written_again(bench: Bench) -> None:
+def test_what_no_mark_tells_of_is_written_again(bench: SinkFixture) -> None:
     bench.script["commit_transaction"] = [error(KafkaError._FENCED, fatal=True)]
     bench.write()
     bench.committed = [{0: mark(1, serial=3), 1: mark(2, serial=3)}]
@@ -123,7 +123,7 @@ def test_what_no_mark_tells_of_is_written_again(bench: Bench) -> None:
     assert bench.calls.count("commit_transaction") == 2
 
 
-def test_a_question_for_the_marks_that_fails_is_asked_again_and_costs_no_producer(bench: Bench) -> None:
+def test_a_question_for_the_marks_that_fails_is_asked_again_and_costs_no_producer(bench: SinkFixture) -> None:
     bench.script["commit_transaction"] = [error(KafkaError._FENCED, fatal=True)]
     bench.write()
     bench.committed = [error(KafkaError.UNSTABLE_OFFSET_COMMIT), error(KafkaError.UNKNOWN), {0: mark(4)}]
@@ -132,7 +132,7 @@ def test_a_question_for_the_marks_that_fails_is_asked_again_and_costs_no_produce
     assert bench.calls.count("produce") == 2
 
 
-def test_a_producer_replaced_twice_in_a_commit_still_asks_whether_it_landed(bench: Bench) -> None:
+def test_a_producer_replaced_twice_in_a_commit_still_asks_whether_it_landed(bench: SinkFixture) -> None:
     bench.script["commit_transaction"] = [error(KafkaError._FENCED, fatal=True)]
     bench.script["init_transactions"] = [error(KafkaError._FATAL, fatal=True)]
     bench.write()
@@ -144,7 +144,7 @@ def test_a_producer_replaced_twice_in_a_commit_still_asks_whether_it_landed(benc
     assert bench.calls.count("produce") == 2
 
 
-def test_the_lease_runs_from_the_first_time_that_the_marks_were_sent(bench: Bench) -> None:
+def test_the_lease_runs_from_the_first_time_that_the_marks_were_sent(bench: SinkFixture) -> None:
     bench.script["send_offsets_to_transaction"] = [error(KafkaError._TIMED_OUT, retriable=True)]
     assert isinstance(bench.write(), Again)
     bench.now_s += 2.0
@@ -155,7 +155,7 @@ def test_the_lease_runs_from_the_first_time_that_the_marks_were_sent(bench: Benc
     assert done.written.sent_at_s == 100.0
 
 
-def test_what_dies_before_the_commit_is_not_in_it(bench: Bench) -> None:
+def test_what_dies_before_the_commit_is_not_in_it(bench: SinkFixture) -> None:
     bench.script["send_offsets_to_transaction"] = [error(KafkaError._TIMED_OUT, retriable=True)]
     bench.write()
 
@@ -168,7 +168,7 @@ def test_what_dies_before_the_commit_is_not_in_it(bench: Bench) -> None:
     assert "abort_transaction" in bench.calls
 
 
-def test_nothing_is_written_while_the_consumer_is_in_no_group(bench: Bench) -> None:
+def test_nothing_is_written_while_the_consumer_is_in_no_group(bench: SinkFixture) -> None:
     """Kafka checks no membership when a transaction's offsets come without one."""
     refused = bench.sink.write(CHECKPOINT, None)
 
@@ -178,7 +178,7 @@ def test_nothing_is_written_while_the_consumer_is_in_no_group(bench: Bench) -> N
 
 
 def test_a_transaction_whose_consumer_has_left_the_group_is_aborted_and_written_anew_in_the_next_one(
-    bench: Bench,
+    bench: SinkFixture,
 ) -> None:
     bench.script["send_offsets_to_transaction"] = [error(KafkaError._TIMED_OUT, retriable=True)]
     bench.write()
@@ -191,7 +191,7 @@ def test_a_transaction_whose_consumer_has_left_the_group_is_aborted_and_written_
     assert bench.calls.count("begin_transaction") == 2
 
 
-def test_a_checkpoint_of_nothing_but_the_dead_needs_no_group(bench: Bench) -> None:
+def test_a_checkpoint_of_nothing_but_the_dead_needs_no_group(bench: SinkFixture) -> None:
     bench.sink.drop(frozenset({OURS, GONE}))
 
     assert isinstance(bench.sink.write(CHECKPOINT, None), Done)
@@ -203,7 +203,7 @@ LANE = Output(topic="states", key=b"k", value=b"lane", partition=0)
 RESULT = Output(topic="out", key=b"k", value=b"v")
 
 
-class Handed:
+class RecordedCalls:
     """A producer that keeps what it was handed; ``on`` is what happens in the middle of a call."""
 
     def __init__(self) -> None:
@@ -232,18 +232,18 @@ class Handed:
 
 
 @pytest.fixture
-def handed(monkeypatch: pytest.MonkeyPatch) -> Handed:
-    producer = Handed()
+def handed(monkeypatch: pytest.MonkeyPatch) -> RecordedCalls:
+    producer = RecordedCalls()
     monkeypatch.setattr("streams.kafka.sinks.Producer", lambda _: producer)
     return producer
 
 
 @pytest.fixture
-def plain(handed: Handed) -> PlainSink:
+def plain(handed: RecordedCalls) -> PlainSink:
     assert not handed.topics
     sink = PlainSink(
         SinkSettings(
-            connection=Connection(bootstrap_servers="nowhere:1", client_id="c"),
+            connection=KafkaConnection(bootstrap_servers="nowhere:1", client_id="c"),
             instance_id="i",
             group="g",
             states=frozenset({"states"}),
@@ -259,7 +259,7 @@ def plain_checkpoint() -> Checkpoint:
 
 
 def test_a_plain_sink_that_was_given_up_while_it_flushed_produces_no_lane_any_more(
-    handed: Handed, plain: PlainSink
+    handed: RecordedCalls, plain: PlainSink
 ) -> None:
     handed.on["flush"] = lambda: void(plain.successor())
 
@@ -270,7 +270,7 @@ def test_a_plain_sink_that_was_given_up_while_it_flushed_produces_no_lane_any_mo
 
 
 def test_a_plain_sink_that_was_given_up_while_it_waited_for_room_produces_nothing_any_more(
-    handed: Handed, plain: PlainSink
+    handed: RecordedCalls, plain: PlainSink
 ) -> None:
     handed.full = 1
     handed.on["poll"] = lambda: void(plain.successor())
@@ -293,7 +293,7 @@ def abortable(code: int) -> KafkaException:
 
 
 @pytest.mark.parametrize("step", ["commit_transaction", "send_offsets_to_transaction"])
-def test_a_producer_whose_transactions_only_ever_time_out_is_replaced(bench: Bench, step: str) -> None:
+def test_a_producer_whose_transactions_only_ever_time_out_is_replaced(bench: SinkFixture, step: str) -> None:
     bench.script[step] = [abortable(KafkaError._MSG_TIMED_OUT), abortable(KafkaError._MSG_TIMED_OUT)]
     bench.write()
     bench.now_s += 30.0
@@ -303,7 +303,7 @@ def test_a_producer_whose_transactions_only_ever_time_out_is_replaced(bench: Ben
     assert bench.producers == 2
 
 
-def test_a_producer_whose_deliveries_only_ever_time_out_is_replaced(bench: Bench) -> None:
+def test_a_producer_whose_deliveries_only_ever_time_out_is_replaced(bench: SinkFixture) -> None:
     bench.delivered = KafkaError(KafkaError._MSG_TIMED_OUT)
     bench.script["commit_transaction"] = [abortable(KafkaError._INCONSISTENT), abortable(KafkaError._INCONSISTENT)]
     bench.write()
@@ -314,7 +314,7 @@ def test_a_producer_whose_deliveries_only_ever_time_out_is_replaced(bench: Bench
 
 
 @pytest.mark.parametrize("code", [KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.ILLEGAL_GENERATION])
-def test_what_another_producer_would_meet_as_well_costs_none(bench: Bench, code: int) -> None:
+def test_what_another_producer_would_meet_as_well_costs_none(bench: SinkFixture, code: int) -> None:
     bench.script["send_offsets_to_transaction"] = [abortable(code), abortable(code)]
     bench.write()
     bench.now_s += 30.0

@@ -6,7 +6,7 @@ import pytest
 
 from devstack.stack import Stack
 from streams.flow import Output
-from tests.contracts.brokers import Member, Real, closing, until
+from tests.contracts.brokers import KafkaAdapter, RecordingMember, closing, until
 
 BUSY = 4
 """Partitions with a backlog; the next one has none."""
@@ -19,16 +19,16 @@ pytestmark = pytest.mark.kafka
 @pytest.fixture
 def inputs(kafka: Stack) -> str:
     topic = kafka.create_topic("inputs", BUSY + 1)
-    Real(kafka).append(record(topic, partition) for _ in range(BACKLOG) for partition in range(BUSY))
+    KafkaAdapter(kafka).append(record(topic, partition) for _ in range(BACKLOG) for partition in range(BUSY))
     return topic
 
 
 @pytest.fixture
-def reader(kafka: Stack, inputs: str) -> Iterator[Member]:
+def reader(kafka: Stack, inputs: str) -> Iterator[RecordingMember]:
     states = kafka.create_topic("states", BUSY + 1)
-    source = Real(kafka).source(group=kafka.unique("group"), topics={inputs: states})
+    source = KafkaAdapter(kafka).source(group=kafka.unique("group"), topics={inputs: states})
     with closing(source):
-        yield Member(source=source)
+        yield RecordingMember(source=source)
 
 
 def record(topic: str, partition: int) -> Output:
@@ -36,18 +36,18 @@ def record(topic: str, partition: int) -> Output:
 
 
 def test_a_record_of_a_quiet_partition_is_heard_long_before_the_others_backlog_is_read(
-    kafka: Stack, inputs: str, reader: Member
+    kafka: Stack, inputs: str, reader: RecordingMember
 ) -> None:
     until(lambda: len(reader.records) > BACKLOG // 2, reader)
 
-    Real(kafka).append([record(inputs, BUSY)])
+    KafkaAdapter(kafka).append([record(inputs, BUSY)])
     before = len(reader.records)
     until(lambda: bool(reader.values(BUSY)), reader)
 
     assert len(reader.records) - before < BACKLOG
 
 
-def test_a_backlog_is_read_in_steps_so_short_that_calls_leave_in_time_between_them(reader: Member) -> None:
+def test_a_backlog_is_read_in_steps_so_short_that_calls_leave_in_time_between_them(reader: RecordingMember) -> None:
     steps: list[int] = []
     while len(reader.records) < BACKLOG // 2:
         before = len(reader.records)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from streams.kafka.takeover import Namesake, Sighting, Taken, Takeover
+from streams.kafka.takeover import InstanceIdInUse, Namesake, Sighting, Takeover
 
 OTHER = Namesake(member_id="one-1", host="/10.0.0.7", commits=(("in", 0, 5, "serial 7"),))
 IDLE = Namesake(member_id="one-1", host="/10.0.0.7")
@@ -26,7 +26,7 @@ def test_a_place_that_nobody_has_is_free(takeover: Takeover) -> None:
 def test_a_member_that_commits_keeps_its_place(takeover: Takeover) -> None:
     assert takeover.saw(sight(OTHER), 0.0) is not None
 
-    with pytest.raises(Taken, match=r"member one-1 on /10.0.0.7 has just committed"):
+    with pytest.raises(InstanceIdInUse, match=r"member one-1 on /10.0.0.7 has just committed"):
         takeover.saw(sight(replace(OTHER, commits=(("in", 0, 5, "serial 8"),))), 1.0)
 
 
@@ -38,7 +38,7 @@ def test_a_member_that_commits_nothing_keeps_its_place_when_the_group_keeps_it_p
     for at_s in range(32):
         assert "waiting until it is put out of the group" in str(takeover.saw(sight(member), float(at_s)))
 
-    with pytest.raises(Taken, match="has been kept by the group for 32 s"):
+    with pytest.raises(InstanceIdInUse, match="has been kept by the group for 32 s"):
         takeover.saw(sight(member), 32.0)
 
 

@@ -7,24 +7,24 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException
 
-from streams.kafka.asker import PATIENCE_S, Asker, problem_of
+from streams.kafka.admin_client import PATIENCE_S, RenewingAdminClient, error_of
 
 TIMED_OUT = KafkaException(KafkaError(KafkaError._TIMED_OUT))
 FENCED = KafkaException(KafkaError(KafkaError.FENCED_LEADER_EPOCH))
 
 
-class Built:
-    """An asker whose clients are numbers, in the order in which they were built."""
+class FakeClients:
+    """An admin whose clients are numbers, in the order in which they were built."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
         self.count = 0
-        self.asker = Asker({}, lambda: self.now_s, build=self._next)
+        self.admin = RenewingAdminClient({}, lambda: self.now_s, build=self._next)
 
     @property
     def number(self) -> int:
         """Of the client that is asked now."""
-        return cast("int", self.asker.client)
+        return cast("int", self.admin.client)
 
     def _next(self, _configuration: dict[str, Any]) -> Any:
         self.count += 1
@@ -32,29 +32,29 @@ class Built:
 
 
 @pytest.fixture
-def built() -> Built:
-    return Built()
+def built() -> FakeClients:
+    return FakeClients()
 
 
-def test_a_client_that_gets_no_answers_for_ten_seconds_is_replaced(built: Built) -> None:
+def test_a_client_that_gets_no_answers_for_ten_seconds_is_replaced(built: FakeClients) -> None:
     for built.now_s in (0.0, 5.0, PATIENCE_S):
         assert built.number == 1
-        built.asker.heard([TIMED_OUT])
+        built.admin.report([TIMED_OUT])
 
     assert built.number == 2
 
 
-def test_a_client_that_answers_in_between_is_kept(built: Built) -> None:
+def test_a_client_that_answers_in_between_is_kept(built: FakeClients) -> None:
     for built.now_s in (0.0, 5.0, 10.0, 15.0, 20.0):
-        built.asker.heard([TIMED_OUT])
-        built.asker.heard([None, None])
+        built.admin.report([TIMED_OUT])
+        built.admin.report([None, None])
 
     assert built.number == 1
 
 
-def test_one_partition_without_an_answer_beside_others_that_have_one_costs_no_client(built: Built) -> None:
+def test_one_partition_without_an_answer_beside_others_that_have_one_costs_no_client(built: FakeClients) -> None:
     for built.now_s in (0.0, 2 * PATIENCE_S, 4 * PATIENCE_S):
-        built.asker.heard([None, TIMED_OUT])
+        built.admin.report([None, TIMED_OUT])
 
     assert built.count == 1
 
@@ -64,19 +64,19 @@ def test_an_offset_that_the_client_does_not_know_is_no_answer() -> None:
     unknown.set_result(SimpleNamespace(offset=OFFSET_INVALID))
     known.set_result(SimpleNamespace(offset=0))
 
-    assert isinstance(problem_of(unknown), KafkaException)
-    assert problem_of(known) is None
+    assert isinstance(error_of(unknown), KafkaException)
+    assert error_of(known) is None
 
 
-def test_a_client_that_asks_a_leader_of_before_is_replaced_at_once(built: Built) -> None:
-    built.asker.heard([FENCED])
+def test_a_client_that_asks_a_leader_of_before_is_replaced_at_once(built: FakeClients) -> None:
+    built.admin.report([FENCED])
 
     assert built.number == 2
 
 
-def test_a_cluster_that_is_away_for_long_costs_a_client_every_ten_seconds(built: Built) -> None:
+def test_a_cluster_that_is_away_for_long_costs_a_client_every_ten_seconds(built: FakeClients) -> None:
     for second in range(60):
         built.now_s = float(second)
-        built.asker.heard([TIMED_OUT])
+        built.admin.report([TIMED_OUT])
 
     assert 4 <= built.count <= 7

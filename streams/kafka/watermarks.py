@@ -11,7 +11,7 @@ _AGAIN_S: Final = 0.2
 _FOR_A_MOMENT: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 
-def bounds(consumer: Consumer, place: TopicPartition, timeout_s: float) -> tuple[int, int]:
+def watermark_offsets(consumer: Consumer, place: TopicPartition, timeout_s: float) -> tuple[int, int]:
     """First offset, and the end as the consumer's isolation level sees it.
 
     A topic that was just made has no leader for a moment: it is asked again for ``timeout_s``. Raises KafkaException.

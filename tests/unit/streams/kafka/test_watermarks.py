@@ -6,12 +6,12 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from streams.kafka.bounds import bounds
+from streams.kafka.watermarks import watermark_offsets
 
 PLACE = TopicPartition("topic", 0)
 
 
-class Broker:
+class FakeWatermarkConsumer:
     """Answers what it is told to, one after the other."""
 
     def __init__(self, *answers: int | tuple[int, int]) -> None:
@@ -28,20 +28,20 @@ class Broker:
 
 
 def test_a_partition_without_a_leader_is_asked_again() -> None:
-    broker = Broker(KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, (3, 9))
+    broker = FakeWatermarkConsumer(KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, (3, 9))
 
-    assert bounds(broker.as_consumer(), PLACE, 10) == (3, 9)
+    assert watermark_offsets(broker.as_consumer(), PLACE, 10) == (3, 9)
 
 
 def test_patience_ends() -> None:
-    broker = Broker(KafkaError.NOT_LEADER_FOR_PARTITION, (3, 9))
+    broker = FakeWatermarkConsumer(KafkaError.NOT_LEADER_FOR_PARTITION, (3, 9))
 
     with pytest.raises(KafkaException):
-        bounds(broker.as_consumer(), PLACE, -1)
+        watermark_offsets(broker.as_consumer(), PLACE, -1)
 
 
 def test_any_other_error_is_raised_at_once() -> None:
-    broker = Broker(KafkaError.TOPIC_AUTHORIZATION_FAILED, (3, 9))
+    broker = FakeWatermarkConsumer(KafkaError.TOPIC_AUTHORIZATION_FAILED, (3, 9))
 
     with pytest.raises(KafkaException):
-        bounds(broker.as_consumer(), PLACE, 10)
+        watermark_offsets(broker.as_consumer(), PLACE, 10)

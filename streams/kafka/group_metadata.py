@@ -15,7 +15,7 @@ _GENERATION: Final = 4
 _NONE: Final = b"\xff" * _GENERATION  # -1, whatever the order of bytes
 
 
-def fences(metadata: bytes) -> bool:
+def identifies_member(metadata: bytes) -> bool:
     """Metadata of another form than the known one counts as a member's."""
     if not metadata.startswith(_FORM):
         return True

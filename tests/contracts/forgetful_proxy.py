@@ -15,7 +15,7 @@ _METADATA: Final = 3
 _FLEXIBLE_FROM: Final = 9  # from this version on the answer has compact arrays and tagged fields
 
 
-class ForgetfulWay:
+class ForgetfulProxy:
     """Listens on ``port`` and leads to a broker. A context manager."""
 
     def __init__(self) -> None:

@@ -9,8 +9,8 @@ from confluent_kafka import Producer
 from devstack.embedded_broker import EmbeddedBroker
 from devstack.stack import Stack
 from streams.errors import SourceFailed
-from streams.kafka.settings import Connection
-from streams.kafka.topic_reader import contents
+from streams.kafka.settings import KafkaConnection
+from streams.kafka.topic_reader import read_key_values
 
 PARTITIONS = 3
 
@@ -29,12 +29,14 @@ def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     stack.delete_topic(topic)
 
 
-def connection(addresses: str) -> Connection:
-    return Connection(bootstrap_servers=addresses, client_id="test", properties={"log_level": 0})
+def connection(addresses: str) -> KafkaConnection:
+    return KafkaConnection(bootstrap_servers=addresses, client_id="test", properties={"log_level": 0})
 
 
 def read(addresses: str, topic: str) -> list[tuple[bytes, bytes | None]]:
-    return sorted(contents(connection(addresses), topic, reader="reader"), key=lambda one: (one[0], one[1] or b""))
+    return sorted(
+        read_key_values(connection(addresses), topic, reader="reader"), key=lambda one: (one[0], one[1] or b"")
+    )
 
 
 def producer(addresses: str, **more: Any) -> Producer:
@@ -81,4 +83,4 @@ def test_what_is_aborted_or_not_yet_committed_is_not_read(kafka: Stack) -> None:
 
 def test_a_broker_that_is_not_there_is_said() -> None:
     with pytest.raises(SourceFailed, match="no broker answers"):
-        list(contents(connection("127.0.0.1:9"), "whole", reader="reader", timeout_s=0.5))
+        list(read_key_values(connection("127.0.0.1:9"), "whole", reader="reader", timeout_s=0.5))

@@ -8,16 +8,16 @@ from confluent_kafka.admin import AdminClient
 
 from streams.clock import uptime_s
 from streams.errors import SourceFailed
-from streams.kafka.bounds import bounds
-from streams.kafka.produce_once import post_all
-from streams.kafka.settings import Connection
+from streams.kafka.produce_once import produce_records
+from streams.kafka.settings import KafkaConnection
+from streams.kafka.watermarks import watermark_offsets
 
 _PARTITION: Final = 0
 _BATCH: Final = 10_000
 _PATIENCE_S: Final = 0.2
 
 
-class FollowedTopic:
+class SharedLog:
     """Opens a client for each question and closes it. Not for two threads at once.
 
     Reads uncommitted: nothing in the topic may be written in a transaction. ``reader`` is the group id that the broker
@@ -25,7 +25,7 @@ class FollowedTopic:
     again is then noticed only while it is shorter than the old one was.
     """
 
-    def __init__(self, connection: Connection, topic: str, *, reader: str, topic_ids: bool = True) -> None:
+    def __init__(self, connection: KafkaConnection, topic: str, *, reader: str, topic_ids: bool = True) -> None:
         self._connection = connection
         self._topic = topic
         self._reader = reader
@@ -81,7 +81,7 @@ class FollowedTopic:
     ) -> tuple[bool, int, list[tuple[int, bytes, bytes | None]]]:
         """Whether the topic ends before ``start``, so that it is another one; where it ends; what it has."""
         place = TopicPartition(self._topic, _PARTITION)
-        first, end = bounds(consumer, place, max(0.1, until_s - uptime_s()))
+        first, end = watermark_offsets(consumer, place, max(0.1, until_s - uptime_s()))
         anew = end < start
         position = first if anew else max(first, start)
         found: list[tuple[int, bytes, bytes | None]] = []
@@ -101,11 +101,11 @@ class FollowedTopic:
         return anew, end, found
 
     def write(self, rows: Sequence[tuple[bytes, bytes]], timeout_s: float) -> None:
-        """Keys and values, in this order; durable when it returns. Raises as ``post_all``.
+        """Keys and values, in this order; durable when it returns. Raises as ``produce_records``.
 
         Nothing is sent once the time is up: a claim that lands late, beside a second one, can lose its place.
         """
-        post_all(
+        produce_records(
             self._connection,
             self._topic,
             rows,

@@ -12,7 +12,7 @@ from streams.clock import uptime_s
 PATIENCE_S: Final = 10.0
 
 
-class Asker:
+class RenewingAdminClient:
     """Holds the client to ask. Used by one thread.
 
     An administrator's client remembers leaders and brokers, and does not always learn better. Measured with librdkafka
@@ -33,7 +33,7 @@ class Asker:
         self.client = build(self._configuration)
         """Keep it until it has answered: its end is the end of what it was asked."""
 
-    def heard(self, problems: Iterable[BaseException | None]) -> None:
+    def report(self, problems: Iterable[BaseException | None]) -> None:
         """How each question ended; None = it was answered. Nothing but failures for a while costs the client."""
         all_problems = list(problems)
         if any(_is_fenced(problem) for problem in all_problems):
@@ -50,7 +50,7 @@ class Asker:
         self.client = self._build(self._configuration)
 
 
-def problem_of(question: Future[Any]) -> BaseException | None:
+def error_of(question: Future[Any]) -> BaseException | None:
     """How an answered question ended. An offset that the client does not know is no answer.
 
     ``list_offsets`` gives it, without an error, for partitions whose leader did not answer in time (confluent-kafka and
