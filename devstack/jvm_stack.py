@@ -10,6 +10,7 @@ import base64
 import fcntl
 import hashlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -365,12 +366,17 @@ def _run(command: Sequence[str], timeout_s: float) -> subprocess.CompletedProces
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Free now; another process may still be quicker, so a start that finds its port taken tries others."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = tuple(s.getsockname()[1] for s in sockets)
-    for s in sockets:
-        s.close()
-    return ports
+    """Ports that are free now. Another process may still be quicker, so a start that finds its port taken tries others.
+
+    They are below the range from which Linux takes the ports of outgoing connections (ip_local_port_range, by default
+    from 32768): a broker that is restarted on its port finds it free.
+    """
+    found: set[int] = set()
+    while len(found) < count:
+        port = random.randrange(15_000, 32_000)  # noqa: S311 - no secret
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.add(port)
+    return tuple(found)
 
 
 def _listens(port: int) -> bool:

@@ -5,7 +5,6 @@ as processes against a real broker and registry, until one event is APPLIED, an 
 confirmed.
 """
 
-import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -143,19 +142,27 @@ class Composed:
         self._here = {
             "broker:29092": kafka.bootstrap_servers,
             "http://registry:8080/apis/ccompat/v7": kafka.registry_url,
-            "simulator:8090": f"127.0.0.1:{free_port()}",
             "0.0.0.0": "127.0.0.1",
             "/etc/connector": str(ROOT / "config"),
             **{f"/run/secrets/{name}": str(ROOT / secret["file"]) for name, secret in compose["secrets"].items()},
         }
         self.prefix = self._own["CONNECTOR__TOPICS__PREFIX"]
-        self.simulator = f"http://{self._here['simulator:8090']}"
+        self.simulator = ""
+
+    def start_simulator(self) -> Process:
+        """On a free port, which it prints; the other services are told that one."""
+        self._here["8090"] = "0"
+        simulator = self.start("simulator")
+        wait_for("the simulator", lambda: "control_url" in simulator.text() or not simulator.running)
+        assert simulator.running, simulator.text()
+        self.simulator = orjson.loads(simulator.text().splitlines()[0])["url"].removesuffix("/v2")
+        self._here["simulator:8090"] = self.simulator.removeprefix("http://")
+        del self._here["8090"]
+        return simulator
 
     def start(self, name: str) -> Process:
         service = self._services[name]
         command = [self._meant(part) for part in service["command"]]
-        if name == "simulator":
-            command = [self.simulator.rpartition(":")[2] if part == "8090" else part for part in command]
         environment = {key: self._meant(value) for key, value in service.get("environment", {}).items()}
         own = self._own if environment else {}
         return Process(name, ["connector", *command], self._folder / f"{name}.log", {**environment, **own})
@@ -164,11 +171,6 @@ class Composed:
         for there, here in self._here.items():
             text = text.replace(there, here)
         return text
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 @pytest.mark.kafka
@@ -183,10 +185,9 @@ def test_our_services_serve_offers_orders_and_parcels_with_the_commands_and_envi
             started.callback(process.end)
             return process
 
-        simulator = start("simulator")
+        started.callback(composed.start_simulator().end)
         for once in (start("topics"), start("schemas")):
             assert once.wait() == 0, once.text()
-        wait_for("the simulator", lambda: "control_url" in simulator.text())
         connector = start("connector")
         topics = started.enter_context(Topics(kafka, composed.prefix))
         with httpx.Client(base_url=f"{composed.simulator}/_simulator", timeout=30, trust_env=False) as control:
