@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks import memory, mix, pace, stages, throughput
-from benchmarks.report import Section
+from benchmarks.report import ReportSection
 from benchmarks.stand import Stand, stand
 from devstack.stack import NoKafka, Stack, find
 
@@ -73,7 +73,7 @@ class Run:
         return self._opened.enter_context(stand(self._kafka, self._size.offers))
 
     @property
-    def measurements(self) -> Mapping[str, Callable[[], Section]]:
+    def measurements(self) -> Mapping[str, Callable[[], ReportSection]]:
         size = self._size
         return {
             "used": lambda: pace.used_share(self._stand, size.seconds, size.latencies_s),

@@ -79,7 +79,7 @@ def stored_states(offers: Iterable[Offer]) -> dict[int, dict[str, Stored]]:
     return states
 
 
-class World:
+class InProcessEngine:
     """An engine with all partitions open; time is the machine's."""
 
     def __init__(
@@ -214,7 +214,7 @@ def _unit_as_updated(update: Update) -> Accepted:
 def profiled(count: int) -> str:
     """What ``count`` applied events cost by function; cProfile slows it down, so shares are what can be read."""
     offers = list(made_up_offers(count))
-    world = World(offers, codecs(), stored_states(offers))
+    world = InProcessEngine(offers, codecs(), stored_states(offers))
     records = world.records(1)
     profile, out = cProfile.Profile(), StringIO()
     profile.runcall(world.handle, records)

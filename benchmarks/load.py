@@ -35,7 +35,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class LoadEvent:
     """One message, ready to be produced."""
 
     offer: Offer
@@ -55,9 +55,9 @@ class Events:
         self._random.shuffle(self._offers)
         self._weights = list(accumulate(1 / (rank + 1) ** ZIPF for rank in range(len(self._offers))))
         self._number = 0
-        self._last: list[Event] = []
+        self._last: list[LoadEvent] = []
 
-    def each_once(self, count: int) -> list[Event]:
+    def each_once(self, count: int) -> list[LoadEvent]:
         """New values for all fields of ``count`` different offers, all meant to be sent now."""
         if count > len(self._offers):
             raise ValueError(f"there are {len(self._offers)} offers, not {count}")
@@ -65,19 +65,19 @@ class Events:
         self._last = [self._event(offer, now_s, full=True) for offer in self._offers[:count]]
         return self._last
 
-    def again(self) -> list[Event]:
+    def again(self) -> list[LoadEvent]:
         """New events with the values of the last ``each_once``."""
         now_s = time.monotonic()
         return [self._event(event.offer, now_s, full=True, cents=event.price_cents) for event in self._last]
 
-    def paced(self, rate: float, duration_s: float) -> list[Event]:
+    def paced(self, rate: float, duration_s: float) -> list[LoadEvent]:
         """New prices at an even rate, Zipf distributed over the offers; the first is due when all are made."""
         count = int(rate * duration_s)
         chosen = self._random.choices(self._offers, cum_weights=self._weights, k=count)
         begin_s = time.monotonic() + 0.5 + count * 200e-6
         return [self._event(offer, begin_s + index / rate) for index, offer in enumerate(chosen)]
 
-    def _event(self, offer: Offer, intended_s: float, *, full: bool = False, cents: int | None = None) -> Event:
+    def _event(self, offer: Offer, intended_s: float, *, full: bool = False, cents: int | None = None) -> LoadEvent:
         self._number += 1
         price_cents = BASE_CENTS + self._number if cents is None else cents
         values: dict[str, Any] = {"price": (Decimal(price_cents).scaleb(-2), offer.currency)}
@@ -94,10 +94,10 @@ class Events:
                 **values,
             }
         )
-        return Event(offer=offer, price_cents=price_cents, intended_s=intended_s, key=key, value=value)
+        return LoadEvent(offer=offer, price_cents=price_cents, intended_s=intended_s, key=key, value=value)
 
 
-def produce(bootstrap_servers: str, topic: str, events: Iterable[Event]) -> float:
+def produce(bootstrap_servers: str, topic: str, events: Iterable[LoadEvent]) -> float:
     """Each event at its intended moment, or at once where that is past. How late the latest was handed over (s)."""
     producer = Producer(
         {
@@ -119,9 +119,9 @@ def produce(bootstrap_servers: str, topic: str, events: Iterable[Event]) -> floa
     return worst_s
 
 
-def _due_together(events: Iterable[Event]) -> Iterator[list[Event]]:
+def _due_together(events: Iterable[LoadEvent]) -> Iterator[list[LoadEvent]]:
     """Waits until the next events are due, 2 ms' worth of them together."""
-    batch: list[Event] = []
+    batch: list[LoadEvent] = []
     for event in events:
         if batch and event.intended_s > batch[0].intended_s + 0.002:
             yield batch

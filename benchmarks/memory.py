@@ -13,17 +13,17 @@ import sys
 import tracemalloc
 from pathlib import Path
 
-from benchmarks.inprocess import World, codecs, made_up_offers, now, stored_states
-from benchmarks.report import Section, at_most
+from benchmarks.inprocess import InProcessEngine, codecs, made_up_offers, now, stored_states
+from benchmarks.report import ReportSection, at_most
 
 GOAL_BYTES = 250
 ROOT = Path(__file__).parent.parent
 
 
-def measure(units: int) -> Section:
+def measure(units: int) -> ReportSection:
     resident = (_bytes_of(units) - _bytes_of(0)) / units
     traced = (_bytes_of(units, "--traced") - _bytes_of(0, "--traced")) / units
-    return Section(
+    return ReportSection(
         title=f"Memory per known unit, {units:,} of them",
         head=("counted as", "bytes per unit"),
         rows=[
@@ -55,7 +55,7 @@ def _restored(units: int, *, traced: bool) -> int:
     """Restore, and say what that holds."""
     if traced:
         tracemalloc.start()
-    world = World((), codecs(), stored_states(made_up_offers(units)))
+    world = InProcessEngine((), codecs(), stored_states(made_up_offers(units)))
     gc.collect()
     held = tracemalloc.get_traced_memory()[0] if traced else _resident_bytes()
     assert world.engine.snapshot(now()).lanes_asleep == units

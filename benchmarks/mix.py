@@ -14,8 +14,8 @@ from decimal import Decimal
 from itertools import pairwise
 from random import Random
 
-from benchmarks.load import BASE_CENTS, Event, Offer, produce
-from benchmarks.report import Goal, Row, Section, at_most
+from benchmarks.load import BASE_CENTS, LoadEvent, Offer, produce
+from benchmarks.report import Goal, ReportSection, Row, at_most
 from benchmarks.stand import API_LIMIT, Stand, stand, until
 from connector.offers.producer_kit import ProducerKit
 from devstack.audit import percentile
@@ -31,7 +31,7 @@ _SCENARIO = f"[orders]\nconfirm_delay_s = 0.0\nunits_min = {UNITS_OF_AN_ORDER}\n
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ChangeMix:
     """A kind of change: its share of the units, the field, and how its values go on from the known one."""
 
     name: str
@@ -41,10 +41,10 @@ class Way:
 
 
 WAYS = (
-    Way("stock to zero", 0.05, "amount", 0),
-    Way("stock down", 0.20, "amount", -1),
-    Way("price", 0.50, "listing_price", 1),
-    Way("stock up", 0.25, "amount", 1),
+    ChangeMix("stock to zero", 0.05, "amount", 0),
+    ChangeMix("stock down", 0.20, "amount", -1),
+    ChangeMix("price", 0.50, "listing_price", 1),
+    ChangeMix("stock up", 0.25, "amount", 1),
 )
 PARCELS, POLLS = "shipments", "order poll"
 ORDER = ("stock to zero", "stock down", PARCELS, "price", "stock up", POLLS)
@@ -52,15 +52,15 @@ ORDER = ("stock to zero", "stock down", PARCELS, "price", "stock up", POLLS)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MeasuredChange:
     """One event of the burst; ``place`` counts those of its unit."""
 
-    way: Way
-    event: Event
+    way: ChangeMix
+    event: LoadEvent
     value: int
 
 
-def shared(kafka: Stack, eans: int, changes: int, orders: int) -> Section:
+def shared(kafka: Stack, eans: int, changes: int, orders: int) -> ReportSection:
     parts = {"scenario": _SCENARIO, "shipments": {"require_units": False}, "orders": {"interval": f"{INTERVAL_S:.0f}s"}}
     with stand(kafka, eans, **parts) as ready, ready.connectors(requests_per_second=RATE, single=True):
         until("the first poll", lambda: bool(ready.deployment.marketplace.journal().polls), _PATIENCE_S)
@@ -79,7 +79,7 @@ def shared(kafka: Stack, eans: int, changes: int, orders: int) -> Section:
 # ---- what is sent ---------------------------------------------------------------------------------------------------
 
 
-def _burst(ready: Stand, changes: int) -> Iterator[Change]:
+def _burst(ready: Stand, changes: int) -> Iterator[MeasuredChange]:
     chance = Random(1)
     kit = ProducerKit(ready.deployment.registry.id_of(ready.input))
     offers = [offer for offer in ready.offers if offer.values["amount"] > 1]  # of which stock can fall
@@ -90,14 +90,14 @@ def _burst(ready: Stand, changes: int) -> Iterator[Change]:
         index = chance.randrange(len(offers))
         way, offer = ways[index], offers[index]
         values[index] = max(1, values[index] + way.step) if way.step else 0
-        yield Change(way, _event(kit, number, offer, way, values[index], begin_s), values[index])
+        yield MeasuredChange(way, _event(kit, number, offer, way, values[index], begin_s), values[index])
 
 
-def _first(way: Way, offer: Offer) -> int:
+def _first(way: ChangeMix, offer: Offer) -> int:
     return BASE_CENTS if way.field == "listing_price" else offer.values["amount"]
 
 
-def _event(kit: ProducerKit, number: int, offer: Offer, way: Way, value: int, begin_s: float) -> Event:
+def _event(kit: ProducerKit, number: int, offer: Offer, way: ChangeMix, value: int, begin_s: float) -> LoadEvent:
     is_price = way.field == "listing_price"
     key, message = kit.message(
         {
@@ -110,7 +110,7 @@ def _event(kit: ProducerKit, number: int, offer: Offer, way: Way, value: int, be
             **({"price": (Decimal(value).scaleb(-2), offer.currency)} if is_price else {"stock": value}),
         }
     )
-    return Event(offer=offer, price_cents=value if is_price else 0, intended_s=begin_s, key=key, value=message)
+    return LoadEvent(offer=offer, price_cents=value if is_price else 0, intended_s=begin_s, key=key, value=message)
 
 
 def _sell(ready: Stand, count: int) -> None:
@@ -136,7 +136,7 @@ def _sent(ready: Stand) -> int:
 # ---- what came of it ------------------------------------------------------------------------------------------------
 
 
-def _waits_s(burst: Sequence[Change], journal: Journal, begin_s: float, end_s: float) -> dict[str, list[float]]:
+def _waits_s(burst: Sequence[MeasuredChange], journal: Journal, begin_s: float, end_s: float) -> dict[str, list[float]]:
     """By priority, sorted. What was never taken waits until the end."""
     taken: defaultdict[tuple[int, str], list[tuple[int, float]]] = defaultdict(list)
     for write in journal.writes:
@@ -159,13 +159,13 @@ def _waits_s(burst: Sequence[Change], journal: Journal, begin_s: float, end_s: f
 
 def _section(
     waits_s: dict[str, list[float]], journal: Journal, eans: int, changes: int, orders: int, lasted_s: float
-) -> Section:
+) -> ReportSection:
     rows: list[Row] = [
         (name, f"{len(found):,}", f"{percentile(found, 0.5):.2f} s", f"{percentile(found, 0.99):.2f} s")
         for name in ORDER
         for found in [waits_s.get(name, [])]
     ]
-    return Section(
+    return ReportSection(
         title="One limit for all: how long each priority waits in a burst",
         head=("priority", "how many", "p50", "p99"),
         rows=rows,

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
-from benchmarks.load import Event
-from benchmarks.report import Goal, Row, Section, at_least, at_most
+from benchmarks.load import LoadEvent
+from benchmarks.report import Goal, ReportSection, Row, at_least, at_most
 from benchmarks.stand import API_LIMIT, Stand, all_owned, until
 from devstack.audit import percentile
 from simulator.journal import Journal
@@ -33,7 +33,7 @@ Running: TypeAlias = Callable[[], AbstractContextManager[object]]
 # ---- used share -----------------------------------------------------------------------------------------------------
 
 
-def used_share(stand: Stand, seconds: float, latencies_s: Sequence[float]) -> Section:
+def used_share(stand: Stand, seconds: float, latencies_s: Sequence[float]) -> ReportSection:
     """Backlogs of single calls, which no bulk makes shorter, with and without latency."""
     permitted = RATE * (1 - RESERVE)
     backlog = int(permitted * (seconds + 3))
@@ -51,7 +51,7 @@ def used_share(stand: Stand, seconds: float, latencies_s: Sequence[float]) -> Se
             if name == CONNECTOR:
                 goals.append(at_least(f"used share, answers after {wait_s * 1000:.0f} ms", used, USED_GOAL))
                 goals.append(at_most("calls answered with 429", refused, 0))
-    return Section(
+    return ReportSection(
         title="Used share of the offers' configured rate, with backlog",
         head=("who", "used", "most calls in 1 s", "429"),
         rows=rows,
@@ -82,7 +82,7 @@ def _used(journal: Journal, permitted: float, seconds: float) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class PacedOutcome:
     """What became of paced events by the end of the watch."""
 
     events: int
@@ -92,7 +92,7 @@ class Outcome:
     refused: int
 
 
-def freshness(stand: Stand, seconds: float, lingers: Sequence[str]) -> Section:
+def freshness(stand: Stand, seconds: float, lingers: Sequence[str]) -> ReportSection:
     rows: list[Row] = []
     goals: list[Goal] = []
     for rate in RATES:
@@ -105,7 +105,7 @@ def freshness(stand: Stand, seconds: float, lingers: Sequence[str]) -> Section:
             if name != NAIVE:
                 goals.append(at_most(f"429 at {rate:,}/s, {name}", outcome.refused, 0))
                 goals.append(at_most(f"events at {rate:,}/s without their value, {name}", outcome.waiting, 0))
-    return Section(
+    return ReportSection(
         title=f"Calls and freshness, {seconds:.0f} s of even load",
         head=("who", "calls per 1,000 events", "p50", "p99", "still waiting", "429"),
         rows=rows,
@@ -118,7 +118,7 @@ def freshness(stand: Stand, seconds: float, lingers: Sequence[str]) -> Section:
     )
 
 
-def _row(what: str, outcome: Outcome) -> Row:
+def _row(what: str, outcome: PacedOutcome) -> Row:
     per_thousand = 1000 * outcome.calls / max(1, outcome.events - outcome.waiting)
     return (
         what,
@@ -130,7 +130,7 @@ def _row(what: str, outcome: Outcome) -> Row:
     )
 
 
-def _paced(stand: Stand, rate: float, seconds: float) -> Outcome:
+def _paced(stand: Stand, rate: float, seconds: float) -> PacedOutcome:
     events = stand.events.paced(rate, seconds)
     begin_s = time.monotonic()
     stand.send(events)
@@ -138,7 +138,7 @@ def _paced(stand: Stand, rate: float, seconds: float) -> Outcome:
     end_s = time.monotonic()
     journal = stand.journal(begin_s)
     fresh_s, waiting = _fresh(events, journal, end_s)
-    return Outcome(
+    return PacedOutcome(
         events=len(events),
         calls=len(journal.calls),
         waiting=waiting,
@@ -147,7 +147,7 @@ def _paced(stand: Stand, rate: float, seconds: float) -> Outcome:
     )
 
 
-def _fresh(events: Sequence[Event], journal: Journal, end_s: float) -> tuple[list[float], int]:
+def _fresh(events: Sequence[LoadEvent], journal: Journal, end_s: float) -> tuple[list[float], int]:
     """The freshness of every event, and how many were still waiting at ``end_s``."""
     taken: defaultdict[int, list[tuple[int, float]]] = defaultdict(list)  # by unit: rising prices, and when
     for write in journal.writes:

@@ -21,7 +21,7 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
+class ReportSection:
     """One measurement: a table, what must be known to read it, its goals, and profiles where a goal was missed."""
 
     title: str

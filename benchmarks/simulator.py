@@ -51,7 +51,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
+class MeasuredSimulator:
     pid: int
     netloc: str
     client_key: str
@@ -70,7 +70,7 @@ class Process:
 
 
 @contextmanager
-def simulator(scenario: str) -> Iterator[Process]:
+def simulator(scenario: str) -> Iterator[MeasuredSimulator]:
     """The stand-in as a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "scenario.toml")
@@ -85,14 +85,14 @@ def simulator(scenario: str) -> Iterator[Process]:
                 process.send_signal(signal.SIGTERM)
 
 
-def _describe(pid: int, greeting: dict[str, Any]) -> Process:
+def _describe(pid: int, greeting: dict[str, Any]) -> MeasuredSimulator:
     control = greeting["control_url"]
     with urlopen(f"{control}sellers") as answer:
         seller = json.load(answer)[0]
     with urlopen(f"{control}units") as answer:
         units = [orjson.loads(line) for line in answer]
     on_de = [unit for unit in units if unit["storefront"] == "de"]
-    return Process(
+    return MeasuredSimulator(
         pid=pid,
         netloc=greeting["url"].split("/")[2],
         client_key=seller["client_key"],
@@ -106,7 +106,7 @@ Shape = Callable[[int], tuple[str, str, bytes]]
 """The number of a call to its method, path and body."""
 
 
-def measure(process: Process, what: str, shape: Shape, seconds: float, units: int) -> Figure:
+def measure(process: MeasuredSimulator, what: str, shape: Shape, seconds: float, units: int) -> Figure:
     """Calls in a closed loop over a few connections; the server's own processor time is what counts."""
     counts = [0] * CONNECTIONS
     until_s = time.monotonic() + seconds
@@ -127,7 +127,7 @@ def measure(process: Process, what: str, shape: Shape, seconds: float, units: in
     )
 
 
-def _drive(process: Process, shape: Shape, until_s: float, counts: list[int], place: int) -> None:
+def _drive(process: MeasuredSimulator, shape: Shape, until_s: float, counts: list[int], place: int) -> None:
     connection = http.client.HTTPConnection(process.netloc)
     number = place
     while time.monotonic() < until_s:
@@ -141,7 +141,7 @@ def _drive(process: Process, shape: Shape, until_s: float, counts: list[int], pl
     connection.close()
 
 
-def _headers(process: Process, method: str, path: str, body: bytes) -> dict[str, str]:
+def _headers(process: MeasuredSimulator, method: str, path: str, body: bytes) -> dict[str, str]:
     timestamp = str(int(time.time()))
     text = f"{method}\nhttp://{process.netloc}{path}\n".encode() + body + f"\n{timestamp}".encode()
     headers = {
@@ -154,7 +154,7 @@ def _headers(process: Process, method: str, path: str, body: bytes) -> dict[str,
     return headers | ({"Content-Type": "application/json"} if body else {})
 
 
-def shapes(process: Process) -> dict[str, tuple[Shape, int]]:
+def shapes(process: MeasuredSimulator) -> dict[str, tuple[Shape, int]]:
     """What is measured, and how many units each call writes."""
 
     def bulk(number: int) -> tuple[str, str, bytes]:

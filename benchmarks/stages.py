@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from benchmarks.inprocess import World, codecs, made_up_offers, stored_states
-from benchmarks.report import Section
+from benchmarks.inprocess import InProcessEngine, codecs, made_up_offers, stored_states
+from benchmarks.report import ReportSection
 from connector.offers.codec import OfferCodecs
 from devstack.stack import Stack
 from streams.flow import Output, Record
@@ -45,18 +45,18 @@ class StageTimer:
         return timed
 
 
-def measure(kafka: Stack, count: int) -> Section:
+def measure(kafka: Stack, count: int) -> ReportSection:
     """One column for events that repeat what is true, one for events that are applied, ``count`` of each."""
     offers = list(made_up_offers(count))
     made = codecs()
     timer = StageTimer(made)
-    world = World(offers, made, stored_states(offers))
+    world = InProcessEngine(offers, made, stored_states(offers))
     repeated = world.records(0, **_shown(offers[0].values))
     changed = world.records(1)
     columns = [_column(kafka, world, timer, records) for records in (repeated, changed)]
     rows = [(stage, *(f"{column[stage]:,.1f}" for column in columns)) for stage in columns[0]]
     sums = ("sum", *(f"{sum(column.values()):,.1f}" for column in columns))
-    return Section(
+    return ReportSection(
         title="µs per event by stage",
         head=("stage", "repeats what is true", "applied"),
         rows=[*rows, sums],
@@ -75,7 +75,7 @@ def _shown(values: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _column(kafka: Stack, world: World, timer: StageTimer, records: Sequence[Record]) -> dict[str, float]:
+def _column(kafka: Stack, world: InProcessEngine, timer: StageTimer, records: Sequence[Record]) -> dict[str, float]:
     count = len(records)
     timer.spent_s = dict.fromkeys(timer.spent_s, 0.0)
     world.outputs.clear()

@@ -18,11 +18,11 @@ from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartiti
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined] # documented there
 
 import schemas
-from benchmarks.load import Event, Events, Offer, produce
+from benchmarks.load import Events, LoadEvent, Offer, produce
 from connector.offers.events import Basis, FieldState, OfferState, UnitState
 from devstack.deployment import Deployment
 from devstack.marketplace import CURRENCY
-from devstack.processes import Process, wait_for
+from devstack.processes import ModuleProcess, wait_for
 from devstack.stack import Stack
 from simulator.journal import Journal
 from streams.avro.codec import encoder
@@ -66,7 +66,7 @@ class Stand:
         start: Mapping[int, int] | None = None,
         single: bool = False,
         **account: Any,
-    ) -> Iterator[list[Process]]:
+    ) -> Iterator[list[ModuleProcess]]:
         """``connector run``, that many times in one group, ready to send; ended at the end.
 
         ``start``: the positions to begin from, else the input's end, because what is there belongs to another
@@ -89,7 +89,7 @@ class Stand:
         shipments = PARTITIONS if self.deployment.shipments is not None else 0
         return PARTITIONS + shipments + (self.deployment.orders is not None)
 
-    def _connector(self, number: int) -> Process:
+    def _connector(self, number: int) -> ModuleProcess:
         config = self.deployment.config(f"instance-{number}")
         return self.process(f"connector-{number}", ["connector", "run", "--config", str(config)])
 
@@ -105,10 +105,10 @@ class Stand:
 
         until("the positions of the group", are_set, 30)
 
-    def process(self, name: str, arguments: Sequence[str]) -> Process:
+    def process(self, name: str, arguments: Sequence[str]) -> ModuleProcess:
         """A Python module as a process of its own."""
         log = self.deployment.folder / f"{name}-{time.monotonic_ns()}.log"
-        return Process(name, arguments, log)
+        return ModuleProcess(name, arguments, log)
 
     # ---- the backbone -----------------------------------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ class Stand:
     def input(self) -> str:
         return self.deployment.topic("offer-changes")
 
-    def send(self, events: Sequence[Event]) -> float:
+    def send(self, events: Sequence[LoadEvent]) -> float:
         return produce(self.deployment.kafka.bootstrap_servers, self.input, events)
 
     def input_ends(self) -> dict[int, int]:
@@ -242,7 +242,7 @@ def known_state(offer: Offer, partition: int) -> OfferState:
     )
 
 
-def all_owned(running: Sequence[Process], partitions: int = PARTITIONS) -> bool:
+def all_owned(running: Sequence[ModuleProcess], partitions: int = PARTITIONS) -> bool:
     """Every process has its even part of the partitions open."""
     for process in running:
         if not process.running:

@@ -10,16 +10,16 @@ from contextlib import contextmanager
 
 from benchmarks import bare_loop
 from benchmarks.inprocess import profiled
-from benchmarks.load import Event
-from benchmarks.report import Goal, Section, at_least
+from benchmarks.load import LoadEvent
+from benchmarks.report import Goal, ReportSection, at_least
 from benchmarks.stand import API_LIMIT, PARTITIONS, UNLIMITED, Stand, all_owned, until
-from devstack.processes import Process
+from devstack.processes import ModuleProcess
 
 GOAL_SHARE = 0.5
 ONE_ACCOUNT = 111 * 150
 
 
-def measure(stand: Stand, count: int, group_sizes: Sequence[int], timeout_s: float) -> Section:
+def measure(stand: Stand, count: int, group_sizes: Sequence[int], timeout_s: float) -> ReportSection:
     """``count`` different offers in each run."""
     stand.limit(UNLIMITED)
     rows, goals = [], []
@@ -37,7 +37,7 @@ def measure(stand: Stand, count: int, group_sizes: Sequence[int], timeout_s: flo
             rows.append(("replayed from reset offsets, 1", f"{replayed:,.0f}", f"{replayed / bare:.2f}", ""))
     profile = "" if all(goal.met for goal in goals) else profiled(count)
     stand.limit(API_LIMIT)
-    return Section(
+    return ReportSection(
         title="Offers a second with the limit lifted",
         head=("what", "offers/s", "of the bare loop", f"of {ONE_ACCOUNT:,}/s"),
         rows=rows,
@@ -97,7 +97,7 @@ def _bare_loops(stand: Stand, processes: int) -> Iterator[None]:
         if deployment.prefix + "." + dataset not in known:
             deployment.kafka.create_topic(f"{deployment.prefix}.{dataset}", PARTITIONS, exact=True)
     config = str(deployment.config("bare"))
-    running: list[Process] = []
+    running: list[ModuleProcess] = []
     try:
         for number in range(processes):
             arguments = ["benchmarks.bare_loop", "--config", config, "--number", str(number)]
@@ -110,7 +110,7 @@ def _bare_loops(stand: Stand, processes: int) -> Iterator[None]:
 
 
 def _run(
-    stand: Stand, events: Sequence[Event], timeout_s: float, *, topic: str | None = None, status: str | None = None
+    stand: Stand, events: Sequence[LoadEvent], timeout_s: float, *, topic: str | None = None, status: str | None = None
 ) -> float:
     """Offers a second. ``status``: what every result must say."""
     before = len(stand.result_times_s(topic))

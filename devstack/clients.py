@@ -35,7 +35,7 @@ _AGAIN_S = 0.5
 _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
-class Registry:
+class RegistryReader:
     """What the registry says of schemas; each is asked for once."""
 
     def __init__(self, url: str) -> None:
@@ -110,7 +110,7 @@ class Writer:
 class Reader:
     """Reads a topic from its begin, read committed; each question reads on from where the last one ended."""
 
-    def __init__(self, backbone: Backbone, topic: str, registry: Registry) -> None:
+    def __init__(self, backbone: Backbone, topic: str, registry: RegistryReader) -> None:
         self._registry = registry
         self._consumer = Consumer(
             {

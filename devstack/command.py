@@ -20,7 +20,7 @@ from devstack.clients import Position, position
 from devstack.deployment import Deployment
 from devstack.expectation import Produced
 from devstack.jvm_stack import StackUnavailable
-from devstack.processes import DeploymentFailed, Process
+from devstack.processes import DeploymentFailed, ModuleProcess
 from devstack.sales import Sales
 from devstack.shop import ALIASES
 from devstack.summary import Observed, summarise
@@ -260,7 +260,7 @@ def _wall_us() -> Iterator[int]:
         yield last
 
 
-def _end(process: Process) -> None:
+def _end(process: ModuleProcess) -> None:
     with suppress(subprocess.TimeoutExpired):  # what does not end is killed with its deployment
         process.stop(20)
 

@@ -23,11 +23,11 @@ from connector.offers.producer_kit import ProducerKit
 from connector.shipments.producer_kit import ShipmentKit
 from devstack import marketplace, traffic
 from devstack.backbone import Backbone
-from devstack.clients import Position, Reader, Registry, Row, Writer, dead_positions
+from devstack.clients import Position, Reader, RegistryReader, Row, Writer, dead_positions
 from devstack.expectation import Produced, UnitThere
-from devstack.marketplace import CURRENCY, Marketplace, Units
-from devstack.processes import DeploymentFailed, Process, wait_for
-from devstack.traffic import Place
+from devstack.marketplace import CURRENCY, SimulatorProcess, Units
+from devstack.processes import DeploymentFailed, ModuleProcess, wait_for
+from devstack.traffic import OfferPlace
 from devstack.waiting import STILL_S
 from simulator.scenario import made_up_keys
 
@@ -63,14 +63,14 @@ class Deployment(Generic[On]):
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.prefix = self.prefix or f"t-{uuid.uuid4().hex[:10]}"
-        self.registry = Registry(self.kafka.registry_url)
-        self._processes: list[Process] = []
+        self.registry = RegistryReader(self.kafka.registry_url)
+        self._processes: list[ModuleProcess] = []
         self._connectors = 0
         self.printed = ""  # by commands, all of it
         self._readers: dict[str, Reader] = {}
         self._done: set[Position] = set()
         self._looked_at = 0
-        self.marketplace = Marketplace(self.folder, self._scenario(), apart=self.apart)
+        self.marketplace = SimulatorProcess(self.folder, self._scenario(), apart=self.apart)
         self._processes.append(self.marketplace.process)
         self._create_topics()
         self.command("schemas", "register", "--config", str(self.config("setup")))
@@ -178,7 +178,7 @@ class Deployment(Generic[On]):
     # ---- processes --------------------------------------------------------------------------------------------------
 
     @property
-    def processes(self) -> Sequence[Process]:
+    def processes(self) -> Sequence[ModuleProcess]:
         """All that were started here, the marketplace first."""
         return self._processes
 
@@ -197,13 +197,13 @@ class Deployment(Generic[On]):
             raise DeploymentFailed(f"connector {' '.join(arguments)} ended with {done.returncode}:\n{said}")
         return said
 
-    def connector(self, instance: str = "one", *arguments: str, **kafka: Any) -> Process:
+    def connector(self, instance: str = "one", *arguments: str, **kafka: Any) -> ModuleProcess:
         """Start ``connector run`` with this instance id."""
         self._connectors += 1
         config = self.config(instance, **kafka)
         log = self.folder / f"{instance}-{self._connectors}.log"
         run = ["connector", "run", "--config", str(config), *arguments]
-        process = Process(f"connector {instance}", run, log, apart=self.apart)
+        process = ModuleProcess(f"connector {instance}", run, log, apart=self.apart)
         self._processes.append(process)
         return process
 
@@ -215,7 +215,7 @@ class Deployment(Generic[On]):
     def units_there(self, units: Units | None = None) -> list[UnitThere]:
         return marketplace.units_there(units or self.units_before)
 
-    def places(self, seller: str | None = None) -> tuple[list[Place], list[Place]]:
+    def places(self, seller: str | None = None) -> tuple[list[OfferPlace], list[OfferPlace]]:
         """What traffic can be about: (what one unit fits, what several fit)."""
         of_seller = {number: unit for number, unit in self.units_before.items() if seller in (None, unit["seller"])}
         return marketplace.places(of_seller, self.target)

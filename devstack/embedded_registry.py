@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from devstack.schema_store import MODES, Refused, SchemaStore, Version
+from devstack.schema_store import MODES, RegistryError, SchemaStore, Version
 from streams.avro.compatibility import Level
 from streams.kafka.registry import CONTENT_TYPE
 
@@ -108,11 +108,11 @@ class _Ask:
         """The schema's text in the body. Refused for another kind than Avro."""
         text, kind = self.body.get("schema"), self.body.get("schemaType", "AVRO")
         if kind != "AVRO":
-            raise Refused(42201, f"Invalid schema type {kind}: only AVRO is known here")
+            raise RegistryError(42201, f"Invalid schema type {kind}: only AVRO is known here")
         if self.body.get("references"):
-            raise Refused(42201, "Invalid schema: references are not known here")
+            raise RegistryError(42201, "Invalid schema: references are not known here")
         if not isinstance(text, str):
-            raise Refused(42201, "Invalid schema: the body has no schema")
+            raise RegistryError(42201, "Invalid schema: the body has no schema")
         return text
 
 
@@ -128,7 +128,7 @@ def _endpoint(store: SchemaStore, action: Action) -> Callable[[Request], Awaitab
     async def answer(request: Request) -> Response:
         try:
             return _json(200, action(_Ask(store, request, await _body(request))))
-        except Refused as refused:
+        except RegistryError as refused:
             return _json(refused.status, {"error_code": refused.code, "message": refused.message})
 
     return answer
@@ -141,9 +141,9 @@ async def _body(request: Request) -> Body:
     try:
         body = json.loads(raw)
     except ValueError as error:
-        raise Refused(400, f"Unreadable JSON: {error}") from error
+        raise RegistryError(400, f"Unreadable JSON: {error}") from error
     if not isinstance(body, dict):
-        raise Refused(400, "Unreadable JSON: an object is expected")
+        raise RegistryError(400, "Unreadable JSON: an object is expected")
     return body
 
 
@@ -183,7 +183,7 @@ def _compatible(ask: _Ask, wanted: str | None) -> Body:
 def _level_of(ask: _Ask) -> Body:
     if ask.subject in ask.store.levels or ask.flag("defaultToGlobal"):
         return {"compatibilityLevel": ask.store.level(ask.subject).value}
-    raise Refused(40408, f"Subject '{ask.subject}' does not have subject-level compatibility configured")
+    raise RegistryError(40408, f"Subject '{ask.subject}' does not have subject-level compatibility configured")
 
 
 def _wanted_level(ask: _Ask) -> Level:
@@ -191,7 +191,7 @@ def _wanted_level(ask: _Ask) -> Level:
         return Level(str(ask.body.get("compatibility")))
     except ValueError:
         choices = ", ".join(level.value for level in Level)
-        raise Refused(42203, f"Invalid compatibility level. Valid values are {choices}") from None
+        raise RegistryError(42203, f"Invalid compatibility level. Valid values are {choices}") from None
 
 
 def _set_default_level(ask: _Ask) -> Body:
@@ -207,20 +207,20 @@ def _set_level(ask: _Ask) -> Body:
 def _unset_level(ask: _Ask) -> Body:
     old = ask.store.levels.pop(ask.subject, None)
     if old is None:
-        raise Refused(40401, f"Subject '{ask.subject}' not found.")
+        raise RegistryError(40401, f"Subject '{ask.subject}' not found.")
     return {"compatibilityLevel": old.value}
 
 
 def _mode_of(ask: _Ask) -> Body:
     if ask.subject in ask.store.modes or ask.flag("defaultToGlobal"):
         return {"mode": ask.store.modes.get(ask.subject, ask.store.default_mode)}
-    raise Refused(40409, f"Subject '{ask.subject}' does not have subject-level mode configured")
+    raise RegistryError(40409, f"Subject '{ask.subject}' does not have subject-level mode configured")
 
 
 def _wanted_mode(ask: _Ask) -> str:
     mode = ask.body.get("mode")
     if mode not in MODES:
-        raise Refused(42204, f"Invalid mode. Valid values are {', '.join(sorted(MODES))}")
+        raise RegistryError(42204, f"Invalid mode. Valid values are {', '.join(sorted(MODES))}")
     return str(mode)
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from devstack.jvm_stack import Broker, Process, Registry, archived, free_ports, lay_out
+from devstack.jvm_stack import JvmBroker, JvmProcess, JvmRegistry, archived, free_ports, lay_out
 
 NODES: Final = 3
 
 
-class Node(Broker):
+class Node(JvmBroker):
     """One broker of several."""
 
     def __init__(self, layout: Path, folder: Path, *, number: int, ports: tuple[int, int], voters: str) -> None:
@@ -34,7 +34,7 @@ class Node(Broker):
         )
         _own_storage(folder / "data" / "meta.properties", number)
 
-    def _on_new_ports(self) -> Process:
+    def _on_new_ports(self) -> JvmProcess:
         """The ports are those that the other nodes were told."""
         self._port, controller_port = self._ports
         return self._on(self._port, controller_port)
@@ -48,10 +48,10 @@ class Cluster:
         layout = lay_out(cache, say)
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-cluster-"))
         self.nodes: Sequence[Node] = ()
-        self._registry: Registry | None = None
+        self._registry: JvmRegistry | None = None
         try:
             self.nodes = self._laid_out(layout, nodes)
-            self._registry = Registry(layout, self._folder, jvm_options=archived(layout / "registry.jsa"))
+            self._registry = JvmRegistry(layout, self._folder, jvm_options=archived(layout / "registry.jsa"))
             for node in self.nodes:
                 node.begin()
             self._registry.start()

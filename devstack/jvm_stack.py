@@ -55,7 +55,7 @@ def missing() -> str | None:
     return None
 
 
-class Process:
+class JvmProcess:
     """One Java child process on a port of its own, stopped by its process id."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
@@ -117,7 +117,7 @@ class Process:
             self.kill()
 
 
-class Broker:
+class JvmBroker:
     """One Kafka broker with its own ports and data; may be killed, frozen, and started again on the same data."""
 
     def __init__(
@@ -185,19 +185,19 @@ class Broker:
         command = (*_java(*_QUICK_START), "-cp", _jars(self._layout), main_class, *arguments)
         return _run(command, timeout_s).stdout
 
-    def _on_new_ports(self) -> Process:
+    def _on_new_ports(self) -> JvmProcess:
         self._port, controller_port = free_ports(2)
         return self._on(self._port, controller_port)
 
-    def _on(self, port: int, controller_port: int) -> Process:
+    def _on(self, port: int, controller_port: int) -> JvmProcess:
         properties = self._folder / "server.properties"
         configured = _server_properties(port, controller_port, self._folder / "data")
         properties.write_text(f"{configured}\n{self._more(port, controller_port)}")
         command = (*_java(*self._jvm_options), "-cp", _jars(self._layout), "kafka.Kafka", str(properties))
-        return Process("the broker", command, self._folder / "broker.log")
+        return JvmProcess("the broker", command, self._folder / "broker.log")
 
 
-class Registry:
+class JvmRegistry:
     """A schema registry that keeps its schemas in memory and speaks the Confluent REST API."""
 
     def __init__(self, layout: Path, folder: Path, *, jvm_options: Sequence[str]) -> None:
@@ -205,7 +205,7 @@ class Registry:
         jar = next((layout / "registry").glob(_REGISTRY_JAR))
         settings = (f"-Dquarkus.http.port={self._port}", "-Dquarkus.http.host=127.0.0.1")
         command = (*_java(*jvm_options, *settings), "-jar", str(jar))
-        self._process = Process("the registry", command, folder / "registry.log")
+        self._process = JvmProcess("the registry", command, folder / "registry.log")
 
     @property
     def url(self) -> str:
@@ -233,7 +233,7 @@ class JvmStack:
         layout = lay_out(cache, say)
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-stack-"))
         try:
-            self.broker = Broker(
+            self.broker = JvmBroker(
                 layout,
                 self._folder,
                 jvm_options=archived(layout / "broker.jsa"),
@@ -241,7 +241,9 @@ class JvmStack:
                 more=more,
             )
             self._registry = (
-                Registry(layout, self._folder, jvm_options=archived(layout / "registry.jsa")) if with_registry else None
+                JvmRegistry(layout, self._folder, jvm_options=archived(layout / "registry.jsa"))
+                if with_registry
+                else None
             )
             self.broker.start()
             if self._registry is not None:
@@ -318,8 +320,10 @@ def _first_runs(layout: Path) -> None:
         storage_tool = (*_java(*_QUICK_START), "-cp", _jars(layout), "kafka.tools.StorageTool")
         _run((*storage_tool, "format", "-t", _cluster_id(), "-c", str(properties)), timeout_s=60)
         (folder / "data").rename(layout / "formatted")
-        broker = Broker(layout, folder, jvm_options=_archiving(layout / "broker.jsa"), formatted=layout / "formatted")
-        registry = Registry(layout, folder, jvm_options=_archiving(layout / "registry.jsa"))
+        broker = JvmBroker(
+            layout, folder, jvm_options=_archiving(layout / "broker.jsa"), formatted=layout / "formatted"
+        )
+        registry = JvmRegistry(layout, folder, jvm_options=_archiving(layout / "registry.jsa"))
         broker.start()
         registry.start()
         broker.stop(timeout_s=_START_S)

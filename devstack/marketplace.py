@@ -8,8 +8,8 @@ import httpx
 import orjson
 
 from devstack.expectation import UnitThere
-from devstack.processes import Process
-from devstack.traffic import Place
+from devstack.processes import ModuleProcess
+from devstack.traffic import OfferPlace
 from simulator.journal import Journal
 
 CURRENCY = {"de": "EUR", "at": "EUR", "sk": "EUR", "fr": "EUR", "it": "EUR", "cz": "CZK", "pl": "PLN"}
@@ -18,14 +18,14 @@ Units = Mapping[int, Mapping[str, Any]]
 """By unit id, in the marketplace's words."""
 
 
-class Marketplace:
+class SimulatorProcess:
     """The simulator in a process of its own; ``scenario`` is TOML."""
 
     def __init__(self, folder: Path, scenario: str, *, apart: bool = False) -> None:
         path = folder / "scenario.toml"
         path.write_text(scenario, "utf-8")
         arguments = ["connector", "simulate", "--scenario", str(path)]
-        self.process = Process("simulator", arguments, folder / "simulator.log", apart=apart)
+        self.process = ModuleProcess("simulator", arguments, folder / "simulator.log", apart=apart)
         greeting = orjson.loads(self.process.first_line())
         self.url: str = greeting["url"]
         self.control = httpx.Client(base_url=greeting["control_url"], timeout=60, trust_env=False)
@@ -85,18 +85,18 @@ def units_there(units: Units) -> list[UnitThere]:
     ]
 
 
-def places(units: Units, target: Callable[[str, str], str]) -> tuple[list[Place], list[Place]]:
+def places(units: Units, target: Callable[[str, str], str]) -> tuple[list[OfferPlace], list[OfferPlace]]:
     """What traffic can be about: (what one unit fits, what several fit). ``target``: (seller, storefront) -> its id."""
-    grouped: dict[tuple[str, str, str], list[Place]] = {}
+    grouped: dict[tuple[str, str, str], list[OfferPlace]] = {}
     for place in _places(units, target):
         grouped.setdefault((place.target_id, place.ean, place.condition), []).append(place)
     groups = grouped.values()
     return [group[0] for group in groups if len(group) == 1], [group[0] for group in groups if len(group) > 1]
 
 
-def _places(units: Units, target: Callable[[str, str], str]) -> Iterable[Place]:
+def _places(units: Units, target: Callable[[str, str], str]) -> Iterable[OfferPlace]:
     for unit_id, unit in units.items():
-        yield Place(
+        yield OfferPlace(
             target_id=target(unit["seller"], unit["storefront"]),
             ean=unit["eans"][0],
             condition=condition_of(unit),

@@ -57,7 +57,7 @@ _AGAIN_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class MemoryRecord:
     """One record in the log."""
 
     offset: int
@@ -70,7 +70,7 @@ class Kept:
 @dataclass(slots=True, kw_only=True)
 class _Log:
     begin: int = 0
-    records: list[Kept] = field(default_factory=list)
+    records: list[MemoryRecord] = field(default_factory=list)
 
     @property
     def end(self) -> int:
@@ -91,7 +91,7 @@ class _Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Membership:
+class MemoryMembership:
     """The group's metadata as a value."""
 
     group: str
@@ -129,7 +129,7 @@ class MemoryBroker:
             placed = [(self._log_for(output), output) for output in outputs]
             for log, output in placed:
                 log.records.append(
-                    Kept(
+                    MemoryRecord(
                         offset=log.end,
                         key=output.key,
                         value=output.value,
@@ -139,7 +139,7 @@ class MemoryBroker:
                 )
             self.changed.notify_all()
 
-    def records(self, topic: str, partition: int) -> tuple[Kept, ...]:
+    def records(self, topic: str, partition: int) -> tuple[MemoryRecord, ...]:
         with self.changed:
             return tuple(self._topics[topic].logs[partition].records)
 
@@ -221,7 +221,7 @@ class MemoryBroker:
             return self._producers[instance_id]
 
     def write(
-        self, instance_id: str, epoch: int, outputs: Iterable[Output], marks: Mapping[Part, Mark], by: Membership
+        self, instance_id: str, epoch: int, outputs: Iterable[Output], marks: Mapping[Part, Mark], by: MemoryMembership
     ) -> str:
         """All or nothing. What was wrong, or nothing: "fenced", "unknown member"."""
         with self.changed:
@@ -232,7 +232,7 @@ class MemoryBroker:
             self.append(outputs)
             return ""
 
-    def commit(self, marks: Mapping[Part, Mark], by: Membership) -> bool:
+    def commit(self, marks: Mapping[Part, Mark], by: MemoryMembership) -> bool:
         """As a broker does it: the member must be in the group; whether it owns the partitions is not looked at."""
         with self.changed:
             if by.member not in self._groups[by.group].members:
@@ -320,8 +320,8 @@ class MemorySource:
     def reread(self, parts: frozenset[Assignment]) -> None:
         """Nothing is fetched ahead here."""
 
-    def group(self) -> Membership:
-        return Membership(group=self._group, member=self._member)
+    def group(self) -> MemoryMembership:
+        return MemoryMembership(group=self._group, member=self._member)
 
     def commit(self, marks: Mapping[Assignment, Mark], serial: int) -> Written | Again | None:
         alive = {at: mark for at, mark in marks.items() if at in self._positions}
@@ -505,7 +505,7 @@ class MemorySink:
     def close(self) -> None:
         self._producer = None
 
-    def _landed(self, checkpoint: Checkpoint, group: Membership) -> bool:
+    def _landed(self, checkpoint: Checkpoint, group: MemoryMembership) -> bool:
         committed = self._broker.committed
         return any(
             committed(group.group, at.topic, at.partition) == (mark.position, mark)

@@ -32,7 +32,7 @@ def wait_for(
         raise DeploymentFailed(str(error)) from None
 
 
-class Process:
+class ModuleProcess:
     """A Python module run as a process, its output in the file ``log``.
 
     ``apart`` puts it into a session of its own: Ctrl-C is then for whoever started it, who ends it when its time has

@@ -8,7 +8,7 @@ from devstack.backbone import Backbone
 from devstack.clients import Position, position
 from devstack.deployment import Deployment
 from devstack.order_audit import OrdersSeen, is_shown
-from devstack.shop import Shop
+from devstack.shop import DemoShop
 from simulator.journal import OrderRow
 
 TURN_S = 1.0
@@ -21,7 +21,7 @@ class Sales:
         self.total = total
         self._deployment = deployment
         self._interval_s = interval_s
-        self._shop = Shop()
+        self._shop = DemoShop()
         self._made: set[str] = set()  # ids of orders
         self._sent: set[Position] = set()  # of the shop's events
         self._read = 0

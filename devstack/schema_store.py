@@ -15,7 +15,7 @@ MODES: Final = frozenset({"READWRITE", "READONLY", "IMPORT"})
 LATEST: Final = "latest"
 
 
-class Refused(Exception):
+class RegistryError(Exception):
     """What the registry answers instead of doing it."""
 
     def __init__(self, code: int, message: str) -> None:
@@ -64,7 +64,7 @@ class SchemaStore:
 
     def text(self, schema_id: int) -> str:
         if schema_id not in self._texts:
-            raise Refused(40403, f"Schema {schema_id} not found")
+            raise RegistryError(40403, f"Schema {schema_id} not found")
         return self._texts[schema_id]
 
     def uses(self, schema_id: int) -> list[tuple[str, int]]:
@@ -96,7 +96,7 @@ class SchemaStore:
         for version in reversed(subject.alive()):
             if subject.versions[version] == schema_id:
                 return self._version(name, subject, version)
-        raise Refused(40403, "Schema not found")
+        raise RegistryError(40403, "Schema not found")
 
     def incompatibilities(self, name: str, text: str, wanted: str | None) -> list[str]:
         """Against one version, or against those that the level asks for (``wanted`` None)."""
@@ -122,10 +122,12 @@ class SchemaStore:
         if known is not None and any(subject.versions[version] == known for version in subject.alive()):
             return known
         if self.modes.get(name, self.default_mode) == "READONLY":
-            raise Refused(42205, f"Subject {name} is in read-only mode")
+            raise RegistryError(42205, f"Subject {name} is in read-only mode")
         found = problems(self.level(name), schema, self._schemas(subject))
         if found:
-            raise Refused(409, f"Schema being registered is incompatible with an earlier schema: {'; '.join(found)}")
+            raise RegistryError(
+                409, f"Schema being registered is incompatible with an earlier schema: {'; '.join(found)}"
+            )
         schema_id = self._ids.setdefault(canonical, len(self._ids) + 1)
         self._texts.setdefault(schema_id, text)
         subject.last += 1
@@ -142,7 +144,7 @@ class SchemaStore:
             return gone
         subject = self._subject(name, deleted=True)
         if subject.alive():
-            raise Refused(40405, f"Subject '{name}' was not deleted first before being permanently deleted")
+            raise RegistryError(40405, f"Subject '{name}' was not deleted first before being permanently deleted")
         del self._subjects[name]
         self.levels.pop(name, None)
         self.modes.pop(name, None)
@@ -157,7 +159,9 @@ class SchemaStore:
             subject.deleted.remove(number)
             del subject.versions[number]
         else:
-            raise Refused(40407, f"Subject '{name}' Version {number} was not deleted first before being permanently")
+            raise RegistryError(
+                40407, f"Subject '{name}' Version {number} was not deleted first before being permanently"
+            )
         return number
 
     # ---- within ---------------------------------------------------------------------------------------------------
@@ -165,7 +169,7 @@ class SchemaStore:
     def _subject(self, name: str, *, deleted: bool = False) -> _Subject:
         subject = self._subjects.get(name)
         if subject is None or not (deleted or subject.alive()):
-            raise Refused(40401, f"Subject '{name}' not found.")
+            raise RegistryError(40401, f"Subject '{name}' not found.")
         return subject
 
     def _number(self, subject: _Subject, wanted: str, *, deleted: bool = False) -> int:
@@ -173,13 +177,13 @@ class SchemaStore:
         if wanted in (LATEST, "-1"):
             return there[-1]
         if not wanted.isascii() or not wanted.isdigit() or not 1 <= int(wanted) < 1 << 31:
-            raise Refused(
+            raise RegistryError(
                 42202,
                 f"The specified version '{wanted}' is not a valid version id. "
                 f'Allowed values are between [1, 2^31-1] and the string "latest"',
             )
         if int(wanted) not in there:
-            raise Refused(40402, f"Version {wanted} not found.")
+            raise RegistryError(40402, f"Version {wanted} not found.")
         return int(wanted)
 
     def _version(self, name: str, subject: _Subject, number: int) -> Version:
@@ -196,7 +200,7 @@ def _parsed(text: str) -> Any:
         fastavro.parse_schema(schema)
     except Exception as error:
         # What is no schema fails in the library in many ways.
-        raise Refused(42201, f"Invalid schema: {error}") from error
+        raise RegistryError(42201, f"Invalid schema: {error}") from error
     return schema
 
 

@@ -22,7 +22,7 @@ SAID_TWICE = 12
 """Each so-manieth order of those that can."""
 
 
-class Shop:
+class DemoShop:
     """``said``: event id -> the order units that it is about. ``behind``: the order units that it does not send."""
 
     def __init__(self) -> None:

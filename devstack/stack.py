@@ -138,13 +138,13 @@ def _registry_container() -> Any:
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.waiting_utils import wait_for_logs
 
-    class Registry(DockerContainer):
+    class RegistryContainer(DockerContainer):
         def start(self) -> Any:
             started = super().start()
             wait_for_logs(self, "Listening on")
             return started
 
-    return Registry(REGISTRY_IMAGE).with_exposed_ports(8080)
+    return RegistryContainer(REGISTRY_IMAGE).with_exposed_ports(8080)
 
 
 @contextmanager

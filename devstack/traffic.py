@@ -1,8 +1,8 @@
-"""Mixed offer-change traffic, from a seed: what a company's backbone really carries, mistakes included. Pure.
+"""Mixed traffic of offer changes, generated from a seed, including the mistakes that real producers make. Pure.
 
-Keys are Zipf distributed: few offers change often. Each message says which ``Kind`` it is, so that a reader of the
-results can hold every outcome against what was sent. A tombstone is followed by a full event for every place of its
-EAN, so that the end state does not hang on timing.
+Keys follow a Zipf distribution: a few offers change often. Each message carries its ``MessageKind``, so that a reader
+of the results can compare every outcome with what was sent. A tombstone is followed by a full event for every place of
+its EAN, so that the final state does not depend on timing.
 """
 
 from collections import deque
@@ -18,7 +18,7 @@ Payload: TypeAlias = dict[str, Any]
 """One OfferChanged as the producer kit takes it: field name -> value, times as ``*_us`` integers."""
 
 
-class Kind(StrEnum):
+class MessageKind(StrEnum):
     """What a message is, by the intent of who sent it."""
 
     UPDATE = "update"
@@ -36,25 +36,25 @@ class Kind(StrEnum):
     TOMBSTONE = "tombstone"
 
 
-WEIGHTS: dict[Kind, float] = {
-    Kind.UPDATE: 78.0,
-    Kind.DUPLICATE: 4.0,
-    Kind.OUT_OF_ORDER: 5.0,
-    Kind.SAME_VALUE: 6.0,
-    Kind.UNKNOWN_EAN: 2.0,
-    Kind.AMBIGUOUS: 1.5,
-    Kind.CONFLICT: 0.6,
-    Kind.BAD_CURRENCY: 1.0,
-    Kind.BAD_GTIN: 0.4,
-    Kind.FUTURE: 0.4,
-    Kind.WRONG_KEY: 0.4,
-    Kind.UNDECODABLE: 0.4,
-    Kind.TOMBSTONE: 0.3,
+WEIGHTS: dict[MessageKind, float] = {
+    MessageKind.UPDATE: 78.0,
+    MessageKind.DUPLICATE: 4.0,
+    MessageKind.OUT_OF_ORDER: 5.0,
+    MessageKind.SAME_VALUE: 6.0,
+    MessageKind.UNKNOWN_EAN: 2.0,
+    MessageKind.AMBIGUOUS: 1.5,
+    MessageKind.CONFLICT: 0.6,
+    MessageKind.BAD_CURRENCY: 1.0,
+    MessageKind.BAD_GTIN: 0.4,
+    MessageKind.FUTURE: 0.4,
+    MessageKind.WRONG_KEY: 0.4,
+    MessageKind.UNDECODABLE: 0.4,
+    MessageKind.TOMBSTONE: 0.3,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class OfferPlace:
     """One thing that events can be about: an EAN in a condition on a target, and the one unit it means."""
 
     target_id: str
@@ -69,7 +69,7 @@ class Place:
 class Message:
     """One record to be produced. Exactly one of ``payload`` and ``raw`` is set, neither for a tombstone."""
 
-    kind: Kind
+    kind: MessageKind
     key: str
     payload: Payload | None = None
     raw: bytes | None = None
@@ -82,15 +82,15 @@ class Traffic:
     ``ambiguous`` are places that several units match; they are sent without the ids that would pick one.
     """
 
-    places: Sequence[Place]
-    ambiguous: Sequence[Place] = ()
+    places: Sequence[OfferPlace]
+    ambiguous: Sequence[OfferPlace] = ()
     seed: int = 0
     zipf: float = 1.0
-    weights: dict[Kind, float] = field(default_factory=lambda: dict(WEIGHTS))
+    weights: dict[MessageKind, float] = field(default_factory=lambda: dict(WEIGHTS))
     _random: Random = field(init=False)
     _cumulative: list[float] = field(init=False)
-    _by_ean: dict[str, list[Place]] = field(init=False)
-    _owed: deque[tuple[Kind, Place]] = field(init=False)
+    _by_ean: dict[str, list[OfferPlace]] = field(init=False)
+    _owed: deque[tuple[MessageKind, OfferPlace]] = field(init=False)
     _last: dict[int, Payload] = field(init=False)
     _count: int = field(init=False, default=0)
 
@@ -108,7 +108,7 @@ class Traffic:
         self._owed = deque()
         self._last = {}
         if not self.ambiguous:
-            self.weights[Kind.AMBIGUOUS] = 0.0
+            self.weights[MessageKind.AMBIGUOUS] = 0.0
 
     def messages(self, count: int, now_us: Iterator[int]) -> Iterator[Message]:
         """``count`` messages and what a last tombstone still owes; ``now_us`` gives the moment of each."""
@@ -128,64 +128,71 @@ class Traffic:
         place = self._random.choices(self.places, cum_weights=self._cumulative)[0]
         return self._message(kind, place, now_us)
 
-    def _message(self, kind: Kind, place: Place, now_us: int) -> Message:
+    def _message(self, kind: MessageKind, place: OfferPlace, now_us: int) -> Message:
         match kind:
-            case Kind.UPDATE | Kind.BAD_CURRENCY:
+            case MessageKind.UPDATE | MessageKind.BAD_CURRENCY:
                 return self._event(kind, place, now_us)
-            case Kind.DUPLICATE | Kind.SAME_VALUE | Kind.OUT_OF_ORDER:
+            case MessageKind.DUPLICATE | MessageKind.SAME_VALUE | MessageKind.OUT_OF_ORDER:
                 return self._again(kind, place, now_us)
-            case Kind.UNDECODABLE:
+            case MessageKind.UNDECODABLE:
                 return Message(kind=kind, key=place.ean, raw=b"\x00\x00\x00\x00\x01" + self._random.randbytes(7))
-            case Kind.TOMBSTONE:
-                self._owed.extend((Kind.UPDATE, p) for p in self._by_ean[place.ean])
+            case MessageKind.TOMBSTONE:
+                self._owed.extend((MessageKind.UPDATE, p) for p in self._by_ean[place.ean])
                 return Message(kind=kind, key=place.ean)
-            case Kind.AMBIGUOUS:
+            case MessageKind.AMBIGUOUS:
                 several = self._random.choice(self.ambiguous)
                 return self._changed(kind, several, now_us, offer_id=None, unit_id=None)
             case _:
                 return self._mistaken(kind, place, now_us)
 
-    def _mistaken(self, kind: Kind, place: Place, now_us: int) -> Message:
+    def _mistaken(self, kind: MessageKind, place: OfferPlace, now_us: int) -> Message:
         wrong: Payload = {}
-        if kind is Kind.CONFLICT:
+        if kind is MessageKind.CONFLICT:
             others = (self._random.choice(self.places) for _ in range(50))
             wrong = {"offer_id": None, "unit_id": next(p.unit_id for p in others if p.ean != place.ean)}
-        elif kind is Kind.UNKNOWN_EAN:
+        elif kind is MessageKind.UNKNOWN_EAN:
             ean = gtin13(f"299{self._random.randrange(200):09d}")
             wrong = {"key": ean, "ean": ean, "offer_id": None, "unit_id": None}
-        elif kind is Kind.BAD_GTIN:
+        elif kind is MessageKind.BAD_GTIN:
             ean = place.ean[:-1] + str((int(place.ean[-1]) + 1) % 10)
             wrong = {"key": ean, "ean": ean}
-        elif kind is Kind.FUTURE:
+        elif kind is MessageKind.FUTURE:
             wrong = {"occurred_at_us": now_us + 3_600_000_000}
-        elif kind is Kind.WRONG_KEY:
+        elif kind is MessageKind.WRONG_KEY:
             wrong = {"key": "0" + place.ean}
         return self._changed(kind, place, now_us, **wrong)
 
-    def _event(self, kind: Kind, place: Place, now_us: int, *, full: bool = False) -> Message:
+    def _event(self, kind: MessageKind, place: OfferPlace, now_us: int, *, full: bool = False) -> Message:
         message = self._changed(kind, place, now_us, full=full)
-        if kind is Kind.UPDATE and message.payload is not None:
+        if kind is MessageKind.UPDATE and message.payload is not None:
             self._last[place.unit_id] = message.payload
         return message
 
-    def _again(self, kind: Kind, place: Place, now_us: int) -> Message:
+    def _again(self, kind: MessageKind, place: OfferPlace, now_us: int) -> Message:
         last = self._last.get(place.unit_id)
         if last is None:
-            return self._event(Kind.UPDATE, place, now_us)
+            return self._event(MessageKind.UPDATE, place, now_us)
         payload = dict(last)
-        if kind is Kind.SAME_VALUE:
+        if kind is MessageKind.SAME_VALUE:
             payload |= {"event_id": self._event_id(), "occurred_at_us": now_us}
             self._last[place.unit_id] = payload
-        elif kind is Kind.OUT_OF_ORDER:
+        elif kind is MessageKind.OUT_OF_ORDER:
             late = self._changed(kind, place, now_us).payload or {}
             payload = late | {"occurred_at_us": last["occurred_at_us"] - 1_000 - self._random.randrange(900_000)}
         return Message(kind=kind, key=place.ean, payload=payload)
 
     def _changed(
-        self, kind: Kind, place: Place, now_us: int, *, key: str | None = None, full: bool = False, **other: Any
+        self,
+        kind: MessageKind,
+        place: OfferPlace,
+        now_us: int,
+        *,
+        key: str | None = None,
+        full: bool = False,
+        **other: Any,
     ) -> Message:
         carried = self._values(place, full=full)
-        if kind is Kind.BAD_CURRENCY:
+        if kind is MessageKind.BAD_CURRENCY:
             carried["price"] = (Decimal("19.99"), "CHF")
         pick = self._random.random()
         payload: Payload = {
@@ -204,7 +211,7 @@ class Traffic:
         }
         return Message(kind=kind, key=key if key is not None else place.ean, payload=payload)
 
-    def _values(self, place: Place, *, full: bool) -> Payload:
+    def _values(self, place: OfferPlace, *, full: bool) -> Payload:
         which = 7 if full else self._random.choices((1, 2, 4, 3, 7), weights=(40, 40, 5, 10, 5))[0]
         stock = 0 if self._random.random() < 0.1 else self._random.randrange(1, 500)
         cents = self._random.randrange(199, 99_999)

@@ -22,7 +22,7 @@ from confluent_kafka import Producer
 import schemas
 from connector.offers.producer_kit import ProducerKit
 from connector.shipments.producer_kit import ShipmentKit
-from devstack.processes import Process, wait_for
+from devstack.processes import ModuleProcess, wait_for
 from devstack.stack import Stack
 from streams.kafka.registry import RegistryClient
 from streams.kafka.settings import KafkaConnection
@@ -149,7 +149,7 @@ class Composed:
         self.prefix = self._own["CONNECTOR__TOPICS__PREFIX"]
         self.simulator = ""
 
-    def start_simulator(self) -> Process:
+    def start_simulator(self) -> ModuleProcess:
         """On a free port, which it prints; the other services are told that one."""
         self._here["8090"] = "0"
         simulator = self.start("simulator")
@@ -160,12 +160,12 @@ class Composed:
         del self._here["8090"]
         return simulator
 
-    def start(self, name: str) -> Process:
+    def start(self, name: str) -> ModuleProcess:
         service = self._services[name]
         command = [self._meant(part) for part in service["command"]]
         environment = {key: self._meant(value) for key, value in service.get("environment", {}).items()}
         own = self._own if environment else {}
-        return Process(name, ["connector", *command], self._folder / f"{name}.log", {**environment, **own})
+        return ModuleProcess(name, ["connector", *command], self._folder / f"{name}.log", {**environment, **own})
 
     def _meant(self, text: str) -> str:
         for there, here in self._here.items():
@@ -180,7 +180,7 @@ def test_our_services_serve_offers_orders_and_parcels_with_the_commands_and_envi
     composed = Composed(compose, kafka, tmp_path)
     with ExitStack() as started:
 
-        def start(name: str) -> Process:
+        def start(name: str) -> ModuleProcess:
             process = composed.start(name)
             started.callback(process.end)
             return process
@@ -189,7 +189,7 @@ def test_our_services_serve_offers_orders_and_parcels_with_the_commands_and_envi
         for once in (start("topics"), start("schemas")):
             assert once.wait() == 0, once.text()
         connector = start("connector")
-        topics = started.enter_context(Topics(kafka, composed.prefix))
+        topics = started.enter_context(PrefixedTopics(kafka, composed.prefix))
         with httpx.Client(base_url=f"{composed.simulator}/_simulator", timeout=30, trust_env=False) as control:
 
             def of(what: str, key: str, value: object) -> dict[str, Any]:
@@ -242,7 +242,7 @@ def parcel(order: Mapping[str, Any], schema_id: int) -> tuple[bytes, bytes]:
     )
 
 
-class Topics:
+class PrefixedTopics:
     """Those of one prefix: produced to as Java's clients do, and read from the beginning, read committed."""
 
     def __init__(self, kafka: Stack, prefix: str) -> None:

@@ -12,12 +12,12 @@ from devstack.backbone import embedded
 from devstack.deployment import Deployment
 from devstack.processes import wait_for
 from devstack.stack import Stack
-from devstack.traffic import Kind, Message, Place
+from devstack.traffic import Message, MessageKind, OfferPlace
 from tests.faults.conftest import FAST_MISS
 from tests.faults.workload import wall_us
 
 
-def price_change(place: Place, price: str) -> Message:
+def price_change(place: OfferPlace, price: str) -> Message:
     """An event that carries nothing but a price."""
     payload = {
         "event_id": f"price-{price}",
@@ -27,7 +27,7 @@ def price_change(place: Place, price: str) -> Message:
         "target_id": place.target_id,
         "price": (Decimal(price), place.currency),
     }
-    return Message(kind=Kind.UPDATE, key=place.ean, payload=payload)
+    return Message(kind=MessageKind.UPDATE, key=place.ean, payload=payload)
 
 
 @pytest.mark.kafka

@@ -23,7 +23,7 @@ from streams.kafka.table import CompactedTable
 from streams.kafka.topic_reader import read_key_values
 from streams.topics import Wanted
 from tests.contracts.brokers import RecordingMember, closing, until
-from tests.harness.secured_broker import SecuredBroker, User
+from tests.harness.secured_broker import ScramUser, SecuredBroker
 
 pytestmark = pytest.mark.kafka
 
@@ -31,12 +31,12 @@ ABSENT = "a-topic-that-nobody-made"
 
 
 @pytest.fixture
-def user(secured: SecuredBroker) -> User:
+def user(secured: SecuredBroker) -> ScramUser:
     return secured.add_user()
 
 
 @pytest.fixture
-def topic(secured: SecuredBroker, user: User) -> str:
+def topic(secured: SecuredBroker, user: ScramUser) -> str:
     """With a record in it."""
     return with_a_record(secured, f"of-{user.name}")
 
@@ -49,12 +49,12 @@ def with_a_record(secured: SecuredBroker, topic: str) -> str:
     return topic
 
 
-def on(restype: ResourceType, name: str, user: User, *operations: AclOperation) -> list[AclBinding]:
+def on(restype: ResourceType, name: str, user: ScramUser, *operations: AclOperation) -> list[AclBinding]:
     kind, allow = ResourcePatternType.LITERAL, AclPermissionType.ALLOW
     return [AclBinding(restype, name, kind, user.principal, "*", operation, allow) for operation in operations]
 
 
-def connection(secured: SecuredBroker, user: User) -> KafkaConnection:
+def connection(secured: SecuredBroker, user: ScramUser) -> KafkaConnection:
     of_user = secured.connection(user)
     return KafkaConnection(
         bootstrap_servers=of_user.bootstrap_servers,
@@ -63,12 +63,12 @@ def connection(secured: SecuredBroker, user: User) -> KafkaConnection:
     )
 
 
-def asked(secured: SecuredBroker, user: User) -> ClusterAdmin:
+def asked(secured: SecuredBroker, user: ScramUser) -> ClusterAdmin:
     return ClusterAdmin(connection(secured, user).admin(), timeout_s=30)
 
 
 def test_a_topic_that_may_not_be_described_is_hidden_and_one_that_is_not_there_is_absent(
-    secured: SecuredBroker, user: User, topic: str
+    secured: SecuredBroker, user: ScramUser, topic: str
 ) -> None:
     secured.allow(on(ResourceType.TOPIC, ABSENT, user, AclOperation.DESCRIBE))
 
@@ -78,7 +78,9 @@ def test_a_topic_that_may_not_be_described_is_hidden_and_one_that_is_not_there_i
     assert there[topic].hidden
 
 
-def test_a_topic_is_described_with_what_may_be_done_with_it(secured: SecuredBroker, user: User, topic: str) -> None:
+def test_a_topic_is_described_with_what_may_be_done_with_it(
+    secured: SecuredBroker, user: ScramUser, topic: str
+) -> None:
     secured.allow(on(ResourceType.TOPIC, topic, user, AclOperation.WRITE, AclOperation.DESCRIBE_CONFIGS))
 
     described = asked(secured, user).describe([topic])[topic]
@@ -88,7 +90,7 @@ def test_a_topic_is_described_with_what_may_be_done_with_it(secured: SecuredBrok
     assert described.config["cleanup.policy"] == "delete"
 
 
-def test_what_may_be_done_with_a_group_is_known_before_it_has_members(secured: SecuredBroker, user: User) -> None:
+def test_what_may_be_done_with_a_group_is_known_before_it_has_members(secured: SecuredBroker, user: ScramUser) -> None:
     group = f"of-{user.name}"
 
     before = asked(secured, user).allowed_on_group(group)
@@ -99,7 +101,7 @@ def test_what_may_be_done_with_a_group_is_known_before_it_has_members(secured: S
 
 
 def test_a_topic_that_may_not_be_created_says_which_permission_that_takes(
-    secured: SecuredBroker, user: User, topic: str
+    secured: SecuredBroker, user: ScramUser, topic: str
 ) -> None:
     refused = asked(secured, user).create([Wanted(name=f"{topic}-new", partitions=1, config={})])
 
@@ -123,7 +125,7 @@ def _joins(where: KafkaConnection, topic: str, group: str) -> None:
 
 @pytest.mark.parametrize("reads", [_reads_all, _reads_table, _joins])
 def test_reading_a_topic_without_permission_names_it(
-    secured: SecuredBroker, user: User, topic: str, reads: Callable[[KafkaConnection, str, str], None]
+    secured: SecuredBroker, user: ScramUser, topic: str, reads: Callable[[KafkaConnection, str, str], None]
 ) -> None:
     secured.allow(on(ResourceType.GROUP, topic, user, AclOperation.READ))
     secured.allow(on(ResourceType.TOPIC, topic, user, AclOperation.DESCRIBE))
@@ -137,7 +139,7 @@ def test_reading_a_topic_without_permission_names_it(
 
 @pytest.mark.parametrize("reads", [_reads_all, _reads_table, _joins])
 def test_reading_as_a_group_without_permission_names_the_group(
-    secured: SecuredBroker, user: User, topic: str, reads: Callable[[KafkaConnection, str, str], None]
+    secured: SecuredBroker, user: ScramUser, topic: str, reads: Callable[[KafkaConnection, str, str], None]
 ) -> None:
     secured.allow(on(ResourceType.TOPIC, topic, user, AclOperation.READ))
 
@@ -149,7 +151,7 @@ def test_reading_as_a_group_without_permission_names_the_group(
     ("may", "lacks"), [((), "Describe"), ((AclOperation.DESCRIBE,), "Read")], ids=["not even seen", "seen"]
 )
 def test_state_that_may_not_be_read_is_named_when_it_is_restored(
-    secured: SecuredBroker, user: User, topic: str, may: tuple[AclOperation, ...], lacks: str
+    secured: SecuredBroker, user: ScramUser, topic: str, may: tuple[AclOperation, ...], lacks: str
 ) -> None:
     state = with_a_record(secured, f"{topic}-state")
     secured.allow(on(ResourceType.GROUP, topic, user, AclOperation.READ))
@@ -167,7 +169,7 @@ def test_state_that_may_not_be_read_is_named_when_it_is_restored(
 
 @pytest.mark.parametrize("elsewhere", [True, False], ids=["may write elsewhere", "may write nowhere"])
 def test_writing_a_topic_without_permission_names_it(
-    secured: SecuredBroker, user: User, topic: str, elsewhere: bool
+    secured: SecuredBroker, user: ScramUser, topic: str, elsewhere: bool
 ) -> None:
     if elsewhere:
         secured.allow(on(ResourceType.TOPIC, ABSENT, user, AclOperation.WRITE))
@@ -179,7 +181,7 @@ def test_writing_a_topic_without_permission_names_it(
     produce_record(connection(secured, user), topic, b"key", b"value")
 
 
-def test_a_transactional_id_without_permission_is_named(secured: SecuredBroker, user: User) -> None:
+def test_a_transactional_id_without_permission_is_named(secured: SecuredBroker, user: ScramUser) -> None:
     sink = TransactionalSink(
         SinkSettings(connection=connection(secured, user), group="group", instance_id=f"{user.name}-0")
     )

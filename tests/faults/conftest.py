@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 import pytest
 
 from devstack.stack import Stack
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 
-Deploy: TypeAlias = Callable[..., Deployment]
+Deploy: TypeAlias = Callable[..., WatchedDeployment]
 FAST_MISS = '[offers]\nnot_found_grace = "1s"\n'
 """A unit that is not found is looked for once more after a second, so that tests need not wait a minute."""
 
@@ -22,8 +22,8 @@ def deploy(kafka: Stack, tmp_path: Path) -> Iterator[Deploy]:
     numbers = count()
     with ExitStack() as stack:
 
-        def build(**parts: Any) -> Deployment:
+        def build(**parts: Any) -> WatchedDeployment:
             parts = {"kafka": kafka, "settings": FAST_MISS, **parts}
-            return stack.enter_context(Deployment(folder=tmp_path / f"d{next(numbers)}", **parts))
+            return stack.enter_context(WatchedDeployment(folder=tmp_path / f"d{next(numbers)}", **parts))
 
         yield build

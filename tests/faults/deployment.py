@@ -5,13 +5,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
-from devstack import deployment
+from devstack.deployment import Deployment
 from devstack.stack import Stack
 from devstack.waiting import StoodStill, until
 
 
 @dataclass(kw_only=True)
-class Deployment(deployment.Deployment[Stack]):
+class WatchedDeployment(Deployment[Stack]):
     """On a real broker."""
 
     def __exit__(

@@ -19,7 +19,7 @@ from devstack.marketplace import CURRENCY, condition_of
 from devstack.processes import DeploymentFailed, wait_for
 from simulator.exchange import Endpoint
 from simulator.journal import Journal
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 
 Row = Mapping[str, Any]
 
@@ -33,19 +33,19 @@ SENT = UNDER_WAY | ARRIVED | CAME_BACK
 # ---- the truth ------------------------------------------------------------------------------------------------------
 
 
-def at_marketplace(deployment: Deployment) -> dict[str, Row]:
+def at_marketplace(deployment: WatchedDeployment) -> dict[str, Row]:
     """Every order, as it is now, by its id."""
     lines = deployment.marketplace.control.get("orders").raise_for_status().content.splitlines()
     return {order["id_order"]: order for order in map(orjson.loads, lines)}
 
 
-def buy(deployment: Deployment, **asked: Any) -> list[tuple[str, list[int]]]:
+def buy(deployment: WatchedDeployment, **asked: Any) -> list[tuple[str, list[int]]]:
     """Have orders made; each one's id and the ids of its order units."""
     made = deployment.marketplace.control.post("orders", json=asked).raise_for_status().json()["orders"]
     return [(order["id_order"], order["id_order_units"]) for order in made]
 
 
-def change(deployment: Deployment, path: str, body: Any = None) -> None:
+def change(deployment: WatchedDeployment, path: str, body: Any = None) -> None:
     """What happens to an order at the marketplace, by the control address."""
     deployment.marketplace.control.post(path, json=body).raise_for_status()
 
@@ -134,12 +134,12 @@ def _as_wanted(units: Iterable[Row], wanted: Iterable[Row]) -> list[Row]:
     return [{name: unit[name] for name in names} for unit in units]
 
 
-def all_right(deployment: Deployment) -> bool:
+def all_right(deployment: WatchedDeployment) -> bool:
     """Whether the newest row of each order is the truth."""
     return not differences(deployment.newest("orders"), at_marketplace(deployment))
 
 
-def one_key_each(deployment: Deployment) -> None:
+def one_key_each(deployment: WatchedDeployment) -> None:
     """Every record's key is the id of the one order that it tells of."""
     records, rows = deployment.read("orders"), deployment.rows("orders")
     assert len(records) == len(rows), "an order has a tombstone"
@@ -147,7 +147,7 @@ def one_key_each(deployment: Deployment) -> None:
         assert record.key() == row["order_id"].encode(), (record.key(), row["order_id"])
 
 
-def no_content_twice(deployment: Deployment) -> None:
+def no_content_twice(deployment: WatchedDeployment) -> None:
     """No order is written that says what was written of it last."""
     last: dict[str, str] = {}
     repeated = []
@@ -172,7 +172,7 @@ def cursors(states: Mapping[str, Row]) -> dict[str, tuple[int, int]]:
     }
 
 
-def passed_over(deployment: Deployment, journal: Journal) -> list[str]:
+def passed_over(deployment: WatchedDeployment, journal: Journal) -> list[str]:
     """Orders behind the cursor that are neither written nor stand undone, as durable as it can be read.
 
     Nobody may be writing: the states are read first, and an order that has been written since would count.
@@ -189,7 +189,7 @@ def passed_over(deployment: Deployment, journal: Journal) -> list[str]:
     )
 
 
-def none_is_passed_over(deployment: Deployment) -> None:
+def none_is_passed_over(deployment: WatchedDeployment) -> None:
     """After a process has died, and before another has begun.
 
     What was being committed as it died may be shown a moment later.

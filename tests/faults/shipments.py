@@ -14,7 +14,7 @@ from simulator.exchange import Endpoint
 from simulator.journal import Journal
 from simulator.orders.orders import SENT_ALREADY
 from simulator.problems import ProblemType
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -39,7 +39,7 @@ ADDED = frozenset({"PARCEL_ADDED", "OUTCOME_UNKNOWN"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dispatch:
+class ParcelDispatch:
     """One event; ``ends``: how it may end, by order unit (None: the event as a whole)."""
 
     payload: dict[str, Any]
@@ -67,7 +67,7 @@ class Warehouse:
         self._now_us = now_us
         self._numbers = count(1)
 
-    def dispatches(self) -> list[Dispatch]:
+    def dispatches(self) -> list[ParcelDispatch]:
         """At least one for each order, none twice, in the order of what happened."""
         ways = {
             self._whole: 20,
@@ -83,7 +83,7 @@ class Warehouse:
         chosen = self._chance.choices(list(ways), list(ways.values()), k=len(self._orders))
         return [one for order, way in zip(self._orders, chosen, strict=True) for one in way(order)]
 
-    def shuffled(self, dispatches: Sequence[Dispatch], total: int) -> list[Dispatch]:
+    def shuffled(self, dispatches: Sequence[ParcelDispatch], total: int) -> list[ParcelDispatch]:
         """Each once, and some of them again, up to ``total`` in all, in no order."""
         again = self._chance.choices(dispatches, k=total - len(dispatches))
         mixed = [*dispatches, *again]
@@ -92,11 +92,11 @@ class Warehouse:
 
     # ---- kinds of events --------------------------------------------------------------------------------------------
 
-    def _whole(self, order: Row) -> Iterator[Dispatch]:
+    def _whole(self, order: Row) -> Iterator[ParcelDispatch]:
         """It names no order unit: all are meant."""
         yield self._event(order, (), [self._parcel()], dict.fromkeys(_units(order), CONFIRMED))
 
-    def _named(self, order: Row) -> Iterator[Dispatch]:
+    def _named(self, order: Row) -> Iterator[ParcelDispatch]:
         """It names all; one of them may be cancelled, or still open."""
         units = _units(order)
         ends: dict[int | None, frozenset[str]] = dict.fromkeys(units, CONFIRMED)
@@ -111,30 +111,30 @@ class Warehouse:
             ends[units[0]] = frozenset({"WAITING_TOO_LONG"})
         yield self._event(order, units, [self._parcel()], ends)
 
-    def _apart(self, order: Row) -> Iterator[Dispatch]:
+    def _apart(self, order: Row) -> Iterator[ParcelDispatch]:
         """A parcel for each order unit."""
         for unit in _units(order):
             yield self._event(order, [unit], [self._parcel()], {unit: CONFIRMED})
 
-    def _several_parcels(self, order: Row) -> Iterator[Dispatch]:
+    def _several_parcels(self, order: Row) -> Iterator[ParcelDispatch]:
         """Of one carrier: one call tells both."""
         first = self._parcel()
         second = {**self._parcel(), "carrier": first["carrier"]}
         yield self._event(order, _units(order), [first, second], dict.fromkeys(_units(order), CONFIRMED))
 
-    def _two_carriers(self, order: Row) -> Iterator[Dispatch]:
+    def _two_carriers(self, order: Row) -> Iterator[ParcelDispatch]:
         """The second parcel must be added after the unit was sent."""
         parcels = [{**self._parcel(), "carrier": "GLS"}, {**self._parcel(), "carrier": "Pigeon"}]
         ends = dict.fromkeys(_units(order), CONFIRMED | {"OUTCOME_UNKNOWN"})
         yield self._event(order, _units(order), parcels, ends)
 
-    def _later(self, order: Row) -> Iterator[Dispatch]:
+    def _later(self, order: Row) -> Iterator[ParcelDispatch]:
         """Another parcel of the same unit; whichever of both is read first confirms it."""
         unit = self._chance.choice(_units(order))
         for _ in range(2):
             yield self._event(order, [unit], [self._parcel()], {unit: CONFIRMED | ADDED})
 
-    def _strange(self, order: Row) -> Iterator[Dispatch]:
+    def _strange(self, order: Row) -> Iterator[ParcelDispatch]:
         """It also names a unit of another order, and one that nobody has."""
         other = self._chance.choice([one for one in self._orders if one["id_order"] != order["id_order"]])
         strangers = [_units(other)[0], 999_000_000_000_000 + next(self._numbers)]
@@ -142,12 +142,12 @@ class Warehouse:
         ends |= dict.fromkeys(strangers, frozenset({"NOT_FOUND"}))
         yield self._event(order, [*_units(order), *strangers], [self._parcel()], ends)
 
-    def _nowhere(self, _: Row) -> Iterator[Dispatch]:
+    def _nowhere(self, _: Row) -> Iterator[ParcelDispatch]:
         """Of an order that is not there."""
         unknown = {"id_order": f"NOWHERE{next(self._numbers)}", "order_units": []}
         yield self._event(unknown, (), [self._parcel()], {None: frozenset({"NOT_FOUND"})})
 
-    def _nameless(self, order: Row) -> Iterator[Dispatch]:
+    def _nameless(self, order: Row) -> Iterator[ParcelDispatch]:
         """Without a tracking number."""
         ends = dict.fromkeys(_units(order), frozenset({"REJECTED"}))
         yield self._event(order, _units(order), [{"carrier": "DHL", "tracking_number": " "}], ends)
@@ -158,7 +158,7 @@ class Warehouse:
         units: Sequence[int],
         parcels: Sequence[Mapping[str, str]],
         ends: Mapping[Any, frozenset[str]],
-    ) -> Dispatch:
+    ) -> ParcelDispatch:
         number = next(self._numbers)
         payload = {
             "event_id": f"dispatch-{number}",
@@ -167,7 +167,7 @@ class Warehouse:
             "order_unit_ids": list(units),
             "parcels": [dict(parcel) for parcel in parcels],
         }
-        return Dispatch(payload=payload, ends=ends)
+        return ParcelDispatch(payload=payload, ends=ends)
 
     def _parcel(self) -> dict[str, str]:
         return {"carrier": self._chance.choice(list(SPELLINGS)), "tracking_number": f"T{next(self._numbers):08}"}
@@ -180,13 +180,13 @@ def _units(order: Row) -> list[int]:
 # ---- invariants -----------------------------------------------------------------------------------------------------
 
 
-def all_answered(deployment: Deployment, dispatches: Iterable[Dispatch]) -> bool:
+def all_answered(deployment: WatchedDeployment, dispatches: Iterable[ParcelDispatch]) -> bool:
     """Whether each order unit of each event has a result by now."""
     seen = {(row["event_id"], row["order_unit_id"]) for row in deployment.rows("shipment-results")}
     return all((one.event_id, unit) in seen for one in dispatches for unit in one.ends)
 
 
-def one_result_each(dispatches: Sequence[Dispatch], rows: Iterable[Row]) -> None:
+def one_result_each(dispatches: Sequence[ParcelDispatch], rows: Iterable[Row]) -> None:
     """Each order unit of each event has one result, as a reader sees it who reads what is committed.
 
     An event that comes again when it is over is answered again, under the same id and in the same words. ``dispatches``
@@ -239,7 +239,7 @@ def nothing_twice(journal: Journal) -> None:
     assert not posts or max(posts.values()) == 1, "a parcel was posted again, though not with success"
 
 
-def as_said(orders: Iterable[Row], dispatches: Iterable[Dispatch], rows: Iterable[Row]) -> int:
+def as_said(orders: Iterable[Row], dispatches: Iterable[ParcelDispatch], rows: Iterable[Row]) -> int:
     """What should be sent is, and nothing else; each with the parcels that the results tell of. Returns how many."""
     said: defaultdict[int, dict[str, str]] = defaultdict(dict)  # order unit -> tracking number -> carrier
     for one in dispatches:

@@ -6,10 +6,10 @@ import pytest
 
 from devstack.expectation import Produced
 from devstack.processes import wait_for
-from devstack.traffic import Kind, Message, Place
+from devstack.traffic import Message, MessageKind, OfferPlace
 from tests.faults import checks
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 from tests.faults.workload import SHORT, all_hold, mixed, wall_us
 
 
@@ -35,7 +35,7 @@ def test_five_kills_in_mid_flow_lose_nothing_and_repeat_only_what_was_not_durabl
     assert repeated <= not_durable
 
 
-def one_place(deployment: Deployment) -> Place:
+def one_place(deployment: WatchedDeployment) -> OfferPlace:
     linked: dict[str, list[int]] = {}
     for unit in deployment.units_before.values():
         linked.setdefault(unit["id_offer"], []).append(unit["id_unit"])
@@ -43,7 +43,7 @@ def one_place(deployment: Deployment) -> Place:
     return next(place for place in single if len(linked[place.offer_id or ""]) == 1)
 
 
-def stock_event(place: Place, at_us: int, stock: int) -> Message:
+def stock_event(place: OfferPlace, at_us: int, stock: int) -> Message:
     payload = {
         "event_id": f"stock-{at_us}",
         "occurred_at_us": at_us,
@@ -52,7 +52,7 @@ def stock_event(place: Place, at_us: int, stock: int) -> Message:
         "ean": place.ean,
         "stock": stock,
     }
-    return Message(kind=Kind.UPDATE, key=place.ean, payload=payload)
+    return Message(kind=MessageKind.UPDATE, key=place.ean, payload=payload)
 
 
 @pytest.mark.parametrize(("known", "newest"), [(7, 3), (0, 0)], ids=["all differ", "before and after are equal"])

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from devstack.expectation import expected_units
-from devstack.traffic import Kind, Traffic
+from devstack.traffic import MessageKind, Traffic
 from simulator.journal import WriteCause
 from tests.faults.conftest import Deploy
 from tests.faults.workload import SHORT, all_hold, mixed, wall_us
@@ -44,7 +44,7 @@ def test_a_backlog_of_200_000_events_on_5_000_eans_is_sent_as_its_newest_values(
     )
     places, _ = deployment.places()
     assert len(places) == 5_000
-    traffic = Traffic(places, seed=5, weights={Kind.UPDATE: 1.0}, zipf=0.5)
+    traffic = Traffic(places, seed=5, weights={MessageKind.UPDATE: 1.0}, zipf=0.5)
     produced = deployment.produce(traffic.messages(200_000, wall_us()))
     assert max(Counter(one.partition for one in produced).values()) < READ_AHEAD
 

@@ -13,13 +13,13 @@ from devstack.expectation import Produced, expected_units
 from devstack.processes import wait_for
 from tests.faults import checks
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 from tests.faults.workload import mixed, wall_us
 
 CATALOGUE = 'eans = 250\nconditions = ["NEW", "USED___GOOD"]\nambiguous = 0.03'
 
 
-def reset_offsets(deployment: Deployment, to: int = 0) -> None:
+def reset_offsets(deployment: WatchedDeployment, to: int = 0) -> None:
     """As ``kafka-consumer-groups --reset-offsets`` does, while no member is there."""
     admin = deployment.kafka.admin()
     topic = deployment.topic("offer-changes")
@@ -29,7 +29,7 @@ def reset_offsets(deployment: Deployment, to: int = 0) -> None:
     assert all(place.error is None for place in altered.topic_partitions)
 
 
-def recreate(deployment: Deployment, dataset: str) -> None:
+def recreate(deployment: WatchedDeployment, dataset: str) -> None:
     topic = deployment.topic(dataset)
     deployment.kafka.delete_topic(topic)
     admin = deployment.kafka.admin()
@@ -37,12 +37,12 @@ def recreate(deployment: Deployment, dataset: str) -> None:
     deployment.command("topics", "--create", "--config", str(deployment.config("setup")))
 
 
-def digest(deployment: Deployment) -> str:
+def digest(deployment: WatchedDeployment) -> str:
     """The state's digest, as a person asks for it."""
     return deployment.command("state", "digest", "--config", str(deployment.config("setup")))
 
 
-def first_run(deployment: Deployment) -> list[Produced]:
+def first_run(deployment: WatchedDeployment) -> list[Produced]:
     connector = deployment.connector()
     produced = deployment.produce(mixed(deployment, seed=6).messages(2_500, wall_us()))
     deployment.settle(produced)
@@ -72,7 +72,7 @@ def test_replaying_what_is_true_writes_nothing_and_repeats_the_result_ids(deploy
     checks.end_state(deployment.units_there(), deployment.marketplace.units(), deployment.targets, produced)
 
 
-def replayed(deployment: Deployment) -> list[dict[str, Any]]:
+def replayed(deployment: WatchedDeployment) -> list[dict[str, Any]]:
     return [row for row in deployment.results() if row["origin"] == "REPLAY"]
 
 
@@ -102,13 +102,13 @@ def test_state_and_offsets_reset_rebuild_the_same_state_with_newest_values_only(
     checks.nothing_created(after)
 
 
-def all_said_after(deployment: Deployment, produced: list[Produced], moment_us: int) -> bool:
+def all_said_after(deployment: WatchedDeployment, produced: list[Produced], moment_us: int) -> bool:
     """An event that was announced and overtaken has two rows already: rows of before do not count."""
     again = {checks.position(row) for row in deployment.results() if row["decided_at"] > moment_us}
     return again.issuperset((one.partition, one.offset) for one in produced if one.message.raw is None)
 
 
-def essences(deployment: Deployment) -> dict[str, dict[str, Any]]:
+def essences(deployment: WatchedDeployment) -> dict[str, dict[str, Any]]:
     """What the digest is made of, by EAN, so that a difference can be read."""
     configured = app.settings(deployment.config("setup"), {}, datetime.now(UTC)).settings
     newest = dict(app.offer_states(configured))
@@ -131,7 +131,7 @@ def _parts_that_differ(before: Mapping[str, Any], after: Mapping[str, Any]) -> I
             yield part, (one, other)
 
 
-def told_about(deployment: Deployment, produced: list[Produced], eans: Iterable[str]) -> str:
+def told_about(deployment: WatchedDeployment, produced: list[Produced], eans: Iterable[str]) -> str:
     """Every event and every row of these EANs, for a failure's message."""
     of = set(eans)
     said = [

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from devstack.expectation import Produced
-from devstack.traffic import Kind, Message, Place
+from devstack.traffic import Message, MessageKind, OfferPlace
 from simulator.exchange import Endpoint
 from tests.faults import checks
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 from tests.faults.workload import all_hold, wall_us
 
 CATALOGUE = "eans = 310\nlinked = 0.0\nambiguous = 0.0\nmissing = 0.0\nfurther_condition = 0.0"
 
 
-def change(place: Place, at_us: int, **carried: object) -> Message:
+def change(place: OfferPlace, at_us: int, **carried: object) -> Message:
     payload = {
         "event_id": f"e-{at_us}",
         "occurred_at_us": at_us,
@@ -26,12 +26,12 @@ def change(place: Place, at_us: int, **carried: object) -> Message:
         "unit_id": None,
         **carried,
     }
-    return Message(kind=Kind.UPDATE, key=place.ean, payload=payload)
+    return Message(kind=MessageKind.UPDATE, key=place.ean, payload=payload)
 
 
 def known_units(
-    deployment: Deployment, times: Iterator[int], count: int
-) -> tuple[dict[str, list[Place]], list[Produced]]:
+    deployment: WatchedDeployment, times: Iterator[int], count: int
+) -> tuple[dict[str, list[OfferPlace]], list[Produced]]:
     """``count`` units of each seller looked up and written, and the connector stopped: what comes next waits."""
     places = {seller: deployment.places(seller)[0][:count] for seller in deployment.sellers}
     connector = deployment.connector()

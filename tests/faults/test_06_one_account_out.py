@@ -5,10 +5,10 @@ from collections import Counter
 
 from confluent_kafka import Consumer, TopicPartition
 
-from devstack.traffic import Kind, Traffic
+from devstack.traffic import MessageKind, Traffic
 from tests.faults import checks
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
 
@@ -16,7 +16,7 @@ BULK = 2  # few units in a call, so that the calls, not the units, are what is s
 CEILING = 30  # calls per second of each account: low, so that it is what is short on any machine
 
 
-def all_read(deployment: Deployment) -> bool:
+def all_read(deployment: WatchedDeployment) -> bool:
     """Whether the committed position of every partition is the end of its log."""
     topic = deployment.topic("offer-changes")
     group = {"bootstrap.servers": deployment.kafka.bootstrap_servers, "group.id": f"{deployment.prefix}.connector"}
@@ -28,7 +28,7 @@ def all_read(deployment: Deployment) -> bool:
         reader.close()
 
 
-def fastest(deployment: Deployment, seller: str, over_s: int) -> float:
+def fastest(deployment: WatchedDeployment, seller: str, over_s: int) -> float:
     """Most write calls of a seller that were let in within a stretch of ``over_s``, per second."""
     calls = deployment.marketplace.journal().write_calls
     arrivals = sorted(call.mono_us for call in calls if call.seller == seller and call.status < 400)
@@ -55,7 +55,7 @@ def test_a_refused_account_and_a_failing_key_hold_up_nobody_and_heal_without_a_r
 
     first = deployment.connector("one")
     stuck = deployment.produce(change(place, next(times), stock=4_444) for place in [failing, *theirs])
-    flowing = Traffic(mine[1:], seed=8, weights={Kind.UPDATE: 1.0})
+    flowing = Traffic(mine[1:], seed=8, weights={MessageKind.UPDATE: 1.0})
     passing = deployment.produce(flowing.messages(50_000, times))
     deployment.wait_for("some results", lambda: len(deployment.results()) > 5_000)
     first.kill9()

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from pathlib import Path
 
-from devstack.traffic import Kind, Message
+from devstack.traffic import Message, MessageKind
 from tests.faults.conftest import FAST_MISS, Deploy
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
@@ -38,10 +38,10 @@ def test_every_kind_of_bad_record_is_explained_and_the_next_one_flows(deploy: De
         "nothing carried": with_other(stock=None),
     }
     unreadable = {
-        "not framed": Message(kind=Kind.UNDECODABLE, key=place.ean, raw=b"{}"),
-        "empty": Message(kind=Kind.UNDECODABLE, key=place.ean, raw=b""),
-        "unknown schema id": Message(kind=Kind.UNDECODABLE, key=place.ean, raw=b"\x00\x7f\xff\xff\xffabc"),
-        "cut off": Message(kind=Kind.UNDECODABLE, key=place.ean, raw=b"\x00"),
+        "not framed": Message(kind=MessageKind.UNDECODABLE, key=place.ean, raw=b"{}"),
+        "empty": Message(kind=MessageKind.UNDECODABLE, key=place.ean, raw=b""),
+        "unknown schema id": Message(kind=MessageKind.UNDECODABLE, key=place.ean, raw=b"\x00\x7f\xff\xff\xffabc"),
+        "cut off": Message(kind=MessageKind.UNDECODABLE, key=place.ean, raw=b"\x00"),
     }
 
     produced = deployment.produce([*wrong.values(), *unreadable.values(), with_other(stock=8)])

@@ -5,11 +5,11 @@ import pytest
 from simulator.scenario import made_up_keys
 from tests.faults.conftest import FAST_MISS, Deploy
 from tests.faults.workload import all_hold, mixed, wall_us
-from tests.harness.tcp_proxy import Passage, Passed
+from tests.harness.tcp_proxy import ForwardedRequest, TcpProxy
 from tests.unit.connector.kaufland.independent_check import faults_of
 
 
-def objections(passed: Passed, *, body: bytes | None = None, target: str | None = None) -> list[str]:
+def objections(passed: ForwardedRequest, *, body: bytes | None = None, target: str | None = None) -> list[str]:
     client_key, secret_key = made_up_keys("main")
     return faults_of(
         method=passed.method,
@@ -28,7 +28,7 @@ def objections(passed: Passed, *, body: bytes | None = None, target: str | None 
 def test_every_call_as_it_left_is_signed_and_no_other_would_be_believed(deploy: Deploy, mode: str, write: str) -> None:
     deployment = deploy(partitions=2, catalogue="eans = 60", settings=f'{FAST_MISS}mode = "{mode}"\n')
     deployment.marketplace.fault("stumble", {"kind": "respond", "status": 500}, skip=2, every=5, times=5)
-    with Passage(deployment.marketplace.url) as passage:
+    with TcpProxy(deployment.marketplace.url) as passage:
         deployment.account = {"base_url": passage.url}
         deployment.command("check", "--config", str(deployment.config("check")))
         connector = deployment.connector()

@@ -2,16 +2,16 @@
 
 from confluent_kafka import Producer
 
-from devstack.processes import Process
+from devstack.processes import ModuleProcess
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 from tests.faults.workload import mixed, wall_us
 
 CLIENT = "canaryclientkey0123456789abcdef0"
 SECRET = "canarysecretkey0123456789abcdef0canarysecretkey0123456789abcdef0"
 
 
-def everything_said(deployment: Deployment, *connectors: Process) -> bytes:
+def everything_said(deployment: WatchedDeployment, *connectors: ModuleProcess) -> bytes:
     said = [connector.text().encode() for connector in connectors]
     for dataset in ("offer-results", "offers-not-found", "marketplace-calls", "offer-state"):
         for record in deployment.read(dataset):

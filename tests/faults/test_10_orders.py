@@ -5,7 +5,7 @@ import time
 
 from tests.faults import orders
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 
 ONE_BY_ONE, TO_READ, AT_ONCE = 400, 100, 3_600
 """Orders of the trade, which goes by the clock; of each kill, which must have something to read on a slow machine, too,
@@ -29,12 +29,12 @@ QUIET = "[orders]\nconfirm_delay_s = 0.0\n"
 """What is bought changes no more by itself."""
 
 
-def orders_read(deployment: Deployment) -> int:
+def orders_read(deployment: WatchedDeployment) -> int:
     count: int = deployment.marketplace.summary()["by_kind"].get("order", 0)
     return count
 
 
-def kill_while_it_reads(deployment: Deployment, chance: random.Random, beyond: frozenset[int] | None) -> int:
+def kill_while_it_reads(deployment: WatchedDeployment, chance: random.Random, beyond: frozenset[int] | None) -> int:
     """Start a process and kill it at some moment while it reads orders. How many it had read, and had not written.
 
     Before, it has read a list to another end than those ``beyond``; None = wherever it is.
@@ -57,12 +57,12 @@ def kill_while_it_reads(deployment: Deployment, chance: random.Random, beyond: f
     return len(read - deployment.newest("orders").keys())
 
 
-def cursors(deployment: Deployment) -> frozenset[int]:
+def cursors(deployment: WatchedDeployment) -> frozenset[int]:
     """Of all accounts that have one."""
     return frozenset(cursor_us for cursor_us, _ in orders.cursors(deployment.newest("scheduler-state")).values())
 
 
-def at_rest(deployment: Deployment) -> bool:
+def at_rest(deployment: WatchedDeployment) -> bool:
     """All orders are made, and nothing happens to them any more."""
     there = orders.at_marketplace(deployment)
     last_us = max(order["updated_us"] for order in there.values())

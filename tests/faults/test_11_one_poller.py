@@ -3,17 +3,17 @@
 import time
 from itertools import pairwise
 
-from devstack.processes import Process
+from devstack.processes import ModuleProcess
 from simulator.journal import CallRow
 from tests.faults import orders
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 from tests.faults.workload import SHORT
 
 INTERVAL_S = 5.0
 
 
-def start(deployment: Deployment, name: str) -> Process:
+def start(deployment: WatchedDeployment, name: str) -> ModuleProcess:
     """A process that the marketplace can tell from the others."""
     deployment.account = {"user_agent": name}
     connector = deployment.connector(name)
@@ -22,16 +22,16 @@ def start(deployment: Deployment, name: str) -> Process:
     return connector
 
 
-def polls(deployment: Deployment) -> list[CallRow]:
+def polls(deployment: WatchedDeployment) -> list[CallRow]:
     return [call for call in deployment.marketplace.journal().polls if call.answered_us]
 
 
-def poller(deployment: Deployment) -> str:
+def poller(deployment: WatchedDeployment) -> str:
     """Who polled last."""
     return polls(deployment)[-1].user_agent
 
 
-def first_poll_after(deployment: Deployment, moment_us: int, name: str) -> CallRow | None:
+def first_poll_after(deployment: WatchedDeployment, moment_us: int, name: str) -> CallRow | None:
     return next((call for call in polls(deployment) if call.mono_us > moment_us and call.user_agent == name), None)
 
 

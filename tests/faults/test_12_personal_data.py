@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from devstack.processes import Process
+from devstack.processes import ModuleProcess
 from simulator.orders.buyers import CANARY, Buyer
 from tests.faults import orders
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 
 DEFECTS = ("price_text", "no_status", "price_float", "no_id")  # of the first orders
 ORDERS = 12
@@ -35,13 +35,13 @@ def talkative() -> str:
     return f'[log]\nlevel = "debug"\nbodies_until = {until}\n'
 
 
-def topics_of(deployment: Deployment) -> set[str]:
+def topics_of(deployment: WatchedDeployment) -> set[str]:
     """Every topic of the deployment, inner ones too."""
     there = deployment.kafka.admin().list_topics(timeout=30).topics
     return {name for name in there if name.startswith(f"{deployment.prefix}.")}
 
 
-def outputs(deployment: Deployment, connector: Process) -> Iterator[tuple[str, bytes]]:
+def outputs(deployment: WatchedDeployment, connector: ModuleProcess) -> Iterator[tuple[str, bytes]]:
     """Everything that leaves, by the name of where it goes."""
     for topic in topics_of(deployment):
         for record in deployment.reader(topic).records():
@@ -56,7 +56,7 @@ def outputs(deployment: Deployment, connector: Process) -> Iterator[tuple[str, b
     yield "log", connector.log.read_bytes()
 
 
-def quarantined(deployment: Deployment) -> dict[str, dict[str, Any]]:
+def quarantined(deployment: WatchedDeployment) -> dict[str, dict[str, Any]]:
     """The dead letters about orders: headers by order id."""
     records = deployment.read("scheduler", f"{deployment.topic('scheduler')}.dlq")
     assert all(record.value() is None for record in records), "a dead letter holds what could not be read"

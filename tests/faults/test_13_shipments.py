@@ -9,7 +9,7 @@ from simulator.exchange import Endpoint
 from simulator.journal import Journal
 from tests.faults import shipments
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 from tests.faults.shipments import ALIASES, Warehouse
 
 EVENTS = 5_000
@@ -39,13 +39,13 @@ def calls_of(journal: Journal, kind: Endpoint) -> int:
     return journal.by_kind.get(kind, 0)
 
 
-def change(deployment: Deployment, order_units: Iterable[int], path: str = "", body: Any = None) -> None:
+def change(deployment: WatchedDeployment, order_units: Iterable[int], path: str = "", body: Any = None) -> None:
     """What happens to order units at the marketplace."""
     for order_unit in sorted(order_units):
         deployment.marketplace.control.post(f"order-units/{order_unit}{path}", json=body).raise_for_status()
 
 
-def lose_some_answers(deployment: Deployment) -> None:
+def lose_some_answers(deployment: WatchedDeployment) -> None:
     """Of sends and of further parcels; and some calls end before anything is done."""
     fault, lost, unheard = deployment.marketplace.fault, {"kind": "lose_answer", "reset": True}, {"kind": "reset"}
     fault("lost send", lost, method="PATCH", path="/order-units/*", skip=5, every=50)
@@ -54,7 +54,7 @@ def lose_some_answers(deployment: Deployment) -> None:
     fault("unheard parcel", unheard, method="POST", path="/shipments", skip=7, every=50)
 
 
-def kill_while_it_works(deployment: Deployment, chance: random.Random) -> None:
+def kill_while_it_works(deployment: WatchedDeployment, chance: random.Random) -> None:
     connector = deployment.connector(static_membership=True)
     deployment.wait_for_calls(chance.randrange(100, 700))
     connector.kill9()
@@ -109,7 +109,7 @@ def test_5_000_shipment_events_over_kills_and_lost_answers_confirm_each_unit_onc
     assert warehouse.kept
 
 
-def small(deploy: Deploy, **parts: Any) -> Deployment:
+def small(deploy: Deploy, **parts: Any) -> WatchedDeployment:
     """With three orders of one unit each."""
     return deploy(partitions=1, catalogue="eans = 20", scenario=trade(3, 1), processing=SHORT, **parts)
 
@@ -124,7 +124,7 @@ def event(order: shipments.Row, event_id: str, tracking_number: str) -> dict[str
     }
 
 
-def wait_for_results(deployment: Deployment, event_id: str, count: int = 1) -> list[shipments.Row]:
+def wait_for_results(deployment: WatchedDeployment, event_id: str, count: int = 1) -> list[shipments.Row]:
     def there() -> list[shipments.Row]:
         return [row for row in deployment.rows("shipment-results") if row["event_id"] == event_id]
 

@@ -7,13 +7,13 @@ from itertools import pairwise
 from random import Random
 from urllib.parse import parse_qs, urlsplit
 
-from devstack.traffic import Kind, Message, Place
+from devstack.traffic import Message, MessageKind, OfferPlace
 from simulator.exchange import Endpoint
 from simulator.journal import CallRow, Journal
 from simulator.routes import GROUPS
 from tests.faults import checks, shipments
 from tests.faults.conftest import FAST_MISS, Deploy
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import all_hold, wall_us
 
@@ -27,7 +27,7 @@ SINGLE = f'{FAST_MISS}mode = "single"\n'
 """No bulk makes the calls fewer, so that the limit is what is short."""
 
 
-def burst(places: list[Place], count: int, times: Iterator[int]) -> Iterator[Message]:
+def burst(places: list[OfferPlace], count: int, times: Iterator[int]) -> Iterator[Message]:
     """Stock of a tenth of the offers, now and then none, and prices of the others: so all ranks wait at once."""
     chance = Random(14)
     for number in range(count):
@@ -45,7 +45,7 @@ def burst(places: list[Place], count: int, times: Iterator[int]) -> Iterator[Mes
             "ean": place.ean,
             **carried,
         }
-        yield Message(kind=Kind.UPDATE, key=place.ean, payload=payload)
+        yield Message(kind=MessageKind.UPDATE, key=place.ean, payload=payload)
 
 
 def parcels(orders: Iterable[shipments.Row]) -> Iterator[dict[str, object]]:
@@ -60,7 +60,7 @@ def parcels(orders: Iterable[shipments.Row]) -> Iterator[dict[str, object]]:
         }
 
 
-def all_sent(deployment: Deployment, orders: Iterable[shipments.Row]) -> bool:
+def all_sent(deployment: WatchedDeployment, orders: Iterable[shipments.Row]) -> bool:
     """By the topic of orders."""
     newest = deployment.newest("orders")
     return all(order["id_order"] in newest and newest[order["id_order"]]["status"] == "SENT" for order in orders)

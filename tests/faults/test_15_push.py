@@ -10,13 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from connector.cli import cli
-from devstack.processes import Process
+from devstack.processes import ModuleProcess
 from simulator.exchange import Endpoint
 from simulator.scenario import made_up_keys
 from simulator.signature import sign
 from tests.faults.conftest import FAST_MISS, Deploy
-from tests.faults.deployment import Deployment
-from tests.harness.tcp_proxy import Passage, Passed
+from tests.faults.deployment import WatchedDeployment
+from tests.harness.tcp_proxy import ForwardedRequest, TcpProxy
 
 SELDOM = {"interval": "1h"}
 OFTEN = {"interval": "5s"}
@@ -27,13 +27,13 @@ _, SECRET = made_up_keys("main")
 
 
 @pytest.fixture
-def proxy() -> Iterator[Passage]:
+def proxy() -> Iterator[TcpProxy]:
     """What stands before the receiver, at the address that the marketplace knows."""
-    with Passage() as passage:
+    with TcpProxy() as passage:
         yield passage
 
 
-def receiving(deploy: Deploy, proxy: Passage) -> Deployment:
+def receiving(deploy: Deploy, proxy: TcpProxy) -> WatchedDeployment:
     return deploy(
         partitions=1,
         storefronts=("de",),
@@ -45,7 +45,7 @@ def receiving(deploy: Deploy, proxy: Passage) -> Deployment:
     )
 
 
-def started(deployment: Deployment, proxy: Passage) -> Process:
+def started(deployment: WatchedDeployment, proxy: TcpProxy) -> ModuleProcess:
     """A connector behind the proxy, after its first poll."""
     connector = deployment.connector()
     with connector.health() as health:
@@ -69,31 +69,31 @@ def signed(method: str, url: str, body: bytes, *, secret: str = SECRET, at_s: fl
     }
 
 
-def subscribe(deployment: Deployment, event_name: str) -> None:
+def subscribe(deployment: WatchedDeployment, event_name: str) -> None:
     """As the seller does it once; the marketplace asks the address for its challenge."""
     said = asked(deployment, "subscribe", "--email", "shop@example.com", "--event", event_name)
     assert f"main: {event_name} on de: subscribed" in said
 
 
-def asked(deployment: Deployment, *arguments: str, code: int = 0) -> str:
+def asked(deployment: WatchedDeployment, *arguments: str, code: int = 0) -> str:
     """What `connector push` says; in this process, for speed."""
     done = CliRunner().invoke(cli, ["push", *arguments, "--config", str(deployment.config("one"))])
     assert done.exit_code == code, (done.output, done.exception)
     return done.output
 
 
-def buy(deployment: Deployment) -> str:
+def buy(deployment: WatchedDeployment) -> str:
     made = deployment.marketplace.control.post("orders", json={"pieces": 1}).raise_for_status().json()["orders"]
     order_id: str = made[0]["id_order"]
     return order_id
 
 
-def notifications(proxy: Passage) -> list[Passed]:
+def notifications(proxy: TcpProxy) -> list[ForwardedRequest]:
     return [passed for passed in proxy.passed if passed.method == "POST"]
 
 
 def test_a_notification_hastens_a_poll_and_losing_every_one_costs_nothing_but_time(
-    deploy: Deploy, proxy: Passage
+    deploy: Deploy, proxy: TcpProxy
 ) -> None:
     deployment = receiving(deploy, proxy)
     connector = started(deployment, proxy)
@@ -132,7 +132,7 @@ def test_a_notification_hastens_a_poll_and_losing_every_one_costs_nothing_but_ti
 
 
 @contextmanager
-def outside(proxy: Passage) -> Iterator[httpx.Client]:
+def outside(proxy: TcpProxy) -> Iterator[httpx.Client]:
     """Anybody who knows the address."""
     with httpx.Client(base_url=proxy.url, trust_env=False, timeout=60) as client:
         yield client
@@ -171,7 +171,7 @@ MISLEADING: tuple[Mapping[str, str], ...] = (
 
 
 def test_forged_replayed_late_and_misleading_messages_bring_nothing_but_a_hastened_poll(
-    deploy: Deploy, proxy: Passage
+    deploy: Deploy, proxy: TcpProxy
 ) -> None:
     deployment = receiving(deploy, proxy)
     connector = started(deployment, proxy)

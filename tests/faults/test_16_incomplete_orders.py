@@ -4,7 +4,7 @@ import httpx
 
 from tests.faults import orders
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 from tests.faults.orders import Row
 
 OPEN, AGE = "stream_lanes_open", "stream_oldest_open_age_seconds"
@@ -17,7 +17,7 @@ def measured(health: httpx.Client, name: str, topic: str) -> float:
     return float(value)
 
 
-def confirm(deployment: Deployment, order: Row, order_units: list[int]) -> None:
+def confirm(deployment: WatchedDeployment, order: Row, order_units: list[int]) -> None:
     deployment.dispatch(
         [
             {

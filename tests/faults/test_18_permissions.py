@@ -36,10 +36,10 @@ from devstack.processes import wait_for
 from devstack.stack import Stack
 from tests.faults import orders
 from tests.faults.conftest import FAST_MISS
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
-from tests.harness.secured_broker import SecuredBroker, User
+from tests.harness.secured_broker import ScramUser, SecuredBroker
 
 EXAMPLE: Final = Path(__file__).parent.parent.parent / "config" / "example.toml"
 
@@ -144,10 +144,10 @@ def bindings(command: str) -> list[AclBinding]:
 class Door:
     """A deployment's configuration as one principal has it."""
 
-    def __init__(self, broker: SecuredBroker, deployment: Deployment, name: str, prefix: str = "") -> None:
+    def __init__(self, broker: SecuredBroker, deployment: WatchedDeployment, name: str, prefix: str = "") -> None:
         self._broker = broker
         self._deployment = deployment
-        self.user: User = broker.add_user()
+        self.user: ScramUser = broker.add_user()
         password = deployment.folder / f"{name}.password"
         password.write_text(self.user.password)
         properties = broker.properties(self.user)
@@ -184,7 +184,7 @@ class Door:
 
 
 @pytest.fixture(scope="module")
-def deployment(secured: SecuredBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def deployment(secured: SecuredBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedDeployment]:
     """With every part on; the broker as its super user reaches it. Nothing has run yet."""
     with EmbeddedRegistry() as registry:
         plain = Stack(origin="", bootstrap_servers=secured.stack.bootstrap_servers, registry_url=registry.url)
@@ -210,8 +210,8 @@ def test_every_command_has_a_printed_set_of_permissions_or_asks_no_broker() -> N
     assert printed_sets(EXAMPLE).keys() == ways
 
 
-def every_part(plain: Stack, folder: Path) -> Deployment:
-    return Deployment(
+def every_part(plain: Stack, folder: Path) -> WatchedDeployment:
+    return WatchedDeployment(
         kafka=plain,
         folder=folder,
         partitions=1,
@@ -225,7 +225,7 @@ def every_part(plain: Stack, folder: Path) -> Deployment:
     )
 
 
-def fill(deployment: Deployment) -> None:
+def fill(deployment: WatchedDeployment) -> None:
     """Something for every output: what is applied, not found, unreadable, sent, and sent back."""
     places, _ = deployment.places()
     times = wall_us()
@@ -252,14 +252,14 @@ def fill(deployment: Deployment) -> None:
     orders.change(deployment, f"order-units/{there[2]['order_units'][0]['id_order_unit']}/return")
 
 
-def empty(deployment: Deployment, topics: Topics) -> list[str]:
+def empty(deployment: WatchedDeployment, topics: Topics) -> list[str]:
     """Topics that the connector may write, and has not."""
     mine = (topic.name for topic in manifest(topics) if topic.access is not Access.READ)
     return [name for name in mine if not deployment.reader(name).records()]
 
 
 def run_once(
-    deployment: Deployment, door: Door, instance: str, *arguments: str, until: Callable[[], bool] = lambda: True
+    deployment: WatchedDeployment, door: Door, instance: str, *arguments: str, until: Callable[[], bool] = lambda: True
 ) -> None:
     process = deployment.connector(instance, *arguments, **door.kafka)
     with process.health() as health:
@@ -290,7 +290,9 @@ def seen_by_check(broker: SecuredBroker, allowed: Sequence[AclBinding], ask: Cal
     assert ask() == []
 
 
-def refused_at_start(broker: SecuredBroker, deployment: Deployment, door: Door, allowed: Sequence[AclBinding]) -> None:
+def refused_at_start(
+    broker: SecuredBroker, deployment: WatchedDeployment, door: Door, allowed: Sequence[AclBinding]
+) -> None:
     """Without the transactional id, and with another permission away, a start says which, and ends."""
     (transactional,) = (binding for binding in allowed if binding.restype is ResourceType.TRANSACTIONAL_ID)
     with without(broker, transactional):
@@ -301,7 +303,7 @@ def refused_at_start(broker: SecuredBroker, deployment: Deployment, door: Door, 
 
 @pytest.mark.kafka
 def test_with_exactly_the_printed_permissions_every_command_runs_twice_and_each_is_needed(
-    deployment: Deployment, secured: SecuredBroker
+    deployment: WatchedDeployment, secured: SecuredBroker
 ) -> None:
     runner = Door(secured, deployment, "runner-0")
     allowed = runner.allow("run")
@@ -324,7 +326,7 @@ def test_with_exactly_the_printed_permissions_every_command_runs_twice_and_each_
 
 @pytest.mark.kafka
 def test_a_dry_run_runs_twice_with_what_is_printed_for_it_and_each_is_needed(
-    deployment: Deployment, secured: SecuredBroker
+    deployment: WatchedDeployment, secured: SecuredBroker
 ) -> None:
     creator = Door(secured, deployment, "creator")
     creator.allow("topics --create --dry-run", "--dry-run")
@@ -342,7 +344,7 @@ def test_a_dry_run_runs_twice_with_what_is_printed_for_it_and_each_is_needed(
 @pytest.mark.kafka
 @pytest.mark.parametrize("command", ["orders open", "orders totals"])
 def test_whoever_reads_the_orders_needs_what_is_printed_for_that_alone(
-    deployment: Deployment, secured: SecuredBroker, command: str
+    deployment: WatchedDeployment, secured: SecuredBroker, command: str
 ) -> None:
     reader = Door(secured, deployment, "reader")
     allowed = reader.allow(command)
@@ -359,7 +361,7 @@ def test_whoever_reads_the_orders_needs_what_is_printed_for_that_alone(
 
 @pytest.mark.kafka
 def test_whoever_creates_the_topics_needs_what_is_printed_for_that_alone(
-    deployment: Deployment, secured: SecuredBroker
+    deployment: WatchedDeployment, secured: SecuredBroker
 ) -> None:
     creator = Door(secured, deployment, "first", prefix=f"{deployment.prefix}-new")
     allowed = creator.allow("topics --create")
@@ -379,7 +381,7 @@ def test_whoever_creates_the_topics_needs_what_is_printed_for_that_alone(
 
 
 @pytest.mark.kafka
-def test_kafkas_own_tool_takes_what_is_printed(deployment: Deployment, secured: SecuredBroker) -> None:
+def test_kafkas_own_tool_takes_what_is_printed(deployment: WatchedDeployment, secured: SecuredBroker) -> None:
     door = Door(secured, deployment, "tool-0")
     lines = [line for line in printed_sets(door.config)["run"] if "--transactional-id" in line or "--group" in line]
 

@@ -15,11 +15,11 @@ import orjson
 import pytest
 
 from devstack.jvm_stack import JvmStack
-from devstack.processes import Process
+from devstack.processes import ModuleProcess
 from devstack.stack import Stack
 from tests.faults.conftest import Deploy
 from tests.harness.secured_broker import SecuredBroker
-from tests.harness.tcp_proxy import Passage
+from tests.harness.tcp_proxy import TcpProxy
 
 EXAMPLE = Path(__file__).parent.parent.parent / "config" / "example.toml"
 
@@ -39,7 +39,7 @@ def reasons(health: httpx.Client) -> str:
     return "; ".join(said["reasons"])
 
 
-def lines(process: Process) -> list[dict[str, Any]]:
+def lines(process: ModuleProcess) -> list[dict[str, Any]]:
     """Its log: every line is JSON, or this fails."""
     return [orjson.loads(line) for line in process.text().splitlines()]
 
@@ -77,7 +77,7 @@ def test_readyz_is_503_as_long_as_the_broker_is_away_at_start_and_in_mid_run_and
     assert any(line["event"].startswith("FAIL [") for line in lines(connector)), "the client's own words"
 
 
-def _said(process: Process, event: str) -> bool:
+def _said(process: ModuleProcess, event: str) -> bool:
     return any(line.get("event") == event for line in lines(process))
 
 
@@ -85,7 +85,7 @@ def test_a_registry_that_is_away_at_start_is_waited_for_with_the_reason_and_sigt
     deploy: Deploy,
 ) -> None:
     deployment = deploy(**SMALL)
-    with Passage(deployment.kafka.registry_url) as passage:
+    with TcpProxy(deployment.kafka.registry_url) as passage:
         deployment.registry_url = passage.url
         passage.shut()
         patient, ended = deployment.connector("patient"), deployment.connector("ended")
@@ -126,7 +126,7 @@ def test_a_registry_that_refuses_the_credentials_ends_the_start_with_what_to_men
         config = deployment.config("denied")
         text = config.read_text().replace(f'"{deployment.kafka.registry_url}"', '"http://replaced.invalid"')
         config.write_text(text)
-        denied = Process(
+        denied = ModuleProcess(
             "denied",
             ["connector", "run", "--config", str(config)],
             deployment.folder / "denied.log",

@@ -10,12 +10,12 @@ import orjson
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 import schemas
-from devstack.traffic import Kind, Message, Place
+from devstack.traffic import Message, MessageKind, OfferPlace
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
-from tests.harness.tcp_proxy import Passage
+from tests.harness.tcp_proxy import TcpProxy
 
 QUICK = {"session": "6s", "lease": "2s", "call_deadline": "3s"}  # an owner that nobody heard of is waited out sooner
 
@@ -25,13 +25,13 @@ def into(partition: int) -> Callable[[str], int]:
     return lambda _key: partition
 
 
-def delete_up_to(deployment: Deployment, partition: int, offset: int) -> None:
+def delete_up_to(deployment: WatchedDeployment, partition: int, offset: int) -> None:
     place = TopicPartition(deployment.topic("offer-changes"), partition, offset)
     admin = deployment.kafka.admin()
     admin.delete_records([place])[place].result(30)
 
 
-def reset(deployment: Deployment, partition: int, offset: int) -> None:
+def reset(deployment: WatchedDeployment, partition: int, offset: int) -> None:
     """What ``kafka-consumer-groups --reset-offsets`` does, of a group without members."""
     place = TopicPartition(deployment.topic("offer-changes"), partition, offset)
     group = ConsumerGroupTopicPartitions(f"{deployment.prefix}.connector", [place])
@@ -85,7 +85,7 @@ def newer_schema() -> dict[str, Any]:
     return dict(written)
 
 
-def written_with(schema: dict[str, Any], schema_id: int, place: Place, at_us: int, stock: int) -> Message:
+def written_with(schema: dict[str, Any], schema_id: int, place: OfferPlace, at_us: int, stock: int) -> Message:
     value = {
         "event_id": f"e-{at_us}",
         "occurred_at": at_us,
@@ -99,7 +99,9 @@ def written_with(schema: dict[str, Any], schema_id: int, place: Place, at_us: in
     }
     buffer = BytesIO()
     fastavro.schemaless_writer(buffer, fastavro.parse_schema(schema), value)
-    return Message(kind=Kind.UPDATE, key=place.ean, raw=b"\x00" + schema_id.to_bytes(4, "big") + buffer.getvalue())
+    return Message(
+        kind=MessageKind.UPDATE, key=place.ean, raw=b"\x00" + schema_id.to_bytes(4, "big") + buffer.getvalue()
+    )
 
 
 def test_while_the_registry_is_away_known_schemas_flow_and_unknown_ones_wait(deploy: Deploy) -> None:
@@ -111,7 +113,7 @@ def test_while_the_registry_is_away_known_schemas_flow_and_unknown_ones_wait(dep
     answer = httpx.post(subject, json={"schema": orjson.dumps(schema).decode()}, trust_env=False)
     schema_id = answer.raise_for_status().json()["id"]
 
-    with Passage(deployment.kafka.registry_url) as passage:
+    with TcpProxy(deployment.kafka.registry_url) as passage:
         deployment.registry_url = passage.url
         connector = deployment.connector()
         known = deployment.produce([change(waiting, next(times), stock=1)], into(0))

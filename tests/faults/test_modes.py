@@ -7,7 +7,7 @@ import orjson
 from simulator.exchange import Endpoint
 from tests.faults import checks
 from tests.faults.conftest import FAST_MISS, Deploy
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
 
@@ -16,7 +16,7 @@ STRICT = 'max_stock = 99_999\nstock_above_max = "reject"\n'
 CATALOGUE = f"eans = {OFFERS}\nlinked = 0.0\nambiguous = 0.0\nmissing = 0.0\nfurther_condition = 0.0"
 
 
-def run(deployment: Deployment) -> dict[str, tuple[str, str | None]]:
+def run(deployment: WatchedDeployment) -> dict[str, tuple[str, str | None]]:
     """One event for each unit, half of them refused by us or by the marketplace; what each ended as, by its event."""
     places, _ = deployment.places()
     times = wall_us()

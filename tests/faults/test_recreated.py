@@ -4,10 +4,10 @@ from typing import Any
 
 import httpx
 
-from devstack.processes import Process
+from devstack.processes import ModuleProcess
 from tests.faults import checks
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 from tests.faults.test_04_replay import recreate, reset_offsets
 from tests.faults.workload import SHORT, mixed, wall_us
 
@@ -19,12 +19,12 @@ def reasons(health: httpx.Client) -> str:
     return "" if answer.status_code == 200 else str(body)
 
 
-def await_refusal(deployment: Deployment, connector: Process, *words: str) -> None:
+def await_refusal(deployment: WatchedDeployment, connector: ModuleProcess, *words: str) -> None:
     with connector.health() as health:
         deployment.wait_for("the refusal", lambda: all(word in reasons(health) for word in words))
 
 
-def decided_after(deployment: Deployment, moment_us: int) -> set[tuple[int, int]]:
+def decided_after(deployment: WatchedDeployment, moment_us: int) -> set[tuple[int, int]]:
     """Rows of before have positions of the old topic."""
     return {checks.position(row) for row in deployment.results() if row["decided_at"] > moment_us}
 

@@ -21,7 +21,7 @@ from devstack.expectation import Produced
 from devstack.jvm_cluster import Cluster, Node
 from devstack.stack import Stack
 from devstack.traffic import Traffic
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 from tests.faults.workload import all_hold, mixed, wall_us
 
 ASK_S = 5.0
@@ -34,7 +34,7 @@ class Site:
     """The cluster, two connectors on it, and everything that was produced so far."""
 
     cluster: Cluster
-    deployment: Deployment
+    deployment: WatchedDeployment
     traffic: Traffic
     health_urls: Sequence[str]
     times: Iterator[int] = field(default_factory=wall_us)
@@ -121,7 +121,7 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory, say: Callable[[str], None]) -> Iterator[Site]:
     with (
         Cluster(stack.CACHE, say=say) as cluster,
-        Deployment(
+        WatchedDeployment(
             kafka=Stack(
                 origin="three brokers", bootstrap_servers=cluster.bootstrap_servers, registry_url=cluster.registry_url
             ),

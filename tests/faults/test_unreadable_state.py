@@ -2,26 +2,26 @@
 
 from confluent_kafka import Producer
 
-from devstack.processes import Process
+from devstack.processes import ModuleProcess
 from tests.faults.conftest import Deploy
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 from tests.faults.test_recreated import await_refusal
 from tests.faults.workload import SHORT, mixed, wall_us
 
 
 def put_state(
-    deployment: Deployment, key: str, partition: int, value: bytes, headers: dict[str, str | bytes | None]
+    deployment: WatchedDeployment, key: str, partition: int, value: bytes, headers: dict[str, str | bytes | None]
 ) -> None:
     producer = Producer({"bootstrap.servers": deployment.kafka.bootstrap_servers})
     producer.produce(deployment.topic("offer-state"), value, key.encode(), partition=partition, headers=headers)
     assert producer.flush(30) == 0
 
 
-def config(deployment: Deployment) -> str:
+def config(deployment: WatchedDeployment) -> str:
     return str(deployment.config("setup"))
 
 
-def stopped(process: Process) -> None:
+def stopped(process: ModuleProcess) -> None:
     assert process.stop() == 0
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from devstack.expectation import Produced
 from devstack.traffic import Traffic
 from tests.faults import checks
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import WatchedDeployment
 
 SHORT = {"session": "4s", "lease": "1500ms", "call_deadline": "2s"}
-"""Of ``Deployment.processing``: what a killed process leaves behind is over soon."""
+"""Of ``WatchedDeployment.processing``: what a killed process leaves behind is over soon."""
 
 
 def wall_us() -> Iterator[int]:
@@ -20,13 +20,13 @@ def wall_us() -> Iterator[int]:
         yield last
 
 
-def mixed(deployment: Deployment, seed: int = 1) -> Traffic:
+def mixed(deployment: WatchedDeployment, seed: int = 1) -> Traffic:
     """Every kind of message, about the units of all sellers."""
     single, several = deployment.places()
     return Traffic(single, ambiguous=several, seed=seed)
 
 
-def all_hold(deployment: Deployment, produced: Sequence[Produced], limit: int = 111) -> None:
+def all_hold(deployment: WatchedDeployment, produced: Sequence[Produced], limit: int = 111) -> None:
     """N, O, R, E and C, at rest."""
     before = deployment.units_there()
     after = deployment.marketplace.units()

@@ -33,7 +33,7 @@ WALL_US = 1_700_000_000_000_000
 OK = Settled(answer=Shown())
 
 
-class Driver:
+class EngineDriver:
     """Collects effects by kind; a checkpoint becomes durable when ``write`` says so, or at once with ``auto``."""
 
     def __init__(
@@ -252,7 +252,7 @@ class Driver:
         return [effect.need for effect in self.of(Fetch)]
 
 
-class Hearing(Thermostats):
+class RecordingThermostats(Thermostats):
     """Keeps what its lanes heard: (lane, name of the cause)."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -272,4 +272,4 @@ def rooms(call: Call) -> list[str]:
     return [item.body.room for item in call.items]
 
 
-__all__ = ["OK", "WALL_US", "Driver", "Hearing", "rooms", "values"]
+__all__ = ["OK", "WALL_US", "EngineDriver", "RecordingThermostats", "rooms", "values"]

@@ -139,7 +139,7 @@ def unit(
 
 
 @dataclass(slots=True)
-class Shop:
+class OfferHarness:
     """One lane. ``reload`` stores and loads it after every turn, as an engine may."""
 
     flow: OfferFlow
@@ -295,7 +295,7 @@ class Shop:
     def kinds(self) -> list[str]:
         return sorted(want.kind for want in self.wants)
 
-    def known(self, *units: Unit, targets: tuple[str, ...] = ("de",)) -> "Shop":
+    def known(self, *units: Unit, targets: tuple[str, ...] = ("de",)) -> "OfferHarness":
         """The units are learned by an event that asks for what is so already."""
         first = units[0]
         self.event(

@@ -53,7 +53,7 @@ def _keytool(*arguments: str) -> None:
     subprocess.run((keytool, *arguments), check=True, capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
 
 
-class Listener:
+class SaslListener:
     """The SASL_SSL listener of one broker: what its server.properties say further, and where clients find it."""
 
     def __init__(self, folder: Path) -> None:
@@ -85,7 +85,7 @@ super.users=User:ANONYMOUS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class User:
+class ScramUser:
     """A SCRAM user of the broker."""
 
     name: str
@@ -100,7 +100,7 @@ class User:
 class SecuredBroker:
     """One broker with a SASL_SSL listener, and the super user's means to say who may do what."""
 
-    def __init__(self, stack: JvmStack, listener: Listener) -> None:
+    def __init__(self, stack: JvmStack, listener: SaslListener) -> None:
         self.stack = stack
         self._listener = listener
         self.admin = AdminClient({"bootstrap.servers": stack.bootstrap_servers, "log_level": 0})
@@ -115,16 +115,16 @@ class SecuredBroker:
         """In PEM; who trusts it trusts the broker."""
         return self._listener.certificate
 
-    def add_user(self) -> User:
+    def add_user(self) -> ScramUser:
         """A principal that nobody else has, allowed nothing."""
-        user = User(name=f"user-{uuid.uuid4().hex[:10]}", password=uuid.uuid4().hex)
+        user = ScramUser(name=f"user-{uuid.uuid4().hex[:10]}", password=uuid.uuid4().hex)
         info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, _ITERATIONS)
         upsertion = UserScramCredentialUpsertion(user.name, info, user.password.encode())
         for answer in self.admin.alter_user_scram_credentials([upsertion]).values():
             answer.result(_ASK_S)
         return user
 
-    def properties(self, user: User) -> dict[str, Any]:
+    def properties(self, user: ScramUser) -> dict[str, Any]:
         """What a client needs beside ``bootstrap_servers``, in librdkafka's names."""
         return {
             "security.protocol": "SASL_SSL",
@@ -134,7 +134,7 @@ class SecuredBroker:
             "sasl.password": user.password,
         }
 
-    def connection(self, user: User) -> KafkaConnection:
+    def connection(self, user: ScramUser) -> KafkaConnection:
         return KafkaConnection(
             bootstrap_servers=self.bootstrap_servers, client_id=user.name, properties=self.properties(user)
         )
@@ -181,6 +181,6 @@ class SecuredBroker:
 def secured_broker(cache: Path, *, with_registry: bool = False) -> Iterator[SecuredBroker]:
     """For as long as the context lasts; see ``JvmStack`` for ``cache``. Raises StackUnavailable."""
     with tempfile.TemporaryDirectory(prefix="kafka-tls-") as folder:
-        listener = Listener(Path(folder))
+        listener = SaslListener(Path(folder))
         with JvmStack(cache, with_registry=with_registry, more=listener.lines) as stack:
             yield SecuredBroker(stack, listener)

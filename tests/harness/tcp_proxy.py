@@ -21,7 +21,7 @@ _OF_THE_CONNECTION = frozenset({"connection", "transfer-encoding", "content-leng
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
+class ForwardedRequest:
     """One request as it arrived; header names in lower case."""
 
     method: str
@@ -32,13 +32,13 @@ class Passed:
     status: int
 
 
-class Passage:
+class TcpProxy:
     """Forwards to ``url`` and keeps what passes. A context manager; its address stays while it is shut."""
 
     def __init__(self, url: str = "") -> None:
         """Without ``url`` there is nobody behind it yet."""
         self.lead_to(url)
-        self.passed: list[Passed] = []
+        self.passed: list[ForwardedRequest] = []
         self._sockets: set[socket] = set()
         self._server: ThreadingHTTPServer | None = None
         self._own_port = 0
@@ -88,17 +88,17 @@ class Passage:
         self.shut()
 
 
-def _handler(passage: Passage) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _handler(proxy: TcpProxy) -> type[BaseHTTPRequestHandler]:
+    class ForwardingHandler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
         def setup(self) -> None:
             super().setup()
-            passage._sockets.add(self.connection)
+            proxy._sockets.add(self.connection)
 
         def finish(self) -> None:
-            passage._sockets.discard(self.connection)
+            proxy._sockets.discard(self.connection)
             with suppress(OSError):
                 super().finish()
 
@@ -107,12 +107,12 @@ def _handler(passage: Passage) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length", "0")))
             try:
-                status, answered, content = passage.forward(self.command, self.path, headers, body)
+                status, answered, content = proxy.forward(self.command, self.path, headers, body)
             except (OSError, HTTPException):
                 self.close_connection = True
                 return
-            passage.passed.append(
-                Passed(
+            proxy.passed.append(
+                ForwardedRequest(
                     method=self.command,
                     target=self.path,
                     headers=headers,
@@ -134,4 +134,4 @@ def _handler(passage: Passage) -> type[BaseHTTPRequestHandler]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
             """Says nothing: what passes is kept."""
 
-    return Handler
+    return ForwardingHandler

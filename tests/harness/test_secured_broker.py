@@ -12,12 +12,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented t
 )
 from confluent_kafka.cimpl import NewTopic
 
-from tests.harness.secured_broker import SecuredBroker, User
+from tests.harness.secured_broker import ScramUser, SecuredBroker
 
 pytestmark = pytest.mark.kafka
 
 
-def answer_about(topic: str, broker: SecuredBroker, user: User) -> int | None:
+def answer_about(topic: str, broker: SecuredBroker, user: ScramUser) -> int | None:
     """The code with which the broker refuses to describe the topic; None = it describes it."""
     asked = AdminClient({**broker.connection(user).admin(), "log_level": 0})
     refused: KafkaError | None = asked.list_topics(topic, timeout=30).topics[topic].error

@@ -25,7 +25,7 @@ from connector.offers.policy import OfferPolicy
 from connector.offers.wants import OfferUpdate
 from streams.flow import Call, Lost, Now, Record, Reply, Settled
 from streams.policy import Pace, Policy
-from tests.harness.engine_driver import Driver
+from tests.harness.engine_driver import EngineDriver
 from tests.harness.offer_harness import CLUSTER, SECOND, START_US, TOPICS, flow_of, unit
 from tests.simulation.checker import Violation
 
@@ -147,8 +147,8 @@ class ListingHistory:
 
     # ---- the process ------------------------------------------------------------------------------------------------
 
-    def _process(self, now: Now) -> Driver:
-        driver = Driver(
+    def _process(self, now: Now) -> EngineDriver:
+        driver = EngineDriver(
             flow=self._flow(policy=RULES),
             paces={"main": Pace(per_second=50.0, reserve=0)},
             policy=PATIENT,

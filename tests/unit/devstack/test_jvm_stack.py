@@ -45,7 +45,7 @@ def test_a_killed_broker_comes_back_on_the_same_port_with_what_it_acknowledged(o
 
 
 def test_ctrl_c_is_for_whoever_uses_the_broker_and_not_for_it(tmp_path: Path) -> None:
-    process = jvm_stack.Process("a sleeper", ("sleep", "60"), tmp_path / "log")
+    process = jvm_stack.JvmProcess("a sleeper", ("sleep", "60"), tmp_path / "log")
 
     process.start(lambda: True)
 

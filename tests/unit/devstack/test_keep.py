@@ -12,9 +12,9 @@ import pytest
 
 from connector.offers.producer_kit import ProducerKit
 from devstack.backbone import Backbone
-from devstack.clients import Reader, Registry, Writer
+from devstack.clients import Reader, RegistryReader, Writer
 from devstack.embedded_broker import CLIENT_PROPERTIES
-from devstack.processes import Process
+from devstack.processes import ModuleProcess
 from devstack.waiting import until
 
 ROOT = Path(__file__).parents[3]
@@ -22,11 +22,11 @@ EVENTS = 300
 INPUT, RESULTS = "demo.offer-changes.v1", "demo.offer-results.v1"
 
 
-class Kept:
+class KeptRun:
     """A demo that has ended and was left running."""
 
     def __init__(self, folder: Path) -> None:
-        self.demo = Process("demo", ["connector", "demo", "--keep", "--events", str(EVENTS)], folder / "demo.log")
+        self.demo = ModuleProcess("demo", ["connector", "demo", "--keep", "--events", str(EVENTS)], folder / "demo.log")
         self.folder = folder
         until(
             "the demo to be left running",
@@ -35,7 +35,7 @@ class Kept:
         )
         self.broker, self.registry = self.named("broker"), self.named("registry")
         backbone = Backbone(bootstrap_servers=self.broker, registry_url=self.registry, properties=CLIENT_PROPERTIES)
-        self.backbone, self.subjects = backbone, Registry(self.registry)
+        self.backbone, self.subjects = backbone, RegistryReader(self.registry)
         self.results = Reader(backbone, RESULTS, self.subjects)
 
     def text(self) -> str:
@@ -54,10 +54,10 @@ class Kept:
             "the demo to say so", lambda: "The connector has ended, with exit code 0" in self.text(), progress=self.text
         )
 
-    def start_another(self) -> Process:
+    def start_another(self) -> ModuleProcess:
         command = re.search(r"connector (run --config \S+)", self.text())
         assert command, self.text()
-        return Process("another", ["connector", *command[1].split()], self.folder / "another.log")
+        return ModuleProcess("another", ["connector", *command[1].split()], self.folder / "another.log")
 
     def read_from_the_beginning(self) -> None:
         """With the README's own lines."""
@@ -83,8 +83,8 @@ class Kept:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Kept]:
-    made = Kept(tmp_path)
+def kept(tmp_path: Path) -> Iterator[KeptRun]:
+    made = KeptRun(tmp_path)
     try:
         yield made
     finally:
@@ -93,7 +93,7 @@ def kept(tmp_path: Path) -> Iterator[Kept]:
 
 
 @pytest.mark.slow
-def test_a_demo_that_is_kept_outlives_its_connector_and_a_replay_and_events_of_others_add_up(kept: Kept) -> None:
+def test_a_demo_that_is_kept_outlives_its_connector_and_a_replay_and_events_of_others_add_up(kept: KeptRun) -> None:
     applied = next(row for row in kept.results.rows() if row["status"] == "APPLIED" and row["condition"] == "NEW")
 
     kept.end_the_connector()

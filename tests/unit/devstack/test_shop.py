@@ -3,7 +3,7 @@
 from typing import Any
 
 from connector.shipments.producer_kit import ProducedShipment
-from devstack.shop import FOLLOWS, SAID_TWICE, STAYS_BEHIND, Shipment, Shop
+from devstack.shop import FOLLOWS, SAID_TWICE, STAYS_BEHIND, DemoShop, Shipment
 
 NOW_US = 1_800_000_000_000_000
 
@@ -19,7 +19,7 @@ def order(number: int, units: int = 3, status: str = "NEED_TO_BE_SENT") -> dict[
     }
 
 
-def everything(shop: Shop, orders: list[dict[str, Any]]) -> list[Shipment]:
+def everything(shop: DemoShop, orders: list[dict[str, Any]]) -> list[Shipment]:
     leaves = shop.take(orders, NOW_US)
     while not shop.is_idle:
         leaves += shop.take([], NOW_US)
@@ -27,7 +27,7 @@ def everything(shop: Shop, orders: list[dict[str, Any]]) -> list[Shipment]:
 
 
 def test_an_order_is_packed_once_all_its_units_may_be_sent_and_then_never_again() -> None:
-    shop = Shop()
+    shop = DemoShop()
     shop.take([order(0)], NOW_US)
     half = order(1)
     half["units"][0]["status"] = "OPEN"
@@ -39,7 +39,7 @@ def test_an_order_is_packed_once_all_its_units_may_be_sent_and_then_never_again(
 
 
 def test_a_unit_stays_behind_in_the_first_of_so_many_orders_and_never_the_only_one() -> None:
-    shop = Shop()
+    shop = DemoShop()
 
     everything(shop, [order(number, units=1 + number % 2) for number in range(4 * STAYS_BEHIND)])
 
@@ -48,7 +48,7 @@ def test_a_unit_stays_behind_in_the_first_of_so_many_orders_and_never_the_only_o
 
 
 def test_every_unit_that_does_not_stay_behind_is_in_an_event() -> None:
-    shop = Shop()
+    shop = DemoShop()
     orders = [order(number, units=1 + number % 5) for number in range(100)]
 
     everything(shop, orders)
@@ -59,7 +59,7 @@ def test_every_unit_that_does_not_stay_behind_is_in_an_event() -> None:
 
 
 def test_boxes_follow_and_events_are_said_twice_word_for_word() -> None:
-    shop = Shop()
+    shop = DemoShop()
 
     leaves = everything(shop, [order(number) for number in range(60)])
 
@@ -75,7 +75,7 @@ def test_boxes_follow_and_events_are_said_twice_word_for_word() -> None:
 
 
 def test_every_second_order_is_said_by_offer_and_quantity() -> None:
-    leaves = [one for one in everything(Shop(), [order(number) for number in range(1, 9)]) if one.get("items")]
+    leaves = [one for one in everything(DemoShop(), [order(number) for number in range(1, 9)]) if one.get("items")]
 
     assert leaves
     for shipment in leaves:
@@ -84,5 +84,5 @@ def test_every_second_order_is_said_by_offer_and_quantity() -> None:
 
 
 def test_what_it_says_is_what_a_producer_writes() -> None:
-    for shipment in everything(Shop(), [order(number) for number in range(30)]):
+    for shipment in everything(DemoShop(), [order(number) for number in range(30)]):
         assert ProducedShipment.of(shipment).order_id == shipment["order_id"]

@@ -9,7 +9,7 @@ import pytest
 from devstack.expectation import Produced, UnitThere
 from devstack.order_audit import OrdersSeen
 from devstack.summary import Observed, final_rows, summarise
-from devstack.traffic import Kind, Message
+from devstack.traffic import Message, MessageKind
 
 NOW_US = 1_800_000_000_000_000
 EAN = "9520000000011"
@@ -24,7 +24,7 @@ def produced(offset: int, stock: int) -> Produced:
         "ean": EAN,
         "stock": stock,
     }
-    message = Message(kind=Kind.UPDATE, key=EAN, payload=payload)
+    message = Message(kind=MessageKind.UPDATE, key=EAN, payload=payload)
     return Produced(message=message, partition=0, offset=offset, record_time_us=NOW_US)
 
 

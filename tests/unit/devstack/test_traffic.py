@@ -4,14 +4,14 @@ from decimal import Decimal
 from itertools import count
 
 from devstack.expectation import Produced, UnitThere, expected_units
-from devstack.traffic import WEIGHTS, Kind, Message, Place, Traffic, gtin13
+from devstack.traffic import WEIGHTS, Message, MessageKind, OfferPlace, Traffic, gtin13
 
 NOW_US = 1_800_000_000_000_000
 STOREFRONTS = {"shop-de": ("de", "EUR"), "shop-cz": ("cz", "CZK")}
 
 
-def place(number: int, target: str = "shop-de") -> Place:
-    return Place(
+def place(number: int, target: str = "shop-de") -> OfferPlace:
+    return OfferPlace(
         target_id=target,
         ean=gtin13(f"952{number:09d}"),
         condition="NEW",
@@ -21,7 +21,7 @@ def place(number: int, target: str = "shop-de") -> Place:
     )
 
 
-def unit(of: Place, **values: int) -> UnitThere:
+def unit(of: OfferPlace, **values: int) -> UnitThere:
     held = {"listing_price": 100, "amount": 1, "handling_time": 1} | values
     return UnitThere(
         unit_id=of.unit_id,
@@ -33,7 +33,7 @@ def unit(of: Place, **values: int) -> UnitThere:
     )
 
 
-def change(of: Place, offset: int, *, at_us: int = NOW_US, key: str | None = None, **carried: object) -> Produced:
+def change(of: OfferPlace, offset: int, *, at_us: int = NOW_US, key: str | None = None, **carried: object) -> Produced:
     payload = {
         "event_id": f"e{offset}",
         "occurred_at_us": at_us,
@@ -43,7 +43,7 @@ def change(of: Place, offset: int, *, at_us: int = NOW_US, key: str | None = Non
         "ean": of.ean,
         **carried,
     }
-    message = Message(kind=Kind.UPDATE, key=key or of.ean, payload=payload)
+    message = Message(kind=MessageKind.UPDATE, key=key or of.ean, payload=payload)
     return Produced(message=message, partition=0, offset=offset, record_time_us=NOW_US)
 
 
@@ -63,13 +63,13 @@ def test_every_kind_of_message_occurs_and_few_keys_carry_most() -> None:
     sent = list(Traffic(places, ambiguous=[place(999)], seed=1).messages(8_000, count(NOW_US, 1000)))
 
     assert {m.kind for m in sent} == set(WEIGHTS)
-    keys = Counter(m.key for m in sent if m.kind is Kind.UPDATE)
+    keys = Counter(m.key for m in sent if m.kind is MessageKind.UPDATE)
     assert sum(n for _, n in keys.most_common(20)) > sum(keys.values()) / 2
 
 
 def test_a_tombstone_is_followed_by_a_full_event_for_every_place_of_its_ean() -> None:
     twice = [place(1), place(1, "shop-cz")]
-    traffic = Traffic(twice, seed=3, weights={Kind.TOMBSTONE: 1.0})
+    traffic = Traffic(twice, seed=3, weights={MessageKind.TOMBSTONE: 1.0})
 
     sent = list(traffic.messages(1, count(NOW_US, 1000)))
 

@@ -18,7 +18,7 @@ EPOCH_S = 1_750_000_000
 STOREFRONTS = ("de", "at", "pl")
 
 
-class Bench:
+class OrderBench:
     """What is done is noted in ``rows``; ``now_s`` counts from ``EPOCH_S``."""
 
     def __init__(self, *, eans: int = 20, **plan: Any) -> None:

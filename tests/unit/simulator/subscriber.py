@@ -12,7 +12,7 @@ import orjson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class ReceivedMessage:
     headers: dict[str, str]  # names in lower case
     body: bytes
 
@@ -21,13 +21,13 @@ class Received:
         return orjson.loads(self.body)
 
 
-class Subscriber:
+class CallbackServer:
     """``status`` answers messages, ``answer_challenge`` a challenge. A context manager."""
 
     def __init__(self) -> None:
         self.status = 200
         self.answer_challenge: Callable[[str], tuple[int, str]] = lambda challenge: (200, challenge)
-        self.received: list[Received] = []
+        self.received: list[ReceivedMessage] = []
         self.modes: list[str] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -36,7 +36,7 @@ class Subscriber:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}/push?account=demo"
 
-    def __enter__(self) -> "Subscriber":
+    def __enter__(self) -> "CallbackServer":
         self._thread.start()
         return self
 
@@ -50,7 +50,7 @@ class Subscriber:
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         subscriber = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class CallbackHandler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 asked = parse_qs(urlsplit(self.path).query)
                 subscriber.modes += asked["mode"] + asked["account"]
@@ -59,7 +59,7 @@ class Subscriber:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                subscriber.received.append(Received(headers=headers, body=body))
+                subscriber.received.append(ReceivedMessage(headers=headers, body=body))
                 self._answer(subscriber.status, "")
 
             def _answer(self, status: int, text: str) -> None:
@@ -71,4 +71,4 @@ class Subscriber:
             def log_message(self, *_: object) -> None:
                 pass
 
-        return Handler
+        return CallbackHandler

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from simulator.orders.orders import SimulatedOrderUnit, SimulatedUnitStatus
 from simulator.orders.rules import LiveQuery, order_units_query, orders_query
 from tests.harness.effort import examples
-from tests.unit.simulator.shop import EPOCH_S, STOREFRONTS, Bench, body
+from tests.unit.simulator.shop import EPOCH_S, STOREFRONTS, OrderBench, body
 
 STEPS = st.lists(
     st.tuples(
@@ -35,9 +35,9 @@ FILTERS = st.fixed_dictionaries(
 )
 
 
-def history(steps: list[tuple[str, int, SimulatedUnitStatus]]) -> Bench:
+def history(steps: list[tuple[str, int, SimulatedUnitStatus]]) -> OrderBench:
     """Orders that are made and changed while time goes by, and sometimes, as a clock that is set, back."""
-    bench = Bench(confirm_delay_s=100.0)
+    bench = OrderBench(confirm_delay_s=100.0)
     for step, number, status in steps:
         units = [unit for order in bench.book for unit in order.units]
         match step:
@@ -121,7 +121,7 @@ def test_orders_are_listed_by_the_last_update_of_their_units(
 
 
 def test_a_row_that_changes_between_two_pages_moves_to_the_front_and_shifts_the_others() -> None:
-    bench = Bench(confirm_delay_s=100.0)
+    bench = OrderBench(confirm_delay_s=100.0)
     for _ in range(4):
         bench.now_s += 1
         bench.act(bench.trade.make, pieces=1)
@@ -142,7 +142,7 @@ def test_a_row_that_changes_between_two_pages_moves_to_the_front_and_shifts_the_
 
 
 def test_another_sellers_orders_are_never_listed() -> None:
-    bench = Bench()
+    bench = OrderBench()
     bench.act(bench.trade.make)
 
     assert body(bench.endpoints.order_units("other", LiveQuery()))["data"] == []

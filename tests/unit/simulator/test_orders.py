@@ -11,7 +11,7 @@ from simulator.journal import Deed
 from simulator.orders.orders import SENT_ALREADY, SimulatedParcel, SimulatedUnitStatus
 from simulator.orders.rules import FurtherParcel
 from tests.harness.effort import examples
-from tests.unit.simulator.shop import Bench, body
+from tests.unit.simulator.shop import OrderBench, body
 
 WAYS = {
     None: {"open"},
@@ -30,7 +30,7 @@ class OrderUnitLife(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.bench = Bench(confirm_delay_s=1.0, delivery_s=2.0, autopaid=0.5, returned=0.5, change_within_s=1.0)
+        self.bench = OrderBench(confirm_delay_s=1.0, delivery_s=2.0, autopaid=0.5, returned=0.5, change_within_s=1.0)
         self.sent: Counter[int] = Counter()
         self.parcels: Counter[int] = Counter()
 

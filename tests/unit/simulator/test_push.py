@@ -14,7 +14,7 @@ from simulator.faults import Delay, InjectedFault, Match
 from simulator.simulator import Simulator
 from tests.unit.simulator.caller import SigningCaller
 from tests.unit.simulator.conftest import Start, caller_of
-from tests.unit.simulator.subscriber import Subscriber
+from tests.unit.simulator.subscriber import CallbackServer
 
 RETRIES = {"retry_after_s": [0.02, 0.02], "answer_within_s": 0.5, "verify_within_s": 0.5}
 
@@ -31,8 +31,8 @@ def caller(simulator: Simulator) -> Iterator[SigningCaller]:
 
 
 @pytest.fixture
-def subscriber() -> Iterator[Subscriber]:
-    with Subscriber() as one:
+def subscriber() -> Iterator[CallbackServer]:
+    with CallbackServer() as one:
         yield one
 
 
@@ -45,7 +45,7 @@ def subscribe(caller: SigningCaller, url: str, event_name: str = "order_new", st
     return caller.call("POST", f"/subscriptions?storefront={storefront}", body)
 
 
-def test_an_address_that_answers_the_challenge_is_subscribed(caller: SigningCaller, subscriber: Subscriber) -> None:
+def test_an_address_that_answers_the_challenge_is_subscribed(caller: SigningCaller, subscriber: CallbackServer) -> None:
     answer = subscribe(caller, subscriber.url)
 
     one = answer.json()["data"]
@@ -67,7 +67,7 @@ def test_an_address_that_answers_the_challenge_is_subscribed(caller: SigningCall
     ids=["another text", "nothing", "another status", "an error"],
 )
 def test_an_address_that_does_not_prove_itself_is_refused(
-    caller: SigningCaller, subscriber: Subscriber, answer_challenge: Any
+    caller: SigningCaller, subscriber: CallbackServer, answer_challenge: Any
 ) -> None:
     subscriber.answer_challenge = answer_challenge
 
@@ -81,7 +81,7 @@ def test_an_address_where_nobody_listens_is_refused(caller: SigningCaller) -> No
     assert subscribe(caller, "http://127.0.0.1:1/push").status_code == 400
 
 
-def test_one_subscription_for_an_event_and_storefront(caller: SigningCaller, subscriber: Subscriber) -> None:
+def test_one_subscription_for_an_event_and_storefront(caller: SigningCaller, subscriber: CallbackServer) -> None:
     subscribe(caller, subscriber.url)
 
     again, other = subscribe(caller, subscriber.url), subscribe(caller, subscriber.url, "order_unit_new")
@@ -91,7 +91,7 @@ def test_one_subscription_for_an_event_and_storefront(caller: SigningCaller, sub
 
 
 def test_a_message_says_what_changed_and_is_signed_by_the_sellers_secret(
-    caller: SigningCaller, subscriber: Subscriber, simulator: Simulator
+    caller: SigningCaller, subscriber: CallbackServer, simulator: Simulator
 ) -> None:
     subscribe(caller, subscriber.url)
 
@@ -113,7 +113,7 @@ def test_a_message_says_what_changed_and_is_signed_by_the_sellers_secret(
 
 
 def test_each_change_is_told_to_those_who_asked_for_it(
-    caller: SigningCaller, subscriber: Subscriber, simulator: Simulator
+    caller: SigningCaller, subscriber: CallbackServer, simulator: Simulator
 ) -> None:
     for name in ("order_unit_new", "order_unit_status_changed", "return_new", "return_status_changed"):
         subscribe(caller, subscriber.url, name)
@@ -130,7 +130,7 @@ def test_each_change_is_told_to_those_who_asked_for_it(
 
 
 def test_a_message_that_is_refused_comes_again_and_then_the_subscription_ends(
-    caller: SigningCaller, subscriber: Subscriber, simulator: Simulator
+    caller: SigningCaller, subscriber: CallbackServer, simulator: Simulator
 ) -> None:
     one = subscribe(caller, subscriber.url).json()["data"]
     subscriber.status = 500
@@ -156,7 +156,7 @@ def test_a_message_that_is_refused_comes_again_and_then_the_subscription_ends(
 
 
 def test_a_message_that_is_accepted_at_last_does_not_come_again(
-    caller: SigningCaller, subscriber: Subscriber, simulator: Simulator
+    caller: SigningCaller, subscriber: CallbackServer, simulator: Simulator
 ) -> None:
     subscribe(caller, subscriber.url)
     subscriber.status = 503
@@ -170,7 +170,7 @@ def test_a_message_that_is_accepted_at_last_does_not_come_again(
 
 
 def test_nobody_there_counts_as_refused(caller: SigningCaller, simulator: Simulator) -> None:
-    with Subscriber() as gone:
+    with CallbackServer() as gone:
         subscribe(caller, gone.url)
 
     simulator.add_orders()
@@ -179,7 +179,7 @@ def test_nobody_there_counts_as_refused(caller: SigningCaller, simulator: Simula
     assert {row.status for row in simulator.journal.pushes} == {0}
 
 
-def test_messages_may_come_twice_when_the_scenario_says_so(start: Start, subscriber: Subscriber) -> None:
+def test_messages_may_come_twice_when_the_scenario_says_so(start: Start, subscriber: CallbackServer) -> None:
     simulator = start(push=RETRIES | {"duplicated": 1.0}, catalogue={"eans": 5, "storefronts": ["de"]})
     with caller_of(simulator) as caller:
         subscribe(caller, subscriber.url)
@@ -189,7 +189,7 @@ def test_messages_may_come_twice_when_the_scenario_says_so(start: Start, subscri
     assert len({received.message["id_message"] for received in subscriber.received}) == 1
 
 
-def test_another_address_must_prove_itself_too(caller: SigningCaller, subscriber: Subscriber) -> None:
+def test_another_address_must_prove_itself_too(caller: SigningCaller, subscriber: CallbackServer) -> None:
     one = subscribe(caller, subscriber.url).json()["data"]
     path = f"/subscriptions/{one['id_subscription']}"
     subscriber.answer_challenge = lambda _: (200, "no")
@@ -201,7 +201,9 @@ def test_another_address_must_prove_itself_too(caller: SigningCaller, subscriber
     assert unchanged.json()["data"] == one | {"fallback_email": "other@example.org"}
 
 
-def test_who_unsubscribes_is_told_no_more(caller: SigningCaller, subscriber: Subscriber, simulator: Simulator) -> None:
+def test_who_unsubscribes_is_told_no_more(
+    caller: SigningCaller, subscriber: CallbackServer, simulator: Simulator
+) -> None:
     gone, kept = (
         subscribe(caller, subscriber.url, name).json()["data"]["id_subscription"]
         for name in ("order_new", "order_unit_new")
@@ -217,7 +219,7 @@ def test_who_unsubscribes_is_told_no_more(caller: SigningCaller, subscriber: Sub
 
 
 def test_a_subscription_can_be_slowed_as_any_other_call(
-    caller: SigningCaller, subscriber: Subscriber, simulator: Simulator
+    caller: SigningCaller, subscriber: CallbackServer, simulator: Simulator
 ) -> None:
     simulator.set_fault(InjectedFault(name="slow", mishap=Delay(wait_s=0.01), match=Match(path="/subscriptions")))
 

@@ -8,19 +8,19 @@ import pytest
 from simulator.journal import Deed, WriteCause
 from simulator.orders.orders import Defect
 from simulator.orders.trade import order_id
-from tests.unit.simulator.shop import Bench, body
+from tests.unit.simulator.shop import OrderBench, body
 
 
-def statuses(bench: Bench) -> Counter[str]:
+def statuses(bench: OrderBench) -> Counter[str]:
     return Counter(unit.status for order in bench.book for unit in order.units)
 
 
-def history(bench: Bench) -> list[tuple[Any, ...]]:
+def history(bench: OrderBench) -> list[tuple[Any, ...]]:
     return [(row.id_order, row.id_order_unit, row.deed, row.new) for row in bench.rows]
 
 
 def test_orders_at_the_start_are_confirmed_and_spread_over_the_time_before() -> None:
-    bench = Bench(at_start=10, at_start_over_s=100.0, confirm_delay_s=5.0)
+    bench = OrderBench(at_start=10, at_start_over_s=100.0, confirm_delay_s=5.0)
 
     created = [order.created_us // 10**6 for order in bench.book]
 
@@ -30,7 +30,7 @@ def test_orders_at_the_start_are_confirmed_and_spread_over_the_time_before() -> 
 
 
 def test_new_orders_come_at_their_rate_until_there_are_enough() -> None:
-    bench = Bench(at_start=2, per_second=10.0, total=25)
+    bench = OrderBench(at_start=2, per_second=10.0, total=25)
 
     counts = []
     for _ in range(4):
@@ -41,14 +41,14 @@ def test_new_orders_come_at_their_rate_until_there_are_enough() -> None:
 
 
 def test_an_order_has_as_many_units_as_the_plan_allows_one_piece_each() -> None:
-    bench = Bench(at_start=200, units_min=2, units_max=4, same_offer=0.5)
+    bench = OrderBench(at_start=200, units_min=2, units_max=4, same_offer=0.5)
 
     assert {len(order.units) for order in bench.book} == {2, 3, 4}
     assert any(len({unit.unit_id for unit in order.units}) < len(order.units) for order in bench.book)
 
 
 def test_a_unit_is_open_until_it_is_confirmed() -> None:
-    bench = Bench(confirm_delay_s=2.0)
+    bench = OrderBench(confirm_delay_s=2.0)
     bench.act(bench.trade.make, pieces=1)
 
     bench.wait(1.9)
@@ -58,7 +58,7 @@ def test_a_unit_is_open_until_it_is_confirmed() -> None:
 
 
 def test_shares_of_units_are_cancelled_shipped_by_hand_received_and_sent_back() -> None:
-    bench = Bench(
+    bench = OrderBench(
         at_start=400,
         confirm_delay_s=1.0,
         cancelled=0.2,
@@ -80,7 +80,7 @@ def test_shares_of_units_are_cancelled_shipped_by_hand_received_and_sent_back() 
 
 def test_the_same_seed_gives_the_same_history_and_another_one_another() -> None:
     def run(seed: int) -> list[tuple[Any, ...]]:
-        bench = Bench(seed=seed, at_start=20, cancelled=0.5, changed=0.5, change_within_s=3.0)
+        bench = OrderBench(seed=seed, at_start=20, cancelled=0.5, changed=0.5, change_within_s=3.0)
         for _ in range(10):
             bench.wait(0.5)
         return history(bench)
@@ -90,7 +90,7 @@ def test_the_same_seed_gives_the_same_history_and_another_one_another() -> None:
 
 
 def test_order_units_refer_to_real_offers_at_their_prices() -> None:
-    bench = Bench(at_start=20)
+    bench = OrderBench(at_start=20)
 
     for order in bench.book:
         shown = body(bench.endpoints.order("demo", order.id, frozenset()))["data"]["order_units"]
@@ -106,7 +106,7 @@ def test_order_units_refer_to_real_offers_at_their_prices() -> None:
 
 
 def test_sales_lower_the_stock_of_all_linked_offers_and_end_when_nothing_is_left() -> None:
-    bench = Bench(eans=1, sales_lower_stock=True)
+    bench = OrderBench(eans=1, sales_lower_stock=True)
     stock = {unit.amount for unit in bench.trade.market.catalogue if unit.status == "AVAILABLE"}
     (amount,) = stock
 
@@ -122,7 +122,7 @@ def test_sales_lower_the_stock_of_all_linked_offers_and_end_when_nothing_is_left
 
 
 def test_an_order_takes_no_more_than_there_is_in_stock() -> None:
-    bench = Bench(eans=1, sales_lower_stock=True, same_offer=1.0)
+    bench = OrderBench(eans=1, sales_lower_stock=True, same_offer=1.0)
     for unit in bench.trade.market.catalogue:
         unit.amount = 2
 
@@ -132,7 +132,7 @@ def test_an_order_takes_no_more_than_there_is_in_stock() -> None:
 
 
 def test_without_the_switch_sales_leave_the_stock_alone() -> None:
-    bench = Bench()
+    bench = OrderBench()
     before = [unit.amount for unit in bench.trade.market.catalogue]
 
     bench.act(bench.trade.make)
@@ -141,7 +141,7 @@ def test_without_the_switch_sales_leave_the_stock_alone() -> None:
 
 
 def test_an_order_is_of_one_seller_storefront_and_way_of_fulfilment() -> None:
-    bench = Bench(at_start=100, same_offer=0.0)
+    bench = OrderBench(at_start=100, same_offer=0.0)
 
     for order in bench.book:
         offers = [bench.trade.market.catalogue.unit(unit.unit_id) for unit in order.units]
@@ -154,7 +154,7 @@ def test_an_order_is_of_one_seller_storefront_and_way_of_fulfilment() -> None:
 
 
 def test_a_share_of_units_gets_a_status_that_nobody_knows() -> None:
-    bench = Bench(at_start=100, unusual=0.3, unusual_status="in_clarification")
+    bench = OrderBench(at_start=100, unusual=0.3, unusual_status="in_clarification")
 
     counts = statuses(bench)
 
@@ -165,7 +165,7 @@ def test_a_share_of_units_gets_a_status_that_nobody_knows() -> None:
 
 @pytest.mark.parametrize("defect", list(Defect))
 def test_a_malformed_row_is_the_one_of_the_order_that_was_named(defect: Defect) -> None:
-    bench = Bench(at_start=3, units_min=2, units_max=2, defects=((1, defect),))
+    bench = OrderBench(at_start=3, units_min=2, units_max=2, defects=((1, defect),))
 
     orders = [body(bench.endpoints.order("demo", order.id, frozenset()))["data"]["order_units"] for order in bench.book]
 
@@ -184,7 +184,7 @@ def test_a_malformed_row_is_the_one_of_the_order_that_was_named(defect: Defect) 
 
 
 def test_every_personal_field_bears_the_canary_of_its_order() -> None:
-    bench = Bench(at_start=2)
+    bench = OrderBench(at_start=2)
 
     for order in bench.book:
         shown = body(bench.endpoints.order("demo", order.id, frozenset()))["data"]
@@ -203,7 +203,7 @@ def test_no_two_orders_have_one_id() -> None:
 
 
 def test_each_order_unit_begins_with_one_row_of_its_own() -> None:
-    bench = Bench(at_start=5)
+    bench = OrderBench(at_start=5)
 
     created = [row.id_order_unit for row in bench.rows if row.deed is Deed.CREATED]
 

@@ -30,7 +30,7 @@ from connector.offers.events import OfferChanged, OfferResult, Price
 from connector.routing.table import Target
 from streams.flow import Answer, Assignment, Call, Lost, Record, Reply, Retry, Settled
 from streams.policy import Pace
-from tests.harness.engine_driver import Driver
+from tests.harness.engine_driver import EngineDriver
 from tests.harness.offer_harness import TOPICS, flow_of
 
 EANS = ("4006381333931", "4006381333948", "4006381333955", "4006381333962")
@@ -157,7 +157,7 @@ class Street:
     def __init__(self, *eans: str) -> None:
         self.bazaar = Bazaar({ean: {"coins": 100, "rugs": 3, "moons": 2} for ean in eans})
         self.marketplace: Marketplace = BazaarMarketplace(self.bazaar)
-        self.driver = Driver(
+        self.driver = EngineDriver(
             flow=flow_of(SOUK, reference=self.marketplace.reference()), paces={"main": Pace(per_second=10.0)}
         )
         self.at: Assignment = self.driver.opened(topic=TOPICS.offer_changes)

@@ -15,18 +15,18 @@ from connector.offers.flow import NAMED_SOURCES, OTHER_SOURCES
 from connector.offers.marks import MARKS
 from connector.offers.policy import Locations, OfferPolicy
 from streams.flow import Arrived
-from tests.harness.offer_harness import EAN, SECOND, START_US, Shop, flow_of, unit
+from tests.harness.offer_harness import EAN, SECOND, START_US, OfferHarness, flow_of, unit
 
 BY_SEQUENCE = OfferPolicy(order=EventOrder.SEQUENCE)
 BY_LOG = OfferPolicy(order=EventOrder.LOG)
 MIXED = OfferPolicy(order_by_source={"erp": EventOrder.SEQUENCE, "wms": EventOrder.LOG})
 
 
-def shop_of(policy: OfferPolicy | None = None) -> Shop:
-    return Shop(flow_of(policy=policy)).known(unit(7, stock=3, price=1000))
+def shop_of(policy: OfferPolicy | None = None) -> OfferHarness:
+    return OfferHarness(flow_of(policy=policy)).known(unit(7, stock=3, price=1000))
 
 
-def dated(shop: Shop, ahead_s: float, **said: Any) -> str:
+def dated(shop: OfferHarness, ahead_s: float, **said: Any) -> str:
     """An event of now, whose source's clock runs ahead of its record."""
     said = {"occurred_at_us": shop.now_us + int(ahead_s * SECOND), "record_time_us": shop.now_us, **said}
     return shop.event(**said)
@@ -137,7 +137,7 @@ def test_an_event_that_loses_to_one_still_waiting_says_out_of_order() -> None:
 
 
 def test_a_location_read_late_says_out_of_order() -> None:
-    shop = Shop(flow_of(policy=OfferPolicy(locations=Locations.SUM))).known(unit(7))
+    shop = OfferHarness(flow_of(policy=OfferPolicy(locations=Locations.SUM))).known(unit(7))
     shop.event(stock=9, at=50, location="A")
     shop.accept()
 
@@ -229,7 +229,7 @@ def test_an_event_that_an_earlier_version_accepted_by_its_own_word_is_no_newer_t
 
 
 def test_a_stock_of_a_location_that_an_earlier_version_ordered_by_its_own_word_is_no_newer_than_itself() -> None:
-    shop = Shop(flow_of(policy=OfferPolicy(locations=Locations.SUM))).known(unit(7))
+    shop = OfferHarness(flow_of(policy=OfferPolicy(locations=Locations.SUM))).known(unit(7))
     event = shop.make(stock=6, at=200, record_time_us=START_US + 200 * SECOND, location="A")
     shop.event(**said_of(event), location="A")
     shop.accept()
@@ -277,10 +277,10 @@ def test_a_record_whose_timestamp_is_no_moment_is_rejected_with_that_advice() ->
 # ---- by sequence, by the log ----------------------------------------------------------------------------------------
 
 
-def known_by(policy: OfferPolicy, *units: Any) -> Shop:
+def known_by(policy: OfferPolicy, *units: Any) -> OfferHarness:
     """A shop that knows its units by a look-up that needed no event of these orders."""
-    first = Shop(flow_of()).known(*(units or (unit(7, stock=3, price=1000),)))
-    shop = Shop(flow_of(policy=policy), now_us=first.now_us, offset=first.offset)
+    first = OfferHarness(flow_of()).known(*(units or (unit(7, stock=3, price=1000),)))
+    shop = OfferHarness(flow_of(policy=policy), now_us=first.now_us, offset=first.offset)
     shop.lane = shop.flow.load(EAN, first.flow.store(first.lane).value)
     return shop
 
@@ -350,7 +350,7 @@ def test_the_order_of_a_source_holds_for_what_was_accepted_before_it_was_set() -
     shop = shop_of()
     shop.event(stock=9, at=50, sequence=8, source="erp")
     shop.accept()
-    reconfigured = Shop(flow_of(policy=MIXED), now_us=shop.now_us, offset=shop.offset)
+    reconfigured = OfferHarness(flow_of(policy=MIXED), now_us=shop.now_us, offset=shop.offset)
     reconfigured.lane = reconfigured.flow.load(EAN, shop.flow.store(shop.lane).value)
 
     reconfigured.event(stock=5, at=60, sequence=7, source="erp")
@@ -359,7 +359,7 @@ def test_the_order_of_a_source_holds_for_what_was_accepted_before_it_was_set() -
 
 
 def test_an_event_without_a_sequence_in_a_source_that_counts_is_rejected() -> None:
-    shop = Shop(flow_of(policy=BY_SEQUENCE))
+    shop = OfferHarness(flow_of(policy=BY_SEQUENCE))
 
     shop.event(stock=0, source="erp")
 
@@ -400,7 +400,7 @@ def test_a_late_event_by_time_never_wins_over_an_event_ordered_by_the_log_betwee
 
 
 def test_events_that_one_look_up_shows_to_mean_one_offer_leave_the_newest_of_them() -> None:
-    shop = Shop(flow_of(policy=BY_SEQUENCE))
+    shop = OfferHarness(flow_of(policy=BY_SEQUENCE))
     shop.event(stock=8, source="b", sequence=1)
     zero = shop.event(stock=0, source="a", sequence=10, offer_id="o")
     shop.event(stock=5, source="a", sequence=9, unit_id=7)
@@ -470,7 +470,7 @@ def winner_of(said: Sequence[tuple[str, int, int, Any, str]]) -> int:
 def test_whatever_sources_of_all_orders_send_the_newest_of_them_stands_at_the_end_and_a_replay_writes_nothing(
     said: list[tuple[str, int, int, Any, str]], looked_after: int
 ) -> None:
-    shop = Shop(flow_of(policy=ANY_ORDER))
+    shop = OfferHarness(flow_of(policy=ANY_ORDER))
     events = [
         shop.make(stock=10 + n, source=source, sequence=sequence, at=at_s, **named)
         for n, (source, sequence, at_s, named, _) in enumerate(said)
@@ -493,11 +493,11 @@ def test_whatever_sources_of_all_orders_send_the_newest_of_them_stands_at_the_en
         assert [want for want in shop.wants if want.kind.startswith("update")] == []
 
 
-def look(shop: Shop, held: list[int]) -> None:
+def look(shop: OfferHarness, held: list[int]) -> None:
     shop.found(unit(7, offer_id="o", stock=held[-1]))
 
 
-def go_on(shop: Shop, how: str, held: list[int]) -> None:
+def go_on(shop: OfferHarness, how: str, held: list[int]) -> None:
     if "update:de" not in shop.kinds:
         return
     match how:
@@ -511,7 +511,7 @@ def go_on(shop: Shop, how: str, held: list[int]) -> None:
             shop.restart()
 
 
-def rest(shop: Shop, held: list[int]) -> None:
+def rest(shop: OfferHarness, held: list[int]) -> None:
     for _ in range(20):
         if "lookup:de" in shop.kinds:
             look(shop, held)

@@ -10,7 +10,7 @@ from connector.marketplace.offers import Condition, Field, FieldError, Found, Re
 from connector.offers.events import Basis, FieldStatus, Status
 from connector.offers.policy import OfferPolicy, StockRule, StockRules
 from streams.flow import Answered, Settled, Woken
-from tests.harness.offer_harness import AT, DE, SECOND, Shop, flow_of, unit
+from tests.harness.offer_harness import AT, DE, SECOND, OfferHarness, flow_of, unit
 
 HOUR_S = 3600.0
 
@@ -20,7 +20,7 @@ def trusting(stock_s: float) -> OfferPolicy:
 
 
 def test_an_equal_newer_value_is_unchanged_and_raises_the_order() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5, at=10)
     shop.accept()
 
@@ -35,7 +35,7 @@ def test_an_equal_newer_value_is_unchanged_and_raises_the_order() -> None:
     (0.0, 0.0, True), (6 * HOUR_S, 6 * HOUR_S - 1, False), (6 * HOUR_S, 6 * HOUR_S, True), (float("inf"), 1e9, False),
 ])  # fmt: skip
 def test_an_equal_value_is_written_again_when_trust_is_over(trust_s: float, age_s: float, writes: bool) -> None:
-    shop = Shop(flow_of(policy=trusting(trust_s)))
+    shop = OfferHarness(flow_of(policy=trusting(trust_s)))
     shop.event(stock=5)
     shop.found(unit(7))
     shop.accept()
@@ -47,7 +47,7 @@ def test_an_equal_value_is_written_again_when_trust_is_over(trust_s: float, age_
 
 
 def test_unchanged_does_not_renew_trust() -> None:
-    shop = Shop(flow_of(policy=trusting(100)))
+    shop = OfferHarness(flow_of(policy=trusting(100)))
     shop.event(stock=5)
     shop.found(unit(7))
     shop.accept()
@@ -61,7 +61,7 @@ def test_unchanged_does_not_renew_trust() -> None:
 
 
 def test_values_in_an_answer_renew_trust() -> None:
-    shop = Shop(flow_of(policy=trusting(100)))
+    shop = OfferHarness(flow_of(policy=trusting(100)))
     shop.event(stock=5, price="11.00")
     shop.found(unit(7))
     shop.accept()
@@ -76,7 +76,7 @@ def test_values_in_an_answer_renew_trust() -> None:
 
 
 def test_a_value_seen_in_an_answer_is_known_and_its_order_stays() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5, at=10)
     shop.accept()
     shop.event(price="12.00")
@@ -91,7 +91,7 @@ def test_a_value_seen_in_an_answer_is_known_and_its_order_stays() -> None:
 
 
 def test_a_value_observed_in_a_look_up_counts_as_accepted_with_the_events_order() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=3, at=10)
 
     shop.found(unit(7, stock=3))
@@ -104,7 +104,7 @@ def test_a_value_observed_in_a_look_up_counts_as_accepted_with_the_events_order(
 
 def test_zero_after_an_overtaken_five_is_written_though_zero_was_accepted_before() -> None:
     """Accepted 0, then 5 may have left before a crash, then 0: without doubt it would end UNCHANGED, and oversell."""
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=0)
     shop.accept()
     shop.event(stock=5)
@@ -120,7 +120,7 @@ def test_zero_after_an_overtaken_five_is_written_though_zero_was_accepted_before
 
 
 def test_zero_after_a_tombstoned_five_is_written_too() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=0)
     shop.accept()
     shop.event(stock=5)
@@ -134,7 +134,7 @@ def test_zero_after_a_tombstoned_five_is_written_too() -> None:
 
 
 def test_linked_units_share_doubt() -> None:
-    shop = Shop(flow_of(DE, AT)).known(unit(7, offer_id="a", stock=0))
+    shop = OfferHarness(flow_of(DE, AT)).known(unit(7, offer_id="a", stock=0))
     shop.event(stock=5)
     shop.found(unit(8, "at", offer_id="a", stock=0), storefront="at")
 
@@ -144,7 +144,7 @@ def test_linked_units_share_doubt() -> None:
 
 
 def test_a_lost_answer_makes_the_field_uncertain_until_an_acceptance() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5)
     shop.lose()
     assert not shop.lane.units[0].facts[Field.STOCK].certain
@@ -158,7 +158,7 @@ def test_a_lost_answer_makes_the_field_uncertain_until_an_acceptance() -> None:
 
 
 def test_giving_up_makes_the_field_uncertain() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5)
     shop.give_up("update:de")
 
@@ -169,7 +169,7 @@ def test_giving_up_makes_the_field_uncertain() -> None:
 
 
 def test_what_was_given_up_may_have_been_accepted_and_nothing_older_follows_it() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5, at=10)
     shop.give_up("update:de")
 
@@ -180,7 +180,7 @@ def test_what_was_given_up_may_have_been_accepted_and_nothing_older_follows_it()
 
 
 def test_nothing_older_follows_a_lost_write_whose_successor_was_refused() -> None:
-    shop = Shop(flow_of()).known(unit(7, stock=3))
+    shop = OfferHarness(flow_of()).known(unit(7, stock=3))
     shop.event(stock=5, at=10)
     shop.lose()
     shop.event(stock=20, at=20)
@@ -193,7 +193,7 @@ def test_nothing_older_follows_a_lost_write_whose_successor_was_refused() -> Non
 
 
 def test_nothing_older_follows_what_stood_undone_and_was_overtaken_by_a_refused_one() -> None:
-    shop = Shop(flow_of()).known(unit(7, stock=3))
+    shop = OfferHarness(flow_of()).known(unit(7, stock=3))
     shop.event(stock=5, at=10)  # an owner before may have sent it
     shop.event(stock=20, at=20)
     shop.refuse(Refused(code="VALIDATION", http_status=400, type=None, message="no"))
@@ -205,7 +205,7 @@ def test_nothing_older_follows_what_stood_undone_and_was_overtaken_by_a_refused_
 
 
 def test_a_lost_write_that_is_refused_the_next_time_lets_nothing_older_pass() -> None:
-    shop = Shop(flow_of()).known(unit(7, stock=3))
+    shop = OfferHarness(flow_of()).known(unit(7, stock=3))
     shop.event(stock=20, at=20)
     shop.lose()
     shop.refuse(Refused(code="VALIDATION", http_status=400, type=None, message="no"))
@@ -216,7 +216,7 @@ def test_a_lost_write_that_is_refused_the_next_time_lets_nothing_older_pass() ->
 
 
 def test_what_stood_undone_when_it_was_switched_off_leaves_doubt() -> None:
-    shop = Shop(flow_of()).known(unit(7, stock=0))
+    shop = OfferHarness(flow_of()).known(unit(7, stock=0))
     shop.event(stock=5)
     shop.now_us += SECOND
     shop.flow = flow_of(replace(DE, enabled=False))
@@ -230,7 +230,7 @@ def test_what_stood_undone_when_it_was_switched_off_leaves_doubt() -> None:
 
 
 def test_a_lost_write_goes_again_with_the_newest_value_and_is_read_back_once() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5)
     shop.lose()
     shop.event(stock=6)
@@ -251,7 +251,7 @@ def test_a_lost_write_goes_again_with_the_newest_value_and_is_read_back_once() -
 
 
 def test_a_read_back_before_the_rewrite_settles_what_was_lost() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5)
     shop.lose()
     shop.pass_s(7)
@@ -264,7 +264,7 @@ def test_a_read_back_before_the_rewrite_settles_what_was_lost() -> None:
 
 
 def test_a_look_up_sent_before_the_doubt_does_not_settle_it() -> None:
-    shop = Shop(flow_of(), reload=False).known(unit(7))
+    shop = OfferHarness(flow_of(), reload=False).known(unit(7))
     shop.event(stock=0)
     shop.accept()
     shop.event(stock=5)
@@ -286,7 +286,7 @@ def test_a_look_up_sent_before_the_doubt_does_not_settle_it() -> None:
 
 
 def test_a_look_up_under_way_while_a_write_was_answered_does_not_undo_it() -> None:
-    shop = Shop(flow_of(), reload=False).known(unit(7, stock=1))
+    shop = OfferHarness(flow_of(), reload=False).known(unit(7, stock=1))
     shop.event(stock=9, condition="USED_GOOD")
     early = shop.want("lookup:de")
     sent_us = shop.now_us
@@ -305,7 +305,7 @@ def test_a_look_up_under_way_while_a_write_was_answered_does_not_undo_it() -> No
 
 
 def test_accepted_and_shown_otherwise_is_rejected_and_remembered_as_observed() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     event = shop.event(stock=5, price="11.00", at=10)
 
     shop.accept(shows={Field.STOCK: 4})
@@ -325,7 +325,7 @@ def test_accepted_and_shown_otherwise_is_rejected_and_remembered_as_observed() -
 
 
 def test_accepted_without_effect_is_tried_again_when_read_again_and_lets_nothing_older_pass() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5, at=10)
     shop.accept(shows={Field.STOCK: 4})
 
@@ -337,7 +337,7 @@ def test_accepted_without_effect_is_tried_again_when_read_again_and_lets_nothing
 
 
 def test_a_field_without_effect_is_told_apart_from_one_of_the_same_event_that_took_effect() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(price="11.00", stock=5, at=10)
     shop.accept(shows={Field.STOCK: 4})
 
@@ -347,7 +347,7 @@ def test_a_field_without_effect_is_told_apart_from_one_of_the_same_event_that_to
 
 
 def test_the_units_status_goes_into_the_result() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5)
 
     shop.accept(status="ONHOLD")
@@ -364,7 +364,9 @@ def test_the_units_status_goes_into_the_result() -> None:
     ("pct", "stock", "sent"), [(0, 7, 7), (10, 1, 0), (10, 10, 9), (10, 19, 17), (50, 1, 0), (100, 50, 0), (33, 0, 0)]
 )
 def test_the_buffer_is_kept_back_rounded_down_and_shown(pct: int, stock: int, sent: int) -> None:
-    shop = Shop(flow_of(policy=OfferPolicy(stock_rules={"shop-de": StockRules(rule=StockRule(buffer_pct=pct))})))
+    shop = OfferHarness(
+        flow_of(policy=OfferPolicy(stock_rules={"shop-de": StockRules(rule=StockRule(buffer_pct=pct))}))
+    )
     shop.event(stock=stock)
 
     shop.found(unit(7, stock=99))
@@ -378,7 +380,7 @@ def test_the_buffer_is_kept_back_rounded_down_and_shown(pct: int, stock: int, se
 def test_a_stock_change_carries_the_last_accepted_price_only_when_asked() -> None:
     for asked in (False, True):
         policy = OfferPolicy(stock_sends_price=frozenset({"main"}) if asked else frozenset())
-        shop = Shop(flow_of(policy=policy)).known(unit(7, price=1000))
+        shop = OfferHarness(flow_of(policy=policy)).known(unit(7, price=1000))
         shop.event(price="12.00")
         shop.accept()
 
@@ -390,7 +392,7 @@ def test_a_stock_change_carries_the_last_accepted_price_only_when_asked() -> Non
 
 
 def test_a_price_that_only_rode_along_never_ends_the_stock() -> None:
-    shop = Shop(flow_of(policy=OfferPolicy(stock_sends_price=frozenset({"main"})))).known(unit(7))
+    shop = OfferHarness(flow_of(policy=OfferPolicy(stock_sends_price=frozenset({"main"})))).known(unit(7))
     shop.event(price="12.00")
     shop.accept()
     shop.event(stock=0)
@@ -407,25 +409,25 @@ NOT_SHOWN = replace(unit(7), values={})
 """A unit whose side fields cannot be read."""
 
 
-def _lost_and_given_up(shop: Shop) -> None:
+def _lost_and_given_up(shop: OfferHarness) -> None:
     shop.lose()
     shop.give_up("update:de")
 
 
-def _given_up(shop: Shop) -> None:
+def _given_up(shop: OfferHarness) -> None:
     shop.give_up("update:de")
 
 
-def _superseded_in_flight(shop: Shop) -> None:
+def _superseded_in_flight(shop: OfferHarness) -> None:
     shop.event(stock=0, at=30)
     shop.give_up("update:de")
 
 
 @pytest.mark.parametrize("ends", [_lost_and_given_up, _given_up, _superseded_in_flight])
 def test_an_older_value_does_not_follow_one_that_may_have_left_where_the_value_was_never_shown(
-    ends: Callable[[Shop], None],
+    ends: Callable[[OfferHarness], None],
 ) -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=0, at=20)
     shop.found(NOT_SHOWN)
     ends(shop)
@@ -437,7 +439,7 @@ def test_an_older_value_does_not_follow_one_that_may_have_left_where_the_value_w
 
 
 def test_the_event_that_may_have_left_is_sent_again_where_the_value_was_never_shown() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=0, at=20, event_id="first")
     shop.found(NOT_SHOWN)
     shop.give_up("update:de")
@@ -450,7 +452,7 @@ def test_the_event_that_may_have_left_is_sent_again_where_the_value_was_never_sh
 
 
 def test_a_read_back_shows_the_value_of_a_field_of_which_only_an_order_was_known() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=0, at=20)
     shop.found(NOT_SHOWN)
     _lost_and_given_up(shop)
@@ -466,7 +468,7 @@ def test_a_read_back_shows_the_value_of_a_field_of_which_only_an_order_was_known
 
 def test_a_read_back_beside_an_offer_that_the_marketplace_fulfils_settles_the_doubt() -> None:
     used = unit(8, condition=Condition.USED_GOOD, by_marketplace=True)
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=1, condition="USED_GOOD")
     shop.found(unit(7), used)
     shop.pass_s(60)
@@ -484,7 +486,7 @@ def test_a_read_back_beside_an_offer_that_the_marketplace_fulfils_settles_the_do
 
 
 def test_what_an_earlier_call_of_a_look_up_showed_does_not_undo_what_was_accepted_since() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
     shop.found(unit(7))
     asked_us = shop.now_us

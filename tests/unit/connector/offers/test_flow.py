@@ -31,8 +31,8 @@ from tests.harness.offer_harness import (
     SECOND,
     START_US,
     TOPICS,
+    OfferHarness,
     PlainCodecs,
-    Shop,
     flow_of,
     here,
     unit,
@@ -90,7 +90,7 @@ def test_updates_share_calls_and_look_ups_do_not() -> None:
 
 @pytest.mark.parametrize("cause", [Woken(), Restored(), Draining(), Told(lane=EAN, message="x")])
 def test_a_cause_that_changes_nothing_says_the_same_wants_again(cause: Any) -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5)
     wants, lane = shop.wants, shop.lane
 
@@ -116,7 +116,7 @@ def test_a_cause_that_changes_nothing_says_the_same_wants_again(cause: Any) -> N
     ],
 )
 def test_wants_are_ranked_by_harm(said: Mapping[str, Any], rank: int) -> None:
-    shop = Shop(flow_of()).known(unit(7, stock=3, price=1000, days=2))
+    shop = OfferHarness(flow_of()).known(unit(7, stock=3, price=1000, days=2))
 
     shop.event(**said)
 
@@ -127,7 +127,7 @@ def test_wants_are_ranked_by_harm(said: Mapping[str, Any], rank: int) -> None:
     ("said", "rank"), [({"stock": 0}, 0), ({"stock": 9}, 1), ({"price": "1.00"}, 3), ({"handling_time_days": 1}, 5)]
 )
 def test_a_look_up_has_the_rank_of_what_waits_for_it(said: Mapping[str, Any], rank: int) -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
 
     shop.event(**said)
 
@@ -135,7 +135,7 @@ def test_a_look_up_has_the_rank_of_what_waits_for_it(said: Mapping[str, Any], ra
 
 
 def test_a_recheck_is_work_of_the_background_and_a_replay_waits_behind_live_work() -> None:
-    shop = Shop(flow_of(policy=OfferPolicy(recheck_s=100)))
+    shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=100)))
     shop.event(stock=9)
     shop.found()
     shop.pass_s(60)
@@ -143,7 +143,7 @@ def test_a_recheck_is_work_of_the_background_and_a_replay_waits_behind_live_work
     shop.pass_s(100)
     assert [want.rank for want in shop.wants] == [BACKGROUND + 2]
 
-    replaying = Shop(flow_of()).known(unit(7))
+    replaying = OfferHarness(flow_of()).known(unit(7))
     replaying.offset = 2
     replaying.event(price="11.00", at=5)
     replaying.give_up("update:de")
@@ -154,7 +154,7 @@ def test_a_recheck_is_work_of_the_background_and_a_replay_waits_behind_live_work
 
 
 def test_fields_of_one_unit_share_one_update_and_name_their_events() -> None:
-    shop = Shop(flow_of()).known(unit(7, offer_id="a"))
+    shop = OfferHarness(flow_of()).known(unit(7, offer_id="a"))
     shop.event(stock=5)
     shop.event(price="11.00")
 
@@ -167,7 +167,7 @@ def test_fields_of_one_unit_share_one_update_and_name_their_events() -> None:
 
 
 def test_a_write_without_stock_holds_the_unit_alone() -> None:
-    shop = Shop(flow_of()).known(unit(7, offer_id="a"))
+    shop = OfferHarness(flow_of()).known(unit(7, offer_id="a"))
 
     shop.event(price="11.00")
 
@@ -175,7 +175,7 @@ def test_a_write_without_stock_holds_the_unit_alone() -> None:
 
 
 def test_a_write_carries_no_field_that_the_event_lacks() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
 
     shop.event(handling_time_days=4)
 
@@ -186,7 +186,7 @@ def test_a_write_carries_no_field_that_the_event_lacks() -> None:
 
 
 def test_results_are_keyed_by_ean_and_not_found_rows_stay_with_the_lanes_partition() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9, partition=5)
     shop.found()
     shop.pass_s(60)
@@ -200,7 +200,7 @@ def test_results_are_keyed_by_ean_and_not_found_rows_stay_with_the_lanes_partiti
 
 
 def test_a_result_carries_the_trace_of_its_event() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
 
     shop.event(stock=5, traceparent="00-abc-def-01")
     shop.accept()
@@ -209,7 +209,7 @@ def test_a_result_carries_the_trace_of_its_event() -> None:
 
 
 def test_a_result_says_what_was_asked_known_and_sent() -> None:
-    shop = Shop(flow_of()).known(unit(7, price=1000))
+    shop = OfferHarness(flow_of()).known(unit(7, price=1000))
 
     shop.event(price="12.50")
     shop.accept()
@@ -228,7 +228,7 @@ def test_a_result_says_what_was_asked_known_and_sent() -> None:
 
 
 def test_nothing_is_sent_means_no_sent_record() -> None:
-    shop = Shop(flow_of()).known(unit(7, price=1000))
+    shop = OfferHarness(flow_of()).known(unit(7, price=1000))
 
     shop.event(price="10.00")
 
@@ -248,7 +248,7 @@ def test_a_lane_without_undone_work_and_without_a_fact_is_a_tombstone() -> None:
 
 
 def test_what_was_sent_and_refused_survives_the_lanes_sleep() -> None:
-    shop = Shop(flow_of(codecs=_Mixed()), reload=True).known(unit(7))
+    shop = OfferHarness(flow_of(codecs=_Mixed()), reload=True).known(unit(7))
     shop.event(stock=0, price="11.00")
     error = FieldError(field=Field.PRICE, name="listing_price", message="too low")
     shop.refuse(Refused(code="V", http_status=400, type="/t", message="no", errors=(error,)))
@@ -263,7 +263,7 @@ def test_what_was_sent_and_refused_survives_the_lanes_sleep() -> None:
 
 
 def test_a_known_unit_is_small() -> None:
-    shop = Shop(flow_of(codecs=_Mixed())).known(unit(123456789, offer_id="SKU-123456"))
+    shop = OfferHarness(flow_of(codecs=_Mixed())).known(unit(123456789, offer_id="SKU-123456"))
     shop.event(stock=5, price="11.00", handling_time_days=3, event_id="0b7a4a1e-5a3d-5d0e-9f7e-0a1b2c3d4e5f")
     shop.accept()
 
@@ -426,7 +426,7 @@ def test_a_lane_comes_back_from_its_bytes_as_it_was(lane: OfferLane) -> None:
 
 
 def test_a_lane_that_only_knows_is_not_undone() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     assert not shop.flow.store(shop.lane).undone
 
     shop.event(stock=5)

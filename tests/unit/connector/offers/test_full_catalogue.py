@@ -18,8 +18,8 @@ from connector.offers.gtin import check_digit
 from connector.offers.producer_kit import ProducerKit
 from streams.flow import Assignment, Now, Record, Stored
 from streams.policy import Pace
-from tests.harness.engine_driver import Driver
-from tests.harness.offer_harness import DE, SECOND, START_US, TOPICS, Shop, flow_of, unit
+from tests.harness.engine_driver import EngineDriver
+from tests.harness.offer_harness import DE, SECOND, START_US, TOPICS, OfferHarness, flow_of, unit
 
 BATCH = 1_000
 
@@ -40,7 +40,7 @@ RESULT: Any = fastavro.parse_schema(schemas.load("offer_result", 1))
 
 def known(catalogue: list[str]) -> dict[str, Stored]:
     """The state of every offer: price 10.00, stock 3, known a second before the events."""
-    shop = Shop(flow_of(DE)).known(unit(7, price=1000, stock=3))
+    shop = OfferHarness(flow_of(DE)).known(unit(7, price=1000, stock=3))
     first: OfferState = pickle.loads(shop.flow.store(shop.lane).value or b"")
     [its] = first.units
     return {
@@ -73,7 +73,7 @@ def test_2_000_unchanged_offers_make_no_call_and_one_unchanged_result_each() -> 
 
 def unchanged_offers_make_no_call_and_one_unchanged_result_each(offers: int) -> None:
     catalogue = eans(offers)
-    driver = Driver(flow=flow_of(DE, codecs=CODECS), paces={"main": Pace()})
+    driver = EngineDriver(flow=flow_of(DE, codecs=CODECS), paces={"main": Pace()})
     driver.now = Now(mono_s=100.0, wall_us=START_US + SECOND)
     at = driver.opened(topic=TOPICS.offer_changes, state=known(catalogue))
 

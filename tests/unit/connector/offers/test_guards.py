@@ -10,7 +10,7 @@ from connector.marketplace.offers import Condition
 from connector.offers.events import FieldStatus, OfferChanged, Price, Status
 from connector.offers.policy import NegativeStock, OfferPolicy, StockAboveMax
 from streams.flow import Arrived
-from tests.harness.offer_harness import AT, CZ, DE, EAN, OTHER_EAN, SECOND, START_US, Shop, flow_of, unit
+from tests.harness.offer_harness import AT, CZ, DE, EAN, OTHER_EAN, SECOND, START_US, OfferHarness, flow_of, unit
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from tests.harness.offer_harness import AT, CZ, DE, EAN, OTHER_EAN, SECOND, STAR
     ],
 )
 def test_an_event_that_must_not_be_sent_is_rejected_in_words(said: dict[str, Any], code: Code) -> None:
-    shop = Shop(flow_of(), ean=said.get("key", EAN))
+    shop = OfferHarness(flow_of(), ean=said.get("key", EAN))
 
     shop.event(**{"stock": 4, **said})
 
@@ -46,7 +46,7 @@ def test_an_event_that_must_not_be_sent_is_rejected_in_words(said: dict[str, Any
 
 
 def test_an_event_within_the_limit_of_the_future_is_taken() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
 
     shop.event(stock=4, occurred_at_us=START_US + 300 * SECOND)
 
@@ -54,7 +54,7 @@ def test_an_event_within_the_limit_of_the_future_is_taken() -> None:
 
 
 def test_a_future_event_shuts_out_no_later_one() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
 
     shop.event(stock=9, occurred_at_us=START_US + 10_000 * SECOND)
     shop.event(stock=4)
@@ -77,7 +77,7 @@ def test_a_future_event_shuts_out_no_later_one() -> None:
     ],
 )
 def test_a_field_that_must_not_be_sent_never_takes_a_stock_zero_with_it(said: dict[str, Any], code: Code) -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
 
     shop.event(stock=0, **said)
     update = shop.accept()
@@ -92,7 +92,7 @@ def test_a_field_that_must_not_be_sent_never_takes_a_stock_zero_with_it(said: di
 @pytest.mark.parametrize("stock", [-1, 100_000])
 def test_a_stock_that_is_rejected_by_configuration_lets_the_price_go(stock: int) -> None:
     policy = OfferPolicy(negative_stock=NegativeStock.REJECT, max_stock=99_999, stock_above_max=StockAboveMax.REJECT)
-    shop = Shop(flow_of(policy=policy)).known(unit(7))
+    shop = OfferHarness(flow_of(policy=policy)).known(unit(7))
 
     shop.event(stock=stock, price="11.00")
     update = shop.accept()
@@ -103,7 +103,7 @@ def test_a_stock_that_is_rejected_by_configuration_lets_the_price_go(stock: int)
 
 @pytest.mark.parametrize(("price", "minor"), [("1000000.00", 100_000_000), ("0.01", 1), ("19.9900", 1999), ("5", 500)])
 def test_a_price_is_exact_in_minor_units(price: str, minor: int) -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
 
     shop.event(price=price)
 
@@ -113,7 +113,7 @@ def test_a_price_is_exact_in_minor_units(price: str, minor: int) -> None:
 @pytest.mark.parametrize(("target", "currency"), [(DE, "EUR"), (AT, "EUR"), (CZ, "CZK")])
 def test_each_storefront_takes_its_own_currency_alone(target: Any, currency: str) -> None:
     for got in ("EUR", "CZK", "PLN"):
-        shop = Shop(flow_of(target))
+        shop = OfferHarness(flow_of(target))
 
         shop.event(target_id=target.id, price=Price(amount=Decimal(7), currency=got))
 
@@ -125,7 +125,7 @@ def test_each_storefront_takes_its_own_currency_alone(target: Any, currency: str
 
 
 def test_a_refused_value_overtakes_nothing() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     older = shop.event(price="10.00")
 
     shop.event(price="10.001")
@@ -137,7 +137,7 @@ def test_a_refused_value_overtakes_nothing() -> None:
 
 def test_condition_and_target_default_only_when_configured() -> None:
     policy = OfferPolicy(default_condition=Condition.NEW, default_target="shop-de")
-    shop = Shop(flow_of(policy=policy))
+    shop = OfferHarness(flow_of(policy=policy))
 
     shop.event(stock=3, condition=None, target_id=None)
     shop.found(unit(7, stock=1))
@@ -147,7 +147,7 @@ def test_condition_and_target_default_only_when_configured() -> None:
 
 
 def test_a_wrongly_keyed_record_stays_in_its_own_lane_and_leaves_no_fact() -> None:
-    shop = Shop(flow_of(), ean=OTHER_EAN)
+    shop = OfferHarness(flow_of(), ean=OTHER_EAN)
 
     event = shop.make(stock=1, ean=EAN)
     shop.hear(Arrived(lane=event.key, event=event))
@@ -159,7 +159,7 @@ def test_a_wrongly_keyed_record_stays_in_its_own_lane_and_leaves_no_fact() -> No
 
 
 def test_a_refused_record_that_is_read_again_is_known_even_where_nothing_else_is() -> None:
-    shop = Shop(flow_of(), ean=OTHER_EAN)
+    shop = OfferHarness(flow_of(), ean=OTHER_EAN)
     event = shop.make(stock=1, ean=EAN)
 
     for _ in range(2):

@@ -12,12 +12,12 @@ from connector.marketplace.offers import Condition, FieldError, Refused, Unit
 from connector.offers.events import Status
 from connector.offers.policy import OfferPolicy
 from streams.flow import Answered, Lost, Settled
-from tests.harness.offer_harness import AT, DE, EAN, OTHER_EAN, SECOND, Shop, flow_of, unit
+from tests.harness.offer_harness import AT, DE, EAN, OTHER_EAN, SECOND, OfferHarness, flow_of, unit
 
 CONDITIONS = [c for c in Condition if c is not Condition.UNKNOWN]
 
 
-def missed(shop: Shop, *others: Unit) -> None:
+def missed(shop: OfferHarness, *others: Unit) -> None:
     """Looked up, and again after the grace."""
     shop.found(*others)
     shop.pass_s(60)
@@ -29,7 +29,7 @@ def missed(shop: Shop, *others: Unit) -> None:
 
 @pytest.mark.parametrize(("wanted", "there"), list(product(CONDITIONS, CONDITIONS)))
 def test_a_unit_of_another_condition_is_never_written(wanted: Condition, there: Condition) -> None:
-    shop = Shop(flow_of(), reload=False)
+    shop = OfferHarness(flow_of(), reload=False)
 
     shop.event(stock=9, condition=wanted.value)
     shop.found(unit(7, condition=there))
@@ -38,7 +38,7 @@ def test_a_unit_of_another_condition_is_never_written(wanted: Condition, there: 
 
 
 def test_a_unit_of_another_storefront_is_never_written() -> None:
-    shop = Shop(flow_of(AT))
+    shop = OfferHarness(flow_of(AT))
 
     shop.event(stock=9, target_id="shop-at")
     shop.found(unit(7, "de"), storefront="at")
@@ -48,7 +48,7 @@ def test_a_unit_of_another_storefront_is_never_written() -> None:
 
 
 def test_a_unit_of_another_ean_is_never_written() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
 
     shop.event(stock=9)
     shop.found(unit(7, eans=(OTHER_EAN,)))
@@ -57,7 +57,7 @@ def test_a_unit_of_another_ean_is_never_written() -> None:
 
 
 def test_a_unit_whose_product_names_our_ean_in_another_form_is_ours() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
 
     shop.event(stock=9)
     shop.found(unit(7, eans=("0" + EAN,)))
@@ -66,7 +66,7 @@ def test_a_unit_whose_product_names_our_ean_in_another_form_is_ours() -> None:
 
 
 def test_unknown_conditions_match_nothing() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
 
     shop.event(stock=9)
     shop.found(unit(7, condition=Condition.UNKNOWN))
@@ -75,7 +75,7 @@ def test_unknown_conditions_match_nothing() -> None:
 
 
 def test_one_look_up_proves_an_ean_and_storefront_until_it_is_invalid() -> None:
-    shop = Shop(flow_of()).known(unit(7), unit(8, condition=Condition.USED_GOOD))
+    shop = OfferHarness(flow_of()).known(unit(7), unit(8, condition=Condition.USED_GOOD))
 
     shop.event(stock=9)
     shop.event(stock=1, condition="USED_GOOD")
@@ -115,7 +115,7 @@ USED = unit(3, condition=Condition.USED_GOOD, offer_id="u")
     ],
 )
 def test_identity_has_four_outcomes(said: dict[str, Any], there: list[Unit], outcome: int | str) -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
 
     shop.event(stock=9, **said)
     shop.found(*there)
@@ -132,7 +132,7 @@ def test_identity_has_four_outcomes(said: dict[str, Any], there: list[Unit], out
 
 
 def test_a_conflict_names_both() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
 
     shop.event(stock=9, unit_id=3)
     shop.found(A, USED)
@@ -144,7 +144,7 @@ def test_a_conflict_names_both() -> None:
 
 
 def test_an_ambiguous_offer_names_its_candidates_and_its_row_goes_when_one_is_left() -> None:
-    shop = Shop(flow_of(policy=OfferPolicy(recheck_s=100)))
+    shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=100)))
 
     shop.event(stock=9)
     shop.found(A, B)
@@ -167,7 +167,7 @@ def test_an_ambiguous_offer_names_its_candidates_and_its_row_goes_when_one_is_le
 
 
 def test_a_miss_is_looked_up_again_after_the_grace_before_it_is_said() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
 
     shop.event(stock=9)
     shop.found()
@@ -185,7 +185,7 @@ def test_a_miss_is_looked_up_again_after_the_grace_before_it_is_said() -> None:
 
 
 def test_not_found_says_the_exact_words() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
 
     shop.event(stock=9)
     missed(shop)
@@ -201,7 +201,7 @@ def test_not_found_says_the_exact_words() -> None:
 
 
 def test_a_miss_may_hint_at_what_is_there_instead_and_decides_nothing_by_it() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
 
     shop.event(stock=9)
     missed(shop, USED)
@@ -214,7 +214,7 @@ def test_a_miss_may_hint_at_what_is_there_instead_and_decides_nothing_by_it() ->
 
 
 def test_a_miss_is_believed_for_a_while() -> None:
-    shop = Shop(flow_of(policy=OfferPolicy(recheck_s=1000)))
+    shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=1000)))
     shop.event(stock=9)
     missed(shop)
 
@@ -228,7 +228,7 @@ def test_a_miss_is_believed_for_a_while() -> None:
 
 
 def test_what_stands_undone_is_rechecked_on_a_schedule_and_closed_with_the_same_id() -> None:
-    shop = Shop(flow_of(policy=OfferPolicy(recheck_s=1000)))
+    shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=1000)))
     announced = shop.event(stock=9)
     missed(shop)
 
@@ -245,7 +245,7 @@ def test_what_stands_undone_is_rechecked_on_a_schedule_and_closed_with_the_same_
 
 
 def test_an_announced_event_that_is_overtaken_is_closed_too() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     older = shop.event(stock=9)
     missed(shop)
 
@@ -261,7 +261,7 @@ def test_an_announced_event_that_is_overtaken_is_closed_too() -> None:
 
 
 def test_a_just_listed_offer_is_found_by_the_next_stock_of_zero() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
     missed(shop)  # and now it is listed in the portal, with 5 pieces
     shop.pass_s(10)
@@ -276,7 +276,7 @@ def test_a_just_listed_offer_is_found_by_the_next_stock_of_zero() -> None:
 
 
 def test_what_is_not_found_is_checked_after_1_2_5_15_and_60_minutes_and_then_as_configured() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
     missed(shop)
     waited = []
@@ -293,7 +293,7 @@ def test_what_is_not_found_is_checked_after_1_2_5_15_and_60_minutes_and_then_as_
 
 
 def test_checks_that_come_late_are_no_more_of_them() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
     missed(shop)
 
@@ -307,7 +307,7 @@ def test_checks_that_come_late_are_no_more_of_them() -> None:
 
 @pytest.mark.parametrize(("after_s", "looks"), [(30, False), (61, True)])
 def test_a_new_event_looks_again_when_the_last_look_is_older_than_a_minute(after_s: float, looks: bool) -> None:
-    shop = Shop(flow_of(policy=OfferPolicy(recheck_s=30 * 24 * 3600)))
+    shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=30 * 24 * 3600)))
     shop.event(stock=9)
     missed(shop)
     for _ in range(5):  # the next check is an hour ahead
@@ -323,7 +323,7 @@ def test_a_new_event_looks_again_when_the_last_look_is_older_than_a_minute(after
 
 
 def test_a_thousand_stocks_of_zero_for_an_offer_that_is_not_there_make_few_calls_and_all_are_answered() -> None:
-    shop = Shop(flow_of(), reload=False)
+    shop = OfferHarness(flow_of(), reload=False)
     shop.event(stock=9)
     missed(shop)
     shop.pass_s(20)
@@ -344,7 +344,7 @@ def test_a_thousand_stocks_of_zero_for_an_offer_that_is_not_there_make_few_calls
 
 
 def test_a_stock_of_zero_does_not_wait_for_the_grace() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
     shop.found()
     shop.pass_s(10)
@@ -363,7 +363,7 @@ def test_a_stock_of_zero_does_not_wait_for_the_grace() -> None:
 def test_an_offer_that_was_not_clear_is_looked_up_again_too(
     said: dict[str, Any], there: tuple[Unit, ...], then: int
 ) -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9, **said)
     shop.found(*there)
     assert shop.last.status in ("AMBIGUOUS", "CONFLICT")
@@ -379,7 +379,7 @@ def test_an_offer_that_was_not_clear_is_looked_up_again_too(
 
 
 def test_who_fulfils_a_unit_is_looked_up_again_before_its_stock_is_refused() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
     shop.found(unit(7, by_marketplace=True))
     assert shop.last.code == Code.FULFILLED_BY_MARKETPLACE
@@ -393,7 +393,7 @@ def test_who_fulfils_a_unit_is_looked_up_again_before_its_stock_is_refused() -> 
 
 
 def test_a_look_up_says_which_conditions_are_looked_for_and_which_the_marketplace_fulfils() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
     assert shop.want("lookup:de").body.conditions == {"NEW"}
     shop.found(unit(7, by_marketplace=True))
@@ -405,7 +405,7 @@ def test_a_look_up_says_which_conditions_are_looked_for_and_which_the_marketplac
 
 
 def test_a_unit_that_the_marketplace_goes_on_fulfilling_is_looked_up_once_for_an_event() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
     shop.found(unit(7, by_marketplace=True))
     shop.pass_s(61)
@@ -418,7 +418,7 @@ def test_a_unit_that_the_marketplace_goes_on_fulfilling_is_looked_up_once_for_an
 
 
 def test_an_event_for_which_nobody_can_say_who_fulfils_ends_all_the_same() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
     shop.found(unit(7, by_marketplace=True))
     shop.pass_s(61)
@@ -430,7 +430,7 @@ def test_an_event_for_which_nobody_can_say_who_fulfils_ends_all_the_same() -> No
 
 
 def test_a_miss_of_an_older_state_is_believed_by_no_new_event() -> None:
-    shop = Shop(flow_of(), reload=False)
+    shop = OfferHarness(flow_of(), reload=False)
     shop.event(stock=9)
     missed(shop)
     shop.lane = replace(shop.lane, misses=tuple(replace(m, looked_at_us=None) for m in shop.lane.misses))
@@ -444,7 +444,7 @@ def test_a_miss_of_an_older_state_is_believed_by_no_new_event() -> None:
 
 
 def test_a_replay_of_what_stands_not_found_says_what_was_found_then() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     announced = shop.event(stock=9)
     missed(shop)
     shop.pass_s(10)
@@ -464,7 +464,7 @@ def test_a_replay_of_what_stands_not_found_says_what_was_found_then() -> None:
 
 
 def test_a_replay_that_finds_the_offer_goes_on_and_clears_its_row() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     announced = shop.event(stock=9)
     missed(shop)
 
@@ -477,7 +477,7 @@ def test_a_replay_that_finds_the_offer_goes_on_and_clears_its_row() -> None:
 
 
 def test_after_a_replay_the_schedule_goes_on_and_its_end_is_a_recheck() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     announced = shop.event(stock=9)
     missed(shop)
     shop.event(stock=9, offset=0, event_id="e0")
@@ -492,7 +492,7 @@ def test_after_a_replay_the_schedule_goes_on_and_its_end_is_a_recheck() -> None:
 
 
 def test_a_replay_whose_look_up_fails_has_failed_and_what_was_announced_stands() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     announced = shop.event(stock=9)
     missed(shop)
     shop.event(stock=9, offset=0, event_id="e0")
@@ -511,7 +511,7 @@ def test_a_replay_whose_look_up_fails_has_failed_and_what_was_announced_stands()
 
 
 def test_each_replay_has_its_row_and_one_that_is_read_twice_before_its_answer_has_one() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     announced = shop.event(stock=9)
     missed(shop)
 
@@ -524,7 +524,7 @@ def test_each_replay_has_its_row_and_one_that_is_read_twice_before_its_answer_ha
 
 
 def test_an_event_that_is_read_again_while_it_waits_has_one_result() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     waiting = shop.event(stock=9)
     shop.lose()
 
@@ -536,7 +536,7 @@ def test_an_event_that_is_read_again_while_it_waits_has_one_result() -> None:
 
 def test_what_was_announced_and_not_yet_durable_is_announced_once_when_it_is_read_again() -> None:
     """After a crash the lane is as it was stored: what is read again then is no replay."""
-    shop = Shop(flow_of(), reload=False)
+    shop = OfferHarness(flow_of(), reload=False)
     announced = shop.event(stock=9)
     stored = shop.flow.load(EAN, None)
     missed(shop)
@@ -551,7 +551,7 @@ def test_what_was_announced_and_not_yet_durable_is_announced_once_when_it_is_rea
 
 @pytest.mark.parametrize(("said", "there"), [({}, (A, B)), ({"unit_id": 3}, (A, USED))])
 def test_a_replay_of_what_was_not_clear_has_its_row(said: dict[str, Any], there: tuple[Unit, ...]) -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     first = shop.event(stock=9, **said)
     shop.found(*there)
     shop.pass_s(61)
@@ -564,7 +564,7 @@ def test_a_replay_of_what_was_not_clear_has_its_row(said: dict[str, Any], there:
 
 
 def test_the_row_of_an_ambiguous_offer_counts_every_event_and_promises_no_check() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     key = f"shop-de|NEW||{EAN}"
     shop.event(stock=9)
     shop.found(A, B)
@@ -584,7 +584,7 @@ def test_the_row_of_an_ambiguous_offer_counts_every_event_and_promises_no_check(
 
 
 def test_a_recheck_that_fails_is_only_later() -> None:
-    shop = Shop(flow_of(policy=OfferPolicy(recheck_s=1000)))
+    shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=1000)))
     shop.event(stock=9)
     missed(shop)
     shop.pass_s(1000)
@@ -598,7 +598,7 @@ def test_a_recheck_that_fails_is_only_later() -> None:
 
 
 def test_a_check_that_fails_is_made_again_by_the_step_that_it_is_at() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
     missed(shop)
     shop.pass_s(60)
@@ -610,7 +610,7 @@ def test_a_check_that_fails_is_made_again_by_the_step_that_it_is_at() -> None:
 
 
 def test_a_new_miss_long_after_an_old_one_gets_its_own_grace() -> None:
-    shop = Shop(flow_of(DE, AT)).known(unit(7), targets=("de",))
+    shop = OfferHarness(flow_of(DE, AT)).known(unit(7), targets=("de",))
     shop.event(stock=9)
     shop.found(storefront="at")
     shop.accept()
@@ -624,7 +624,7 @@ def test_a_new_miss_long_after_an_old_one_gets_its_own_grace() -> None:
 
 
 def test_a_look_up_for_another_condition_does_not_cut_the_grace_short() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
     shop.found()
     shop.pass_s(30)
@@ -640,7 +640,7 @@ def test_a_look_up_for_another_condition_does_not_cut_the_grace_short() -> None:
 
 
 def test_a_miss_that_nothing_waited_for_starts_its_grace_anew() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
     shop.found()
     shop.now_us += 1
@@ -659,7 +659,7 @@ def test_a_miss_that_nothing_waited_for_starts_its_grace_anew() -> None:
 
 
 def test_an_event_whose_own_look_up_gives_up_has_failed() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
 
     shop.event(stock=9)
     shop.give_up("lookup:de")
@@ -669,7 +669,7 @@ def test_an_event_whose_own_look_up_gives_up_has_failed() -> None:
 
 
 def test_a_refused_look_up_fails_in_the_marketplaces_words() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
 
     refused = Refused(
@@ -685,7 +685,7 @@ def test_a_refused_look_up_fails_in_the_marketplaces_words() -> None:
 
 
 def test_a_storefront_that_the_account_does_not_have_is_said_by_its_own_code() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
 
     refused = Refused(code="STOREFRONT_NOT_CONFIGURED", http_status=400, type=None, message="not activated")
@@ -698,7 +698,7 @@ def test_a_storefront_that_the_account_does_not_have_is_said_by_its_own_code() -
 
 @pytest.mark.parametrize("code", [Code.STOREFRONT_NOT_CONFIGURED, Code.STOREFRONT_UNKNOWN, Code.VALUE_OUT_OF_BOUNDS])
 def test_a_change_that_the_edge_refuses_is_rejected_by_the_edges_code(code: Code) -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=9)
 
     shop.refuse(Refused(code=code, http_status=0, type=None, message="not this"))
@@ -709,7 +709,7 @@ def test_a_change_that_the_edge_refuses_is_rejected_by_the_edges_code(code: Code
 
 
 def test_a_lost_look_up_is_wanted_again() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
 
     shop.hear(
@@ -723,7 +723,7 @@ def test_a_lost_look_up_is_wanted_again() -> None:
 
 
 def test_a_unit_that_is_gone_is_proved_again_and_written_under_its_new_number() -> None:
-    shop = Shop(flow_of()).known(unit(7, offer_id="a"))
+    shop = OfferHarness(flow_of()).known(unit(7, offer_id="a"))
 
     shop.event(stock=9)
     shop.gone()
@@ -736,7 +736,7 @@ def test_a_unit_that_is_gone_is_proved_again_and_written_under_its_new_number() 
 
 
 def test_a_unit_made_again_keeps_the_order_that_its_offer_id_had() -> None:
-    shop = Shop(flow_of()).known(unit(7, offer_id="a"))
+    shop = OfferHarness(flow_of()).known(unit(7, offer_id="a"))
     shop.event(stock=9, at=50)
     shop.accept()
     shop.event(price="8.00", at=60)
@@ -750,7 +750,7 @@ def test_a_unit_made_again_keeps_the_order_that_its_offer_id_had() -> None:
 
 
 def test_a_unit_is_proved_again_once_not_for_ever() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
 
     shop.event(stock=9)
     shop.gone()
@@ -761,7 +761,7 @@ def test_a_unit_is_proved_again_once_not_for_ever() -> None:
 
 
 def test_a_unit_that_is_gone_for_good_is_not_found_after_the_grace() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
 
     shop.event(stock=9)
     shop.gone()
@@ -774,7 +774,7 @@ def test_a_unit_that_is_gone_for_good_is_not_found_after_the_grace() -> None:
 
 
 def test_stock_that_the_marketplace_counts_itself_is_refused_and_the_price_goes() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
 
     shop.event(stock=9, price="11.00")
     shop.found(unit(7, by_marketplace=True))

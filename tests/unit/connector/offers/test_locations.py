@@ -18,41 +18,41 @@ from connector.offers.policy import Locations, OfferPolicy, StockAboveMax, Stock
 from connector.routing.table import Routing
 from streams.flow import Arrived, Lost, Settled, Want, Woken
 from tests.harness.effort import examples
-from tests.harness.offer_harness import CLUSTER, DE, EAN, REFERENCE, TOPICS, Shop, flow_of, unit
+from tests.harness.offer_harness import CLUSTER, DE, EAN, REFERENCE, TOPICS, OfferHarness, flow_of, unit
 
 SUM = OfferPolicy(locations=Locations.SUM)
 TOP = replace(SUM, max_stock=99_999, stock_above_max=StockAboveMax.REJECT)
 
 
-def shop_of(policy: OfferPolicy = SUM, stock: int = 99) -> Shop:
+def shop_of(policy: OfferPolicy = SUM, stock: int = 99) -> OfferHarness:
     """Its unit is known, and holds a stock that no event has named."""
-    shop = Shop(flow_of(policy=policy))
+    shop = OfferHarness(flow_of(policy=policy))
     shop.event(price="10.00")
     shop.found(unit(7, price=1000, stock=stock))
     shop.results.clear()
     return shop
 
 
-def reconfigured(shop: Shop, policy: OfferPolicy) -> None:
+def reconfigured(shop: OfferHarness, policy: OfferPolicy) -> None:
     shop.flow = flow_of(policy=policy)
     shop.restart()
 
 
-def stock_of(shop: Shop) -> FieldResult:
+def stock_of(shop: OfferHarness) -> FieldResult:
     return next(field for field in shop.last.fields if field.field == "stock")
 
 
-def wanted(shop: Shop) -> int:
+def wanted(shop: OfferHarness) -> int:
     values = shop.want("update:de").body.values
     assert set(values) == {Field.STOCK}
     return int(values[Field.STOCK])
 
 
-def answer(shop: Shop, want: Want, held: int) -> None:
+def answer(shop: OfferHarness, want: Want, held: int) -> None:
     shop.reply(want, Settled(answer=Accepted(unit=unit(7, price=1000, stock=held), http_status=200)))
 
 
-def seen_of_another(shop: Shop, stock: int) -> None:
+def seen_of_another(shop: OfferHarness, stock: int) -> None:
     """As after a look-up that shows what somebody else has written."""
     [known] = shop.lane.units
     facts = observed(known.facts, {Field.STOCK: stock}, sent_us=shop.now_us + 1, answered_us=shop.now_us + 2)
@@ -477,7 +477,7 @@ class History:
     """One call in flight; the lane is durable when it is kept; what was read is read again before anything is sent."""
 
     events: list[OfferChanged]
-    shop: Shop
+    shop: OfferHarness
     held: int = 99
     position: int = 0
     in_flight: Want | None = None

@@ -11,11 +11,11 @@ from connector.offers.events import FieldStatus, Status
 from connector.offers.policy import OfferPolicy
 from connector.routing.table import Target
 from streams.flow import Answered, Arrived, Settled
-from tests.harness.offer_harness import AT, DE, SECOND, START_US, Shop, flow_of, unit
+from tests.harness.offer_harness import AT, DE, SECOND, START_US, OfferHarness, flow_of, unit
 
 
 def test_newest_wins_field_by_field() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     first = shop.event(price="10.00", stock=1, at=10)
     second = shop.event(stock=2, at=20)
     third = shop.event(price="12.00", at=5)
@@ -32,7 +32,7 @@ def test_newest_wins_field_by_field() -> None:
 
 
 def test_a_fully_overtaken_event_ends_in_the_turn_that_stores_its_successor() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     older = shop.event(stock=5, at=10)
 
     newer = shop.event(stock=6, at=20)
@@ -45,7 +45,7 @@ def test_a_fully_overtaken_event_ends_in_the_turn_that_stores_its_successor() ->
 
 @pytest.mark.parametrize("arrival", list(permutations(range(3))))
 def test_order_is_occurred_at_then_sequence_then_offset(arrival: tuple[int, ...]) -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     events = [
         shop.make(stock=11, at=10, sequence=None, offset=10),
         shop.make(stock=12, at=10, sequence=-5, offset=9),
@@ -59,7 +59,7 @@ def test_order_is_occurred_at_then_sequence_then_offset(arrival: tuple[int, ...]
 
 
 def test_events_with_other_selectors_do_not_merge_before_identity_is_known() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=1, at=10)
 
     shop.event(stock=2, at=20, offer_id="a")
@@ -71,7 +71,7 @@ def test_events_with_other_selectors_do_not_merge_before_identity_is_known() -> 
 
 
 def test_merging_resets_neither_age_nor_budget() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5)
     since_us = shop.want("update:de").since_us
 
@@ -83,7 +83,7 @@ def test_merging_resets_neither_age_nor_budget() -> None:
 
 
 def test_an_age_ends_with_the_event_that_is_done() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5)
     shop.accept()
     shop.now_us += SECOND
@@ -97,7 +97,7 @@ def test_an_age_ends_with_the_event_that_is_done() -> None:
 
 
 def test_an_older_value_never_leaves() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     newest = shop.event(stock=5, at=100)
     shop.accept()
 
@@ -109,7 +109,9 @@ def test_an_older_value_never_leaves() -> None:
 
 
 def test_the_event_that_was_accepted_is_unchanged_however_often_it_is_read() -> None:
-    shop = Shop(flow_of(policy=OfferPolicy(trust_s={Field.STOCK: 0.0, Field.PRICE: 0.0, Field.HANDLING_TIME: 0.0})))
+    shop = OfferHarness(
+        flow_of(policy=OfferPolicy(trust_s={Field.STOCK: 0.0, Field.PRICE: 0.0, Field.HANDLING_TIME: 0.0}))
+    )
     shop.event(stock=5, offset=0, event_id="e", at=1)
     shop.found(unit(7))
     shop.accept()
@@ -122,7 +124,7 @@ def test_the_event_that_was_accepted_is_unchanged_however_often_it_is_read() -> 
 
 
 def test_a_replay_of_everything_writes_nothing() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     said = [(5, "11.00"), (6, "12.00"), (0, "13.00"), (4, "12.00")]
     for stock, price in said:
         shop.event(stock=stock, price=price)
@@ -143,7 +145,7 @@ def test_a_replay_of_everything_writes_nothing() -> None:
 
 
 def test_what_had_failed_is_tried_again_when_it_is_read_again() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     event = shop.event(stock=5, at=10)
     shop.give_up("update:de")
     assert shop.statuses == ["FAILED"]
@@ -155,7 +157,7 @@ def test_what_had_failed_is_tried_again_when_it_is_read_again() -> None:
 
 
 def test_a_record_that_stands_undone_is_absorbed() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     event = shop.event(stock=5, at=10)
 
     shop.event(stock=5, at=10, offset=1, event_id="e1")
@@ -166,7 +168,7 @@ def test_a_record_that_stands_undone_is_absorbed() -> None:
 
 
 def test_another_event_at_a_known_offset_is_not_absorbed() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5, at=10)
 
     shop.event(stock=6, at=20, offset=1, event_id="another")
@@ -182,7 +184,7 @@ AT_A = unit(8, "at", offer_id="a", stock=3)
 
 
 def test_before_its_first_stock_write_every_storefront_of_the_account_is_looked_up() -> None:
-    shop = Shop(flow_of(DE, AT))
+    shop = OfferHarness(flow_of(DE, AT))
 
     shop.event(stock=9)
     assert shop.kinds == ["lookup:de"]
@@ -196,7 +198,7 @@ def test_before_its_first_stock_write_every_storefront_of_the_account_is_looked_
 
 
 def test_a_price_does_not_wait_for_links() -> None:
-    shop = Shop(flow_of(DE, AT))
+    shop = OfferHarness(flow_of(DE, AT))
 
     shop.event(stock=9, price="11.00")
     shop.found(DE_A)
@@ -206,7 +208,7 @@ def test_a_price_does_not_wait_for_links() -> None:
 
 
 def test_linked_stock_is_written_once_and_the_newest_over_all_storefronts_wins() -> None:
-    shop = Shop(flow_of(DE, AT)).known(DE_A)
+    shop = OfferHarness(flow_of(DE, AT)).known(DE_A)
     shop.event(stock=9, at=10)
     shop.found(AT_A, storefront="at")
 
@@ -223,7 +225,7 @@ def test_linked_stock_is_written_once_and_the_newest_over_all_storefronts_wins()
 
 def test_a_linked_stock_is_not_what_an_overtaken_answer_shows_beside_its_price() -> None:
     """The price left first and was carried out first; the answer of the stock that left later came first."""
-    shop = Shop(flow_of(DE, AT)).known(DE_A)
+    shop = OfferHarness(flow_of(DE, AT)).known(DE_A)
     shop.event(stock=9)
     shop.found(AT_A, storefront="at")
     shop.accept()
@@ -253,7 +255,7 @@ def test_a_linked_stock_is_not_what_an_overtaken_answer_shows_beside_its_price()
 
 
 def test_prices_of_linked_units_stay_apart() -> None:
-    shop = Shop(flow_of(DE, AT)).known(DE_A)
+    shop = OfferHarness(flow_of(DE, AT)).known(DE_A)
 
     shop.event(price="11.00", at=10)
     shop.event(price="12.00", at=20, target_id="shop-at")
@@ -266,7 +268,7 @@ def test_prices_of_linked_units_stay_apart() -> None:
 
 
 def test_a_failing_look_up_of_links_stops_blocking() -> None:
-    shop = Shop(flow_of(DE, AT)).known(DE_A)
+    shop = OfferHarness(flow_of(DE, AT)).known(DE_A)
     shop.event(stock=0)
 
     shop.give_up("lookup:at")
@@ -276,7 +278,7 @@ def test_a_failing_look_up_of_links_stops_blocking() -> None:
 
 
 def test_a_slow_look_up_of_links_stops_blocking_and_is_joined_when_it_is_learned() -> None:
-    shop = Shop(flow_of(DE, AT)).known(DE_A)
+    shop = OfferHarness(flow_of(DE, AT)).known(DE_A)
     shop.event(stock=0)
     assert shop.kinds == ["lookup:at"]
 
@@ -291,7 +293,7 @@ def test_a_slow_look_up_of_links_stops_blocking_and_is_joined_when_it_is_learned
 
 
 def test_stock_waits_as_long_as_it_takes_while_a_newer_stock_may_be_of_a_linked_unit() -> None:
-    shop = Shop(flow_of(DE, AT)).known(DE_A)
+    shop = OfferHarness(flow_of(DE, AT)).known(DE_A)
     shop.event(stock=0, at=10)
     # the owner before may have looked up, found the link and written this one, and nothing of it was durable
     newer = shop.event(stock=5, at=20, target_id="shop-at")
@@ -306,7 +308,7 @@ def test_stock_waits_as_long_as_it_takes_while_a_newer_stock_may_be_of_a_linked_
 
 
 def test_stock_does_not_wait_for_an_older_stock_of_a_unit_that_may_be_linked() -> None:
-    shop = Shop(flow_of(DE, AT)).known(DE_A)
+    shop = OfferHarness(flow_of(DE, AT)).known(DE_A)
     shop.event(stock=0, at=20)
     shop.event(stock=5, at=10, target_id="shop-at")
 
@@ -316,7 +318,7 @@ def test_stock_does_not_wait_for_an_older_stock_of_a_unit_that_may_be_linked() -
 
 
 def test_stock_does_not_wait_for_a_newer_stock_whose_look_up_was_given_up() -> None:
-    shop = Shop(flow_of(DE, AT)).known(DE_A)
+    shop = OfferHarness(flow_of(DE, AT)).known(DE_A)
     shop.event(stock=0, at=10)
     shop.event(stock=5, at=20, target_id="shop-at")
 
@@ -327,7 +329,7 @@ def test_stock_does_not_wait_for_a_newer_stock_whose_look_up_was_given_up() -> N
 
 
 def test_units_without_an_offer_id_are_not_linked() -> None:
-    shop = Shop(flow_of(DE, AT)).known(unit(7))
+    shop = OfferHarness(flow_of(DE, AT)).known(unit(7))
     shop.event(stock=9, at=10)
     shop.found(unit(8, "at"), storefront="at")
 
@@ -340,7 +342,7 @@ def test_units_without_an_offer_id_are_not_linked() -> None:
 
 
 def test_a_tombstone_ends_what_is_undone_and_sends_nothing() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     undone = shop.event(stock=5)
 
     tombstone = shop.tombstone()
@@ -352,7 +354,7 @@ def test_a_tombstone_ends_what_is_undone_and_sends_nothing() -> None:
 
 
 def test_a_tombstone_keeps_the_accepted_orders_and_the_next_event_manages_again() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5, at=100)
     shop.accept()
     shop.now_us = START_US + 300 * SECOND
@@ -368,7 +370,7 @@ def test_a_tombstone_keeps_the_accepted_orders_and_the_next_event_manages_again(
 
 
 def test_a_tombstone_is_ordered_by_its_records_time_whenever_it_arrives() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.now_us = START_US + 100 * SECOND
     newer = shop.event(stock=5, at=90)
 
@@ -381,7 +383,7 @@ def test_a_tombstone_is_ordered_by_its_records_time_whenever_it_arrives() -> Non
 
 
 def test_a_tombstone_clears_the_not_found_row() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     announced = shop.event(stock=5)
     shop.found()
     shop.pass_s(60)
@@ -394,7 +396,7 @@ def test_a_tombstone_clears_the_not_found_row() -> None:
 
 
 def test_a_tombstone_under_a_key_that_is_no_ean_is_rejected() -> None:
-    shop = Shop(flow_of(), ean="sku-1")
+    shop = OfferHarness(flow_of(), ean="sku-1")
 
     shop.tombstone()
 
@@ -405,7 +407,7 @@ def test_a_tombstone_under_a_key_that_is_no_ean_is_rejected() -> None:
 
 
 def test_prices_off_suppresses_the_price_alone() -> None:
-    shop = Shop(flow_of(_but(price_sync=False)))
+    shop = OfferHarness(flow_of(_but(price_sync=False)))
 
     shop.event(price="11.00", stock=5)
     shop.found(unit(7))
@@ -421,7 +423,7 @@ def test_prices_off_suppresses_the_price_alone() -> None:
 
 
 def test_prices_off_alone_is_suppressed_in_words() -> None:
-    shop = Shop(flow_of(_but(price_sync=False)))
+    shop = OfferHarness(flow_of(_but(price_sync=False)))
 
     shop.event(price="11.00")
 
@@ -434,7 +436,7 @@ def test_prices_off_alone_is_suppressed_in_words() -> None:
     ("switch", "code"), [({"enabled": False}, "TARGET_DISABLED"), ({"allow_eans": frozenset()}, "EAN_NOT_ALLOWED")]
 )
 def test_a_target_that_is_off_suppresses_all(switch: dict[str, object], code: str) -> None:
-    shop = Shop(flow_of(_but(**switch)))
+    shop = OfferHarness(flow_of(_but(**switch)))
 
     shop.event(price="11.00", stock=5)
 
@@ -443,7 +445,7 @@ def test_a_target_that_is_off_suppresses_all(switch: dict[str, object], code: st
 
 
 def test_what_stood_undone_when_its_target_was_switched_off_is_suppressed() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5)
 
     shop.flow = flow_of(_but(enabled=False))
@@ -453,7 +455,7 @@ def test_what_stood_undone_when_its_target_was_switched_off_is_suppressed() -> N
 
 
 def test_a_dry_run_wants_no_write_and_decides_as_a_real_one() -> None:
-    real, dry = Shop(flow_of()), Shop(flow_of(policy=OfferPolicy(dry_run=True)))
+    real, dry = OfferHarness(flow_of()), OfferHarness(flow_of(policy=OfferPolicy(dry_run=True)))
     for shop in (real, dry):
         for stock in (5, 5, 6):
             shop.event(stock=stock)
@@ -483,7 +485,7 @@ def refused(*fields: Field, message: str = "no") -> Refused:
 
 
 def test_the_named_field_ends_and_the_others_go_again_at_once_without_it() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=0, price="11.00", handling_time_days=5)
 
     shop.refuse(refused(Field.PRICE, message="too dear"))
@@ -499,7 +501,7 @@ def test_the_named_field_ends_and_the_others_go_again_at_once_without_it() -> No
 
 
 def test_when_no_field_is_named_stock_goes_first_and_alone() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=0, price="11.00", handling_time_days=5)
 
     shop.refuse(refused())
@@ -517,7 +519,7 @@ def test_when_no_field_is_named_stock_goes_first_and_alone() -> None:
 
 
 def test_a_field_refused_alone_is_rejected_and_tried_again_when_it_is_read_again() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5, at=10)
     shop.refuse(refused())
 
@@ -528,7 +530,7 @@ def test_a_field_refused_alone_is_rejected_and_tried_again_when_it_is_read_again
 
 
 def test_a_refusal_of_an_overtaken_value_ends_nothing_of_its_successor() -> None:
-    shop = Shop(flow_of()).known(unit(7))
+    shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5, at=10)
     left = shop.want("update:de")
     shop.event(stock=6, at=20)

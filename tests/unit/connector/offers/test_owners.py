@@ -14,18 +14,18 @@ from connector.offers.events import Status
 from connector.offers.owners import CLAIM, RELEASE, OfferClaim, Owner
 from connector.offers.policy import OfferPolicy
 from streams.flow import NotSent, Retry, Settled, Want
-from tests.harness.offer_harness import AT, DE, EAN, OTHER_EAN, SECOND, START_US, Shop, flow_of, unit
+from tests.harness.offer_harness import AT, DE, EAN, OTHER_EAN, SECOND, START_US, OfferHarness, flow_of, unit
 from tests.unit.connector.offers.claimed import Log, Standing, View, asked, call_of, claims_of
 
 BOTH = (EAN, OTHER_EAN)
 
 
-def shop_of(ean: str, *targets: Any, policy: OfferPolicy | None = None) -> Shop:
+def shop_of(ean: str, *targets: Any, policy: OfferPolicy | None = None) -> OfferHarness:
     """In a process of its own."""
-    return Shop(flow_of(*targets, policy=policy), ean=ean)
+    return OfferHarness(flow_of(*targets, policy=policy), ean=ean)
 
 
-def answer(shop: Shop, claims: Claims, kind: str = CLAIM) -> None:
+def answer(shop: OfferHarness, claims: Claims, kind: str = CLAIM) -> None:
     """Every want of the kind goes in one call, as the engine would send them."""
     wants = [want for want in shop.wants if want.kind == kind]
     assert wants, f"{kind} is not wanted, but {shop.kinds}"
@@ -34,7 +34,7 @@ def answer(shop: Shop, claims: Claims, kind: str = CLAIM) -> None:
         shop.reply(want, reply)
 
 
-def led_to(shop: Shop, claims: Claims, eans: Sequence[str] = BOTH, **said: Any) -> str:
+def led_to(shop: OfferHarness, claims: Claims, eans: Sequence[str] = BOTH, **said: Any) -> str:
     """An event whose look-up shows the unit; then the claim is answered."""
     identifier = shop.event(**said)
     shop.found(unit(7, eans=tuple(eans)))

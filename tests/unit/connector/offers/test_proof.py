@@ -6,16 +6,16 @@ from connector.contracts.codes import Code
 from connector.marketplace.offers import LookUp, Refused
 from connector.offers.policy import OfferPolicy
 from streams.flow import Settled
-from tests.harness.offer_harness import AT, DE, Shop, flow_of, unit
+from tests.harness.offer_harness import AT, DE, OfferHarness, flow_of, unit
 
 
-def asked(shop: Shop, storefront: str = "de") -> LookUp:
+def asked(shop: OfferHarness, storefront: str = "de") -> LookUp:
     body = shop.want(f"lookup:{storefront}").body
     assert isinstance(body, LookUp)
     return body
 
 
-def missed(shop: Shop) -> None:
+def missed(shop: OfferHarness) -> None:
     """Looked for twice, with the grace between."""
     shop.found()
     shop.pass_s(60)
@@ -23,7 +23,7 @@ def missed(shop: Shop) -> None:
 
 
 def test_a_not_found_names_the_calls_that_looked() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
 
     shop.event(stock=9)
     missed(shop)
@@ -33,7 +33,7 @@ def test_a_not_found_names_the_calls_that_looked() -> None:
 
 
 def test_a_not_found_without_a_call_of_its_own_names_the_look_that_it_believes() -> None:
-    shop = Shop(flow_of(policy=OfferPolicy(recheck_s=1000)))
+    shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=1000)))
     shop.event(stock=9)
     missed(shop)
 
@@ -44,7 +44,7 @@ def test_a_not_found_without_a_call_of_its_own_names_the_look_that_it_believes()
 
 
 def test_what_is_looked_for_again_and_again_names_the_last_six_calls() -> None:
-    shop = Shop(flow_of(policy=OfferPolicy(recheck_s=1000)))
+    shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=1000)))
     shop.event(stock=9)
     missed(shop)
     for _ in range(5):
@@ -61,7 +61,7 @@ def test_what_is_looked_for_again_and_again_names_the_last_six_calls() -> None:
 
 
 def test_an_ambiguous_offer_names_the_call_that_showed_several() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
 
     shop.found(unit(1), unit(2))
@@ -70,7 +70,7 @@ def test_an_ambiguous_offer_names_the_call_that_showed_several() -> None:
 
 
 def test_what_was_already_so_names_the_call_that_showed_it() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(price="10.00")
 
     shop.found(unit(1, price=1000))
@@ -80,7 +80,7 @@ def test_what_was_already_so_names_the_call_that_showed_it() -> None:
 
 @pytest.mark.parametrize("how", ["refused", "given up"])
 def test_a_look_up_that_failed_is_named(how: str) -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
 
     if how == "refused":
@@ -93,7 +93,7 @@ def test_a_look_up_that_failed_is_named(how: str) -> None:
 
 
 def test_what_was_known_before_needs_no_look_up_and_names_none() -> None:
-    shop = Shop(flow_of()).known(unit(1, stock=3))
+    shop = OfferHarness(flow_of()).known(unit(1, stock=3))
 
     shop.event(stock=3)
 
@@ -101,7 +101,7 @@ def test_what_was_known_before_needs_no_look_up_and_names_none() -> None:
 
 
 def test_a_look_up_names_the_events_that_wait_for_it() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
 
     shop.event(stock=9)
     shop.event(price="11.00")
@@ -110,7 +110,7 @@ def test_a_look_up_names_the_events_that_wait_for_it() -> None:
 
 
 def test_a_look_up_for_links_names_the_stock_that_waits_and_no_price() -> None:
-    shop = Shop(flow_of(DE, AT))
+    shop = OfferHarness(flow_of(DE, AT))
     shop.event(stock=9)
     shop.event(price="11.00")
 
@@ -120,7 +120,7 @@ def test_a_look_up_for_links_names_the_stock_that_waits_and_no_price() -> None:
 
 
 def test_a_look_up_names_the_first_twenty_events_and_counts_all() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
 
     for number in range(25):
         shop.event(handling_time_days=2, offer_id=f"o{number}")

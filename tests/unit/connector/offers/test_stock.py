@@ -22,21 +22,21 @@ from connector.offers.policy import (
     StockRules,
 )
 from connector.offers.stock import offered
-from tests.harness.offer_harness import AT, DE, Shop, flow_of, unit
+from tests.harness.offer_harness import AT, DE, OfferHarness, flow_of, unit
 
 SUM = OfferPolicy(locations=Locations.SUM)
 REJECT = OfferPolicy(negative_stock=NegativeStock.REJECT)
 
 
-def shop_of(policy: OfferPolicy, stock: int = 3) -> Shop:
-    return Shop(flow_of(policy=policy)).known(unit(7, stock=stock))
+def shop_of(policy: OfferPolicy, stock: int = 3) -> OfferHarness:
+    return OfferHarness(flow_of(policy=policy)).known(unit(7, stock=stock))
 
 
-def stock_of(shop: Shop) -> FieldResult:
+def stock_of(shop: OfferHarness) -> FieldResult:
     return next(field for field in shop.last.fields if field.field == "stock")
 
 
-def wanted(shop: Shop) -> int:
+def wanted(shop: OfferHarness) -> int:
     return int(shop.want("update:de").body.values[Field.STOCK])
 
 
@@ -72,7 +72,7 @@ def test_stock_below_zero_where_none_is_left_is_unchanged_and_says_clamped() -> 
 
 
 def test_stock_below_zero_leaves_as_early_as_stock_zero() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
 
     shop.event(stock=-3)
 
@@ -167,7 +167,7 @@ def test_the_total_of_all_locations_is_capped_too_and_says_that_it_is_the_total(
 
 @pytest.mark.parametrize(("stock", "sent"), [(0, 0), (1, 0), (2, 0), (3, 1), (10, 8)])
 def test_the_last_pieces_are_never_offered(stock: int, sent: int) -> None:
-    shop = Shop(flow_of(policy=keeping(keep=2)))
+    shop = OfferHarness(flow_of(policy=keeping(keep=2)))
 
     shop.event(stock=stock)
     shop.found(unit(7, stock=99))
@@ -194,7 +194,7 @@ def test_equal_offers_after_the_rules_are_not_sent_again() -> None:
 
 
 def test_percent_come_before_pieces_and_pieces_before_the_most_that_is_shown() -> None:
-    shop = Shop(flow_of(policy=keeping(buffer_pct=10, keep=2, show_at_most=15)))
+    shop = OfferHarness(flow_of(policy=keeping(buffer_pct=10, keep=2, show_at_most=15)))
     shop.event(stock=99)
     shop.found(unit(7, stock=99))
     assert wanted(shop) == 15
@@ -278,7 +278,7 @@ def test_never_more_is_offered_than_there_is_and_never_less_than_none(
 
 def test_linked_offers_share_one_stock_and_the_newest_events_rule_holds() -> None:
     policy = OfferPolicy(stock_rules={"shop-at": StockRules(rule=StockRule(keep=4))})
-    shop = Shop(flow_of(DE, AT, policy=policy))
+    shop = OfferHarness(flow_of(DE, AT, policy=policy))
     shop.event(stock=9)
     shop.found(unit(7, offer_id="a"))
     shop.found(unit(8, "at", offer_id="a"), storefront="at")

@@ -12,19 +12,19 @@ from connector.marketplace.offers import Condition, Currency, Field
 from connector.offers.events import Price
 from connector.offers.policy import OfferPolicy
 from connector.routing.table import Target
-from tests.harness.offer_harness import AT, DE, EAN, OTHER_EAN, Shop, flow_of, unit
+from tests.harness.offer_harness import AT, DE, EAN, OTHER_EAN, OfferHarness, flow_of, unit
 
 REFERENCE = ReferenceData().current.reference
 CURRENCIES = sorted({currency.code for currency in REFERENCE.storefronts.values()} | {"RON", "USD"})
 EVERYWHERE = sorted(REFERENCE.storefronts.items())
 
 
-def shop_on(storefront: str, currency: Currency) -> Shop:
+def shop_on(storefront: str, currency: Currency) -> OfferHarness:
     target = Target(id="here", account="main", storefront=storefront, currency=currency.code)
-    return Shop(flow_of(target, reference=REFERENCE))
+    return OfferHarness(flow_of(target, reference=REFERENCE))
 
 
-def written(shop: Shop, storefront: str, **said: Any) -> dict[Field, int] | None:
+def written(shop: OfferHarness, storefront: str, **said: Any) -> dict[Field, int] | None:
     """What an event for a known unit would send; None = nothing."""
     shop.event(target_id="here", **said)
     if f"lookup:{storefront}" in shop.kinds:
@@ -84,7 +84,7 @@ def test_only_all_three_of_ean_condition_and_storefront_make_a_match(
         Condition.NEW if condition else Condition.USED_GOOD,
         eans=(EAN if ean else OTHER_EAN,),
     )
-    shop = Shop(flow_of(DE, AT))
+    shop = OfferHarness(flow_of(DE, AT))
 
     shop.event(price="5.00")
     shop.found(there)
@@ -94,7 +94,7 @@ def test_only_all_three_of_ean_condition_and_storefront_make_a_match(
 
 
 def test_a_storefront_without_the_unit_is_named_and_the_one_that_has_it_is_untouched() -> None:
-    shop = Shop(flow_of(DE, AT))
+    shop = OfferHarness(flow_of(DE, AT))
 
     shop.event(stock=9, target_id="shop-at")
     for _ in range(2):
@@ -111,7 +111,7 @@ def test_a_storefront_without_the_unit_is_named_and_the_one_that_has_it_is_untou
 
 def test_one_target_that_is_off_leaves_the_others_running() -> None:
     off = Target(id="shop-de", account="main", storefront="de", currency="EUR", enabled=False)
-    shop = Shop(flow_of(off, AT))
+    shop = OfferHarness(flow_of(off, AT))
 
     shop.event(price="5.00", target_id="shop-de")
     shop.event(price="5.00", target_id="shop-at")
@@ -122,7 +122,7 @@ def test_one_target_that_is_off_leaves_the_others_running() -> None:
 
 
 def test_calls_of_two_storefronts_are_of_two_kinds_and_never_shared() -> None:
-    shop = Shop(flow_of(DE, AT))
+    shop = OfferHarness(flow_of(DE, AT))
 
     shop.event(price="5.00", target_id="shop-de")
     shop.event(price="5.00", target_id="shop-at")
@@ -132,7 +132,7 @@ def test_calls_of_two_storefronts_are_of_two_kinds_and_never_shared() -> None:
 
 def test_the_target_of_the_event_goes_before_the_default() -> None:
     policy = OfferPolicy(default_target="shop-de", default_condition=Condition.NEW)
-    shop = Shop(flow_of(DE, AT, policy=policy))
+    shop = OfferHarness(flow_of(DE, AT, policy=policy))
 
     shop.event(price="5.00", target_id="shop-at", condition="USED_GOOD")
     shop.found(unit(8, "at", Condition.USED_GOOD), storefront="at")

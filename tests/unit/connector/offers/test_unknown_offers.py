@@ -8,8 +8,8 @@ from connector.offers.gtin import check_digit
 from connector.offers.policy import OfferPolicy
 from streams.flow import Answer, Call, Record, Settled
 from streams.policy import Pace
-from tests.harness.engine_driver import Driver
-from tests.harness.offer_harness import DE, TOPICS, PlainCodecs, Shop, flow_of, unit
+from tests.harness.engine_driver import EngineDriver
+from tests.harness.offer_harness import DE, TOPICS, OfferHarness, PlainCodecs, flow_of, unit
 
 UNKNOWN = 600
 PER_SECOND = 20
@@ -32,7 +32,7 @@ LISTED = 10
 """Numbers below it are offers that are there."""
 
 
-def answer(call: Call, driver: Driver) -> None:
+def answer(call: Call, driver: EngineDriver) -> None:
     body = call.items[0].body
     if isinstance(body, LookUp):
         listed = [number for number in range(LISTED) if ean(number) == body.ean]
@@ -48,7 +48,7 @@ def answer(call: Call, driver: Driver) -> None:
     )  # fmt: skip
 
 
-def run(driver: Driver, seconds: float) -> list[Call]:
+def run(driver: EngineDriver, seconds: float) -> list[Call]:
     """All calls of that time, answered at once."""
     made: list[Call] = []
     until_s = driver.now.mono_s + seconds
@@ -60,10 +60,10 @@ def run(driver: Driver, seconds: float) -> list[Call]:
     return made
 
 
-def say(driver: Driver, at: Any, *numbers: int, **said: Any) -> None:
+def say(driver: EngineDriver, at: Any, *numbers: int, **said: Any) -> None:
     records = []
     for number in numbers:
-        desk = Shop(FLOW, ean=ean(number), now_us=driver.now.wall_us)
+        desk = OfferHarness(FLOW, ean=ean(number), now_us=driver.now.wall_us)
         offset = driver.next_offset
         driver.next_offset += 1
         EVENTS[offset] = desk.make(offset=offset, **said)
@@ -75,7 +75,7 @@ FLOW = flow_of(DE, codecs=Arriving(), policy=OfferPolicy())
 
 
 def test_offers_that_are_not_there_take_no_call_that_another_waits_for() -> None:
-    driver = Driver(flow=FLOW, paces={"main": Pace(per_second=PER_SECOND, reserve=0)})
+    driver = EngineDriver(flow=FLOW, paces={"main": Pace(per_second=PER_SECOND, reserve=0)})
     at = driver.opened(topic=TOPICS.offer_changes)
     say(driver, at, *range(LISTED), stock=7)
     run(driver, 5)
@@ -99,7 +99,7 @@ def test_offers_that_are_not_there_take_no_call_that_another_waits_for() -> None
 
 
 def test_an_offer_that_is_never_listed_is_looked_up_ten_times_on_its_first_day() -> None:
-    shop = Shop(flow_of())
+    shop = OfferHarness(flow_of())
     shop.event(stock=9)
     until_us = shop.now_us + 24 * 3_600 * 1_000_000
 

@@ -20,7 +20,7 @@ from streams.flow import Answer, Call, NotSent, Now, Output, Settled
 from streams.messages import Input, Notice
 from streams.policy import Pace, Policy, Share
 from streams.runner import Runner, RunnerSettings
-from tests.harness.engine_driver import Driver
+from tests.harness.engine_driver import EngineDriver
 from tests.harness.order_harness import DECODERS, START_US, TOPICS, MarketplaceOrders, codecs, flow_of
 
 PATIENCE_S = 120.0
@@ -187,7 +187,7 @@ def test_polls_follow_by_the_clock_alone_and_what_is_open_is_stored_as_open() ->
     market = MarketplaceOrders(now_us=START_US)
     market.create("M1", units=2, status="need_to_be_sent")
     flow = flow_of(interval_s=60)
-    driver = Driver(flow=flow)
+    driver = EngineDriver(flow=flow)
     at = driver.opened(topic=flow.topic)
 
     def pass_s(seconds: float) -> int:

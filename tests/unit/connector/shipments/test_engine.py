@@ -9,11 +9,11 @@ from connector.marketplace.orders import CarriersFound, Kind, OrderSummaryFound,
 from connector.shipments.events import ShipmentDispatched
 from streams.flow import Call, Lost, Record, Reply, Settled
 from streams.policy import Pace
-from tests.harness.engine_driver import Driver
+from tests.harness.engine_driver import EngineDriver
 from tests.harness.shipment_harness import CARRIERS, ORDER, TOPICS, PlainReading, ShipmentHarness, result_of, unit
 
 
-class Dock(Driver):
+class Dock(EngineDriver):
     """A driver whose workers are a marketplace with two units that are ready; it counts what it carried out."""
 
     def __init__(self, **said: Any) -> None:

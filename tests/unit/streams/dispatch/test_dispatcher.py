@@ -8,13 +8,13 @@ import pytest
 from streams.flow import Call, Lost, NotSent, Retry, Settled
 from streams.messages import Notice
 from streams.policy import Pace, Policy, Share
-from tests.harness.engine_driver import OK, Driver, Hearing, rooms, values
+from tests.harness.engine_driver import OK, EngineDriver, RecordingThermostats, rooms, values
 from tests.harness.toy_flow import Shown, Thermostats
 
 
-def loaded(*events: Mapping[str, object], flow: Thermostats | None = None, **kwargs: object) -> Driver:
+def loaded(*events: Mapping[str, object], flow: Thermostats | None = None, **kwargs: object) -> EngineDriver:
     """Open, lease over, these events undone, and then a lease again: what leaves now leaves by rank."""
-    driver = Driver(flow=flow, **kwargs)  # type: ignore[arg-type]
+    driver = EngineDriver(flow=flow, **kwargs)  # type: ignore[arg-type]
     at = driver.opened()
     driver.auto = False
     driver.run(5, answer=None)
@@ -23,7 +23,7 @@ def loaded(*events: Mapping[str, object], flow: Thermostats | None = None, **kwa
     return driver
 
 
-def leave(driver: Driver, seconds: float = 1.0) -> list[list[str]]:
+def leave(driver: EngineDriver, seconds: float = 1.0) -> list[list[str]]:
     """The rooms of each call that leaves when the lease is back."""
     driver.auto = True
     driver.write()
@@ -93,7 +93,7 @@ def test_calls_are_spaced_at_the_account_s_pace() -> None:
 
 
 def test_no_two_calls_of_one_slot_overlap_and_the_newest_value_follows() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, value=20)
     driver.run(0.2, answer=None)
@@ -111,7 +111,7 @@ def test_no_two_calls_of_one_slot_overlap_and_the_newest_value_follows() -> None
 
 
 def test_slots_of_one_lane_are_written_side_by_side() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, device="heat")
     driver.run(0.2, answer=None)
@@ -168,7 +168,7 @@ def test_a_retry_keeps_its_place_before_younger_ones() -> None:
 
 
 def test_after_a_retry_the_newest_body_goes() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, value=20)
     driver.run(0.2, answer=None)
@@ -197,7 +197,7 @@ def test_what_spoils_company_travels_alone_until_it_is_answered_otherwise() -> N
 
 
 def test_what_was_settled_alone_travels_in_company_again() -> None:
-    driver = Driver(paces={"main": Pace(per_second=2, reserve=0)})
+    driver = EngineDriver(paces={"main": Pace(per_second=2, reserve=0)})
     at = driver.opened()
     driver.event(at, "a", value=1)
     driver.run(0.6, answer=None)
@@ -212,7 +212,7 @@ def test_what_was_settled_alone_travels_in_company_again() -> None:
 
 
 def test_the_budget_is_of_answered_attempts_and_its_end_reaches_the_flow() -> None:
-    driver = Driver(policy=Policy(retry_budget=3))
+    driver = EngineDriver(policy=Policy(retry_budget=3))
     at = driver.opened()
     driver.event(at)
 
@@ -224,7 +224,7 @@ def test_the_budget_is_of_answered_attempts_and_its_end_reaches_the_flow() -> No
 
 
 def test_retries_that_do_not_count_never_use_up_the_budget() -> None:
-    driver = Driver(policy=Policy(retry_budget=3))
+    driver = EngineDriver(policy=Policy(retry_budget=3))
     at = driver.opened()
     driver.event(at)
 
@@ -235,7 +235,7 @@ def test_retries_that_do_not_count_never_use_up_the_budget() -> None:
 
 
 def test_attempts_answered_while_the_account_is_closed_do_not_count() -> None:
-    driver = Driver(policy=Policy(retry_budget=2))
+    driver = EngineDriver(policy=Policy(retry_budget=2))
     at = driver.opened()
     driver.event(at)
     driver.run(0.2, answer=None)
@@ -249,7 +249,7 @@ def test_attempts_answered_while_the_account_is_closed_do_not_count() -> None:
 
 
 def test_merging_resets_neither_budget_nor_age() -> None:
-    driver = Driver(policy=Policy(retry_budget=3))
+    driver = EngineDriver(policy=Policy(retry_budget=3))
     at = driver.opened()
     for value in range(3):
         driver.event(at, value=value)
@@ -261,7 +261,7 @@ def test_merging_resets_neither_budget_nor_age() -> None:
 
 
 def test_a_new_event_after_the_old_ones_ended_has_a_budget_of_its_own() -> None:
-    driver = Driver(policy=Policy(retry_budget=2))
+    driver = EngineDriver(policy=Policy(retry_budget=2))
     at = driver.opened()
     driver.event(at)
     driver.run(3, answer=Retry(reason="busy", after_s=0.1))
@@ -279,7 +279,7 @@ def test_a_new_event_after_the_old_ones_ended_has_a_budget_of_its_own() -> None:
 
 def test_the_budget_survives_sleep() -> None:
     """A lane that waits long sleeps as bytes; what it went through is kept."""
-    driver = Driver(policy=Policy(retry_budget=2))
+    driver = EngineDriver(policy=Policy(retry_budget=2))
     at = driver.opened()
     driver.event(at)
     driver.run(0.2, answer=None)
@@ -296,7 +296,7 @@ def test_the_budget_survives_sleep() -> None:
 
 
 def test_what_was_not_sent_goes_back_unharmed() -> None:
-    driver = Driver(policy=Policy(retry_budget=1))
+    driver = EngineDriver(policy=Policy(retry_budget=1))
     at = driver.opened()
     driver.event(at)
     driver.run(0.2, answer=None)
@@ -308,7 +308,7 @@ def test_what_was_not_sent_goes_back_unharmed() -> None:
 
 
 def test_a_lost_answer_keeps_slot_and_keys_until_deadline_and_grace_are_over() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "a", boiler="x", value=1)
     driver.run(0.2, answer=None)
@@ -326,7 +326,7 @@ def test_a_lost_answer_keeps_slot_and_keys_until_deadline_and_grace_are_over() -
 
 
 def test_the_flow_hears_at_once_that_an_answer_was_lost() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, chime="dinner")
     driver.run(0.5, answer=None)
@@ -337,7 +337,7 @@ def test_the_flow_hears_at_once_that_an_answer_was_lost() -> None:
 
 
 def test_a_refusal_reaches_the_flow() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at)
     driver.run(1, answer=Settled(answer=Shown(ok=False)))
@@ -346,7 +346,7 @@ def test_a_refusal_reaches_the_flow() -> None:
 
 
 def test_a_call_that_is_not_full_waits_a_little_for_company() -> None:
-    driver = Driver(paces={"main": Pace(linger_s=0.3)})
+    driver = EngineDriver(paces={"main": Pace(linger_s=0.3)})
     at = driver.opened()
     driver.event(at, "a")
     driver.run(0.2, answer=None)
@@ -359,7 +359,7 @@ def test_a_call_that_is_not_full_waits_a_little_for_company() -> None:
 
 @pytest.mark.parametrize("urgent", [True, False])
 def test_a_full_call_and_an_urgent_one_wait_for_nobody(urgent: bool) -> None:
-    driver = Driver(paces={"main": Pace(linger_s=60)}, flow=Thermostats(limits={"set": 3}))
+    driver = EngineDriver(paces={"main": Pace(linger_s=60)}, flow=Thermostats(limits={"set": 3}))
     at = driver.opened()
     events: list[dict[str, Any]] = [{"room": "a", "rank": 0}] if urgent else [{"room": room} for room in "abc"]
     driver.arrive(*[driver.record(at, **event) for event in events])
@@ -369,7 +369,7 @@ def test_a_full_call_and_an_urgent_one_wait_for_nobody(urgent: bool) -> None:
 
 
 def test_a_closed_account_sends_nothing_and_others_flow() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "a")
     driver.run(0.1, answer=None)
@@ -387,8 +387,8 @@ def test_a_closed_account_sends_nothing_and_others_flow() -> None:
 
 
 def test_gave_up_is_what_the_flow_hears_and_not_the_retry() -> None:
-    flow = Hearing()
-    driver = Driver(flow=flow, policy=Policy(retry_budget=2))
+    flow = RecordingThermostats()
+    driver = EngineDriver(flow=flow, policy=Policy(retry_budget=2))
     at = driver.opened()
     driver.event(at)
     driver.run(5, answer=Retry(reason="busy", after_s=0.1))
@@ -397,7 +397,7 @@ def test_gave_up_is_what_the_flow_hears_and_not_the_retry() -> None:
 
 
 def test_an_answer_given_twice_counts_once() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at)
     driver.run(0.1, answer=None)
@@ -410,20 +410,20 @@ def test_an_answer_given_twice_counts_once() -> None:
 
 
 def test_an_account_that_nobody_configured_is_a_bug_and_says_its_name() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     with pytest.raises(ValueError, match="nobody"):
         driver.event(at, account="nobody")
 
 
-def many(driver: Driver, n: int, **event: object) -> None:
+def many(driver: EngineDriver, n: int, **event: object) -> None:
     at = next(iter(driver.marks))
     driver.arrive(*[driver.record(at, f"room-{i}", **event) for i in range(n)])  # type: ignore[arg-type]
 
 
 def test_no_more_calls_are_under_way_than_there_are_workers_and_none_is_made_up_for() -> None:
     flow, policy = Thermostats(limits={"set": 1}), Policy(max_calls=5, urgent_calls=0)
-    driver = Driver(flow=flow, policy=policy)
+    driver = EngineDriver(flow=flow, policy=policy)
     driver.opened()
     many(driver, 20)
     driver.run(2, answer=None)
@@ -439,7 +439,7 @@ def test_no_more_calls_are_under_way_than_there_are_workers_and_none_is_made_up_
 
 def test_the_last_workers_are_for_the_most_harmful() -> None:
     flow, policy = Thermostats(limits={"set": 1}), Policy(max_calls=5, urgent_calls=2)
-    driver = Driver(flow=flow, policy=policy)
+    driver = EngineDriver(flow=flow, policy=policy)
     at = driver.opened()
     many(driver, 20)
     driver.run(1, answer=None)
@@ -454,7 +454,7 @@ def test_the_last_workers_are_for_the_most_harmful() -> None:
 
 
 def test_what_is_left_of_a_quota_is_for_the_most_harmful_until_it_is_given_anew() -> None:
-    driver = Driver(flow=Thermostats(limits={"set": 1}))
+    driver = EngineDriver(flow=Thermostats(limits={"set": 1}))
     at = driver.opened()
     driver.event(at, "first")
     driver.answer(driver.calls[0], OK, reserve_until_s=driver.now.mono_s + 3.0)
@@ -469,7 +469,7 @@ def test_what_is_left_of_a_quota_is_for_the_most_harmful_until_it_is_given_anew(
 
 
 def test_a_reserve_of_absurd_length_ends() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "first")
     driver.answer(driver.calls[0], OK, reserve_until_s=1e12)
@@ -487,7 +487,7 @@ def test_workers_for_the_most_harmful_alone_are_fewer_than_all(urgent: int) -> N
 
 
 def test_a_call_says_since_when_each_of_its_items_waits() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     arrived_us = driver.now.wall_us
 
@@ -498,7 +498,7 @@ def test_a_call_says_since_when_each_of_its_items_waits() -> None:
     assert [item.since_us for item in call.items] == [arrived_us]
 
 
-def answering(driver: Driver, seconds: float, fails: Callable[[Call], bool]) -> None:
+def answering(driver: EngineDriver, seconds: float, fails: Callable[[Call], bool]) -> None:
     """Time passes; calls are answered after at most a tenth of a second."""
     until_s = driver.now.mono_s + seconds
     while driver.now.mono_s < until_s:
@@ -508,7 +508,7 @@ def answering(driver: Driver, seconds: float, fails: Callable[[Call], bool]) -> 
         driver.run(0.1, answer=None)
 
 
-def in_outage(driver: Driver, seconds: float, poison: str = "") -> None:
+def in_outage(driver: EngineDriver, seconds: float, poison: str = "") -> None:
     """Everything fails for a while; afterwards only ``poison`` does, and something else is wanted now and then."""
     answering(driver, seconds, lambda _: True)
     for _ in range(60):
@@ -517,7 +517,7 @@ def in_outage(driver: Driver, seconds: float, poison: str = "") -> None:
 
 
 def test_one_item_that_always_fails_is_not_the_probe_for_ever() -> None:
-    driver = Driver(flow=Thermostats(limits={"set": 1}))
+    driver = EngineDriver(flow=Thermostats(limits={"set": 1}))
     at = driver.opened()
     driver.event(at, "poison", rank=0)
     many(driver, 12)
@@ -532,7 +532,7 @@ def test_one_item_that_always_fails_is_not_the_probe_for_ever() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("events", [1, 2, 5])
 def test_an_outage_of_an_hour_ends_nothing_though_few_calls_are_made(events: int) -> None:
-    driver = Driver(flow=Thermostats(limits={"set": 1}))
+    driver = EngineDriver(flow=Thermostats(limits={"set": 1}))
     driver.opened()
     many(driver, events)
 
@@ -544,7 +544,7 @@ def test_an_outage_of_an_hour_ends_nothing_though_few_calls_are_made(events: int
 
 
 def test_one_item_that_always_fails_does_not_hold_up_the_others_for_long() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "poison")
     waited_s: list[float] = []
@@ -562,8 +562,8 @@ def test_one_item_that_always_fails_does_not_hold_up_the_others_for_long() -> No
 GROUPED = {"main": Pace(per_second=50, groups={"writes": 10.0})}
 
 
-def grouped() -> Driver:
-    driver = Driver(flow=Thermostats(limits={"set": 1, "chime": 1}, groups={"set": "writes"}), paces=GROUPED)
+def grouped() -> EngineDriver:
+    driver = EngineDriver(flow=Thermostats(limits={"set": 1, "chime": 1}, groups={"set": "writes"}), paces=GROUPED)
     driver.opened()
     return driver
 
@@ -582,7 +582,7 @@ def test_a_group_of_endpoints_has_a_pace_of_its_own_and_the_others_use_what_is_l
 
 
 def test_calls_of_a_group_count_in_the_account_too() -> None:
-    driver = Driver(
+    driver = EngineDriver(
         flow=Thermostats(limits={"set": 1}, groups={"set": "writes"}),
         paces={"main": Pace(per_second=10, groups={"writes": 100.0})},
     )
@@ -597,7 +597,7 @@ def test_calls_of_a_group_count_in_the_account_too() -> None:
 def test_a_group_s_pace_has_the_same_share_as_the_account_s() -> None:
     flow = Thermostats(limits={"set": 1}, groups={"set": "writes"})
     shares = {"setpoints": Share(weight=1.0, partitions=2)}
-    driver = Driver(flow=flow, paces=GROUPED, shares=shares)
+    driver = EngineDriver(flow=flow, paces=GROUPED, shares=shares)
     driver.opened(partitions=2)
     many(driver, 40)
 

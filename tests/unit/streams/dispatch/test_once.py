@@ -6,16 +6,16 @@ import pytest
 
 from streams.flow import Lost, NotSent, Reply, Retry, Stored
 from streams.policy import Pace, Policy
-from tests.harness.engine_driver import OK, Driver, Hearing
+from tests.harness.engine_driver import OK, EngineDriver, RecordingThermostats
 from tests.harness.toy_flow import Room, Thermostats
 
 REFUSED = Retry(reason="429", counts=False, refused=True)
 CLOSED: dict[str, Any] = {"close_account_s": 60.0, "closed_because": "401"}
 
 
-def chiming(**kwargs: Any) -> tuple[Driver, Any]:
+def chiming(**kwargs: Any) -> tuple[EngineDriver, Any]:
     """One chime under way."""
-    driver = Driver(**kwargs)
+    driver = EngineDriver(**kwargs)
     at = driver.opened()
     driver.event(at, "hall", chime="dinner")
     driver.run(0.5, answer=None)
@@ -23,9 +23,9 @@ def chiming(**kwargs: Any) -> tuple[Driver, Any]:
     return driver, at
 
 
-def closed() -> tuple[Driver, Any]:
+def closed() -> tuple[EngineDriver, Any]:
     """The account answers 401, and a chime is wanted."""
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "kitchen")
     driver.run(0.2, answer=None)
@@ -35,9 +35,9 @@ def closed() -> tuple[Driver, Any]:
     return driver, at
 
 
-def successor(driver: Driver, at: Any) -> Driver:
+def successor(driver: EngineDriver, at: Any) -> EngineDriver:
     """The next owner after a kill."""
-    second = Driver(boot_us=1_000)
+    second = EngineDriver(boot_us=1_000)
     second.next_offset = driver.next_offset
     second.assign(mark=driver.marks[at], state=driver.state)
     return second
@@ -59,9 +59,9 @@ def test_after_a_crash_while_the_account_was_closed_the_call_is_made() -> None:
     assert ("e1", "RUNG") in second.results
 
 
-def waiting_announced() -> Driver:
+def waiting_announced() -> EngineDriver:
     """One call is under way, and a chime is announced and waits for its token."""
-    driver = Driver(paces={"main": Pace(per_second=2, reserve=0)})
+    driver = EngineDriver(paces={"main": Pace(per_second=2, reserve=0)})
     at = driver.opened()
     driver.event(at, "kitchen")
     driver.run(0.6, answer=None)
@@ -72,7 +72,7 @@ def waiting_announced() -> Driver:
     return driver
 
 
-def announced(driver: Driver) -> list[str]:
+def announced(driver: EngineDriver) -> list[str]:
     """In the durable record of the hall."""
     return list(driver.state["hall"].announced)
 
@@ -100,7 +100,9 @@ def test_what_is_left_of_a_quota_holds_nothing_announced() -> None:
 
 
 def test_it_is_announced_only_when_nothing_more_harmful_goes_before_it() -> None:
-    driver = Driver(paces={"main": Pace(per_second=2, reserve=0)}, flow=Thermostats(limits={"set": 1, "chime": 1}))
+    driver = EngineDriver(
+        paces={"main": Pace(per_second=2, reserve=0)}, flow=Thermostats(limits={"set": 1, "chime": 1})
+    )
     at = driver.opened()
     for room in ("a", "b", "c"):
         driver.event(at, room, rank=0)
@@ -113,7 +115,7 @@ def test_it_is_announced_only_when_nothing_more_harmful_goes_before_it() -> None
 
 
 def test_no_more_stands_announced_than_leaves_soon() -> None:
-    driver = Driver(paces={"main": Pace(per_second=10, reserve=0)})
+    driver = EngineDriver(paces={"main": Pace(per_second=10, reserve=0)})
     at = driver.opened()
     driver.arrive(*[driver.record(at, f"room {n}", chime="ding") for n in range(60)])
     driver.run(0.3, answer=None)
@@ -128,7 +130,7 @@ def test_no_more_stands_announced_than_leaves_soon() -> None:
 
 
 def test_many_that_may_not_be_repeated_leave_at_the_account_s_pace() -> None:
-    driver = Driver(paces={"main": Pace(per_second=50, reserve=0)})
+    driver = EngineDriver(paces={"main": Pace(per_second=50, reserve=0)})
     at = driver.opened()
     driver.arrive(*[driver.record(at, f"room {n}", chime="ding") for n in range(200)])
 
@@ -176,7 +178,7 @@ def test_only_a_retry_that_proves_that_nothing_was_done_is_repeated() -> None:
 
 
 def test_a_budget_can_be_used_up_by_refusals() -> None:
-    driver = Driver(policy=Policy(retry_budget=2))
+    driver = EngineDriver(policy=Policy(retry_budget=2))
     at = driver.opened()
     driver.event(at, "hall", chime="dinner")
     driver.run(10, answer=Retry(reason="busy", after_s=0.1, refused=True))
@@ -195,8 +197,8 @@ def test_what_was_never_sent_is_tried_again() -> None:
 
 def test_a_new_owner_says_at_once_what_may_have_left_and_does_not_wait_for_a_token() -> None:
     driver, at = chiming()
-    flow = Hearing()
-    second = Driver(flow=flow, boot_us=1_000, paces={"main": Pace(), "other": Pace()})
+    flow = RecordingThermostats()
+    second = EngineDriver(flow=flow, boot_us=1_000, paces={"main": Pace(), "other": Pace()})
     second.next_offset = driver.next_offset
     other = Stored(value=driver.state["hall"].value, undone=True, waits=driver.state["hall"].waits)
     state = {"hall": driver.state["hall"]} | {f"room {n}": other for n in range(500)}
@@ -209,7 +211,7 @@ def test_a_new_owner_says_at_once_what_may_have_left_and_does_not_wait_for_a_tok
 
 
 def test_a_lane_whose_call_is_not_announced_may_sleep() -> None:
-    driver = Driver(paces={"main": Pace(per_second=1, reserve=0)})
+    driver = EngineDriver(paces={"main": Pace(per_second=1, reserve=0)})
     at = driver.opened()
     driver.arrive(*[driver.record(at, f"room {n}", chime="ding") for n in range(1_000)])
     driver.run(1, answer=None)
@@ -223,7 +225,7 @@ def test_a_lane_that_is_under_way_and_stores_nothing_is_a_bug() -> None:
         def store(self, lane: Room) -> Stored:
             return Stored(value=None)
 
-    driver = Driver(flow=Forgetting())
+    driver = EngineDriver(flow=Forgetting())
     at = driver.opened()
 
     with pytest.raises(ValueError, match="under way"):

@@ -16,7 +16,7 @@ from streams.engine.stall_detector import TURNED_A_LOOK
 from streams.flow import Now, Stored, Waits
 from streams.messages import Effect, Input
 from streams.policy import Policy
-from tests.harness.engine_driver import WALL_US, Driver
+from tests.harness.engine_driver import WALL_US, EngineDriver
 from tests.harness.toy_flow import Device as Shown
 from tests.harness.toy_flow import Room, SetPoint, Thermostats, encode, with_device
 
@@ -24,13 +24,13 @@ FEW, MANY = 1_500, 6_000
 SOME = 1.5
 """A step may take this much more with four times the lanes: a push into a heap that is just being swept."""
 
-Scenario = Callable[[Driver, dict[str, Stored]], Any]
+Scenario = Callable[[EngineDriver, dict[str, Stored]], Any]
 
 
 class Metered:
     """An engine whose calls of functions are counted, step by step."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: EngineDriver) -> None:
         self._engine = driver.engine
         self.most = 0
         driver.engine = self  # type: ignore[assignment]
@@ -77,13 +77,13 @@ def later(number: int) -> Stored:
     return undone(number, due_us=WALL_US + 10**12)
 
 
-def opens(driver: Driver, state: dict[str, Stored]) -> None:
+def opens(driver: EngineDriver, state: dict[str, Stored]) -> None:
     driver.assign(state=state)
     driver.run(2, answer=None)
     assert driver.engine.snapshot(driver.now).partitions[0].phase == "open"
 
 
-def hands_over(driver: Driver, state: dict[str, Stored]) -> None:
+def hands_over(driver: EngineDriver, state: dict[str, Stored]) -> None:
     at = driver.assign(state=state)
     driver.run(2, answer=None)
     driver.revoke(at, budget_s=1)
@@ -91,14 +91,14 @@ def hands_over(driver: Driver, state: dict[str, Stored]) -> None:
     assert at in driver.released
 
 
-def loses(driver: Driver, state: dict[str, Stored]) -> None:
+def loses(driver: EngineDriver, state: dict[str, Stored]) -> None:
     at = driver.assign(state=state)
     driver.run(2, answer=None)
     driver.lose(at)
 
 
 def most_work(scenario: Scenario, made: Callable[[int], Stored], lanes: int) -> int:
-    driver = Driver(policy=Policy(max_outputs=200, max_awake=300))
+    driver = EngineDriver(policy=Policy(max_outputs=200, max_awake=300))
     engine = Metered(driver)
     scenario(driver, {f"room{number}": made(number) for number in range(lanes)})
     return engine.most
@@ -128,7 +128,7 @@ def test_marks_go_out_and_others_are_served_while_a_partition_is_restored() -> N
             self.glances += 1
 
     flow = Glanced()
-    driver = Driver(flow=flow, auto=False)
+    driver = EngineDriver(flow=flow, auto=False)
     at = driver.assign(state={f"room{number}": cold(number) for number in range(3 * RESTORED_A_STEP)})
 
     assert flow.glances == RESTORED_A_STEP
@@ -140,7 +140,7 @@ def test_marks_go_out_and_others_are_served_while_a_partition_is_restored() -> N
 
 
 def test_a_record_that_arrives_while_lanes_are_restored_waits_for_them() -> None:
-    driver = Driver(auto=False)
+    driver = EngineDriver(auto=False)
     at = driver.assign(state={f"room{number}": cold(number) for number in range(3 * RESTORED_A_STEP)})
     driver.next_offset = 3 * RESTORED_A_STEP
 
@@ -153,7 +153,7 @@ def test_a_record_that_arrives_while_lanes_are_restored_waits_for_them() -> None
 
 
 def test_lanes_that_are_all_due_at_once_take_their_turns_some_at_a_time() -> None:
-    driver = Driver(auto=False)
+    driver = EngineDriver(auto=False)
     driver.assign(state={f"room{number}": at_once(number) for number in range(3 * WOKEN_A_STEP)})
     driver.write()
     while driver.engine.snapshot(driver.now).partitions[0].phase != "open":
@@ -167,7 +167,7 @@ def test_lanes_that_are_all_due_at_once_take_their_turns_some_at_a_time() -> Non
 
 
 def test_lanes_that_are_due_wait_for_room_and_do_not_keep_the_loop_turning() -> None:
-    driver = Driver(auto=False, policy=Policy(max_outputs=100))
+    driver = EngineDriver(auto=False, policy=Policy(max_outputs=100))
     driver.assign(state={f"room{number}": at_once(number) for number in range(300)})
     driver.write()
     driver.run(2, answer=None)
@@ -178,7 +178,7 @@ def test_lanes_that_are_due_wait_for_room_and_do_not_keep_the_loop_turning() -> 
 
 
 def test_a_look_for_what_is_stuck_gives_so_many_lanes_a_turn_and_no_more() -> None:
-    driver = Driver(policy=Policy(stall_s=4.0))
+    driver = EngineDriver(policy=Policy(stall_s=4.0))
     driver.opened()
     [tenure] = driver.engine._tenures.values()
     tenure.lanes.unexplained.update({f"room{number}": 0.0 for number in range(2 * TURNED_A_LOOK)})

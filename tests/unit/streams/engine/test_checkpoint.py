@@ -5,12 +5,12 @@ import pytest
 from streams.flow import Output, Retry
 from streams.messages import Checkpoint, Written
 from streams.policy import Policy, Share
-from tests.harness.engine_driver import OK, Driver, rooms
+from tests.harness.engine_driver import OK, EngineDriver, rooms
 
 
-def by_hand(**kwargs: object) -> Driver:
+def by_hand(**kwargs: object) -> EngineDriver:
     """Open, and from here on checkpoints become durable by hand."""
-    driver = Driver(**kwargs)  # type: ignore[arg-type]
+    driver = EngineDriver(**kwargs)  # type: ignore[arg-type]
     driver.opened()
     driver.auto = False
     return driver
@@ -21,7 +21,7 @@ def keys(checkpoint: Checkpoint, topic: str) -> list[bytes | None]:
 
 
 def test_outputs_changed_lanes_and_position_go_together() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, value=1)
     driver.event(at, value=2)
@@ -66,7 +66,7 @@ def test_a_lane_that_turned_while_its_record_was_on_its_way_is_written_again() -
 def test_the_next_starts_no_sooner_than_four_times_the_last_one_s_duration_and_within_a_third_of_the_lease(
     took_s: float, wait_s: float
 ) -> None:
-    driver = Driver(policy=Policy(checkpoint_min_s=0.05))
+    driver = EngineDriver(policy=Policy(checkpoint_min_s=0.05))
     at = driver.opened()
     driver.run(1.4)
     driver.auto = False
@@ -87,7 +87,7 @@ def test_the_next_starts_no_sooner_than_four_times_the_last_one_s_duration_and_w
 
 
 def test_an_idle_process_commits_its_marks_every_third_of_the_lease() -> None:
-    driver = Driver(policy=Policy(lease_s=3.0))
+    driver = EngineDriver(policy=Policy(lease_s=3.0))
     driver.opened()
     before = len(driver.checkpoints)
 
@@ -98,7 +98,7 @@ def test_an_idle_process_commits_its_marks_every_third_of_the_lease() -> None:
 
 
 def test_a_checkpoint_names_the_marks_of_all_partitions_whose_lanes_it_writes() -> None:
-    driver = Driver(shares={"setpoints": Share(weight=1, partitions=2)})
+    driver = EngineDriver(shares={"setpoints": Share(weight=1, partitions=2)})
     first = driver.opened(partitions=2)
     second = driver.opened(partitions=2, partition=1)
     driver.auto = True
@@ -113,7 +113,7 @@ def test_a_checkpoint_names_the_marks_of_all_partitions_whose_lanes_it_writes() 
 
 
 def test_serials_rise_and_no_start_repeats_those_of_another() -> None:
-    one, two = Driver(boot_us=1_000_000), Driver(boot_us=2_000_000)
+    one, two = EngineDriver(boot_us=1_000_000), EngineDriver(boot_us=2_000_000)
     for driver in (one, two):
         driver.opened()
         driver.run(5)
@@ -171,7 +171,7 @@ def test_a_checkpoint_of_which_nothing_was_committed_prolongs_no_lease() -> None
 
 
 def test_a_partition_whose_part_was_refused_commits_and_sends_nothing_more_and_others_go_on() -> None:
-    driver = Driver(shares={"setpoints": Share(weight=1, partitions=2)})
+    driver = EngineDriver(shares={"setpoints": Share(weight=1, partitions=2)})
     bad = driver.opened(partitions=2)
     good = driver.opened(partitions=2, partition=1)
     driver.auto = False
@@ -216,7 +216,7 @@ def test_what_is_kept_per_assignment_dies_with_it() -> None:
 
 
 def test_a_late_answer_of_a_lost_assignment_is_dropped_and_the_valve_is_told() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "a")
     driver.run(0.1, answer=None)
@@ -233,7 +233,7 @@ def test_a_late_answer_of_a_lost_assignment_is_dropped_and_the_valve_is_told() -
 
 
 def test_a_slot_stays_taken_when_its_partition_comes_back_while_the_old_call_is_under_way() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "a", value=1)
     driver.run(0.1, answer=None)
@@ -251,7 +251,7 @@ def test_a_slot_stays_taken_when_its_partition_comes_back_while_the_old_call_is_
 
 
 def test_the_log_of_a_call_goes_with_the_first_living_assignment_of_its_items() -> None:
-    driver = Driver(shares={"setpoints": Share(weight=1, partitions=2)})
+    driver = EngineDriver(shares={"setpoints": Share(weight=1, partitions=2)})
     first = driver.opened(partitions=2)
     second = driver.opened(partitions=2, partition=1)
     driver.auto = False
@@ -282,7 +282,7 @@ def test_an_old_checkpoint_s_word_is_not_taken_for_the_one_on_its_way() -> None:
 
 
 def test_an_answer_that_stops_the_process_stops_it() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at)
     driver.run(0.1, answer=None)

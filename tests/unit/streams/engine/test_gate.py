@@ -9,7 +9,7 @@ from streams.engine.partition import TRANSITIONS, Partition, Phase, Step
 from streams.flow import Flow, Now, Stored
 from streams.messages import Arrivals, Mark, Owned
 from streams.policy import Pace, Policy, Share
-from tests.harness.engine_driver import Driver, Hearing, values
+from tests.harness.engine_driver import EngineDriver, RecordingThermostats, values
 from tests.harness.toy_flow import Room, Thermostats, encode
 
 
@@ -17,12 +17,12 @@ def mark(position: int = 0, *, drained: bool = True, read_ahead: int = 20_000, t
     return Mark(position=position, read_ahead=read_ahead, drained=drained, serial=1, state_topic_id=topic_id)
 
 
-def phase(driver: Driver) -> str:
+def phase(driver: EngineDriver) -> str:
     return driver.engine.snapshot(driver.now).partitions[0].phase
 
 
 def test_nothing_leaves_before_intake_has_reached_the_end_at_assignment() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.assign(end=3)
 
     driver.event(at, value=20)
@@ -36,7 +36,7 @@ def test_nothing_leaves_before_intake_has_reached_the_end_at_assignment() -> Non
 
 
 def test_a_mark_bounds_how_far_a_new_owner_must_read() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.assign(mark=mark(0, read_ahead=1), end=1_000)
 
     driver.event(at)
@@ -46,7 +46,7 @@ def test_a_mark_bounds_how_far_a_new_owner_must_read() -> None:
 
 
 def test_control_records_count_as_read_for_the_gate() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.assign(end=3)
     driver.event(at)
 
@@ -60,7 +60,7 @@ def test_control_records_count_as_read_for_the_gate() -> None:
 def test_the_wait_is_short_after_a_drained_owner_and_covers_its_calls_after_a_crash(
     found: Mark | None, wait_s: float
 ) -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.assign(mark=found)
     driver.event(at)
 
@@ -72,7 +72,7 @@ def test_the_wait_is_short_after_a_drained_owner_and_covers_its_calls_after_a_cr
 
 
 def test_a_position_that_a_tool_has_set_waits_as_after_a_crash() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.assign(committed=0)
     driver.event(at)
 
@@ -84,7 +84,7 @@ def test_a_position_that_a_tool_has_set_waits_as_after_a_crash() -> None:
 
 
 def test_without_a_mark_the_next_owner_too_must_read_to_the_end_that_the_first_one_found() -> None:
-    first = Driver(policy=Policy(read_ahead=10))
+    first = EngineDriver(policy=Policy(read_ahead=10))
     at = first.assign(committed=0, end=1_000)
     for _ in range(8):
         first.event(at)
@@ -97,7 +97,7 @@ def test_without_a_mark_the_next_owner_too_must_read_to_the_end_that_the_first_o
 
 
 def test_the_own_mark_goes_out_at_once_undrained_and_must_be_durable_first() -> None:
-    driver = Driver(auto=False)
+    driver = EngineDriver(auto=False)
     at = driver.assign()
     own = driver.checkpoints[0].marks[at]
     assert (own.position, own.drained) == (0, False)
@@ -112,7 +112,7 @@ def test_the_own_mark_goes_out_at_once_undrained_and_must_be_durable_first() -> 
 
 
 def test_the_own_mark_must_be_durable_even_while_the_lease_holds() -> None:
-    driver = Driver(shares={"setpoints": Share(weight=1, partitions=2)})
+    driver = EngineDriver(shares={"setpoints": Share(weight=1, partitions=2)})
     driver.opened(partitions=2)
     driver.auto = False
     second = driver.assign(partitions=2, partition=1)
@@ -125,7 +125,7 @@ def test_the_own_mark_must_be_durable_even_while_the_lease_holds() -> None:
 
 def test_a_partition_revoked_before_its_gate_opened_leaves_drained_as_it_was_found() -> None:
     for drained in (True, False):
-        driver = Driver()
+        driver = EngineDriver()
         at = driver.assign(mark=mark(drained=drained), end=10)
         driver.revoke(at)
         driver.run(0.1)
@@ -135,7 +135,7 @@ def test_a_partition_revoked_before_its_gate_opened_leaves_drained_as_it_was_fou
 
 
 def test_a_mark_written_before_the_gate_opened_still_names_how_far_the_owner_before_may_have_read() -> None:
-    driver = Driver(policy=Policy(read_ahead=10))
+    driver = EngineDriver(policy=Policy(read_ahead=10))
     at = driver.assign(mark=mark(5, drained=False, read_ahead=1_000), end=5_000)
     for _ in range(8):
         driver.event(at)
@@ -148,7 +148,7 @@ def test_a_mark_written_before_the_gate_opened_still_names_how_far_the_owner_bef
 
 
 def test_a_state_topic_that_is_not_the_one_of_the_mark_stops_with_the_remedy() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     driver.assign(mark=mark(topic_id="another"))
 
     assert driver.stops[0].failed
@@ -157,21 +157,21 @@ def test_a_state_topic_that_is_not_the_one_of_the_mark_stops_with_the_remedy() -
 
 
 def test_a_changed_number_of_partitions_stops_with_the_remedy() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     driver.assign(partitions=2)
 
     assert "needs a migration" in driver.stops[0].reason
 
 
 def test_a_topic_without_a_flow_stops_with_the_reason() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     driver.assign(topic="unheard")
 
     assert "no flow reads it" in driver.stops[0].reason
 
 
 def test_after_a_stop_nothing_more_is_said() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     driver.assign(partitions=2)
     driver.effects.clear()
 
@@ -181,8 +181,8 @@ def test_after_a_stop_nothing_more_is_said() -> None:
 
 
 def test_standing_lanes_are_woken_once_when_their_partition_opens() -> None:
-    flow = Hearing(lives=("pilot",))
-    driver = Driver(flow=flow)
+    flow = RecordingThermostats(lives=("pilot",))
+    driver = EngineDriver(flow=flow)
     driver.assign()
     assert flow.heard == []
 
@@ -192,7 +192,7 @@ def test_standing_lanes_are_woken_once_when_their_partition_opens() -> None:
 
 
 def test_lanes_without_a_position_stop_their_partition_where_events_could_be_skipped() -> None:
-    driver = Driver(shares={"setpoints": Share(weight=1, partitions=2)})
+    driver = EngineDriver(shares={"setpoints": Share(weight=1, partitions=2)})
     state = {"hall": Stored(value=encode(Room(key="hall", last_offset=0)))}
     at = driver.assign(state=state, skips=True, end=0, partitions=2)
     other = driver.assign(partition=1, state=state, partitions=2)
@@ -214,7 +214,7 @@ def test_lanes_without_a_position_stop_their_partition_where_events_could_be_ski
 
 
 def test_a_start_that_skips_is_well_where_nothing_was_ever_read() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     driver.opened(skips=True)
 
     assert driver.notices == []
@@ -223,7 +223,7 @@ def test_a_start_that_skips_is_well_where_nothing_was_ever_read() -> None:
 def test_a_share_counts_from_the_moment_the_gate_opens() -> None:
     shares = {"setpoints": Share(weight=0.8, partitions=4), "boilers": Share(weight=0.1, partitions=1)}
     flows: dict[str, Flow[Any]] = {"setpoints": Thermostats(), "boilers": Thermostats(topic="boilers")}
-    driver = Driver(flows=flows, shares=shares, paces={"main": Pace(per_second=100, reserve=0.1)})
+    driver = EngineDriver(flows=flows, shares=shares, paces={"main": Pace(per_second=100, reserve=0.1)})
 
     def rate() -> float:
         return driver.engine.snapshot(driver.now).accounts["main"].rate
@@ -244,13 +244,13 @@ def test_a_share_counts_from_the_moment_the_gate_opens() -> None:
 
 
 def test_undone_lanes_of_a_predecessor_are_taken_up_when_the_gate_opens_and_not_before() -> None:
-    first = Driver()
+    first = EngineDriver()
     at = first.opened()
     first.event(at, value=7)
     first.run(0.5, answer=None)
     assert first.state["kitchen"].undone
 
-    second = Driver(boot_us=1_000)
+    second = EngineDriver(boot_us=1_000)
     second.next_offset = 1
     taken = second.assign(mark=first.marks[at], state=first.state)
     second.run(10.9, answer=None)
@@ -269,7 +269,7 @@ def test_the_table_of_phases_knows_every_step_that_can_come() -> None:
 
 
 def test_records_that_arrive_twice_have_one_turn() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     record = driver.record(at)
     partition = Partition(at, Owned(mark=None, start=0, end=0, state_topic_id="", partitions=1), driver.policy, 0.0)
@@ -281,7 +281,7 @@ def test_records_that_arrive_twice_have_one_turn() -> None:
 
 
 def test_a_restored_timer_fires_by_wall_time_even_when_the_wall_clock_was_set() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     due_us = driver.now.wall_us + 3_600_000_000
     at = driver.opened()
     driver.event(at, remind_us=due_us)
@@ -295,7 +295,7 @@ def test_a_restored_timer_fires_by_wall_time_even_when_the_wall_clock_was_set() 
 
 
 def test_a_timer_survives_a_wall_clock_that_goes_back() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     due_us = driver.now.wall_us + 10_000_000
     driver.event(at, remind_us=due_us)
@@ -309,13 +309,13 @@ def test_a_timer_survives_a_wall_clock_that_goes_back() -> None:
 
 
 def test_undone_lanes_that_say_neither_when_nor_what_for_are_woken_at_the_opening() -> None:
-    first = Driver()
+    first = EngineDriver()
     at = first.opened()
     first.event(at, value=7)
     first.run(0.3, answer=None)
     bare = {key: Stored(value=stored.value, undone=True) for key, stored in first.state.items()}
 
-    second = Driver(boot_us=1_000)
+    second = EngineDriver(boot_us=1_000)
     second.assign(mark=mark(1), state=bare)
     second.run(2)
 

@@ -2,11 +2,11 @@
 
 from streams.flow import Lost, NotSent, Retry
 from streams.messages import Notice
-from tests.harness.engine_driver import OK, Driver, Hearing
+from tests.harness.engine_driver import OK, EngineDriver, RecordingThermostats
 
 
 def test_a_drained_partition_is_released_with_a_durable_drained_mark() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "a")
     driver.run(1)
@@ -20,7 +20,7 @@ def test_a_drained_partition_is_released_with_a_durable_drained_mark() -> None:
 
 
 def test_it_is_not_released_before_the_drained_mark_is_durable() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.auto = False
     driver.revoke(at)
@@ -34,7 +34,7 @@ def test_it_is_not_released_before_the_drained_mark_is_durable() -> None:
 
 
 def test_draining_makes_no_new_call_and_waits_for_those_under_way() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "a", value=1)
     driver.run(0.1, answer=None)
@@ -56,7 +56,7 @@ def test_draining_makes_no_new_call_and_waits_for_those_under_way() -> None:
 
 
 def test_a_call_that_outlives_the_budget_leaves_the_mark_undrained() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "a")
     driver.run(0.1, answer=None)
@@ -70,7 +70,7 @@ def test_a_call_that_outlives_the_budget_leaves_the_mark_undrained() -> None:
 
 
 def test_a_lost_answer_is_waited_out_before_a_mark_says_drained() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "a")
     driver.run(0.1, answer=None)
@@ -86,7 +86,7 @@ def test_a_lost_answer_is_waited_out_before_a_mark_says_drained() -> None:
 
 
 def test_opening_and_release_are_said() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.revoke(at)
     driver.run(0.1)
@@ -95,7 +95,7 @@ def test_opening_and_release_are_said() -> None:
 
 
 def test_a_partition_never_reported_is_released_at_once() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.lose(at)
     driver.revoke(at)
@@ -104,7 +104,7 @@ def test_a_partition_never_reported_is_released_at_once() -> None:
 
 
 def test_draining_a_process_ends_with_a_stop_that_is_no_failure() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "a")
     driver.run(0.1, answer=None)
@@ -117,7 +117,7 @@ def test_draining_a_process_ends_with_a_stop_that_is_no_failure() -> None:
 
 
 def test_draining_a_process_ends_when_its_budget_is_over() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "a")
     driver.run(0.1, answer=None)
@@ -129,14 +129,14 @@ def test_draining_a_process_ends_when_its_budget_is_over() -> None:
 
 
 def test_a_process_without_partitions_stops_at_once() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     driver.drain()
 
     assert [stop.failed for stop in driver.stops] == [False]
 
 
 def test_timers_do_not_fire_while_draining() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "a")
     driver.event(at, "b", remind_us=driver.now.wall_us + 1_000_000)
@@ -151,7 +151,7 @@ def test_timers_do_not_fire_while_draining() -> None:
 
 
 def test_a_once_want_leaves_only_after_its_announcement_is_durable() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.auto = False
     driver.event(at, "hall", chime="dinner")
@@ -165,7 +165,7 @@ def test_a_once_want_leaves_only_after_its_announcement_is_durable() -> None:
 
 
 def test_a_later_turn_that_says_the_same_does_not_hold_it_back_again() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.auto = False
     driver.event(at, "hall", chime="dinner")
@@ -178,8 +178,8 @@ def test_a_later_turn_that_says_the_same_does_not_hold_it_back_again() -> None:
 
 
 def test_draining_withdraws_what_was_announced_and_not_sent() -> None:
-    flow = Hearing()
-    driver = Driver(flow=flow)
+    flow = RecordingThermostats()
+    driver = EngineDriver(flow=flow)
     at = driver.opened()
     driver.auto = False
     driver.event(at, "hall", chime="dinner")
@@ -193,7 +193,7 @@ def test_draining_withdraws_what_was_announced_and_not_sent() -> None:
     assert driver.calls == []
     assert driver.marks[at].drained
 
-    second = Driver(boot_us=1_000)
+    second = EngineDriver(boot_us=1_000)
     second.assign(mark=driver.marks[at], state=driver.state)
     second.run(2)
     assert second.results == [("e0", "RUNG")]
@@ -201,8 +201,8 @@ def test_draining_withdraws_what_was_announced_and_not_sent() -> None:
 
 def test_a_once_want_that_comes_back_unsent_while_draining_is_withdrawn_too() -> None:
     for reply, sent in ((NotSent(), False), (Retry(reason="busy", refused=True), True)):
-        flow = Hearing()
-        driver = Driver(flow=flow)
+        flow = RecordingThermostats()
+        driver = EngineDriver(flow=flow)
         at = driver.opened()
         driver.event(at, "hall", chime="dinner")
         driver.run(0.5, answer=None)
@@ -218,13 +218,13 @@ def test_a_once_want_that_comes_back_unsent_while_draining_is_withdrawn_too() ->
 
 
 def test_announced_and_unanswered_after_a_crash_is_not_made_again() -> None:
-    first = Driver()
+    first = EngineDriver()
     at = first.opened()
     first.event(at, "hall", chime="dinner")
     first.run(0.5, answer=None)
     assert len(first.calls) == 1
 
-    second = Driver(boot_us=1_000)
+    second = EngineDriver(boot_us=1_000)
     second.next_offset = 1
     second.assign(mark=first.marks[at], state=first.state)
     second.run(15)
@@ -234,12 +234,12 @@ def test_announced_and_unanswered_after_a_crash_is_not_made_again() -> None:
 
 
 def test_what_a_predecessor_left_is_sent_again_with_the_newest_value() -> None:
-    first = Driver()
+    first = EngineDriver()
     at = first.opened()
     first.event(at, "a", value=1)
     first.run(0.5, answer=None)
 
-    second = Driver(boot_us=1_000)
+    second = EngineDriver(boot_us=1_000)
     second.next_offset = 1
     taken = second.assign(mark=first.marks[at], state=first.state, end=2)
     second.event(taken, "a", value=2)

@@ -8,24 +8,24 @@ from streams.dead_letter import DeadLetters
 from streams.flow import Assignment, Bad, Output, Record
 from streams.messages import Fetched
 from streams.policy import Pace, Policy
-from tests.harness.engine_driver import Driver
+from tests.harness.engine_driver import EngineDriver
 from tests.harness.toy_flow import Thermostats
 
 ONE = {"main": Pace()}
 TIGHT = Policy(max_awake=5, near=1)
 
 
-def position(driver: Driver) -> int:
+def position(driver: EngineDriver) -> int:
     return driver.engine.snapshot(driver.now).partitions[0].position
 
 
-def dead(driver: Driver) -> list[Output]:
+def dead(driver: EngineDriver) -> list[Output]:
     outputs = [o for c in driver.written for each in c.outputs.values() for o in each]
     return [output for output in outputs if output.topic.endswith(".dlq")]
 
 
 def test_intake_never_passes_durable_position_and_read_ahead() -> None:
-    driver = Driver(policy=Policy(read_ahead=3))
+    driver = EngineDriver(policy=Policy(read_ahead=3))
     at = driver.opened()
     driver.auto = False
 
@@ -42,7 +42,7 @@ def test_intake_never_passes_durable_position_and_read_ahead() -> None:
 
 
 def test_intake_pauses_right_at_the_limit() -> None:
-    driver = Driver(policy=Policy(read_ahead=3))
+    driver = EngineDriver(policy=Policy(read_ahead=3))
     at = driver.opened()
     driver.auto = False
 
@@ -54,7 +54,7 @@ def test_intake_pauses_right_at_the_limit() -> None:
 
 def test_a_record_that_needs_a_schema_keeps_its_partition_waiting_and_nothing_else() -> None:
     flow = Thermostats()
-    driver = Driver(flow=flow)
+    driver = EngineDriver(flow=flow)
     at = driver.opened()
 
     driver.event(at, "a", schema=7)
@@ -72,7 +72,7 @@ def test_a_record_that_needs_a_schema_keeps_its_partition_waiting_and_nothing_el
 
 
 def test_what_could_not_be_fetched_is_asked_for_again_a_second_later() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, schema=7)
 
@@ -85,7 +85,7 @@ def test_what_could_not_be_fetched_is_asked_for_again_a_second_later() -> None:
 
 
 def test_intake_pauses_at_the_bound_of_outputs_kept_back_and_goes_on_when_they_are_durable() -> None:
-    driver = Driver(policy=Policy(max_outputs=4))
+    driver = EngineDriver(policy=Policy(max_outputs=4))
     at = driver.opened()
     driver.auto = False
 
@@ -101,7 +101,7 @@ def test_intake_pauses_at_the_bound_of_outputs_kept_back_and_goes_on_when_they_a
 
 
 def test_intake_pauses_at_the_bound_of_awake_lanes() -> None:
-    driver = Driver(policy=TIGHT, paces=ONE)
+    driver = EngineDriver(policy=TIGHT, paces=ONE)
     at = driver.opened()
 
     driver.arrive(*[driver.record(at, f"room{n}") for n in range(8)])
@@ -114,7 +114,7 @@ def test_intake_pauses_at_the_bound_of_awake_lanes() -> None:
 
 
 def test_intake_pauses_right_at_a_bound() -> None:
-    driver = Driver(policy=TIGHT, paces=ONE)
+    driver = EngineDriver(policy=TIGHT, paces=ONE)
     at = driver.opened()
     driver.arrive(*[driver.record(at, f"room{n}") for n in range(4)])
     assert at not in driver.paused
@@ -131,11 +131,11 @@ def test_a_bound_of_awake_lanes_under_which_no_partition_catches_up_is_refused(p
 
 def test_the_bound_holds_for_all_accounts_together() -> None:
     with pytest.raises(ValueError, match="5 <= 4 x 1 x 2"):
-        Driver(policy=TIGHT)
+        EngineDriver(policy=TIGHT)
 
 
 def test_a_partition_catches_up_under_the_tightest_bound() -> None:
-    driver = Driver(policy=TIGHT, paces=ONE, flow=Thermostats(limits={"set": 100}))
+    driver = EngineDriver(policy=TIGHT, paces=ONE, flow=Thermostats(limits={"set": 100}))
     at = driver.assign(end=300)
     for n in range(300):
         driver.event(at, f"room{n}")
@@ -146,7 +146,7 @@ def test_a_partition_catches_up_under_the_tightest_bound() -> None:
 
 
 def test_what_cannot_be_read_becomes_a_dead_letter_and_others_flow() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
 
     driver.arrive(driver.record(at, raw=b"{broken"), driver.record(at, "bath"))

@@ -8,7 +8,7 @@ from streams.engine.partition import TRANSITIONS, Partition, Phase, Step, out_of
 from streams.flow import Assignment
 from streams.messages import Broken, Input, Mark, Owned, Topic, TopicsSeen
 from streams.policy import Share
-from tests.harness.engine_driver import Driver
+from tests.harness.engine_driver import EngineDriver
 
 TWO = {"setpoints": Share(weight=1, partitions=2)}
 
@@ -24,7 +24,7 @@ def mark(position: int = 0, *, input_topic_id: str = "input-1", drained: bool = 
     )
 
 
-def committed(driver: Driver, at: Assignment, since: int) -> list[int]:
+def committed(driver: EngineDriver, at: Assignment, since: int) -> list[int]:
     """Positions of this assignment in checkpoints that were made after the first ``since``."""
     return [one.marks[at].position for one in driver.checkpoints[since:] if at in one.marks]
 
@@ -39,7 +39,7 @@ def replaced(*, inputs: str = "input-1", state: str = "state-1", partitions: int
 
 
 def test_a_mark_of_another_input_topic_refuses_its_partition_with_the_remedy_and_the_others_go_on() -> None:
-    driver = Driver(shares=TWO)
+    driver = EngineDriver(shares=TWO)
     at = driver.assign(mark=mark(300, input_topic_id="input-0"), end=300, partitions=2)
     other = driver.assign(mark=mark(0), partition=1, partitions=2)
 
@@ -58,14 +58,14 @@ def test_a_mark_of_another_input_topic_refuses_its_partition_with_the_remedy_and
 
 
 def test_our_marks_name_the_input_topic() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
 
     assert driver.marks[at].input_topic_id == "input-1"
 
 
 def test_a_mark_of_a_version_that_did_not_name_the_input_topic_is_accepted() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened(mark=mark(3, input_topic_id=""))
     driver.event(at)
     driver.run(1)
@@ -86,7 +86,7 @@ def created_again(_at: Assignment) -> Input:
 def test_from_the_moment_in_which_its_topic_is_gone_a_partition_sends_and_commits_nothing(
     happens: Callable[[Assignment], Input],
 ) -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, value=1)
     driver.feed(happens(at))
@@ -110,7 +110,7 @@ def test_from_the_moment_in_which_its_topic_is_gone_a_partition_sends_and_commit
 
 
 def test_a_topic_that_is_created_again_is_said_once_not_with_every_look() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     driver.opened()
 
     for _ in range(5):
@@ -121,7 +121,7 @@ def test_a_topic_that_is_created_again_is_said_once_not_with_every_look() -> Non
 
 
 def test_a_partition_whose_offsets_are_gone_says_so_better_once_its_topic_is_seen_to_be_another() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
 
     driver.feed(out_of_the_log(at))
@@ -131,7 +131,7 @@ def test_a_partition_whose_offsets_are_gone_says_so_better_once_its_topic_is_see
 
 
 def test_a_topic_replaced_before_the_gate_opened_never_lets_anything_leave() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.assign(end=1)
     driver.event(at)
 
@@ -142,7 +142,7 @@ def test_a_topic_replaced_before_the_gate_opened_never_lets_anything_leave() -> 
 
 
 def test_a_draining_partition_whose_topic_is_replaced_is_released_without_a_mark() -> None:
-    driver = Driver(auto=False)
+    driver = EngineDriver(auto=False)
     at = driver.assign()
     driver.write()
     driver.run(2)
@@ -157,7 +157,7 @@ def test_a_draining_partition_whose_topic_is_replaced_is_released_without_a_mark
 
 
 def test_a_topic_that_grew_while_it_was_read_stops_the_process_with_the_remedy() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     driver.opened()
 
     driver.feed(replaced(partitions=2))
@@ -167,7 +167,7 @@ def test_a_topic_that_grew_while_it_was_read_stops_the_process_with_the_remedy()
 
 
 def test_a_state_topic_that_was_replaced_while_its_input_was_read_stops_the_process_with_the_remedy() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     driver.opened()
 
     driver.feed(replaced(state="state-2"))
@@ -177,7 +177,7 @@ def test_a_state_topic_that_was_replaced_while_its_input_was_read_stops_the_proc
 
 
 def test_topics_that_are_as_they_were_or_gave_no_answer_change_nothing() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
 
     driver.feed(replaced())
@@ -198,7 +198,7 @@ def test_a_partition_can_be_refused_in_every_phase(phase: Phase) -> None:
 def test_a_refused_partition_writes_no_mark_and_is_handed_over_at_once() -> None:
     at = Assignment(topic="setpoints", partition=0, epoch=1)
     owned = Owned(mark=None, start=0, end=0, state_topic_id="", partitions=1)
-    partition = Partition(at, owned, Driver().policy, 0.0)
+    partition = Partition(at, owned, EngineDriver().policy, 0.0)
     partition.step(Step.WAS_REFUSED)
 
     assert not partition.writes

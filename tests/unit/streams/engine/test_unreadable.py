@@ -5,17 +5,17 @@ import pytest
 from streams.flow import Assignment, Stored
 from streams.messages import Fetched
 from streams.policy import Share
-from tests.harness.engine_driver import WALL_US, Driver
+from tests.harness.engine_driver import WALL_US, EngineDriver
 from tests.harness.toy_flow import Room, SetPoint, Thermostats, encode
 
 TWO = {"setpoints": Share(weight=1, partitions=2)}
 
 
-def broken(driver: Driver, partition: int = 0) -> str:
+def broken(driver: EngineDriver, partition: int = 0) -> str:
     return next(one.broken for one in driver.engine.snapshot(driver.now).partitions if one.partition == partition)
 
 
-def marks(driver: Driver, at: Assignment, since: int = 0) -> list[int]:
+def marks(driver: EngineDriver, at: Assignment, since: int = 0) -> list[int]:
     return [one.marks[at].position for one in driver.checkpoints[since:] if at in one.marks]
 
 
@@ -28,7 +28,7 @@ HEADERS = Stored(value=reminder("cellar"), offset=17, fault="its headers are not
 
 
 def test_a_record_whose_headers_cannot_be_read_breaks_its_partition_alone_with_key_and_offset() -> None:
-    driver = Driver(shares=TWO)
+    driver = EngineDriver(shares=TWO)
     at = driver.assign(partitions=2, state={"cellar": HEADERS})
     other = driver.assign(partition=1, partitions=2)
     driver.event(at, "hall")
@@ -47,7 +47,7 @@ def test_a_record_whose_headers_cannot_be_read_breaks_its_partition_alone_with_k
 def test_a_cold_lane_that_cannot_be_read_breaks_its_partition_when_it_is_woken_and_nothing_is_committed_past_it(
     cause: str,
 ) -> None:
-    driver = Driver()
+    driver = EngineDriver()
     waits = {"timer": {"due_us": WALL_US + 5_000_000}, "restored": {"undone": True}}.get(cause, {})
     key = "zone:north" if cause == "told" else "cellar"
     at = driver.assign(state={key: Stored(value=b"{", offset=17, **waits)})  # type: ignore[arg-type]
@@ -71,7 +71,7 @@ def test_a_cold_lane_that_cannot_be_read_breaks_its_partition_when_it_is_woken_a
 
 
 def test_what_a_partition_did_before_it_broke_and_had_not_committed_is_done_by_the_next_owner() -> None:
-    driver = Driver(auto=False)
+    driver = EngineDriver(auto=False)
     at = driver.assign(state={"cellar": NO_STATE})
     driver.write()
     driver.run(2)
@@ -84,7 +84,7 @@ def test_what_a_partition_did_before_it_broke_and_had_not_committed_is_done_by_t
     driver.run(10)
     assert marks(driver, at, made) == []
 
-    after = Driver(boot_us=1_000)
+    after = EngineDriver(boot_us=1_000)
     after.next_offset = driver.marks[at].position
     mended = after.assign(mark=driver.marks[at], state=driver.state)
     for room in ("hall", "cellar")[driver.marks[at].position :]:
@@ -95,7 +95,7 @@ def test_what_a_partition_did_before_it_broke_and_had_not_committed_is_done_by_t
 
 
 def test_a_partition_that_broke_is_released_at_once_without_a_mark() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened(state={"cellar": NO_STATE})
     driver.event(at, "cellar")
     made = len(driver.checkpoints)
@@ -108,7 +108,7 @@ def test_a_partition_that_broke_is_released_at_once_without_a_mark() -> None:
 
 def test_a_key_that_is_no_text_is_a_lane_as_any_other() -> None:
     key = b"\xff\xfe".decode(errors="surrogateescape")
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened(state={key: Stored(value=encode(Room(key=key, last_offset=0)), undone=False, offset=3)})
     driver.event(at, "hall")
     driver.run(1)
@@ -121,7 +121,7 @@ def test_a_key_that_is_no_text_is_a_lane_as_any_other() -> None:
 
 
 def test_state_of_a_schema_that_is_not_here_yet_is_fetched_like_an_inputs_before_anything_is_read() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     value = b"#6" + reminder("cellar")
     at = driver.assign(state={"cellar": Stored(value=value, undone=True, due_us=WALL_US)})
     driver.event(at, "hall")
@@ -140,7 +140,7 @@ def test_state_of_a_schema_that_is_not_here_yet_is_fetched_like_an_inputs_before
 
 
 def test_a_registry_that_is_away_is_asked_again_and_the_partition_waits() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     driver.assign(state={"cellar": Stored(value=b"#6" + reminder("cellar"))})
     driver.feed(Fetched(need=6, problem="no answer"))
     driver.run(3)
@@ -150,7 +150,7 @@ def test_a_registry_that_is_away_is_asked_again_and_the_partition_waits() -> Non
 
 
 def test_a_partition_that_waits_for_a_schema_of_its_state_is_handed_over_as_it_was_found() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.assign(state={"cellar": Stored(value=b"#6" + reminder("cellar"))})
 
     driver.revoke(at)
@@ -160,7 +160,7 @@ def test_a_partition_that_waits_for_a_schema_of_its_state_is_handed_over_as_it_w
 
 
 def test_state_that_this_version_would_lose_a_part_of_refuses_its_partition_before_anything_is_sent() -> None:
-    driver = Driver(shares=TWO)
+    driver = EngineDriver(shares=TWO)
     newer = Stored(value=reminder("cellar"), undone=True, offset=4, reader=2)
     at = driver.assign(partitions=2, state={"cellar": newer, "hall": Stored(value=reminder("hall"), reader=1)})
     other = driver.assign(partition=1, partitions=2)
@@ -175,7 +175,7 @@ def test_state_that_this_version_would_lose_a_part_of_refuses_its_partition_befo
 
 
 def test_a_version_that_knows_all_of_a_record_goes_on_with_it() -> None:
-    driver = Driver(flow=Thermostats(state_version=2))
+    driver = EngineDriver(flow=Thermostats(state_version=2))
     driver.opened(state={"cellar": Stored(value=reminder("cellar"), undone=True, due_us=WALL_US, reader=2)})
     driver.run(1)
 
@@ -188,7 +188,7 @@ def test_a_record_says_which_version_it_needs() -> None:
             stored = super().store(lane)
             return Stored(value=stored.value, undone=stored.undone, reader=2 if lane.heard else 0)
 
-    driver = Driver(flow=Versioned(state_version=2))
+    driver = EngineDriver(flow=Versioned(state_version=2))
     at = driver.opened()
     driver.event(at, "hall", zone="north")
     driver.run(1)
@@ -200,7 +200,7 @@ def test_a_record_says_which_version_it_needs() -> None:
 def test_a_waiting_chime_of_a_lane_that_cannot_be_read_never_rings() -> None:
     chime = SetPoint(id="e0", order=(1, 0), device="", value=0, chime="ding")
     readable = encode(Room(key="cellar", last_offset=0, chimes=(chime,)))
-    driver = Driver()
+    driver = EngineDriver()
     driver.assign(state={"cellar": Stored(value=readable[:-1], undone=True, announced=("chime",), offset=9)})
     driver.run(10)
 
@@ -209,7 +209,7 @@ def test_a_waiting_chime_of_a_lane_that_cannot_be_read_never_rings() -> None:
 
 
 def test_state_of_a_newer_version_is_refused_with_the_remedy_that_moves_the_partition() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     driver.assign(state={"cellar": Stored(value=reminder("cellar"), offset=17, reader=99)})
     driver.run(1)
 

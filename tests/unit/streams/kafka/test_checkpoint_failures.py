@@ -23,7 +23,7 @@ from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.messages import Checkpoint
 from streams.ports import Again, Done, Sink
 from streams.topics import Described
-from tests.harness.secured_broker import SecuredBroker, User
+from tests.harness.secured_broker import ScramUser, SecuredBroker
 
 SETTINGS = SinkSettings(
     connection=KafkaConnection(bootstrap_servers="nobody.invalid:1", client_id="me"), instance_id="me", group="offers"
@@ -133,7 +133,7 @@ def test_where_nobody_can_be_asked_the_brokers_word_is_passed_on(now_s: list[flo
 # ---- on a broker that denies ----------------------------------------------------------------------------------------
 
 
-def right(user: User, resource: ResourceType, name: str, operation: AclOperation) -> AclBinding:
+def right(user: ScramUser, resource: ResourceType, name: str, operation: AclOperation) -> AclBinding:
     where = (resource, name, ResourcePatternType.LITERAL)
     return AclBinding(*where, user.principal, "*", operation, AclPermissionType.ALLOW)
 

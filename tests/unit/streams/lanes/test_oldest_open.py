@@ -9,7 +9,7 @@ from streams.engine.snapshot import PartitionSnapshot
 from streams.flow import Stored
 from streams.lanes.heap import SWEEP_AT_LEAST
 from streams.lanes.oldest_open import Ages
-from tests.harness.engine_driver import WALL_US, Driver
+from tests.harness.engine_driver import WALL_US, EngineDriver
 from tests.harness.toy_flow import Room, Thermostats
 
 SECOND_US = 1_000_000
@@ -32,15 +32,15 @@ class Gone(Cold):
         return Stored(value=None) if forgotten else Cold.store(self, lane)
 
 
-def cold(flow: type[Cold] = Cold) -> Driver:
-    return Driver(flow=flow())
+def cold(flow: type[Cold] = Cold) -> EngineDriver:
+    return EngineDriver(flow=flow())
 
 
-def seen(driver: Driver) -> PartitionSnapshot:
+def seen(driver: EngineDriver) -> PartitionSnapshot:
     return driver.engine.snapshot(driver.now).partitions[0]
 
 
-def switch(driver: Driver, at: Any, room: str, value: int, *, age_s: int = 0) -> None:
+def switch(driver: EngineDriver, at: Any, room: str, value: int, *, age_s: int = 0) -> None:
     driver.event(at, room, value=value, at=driver.now.wall_us - age_s * SECOND_US)
     driver.run(0.3)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from streams.flow import Assignment, Stored, Waits
 from streams.lanes.record_headers import headers_of, restored
-from tests.harness.engine_driver import Driver
+from tests.harness.engine_driver import EngineDriver
 from tests.harness.toy_flow import Room, encode
 
 INT64 = st.integers(min_value=-(2**63), max_value=2**63 - 1)
@@ -46,7 +46,7 @@ def test_whatever_stands_in_the_headers_a_number_that_was_read_fits_into_64_bits
 
 @pytest.mark.parametrize("text", ["9" * 400, str(2**63 - 1), str(-(2**63))])
 def test_a_foreign_moment_ends_no_process_whatever_it_says(text: str) -> None:
-    driver = Driver()
+    driver = EngineDriver()
     state = {"cellar": restored(ROOM, (("due", text.encode()), ("open", text.encode())), 7)}
     at: Assignment = driver.assign(state=state)
     driver.event(at, "hall")

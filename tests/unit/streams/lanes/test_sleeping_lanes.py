@@ -12,16 +12,16 @@ from streams.lanes.record_headers import headers_of, stored_of, waits_of
 from streams.lanes.sleeping_lanes import aside, harm
 from streams.messages import Arrivals, Delayed, Notice, Reread
 from streams.policy import Pace, Policy, Share
-from tests.harness.engine_driver import WALL_US, Driver, Hearing, rooms
+from tests.harness.engine_driver import WALL_US, EngineDriver, RecordingThermostats, rooms
 from tests.harness.toy_flow import Room, Thermostats
 
 
-def awake(driver: Driver) -> int:
+def awake(driver: EngineDriver) -> int:
     return driver.engine.snapshot(driver.now).lanes_awake
 
 
 def test_a_lane_sleeps_once_its_turns_are_durable_and_nothing_is_under_way() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.auto = False
     driver.event(at)
@@ -37,7 +37,7 @@ def test_a_lane_sleeps_once_its_turns_are_durable_and_nothing_is_under_way() -> 
 
 
 def test_a_lane_under_way_stays_awake() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at)
     driver.run(5, answer=None)
@@ -46,7 +46,7 @@ def test_a_lane_under_way_stays_awake() -> None:
 
 
 def test_a_lane_under_way_stays_awake_however_many_others_wait() -> None:
-    driver = Driver(flow=Thermostats(limits={"set": 1}), paces={"main": Pace(per_second=1, reserve=0)})
+    driver = EngineDriver(flow=Thermostats(limits={"set": 1}), paces={"main": Pace(per_second=1, reserve=0)})
     at = driver.opened()
     driver.run(1)
     driver.auto = False
@@ -63,7 +63,7 @@ def test_a_lane_under_way_stays_awake_however_many_others_wait() -> None:
 
 
 def test_a_paused_account_s_lanes_sleep_but_for_those_that_are_near() -> None:
-    driver = Driver(paces={"main": Pace(), "other": Pace()})
+    driver = EngineDriver(paces={"main": Pace(), "other": Pace()})
     at = driver.opened()
     driver.event(at, "first")
     driver.run(0.1, answer=None)
@@ -83,7 +83,7 @@ def test_a_paused_account_s_lanes_sleep_but_for_those_that_are_near() -> None:
 
 
 def test_lanes_sleep_while_their_partition_catches_up() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.assign(end=1_000)
 
     driver.arrive(*[driver.record(at, f"r{n}") for n in range(999)])
@@ -95,7 +95,7 @@ def test_lanes_sleep_while_their_partition_catches_up() -> None:
 
 
 def test_sleepers_are_woken_by_rank() -> None:
-    driver = Driver(flow=Thermostats(limits={"set": 1}))
+    driver = EngineDriver(flow=Thermostats(limits={"set": 1}))
     at = driver.opened()
     driver.event(at, "first")
     driver.run(0.1, answer=None)
@@ -113,12 +113,12 @@ def test_sleepers_are_woken_by_rank() -> None:
 
 def test_a_more_harmful_sleeper_is_woken_before_those_that_are_awake() -> None:
     """The sleeper speaks first, although enough others are awake."""
-    first = Driver()
+    first = EngineDriver()
     at = first.opened()
     first.event(at, "worst", rank=0)
     first.run(0.3, answer=None)
 
-    second = Driver(flow=Thermostats(limits={"set": 1}), boot_us=1_000)
+    second = EngineDriver(flow=Thermostats(limits={"set": 1}), boot_us=1_000)
     second.next_offset = 1
     taken = second.assign(mark=replace(first.marks[at], drained=True), state=first.state, end=200)
     second.arrive(*[second.record(taken, f"r{n}", rank=5) for n in range(199)])
@@ -128,8 +128,8 @@ def test_a_more_harmful_sleeper_is_woken_before_those_that_are_awake() -> None:
 
 
 def test_waking_and_sleeping_do_not_chase_each_other() -> None:
-    flow = Hearing(limits={"set": 1})
-    driver = Driver(flow=flow, paces={"main": Pace(per_second=5)})
+    flow = RecordingThermostats(limits={"set": 1})
+    driver = EngineDriver(flow=flow, paces={"main": Pace(per_second=5)})
     at = driver.opened()
     driver.arrive(*[driver.record(at, f"r{n}") for n in range(400)])
 
@@ -140,13 +140,13 @@ def test_waking_and_sleeping_do_not_chase_each_other() -> None:
 
 
 def test_a_restored_lane_hears_restored_before_anything_else_and_once() -> None:
-    first = Driver()
+    first = EngineDriver()
     at = first.opened()
     first.event(at, value=1)
     first.run(0.3, answer=None)
 
-    flow = Hearing()
-    second = Driver(flow=flow, boot_us=1_000)
+    flow = RecordingThermostats()
+    second = EngineDriver(flow=flow, boot_us=1_000)
     second.next_offset = 1
     taken = second.assign(mark=first.marks[at], state=first.state)
     second.event(taken, value=2)
@@ -156,8 +156,8 @@ def test_a_restored_lane_hears_restored_before_anything_else_and_once() -> None:
 
 
 def test_a_done_lane_of_a_predecessor_is_not_told_that_it_was_restored() -> None:
-    flow = Hearing()
-    driver = Driver(flow=flow)
+    flow = RecordingThermostats()
+    driver = EngineDriver(flow=flow)
     at = driver.opened(state={"kitchen": Stored(value=flow.store(Room(key="kitchen", heard=1)).value)})
     driver.event(at)
 
@@ -165,9 +165,9 @@ def test_a_done_lane_of_a_predecessor_is_not_told_that_it_was_restored() -> None
 
 
 def test_a_done_lane_with_a_timer_is_woken_and_not_told_that_it_was_restored() -> None:
-    flow = Hearing()
+    flow = RecordingThermostats()
     value = flow.store(Room(key="kitchen", heard=1)).value
-    driver = Driver(flow=flow)
+    driver = EngineDriver(flow=flow)
     driver.opened(state={"kitchen": Stored(value=value, due_us=driver.now.wall_us + 2_000_000)})
     assert flow.heard == []
 
@@ -175,7 +175,7 @@ def test_a_done_lane_with_a_timer_is_woken_and_not_told_that_it_was_restored() -
     assert flow.heard == [("kitchen", "Woken")]
 
 
-class Postponing(Hearing):
+class Postponing(RecordingThermostats):
     """Wakes once, at the second that its last event names."""
 
     def turn(self, lane: Room, cause: Cause, now: Now) -> Turn[Room]:
@@ -185,7 +185,7 @@ class Postponing(Hearing):
 
 def test_a_timer_that_was_moved_fires_at_its_last_moment_only() -> None:
     flow = Postponing()
-    driver = Driver(flow=flow)
+    driver = EngineDriver(flow=flow)
     at = driver.opened()
     driver.event(at, value=10)
     driver.event(at, value=20)
@@ -199,7 +199,7 @@ def test_a_timer_that_was_moved_fires_at_its_last_moment_only() -> None:
 
 def test_a_timer_that_is_moved_again_and_again_costs_one_entry_and_fires_once() -> None:
     flow = Postponing()
-    driver = Driver(flow=flow)
+    driver = EngineDriver(flow=flow)
     at = driver.opened()
     for n in range(5_000):
         driver.event(at, value=100 + n % 50)
@@ -221,7 +221,7 @@ def test_a_cold_lane_is_never_decoded() -> None:
 
     flow = Loading()
     value = flow.store(Room(key="r", heard=1)).value
-    driver = Driver(flow=flow)
+    driver = EngineDriver(flow=flow)
     at = driver.opened(state={f"r{n}": Stored(value=value) for n in range(100)})
     driver.event(at, "r5")
     driver.run(5)
@@ -230,7 +230,7 @@ def test_a_cold_lane_is_never_decoded() -> None:
 
 
 def test_a_sleeping_lane_that_is_done_costs_its_bytes_and_its_part_of_a_page() -> None:
-    driver = Driver(policy=Policy(max_awake=9, near=1))
+    driver = EngineDriver(policy=Policy(max_awake=9, near=1))
     at = driver.opened()
     for start in range(0, 2_000, 100):
         driver.arrive(*[driver.record(at, f"r{start + n}") for n in range(100)])
@@ -245,7 +245,7 @@ def test_a_sleeping_lane_that_is_done_costs_its_bytes_and_its_part_of_a_page() -
 
 
 def test_tells_take_their_turn_in_the_same_checkpoint() -> None:
-    driver = Driver(auto=False)
+    driver = EngineDriver(auto=False)
     at = driver.assign()
     driver.write()
     driver.run(1.2, answer=None)
@@ -257,7 +257,7 @@ def test_tells_take_their_turn_in_the_same_checkpoint() -> None:
 
 
 def test_a_lane_that_tells_others_is_written_after_them_whatever_changed_first() -> None:
-    driver = Driver(auto=False)
+    driver = EngineDriver(auto=False)
     at = driver.assign()
     driver.write()
     driver.run(1.2, answer=None)
@@ -270,7 +270,7 @@ def test_a_lane_that_tells_others_is_written_after_them_whatever_changed_first()
 
 
 def test_told_from_outside_reaches_the_lane_that_is_known() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at)
     driver.run(0.5)
@@ -289,7 +289,7 @@ class Forgetful(Thermostats):
 
 
 def test_a_lane_that_is_as_new_leaves_a_tombstone_only_where_it_had_been_stored() -> None:
-    driver = Driver(flow=Forgetful())
+    driver = EngineDriver(flow=Forgetful())
     at = driver.opened()
     for _ in range(2):
         driver.event(at, "kitchen", zone="north")
@@ -298,7 +298,7 @@ def test_a_lane_that_is_as_new_leaves_a_tombstone_only_where_it_had_been_stored(
     of_zone = [value is None for key, value in driver.topics["rooms"] if key == b"zone:north"]
     assert of_zone == [False, True]
 
-    fresh = Driver(flow=Forgetful())
+    fresh = EngineDriver(flow=Forgetful())
     at = fresh.opened()
     fresh.arrive(*[fresh.record(at, "kitchen", zone="north") for _ in range(2)])
     fresh.run(0.5)
@@ -306,7 +306,7 @@ def test_a_lane_that_is_as_new_leaves_a_tombstone_only_where_it_had_been_stored(
 
 
 def test_a_lane_whose_record_would_say_the_same_is_not_written_again() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "kitchen", id="same", at=1, device="heat")
     driver.run(0.5, answer=None)
@@ -323,7 +323,7 @@ def test_a_lane_that_is_undone_and_stores_nothing_is_a_bug() -> None:
         def store(self, lane: Room) -> Stored:
             return Stored(value=None, undone=True)
 
-    driver = Driver(flow=Losing())
+    driver = EngineDriver(flow=Losing())
     at = driver.opened()
     with pytest.raises(ValueError, match="would be lost"):
         driver.event(at)
@@ -362,7 +362,7 @@ def test_waits_are_the_worst_rank_and_the_oldest_age_of_each_account() -> None:
 
 
 def test_state_goes_to_the_partition_number_of_the_input() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened(partition=0)
     driver.event(at)
     driver.run(0.5)
@@ -380,7 +380,7 @@ class Stuck(Thermostats):
 
 
 def test_an_undone_lane_that_nothing_explains_gets_one_more_turn_and_then_the_process_fails() -> None:
-    driver = Driver(flow=Stuck(), policy=Policy(stall_s=60))
+    driver = EngineDriver(flow=Stuck(), policy=Policy(stall_s=60))
     at = driver.opened()
     driver.event(at)
 
@@ -396,7 +396,7 @@ def test_an_undone_lane_that_nothing_explains_gets_one_more_turn_and_then_the_pr
 
 
 def test_lag_without_progress_is_said_and_then_fatal() -> None:
-    driver = Driver(policy=Policy(stall_s=60))
+    driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.arrive(driver.record(at), end=1_000)
 
@@ -410,7 +410,7 @@ def test_lag_without_progress_is_said_and_then_fatal() -> None:
 
 
 def test_a_partition_that_stands_still_is_fetched_anew_after_ten_seconds_and_then_less_and_less_often() -> None:
-    driver = Driver(policy=Policy(stall_s=60))
+    driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.arrive(driver.record(at), end=1_000)
 
@@ -434,7 +434,7 @@ def test_a_partition_that_stands_still_is_fetched_anew_after_ten_seconds_and_the
 
 
 def test_a_partition_that_is_not_being_read_is_not_fetched_anew() -> None:
-    driver = Driver(policy=Policy(stall_s=60))
+    driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.event(at, schema=7)
 
@@ -444,7 +444,9 @@ def test_a_partition_that_is_not_being_read_is_not_fetched_anew() -> None:
 
 
 def test_a_partition_that_others_are_read_before_is_no_stall_until_they_are_done() -> None:
-    driver = Driver(policy=Policy(stall_s=60, max_outputs=4), shares={"setpoints": Share(weight=1.0, partitions=2)})
+    driver = EngineDriver(
+        policy=Policy(stall_s=60, max_outputs=4), shares={"setpoints": Share(weight=1.0, partitions=2)}
+    )
     first, second = (driver.opened(partition=number, partitions=2) for number in (0, 1))
     driver.feed(Arrivals(ends={second: 1_000_000}))
 
@@ -459,7 +461,7 @@ def test_a_partition_that_others_are_read_before_is_no_stall_until_they_are_done
 
 
 def test_a_partition_behind_a_backlog_of_others_in_the_clients_queue_is_neither_sought_nor_a_stall() -> None:
-    driver = Driver(policy=Policy(stall_s=60), shares={"setpoints": Share(weight=1.0, partitions=2)})
+    driver = EngineDriver(policy=Policy(stall_s=60), shares={"setpoints": Share(weight=1.0, partitions=2)})
     first, second = (driver.opened(partition=number, partitions=2) for number in (0, 1))
     driver.feed(Arrivals(ends={first: 400, second: 1_000}))
 
@@ -480,7 +482,7 @@ def test_a_partition_behind_a_backlog_of_others_in_the_clients_queue_is_neither_
 
 
 def test_lag_that_a_missing_schema_explains_is_said_again_and_never_fatal() -> None:
-    driver = Driver(policy=Policy(stall_s=60))
+    driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.event(at, schema=7)
 
@@ -492,7 +494,7 @@ def test_lag_that_a_missing_schema_explains_is_said_again_and_never_fatal() -> N
 
 
 def test_lag_of_a_partition_whose_leader_is_away_is_said_and_never_fatal_until_it_is_back() -> None:
-    driver = Driver(policy=Policy(stall_s=60))
+    driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.feed(Arrivals(ends={at: 5}))
     driver.feed(Arrivals(leaderless={at: "Broker: Leader not available"}))
@@ -506,12 +508,12 @@ def test_lag_of_a_partition_whose_leader_is_away_is_said_and_never_fatal_until_i
     assert len(driver.stops) == 1, "a partition that has a leader and does not move is a stall"
 
 
-def held_back(driver: Driver) -> list[Notice]:
+def held_back(driver: EngineDriver) -> list[Notice]:
     return [notice for notice in driver.of(Notice) if notice.event == "records_held_back"]
 
 
 def test_offsets_behind_an_open_transaction_are_told_after_ten_seconds_with_their_number_and_age() -> None:
-    driver = Driver(policy=Policy(stall_s=60))
+    driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.feed(Arrivals(ends={at: 0}, log_ends={at: 30}))
 
@@ -530,7 +532,7 @@ def test_offsets_behind_an_open_transaction_are_told_after_ten_seconds_with_thei
 
 
 def test_offsets_that_soon_can_be_read_are_held_back_by_nobody() -> None:
-    driver = Driver(policy=Policy(stall_s=60))
+    driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     for second in range(60):  # a producer whose transactions are short: the stable offset moves
         driver.arrive(driver.record(at), end=second + 1)
@@ -541,7 +543,7 @@ def test_offsets_that_soon_can_be_read_are_held_back_by_nobody() -> None:
 
 
 def test_a_transaction_that_has_ended_holds_nothing_back_any_more() -> None:
-    driver = Driver(policy=Policy(stall_s=60))
+    driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.feed(Arrivals(ends={at: 0}, log_ends={at: 30}))
     driver.run(20)
@@ -554,9 +556,9 @@ def test_a_transaction_that_has_ended_holds_nothing_back_any_more() -> None:
     assert len(held_back(driver)) == 1
 
 
-def waiting_for_a_checkpoint() -> Driver:
+def waiting_for_a_checkpoint() -> EngineDriver:
     """Lag, and a checkpoint that does not become durable."""
-    driver = Driver(policy=Policy(stall_s=60))
+    driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.auto = False
     driver.event(at)
@@ -586,7 +588,7 @@ def test_a_checkpoint_that_nobody_speaks_of_any_more_explains_nothing() -> None:
 
 
 def test_a_quiet_partition_is_no_stall_when_records_come_at_last() -> None:
-    driver = Driver(policy=Policy(stall_s=60))
+    driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.run(500)
     driver.feed(Arrivals(ends={at: 3}))
@@ -596,7 +598,7 @@ def test_a_quiet_partition_is_no_stall_when_records_come_at_last() -> None:
 
 
 def test_a_worker_that_never_answers_is_said_and_then_fatal() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at)
     [call] = driver.calls
@@ -614,7 +616,7 @@ def test_a_worker_that_never_answers_is_said_and_then_fatal() -> None:
 
 
 def test_answers_that_come_right_after_a_freeze_are_no_worker_that_hangs() -> None:
-    driver = Driver()
+    driver = EngineDriver()
     at = driver.opened()
     driver.event(at)
 
@@ -630,7 +632,7 @@ def test_answers_that_come_right_after_a_freeze_are_no_worker_that_hangs() -> No
 
 def test_a_long_backlog_of_the_background_never_makes_another_wait_for_more_than_one_call() -> None:
     """However old it is, and although all of it would be older than what comes."""
-    driver = Driver(flow=Thermostats(limits={"set": 1}), paces={"main": Pace(per_second=10, reserve=0)})
+    driver = EngineDriver(flow=Thermostats(limits={"set": 1}), paces={"main": Pace(per_second=10, reserve=0)})
     at = driver.opened()
     driver.arrive(*[driver.record(at, f"back-{n}", rank=BACKGROUND + n % 2) for n in range(5_000)])
     driver.run(60)
@@ -650,7 +652,7 @@ def test_a_long_backlog_of_the_background_never_makes_another_wait_for_more_than
 
 
 def test_the_background_has_its_share_of_the_calls_while_others_are_ready_all_the_time() -> None:
-    driver = Driver(
+    driver = EngineDriver(
         flow=Thermostats(limits={"set": 1}),
         paces={"main": Pace(per_second=10, reserve=0)},
         policy=Policy(background_share=0.2),
@@ -670,7 +672,7 @@ def test_the_background_has_its_share_of_the_calls_while_others_are_ready_all_th
 
 
 def test_the_first_rank_never_waits_for_the_background() -> None:
-    driver = Driver(flow=Thermostats(limits={"set": 1}), paces={"main": Pace(per_second=10, reserve=0)})
+    driver = EngineDriver(flow=Thermostats(limits={"set": 1}), paces={"main": Pace(per_second=10, reserve=0)})
     at = driver.opened()
     driver.arrive(*[driver.record(at, f"back-{n}", rank=BACKGROUND) for n in range(100)])
     driver.arrive(*[driver.record(at, f"worst-{n}", rank=0) for n in range(100)])
