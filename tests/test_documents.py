@@ -18,7 +18,6 @@ from connector.settings.model import Settings
 from tests.unit.connector.kaufland.wants import unit
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -47,12 +46,14 @@ def test_a_topic_that_is_kept_for_a_while_says_how_long() -> None:
     assert re.search(r"marketplace-calls\.v1` .* 30 d ", topics.document())
 
 
-def test_the_readme_says_where_keys_come_from() -> None:
-    assert "Settings > API Access > Generate API Keys" in " ".join(README.split())
+def test_the_pages_say_where_keys_come_from() -> None:
+    configuration = (ROOT / "docs" / "configuration.md").read_text()
+
+    assert "Settings > API Access > Generate API Keys" in " ".join(configuration.split())
 
 
 def test_unit_and_offer_are_both_explained_where_a_reader_meets_them() -> None:
-    assert re.search(r"\| unit \| .*offer", README)
+    assert re.search(r"\| unit \| .*offer", (ROOT / "docs" / "glossary.md").read_text())
     for name in ("offer_changed", "offer_result", "offer_state"):
         words = json.dumps(schemas.load(name, 1)).lower()
         assert "offer" in words, name

@@ -345,7 +345,7 @@ def _other_input(at: Assignment, state_topic: str, before: str, now: str) -> str
         f"now ({now}): the topic was deleted and created again, and its offsets count anew. Nothing of this partition "
         f"is read, sent or committed. Remedy: with all processes stopped, recreate {state_topic} and reset the group's "
         f"offsets of {at.topic} (--to-earliest skips nothing). Result ids repeat those of the old topic: see "
-        "docs/recovery.md"
+        "docs/operations.md"
     )
 
 

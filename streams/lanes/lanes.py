@@ -87,7 +87,7 @@ class Lanes:
             text = (
                 f"it was written by a newer version of the connector, and holds what this one would lose (it needs "
                 f"version {stored.reader} of the state, known is {known}). Remedy: stop this process while one of the "
-                "newer version runs, which then takes the partition; see docs/upgrading.md"
+                "newer version runs, which then takes the partition; see docs/operations.md"
             )
             return Bad(code="STATE_NEWER", text=text)
         return self._flow.glance(key, value)
@@ -114,7 +114,7 @@ class Lanes:
         where = f"at offset {offset} " if offset >= 0 else ""
         self.fault = (
             f"the state of {key!a} {where}of {self._flow.state_topic}/{self.at.partition} cannot be carried on: {why}. "
-            f"Nothing of {self.at.topic}/{self.at.partition} is read, sent or committed (see docs/recovery.md)"
+            f"Nothing of {self.at.topic}/{self.at.partition} is read, sent or committed (see docs/operations.md)"
         )
 
     # ---- turns ------------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def test_state_of_a_newer_version_is_refused_by_an_older_one_and_left_as_it_is(d
     put_state(deployment, key.decode(), partition, value, {"reader": b"99"})
 
     older = deployment.connector()
-    await_refusal(deployment, older, f"'{key.decode()}'", "newer version", "needs version 99", "docs/upgrading.md")
+    await_refusal(deployment, older, f"'{key.decode()}'", "newer version", "needs version 99", "docs/operations.md")
     stopped(older)
 
     assert [one.headers() for one in deployment.read("offer-state") if one.key() == key][-1] == [("reader", b"99")]

@@ -1,4 +1,4 @@
-"""``connector demo --keep``: what a person does beside it, as the README says, ends in a good summary."""
+"""``connector demo --keep``: what a person does beside it, as docs/getting-started.md says, ends in a good summary."""
 
 import os
 import re
@@ -16,8 +16,8 @@ from devstack.clients import Reader, RegistryReader, Writer
 from devstack.embedded_broker import CLIENT_PROPERTIES
 from devstack.processes import ModuleProcess
 from devstack.waiting import until
+from tests.harness.pages import block
 
-ROOT = Path(__file__).parents[3]
 EVENTS = 300
 INPUT, RESULTS = "demo.offer-changes.v1", "demo.offer-results.v1"
 
@@ -60,12 +60,8 @@ class KeptRun:
         return ModuleProcess("another", ["connector", *command[1].split()], self.folder / "another.log")
 
     def read_from_the_beginning(self) -> None:
-        """With the README's own lines."""
-        readme = (ROOT / "README.md").read_text("utf-8")
-        [lines] = [
-            code for code in re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL) if "demo.connector" in code
-        ]
-        exec(lines, {"broker": self.broker})
+        """By the page's own snippet."""
+        exec(block("docs/getting-started.md", "python", "demo.connector").body, {"broker": self.broker})
 
     def replayed(self) -> list[Mapping[str, Any]]:
         return [row for row in self.results.rows() if row["origin"] == "REPLAY"]

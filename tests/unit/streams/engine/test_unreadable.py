@@ -169,7 +169,7 @@ def test_state_that_this_version_would_lose_a_part_of_refuses_its_partition_befo
     driver.run(20)
 
     assert "it needs version 2 of the state, known is 1" in broken(driver)
-    assert "docs/upgrading.md" in broken(driver)
+    assert "docs/operations.md" in broken(driver)
     assert driver.results == [("e1", "APPLIED")]
     assert "cellar" not in driver.state
 

@@ -1,0 +1,73 @@
+"""The documentation's pages and the code blocks in them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+
+ROOT = Path(__file__).parents[2]
+PRINTED = frozenset({"settings", "metrics", "codes", "topics"})
+"""Pages of ``docs/`` that are printed from the source."""
+_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\S*)\n(?P<body>.*?)^ *```$", flags=re.DOTALL | re.MULTILINE)
+_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One fenced block, its indentation taken off."""
+
+    page: str
+    language: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    name: str  # path from the root
+    text: str
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        return tuple(
+            Block(page=self.name, language=found["language"], body=dedent(found["body"]))
+            for found in _FENCE.finditer(self.text)
+        )
+
+    @property
+    def prose(self) -> str:
+        """Everything outside the fenced blocks."""
+        return _FENCE.sub("", self.text)
+
+    @property
+    def spans(self) -> tuple[str, ...]:
+        """Inline code."""
+        return tuple(_SPAN.findall(self.prose))
+
+
+def page(name: str) -> Page:
+    return Page(name=name, text=(ROOT / name).read_text("utf-8"))
+
+
+def pages() -> Iterator[Page]:
+    """Every page that is written by hand, the change log apart: it tells what was."""
+    written = (path for path in (ROOT / "docs").rglob("*.md") if path.stem not in PRINTED)
+    readmes = (ROOT / folder / "README.md" for folder in (".", "schemas", "tests"))
+    for path in sorted({*written, *readmes, ROOT / "CONTRIBUTING.md"}):
+        if path.is_file():
+            yield page(path.relative_to(ROOT).as_posix())
+
+
+def commands(block: Block) -> Iterator[str]:
+    """The commands of a console block: lines after a ``$``, continued lines joined, comments taken off."""
+    for line in block.body.replace("\\\n", " ").splitlines():
+        if line.startswith("$ "):
+            yield re.sub(r"\s+# .*$", "", line.removeprefix("$ "))
+
+
+def block(name: str, language: str, containing: str) -> Block:
+    """The one block of a page in this language that contains a text."""
+    found = [one for one in page(name).blocks if one.language == language and containing in one.body]
+    if len(found) != 1:
+        raise LookupError(f"{name} has {len(found)} {language} blocks with {containing!r}, expected 1")
+    return found[0]
