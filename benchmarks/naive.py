@@ -27,7 +27,7 @@ from connector import app
 from connector.kaufland.http.signing import CLIENT_KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from connector.settings import convert
 from connector.settings.load import key_sources
-from connector.settings.model import Account
+from connector.settings.model import AccountSettings
 
 _WIRE_FORMAT_BYTES = 5
 
@@ -35,7 +35,7 @@ _WIRE_FORMAT_BYTES = 5
 class Patches:
     """Signs and sends one call after the other over one connection."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: AccountSettings) -> None:
         self._client_key, self._secret = (source().strip() for source in key_sources(account))
         address = urlsplit(account.base_url or "")
         self._base = f"{address.scheme}://{address.netloc}"

@@ -133,7 +133,7 @@ def secrets(configured: Settings) -> Iterator[str]:
         yield file.read_text(encoding="utf-8").strip()
 
 
-def _address(account: model.Account) -> Any:
+def _address(account: model.AccountSettings) -> Any:
     return address(account.base_url, playground=account.playground, dev=account.simulator)
 
 
@@ -302,7 +302,7 @@ def marketplace(configured: Settings, log: CallLog | None = None) -> Kaufland:
     )
 
 
-def _account(name: str, account: model.Account, mode: UpdateMode, *, contacts: bool) -> KauflandAccount:
+def _account(name: str, account: model.AccountSettings, mode: UpdateMode, *, contacts: bool) -> KauflandAccount:
     client_key, secret_key = (_remembered(source) for source in key_sources(account))
     known = KauflandAccount(
         name=name,
@@ -706,7 +706,7 @@ def _push_url(public_url: str, account: str) -> str:
     return f"{public_url.rstrip('/')}/{account}"
 
 
-def _secret(account: model.Account) -> str:
+def _secret(account: model.AccountSettings) -> str:
     """As it is now: a rotated one is read again."""
     return key_sources(account)[1]().strip()
 
@@ -736,7 +736,7 @@ def _ask_for_poll(
     )
 
 
-def _listening(vitals: Vitals, health: model.Health) -> HealthServer:
+def _listening(vitals: Vitals, health: model.HealthSettings) -> HealthServer:
     try:
         return HealthServer(vitals, host=health.host, port=health.port)
     except OSError as error:

@@ -21,7 +21,7 @@ _URGENT_CALLS: Final = 4
 """Of the workers, at most so many are for the most harmful changes alone."""
 
 
-def policy(processing: model.Processing) -> Policy:
+def policy(processing: model.ProcessingSettings) -> Policy:
     """Raises ValueError for numbers that do not fit together."""
     return Policy(
         session_s=processing.session,
@@ -42,7 +42,7 @@ def policy(processing: model.Processing) -> Policy:
     )
 
 
-def pace(account: model.Account) -> Pace:
+def pace(account: model.AccountSettings) -> Pace:
     return Pace(
         per_second=account.requests_per_second,
         strict=account.rate.strict,
@@ -69,7 +69,7 @@ def allow_list(text: str) -> frozenset[str]:
 
 
 def routing(
-    targets: Mapping[str, model.Target],
+    targets: Mapping[str, model.TargetSettings],
     currencies: Mapping[str, str],
     allowed: Mapping[str, frozenset[str]] | None = None,
 ) -> Routing:
@@ -138,7 +138,7 @@ def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPol
     )
 
 
-def _stock_rules(target: model.Target, account: model.Account) -> StockRules:
+def _stock_rules(target: model.TargetSettings, account: model.AccountSettings) -> StockRules:
     """What a rule does not name is the target's, and what that does not name is the account's."""
     rule = StockRule(
         buffer_pct=target.buffer_pct if target.buffer_pct is not None else account.buffer_pct,
@@ -200,7 +200,7 @@ def dry_run(settings: model.Settings) -> model.Settings:
     inputs = {name: getattr(live, name) for name in INPUTS}
     letters = {f"{name}_dlq": f"{prefix}.{name.replace('_', '-')}.v1.dlq" for name in INPUTS}
     shared = {"routing": live.routing, "unit_owners": live.unit_owners}
-    own = model.Topics(
+    own = model.TopicSettings(
         prefix=prefix,
         key_format=settings.topics.key_format,
         **shared,

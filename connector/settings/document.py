@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from connector.settings.duration import is_duration, written
-from connector.settings.model import TABLES_BY_NAME, Section, Settings
+from connector.settings.model import TABLES_BY_NAME, Settings, SettingsSection
 from connector.settings.problems import row_of
 
 _HEAD = """\
@@ -49,10 +49,10 @@ def _section(name: str, field: FieldInfo) -> Iterator[str]:
     yield ""
 
 
-def _rows(section: type[Section], path: str) -> Iterator[str]:
+def _rows(section: type[SettingsSection], path: str) -> Iterator[str]:
     for name, field in section.model_fields.items():
         inner = row_of(field.annotation)
-        if isinstance(inner, type) and issubclass(inner, Section):
+        if isinstance(inner, type) and issubclass(inner, SettingsSection):
             listed = inner is not field.annotation
             if listed:
                 yield f"| `{path}{name}` |  | {_meaning(field)} |"

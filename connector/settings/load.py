@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from connector.settings import model
 from connector.settings.convert import allow_list, policy, routing
 from connector.settings.environment import overlay
-from connector.settings.model import Offers, Settings
-from connector.settings.problems import Problem, is_secret
-from connector.settings.tables import Table, Tables
+from connector.settings.model import OfferSettings, Settings
+from connector.settings.problems import SettingsProblem, is_secret
+from connector.settings.tables import PartialTable, Tables
 from streams.errors import SettingsError
 
 OURS = frozenset(
@@ -42,7 +42,7 @@ class Facts:
     storefronts: Mapping[str, str]  # storefront -> currency
     calls_per_second: float  # per account, a maximum
     bulk_limit: int  # offers in one call
-    address: Callable[[model.Account], object]  # raises ValueError for a base address that is not allowed
+    address: Callable[[model.AccountSettings], object]  # raises ValueError for a base address that is not allowed
     keys: Callable[[KeySource, KeySource], tuple[str, ...]]  # client and secret; notices; raises SettingsError
     client: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]]
     """Of the broker's client: each property that it refuses, "" for all together, and what it says."""
@@ -112,7 +112,7 @@ def _read(file: Path | None) -> dict[str, Any]:
         raise SettingsError(f"{file} is not TOML: {error}") from None
 
 
-def _secrets_in_file(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[Problem]:
+def _secrets_in_file(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[SettingsProblem]:
     found = []
     for name, value in tree.items():
         if isinstance(value, Mapping):
@@ -120,11 +120,11 @@ def _secrets_in_file(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> lis
             found += [] if within_files else _secrets_in_file(value, (*path, name))
         elif (*path, name) == ("registry", "url") and "@" in str(value):
             says = "a password does not belong into this file; give the address as CONNECTOR__REGISTRY__URL"
-            found.append(Problem(setting="registry.url", says=says))
+            found.append(SettingsProblem(setting="registry.url", says=says))
         elif is_secret(name):
             where = "kafka.properties_from_files" if path[:1] == ("kafka",) else f"{name}_file"
             says = f"a secret does not belong into this file; name a file that holds it: {where}"
-            found.append(Problem(setting=".".join((*path, name)), says=says))
+            found.append(SettingsProblem(setting=".".join((*path, name)), says=says))
     return found
 
 
@@ -165,39 +165,41 @@ def _paths_beside(tree: dict[str, Any], file: Path | None) -> dict[str, Any]:
 # ---- what hangs together --------------------------------------------------------------------------------------------
 
 
-def _across(tree: Mapping[str, Any], tables: Tables, now: datetime, facts: Facts) -> Iterator[Problem]:
+def _across(tree: Mapping[str, Any], tables: Tables, now: datetime, facts: Facts) -> Iterator[SettingsProblem]:
     yield from _onboarded(tree.get("targets"), tree.get("accounts"))
     yield from _places(tables.targets, facts.storefronts)
     yield from _idle_accounts(tree, tables)
     for name, account in tables.accounts.items():
         yield from _account(f"accounts.{name}", account, facts)
-    if kafka := tables.section(model.Kafka):
+    if kafka := tables.section(model.KafkaSettings):
         yield from _kafka(kafka, facts)
-    if processing := tables.section(model.Processing):
+    if processing := tables.section(model.ProcessingSettings):
         yield from _numbers(processing)
-    if offers := tables.section(model.Offers):
+    if offers := tables.section(model.OfferSettings):
         yield from _offers(offers, tree.get("targets"), facts)
-    if push := tables.section(model.Push):
+    if push := tables.section(model.PushSettings):
         yield from _push(push)
-    if log := tables.section(model.Log):
+    if log := tables.section(model.LogSettings):
         yield from _debugging(log.values, now)
 
 
-def _onboarded(targets: Any, accounts: Any) -> Iterator[Problem]:
+def _onboarded(targets: Any, accounts: Any) -> Iterator[SettingsProblem]:
     """From the tree as written: a target's account is checked whatever else is wrong with the target or the account."""
     known = sorted(accounts) if isinstance(accounts, Mapping) else []
     for name, target in targets.items() if isinstance(targets, Mapping) else ():
         account = target.get("account") if isinstance(target, Mapping) else None
         if isinstance(account, str) and account not in known:
             says = f"{account!r} is not onboarded; [accounts] has: {', '.join(known) or 'none'}"
-            yield Problem(setting=f"targets.{name}.account", says=says)
+            yield SettingsProblem(setting=f"targets.{name}.account", says=says)
 
 
-def _places(targets: Mapping[str, Table[model.Target]], storefronts: Mapping[str, str]) -> Iterator[Problem]:
+def _places(
+    targets: Mapping[str, PartialTable[model.TargetSettings]], storefronts: Mapping[str, str]
+) -> Iterator[SettingsProblem]:
     for name, target in targets.items():
         if target.has("storefront") and target.values.storefront not in storefronts:
             says = f"{target.values.storefront!r} is not a storefront; known: {', '.join(sorted(storefronts))}"
-            yield Problem(setting=f"targets.{name}.storefront", says=says)
+            yield SettingsProblem(setting=f"targets.{name}.storefront", says=says)
         yield from _eans(f"targets.{name}.allow_eans_file", target.values.allow_eans_file)
         if target.has("stock_rules"):
             yield from _stock_rules(f"targets.{name}.stock_rules", target.values.stock_rules)
@@ -205,10 +207,10 @@ def _places(targets: Mapping[str, Table[model.Target]], storefronts: Mapping[str
     try:
         routing(placed, dict.fromkeys([target.storefront for target in placed.values()], ""))
     except ValueError as error:
-        yield Problem(setting="targets", says=str(error))
+        yield SettingsProblem(setting="targets", says=str(error))
 
 
-def _idle_accounts(tree: Mapping[str, Any], tables: Tables) -> Iterator[Problem]:
+def _idle_accounts(tree: Mapping[str, Any], tables: Tables) -> Iterator[SettingsProblem]:
     """Nothing is said while some target's account is in doubt."""
     targets = tree.get("targets")
     if not isinstance(targets, Mapping) or len(targets) > len(tables.targets):
@@ -217,33 +219,33 @@ def _idle_accounts(tree: Mapping[str, Any], tables: Tables) -> Iterator[Problem]
     if used <= set(tables.accounts):
         for name in sorted(set(tables.accounts) - used):
             says = "no target leads to it; add a [targets.NAME] with this account, or remove it"
-            yield Problem(setting=f"accounts.{name}", says=says)
+            yield SettingsProblem(setting=f"accounts.{name}", says=says)
 
 
-def _eans(setting: str, file: Path | None) -> Iterator[Problem]:
+def _eans(setting: str, file: Path | None) -> Iterator[SettingsProblem]:
     if file is None:
         return
     try:
         allow_list(file.read_text(encoding="utf-8"))
     except OSError as error:
-        yield Problem(setting=setting, says=f"{str(file)!r} cannot be read: {error.strerror}")
+        yield SettingsProblem(setting=setting, says=f"{str(file)!r} cannot be read: {error.strerror}")
     except ValueError as wrong:
-        yield Problem(setting=setting, says=f"{wrong}; expected one EAN a line")
+        yield SettingsProblem(setting=setting, says=f"{wrong}; expected one EAN a line")
 
 
-def _stock_rules(setting: str, rules: Sequence[model.StockRule]) -> Iterator[Problem]:
+def _stock_rules(setting: str, rules: Sequence[model.StockRuleSettings]) -> Iterator[SettingsProblem]:
     """Rules that change nothing, and rules that are never reached: an earlier one fits wherever they do."""
     for place, rule in enumerate(rules):
         if not rule.model_fields_set - {"when"}:
-            yield Problem(setting=f"{setting}.{place}", says="sets none of buffer_pct, keep and show_at_most")
+            yield SettingsProblem(setting=f"{setting}.{place}", says="sets none of buffer_pct, keep and show_at_most")
         for earlier in range(place):
             if rules[earlier].when.items() <= rule.when.items():
                 says = f"is never reached: {setting}.{earlier} stands before it and fits whenever it does"
-                yield Problem(setting=f"{setting}.{place}", says=says)
+                yield SettingsProblem(setting=f"{setting}.{place}", says=says)
                 break
 
 
-def _account(setting: str, account: Table[model.Account], facts: Facts) -> Iterator[Problem]:
+def _account(setting: str, account: PartialTable[model.AccountSettings], facts: Facts) -> Iterator[SettingsProblem]:
     if account.has("client_key_file", "client_key", "secret_key_file", "secret_key"):
         yield from _keys(setting, account.values, facts)
     if account.has("base_url", "simulator", "playground"):
@@ -252,26 +254,28 @@ def _account(setting: str, account: Table[model.Account], facts: Facts) -> Itera
         yield from _ceiling(setting, account.values, facts)
 
 
-def _base_address(setting: str, account: model.Account, facts: Facts) -> Iterator[Problem]:
+def _base_address(setting: str, account: model.AccountSettings, facts: Facts) -> Iterator[SettingsProblem]:
     if account.simulator and (account.base_url is None or account.playground):
-        yield Problem(setting=f"{setting}.simulator", says="needs base_url, and cannot go together with playground")
+        yield SettingsProblem(
+            setting=f"{setting}.simulator", says="needs base_url, and cannot go together with playground"
+        )
         return
     try:
         facts.address(account)
     except ValueError as refused:
-        yield Problem(setting=f"{setting}.base_url", says=str(refused))
+        yield SettingsProblem(setting=f"{setting}.base_url", says=str(refused))
 
 
-def _ceiling(setting: str, account: model.Account, facts: Facts) -> Iterator[Problem]:
+def _ceiling(setting: str, account: model.AccountSettings, facts: Facts) -> Iterator[SettingsProblem]:
     if account.rate.floor_per_second > account.requests_per_second:
         says = f"{account.rate.floor_per_second} is above requests_per_second, {account.requests_per_second}"
-        yield Problem(setting=f"{setting}.rate.floor_per_second", says=says)
+        yield SettingsProblem(setting=f"{setting}.rate.floor_per_second", says=says)
     if account.requests_per_second > facts.calls_per_second and not account.simulator:
         says = f"{account.requests_per_second} is above the API's limit; expected at most {facts.calls_per_second}"
-        yield Problem(setting=f"{setting}.requests_per_second", says=says)
+        yield SettingsProblem(setting=f"{setting}.requests_per_second", says=says)
 
 
-def _keys(setting: str, account: model.Account, facts: Facts) -> Iterator[Problem]:
+def _keys(setting: str, account: model.AccountSettings, facts: Facts) -> Iterator[SettingsProblem]:
     missing = False
     for name in ("client_key", "secret_key"):
         file, value = getattr(account, f"{name}_file"), getattr(account, name)
@@ -280,16 +284,16 @@ def _keys(setting: str, account: model.Account, facts: Facts) -> Iterator[Proble
             found = "neither is there" if file is None else "both are there"
             variable = "__".join(["CONNECTOR", *setting.upper().split("."), name.upper()])
             says = f"{found}; expected either {name}_file or {variable} in the environment"
-            yield Problem(setting=f"{setting}.{name}_file", says=says)
+            yield SettingsProblem(setting=f"{setting}.{name}_file", says=says)
     if not missing:
         try:
             facts.keys(*key_sources(account))
         except SettingsError as refused:
             for fault in str(refused).split("; "):
-                yield Problem(setting=setting, says=fault)
+                yield SettingsProblem(setting=setting, says=fault)
 
 
-def key_sources(account: model.Account) -> tuple[KeySource, KeySource]:
+def key_sources(account: model.AccountSettings) -> tuple[KeySource, KeySource]:
     """Client key and secret key, read again at each call where they stand in files."""
     return (
         _source(account.client_key_file, account.client_key),
@@ -311,28 +315,28 @@ def _source(file: Path | None, value: SecretStr | None) -> KeySource:
     return read
 
 
-def _kafka(kafka: Table[model.Kafka], facts: Facts) -> Iterator[Problem]:
+def _kafka(kafka: PartialTable[model.KafkaSettings], facts: Facts) -> Iterator[SettingsProblem]:
     values = kafka.values
     for name in sorted(OURS & {*values.properties, *values.properties_from_files}):
         says = "is set by the connector itself: its promises hang on it"
-        yield Problem(setting=f"kafka.{_holds(name, values)}.{name}", says=says)
+        yield SettingsProblem(setting=f"kafka.{_holds(name, values)}.{name}", says=says)
     unreadable = dict(_unreadable(values.properties_from_files))
     for name, says in unreadable.items():
-        yield Problem(setting=f"kafka.properties_from_files.{name}", says=says)
+        yield SettingsProblem(setting=f"kafka.properties_from_files.{name}", says=says)
     if not unreadable:
         yield from _client(values, facts)
 
 
-def _client(values: model.Kafka, facts: Facts) -> Iterator[Problem]:
+def _client(values: model.KafkaSettings, facts: Facts) -> Iterator[SettingsProblem]:
     from_files = {name: file.read_text(encoding="utf-8").strip() for name, file in values.properties_from_files.items()}
     tried = {name: value for name, value in {**values.properties, **from_files}.items() if name not in OURS}
     for name, says in facts.client(tried) if tried else ():
         setting = f"kafka.{_holds(name, values)}.{name}" if name else "kafka.properties"
         # the client repeats a value that it refuses, and one from a file may be a secret
-        yield Problem(setting=setting, says=says.replace(from_files.get(name) or "\0", "***"))
+        yield SettingsProblem(setting=setting, says=says.replace(from_files.get(name) or "\0", "***"))
 
 
-def _holds(name: str, values: model.Kafka) -> str:
+def _holds(name: str, values: model.KafkaSettings) -> str:
     return "properties_from_files" if name in values.properties_from_files else "properties"
 
 
@@ -349,41 +353,41 @@ def _unreadable(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
             yield name, f"{str(file)!r} is not text"
 
 
-def _numbers(processing: Table[model.Processing]) -> Iterator[Problem]:
+def _numbers(processing: PartialTable[model.ProcessingSettings]) -> Iterator[SettingsProblem]:
     if not processing.has("session", "lease", "call_deadline"):
         return
     try:
         policy(processing.values)
     except ValueError as error:
-        yield Problem(setting="processing", says=str(error))
+        yield SettingsProblem(setting="processing", says=str(error))
 
 
-def _offers(offers: Table[model.Offers], targets: Any, facts: Facts) -> Iterator[Problem]:
+def _offers(offers: PartialTable[model.OfferSettings], targets: Any, facts: Facts) -> Iterator[SettingsProblem]:
     known = sorted(targets) if isinstance(targets, Mapping) else []
     target, size = offers.values.default_target, offers.values.bulk_size
     if target is not None and target not in known:
         says = f"{target!r} is not a target; [targets] has: {', '.join(known) or 'none'}"
-        yield Problem(setting="offers.default_target", says=says)
+        yield SettingsProblem(setting="offers.default_target", says=says)
     if size > facts.bulk_limit:
         says = f"{size} is above the API's limit; expected at most {facts.bulk_limit}"
-        yield Problem(setting="offers.bulk_size", says=says)
+        yield SettingsProblem(setting="offers.bulk_size", says=says)
 
 
-def _push(push: Table[model.Push]) -> Iterator[Problem]:
+def _push(push: PartialTable[model.PushSettings]) -> Iterator[SettingsProblem]:
     if push.has("enabled", "public_url") and push.values.enabled and push.values.public_url is None:
         says = "is missing; the marketplace signs the address that it calls, so it must be known"
-        yield Problem(setting="push.public_url", says=says)
+        yield SettingsProblem(setting="push.public_url", says=says)
 
 
-def _debugging(log: model.Log, now: datetime) -> Iterator[Problem]:
+def _debugging(log: model.LogSettings, now: datetime) -> Iterator[SettingsProblem]:
     if log.bodies_until is None:
         return
     if log.bodies_until.tzinfo is None:
-        yield Problem(
+        yield SettingsProblem(
             setting="log.bodies_until", says="has no offset from UTC; expected for example 2026-01-31T06:00:00Z"
         )
     elif log.bodies_until > now + timedelta(hours=1):
-        yield Problem(
+        yield SettingsProblem(
             setting="log.bodies_until",
             says=f"{log.bodies_until} is more than an hour ahead: this switch turns itself off",
         )
@@ -462,7 +466,7 @@ def _ignored_parts(settings: Settings) -> Iterator[str]:
         yield "orders.default_customer_number: no effect while orders.create_sales_orders = false"
 
 
-def _order_warnings(offers: Offers) -> Iterator[str]:
+def _order_warnings(offers: OfferSettings) -> Iterator[str]:
     """Which sources there are is known from their events alone: a misspelt name would say nothing."""
     names = sorted(offers.order_by_source)
     for source in names:
@@ -489,7 +493,7 @@ def _warnings(settings: Settings, facts: Facts) -> Iterator[str]:
             yield f"accounts.{name}: {notice}"
 
 
-def _message(file: Path | None, problems: Sequence[Problem]) -> str:
+def _message(file: Path | None, problems: Sequence[SettingsProblem]) -> str:
     where = (
         f"in {file}"
         if file is not None

@@ -22,7 +22,7 @@ def _listed(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-class Section(BaseModel):
+class SettingsSection(BaseModel):
     """A table of the file. Unknown keys are refused: a typing error must not become a silent default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -59,7 +59,7 @@ class Guarantee(StrEnum):
     AT_LEAST_ONCE = "at_least_once"
 
 
-class Kafka(Section):
+class KafkaSettings(SettingsSection):
     bootstrap_servers: Text
     """Brokers to start from, host:port, separated by commas."""
     group: Text
@@ -78,14 +78,14 @@ class Kafka(Section):
     """librdkafka's settings whose value is a file's content, such as sasl.password."""
 
 
-class Registry(Section):
+class RegistrySettings(SettingsSection):
     url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
     """Schema registry with the Confluent REST API; Apicurio: its address and /apis/ccompat/v7."""
     timeout: Duration = 5.0
     """Longest wait for one answer."""
 
 
-class Topics(Section):
+class TopicSettings(SettingsSection):
     prefix: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,100}$")] = "kaufland"
     """First part of every topic's default name, <prefix>.<dataset>.v1."""
     key_format: Literal["string", "avro"] = "string"
@@ -130,7 +130,7 @@ class Topics(Section):
     """With orders.create_sales_orders only. Default: <prefix>.sales-orders.v1"""
 
 
-class Processing(Section):
+class ProcessingSettings(SettingsSection):
     guarantee: Guarantee = Guarantee.EXACTLY_ONCE_V2
     """at_least_once: rows may repeat."""
     session: Duration = 15.0
@@ -165,7 +165,7 @@ class Processing(Section):
     """Most calls in flight, over all accounts: a thread and a connection each; a few are for the most harmful alone."""
 
 
-class Offers(Section):
+class OfferSettings(SettingsSection):
     mode: Literal["batch", "single"] = "batch"
     """batch: many offers in one call; single: a call for each."""
     bulk_size: Annotated[int, Field(ge=1)] = 150
@@ -195,7 +195,7 @@ class Offers(Section):
     """What was not found is looked up again after 1, 2, 5, 15 and 60 minutes, and from then on this often."""
 
 
-class Shipments(Section):
+class ShipmentSettings(SettingsSection):
     enabled: bool = False
     """On: shipment events confirm parcels."""
     require_units: bool = True
@@ -218,7 +218,7 @@ class Shipments(Section):
     """How long an order is remembered after its last change: a later event is judged by what the marketplace shows."""
 
 
-class Orders(Section):
+class OrderSettings(SettingsSection):
     enabled: bool = False
     """On: the owner of the scheduler's partition polls the orders of every account."""
     interval: Annotated[Duration, Field(ge=5, le=86400)] = 60.0
@@ -237,7 +237,7 @@ class Orders(Section):
     """Customer of those commands."""
 
 
-class Push(Section):
+class PushSettings(SettingsSection):
     enabled: bool = False
     """On: listen for the marketplace's notifications. They only hasten the next poll; what they say is not trusted."""
     host: Text = "127.0.0.1"
@@ -248,7 +248,7 @@ class Push(Section):
     """The address as the marketplace calls it, without the account's name at its end: it is what is signed."""
 
 
-class RateGroups(Section):
+class RateGroupSettings(SettingsSection):
     """For accounts whose limits are per group of endpoints, each within the account's own."""
 
     units_read: Annotated[float, Field(gt=0)] | None = None
@@ -263,7 +263,7 @@ class RateGroups(Section):
     """Ceiling of reading returns in requests per second. Default: the account's."""
 
 
-class Rate(Section):
+class RateSettings(SettingsSection):
     strict: bool = False
     """Hold each slot until answer + 1 s: proves the limit, costs about 5 % of it."""
     linger: Annotated[Duration, Field(lt=60)] = 0.0
@@ -272,10 +272,10 @@ class Rate(Section):
     """After 429 the pace is halved, never below this."""
     reserve: Annotated[float, Field(ge=0, lt=1)] = 0.02
     """Share of the ceiling kept for the command line."""
-    groups: RateGroups = RateGroups()
+    groups: RateGroupSettings = RateGroupSettings()
 
 
-class Account(Section):
+class AccountSettings(SettingsSection):
     client_key_file: Path | None = None
     """File with the client key (Seller Portal: Settings > API Access > Generate API Keys)."""
     secret_key_file: Path | None = None
@@ -292,7 +292,7 @@ class Account(Section):
     """base_url is a simulator: any host, no TLS needed, no API limit assumed."""
     requests_per_second: Annotated[float, Field(gt=0)] = 100.0
     """Ceiling of the account over all processes; the API's own limit is 111."""
-    rate: Rate = Rate()
+    rate: RateSettings = RateSettings()
     buffer_pct: Annotated[int, Field(ge=0, le=100)] = 0
     """Safety stock of its targets: floor(stock * (100 - pct) / 100) is sent."""
     stock_sends_price: Literal["never", "known"] = "never"
@@ -307,7 +307,7 @@ class Account(Section):
     """Default: product and version."""
 
 
-class StockRule(Section):
+class StockRuleSettings(SettingsSection):
     """``[[targets.<name>.stock_rules]]``: of several, the first whose attributes all match."""
 
     when: Annotated[Mapping[str, str], Field(min_length=1)]
@@ -320,7 +320,7 @@ class StockRule(Section):
     """Takes the place of the target's."""
 
 
-class Target(Section):
+class TargetSettings(SettingsSection):
     account: Text
     """One of [accounts]."""
     storefront: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1)]
@@ -337,11 +337,11 @@ class Target(Section):
     """Safety stock in pieces, after buffer_pct: the last so many are never offered."""
     show_at_most: Annotated[int, Field(ge=0)] | None = None
     """Never show more pieces than this, after keep. Default: all of them."""
-    stock_rules: tuple[StockRule, ...] = ()
+    stock_rules: tuple[StockRuleSettings, ...] = ()
     """Other numbers for events with certain attributes. For linked offers, the rule of the newest event holds."""
 
 
-class Trust(Section):
+class TrustSettings(SettingsSection):
     stock: Duration = 6 * 3600.0
     """An equal value is not sent again while its acceptance is younger: 0 = always send, inf = trust for ever."""
     price: Duration = 7 * 86400.0
@@ -350,7 +350,7 @@ class Trust(Section):
     """As for stock."""
 
 
-class Health(Section):
+class HealthSettings(SettingsSection):
     host: Text = "127.0.0.1"
     """Where /livez, /readyz, /status and /metrics listen; 0.0.0.0 in a container."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
@@ -359,7 +359,7 @@ class Health(Section):
     """Off: nothing listens."""
 
 
-class Log(Section):
+class LogSettings(SettingsSection):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """What is less grave is not written."""
     format: Literal["auto", "json", "console"] = "auto"
@@ -368,22 +368,22 @@ class Log(Section):
     """Request and response bodies go into marketplace-calls until then, at most an hour ahead."""
 
 
-class Settings(Section):
+class Settings(SettingsSection):
     """All of it, frozen. Made by ``connector.settings.load`` alone, which has checked what hangs together."""
 
-    kafka: Kafka
-    registry: Registry
-    topics: Topics = Topics()
-    processing: Processing = Processing()
-    offers: Offers = Offers()
-    shipments: Shipments = Shipments()
-    orders: Orders = Orders()
-    push: Push = Push()
-    accounts: Mapping[str, Account]
-    targets: Mapping[str, Target]
-    trust: Trust = Trust()
-    health: Health = Health()
-    log: Log = Log()
+    kafka: KafkaSettings
+    registry: RegistrySettings
+    topics: TopicSettings = TopicSettings()
+    processing: ProcessingSettings = ProcessingSettings()
+    offers: OfferSettings = OfferSettings()
+    shipments: ShipmentSettings = ShipmentSettings()
+    orders: OrderSettings = OrderSettings()
+    push: PushSettings = PushSettings()
+    accounts: Mapping[str, AccountSettings]
+    targets: Mapping[str, TargetSettings]
+    trust: TrustSettings = TrustSettings()
+    health: HealthSettings = HealthSettings()
+    log: LogSettings = LogSettings()
 
 
 TABLES_BY_NAME = ("accounts", "targets")

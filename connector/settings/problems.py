@@ -16,7 +16,7 @@ SECRET_NAME = re.compile(r"secret|password|passwd|token|credential|client_key|\.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class SettingsProblem:
     """One line for the person who wrote the configuration."""
 
     setting: str
@@ -30,11 +30,11 @@ def is_secret(setting: str) -> bool:
     return bool(SECRET_NAME.search(setting)) and not setting.endswith("_file")
 
 
-def of_validation(error: ValidationError, section: type[BaseModel], path: Sequence[str]) -> Iterator[Problem]:
+def of_validation(error: ValidationError, section: type[BaseModel], path: Sequence[str]) -> Iterator[SettingsProblem]:
     """Every problem pydantic found in one table of the file."""
     for row in error.errors(include_url=False):
         setting = ".".join([*path, *(str(part) for part in row["loc"])])
-        yield Problem(setting=setting, says=_says(setting, dict(row), section))
+        yield SettingsProblem(setting=setting, says=_says(setting, dict(row), section))
 
 
 def unknown(name: str, known: Sequence[str]) -> str:

@@ -11,13 +11,13 @@ from typing import Any, Generic, Self, TypeVar, cast
 from pydantic import BaseModel, ValidationError, create_model
 
 from connector.settings import model
-from connector.settings.problems import Problem, of_validation, unknown
+from connector.settings.problems import SettingsProblem, of_validation, unknown
 
 S = TypeVar("S", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table(Generic[S]):
+class PartialTable(Generic[S]):
     """One table, as far as it can be read."""
 
     values: S
@@ -32,15 +32,17 @@ class Table(Generic[S]):
 class Tables:
     """All tables of a configuration."""
 
-    sections: Mapping[str, Table[Any]]
-    accounts: Mapping[str, Table[model.Account]]
-    targets: Mapping[str, Table[model.Target]]
+    sections: Mapping[str, PartialTable[Any]]
+    accounts: Mapping[str, PartialTable[model.AccountSettings]]
+    targets: Mapping[str, PartialTable[model.TargetSettings]]
 
     @classmethod
-    def read(cls, tree: Mapping[str, Any], problems: list[Problem]) -> Self:
+    def read(cls, tree: Mapping[str, Any], problems: list[SettingsProblem]) -> Self:
         """What is wrong with a table by itself goes to ``problems``."""
         known = list(model.Settings.model_fields)
-        problems += [Problem(setting=name, says=unknown(name, known)) for name in sorted(set(tree) - set(known))]
+        problems += [
+            SettingsProblem(setting=name, says=unknown(name, known)) for name in sorted(set(tree) - set(known))
+        ]
         sections = {
             name: _table(_type_of(name), tree.get(name, {}), (name,), problems)
             for name in known
@@ -48,11 +50,11 @@ class Tables:
         }
         return cls(
             sections={name: table for name, table in sections.items() if table is not None},
-            accounts=_by_name(model.Account, "accounts", tree, problems),
-            targets=_by_name(model.Target, "targets", tree, problems),
+            accounts=_by_name(model.AccountSettings, "accounts", tree, problems),
+            targets=_by_name(model.TargetSettings, "targets", tree, problems),
         )
 
-    def section(self, kind: type[S]) -> Table[S] | None:
+    def section(self, kind: type[S]) -> PartialTable[S] | None:
         """The section of this type; None where there is no table at all."""
         return next((table for table in self.sections.values() if isinstance(table.values, kind)), None)
 
@@ -65,27 +67,31 @@ class Tables:
         )
 
 
-def _by_name(kind: type[S], name: str, tree: Mapping[str, Any], problems: list[Problem]) -> Mapping[str, Table[S]]:
+def _by_name(
+    kind: type[S], name: str, tree: Mapping[str, Any], problems: list[SettingsProblem]
+) -> Mapping[str, PartialTable[S]]:
     written = tree.get(name, {})
     if not isinstance(written, Mapping):
         problems.append(_no_table(name))
         return {}
     if not written:
-        problems.append(Problem(setting=name, says=f"none is there; expected at least one [{name}.NAME]"))
+        problems.append(SettingsProblem(setting=name, says=f"none is there; expected at least one [{name}.NAME]"))
     tables = {entry: _table(kind, value, (name, entry), problems) for entry, value in written.items()}
     return {entry: table for entry, table in tables.items() if table is not None}
 
 
-def _table(kind: type[S], written: Any, path: tuple[str, ...], problems: list[Problem]) -> Table[S] | None:
+def _table(
+    kind: type[S], written: Any, path: tuple[str, ...], problems: list[SettingsProblem]
+) -> PartialTable[S] | None:
     if not isinstance(written, Mapping):
         problems.append(_no_table(".".join(path)))
         return None
     try:
-        return Table(values=kind.model_validate(dict(written)))
+        return PartialTable(values=kind.model_validate(dict(written)))
     except ValidationError as error:
         problems += of_validation(error, kind, path)
         unread = frozenset(str(row["loc"][0]) for row in error.errors(include_url=False))
-        return Table(values=_rest(kind, written, unread), unread=unread)
+        return PartialTable(values=_rest(kind, written, unread), unread=unread)
 
 
 def _rest(kind: type[S], written: Mapping[str, Any], unread: frozenset[str]) -> S:
@@ -101,5 +107,5 @@ def _type_of(section: str) -> type[BaseModel]:
     return cast("type[BaseModel]", model.Settings.model_fields[section].annotation)
 
 
-def _no_table(name: str) -> Problem:
-    return Problem(setting=name, says=f"should be a table: [{name}]")
+def _no_table(name: str) -> SettingsProblem:
+    return SettingsProblem(setting=name, says=f"should be a table: [{name}]")

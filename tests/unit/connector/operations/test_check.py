@@ -16,8 +16,16 @@ from connector.marketplace.offers import Health
 from connector.operations.check import Parts, Row, Verdict, check, report
 from connector.routing.table import Routing, Target
 from connector.settings.load import Loaded
-from connector.settings.model import Account, Kafka, Orders, Push, Registry, Settings, Shipments
-from connector.settings.model import Target as TargetSettings
+from connector.settings.model import (
+    AccountSettings,
+    KafkaSettings,
+    OrderSettings,
+    PushSettings,
+    RegistrySettings,
+    Settings,
+    ShipmentSettings,
+    TargetSettings,
+)
 from streams.errors import NotPermitted, RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed
 from streams.topics import Described
 
@@ -58,9 +66,9 @@ class Broker:
 
 def settings() -> Settings:
     return Settings(
-        kafka=Kafka(bootstrap_servers="broker:9092", group="g", start="latest", instance_id="i"),
-        registry=Registry(url="http://registry"),
-        accounts={"main": Account(client_key_file=Path("c"), secret_key_file=Path("s"))},
+        kafka=KafkaSettings(bootstrap_servers="broker:9092", group="g", start="latest", instance_id="i"),
+        registry=RegistrySettings(url="http://registry"),
+        accounts={"main": AccountSettings(client_key_file=Path("c"), secret_key_file=Path("s"))},
         targets={"shop-de": TargetSettings(account="main", storefront="de")},
     )
 
@@ -155,11 +163,11 @@ def test_what_is_off_is_said_with_how_to_turn_it_on(parts: Parts) -> None:
 
 
 def test_what_is_on_names_its_accounts_and_whether_personal_data_comes_with_it(parts: Parts) -> None:
-    shipped = row_of(configured(parts, shipments=Shipments(enabled=True, unknown_carrier="reject")), "shipments")
-    plain = row_of(configured(parts, orders=Orders(enabled=True)), "orders")
-    more = row_of(configured(parts, orders=Orders(enabled=True, contacts=True, returns=True)), "orders")
-    push = Push(enabled=True, public_url="https://shop.example/push")
-    heard = row_of(configured(parts, orders=Orders(enabled=True), push=push), "push")
+    shipped = row_of(configured(parts, shipments=ShipmentSettings(enabled=True, unknown_carrier="reject")), "shipments")
+    plain = row_of(configured(parts, orders=OrderSettings(enabled=True)), "orders")
+    more = row_of(configured(parts, orders=OrderSettings(enabled=True, contacts=True, returns=True)), "orders")
+    push = PushSettings(enabled=True, public_url="https://shop.example/push")
+    heard = row_of(configured(parts, orders=OrderSettings(enabled=True), push=push), "push")
 
     assert shipped.reason == "on: account main; unknown carriers are REJECTED"
     assert plain.reason == "on: account main every 60s; no personal data, no returns"
@@ -171,15 +179,15 @@ def test_an_account_is_named_with_an_interval_of_its_own(parts: Parts) -> None:
     main = parts.loaded.settings.accounts["main"]
     accounts = {"main": main, "slow": main.model_copy(update={"order_interval": 3600.0})}
 
-    row = row_of(configured(parts, orders=Orders(enabled=True), accounts=accounts), "orders")
+    row = row_of(configured(parts, orders=OrderSettings(enabled=True), accounts=accounts), "orders")
 
     assert row.reason.startswith("on: accounts main every 60s, slow every 1h;")
 
 
 def test_a_part_that_no_account_has_is_noted(parts: Parts) -> None:
-    account = Account(client_key_file=Path("c"), secret_key_file=Path("s"), orders=False)
+    account = AccountSettings(client_key_file=Path("c"), secret_key_file=Path("s"), orders=False)
 
-    row = row_of(configured(parts, orders=Orders(enabled=True), accounts={"main": account}), "orders")
+    row = row_of(configured(parts, orders=OrderSettings(enabled=True), accounts={"main": account}), "orders")
 
     assert row.verdict is Verdict.NOTE
     assert "[accounts.NAME] orders = true" in row.remedy

@@ -6,9 +6,9 @@ from connector.offers.event_order import EventOrder
 from connector.settings import convert, model
 
 SETTINGS = model.Settings(
-    kafka=model.Kafka(bootstrap_servers="127.0.0.1:9092", group="g", start="earliest", instance_id="one"),
-    registry=model.Registry(url="http://127.0.0.1:8081"),
-    accounts={"main": model.Account()},
+    kafka=model.KafkaSettings(bootstrap_servers="127.0.0.1:9092", group="g", start="earliest", instance_id="one"),
+    registry=model.RegistrySettings(url="http://127.0.0.1:8081"),
+    accounts={"main": model.AccountSettings()},
     targets={},
 )
 
@@ -17,23 +17,23 @@ SETTINGS = model.Settings(
 def test_no_more_calls_are_under_way_than_there_are_workers_and_few_of_them_are_kept_back(
     workers: int, urgent: int
 ) -> None:
-    policy = convert.policy(model.Processing(workers=workers))
+    policy = convert.policy(model.ProcessingSettings(workers=workers))
 
     assert (policy.max_calls, policy.urgent_calls) == (workers, urgent)
 
 
 def test_a_group_of_endpoints_has_a_pace_of_its_own_only_where_that_is_configured() -> None:
-    rate = model.Rate(groups=model.RateGroups(units_write=10))
+    rate = model.RateSettings(groups=model.RateGroupSettings(units_write=10))
 
-    assert convert.pace(model.Account(rate=rate)).groups == {"units_write": 10}
-    assert convert.pace(model.Account()).groups == {}
+    assert convert.pace(model.AccountSettings(rate=rate)).groups == {"units_write": 10}
+    assert convert.pace(model.AccountSettings()).groups == {}
 
 
 def test_an_account_may_be_polled_at_an_interval_of_its_own_or_not_at_all() -> None:
     accounts = {
-        "main": model.Account(),
-        "often": model.Account(order_interval=10),
-        "never": model.Account(orders=False, order_interval=10),
+        "main": model.AccountSettings(),
+        "often": model.AccountSettings(order_interval=10),
+        "never": model.AccountSettings(orders=False, order_interval=10),
     }
     policy = convert.order_policy(SETTINGS.model_copy(update={"accounts": accounts}))
 
@@ -42,7 +42,7 @@ def test_an_account_may_be_polled_at_an_interval_of_its_own_or_not_at_all() -> N
 
 
 def test_an_account_whose_shipments_are_off_stays_known() -> None:
-    accounts = {"main": model.Account(), "quiet": model.Account(shipments=False)}
+    accounts = {"main": model.AccountSettings(), "quiet": model.AccountSettings(shipments=False)}
     policy = convert.shipment_policy(SETTINGS.model_copy(update={"accounts": accounts}))
 
     assert policy.accounts == {"main", "quiet"}
@@ -50,7 +50,7 @@ def test_an_account_whose_shipments_are_off_stays_known() -> None:
 
 
 def test_a_source_may_order_its_events_by_something_else_than_the_others() -> None:
-    offers = model.Offers(order="log", order_by_source={"erp": "sequence"})
+    offers = model.OfferSettings(order="log", order_by_source={"erp": "sequence"})
 
     policy = convert.offer_policy(SETTINGS.model_copy(update={"offers": offers}))
 
