@@ -33,7 +33,7 @@ from connector.contracts.permissions import (
 )
 from connector.contracts.registry_subjects import fetch_states, look_up
 from connector.contracts.topic_checks import Limits, Needs
-from connector.contracts.topics import INPUTS, Part, Topics
+from connector.contracts.topics import INPUTS, Feature, Topics
 from connector.kaufland.adapter import Kaufland, kaufland
 from connector.kaufland.call_log import CallLog
 from connector.kaufland.caller import KauflandAccount
@@ -49,11 +49,11 @@ from connector.offers.codec import OfferCodecs
 from connector.offers.event_order import EventOrder
 from connector.offers.events import OfferState
 from connector.offers.owners import CLAIM, RELEASE
-from connector.operations.check import Parts
-from connector.operations.forget import Kept
-from connector.operations.orders import Order
-from connector.operations.push import ORDER_EVENTS, RETURN_EVENTS, Wanted
-from connector.operations.routing import Table, differences, hold
+from connector.operations.check import CheckInputs
+from connector.operations.forget import StateRecord
+from connector.operations.orders import OrderRecord
+from connector.operations.push import ORDER_EVENTS, RETURN_EVENTS, WantedSubscription
+from connector.operations.routing import AcceptedRoutingStore, differences, hold
 from connector.operations.topics import found_on, grave
 from connector.orders.codec import OrderCodecs
 from connector.orders.events import Command, SchedulerCommand
@@ -169,7 +169,7 @@ def registry(configured: Settings) -> RegistryClient:
     return RegistryClient(configured.registry.url, timeout_s=configured.registry.timeout)
 
 
-def remembered(configured: Settings) -> Table:
+def remembered(configured: Settings) -> AcceptedRoutingStore:
     """Where the group keeps the routing that was accepted."""
     topic = convert.topics(configured).routing
     return CompactedTable(connection(configured), topic, reader=configured.kafka.group)
@@ -190,7 +190,7 @@ def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]
         yield lane, state
 
 
-def kept_lanes(configured: Settings, key: str) -> list[Kept]:
+def kept_lanes(configured: Settings, key: str) -> list[StateRecord]:
     """The state that each state topic has under a key. Raises as ``read_key_values``."""
     topics, avro_keys = convert.topics(configured), convert.avro_keys(configured)
     with registry(configured) as client:
@@ -200,7 +200,7 @@ def kept_lanes(configured: Settings, key: str) -> list[Kept]:
     return [kept for topic, decode in decoders.items() for kept in _kept(configured, topic, key, decode)]
 
 
-def _kept(configured: Settings, topic: str, key: str, decode: Callable[[bytes], Any]) -> Iterator[Kept]:
+def _kept(configured: Settings, topic: str, key: str, decode: Callable[[bytes], Any]) -> Iterator[StateRecord]:
     raw, newest = key_bytes(key), dict[int, TopicRecord]()
     for found in read_records(connection(configured), topic, reader=configured.kafka.group):
         if found.key == raw:
@@ -208,10 +208,10 @@ def _kept(configured: Settings, topic: str, key: str, decode: Callable[[bytes], 
     for partition, found in sorted(newest.items()):
         if found.value is not None:
             state = decode(found.value)
-            yield Kept(topic=topic, partition=partition, offset=found.offset, key=key, state=state)
+            yield StateRecord(topic=topic, partition=partition, offset=found.offset, key=key, state=state)
 
 
-def forget_lane(configured: Settings, kept: Kept) -> None:
+def forget_lane(configured: Settings, kept: StateRecord) -> None:
     """A tombstone where the lane's record is. Raises SinkFailed, NotPermitted."""
     produce_record(connection(configured), kept.topic, key_bytes(kept.key), None, partition=kept.partition)
 
@@ -221,10 +221,10 @@ def event_orders(configured: Settings) -> Callable[[str], EventOrder]:
     return convert.offer_policy(configured).ordered_by
 
 
-def orders_topic(configured: Settings) -> Iterator[tuple[str, Order | None]]:
+def orders_topic(configured: Settings) -> Iterator[tuple[str, OrderRecord | None]]:
     """Every record of the orders topic. Raises Stopped where orders are off, or a record is none."""
     topics = convert.topics(configured)
-    if Part.ORDERS not in topics.parts:
+    if Feature.ORDERS not in topics.features:
         raise Stopped("orders are off. Remedy: [orders] enabled = true")
     with registry(configured) as client:
         decoder = Decoder(schemas.load("order_observed", schemas.newest("order_observed")), client.schema)
@@ -238,7 +238,7 @@ def orders_topic(configured: Settings) -> Iterator[tuple[str, Order | None]]:
 def poll_orders(configured: Settings, accounts: Sequence[str], changed_from_us: int | None) -> None:
     """Ask whoever polls to do it now. Raises Stopped where orders are off, RegistryDown, SinkFailed."""
     topics = convert.topics(configured)
-    if Part.ORDERS not in topics.parts:
+    if Feature.ORDERS not in topics.features:
         raise Stopped("orders are off. Remedy: [orders] enabled = true")
     with registry(configured) as client:
         codecs = OrderCodecs(look_up(client, topics, avro_keys=convert.avro_keys(configured)), dict[int, str]().get)
@@ -267,7 +267,7 @@ def grants(configured: Settings, *, dry_run: bool, instances: str | None = None)
     )
     if dry_run:
         return of_the_trial
-    of_orders_topic = (of_orders(live, configured.kafka.group),) if Part.ORDERS in live.parts else ()
+    of_orders_topic = (of_orders(live, configured.kafka.group),) if Feature.ORDERS in live.features else ()
     return (
         of_run(live, _identity(configured, configured, instances)),
         of_create(live),
@@ -294,7 +294,7 @@ def _identity(configured: Settings, live: Settings, instances: str | None) -> Id
 
 def marketplace(configured: Settings, log: CallLog | None = None) -> Kaufland:
     mode = UpdateMode.BATCH if configured.offers.mode == "batch" else UpdateMode.SINGLE
-    contacts = Part.CONTACTS in convert.parts(configured)
+    contacts = Feature.CONTACTS in convert.features(configured)
     return kaufland(
         [_account(name, account, mode, contacts=contacts) for name, account in configured.accounts.items()],
         clock=SystemClock(),
@@ -329,14 +329,14 @@ def _remembered(source: KeySource) -> KeySource:
 
 
 @contextmanager
-def questions(loaded: Loaded) -> Iterator[Parts]:
+def questions(loaded: Loaded) -> Iterator[CheckInputs]:
     """What ``connector check`` asks."""
     configured = loaded.settings
     topics = convert.topics(configured)
     adapter = marketplace(configured)
     try:
         with registry(configured) as client:
-            yield Parts(
+            yield CheckInputs(
                 loaded=loaded,
                 topics=topics,
                 limits=limits(configured),
@@ -372,12 +372,12 @@ def subscriptions(configured: Settings, accounts: Sequence[str]) -> Iterator[tup
 
 def to_subscribe(
     configured: Settings, accounts: Iterable[str], storefronts: Sequence[str], events: Sequence[str]
-) -> list[Wanted]:
+) -> list[WantedSubscription]:
     """Events that hasten a poll, on the storefronts that the accounts have targets on; unless others are named."""
     of_returns = RETURN_EVENTS if configured.orders.returns else ()
     routes = routing(configured)
     return [
-        Wanted(account=account, storefront=storefront, event=event)
+        WantedSubscription(account=account, storefront=storefront, event=event)
         for account in accounts
         for storefront in storefronts or sorted(routes.storefronts_of(account))
         for event in events or (*ORDER_EVENTS, *of_returns)
@@ -466,8 +466,8 @@ def _runner(plan: _Plan, start: Starting, opened: ExitStack) -> tuple[Runner, Vi
     adapter = marketplace(configured, log)
     opened.callback(adapter.close)
     _log_bodies(configured, adapter)
-    lines = flows.lines(
-        flows.Surroundings(
+    running = flows.running_flows(
+        flows.FlowDependencies(
             settings=configured,
             topics=topics,
             ids=ids,
@@ -482,14 +482,14 @@ def _runner(plan: _Plan, start: Starting, opened: ExitStack) -> tuple[Runner, Vi
         )
     )
     engine = Engine(
-        flows={topic: line.flow for topic, line in lines.items()},
-        shares={topic: Share(weight=line.weight, partitions=partitions[topic]) for topic, line in lines.items()},
+        flows={topic: line.flow for topic, line in running.items()},
+        shares={topic: Share(weight=line.weight, partitions=partitions[topic]) for topic, line in running.items()},
         accounts={name: convert.pace(account) for name, account in configured.accounts.items()},
         policy=convert.policy(configured.processing),
         instance=configured.kafka.instance_id,
         boot_us=clock.now().wall_us,
         dead_letters=DeadLetters(
-            topics={topic: line.dead_letters for topic, line in lines.items()},
+            topics={topic: line.dead_letters for topic, line in running.items()},
             instance=configured.kafka.instance_id,
             connector=configured.kafka.group,
         ),
@@ -525,10 +525,10 @@ def _runner(plan: _Plan, start: Starting, opened: ExitStack) -> tuple[Runner, Vi
         about=_about(plan),
         patience=Patience.of(heartbeat_s=reading.heartbeat_s, session_s=reading.session_s),
         skews=partial(_skews, adapter, tuple(configured.accounts)),
-        polls=flows.polls(lines),
-        out_of_order=flows.out_of_order(lines),
-        sent_as_other=flows.sent_as_other(lines),
-        subscriptions=flows.subscriptions(lines),
+        polls=flows.polls(running),
+        out_of_order=flows.out_of_order(running),
+        sent_as_other=flows.sent_as_other(running),
+        subscriptions=flows.subscriptions(running),
     )
     _log.info("begins", **_about(plan), push_port=_pushed(plan, ids, opened))
     return runner, vitals
@@ -632,7 +632,7 @@ def _about(plan: _Plan) -> dict[str, Any]:
         "config_digest": digest(plan.loaded.settings),
         "guarantee": plan.settings.processing.guarantee.value,
         "dry_run": plan.dry_run,
-        "parts": sorted(part.value for part in plan.topics.parts),
+        "parts": sorted(feature.value for feature in plan.topics.features),
         "writes": "none" if plan.dry_run else flows.writes(plan.topics),
     }
 
@@ -651,7 +651,7 @@ def _pages(plan: _Plan, start: Starting, opened: ExitStack) -> HealthServer | No
 def _pushed(plan: _Plan, ids: SchemaIds, opened: ExitStack) -> int | None:
     """Listen for notifications, where that is on; the port."""
     push = plan.settings.push
-    if not push.enabled or Part.ORDERS not in plan.topics.parts or push.public_url is None:
+    if not push.enabled or Feature.ORDERS not in plan.topics.features or push.public_url is None:
         return None
     ring = partial(_ask_for_poll, plan.settings, OrderCodecs(ids, dict[int, str]().get), asked_by="push")
     subscribers = {
@@ -670,7 +670,7 @@ def _pushed(plan: _Plan, ids: SchemaIds, opened: ExitStack) -> int | None:
 def _watch(configured: Settings, topics: Topics) -> PushWatch | None:
     """Watches the subscriptions where this connector wants to be notified."""
     push = configured.push
-    if not push.enabled or Part.ORDERS not in topics.parts or push.public_url is None:
+    if not push.enabled or Feature.ORDERS not in topics.features or push.public_url is None:
         return None
     urls = {name: _push_url(push.public_url, name) for name in convert.order_policy(configured).accounts}
     return PushWatch(urls, _say_subscriptions)

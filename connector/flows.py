@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from connector.contracts.codec import SchemaIds
 from connector.contracts.headers import Stamp
-from connector.contracts.released_orders import Released
-from connector.contracts.topics import Part, Topics
+from connector.contracts.released_orders import ReleasedOrders
+from connector.contracts.topics import Feature, Topics
 from connector.marketplace.offers import Reference
 from connector.offers.codec import OfferCodecs
 from connector.offers.flow import OfferFlow
@@ -30,7 +30,7 @@ it owns, it may use for any of its work: the weight bounds what an owner of one 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class RunningFlow:
     """One flow as it runs."""
 
     flow: Flow[Any]
@@ -39,7 +39,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class FlowDependencies:
     """What all flows are made of."""
 
     settings: Settings
@@ -55,71 +55,75 @@ class Surroundings:
     say_unlisted: SayUnlisted | None = None
 
 
-def lines(around: Surroundings) -> dict[str, Line]:
+def running_flows(around: FlowDependencies) -> dict[str, RunningFlow]:
     """By input topic."""
     return {line.flow.topic: line for line in _lines(around)}
 
 
-def polls(running: Mapping[str, Line]) -> Callable[[], Mapping[str, PollReport]]:
+def polls(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, PollReport]]:
     """How the polls of each account go; says nothing where no orders are polled."""
     found = (line.flow.polls for line in running.values() if isinstance(line.flow, OrderFlow))
     return next(found, dict)
 
 
-def out_of_order(running: Mapping[str, Line]) -> Callable[[], Mapping[str, int]]:
+def out_of_order(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, int]]:
     """By source: results of events that lost to one read before them."""
     return next(line.flow.out_of_order for line in running.values() if isinstance(line.flow, OfferFlow))
 
 
-def sent_as_other(running: Mapping[str, Line]) -> Callable[[], Mapping[str, int]]:
+def sent_as_other(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, int]]:
     """How many parcels went out under the code for unknown carriers, by account."""
     found = (line.flow.sent_as_other for line in running.values() if isinstance(line.flow, ShipmentFlow))
     return next(found, dict)
 
 
-def subscriptions(running: Mapping[str, Line]) -> Callable[[], Mapping[str, PushReport]]:
+def subscriptions(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, PushReport]]:
     """What the marketplace notifies, by account; says nothing where that is not watched."""
     found = (line.flow.subscriptions for line in running.values() if isinstance(line.flow, OrderFlow))
     return next(found, dict)
 
 
 def writes(topics: Topics) -> str:
-    """What these parts may change at the marketplace, in words."""
-    parcels = "; confirmations of parcels" if Part.SHIPMENTS in topics.parts else ""
+    """What the enabled features may change at the marketplace, in words."""
+    parcels = "; confirmations of parcels" if Feature.SHIPMENTS in topics.features else ""
     return f"updates of price, stock and handling time{parcels}"
 
 
 def inputs(topics: Topics) -> dict[str, str]:
-    """Input topic -> state topic, of the parts that are on."""
+    """Input topic -> state topic, of the enabled features."""
     pairs = {
-        Part.OFFERS: (topics.offer_changes, topics.offer_state),
-        Part.SHIPMENTS: (topics.shipments, topics.shipment_state),
-        Part.ORDERS: (topics.scheduler, topics.scheduler_state),
+        Feature.OFFERS: (topics.offer_changes, topics.offer_state),
+        Feature.SHIPMENTS: (topics.shipments, topics.shipment_state),
+        Feature.ORDERS: (topics.scheduler, topics.scheduler_state),
     }
-    return dict(pair for part, pair in pairs.items() if part in topics.parts)
+    return dict(pair for feature, pair in pairs.items() if feature in topics.features)
 
 
 def state_decoders(topics: Topics, ids: SchemaIds, lookup: Lookup) -> dict[str, Callable[[bytes], Any]]:
-    """State topic -> what reads its values into a state, a ``Bad`` or a ``NotYet``; of the parts that are on."""
+    """State topic -> what reads its values into a state, a ``Bad`` or a ``NotYet``; of the enabled features."""
     decoders: dict[str, Callable[[bytes], Any]] = {topics.offer_state: OfferCodecs(ids, lookup).decode_state}
-    if Part.SHIPMENTS in topics.parts:
+    if Feature.SHIPMENTS in topics.features:
         decoders[topics.shipment_state] = ShipmentCodecs(ids, lookup).decode_state
-    if Part.ORDERS in topics.parts:
+    if Feature.ORDERS in topics.features:
         decoders[topics.scheduler_state] = OrderCodecs(ids, lookup).decode_state
     return decoders
 
 
-def _lines(around: Surroundings) -> Iterator[Line]:
+def _lines(around: FlowDependencies) -> Iterator[RunningFlow]:
     topics = around.topics
-    released = Released() if Part.ORDERS in topics.parts else None
-    yield Line(flow=_offers(around), dead_letters=topics.offer_changes_dlq, weight=WEIGHTS["offer_changes"])
-    if Part.SHIPMENTS in topics.parts:
-        yield Line(flow=_shipments(around, released), dead_letters=topics.shipments_dlq, weight=WEIGHTS["shipments"])
-    if Part.ORDERS in topics.parts:
-        yield Line(flow=_orders(around, released), dead_letters=topics.scheduler_dlq, weight=WEIGHTS["scheduler"])
+    released = ReleasedOrders() if Feature.ORDERS in topics.features else None
+    yield RunningFlow(flow=_offers(around), dead_letters=topics.offer_changes_dlq, weight=WEIGHTS["offer_changes"])
+    if Feature.SHIPMENTS in topics.features:
+        yield RunningFlow(
+            flow=_shipments(around, released), dead_letters=topics.shipments_dlq, weight=WEIGHTS["shipments"]
+        )
+    if Feature.ORDERS in topics.features:
+        yield RunningFlow(
+            flow=_orders(around, released), dead_letters=topics.scheduler_dlq, weight=WEIGHTS["scheduler"]
+        )
 
 
-def _offers(around: Surroundings) -> OfferFlow:
+def _offers(around: FlowDependencies) -> OfferFlow:
     offers = around.settings.offers
     return OfferFlow(
         policy=convert.offer_policy(around.settings, dry_run=around.dry_run),
@@ -133,7 +137,7 @@ def _offers(around: Surroundings) -> OfferFlow:
     )
 
 
-def _shipments(around: Surroundings, released: Released | None) -> ShipmentFlow:
+def _shipments(around: FlowDependencies, released: ReleasedOrders | None) -> ShipmentFlow:
     topics = around.topics
     return ShipmentFlow(
         policy=convert.shipment_policy(around.settings, dry_run=around.dry_run),
@@ -150,7 +154,7 @@ def _shipments(around: Surroundings, released: Released | None) -> ShipmentFlow:
     )
 
 
-def _orders(around: Surroundings, released: Released | None) -> OrderFlow:
+def _orders(around: FlowDependencies, released: ReleasedOrders | None) -> OrderFlow:
     return OrderFlow(
         policy=convert.order_policy(around.settings),
         currencies={currency.code: currency for currency in around.reference.storefronts.values()},

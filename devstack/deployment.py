@@ -18,7 +18,7 @@ import orjson
 from confluent_kafka import Message
 
 from connector.contracts.topic_checks import wanted
-from connector.contracts.topics import Part, named
+from connector.contracts.topics import Feature, named
 from connector.offers.producer_kit import ProducerKit
 from connector.shipments.producer_kit import ShipmentKit
 from devstack import marketplace, traffic
@@ -140,15 +140,15 @@ class Deployment(Generic[On]):
         path.write_text("\n".join([*parts, self.settings]), "utf-8")
         return path
 
-    def _on(self) -> frozenset[Part]:
+    def _on(self) -> frozenset[Feature]:
         orders = self.orders or {}
         switches = {
-            Part.OFFERS: True,
-            Part.SHIPMENTS: self.shipments is not None,
-            Part.ORDERS: self.orders is not None,
-            Part.CONTACTS: orders.get("contacts", False),
-            Part.RETURNS: orders.get("returns", False),
-            Part.SALES_ORDERS: orders.get("create_sales_orders", False),
+            Feature.OFFERS: True,
+            Feature.SHIPMENTS: self.shipments is not None,
+            Feature.ORDERS: self.orders is not None,
+            Feature.CONTACTS: orders.get("contacts", False),
+            Feature.RETURNS: orders.get("returns", False),
+            Feature.SALES_ORDERS: orders.get("create_sales_orders", False),
         }
         return frozenset(part for part, on in switches.items() if on)
 

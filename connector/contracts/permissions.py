@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import groupby
 from shlex import quote
 
-from connector.contracts.topics import Access, Part, Topic, Topics, manifest
+from connector.contracts.topics import Access, Feature, Topics, TopicSpec, manifest
 
 
 class Resource(StrEnum):
@@ -92,7 +92,7 @@ def of_dry_run(live: Topics, own: Topics, identity: Identity) -> Grant:
     kept = {topic.name: topic for topic in manifest(live)}
     mine = manifest(own)
     shared = {topic.name for topic in mine if topic.name in kept}
-    restored = [topic for topic in _on(live, own.parts) if topic.access is Access.BOTH and topic.name not in shared]
+    restored = [topic for topic in _on(live, own.features) if topic.access is Access.BOTH and topic.name not in shared]
     return Grant(
         commands=DRY_RUN,
         permissions=(
@@ -115,8 +115,8 @@ def of_orders(topics: Topics, group: str) -> Grant:
     return Grant(commands=ORDERS, permissions=(_topic(topics.orders, "Read"), group_read))
 
 
-def _on(topics: Topics, parts: frozenset[Part]) -> Iterator[Topic]:
-    return (topic for topic in manifest(topics) if topic.part in parts)
+def _on(topics: Topics, features: frozenset[Feature]) -> Iterator[TopicSpec]:
+    return (topic for topic in manifest(topics) if topic.feature in features)
 
 
 def _topic(name: str, *operations: str) -> Permission:

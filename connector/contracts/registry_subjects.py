@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import schemas
 from connector.contracts.codec import STRING_SCHEMA, SchemaIds
-from connector.contracts.topics import Part, Topics
+from connector.contracts.topics import Feature, Topics
 from streams.avro.compatibility import Level
 from streams.errors import SchemaUnknown
 from streams.schema_registry import Registry
@@ -13,24 +13,24 @@ from streams.schema_registry import Registry
 REMEDY = "run `connector schemas register`"
 
 _INPUTS = (
-    (Part.OFFERS, "offer_changed", "offer_changes"),
-    (Part.SHIPMENTS, "shipment_dispatched", "shipments"),
+    (Feature.OFFERS, "offer_changed", "offer_changes"),
+    (Feature.SHIPMENTS, "shipment_dispatched", "shipments"),
 )
 """Part, record, dataset of what others write."""
 
 _OUTPUTS = (
-    (Part.OFFERS, "offer_result", "offer_results"),
-    (Part.OFFERS, "offer_not_found", "offers_not_found"),
-    (Part.OFFERS, "offer_state", "offer_state"),
-    (Part.OFFERS, "marketplace_called", "marketplace_calls"),
-    (Part.SHIPMENTS, "shipment_result", "shipment_results"),
-    (Part.SHIPMENTS, "shipment_state", "shipment_state"),
-    (Part.ORDERS, "scheduler_command", "scheduler"),  # what the command line and the receiver of pushes ask for
-    (Part.ORDERS, "scheduler_state", "scheduler_state"),
-    (Part.ORDERS, "order_observed", "orders"),
-    (Part.CONTACTS, "order_contact", "order_contacts"),
-    (Part.RETURNS, "return_observed", "returns"),
-    (Part.SALES_ORDERS, "sales_order_requested", "sales_orders"),
+    (Feature.OFFERS, "offer_result", "offer_results"),
+    (Feature.OFFERS, "offer_not_found", "offers_not_found"),
+    (Feature.OFFERS, "offer_state", "offer_state"),
+    (Feature.OFFERS, "marketplace_called", "marketplace_calls"),
+    (Feature.SHIPMENTS, "shipment_result", "shipment_results"),
+    (Feature.SHIPMENTS, "shipment_state", "shipment_state"),
+    (Feature.ORDERS, "scheduler_command", "scheduler"),  # what the command line and the receiver of pushes ask for
+    (Feature.ORDERS, "scheduler_state", "scheduler_state"),
+    (Feature.ORDERS, "order_observed", "orders"),
+    (Feature.CONTACTS, "order_contact", "order_contacts"),
+    (Feature.RETURNS, "return_observed", "returns"),
+    (Feature.SALES_ORDERS, "sales_order_requested", "sales_orders"),
 )
 """Part, record, dataset of what we write."""
 
@@ -38,7 +38,7 @@ _STATES = ("offer_state", "shipment_state", "scheduler_state")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class SubjectSpec:
     """A subject as it should be."""
 
     subject: str
@@ -47,24 +47,24 @@ class Wanted:
     ours: bool = True  # False: the input's, where others register what they write
 
 
-def wanted(topics: Topics, *, avro_keys: bool) -> tuple[Wanted, ...]:
-    """Every subject that the parts which are on touch."""
+def wanted(topics: Topics, *, avro_keys: bool) -> tuple[SubjectSpec, ...]:
+    """Every subject that the enabled features touch."""
     found = [
-        Wanted(subject=value_subject(topic), schema=_text(record), level=Level.BACKWARD, ours=False)
+        SubjectSpec(subject=value_subject(topic), schema=_text(record), level=Level.BACKWARD, ours=False)
         for record, topic in _on(_INPUTS, topics)
     ]
     found += (
-        Wanted(subject=value_subject(topic), schema=_text(record), level=Level.FULL_TRANSITIVE)
+        SubjectSpec(subject=value_subject(topic), schema=_text(record), level=Level.FULL_TRANSITIVE)
         for record, topic in _on(_OUTPUTS, topics)
     )
     if avro_keys:
         text = f'"{STRING_SCHEMA}"'
         found += (
-            Wanted(subject=key_subject(topic), schema=text, level=Level.BACKWARD, ours=False)
+            SubjectSpec(subject=key_subject(topic), schema=text, level=Level.BACKWARD, ours=False)
             for _, topic in _on(_INPUTS, topics)
         )
         found += (
-            Wanted(subject=key_subject(topic), schema=text, level=Level.FULL_TRANSITIVE)
+            SubjectSpec(subject=key_subject(topic), schema=text, level=Level.FULL_TRANSITIVE)
             for _, topic in _on(_OUTPUTS, topics)
         )
     return tuple(found)
@@ -99,9 +99,9 @@ def fetch_states(registry: Registry, topics: Topics, add: Callable[[int, str], N
                 add(found.id, found.schema)
 
 
-def _on(table: Sequence[tuple[Part, str, str]], topics: Topics) -> Iterator[tuple[str, str]]:
-    """Record and topic of the parts that are on."""
-    return ((record, getattr(topics, dataset)) for part, record, dataset in table if part in topics.parts)
+def _on(table: Sequence[tuple[Feature, str, str]], topics: Topics) -> Iterator[tuple[str, str]]:
+    """Record and topic of the enabled features."""
+    return ((record, getattr(topics, dataset)) for feature, record, dataset in table if feature in topics.features)
 
 
 def value_subject(topic: str) -> str:

@@ -11,7 +11,7 @@ MOST: Final = 10_000
 """So many orders are remembered, those that were noted last."""
 
 
-class Released:
+class ReleasedOrders:
     """Written by one flow, read by another, both in the engine's thread."""
 
     def __init__(self) -> None:

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from connector.contracts.permissions import Grant, Permission, Principal, Resource, commands, missing
-from connector.contracts.topics import DAY_MS, Access, Layout, Part, Topic, Topics, manifest
+from connector.contracts.topics import DAY_MS, Access, Feature, Layout, Topics, TopicSpec, manifest
 from streams.topics import Described, Wanted
 
 # ---- compared with the broker ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class TopicFinding:
     """One way in which a topic is not as it must be. ``grave``: ``run`` would refuse, or promises would not hold."""
 
     topic: str
@@ -41,7 +41,7 @@ def named(topics: Topics, needs: Needs) -> list[str]:
     return list(dict.fromkeys((*(topic.name for topic in manifest(topics)), *permitted)))
 
 
-def denied(needs: Needs, there: Mapping[str, Described], group: frozenset[str] | None) -> Iterator[Finding]:
+def denied(needs: Needs, there: Mapping[str, Described], group: frozenset[str] | None) -> Iterator[TopicFinding]:
     """What the broker does not permit of what is needed. ``group``: what it permits on our consumer group."""
     allowed = {(Resource.TOPIC, name): topic.allowed for name, topic in there.items()}
     allowed |= {
@@ -51,12 +51,12 @@ def denied(needs: Needs, there: Mapping[str, Described], group: frozenset[str] |
         yield _denied(lacking, needs, hidden=not allowed[lacking.resource, lacking.name])
 
 
-def _denied(lacking: Permission, needs: Needs, *, hidden: bool) -> Finding:
+def _denied(lacking: Permission, needs: Needs, *, hidden: bool) -> TopicFinding:
     """Without the right to read its settings a topic serves; that they are as they must be is then not checked."""
     (remedy,) = commands([lacking], needs.principal)
     operations = ", ".join(lacking.operations)
     unseen = "; whether it exists cannot be seen" if hidden and lacking.resource is Resource.TOPIC else ""
-    return Finding(
+    return TopicFinding(
         topic=lacking.name if lacking.resource is Resource.TOPIC else f"{lacking.resource} {lacking.name}",
         says=f"is denied to this principal: {operations}{unseen}",
         remedy=remedy,
@@ -66,7 +66,7 @@ def _denied(lacking: Permission, needs: Needs, *, hidden: bool) -> Finding:
 
 def findings(
     topics: Topics, there: Mapping[str, Described], limits: Limits, *, dry_run: bool = False
-) -> Iterator[Finding]:
+) -> Iterator[TopicFinding]:
     """What is wrong with the topics as the broker describes them; ``there`` lacks those that do not exist.
 
     Of topics that may not be described nothing is said here. ``dry_run``: they are those of the dry run, for which the
@@ -76,13 +76,13 @@ def findings(
     for topic in manifest(topics):
         described = there.get(topic.name)
         if described is None:
-            yield Finding(topic=topic.name, says="does not exist", remedy=create)
+            yield TopicFinding(topic=topic.name, says="does not exist", remedy=create)
             continue
         if described.hidden:
             continue
         yield from _partitions(topic, described, _seen(there.get(topic.source)))
         yield from _cleanup(topic, described)
-        if topic.part is Part.CONTACTS:
+        if topic.feature is Feature.CONTACTS:
             yield from _kept(topic, described)
         if topic.access is not Access.READ:
             yield from _size(topic, described, limits)
@@ -92,9 +92,9 @@ def _seen(described: Described | None) -> Described | None:
     return None if described is None or described.hidden else described
 
 
-def _partitions(topic: Topic, there: Described, source: Described | None) -> Iterator[Finding]:
+def _partitions(topic: TopicSpec, there: Described, source: Described | None) -> Iterator[TopicFinding]:
     if topic.layout is Layout.SINGLE and there.partitions != 1:
-        yield Finding(
+        yield TopicFinding(
             topic=topic.name,
             says=f"has {there.partitions} partitions; exactly one is expected, for its owner alone polls",
             remedy="stop the group, delete this topic, and run `connector topics --create`",
@@ -102,27 +102,27 @@ def _partitions(topic: Topic, there: Described, source: Described | None) -> Ite
     if source is None:
         return
     if topic.layout is Layout.LIKE_INPUT and there.partitions != source.partitions:
-        yield Finding(
+        yield TopicFinding(
             topic=topic.name,
             says=f"has {there.partitions} partitions, the input has {source.partitions}: lanes could not be restored",
             remedy="stop the group, delete this topic, run `connector topics --create`, and reset the group's offsets "
             "to the beginning: state is rebuilt from the input",
         )
     if topic.layout is Layout.AT_LEAST_INPUT and there.partitions < source.partitions:
-        yield Finding(
+        yield TopicFinding(
             topic=topic.name,
             says=f"has {there.partitions} partitions, fewer than the input's {source.partitions}",
             remedy=f"kafka-topics --alter --topic {topic.name} --partitions {source.partitions}",
         )
 
 
-def _cleanup(topic: Topic, there: Described) -> Iterator[Finding]:
+def _cleanup(topic: TopicSpec, there: Described) -> Iterator[TopicFinding]:
     wanted = _policies(topic.config["cleanup.policy"])
     found = _policies(there.config.get("cleanup.policy", ""))
     if not found or found == wanted:
         return
     harms = topic.name == topic.source or "compact" in found - wanted or "delete" in found - wanted
-    yield Finding(
+    yield TopicFinding(
         topic=topic.name,
         says=f"has cleanup.policy {'+'.join(sorted(found))}, expected {'+'.join(sorted(wanted))}",
         remedy=f"kafka-configs --alter --entity-type topics --entity-name {topic.name} "
@@ -131,13 +131,13 @@ def _cleanup(topic: Topic, there: Described) -> Iterator[Finding]:
     )
 
 
-def _kept(topic: Topic, there: Described) -> Iterator[Finding]:
+def _kept(topic: TopicSpec, there: Described) -> Iterator[TopicFinding]:
     """Of personal data: that it is kept longer than it need be is for a person to justify, and stops nothing."""
     allowed, found = int(topic.config["retention.ms"]), int(there.config.get("retention.ms", "0"))
     if 0 <= found <= allowed:
         return
     kept = "for ever" if found < 0 else f"for {found / DAY_MS:g} days"
-    yield Finding(
+    yield TopicFinding(
         topic=topic.name,
         says=f"keeps personal data {kept}; {allowed // DAY_MS} days are expected",
         remedy=f"kafka-configs --alter --entity-type topics --entity-name {topic.name} "
@@ -150,11 +150,11 @@ def _policies(text: str) -> frozenset[str]:
     return frozenset(part.strip() for part in text.split(",") if part.strip())
 
 
-def _size(topic: Topic, there: Described, limits: Limits) -> Iterator[Finding]:
+def _size(topic: TopicSpec, there: Described, limits: Limits) -> Iterator[TopicFinding]:
     """librdkafka does not split a batch that a broker refuses as too large: the whole transaction would be lost."""
     allowed = int(there.config.get("max.message.bytes", "0"))
     if allowed and allowed < limits.batch_bytes:
-        yield Finding(
+        yield TopicFinding(
             topic=topic.name,
             says=f"takes batches of at most {allowed} bytes, the producer makes them up to {limits.batch_bytes}",
             remedy=f"raise max.message.bytes of the topic, or set kafka.properties batch.size to at most {allowed}",
@@ -168,7 +168,7 @@ def wanted(topics: Topics, there: Mapping[str, Described], *, partitions: int, r
     """The missing topics; those that must match the input get the number of partitions that it has."""
     layouts = {topic.name: topic.layout for topic in manifest(topics)}
 
-    def count(topic: Topic) -> int:
+    def count(topic: TopicSpec) -> int:
         if topic.layout in (Layout.ONE, Layout.SINGLE):
             return 1
         if topic.layout is Layout.FREE:

@@ -13,7 +13,7 @@ from enum import StrEnum
 DAY_MS = 24 * 60 * 60 * 1000
 
 
-class Part(StrEnum):
+class Feature(StrEnum):
     """What can be on or off; each has topics of its own."""
 
     OFFERS = "offers"
@@ -24,12 +24,12 @@ class Part(StrEnum):
     SALES_ORDERS = "orders.create_sales_orders"
 
 
-EVERY_PART = frozenset(Part)
+ALL_FEATURES = frozenset(Feature)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topics:
-    """The name of each dataset, and which parts are on."""
+    """The name of each dataset, and which features are enabled."""
 
     offer_changes: str
     offer_results: str
@@ -50,21 +50,21 @@ class Topics:
     order_contacts: str
     returns: str
     sales_orders: str
-    parts: frozenset[Part] = frozenset({Part.OFFERS})
+    features: frozenset[Feature] = frozenset({Feature.OFFERS})
 
 
-DATASETS = tuple(field.name for field in fields(Topics) if field.name != "parts")
+DATASETS = tuple(field.name for field in fields(Topics) if field.name != "features")
 INPUTS = ("offer_changes", "shipments", "scheduler")
 
 
-def named(prefix: str, parts: frozenset[Part] = frozenset({Part.OFFERS}), **chosen: str | None) -> Topics:
+def named(prefix: str, features: frozenset[Feature] = frozenset({Feature.OFFERS}), **chosen: str | None) -> Topics:
     """``<prefix>.<dataset>.v1``, and dead letters beside their input; except what was chosen otherwise."""
     names = {name: f"{prefix}.{name.replace('_', '-')}.v1" for name in DATASETS}
     names |= {name: topic for name, topic in chosen.items() if topic is not None}
     for source in INPUTS:
         if chosen.get(f"{source}_dlq") is None:
             names[f"{source}_dlq"] = f"{names[source]}.dlq"
-    return Topics(**names, parts=parts)
+    return Topics(**names, features=features)
 
 
 class Access(StrEnum):
@@ -87,11 +87,11 @@ class Layout(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Topic:
+class TopicSpec:
     """One row of the manifest. ``source``: the name of the input whose lanes it follows, or that it is."""
 
     name: str
-    part: Part
+    feature: Feature
     key: str
     access: Access
     layout: Layout
@@ -101,11 +101,11 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
+class _Dataset:
     """A dataset, whatever its topic is called. ``kept_days`` None = for ever."""
 
     dataset: str
-    part: Part
+    feature: Feature
     key: str
     access: Access
     layout: Layout
@@ -115,13 +115,13 @@ class _Row:
     source: str
     meant_for: str
 
-    def of(self, topics: Topics) -> Topic:
+    def of(self, topics: Topics) -> TopicSpec:
         config = {"cleanup.policy": self.cleanup, **(self.config or {})}
         if self.kept_days is not None:
             config["retention.ms"] = str(self.kept_days * DAY_MS)
-        return Topic(
+        return TopicSpec(
             name=getattr(topics, self.dataset),
-            part=self.part,
+            feature=self.feature,
             key=self.key,
             access=self.access,
             layout=self.layout,
@@ -134,9 +134,9 @@ class _Row:
 _COMPACTED_OFTEN = {"min.cleanable.dirty.ratio": "0.1"}  # it is read whole at each restart
 
 _ROWS = (
-    _Row(
+    _Dataset(
         dataset="offer_changes",
-        part=Part.OFFERS,
+        feature=Feature.OFFERS,
         key="EAN",
         access=Access.READ,
         layout=Layout.INPUT,
@@ -144,9 +144,9 @@ _ROWS = (
         source="offer_changes",
         meant_for="the source of truth for wanted values; a rebuild reaches as far as its retention",
     ),
-    _Row(
+    _Dataset(
         dataset="offer_results",
-        part=Part.OFFERS,
+        feature=Feature.OFFERS,
         key="EAN",
         access=Access.WRITE,
         layout=Layout.FREE,
@@ -154,9 +154,9 @@ _ROWS = (
         source="offer_changes",
         meant_for="what became of every event",
     ),
-    _Row(
+    _Dataset(
         dataset="offers_not_found",
-        part=Part.OFFERS,
+        feature=Feature.OFFERS,
         key="target, condition, offer id, EAN",
         access=Access.WRITE,
         layout=Layout.AT_LEAST_INPUT,
@@ -165,9 +165,9 @@ _ROWS = (
         source="offer_changes",
         meant_for="people and patterns; a tombstone when resolved",
     ),
-    _Row(
+    _Dataset(
         dataset="marketplace_calls",
-        part=Part.OFFERS,
+        feature=Feature.OFFERS,
         key="account",
         access=Access.WRITE,
         layout=Layout.FREE,
@@ -175,9 +175,9 @@ _ROWS = (
         source="offer_changes",
         meant_for="one row per HTTP attempt",
     ),
-    _Row(
+    _Dataset(
         dataset="offer_state",
-        part=Part.OFFERS,
+        feature=Feature.OFFERS,
         key="EAN",
         access=Access.BOTH,
         layout=Layout.LIKE_INPUT,
@@ -186,9 +186,9 @@ _ROWS = (
         source="offer_changes",
         meant_for="identity, last accepted and undone: restored from, and joined by analytics",
     ),
-    _Row(
+    _Dataset(
         dataset="unit_owners",
-        part=Part.OFFERS,
+        feature=Feature.OFFERS,
         key="account/unit/EAN",
         access=Access.BOTH,
         layout=Layout.ONE,
@@ -196,9 +196,9 @@ _ROWS = (
         source="offer_changes",
         meant_for="which EAN may write to a unit whose product carries several (JSON, ours alone)",
     ),
-    _Row(
+    _Dataset(
         dataset="offer_changes_dlq",
-        part=Part.OFFERS,
+        feature=Feature.OFFERS,
         key="the original",
         access=Access.WRITE,
         layout=Layout.FREE,
@@ -206,9 +206,9 @@ _ROWS = (
         source="offer_changes",
         meant_for="what could not be read, with the reason in its headers",
     ),
-    _Row(
+    _Dataset(
         dataset="routing",
-        part=Part.OFFERS,
+        feature=Feature.OFFERS,
         key="consumer group",
         access=Access.BOTH,
         layout=Layout.ONE,
@@ -216,9 +216,9 @@ _ROWS = (
         source="offer_changes",
         meant_for="what each target id was accepted to mean (JSON, ours alone): run refuses another meaning",
     ),
-    _Row(
+    _Dataset(
         dataset="shipments",
-        part=Part.SHIPMENTS,
+        feature=Feature.SHIPMENTS,
         key="order id",
         access=Access.READ,
         layout=Layout.INPUT,
@@ -226,9 +226,9 @@ _ROWS = (
         source="shipments",
         meant_for="parcels that left",
     ),
-    _Row(
+    _Dataset(
         dataset="shipment_results",
-        part=Part.SHIPMENTS,
+        feature=Feature.SHIPMENTS,
         key="order id",
         access=Access.WRITE,
         layout=Layout.FREE,
@@ -236,9 +236,9 @@ _ROWS = (
         source="shipments",
         meant_for="what became of every order unit of every event, and which units are still open",
     ),
-    _Row(
+    _Dataset(
         dataset="shipment_state",
-        part=Part.SHIPMENTS,
+        feature=Feature.SHIPMENTS,
         key="order id",
         access=Access.BOTH,
         layout=Layout.LIKE_INPUT,
@@ -247,9 +247,9 @@ _ROWS = (
         source="shipments",
         meant_for="ours: what was confirmed and what is undone; gone weeks after the last unit was sent",
     ),
-    _Row(
+    _Dataset(
         dataset="shipments_dlq",
-        part=Part.SHIPMENTS,
+        feature=Feature.SHIPMENTS,
         key="the original",
         access=Access.WRITE,
         layout=Layout.FREE,
@@ -257,9 +257,9 @@ _ROWS = (
         source="shipments",
         meant_for="what could not be read, with the reason in its headers",
     ),
-    _Row(
+    _Dataset(
         dataset="scheduler",
-        part=Part.ORDERS,
+        feature=Feature.ORDERS,
         key="account",
         access=Access.BOTH,
         layout=Layout.SINGLE,
@@ -267,9 +267,9 @@ _ROWS = (
         source="scheduler",
         meant_for="who owns it polls the orders; commands such as poll now",
     ),
-    _Row(
+    _Dataset(
         dataset="scheduler_state",
-        part=Part.ORDERS,
+        feature=Feature.ORDERS,
         key="account, or account/order id",
         access=Access.BOTH,
         layout=Layout.LIKE_INPUT,
@@ -278,9 +278,9 @@ _ROWS = (
         source="scheduler",
         meant_for="ours: where the next poll begins, and orders that are not yet written or not yet complete",
     ),
-    _Row(
+    _Dataset(
         dataset="scheduler_dlq",
-        part=Part.ORDERS,
+        feature=Feature.ORDERS,
         key="account or order id",
         access=Access.WRITE,
         layout=Layout.FREE,
@@ -288,9 +288,9 @@ _ROWS = (
         source="scheduler",
         meant_for="commands that could not be read; rows and orders that could not be read, as digest and position",
     ),
-    _Row(
+    _Dataset(
         dataset="orders",
-        part=Part.ORDERS,
+        feature=Feature.ORDERS,
         key="order id",
         access=Access.WRITE,
         layout=Layout.FREE,
@@ -298,9 +298,9 @@ _ROWS = (
         source="scheduler",
         meant_for="facts of orders, always whole, without personal data",
     ),
-    _Row(
+    _Dataset(
         dataset="order_contacts",
-        part=Part.CONTACTS,
+        feature=Feature.CONTACTS,
         key="order id",
         access=Access.WRITE,
         layout=Layout.FREE,
@@ -309,9 +309,9 @@ _ROWS = (
         source="scheduler",
         meant_for="PERSONAL DATA: names and addresses; give it permissions of its own",
     ),
-    _Row(
+    _Dataset(
         dataset="returns",
-        part=Part.RETURNS,
+        feature=Feature.RETURNS,
         key="return id",
         access=Access.WRITE,
         layout=Layout.FREE,
@@ -319,9 +319,9 @@ _ROWS = (
         source="scheduler",
         meant_for="returns as they are observed; nothing is accepted or rejected",
     ),
-    _Row(
+    _Dataset(
         dataset="sales_orders",
-        part=Part.SALES_ORDERS,
+        feature=Feature.SALES_ORDERS,
         key="order id",
         access=Access.WRITE,
         layout=Layout.FREE,
@@ -332,9 +332,9 @@ _ROWS = (
 )
 
 
-def manifest(topics: Topics) -> tuple[Topic, ...]:
-    """The topics of the parts that are on."""
-    return tuple(row.of(topics) for row in _ROWS if row.part in topics.parts)
+def manifest(topics: Topics) -> tuple[TopicSpec, ...]:
+    """The topics of the enabled features."""
+    return tuple(row.of(topics) for row in _ROWS if row.feature in topics.features)
 
 
 # ---- for a person ---------------------------------------------------------------------------------------------------
@@ -343,9 +343,9 @@ def manifest(topics: Topics) -> tuple[Topic, ...]:
 def document() -> str:
     """The manifest with default names, as docs/topics.md shows it."""
     rows = [
-        f"| `{topic.name}` | {topic.part.value} | {topic.key} | {topic.config['cleanup.policy']} | {_kept(topic)} "
+        f"| `{topic.name}` | {topic.feature.value} | {topic.key} | {topic.config['cleanup.policy']} | {_kept(topic)} "
         f"| {topic.layout.value} | {topic.access.value} | {topic.meant_for} |"
-        for topic in manifest(named("kaufland", EVERY_PART))
+        for topic in manifest(named("kaufland", ALL_FEATURES))
     ]
     head = [
         "# Topics",
@@ -360,7 +360,7 @@ def document() -> str:
     return "\n".join([*head, *rows, ""])
 
 
-def _kept(topic: Topic) -> str:
+def _kept(topic: TopicSpec) -> str:
     kept = topic.config.get("retention.ms")
     return f"{int(kept) // DAY_MS} d" if kept else "for ever"
 

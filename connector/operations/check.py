@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from connector.contracts.topic_checks import Finding, Limits, Needs, denied, findings, named
+from connector.contracts.topic_checks import Limits, Needs, TopicFinding, denied, findings, named
 from connector.contracts.topics import Topics, manifest
 from connector.marketplace.offers import Health
 from connector.operations.routing import REMEDY
@@ -34,23 +34,23 @@ BROKER_REMEDY = "is it running, and are [kafka] bootstrap_servers and properties
 PERMISSIONS_REMEDY = "`connector topics` prints the permissions that are needed"
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     GOOD = "ok"
     NOTE = "note"
     BAD = "FAILED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class CheckRow:
     """One thing that was looked at."""
 
     subject: str
-    verdict: Verdict
+    verdict: CheckStatus
     reason: str
     remedy: str = ""
 
 
-class Broker(Protocol):
+class ClusterAdmin(Protocol):
     """Raises SourceFailed where none answers."""
 
     def cluster_id(self) -> str: ...
@@ -61,7 +61,7 @@ class Broker(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class CheckInputs:
     """What is asked.
 
     ``moved``: target ids that mean another place than was accepted; raises SourceFailed or NotPermitted where that
@@ -74,13 +74,13 @@ class Parts:
     limits: Limits
     needs: Needs
     routing: Routing
-    broker: Broker
+    broker: ClusterAdmin
     moved: Callable[[], Sequence[str]]
     subjects: Callable[[], object]
     marketplace: Callable[[str], Health]
 
 
-def check(parts: Parts) -> list[Row]:
+def check(parts: CheckInputs) -> list[CheckRow]:
     return [
         *_configuration(parts),
         *_switches(parts.loaded.settings),
@@ -90,9 +90,9 @@ def check(parts: Parts) -> list[Row]:
     ]
 
 
-def report(console: Console, rows: Sequence[Row]) -> bool:
+def report(console: Console, rows: Sequence[CheckRow]) -> bool:
     """Print the table; True = nothing failed."""
-    colours = {Verdict.GOOD: "green", Verdict.NOTE: "yellow", Verdict.BAD: "red"}
+    colours = {CheckStatus.GOOD: "green", CheckStatus.NOTE: "yellow", CheckStatus.BAD: "red"}
     table = Table("what", "verdict", "why", "remedy")
     for row in rows:
         table.add_row(
@@ -102,20 +102,22 @@ def report(console: Console, rows: Sequence[Row]) -> bool:
             escape(row.remedy),
         )
     console.print(table)
-    bad = sum(row.verdict is Verdict.BAD for row in rows)
+    bad = sum(row.verdict is CheckStatus.BAD for row in rows)
     console.print("[green]Ready to run.[/]" if not bad else f"[red]{bad} of {len(rows)} failed.[/]")
     return not bad
 
 
-def _configuration(parts: Parts) -> Iterator[Row]:
+def _configuration(parts: CheckInputs) -> Iterator[CheckRow]:
     loaded = parts.loaded
-    yield Row(subject="configuration", verdict=Verdict.GOOD, reason=f"{loaded.file or 'environment'} is complete")
+    yield CheckRow(
+        subject="configuration", verdict=CheckStatus.GOOD, reason=f"{loaded.file or 'environment'} is complete"
+    )
     for line in (*loaded.ignored, *loaded.warnings):
         setting, _, says = line.partition(": ")
-        yield Row(subject=setting, verdict=Verdict.NOTE, reason=says)
+        yield CheckRow(subject=setting, verdict=CheckStatus.NOTE, reason=says)
 
 
-def _switches(settings: Settings) -> Iterator[Row]:
+def _switches(settings: Settings) -> Iterator[CheckRow]:
     """What is on, and for whom: that an account is left out should be seen here, and not by its silence."""
     accounts = sorted(settings.accounts.items())
     unknown = "sent as Other" if settings.shipments.unknown_carrier == "other" else "REJECTED"
@@ -129,17 +131,19 @@ def _switches(settings: Settings) -> Iterator[Row]:
     yield _switch("orders", polled, _brought_in(settings), is_on=settings.orders.enabled)
     if settings.orders.enabled and settings.push.enabled:
         reason = f"on: {settings.push.public_url}/<account> must lead to {settings.push.host}:{settings.push.port}"
-        yield Row(subject="push", verdict=Verdict.GOOD, reason=reason)
+        yield CheckRow(subject="push", verdict=CheckStatus.GOOD, reason=reason)
 
 
-def _switch(part: str, accounts: Sequence[str], details: str, *, is_on: bool) -> Row:
+def _switch(part: str, accounts: Sequence[str], details: str, *, is_on: bool) -> CheckRow:
     if not is_on:
-        return Row(subject=part, verdict=Verdict.GOOD, reason=f"off; [{part}] enabled = true turns them on")
+        return CheckRow(subject=part, verdict=CheckStatus.GOOD, reason=f"off; [{part}] enabled = true turns them on")
     if not accounts:
         remedy = f"[accounts.NAME] {part} = true, or [{part}] enabled = false"
-        return Row(subject=part, verdict=Verdict.NOTE, reason="on, and no account has them", remedy=remedy)
+        return CheckRow(subject=part, verdict=CheckStatus.NOTE, reason="on, and no account has them", remedy=remedy)
     several = "s" if len(accounts) > 1 else ""
-    return Row(subject=part, verdict=Verdict.GOOD, reason=f"on: account{several} {', '.join(accounts)}; {details}")
+    return CheckRow(
+        subject=part, verdict=CheckStatus.GOOD, reason=f"on: account{several} {', '.join(accounts)}; {details}"
+    )
 
 
 def _brought_in(settings: Settings) -> str:
@@ -149,7 +153,7 @@ def _brought_in(settings: Settings) -> str:
     return f"also {names}" if names else "no personal data, no returns"
 
 
-def _broker(parts: Parts) -> Iterator[Row]:
+def _broker(parts: CheckInputs) -> Iterator[CheckRow]:
     address = parts.loaded.settings.kafka.bootstrap_servers
     try:
         cluster = parts.broker.cluster_id()
@@ -158,7 +162,7 @@ def _broker(parts: Parts) -> Iterator[Row]:
     except SourceFailed as failed:
         yield _failed(f"broker {address}", failed, BROKER_REMEDY)
         return
-    yield Row(subject=f"broker {address}", verdict=Verdict.GOOD, reason=f"cluster {cluster}")
+    yield CheckRow(subject=f"broker {address}", verdict=CheckStatus.GOOD, reason=f"cluster {cluster}")
     found = [*denied(parts.needs, there, group), *findings(parts.topics, there, parts.limits)]
     yield from map(_finding, found)
     wrong = {finding.topic for finding in found}
@@ -170,26 +174,26 @@ def _broker(parts: Parts) -> Iterator[Row]:
         yield from _routing(parts)
 
 
-def _finding(finding: Finding) -> Row:
-    verdict = Verdict.BAD if finding.grave else Verdict.NOTE
-    return Row(subject=finding.topic, verdict=verdict, reason=finding.says, remedy=finding.remedy)
+def _finding(finding: TopicFinding) -> CheckRow:
+    verdict = CheckStatus.BAD if finding.grave else CheckStatus.NOTE
+    return CheckRow(subject=finding.topic, verdict=verdict, reason=finding.says, remedy=finding.remedy)
 
 
-def _good(topic: str, described: Described) -> Row:
+def _good(topic: str, described: Described) -> CheckRow:
     several = "s" if described.partitions > 1 else ""
     reason = f"{described.partitions} partition{several}" + (
         "" if described.config else "; its settings were not shown (DescribeConfigs)"
     )
-    return Row(subject=topic, verdict=Verdict.GOOD, reason=reason)
+    return CheckRow(subject=topic, verdict=CheckStatus.GOOD, reason=reason)
 
 
-def _failed(subject: str, error: StreamError, remedy: str) -> Row:
+def _failed(subject: str, error: StreamError, remedy: str) -> CheckRow:
     """``remedy`` where the error names none itself."""
     reason, _, own = str(error).partition(" Remedy: ")
-    return Row(subject=subject, verdict=Verdict.BAD, reason=reason, remedy=own or remedy)
+    return CheckRow(subject=subject, verdict=CheckStatus.BAD, reason=reason, remedy=own or remedy)
 
 
-def _routing(parts: Parts) -> Iterator[Row]:
+def _routing(parts: CheckInputs) -> Iterator[CheckRow]:
     """That it cannot be read is no reason to accept another one: only what was read can call for that."""
     try:
         changed = parts.moved()
@@ -197,30 +201,34 @@ def _routing(parts: Parts) -> Iterator[Row]:
         yield _failed("routing", failed, BROKER_REMEDY)
         return
     except NotPermitted as failed:
-        yield Row(subject="routing", verdict=Verdict.BAD, reason=str(failed), remedy=PERMISSIONS_REMEDY)
+        yield CheckRow(subject="routing", verdict=CheckStatus.BAD, reason=str(failed), remedy=PERMISSIONS_REMEDY)
         return
     except Stopped as failed:
-        yield Row(subject="routing", verdict=Verdict.BAD, reason=str(failed), remedy=REMEDY)
+        yield CheckRow(subject="routing", verdict=CheckStatus.BAD, reason=str(failed), remedy=REMEDY)
         return
     for line in changed:
-        yield Row(subject="routing", verdict=Verdict.BAD, reason=line, remedy=REMEDY)
+        yield CheckRow(subject="routing", verdict=CheckStatus.BAD, reason=line, remedy=REMEDY)
     if not changed:
-        yield Row(subject="routing", verdict=Verdict.GOOD, reason="no target means another place than was accepted")
+        yield CheckRow(
+            subject="routing", verdict=CheckStatus.GOOD, reason="no target means another place than was accepted"
+        )
 
 
-def _registry(parts: Parts) -> Iterator[Row]:
+def _registry(parts: CheckInputs) -> Iterator[CheckRow]:
     subject = f"registry {without_password(parts.loaded.settings.registry.url)}"
     try:
         parts.subjects()
     except (RegistryDown, RegistryDenied) as failed:
         yield _failed(subject, failed, "is it running, and is the url right?")
     except SchemaUnknown as unknown:
-        yield Row(subject=subject, verdict=Verdict.BAD, reason=str(unknown), remedy="connector schemas register")
+        yield CheckRow(
+            subject=subject, verdict=CheckStatus.BAD, reason=str(unknown), remedy="connector schemas register"
+        )
     else:
-        yield Row(subject=subject, verdict=Verdict.GOOD, reason="knows the schema of every output")
+        yield CheckRow(subject=subject, verdict=CheckStatus.GOOD, reason="knows the schema of every output")
 
 
-def _account(parts: Parts, account: str) -> Iterator[Row]:
+def _account(parts: CheckInputs, account: str) -> Iterator[CheckRow]:
     health = parts.marketplace(account)
     subject = f"account {account}"
     if not health.authenticated:
@@ -229,34 +237,34 @@ def _account(parts: Parts, account: str) -> Iterator[Row]:
             if health.reachable
             else "is the marketplace reachable from this machine (proxy, firewall, name)?"
         )
-        yield Row(subject=subject, verdict=Verdict.BAD, reason=health.message, remedy=remedy)
+        yield CheckRow(subject=subject, verdict=CheckStatus.BAD, reason=health.message, remedy=remedy)
         return
     detail = "; ".join(f"{name} {value}" for name, value in health.detail.items())
-    yield Row(subject=subject, verdict=Verdict.GOOD, reason=f"{health.message}; {detail}".removesuffix("; "))
+    yield CheckRow(subject=subject, verdict=CheckStatus.GOOD, reason=f"{health.message}; {detail}".removesuffix("; "))
     yield from _clock(subject, health.clock_skew_s)
     if health.storefronts:
         yield from _storefronts(parts.routing, account, health.storefronts)
 
 
-def _clock(subject: str, skew_s: float | None) -> Iterator[Row]:
+def _clock(subject: str, skew_s: float | None) -> Iterator[CheckRow]:
     if skew_s is None:
         return
     off = abs(skew_s) > SKEW_WARNING_S
-    yield Row(
+    yield CheckRow(
         subject=f"{subject}, clock",
-        verdict=Verdict.NOTE if off else Verdict.GOOD,
+        verdict=CheckStatus.NOTE if off else CheckStatus.GOOD,
         reason=f"{skew_s:+.1f} s against the marketplace",
         remedy="synchronise this machine's clock (NTP); calls are signed with the corrected time" if off else "",
     )
 
 
-def _storefronts(routing: Routing, account: str, seen: Sequence[str]) -> Iterator[Row]:
+def _storefronts(routing: Routing, account: str, seen: Sequence[str]) -> Iterator[CheckRow]:
     for target in sorted(routing.targets.values(), key=lambda target: target.id):
         if target.account == account:
             there = target.storefront in seen
-            yield Row(
+            yield CheckRow(
                 subject=f"target {target.id}",
-                verdict=Verdict.GOOD if there else Verdict.BAD,
+                verdict=CheckStatus.GOOD if there else CheckStatus.BAD,
                 reason=f"storefront {target.storefront} is {'open' if there else 'not open'} to account {account}",
                 remedy="" if there else f"the account sells on: {', '.join(sorted(seen))}",
             )

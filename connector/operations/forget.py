@@ -28,7 +28,7 @@ _CLAIM_STAYS: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class StateRecord:
     """What a state topic has under a key, and where. ``state``: as decoded, or why that cannot be."""
 
     topic: str
@@ -38,7 +38,7 @@ class Kept:
     state: Any
 
 
-def found(kept_lanes: Callable[[str], Sequence[Kept]], key: str) -> Sequence[Kept]:
+def found(kept_lanes: Callable[[str], Sequence[StateRecord]], key: str) -> Sequence[StateRecord]:
     """What stands under a key, or under what it means as a message prints it: with its ``\\`` sequences.
 
     A line of JSON escapes these once more.
@@ -58,7 +58,7 @@ def unescaped(printed: str) -> str:
     return key
 
 
-def chosen(found: Sequence[Kept], key: str, topic: str | None) -> Kept:
+def chosen(found: Sequence[StateRecord], key: str, topic: str | None) -> StateRecord:
     """The one that is meant. Raises Stopped where there is none, SettingsError where there are several."""
     meant = [kept for kept in found if topic in (None, kept.topic)]
     if not meant:
@@ -85,7 +85,7 @@ def must_be_stopped(members: int, group: str, *, started_meanwhile: bool = False
     )
 
 
-def show(console: Console, kept: Kept) -> None:
+def show(console: Console, kept: StateRecord) -> None:
     """Where it is, and what is lost with it."""
     console.print(f"{kept.key!a} in {kept.topic}/{kept.partition} at offset {kept.offset}", highlight=False)
     console.print("Lost with it:", highlight=False)

@@ -9,13 +9,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
-Order = Mapping[str, Any]
+OrderRecord = Mapping[str, Any]
 """A record of the orders topic, as its schema reads it: moments in microseconds since the epoch, money as Decimal."""
 
 
-def newest(records: Iterable[tuple[str, Order | None]]) -> list[Order]:
+def newest(records: Iterable[tuple[str, OrderRecord | None]]) -> list[OrderRecord]:
     """The last record of each order; a tombstone removes it."""
-    orders: dict[str, Order] = {}
+    orders: dict[str, OrderRecord] = {}
     for order_id, order in records:
         if order is None:
             orders.pop(order_id, None)
@@ -24,7 +24,7 @@ def newest(records: Iterable[tuple[str, Order | None]]) -> list[Order]:
     return list(orders.values())
 
 
-def show_open(console: Console, orders: Iterable[Order], now_us: int) -> None:
+def show_open(console: Console, orders: Iterable[OrderRecord], now_us: int) -> None:
     """Orders with units that are still to be sent, oldest first, with the units' ids."""
     waiting = sorted((order for order in orders if order["units_open"]), key=_open_since)
     table = Table(
@@ -54,7 +54,7 @@ def show_open(console: Console, orders: Iterable[Order], now_us: int) -> None:
     console.print(f"{len(waiting)} order{several} with units still to be sent.")
 
 
-def show_totals(console: Console, orders: Iterable[Order]) -> None:
+def show_totals(console: Console, orders: Iterable[OrderRecord]) -> None:
     """What was sold, by the day on which it was ordered (UTC), account and currency; cancelled units are left out."""
     sums: dict[tuple[str, str, str], _Sum] = defaultdict(_Sum)
     for order in orders:
@@ -96,6 +96,6 @@ def age(passed_s: int) -> str:
     return f"{minutes} min" if minutes else f"{max(0, passed_s)} s"
 
 
-def _open_since(order: Order) -> int:
+def _open_since(order: OrderRecord) -> int:
     since_us: int | None = order["open_since"]
     return since_us if since_us is not None else order["changed_at"]

@@ -20,7 +20,7 @@ RETURN_EVENTS = ("return_new", "return_status_changed")
 """What hastens a poll of orders, and of returns."""
 
 
-class Marketplace(Protocol):
+class SubscriptionClient(Protocol):
     """Each call is made once. Raises Stopped with the marketplace's words where it refuses, or does not answer."""
 
     def subscriptions(self, account: str) -> Sequence[Subscription]: ...
@@ -31,7 +31,7 @@ class Marketplace(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WantedSubscription:
     """A subscription that is to be there."""
 
     account: str
@@ -39,7 +39,7 @@ class Wanted:
     event: str
 
 
-def show(console: Console, marketplace: Marketplace, urls: Mapping[str, str]) -> bool:
+def show(console: Console, marketplace: SubscriptionClient, urls: Mapping[str, str]) -> bool:
     """List every subscription of the accounts; True = none that leads to us is disabled. ``urls``: by account."""
     table = Table("account", "id", "storefront", "event", "state", "address")
     disabled = 0
@@ -60,7 +60,11 @@ def show(console: Console, marketplace: Marketplace, urls: Mapping[str, str]) ->
 
 
 def subscribe(
-    console: Console, marketplace: Marketplace, urls: Mapping[str, str], wanted: Sequence[Wanted], email: str
+    console: Console,
+    marketplace: SubscriptionClient,
+    urls: Mapping[str, str],
+    wanted: Sequence[WantedSubscription],
+    email: str,
 ) -> bool:
     """Make what is not there; the marketplace has one for an event and storefront. True = all are there, and active."""
     good = True
@@ -74,7 +78,12 @@ def subscribe(
 
 
 def _subscribe(
-    console: Console, marketplace: Marketplace, url: str, want: Wanted, there: Subscription | None, email: str
+    console: Console,
+    marketplace: SubscriptionClient,
+    url: str,
+    want: WantedSubscription,
+    there: Subscription | None,
+    email: str,
 ) -> bool:
     what = f"{want.account}: {want.event} on {want.storefront}"
     if there is None:
@@ -94,7 +103,7 @@ def _subscribe(
     return True
 
 
-def repair(console: Console, marketplace: Marketplace, urls: Mapping[str, str], *, move: bool = False) -> bool:
+def repair(console: Console, marketplace: SubscriptionClient, urls: Mapping[str, str], *, move: bool = False) -> bool:
     """Turn on what leads to us and is disabled; ``move``: and have what leads elsewhere lead to us.
 
     True = nothing was refused.
@@ -114,7 +123,7 @@ def repair(console: Console, marketplace: Marketplace, urls: Mapping[str, str], 
 
 
 def _mend(
-    console: Console, marketplace: Marketplace, account: str, one: Subscription, url: str | None, what: str
+    console: Console, marketplace: SubscriptionClient, account: str, one: Subscription, url: str | None, what: str
 ) -> bool:
     done = "is active again" if url is None else "leads here, and is active"
     return _done(console, what, lambda: marketplace.enable(account, one.id, url), done)

@@ -12,7 +12,7 @@ from streams.errors import Stopped
 REMEDY = "connector config routing --accept, when this is meant: events that wait will go to the new place"
 
 
-class Table(Protocol):
+class AcceptedRoutingStore(Protocol):
     """What the group remembers. Raises SourceFailed or SinkFailed where the broker does not answer."""
 
     def read(self) -> Mapping[str, bytes]: ...
@@ -20,7 +20,7 @@ class Table(Protocol):
     def put(self, key: str, value: bytes) -> None: ...
 
 
-def accepted(table: Table, group: str) -> dict[str, Place]:
+def accepted(table: AcceptedRoutingStore, group: str) -> dict[str, Place]:
     """Empty before the first start. Raises Stopped for a record that nobody of ours wrote."""
     value = table.read().get(group)
     try:
@@ -29,12 +29,12 @@ def accepted(table: Table, group: str) -> dict[str, Place]:
         raise Stopped(f"the accepted routing of group {group} cannot be read: {error}. Remedy: {REMEDY}") from error
 
 
-def differences(table: Table, group: str, routing: Routing) -> list[str]:
+def differences(table: AcceptedRoutingStore, group: str, routing: Routing) -> list[str]:
     """A sentence for every target id that means another place than was accepted."""
     return list(moved(accepted(table, group), routing))
 
 
-def hold(table: Table, group: str, routing: Routing) -> None:
+def hold(table: AcceptedRoutingStore, group: str, routing: Routing) -> None:
     """Before anything is read: raises Stopped with both meanings of each changed id; writes down what is new."""
     before = accepted(table, group)
     changed = list(moved(before, routing))
@@ -45,7 +45,7 @@ def hold(table: Table, group: str, routing: Routing) -> None:
         table.put(group, encode(after))
 
 
-def accept(console: Console, table: Table, group: str, routing: Routing) -> None:
+def accept(console: Console, table: AcceptedRoutingStore, group: str, routing: Routing) -> None:
     """Write the configured routing down as the accepted one, and say what that changes."""
     try:
         before = accepted(table, group)

@@ -8,14 +8,14 @@ from enum import StrEnum
 from rich.console import Console
 from rich.table import Table
 
-from connector.contracts.registry_subjects import REMEDY, Wanted, wanted
+from connector.contracts.registry_subjects import REMEDY, SubjectSpec, wanted
 from connector.contracts.topics import Topics
 from streams.avro.compatibility import Level, cannot_read
 from streams.errors import SchemaRefused, SchemaUnknown
 from streams.schema_registry import Registry
 
 
-class Outcome(StrEnum):
+class RegistrationOutcome(StrEnum):
     """What became of one subject."""
 
     REGISTERED = "registered"
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
     subject: str
-    outcome: Outcome
+    outcome: RegistrationOutcome
     id: int | None = None
     reason: str = ""
 
@@ -37,13 +37,13 @@ def register(console: Console, registry: Registry, topics: Topics, *, avro_keys:
     done = registrations(registry, wanted(topics, avro_keys=avro_keys))
     table = Table("subject", "outcome", "id", "reason")
     for row in done:
-        style = "red" if row.outcome is Outcome.REFUSED else None
+        style = "red" if row.outcome is RegistrationOutcome.REFUSED else None
         table.add_row(row.subject, row.outcome.value, "" if row.id is None else str(row.id), row.reason, style=style)
     console.print(table)
-    return all(row.outcome is not Outcome.REFUSED for row in done)
+    return all(row.outcome is not RegistrationOutcome.REFUSED for row in done)
 
 
-def registrations(registry: Registry, subjects: tuple[Wanted, ...]) -> list[Registration]:
+def registrations(registry: Registry, subjects: tuple[SubjectSpec, ...]) -> list[Registration]:
     """Set the level of each subject, then register its schema; done again, it changes nothing.
 
     The input's subject is left as it is once anything stands there: its producers own it. A refused schema is an
@@ -52,24 +52,30 @@ def registrations(registry: Registry, subjects: tuple[Wanted, ...]) -> list[Regi
     return [_register(registry, subject) for subject in subjects]
 
 
-def _register(registry: Registry, subject: Wanted) -> Registration:
+def _register(registry: Registry, subject: SubjectSpec) -> Registration:
     name = subject.subject
     there = registry.find(name, subject.schema)
     known = None if there is None else there.id
     if not subject.ours and registry.versions(name):
-        return Registration(subject=name, outcome=Outcome.LEFT if known is None else Outcome.ALREADY_THERE, id=known)
+        return Registration(
+            subject=name,
+            outcome=RegistrationOutcome.LEFT if known is None else RegistrationOutcome.ALREADY_THERE,
+            id=known,
+        )
     try:
         if registry.level(name) is not subject.level:
             registry.set_level(name, subject.level)
         if known is not None:
-            return Registration(subject=name, outcome=Outcome.ALREADY_THERE, id=known)
-        return Registration(subject=name, outcome=Outcome.REGISTERED, id=registry.register(name, subject.schema))
+            return Registration(subject=name, outcome=RegistrationOutcome.ALREADY_THERE, id=known)
+        return Registration(
+            subject=name, outcome=RegistrationOutcome.REGISTERED, id=registry.register(name, subject.schema)
+        )
     except (SchemaRefused, SchemaUnknown) as refused:
-        return Registration(subject=name, outcome=Outcome.REFUSED, reason=str(refused))
+        return Registration(subject=name, outcome=RegistrationOutcome.REFUSED, reason=str(refused))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class SubjectFinding:
     """One subject as it is; ``remedy`` is empty where nothing needs to be done."""
 
     subject: str
@@ -90,46 +96,46 @@ def check(console: Console, registry: Registry, topics: Topics, *, avro_keys: bo
     return all(row.good for row in found)
 
 
-def findings(registry: Registry, subjects: tuple[Wanted, ...]) -> list[Finding]:
+def findings(registry: Registry, subjects: tuple[SubjectSpec, ...]) -> list[SubjectFinding]:
     """How each subject stands. Raises ``RegistryDown``."""
     return [_check_ours(registry, subject) if subject.ours else _check_input(registry, subject) for subject in subjects]
 
 
-def _check_ours(registry: Registry, subject: Wanted) -> Finding:
+def _check_ours(registry: Registry, subject: SubjectSpec) -> SubjectFinding:
     there = registry.find(subject.subject, subject.schema)
     if there is None:
         return _check_missing(registry, subject)
     level = registry.level(subject.subject)
     if level is not subject.level:
         reason = f"version {there.version} is registered, but the level is {level or Level.NONE}, not {subject.level}"
-        return Finding(subject=subject.subject, good=False, reason=reason, remedy=REMEDY, id=there.id)
-    return Finding(subject=subject.subject, good=True, reason=f"version {there.version}, {level}", id=there.id)
+        return SubjectFinding(subject=subject.subject, good=False, reason=reason, remedy=REMEDY, id=there.id)
+    return SubjectFinding(subject=subject.subject, good=True, reason=f"version {there.version}, {level}", id=there.id)
 
 
-def _check_missing(registry: Registry, subject: Wanted) -> Finding:
+def _check_missing(registry: Registry, subject: SubjectSpec) -> SubjectFinding:
     if registry.compatible(subject.subject, subject.schema):
         reason, remedy = "this version's schema is not registered", REMEDY
     else:
         reason = "this version's schema is incompatible with what is registered"
         remedy = "name another topic, or run the version of the connector that the topic was written with"
-    return Finding(subject=subject.subject, good=False, reason=reason, remedy=remedy)
+    return SubjectFinding(subject=subject.subject, good=False, reason=reason, remedy=remedy)
 
 
-def _check_input(registry: Registry, subject: Wanted) -> Finding:
+def _check_input(registry: Registry, subject: SubjectSpec) -> SubjectFinding:
     numbers = registry.versions(subject.subject)
     if not numbers:
         reason = "nothing is registered; records are read by whatever schema they carry"
-        return Finding(subject=subject.subject, good=True, reason=reason)
+        return SubjectFinding(subject=subject.subject, good=True, reason=reason)
     unreadable = list(_unreadable(registry, subject, numbers))
     if unreadable:
         wanted = json.loads(subject.schema)["name"]
         remedy = f"change the producer's schema so that it resolves to {wanted}; such records become dead letters"
-        return Finding(subject=subject.subject, good=False, reason="; ".join(unreadable), remedy=remedy)
+        return SubjectFinding(subject=subject.subject, good=False, reason="; ".join(unreadable), remedy=remedy)
     every = "its one version" if len(numbers) == 1 else f"all {len(numbers)} versions"
-    return Finding(subject=subject.subject, good=True, reason=f"{every} can be read")
+    return SubjectFinding(subject=subject.subject, good=True, reason=f"{every} can be read")
 
 
-def _unreadable(registry: Registry, subject: Wanted, numbers: tuple[int, ...]) -> Iterator[str]:
+def _unreadable(registry: Registry, subject: SubjectSpec, numbers: tuple[int, ...]) -> Iterator[str]:
     reader = json.loads(subject.schema)
     for number in numbers:
         try:

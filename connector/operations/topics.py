@@ -8,12 +8,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from connector.contracts.permissions import Grant, Principal, commands
-from connector.contracts.topic_checks import Finding, Limits, Needs, denied, findings, named, wanted
+from connector.contracts.topic_checks import Limits, Needs, TopicFinding, denied, findings, named, wanted
 from connector.contracts.topics import DAY_MS, Topics, manifest
 from streams.topics import Described, Wanted
 
 
-class Broker(Protocol):
+class TopicAdmin(Protocol):
     """What these commands ask of a broker. Raises SourceFailed where none answers."""
 
     def describe(self, names: Sequence[str]) -> Mapping[str, Described]: ...
@@ -45,7 +45,7 @@ def show(console: Console, topics: Topics, grants: Sequence[Grant], principal: P
             console.print(command, highlight=False, markup=False, soft_wrap=True)
 
 
-def check(console: Console, found: Sequence[Finding]) -> bool:
+def check(console: Console, found: Sequence[TopicFinding]) -> bool:
     """Say what differs or is denied, and how to mend it; True = ``run`` may start."""
     if not found:
         console.print("[green]All topics are as they must be.[/]")
@@ -59,7 +59,7 @@ def check(console: Console, found: Sequence[Finding]) -> bool:
     return not any(finding.grave for finding in found)
 
 
-def create(console: Console, broker: Broker, topics: Topics, *, partitions: int, replication: int | None) -> bool:
+def create(console: Console, broker: TopicAdmin, topics: Topics, *, partitions: int, replication: int | None) -> bool:
     """Create what is missing; what is there is left as it is. True = nothing is missing any more.
 
     Whether a topic that may not be described is there cannot be known, so it is not created.
@@ -85,8 +85,8 @@ def create(console: Console, broker: Broker, topics: Topics, *, partitions: int,
 
 
 def found_on(
-    broker: Broker, topics: Topics, limits: Limits, needs: Needs, group: str, *, dry_run: bool = False
-) -> list[Finding]:
+    broker: TopicAdmin, topics: Topics, limits: Limits, needs: Needs, group: str, *, dry_run: bool = False
+) -> list[TopicFinding]:
     """Everything that is wrong, what is denied first. Raises SourceFailed where no broker answers."""
     there = broker.describe(named(topics, needs))
     return [
@@ -95,6 +95,6 @@ def found_on(
     ]
 
 
-def grave(found: Sequence[Finding]) -> list[str]:
+def grave(found: Sequence[TopicFinding]) -> list[str]:
     """The sentences that stop ``run``."""
     return [f"{finding.topic} {finding.says}. Remedy: {finding.remedy}" for finding in found if finding.grave]

@@ -13,7 +13,7 @@ from typing import assert_never
 from connector.contracts import state_versions
 from connector.contracts.codes import Code, explain
 from connector.contracts.headers import Stamp
-from connector.contracts.released_orders import Released
+from connector.contracts.released_orders import ReleasedOrders
 from connector.contracts.topics import Topics
 from connector.marketplace.offers import Currency
 from connector.marketplace.orders import GROUPS
@@ -64,7 +64,7 @@ class OrderFlow:
         codecs: OrderCodecs,
         topics: Topics,
         stamp: Stamp,
-        released: Released | None = None,
+        released: ReleasedOrders | None = None,
         push: PushWatch | None = None,
     ) -> None:
         """``currencies``: by code. ``released``: where orders are noted that have a unit to be sent.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from connector.contracts.topics import INPUTS, Part, Topics, named
+from connector.contracts.topics import INPUTS, Feature, Topics, named
 from connector.marketplace.offers import Field
 from connector.marketplace.orders import ORDERS, RETURNS, SHIPMENTS
 from connector.offers.event_order import EventOrder
@@ -89,23 +89,23 @@ def routing(
     )
 
 
-def parts(settings: model.Settings) -> frozenset[Part]:
+def features(settings: model.Settings) -> frozenset[Feature]:
     """What is on."""
     orders = settings.orders
     switches = {
-        Part.OFFERS: True,
-        Part.SHIPMENTS: settings.shipments.enabled,
-        Part.ORDERS: orders.enabled,
-        Part.CONTACTS: orders.enabled and orders.contacts,
-        Part.RETURNS: orders.enabled and orders.returns,
-        Part.SALES_ORDERS: orders.enabled and orders.create_sales_orders,
+        Feature.OFFERS: True,
+        Feature.SHIPMENTS: settings.shipments.enabled,
+        Feature.ORDERS: orders.enabled,
+        Feature.CONTACTS: orders.enabled and orders.contacts,
+        Feature.RETURNS: orders.enabled and orders.returns,
+        Feature.SALES_ORDERS: orders.enabled and orders.create_sales_orders,
     }
-    return frozenset(part for part, on in switches.items() if on)
+    return frozenset(feature for feature, on in switches.items() if on)
 
 
 def topics(settings: model.Settings) -> Topics:
     names = settings.topics.model_dump(exclude={"prefix", "key_format"})
-    return named(settings.topics.prefix, parts(settings), **names)
+    return named(settings.topics.prefix, features(settings), **names)
 
 
 def avro_keys(settings: model.Settings) -> bool:

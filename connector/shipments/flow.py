@@ -11,7 +11,7 @@ from types import MappingProxyType
 from connector.contracts import state_versions
 from connector.contracts.codes import Code
 from connector.contracts.headers import NO_TRACE, Stamp, Trace
-from connector.contracts.released_orders import Released
+from connector.contracts.released_orders import ReleasedOrders
 from connector.marketplace.orders import GROUPS
 from connector.shipments import ledger, merge, outcomes, results, wants
 from connector.shipments.carriers import Carriers, SayUnlisted
@@ -59,7 +59,7 @@ class ShipmentFlow:
         topics: ShipmentTopics,
         cluster_id: str,
         stamp: Stamp,
-        released: Released | None = None,
+        released: ReleasedOrders | None = None,
         say_unlisted: SayUnlisted | None = None,
     ) -> None:
         """``released``: what the order flow of this process sees, where it runs. ``say_unlisted``: see there."""

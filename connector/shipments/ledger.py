@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
 
-from connector.contracts.released_orders import Released
+from connector.contracts.released_orders import ReleasedOrders
 from connector.contracts.result_ids import result_id
 from connector.marketplace.orders import TO_BE_SENT, OrderUnitSummary, UnitStatus
 from connector.shipments.carriers import Carriers
@@ -38,7 +38,7 @@ class ShipmentTerms:
 
     policy: ShipmentPolicy
     carriers: Carriers
-    released: Released | None  # None: orders are not polled, so nobody says that a unit was released
+    released: ReleasedOrders | None  # None: orders are not polled, so nobody says that a unit was released
     cluster_id: str
     topic: str
 

@@ -9,7 +9,7 @@ import pytest
 import schemas
 from connector.contracts.registry_subjects import look_up, wanted
 from connector.contracts.topics import named
-from connector.operations.schemas import Outcome, findings, registrations
+from connector.operations.schemas import RegistrationOutcome, findings, registrations
 from devstack.embedded_registry import EmbeddedRegistry
 from devstack.stack import Stack
 from streams.avro.codec import Absent
@@ -195,8 +195,8 @@ def test_the_subjects_of_the_offer_flow_are_registered_and_found_in_order(client
 
     rows = registrations(client, subjects)
 
-    assert {row.outcome for row in rows} == {Outcome.REGISTERED}
-    assert {row.outcome for row in registrations(client, subjects)} == {Outcome.ALREADY_THERE}
+    assert {row.outcome for row in rows} == {RegistrationOutcome.REGISTERED}
+    assert {row.outcome for row in registrations(client, subjects)} == {RegistrationOutcome.ALREADY_THERE}
     assert all(finding.good for finding in findings(client, subjects))
     ids = look_up(client, topics, avro_keys=True)
     assert {ids.values["offer_result"], ids.values["offer_state"]} < {row.id for row in rows}

@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 
 from connector import app
 from connector.cli import cli
-from connector.contracts.topic_checks import Finding
+from connector.contracts.topic_checks import TopicFinding
 from connector.contracts.topics import Access, Topics, manifest
 from connector.operations.topics import found_on
 from connector.settings import convert
@@ -174,7 +174,7 @@ class Door:
     def settings(self) -> Settings:
         return app.settings(self.config, {}, datetime.now(UTC)).settings
 
-    def asking(self, *, dry_run: bool = False) -> Callable[[], list[Finding]]:
+    def asking(self, *, dry_run: bool = False) -> Callable[[], list[TopicFinding]]:
         """What `topics --check` finds, over one connection for all the times."""
         live = self.settings
         settings = convert.dry_run(live) if dry_run else live
@@ -276,7 +276,7 @@ def without(broker: SecuredBroker, binding: AclBinding) -> Iterator[None]:
     broker.allow([binding])
 
 
-def seen_by_check(broker: SecuredBroker, allowed: Sequence[AclBinding], ask: Callable[[], list[Finding]]) -> None:
+def seen_by_check(broker: SecuredBroker, allowed: Sequence[AclBinding], ask: Callable[[], list[TopicFinding]]) -> None:
     """Each of them but the transactional id's, which can be tried by a start alone."""
     assert ask() == []
     for binding in allowed:

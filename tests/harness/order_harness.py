@@ -11,7 +11,7 @@ from typing import Any
 import schemas
 from connector.contracts.codec import SchemaIds
 from connector.contracts.headers import Stamp
-from connector.contracts.topics import EVERY_PART, named
+from connector.contracts.topics import ALL_FEATURES, named
 from connector.marketplace.offers import Currency, Gone
 from connector.marketplace.orders import (
     Contact,
@@ -55,7 +55,7 @@ from streams.flow import (
 SECOND = 1_000_000
 DAY = 24 * 3600 * SECOND
 START_US = 1_790_000_000 * SECOND
-TOPICS = named("shop", EVERY_PART)
+TOPICS = named("shop", ALL_FEATURES)
 EUR = Currency(code="EUR", exponent=2, ceiling=100_000_000)
 CZK = Currency(code="CZK", exponent=2, ceiling=2_500_000_000)
 

@@ -7,7 +7,7 @@ from typing import Any
 import schemas
 from connector.contracts.codec import SchemaIds
 from connector.contracts.headers import Stamp
-from connector.contracts.released_orders import Released
+from connector.contracts.released_orders import ReleasedOrders
 from connector.marketplace.offers import Gone, Refused
 from connector.marketplace.orders import (
     CarriersFound,
@@ -70,7 +70,7 @@ def policy(**changes: Any) -> ShipmentPolicy:
     return ShipmentPolicy(**{"accounts": frozenset({"main"}), **changes})
 
 
-def flow_of(of: ShipmentPolicy | None = None, released: Released | None = None) -> ShipmentFlow:
+def flow_of(of: ShipmentPolicy | None = None, released: ReleasedOrders | None = None) -> ShipmentFlow:
     return ShipmentFlow(
         policy=of if of is not None else policy(),
         codecs=ShipmentCodecs(IDS, REGISTRY.get),

@@ -12,9 +12,9 @@ from connector.contracts.permissions import (
     of_dry_run,
     of_run,
 )
-from connector.contracts.topics import EVERY_PART, named
+from connector.contracts.topics import ALL_FEATURES, named
 
-TOPICS = named("kaufland", EVERY_PART)
+TOPICS = named("kaufland", ALL_FEATURES)
 IDENTITY = Identity(group="offers", instances="connector-", transactional=True)
 WHO = Principal(name="User:connector", bootstrap_servers="broker:9092")
 
@@ -48,7 +48,7 @@ def test_a_dry_run_writes_nothing_of_the_live_run_and_reads_its_state() -> None:
     assert needed[TOPICS.offer_state] == ("Read",)
     assert needed[TOPICS.routing] == ("Read", "DescribeConfigs")
     assert needed[own.offer_state] == ("Write", "DescribeConfigs")
-    live = {topic for name, topic in vars_of(TOPICS).items() if name != "parts"}
+    live = {topic for name, topic in vars_of(TOPICS).items() if name != "features"}
     assert all("Write" not in operations for name, operations in needed.items() if name in live)
 
 

@@ -1,7 +1,7 @@
 """Word between the order flow and the shipment flow of one process."""
 
 from connector.contracts.headers import Stamp
-from connector.contracts.released_orders import MOST, Released
+from connector.contracts.released_orders import MOST, ReleasedOrders
 from connector.marketplace.orders import Kind
 from connector.orders.flow import OrderFlow
 from connector.orders.lane_step import ListedRows
@@ -10,7 +10,7 @@ from streams.flow import Settled
 from tests.harness.order_harness import EUR, TOPICS, OrderHarness, codecs, found, row_of, unit
 
 
-def desk_with(released: Released) -> OrderHarness:
+def desk_with(released: ReleasedOrders) -> OrderHarness:
     return OrderHarness(
         flow=OrderFlow(
             policy=OrderPolicy(accounts=frozenset({"main"})),
@@ -24,7 +24,7 @@ def desk_with(released: Released) -> OrderHarness:
 
 
 def test_an_order_is_noted_when_it_is_read_with_a_unit_that_may_be_sent() -> None:
-    released = Released()
+    released = ReleasedOrders()
     harness = desk_with(released)
 
     for order_id, status in (("M1", "open"), ("M2", "need_to_be_sent"), ("M3", "sent")):
@@ -39,7 +39,7 @@ def test_an_order_is_noted_when_it_is_read_with_a_unit_that_may_be_sent() -> Non
 
 
 def test_only_so_many_orders_are_remembered_the_newest() -> None:
-    released = Released()
+    released = ReleasedOrders()
     released.note("main", "first", 1)
     released.note("main", "again", 2)
     for number in range(MOST - 1):

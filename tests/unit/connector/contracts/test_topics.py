@@ -2,8 +2,8 @@
 
 import pytest
 
-from connector.contracts.topic_checks import Finding, Limits, findings
-from connector.contracts.topics import EVERY_PART, Part, manifest, named
+from connector.contracts.topic_checks import Limits, TopicFinding, findings
+from connector.contracts.topics import ALL_FEATURES, Feature, manifest, named
 from streams.topics import Described
 
 TOPICS = named("kaufland")
@@ -17,7 +17,7 @@ def as_wanted(partitions: int = 8) -> dict[str, Described]:
     }
 
 
-def found(there: dict[str, Described]) -> list[Finding]:
+def found(there: dict[str, Described]) -> list[TopicFinding]:
     return list(findings(TOPICS, there, LIMITS))
 
 
@@ -98,7 +98,7 @@ def test_a_topic_that_takes_smaller_batches_than_the_producer_makes_is_found() -
 def test_personal_data_that_is_kept_longer_than_it_must_is_found_and_stops_nothing(
     retention_ms: str, kept: str
 ) -> None:
-    topics = named("kaufland", frozenset({Part.CONTACTS}))
+    topics = named("kaufland", frozenset({Feature.CONTACTS}))
     [contacts] = manifest(topics)
     config = {**contacts.config, "retention.ms": retention_ms}
 
@@ -110,7 +110,7 @@ def test_personal_data_that_is_kept_longer_than_it_must_is_found_and_stops_nothi
 
 
 def test_personal_data_that_is_kept_for_less_is_no_finding() -> None:
-    topics = named("kaufland", frozenset({Part.CONTACTS}))
+    topics = named("kaufland", frozenset({Feature.CONTACTS}))
     [contacts] = manifest(topics)
     config = {**contacts.config, "retention.ms": "86400000"}
 
@@ -123,8 +123,8 @@ def test_settings_that_may_not_be_read_are_not_taken_for_wrong() -> None:
 
 def test_the_topics_of_a_part_that_is_off_are_not_asked_for() -> None:
     offers = {topic.name for topic in manifest(named("kaufland"))}
-    everything = {topic.name for topic in manifest(named("kaufland", EVERY_PART))}
-    orders = {topic.name for topic in manifest(named("kaufland", frozenset({Part.OFFERS, Part.ORDERS})))}
+    everything = {topic.name for topic in manifest(named("kaufland", ALL_FEATURES))}
+    orders = {topic.name for topic in manifest(named("kaufland", frozenset({Feature.OFFERS, Feature.ORDERS})))}
 
     assert orders - offers == {
         "kaufland.scheduler.v1",
@@ -136,7 +136,7 @@ def test_the_topics_of_a_part_that_is_off_are_not_asked_for() -> None:
 
 
 def test_each_state_follows_the_input_of_its_own_flow() -> None:
-    topics = named("kaufland", EVERY_PART)
+    topics = named("kaufland", ALL_FEATURES)
     there = {topic.name: Described(partitions=8, config=dict(topic.config)) for topic in manifest(topics)}
     alone = {topics.scheduler: 1, topics.scheduler_state: 1, topics.shipments: 3, topics.shipment_state: 3}
     there |= {name: Described(partitions=count) for name, count in alone.items()}
@@ -147,7 +147,7 @@ def test_each_state_follows_the_input_of_its_own_flow() -> None:
 
 
 def test_a_scheduler_with_several_partitions_is_grave() -> None:
-    topics = named("kaufland", frozenset({Part.ORDERS}))
+    topics = named("kaufland", frozenset({Feature.ORDERS}))
     there = {topic.name: Described(partitions=2, config=dict(topic.config)) for topic in manifest(topics)}
 
     [finding] = findings(topics, there, LIMITS)

@@ -13,7 +13,7 @@ from connector.contracts.permissions import Identity, Principal, of_run
 from connector.contracts.topic_checks import Limits, Needs
 from connector.contracts.topics import manifest, named
 from connector.marketplace.offers import Health
-from connector.operations.check import Parts, Row, Verdict, check, report
+from connector.operations.check import CheckInputs, CheckRow, CheckStatus, check, report
 from connector.routing.table import Routing, Target
 from connector.settings.load import Loaded
 from connector.settings.model import (
@@ -45,7 +45,7 @@ GOOD = Health(
 
 
 @dataclass
-class Broker:
+class StubClusterAdmin:
     down: str = ""
     group: frozenset[str] | None = None
     there: dict[str, Described] = field(
@@ -74,22 +74,22 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def parts() -> Parts:
-    return Parts(
+def parts() -> CheckInputs:
+    return CheckInputs(
         loaded=Loaded(settings=settings(), file=Path("connector.toml"), ignored=(), warnings=()),
         topics=TOPICS,
         limits=Limits(batch_bytes=1_000_000),
         needs=NEEDS,
         routing=Routing.of([Target(id="shop-de", account="main", storefront="de", currency="EUR")]),
-        broker=Broker(),
+        broker=StubClusterAdmin(),
         moved=list,
         subjects=lambda: None,
         marketplace=lambda account: GOOD,
     )
 
 
-def bad(rows: list[Row]) -> list[Row]:
-    return [row for row in rows if row.verdict is Verdict.BAD]
+def bad(rows: list[CheckRow]) -> list[CheckRow]:
+    return [row for row in rows if row.verdict is CheckStatus.BAD]
 
 
 def raising(error: Exception) -> Callable[[], Any]:
@@ -99,7 +99,7 @@ def raising(error: Exception) -> Callable[[], Any]:
     return ask
 
 
-def test_when_all_is_well_nothing_fails_and_every_subject_is_named(parts: Parts) -> None:
+def test_when_all_is_well_nothing_fails_and_every_subject_is_named(parts: CheckInputs) -> None:
     rows = check(parts)
 
     assert bad(rows) == []
@@ -108,33 +108,35 @@ def test_when_all_is_well_nothing_fails_and_every_subject_is_named(parts: Parts)
         assert subject in subjects
 
 
-def test_a_broker_that_is_down_hides_nothing_else(parts: Parts) -> None:
-    rows = check(replace(parts, broker=Broker(down="no broker answers"), subjects=raising(RegistryDown("no answer"))))
+def test_a_broker_that_is_down_hides_nothing_else(parts: CheckInputs) -> None:
+    rows = check(
+        replace(parts, broker=StubClusterAdmin(down="no broker answers"), subjects=raising(RegistryDown("no answer")))
+    )
 
     assert [row.subject for row in bad(rows)] == ["broker broker:9092", "registry http://registry"]
-    assert any(row.subject == "account main" and row.verdict is Verdict.GOOD for row in rows)
+    assert any(row.subject == "account main" and row.verdict is CheckStatus.GOOD for row in rows)
 
 
-def test_a_broker_that_cannot_be_used_comes_with_the_remedy_of_its_own_sentence(parts: Parts) -> None:
-    [row] = bad(check(replace(parts, broker=Broker(down="wrong password. Remedy: sasl.*"))))
+def test_a_broker_that_cannot_be_used_comes_with_the_remedy_of_its_own_sentence(parts: CheckInputs) -> None:
+    [row] = bad(check(replace(parts, broker=StubClusterAdmin(down="wrong password. Remedy: sasl.*"))))
 
     assert (row.reason, row.remedy) == ("wrong password.", "sasl.*")
 
 
-def test_credentials_that_the_registry_refuses_come_with_what_to_mend(parts: Parts) -> None:
+def test_credentials_that_the_registry_refuses_come_with_what_to_mend(parts: CheckInputs) -> None:
     [row] = bad(check(replace(parts, subjects=raising(RegistryDenied("refused (401). Remedy: user and password")))))
 
     assert (row.reason, row.remedy) == ("refused (401).", "user and password")
 
 
-def test_schemas_that_are_not_registered_come_with_the_command(parts: Parts) -> None:
+def test_schemas_that_are_not_registered_come_with_the_command(parts: CheckInputs) -> None:
     [row] = bad(check(replace(parts, subjects=raising(SchemaUnknown("kaufland.offer-results.v1-value")))))
 
     assert row.remedy == "connector schemas register"
 
 
-def test_topics_are_checked_one_by_one(parts: Parts) -> None:
-    broker = Broker()
+def test_topics_are_checked_one_by_one(parts: CheckInputs) -> None:
+    broker = StubClusterAdmin()
     del broker.there[TOPICS.offer_results]
     broker.there[TOPICS.offer_state] = Described(partitions=3)
 
@@ -143,26 +145,26 @@ def test_topics_are_checked_one_by_one(parts: Parts) -> None:
     assert [row.subject for row in rows] == [TOPICS.offer_results, TOPICS.offer_state]
 
 
-def configured(parts: Parts, **sections: object) -> Parts:
+def configured(parts: CheckInputs, **sections: object) -> CheckInputs:
     """With other sections of the configuration."""
     return replace(parts, loaded=replace(parts.loaded, settings=parts.loaded.settings.model_copy(update=sections)))
 
 
-def row_of(parts: Parts, subject: str) -> Row:
+def row_of(parts: CheckInputs, subject: str) -> CheckRow:
     [row] = [row for row in check(parts) if row.subject == subject]
     return row
 
 
-def test_what_is_off_is_said_with_how_to_turn_it_on(parts: Parts) -> None:
+def test_what_is_off_is_said_with_how_to_turn_it_on(parts: CheckInputs) -> None:
     for part in ("shipments", "orders"):
         row = row_of(parts, part)
-        assert row.verdict is Verdict.GOOD
+        assert row.verdict is CheckStatus.GOOD
         assert row.reason.startswith("off;")
         assert f"[{part}] enabled = true" in row.reason
     assert not any(row.subject == "push" for row in check(parts))
 
 
-def test_what_is_on_names_its_accounts_and_whether_personal_data_comes_with_it(parts: Parts) -> None:
+def test_what_is_on_names_its_accounts_and_whether_personal_data_comes_with_it(parts: CheckInputs) -> None:
     shipped = row_of(configured(parts, shipments=ShipmentSettings(enabled=True, unknown_carrier="reject")), "shipments")
     plain = row_of(configured(parts, orders=OrderSettings(enabled=True)), "orders")
     more = row_of(configured(parts, orders=OrderSettings(enabled=True, contacts=True, returns=True)), "orders")
@@ -175,7 +177,7 @@ def test_what_is_on_names_its_accounts_and_whether_personal_data_comes_with_it(p
     assert heard.reason == "on: https://shop.example/push/<account> must lead to 127.0.0.1:8081"
 
 
-def test_an_account_is_named_with_an_interval_of_its_own(parts: Parts) -> None:
+def test_an_account_is_named_with_an_interval_of_its_own(parts: CheckInputs) -> None:
     main = parts.loaded.settings.accounts["main"]
     accounts = {"main": main, "slow": main.model_copy(update={"order_interval": 3600.0})}
 
@@ -184,12 +186,12 @@ def test_an_account_is_named_with_an_interval_of_its_own(parts: Parts) -> None:
     assert row.reason.startswith("on: accounts main every 60s, slow every 1h;")
 
 
-def test_a_part_that_no_account_has_is_noted(parts: Parts) -> None:
+def test_a_part_that_no_account_has_is_noted(parts: CheckInputs) -> None:
     account = AccountSettings(client_key_file=Path("c"), secret_key_file=Path("s"), orders=False)
 
     row = row_of(configured(parts, orders=OrderSettings(enabled=True), accounts={"main": account}), "orders")
 
-    assert row.verdict is Verdict.NOTE
+    assert row.verdict is CheckStatus.NOTE
     assert "[accounts.NAME] orders = true" in row.remedy
 
 
@@ -200,53 +202,53 @@ def test_a_part_that_no_account_has_is_noted(parts: Parts) -> None:
         (Health(reachable=True, authenticated=False, message="wrong key (HTTP 401)"), "Settings > API Access"),
     ],
 )
-def test_an_account_that_cannot_be_used_says_why_and_what_to_do(parts: Parts, health: Health, says: str) -> None:
+def test_an_account_that_cannot_be_used_says_why_and_what_to_do(parts: CheckInputs, health: Health, says: str) -> None:
     [row] = bad(check(replace(parts, marketplace=lambda account: health)))
 
     assert row.reason == health.message
     assert says in row.remedy
 
 
-def test_a_storefront_that_the_account_does_not_have_fails(parts: Parts) -> None:
+def test_a_storefront_that_the_account_does_not_have_fails(parts: CheckInputs) -> None:
     [row] = bad(check(replace(parts, marketplace=lambda account: replace(GOOD, storefronts=("at",)))))
 
     assert row.subject == "target shop-de"
     assert row.remedy == "the account sells on: at"
 
 
-def test_a_target_that_means_another_place_than_was_accepted_fails(parts: Parts) -> None:
+def test_a_target_that_means_another_place_than_was_accepted_fails(parts: CheckInputs) -> None:
     [row] = bad(check(replace(parts, moved=lambda: ["target shop-de: accepted as x; configured as y"])))
 
     assert row.subject == "routing"
     assert "--accept" in row.remedy
 
 
-def test_a_clock_that_is_off_is_noted(parts: Parts) -> None:
+def test_a_clock_that_is_off_is_noted(parts: CheckInputs) -> None:
     rows = check(replace(parts, marketplace=lambda account: replace(GOOD, clock_skew_s=-95.0)))
 
     [clock] = [row for row in rows if row.subject == "account main, clock"]
-    assert clock.verdict is Verdict.NOTE
+    assert clock.verdict is CheckStatus.NOTE
     assert "NTP" in clock.remedy
 
 
-def test_ignored_settings_are_in_the_report(parts: Parts) -> None:
+def test_ignored_settings_are_in_the_report(parts: CheckInputs) -> None:
     loaded = replace(parts.loaded, ignored=("accounts.main.bulk_size: no effect",))
 
     assert any(row.subject == "accounts.main.bulk_size" for row in check(replace(parts, loaded=loaded)))
 
 
-def test_the_report_says_how_many_failed(parts: Parts) -> None:
+def test_the_report_says_how_many_failed(parts: CheckInputs) -> None:
     out = io.StringIO()
     console = Console(file=out, width=200)
 
     assert report(console, check(parts))
-    assert not report(console, check(replace(parts, broker=Broker(down="gone"))))
+    assert not report(console, check(replace(parts, broker=StubClusterAdmin(down="gone"))))
     assert "Ready to run." in out.getvalue()
     assert "1 of " in out.getvalue()
 
 
-def test_a_topic_that_may_not_be_described_is_told_as_denied_and_not_as_missing(parts: Parts) -> None:
-    broker = Broker()
+def test_a_topic_that_may_not_be_described_is_told_as_denied_and_not_as_missing(parts: CheckInputs) -> None:
+    broker = StubClusterAdmin()
     broker.there[TOPICS.offer_results] = Described(partitions=0, allowed=frozenset())
 
     [row] = bad(check(replace(parts, broker=broker)))
@@ -259,8 +261,8 @@ def test_a_topic_that_may_not_be_described_is_told_as_denied_and_not_as_missing(
     )
 
 
-def test_a_routing_topic_that_may_not_be_read_is_no_reason_to_accept_another_routing(parts: Parts) -> None:
-    broker = Broker()
+def test_a_routing_topic_that_may_not_be_read_is_no_reason_to_accept_another_routing(parts: CheckInputs) -> None:
+    broker = StubClusterAdmin()
     broker.there[TOPICS.routing] = replace(
         broker.there[TOPICS.routing], allowed=frozenset({"Describe", "Write", "DescribeConfigs"})
     )
@@ -272,26 +274,26 @@ def test_a_routing_topic_that_may_not_be_read_is_no_reason_to_accept_another_rou
 
 
 @pytest.mark.parametrize("error", [NotPermitted("denied"), SourceFailed("no answer in time")])
-def test_a_routing_that_cannot_be_read_is_not_mended_by_accepting_another(parts: Parts, error: Exception) -> None:
+def test_a_routing_that_cannot_be_read_is_not_mended_by_accepting_another(parts: CheckInputs, error: Exception) -> None:
     [row] = bad(check(replace(parts, moved=raising(error))))
 
     assert (row.subject, row.reason) == ("routing", str(error))
     assert "--accept" not in row.remedy
 
 
-def test_a_group_that_may_not_be_joined_is_found_before_a_start(parts: Parts) -> None:
-    [row] = bad(check(replace(parts, broker=Broker(group=frozenset({"Describe"})))))
+def test_a_group_that_may_not_be_joined_is_found_before_a_start(parts: CheckInputs) -> None:
+    [row] = bad(check(replace(parts, broker=StubClusterAdmin(group=frozenset({"Describe"})))))
 
     assert (row.subject, row.reason) == ("group g", "is denied to this principal: Read")
     assert row.remedy.endswith("--operation Read --group g")
 
 
-def test_settings_that_may_not_be_read_are_a_note_with_the_permission(parts: Parts) -> None:
-    broker = Broker()
+def test_settings_that_may_not_be_read_are_a_note_with_the_permission(parts: CheckInputs) -> None:
+    broker = StubClusterAdmin()
     broker.there[TOPICS.offer_state] = Described(partitions=8, allowed=frozenset({"Read", "Write", "Describe"}))
 
     rows = [row for row in check(replace(parts, broker=broker)) if row.subject == TOPICS.offer_state]
 
     assert [(row.verdict, row.reason) for row in rows] == [
-        (Verdict.NOTE, "is denied to this principal: DescribeConfigs")
+        (CheckStatus.NOTE, "is denied to this principal: DescribeConfigs")
     ]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from connector.operations import forget
-from connector.operations.forget import Kept
+from connector.operations.forget import StateRecord
 from connector.orders.events import ListState, PollState, SchedulerState
 from connector.shipments.events import ShipmentState
 from streams.errors import SettingsError, Stopped
@@ -20,8 +20,8 @@ from streams.lanes.record_headers import lane_key
 from tests.unit.connector.operations.test_digest import STATE
 
 
-def kept(of: Any, topic: str = "t.offer-state", partition: int = 3) -> Kept:
-    return Kept(topic=topic, partition=partition, offset=17, key="4006381333931", state=of)
+def kept(of: Any, topic: str = "t.offer-state", partition: int = 3) -> StateRecord:
+    return StateRecord(topic=topic, partition=partition, offset=17, key="4006381333931", state=of)
 
 
 def shown(of: Any) -> str:
@@ -69,7 +69,7 @@ def test_a_key_that_stands_nowhere_or_in_several_topics_is_told() -> None:
 @example(raw="café\\'\"\n".encode())
 def test_a_key_is_found_as_a_message_prints_it_whatever_its_bytes_are(raw: bytes) -> None:
     key = lane_key(raw)
-    stands = Kept(topic="t", partition=0, offset=1, key=key, state=None)
+    stands = StateRecord(topic="t", partition=0, offset=1, key=key, state=None)
 
     printed = f"{key!a}"[1:-1]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from connector.operations.orders import Order, age, newest, show_open, show_totals
+from connector.operations.orders import OrderRecord, age, newest, show_open, show_totals
 
 HOUR_US = 3_600_000_000
 NOW_US = 1_700_000_000_000_000
@@ -24,7 +24,7 @@ def unit(number: int, status: str = "SENT", currency: str = "EUR") -> dict[str, 
     }
 
 
-def order(order_id: str, open_for_us: int | None, *units: dict[str, Any], waiting: Iterable[int] = ()) -> Order:
+def order(order_id: str, open_for_us: int | None, *units: dict[str, Any], waiting: Iterable[int] = ()) -> OrderRecord:
     return {
         "order_id": order_id,
         "account": "main",

@@ -15,7 +15,7 @@ ELSEWHERE = "https://other.example/hook"
 
 
 @dataclass
-class Desk:
+class StubSubscriptionClient:
     """A marketplace with one account."""
 
     there: list[Subscription] = field(default_factory=list)
@@ -47,8 +47,8 @@ def one(number: int, event: str = "order_new", url: str = URLS["main"], *, activ
     return Subscription(id=number, storefront="de", event=event, url=url, is_active=active)
 
 
-def wanted(*events: str) -> list[push.Wanted]:
-    return [push.Wanted(account="main", storefront="de", event=event) for event in events]
+def wanted(*events: str) -> list[push.WantedSubscription]:
+    return [push.WantedSubscription(account="main", storefront="de", event=event) for event in events]
 
 
 def console() -> Console:
@@ -63,15 +63,15 @@ def printed(on: Console) -> str:
 def test_a_disabled_subscription_that_leads_here_is_listed_as_trouble_and_another_s_is_not() -> None:
     out = console()
 
-    assert push.show(out, Desk([one(1), one(2, "return_new", ELSEWHERE, active=False)]), URLS)
-    assert not push.show(out, Desk([one(1, active=False)]), URLS)
+    assert push.show(out, StubSubscriptionClient([one(1), one(2, "return_new", ELSEWHERE, active=False)]), URLS)
+    assert not push.show(out, StubSubscriptionClient([one(1, active=False)]), URLS)
 
     assert "(not ours)" in printed(out)
     assert "Remedy: connector push repair" in printed(out)
 
 
 def test_what_is_not_there_is_subscribed_and_what_is_there_is_left_as_it_is() -> None:
-    desk = Desk([one(1)])
+    desk = StubSubscriptionClient([one(1)])
 
     assert push.subscribe(console(), desk, URLS, wanted("order_new", "return_new"), "a@example.com")
     assert push.subscribe(console(), desk, URLS, wanted("order_new", "return_new"), "a@example.com")
@@ -80,7 +80,7 @@ def test_what_is_not_there_is_subscribed_and_what_is_there_is_left_as_it_is() ->
 
 
 def test_subscribing_says_what_to_do_where_another_or_a_disabled_one_is_there() -> None:
-    desk, out = Desk([one(1, url=ELSEWHERE), one(2, "return_new", active=False)]), console()
+    desk, out = StubSubscriptionClient([one(1, url=ELSEWHERE), one(2, "return_new", active=False)]), console()
 
     assert not push.subscribe(out, desk, URLS, wanted("order_new", "return_new"), "a@example.com")
 
@@ -90,7 +90,7 @@ def test_subscribing_says_what_to_do_where_another_or_a_disabled_one_is_there() 
 
 
 def test_a_repair_turns_on_what_leads_here_and_touches_nothing_else() -> None:
-    desk = Desk([one(1, active=False), one(2, "return_new", ELSEWHERE, active=False)])
+    desk = StubSubscriptionClient([one(1, active=False), one(2, "return_new", ELSEWHERE, active=False)])
 
     assert push.repair(console(), desk, URLS)
 
@@ -98,7 +98,7 @@ def test_a_repair_turns_on_what_leads_here_and_touches_nothing_else() -> None:
 
 
 def test_a_repair_moves_what_leads_elsewhere_only_when_told_to() -> None:
-    desk = Desk([one(1, url=ELSEWHERE, active=False)])
+    desk = StubSubscriptionClient([one(1, url=ELSEWHERE, active=False)])
 
     assert push.repair(console(), desk, URLS, move=True)
 
@@ -107,7 +107,9 @@ def test_a_repair_moves_what_leads_elsewhere_only_when_told_to() -> None:
 
 def test_a_refusal_is_told_in_the_marketplaces_words_and_the_others_go_on() -> None:
     desk, out = (
-        Desk([one(1, active=False), one(2, "return_new", active=False)], refuses="the address [is] unverified"),
+        StubSubscriptionClient(
+            [one(1, active=False), one(2, "return_new", active=False)], refuses="the address [is] unverified"
+        ),
         console(),
     )
 
@@ -119,6 +121,6 @@ def test_a_refusal_is_told_in_the_marketplaces_words_and_the_others_go_on() -> N
 def test_a_repair_with_nothing_to_mend_says_so() -> None:
     out = console()
 
-    assert push.repair(out, Desk([one(1)]), URLS)
+    assert push.repair(out, StubSubscriptionClient([one(1)]), URLS)
 
     assert "No subscription that leads here is disabled." in printed(out)

@@ -13,7 +13,7 @@ from streams.errors import Stopped
 
 
 @dataclass
-class Memory:
+class InMemoryRoutingStore:
     rows: dict[str, bytes] = field(default_factory=dict)
     written: int = 0
 
@@ -30,7 +30,7 @@ def routing(**storefronts: str) -> Routing:
 
 
 def test_the_first_start_writes_down_what_each_id_means_and_a_second_writes_nothing() -> None:
-    table = Memory()
+    table = InMemoryRoutingStore()
 
     hold(table, "group", routing(shop="de"))
     hold(table, "group", routing(shop="de"))
@@ -40,7 +40,7 @@ def test_the_first_start_writes_down_what_each_id_means_and_a_second_writes_noth
 
 
 def test_a_changed_mapping_stops_the_start_with_both_and_the_remedy() -> None:
-    table = Memory()
+    table = InMemoryRoutingStore()
     hold(table, "group", routing(shop="de"))
 
     with pytest.raises(Stopped) as stopped:
@@ -52,7 +52,7 @@ def test_a_changed_mapping_stops_the_start_with_both_and_the_remedy() -> None:
 
 
 def test_a_new_id_needs_nobodys_word() -> None:
-    table = Memory()
+    table = InMemoryRoutingStore()
     hold(table, "group", routing(shop="de"))
 
     hold(table, "group", routing(shop="de", other="at"))
@@ -61,7 +61,7 @@ def test_a_new_id_needs_nobodys_word() -> None:
 
 
 def test_what_is_accepted_starts() -> None:
-    table = Memory()
+    table = InMemoryRoutingStore()
     hold(table, "group", routing(shop="de"))
     out = io.StringIO()
 
@@ -73,7 +73,7 @@ def test_what_is_accepted_starts() -> None:
 
 
 def test_groups_do_not_share_what_they_accepted() -> None:
-    table = Memory()
+    table = InMemoryRoutingStore()
     hold(table, "one", routing(shop="de"))
 
     hold(table, "two", routing(shop="at"))
@@ -82,7 +82,7 @@ def test_groups_do_not_share_what_they_accepted() -> None:
 
 
 def test_a_record_that_nobody_of_ours_wrote_stops_and_can_be_accepted_over() -> None:
-    table = Memory({"group": b"?"})
+    table = InMemoryRoutingStore({"group": b"?"})
 
     with pytest.raises(Stopped, match="cannot be read"):
         hold(table, "group", routing(shop="de"))

@@ -10,7 +10,7 @@ from rich.console import Console
 import schemas
 from connector.contracts.registry_subjects import fetch_states, look_up, value_subject, wanted
 from connector.contracts.topics import Topics, named
-from connector.operations.schemas import Outcome, check, findings, register, registrations
+from connector.operations.schemas import RegistrationOutcome, check, findings, register, registrations
 from devstack.embedded_registry import EmbeddedRegistry
 from streams.avro.compatibility import Level
 from streams.errors import RegistryDown, SchemaUnknown
@@ -66,8 +66,8 @@ def test_registering_again_changes_nothing(registry: RegistryClient) -> None:
 
     again = registrations(registry, subjects)
 
-    assert {row.outcome for row in first} == {Outcome.REGISTERED}
-    assert {row.outcome for row in again} == {Outcome.ALREADY_THERE}
+    assert {row.outcome for row in first} == {RegistrationOutcome.REGISTERED}
+    assert {row.outcome for row in again} == {RegistrationOutcome.ALREADY_THERE}
     assert [row.id for row in again] == [row.id for row in first]
     assert registry.versions(RESULTS) == (1,)
 
@@ -79,7 +79,7 @@ def test_what_stands_under_the_input_is_left_to_its_producers(registry: Registry
 
     rows = {row.subject: row.outcome for row in registrations(registry, wanted(TOPICS, avro_keys=False))}
 
-    assert rows[INPUT] is Outcome.LEFT
+    assert rows[INPUT] is RegistrationOutcome.LEFT
     assert (registry.versions(INPUT), registry.level(INPUT)) == ((1,), Level.NONE)
 
 

@@ -20,7 +20,7 @@ WHO = Principal(name="User:connector", bootstrap_servers="broker:9092")
 IDENTITY = Identity(group="g", instances="i-", transactional=True)
 
 
-class Broker:
+class StubTopicAdmin:
     def __init__(self, there: Mapping[str, Described]) -> None:
         self.there = dict(there)
         self.created: list[Wanted] = []
@@ -45,7 +45,7 @@ def printed(on: Console) -> str:
     return on.file.getvalue()
 
 
-def checked(broker: operation.Broker, topics: Topics) -> bool:
+def checked(broker: operation.TopicAdmin, topics: Topics) -> bool:
     needs = Needs(grant=of_run(topics, IDENTITY), principal=WHO)
     return operation.check(console(), operation.found_on(broker, topics, LIMITS, needs, "g"))
 
@@ -62,14 +62,14 @@ def test_showing_names_every_topic_and_permission() -> None:
 
 
 def test_checking_creates_nothing() -> None:
-    broker = Broker({})
+    broker = StubTopicAdmin({})
 
     assert not checked(broker, TOPICS)
     assert broker.created == []
 
 
 def test_nothing_is_created_where_it_cannot_be_seen_what_is_there() -> None:
-    broker = Broker({TOPICS.offer_state: Described(partitions=0, allowed=frozenset())})
+    broker = StubTopicAdmin({TOPICS.offer_state: Described(partitions=0, allowed=frozenset())})
     out = console()
 
     assert not operation.create(out, broker, TOPICS, partitions=4, replication=None)
@@ -79,7 +79,7 @@ def test_nothing_is_created_where_it_cannot_be_seen_what_is_there() -> None:
 
 
 def test_what_is_created_has_as_many_partitions_as_an_input_that_is_there() -> None:
-    broker = Broker({TOPICS.offer_changes: Described(partitions=12)})
+    broker = StubTopicAdmin({TOPICS.offer_changes: Described(partitions=12)})
 
     assert operation.create(console(), broker, TOPICS, partitions=4, replication=None)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.contracts.topics import Access, Part, manifest
+from connector.contracts.topics import Access, Feature, manifest
 from connector.kaufland.http.address import address
 from connector.kaufland.http.credentials import Credentials
 from connector.marketplace.offers import Condition
@@ -640,8 +640,8 @@ def test_a_dry_run_reads_the_live_inputs_writes_its_own_topics_and_polls_no_orde
 
     live, dry = topics(settings), topics(dry_run(settings))
 
-    assert Part.ORDERS in live.parts
-    assert dry.parts == {Part.OFFERS, Part.SHIPMENTS}
+    assert Feature.ORDERS in live.features
+    assert dry.features == {Feature.OFFERS, Feature.SHIPMENTS}
     assert (dry.offer_changes, dry.shipments) == (live.offer_changes, live.shipments)
     written = {topic.name for topic in manifest(dry) if topic.access is not Access.READ}
     assert written & {topic.name for topic in manifest(live)} == {live.routing, live.unit_owners}

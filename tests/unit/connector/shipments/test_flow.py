@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from connector.contracts.released_orders import Released
+from connector.contracts.released_orders import ReleasedOrders
 from connector.contracts.result_ids import result_id
 from connector.marketplace.orders import Kind, Unreadable
 from connector.shipments.events import Parcel, ShippedItem
@@ -388,7 +388,7 @@ def test_a_unit_that_is_open_for_a_day_is_read_ever_more_seldom() -> None:
     assert max(gaps_s) <= 931
 
 
-def waits_for_an_hour(released: Released) -> ShipmentHarness:
+def waits_for_an_hour(released: ReleasedOrders) -> ShipmentHarness:
     """An event whose unit is still open, read ever more seldom."""
     harness = ShipmentHarness(flow=flow_of(released=released))
     harness.event(1)
@@ -401,7 +401,7 @@ def waits_for_an_hour(released: Released) -> ShipmentHarness:
 
 
 def test_a_unit_that_the_order_poll_sees_released_is_read_within_a_minute() -> None:
-    released = Released()
+    released = ReleasedOrders()
     harness = waits_for_an_hour(released)
 
     released.note("main", ORDER, harness.now_us)
@@ -414,7 +414,7 @@ def test_a_unit_that_the_order_poll_sees_released_is_read_within_a_minute() -> N
 
 
 def test_word_of_a_release_causes_one_reading_and_word_of_other_orders_none() -> None:
-    released = Released()
+    released = ReleasedOrders()
     harness = waits_for_an_hour(released)
 
     released.note("main", "ANOTHER", harness.now_us)
