@@ -23,7 +23,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from benchmarks.load import Offer
 from benchmarks.stand import known_state
-from connector import app
+from connector import configuration, connections
 from connector.contracts.headers import Stamp
 from connector.contracts.registry_subjects import look_up
 from connector.offers.codec import OfferCodecs
@@ -76,10 +76,10 @@ class BareLoop:
 
 def run(config: Path, number: int) -> None:
     """Until SIGTERM."""
-    configured = app.settings(config, os.environ, datetime.now(UTC)).settings
+    configured = configuration.load_settings(config, os.environ, datetime.now(UTC)).settings
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    client = app.registry(configured)
+    client = connections.registry(configured)
     topics = convert.topics(configured)
     cache = SchemaCache(client)
     loop = BareLoop(OfferCodecs(look_up(client, topics, avro_keys=False), cache.get), cache, configured.topics.prefix)

@@ -23,7 +23,7 @@ import orjson
 from confluent_kafka import Consumer, Message, TopicPartition
 
 import schemas
-from connector import app
+from connector import configuration
 from connector.kaufland.http.signing import CLIENT_KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from connector.settings import convert
 from connector.settings.load import key_sources
@@ -63,7 +63,7 @@ class Patches:
 
 def run(config: Path, group: str) -> None:
     """Until SIGTERM."""
-    configured = app.settings(config, os.environ, datetime.now(UTC)).settings
+    configured = configuration.load_settings(config, os.environ, datetime.now(UTC)).settings
     [account] = configured.accounts.values()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

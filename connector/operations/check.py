@@ -50,7 +50,7 @@ class CheckRow:
     remedy: str = ""
 
 
-class ClusterAdmin(Protocol):
+class BrokerQueries(Protocol):
     """Raises SourceFailed where none answers."""
 
     def cluster_id(self) -> str: ...
@@ -74,7 +74,7 @@ class CheckInputs:
     limits: Limits
     needs: Needs
     routing: Routing
-    broker: ClusterAdmin
+    broker: BrokerQueries
     moved: Callable[[], Sequence[str]]
     subjects: Callable[[], object]
     marketplace: Callable[[str], Health]

@@ -7,8 +7,10 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from connector.connections import produce
 from connector.offers.events import OfferState
 from connector.orders.events import SchedulerState
+from connector.settings.model import Settings
 from connector.shipments.events import ShipmentState
 from streams.errors import SettingsError, Stopped
 from streams.flow import Bad, NotYet
@@ -68,6 +70,11 @@ def chosen(found: Sequence[StateRecord], key: str, topic: str | None) -> StateRe
         places = ", ".join(f"{kept.topic}/{kept.partition}" for kept in meant)
         raise SettingsError(f"{key!a} stands in {places}. Say which one with --topic")
     return meant[0]
+
+
+def write_tombstone(configured: Settings, record: StateRecord) -> None:
+    """Deletes the record where it is. Raises SinkFailed, NotPermitted."""
+    produce(configured, record.topic, key_bytes(record.key), None, partition=record.partition)
 
 
 def must_be_stopped(members: int, group: str, *, started_meanwhile: bool = False) -> None:

@@ -108,6 +108,11 @@ def topics(settings: model.Settings) -> Topics:
     return named(settings.topics.prefix, features(settings), **names)
 
 
+def push_url(public_url: str, account: str) -> str:
+    """Returns the address that the marketplace calls for an account."""
+    return f"{public_url.rstrip('/')}/{account}"
+
+
 def avro_keys(settings: model.Settings) -> bool:
     return settings.topics.key_format == "avro"
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
-from connector import app
+from connector import configuration
+from connector.operations import topic_contents
 from connector.operations.digest import essence
 from devstack.expectation import Produced, expected_units
 from devstack.processes import wait_for
@@ -110,8 +111,8 @@ def all_said_after(deployment: WatchedDeployment, produced: list[Produced], mome
 
 def essences(deployment: WatchedDeployment) -> dict[str, dict[str, Any]]:
     """What the digest is made of, by EAN, so that a difference can be read."""
-    configured = app.settings(deployment.config("setup"), {}, datetime.now(UTC)).settings
-    newest = dict(app.offer_states(configured))
+    configured = configuration.load_settings(deployment.config("setup"), {}, datetime.now(UTC)).settings
+    newest = dict(topic_contents.offer_states(configured))
     made = {ean: essence(state) for ean, state in newest.items() if state is not None}
     return {ean: said for ean, said in made.items() if said is not None}
 

@@ -23,10 +23,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented t
 )
 from typer.testing import CliRunner
 
-from connector import app
+from connector import configuration, connections
 from connector.cli import cli
 from connector.contracts.topic_checks import TopicFinding
 from connector.contracts.topics import Access, Topics, manifest
+from connector.operations import required_permissions
 from connector.operations.topics import found_on
 from connector.settings import convert
 from connector.settings.model import Settings
@@ -172,14 +173,14 @@ class Door:
 
     @property
     def settings(self) -> Settings:
-        return app.settings(self.config, {}, datetime.now(UTC)).settings
+        return configuration.load_settings(self.config, {}, datetime.now(UTC)).settings
 
     def asking(self, *, dry_run: bool = False) -> Callable[[], list[TopicFinding]]:
         """What `topics --check` finds, over one connection for all the times."""
         live = self.settings
         settings = convert.dry_run(live) if dry_run else live
-        broker, needed = app.administration(settings), app.needs(live, dry_run=dry_run)
-        names, limits, group = convert.topics(settings), app.limits(settings), settings.kafka.group
+        broker, needed = connections.administration(settings), required_permissions.needs(live, dry_run=dry_run)
+        names, limits, group = convert.topics(settings), required_permissions.limits(settings), settings.kafka.group
         return lambda: found_on(broker, names, limits, needed, group, dry_run=dry_run)
 
 

@@ -45,7 +45,7 @@ GOOD = Health(
 
 
 @dataclass
-class StubClusterAdmin:
+class StubBrokerQueries:
     down: str = ""
     group: frozenset[str] | None = None
     there: dict[str, Described] = field(
@@ -81,7 +81,7 @@ def parts() -> CheckInputs:
         limits=Limits(batch_bytes=1_000_000),
         needs=NEEDS,
         routing=Routing.of([Target(id="shop-de", account="main", storefront="de", currency="EUR")]),
-        broker=StubClusterAdmin(),
+        broker=StubBrokerQueries(),
         moved=list,
         subjects=lambda: None,
         marketplace=lambda account: GOOD,
@@ -110,7 +110,7 @@ def test_when_all_is_well_nothing_fails_and_every_subject_is_named(parts: CheckI
 
 def test_a_broker_that_is_down_hides_nothing_else(parts: CheckInputs) -> None:
     rows = check(
-        replace(parts, broker=StubClusterAdmin(down="no broker answers"), subjects=raising(RegistryDown("no answer")))
+        replace(parts, broker=StubBrokerQueries(down="no broker answers"), subjects=raising(RegistryDown("no answer")))
     )
 
     assert [row.subject for row in bad(rows)] == ["broker broker:9092", "registry http://registry"]
@@ -118,7 +118,7 @@ def test_a_broker_that_is_down_hides_nothing_else(parts: CheckInputs) -> None:
 
 
 def test_a_broker_that_cannot_be_used_comes_with_the_remedy_of_its_own_sentence(parts: CheckInputs) -> None:
-    [row] = bad(check(replace(parts, broker=StubClusterAdmin(down="wrong password. Remedy: sasl.*"))))
+    [row] = bad(check(replace(parts, broker=StubBrokerQueries(down="wrong password. Remedy: sasl.*"))))
 
     assert (row.reason, row.remedy) == ("wrong password.", "sasl.*")
 
@@ -136,7 +136,7 @@ def test_schemas_that_are_not_registered_come_with_the_command(parts: CheckInput
 
 
 def test_topics_are_checked_one_by_one(parts: CheckInputs) -> None:
-    broker = StubClusterAdmin()
+    broker = StubBrokerQueries()
     del broker.there[TOPICS.offer_results]
     broker.there[TOPICS.offer_state] = Described(partitions=3)
 
@@ -242,13 +242,13 @@ def test_the_report_says_how_many_failed(parts: CheckInputs) -> None:
     console = Console(file=out, width=200)
 
     assert report(console, check(parts))
-    assert not report(console, check(replace(parts, broker=StubClusterAdmin(down="gone"))))
+    assert not report(console, check(replace(parts, broker=StubBrokerQueries(down="gone"))))
     assert "Ready to run." in out.getvalue()
     assert "1 of " in out.getvalue()
 
 
 def test_a_topic_that_may_not_be_described_is_told_as_denied_and_not_as_missing(parts: CheckInputs) -> None:
-    broker = StubClusterAdmin()
+    broker = StubBrokerQueries()
     broker.there[TOPICS.offer_results] = Described(partitions=0, allowed=frozenset())
 
     [row] = bad(check(replace(parts, broker=broker)))
@@ -262,7 +262,7 @@ def test_a_topic_that_may_not_be_described_is_told_as_denied_and_not_as_missing(
 
 
 def test_a_routing_topic_that_may_not_be_read_is_no_reason_to_accept_another_routing(parts: CheckInputs) -> None:
-    broker = StubClusterAdmin()
+    broker = StubBrokerQueries()
     broker.there[TOPICS.routing] = replace(
         broker.there[TOPICS.routing], allowed=frozenset({"Describe", "Write", "DescribeConfigs"})
     )
@@ -282,14 +282,14 @@ def test_a_routing_that_cannot_be_read_is_not_mended_by_accepting_another(parts:
 
 
 def test_a_group_that_may_not_be_joined_is_found_before_a_start(parts: CheckInputs) -> None:
-    [row] = bad(check(replace(parts, broker=StubClusterAdmin(group=frozenset({"Describe"})))))
+    [row] = bad(check(replace(parts, broker=StubBrokerQueries(group=frozenset({"Describe"})))))
 
     assert (row.subject, row.reason) == ("group g", "is denied to this principal: Read")
     assert row.remedy.endswith("--operation Read --group g")
 
 
 def test_settings_that_may_not_be_read_are_a_note_with_the_permission(parts: CheckInputs) -> None:
-    broker = StubClusterAdmin()
+    broker = StubBrokerQueries()
     broker.there[TOPICS.offer_state] = Described(partitions=8, allowed=frozenset({"Read", "Write", "Describe"}))
 
     rows = [row for row in check(replace(parts, broker=broker)) if row.subject == TOPICS.offer_state]

@@ -6,7 +6,7 @@ from threading import Event, Thread
 import pytest
 from structlog.testing import capture_logs
 
-from connector.starting import EndAsked, Starting
+from connector.startup.waiting import Startup, StopRequested
 from streams.errors import BrokerDown, RegistryDenied, RegistryDown, SourceFailed, StreamError
 
 AT_ONCE_S = 0.01
@@ -28,7 +28,7 @@ def away(times: int, error: StreamError, then: Callable[[], None] = lambda: None
 
 @pytest.mark.parametrize("error", [BrokerDown("nobody listens"), RegistryDown("nobody listens")])
 def test_who_is_away_is_asked_again_until_there_is_an_answer(error: StreamError) -> None:
-    start = Starting(again_s=AT_ONCE_S)
+    start = Startup(retry_s=AT_ONCE_S)
 
     with capture_logs() as lines:
         assert start.ask("the broker", away(3, error)) == "answer"
@@ -41,11 +41,11 @@ def test_who_is_away_is_asked_again_until_there_is_an_answer(error: StreamError)
 @pytest.mark.parametrize("error", [SourceFailed("no CA"), RegistryDenied("401")])
 def test_what_waiting_does_not_mend_ends_it_at_once(error: StreamError) -> None:
     with pytest.raises(type(error)):
-        Starting(again_s=AT_ONCE_S).ask("the broker", away(1, error))
+        Startup(retry_s=AT_ONCE_S).ask("the broker", away(1, error))
 
 
 def test_a_process_that_is_asked_to_end_leaves_a_question_that_blocks() -> None:
-    start, asked, never = Starting(), Event(), Event()
+    start, asked, never = Startup(), Event(), Event()
 
     def block() -> None:
         asked.set()
@@ -53,26 +53,26 @@ def test_a_process_that_is_asked_to_end_leaves_a_question_that_blocks() -> None:
 
     def end_it() -> None:
         asked.wait()
-        start.end()
+        start.stop()
 
     Thread(target=end_it, daemon=True).start()
     try:
-        with pytest.raises(EndAsked):
+        with pytest.raises(StopRequested):
             start.ask("the broker", block)
     finally:
         never.set()
 
 
 def test_a_process_that_is_asked_to_end_waits_for_nobody_any_longer() -> None:
-    start = Starting(again_s=3_600)
-    start.end()
+    start = Startup(retry_s=3_600)
+    start.stop()
 
-    with pytest.raises(EndAsked):
+    with pytest.raises(StopRequested):
         start.ask("the broker", away(1, BrokerDown("nobody listens")))
 
 
 def test_a_question_that_blocks_does_not_stop_the_beat() -> None:
-    start, beats = Starting(), Event()
+    start, beats = Startup(), Event()
     before_s = start.beat_s
 
     def block() -> None:
@@ -86,11 +86,11 @@ def test_a_question_that_blocks_does_not_stop_the_beat() -> None:
 
 def test_who_asks_for_the_end_asks_the_loop_once_it_is_there_also_when_it_came_before() -> None:
     stops: list[str] = []
-    early, late = Starting(), Starting()
+    early, late = Startup(), Startup()
 
-    early.end()
+    early.stop()
     early.hand_over(lambda: stops.append("early"))
     late.hand_over(lambda: stops.append("late"))
-    late.end()
+    late.stop()
 
     assert stops == ["early", "late"]

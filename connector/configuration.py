@@ -1,0 +1,73 @@
+"""Loads the settings of a process, and checks them against the facts of the marketplace.
+
+Every configured secret is registered with the log's scrubber on the way.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from connector.kaufland.http.address import address
+from connector.kaufland.http.credentials import Credentials
+from connector.kaufland.reference import ReferenceData
+from connector.logs import SCRUBBER
+from connector.routing.table import Routing
+from connector.settings import convert, model
+from connector.settings.load import Facts, Loaded, key_sources, load
+from connector.settings.model import Settings
+from streams.kafka.property_check import property_errors
+
+API_CALLS_PER_SECOND = 111
+"""The API's limit per seller ("Rate Limits", sellerapi.kaufland.com)."""
+
+
+def load_settings(file: Path | None, environ: Mapping[str, str], now: datetime) -> Loaded:
+    """Returns the validated settings; from then on, no log line shows a configured secret.
+
+    Raises SettingsError that names every problem.
+    """
+    loaded = load(file, environ, now, marketplace_facts(ReferenceData()))
+    SCRUBBER.learn(secrets(loaded.settings))
+    return loaded
+
+
+def marketplace_facts(reference: ReferenceData) -> Facts:
+    """Returns what settings are checked against."""
+    table = reference.current.reference
+    return Facts(
+        storefronts={code: currency.code for code, currency in table.storefronts.items()},
+        calls_per_second=API_CALLS_PER_SECOND,
+        bulk_limit=table.bulk_limit,
+        address=base_address,
+        keys=lambda client_key, secret_key: Credentials(client_key, secret_key).notices,
+        client=property_errors,
+    )
+
+
+def secrets(configured: Settings) -> Iterator[str]:
+    """Returns the value of every configured secret; one that is not set is the empty string."""
+    for account in configured.accounts.values():
+        for source in key_sources(account):
+            yield source().strip()
+    yield urlsplit(configured.registry.url).password or ""
+    for file in configured.kafka.properties_from_files.values():
+        yield file.read_text(encoding="utf-8").strip()
+
+
+def base_address(account: model.AccountSettings) -> Any:
+    """Returns the address that the account's calls go to. Raises ValueError for one that is not allowed."""
+    return address(account.base_url, playground=account.playground, dev=account.simulator)
+
+
+def routing(configured: Settings) -> Routing:
+    """Returns the effective routing table, with the allow-lists read from their files."""
+    table = ReferenceData().current.reference
+    lists = {
+        name: convert.allow_list(target.allow_eans_file.read_text(encoding="utf-8"))
+        for name, target in configured.targets.items()
+        if target.allow_eans_file is not None
+    }
+    currencies = {code: currency.code for code, currency in table.storefronts.items()}
+    return convert.routing(configured.targets, currencies, lists)

@@ -1,0 +1,88 @@
+"""Creates clients from the settings: for the broker, the schema registry and the marketplace.
+
+Nothing is opened on import.
+"""
+
+from dataclasses import replace
+
+from connector.configuration import base_address
+from connector.contracts.topics import Feature
+from connector.kaufland.adapter import Kaufland, kaufland
+from connector.kaufland.call_log import CallLog
+from connector.kaufland.caller import KauflandAccount
+from connector.kaufland.http.credentials import Credentials
+from connector.kaufland.requests import UpdateMode
+from connector.logs import SCRUBBER
+from connector.settings import convert, model
+from connector.settings.load import KeySource, key_sources
+from connector.settings.model import Settings
+from streams.clock import SystemClock
+from streams.kafka.admin import ClusterAdmin
+from streams.kafka.produce_once import produce_record
+from streams.kafka.registry import RegistryClient
+from streams.kafka.settings import KafkaConnection
+from streams.kafka.table import CompactedTable
+
+
+def connection(configured: Settings) -> KafkaConnection:
+    kafka = configured.kafka
+    from_files = {name: file.read_text(encoding="utf-8").strip() for name, file in kafka.properties_from_files.items()}
+    return KafkaConnection(
+        bootstrap_servers=kafka.bootstrap_servers,
+        client_id=kafka.instance_id,
+        properties={**kafka.properties, **from_files},
+    )
+
+
+def administration(configured: Settings) -> ClusterAdmin:
+    return ClusterAdmin(connection(configured).admin(), describes=configured.kafka.topic_ids)
+
+
+def registry(configured: Settings) -> RegistryClient:
+    return RegistryClient(configured.registry.url, timeout_s=configured.registry.timeout)
+
+
+def accepted_routing(configured: Settings) -> CompactedTable:
+    """Returns the topic in which the group keeps the accepted routing."""
+    topic = convert.topics(configured).routing
+    return CompactedTable(connection(configured), topic, reader=configured.kafka.group)
+
+
+def produce(configured: Settings, topic: str, key: bytes, value: bytes | None, *, partition: int = 0) -> None:
+    """Produces one record and waits for its acknowledgement. Raises SinkFailed, NotPermitted."""
+    produce_record(connection(configured), topic, key, value, partition=partition)
+
+
+def marketplace(configured: Settings, log: CallLog | None = None) -> Kaufland:
+    mode = UpdateMode.BATCH if configured.offers.mode == "batch" else UpdateMode.SINGLE
+    contacts = Feature.CONTACTS in convert.features(configured)
+    return kaufland(
+        [_marketplace_account(name, account, mode, contacts=contacts) for name, account in configured.accounts.items()],
+        clock=SystemClock(),
+        log=log,
+    )
+
+
+def _marketplace_account(
+    name: str, account: model.AccountSettings, mode: UpdateMode, *, contacts: bool
+) -> KauflandAccount:
+    client_key, secret_key = (_scrubbed(source) for source in key_sources(account))
+    known = KauflandAccount(
+        name=name,
+        credentials=Credentials(client_key, secret_key),
+        address=base_address(account),
+        mode=mode,
+        contacts=contacts,
+    )
+    return known if account.user_agent is None else replace(known, user_agent=account.user_agent)
+
+
+def _scrubbed(source: KeySource) -> KeySource:
+    """Registers with the log's scrubber every key that is read, rotated ones included."""
+
+    def read() -> str:
+        key = source()
+        SCRUBBER.learn([key.strip()])
+        return key
+
+    return read

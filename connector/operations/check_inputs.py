@@ -1,0 +1,36 @@
+"""Opens the connections that ``connector check`` queries."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from connector.configuration import routing
+from connector.connections import accepted_routing, administration, marketplace, registry
+from connector.contracts.registry_subjects import look_up
+from connector.operations.check import CheckInputs
+from connector.operations.required_permissions import limits, needs
+from connector.operations.routing import differences
+from connector.settings import convert
+from connector.settings.load import Loaded
+
+
+@contextmanager
+def open_inputs(loaded: Loaded) -> Iterator[CheckInputs]:
+    """Yields what ``connector check`` queries; everything is closed on exit."""
+    configured = loaded.settings
+    topics = convert.topics(configured)
+    adapter = marketplace(configured)
+    try:
+        with registry(configured) as client:
+            yield CheckInputs(
+                loaded=loaded,
+                topics=topics,
+                limits=limits(configured),
+                needs=needs(configured),
+                routing=routing(configured),
+                broker=administration(configured),
+                moved=lambda: differences(accepted_routing(configured), configured.kafka.group, routing(configured)),
+                subjects=lambda: look_up(client, topics, avro_keys=convert.avro_keys(configured)),
+                marketplace=adapter.check,
+            )
+    finally:
+        adapter.close()

@@ -1,0 +1,65 @@
+"""The permissions that each command needs under the configured names, and the producer's limits."""
+
+from collections.abc import Sequence
+
+from connector.connections import connection
+from connector.contracts.permissions import (
+    Grant,
+    Identity,
+    Principal,
+    beginning,
+    of_create,
+    of_dry_run,
+    of_orders,
+    of_run,
+)
+from connector.contracts.topic_checks import Limits, Needs
+from connector.contracts.topics import Feature
+from connector.settings import convert, model
+from connector.settings.model import Settings
+
+
+def limits(configured: Settings) -> Limits:
+    """Returns the producer's limits; librdkafka's default batch is 1,000,000 bytes."""
+    return Limits(batch_bytes=int(configured.kafka.properties.get("batch.size", 1_000_000)))
+
+
+def principal(configured: Settings, name: str | None = None) -> Principal:
+    """Returns the principal that needs the permissions: ``name``, else the configured SASL user."""
+    user = connection(configured).properties.get("sasl.username")
+    return Principal(name=name or f"User:{user or 'connector'}", bootstrap_servers=configured.kafka.bootstrap_servers)
+
+
+def grants(configured: Settings, *, dry_run: bool, instances: str | None = None) -> Sequence[Grant]:
+    """Returns what each command needs under the live settings.
+
+    ``instances`` is the common prefix of all instance ids; by default it is derived from the configured one.
+    """
+    live, trial = convert.topics(configured), convert.dry_run(configured)
+    own = convert.topics(trial)
+    of_the_trial = (
+        of_dry_run(live, own, _identity(trial, configured, instances)),
+        of_create(own, dry_run=True),
+    )
+    if dry_run:
+        return of_the_trial
+    of_orders_topic = (of_orders(live, configured.kafka.group),) if Feature.ORDERS in live.features else ()
+    return (
+        of_run(live, _identity(configured, configured, instances)),
+        of_create(live),
+        *of_orders_topic,
+        *of_the_trial,
+    )
+
+
+def needs(configured: Settings, *, dry_run: bool = False) -> Needs:
+    """Returns what ``run`` needs under the live settings."""
+    return Needs(grant=grants(configured, dry_run=dry_run)[0], principal=principal(configured))
+
+
+def _identity(configured: Settings, live: Settings, instances: str | None) -> Identity:
+    return Identity(
+        group=configured.kafka.group,
+        instances=instances or beginning(live.kafka.instance_id),
+        transactional=configured.processing.guarantee is model.Guarantee.EXACTLY_ONCE_V2,
+    )

@@ -1,0 +1,72 @@
+"""Reads and decodes the contents of the connector's own topics: states and orders."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import schemas
+from connector import flows
+from connector.connections import connection, registry
+from connector.contracts.registry_subjects import fetch_states, look_up
+from connector.contracts.topics import Feature
+from connector.offers.codec import OfferCodecs
+from connector.offers.events import OfferState
+from connector.operations.forget import StateRecord
+from connector.operations.orders import OrderRecord
+from connector.settings import convert
+from connector.settings.model import Settings
+from streams.avro.codec import Decoder
+from streams.errors import Stopped
+from streams.flow import Bad, NotYet
+from streams.kafka.registry import SchemaCache
+from streams.kafka.topic_reader import TopicRecord, read_key_values, read_records
+from streams.lanes.record_headers import key_bytes
+
+
+def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]]:
+    """Reads every record of the offer state topic. Raises Stopped for a record that this connector did not write."""
+    topics, avro_keys = convert.topics(configured), convert.avro_keys(configured)
+    with registry(configured) as client:
+        cache = SchemaCache(client)
+        fetch_states(client, topics, cache.add)
+        codecs = OfferCodecs(look_up(client, topics, avro_keys=avro_keys), cache.get)
+    for key, value in read_key_values(connection(configured), topics.offer_state, reader=configured.kafka.group):
+        lane = key.decode(errors="surrogateescape")
+        state = codecs.decode_state(value) if value is not None else None
+        if not isinstance(state, OfferState | None):
+            raise Stopped(f"the state of {lane} cannot be read: {state.text if isinstance(state, Bad) else state}")
+        yield lane, state
+
+
+def state_records(configured: Settings, key: str) -> list[StateRecord]:
+    """Returns the newest record with this key in each state topic. Raises as ``read_key_values``."""
+    topics, avro_keys = convert.topics(configured), convert.avro_keys(configured)
+    with registry(configured) as client:
+        cache = SchemaCache(client)
+        fetch_states(client, topics, cache.add)
+        decoders = flows.state_decoders(topics, look_up(client, topics, avro_keys=avro_keys), cache.get)
+    return [record for topic, decode in decoders.items() for record in _records_of(configured, topic, key, decode)]
+
+
+def _records_of(configured: Settings, topic: str, key: str, decode: Callable[[bytes], Any]) -> Iterator[StateRecord]:
+    raw, newest = key_bytes(key), dict[int, TopicRecord]()
+    for found in read_records(connection(configured), topic, reader=configured.kafka.group):
+        if found.key == raw:
+            newest[found.partition] = found
+    for partition, found in sorted(newest.items()):
+        if found.value is not None:
+            state = decode(found.value)
+            yield StateRecord(topic=topic, partition=partition, offset=found.offset, key=key, state=state)
+
+
+def order_records(configured: Settings) -> Iterator[tuple[str, OrderRecord | None]]:
+    """Reads every record of the orders topic. Raises Stopped where orders are disabled or a record cannot be read."""
+    topics = convert.topics(configured)
+    if Feature.ORDERS not in topics.features:
+        raise Stopped("orders are disabled. Remedy: [orders] enabled = true")
+    with registry(configured) as client:
+        decoder = Decoder(schemas.load("order_observed", schemas.newest("order_observed")), client.schema)
+        for key, value in read_key_values(connection(configured), topics.orders, reader=configured.kafka.group):
+            order = decoder.decode(value) if value is not None else None
+            if isinstance(order, Bad | NotYet):
+                raise Stopped(f"a record of {topics.orders} cannot be read: {order.text}")
+            yield key.decode(errors="replace"), order

@@ -1,0 +1,35 @@
+"""Decides from the settings what a run reads, restores and writes, before anything is opened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connector import flows
+from connector.contracts.topics import Topics
+from connector.settings import convert
+from connector.settings.load import Loaded
+from connector.settings.model import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """What a run reads, restores and writes."""
+
+    loaded: Loaded
+    settings: Settings  # of the dry run, where this is one
+    topics: Topics
+    restored_from: Mapping[str, str]  # input -> state topic; a dry run restores from the live states and writes its own
+    known_as: Topics  # topics under whose subjects our schemas are registered
+    dry_run: bool
+
+    @classmethod
+    def of(cls, loaded: Loaded, *, dry_run: bool) -> "RunPlan":
+        live = convert.topics(loaded.settings)
+        settings = convert.dry_run(loaded.settings) if dry_run else loaded.settings
+        return cls(
+            loaded=loaded,
+            settings=settings,
+            topics=convert.topics(settings),
+            restored_from=flows.inputs(live),
+            known_as=live,
+            dry_run=dry_run,
+        )

@@ -1,0 +1,73 @@
+"""Checks before ``run`` reads anything: the topics, the routing, and that no other process has the instance id."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+
+from connector import flows
+from connector.configuration import routing
+from connector.connections import accepted_routing, administration, connection
+from connector.operations.required_permissions import limits, needs
+from connector.operations.routing import differences, hold
+from connector.operations.topics import found_on, grave
+from connector.settings.model import Settings
+from connector.startup.plan import RunPlan
+from connector.startup.waiting import Startup
+from streams.clock import SystemClock
+from streams.errors import Stopped
+from streams.kafka.members import GroupMembers
+from streams.kafka.takeover import InstanceIdInUse, Takeover
+
+_log = structlog.get_logger("connector")
+
+
+_POLL_S: Final = 0.5
+
+
+def check_topics(plan: RunPlan) -> tuple[str, Mapping[str, int]]:
+    """Returns the cluster's id and each input's number of partitions.
+
+    Raises SourceFailed, or Stopped with what to repair.
+    """
+    broker = administration(plan.settings)
+    cluster_id = broker.cluster_id()
+    permitted = needs(plan.loaded.settings, dry_run=plan.dry_run)
+    group = plan.settings.kafka.group
+    found = found_on(broker, plan.topics, limits(plan.settings), permitted, group, dry_run=plan.dry_run)
+    for finding in found:
+        if not finding.grave:
+            _log.warning("topic", topic=finding.topic, note=finding.says, remedy=finding.remedy)
+    if problems := grave(found):
+        raise Stopped("topics do not meet the requirements:\n  " + "\n  ".join(problems))
+    there = broker.describe(list(flows.inputs(plan.topics)))
+    return cluster_id, {topic: described.partitions for topic, described in there.items()}
+
+
+def check_routing(plan: RunPlan) -> None:
+    """Raises Stopped with the old and the new meaning of each changed target id; a dry run only logs them."""
+    live, table = plan.loaded.settings, accepted_routing(plan.settings)
+    if not plan.dry_run:
+        hold(table, live.kafka.group, routing(live))
+        return
+    for line in differences(table, live.kafka.group, routing(live)):
+        _log.warning("routing is not the accepted one", difference=line)
+
+
+def wait_for_instance_id(configured: Settings, startup: Startup) -> None:
+    """Waits until no other process of the group runs with our instance_id. Raises Stopped where one keeps running."""
+    kafka, processing, clock = configured.kafka, configured.processing, SystemClock()
+    members = GroupMembers(connection(configured), kafka.group)
+    takeover = Takeover(lease_s=processing.lease, session_s=processing.session, static=kafka.static_membership)
+    while True:
+        sighting = startup.ask("the broker", lambda: members.under(kafka.instance_id))
+        try:
+            waits = takeover.saw(sighting, clock.now().mono_s)
+        except InstanceIdInUse as taken:
+            raise Stopped(
+                f"another process runs with instance_id {kafka.instance_id!r} in group {kafka.group}: {taken}. It "
+                "keeps running. Remedy: give each process its own [kafka] instance_id, or end the other process"
+            ) from None
+        if waits is None:
+            return
+        startup.wait("the instance_id", waits, _POLL_S)

@@ -1,0 +1,116 @@
+"""Calls to the broker and the registry before the loop turns: waits while they are down, and can be stopped.
+
+Such a call blocks for seconds, and some cannot be interrupted. Each runs in a thread of its own, so that the main
+thread keeps updating its heartbeat and handles signals. When a stop is requested, a call still running is abandoned.
+"""
+
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Final, TypeVar
+
+import structlog
+
+from streams.clock import uptime_s
+from streams.errors import BrokerDown, RegistryDown
+
+T = TypeVar("T")
+
+_RETRY_S: Final = 2.0
+_BEAT_S: Final = 0.1
+_REPEAT_LOG_S: Final = 30.0
+_log = structlog.get_logger("connector")
+
+
+class StopRequested(Exception):
+    """A signal arrived before the loop had begun: nothing was read, so there is nothing to drain."""
+
+
+class Startup:
+    """The time between the first log line and the loop.
+
+    ``stop`` is called from a signal handler; ``beat_s`` and ``reason`` are read from any thread.
+    """
+
+    def __init__(self, clock: Callable[[], float] = uptime_s, retry_s: float = _RETRY_S) -> None:
+        self._clock = clock
+        self._retry_s = retry_s
+        self._stop_requested = False
+        self._stop_loop: Callable[[], None] | None = None
+        self._logged: tuple[str, float] | None = None
+        self.beat_s = clock()
+        self.reason = "starting"
+
+    def stop(self) -> None:
+        """Requests a stop. May be called more than once."""
+        self._stop_requested = True
+        if self._stop_loop is not None:
+            self._stop_loop()
+
+    def hand_over(self, stop_loop: Callable[[], None]) -> None:
+        """The loop begins: from now on, a stop is passed on to it."""
+        self._stop_loop = stop_loop
+        if self._stop_requested:
+            stop_loop()
+
+    def ask(self, whom: str, question: Callable[[], T]) -> T:
+        """Returns what ``question`` returns, and retries for as long as ``whom`` is down.
+
+        Raises StopRequested, and whatever the question raises except BrokerDown and RegistryDown.
+        """
+        while True:
+            try:
+                return self._call(question)
+            except (BrokerDown, RegistryDown) as down:
+                self._log_wait(f"waiting for {whom}", str(down))
+                self.pause(self._retry_s)
+
+    def wait(self, for_what: str, reason: str, for_s: float) -> None:
+        """Logs what is waited for, and waits. Raises StopRequested."""
+        self._log_wait(f"waiting for {for_what}", reason)
+        self.pause(for_s)
+
+    def pause(self, for_s: float) -> None:
+        """Raises StopRequested."""
+        nothing: SimpleQueue[None] = SimpleQueue()
+        until_s = self._clock() + for_s
+        while self._clock() < until_s:
+            _taken(nothing, min(_BEAT_S, for_s))
+            self._beat()
+
+    def _call(self, question: Callable[[], T]) -> T:
+        outcomes: SimpleQueue[tuple[T, None] | tuple[None, BaseException]] = SimpleQueue()
+
+        def attempt() -> None:
+            try:
+                outcomes.put((question(), None))
+            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+                outcomes.put((None, error))
+
+        Thread(target=attempt, name="question", daemon=True).start()
+        while (outcome := _taken(outcomes, _BEAT_S)) is None:
+            self._beat()
+        self._beat()
+        if outcome[1] is not None:
+            raise outcome[1]
+        return outcome[0]
+
+    def _beat(self) -> None:
+        self.beat_s = self._clock()
+        if self._stop_requested:
+            raise StopRequested
+
+    def _log_wait(self, what: str, reason: str) -> None:
+        """Logs an unchanged reason again only after 30 seconds."""
+        self.reason = f"{what}: {reason}"
+        now_s = self._clock()
+        if self._logged is None or self._logged[0] != self.reason or now_s - self._logged[1] >= _REPEAT_LOG_S:
+            self._logged = self.reason, now_s
+            _log.warning(what, reason=reason)
+
+
+def _taken(queue: SimpleQueue[T], timeout_s: float) -> T | None:
+    try:
+        return queue.get(timeout=timeout_s)
+    except Empty:
+        return None
