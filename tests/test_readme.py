@@ -20,10 +20,10 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from connector import app
+from connector import configuration
 from connector.cli import cli
 from connector.contracts.topic_checks import wanted
-from connector.contracts.topics import Part, named
+from connector.contracts.topics import Feature, named
 from connector.kaufland.reference import ReferenceData
 from connector.settings.load import Loaded, load
 from devstack import backbone
@@ -32,7 +32,7 @@ from devstack.waiting import until
 from simulator import __main__ as simulator
 from tests.harness.pages import ROOT, Block, block, commands, page, pages
 
-ON = frozenset({Part.OFFERS, Part.SHIPMENTS, Part.ORDERS})
+ON = frozenset({Feature.OFFERS, Feature.SHIPMENTS, Feature.ORDERS})
 """What config/example.toml turns on."""
 PROGRESS = ("events sent", "results read", "orders settled")
 PAGES = tuple(pages())
@@ -204,7 +204,12 @@ def unknown(command: str) -> str:
 
 def _unknown_settings(environ: dict[str, str]) -> str:
     try:
-        load(ROOT / "config" / "example.toml", environ, datetime.now(UTC), app.facts(ReferenceData()))
+        load(
+            ROOT / "config" / "example.toml",
+            environ,
+            datetime.now(UTC),
+            configuration.marketplace_facts(ReferenceData()),
+        )
     except Exception as error:  # noqa: BLE001 - whatever it is, the page is wrong
         return str(error)
     return ""
@@ -271,7 +276,7 @@ def _unknown_module(words: list[str]) -> str:
 
 def _unknown_to_kafka(words: list[str]) -> str:
     options = [word for word in words if word.startswith("--")]
-    topics = named("kaufland", frozenset(Part))
+    topics = named("kaufland", frozenset(Feature))
     manifest = {getattr(topics, name) for name in dir(topics) if isinstance(getattr(topics, name), str)}
     given = [words[at + 1].partition(":")[0] for at, word in enumerate(words) if word == "--topic"]
     return ", ".join([*(o for o in options if o not in KAFKAS_OWN), *(t for t in given if t not in manifest)])
@@ -288,7 +293,7 @@ def configured(text: str, folder: Path) -> Loaded:
     }
     file = folder / "connector.toml"
     file.write_text(text, "utf-8")
-    return load(file, environ, datetime.now(UTC), app.facts(ReferenceData()))
+    return load(file, environ, datetime.now(UTC), configuration.marketplace_facts(ReferenceData()))
 
 
 # ---- queries --------------------------------------------------------------------------------------------------------
