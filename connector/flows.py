@@ -24,7 +24,7 @@ from connector.shipments.flow import ShipmentFlow, ShipmentTopics
 from streams.avro.codec import Lookup
 from streams.flow import Flow
 
-WEIGHTS: Final = {"offer_changes": 0.8, "shipments": 0.1, "scheduler": 0.1}
+WEIGHTS: Final[Mapping[str, float]] = {"offer_changes": 0.8, "shipments": 0.1, "scheduler": 0.1}
 """Of an account's ceiling, by input; scaled to the inputs that are read. Whatever a process has by the partitions that
 it owns, it may use for any of its work: the weight bounds what an owner of one input alone can send."""
 

@@ -7,14 +7,14 @@ follows, and an event is said twice, as by a producer that heard no acknowledgem
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 Shipment: TypeAlias = dict[str, Any]
 """One ShipmentDispatched as the producer kit takes it."""
 
 CARRIERS = ("DHL", "dhl", "GLS", "Parcel post", "Our own van")
 """Two spellings of one; the last two are aliases of the shop's."""
-ALIASES = {"Parcel post": "DHL", "Our own van": "Other"}
+ALIASES: Final[Mapping[str, str]] = {"Parcel post": "DHL", "Our own van": "Other"}
 
 STAYS_BEHIND = 16
 FOLLOWS = 10

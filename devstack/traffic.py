@@ -1,4 +1,4 @@
-"""Mixed traffic of offer changes, generated from a seed, including the mistakes that real producers make. Pure.
+"""Mixed traffic of offer changes, generated from a seed, including the mistakes that real producers make.
 
 Keys follow a Zipf distribution: a few offers change often. Each message carries its ``MessageKind``, so that a reader
 of the results can compare every outcome with what was sent. A tombstone is followed by a full event for every place of
@@ -6,13 +6,13 @@ its EAN, so that the final state does not depend on timing.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from itertools import accumulate
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 Payload: TypeAlias = dict[str, Any]
 """One OfferChanged as the producer kit takes it: field name -> value, times as ``*_us`` integers."""
@@ -36,7 +36,7 @@ class MessageKind(StrEnum):
     TOMBSTONE = "tombstone"
 
 
-WEIGHTS: dict[MessageKind, float] = {
+WEIGHTS: Final[Mapping[MessageKind, float]] = {
     MessageKind.UPDATE: 78.0,
     MessageKind.DUPLICATE: 4.0,
     MessageKind.OUT_OF_ORDER: 5.0,

@@ -19,7 +19,7 @@ TIMESTAMP: Final = "shop-timestamp"
 SIGNATURE: Final = "shop-signature"
 DEFAULT_CLOCK_WINDOW_S: Final = 300
 
-_REQUIRED: Final = {
+_REQUIRED: Final[Mapping[str, str]] = {
     CLIENT_KEY: "Shop-Client-Key",
     TIMESTAMP: "Shop-Timestamp",
     SIGNATURE: "Shop-Signature",

@@ -1,10 +1,12 @@
-"""The dependency rule, read from the imports of every source file.
+"""The rules of structure, read from the source files: imports, purity, names, and what belongs where.
 
-``broken_rules`` takes the sources as a mapping, so that each rule is also shown red on a planted violation.
+Every check takes the sources as a mapping, so that each rule is also shown red on a planted violation.
 """
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -119,15 +121,82 @@ WITHOUT_OTHER_FLOWS = (
     "connector.kaufland",
 )
 
+# Packages of one flow, which no module at the root of connector or streams may serve alone.
+FLOWS = ("connector.offers", "connector.shipments", "connector.orders")
+
+# Module-level state of pure modules, each with the reason why it is none that a caller could see.
+PERMITTED_STATE = {
+    "streams.frozen._COPIERS": "a function for each type, made at its first use and the same however often it is made",
+}
+
+# Annotations by which the type checker forbids to change what a name holds.
+READ_ONLY = frozenset({"Mapping", "Sequence", "Collection", "Set", "AbstractSet", "Iterable", "frozenset", "tuple"})
+# fmt: off
+MUTABLE_TYPES = frozenset(
+    {
+        "dict", "list", "set", "bytearray", "Counter", "OrderedDict", "defaultdict", "deque", "count", "cycle",
+        "WeakKeyDictionary", "WeakValueDictionary", "WeakSet", "ContextVar",
+    }
+)
+# fmt: on
+
+# Names of classes that are still defined in more than one module. The set only shrinks.
+STILL_DOUBLE = frozenset(
+    {
+        "Account",
+        "Ask",
+        "Checked",
+        "Client",
+        "Desk",
+        "End",
+        "Gone",
+        "Heard",
+        "History",
+        "LateClock",
+        "Mark",
+        "Market",
+        "Pending",
+        "Place",
+        "Released",
+        "Row",
+        "Sent",
+        "Shelf",
+        "Step",
+        "Terms",
+        "Unreadable",
+        "Verdict",
+        "Watching",
+        "_Read",
+        "_Row",
+        "_Sent",
+    }
+)
+
+# Import aliases that are still the name of another module: file and alias. The set only shrinks.
+STILL_MISLEADING = frozenset(
+    {
+        ("connector/kaufland/orders/requests.py", "requests"),
+        ("tests/test_documents.py", "settings"),
+        ("tests/test_readme.py", "simulator"),
+        ("tests/unit/connector/kaufland/orders/test_mapping.py", "requests"),
+        ("tests/unit/connector/kaufland/verdict/test_judge.py", "table"),
+    }
+)
+
 EMPTY_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"})
 
 
-def sources() -> dict[str, str]:
+def sources(packages: tuple[str, ...] = SHIPPED) -> dict[str, str]:
     return {
         str(path.relative_to(ROOT)): path.read_text()
-        for package in SHIPPED
+        for package in packages
         for path in sorted((ROOT / package).rglob("*.py"))
     }
+
+
+@cache
+def parsed(source: str) -> ast.Module:
+    return ast.parse(source)
 
 
 def module_of(path: str) -> str:
@@ -161,16 +230,19 @@ def imports_of(path: str, tree: ast.Module, modules: frozenset[str]) -> Iterator
 def broken_rules(tree: Mapping[str, str]) -> list[str]:
     """One sentence for every place where the dependency rule is broken."""
     modules = frozenset(module_of(path) for path in tree)
-    parsed = {path: ast.parse(source) for path, source in tree.items()}
-    imported = {path: sorted(set(imports_of(path, parsed[path], modules))) for path in tree}
+    trees = {path: parsed(source) for path, source in tree.items()}
+    imported = {path: sorted(set(imports_of(path, trees[path], modules))) for path in tree}
     found: list[str] = []
     for path in sorted(tree):
         found += wrong_imports(path, imported[path])
-        if not within_any(module_of(path), tuple(EDGES)):
-            found += impurities(path, imported[path], parsed[path])
+        if is_called_pure(trees[path]) or not within_any(module_of(path), tuple(EDGES)):
+            found += impurities(path, imported[path], trees[path])
+            found += module_state(path, trees[path])
         if EMPTY_NAMES & set(module_of(path).split(".")):
             found.append(f"{path}: the name says nothing")
-    found += rings({module_of(path): imported[path] for path in tree})
+    graph = {module_of(path): imported[path] for path in tree}
+    found += misplaced(graph)
+    found += rings(graph)
     return found
 
 
@@ -195,7 +267,7 @@ def impurities(path: str, imported: list[str], tree: ast.Module) -> Iterator[str
     for name in imported:
         if within_any(name, tuple(IMPURE_MODULES)):
             yield f"{path}: a pure module must not import {name}"
-        if within_any(name, SHIPPED) and within_any(name, tuple(EDGES)):
+        if within_any(name, edges_beyond(module_of(path))):
             yield f"{path}: a pure module must not import the edge {name}"
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in IMPURE_CALLS:
@@ -204,9 +276,116 @@ def impurities(path: str, imported: list[str], tree: ast.Module) -> Iterator[str
             yield f"{path}:{node.lineno}: a pure module must not ask {IMPURE_CALLS[node.func.attr]}"
 
 
+def edges_beyond(module: str) -> tuple[str, ...]:
+    """The edges that a pure module must not import: all but the package, or the module, that it stands in itself."""
+    return tuple(edge for edge in EDGES if not within(module, edge))
+
+
 def is_date(owner: ast.expr) -> bool:
     name = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
     return name in ("datetime", "date")
+
+
+def is_called_pure(tree: ast.Module) -> bool:
+    """Whether the first line of the module's docstring ends with "Pure."."""
+    return (ast.get_docstring(tree) or "").partition("\n")[0].endswith("Pure.")
+
+
+def module_state(path: str, tree: ast.Module) -> Iterator[str]:
+    """What a pure module would keep from one call to the next."""
+    for node in tree.body:
+        targets, value, annotation = assigned(node)
+        for name in targets:
+            where = f"{module_of(path)}.{name}"
+            if (
+                value is not None
+                and is_mutable(value)
+                and not is_read_only(annotation)
+                and where not in PERMITTED_STATE
+            ):
+                yield f"{path}:{node.lineno}: a pure module must not hold the mutable {name}"
+    for inner in ast.walk(tree):
+        if isinstance(inner, ast.Global):
+            yield f"{path}:{inner.lineno}: a pure module must not have the global {', '.join(inner.names)}"
+        if isinstance(inner, ast.FunctionDef):
+            where = f"{module_of(path)}.{inner.name}"
+            if where not in PERMITTED_STATE and any(map(keeps_everything, inner.decorator_list)):
+                yield f"{path}:{inner.lineno}: a pure module must not keep every result of {inner.name}"
+
+
+def assigned(node: ast.stmt) -> tuple[list[str], ast.expr | None, ast.expr | None]:
+    """The names that a statement assigns, the value, and the annotation."""
+    if isinstance(node, ast.Assign):
+        return [target.id for target in node.targets if isinstance(target, ast.Name)], node.value, None
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return [node.target.id], node.value, node.annotation
+    return [], None, None
+
+
+def is_mutable(value: ast.expr) -> bool:
+    if isinstance(value, ast.Dict | ast.List | ast.Set | ast.DictComp | ast.ListComp | ast.SetComp):
+        return True
+    return isinstance(value, ast.Call) and last_name(value.func) in MUTABLE_TYPES
+
+
+def is_read_only(annotation: ast.expr | None) -> bool:
+    while isinstance(annotation, ast.Subscript) and last_name(annotation.value) == "Final":
+        annotation = annotation.slice
+    return annotation is not None and last_name(annotation) in READ_ONLY
+
+
+def keeps_everything(decorator: ast.expr) -> bool:
+    """``functools.cache``, or ``lru_cache`` without a bound."""
+    if isinstance(decorator, ast.Call):
+        sizes = [*decorator.args[:1], *(keyword.value for keyword in decorator.keywords if keyword.arg == "maxsize")]
+        unbounded = any(isinstance(size, ast.Constant) and size.value is None for size in sizes)
+        return last_name(decorator.func) == "lru_cache" and unbounded
+    return last_name(decorator) == "cache"
+
+
+def last_name(node: ast.expr) -> str:
+    """``b`` of ``b``, ``a.b`` and ``a.b[c]``."""
+    if isinstance(node, ast.Subscript):
+        return last_name(node.value)
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def misplaced(graph: Mapping[str, list[str]]) -> Iterator[str]:
+    """Modules at the root of a package that only one flow imports, or that import only one flow."""
+    for module in sorted(graph):
+        package, _, _ = module.rpartition(".")
+        if package not in ("connector", "streams"):
+            continue
+        imported = {flow for flow in FLOWS if any(within(name, flow) for name in graph[module])}
+        importers = {other for other, names in graph.items() if module in names and other != package}
+        served = {flow for flow in FLOWS if any(within(other, flow) for other in importers)}
+        serves_one = len(served) == 1 and all(within(other, *served) for other in importers)
+        if len(imported) == 1 or serves_one:
+            yield f"{module}: belongs to {' and '.join(sorted(imported | served))}, not to the root of {package}"
+
+
+def repeated_class_names(tree: Mapping[str, str]) -> dict[str, list[str]]:
+    """Class names that are defined more than once, and the files that define them."""
+    defined: defaultdict[str, list[str]] = defaultdict(list)
+    for path, source in tree.items():
+        for node in ast.walk(parsed(source)):
+            if isinstance(node, ast.ClassDef):
+                defined[node.name].append(path)
+    return {name: paths for name, paths in defined.items() if len(paths) > 1}
+
+
+def misleading_aliases(tree: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Imports that give something the name of a module of ours that it is not: file and alias."""
+    modules = {module_of(path) for path in tree}
+    bases = {module.rpartition(".")[2] for module in modules}
+    return [
+        (path, alias.asname)
+        for path, source in tree.items()
+        for node in ast.walk(parsed(source))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+        if alias.asname in bases and alias.asname != alias.name.rpartition(".")[2]
+    ]
 
 
 def rings(graph: Mapping[str, list[str]]) -> list[str]:
@@ -232,6 +411,14 @@ def rings(graph: Mapping[str, list[str]]) -> list[str]:
 
 def test_the_sources_keep_the_dependency_rule() -> None:
     assert broken_rules(sources()) == []
+
+
+def test_a_class_name_is_defined_once() -> None:
+    assert {n: at for n, at in repeated_class_names(sources(OURS)).items() if n not in STILL_DOUBLE} == {}
+
+
+def test_no_import_alias_is_the_name_of_another_module() -> None:
+    assert [at for at in misleading_aliases(sources(OURS)) if at not in STILL_MISLEADING] == []
 
 
 def test_every_edge_exists() -> None:
@@ -293,6 +480,18 @@ def test_every_edge_exists() -> None:
         ("connector/kaufland/http/signing.py", "import datetime\ndatetime.datetime.now()", "must not ask a clock"),
         ("connector/kaufland/http/signing.py", "import uuid\nuuid.uuid4()", "must not ask chance"),
         ("connector/offers/merge.py", "def f():\n    import socket", "a pure module must not import socket"),
+        ("connector/offers/merge.py", "_SEEN = {}", "must not hold the mutable _SEEN"),
+        ("connector/offers/merge.py", "_SEEN: dict[str, int] = dict()", "must not hold the mutable _SEEN"),
+        ("connector/offers/merge.py", "import weakref\n_SEEN = weakref.WeakSet()", "must not hold the mutable _SEEN"),
+        ("connector/offers/merge.py", "n = 0\ndef f():\n    global n\n    n = 1", "must not have the global n"),
+        ("connector/offers/merge.py", "@cache\ndef f(x): ...", "must not keep every result of f"),
+        ("connector/offers/merge.py", "@lru_cache(maxsize=None)\ndef f(x): ...", "must not keep every result of f"),
+        ("simulator/window.py", '"""A window. Pure."""\n_SEEN = []', "must not hold the mutable _SEEN"),
+        ("simulator/window.py", '"""A window. Pure."""\nimport socket', "a pure module must not import socket"),
+        ("devstack/shop.py", '"""A shop. Pure."""\nimport simulator.server', "must not import the edge simulator"),
+        ("connector/offers/flow.py", "import devstack.traffic", "only connector.cli may import devstack"),
+        ("streams/runner.py", "import devstack.memory", "streams must not know devstack.memory"),
+        ("connector/offers/flow.py", "import simulator.journal", "may import simulator"),
         ("connector/offers/utils.py", "", "the name says nothing"),
         ("devstack/memory.py", "import tests.simulation", "shipped code must not import tests.simulation"),
     ],
@@ -325,6 +524,33 @@ def test_a_planted_import_ring_is_found() -> None:
     assert broken_rules(tree) == [f"import ring: {' -> '.join([*ring, ring[0]])}"]
 
 
+def test_a_module_of_one_flow_at_the_root_is_found() -> None:
+    used = {"connector/events.py": "", "connector/offers/flow.py": "import connector.events"}
+    using = {"connector/answers.py": "import connector.orders.events", "connector/orders/events.py": ""}
+    shared = {"connector/orders/flow.py": "import connector.events"}
+
+    assert broken_rules(used) == ["connector.events: belongs to connector.offers, not to the root of connector"]
+    assert broken_rules(using) == ["connector.answers: belongs to connector.orders, not to the root of connector"]
+    assert broken_rules({**used, **shared}) == []
+
+
+def test_a_class_name_that_is_defined_twice_is_found() -> None:
+    tree = {"streams/lanes/lane.py": "class Lane: ...", "connector/orders/lanes.py": "def f():\n    class Lane: ..."}
+
+    assert repeated_class_names(tree) == {"Lane": ["streams/lanes/lane.py", "connector/orders/lanes.py"]}
+
+
+def test_an_alias_that_is_the_name_of_another_module_is_found() -> None:
+    tree = {
+        "connector/accepted_routing.py": "",
+        "connector/operations/routing.py": "",
+        "connector/cli.py": "from connector.operations import routing as accepted_routing",
+        "connector/app.py": "import connector.operations.routing as routing\nimport numpy as np",
+    }
+
+    assert misleading_aliases(tree) == [("connector/cli.py", "accepted_routing")]
+
+
 def test_what_is_allowed_is_not_complained_about() -> None:
     tree = {
         "connector/app.py": "import os\nimport connector.kaufland.http.client\nfrom streams.kafka import source",
@@ -333,6 +559,8 @@ def test_what_is_allowed_is_not_complained_about() -> None:
         "connector/offers/flow.py": "from connector.marketplace import offers\n\ndef f(clock):\n    return clock.now()",
         "connector/marketplace/offers.py": "from streams.flow import Caller",
         "streams/flow.py": "from dataclasses import dataclass",
+        "connector/offers/merge.py": "A: Final[Mapping[str, int]] = {}\nB = MappingProxyType({})\nC = ()",
+        "connector/offers/wants.py": "@lru_cache(maxsize=64)\ndef f(x): ...",
         "streams/kafka/source.py": "import confluent_kafka, os, time\nfrom streams.flow import Now",
     }
 

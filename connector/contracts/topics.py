@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Final
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -131,7 +132,7 @@ class _Dataset:
         )
 
 
-_COMPACTED_OFTEN = {"min.cleanable.dirty.ratio": "0.1"}  # it is read whole at each restart
+_COMPACTED_OFTEN: Final[Mapping[str, str]] = {"min.cleanable.dirty.ratio": "0.1"}  # it is read whole at each restart
 
 _ROWS = (
     _Dataset(

@@ -3,8 +3,9 @@
 Nothing undone is lost on the way, so the log below the position is never needed again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from typing import Final
 
 from connector.marketplace.offers import Field
 from connector.offers.event_order import NO_SEQUENCE, Order, order_of
@@ -23,7 +24,7 @@ from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, Located,
 from connector.offers.policy import Terms
 from streams.frozen import replace
 
-_FIELDS = {field.value: field for field in Field}
+_FIELDS: Final[Mapping[str, Field]] = {field.value: field for field in Field}
 
 
 def is_blank(lane: OfferLane) -> bool:

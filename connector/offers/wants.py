@@ -1,7 +1,8 @@
 """The calls that a settled lane would make now: derived from its plan alone, from nothing, at each turn. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from connector.marketplace.offers import Field, LookUp, Update
 from connector.offers.decide import Ask, Look, Plan, Send
@@ -20,7 +21,7 @@ UNITS_WRITE = "units_write"
 """Groups of endpoints, for accounts whose limits are per group."""
 FIRST_EVENT_IDS = 20
 
-_STOCK_FIRST = {Field.STOCK: 0, Field.PRICE: 1, Field.HANDLING_TIME: 2}
+_STOCK_FIRST: Final[Mapping[Field, int]] = {Field.STOCK: 0, Field.PRICE: 1, Field.HANDLING_TIME: 2}
 
 
 @quick

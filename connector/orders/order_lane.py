@@ -5,9 +5,9 @@ is undone until an answer shows every row that the list has shown, and nothing b
 word that the order does not exist, ends it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import assert_never
+from typing import Final, assert_never
 
 from connector.contracts.codes import Code
 from connector.marketplace.offers import Gone, Refused
@@ -33,7 +33,7 @@ from streams.frozen import replace
 SLOT = "order"
 
 _HOUR_S = 3600.0
-_WAITS_S = {
+_WAITS_S: Final[Mapping[Trouble, tuple[float, float]]] = {
     Trouble.GAVE_UP: (60.0, _HOUR_S),
     Trouble.UNREADABLE: (_HOUR_S, 24 * _HOUR_S),
     Trouble.GONE: (60.0, _HOUR_S),

@@ -2,12 +2,13 @@
 
 import math
 import re
-from typing import Annotated, get_args
+from collections.abc import Mapping
+from typing import Annotated, Final, get_args
 
 from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SECONDS: Final[Mapping[str, float]] = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _WRITTEN = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>ms|s|m|h|d)?")
 
 

@@ -6,7 +6,7 @@ Logical types are not looked at, as in other registries: a changed scale of a de
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import fastavro
 
@@ -61,7 +61,7 @@ def _parse(schema: Schema) -> _Parsed:
     return _Parsed(fastavro.parse_schema(schema, named_schemas=named), named)
 
 
-_PROMOTIONS = {
+_PROMOTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "int": ("long", "float", "double"),
     "long": ("float", "double"),
     "float": ("double",),

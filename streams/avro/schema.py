@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Context, Decimal, Inexact, InvalidOperation
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import fastavro
 from fastavro import read as fastavro_read
@@ -83,7 +83,16 @@ def _layout(schema: Schema) -> Schema:
 
 # ---- bounds ---------------------------------------------------------------------------------------------------------
 
-_PRIMITIVE_SIZE = {"null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1}
+_PRIMITIVE_SIZE: Final[Mapping[str, int]] = {
+    "null": 0,
+    "boolean": 1,
+    "int": 1,
+    "long": 1,
+    "float": 4,
+    "double": 8,
+    "bytes": 1,
+    "string": 1,
+}
 
 
 class _Bounds:

@@ -7,8 +7,10 @@ drained, is durable.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from enum import Enum, auto
 from math import inf
+from typing import Final
 
 from streams.flow import Assignment, NotYet, Record
 from streams.messages import Mark, Owned, Topic
@@ -32,7 +34,7 @@ class Step(Enum):
     ENDED = auto()
 
 
-TRANSITIONS: dict[tuple[Phase, Step], Phase] = {
+TRANSITIONS: Final[Mapping[tuple[Phase, Step], Phase]] = {
     (Phase.CATCHING_UP, Step.OPENED): Phase.OPEN,
     (Phase.CATCHING_UP, Step.REVOKED): Phase.DRAINING,
     (Phase.OPEN, Step.REVOKED): Phase.DRAINING,

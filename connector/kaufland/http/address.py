@@ -4,8 +4,10 @@ Nothing else is reachable, whatever a configuration says; the playground mode ma
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
 PRODUCTION = "https://sellerapi.kaufland.com/v2"
@@ -33,7 +35,7 @@ class Address:
         return (scheme, host, port or _PORTS.get(scheme)) == (self.scheme, self.host, self.port)
 
 
-_PORTS = {"https": 443, "http": 80}
+_PORTS: Final[Mapping[str, int]] = {"https": 443, "http": 80}
 
 
 def address(base_url: str | None = None, *, playground: bool = False, dev: bool = False) -> Address:
