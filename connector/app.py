@@ -28,7 +28,7 @@ from connector.contracts.topics import INPUTS
 from connector.kaufland.adapter import Kaufland
 from connector.kaufland.call_log import CallLog
 from connector.logs import write_notice
-from connector.offers.claims import Claims, Switchboard
+from connector.offers.claims import CallerByKind, Claims
 from connector.offers.owners import CLAIM, RELEASE
 from connector.settings import convert, model
 from connector.settings.load import Loaded
@@ -124,7 +124,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         engine=_engine(plan, running, backbone.partitions, clock.now().wall_us),
         source=source,
         sink=_sink(plan),
-        caller_factory=lambda: Switchboard({CLAIM: claims, RELEASE: claims}, adapter.caller()),
+        caller_factory=lambda: CallerByKind({CLAIM: claims, RELEASE: claims}, adapter.caller()),
         fetch=backbone.schemas.fetch,
         clock=clock,
         observer=telemetry,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Final, Protocol
 
-from connector.offers.owners import OfferClaim, OfferRelease, Owners, Released, key_of, value_of
+from connector.offers.owners import OfferClaim, OfferRelease, Owners, ReleasedClaims, key_of, value_of
 from streams.errors import StreamError
 from streams.flow import Answer, Call, Caller, NotSent, Reply, Retry, Settled
 from streams.ports import Clock
@@ -74,7 +74,8 @@ class Claims:
             self._topic.write(tuple(rows.items()), self._left_s(by_s))
             self._read(by_s)
         return tuple(
-            Settled(answer=self._owners.owner(body) if isinstance(body, OfferClaim) else Released()) for body in bodies
+            Settled(answer=self._owners.owner(body) if isinstance(body, OfferClaim) else ReleasedClaims())
+            for body in bodies
         )
 
     def _unwritten(self, bodies: Sequence[OfferClaim | OfferRelease]) -> dict[bytes, bytes]:
@@ -97,7 +98,7 @@ class Claims:
         return max(0.1, by_s - self._clock.now().mono_s)
 
 
-class Switchboard:
+class CallerByKind:
     """A ``Caller`` that hands each call to the one for its kind, else to ``otherwise``."""
 
     def __init__(self, kinds: Mapping[str, Caller], otherwise: Caller) -> None:

@@ -13,8 +13,8 @@ from typing import TypeAlias
 from connector.contracts.codes import Code
 from connector.contracts.result_ids import result_id
 from connector.marketplace.offers import Field
-from connector.offers.entry_draft import Row
-from connector.offers.event_order import EventOrder, Order, newest
+from connector.offers.entry_draft import EntryDraft
+from connector.offers.event_order import EventOrder, Recency, newest
 from connector.offers.events import Announced, FieldStatus, Miss, Origin
 from connector.offers.field_knowledge import (
     accepted,
@@ -44,11 +44,11 @@ from connector.offers.identity import (
     resolve,
 )
 from connector.offers.late import out_of_order
-from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, Mark, OfferLane
+from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane, Watermark
 from connector.offers.locations import Total, stands, total_for
-from connector.offers.marks import newer_mark
-from connector.offers.policy import Terms, us
+from connector.offers.policy import OfferTerms, us
 from connector.offers.stock import offered, refused_above
+from connector.offers.watermarks import newer_mark
 from connector.routing.table import Target
 from streams.flow import BACKGROUND
 from streams.frozen import quick, replace
@@ -59,20 +59,20 @@ REPLAY_RANK = 8
 
 @quick
 @dataclass(frozen=True, slots=True)
-class Send:
+class PlannedUpdate:
     """A field of an event that may leave now, for a unit that is proved."""
 
-    entry: Entry
+    entry: LedgerEntry
     since_us: int
     field: Field
     value: int
-    order: Order
+    order: Recency
     unit: KnownUnit
     rank: int
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PlannedLookUp:
     """A storefront that has to be looked up now, with the rank and age of what waits for it."""
 
     account: str
@@ -83,7 +83,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class PlannedClaim:
     """A unit whose claim is to be made or released now, with the rank and age of what waits for it."""
 
     unit: KnownUnit
@@ -93,26 +93,26 @@ class Ask:
 
 @quick
 @dataclass(frozen=True, slots=True)
-class Plan:
+class OfferPlan:
     """What a settled lane still has to do."""
 
-    sends: tuple[Send, ...] = ()
-    looks: tuple[Look, ...] = ()
-    claims: tuple[Ask, ...] = ()
-    releases: tuple[Ask, ...] = ()
+    sends: tuple[PlannedUpdate, ...] = ()
+    looks: tuple[PlannedLookUp, ...] = ()
+    claims: tuple[PlannedClaim, ...] = ()
+    releases: tuple[PlannedClaim, ...] = ()
     missing: tuple[tuple[str, Missing], ...] = ()  # result_id -> of entries to be announced as not found
     unclear: tuple[tuple[str, Unclear], ...] = ()  # result_id -> of entries that ended so
     wake_at_us: int | None = None
 
 
-NOTHING = Plan()
+NOTHING = OfferPlan()
 
 
-def settle(lane: OfferLane, terms: Terms, now_us: int) -> tuple[OfferLane, Plan]:
+def settle(lane: OfferLane, terms: OfferTerms, now_us: int) -> tuple[OfferLane, OfferPlan]:
     """End what can be ended by what is known; the plan says what the rest needs."""
     if not lane.entries and not lane.misses and all(unit.release_at_us is None for unit in lane.units):
         return lane, NOTHING
-    desk = Desk(lane, terms, now_us)
+    desk = OfferDraft(lane, terms, now_us)
     desk.identify()
     desk.merge()
     desk.release()
@@ -122,22 +122,22 @@ def settle(lane: OfferLane, terms: Terms, now_us: int) -> tuple[OfferLane, Plan]
 _Cell: TypeAlias = tuple[Hashable, ...]
 
 
-class Desk:
+class OfferDraft:
     """The working copy of one turn: rows and facts change in place; the lane is made once, at the end."""
 
-    def __init__(self, lane: OfferLane, terms: Terms, now_us: int) -> None:
+    def __init__(self, lane: OfferLane, terms: OfferTerms, now_us: int) -> None:
         self._lane = lane
         self._terms = terms
         self._now_us = now_us
-        self.rows = [Row(entry) for entry in lane.entries]
-        self._cells: dict[_Cell, list[tuple[Row, Asked]]] = {}
+        self.rows = [EntryDraft(entry) for entry in lane.entries]
+        self._cells: dict[_Cell, list[tuple[EntryDraft, Asked]]] = {}
         self._facts: dict[int, dict[Field, Fact]] = {}  # unit id -> what has changed
-        self._marks: dict[_Cell, list[Mark]] = {}  # what has been read for a cell
-        self._unproven: list[tuple[Row, Target, Identity]] = []
-        self._sends: list[Send] = []
-        self._looks: dict[tuple[str, str], Look] = {}
-        self._claims: dict[tuple[str, int], Ask] = {}  # by account and unit
-        self._releases: dict[tuple[str, int], Ask] = {}
+        self._marks: dict[_Cell, list[Watermark]] = {}  # what has been read for a cell
+        self._unproven: list[tuple[EntryDraft, Target, Identity]] = []
+        self._sends: list[PlannedUpdate] = []
+        self._looks: dict[tuple[str, str], PlannedLookUp] = {}
+        self._claims: dict[tuple[str, int], PlannedClaim] = {}  # by account and unit
+        self._releases: dict[tuple[str, int], PlannedClaim] = {}
         self._unclear: list[tuple[str, Unclear]] = []
         self._wake_at_us: int | None = None
 
@@ -155,7 +155,7 @@ class Desk:
             if row.open:
                 self._identify(row, target)
 
-    def _identify(self, row: Row, target: Target) -> None:
+    def _identify(self, row: EntryDraft, target: Target) -> None:
         identity = resolve(self._lane, target.account, target.storefront, row.entry, self._now_us)
         if not isinstance(identity, Proven | Unproven):
             identity = self._asked_again(row, target, identity)
@@ -171,7 +171,7 @@ class Desk:
                 for asked in row.open:
                     self._cells.setdefault((asked.field, *row.entry.selectors), []).append((row, asked))
 
-    def _asked_again(self, row: Row, target: Target, identity: Identity) -> Identity:
+    def _asked_again(self, row: EntryDraft, target: Target, identity: Identity) -> Identity:
         """What the last look found is not believed by every event that came after it."""
         miss = self._miss_of(row, target)
         if miss is None:
@@ -182,14 +182,14 @@ class Desk:
             return identity
         return UNPROVEN if self._now_us >= at_us else Waiting(at_us)
 
-    def _miss_of(self, row: Row, target: Target) -> Miss | None:
+    def _miss_of(self, row: EntryDraft, target: Target) -> Miss | None:
         return find_miss(self._lane.misses, target.account, target.storefront, row.entry.condition or "")
 
-    def _unknown_target(self, entry: Entry) -> Refusal:
+    def _unknown_target(self, entry: LedgerEntry) -> Refusal:
         known = ", ".join(sorted(self._terms.routing.targets)) or "none"
         return refuse(Code.TARGET_UNKNOWN, target_id=entry.target_id, known=known)
 
-    def _switches(self, row: Row, target: Target) -> None:
+    def _switches(self, row: EntryDraft, target: Target) -> None:
         if not target.enabled:
             self._suppress(row, row.open, target, refuse(Code.TARGET_DISABLED, target_id=target.id))
         elif target.allow_eans is not None and self._lane.ean not in target.allow_eans:
@@ -198,7 +198,7 @@ class Desk:
         elif not target.price_sync and (prices := [a for a in row.open if a.field is Field.PRICE]):
             self._suppress(row, prices, target, refuse(Code.PRICE_SYNC_OFF, target_id=target.id))
 
-    def _suppress(self, row: Row, fields: Iterable[Asked], target: Target, fault: Refusal) -> None:
+    def _suppress(self, row: EntryDraft, fields: Iterable[Asked], target: Target, fault: Refusal) -> None:
         """What stood undone before its switch was turned may have left."""
         if row.entry.received_at_us < self._now_us:
             row.unit = self._unit_of(row, target)
@@ -206,11 +206,11 @@ class Desk:
             self._doubt(row, asked)
             self._end(row, asked.field, FieldStatus.SUPPRESSED, fault)
 
-    def _unit_of(self, row: Row, target: Target) -> KnownUnit | None:
+    def _unit_of(self, row: EntryDraft, target: Target) -> KnownUnit | None:
         identity = resolve(self._lane, target.account, target.storefront, row.entry, self._now_us)
         return identity.unit if isinstance(identity, Proven) else None
 
-    def _not_clear(self, row: Row, unclear: Unclear, target: Target) -> None:
+    def _not_clear(self, row: EntryDraft, unclear: Unclear, target: Target) -> None:
         shown = "; ".join(map(describe, unclear.candidates)) or "none"
         self._unclear.append((row.entry.result_id, unclear))
         if unclear.code is not Code.AMBIGUOUS_OFFER:
@@ -256,16 +256,16 @@ class Desk:
                     cell = _cell_of(identity.unit, mark.field)
             self._marks.setdefault(cell, []).append(mark)
 
-    def _loses_for_certain(self, loser: tuple[Row, Asked], winner: tuple[Row, Asked]) -> bool:
+    def _loses_for_certain(self, loser: tuple[EntryDraft, Asked], winner: tuple[EntryDraft, Asked]) -> bool:
         """Before the unit is known: where the log alone decides, the winner may turn out to have come too late, by an
         event that names the unit otherwise. Then the loser is wanted."""
         order, newer = self._order_of(loser), self._order_of(winner)
         return newer.by is EventOrder.LOG or newer.agrees_with(order) or self._newer_than(*loser) is not None
 
-    def _not_late(self, held: Sequence[tuple[Row, Asked]]) -> list[tuple[Row, Asked]]:
+    def _not_late(self, held: Sequence[tuple[EntryDraft, Asked]]) -> list[tuple[EntryDraft, Asked]]:
         return [(row, asked) for row, asked in held if self._newer_than(row, asked) is None]
 
-    def _newer_than(self, row: Row, asked: Asked) -> Order | None:
+    def _newer_than(self, row: EntryDraft, asked: Asked) -> Recency | None:
         """What a field has come too late for: a newer event of its line, or one that was accepted."""
         known = None
         if row.unit is not None:
@@ -273,14 +273,14 @@ class Desk:
             known = newest_accepted([self._fact(member, asked.field) for member in group])
         return self._late_for(row, asked, total_for(self._lane, row.entry, asked), known)
 
-    def _late_for(self, row: Row, asked: Asked, total: Total | None, known: Fact | None) -> Order | None:
+    def _late_for(self, row: EntryDraft, asked: Asked, total: Total | None, known: Fact | None) -> Recency | None:
         order = total.order if total is not None else row.entry.order
         if known is not None and known.order is not None and known.order > order:
             itself = total is None and is_of_event(known, row.entry)
             return None if itself else known.order
         return self._marked(row, asked) if total is None else None
 
-    def _marked(self, row: Row, asked: Asked) -> Order | None:
+    def _marked(self, row: EntryDraft, asked: Asked) -> Recency | None:
         """A newer event of the same line, which was read for the same field; a location has its own."""
         if not self._marks:
             return None
@@ -288,33 +288,33 @@ class Desk:
         marks = [mark for mark in self._marks.get(cell, ()) if mark.location is None]
         return newer_mark(marks, row.entry.order)
 
-    def _newest(self, held: Sequence[tuple[Row, Asked]]) -> tuple[Row, Asked]:
+    def _newest(self, held: Sequence[tuple[EntryDraft, Asked]]) -> tuple[EntryDraft, Asked]:
         """Of one total the last, which completed it."""
         orders = [self._order_of(one) for one in held]
         last = newest(orders)
         return next(one for one, order in zip(reversed(held), reversed(orders), strict=True) if order == last)
 
-    def _supersede(self, losers: Iterable[tuple[Row, Asked]], winner: Row, won: Asked) -> None:
+    def _supersede(self, losers: Iterable[tuple[EntryDraft, Asked]], winner: EntryDraft, won: Asked) -> None:
         order = self._order_of((winner, won))
         for loser, asked in losers:
             winner.since_us = min(winner.since_us, loser.since_us)
             self._doubt(loser, asked, newer=order)
             self._give_way(loser, asked.field, order, winner.entry.result_id)
 
-    def _said_by(self, order: Order) -> str | None:
+    def _said_by(self, order: Recency) -> str | None:
         """The result_id of the event with this order; None where another EAN's stands in its place."""
         if order.offset < 0:
             return None
         return result_id(self._terms.cluster_id, self._terms.topic, self._lane.partition, order.offset)
 
     def _give_way(
-        self, row: Row, field: Field, newer: Order, superseded_by: str | None, *, before: int | None = None
+        self, row: EntryDraft, field: Field, newer: Recency, superseded_by: str | None, *, before: int | None = None
     ) -> None:
         problem = out_of_order(row.entry.order, newer)
         late = Refusal(Code.OUT_OF_ORDER, problem) if problem is not None else None
         self._end(row, field, FieldStatus.SUPERSEDED, late, superseded_by=superseded_by, before=before)
 
-    def _decide(self, row: Row, asked: Asked, unit: KnownUnit) -> None:
+    def _decide(self, row: EntryDraft, asked: Asked, unit: KnownUnit) -> None:
         entry, field, policy = row.entry, asked.field, self._terms.policy
         group = group_of(self._lane.units, unit, field)
         if not self._may_write(row, asked, group):
@@ -352,9 +352,9 @@ class Desk:
             self._end(row, field, FieldStatus.UNCHANGED, before=before, code=clamped)
         else:
             rank = _rank(field, value, known, entry)
-            self._send(row, Send(entry, row.since_us, field, value, order, unit, rank), before, group)
+            self._send(row, PlannedUpdate(entry, row.since_us, field, value, order, unit, rank), before, group)
 
-    def _send(self, row: Row, send: Send, before: int | None, group: Sequence[KnownUnit]) -> None:
+    def _send(self, row: EntryDraft, send: PlannedUpdate, before: int | None, group: Sequence[KnownUnit]) -> None:
         field, value, order = send.field, send.value, send.order
         if field is Field.STOCK and (
             self._waits_for_links(send.unit, send.rank, row.since_us) or self._newer_may_be_linked(order, send.unit)
@@ -370,7 +370,7 @@ class Desk:
 
     # -- which EAN may write
 
-    def _may_write(self, row: Row, asked: Asked, group: Sequence[KnownUnit]) -> bool:
+    def _may_write(self, row: EntryDraft, asked: Asked, group: Sequence[KnownUnit]) -> bool:
         """Whether this EAN owns every unit that a write would move.
 
         Asks where that is not known, and ends the field where another EAN owns one.
@@ -416,7 +416,7 @@ class Desk:
         key = (unit.account, unit.unit_id)
         if (other := self._claims.get(key)) is not None:
             rank, since_us = min(rank, other.rank), min(since_us, other.since_us)
-        self._claims[key] = Ask(unit, rank, since_us)
+        self._claims[key] = PlannedClaim(unit, rank, since_us)
 
     def release(self) -> None:
         """Claims that are not needed any more, when it is time."""
@@ -424,13 +424,13 @@ class Desk:
             if unit.release_at_us is None:
                 continue
             if self._now_us >= unit.release_at_us:
-                self._releases[unit.account, unit.unit_id] = Ask(unit, RECHECK_RANK, unit.release_at_us)
+                self._releases[unit.account, unit.unit_id] = PlannedClaim(unit, RECHECK_RANK, unit.release_at_us)
             else:
                 self._wake(unit.release_at_us)
 
     # -- what the rest waits for
 
-    def _looks_at_fulfilment(self, row: Row, value: int, members: Sequence[KnownUnit]) -> bool:
+    def _looks_at_fulfilment(self, row: EntryDraft, value: int, members: Sequence[KnownUnit]) -> bool:
         """Who fulfils a unit may have changed since it was looked up; what came after that has it looked up again."""
         for member in members:
             at_us = asks_again_at_us(member.proved_at_us, row.entry, none_left=value == 0)
@@ -459,7 +459,7 @@ class Desk:
         self._wake(patience_us)
         return True
 
-    def _newer_may_be_linked(self, order: Order, unit: KnownUnit) -> bool:
+    def _newer_may_be_linked(self, order: Recency, unit: KnownUnit) -> bool:
         """A newer stock of the account waits for its first look-up, which may show that both are one stock.
 
         That needs no end: the look-up is wanted by the newer one, and ends it when it fails. To go first would be to go
@@ -481,7 +481,7 @@ class Desk:
             for m in self._lane.misses
         )
 
-    def _await(self, row: Row, target: Target, identity: Identity) -> None:
+    def _await(self, row: EntryDraft, target: Target, identity: Identity) -> None:
         match identity:
             case Unproven():
                 rank, since_us = min(self._rank_unproven(row.entry, asked) for asked in row.open), row.since_us
@@ -510,12 +510,12 @@ class Desk:
     def _refused_above(self, total: Total) -> int | None:
         return refused_above(self._terms.policy, total.pieces, self._terms.reference.max_stock)
 
-    def _order_of(self, one: tuple[Row, Asked]) -> Order:
+    def _order_of(self, one: tuple[EntryDraft, Asked]) -> Recency:
         row, asked = one
         total = total_for(self._lane, row.entry, asked)
         return total.order if total is not None else row.entry.order
 
-    def _rank_unproven(self, entry: Entry, asked: Asked) -> int:
+    def _rank_unproven(self, entry: LedgerEntry, asked: Asked) -> int:
         value = offered(self._terms.policy, entry, asked, total_for(self._lane, entry, asked)).value
         return _rank(asked.field, value, None, entry)
 
@@ -526,7 +526,7 @@ class Desk:
     def _put(self, unit: KnownUnit, field: Field, fact: Fact) -> None:
         self._facts.setdefault(unit.unit_id, {})[field] = fact
 
-    def _doubt(self, row: Row, asked: Asked, newer: Order | None = None) -> None:
+    def _doubt(self, row: EntryDraft, asked: Asked, newer: Recency | None = None) -> None:
         """An undone value goes without an answer, and may have left: what is older must not follow, whatever becomes of
         its successor. If it differs from the known one, that is in doubt; so it always is of a total, of which an
         earlier one may have left. ``newer``: that of its successor, which must follow."""
@@ -547,7 +547,7 @@ class Desk:
             same = total is None and fact is not None and fact.value == value
             self._put(member, asked.field, known if known is not None and same else doubted(known, self._now_us))
 
-    def withdraw(self, row: Row) -> None:
+    def withdraw(self, row: EntryDraft) -> None:
         """A tombstone ends what is open of the row; what of it may have left is in doubt."""
         target = self._terms.routing.find(row.entry.target_id)
         row.unit = self._unit_of(row, target) if target is not None else None
@@ -556,13 +556,13 @@ class Desk:
             self._doubt(row, asked)
         self._end_all(row, FieldStatus.UNMANAGED, fault)
 
-    def _end_all(self, row: Row, status: FieldStatus, fault: Refusal) -> None:
+    def _end_all(self, row: EntryDraft, status: FieldStatus, fault: Refusal) -> None:
         for asked in row.open:
             self._end(row, asked.field, status, fault)
 
     def _end(
         self,
-        row: Row,
+        row: EntryDraft,
         field: Field,
         status: FieldStatus,
         fault: Refusal | None = None,
@@ -573,7 +573,7 @@ class Desk:
         code: Code | None = None,
     ) -> None:
         code = fault.code if fault is not None else code
-        end = End(field=field, status=status, code=code, superseded_by=superseded_by, before=before, sent=sent)
+        end = FieldOutcome(field=field, status=status, code=code, superseded_by=superseded_by, before=before, sent=sent)
         row.end(end, fault.problem if fault is not None else None)
 
     def _look(self, account: str, storefront: str, rank: int, since_us: int, condition: str | None = None) -> None:
@@ -582,7 +582,7 @@ class Desk:
         if other is not None:
             rank, since_us = min(rank, other.rank), min(since_us, other.since_us)
             conditions |= other.conditions
-        self._looks[account, storefront] = Look(account, storefront, rank, since_us, conditions)
+        self._looks[account, storefront] = PlannedLookUp(account, storefront, rank, since_us, conditions)
 
     def _of_marketplace(self, account: str, storefront: str) -> frozenset[str]:
         """Conditions of units that the marketplace was seen to fulfil: a look-up must not pass them over."""
@@ -611,13 +611,13 @@ class Desk:
             )
         return lane if entries is lane.entries and units is lane.units else replace(lane, units=units, entries=entries)
 
-    def plan(self) -> Plan:
+    def plan(self) -> OfferPlan:
         missing = tuple(
             (row.entry.result_id, identity)
             for row, _, identity in self._unproven
             if isinstance(identity, Missing) and row.open and _is_news(row.entry, identity.miss)
         )
-        return Plan(
+        return OfferPlan(
             sends=tuple(self._sends),
             looks=tuple(self._looks.values()),
             claims=tuple(self._claims.values()),
@@ -628,7 +628,7 @@ class Desk:
         )
 
 
-def _is_news(entry: Entry, miss: Miss) -> bool:
+def _is_news(entry: LedgerEntry, miss: Miss) -> bool:
     """Whether it is to be said that the entry was not found: for the first time, or again because it was read again."""
     if entry.asked_again:
         return (miss.looked_at_us or 0) >= entry.received_at_us
@@ -641,7 +641,7 @@ def _cell_of(unit: KnownUnit, field: Field) -> _Cell:
     return (field, unit.unit_id)
 
 
-def _rank_missed(row: Row, miss: Miss, *, none_left: bool) -> tuple[int, int]:
+def _rank_missed(row: EntryDraft, miss: Miss, *, none_left: bool) -> tuple[int, int]:
     """Rank and age of looking again for what was not there: in the background, a stock of zero first. A scheduled look
     is as old as its schedule; its event may have come many hours before."""
     if row.entry.announced is not Announced.NONE:
@@ -649,7 +649,7 @@ def _rank_missed(row: Row, miss: Miss, *, none_left: bool) -> tuple[int, int]:
     return BACKGROUND if none_left else BACKGROUND + 1, row.since_us
 
 
-def _rank(field: Field, value: int | None, known: Fact | None, entry: Entry) -> int:
+def _rank(field: Field, value: int | None, known: Fact | None, entry: LedgerEntry) -> int:
     """Harm of waiting, 0 the worst: stock to zero, stock down, price, stock up, handling time; replays at the end."""
     if field is Field.STOCK and value == 0:
         return 0

@@ -2,19 +2,19 @@
 
 from connector.contracts.codes import Code
 from connector.contracts.problem import Problem
-from connector.offers.ledger import End, Entry, KnownUnit
+from connector.offers.ledger import FieldOutcome, KnownUnit, LedgerEntry
 from streams.frozen import replace
 
 
-class Row:
+class EntryDraft:
     """What is still open of an entry, and what has come since the turn began."""
 
     __slots__ = ("ends", "entry", "one_by_one", "open", "problem", "proved_again", "sent", "since_us", "unit")
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: LedgerEntry) -> None:
         self.entry = entry
         self.open = list(entry.open)
-        self.ends: list[End] = []
+        self.ends: list[FieldOutcome] = []
         self.problem = entry.problem
         self.since_us = entry.since_us
         self.sent = entry.sent
@@ -22,7 +22,7 @@ class Row:
         self.proved_again = entry.proved_again
         self.unit: KnownUnit | None = None
 
-    def end(self, end: End, problem: Problem | None) -> None:
+    def end(self, end: FieldOutcome, problem: Problem | None) -> None:
         """The first problem is the one that the result tells; that an event came late gives way to any other."""
         if self.problem is None or (problem is not None and self._is_only_late()):
             self.problem = problem or self.problem
@@ -32,7 +32,7 @@ class Row:
     def _is_only_late(self) -> bool:
         return all(end.code in (None, Code.OUT_OF_ORDER, Code.CLAMPED) for end in (*self.entry.ended, *self.ends))
 
-    def result(self) -> Entry:
+    def result(self) -> LedgerEntry:
         """The very same entry where nothing has come."""
         entry = self.entry
         if not self.ends and (self.since_us, self.sent, self.one_by_one, self.proved_again) == (

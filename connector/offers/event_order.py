@@ -28,7 +28,7 @@ _Key: TypeAlias = tuple[int, ...]
 
 @quick
 @dataclass(frozen=True, slots=True)
-class Order:
+class Recency:
     """An event's place among the events of its EAN; the newer event compares greater.
 
     Two events of one source compare as the source has chosen. So do two sources that have both chosen the event time.
@@ -45,20 +45,20 @@ class Order:
     source: str = field(default="", compare=False)
     by: EventOrder = field(default=EventOrder.EVENT_TIME, compare=False)
 
-    def __gt__(self, other: "Order") -> bool:
+    def __gt__(self, other: "Recency") -> bool:
         mine, others = self._keys(other)
         return mine > others
 
-    def __lt__(self, other: "Order") -> bool:
+    def __lt__(self, other: "Recency") -> bool:
         return other > self
 
-    def __ge__(self, other: "Order") -> bool:
+    def __ge__(self, other: "Recency") -> bool:
         return not other > self
 
-    def __le__(self, other: "Order") -> bool:
+    def __le__(self, other: "Recency") -> bool:
         return not self > other
 
-    def agrees_with(self, other: "Order") -> bool:
+    def agrees_with(self, other: "Recency") -> bool:
         """Whether something better than the log decides between the two."""
         if OF_ANOTHER_EAN in (self.offset, other.offset):
             return True
@@ -66,7 +66,7 @@ class Order:
             return False
         return self.by is EventOrder.EVENT_TIME or self.source == other.source
 
-    def _keys(self, other: "Order") -> tuple[_Key, _Key]:
+    def _keys(self, other: "Recency") -> tuple[_Key, _Key]:
         if not self.agrees_with(other):
             return (self.offset,), (other.offset,)
         if OF_ANOTHER_EAN in (self.offset, other.offset):
@@ -76,15 +76,15 @@ class Order:
         return (self.time_us, self.sequence, self.offset), (other.time_us, other.sequence, other.offset)
 
 
-def order_of(time_us: int, sequence: int | None, offset: int, source: str, by: EventOrder) -> Order:
+def order_of(time_us: int, sequence: int | None, offset: int, source: str, by: EventOrder) -> Recency:
     if offset < 0:
         by = EventOrder.EVENT_TIME
     elif sequence is None and by is EventOrder.SEQUENCE:
         by = EventOrder.LOG
-    return Order(time_us, NO_SEQUENCE if sequence is None else sequence, offset, source, by)
+    return Recency(time_us, NO_SEQUENCE if sequence is None else sequence, offset, source, by)
 
 
-def newest(orders: Sequence[Order]) -> Order:
+def newest(orders: Sequence[Recency]) -> Recency:
     """Of at least one. First, whatever is older than another of its own line (a source that counts; all sources by
     time) is out; then the log decides. So what a source itself has replaced never wins over what replaced it."""
     if all(one.by is EventOrder.EVENT_TIME for one in orders):
@@ -93,5 +93,5 @@ def newest(orders: Sequence[Order]) -> Order:
     return max(last or orders, key=_offset)
 
 
-def _offset(order: Order) -> int:
+def _offset(order: Recency) -> int:
     return order.offset

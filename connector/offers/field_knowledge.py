@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from connector.marketplace.offers import Field
-from connector.offers.event_order import NO_SEQUENCE, OF_ANOTHER_EAN, Order, newest
+from connector.offers.event_order import NO_SEQUENCE, OF_ANOTHER_EAN, Recency, newest
 from connector.offers.events import Basis
-from connector.offers.ledger import Entry, Fact, KnownUnit
+from connector.offers.ledger import Fact, KnownUnit, LedgerEntry
 from connector.offers.policy import OfferPolicy
 from streams.frozen import replace
 
@@ -33,7 +33,7 @@ def newest_accepted(facts: Sequence[Fact | None]) -> Fact | None:
     return next(fact for fact, order in ordered if order is last)
 
 
-def is_of_event(fact: Fact, entry: Entry) -> bool:
+def is_of_event(fact: Fact, entry: LedgerEntry) -> bool:
     """Whether it was accepted, or given up, for the event that is read again: earlier versions took another time of it
     for the order, and it is no newer than itself."""
     return fact.order is not None and fact.order.offset == entry.offset and fact.event_id in (None, entry.event_id)
@@ -53,21 +53,21 @@ def doubted(fact: Fact | None, now_us: int) -> Fact:
     return replace(fact or NOTHING_KNOWN, certain=False, doubted_at_us=now_us)
 
 
-def accepted(prior: Fact | None, value: int, order: Order, event_id: str | None, at_us: int) -> Fact:
+def accepted(prior: Fact | None, value: int, order: Recency, event_id: str | None, at_us: int) -> Fact:
     """The marketplace took the value for this event. An order never falls."""
     if prior is not None and prior.order is not None and prior.order > order:
         order, event_id = prior.order, prior.event_id
     return Fact(value=value, basis=Basis.ACCEPTED, order=order, event_id=event_id, accepted_at_us=at_us, certain=True)
 
 
-def not_applied(prior: Fact | None, value: int, order: Order, at_us: int) -> Fact:
+def not_applied(prior: Fact | None, value: int, order: Recency, at_us: int) -> Fact:
     """The marketplace took the event, and shows another value. No event stands behind it: this one may try again."""
     if prior is not None and prior.order is not None and prior.order > order:
         order = prior.order
     return Fact(value=value, basis=Basis.OBSERVED, order=order, event_id=None, accepted_at_us=at_us, certain=True)
 
 
-def given_up(fact: Fact | None, order: Order) -> Fact:
+def given_up(fact: Fact | None, order: Recency) -> Fact:
     """The event may have been accepted, unheard: what is older must not follow, and it may itself try again."""
     if fact is None:
         fact = NOTHING_KNOWN
@@ -76,7 +76,7 @@ def given_up(fact: Fact | None, order: Order) -> Fact:
     return replace(fact, order=order, event_id=None)
 
 
-def raised(fact: Fact, order: Order, event_id: str | None) -> Fact:
+def raised(fact: Fact, order: Recency, event_id: str | None) -> Fact:
     """A newer event asks for what is so: the order rises, trust does not."""
     return Fact(
         value=fact.value,
@@ -132,7 +132,7 @@ def written_before(unit: KnownUnit, accepted: Mapping[str, int]) -> dict[Field, 
     facts = dict(unit.facts)
     for name in Field:
         if (at_us := accepted.get(_told_as(unit, name))) is not None:
-            facts[name] = given_up(facts.get(name), Order(at_us, NO_SEQUENCE, OF_ANOTHER_EAN))
+            facts[name] = given_up(facts.get(name), Recency(at_us, NO_SEQUENCE, OF_ANOTHER_EAN))
     return facts
 
 

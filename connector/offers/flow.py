@@ -12,12 +12,12 @@ from connector.contracts.headers import NO_TRACE, Stamp, Trace
 from connector.contracts.topics import Topics
 from connector.marketplace.offers import Reference
 from connector.offers import merge, results, state_mapping, wants
-from connector.offers.decide import Plan, settle
+from connector.offers.decide import OfferPlan, settle
 from connector.offers.events import OfferChanged, OfferNotFound, OfferResult, OfferState, OfferWithdrawn
 from connector.offers.ledger import OfferLane
 from connector.offers.outcomes import learn
 from connector.offers.owners import CLAIM, CLAIMS_IN_A_CALL, RELEASE
-from connector.offers.policy import OfferPolicy, Terms
+from connector.offers.policy import OfferPolicy, OfferTerms
 from connector.offers.results import Cleared, Said
 from connector.routing.table import Routing
 from streams.flow import (
@@ -72,7 +72,7 @@ class OfferFlow:
     ) -> None:
         if not 1 <= update_limit <= reference.bulk_limit:
             raise ValueError(f"update_limit must be in 1..{reference.bulk_limit}, got {update_limit}")
-        self._terms = Terms(
+        self._terms = OfferTerms(
             policy=policy, routing=routing, reference=reference, cluster_id=cluster_id, topic=topics.offer_changes
         )
         self._codecs = codecs
@@ -211,7 +211,7 @@ class OfferFlow:
         counts[name] = counts.get(name, 0) + 1
 
 
-def _wake(lane: OfferLane, plan: Plan) -> int | None:
+def _wake(lane: OfferLane, plan: OfferPlan) -> int | None:
     """The plan's time, and that of the re-check of what this turn has announced."""
     due = [miss.miss.next_check_at_us for _, miss in plan.missing]
     if plan.wake_at_us is not None:

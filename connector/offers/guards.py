@@ -14,8 +14,8 @@ from connector.marketplace.offers import Condition, Currency, Field
 from connector.offers.event_order import EventOrder
 from connector.offers.events import FieldStatus, OfferChanged, Price
 from connector.offers.gtin import GtinError, normal_form
-from connector.offers.ledger import Asked, End
-from connector.offers.policy import Locations, Terms, us
+from connector.offers.ledger import Asked, FieldOutcome
+from connector.offers.policy import Locations, OfferTerms, us
 from connector.offers.stock import refused_above, refused_below
 from connector.routing.table import Target
 from streams.frozen import quick
@@ -39,12 +39,12 @@ class Examined:
     target_id: str | None
     condition: str | None
     asked: tuple[Asked, ...]
-    ended: tuple[End, ...]
+    ended: tuple[FieldOutcome, ...]
     refusal: Refusal | None  # of the event as a whole
     problem: Problem | None  # of the first field that is refused
 
 
-def examine(event: OfferChanged, terms: Terms, now_us: int) -> Examined:
+def examine(event: OfferChanged, terms: OfferTerms, now_us: int) -> Examined:
     policy = terms.policy
     target_id = event.target_id or policy.default_target
     condition = event.condition or policy.default_condition
@@ -54,9 +54,9 @@ def examine(event: OfferChanged, terms: Terms, now_us: int) -> Examined:
     for one, fault in _fields(event, target, terms):
         asked.append(one)
         if refusal is not None:
-            ended.append(End(field=one.field, status=FieldStatus.REJECTED, code=refusal.code))
+            ended.append(FieldOutcome(field=one.field, status=FieldStatus.REJECTED, code=refusal.code))
         elif fault is not None:
-            ended.append(End(field=one.field, status=FieldStatus.REJECTED, code=fault.code))
+            ended.append(FieldOutcome(field=one.field, status=FieldStatus.REJECTED, code=fault.code))
             problem = problem or fault.problem
     return Examined(
         target_id=target_id,
@@ -95,14 +95,19 @@ def key_fault(key: str, ean: str) -> Refusal | None:
     return refuse(Code.KEY_NOT_NORMAL if same else Code.KEY_CONTRADICTS_EAN, key=key, ean=normal)
 
 
-def date_fault(occurred_at_us: int, record_time_us: int, terms: Terms, now_us: int) -> Refusal | None:
+def date_fault(occurred_at_us: int, record_time_us: int, terms: OfferTerms, now_us: int) -> Refusal | None:
     limit_us = us(terms.policy.future_limit_s)
     fault = time_fault(occurred_at_us, record_time_us, limit_us=limit_us, now_us=now_us)
     return None if fault is None else Refusal(*fault)
 
 
 def _of_event(
-    event: OfferChanged, target_id: str | None, condition: str | None, target: Target | None, terms: Terms, now_us: int
+    event: OfferChanged,
+    target_id: str | None,
+    condition: str | None,
+    target: Target | None,
+    terms: OfferTerms,
+    now_us: int,
 ) -> Refusal | None:
     if fault := key_fault(event.key, event.ean):
         return fault
@@ -126,7 +131,7 @@ def _of_event(
     return None
 
 
-def _fields(event: OfferChanged, target: Target | None, terms: Terms) -> Iterator[tuple[Asked, Refusal | None]]:
+def _fields(event: OfferChanged, target: Target | None, terms: OfferTerms) -> Iterator[tuple[Asked, Refusal | None]]:
     if (stock := event.stock) is not None:
         fault = _stock_fault(stock, event.location, terms)
         yield Asked(field=Field.STOCK, value=stock, requested=Decimal(stock)), fault
@@ -139,7 +144,7 @@ def _fields(event: OfferChanged, target: Target | None, terms: Terms) -> Iterato
         yield Asked(field=Field.HANDLING_TIME, value=days, requested=Decimal(days)), fault
 
 
-def _stock_fault(stock: int, location: str | None, terms: Terms) -> Refusal | None:
+def _stock_fault(stock: int, location: str | None, terms: OfferTerms) -> Refusal | None:
     policy, ceiling = terms.policy, terms.reference.max_stock
     if location and policy.locations is Locations.REFUSE:
         return refuse(Code.LOCATION_NOT_CONFIGURED, location=location)
@@ -151,7 +156,7 @@ def _stock_fault(stock: int, location: str | None, terms: Terms) -> Refusal | No
     return None
 
 
-def _price(price: Price, target: Target | None, terms: Terms) -> tuple[Asked, Refusal | None]:
+def _price(price: Price, target: Target | None, terms: OfferTerms) -> tuple[Asked, Refusal | None]:
     currency = terms.reference.storefronts.get(target.storefront) if target is not None else None
     value: int | None = None
     fault: Refusal | None = None

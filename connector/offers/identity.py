@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias
 
 from connector.contracts.codes import Code
 from connector.offers.events import Announced, Miss
-from connector.offers.ledger import Entry, KnownUnit, OfferLane
+from connector.offers.ledger import KnownUnit, LedgerEntry, OfferLane
 from connector.offers.policy import OfferPolicy, us
 from streams.frozen import replace
 
@@ -122,7 +122,7 @@ def looked(lane: OfferLane, account: str, storefront: str) -> bool:
     return any(m.storefront == storefront and m.account == account and m.code not in _NOT_A_LOOK for m in lane.misses)
 
 
-def asks_again_at_us(looked_at_us: int | None, entry: Entry, *, none_left: bool) -> int | None:
+def asks_again_at_us(looked_at_us: int | None, entry: LedgerEntry, *, none_left: bool) -> int | None:
     """When an event may have the marketplace asked again although the last look is still believed; None = it believes.
 
     ``none_left``: its stock is zero.
@@ -195,7 +195,7 @@ def renew_misses(
     lane: OfferLane,
     account: str,
     storefront: str,
-    entries: Sequence[Entry],
+    entries: Sequence[LedgerEntry],
     now_us: int,
     policy: OfferPolicy,
     looked_at_us: int,
@@ -206,7 +206,7 @@ def renew_misses(
     rest = tuple(m for m in before.misses if m.storefront != storefront or m.account != account)
     asked = [m for m in before.misses if m.storefront == storefront and m.account == account]
     old = {m.condition: m for m in asked if m.condition != ANY_CONDITION and m.code not in _NOT_A_LOOK}
-    wanted: dict[str, list[Entry]] = {condition: [] for condition in old}
+    wanted: dict[str, list[LedgerEntry]] = {condition: [] for condition in old}
     for entry in entries:
         wanted.setdefault(entry.condition or "", []).append(entry)
     renewed = []
@@ -230,7 +230,7 @@ def renew_misses(
     return (*rest, *renewed) if renewed else rest
 
 
-def _miss_code(here: Sequence[KnownUnit], condition: str, waiting: Sequence[Entry]) -> str | None:
+def _miss_code(here: Sequence[KnownUnit], condition: str, waiting: Sequence[LedgerEntry]) -> str | None:
     picks = [_pick(here, entry) for entry in waiting]
     if any(isinstance(pick, _NotSeen) for pick in picks):
         return NOT_YET_FOUND

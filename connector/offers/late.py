@@ -3,17 +3,17 @@
 from connector.contracts.codes import Code, explain
 from connector.contracts.event_time import moment
 from connector.contracts.problem import Problem
-from connector.offers.event_order import NO_SEQUENCE, OF_ANOTHER_EAN, Order
+from connector.offers.event_order import NO_SEQUENCE, OF_ANOTHER_EAN, Recency
 
 
-def out_of_order(order: Order, newer: Order) -> Problem | None:
+def out_of_order(order: Recency, newer: Recency) -> Problem | None:
     """Of an event that gave way to one read before it (OUT_OF_ORDER); None: to a later one, as it should."""
     if newer.offset >= order.offset:
         return None
     return explain(Code.OUT_OF_ORDER, newer=_shown(newer), this=_shown(order))
 
 
-def out_of_order_after_tombstone(order: Order, tombstone: Order) -> Problem | None:
+def out_of_order_after_tombstone(order: Recency, tombstone: Recency) -> Problem | None:
     """Of an event that was read after a tombstone that is newer than it (OUT_OF_ORDER); None: it was read before, or
     that is not known."""
     if not 0 <= tombstone.offset < order.offset:
@@ -21,10 +21,10 @@ def out_of_order_after_tombstone(order: Order, tombstone: Order) -> Problem | No
     return explain(Code.OUT_OF_ORDER, newer=f"the tombstone of {_shown(tombstone)}", this=_shown(order))
 
 
-def _shown(order: Order) -> str:
+def _shown(order: Recency) -> str:
     counted = f", sequence {order.sequence}" if order.sequence != NO_SEQUENCE else ""
     return f"{moment(order.time_us)}{counted} ({_where(order)})"
 
 
-def _where(order: Order) -> str:
+def _where(order: Recency) -> str:
     return "of another EAN" if order.offset == OF_ANOTHER_EAN else f"offset {order.offset}"

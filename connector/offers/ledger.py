@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from connector.contracts.problem import Problem
 from connector.marketplace.offers import Field
-from connector.offers.event_order import NO_SEQUENCE, UNKNOWN_OFFSET, EventOrder, Order
+from connector.offers.event_order import NO_SEQUENCE, UNKNOWN_OFFSET, EventOrder, Recency
 from connector.offers.events import Announced, Basis, FieldStatus, Miss, Origin, Sent
 from streams.frozen import quick
 
@@ -30,7 +30,7 @@ class Fact:
 
     value: int | None
     basis: Basis
-    order: Order | None
+    order: Recency | None
     event_id: str | None
     accepted_at_us: int
     certain: bool
@@ -81,7 +81,7 @@ class Asked:
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class FieldOutcome:
     """How one field of an event ended."""
 
     field: Field
@@ -94,7 +94,7 @@ class End:
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class LedgerEntry:
     """One processing of an event, until its result is said and over."""
 
     result_id: str
@@ -106,11 +106,11 @@ class Entry:
     partition: int
     offset: int
     occurred_at_us: int
-    order: Order
+    order: Recency
     received_at_us: int
     since_us: int  # of the oldest event whose place it took: ageing and the retry budget go on from there
     asked: tuple[Asked, ...] = ()
-    ended: tuple[End, ...] = ()
+    ended: tuple[FieldOutcome, ...] = ()
     announced: Announced = Announced.NONE
     origin: Origin = Origin.LIVE
     times_seen: int = 1
@@ -145,12 +145,12 @@ class Located:
     selectors: Selectors
     location: str | None
     stock: int
-    order: Order
+    order: Recency
 
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Watermark:
     """The newest event of its line (a source that counts, or all sources by time) that was read for a field.
 
     Kept where not all sources go by time, whatever became of the event: what is older in its line stays so, also after
@@ -160,7 +160,7 @@ class Mark:
     selectors: Selectors
     location: str | None  # of a stock
     field: Field
-    order: Order
+    order: Recency
 
     @property
     def condition(self) -> str | None:
@@ -174,7 +174,7 @@ class Mark:
     def unit_id(self) -> int | None:
         return self.selectors[3]
 
-    def is_of(self, other: "Mark") -> bool:
+    def is_of(self, other: "Watermark") -> bool:
         """Whether both are of one line of one field, as events name it alike."""
         mine, others = self.order, other.order
         return (self.selectors, self.location, self.field, mine.by) == (
@@ -194,8 +194,8 @@ class OfferLane:
     units: tuple[KnownUnit, ...] = ()
     misses: tuple[Miss, ...] = ()
     locations: tuple[Located, ...] = ()
-    marks: tuple[Mark, ...] = ()
-    entries: tuple[Entry, ...] = ()
+    marks: tuple[Watermark, ...] = ()
+    entries: tuple[LedgerEntry, ...] = ()
     partition: int = -1
     last_offset: int = -1
     updated_at_us: int = 0
@@ -211,9 +211,9 @@ class OfferLane:
         return tuple(name for name in unit.claims if name not in others)
 
     @property
-    def withdrawn(self) -> Order | None:
+    def withdrawn(self) -> Recency | None:
         """The order of the tombstone that ended the management last."""
         if self.unmanaged_at_us is None:
             return None
         offset = self.unmanaged_offset if self.unmanaged_offset is not None else UNKNOWN_OFFSET
-        return Order(self.unmanaged_at_us, NO_SEQUENCE, offset)
+        return Recency(self.unmanaged_at_us, NO_SEQUENCE, offset)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from connector.contracts.codes import Code
 from connector.contracts.result_ids import result_id
 from connector.marketplace.offers import Field
-from connector.offers.event_order import EventOrder, Order, newest
+from connector.offers.event_order import EventOrder, Recency, newest
 from connector.offers.events import Basis, FieldStatus
 from connector.offers.late import out_of_order
-from connector.offers.ledger import Asked, End, Entry, Fact, Located, OfferLane
-from connector.offers.marks import marks_at, newer_mark
-from connector.offers.policy import Locations, Terms
+from connector.offers.ledger import Asked, Fact, FieldOutcome, LedgerEntry, Located, OfferLane
+from connector.offers.policy import Locations, OfferTerms
+from connector.offers.watermarks import marks_at, newer_mark
 from streams.frozen import replace
 
 
@@ -24,10 +24,12 @@ class Total:
     """Pieces of all locations, before any buffer."""
 
     pieces: int
-    order: Order
+    order: Recency
 
 
-def count(lane: OfferLane, entry: Entry, location: str | None, terms: Terms) -> tuple[OfferLane, Entry]:
+def count(
+    lane: OfferLane, entry: LedgerEntry, location: str | None, terms: OfferTerms
+) -> tuple[OfferLane, LedgerEntry]:
     """The stock of a new entry becomes that of its location; it has ended where a newer one is known."""
     asked = next((asked for asked in entry.open if asked.field is Field.STOCK), None)
     rows = [row for row in lane.locations if row.selectors == entry.selectors]
@@ -44,14 +46,14 @@ def count(lane: OfferLane, entry: Entry, location: str | None, terms: Terms) -> 
         newer = result_id(terms.cluster_id, terms.topic, entry.partition, rival.offset)
         late = out_of_order(entry.order, rival)
         code = Code.OUT_OF_ORDER if late is not None else None
-        end = End(field=Field.STOCK, status=FieldStatus.SUPERSEDED, code=code, superseded_by=newer)
+        end = FieldOutcome(field=Field.STOCK, status=FieldStatus.SUPERSEDED, code=code, superseded_by=newer)
         return lane, replace(entry, ended=(*entry.ended, end), problem=entry.problem or late)
     counted = Located(selectors=entry.selectors, location=location, stock=max(0, asked.value), order=entry.order)
     kept = (row for row in lane.locations if row.selectors != entry.selectors or not _replaces(counted, row))
     return replace(lane, locations=(*kept, counted)), entry
 
 
-def _newer(lane: OfferLane, entry: Entry, location: str | None, rows: list[Located]) -> Order | None:
+def _newer(lane: OfferLane, entry: LedgerEntry, location: str | None, rows: list[Located]) -> Recency | None:
     """What the stock of a location has come too late for."""
     if (marked := newer_mark(marks_at(lane, entry, location), entry.order)) is not None:
         return marked
@@ -59,7 +61,7 @@ def _newer(lane: OfferLane, entry: Entry, location: str | None, rows: list[Locat
     return None if last == entry.order else last
 
 
-def total_for(lane: OfferLane, entry: Entry, asked: Asked) -> Total | None:
+def total_for(lane: OfferLane, entry: LedgerEntry, asked: Asked) -> Total | None:
     """What the marketplace is told for a field of an entry; None = what it asks itself, by its own order."""
     if asked.field is not Field.STOCK or not lane.locations:
         return None

@@ -3,19 +3,19 @@
 from connector.contracts.codes import Code
 from connector.contracts.event_time import effective_us
 from connector.contracts.result_ids import result_id
-from connector.offers.decide import Desk
-from connector.offers.event_order import NO_SEQUENCE, Order, order_of
+from connector.offers.decide import OfferDraft
+from connector.offers.event_order import NO_SEQUENCE, Recency, order_of
 from connector.offers.events import Announced, FieldStatus, OfferChanged, OfferWithdrawn, Origin
 from connector.offers.guards import Refusal, date_fault, examine, key_fault, refuse
 from connector.offers.late import out_of_order_after_tombstone
-from connector.offers.ledger import End, Entry, KnownUnit, OfferLane
+from connector.offers.ledger import FieldOutcome, KnownUnit, LedgerEntry, OfferLane
 from connector.offers.locations import count
-from connector.offers.marks import mark
-from connector.offers.policy import Terms
+from connector.offers.policy import OfferTerms
+from connector.offers.watermarks import mark
 from streams.frozen import replace
 
 
-def take(lane: OfferLane, event: OfferChanged, terms: Terms, now_us: int) -> OfferLane:
+def take(lane: OfferLane, event: OfferChanged, terms: OfferTerms, now_us: int) -> OfferLane:
     """The event as an entry of the ledger. Read again while it stands there undone, it is the one that stands: one
     processing, one result. Where that was announced as not found, its processing is over, and this is another."""
     identifier = result_id(terms.cluster_id, terms.topic, event.partition, event.offset)
@@ -25,7 +25,7 @@ def take(lane: OfferLane, event: OfferChanged, terms: Terms, now_us: int) -> Off
             if standing.result_id == identifier and standing.event_id == event.event_id:
                 return _read_again(lane, standing, terms, now_us)
     found = examine(event, terms, now_us)
-    entry = Entry(
+    entry = LedgerEntry(
         result_id=identifier,
         event_id=event.event_id,
         target_id=found.target_id,
@@ -67,12 +67,12 @@ def take(lane: OfferLane, event: OfferChanged, terms: Terms, now_us: int) -> Off
     )
 
 
-def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: Terms, now_us: int) -> OfferLane:
+def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: OfferTerms, now_us: int) -> OfferLane:
     """A tombstone: what is older and still undone ends, and nothing is sent until a newer event comes."""
     at_us = event.record_time_us
-    order = Order(at_us, NO_SEQUENCE, event.offset)
+    order = Recency(at_us, NO_SEQUENCE, event.offset)
     fault = key_fault(event.key, event.key) or date_fault(at_us, at_us, terms, now_us)
-    tombstone = Entry(
+    tombstone = LedgerEntry(
         result_id=result_id(terms.cluster_id, terms.topic, event.partition, event.offset),
         event_id=None,
         target_id=None,
@@ -93,7 +93,7 @@ def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: Terms, now_us: int) 
     lane = replace(lane, partition=event.partition, last_offset=max(lane.last_offset, event.offset))
     if fault is not None:
         return replace(lane, entries=(*lane.entries, tombstone))
-    desk = Desk(lane, terms, now_us)
+    desk = OfferDraft(lane, terms, now_us)
     for row in desk.rows:
         if row.open and row.entry.order < order:
             desk.withdraw(row)
@@ -120,12 +120,12 @@ def _let_go(unit: KnownUnit, now_us: int) -> KnownUnit:
     return replace(unit, release_at_us=now_us)
 
 
-def _order(event: OfferChanged, terms: Terms) -> Order:
+def _order(event: OfferChanged, terms: OfferTerms) -> Recency:
     time_us = effective_us(event.occurred_at_us, event.record_time_us)
     return order_of(time_us, event.sequence, event.offset, event.source, terms.policy.ordered_by(event.source))
 
 
-def _read_again(lane: OfferLane, entry: Entry, terms: Terms, now_us: int) -> OfferLane:
+def _read_again(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) -> OfferLane:
     """An announced entry is looked up at once, and what is found is the result of the replay."""
     target = terms.routing.find(entry.target_id)
     if entry.announced is not Announced.NOT_FOUND or target is None:
@@ -147,8 +147,8 @@ def _read_again(lane: OfferLane, entry: Entry, terms: Terms, now_us: int) -> Off
     return replace(lane, misses=misses, entries=entries)
 
 
-def _withdrawn(entry: Entry, ean: str, by: Order) -> Entry:
+def _withdrawn(entry: LedgerEntry, ean: str, by: Recency) -> LedgerEntry:
     late = out_of_order_after_tombstone(entry.order, by)
     fault = Refusal(Code.OUT_OF_ORDER, late) if late is not None else refuse(Code.TOMBSTONE, ean=ean)
-    ends = tuple(End(field=a.field, status=FieldStatus.UNMANAGED, code=fault.code) for a in entry.open)
+    ends = tuple(FieldOutcome(field=a.field, status=FieldStatus.UNMANAGED, code=fault.code) for a in entry.open)
     return replace(entry, ended=(*entry.ended, *ends), problem=entry.problem or fault.problem)

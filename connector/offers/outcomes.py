@@ -6,7 +6,7 @@ from typing import assert_never
 from connector.contracts.codes import Code, explain, known
 from connector.contracts.problem import Problem, ProblemError
 from connector.marketplace.offers import Accepted, Field, Found, Gone, Refused, Unit
-from connector.offers.entry_draft import Row
+from connector.offers.entry_draft import EntryDraft
 from connector.offers.events import Announced, FieldStatus, Miss, Sent
 from connector.offers.field_knowledge import (
     accepted,
@@ -29,17 +29,17 @@ from connector.offers.identity import (
     renew_misses,
     resolve,
 )
-from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, OfferLane
+from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
 from connector.offers.locations import total_for
-from connector.offers.owners import OfferClaim, OfferRelease, Owner, Released
-from connector.offers.policy import OfferPolicy, Terms, us
+from connector.offers.owners import OfferClaim, OfferRelease, Owner, ReleasedClaims
+from connector.offers.policy import OfferPolicy, OfferTerms, us
 from connector.offers.stock import offered
 from connector.offers.wants import Carried, OfferLookUp, OfferUpdate
 from streams.flow import Answered, GaveUp, Lost, Settled
 from streams.frozen import replace
 
 
-def learn(lane: OfferLane, answered: Answered, terms: Terms, now_us: int) -> OfferLane:
+def learn(lane: OfferLane, answered: Answered, terms: OfferTerms, now_us: int) -> OfferLane:
     match answered.want.body:
         case OfferLookUp() as look_up:
             return _of_look_up(lane, look_up, answered, terms, now_us)
@@ -56,7 +56,7 @@ def learn(lane: OfferLane, answered: Answered, terms: Terms, now_us: int) -> Off
 # ---- look-ups -------------------------------------------------------------------------------------------------------
 
 
-def _of_look_up(lane: OfferLane, look_up: OfferLookUp, answered: Answered, terms: Terms, now_us: int) -> OfferLane:
+def _of_look_up(lane: OfferLane, look_up: OfferLookUp, answered: Answered, terms: OfferTerms, now_us: int) -> OfferLane:
     match answered.reply:
         case Settled(answer=Found(units=units)):
             return _found(lane, look_up, units, answered, terms, now_us)
@@ -81,7 +81,7 @@ def _found(
     look_up: OfferLookUp,
     shown: Sequence[Unit],
     answered: Answered,
-    terms: Terms,
+    terms: OfferTerms,
     now_us: int,
 ) -> OfferLane:
     account, storefront = look_up.account, look_up.storefront
@@ -96,7 +96,7 @@ def _found(
     return replace(lane, misses=misses)
 
 
-def _looked(lane: OfferLane, look_up: OfferLookUp, answered: Answered, terms: Terms) -> OfferLane:
+def _looked(lane: OfferLane, look_up: OfferLookUp, answered: Answered, terms: OfferTerms) -> OfferLane:
     """Every event that the look-up was for remembers its call, for the result to name it."""
     meant = {entry.result_id for entry in _meaning(lane, look_up.account, look_up.storefront, terms)}
     entries = tuple(
@@ -214,7 +214,7 @@ def _taken_over(unit: Unit, gone: dict[int, KnownUnit]) -> KnownUnit | None:
     return None
 
 
-def _meaning(lane: OfferLane, account: str, storefront: str, terms: Terms) -> list[Entry]:
+def _meaning(lane: OfferLane, account: str, storefront: str, terms: OfferTerms) -> list[LedgerEntry]:
     """The undone events of this storefront."""
     meant = []
     for entry in lane.entries:
@@ -224,7 +224,7 @@ def _meaning(lane: OfferLane, account: str, storefront: str, terms: Terms) -> li
     return meant
 
 
-def _not_looked(lane: OfferLane, look_up: OfferLookUp, fault: Refusal, terms: Terms, now_us: int) -> OfferLane:
+def _not_looked(lane: OfferLane, look_up: OfferLookUp, fault: Refusal, terms: OfferTerms, now_us: int) -> OfferLane:
     """What needs this storefront's units fails, less what was announced; what only needs its links goes on without."""
     account, storefront = look_up.account, look_up.storefront
     meant = {
@@ -257,7 +257,7 @@ def _without(lane: OfferLane, account: str, storefront: str, codes: frozenset[st
     return tuple(m for m in lane.misses if m.account != account or m.storefront != storefront or m.code not in codes)
 
 
-def _is_proven(lane: OfferLane, entry: Entry, terms: Terms, now_us: int) -> bool:
+def _is_proven(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) -> bool:
     target = terms.routing.find(entry.target_id)
     return target is not None and isinstance(resolve(lane, target.account, target.storefront, entry, now_us), Proven)
 
@@ -269,9 +269,9 @@ def _end_entries(lane: OfferLane, result_ids: set[str], status: FieldStatus, fau
     return replace(lane, entries=entries)
 
 
-def _end_replays(lane: OfferLane, account: str, storefront: str, fault: Refusal, terms: Terms) -> OfferLane:
+def _end_replays(lane: OfferLane, account: str, storefront: str, fault: Refusal, terms: OfferTerms) -> OfferLane:
     """An announced event that was read again: this processing of it fails, and what was announced stands as before."""
-    entries: list[Entry] = []
+    entries: list[LedgerEntry] = []
     meant = {entry.result_id for entry in _meaning(lane, account, storefront, terms) if entry.asked_again}
     for entry in lane.entries:
         if entry.result_id not in meant:
@@ -282,10 +282,10 @@ def _end_replays(lane: OfferLane, account: str, storefront: str, fault: Refusal,
     return replace(lane, entries=tuple(entries)) if meant else lane
 
 
-def _end_open(entry: Entry, status: FieldStatus, fault: Refusal) -> Entry:
-    row = Row(entry)
+def _end_open(entry: LedgerEntry, status: FieldStatus, fault: Refusal) -> LedgerEntry:
+    row = EntryDraft(entry)
     for asked in entry.open:
-        row.end(End(field=asked.field, status=status, code=fault.code), fault.problem)
+        row.end(FieldOutcome(field=asked.field, status=status, code=fault.code), fault.problem)
     return row.result()
 
 
@@ -324,7 +324,7 @@ def _owned(unit: KnownUnit, owner: Owner, claim: OfferClaim, now_us: int) -> Kno
 
 def _of_release(lane: OfferLane, release: OfferRelease, answered: Answered) -> OfferLane:
     match answered.reply:
-        case Settled(answer=Released()):
+        case Settled(answer=ReleasedClaims()):
             lane = _changed(lane, release, _let_go)
             kept = tuple(u for u in lane.units if u.proved_at_us or _is_to_be_kept(u))
             return replace(lane, units=kept)
@@ -350,11 +350,11 @@ def _changed(lane: OfferLane, about: OfferClaim | OfferRelease, change: Callable
 # ---- updates --------------------------------------------------------------------------------------------------------
 
 
-def _of_update(lane: OfferLane, update: OfferUpdate, answered: Answered, terms: Terms, now_us: int) -> OfferLane:
+def _of_update(lane: OfferLane, update: OfferUpdate, answered: Answered, terms: OfferTerms, now_us: int) -> OfferLane:
     unit = next((u for u in lane.units if u.unit_id == update.unit_id and u.account == update.account), None)
     if unit is None:
         raise ValueError(f"an answer for unit {update.unit_id}, which the lane {lane.ean} never knew")
-    ledger = _Ledger(lane, unit, update, answered, terms.policy)
+    ledger = UpdateAnswerDraft(lane, unit, update, answered, terms.policy)
     match answered.reply:
         case Settled(answer=Accepted(unit=shown)):
             ledger.accept(shown)
@@ -373,7 +373,7 @@ def _of_update(lane: OfferLane, update: OfferUpdate, answered: Answered, terms: 
     return ledger.lane()
 
 
-class _Ledger:
+class UpdateAnswerDraft:
     """The working copy of one answer to an update: rows and facts change in place; the lane is made at the end."""
 
     def __init__(
@@ -389,7 +389,7 @@ class _Ledger:
         self._facts: dict[tuple[str, int], dict[Field, Fact]] = {}  # of the units whose facts change
         self._misses = lane.misses
         self._before = {c.field: self._known(c.field) for c in update.carried}
-        self._rows = {entry.result_id: Row(entry) for entry in lane.entries}
+        self._rows = {entry.result_id: EntryDraft(entry) for entry in lane.entries}
         for row in self._carried_rows():
             row.unit, row.sent = unit, self._sent(row.entry)
 
@@ -517,7 +517,7 @@ class _Ledger:
     def _put(self, unit: KnownUnit) -> None:
         self._units[unit.account, unit.unit_id] = unit
 
-    def _carried_rows(self) -> list[Row]:
+    def _carried_rows(self) -> list[EntryDraft]:
         """Of the events whose values left, as far as they still stand."""
         return [row for of in {c.result_id for c in self._update.carried} if (row := self._rows.get(of)) is not None]
 
@@ -528,7 +528,7 @@ class _Ledger:
         if row is None or asked is None or not self._is_still_meant(row.entry, asked, carried):
             return
         clamped = offered(self._policy, row.entry, asked, total_for(self._lane, row.entry, asked)).clamped
-        end = End(
+        end = FieldOutcome(
             field=carried.field,
             status=status,
             code=fault.code if fault is not None else Code.CLAMPED if clamped else None,
@@ -537,12 +537,12 @@ class _Ledger:
         )
         row.end(end, fault.problem if fault is not None else None)
 
-    def _is_still_meant(self, entry: Entry, asked: Asked, carried: Carried) -> bool:
+    def _is_still_meant(self, entry: LedgerEntry, asked: Asked, carried: Carried) -> bool:
         """A tombstone that came late takes older locations out of a total that has left: the rest must follow."""
         total = total_for(self._lane, entry, asked)
         return total is None or offered(self._policy, entry, asked, total).value == carried.value
 
-    def _sent(self, entry: Entry) -> Sent:
+    def _sent(self, entry: LedgerEntry) -> Sent:
         earlier = entry.sent
         answered = self._answered
         return Sent(

@@ -41,7 +41,7 @@ class OfferClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferRelease:
-    """The EAN writes under these names no more; ``accepted`` is what was written. Answered by ``Released``."""
+    """The EAN writes under these names no more; ``accepted`` is what was written. Answered by ``ReleasedClaims``."""
 
     account: str
     unit_id: int
@@ -62,7 +62,7 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Released:
+class ReleasedClaims:
     """The EAN has no claim on the names any more."""
 
 
@@ -84,7 +84,7 @@ def _place(body: OfferClaim | OfferRelease, name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _ClaimRecord:
     offset: int
     released: bool
     accepted: Accepted
@@ -94,7 +94,7 @@ class Owners:
     """What the topic says so far, record by record in the order of its offsets."""
 
     def __init__(self) -> None:
-        self._names: dict[str, dict[str, _Row]] = {}  # account/name -> by EAN
+        self._names: dict[str, dict[str, _ClaimRecord]] = {}  # account/name -> by EAN
 
     def take(self, offset: int, key: bytes, value: bytes | None) -> None:
         """A record that cannot be read stands as a claim: so a unit has no owner rather than two."""
@@ -149,10 +149,10 @@ def _newest(*accepted: Accepted) -> Accepted:
     return newest
 
 
-def _row(offset: int, value: bytes) -> _Row:
+def _row(offset: int, value: bytes) -> _ClaimRecord:
     try:
         said = json.loads(value)
         accepted = {str(name): int(at_us) for name, at_us in said.get("accepted_us", {}).items()}
-        return _Row(offset, released=said["released"] is True, accepted=accepted)
+        return _ClaimRecord(offset, released=said["released"] is True, accepted=accepted)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return _Row(offset, released=False, accepted={})
+        return _ClaimRecord(offset, released=False, accepted={})

@@ -127,7 +127,7 @@ class OfferPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class OfferTerms:
     """All that the offer flow's functions go by, beside the lane and the moment."""
 
     policy: OfferPolicy

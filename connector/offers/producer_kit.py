@@ -25,7 +25,7 @@ from streams.avro.codec import encoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ProducedChange:
     """An offer change as a producer writes it; the fields are those of the record ``OfferChanged``."""
 
     event_id: str
@@ -80,9 +80,9 @@ class ProducerKit:
     def message(self, values: Mapping[str, Any], key: str | None = None) -> tuple[bytes, bytes]:
         """Key (the EAN, unless said otherwise) and value.
 
-        Raises like ``Change.of``, and ``ArithmeticError`` for a number that its field cannot carry.
+        Raises like ``ProducedChange.of``, and ``ArithmeticError`` for a number that its field cannot carry.
         """
-        change = Change.of(values)
+        change = ProducedChange.of(values)
         return self._key(change.ean if key is None else key), self._value(change)
 
     def tombstone(self, ean: str) -> tuple[bytes, None]:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from connector.contracts.codes import Code, explain
 from connector.contracts.problem import Problem
 from connector.marketplace.offers import Field
-from connector.offers.decide import Plan
+from connector.offers.decide import OfferPlan
 from connector.offers.events import (
     Announced,
     Candidate,
@@ -23,8 +23,8 @@ from connector.offers.events import (
     not_found_key,
 )
 from connector.offers.identity import Missing, Unclear, describe, find_miss
-from connector.offers.ledger import Asked, End, Entry, KnownUnit, OfferLane
-from connector.offers.policy import Terms
+from connector.offers.ledger import Asked, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
+from connector.offers.policy import OfferTerms
 from connector.offers.stock import clamp_problem
 from streams.frozen import replace
 
@@ -36,7 +36,7 @@ class Cleared:
     key: str
 
 
-Said: TypeAlias = tuple[OfferResult | OfferNotFound | Cleared, Entry | None]
+Said: TypeAlias = tuple[OfferResult | OfferNotFound | Cleared, LedgerEntry | None]
 """What is to be written, and the entry whose trace context it carries on."""
 
 _DO_NOT_COUNT = frozenset((FieldStatus.UNCHANGED, FieldStatus.SUPERSEDED, FieldStatus.SUPPRESSED))
@@ -45,10 +45,12 @@ _BY_LOOK_UP = frozenset(Status(status.value) for status in _IDENTITY)
 _NO_PROBLEM = frozenset((Status.APPLIED, Status.UNCHANGED))
 
 
-def build(before: OfferLane, lane: OfferLane, plan: Plan, terms: Terms, now_us: int) -> tuple[OfferLane, list[Said]]:
+def build(
+    before: OfferLane, lane: OfferLane, plan: OfferPlan, terms: OfferTerms, now_us: int
+) -> tuple[OfferLane, list[Said]]:
     """The lane without what is over, and what is said of it. ``before`` is the lane as the turn found it."""
     said: list[Said] = []
-    kept: list[Entry] = []
+    kept: list[LedgerEntry] = []
     cleared: dict[str, None] = {}
     missing, unclear = dict(plan.missing), dict(plan.unclear)
     misses = lane.misses
@@ -76,7 +78,7 @@ def build(before: OfferLane, lane: OfferLane, plan: Plan, terms: Terms, now_us: 
     return replace(lane, entries=tuple(kept), misses=misses), said
 
 
-def status_of(entry: Entry) -> Status:
+def status_of(entry: LedgerEntry) -> Status:
     """Of a processing, by how its fields ended."""
     if entry.refused is not None:
         return Status.REJECTED
@@ -97,7 +99,7 @@ def status_of(entry: Entry) -> Status:
     return Status(rest.pop().value)
 
 
-def _final(lane: OfferLane, entry: Entry, terms: Terms, now_us: int) -> OfferResult:
+def _final(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) -> OfferResult:
     status = status_of(entry)
     problem = _clamped(entry, terms) if status in _NO_PROBLEM else entry.problem
     if status is Status.UNMANAGED and problem is None:
@@ -107,7 +109,7 @@ def _final(lane: OfferLane, entry: Entry, terms: Terms, now_us: int) -> OfferRes
     return _result(lane, entry, status, _code(entry, status), fields, problem, terms, now_us)
 
 
-def _clamped(entry: Entry, terms: Terms) -> Problem | None:
+def _clamped(entry: LedgerEntry, terms: OfferTerms) -> Problem | None:
     """What is said of a field that ended well, though with another value than the event's."""
     if all(end.code != Code.CLAMPED for end in entry.ended):
         return None
@@ -116,8 +118,8 @@ def _clamped(entry: Entry, terms: Terms) -> Problem | None:
 
 
 def _announce(
-    lane: OfferLane, entry: Entry, missing: Missing, terms: Terms, now_us: int
-) -> tuple[Entry, OfferNotFound, OfferResult]:
+    lane: OfferLane, entry: LedgerEntry, missing: Missing, terms: OfferTerms, now_us: int
+) -> tuple[LedgerEntry, OfferNotFound, OfferResult]:
     """The result that says not found, its row, and the entry, which stays undone."""
     storefront = missing.miss.storefront
     problem = explain(Code.OFFER_NOT_FOUND, ean=lane.ean, condition=entry.condition, storefront=storefront)
@@ -130,11 +132,11 @@ def _announce(
     return replace(entry, announced=Announced.NOT_FOUND, asked_again=False), row, result
 
 
-def _missed(field: Field) -> End:
-    return End(field=field, status=FieldStatus.NOT_FOUND, code=Code.OFFER_NOT_FOUND)
+def _missed(field: Field) -> FieldOutcome:
+    return FieldOutcome(field=field, status=FieldStatus.NOT_FOUND, code=Code.OFFER_NOT_FOUND)
 
 
-def _code(entry: Entry, status: Status) -> str | None:
+def _code(entry: LedgerEntry, status: Status) -> str | None:
     if status in _NO_PROBLEM:
         return next((end.code for end in entry.ended if end.code == Code.CLAMPED), None)
     if entry.refused is not None:
@@ -148,12 +150,12 @@ def _code(entry: Entry, status: Status) -> str | None:
 
 def _result(
     lane: OfferLane,
-    entry: Entry,
+    entry: LedgerEntry,
     status: Status,
     code: str | None,
     fields: tuple[FieldResult, ...],
     problem: Problem | None,
-    terms: Terms,
+    terms: OfferTerms,
     now_us: int,
 ) -> OfferResult:
     return OfferResult(
@@ -179,7 +181,7 @@ def _result(
     )
 
 
-def _lookup_call_ids(lane: OfferLane, entry: Entry, status: Status, terms: Terms) -> tuple[str, ...]:
+def _lookup_call_ids(lane: OfferLane, entry: LedgerEntry, status: Status, terms: OfferTerms) -> tuple[str, ...]:
     """An event that came when the answer was known already is decided by the look-up that brought it."""
     target = terms.routing.find(entry.target_id)
     if entry.lookup_call_ids or target is None or status not in _BY_LOOK_UP:
@@ -188,7 +190,7 @@ def _lookup_call_ids(lane: OfferLane, entry: Entry, status: Status, terms: Terms
     return miss.call_ids if miss is not None else ()
 
 
-def _field(asked: Asked, end: End, exponent: int) -> FieldResult:
+def _field(asked: Asked, end: FieldOutcome, exponent: int) -> FieldResult:
     return FieldResult(
         field=asked.field.value,
         status=end.status,
@@ -207,13 +209,13 @@ def _major(field: Field, value: int | None, exponent: int) -> Decimal | None:
     return Decimal(value).scaleb(-exponent) if field is Field.PRICE else Decimal(value)
 
 
-def _exponent(entry: Entry, terms: Terms) -> int:
+def _exponent(entry: LedgerEntry, terms: OfferTerms) -> int:
     target = terms.routing.find(entry.target_id)
     return terms.exponent(target.storefront) if target is not None else 2
 
 
 def _unclear_row(
-    lane: OfferLane, entry: Entry, unclear: Unclear, terms: Terms
+    lane: OfferLane, entry: LedgerEntry, unclear: Unclear, terms: OfferTerms
 ) -> tuple[tuple[Miss, ...], OfferNotFound | None]:
     """Of an ambiguous event, with the misses that have counted it; a conflict is the event's own fault, and its result
     says all of it. Nothing stands that would be checked by a schedule: the next event looks again."""
@@ -231,13 +233,13 @@ def _unclear_row(
 
 def _row(
     lane: OfferLane,
-    entry: Entry,
+    entry: LedgerEntry,
     code: Code,
     problem: Problem,
     candidates: Sequence[KnownUnit],
     miss: Miss,
     hint: str | None,
-    terms: Terms,
+    terms: OfferTerms,
 ) -> OfferNotFound:
     exponent = terms.exponent(miss.storefront)
     return OfferNotFound(
@@ -275,18 +277,18 @@ def _row(
     )
 
 
-def _hint(entry: Entry, others: Sequence[KnownUnit]) -> str | None:
+def _hint(entry: LedgerEntry, others: Sequence[KnownUnit]) -> str | None:
     """What is there instead; it never decides anything."""
     if not others:
         return None
     return f"{entry.condition} was wanted; the same EAN has {'; '.join(map(describe, others))}"
 
 
-def _key_of(entry: Entry, ean: str) -> str:
+def _key_of(entry: LedgerEntry, ean: str) -> str:
     return not_found_key(entry.target_id or "", entry.condition or "", entry.offer_id, ean)
 
 
-def _resolved(before: Sequence[Miss], after: Sequence[Miss], ean: str, terms: Terms) -> list[str]:
+def _resolved(before: Sequence[Miss], after: Sequence[Miss], ean: str, terms: OfferTerms) -> list[str]:
     """Keys of rows that said ambiguous, where one unit is left."""
     if before is after:
         return []

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from connector.marketplace.offers import Field
-from connector.offers.event_order import NO_SEQUENCE, Order, order_of
+from connector.offers.event_order import NO_SEQUENCE, Recency, order_of
 from connector.offers.events import (
     Ended,
     FieldState,
@@ -20,8 +20,8 @@ from connector.offers.events import (
     UnitState,
 )
 from connector.offers.identity import READ_BACK
-from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, Located, Mark, OfferLane
-from connector.offers.policy import Terms
+from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, LedgerEntry, Located, OfferLane, Watermark
+from connector.offers.policy import OfferTerms
 from streams.frozen import replace
 
 _FIELDS: Final[Mapping[str, Field]] = {field.value: field for field in Field}
@@ -58,7 +58,7 @@ def stamped(before: OfferLane, after: OfferLane, now_us: int) -> OfferLane:
     return before if same else replace(after, updated_at_us=now_us)
 
 
-def to_state(lane: OfferLane, terms: Terms) -> OfferState:
+def to_state(lane: OfferLane, terms: OfferTerms) -> OfferState:
     return OfferState(
         ean=lane.ean,
         managed=lane.managed,
@@ -75,7 +75,7 @@ def to_state(lane: OfferLane, terms: Terms) -> OfferState:
     )
 
 
-def from_state(key: str, state: OfferState, terms: Terms) -> OfferLane:
+def from_state(key: str, state: OfferState, terms: OfferTerms) -> OfferLane:
     return OfferLane(
         ean=key,
         managed=state.managed,
@@ -95,7 +95,7 @@ def from_state(key: str, state: OfferState, terms: Terms) -> OfferLane:
 # ---- units ----------------------------------------------------------------------------------------------------------
 
 
-def _unit_state(unit: KnownUnit, terms: Terms) -> UnitState:
+def _unit_state(unit: KnownUnit, terms: OfferTerms) -> UnitState:
     currency, exponent = terms.currency(unit.storefront), terms.exponent(unit.storefront)
     return UnitState(
         account=unit.account,
@@ -155,11 +155,11 @@ def _field_state(
     )
 
 
-def _sequence(order: Order) -> int | None:
+def _sequence(order: Recency) -> int | None:
     return None if order.sequence == NO_SEQUENCE else order.sequence
 
 
-def _known_unit(unit: UnitState, terms: Terms) -> KnownUnit:
+def _known_unit(unit: UnitState, terms: OfferTerms) -> KnownUnit:
     exponent = terms.exponent(unit.storefront)
     return KnownUnit(
         account=unit.account,
@@ -179,7 +179,7 @@ def _known_unit(unit: UnitState, terms: Terms) -> KnownUnit:
     )
 
 
-def _facts(unit: UnitState, exponent: int, terms: Terms) -> dict[Field, Fact]:
+def _facts(unit: UnitState, exponent: int, terms: OfferTerms) -> dict[Field, Fact]:
     facts: dict[Field, Fact] = {}
     named: dict[int, str | None] = {}
     sources: dict[int, str] = {}
@@ -206,7 +206,7 @@ def _facts(unit: UnitState, exponent: int, terms: Terms) -> dict[Field, Fact]:
     return facts
 
 
-def _order(time_us: int, sequence: int | None, offset: int, source: str | None, terms: Terms) -> Order:
+def _order(time_us: int, sequence: int | None, offset: int, source: str | None, terms: OfferTerms) -> Recency:
     """By what the source is ordered today: a setting that has changed holds for what is known, too."""
     return order_of(time_us, sequence, offset, source or "", terms.policy.ordered_by(source or ""))
 
@@ -230,7 +230,7 @@ def _location_stock(row: Located) -> LocationStock:
     )
 
 
-def _located(stock: LocationStock, terms: Terms) -> Located:
+def _located(stock: LocationStock, terms: OfferTerms) -> Located:
     return Located(
         selectors=(stock.target_id, stock.condition, stock.offer_id, stock.unit_id),
         location=stock.location,
@@ -239,7 +239,7 @@ def _located(stock: LocationStock, terms: Terms) -> Located:
     )
 
 
-def _order_mark(mark: Mark) -> OrderMark:
+def _order_mark(mark: Watermark) -> OrderMark:
     target_id, condition, offer_id, unit_id = mark.selectors
     return OrderMark(
         target_id=target_id or "",
@@ -255,8 +255,8 @@ def _order_mark(mark: Mark) -> OrderMark:
     )
 
 
-def _mark(mark: OrderMark, terms: Terms) -> Mark:
-    return Mark(
+def _mark(mark: OrderMark, terms: OfferTerms) -> Watermark:
+    return Watermark(
         selectors=(mark.target_id, mark.condition, mark.offer_id, mark.unit_id),
         location=mark.location,
         field=_FIELDS[mark.field],
@@ -267,7 +267,7 @@ def _mark(mark: OrderMark, terms: Terms) -> Mark:
 # ---- undone events --------------------------------------------------------------------------------------------------
 
 
-def _undone(entry: Entry, terms: Terms) -> Undone:
+def _undone(entry: LedgerEntry, terms: OfferTerms) -> Undone:
     exponent = _exponent(entry.target_id, terms)
     return Undone(
         result_id=entry.result_id,
@@ -302,7 +302,7 @@ def _undone(entry: Entry, terms: Terms) -> Undone:
     )
 
 
-def _ended(end: End, exponent: int) -> Ended:
+def _ended(end: FieldOutcome, exponent: int) -> Ended:
     return Ended(
         field=end.field.value,
         status=end.status,
@@ -313,9 +313,9 @@ def _ended(end: End, exponent: int) -> Ended:
     )
 
 
-def _entry(undone: Undone, partition: int, terms: Terms) -> Entry:
+def _entry(undone: Undone, partition: int, terms: OfferTerms) -> LedgerEntry:
     exponent = _exponent(undone.target_id, terms)
-    return Entry(
+    return LedgerEntry(
         result_id=undone.result_id,
         event_id=undone.event_id,
         target_id=undone.target_id,
@@ -357,9 +357,9 @@ def _asked(field: UndoneField, exponent: int) -> Asked:
     return Asked(field=name, value=value if value == scaled else None, requested=field.value, currency=field.currency)
 
 
-def _end(ended: Ended, exponent: int) -> End:
+def _end(ended: Ended, exponent: int) -> FieldOutcome:
     name = _FIELDS[ended.field]
-    return End(
+    return FieldOutcome(
         field=name,
         status=ended.status,
         code=ended.code,
@@ -369,7 +369,7 @@ def _end(ended: Ended, exponent: int) -> End:
     )
 
 
-def _exponent(target_id: str | None, terms: Terms) -> int:
+def _exponent(target_id: str | None, terms: OfferTerms) -> int:
     target = terms.routing.find(target_id)
     return terms.exponent(target.storefront) if target is not None else 2
 

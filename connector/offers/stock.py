@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from connector.contracts.codes import Code, explain
 from connector.contracts.problem import Problem
 from connector.marketplace.offers import Field
-from connector.offers.ledger import Asked, Entry
+from connector.offers.ledger import Asked, LedgerEntry
 from connector.offers.locations import Total
 from connector.offers.policy import WHOLE_STOCK, NegativeStock, OfferPolicy, StockAboveMax, StockRule
 from streams.frozen import quick
@@ -33,7 +33,7 @@ class Offered:
     clamped: bool = False
 
 
-def offered(policy: OfferPolicy, entry: Entry, asked: Asked, total: Total | None) -> Offered:
+def offered(policy: OfferPolicy, entry: LedgerEntry, asked: Asked, total: Total | None) -> Offered:
     """What is sent for a field of an event. ``total``: of all locations, where the stock is added up."""
     if asked.value is None:
         raise ValueError(f"{asked.field} has no value in smallest units and should have ended")

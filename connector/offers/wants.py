@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from connector.marketplace.offers import Field, LookUp, Update
-from connector.offers.decide import Ask, Look, Plan, Send
-from connector.offers.event_order import Order
+from connector.offers.decide import OfferPlan, PlannedClaim, PlannedLookUp, PlannedUpdate
+from connector.offers.event_order import Recency
 from connector.offers.field_knowledge import written
 from connector.offers.ledger import KnownUnit, OfferLane
 from connector.offers.owners import CLAIM, RELEASE, OfferClaim, OfferRelease
-from connector.offers.policy import Terms
+from connector.offers.policy import OfferTerms
 from streams.flow import Want
 from streams.frozen import quick
 
@@ -31,7 +31,7 @@ class Carried:
 
     field: Field
     value: int
-    order: Order
+    order: Recency
     result_id: str
     event_id: str | None
 
@@ -53,10 +53,10 @@ class OfferLookUp(LookUp):
     account: str
 
 
-def derive(lane: OfferLane, plan: Plan, terms: Terms) -> tuple[Want, ...]:
+def derive(lane: OfferLane, plan: OfferPlan, terms: OfferTerms) -> tuple[Want, ...]:
     if not plan.sends and not plan.looks and not plan.claims and not plan.releases:
         return ()
-    by_unit: dict[int, list[Send]] = {}
+    by_unit: dict[int, list[PlannedUpdate]] = {}
     for send in plan.sends:
         by_unit.setdefault(send.unit.unit_id, []).append(send)
     updates = [_update(sends, terms) for sends in by_unit.values()]
@@ -68,7 +68,7 @@ def derive(lane: OfferLane, plan: Plan, terms: Terms) -> tuple[Want, ...]:
     )
 
 
-def _update(sends: list[Send], terms: Terms) -> Want:
+def _update(sends: list[PlannedUpdate], terms: OfferTerms) -> Want:
     sends.sort(key=lambda send: _STOCK_FIRST[send.field])
     if any(send.entry.one_by_one for send in sends):
         sends = sends[:1]
@@ -114,7 +114,7 @@ def _ride_along(values: dict[Field, int], unit: KnownUnit) -> None:
         values.setdefault(Field.PRICE, price.value)
 
 
-def _look_up(lane: OfferLane, look: Look, terms: Terms) -> Want:
+def _look_up(lane: OfferLane, look: PlannedLookUp, terms: OfferTerms) -> Want:
     """Excludes writes of the units that it will show: what it observes must not be under way."""
     exclusive: dict[str, None] = {}
     for unit in lane.units:
@@ -141,7 +141,7 @@ def _look_up(lane: OfferLane, look: Look, terms: Terms) -> Want:
     )
 
 
-def _waiting(lane: OfferLane, look: Look, terms: Terms) -> Iterator[str]:
+def _waiting(lane: OfferLane, look: PlannedLookUp, terms: OfferTerms) -> Iterator[str]:
     """Ids of the events that wait for the look-up: those of its storefront, and stocks that may be linked to it."""
     for entry in lane.entries:
         target = terms.routing.find(entry.target_id)
@@ -152,7 +152,7 @@ def _waiting(lane: OfferLane, look: Look, terms: Terms) -> Iterator[str]:
             yield entry.event_id
 
 
-def _claim(lane: OfferLane, ask: Ask) -> Want:
+def _claim(lane: OfferLane, ask: PlannedClaim) -> Want:
     unit = ask.unit
     return Want(
         slot=f"{CLAIM}/{unit.account}/{unit.unit_id}",
@@ -164,7 +164,7 @@ def _claim(lane: OfferLane, ask: Ask) -> Want:
     )
 
 
-def _release(lane: OfferLane, ask: Ask) -> Want:
+def _release(lane: OfferLane, ask: PlannedClaim) -> Want:
     """Excludes every write under the names: what is under way must be over before another EAN may write."""
     account, names = ask.unit.account, lane.released_with(ask.unit)
     units = [u for u in lane.units if u.account == account and not set(names).isdisjoint((*u.claims, *u.names))]

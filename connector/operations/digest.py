@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from rich.console import Console
 
 from connector.marketplace.offers import Field
-from connector.offers.event_order import EventOrder, Order, order_of
+from connector.offers.event_order import EventOrder, Recency, order_of
 from connector.offers.events import FieldState, LocationStock, OfferState, Undone, UnitState
 
 OrderedBy: TypeAlias = Callable[[str], EventOrder]
@@ -79,7 +79,7 @@ def essence(state: OfferState, ordered_by: OrderedBy = by_event_time) -> dict[st
 
 def _held(units: Iterable[UnitState], ordered_by: OrderedBy) -> Iterator[dict[str, Any]]:
     """Each field with an event behind it. Of a linked stock the newest event counts: one unit may know an older."""
-    linked: dict[tuple[str, str], tuple[Order, FieldState]] = {}
+    linked: dict[tuple[str, str], tuple[Recency, FieldState]] = {}
     for unit in units:
         sources: dict[int | None, str] = {}
         for field in unit.fields:

@@ -94,6 +94,17 @@ class PlainCodecs:
         return key.encode()
 
 
+class RecordingCodecs(PlainCodecs):
+    """Keeps results as they are."""
+
+    def __init__(self) -> None:
+        self.results: list[OfferResult] = []
+
+    def encode_result(self, value: OfferResult, /) -> bytes:
+        self.results.append(value)
+        return b""
+
+
 def flow_of(
     *targets: Target,
     policy: OfferPolicy | None = None,

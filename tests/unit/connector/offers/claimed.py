@@ -9,7 +9,7 @@ from streams.flow import Answer, Call, Item, Now, Want
 
 
 @dataclass(slots=True)
-class Log:
+class ClaimsLog:
     """Keeps offset, key and value of every record that compaction has left."""
 
     records: list[tuple[int, bytes, bytes | None]] = field(default_factory=list)
@@ -22,10 +22,10 @@ class Log:
 
 
 @dataclass(slots=True)
-class View:
+class TopicView:
     """A process's sight of the log."""
 
-    log: Log
+    log: ClaimsLog
     next: int = 0
 
     def read(self, timeout_s: float) -> tuple[bool, list[tuple[int, bytes, bytes | None]]]:
@@ -45,7 +45,7 @@ class View:
 
 
 @dataclass(slots=True)
-class Standing:
+class StoppedClock:
     """A clock that stands."""
 
     mono_s: float = 0.0
@@ -54,9 +54,9 @@ class Standing:
         return Now(mono_s=self.mono_s, wall_us=1)
 
 
-def claims_of(log: Log) -> Claims:
+def claims_of(log: ClaimsLog) -> Claims:
     """Those of a process that has just started."""
-    return Claims(View(log), Standing())
+    return Claims(TopicView(log), StoppedClock())
 
 
 def call_of(*wants: Want, send_by_s: float = 4.0) -> Call:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 PRICE, STOCK, HANDLING_TIME = "price", "stock", "handling_time"
 LOWEST_SEQUENCE = -(2**64)
 
-Order = tuple[int, int, int]
+Recency = tuple[int, int, int]
 Cell = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ModelledStorefront:
     """A target of the routing table."""
 
     account: str
@@ -26,7 +26,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ModelledUnit:
     """A unit as the marketplace holds it at the start, values in smallest units."""
 
     unit_id: int
@@ -39,7 +39,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class InputRecord:
     """A record of the input.
 
     ``values`` are in smallest units; None is a value that must be refused. ``ok`` False: the event as a whole must be
@@ -60,7 +60,7 @@ class Said:
     ok: bool = True
 
     @property
-    def order(self) -> Order:
+    def order(self) -> Recency:
         time_us = self.occurred_at_us
         if self.recorded_at_us is not None and self.recorded_at_us + 1_000 <= time_us:
             time_us = self.recorded_at_us + 999  # the last moment of that millisecond
@@ -83,7 +83,9 @@ class Expected:
     statuses: dict[tuple[int, int], frozenset[str]]
 
 
-def expect(units: Iterable[Listed], places: Mapping[str, Place], records: Sequence[Said]) -> Expected:
+def expect(
+    units: Iterable[ModelledUnit], places: Mapping[str, ModelledStorefront], records: Sequence[InputRecord]
+) -> Expected:
     reckoning = _Reckoning(units=list(units))
     expected = reckoning.expected
     for said in records:
@@ -104,7 +106,9 @@ def expect(units: Iterable[Listed], places: Mapping[str, Place], records: Sequen
     return expected
 
 
-def _outright(expected: Expected, said: Said, places: Mapping[str, Place]) -> Place | None:
+def _outright(
+    expected: Expected, said: InputRecord, places: Mapping[str, ModelledStorefront]
+) -> ModelledStorefront | None:
     """Where the event is to go; None: how it ends needs no look at the marketplace."""
     if said.values is None:
         expected.statuses[said.position] = frozenset({"UNMANAGED"} if said.ok else {"REJECTED"})
@@ -121,13 +125,13 @@ def _outright(expected: Expected, said: Said, places: Mapping[str, Place]) -> Pl
 
 @dataclass(slots=True, kw_only=True)
 class _Reckoning:
-    units: list[Listed]
+    units: list[ModelledUnit]
     expected: Expected = field(default_factory=lambda: Expected(values={}, fields={}, statuses={}))
-    cells: dict[Cell, list[tuple[Said, int]]] = field(default_factory=dict)
-    members: dict[Cell, list[Listed]] = field(default_factory=dict)
-    missing: dict[tuple[str, str, str], list[Said]] = field(default_factory=dict)
+    cells: dict[Cell, list[tuple[InputRecord, int]]] = field(default_factory=dict)
+    members: dict[Cell, list[ModelledUnit]] = field(default_factory=dict)
+    missing: dict[tuple[str, str, str], list[InputRecord]] = field(default_factory=dict)
 
-    def sort(self, said: Said, place: Place) -> None:
+    def sort(self, said: InputRecord, place: ModelledStorefront) -> None:
         outcome = _who(self.units, place, said)
         for name, value in (said.values or {}).items():
             if value is None:
@@ -146,7 +150,7 @@ class _Reckoning:
 # ---- who is meant ---------------------------------------------------------------------------------------------------
 
 
-def _who(units: Sequence[Listed], place: Place, said: Said) -> Listed | str:
+def _who(units: Sequence[ModelledUnit], place: ModelledStorefront, said: InputRecord) -> ModelledUnit | str:
     here = [u for u in units if (u.account, u.storefront, u.ean) == (place.account, place.storefront, said.ean)]
     of_condition = {u.unit_id for u in here if u.condition == said.condition}
     by_offer = {u.unit_id for u in here if u.offer_id == said.offer_id} if said.offer_id is not None else of_condition
@@ -159,17 +163,17 @@ def _who(units: Sequence[Listed], place: Place, said: Said) -> Listed | str:
     return "CONFLICT" if of_condition | by_offer | by_unit else "NOT_FOUND"
 
 
-def _selectors(said: Said) -> tuple[str | None, str | None, str | None, int | None]:
+def _selectors(said: InputRecord) -> tuple[str | None, str | None, str | None, int | None]:
     return (said.target_id, said.condition, said.offer_id, said.unit_id)
 
 
-def _linked(units: Sequence[Listed], unit: Listed) -> list[Listed]:
+def _linked(units: Sequence[ModelledUnit], unit: ModelledUnit) -> list[ModelledUnit]:
     if unit.offer_id is None:
         return [unit]
     return [u for u in units if (u.account, u.offer_id) == (unit.account, unit.offer_id)]
 
 
-def _cell(unit: Listed, name: str) -> Cell:
+def _cell(unit: ModelledUnit, name: str) -> Cell:
     if name == STOCK and unit.offer_id is not None:
         return (name, f"{unit.account}/{unit.offer_id}")
     return (name, str(unit.unit_id))
@@ -178,15 +182,15 @@ def _cell(unit: Listed, name: str) -> Cell:
 # ---- how it may end -------------------------------------------------------------------------------------------------
 
 
-def _tombstones(records: Sequence[Said]) -> dict[str, list[Said]]:
-    found: dict[str, list[Said]] = {}
+def _tombstones(records: Sequence[InputRecord]) -> dict[str, list[InputRecord]]:
+    found: dict[str, list[InputRecord]] = {}
     for said in records:
         if said.values is None and said.ok:
             found.setdefault(said.ean, []).append(said)
     return found
 
 
-def _withdrawn(said: Said, tombstones: Iterable[Said]) -> bool | None:
+def _withdrawn(said: InputRecord, tombstones: Iterable[InputRecord]) -> bool | None:
     """True: it came after a newer tombstone. None: it came before one, and may have left in time. False: neither."""
     newer = [t for t in tombstones if t.partition == said.partition and _before(said, t)]
     if any(t.offset < said.offset for t in newer):
@@ -194,12 +198,16 @@ def _withdrawn(said: Said, tombstones: Iterable[Said]) -> bool | None:
     return None if newer else False
 
 
-def _before(said: Said, tombstone: Said) -> bool:
+def _before(said: InputRecord, tombstone: InputRecord) -> bool:
     return said.order < (tombstone.occurred_at_us, LOWEST_SEQUENCE, tombstone.offset)
 
 
 def _settle(
-    expected: Expected, name: str, asked: list[tuple[Said, int]], members: list[Listed], tombstones: Iterable[Said]
+    expected: Expected,
+    name: str,
+    asked: list[tuple[InputRecord, int]],
+    members: list[ModelledUnit],
+    tombstones: Iterable[InputRecord],
 ) -> None:
     fate = {said.position: _withdrawn(said, tombstones) for said, _ in asked}
     certain = [(said, value) for said, value in asked if fate[said.position] is False]
@@ -224,7 +232,7 @@ def _settle(
         expected.values[unit.unit_id, name] = held
 
 
-def _overtaken(expected: Expected, asked: list[Said], tombstones: Mapping[str, Sequence[Said]]) -> None:
+def _overtaken(expected: Expected, asked: list[InputRecord], tombstones: Mapping[str, Sequence[InputRecord]]) -> None:
     """What waits for an offer that is not there may be overtaken or withdrawn while it waits."""
     for said in asked:
         fate = _withdrawn(said, tombstones.get(said.ean, ()))
@@ -262,11 +270,11 @@ def _status(statuses: frozenset[str]) -> str:
     return next(iter(rest))
 
 
-def _all(expected: Expected, said: Said, status: str) -> None:
+def _all(expected: Expected, said: InputRecord, status: str) -> None:
     expected.statuses[said.position] = frozenset({status})
     for name in said.values or ():
         _field(expected, said, name, status)
 
 
-def _field(expected: Expected, said: Said, name: str, *statuses: str) -> None:
+def _field(expected: Expected, said: InputRecord, name: str, *statuses: str) -> None:
     expected.fields[said.position, name] = frozenset(statuses)

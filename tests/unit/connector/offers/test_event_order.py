@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from connector.contracts.codes import Code
 from connector.marketplace.offers import Field
-from connector.offers.event_order import EventOrder, Order, newest, order_of
+from connector.offers.event_order import EventOrder, Recency, newest, order_of
 from connector.offers.events import Status
 from connector.offers.flow import NAMED_SOURCES, OTHER_SOURCES
-from connector.offers.marks import MARKS
 from connector.offers.policy import Locations, OfferPolicy
+from connector.offers.watermarks import MARKS
 from streams.flow import Arrived
 from tests.harness.offer_harness import EAN, SECOND, START_US, OfferHarness, flow_of, unit
 
@@ -533,14 +533,14 @@ _orders = st.builds(
 
 
 @given(_orders, _orders)
-def test_of_two_events_at_different_offsets_exactly_one_is_the_newer(one: Order, other: Order) -> None:
+def test_of_two_events_at_different_offsets_exactly_one_is_the_newer(one: Recency, other: Recency) -> None:
     assert (one > other) + (other > one) == (one.offset != other.offset or (one.agrees_with(other) and one != other))
     assert (one < other) == (other > one)
     assert (one >= other) == (not other > one)
 
 
 @given(st.lists(_orders, min_size=1, max_size=5))
-def test_the_newest_of_some_events_does_not_depend_on_how_they_are_listed(orders: list[Order]) -> None:
+def test_the_newest_of_some_events_does_not_depend_on_how_they_are_listed(orders: list[Recency]) -> None:
     orders = list({order.offset: order for order in orders}.values())
 
     assert newest(orders) == newest(list(reversed(orders)))

@@ -19,7 +19,7 @@ from connector.offers.event_order import EventOrder, order_of
 from connector.offers.events import Announced, Basis, FieldStatus, Miss, Origin, Sent
 from connector.offers.flow import OfferFlow
 from connector.offers.identity import READ_BACK
-from connector.offers.ledger import Asked, End, Entry, Fact, KnownUnit, Mark, OfferLane
+from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane, Watermark
 from connector.offers.policy import OfferPolicy
 from streams.flow import BACKGROUND, Arrived, Bad, Draining, Now, Record, Restored, Told, Woken
 from tests.harness.offer_harness import (
@@ -347,7 +347,7 @@ _problem = st.builds(
 
 
 @st.composite
-def _entries(draw: st.DrawFn) -> Entry:
+def _entries(draw: st.DrawFn) -> LedgerEntry:
     target = draw(st.sampled_from([DE, AT, CZ]))
     asked = []
     for field in draw(st.sets(st.sampled_from(list(Field)), min_size=1)):
@@ -359,14 +359,14 @@ def _entries(draw: st.DrawFn) -> Entry:
             asked.append(Asked(field=field, value=value, requested=Decimal(value)))
     some = draw(st.lists(st.sampled_from(asked), unique_by=lambda a: a.field))
     order = draw(_order)
-    return Entry(
+    return LedgerEntry(
         result_id=draw(_word), event_id=draw(st.none() | _word), target_id=target.id, condition="NEW",
         offer_id=draw(st.none() | _word), unit_id=draw(st.none() | st.integers(1, 99)), partition=3,
         offset=order.offset, occurred_at_us=draw(st.just(order.time_us) | _moment), order=order,
         received_at_us=draw(_moment),
         since_us=draw(_moment), asked=tuple(asked),
         ended=tuple(
-            End(
+            FieldOutcome(
                 field=a.field, status=draw(st.sampled_from([FieldStatus.APPLIED, FieldStatus.SUPERSEDED])),
                 code=draw(st.none() | _word), superseded_by=draw(st.none() | _word),
                 before=draw(st.none() | _value), sent=draw(st.none() | _value),
@@ -382,7 +382,7 @@ def _entries(draw: st.DrawFn) -> Entry:
 
 
 _marks = st.builds(
-    Mark,
+    Watermark,
     selectors=st.tuples(_word, _word, st.none() | _word, st.none() | st.integers(1, 99)),
     location=st.none() | _word,
     field=st.sampled_from(Field),

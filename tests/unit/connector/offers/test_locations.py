@@ -14,7 +14,7 @@ from connector.marketplace.offers import Accepted, Field
 from connector.offers import state_mapping
 from connector.offers.events import FieldResult, FieldStatus, OfferChanged, Status
 from connector.offers.field_knowledge import observed
-from connector.offers.policy import Locations, OfferPolicy, StockAboveMax, StockRule, StockRules, Terms
+from connector.offers.policy import Locations, OfferPolicy, OfferTerms, StockAboveMax, StockRule, StockRules
 from connector.routing.table import Routing
 from streams.flow import Arrived, Lost, Settled, Want, Woken
 from tests.harness.effort import examples
@@ -417,7 +417,7 @@ def test_what_an_event_read_again_counts_is_remembered_even_if_it_ends_at_once()
 
 
 def test_the_locations_survive_storing_and_loading() -> None:
-    terms = Terms(
+    terms = OfferTerms(
         policy=SUM, routing=Routing.of((DE,)), reference=REFERENCE, cluster_id=CLUSTER, topic=TOPICS.offer_changes
     )
     shop = shop_of()
@@ -473,7 +473,7 @@ def expected(read: Sequence[OfferChanged]) -> int:
 
 
 @dataclass
-class History:
+class LocationHistory:
     """One call in flight; the lane is durable when it is kept; what was read is read again before anything is sent."""
 
     events: list[OfferChanged]
@@ -555,7 +555,7 @@ def test_any_history_ends_in_the_total_of_the_newest_stocks_and_sends_no_other(
     said: list[dict[str, Any]], steps: list[str]
 ) -> None:
     shop = shop_of()
-    history = History([shop.make(**{**one, "at": float(one["at"])}) for one in said], shop)
+    history = LocationHistory([shop.make(**{**one, "at": float(one["at"])}) for one in said], shop)
 
     for name in steps:
         history.step(name)

@@ -15,7 +15,7 @@ from connector.offers.owners import CLAIM, RELEASE, OfferClaim, Owner
 from connector.offers.policy import OfferPolicy
 from streams.flow import NotSent, Retry, Settled, Want
 from tests.harness.offer_harness import AT, DE, EAN, OTHER_EAN, SECOND, START_US, OfferHarness, flow_of, unit
-from tests.unit.connector.offers.claimed import Log, Standing, View, asked, call_of, claims_of
+from tests.unit.connector.offers.claimed import ClaimsLog, StoppedClock, TopicView, asked, call_of, claims_of
 
 BOTH = (EAN, OTHER_EAN)
 
@@ -43,7 +43,7 @@ def led_to(shop: OfferHarness, claims: Claims, eans: Sequence[str] = BOTH, **sai
 
 
 def test_two_eans_of_one_unit_the_second_is_an_alias_in_another_process_and_after_a_restart() -> None:
-    log = Log()
+    log = ClaimsLog()
     first = shop_of(EAN)
     led_to(first, claims_of(log), stock=9, at=50)
     first.accept()
@@ -69,7 +69,7 @@ def test_nothing_is_written_before_the_unit_is_claimed() -> None:
 
 def test_an_owner_is_not_asked_again_not_even_after_a_restart() -> None:
     shop = shop_of(EAN)
-    led_to(shop, claims_of(Log()), stock=9)
+    led_to(shop, claims_of(ClaimsLog()), stock=9)
     shop.accept()
 
     shop.event(stock=4)
@@ -87,7 +87,7 @@ def test_a_unit_whose_product_names_one_ean_is_not_claimed() -> None:
 
 
 def test_what_an_ean_wrote_before_shuts_out_older_events_of_its_successor_where_no_value_is_shown() -> None:
-    log = Log()
+    log = ClaimsLog()
     first, second = shop_of(EAN), shop_of(OTHER_EAN)
     led_to(first, claims_of(log), stock=0, at=50)
     first.accept()
@@ -106,7 +106,7 @@ def test_what_an_ean_wrote_before_shuts_out_older_events_of_its_successor_where_
 def test_what_an_ean_wrote_before_shuts_out_what_is_older_by_time_however_the_source_is_ordered(
     order: EventOrder,
 ) -> None:
-    log, policy = Log(), OfferPolicy(order=order)
+    log, policy = ClaimsLog(), OfferPolicy(order=order)
     first, second = shop_of(EAN, policy=policy), shop_of(OTHER_EAN, policy=policy)
     led_to(first, claims_of(log), stock=0, at=50, sequence=50)
     first.accept()
@@ -123,7 +123,7 @@ def test_what_an_ean_wrote_before_shuts_out_what_is_older_by_time_however_the_so
 
 
 def test_by_the_log_events_whose_time_is_no_moment_follow_what_another_ean_wrote() -> None:
-    log, policy = Log(), OfferPolicy(order=EventOrder.LOG)
+    log, policy = ClaimsLog(), OfferPolicy(order=EventOrder.LOG)
     first, second = shop_of(EAN, policy=policy), shop_of(OTHER_EAN, policy=policy)
     led_to(first, claims_of(log), stock=0, at=50)
     first.accept()
@@ -147,7 +147,7 @@ def test_a_dry_run_claims_nothing() -> None:
 
 
 def test_an_alias_is_told_so_without_asking_for_a_minute_then_it_is_asked_again() -> None:
-    log = Log()
+    log = ClaimsLog()
     led_to(shop_of(EAN), claims_of(log), stock=9)
     alias = shop_of(OTHER_EAN)
     led_to(alias, claims_of(log), stock=1)
@@ -163,7 +163,7 @@ def test_an_alias_is_told_so_without_asking_for_a_minute_then_it_is_asked_again(
 
 
 def test_units_that_share_a_stock_are_owned_as_one_before_it_is_known_that_they_do() -> None:
-    log = Log()
+    log = ClaimsLog()
     other = shop_of(OTHER_EAN, AT)
     other.event(stock=5, target_id="shop-at")
     other.found(unit(8, "at", offer_id="a", eans=BOTH), storefront="at")
@@ -182,7 +182,7 @@ def test_units_that_share_a_stock_are_owned_as_one_before_it_is_known_that_they_
 
 
 def test_a_withdrawn_ean_lets_the_next_one_own_the_unit() -> None:
-    log = Log()
+    log = ClaimsLog()
     first, second = shop_of(EAN), shop_of(OTHER_EAN)
     led_to(first, claims_of(log), stock=9, at=50)
     first.accept()
@@ -201,7 +201,7 @@ def test_a_withdrawn_ean_lets_the_next_one_own_the_unit() -> None:
 
 
 def test_what_was_accepted_under_the_first_owner_is_not_overtaken_by_an_older_event_of_the_next() -> None:
-    log = Log()
+    log = ClaimsLog()
     first, second = shop_of(EAN), shop_of(OTHER_EAN)
     led_to(first, claims_of(log), stock=0, at=50)
     first.accept()
@@ -221,7 +221,7 @@ def test_what_was_accepted_under_the_first_owner_is_not_overtaken_by_an_older_ev
 
 def test_a_claim_is_released_only_when_no_write_of_the_unit_is_under_way() -> None:
     shop = shop_of(EAN)
-    led_to(shop, claims_of(Log()), stock=9)
+    led_to(shop, claims_of(ClaimsLog()), stock=9)
     under_way = shop.want("update:de")
 
     shop.tombstone(at=100)
@@ -242,7 +242,7 @@ def test_a_claim_that_is_answered_after_the_tombstone_is_released_at_once() -> N
 
 
 def test_an_ean_that_is_managed_again_claims_anew_after_its_release() -> None:
-    log = Log()
+    log = ClaimsLog()
     shop = shop_of(EAN)
     led_to(shop, claims_of(log), stock=9, at=50)
     shop.accept()
@@ -258,7 +258,7 @@ def test_an_ean_that_is_managed_again_claims_anew_after_its_release() -> None:
 
 
 def test_what_an_ean_wrote_before_it_let_go_is_remembered_when_it_claims_again() -> None:
-    log = Log()
+    log = ClaimsLog()
     shop = shop_of(EAN)
     led_to(shop, claims_of(log), stock=9, at=50)
     shop.accept()
@@ -273,7 +273,7 @@ def test_what_an_ean_wrote_before_it_let_go_is_remembered_when_it_claims_again()
 
 
 def test_a_unit_that_is_no_longer_shown_for_the_ean_is_released_a_while_later() -> None:
-    log = Log()
+    log = ClaimsLog()
     shop = shop_of(EAN)
     led_to(shop, claims_of(log), stock=9)
     shop.accept()
@@ -288,13 +288,13 @@ def test_a_unit_that_is_no_longer_shown_for_the_ean_is_released_a_while_later() 
     assert not claims_stand(log)
 
 
-def claims_stand(log: Log) -> list[bytes]:
+def claims_stand(log: ClaimsLog) -> list[bytes]:
     return [key for _, key, value in log.records[-1:] if value is not None and b'"released": false' in value]
 
 
 def test_a_release_that_is_pending_wakes_a_new_owner_of_the_lane() -> None:
     shop = shop_of(EAN)
-    led_to(shop, claims_of(Log()), stock=9)
+    led_to(shop, claims_of(ClaimsLog()), stock=9)
     shop.accept()
 
     shop.tombstone(at=100)
@@ -306,7 +306,7 @@ def test_a_release_that_is_pending_wakes_a_new_owner_of_the_lane() -> None:
 
 
 def test_an_ean_that_sees_a_new_offer_id_first_does_not_write_beside_the_owner_of_the_unit() -> None:
-    log = Log()
+    log = ClaimsLog()
     owner, other = shop_of(OTHER_EAN), shop_of(EAN)
     led_to(owner, claims_of(log), stock=5, at=10)
     owner.accept()
@@ -321,7 +321,7 @@ def test_an_ean_that_sees_a_new_offer_id_first_does_not_write_beside_the_owner_o
 
 
 def test_an_owner_that_is_shown_another_offer_id_lets_go_and_claims_anew_behind_who_came_before() -> None:
-    log = Log()
+    log = ClaimsLog()
     owner, other = shop_of(OTHER_EAN), shop_of(EAN)
     led_to(owner, claims_of(log), stock=5, at=10)
     owner.accept()
@@ -346,7 +346,7 @@ def test_an_owner_that_is_shown_another_offer_id_lets_go_and_claims_anew_behind_
 
 
 def test_a_claim_on_an_offer_id_that_the_unit_no_longer_has_is_released() -> None:
-    log = Log()
+    log = ClaimsLog()
     shop = shop_of(EAN)
     shop.event(stock=9, at=50)
     shop.found(unit(7, offer_id="X", eans=BOTH))
@@ -370,7 +370,7 @@ def test_a_claim_on_an_offer_id_that_the_unit_no_longer_has_is_released() -> Non
 
 def test_an_answer_that_shows_another_offer_id_has_the_unit_looked_up_before_the_next_write() -> None:
     shop = shop_of(EAN)
-    led_to(shop, claims_of(Log()), stock=9)
+    led_to(shop, claims_of(ClaimsLog()), stock=9)
     shop.accept(offer_id="X")
 
     shop.event(stock=4)
@@ -380,7 +380,7 @@ def test_an_answer_that_shows_another_offer_id_has_the_unit_looked_up_before_the
 
 
 def test_a_tombstone_releases_every_name_that_was_claimed() -> None:
-    log = Log()
+    log = ClaimsLog()
     shop = shop_of(EAN)
     shop.event(stock=9, at=50)
     shop.found(unit(7, offer_id="X", eans=BOTH))
@@ -395,7 +395,7 @@ def test_a_tombstone_releases_every_name_that_was_claimed() -> None:
 
 
 def test_of_two_that_claim_at_once_the_one_that_does_not_hold_the_offer_id_claims_no_unit() -> None:
-    log = Log()
+    log = ClaimsLog()
     for ean in BOTH:
         asked(claims_of(log), want(ean, 7, "offer/X"))
 
@@ -419,7 +419,7 @@ def owner(reply: Any) -> str:
 
 
 def test_one_call_answers_every_claim_in_it() -> None:
-    log = Log()
+    log = ClaimsLog()
     asked(claims_of(log), want(OTHER_EAN, 7))
 
     replies = asked(claims_of(log), want(EAN, 7), want(EAN, 8)).replies
@@ -428,7 +428,7 @@ def test_one_call_answers_every_claim_in_it() -> None:
 
 
 def test_a_claim_that_is_made_again_keeps_its_place_through_compaction() -> None:
-    log = Log()
+    log = ClaimsLog()
     asked(claims_of(log), want(EAN))
     asked(claims_of(log), want(OTHER_EAN))
 
@@ -440,8 +440,8 @@ def test_a_claim_that_is_made_again_keeps_its_place_through_compaction() -> None
 
 
 def test_of_two_claims_between_which_nobody_read_the_first_owns_for_both() -> None:
-    log = Log()
-    one, other = View(log), View(log)
+    log = ClaimsLog()
+    one, other = TopicView(log), TopicView(log)
     one.write([(b"main/unit/7/" + EAN.encode(), b'{"released": false}')], 1)
     other.write([(b"main/unit/7/" + OTHER_EAN.encode(), b'{"released": false}')], 1)
 
@@ -449,14 +449,14 @@ def test_of_two_claims_between_which_nobody_read_the_first_owns_for_both() -> No
 
 
 def test_a_record_that_cannot_be_read_lets_nobody_in_before_it() -> None:
-    log = Log()
-    View(log).write([(b"main/unit/7/" + OTHER_EAN.encode(), b"nonsense")], 1)
+    log = ClaimsLog()
+    TopicView(log).write([(b"main/unit/7/" + OTHER_EAN.encode(), b"nonsense")], 1)
 
     assert owner(asked(claims_of(log), want(EAN)).replies[0]) == OTHER_EAN
 
 
 def test_a_broker_that_is_away_is_asked_again_and_costs_no_attempt() -> None:
-    log = Log(away=True)
+    log = ClaimsLog(away=True)
 
     [reply] = asked(claims_of(log), want(EAN)).replies
 
@@ -465,8 +465,8 @@ def test_a_broker_that_is_away_is_asked_again_and_costs_no_attempt() -> None:
 
 
 def test_no_claim_leaves_after_the_lease() -> None:
-    log = Log()
-    claims = Claims(View(log), Standing(mono_s=4.0))
+    log = ClaimsLog()
+    claims = Claims(TopicView(log), StoppedClock(mono_s=4.0))
 
     answer = claims.call(call_of(want(EAN), send_by_s=4.0))
 
@@ -475,7 +475,7 @@ def test_no_claim_leaves_after_the_lease() -> None:
 
 
 def test_a_topic_that_begins_anew_is_read_from_its_start() -> None:
-    log = Log()
+    log = ClaimsLog()
     claims = claims_of(log)
     asked(claims, want(EAN, 7), want(EAN, 8))
     log.records.clear()
@@ -487,7 +487,7 @@ def test_a_topic_that_begins_anew_is_read_from_its_start() -> None:
 
 @pytest.mark.parametrize("reload", [True, False])
 def test_the_condition_of_the_unit_does_not_matter_to_its_owner(*, reload: bool) -> None:
-    log = Log()
+    log = ClaimsLog()
     shop = shop_of(EAN)
     shop.reload = reload
     shop.event(price="12.00", condition="USED_GOOD")

@@ -18,31 +18,31 @@ from connector.offers.events import OfferChanged, OfferResult, OfferWithdrawn, P
 from connector.offers.policy import OfferPolicy
 from streams.flow import Answered, Arrived, GaveUp, Lost, Now, Settled, Want, Woken
 from tests.harness.effort import examples
-from tests.harness.offer_harness import AT, CLUSTER, DE, EAN, SECOND, START_US, TOPICS, PlainCodecs, flow_of
+from tests.harness.offer_harness import AT, CLUSTER, DE, EAN, SECOND, START_US, TOPICS, RecordingCodecs, flow_of
 from tests.unit.connector.offers import model
-from tests.unit.connector.offers.model import Listed, Place, Said
+from tests.unit.connector.offers.model import InputRecord, ModelledStorefront, ModelledUnit
 
 UNITS = (
-    Listed(unit_id=1, account="main", storefront="de", ean=EAN, condition="NEW", offer_id="a",
+    ModelledUnit(unit_id=1, account="main", storefront="de", ean=EAN, condition="NEW", offer_id="a",
            values={"price": 1000, "stock": 1, "handling_time": 2}),
-    Listed(unit_id=2, account="main", storefront="at", ean=EAN, condition="NEW", offer_id="a",
+    ModelledUnit(unit_id=2, account="main", storefront="at", ean=EAN, condition="NEW", offer_id="a",
            values={"price": 1100, "stock": 1, "handling_time": 2}),
-    Listed(unit_id=3, account="main", storefront="de", ean=EAN, condition="USED_GOOD", offer_id="u",
+    ModelledUnit(unit_id=3, account="main", storefront="de", ean=EAN, condition="USED_GOOD", offer_id="u",
            values={"price": 500, "stock": 0, "handling_time": 2}),
-    Listed(unit_id=4, account="main", storefront="at", ean=EAN, condition="USED_GOOD", offer_id="v",
+    ModelledUnit(unit_id=4, account="main", storefront="at", ean=EAN, condition="USED_GOOD", offer_id="v",
            values={"price": 500, "stock": 2, "handling_time": 2}),
-    Listed(unit_id=5, account="main", storefront="at", ean=EAN, condition="USED_GOOD", offer_id="w",
+    ModelledUnit(unit_id=5, account="main", storefront="at", ean=EAN, condition="USED_GOOD", offer_id="w",
            values={"price": 500, "stock": 2, "handling_time": 2}),
 )  # fmt: skip
 PLACES = {
-    "shop-de": Place(account="main", storefront="de"),
-    "shop-at": Place(account="main", storefront="at"),
+    "shop-de": ModelledStorefront(account="main", storefront="de"),
+    "shop-at": ModelledStorefront(account="main", storefront="at"),
 }
 FINAL = {"APPLIED", "UNCHANGED"}
 
 
 @st.composite
-def records(draw: st.DrawFn) -> list[Said]:
+def records(draw: st.DrawFn) -> list[InputRecord]:
     said = []
     for offset in range(draw(st.integers(1, 9))):
         at_us = START_US - draw(st.integers(0, 6)) * SECOND
@@ -50,7 +50,7 @@ def records(draw: st.DrawFn) -> list[Said]:
         if draw(st.integers(0, 3)) == 0:  # dated ahead of its record, and of honest events that come after it
             at_us = recorded_at_us + draw(st.integers(1, 200)) * SECOND
         if draw(st.integers(0, 11)) == 0:
-            said.append(Said(partition=0, offset=offset, ean=EAN, occurred_at_us=recorded_at_us, values=None))
+            said.append(InputRecord(partition=0, offset=offset, ean=EAN, occurred_at_us=recorded_at_us, values=None))
             continue
         target, condition, offer_id, unit_id = draw(
             st.sampled_from(
@@ -74,7 +74,7 @@ def records(draw: st.DrawFn) -> list[Said]:
             for name in draw(st.sets(st.sampled_from(["price", "stock"]), min_size=1))
         }
         said.append(
-            Said(
+            InputRecord(
                 partition=0,
                 offset=offset,
                 ean=EAN,
@@ -91,7 +91,7 @@ def records(draw: st.DrawFn) -> list[Said]:
     return said
 
 
-def event_of(said: Said) -> OfferChanged | OfferWithdrawn:
+def event_of(said: InputRecord) -> OfferChanged | OfferWithdrawn:
     position: dict[str, Any] = {
         "key": EAN, "input_topic": TOPICS.offer_changes, "partition": said.partition, "offset": said.offset,
     }  # fmt: skip
@@ -116,23 +116,12 @@ def event_of(said: Said) -> OfferChanged | OfferWithdrawn:
     )
 
 
-class Watching(PlainCodecs):
-    """Keeps results as they are."""
-
-    def __init__(self) -> None:
-        self.results: list[OfferResult] = []
-
-    def encode_result(self, value: OfferResult, /) -> bytes:
-        self.results.append(value)
-        return b""
-
-
 @dataclass
-class History:
-    said: list[Said]
-    codecs: Watching = field(default_factory=Watching)
+class OfferHistory:
+    said: list[InputRecord]
+    codecs: RecordingCodecs = field(default_factory=RecordingCodecs)
     held: dict[int, dict[str, int]] = field(default_factory=lambda: {u.unit_id: dict(u.values) for u in UNITS})
-    accepted: dict[tuple[int, str], model.Order] = field(default_factory=dict)
+    accepted: dict[tuple[int, str], model.Recency] = field(default_factory=dict)
     in_flight: list[Want] = field(default_factory=list)
     wants: tuple[Want, ...] = ()
     wake_at_us: int | None = None
@@ -280,7 +269,7 @@ class History:
         return self.codecs.results[count:]
 
 
-def _id(said: Said) -> str:
+def _id(said: InputRecord) -> str:
     return result_id(CLUSTER, TOPICS.offer_changes, said.partition, said.offset)
 
 
@@ -298,15 +287,15 @@ GENTLE = ["accepted"] * 3 + ["lost", "lost but applied"]
 MOVES = ["deliver", "deliver", "send", "send", "answer", "answer", "save", "reload", "crash", "wait"]
 
 
-def play(said: list[Said], data: st.DataObject, outcomes: list[str]) -> History:
-    history = History(said, hides=data.draw(st.booleans()))
+def play(said: list[InputRecord], data: st.DataObject, outcomes: list[str]) -> OfferHistory:
+    history = OfferHistory(said, hides=data.draw(st.booleans()))
     for _ in range(data.draw(st.integers(0, 30))):
         move(history, data.draw(st.sampled_from(MOVES)), data, outcomes)
     history.drain()
     return history
 
 
-def move(history: History, name: str, data: st.DataObject, outcomes: list[str]) -> None:
+def move(history: OfferHistory, name: str, data: st.DataObject, outcomes: list[str]) -> None:
     match name:
         case "deliver":
             history.deliver()
@@ -327,7 +316,7 @@ def move(history: History, name: str, data: st.DataObject, outcomes: list[str]) 
             pass
 
 
-def check_results(history: History, expected: model.Expected) -> None:
+def check_results(history: OfferHistory, expected: model.Expected) -> None:
     rows = history.codecs.results
     for said in history.said:
         mine = [row for row in rows if row.result_id == _id(said)]
@@ -346,7 +335,7 @@ def check_results(history: History, expected: model.Expected) -> None:
     assert Counter(row.result_id for row in rows).keys() == {_id(said) for said in history.said}
 
 
-def check_end_state(history: History, expected: model.Expected) -> None:
+def check_end_state(history: OfferHistory, expected: model.Expected) -> None:
     ends = {(row.result_id, f.field): f.status for row in history.codecs.results for f in row.fields}
     for (unit_id, name), allowed in expected.values.items():
         if not history.failed:
@@ -358,7 +347,7 @@ def check_end_state(history: History, expected: model.Expected) -> None:
 
 @settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records(), st.data())
-def test_with_lost_answers_and_crashes_the_end_is_the_models(said: list[Said], data: st.DataObject) -> None:
+def test_with_lost_answers_and_crashes_the_end_is_the_models(said: list[InputRecord], data: st.DataObject) -> None:
     history = play(said, data, GENTLE)
     expected = model.expect(UNITS, PLACES, said)
 
@@ -369,7 +358,7 @@ def test_with_lost_answers_and_crashes_the_end_is_the_models(said: list[Said], d
 @settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records(), st.data())
 def test_whatever_the_marketplace_refuses_every_event_ends_once_and_order_holds(
-    said: list[Said], data: st.DataObject
+    said: list[InputRecord], data: st.DataObject
 ) -> None:
     history = play(said, data, OUTCOMES)
 
@@ -378,7 +367,9 @@ def test_whatever_the_marketplace_refuses_every_event_ends_once_and_order_holds(
 
 @settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records(), st.data())
-def test_reading_everything_again_writes_nothing_and_says_the_same_ids(said: list[Said], data: st.DataObject) -> None:
+def test_reading_everything_again_writes_nothing_and_says_the_same_ids(
+    said: list[InputRecord], data: st.DataObject
+) -> None:
     said = [one for one in said if one.values is not None]
     history = play(said, data, GENTLE)
     writes = history.writes

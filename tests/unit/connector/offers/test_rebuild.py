@@ -15,8 +15,8 @@ from connector.operations.digest import essence
 from streams.flow import Answered, GaveUp, Lost, Settled, Want, Woken
 from tests.harness.effort import examples
 from tests.harness.offer_harness import EAN, SECOND
-from tests.unit.connector.offers.model import Said
-from tests.unit.connector.offers.test_random import GENTLE, MOVES, History, move, records
+from tests.unit.connector.offers.model import InputRecord
+from tests.unit.connector.offers.test_random import GENTLE, MOVES, OfferHistory, move, records
 
 Reply: TypeAlias = Settled | Lost | GaveUp
 
@@ -31,14 +31,14 @@ WAITS_S = (0.2, 3, 6, 31)
 """Shorter and longer than stock waits for linked units, and a lost write for its read-back."""
 
 
-def with_everything_after_a_tombstone(said: Iterable[Said]) -> list[Said]:
-    made: list[Said] = []
+def with_everything_after_a_tombstone(said: Iterable[InputRecord]) -> list[InputRecord]:
+    made: list[InputRecord] = []
     for one in said:
         made.append(replace(one, offset=len(made)))
         if one.values is None:
             for target, condition, offer_id in EVERY_UNIT:
                 made.append(
-                    Said(
+                    InputRecord(
                         partition=0,
                         offset=len(made),
                         ean=EAN,
@@ -54,7 +54,7 @@ def with_everything_after_a_tombstone(said: Iterable[Said]) -> list[Said]:
 
 
 @dataclass
-class Overtaking(History):
+class Overtaking(OfferHistory):
     """A call may be carried out long before its answer is heard, so that one overtakes another."""
 
     left_us: dict[int, int] = field(default_factory=dict)  # by the want's id
@@ -81,7 +81,7 @@ class Overtaking(History):
         self.done.clear()
 
 
-def played(said: list[Said], data: st.DataObject) -> History:
+def played(said: list[InputRecord], data: st.DataObject) -> OfferHistory:
     """Delivered, sent, carried out, answered, lost, crashed and waited for in any order, until nothing is left."""
     history = Overtaking(said)
     for _ in range(data.draw(st.integers(0, 40))):
@@ -98,16 +98,16 @@ def played(said: list[Said], data: st.DataObject) -> History:
     return history
 
 
-def rebuilt(history: History) -> History:
+def rebuilt(history: OfferHistory) -> OfferHistory:
     """Without state, at the marketplace as it is now; nothing is sent before everything is read."""
-    again = History(history.said, held=history.held)
+    again = OfferHistory(history.said, held=history.held)
     again.now_us = history.now_us + SECOND
     again.read_before = len(again.said)
     again.drain()
     return again
 
 
-def essence_of(history: History) -> dict[str, Any] | None:
+def essence_of(history: OfferHistory) -> dict[str, Any] | None:
     stored = history.flow.store(history.lane).value
     if stored is None:
         return None
@@ -118,7 +118,9 @@ def essence_of(history: History) -> dict[str, Any] | None:
 
 @settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(records(), st.data())
-def test_a_rebuild_makes_the_state_that_was_however_the_events_had_come(said: list[Said], data: st.DataObject) -> None:
+def test_a_rebuild_makes_the_state_that_was_however_the_events_had_come(
+    said: list[InputRecord], data: st.DataObject
+) -> None:
     history = played(with_everything_after_a_tombstone(said), data)
 
     assert essence_of(rebuilt(history)) == essence_of(history)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from connector.contracts.codes import Code
 from connector.marketplace.offers import Field
-from connector.offers.event_order import Order
+from connector.offers.event_order import Recency
 from connector.offers.events import FieldResult, FieldStatus, Status
-from connector.offers.ledger import Asked, Entry
+from connector.offers.ledger import Asked, LedgerEntry
 from connector.offers.locations import Total
 from connector.offers.policy import (
     Locations,
@@ -247,10 +247,10 @@ def test_the_same_event_read_again_under_another_rule_sends_what_the_rule_says_n
     assert wanted(shop) == 7
 
 
-def entry(target_id: str, attributes: dict[str, str]) -> Entry:
-    return Entry(
+def entry(target_id: str, attributes: dict[str, str]) -> LedgerEntry:
+    return LedgerEntry(
         result_id="r", event_id="e", target_id=target_id, condition="NEW", offer_id=None, unit_id=None, partition=0,
-        offset=0, occurred_at_us=0, order=Order(0, 0, 0), received_at_us=0, since_us=0, attributes=attributes,
+        offset=0, occurred_at_us=0, order=Recency(0, 0, 0), received_at_us=0, since_us=0, attributes=attributes,
     )  # fmt: skip
 
 
@@ -266,7 +266,7 @@ def test_never_more_is_offered_than_there_is_and_never_less_than_none(
     stock: int, pieces: int | None, top: int | None, rule: StockRule
 ) -> None:
     policy = OfferPolicy(max_stock=top, stock_rules={"shop-de": StockRules(rule=rule)})
-    total = Total(pieces, Order(0, 0, 0)) if pieces is not None else None
+    total = Total(pieces, Recency(0, 0, 0)) if pieces is not None else None
     asked = Asked(field=Field.STOCK, value=stock, requested=Decimal(stock))
 
     offer = offered(policy, entry("shop-de", {}), asked, total)

@@ -16,13 +16,13 @@ import pytest
 from connector.marketplace.offers import Accepted, Condition, Field, Found, LookUp, Unit
 from connector.offers import decide, merge, outcomes
 from connector.offers.claims import Claims
-from connector.offers.events import OfferChanged, OfferResult, OfferWithdrawn
+from connector.offers.events import OfferChanged, OfferWithdrawn
 from connector.offers.owners import CLAIM, RELEASE, OfferRelease, Owners
 from connector.offers.policy import OfferPolicy
 from streams.flow import Answered, Arrived, Lost, Now, Settled, Want, Woken
 from tests.harness.effort import UNIT
-from tests.harness.offer_harness import AT, DE, EAN, OTHER_EAN, SECOND, START_US, TOPICS, PlainCodecs, flow_of
-from tests.unit.connector.offers.claimed import Log, asked, claims_of
+from tests.harness.offer_harness import AT, DE, EAN, OTHER_EAN, SECOND, START_US, TOPICS, RecordingCodecs, flow_of
+from tests.unit.connector.offers.claimed import ClaimsLog, asked, claims_of
 
 POLICY = OfferPolicy(not_found_grace_s=5, recheck_s=30, owner_recheck_s=20)
 MOVES = ["read", "read", "save", "wait", "compact", *["send"] * 6, *["answer"] * 6]
@@ -35,7 +35,7 @@ class BackInTime(AssertionError):
 
 
 @dataclass
-class Market:
+class SharedMarketplace:
     """Two linked units of one product, which has both EANs."""
 
     stock: dict[str, int] = field(default_factory=lambda: {"de": 1, "at": 1})
@@ -73,23 +73,14 @@ class Market:
         (self.stock if name is Field.STOCK else self.price)[storefront] = value
 
 
-class Watching(PlainCodecs):
-    """Keeps results as they are."""
-
-    def __init__(self) -> None:
-        self.results: list[OfferResult] = []
-
-    def encode_result(self, value: OfferResult, /) -> bytes:
-        self.results.append(value)
-        return b""
-
-
-class Process:
+class ModelledProcess:
     """The lane of one EAN; the part of the engine is played as in the other histories of lanes."""
 
-    def __init__(self, ean: str, said: list[OfferChanged | OfferWithdrawn], market: Market, log: Log) -> None:
+    def __init__(
+        self, ean: str, said: list[OfferChanged | OfferWithdrawn], market: SharedMarketplace, log: ClaimsLog
+    ) -> None:
         self.ean, self.said, self.market, self.log = ean, said, market, log
-        self.codecs = Watching()
+        self.codecs = RecordingCodecs()
         self.flow = flow_of(DE, AT, codecs=self.codecs, policy=POLICY)
         self.claims: Claims = claims_of(log)
         self.lane = self.flow.load(ean, None)
@@ -188,11 +179,11 @@ def said_of(ean: str, rng: Random) -> list[OfferChanged | OfferWithdrawn]:
     return said
 
 
-def play(seed: int) -> list[Process]:
+def play(seed: int) -> list[ModelledProcess]:
     """Raises BackInTime; and AssertionError where it never comes to rest."""
     rng = Random(seed)
-    market, log = Market(), Log()
-    processes = [Process(ean, said_of(ean, rng), market, log) for ean in (EAN, OTHER_EAN)]
+    market, log = SharedMarketplace(), ClaimsLog()
+    processes = [ModelledProcess(ean, said_of(ean, rng), market, log) for ean in (EAN, OTHER_EAN)]
     events = (event for process in processes for event in process.said if isinstance(event, OfferChanged))
     market.times_us = {event.event_id: min(event.occurred_at_us, event.record_time_us + 999) for event in events}
     moves = [*MOVES, rng.choice(TROUBLES)]
@@ -212,7 +203,7 @@ def play(seed: int) -> list[Process]:
     raise AssertionError(f"seed {seed}: no rest: {[process.wants for process in processes]}")
 
 
-def go_on(process: Process) -> None:
+def go_on(process: ModelledProcess) -> None:
     """Its next event, and everything under way is answered."""
     process.read()
     process.in_flight.extend(process.may_send()[:1])
@@ -220,7 +211,7 @@ def go_on(process: Process) -> None:
         process.answer(want, Random(0))  # its first chances lose nothing
 
 
-def move(process: Process, name: str, rng: Random) -> None:
+def move(process: ModelledProcess, name: str, rng: Random) -> None:
     match name:
         case "read":
             process.read()
@@ -275,7 +266,7 @@ def _never_stands(self: Any, body: Any) -> str | None:
 
 
 MUTANTS: dict[str, tuple[Any, str, Callable[..., Any], int]] = {
-    "nobody claims": (decide.Desk, "_may_write", _anybody, 0),
+    "nobody claims": (decide.OfferDraft, "_may_write", _anybody, 0),
     "what was accepted under another EAN is forgotten": (outcomes, "written_before", _as_it_is, 80),
     "a claim is written again": (Owners, "unwritten", _never_stands, 880),
     "an event is ordered by its own word": (merge, "effective_us", lambda occurred_us, _recorded_us: occurred_us, 110),

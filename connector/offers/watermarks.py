@@ -9,16 +9,16 @@ log decides. That is an order of all events of a field, and a function of the lo
 from collections.abc import Sequence
 
 from connector.marketplace.offers import Field
-from connector.offers.event_order import EventOrder, Order
-from connector.offers.ledger import Entry, Mark, OfferLane
-from connector.offers.policy import Terms
+from connector.offers.event_order import EventOrder, Recency
+from connector.offers.ledger import LedgerEntry, OfferLane, Watermark
+from connector.offers.policy import OfferTerms
 from streams.frozen import replace
 
 MARKS = 64
 """Kept of an EAN, the last read first: a source that names itself anew each time must not fill the state."""
 
 
-def mark(lane: OfferLane, entry: Entry, location: str | None, terms: Terms) -> OfferLane:
+def mark(lane: OfferLane, entry: LedgerEntry, location: str | None, terms: OfferTerms) -> OfferLane:
     """The lane with what a new entry asks marked as read, as far as that will decide anything."""
     if not terms.policy.mixes_orders:
         return replace(lane, marks=()) if lane.marks else lane
@@ -27,7 +27,7 @@ def mark(lane: OfferLane, entry: Entry, location: str | None, terms: Terms) -> O
     marks = lane.marks
     for asked in entry.open:
         of = location if asked.field is Field.STOCK else None
-        new = Mark(selectors=entry.selectors, location=of, field=asked.field, order=entry.order)
+        new = Watermark(selectors=entry.selectors, location=of, field=asked.field, order=entry.order)
         old = next((one for one in marks if one.is_of(new)), None)
         if old is None or new.order > old.order:
             marks = (*(one for one in marks if one is not old), new)
@@ -36,13 +36,13 @@ def mark(lane: OfferLane, entry: Entry, location: str | None, terms: Terms) -> O
     return lane if marks is lane.marks else replace(lane, marks=marks)
 
 
-def newer_mark(marks: Sequence[Mark], order: Order) -> Order | None:
+def newer_mark(marks: Sequence[Watermark], order: Recency) -> Recency | None:
     """The newest event of the same line, where the one with ``order`` is older; else None."""
     newer = [one.order for one in marks if one.order.agrees_with(order) and one.order > order]
     return max(newer) if newer else None
 
 
-def marks_at(lane: OfferLane, entry: Entry, location: str | None) -> list[Mark]:
+def marks_at(lane: OfferLane, entry: LedgerEntry, location: str | None) -> list[Watermark]:
     """Of the stock of a location, as events name it alike."""
     return [
         one
@@ -51,5 +51,5 @@ def marks_at(lane: OfferLane, entry: Entry, location: str | None) -> list[Mark]:
     ]
 
 
-def _offset(one: Mark) -> int:
+def _offset(one: Watermark) -> int:
     return one.order.offset
