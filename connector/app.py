@@ -34,7 +34,7 @@ from connector.settings import convert, model
 from connector.settings.load import Loaded
 from connector.settings.model import Settings
 from connector.settings.show import digest
-from connector.shipments.carriers import Unlisted
+from connector.shipments.carrier_tables import Unlisted
 from connector.startup.plan import RunPlan
 from connector.startup.preflight import check_routing, check_topics, wait_for_instance_id
 from connector.startup.push_receiver import open_receiver, subscription_watch

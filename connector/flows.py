@@ -18,7 +18,7 @@ from connector.orders.subscriptions import PushReport, PushWatch
 from connector.routing.table import Routing
 from connector.settings import convert
 from connector.settings.model import Settings
-from connector.shipments.carriers import SayUnlisted
+from connector.shipments.carrier_tables import CarrierTables, SayUnlisted
 from connector.shipments.codec import ShipmentCodecs
 from connector.shipments.flow import ShipmentFlow, ShipmentTopics
 from streams.avro.codec import Lookup
@@ -139,8 +139,10 @@ def _offers(around: FlowDependencies) -> OfferFlow:
 
 def _shipments(around: FlowDependencies, released: ReleasedOrders | None) -> ShipmentFlow:
     topics = around.topics
+    policy = convert.shipment_policy(around.settings, dry_run=around.dry_run)
+    say_unlisted = around.say_unlisted
     return ShipmentFlow(
-        policy=convert.shipment_policy(around.settings, dry_run=around.dry_run),
+        policy=policy,
         codecs=ShipmentCodecs(around.ids, around.lookup),
         topics=ShipmentTopics(
             shipments=topics.shipments,
@@ -149,8 +151,8 @@ def _shipments(around: FlowDependencies, released: ReleasedOrders | None) -> Shi
         ),
         cluster_id=around.cluster_id,
         stamp=around.stamp,
+        carriers=CarrierTables(policy) if say_unlisted is None else CarrierTables(policy, say_unlisted),
         released=released,
-        say_unlisted=around.say_unlisted,
     )
 
 

@@ -1,7 +1,7 @@
-"""The shipment flow: one lane per order. It reads, takes a turn at a time, and stores; every rule is in its neighbours.
+"""The shipment flow, one lane per order: reads records, takes turns, and stores lanes. The rules are in its neighbours.
 
-A turn is: the cause goes into the ledger, order units are settled, results are said, and the rest is wanted. The flow
-confirms and adds parcels; it never cancels, refunds or rejects anything.
+A turn: ``merge`` or ``outcomes`` applies the cause to a draft of the lane, ``decide`` ends order units and plans calls,
+``results`` and ``wants`` express them. The flow confirms units and adds parcels; it never cancels, refunds or rejects.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,12 +14,15 @@ from connector.contracts.headers import NO_TRACE, Stamp, Trace
 from connector.contracts.released_orders import ReleasedOrders
 from connector.marketplace.orders import GROUPS
 from connector.shipments import ledger, merge, outcomes, results, wants
-from connector.shipments.carriers import Carriers, SayUnlisted
+from connector.shipments.carrier_tables import CarrierTables
 from connector.shipments.codec import ShipmentCodecs
-from connector.shipments.decide import ShipmentDraft, UnitOutcome
+from connector.shipments.decide import decide
 from connector.shipments.events import ShipmentResult, ShipmentState
-from connector.shipments.ledger import ShipmentLane, ShipmentTerms
-from connector.shipments.policy import ShipmentPolicy, us
+from connector.shipments.ledger import ShipmentLane
+from connector.shipments.plan import UnitOutcome
+from connector.shipments.policy import ShipmentPolicy, ShipmentTerms, us
+from connector.shipments.shared import ShipmentShared
+from connector.shipments.shipment_draft import ShipmentDraft
 from streams.flow import (
     Answered,
     Arrived,
@@ -49,7 +52,7 @@ class ShipmentTopics:
 
 
 class ShipmentFlow:
-    """``streams.flow.Flow`` of parcels. It knows the carriers of each account as it read them last."""
+    """The ``streams.flow.Flow`` of shipments."""
 
     def __init__(
         self,
@@ -59,17 +62,12 @@ class ShipmentFlow:
         topics: ShipmentTopics,
         cluster_id: str,
         stamp: Stamp,
+        carriers: CarrierTables,
         released: ReleasedOrders | None = None,
-        say_unlisted: SayUnlisted | None = None,
     ) -> None:
-        """``released``: what the order flow of this process sees, where it runs. ``say_unlisted``: see there."""
-        self._terms = ShipmentTerms(
-            policy=policy,
-            carriers=Carriers(policy, say_unlisted) if say_unlisted is not None else Carriers(policy),
-            released=released,
-            cluster_id=cluster_id,
-            topic=topics.shipments,
-        )
+        """``carriers`` and ``released`` are shared by all lanes; ``released`` is None unless orders are polled here."""
+        self._terms = ShipmentTerms(policy=policy, cluster_id=cluster_id, topic=topics.shipments)
+        self._shared = ShipmentShared(carriers=carriers, released=released)
         self._codecs = codecs
         self._topics = topics
         self._stamp = stamp
@@ -78,7 +76,7 @@ class ShipmentFlow:
         self._sent_as_other: Mapping[str, int] = MappingProxyType({})
 
     def sent_as_other(self) -> Mapping[str, int]:
-        """Results with CARRIER_SENT_AS_OTHER so far, by account. Any thread: the mapping never changes."""
+        """Results with CARRIER_SENT_AS_OTHER since the start, by account. Any thread may call it."""
         return self._sent_as_other
 
     @property
@@ -100,11 +98,11 @@ class ShipmentFlow:
         return GROUPS.get(kind)
 
     def standing(self, partition: int) -> Iterable[str]:  # noqa: ARG002
-        """None: an order's lane lives on its events."""
+        """None: the lane of an order exists through its events."""
         return ()
 
     def read(self, record: Record, now: Now) -> Arrived | Bad | NotYet:  # noqa: ARG002
-        """What can be read but must not be sent becomes an event all the same: its turn says why."""
+        """An event that can be read but must not be sent is not dead-lettered: its turn ends it with a result."""
         event = self._codecs.decode_dispatched(record)
         return event if isinstance(event, Bad | NotYet) else Arrived(lane=event.key, event=event)
 
@@ -113,7 +111,7 @@ class ShipmentFlow:
         return state_versions.unreadable(key, said.text) if isinstance(said, Bad) else said
 
     def load(self, key: str, stored: bytes | None) -> ShipmentLane:
-        """Raises Unreadable for what is no state of this flow."""
+        """Raises ``Unreadable`` for bytes that are not a state of this flow."""
         if stored is None:
             return ledger.blank(key)
         return state_versions.made(key, self._codecs.decode_state(stored), lambda state: state)
@@ -128,37 +126,37 @@ class ShipmentFlow:
         )
 
     def turn(self, lane: ShipmentLane, cause: Cause, now: Now) -> Turn[ShipmentLane]:
-        now_us, terms = now.wall_us, self._terms
-        draft = self._heard(lane, cause, now_us)
-        draft.settle()
-        plan, after = draft.plan(), draft.result()
+        now_us = now.wall_us
+        draft = self._apply(lane, cause, now_us)
+        plan, after = decide(draft), draft.result()
         after = replace(after, updated_at_us=now_us) if after != lane else lane
         wake_at_us = plan.wake_at_us
         if not after.undone and not ledger.is_blank(after):
-            wake_at_us = after.updated_at_us + us(terms.policy.keep_s)
+            wake_at_us = after.updated_at_us + us(self._terms.policy.keep_s)
             if now_us >= wake_at_us and not plan.ends:
                 return Turn(lane=ledger.blank(lane.order_id))
         return Turn(
             lane=after,
             wants=wants.derive(after, plan, draining=isinstance(cause, Draining)),
-            outputs=tuple(self._output(end, results.build(after, end, terms, now_us)) for end in plan.ends),
+            outputs=tuple(self._output(after, end, now_us) for end in plan.ends),
             wake_at_us=wake_at_us,
         )
 
-    def _heard(self, lane: ShipmentLane, cause: Cause, now_us: int) -> ShipmentDraft:
+    def _apply(self, lane: ShipmentLane, cause: Cause, now_us: int) -> ShipmentDraft:
         if isinstance(cause, Arrived):
-            return merge.take(lane, cause.event, self._terms, now_us)
-        draft = ShipmentDraft(lane, self._terms, now_us)
+            return merge.merge_event(lane, cause.event, self._terms, self._shared, now_us)
+        draft = ShipmentDraft(lane, self._terms, self._shared, now_us)
         match cause:
             case Answered():
-                outcomes.learn(draft, cause)
+                outcomes.apply_answer(draft, cause)
             case Restored(announced=announced):
-                outcomes.restored(draft, announced)
+                outcomes.restore(draft, announced)
             case Woken() | Draining() | Told():
                 pass
         return draft
 
-    def _output(self, end: UnitOutcome, result: ShipmentResult) -> Output:
+    def _output(self, lane: ShipmentLane, end: UnitOutcome, now_us: int) -> Output:
+        result = results.build(lane, end, self._terms, self._shared.carriers, now_us)
         if end.code is Code.CARRIER_SENT_AS_OTHER:
             known = self._sent_as_other
             self._sent_as_other = MappingProxyType({**known, end.event.account: known.get(end.event.account, 0) + 1})

@@ -1,41 +1,24 @@
-"""What a shipment event must be before anything of it may be sent: each rule with its code. Pure."""
+"""Rejects shipment events that must not be sent; each rule has its code. Pure."""
 
 from collections import Counter
-from dataclasses import dataclass
 
-from connector.contracts.codes import Code, explain
+from connector.contracts.codes import Code
 from connector.contracts.event_time import time_fault
-from connector.contracts.problem import Problem
+from connector.shipments.coded_status import CodedStatus, coded, rejected
 from connector.shipments.events import Parcel, ShipmentDispatched, ShipmentStatus, ShippedItem
 from connector.shipments.policy import ShipmentPolicy, us
 
 _SEPARATORS = frozenset(",;|")
-"""What people part several numbers by. No carrier's number holds one; spaces and slashes may be in a number."""
-
-
-@dataclass(frozen=True, slots=True)
-class CodedStatus:
-    """Why nothing is sent."""
-
-    status: ShipmentStatus
-    code: Code
-    problem: Problem
-
-
-def coded(status: ShipmentStatus, code: Code, /, **values: object) -> CodedStatus:
-    return CodedStatus(status, code, explain(code, **values))
-
-
-def rejected(code: Code, /, **values: object) -> CodedStatus:
-    return coded(ShipmentStatus.REJECTED, code, **values)
+"""Characters that separate several numbers in one field. No carrier uses them; numbers may hold spaces and slashes."""
 
 
 def account_of(event: ShipmentDispatched, policy: ShipmentPolicy) -> str:
-    """The account that an event is for; empty where nothing says."""
+    """The account that an event is for; empty if neither the event nor the settings name one."""
     return event.account or policy.only_account or ""
 
 
 def check(event: ShipmentDispatched, policy: ShipmentPolicy, now_us: int) -> CodedStatus | None:
+    """Why an event must not be sent; None if it may."""
     if not event.order_id:
         return rejected(Code.ORDER_ID_MISSING)
     if event.key != event.order_id:
@@ -47,7 +30,7 @@ def check(event: ShipmentDispatched, policy: ShipmentPolicy, now_us: int) -> Cod
 
 
 def check_account(account: str, policy: ShipmentPolicy) -> CodedStatus | None:
-    """Asked at each turn: the configuration may have changed while an event waited."""
+    """Why an account may not ship. Checked at each turn: the settings may have changed while an event waited."""
     known = ", ".join(sorted(policy.accounts))
     if not account:
         return rejected(Code.ACCOUNT_MISSING, known=known)
@@ -82,7 +65,7 @@ def _item_fault(item: ShippedItem) -> CodedStatus | None:
 
 
 def item_text(item: ShippedItem) -> str:
-    """An item in a person's words: ``2 of offer AB-120``."""
+    """An item as messages show it: ``2 of offer AB-120``."""
     which = (f"offer {item.offer_id}" if item.offer_id else "", f"EAN {item.ean}" if item.ean else "")
     return f"{item.quantity} of {', '.join(filter(None, which)) or 'nothing'}"
 

@@ -1,17 +1,14 @@
-"""The lane's value: the order's state as its topic keeps it, and the small questions that rules ask of it. Pure.
+"""A lane's value: the state of an order as its topic stores it, and the questions that rules ask of it. Pure.
 
-A ledger is never changed, only replaced; nothing is in it that its record does not keep.
+The stored record is the value that turns work on: it is replaced, never changed, and holds nothing else.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
 
-from connector.contracts.released_orders import ReleasedOrders
 from connector.contracts.result_ids import result_id
 from connector.marketplace.orders import TO_BE_SENT, OrderUnitSummary, UnitStatus
-from connector.shipments.carriers import Carriers
 from connector.shipments.events import (
     OpenUnit,
     ParcelState,
@@ -21,7 +18,7 @@ from connector.shipments.events import (
     ShippedUnit,
     UndoneShipment,
 )
-from connector.shipments.policy import ShipmentPolicy
+from connector.shipments.policy import ShipmentTerms
 from streams.frozen import replace
 
 ShipmentLane: TypeAlias = ShipmentState
@@ -29,18 +26,7 @@ ShipmentLane: TypeAlias = ShipmentState
 NO_SEQUENCE = -(2**63) - 1
 """A missing sequence is lower than any."""
 KEPT_EVENTS = 20
-"""So many events that are over are remembered; one before them is judged anew, by what its units are known to have."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShipmentTerms:
-    """All that the shipment flow's functions go by, beside the lane and the moment."""
-
-    policy: ShipmentPolicy
-    carriers: Carriers
-    released: ReleasedOrders | None  # None: orders are not polled, so nobody says that a unit was released
-    cluster_id: str
-    topic: str
+"""How many finished events a lane remembers; an older one that comes again is judged by what its units have."""
 
 
 def blank(order_id: str) -> ShipmentLane:
@@ -53,21 +39,21 @@ def is_blank(lane: ShipmentLane) -> bool:
 
 
 def order_of(event: UndoneShipment) -> tuple[int, int, int]:
-    """The order of events."""
+    """The key that events are sorted by."""
     sequence = NO_SEQUENCE if event.sequence is None else event.sequence
     return (event.occurred_at_us, sequence, event.input_offset)
 
 
 def unit_result_id(event: UndoneShipment, order_unit_id: int | None, partition: int, terms: ShipmentTerms) -> str:
-    """The result_id of an order unit of an event."""
+    """The result_id of one order unit of an event."""
     return result_id(terms.cluster_id, terms.topic, partition, event.input_offset, order_unit_id)
 
 
 def digest_of(event: ShipmentDispatched) -> str:
-    """Of all that an event says, its time included. What an older version stored is compared by this alone."""
+    """A digest of the whole event with its time. Events that an older version stored are compared by this alone."""
     parcels = [(parcel.carrier, parcel.tracking_number) for parcel in event.parcels]
     said: tuple[object, ...] = (event.occurred_at_us, event.sequence, event.account, event.order_unit_ids, parcels)
-    if event.items:  # what an event of before could not say changes no digest of before
+    if event.items:  # fields that older events lack leave their digests unchanged
         said = (*said, [(item.offer_id, item.ean, item.quantity) for item in event.items])
     if any(parcel.no_tracking for parcel in event.parcels):
         said = (*said, [parcel.no_tracking for parcel in event.parcels])
@@ -75,7 +61,7 @@ def digest_of(event: ShipmentDispatched) -> str:
 
 
 def content_of(event: ShipmentDispatched) -> str:
-    """Of what an event says is sent, whenever it says so: a source that sends an event again may date it anew."""
+    """A digest without time and sequence: a source that sends an event again may give it another time."""
     items = sorted((item.offer_id or "", item.ean or "", item.quantity) for item in event.items)
     parcels = [(parcel.carrier, parcel.tracking_number, parcel.no_tracking) for parcel in event.parcels]
     said = (event.account, sorted(event.order_unit_ids), items, parcels)
@@ -83,7 +69,7 @@ def content_of(event: ShipmentDispatched) -> str:
 
 
 def is_same(one: SeenShipment | UndoneShipment, other: SeenShipment | UndoneShipment) -> bool:
-    """Whether two records of an event are of one event: the same event_id, which says the same."""
+    """Whether two stored events are the same event: the same event_id with the same content."""
     if one.event_id != other.event_id:
         return False
     if one.content is None or other.content is None:
@@ -91,8 +77,8 @@ def is_same(one: SeenShipment | UndoneShipment, other: SeenShipment | UndoneShip
     return one.content == other.content
 
 
-def over(lane: ShipmentLane, event: UndoneShipment) -> ShipmentLane:
-    """The lane once all of an event has its results."""
+def with_seen(lane: ShipmentLane, event: UndoneShipment) -> ShipmentLane:
+    """The lane after an event's last result: the event is remembered as seen."""
     seen = SeenShipment(
         event_id=event.event_id,
         digest=event.digest,
@@ -109,12 +95,12 @@ def over(lane: ShipmentLane, event: UndoneShipment) -> ShipmentLane:
 
 
 def send_slot(order_unit_id: int, input_offset: int) -> str:
-    """Which event's send it is: found announced after a restart, that one may have left."""
+    """Identifies the send of an event: if found announced after a restart, it may have been sent."""
     return f"{order_unit_id}/send/{input_offset}"
 
 
 def parcel_slot(order_unit_id: int, tracking_number: str) -> str:
-    """Which parcel it is, whichever event brought it."""
+    """Identifies a parcel, whichever event brought it."""
     return f"{order_unit_id}/parcel/{sha256(tracking_number.encode()).hexdigest()[:16]}"
 
 
@@ -122,16 +108,16 @@ def parcel_slot(order_unit_id: int, tracking_number: str) -> str:
 
 
 def numbers_of(event: UndoneShipment) -> tuple[str, ...]:
-    """Tracking numbers of an event that passed the guards, each once."""
+    """The tracking numbers of an event that passed the guards, each once."""
     return tuple(dict.fromkeys(parcel.tracking_number for parcel in event.parcels if parcel.tracking_number))
 
 
 UNTRACKED = ""
-"""What a parcel without a tracking number is known by; a unit has at most one."""
+"""Key of the parcel without a tracking number; a unit has at most one."""
 
 
 def parcels_of(event: UndoneShipment) -> tuple[str, ...]:
-    """What the parcels of an event are known by, each once."""
+    """Keys of an event's parcels, each once: tracking numbers, or ``UNTRACKED``."""
     return numbers_of(event) or tuple(UNTRACKED for parcel in event.parcels if parcel.no_tracking)
 
 
@@ -144,7 +130,7 @@ def find_parcel(unit: ShippedUnit, tracking_number: str) -> ParcelState | None:
 
 
 def with_parcels(unit: ShippedUnit, *noted: ParcelState) -> ShippedUnit:
-    """What is noted again takes the place of what was."""
+    """The unit with these parcels; one with the same tracking number is replaced."""
     numbers = {parcel.tracking_number for parcel in noted}
     return replace(unit, parcels=(*(p for p in unit.parcels if p.tracking_number not in numbers), *noted))
 
@@ -153,28 +139,28 @@ def with_parcels(unit: ShippedUnit, *noted: ParcelState) -> ShippedUnit:
 
 
 def is_open(unit: ShippedUnit) -> bool:
-    """Whether it is still to be sent; a status that we do not know may mean that, too."""
+    """Whether the unit may still have to be sent; an unknown status counts as open."""
     return unit.confirmed_by is None and (unit.status in TO_BE_SENT or unit.status is UnitStatus.UNKNOWN)
 
 
 def is_of(unit: ShippedUnit, event_id: str) -> bool:
-    """Whether an event's send was carried out for it, or may have been."""
+    """Whether an event's send of the unit was carried out, or may have been."""
     return event_id in (unit.confirmed_by, unit.tried_by)
 
 
 def has_part_of(unit: ShippedUnit, event_id: str) -> bool:
-    """Whether its send or a parcel was carried out for an event, or may have been."""
+    """Whether an event's send of the unit, or one of its parcels, was carried out, or may have been."""
     return is_of(unit, event_id) or any(parcel.added_by == event_id for parcel in unit.parcels)
 
 
 def carries(unit: ShippedUnit, event: UndoneShipment) -> bool:
-    """Whether it has a tracking number of an event, or may have it."""
+    """Whether the unit has a tracking number of an event, or may have it."""
     numbers = numbers_of(event)
     return any(parcel.tracking_number in numbers for parcel in unit.parcels)
 
 
-def read_now(known: ShippedUnit | None, found: OrderUnitSummary, now_us: int) -> ShippedUnit:
-    """What is known of a unit after it was read. Nothing that was sent becomes unsent: such an answer is the older."""
+def after_reading(known: ShippedUnit | None, found: OrderUnitSummary, now_us: int) -> ShippedUnit:
+    """The unit after it was read. A unit that was sent stays sent: an answer that shows it unsent is outdated."""
     if known is None:
         return ShippedUnit(
             order_unit_id=found.order_unit_id,
@@ -190,4 +176,5 @@ def read_now(known: ShippedUnit | None, found: OrderUnitSummary, now_us: int) ->
 
 
 def opened(order_unit_ids: Iterable[int]) -> tuple[OpenUnit, ...]:
+    """Units without a result yet, and without a call."""
     return tuple(OpenUnit(order_unit_id=identifier) for identifier in order_unit_ids)

@@ -1,43 +1,47 @@
-"""Which units of an order an event gets that names items: by what is known of each unit. Pure.
+"""Chooses the order units for an event that names offers and quantities, by what is known of each unit. Pure.
 
-A piece is accounted for by its parcel: a unit that has a tracking number of the event is its piece, whichever event
-brought the number. A unit that was sent, nobody knows for which parcel, may be the event's piece as well; so it comes
-before one that is still to be sent, and nothing is confirmed in its place.
+An order unit is one piece, and pieces of one offer are alike: it does not matter which is chosen, only that none is
+chosen twice. The order of candidates decides, so the same order gives the same choice.
+
+A parcel accounts for its pieces: a unit that has a tracking number of the event is one of them, whichever event brought
+the number. A unit that was sent without a known parcel may be one as well; it is chosen before one that is still to be
+sent, so that nothing is confirmed in its place.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum, auto
 
 from connector.contracts.codes import Code
 from connector.marketplace.orders import SENT, OrderSummaryFound, OrderUnitSummary, UnitStatus
-from connector.shipments.decide import ShipmentDraft, ShipmentEntry
+from connector.shipments.coded_status import CodedStatus, coded, rejected
 from connector.shipments.events import ShipmentStatus, ShippedItem, ShippedUnit, UndoneShipment
-from connector.shipments.guards import CodedStatus, coded, item_text, rejected
-from connector.shipments.items import choose, is_meant
+from connector.shipments.guards import item_text
 from connector.shipments.ledger import carries, has_part_of, is_open, is_same, numbers_of, opened
+from connector.shipments.shipment_draft import ShipmentDraft, ShipmentEntry
 from streams.frozen import replace
 
 
 class MatchRank(IntEnum):
-    """What a unit is to an event that may get it; the lowest is chosen first."""
+    """What a unit is to an event; the lowest rank is chosen first."""
 
-    ANSWERED = auto()  # it has the event's result already
-    ITS_PIECE = auto()  # it was sent for the event, or shares a tracking number with it
-    SENT_UNEXPLAINED = auto()  # it was sent, and no event that is known says with which parcel
-    ITS_CHOICE = auto()  # to be sent, and what the event had chosen before
+    ANSWERED = auto()  # the event has a result for it already
+    SENT_FOR_EVENT = auto()  # or it shares a tracking number with the event
+    SENT_UNEXPLAINED = auto()  # it was sent, and no known event says with which parcel
+    CHOSEN_BY_EVENT = auto()  # to be sent, and chosen for this event before
     FREE = auto()  # to be sent
-    CHOSEN_BEFORE = auto()  # to be sent, and what another event had chosen that failed
+    CHOSEN_BY_OTHER = auto()  # to be sent, and chosen before for another event, which failed
 
 
-_TO_BE_SENT = (MatchRank.ITS_CHOICE, MatchRank.FREE, MatchRank.CHOSEN_BEFORE)
+_TO_BE_SENT = (MatchRank.CHOSEN_BY_EVENT, MatchRank.FREE, MatchRank.CHOSEN_BY_OTHER)
 
 
-def match(draft: ShipmentDraft, entry: ShipmentEntry, found: OrderSummaryFound) -> None:
-    """Units for the pieces that the event names, or a result that says why there are none."""
+def match_items(draft: ShipmentDraft, entry: ShipmentEntry, found: OrderSummaryFound) -> None:
+    """Opens a unit for each piece that the event names, or ends the event with the reason."""
     event = entry.event
-    ranked = {unit.order_unit_id: standing(draft, unit.order_unit_id, event) for unit in found.units}
+    ranked = {unit.order_unit_id: _rank(draft, unit.order_unit_id, event) for unit in found.units}
     candidates = [unit for unit in found.units if ranked[unit.order_unit_id] is not None]
     candidates.sort(key=lambda unit: (ranked[unit.order_unit_id], unit.order_unit_id))
-    chosen = choose(event.items, candidates)
+    chosen = _choose(event.items, candidates)
     if isinstance(chosen, ShippedItem):
         draft.end_all(entry, _lacking(draft, chosen, found, candidates))
         return
@@ -51,9 +55,9 @@ def match(draft: ShipmentDraft, entry: ShipmentEntry, found: OrderSummaryFound) 
 
 
 def give_way(draft: ShipmentDraft, entry: ShipmentEntry) -> None:
-    """To an event that names units: what others had chosen and not sent yet is chosen anew.
+    """For an event that names units: other events choose again if they had chosen one of them and not sent it yet.
 
-    Also where they share a tracking number: the named units may be their pieces.
+    So do events that share a tracking number with it: the named units may be their pieces.
     """
     numbers = set(numbers_of(entry.event))
     for other in draft.entries:
@@ -64,18 +68,18 @@ def give_way(draft: ShipmentDraft, entry: ShipmentEntry) -> None:
         if any(not has_part_of(draft.units[identifier], other.event.event_id) for identifier in contested) or (
             shares and other.open and entry.open
         ):
-            other.choose_anew()
+            other.choose_again()
 
 
-def standing(draft: ShipmentDraft, identifier: int, event: UndoneShipment) -> MatchRank | None:
-    """None: it cannot be the event's."""
+def _rank(draft: ShipmentDraft, identifier: int, event: UndoneShipment) -> MatchRank | None:
+    """None: the unit cannot be chosen for the event."""
     unit = draft.units[identifier]
     if identifier in event.answered:
         return MatchRank.ANSWERED
     if unit.confirmed_by is None and unit.status is UnitStatus.CANCELLED:
         return None
-    if _is_its_piece(draft, unit, event):
-        return MatchRank.ITS_PIECE
+    if _was_sent_for(draft, unit, event):
+        return MatchRank.SENT_FOR_EVENT
     if draft.entries_of(identifier):
         return None
     if _is_unexplained(unit):
@@ -83,8 +87,8 @@ def standing(draft: ShipmentDraft, identifier: int, event: UndoneShipment) -> Ma
     return _as_choice(draft, unit, event) if is_open(unit) else None
 
 
-def _is_its_piece(draft: ShipmentDraft, unit: ShippedUnit, event: UndoneShipment) -> bool:
-    """What undone events will send counts as well: two events of one parcel wait for the same unit."""
+def _was_sent_for(draft: ShipmentDraft, unit: ShippedUnit, event: UndoneShipment) -> bool:
+    """Undone events count as well: two events with one parcel wait for the same unit."""
     if carries(unit, event):
         return True
     numbers = set(numbers_of(event))
@@ -94,7 +98,7 @@ def _is_its_piece(draft: ShipmentDraft, unit: ShippedUnit, event: UndoneShipment
 
 
 def _has_its_id_alone(draft: ShipmentDraft, event: UndoneShipment) -> bool:
-    """Where an event_id was used for two contents, a unit does not say for which of them it was sent."""
+    """False if the event_id was used for two contents: a unit does not tell for which of them it was sent."""
     seen, undone = draft.lane.seen, draft.lane.undone
     return all(is_same(one, event) for one in seen if one.event_id == event.event_id) and all(
         is_same(one, event) for one in undone if one.event_id == event.event_id
@@ -108,14 +112,14 @@ def _is_unexplained(unit: ShippedUnit) -> bool:
 def _as_choice(draft: ShipmentDraft, unit: ShippedUnit, event: UndoneShipment) -> MatchRank:
     had = [one for one in draft.lane.seen if unit.order_unit_id in one.order_unit_ids]
     if any(is_same(one, event) for one in had):
-        return MatchRank.ITS_CHOICE
-    return MatchRank.CHOSEN_BEFORE if had else MatchRank.FREE
+        return MatchRank.CHOSEN_BY_EVENT
+    return MatchRank.CHOSEN_BY_OTHER if had else MatchRank.FREE
 
 
 def _lacking(
     draft: ShipmentDraft, item: ShippedItem, found: OrderSummaryFound, candidates: list[OrderUnitSummary]
 ) -> CodedStatus:
-    of_item = [unit for unit in found.units if is_meant(unit, item)]
+    of_item = [unit for unit in found.units if _is_meant(unit, item)]
     if len(of_item) < item.quantity:
         return coded(
             ShipmentStatus.NOT_FOUND,
@@ -124,16 +128,16 @@ def _lacking(
             order_id=draft.lane.order_id,
             count=len(of_item),
         )
-    free = [unit for unit in candidates if is_meant(unit, item)]
+    free = [unit for unit in candidates if _is_meant(unit, item)]
     return rejected(Code.ITEMS_NOT_OPEN, item=item_text(item), count=len(free), units=_shown(of_item))
 
 
 def _doubt(
     event: UndoneShipment, chosen: list[OrderUnitSummary], ranked: dict[int, MatchRank | None]
 ) -> CodedStatus | None:
-    """Where only some of an item's pieces may have been sent already, nobody can say which are left."""
+    """Rejects the event if only some of an item's pieces may have been sent: the rest cannot be told apart."""
     for item in event.items:
-        of_item = [unit for unit in chosen if is_meant(unit, item)]
+        of_item = [unit for unit in chosen if _is_meant(unit, item)]
         unexplained = [unit for unit in of_item if ranked[unit.order_unit_id] is MatchRank.SENT_UNEXPLAINED]
         if unexplained and any(ranked[unit.order_unit_id] in _TO_BE_SENT for unit in of_item):
             return rejected(
@@ -144,3 +148,30 @@ def _doubt(
 
 def _shown(units: list[OrderUnitSummary]) -> str:
     return ", ".join(f"{unit.order_unit_id} {unit.status_raw}" for unit in units)
+
+
+# ---- the choice ----------------------------------------------------------------------------------------------------
+
+
+def _choose(items: Sequence[ShippedItem], candidates: Sequence[OrderUnitSummary]) -> tuple[int, ...] | ShippedItem:
+    """A unit for each piece, ascending by id; or the first item for which there are too few.
+
+    More specific items choose first, so that an item with only an EAN does not take the one unit of an offer that
+    another item names.
+    """
+    left = list(candidates)
+    chosen: list[int] = []
+    for item in sorted(items, key=lambda one: (one.offer_id is None, one.ean is None)):
+        fitting = [unit for unit in left if _is_meant(unit, item)][: item.quantity]
+        if len(fitting) < item.quantity:
+            return item
+        left = [unit for unit in left if unit not in fitting]
+        chosen += [unit.order_unit_id for unit in fitting]
+    return tuple(sorted(chosen))
+
+
+def _is_meant(unit: OrderUnitSummary, item: ShippedItem) -> bool:
+    """Whether a unit is a piece of this item; leading zeros of EANs do not matter."""
+    if item.offer_id is not None and unit.offer_id != item.offer_id:
+        return False
+    return item.ean is None or item.ean.lstrip("0") in (ean.lstrip("0") for ean in unit.eans)

@@ -1,12 +1,11 @@
-"""An event goes into the ledger: as one of its own, absorbed by itself, or recognised as one that is over. Pure."""
+"""Takes an event into the lane's draft: as a new one, as one that is undone already, or as one seen before. Pure."""
 
 from connector.contracts.codes import Code
-from connector.shipments.decide import ShipmentDraft, ShipmentEntry
+from connector.shipments.coded_status import rejected
 from connector.shipments.events import Parcel, SeenShipment, ShipmentDispatched, ShippedItem, UndoneShipment
-from connector.shipments.guards import account_of, check, rejected
+from connector.shipments.guards import account_of, check
 from connector.shipments.ledger import (
     ShipmentLane,
-    ShipmentTerms,
     carries,
     content_of,
     digest_of,
@@ -15,30 +14,34 @@ from connector.shipments.ledger import (
     opened,
 )
 from connector.shipments.matching import give_way
+from connector.shipments.policy import ShipmentTerms
+from connector.shipments.shared import ShipmentShared
+from connector.shipments.shipment_draft import ShipmentDraft, ShipmentEntry
 from streams.frozen import replace
 
 
-def take(lane: ShipmentLane, event: ShipmentDispatched, terms: ShipmentTerms, now_us: int) -> ShipmentDraft:
-    """The lane with the event. An event that comes again keeps its first offset, so that its results keep their ids.
+def merge_event(
+    lane: ShipmentLane, event: ShipmentDispatched, terms: ShipmentTerms, shared: ShipmentShared, now_us: int
+) -> ShipmentDraft:
+    """A draft of the lane with the event. One that comes again keeps its first offset, so its results keep their ids.
 
-    What the same event may find is what its units are known to have; so one that was carried out is answered without
-    a call, and one that failed is tried again.
+    It ends by what its units are known to have: one that was carried out needs no call, one that failed is tried again.
     """
     lane = replace(lane, input_partition=event.partition, last_offset=max(lane.last_offset, event.offset))
-    draft = ShipmentDraft(lane, terms, now_us)
+    draft = ShipmentDraft(lane, terms, shared, now_us)
     new = _undone(event, terms, now_us)
     if any(is_same(undone, new) for undone in lane.undone):
         return draft
     before = next((seen for seen in lane.seen if is_same(seen, new)), None)
-    entry = ShipmentEntry(new if before is None else _come_again(draft, new, before))
-    if (fault := check(event, terms.policy, now_us)) is not None:
-        draft.end_all(entry, fault)
+    entry = ShipmentEntry(new if before is None else _seen_before(draft, new, before))
+    if (problem := check(event, terms.policy, now_us)) is not None:
+        draft.end_all(entry, problem)
     elif _is_reused(lane, new, before):
         entry.is_remembered = False
         draft.end_all(entry, rejected(Code.EVENT_ID_REUSED, event_id=new.event_id))
     elif _are_known(lane, entry.event):
         entry.open = {unit.order_unit_id: unit for unit in opened(entry.event.order_unit_ids)}
-    draft.put(entry)
+    draft.add(entry)
     if event.order_unit_ids:
         give_way(draft, entry)
     return draft
@@ -61,8 +64,8 @@ def _undone(event: ShipmentDispatched, terms: ShipmentTerms, now_us: int) -> Und
     )
 
 
-def _come_again(draft: ShipmentDraft, event: UndoneShipment, before: SeenShipment) -> UndoneShipment:
-    """Units that were chosen for its items are chosen anew unless each of them is known to be its piece."""
+def _seen_before(draft: ShipmentDraft, event: UndoneShipment, before: SeenShipment) -> UndoneShipment:
+    """Units chosen for its items are chosen again unless each was, or may have been, sent for the event."""
     units = event.order_unit_ids or before.order_unit_ids
     if event.items and not all(_is_still_its(draft, identifier, event) for identifier in units):
         units = ()
@@ -75,9 +78,9 @@ def _is_still_its(draft: ShipmentDraft, identifier: int, event: UndoneShipment) 
 
 
 def _is_reused(lane: ShipmentLane, event: UndoneShipment, before: SeenShipment | None) -> bool:
-    """Whether its event_id is that of an event that says something else, and for which something was done.
+    """Whether its event_id belongs to an event with other content that is undone or has changed a unit.
 
-    One that came to nothing may be corrected under its own event_id.
+    An event that changed nothing may be corrected under its own event_id.
     """
     if any(one.event_id == event.event_id and one.content is not None for one in lane.undone):
         return True
@@ -89,13 +92,13 @@ def _is_reused(lane: ShipmentLane, event: UndoneShipment, before: SeenShipment |
 
 
 def _are_known(lane: ShipmentLane, event: UndoneShipment) -> bool:
-    """Whether its units are known to be this order's, so that it need not be read."""
+    """Whether the order need not be read, because its units that the event names are known."""
     known = {unit.order_unit_id for unit in lane.units}
     return bool(event.order_unit_ids) and lane.account == event.account and known.issuperset(event.order_unit_ids)
 
 
 def _item(item: ShippedItem) -> ShippedItem:
-    """An empty name is none."""
+    """Empty identifiers count as missing."""
     return replace(item, offer_id=item.offer_id or None, ean=(item.ean or "").strip() or None)
 
 

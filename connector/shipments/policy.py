@@ -1,4 +1,4 @@
-"""The numbers and switches of the shipment flow; what makes no sense is refused when built. Pure."""
+"""The settings of the shipment flow; invalid values are rejected when the policy is built. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,24 +8,24 @@ _HOUR_S = 3600.0
 _DAY_S = 24 * _HOUR_S
 
 REJECT: Final = "reject"
-"""As ``unknown_carrier``: an event with a carrier that nobody knows is refused."""
+"""Value of ``unknown_carrier``: an event with an unknown carrier is rejected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentPolicy:
-    """``accounts`` are all that are configured; those of ``disabled`` confirm nothing."""
+    """``accounts``: all that are configured. Nothing is sent for those in ``disabled``."""
 
     accounts: frozenset[str]
     disabled: frozenset[str] = frozenset()
-    wait_open_s: float = _DAY_S  # how long a unit that is still open is waited for, since its event was read
-    recheck_s: float = 60.0  # how soon its status is read again; later, when it has waited for a quarter longer
-    recheck_max_s: float = 900.0  # and at least this often, if that is not sooner than recheck_s
-    require_units: bool = True  # an event that says nothing of its units is refused where there are several
-    unknown_carrier: str = REJECT  # or the marketplace's code for carriers that are in no table
+    wait_open_s: float = _DAY_S  # how long an event waits for a unit that is still open, since the event was read
+    recheck_s: float = 60.0  # first interval between readings of an open unit; later, a quarter of the time waited
+    recheck_max_s: float = 900.0  # longest interval, unless recheck_s is longer
+    require_units: bool = True  # rejects an event without units and items if the order has several units
+    unknown_carrier: str = REJECT  # or the marketplace's code to send unknown carriers under
     untracked_carriers: frozenset[str] = frozenset({"Other", "Other Hauler"})  # codes that need no tracking number
     aliases: Mapping[str, str] = field(default_factory=dict)  # the seller's name of a carrier -> the marketplace's
-    carriers_s: float = _DAY_S  # how long the marketplace's table of carriers is believed
-    carriers_again_s: float = _HOUR_S  # and how long, when a name is not in it
+    carriers_s: float = _DAY_S  # how long the marketplace's table of carriers is used
+    carriers_again_s: float = _HOUR_S  # how old it may be when a name is not in it
     keep_s: float = 45 * _DAY_S  # how long an order is remembered after its last change
     future_limit_s: float = 300.0
     dry_run: bool = False
@@ -48,26 +48,35 @@ class ShipmentPolicy:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
 
     def recheck_after_s(self, waited_s: float) -> float:
-        """How long after a reading the next one is due, when the event had waited for so long by then."""
+        """Seconds from a reading to the next one, if the event had waited for ``waited_s`` by then."""
         return max(self.recheck_s, min(self.recheck_max_s, waited_s / 4))
 
     def is_unknown(self, carrier: str, code: str) -> bool:
-        """Whether a carrier went out under the code for those that are in no table, and no alias says so."""
+        """Whether a carrier was sent under the code for unknown carriers without an alias that says so."""
         meant = {loosened(carrier), *(loosened(of) for name, of in self.aliases.items() if _same(name, carrier))}
         return _same(code, self.unknown_carrier) and loosened(code) not in meant
 
     def may_go_untracked(self, code: str) -> bool:
-        """Whether parcels of a carrier, by the marketplace's code, may go without a tracking number."""
+        """Whether parcels of a carrier, by the marketplace's code, need no tracking number."""
         return any(_same(code, allowed) for allowed in self.untracked_carriers)
 
     @property
     def only_account(self) -> str | None:
-        """The one that is meant where an event names none; None where several are configured."""
+        """The account of events that name none; None if several are configured."""
         return next(iter(self.accounts)) if len(self.accounts) == 1 else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShipmentTerms:
+    """What every turn is decided by, beside the lane, the time, and what the process shares."""
+
+    policy: ShipmentPolicy
+    cluster_id: str
+    topic: str
+
+
 def loosened(name: str) -> str:
-    """A carrier's name without white space, in one case."""
+    """A carrier's name without white space, case-folded."""
     return "".join(name.split()).casefold()
 
 

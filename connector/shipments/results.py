@@ -1,14 +1,18 @@
-"""Results: the only place that builds them. Pure."""
+"""Builds shipment results; nothing else does. Pure."""
 
 from collections.abc import Iterable, Iterator
 
-from connector.shipments.decide import UnitOutcome
+from connector.shipments.carrier_tables import CarrierTables
 from connector.shipments.events import ShipmentResult, ShippedUnit
-from connector.shipments.ledger import ShipmentLane, ShipmentTerms, find_parcel, is_open, numbers_of, unit_result_id
+from connector.shipments.ledger import ShipmentLane, find_parcel, is_open, numbers_of, unit_result_id
+from connector.shipments.plan import UnitOutcome
+from connector.shipments.policy import ShipmentTerms
 
 
-def build(lane: ShipmentLane, end: UnitOutcome, terms: ShipmentTerms, now_us: int) -> ShipmentResult:
-    """``lane`` as the turn leaves it: what is still open is said by it."""
+def build(
+    lane: ShipmentLane, end: UnitOutcome, terms: ShipmentTerms, carriers: CarrierTables, now_us: int
+) -> ShipmentResult:
+    """``lane``: as the turn leaves it, which tells the units that are still open."""
     event, calls = end.event, end.open_unit
     unit = next((one for one in lane.units if one.order_unit_id == end.order_unit_id), None)
     return ShipmentResult(
@@ -23,7 +27,7 @@ def build(lane: ShipmentLane, end: UnitOutcome, terms: ShipmentTerms, now_us: in
         order_id=lane.order_id,
         order_unit_id=end.order_unit_id,
         carrier_requested=_each_once(parcel.carrier for parcel in event.parcels),
-        carrier_code=_each_once(_codes(end, unit, terms)),
+        carrier_code=_each_once(_codes(end, unit, carriers)),
         tracking_numbers=numbers_of(event),
         units_open=tuple(sorted(one.order_unit_id for one in lane.units if is_open(one))),
         call_ids=calls.call_ids if calls is not None else (),
@@ -45,12 +49,12 @@ def _storefront(lane: ShipmentLane, unit: ShippedUnit | None) -> str | None:
     return next((one.storefront for one in lane.units), None)
 
 
-def _codes(end: UnitOutcome, unit: ShippedUnit | None, terms: ShipmentTerms) -> Iterator[str]:
-    """What left, where the unit knows it; else what would leave."""
+def _codes(end: UnitOutcome, unit: ShippedUnit | None, carriers: CarrierTables) -> Iterator[str]:
+    """The code each parcel was sent with, if known; otherwise the code it would be sent with."""
     for parcel in end.event.parcels:
         known = find_parcel(unit, parcel.tracking_number or "") if unit is not None else None
         code = known.carrier_code if known is not None else None
-        code = code or terms.carriers.shown(end.event.account, parcel.carrier)
+        code = code or carriers.shown(end.event.account, parcel.carrier)
         if code is not None:
             yield code
 

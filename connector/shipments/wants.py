@@ -1,41 +1,24 @@
-"""The calls that a settled lane would make now: derived from its plan alone, from nothing, at each turn. Pure.
+"""Turns a plan into the calls that the lane wants now; derived from the plan alone at each turn. Pure.
 
-Every want of an order unit holds that unit's key, so that at most one call of it is under way, and a reading after a
-lost answer waits until the lost call can no longer be carried out. What changes something is announced before it leaves
-(``once``), and its slot says what it is: so a new owner knows what may have left, and what cannot have.
+Every want of an order unit holds that unit's key. So at most one call of the unit is in flight, and the reading after a
+lost answer waits until the lost call can no longer be carried out. A call that changes something is announced before it
+is sent (``once``), and its slot identifies it: a new owner knows which calls may have been sent, and which cannot.
 """
 
-from dataclasses import dataclass
-
-from connector.marketplace.orders import AddParcel, Kind, ReadCarriers, ReadOrderSummary, ReadOrderUnit, SendUnit
-from connector.shipments.decide import RANK, PlannedParcel, PlannedRead, PlannedSend, ShipmentPlan
+from connector.marketplace.orders import Kind, ReadCarriers, ReadOrderSummary, ReadOrderUnit
+from connector.shipments.call_bodies import ParcelPost, UnitSend
 from connector.shipments.ledger import ShipmentLane, parcel_slot, send_slot
+from connector.shipments.plan import RANK, PlannedParcel, PlannedRead, PlannedSend, ShipmentPlan
 from streams.flow import Want
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnitSend(SendUnit):
-    """A send that remembers the event behind it."""
-
-    event_id: str
-    input_offset: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParcelPost(AddParcel):
-    """A parcel that remembers the event behind it."""
-
-    event_id: str
-    input_offset: int
-
-
 def derive(lane: ShipmentLane, plan: ShipmentPlan, *, draining: bool = False) -> tuple[Want, ...]:
-    """``draining``: what has not left is not announced again."""
+    """``draining``: no call that changes something is announced any more."""
     return (
         *(() if draining else map(_send, plan.sends)),
         *(() if draining else map(_post, plan.posts)),
         *map(_unit, plan.units),
-        *(_order(lane, look) for look in plan.orders),
+        *(_order(lane, read) for read in plan.orders),
         *map(_carriers, plan.carriers),
     )
 
@@ -82,41 +65,41 @@ def _post(post: PlannedParcel) -> Want:
     )
 
 
-def _unit(look: PlannedRead) -> Want:
-    if look.order_unit_id is None:
-        raise ValueError("a unit is read by its id")
+def _unit(read: PlannedRead) -> Want:
+    if read.order_unit_id is None:
+        raise ValueError("the reading of a unit needs its id")
     return Want(
-        slot=str(look.order_unit_id),
-        account=look.account,
+        slot=str(read.order_unit_id),
+        account=read.account,
         kind=Kind.ORDER_UNIT,
-        rank=look.rank,
-        since_us=look.since_us,
-        body=ReadOrderUnit(order_unit_id=look.order_unit_id),
-        exclusive=(_key(look.order_unit_id),),
+        rank=read.rank,
+        since_us=read.since_us,
+        body=ReadOrderUnit(order_unit_id=read.order_unit_id),
+        exclusive=(_key(read.order_unit_id),),
     )
 
 
-def _order(lane: ShipmentLane, look: PlannedRead) -> Want:
+def _order(lane: ShipmentLane, read: PlannedRead) -> Want:
     return Want(
-        slot=f"order/{look.account}",
-        account=look.account,
+        slot=f"order/{read.account}",
+        account=read.account,
         kind=Kind.ORDER,
-        rank=look.rank,
-        since_us=look.since_us,
+        rank=read.rank,
+        since_us=read.since_us,
         body=ReadOrderSummary(order_id=lane.order_id),
         exclusive=tuple(_key(unit.order_unit_id) for unit in lane.units),
     )
 
 
-def _carriers(look: PlannedRead) -> Want:
+def _carriers(read: PlannedRead) -> Want:
     return Want(
-        slot=f"carriers/{look.account}",
-        account=look.account,
+        slot=f"carriers/{read.account}",
+        account=read.account,
         kind=Kind.CARRIERS,
-        rank=look.rank,
-        since_us=look.since_us,
+        rank=read.rank,
+        since_us=read.since_us,
         body=ReadCarriers(),
-        exclusive=(f"carriers:{look.account}",),
+        exclusive=(f"carriers:{read.account}",),
     )
 
 

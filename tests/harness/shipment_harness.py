@@ -19,6 +19,7 @@ from connector.marketplace.orders import (
     UnitStatus,
     Unreadable,
 )
+from connector.shipments.carrier_tables import CarrierTables
 from connector.shipments.codec import ShipmentCodecs
 from connector.shipments.events import Parcel, ShipmentDispatched
 from connector.shipments.flow import ShipmentFlow, ShipmentTopics
@@ -71,12 +72,14 @@ def policy(**changes: Any) -> ShipmentPolicy:
 
 
 def flow_of(of: ShipmentPolicy | None = None, released: ReleasedOrders | None = None) -> ShipmentFlow:
+    of = of if of is not None else policy()
     return ShipmentFlow(
-        policy=of if of is not None else policy(),
+        policy=of,
         codecs=ShipmentCodecs(IDS, REGISTRY.get),
         topics=TOPICS,
         cluster_id=CLUSTER,
         stamp=Stamp(source="/shop", instance_id="shop-0", config_digest="0"),
+        carriers=CarrierTables(of),
         released=released,
     )
 
@@ -277,6 +280,7 @@ class PlainReading(ShipmentFlow):
             topics=TOPICS,
             cluster_id=CLUSTER,
             stamp=Stamp(source="/shop", instance_id="shop-0", config_digest="0"),
+            carriers=CarrierTables(policy()),
         )
         self.events: dict[int, ShipmentDispatched] = {}
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from connector.shipments.carriers import CarrierNames, Carriers, Unlisted, Unmatched
+from connector.shipments.carrier_names import CarrierNames
+from connector.shipments.carrier_tables import CarrierTables, Unlisted, Unmatched
 from connector.shipments.policy import loosened
 from tests.harness.shipment_harness import CARRIERS, SECOND, START_US, policy
 
@@ -88,9 +89,9 @@ def test_an_alias_that_leads_nowhere_is_unknown() -> None:
 HOUR = 3600 * SECOND
 
 
-def known(**changes: object) -> Carriers:
-    carriers = Carriers(policy(**changes))
-    carriers.learn("main", CARRIERS, START_US)
+def known(**changes: object) -> CarrierTables:
+    carriers = CarrierTables(policy(**changes))
+    carriers.replace("main", CARRIERS, START_US)
     return carriers
 
 
@@ -126,19 +127,19 @@ def test_an_unknown_name_is_refused_by_rule_or_where_the_fallback_is_unknown_too
 def test_a_table_that_cannot_be_renewed_holds_for_another_while() -> None:
     carriers = known()
 
-    assert carriers.not_learned("main", START_US + 30 * HOUR)
+    assert carriers.keep("main", START_US + 30 * HOUR)
     assert carriers.code("main", "DHL", START_US + 31 * HOUR) == "DHL"
-    assert not carriers.not_learned("other", START_US)
+    assert not carriers.keep("other", START_US)
 
 
 def test_configured_carriers_that_the_marketplace_does_not_list_are_named_once() -> None:
     said: list[tuple[str, Unlisted]] = []
     of = policy(untracked_carriers=frozenset({"other", "Own Truck"}), aliases={"post": "Deutsche Post", "van": "Other"})
-    carriers = Carriers(of, lambda account, unlisted: said.append((account, unlisted)))
+    carriers = CarrierTables(of, lambda account, unlisted: said.append((account, unlisted)))
 
-    carriers.learn("main", CARRIERS, START_US)
-    carriers.learn("main", CARRIERS, START_US + HOUR)
-    carriers.learn("other", (*CARRIERS, "Own Truck", "Deutsche Post"), START_US)
+    carriers.replace("main", CARRIERS, START_US)
+    carriers.replace("main", CARRIERS, START_US + HOUR)
+    carriers.replace("other", (*CARRIERS, "Own Truck", "Deutsche Post"), START_US)
 
     assert said == [("main", {"untracked_carriers": ("Own Truck",), "carriers": ("Deutsche Post",)})]
 
@@ -147,6 +148,8 @@ def test_configured_carriers_that_the_marketplace_does_not_list_are_named_once()
 def test_a_fallback_that_the_marketplace_does_not_list_is_named(fallback: str) -> None:
     said: list[Unlisted] = []
 
-    Carriers(policy(unknown_carrier=fallback), lambda _, unlisted: said.append(unlisted)).learn("main", CARRIERS, 0)
+    CarrierTables(policy(unknown_carrier=fallback), lambda _, unlisted: said.append(unlisted)).replace(
+        "main", CARRIERS, 0
+    )
 
     assert said == ([{"unknown_carrier": ("Otter",)}] if fallback == "Otter" else [])

@@ -1,0 +1,104 @@
+"""Each account's carriers, as this process read them last. Not pure: all shipment lanes share one object.
+
+The tables are the marketplace's, not the lanes'; they are not stored, and a new process reads them again. Lanes read
+and change them in their turns, in the engine's thread alone.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum, auto
+
+from connector.shipments.carrier_names import CarrierNames
+from connector.shipments.policy import REJECT, ShipmentPolicy, us
+
+_PATIENCE_US = us(10.0)
+"""Longest time that lanes wait for another lane to read the table."""
+_LOOK_AGAIN_US = us(0.5)
+
+
+class Unmatched(Enum):
+    """Why a name has no code."""
+
+    UNKNOWN = auto()
+    NOT_YET = auto()  # the table must be read first, or again
+
+
+Unlisted = Mapping[str, tuple[str, ...]]
+"""Setting of [shipments] -> the carrier codes in it that the marketplace's table lacks."""
+SayUnlisted = Callable[[str, Unlisted], None]
+"""Called with an account and what its table lacks, whenever that changes."""
+
+
+def _say_nothing(account: str, unlisted: Unlisted) -> None:
+    """For callers that do not report unlisted carriers."""
+
+
+class CarrierTables:
+    """One table of carriers per account, with the moment it was read and the lane that is reading it."""
+
+    def __init__(self, policy: ShipmentPolicy, say_unlisted: SayUnlisted = _say_nothing) -> None:
+        self._policy = policy
+        self._say_unlisted = say_unlisted
+        self._unlisted: dict[str, Unlisted] = {}
+        self._tables: dict[str, CarrierNames] = {}
+        self._read_at_us: dict[str, int] = {}
+        self._asked: dict[str, tuple[str, int]] = {}  # account -> the lane that reads, since when
+
+    def replace(self, account: str, codes: Iterable[str], now_us: int) -> None:
+        """Keeps the table as it was just read, and reports configured carriers that it lacks."""
+        table = self._tables[account] = CarrierNames(codes, self._policy.aliases)
+        self._read_at_us[account] = now_us
+        self._asked.pop(account, None)
+        unlisted = self._unlisted_of(table)
+        if unlisted != self._unlisted.get(account, {}):
+            self._say_unlisted(account, unlisted)
+        self._unlisted[account] = unlisted
+
+    def _unlisted_of(self, table: CarrierNames) -> Unlisted:
+        """A configured code that the marketplace does not know has no effect."""
+        policy = self._policy
+        codes = {
+            "untracked_carriers": table.lacks(policy.untracked_carriers),
+            "carriers": table.lacks(policy.aliases.values()),
+            "unknown_carrier": table.lacks({policy.unknown_carrier} - {REJECT}),
+        }
+        return {setting: lacking for setting, lacking in codes.items() if lacking}
+
+    def keep(self, account: str, now_us: int) -> bool:
+        """The table could not be read: keeps the last one for as long again. False if there is none."""
+        self._asked.pop(account, None)
+        if account in self._tables:
+            self._read_at_us[account] = now_us
+        return account in self._tables
+
+    def code(self, account: str, name: str, now_us: int) -> str | Unmatched:
+        """The marketplace's code of a carrier; for an unknown one, the configured code if there is one."""
+        table = self._tables.get(account)
+        if table is None or not self._is_fresh(account, self._policy.carriers_s, now_us):
+            return Unmatched.NOT_YET
+        found = table.match(name)
+        if found is not None:
+            return found
+        if not self._is_fresh(account, self._policy.carriers_again_s, now_us):
+            return Unmatched.NOT_YET
+        fallback = self._policy.unknown_carrier
+        return (table.match(fallback) if fallback != REJECT else None) or Unmatched.UNKNOWN
+
+    def shown(self, account: str, name: str) -> str | None:
+        """The code as far as it is known now, for results; causes no reading."""
+        table = self._tables.get(account)
+        if table is None:
+            return None
+        fallback = self._policy.unknown_carrier
+        return table.match(name) or (table.match(fallback) if fallback != REJECT else None)
+
+    def wait_until_us(self, account: str, lane: str, now_us: int) -> int | None:
+        """When to look again for a table that another lane is reading. None: ``lane`` is to read it, and is noted."""
+        asking = self._asked.get(account)
+        if asking is not None and asking[0] != lane and 0 <= now_us - asking[1] < _PATIENCE_US:
+            return now_us + _LOOK_AGAIN_US
+        if asking is None or asking[0] != lane:
+            self._asked[account] = (lane, now_us)
+        return None
+
+    def _is_fresh(self, account: str, for_s: float, now_us: int) -> bool:
+        return now_us - self._read_at_us[account] < us(for_s)

@@ -1,0 +1,14 @@
+"""What all shipment lanes of the process share. Not pure: turns read it and change it, in the engine's thread alone."""
+
+from dataclasses import dataclass
+
+from connector.contracts.released_orders import ReleasedOrders
+from connector.shipments.carrier_tables import CarrierTables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShipmentShared:
+    """Handed to each turn. Nothing in it is stored: a new process begins without it and reads it again."""
+
+    carriers: CarrierTables
+    released: ReleasedOrders | None = None  # written by the order flow; None: orders are not polled in this process
