@@ -1,1 +1,1 @@
-"""Avro: compiled readers and writers, schema versions and compatibility."""
+"""Avro: codecs in Confluent's wire format, compiled readers and writers, schema versions and compatibility."""

@@ -1,8 +1,8 @@
-"""Bytes <-> values for a given schema, in Confluent's wire format: a zero byte, the schema's id, the Avro body. Pure.
+"""Encodes and decodes Avro in Confluent's wire format: a zero byte, the schema's id, the Avro body. Pure.
 
-Read values are plain: a record is a ``dict``, a moment an ``int`` of microseconds (of ``timestamp-millis`` and
-``-nanos`` too), a decimal an exact ``decimal.Decimal`` in the reader's scale. Whatever the bytes are, reading ends in a
-value, a ``Bad`` or a ``NotYet``, in time and memory bounded by their number.
+Decoded values are plain: a record is a ``dict``, a timestamp an ``int`` of microseconds (``timestamp-millis`` and
+``-nanos`` too), a decimal an exact ``decimal.Decimal`` in the reader's scale. For any input, decoding returns a value,
+a ``Bad`` or a ``NotYet``, in time and memory bounded by the number of bytes.
 """
 
 import struct
@@ -25,41 +25,41 @@ _MAGIC = 0
 
 
 class Absent(Enum):
-    """The registry answered that it has no such schema."""
+    """The registry has no such schema."""
 
     ABSENT = "absent"
 
 
 Lookup: TypeAlias = Callable[[int], str | Absent | None]
-"""A schema's text by its id; None = not here yet, it must be fetched."""
+"""Returns a schema's text by its id; None = it must be fetched first."""
 
 
 class DecodeErrorCode(StrEnum):
-    """Why bytes cannot be read: the codes of ``Bad``."""
+    """Why a message cannot be decoded: the codes of ``Bad``."""
 
     NOT_AVRO = "NOT_AVRO"  # not in Confluent's wire format
-    SCHEMA_UNKNOWN = "SCHEMA_UNKNOWN"  # the registry does not know the id
-    SCHEMA_UNUSABLE = "SCHEMA_UNUSABLE"  # not Avro, or a shape that could not be read within bounds
+    SCHEMA_UNKNOWN = "SCHEMA_UNKNOWN"  # the registry has no schema with this id
+    SCHEMA_UNUSABLE = "SCHEMA_UNUSABLE"  # not Avro, or not readable in bounded time and memory
     SCHEMA_INCOMPATIBLE = "SCHEMA_INCOMPATIBLE"  # does not resolve to the reader's schema
     MALFORMED_VALUE = "MALFORMED_VALUE"  # the body does not follow its schema
     DECIMAL_NOT_EXACT = "DECIMAL_NOT_EXACT"  # a decimal that does not fit the reader's scale or precision
 
 
 def frame(schema_id: int) -> bytes:
-    """The five bytes before the body."""
+    """Returns the five bytes before the body."""
     return HEADER.pack(_MAGIC, schema_id)
 
 
 def encoder(schema: Mapping[str, Any], schema_id: int) -> Writer:
-    """A function from a record (see ``avro_writer``) to a message's value."""
+    """Returns a function that encodes a record (see ``compiled_writer``) as a message's value."""
     return compile_writer(schema, frame(schema_id))
 
 
 class Decoder:
-    """Reads messages of any writer schema that resolves to ``reader``. One thread.
+    """Decodes messages of any writer schema that resolves to ``reader``. Not thread-safe.
 
-    Each writer schema is parsed and judged once; one that encodes as the reader's does is read without resolution,
-    which halves the time.
+    Each writer schema is parsed and checked once. One with the same layout as the reader's is read without schema
+    resolution, which halves the time.
     """
 
     def __init__(self, reader: Schema, lookup: Lookup) -> None:
@@ -68,12 +68,12 @@ class Decoder:
         self._writers: dict[int, ParsedSchema | Bad] = {}
 
     def decode(self, data: bytes) -> Any | Bad | NotYet:
-        """The value. ``NotYet.need`` is the id of a schema to be fetched."""
+        """Returns the value. ``NotYet.need`` is the id of a schema that must be fetched first."""
         writer = self._writer_of(data)
         return self._read(data, writer, HEADER.unpack_from(data)[1]) if isinstance(writer, ParsedSchema) else writer
 
     def glance(self, data: bytes) -> Bad | NotYet | None:
-        """Whether the schema is here that ``decode`` needs: None = it is. Nothing of the body is looked at."""
+        """Returns None if the schema that ``decode`` needs is available. Does not look at the body."""
         writer = self._writer_of(data)
         return None if isinstance(writer, ParsedSchema) else writer
 
@@ -91,9 +91,9 @@ class Decoder:
         if text is None:
             return NotYet(need=schema_id, text=f"schema {schema_id} is not here yet")
         if text is Absent.ABSENT:
-            # Not remembered here: whoever looks up decides for how long that answer holds.
+            # Not cached here: the lookup decides how long that answer is valid.
             return Bad(code=DecodeErrorCode.SCHEMA_UNKNOWN, text=f"the registry does not know schema {schema_id}")
-        writer = self._writers[schema_id] = _judge(text, schema_id)
+        writer = self._writers[schema_id] = _prepared(text, schema_id)
         return writer
 
     def _read(self, data: bytes, writer: ParsedSchema, schema_id: int) -> Any | Bad:
@@ -107,7 +107,7 @@ class Decoder:
         except fastavro_read.SchemaResolutionError as error:
             text = f"schema {schema_id} does not resolve to {self._reader.name}: {error}"
             return _bad(DecodeErrorCode.SCHEMA_INCOMPATIBLE, text, error)
-        except Exception as error:  # noqa: BLE001 - the library names no closed set; whatever it was, the bytes did it
+        except Exception as error:  # noqa: BLE001 - the library documents no closed set; any error is caused by the bytes
             return _bad(DecodeErrorCode.MALFORMED_VALUE, f"the body does not follow schema {schema_id}: {error}", error)
         if body.tell() != len(data):
             left = len(data) - body.tell()
@@ -119,9 +119,10 @@ class Decoder:
 
 
 class ObjectDecoder:
-    """Reads what ``encoder(schema, schema_id)`` wrote into ``classes`` (see ``avro_reader``). One thread.
+    """Decodes messages of ``encoder(schema, schema_id)`` into objects of ``classes`` (see ``compiled_reader``).
 
-    What another version wrote is read by the library, once, and written again as ours.
+    A message of another schema version is decoded by the library and encoded again in this version first. Not
+    thread-safe.
     """
 
     def __init__(
@@ -134,22 +135,22 @@ class ObjectDecoder:
         self._name = schema["name"]
 
     def decode(self, data: bytes) -> Any | Bad | NotYet:
-        """The object; else as ``Decoder.decode``."""
+        """Returns the object; otherwise like ``Decoder.decode``."""
         try:
             if not data.startswith(self._frame):
                 other = self._others.decode(data)
                 if isinstance(other, Bad | NotYet):
                     return other
-                data = self._written_again(other)
+                data = self._reencoded(other)
             return self._read(data, len(self._frame))
-        except Exception as error:  # noqa: BLE001 - generated code names no closed set; whatever it was, the bytes did it
+        except Exception as error:  # noqa: BLE001 - generated code raises no closed set; any error is caused by the bytes
             return _bad(DecodeErrorCode.MALFORMED_VALUE, f"the body does not follow {self._name}: {error}", error)
 
     def glance(self, data: bytes) -> Bad | NotYet | None:
-        """As ``Decoder.glance``."""
+        """See ``Decoder.glance``."""
         return None if data.startswith(self._frame) else self._others.glance(data)
 
-    def _written_again(self, value: Any) -> bytes:
+    def _reencoded(self, value: Any) -> bytes:
         out = BytesIO()
         out.write(self._frame)
         fastavro.schemaless_writer(out, self._schema, value)
@@ -160,8 +161,8 @@ def _bad(code: DecodeErrorCode, text: str, error: BaseException) -> Bad:
     return Bad(code=code, text=text[:500], error=type(error).__name__)
 
 
-def _judge(text: str, schema_id: int) -> ParsedSchema | Bad:
+def _prepared(text: str, schema_id: int) -> ParsedSchema | Bad:
     try:
         return ParsedSchema(orjson.loads(text))
-    except Exception as error:  # noqa: BLE001 - parsing a schema fails in many ways, all of them the schema's fault
+    except Exception as error:  # noqa: BLE001 - parsing raises no closed set; any error is caused by the schema
         return _bad(DecodeErrorCode.SCHEMA_UNUSABLE, f"schema {schema_id} cannot be used: {error}", error)

@@ -1,6 +1,6 @@
-"""Which Avro schemas may follow each other under a subject: schema resolution by the Avro specification, 1.12. Pure.
+"""Checks the compatibility of schema versions, by the schema resolution of the Avro specification 1.12. Pure.
 
-Logical types are not looked at, as in other registries: a changed scale of a decimal passes here.
+Logical types are ignored, as in other registries: a changed scale of a decimal is accepted.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,21 +14,21 @@ Schema: TypeAlias = Any
 
 
 class Level(StrEnum):
-    """What a new schema must be to the latest version, or (transitive) to all."""
+    """How a new schema must be compatible with the latest version, or (transitive) with all versions."""
 
     NONE = "NONE"
-    BACKWARD = "BACKWARD"  # the new reads what the old wrote
+    BACKWARD = "BACKWARD"  # the new schema reads what the old one wrote
     BACKWARD_TRANSITIVE = "BACKWARD_TRANSITIVE"
-    FORWARD = "FORWARD"  # the old reads what the new writes
+    FORWARD = "FORWARD"  # the old schema reads what the new one writes
     FORWARD_TRANSITIVE = "FORWARD_TRANSITIVE"
     FULL = "FULL"  # both
     FULL_TRANSITIVE = "FULL_TRANSITIVE"
 
 
 def problems(level: Level, new: Schema, earlier: Sequence[Schema]) -> list[str]:
-    """Why ``new`` may not follow ``earlier`` (oldest first); empty = it may.
+    """Returns why ``new`` may not follow ``earlier`` (oldest first); empty if it may.
 
-    Raises ``fastavro.schema.SchemaParseException`` and the like for what is no schema.
+    Raises ``fastavro.schema.SchemaParseException`` and similar errors for an invalid schema.
     """
     if level is Level.NONE:
         return []
@@ -45,7 +45,7 @@ def problems(level: Level, new: Schema, earlier: Sequence[Schema]) -> list[str]:
 
 
 def cannot_read(*, reader: Schema, writer: Schema) -> list[str]:
-    """Every reason why data of ``writer`` cannot be read with ``reader``, by path; empty = all of it can."""
+    """Returns the reasons why data of ``writer`` cannot be read with ``reader``, by path; empty if it can."""
     readers, writers = _parse(reader), _parse(writer)
     return list(_Pair(readers.named, writers.named).check(readers.schema, writers.schema, ""))
 
@@ -73,7 +73,7 @@ _PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "b
 
 @dataclass(slots=True)
 class _Pair:
-    """One comparison; ``assumed`` are the pairs of named types under way, so that recursion ends."""
+    """One comparison. ``assumed``: pairs of named types being compared, so that recursion ends."""
 
     readers: Mapping[str, Mapping[str, Any]]
     writers: Mapping[str, Mapping[str, Any]]
@@ -91,7 +91,7 @@ class _Pair:
             yield from self._check_single(reader, writer, path)
 
     def _readable(self, reader: Schema, writer: Schema, path: str) -> bool:
-        """A trial: what it assumed is forgotten where it fails."""
+        """Whether a branch is readable; drops its assumptions if it is not."""
         before = set(self.assumed)
         if next(self.check(reader, writer, path), None) is None:
             return True
@@ -151,7 +151,7 @@ _NAMED: Mapping[str, _Check] = {
 
 
 def _resolve(schema: Schema, named: Mapping[str, Mapping[str, Any]]) -> Schema:
-    """A name becomes what it names; a primitive type in an object (with a logical type) stays as it is."""
+    """Resolves a name to its type; leaves a primitive type in an object (with a logical type) as it is."""
     return named[schema] if isinstance(schema, str) and schema not in _PRIMITIVES else schema
 
 
@@ -164,7 +164,7 @@ def _label(schema: Schema) -> str:
 
 
 def _same_name(reader: Mapping[str, Any], writer: Mapping[str, Any]) -> bool:
-    """Names without their namespace, or an alias of the reader's."""
+    """Compares names without namespace, and the reader's aliases."""
     short = writer["name"].rpartition(".")[2]
     aliases = reader.get("aliases", ())
     return reader["name"].rpartition(".")[2] == short or writer["name"] in aliases or short in aliases

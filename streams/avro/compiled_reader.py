@@ -1,12 +1,12 @@
-"""Reads by one schema straight into objects, with a function generated for it: the way back of ``avro_writer``. Pure.
+"""Generates a function that decodes one schema directly into objects: the inverse of ``compiled_writer``. Pure.
 
-A record becomes an object of the class that has its name, with the attributes that the writer reads; an enum's symbol a
-member of the class of that name. Arrays become tuples, maps dictionaries. Whatever the bytes are, reading ends in a
-value or an exception, in time and memory bounded by their number: no length is negative, and every item of an array
-takes a byte at least.
+A record becomes an object of the class with its name, with the attributes that the writer reads; an enum symbol becomes
+a member of the class with the enum's name. Arrays become tuples, maps dictionaries. For any input, decoding returns a
+value or raises, in time and memory bounded by the number of bytes: negative lengths are rejected, and every item of an
+array takes at least one byte.
 
-Supported are the shapes that our contracts have: records without recursion, ``["null", X]``, arrays, maps, enums,
-decimals in bytes, strings, bytes, whole numbers and booleans. Another is refused when the reader is made.
+Supported are the types that our contracts use: records without recursion, ``["null", X]``, arrays, maps, enums,
+decimals in bytes, strings, bytes, integers and booleans. ``compile_reader`` rejects any other.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,19 +16,19 @@ from typing import Any, TypeAlias
 from streams.avro.compiled_writer import SchemaNotSupported, attribute, full_name, indented
 
 Reader: TypeAlias = Callable[[bytes, int], Any]
-"""The value that begins at a position and takes all bytes from there. Raises for bytes that are none; what it raises
-is no closed set."""
+"""Decodes the value that starts at a position and ends with the bytes. Raises for malformed bytes, with no closed set
+of exceptions."""
 
-_MAX_DIGITS = 28  # what a decimal of the default context holds exactly
+_MAX_DIGITS = 28  # precision of the default decimal context
 
-# ---- what generated code calls --------------------------------------------------------------------------------------
+# ---- called by generated code ---------------------------------------------------------------------------------------
 
 
 def read_more(data: bytes, at: int) -> tuple[int, int]:
-    """A number of several bytes whose first is behind us, not yet unzigzagged, and where the next value begins."""
+    """Returns a multi-byte number, still zigzag-encoded, and the position behind it; ``at`` is its second byte."""
     word = int.from_bytes(data[at - 1 : at + 7], "little")
     if word & 0x8080808080808080 == 0x80808080808080:
-        # Eight bytes, as every moment of our age takes: gather groups of 7 bits from bytes in three steps.
+        # Eight bytes, as for every current timestamp: gather the groups of 7 bits in three steps.
         bits = word & 0x7F007F007F007F | (word & 0x7F007F007F007F00) >> 1
         bits = bits & 0x3FFF00003FFF | (bits & 0x3FFF00003FFF0000) >> 2
         return bits & 0xFFFFFFF | (bits & 0xFFFFFFF00000000) >> 4, at + 7
@@ -43,7 +43,7 @@ def read_more(data: bytes, at: int) -> tuple[int, int]:
 
 
 def read_decimal(raw: bytes, scale: int, limit: int) -> Decimal:
-    """Raises ``ValueError`` for more digits than the schema allows."""
+    """Returns a decimal. Raises ``ValueError`` if it has more digits than the schema allows."""
     unscaled = int.from_bytes(raw, "big", signed=True)
     if not -limit < unscaled < limit:
         raise ValueError("a decimal with too many digits")
@@ -58,13 +58,13 @@ def impossible(what: str) -> None:
 
 
 def compile_reader(schema: Mapping[str, Any], classes: Mapping[str, Callable[..., Any]]) -> Reader:
-    """``classes`` by the names of records and enums. Raises ``SchemaNotSupported``."""
+    """Compiles a reader. ``classes``: by name of record or enum. Raises ``SchemaNotSupported``."""
     generator = _ReaderGenerator(classes)
     lines = [
         "def read(data, at):",
         *indented(generator.value(schema, "v0", "")),
         "    if at != len(data):",
-        '        impossible("the value ends elsewhere than its bytes")',
+        '        impossible("the value does not end with its bytes")',
         "    return v0",
     ]
     scope: dict[str, Any] = {
@@ -73,14 +73,14 @@ def compile_reader(schema: Mapping[str, Any], classes: Mapping[str, Callable[...
         "decimal": read_decimal,
         "impossible": impossible,
     }
-    # The source is made of our own schema: names are checked, values never become part of it.
+    # The source is generated from our own schema: names are validated, and values never become part of it.
     exec(compile("\n".join(lines), f"<reader of {schema.get('name')}>", "exec"), scope)  # noqa: S102
     reader: Reader = scope["read"]
     return reader
 
 
 class _ReaderGenerator:
-    """Lines of Python that read the value at ``at`` into a variable; ``constants`` are what they need beside that."""
+    """Generates Python lines that decode the value at ``at`` into a variable; ``constants``: names that they use."""
 
     def __init__(self, classes: Mapping[str, Callable[..., Any]]) -> None:
         self.constants: dict[str, Any] = {}
@@ -131,14 +131,14 @@ class _ReaderGenerator:
                 raise SchemaNotSupported(f"no reader for type {kind!r}")
 
     def _number(self) -> Iterator[str]:
-        """Into ``n``, zigzagged: even ones are not negative."""
+        """Reads a number into ``n``, zigzag-encoded: even numbers are not negative."""
         yield "n = data[at]"
         yield "at += 1"
         yield "if n > 127:"
         yield "    n, at = more(data, at)"
 
     def _slice(self) -> Iterator[str]:
-        """From ``at`` to ``end``. One that is longer than the data is found out by whatever is read next."""
+        """Reads a length and sets ``end``. If it is longer than the data, the next read fails."""
         yield from self._number()
         yield "if n & 1:"
         yield '    impossible("a negative length")'
@@ -152,7 +152,7 @@ class _ReaderGenerator:
         yield "elif n == 2:"
         yield from indented(self.value(other, name, namespace))
         yield "else:"
-        yield '    impossible("a branch that the union lacks")'
+        yield '    impossible("a branch that the union does not have")'
 
     def _record(self, schema: Mapping[str, Any], name: str, full: str) -> Iterator[str]:
         if full in self._open:
@@ -187,7 +187,7 @@ class _ReaderGenerator:
         yield from self._blocks(entry)
 
     def _blocks(self, item: tuple[str, ...]) -> Iterator[str]:
-        """A block is a count and as many items; a negative count has the block's size behind it."""
+        """Reads blocks: a count, then that many items; after a negative count comes the block's size in bytes."""
         count = self._variable()
         yield from self._number()
         yield "while n:"

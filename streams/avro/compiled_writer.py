@@ -1,11 +1,12 @@
-"""Writes objects by a schema, with a function generated for it: about twice as fast as a general encoder. Pure.
+"""Generates a function that encodes objects by one schema, about twice as fast as a general encoder. Pure.
 
-A record is any object with an attribute for each field. The attribute has the field's name; of a ``timestamp-micros``
-it ends in ``_us`` and is an ``int``. Decimals are ``decimal.Decimal``, enums ``str`` (``StrEnum`` too), arrays
-sequences, maps mappings of ``str``. What does not fit the schema raises: it is a bug of the caller's.
+A record is any object with an attribute for each field. The attribute has the field's name; for ``timestamp-micros``
+its name ends in ``_us`` and its value is an ``int``. Decimals are ``decimal.Decimal``, enums ``str`` (also
+``StrEnum``), arrays sequences, maps mappings of ``str``. A value that does not fit the schema raises: it is a bug of
+the caller.
 
-Supported are the shapes that our contracts have: records without recursion, ``["null", X]``, arrays, maps, enums,
-decimals in bytes, and the primitive types. Another shape is refused when the writer is made.
+Supported are the types that our contracts use: records without recursion, ``["null", X]``, arrays, maps, enums,
+decimals in bytes, and the primitive types. ``compile_writer`` rejects any other.
 """
 
 import keyword
@@ -26,21 +27,21 @@ _INT_MIN, _INT_MAX = -(1 << 31), (1 << 31) - 1
 
 
 class SchemaNotSupported(ValueError):
-    """No writer is generated for such a schema."""
+    """No reader or writer can be generated for this schema."""
 
 
-# ---- what generated code calls --------------------------------------------------------------------------------------
+# ---- called by generated code ---------------------------------------------------------------------------------------
 
 
 def write_long(value: int) -> bytes:
-    """Zigzag, then seven bits a byte, the lowest first. Raises ``OverflowError`` beyond 64 bits."""
+    """Encodes a zigzag varint: seven bits per byte, lowest first. Raises ``OverflowError`` beyond 64 bits."""
     bits = (value << 1) ^ (value >> 63)
     if bits < 128:
         if bits < 0:
             raise OverflowError(f"{value} does not fit 64 bits")
         return _ONE_BYTE[bits]
     if 1 << 49 <= bits < 1 << 56:
-        # Eight bytes, as every moment of our age takes: spread groups of 7 bits over bytes in three steps.
+        # Eight bytes, as for every current timestamp: spread the groups of 7 bits over bytes in three steps.
         bits = (bits & 0xFFFFFFF) | (bits & 0xFFFFFFF0000000) << 4
         bits = (bits & 0x3FFF00003FFF) | (bits & 0xFFFC0000FFFC000) << 2
         bits = (bits & 0x7F007F007F007F) | (bits & 0x3F803F803F803F80) << 1
@@ -56,14 +57,14 @@ def write_long(value: int) -> bytes:
 
 
 def write_int(value: int) -> bytes:
-    """Like ``write_long``. Raises ``OverflowError`` beyond 32 bits."""
+    """Encodes like ``write_long``. Raises ``OverflowError`` beyond 32 bits."""
     if not _INT_MIN <= value <= _INT_MAX:
         raise OverflowError(f"{value} does not fit 32 bits")
     return write_long(value)
 
 
 def write_decimal(value: Decimal, scale: int, limit: int) -> bytes:
-    """Two's complement of the unscaled value, length first. Raises ``ArithmeticError`` where it would need rounding."""
+    """Encodes length and two's complement of the unscaled value. Raises ``ArithmeticError`` if rounding was needed."""
     scaled = value.scaleb(scale, _EXACT)
     unscaled = int(scaled)
     if unscaled != scaled:
@@ -78,7 +79,7 @@ def write_decimal(value: Decimal, scale: int, limit: int) -> bytes:
 
 
 def compile_writer(schema: Mapping[str, Any], head: bytes = b"") -> Writer:
-    """A function from a record to ``head`` and its encoding. Raises ``SchemaNotSupported``."""
+    """Returns a function that encodes a record behind ``head``. Raises ``SchemaNotSupported``."""
     generator = _WriterGenerator()
     lines = [
         "def write(v0):",
@@ -96,14 +97,14 @@ def compile_writer(schema: Mapping[str, Any], head: bytes = b"") -> Writer:
         "float_": struct.Struct("<f").pack,
         "double": struct.Struct("<d").pack,
     }
-    # The source is made of our own schema: names are checked, values never become part of it.
+    # The source is generated from our own schema: names are validated, and values never become part of it.
     exec(compile("\n".join(lines), f"<writer of {schema.get('name')}>", "exec"), scope)  # noqa: S102
     writer: Writer = scope["write"]
     return writer
 
 
 class _WriterGenerator:
-    """Lines of Python that write one value; ``constants`` are what they need beside their arguments."""
+    """Generates Python lines that encode one value; ``constants``: names that they use besides their arguments."""
 
     def __init__(self) -> None:
         self.constants: dict[str, Any] = {}
@@ -207,16 +208,16 @@ class _WriterGenerator:
 
 
 def attribute(field: Mapping[str, Any]) -> str:
-    """The attribute that carries a field. Raises ``SchemaNotSupported`` for what is no name in Python."""
+    """Returns the attribute of a field. Raises ``SchemaNotSupported`` if it is not a valid Python name."""
     name: str = field["name"]
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise SchemaNotSupported(f"{name!r} cannot be an attribute")
-    return f"{name}_us" if _is_moment(field["type"]) else name
+    return f"{name}_us" if _is_timestamp(field["type"]) else name
 
 
-def _is_moment(schema: Any) -> bool:
+def _is_timestamp(schema: Any) -> bool:
     if isinstance(schema, list):
-        return any(_is_moment(branch) for branch in schema)
+        return any(_is_timestamp(branch) for branch in schema)
     return isinstance(schema, dict) and schema.get("logicalType") == "timestamp-micros"
 
 

@@ -1,4 +1,4 @@
-"""A schema as the Avro library takes it, with our own logical types, and judged for what its values may cost. Pure."""
+"""Prepares a schema for the Avro library: our own logical types, and a check that decoding cost is bounded. Pure."""
 
 from collections.abc import Mapping
 from decimal import Context, Decimal, Inexact, InvalidOperation
@@ -12,15 +12,15 @@ Schema: TypeAlias = Any
 
 
 class UnusableSchema(ValueError):
-    """Not a schema, or one whose values could cost more than their bytes."""
+    """Not a schema, or one whose values could cost more to decode than their number of bytes allows."""
 
 
 class InexactDecimal(ArithmeticError):
-    """A decimal that does not fit the reader's scale and precision."""
+    """A decimal that the reader's scale and precision cannot represent exactly."""
 
 
 class ParsedSchema:
-    """A schema as the library takes it, with our logical types instead of its own."""
+    """A parsed schema with our logical types instead of the library's."""
 
     def __init__(self, schema: Schema) -> None:
         named: dict[str, Any] = {}
@@ -37,7 +37,7 @@ _OURS: Mapping[tuple[object, object], str] = {
     ("bytes", "decimal"): _PREFIX + "decimal",
     ("fixed", "decimal"): _PREFIX + "decimal",
 }
-"""Every other logical type is read as what it is made of; microseconds among them."""
+"""Other logical types are decoded as their underlying type, timestamp-micros included."""
 
 
 def _with_our_types(schema: Schema) -> Schema:
@@ -70,7 +70,7 @@ _LAYOUT = ("type", "name", "fields", "symbols", "items", "values", "size", "logi
 
 
 def _layout(schema: Schema) -> Schema:
-    """What decides about bytes and their meaning, and nothing else: no words, defaults or aliases."""
+    """Returns what determines the encoding and its meaning: no doc, defaults or aliases."""
     if isinstance(schema, list):
         return [_layout(branch) for branch in schema]
     if not isinstance(schema, dict):
@@ -96,10 +96,10 @@ _PRIMITIVE_SIZE: Final[Mapping[str, int]] = {
 
 
 class _Bounds:
-    """Refuses schemas with which a few bytes could keep a reader busy for ever or overrun its stack.
+    """Rejects schemas with which a few bytes could keep a reader busy without limit, or overflow its stack.
 
-    These are: a type that contains itself (nesting as deep as the bytes are long), a list of things of no size (its
-    count alone decides), and a type that is spread out more often than ``_MAX_NODES``.
+    These are: a type that contains itself (values nest as deep as the bytes allow), an array of values that take no
+    bytes (its count alone decides), and a type that expands to more than ``_MAX_NODES`` types.
     """
 
     _MAX_NODES = 20_000
@@ -113,7 +113,7 @@ class _Bounds:
         self._measure(schema)
 
     def _measure(self, schema: Schema) -> tuple[int, int]:
-        """The least number of bytes of a value, and the number of types in it."""
+        """Returns the minimum number of bytes of a value, and the number of types in it."""
         size, nodes = self._of(schema)
         if nodes > self._MAX_NODES:
             raise UnusableSchema(f"more than {self._MAX_NODES} types within one")
@@ -174,10 +174,10 @@ def _nanos(value: int, *_: Schema) -> int:
 
 
 def _decimal(data: bytes, writer: dict[str, Any] | None = None, reader: dict[str, Any] | None = None) -> Decimal:
-    """Exact in the reader's scale; the writer's where the reader has none."""
+    """Returns an exact decimal in the reader's scale, or in the writer's if the reader has none."""
     if len(data) > _MAX_DECIMAL_BYTES:
         raise InexactDecimal(f"a decimal of {len(data)} bytes")
-    assert writer is not None  # noqa: S101 - the library always hands it over
+    assert writer is not None  # noqa: S101 - the library always passes it
     scale: int = writer.get("scale", 0)
     value = Decimal(int.from_bytes(data, "big", signed=True)).scaleb(-scale, _EXACT)
     wanted = reader if isinstance(reader, dict) and "precision" in reader else writer
@@ -192,7 +192,7 @@ def _decimal(data: bytes, writer: dict[str, Any] | None = None, reader: dict[str
     return value
 
 
-# The library's way to add logical types. The names are ours alone, so that no other user of it is touched.
+# How the library registers logical types. The names are unique to us, so other users of the library are unaffected.
 fastavro_read.LOGICAL_READERS.update(
     {
         f"long-{_PREFIX}millis": _millis,

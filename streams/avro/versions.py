@@ -1,11 +1,11 @@
-"""Which version of a schema a value needs, so that a reader of that version loses nothing of it. Pure.
+"""Determines the lowest schema version that can represent a value without loss. Pure.
 
-Versions that are compatible in both directions can read each other, and an older reader silently passes over what a
-newer one added: a field comes back without its value, a symbol of an enum as the default. Where a reader writes back
-what it read, that is a loss. A value needs the version that added the newest thing that it makes use of: a field that
-differs from its default, a symbol.
+Versions that are compatible in both directions can read each other, but an older reader silently drops what a newer
+version added: a field loses its value, an enum symbol becomes the default. If the reader writes the value back, that is
+data loss. So a value needs the version that added the newest feature that it uses: a field that differs from its
+default, or an enum symbol.
 
-An added field with ``"may_be_lost": true`` in its schema counts for nothing: what it says is a convenience.
+An added field with ``"may_be_lost": true`` in its schema is ignored: losing it does no harm.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,14 +15,14 @@ from streams.avro.compiled_writer import attribute, full_name
 
 Schema: TypeAlias = Mapping[str, Any]
 Needs: TypeAlias = Callable[[Any], int]
-"""The lowest version, counted from 1, that loses nothing of a value. A record is an object, as for ``avro_writer``."""
+"""Returns the lowest version, counted from 1, that keeps all of a value (an object, as for ``compiled_writer``)."""
 
 _Test: TypeAlias = Callable[[Any], bool]
 MAY_BE_LOST: Final = "may_be_lost"
 
 
 def needs(versions: Sequence[Schema]) -> Needs:
-    """``versions``: all of one schema, the first one first."""
+    """Returns the function for all versions of one schema, given oldest first."""
     pairs = enumerate(zip(versions[1:], versions, strict=False), start=2)
     tests = [(number, test) for number, (new, old) in pairs for test in _additions(new, old)]
     newest_first = tuple(reversed(tests))
@@ -37,12 +37,12 @@ def needs(versions: Sequence[Schema]) -> Needs:
 
 
 def _additions(new: Schema, old: Schema) -> Iterator[_Test]:
-    """A test for each thing that the newer version added: whether a value makes use of it."""
+    """Yields a test for each addition of the newer version: whether a value uses it."""
     yield from _Walk(_names(new), _names(old)).value(new, old, "")
 
 
 def _names(schema: Any) -> dict[str, Schema]:
-    """Every named type in a schema."""
+    """Returns every named type in a schema."""
     named: dict[str, Schema] = {}
 
     def visit(part: Any, namespace: str) -> None:
@@ -60,14 +60,14 @@ def _names(schema: Any) -> dict[str, Schema]:
             case {"type": dict() | list() as inner}:
                 visit(inner, namespace)
             case _:
-                pass  # a primitive, or the name of a type that stands elsewhere
+                pass  # a primitive, or the name of a type defined elsewhere
 
     visit(schema, "")
     return named
 
 
 class _Walk:
-    """Through both versions side by side."""
+    """Compares two versions, type by type."""
 
     def __init__(self, new: Mapping[str, Schema], old: Mapping[str, Schema]) -> None:
         self._new = new
@@ -89,7 +89,7 @@ class _Walk:
                 if added:
                     yield lambda value: str(getattr(value, "value", value)) in added
             case _:
-                pass  # what is compatible in both directions cannot differ otherwise
+                pass  # types compatible in both directions cannot differ in any other way
 
     def _record(self, new: Schema, old: Schema, full: str) -> Iterator[_Test]:
         before = {field["name"]: field for field in old["fields"]}

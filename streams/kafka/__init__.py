@@ -1,1 +1,1 @@
-"""Kafka behind our ports: source, sinks, and the brokers that tests and demonstrations run on."""
+"""The Kafka implementation of the ports: consumer (source), producers (sinks), admin clients, and the registry."""

@@ -1,4 +1,4 @@
-"""What commands ask of a broker: who it is, what its topics are like, and, only when told to, to create some."""
+"""Admin requests of the commands: the cluster's id, topics, group members, and the creation of topics."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from streams.clock import uptime_s
 from streams.errors import SourceFailed
-from streams.kafka.authorization import GROUP, TOPIC, AclOperation, not_permitted
+from streams.kafka.authorization import GROUP, TOPIC, RequiredAccess, not_permitted
 from streams.kafka.client_messages import ClientErrors
 from streams.topics import Described, Wanted
 
@@ -24,13 +24,16 @@ _AGAIN_S = 0.1
 
 
 class ClusterAdmin:
-    """A client for questions. Nothing is opened before the first of them; safe to drop without closing.
+    """An admin client. It connects with its first request, and need not be closed.
 
-    ``describes``: off for a broker that describes no topics (the embedded one's plain option); it has no ACLs either.
+    ``describes``: False for a broker without DescribeTopics (the embedded one); such a broker has no ACLs either.
     """
 
     def __init__(self, properties: Mapping[str, Any], timeout_s: float = 5.0, *, describes: bool = True) -> None:
-        quiet = {"log_level": 2, "reconnect.backoff.ms": 1000}  # whoever asks is told by the error, once
+        quiet = {
+            "log_level": 2,
+            "reconnect.backoff.ms": 1000,
+        }  # the caller gets the error, so the log need not repeat it
         self._errors = ClientErrors(properties.get("bootstrap.servers", ""))
         ours: dict[str, Any] = {"socket.timeout.ms": int(timeout_s * 1000), "error_cb": self._errors.on_error, **quiet}
         self._client = AdminClient({**ours, **properties})
@@ -38,7 +41,7 @@ class ClusterAdmin:
         self._describes = describes
 
     def cluster_id(self) -> str:
-        """Raises BrokerDown where no broker answers in time, SourceFailed where none can be used."""
+        """Raises BrokerDown if no broker answers in time, SourceFailed if the connection is refused."""
         try:
             listed = self._errors.retry(
                 self._client, lambda for_s: self._client.list_topics(timeout=for_s), self._timeout_s
@@ -48,10 +51,10 @@ class ClusterAdmin:
             raise self._failure(error) from error
 
     def describe(self, names: Sequence[str]) -> dict[str, Described]:
-        """Those of the named topics that exist, and those that may not be described (``Described.hidden``).
+        """Describes those of the named topics that exist; ``Described.hidden`` if this principal may not describe one.
 
-        Asks for each by its name: a list of all topics leaves out, without a word, what may not be described. Raises
-        as ``cluster_id``.
+        Requests each topic by name, because a list of all topics silently omits those that may not be described.
+        Raises like ``cluster_id``.
         """
         try:
             found = self._by_name(names) if self._describes else self._listed(names)
@@ -61,7 +64,7 @@ class ClusterAdmin:
         return {name: replace(topic, config=configs.get(name, {})) for name, topic in found.items()}
 
     def allowed_on_group(self, group: str) -> frozenset[str] | None:
-        """What whoever asks may do with a consumer group, as ACLs name it; None = the broker does not say."""
+        """Returns the operations on a consumer group that are allowed to this principal; None = not told."""
         if not self._describes:
             return None
         asked = self._client.describe_consumer_groups(
@@ -73,15 +76,17 @@ class ClusterAdmin:
             return frozenset() if error.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED else None
 
     def members(self, group: str) -> int:
-        """How many members a consumer group has now; 0 for one that nobody knows. Raises as ``cluster_id``, and
-        NotPermitted where the group may not be described."""
+        """Returns the current number of members of a consumer group; 0 if the group does not exist.
+
+        Raises like ``cluster_id``, and NotPermitted if this principal may not describe the group.
+        """
         asked = self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)
         try:
             return len(asked[group].result().members)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                 return 0
-            raise not_permitted(error.args[0], AclOperation("Describe", GROUP, group)) or self._failure(
+            raise not_permitted(error.args[0], RequiredAccess("Describe", GROUP, group)) or self._failure(
                 error
             ) from error
 
@@ -102,9 +107,9 @@ class ClusterAdmin:
         return {str(topic.topic): Described(partitions=len(topic.partitions)) for topic in there if topic.error is None}
 
     def create(self, wanted: Sequence[Wanted]) -> dict[str, str]:
-        """Create what is missing; the answer names each topic that could not be created, and why.
+        """Creates topics; returns the name of each topic that could not be created, with the reason.
 
-        A created topic can be described when this returns: every partition has a leader, or the patience was over.
+        Waits until every partition of the created topics has a leader, or until the timeout.
         """
         topics = [
             NewTopic(
@@ -121,14 +126,14 @@ class ClusterAdmin:
                 future.result()
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    denied = not_permitted(error.args[0], AclOperation("Create", TOPIC, name))
+                    denied = not_permitted(error.args[0], RequiredAccess("Create", TOPIC, name))
                     refused[name] = _text(error) if denied is None else str(denied)
         self._await_leaders([topic.name for topic in wanted if topic.name not in refused])
         return refused
 
     def _failure(self, error: KafkaException) -> SourceFailed:
-        self._client.poll(0)  # hands over what the client has reported meanwhile
-        return self._errors.failure(error, "what the cluster describes")
+        self._client.poll(0)  # delivers the errors that the client has reported meanwhile
+        return self._errors.failure(error, "the cluster's metadata")
 
     def _await_leaders(self, names: Sequence[str]) -> None:
         patient_until_s = uptime_s() + self._timeout_s
@@ -145,7 +150,7 @@ class ClusterAdmin:
         return len(found) == len(names) and all(topic.error is None for topic in found) and all(led)
 
     def _configs(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
-        """Effective settings; a topic whose settings may not be read is left out."""
+        """Returns the effective configuration of each topic; omits topics whose configuration may not be read."""
         if not names:
             return {}
         asked = {name: ConfigResource(ResourceType.TOPIC, name) for name in names}
@@ -160,7 +165,7 @@ class ClusterAdmin:
 
 
 def _described(answer: Future[Any]) -> Described | None:
-    """None = there is no such topic. Raises KafkaException."""
+    """Returns None if there is no such topic. Raises KafkaException."""
     try:
         topic = answer.result()
     except KafkaException as error:

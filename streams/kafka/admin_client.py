@@ -1,4 +1,4 @@
-"""Questions to the cluster that nobody waits for, from a client that is replaced when it gets no answers."""
+"""An admin client for asynchronous requests that is replaced when it no longer gets answers."""
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -13,11 +13,11 @@ PATIENCE_S: Final = 10.0
 
 
 class RenewingAdminClient:
-    """Holds the client to ask. Used by one thread.
+    """Holds the current admin client. Used by one thread.
 
-    An administrator's client remembers leaders and brokers, and does not always learn better. Measured with librdkafka
-    2.16.0: after a broker had been frozen, every ``list_offsets`` was refused with FENCED_LEADER_EPOCH, for good; after
-    a broker had described a cluster without brokers, every request timed out, for good. A new client remembers nothing.
+    An admin client caches leaders and brokers, and does not always update its cache. Measured with librdkafka 2.16.0:
+    after a broker had been frozen, every ``list_offsets`` failed with FENCED_LEADER_EPOCH for good; after a broker had
+    described a cluster without brokers, every request timed out for good. A new client starts with an empty cache.
     """
 
     def __init__(
@@ -31,15 +31,15 @@ class RenewingAdminClient:
         self._build = build
         self._failing_since_s: float | None = None
         self.client = build(self._configuration)
-        """Keep it until it has answered: its end is the end of what it was asked."""
+        """Keep a reference until its requests are answered: destroying the client ends them."""
 
     def report(self, problems: Iterable[BaseException | None]) -> None:
-        """How each question ended; None = it was answered. Nothing but failures for a while costs the client."""
+        """Takes the errors of requests; None = answered. After ten seconds of failures only, replaces the client."""
         all_problems = list(problems)
         if any(_is_fenced(problem) for problem in all_problems):
             self._renew()
         elif not all(isinstance(problem, KafkaException) for problem in all_problems):
-            self._failing_since_s = None  # what is answered at all shows that the client is well
+            self._failing_since_s = None  # any answer shows that the client works
         elif self._failing_since_s is None:
             self._failing_since_s = self._clock()
         elif self._clock() - self._failing_since_s >= PATIENCE_S:
@@ -50,15 +50,15 @@ class RenewingAdminClient:
         self.client = self._build(self._configuration)
 
 
-def error_of(question: Future[Any]) -> BaseException | None:
-    """How an answered question ended. An offset that the client does not know is no answer.
+def error_of(request: Future[Any]) -> BaseException | None:
+    """Returns the error of a completed request, or None. An invalid offset counts as a timeout.
 
-    ``list_offsets`` gives it, without an error, for partitions whose leader did not answer in time (confluent-kafka and
-    librdkafka 2.16.0).
+    ``list_offsets`` returns it, without an error, for partitions whose leader did not answer in time (confluent-kafka
+    and librdkafka 2.16.0).
     """
-    if question.exception() is None and getattr(question.result(), "offset", 0) == OFFSET_INVALID:
-        return KafkaException(KafkaError(KafkaError._TIMED_OUT, "its leader does not answer"))  # noqa: SLF001 - the client's name
-    return question.exception()
+    if request.exception() is None and getattr(request.result(), "offset", 0) == OFFSET_INVALID:
+        return KafkaException(KafkaError(KafkaError._TIMED_OUT, "its leader does not answer"))  # noqa: SLF001 - the client's spelling
+    return request.exception()
 
 
 def _is_fenced(problem: BaseException | None) -> bool:

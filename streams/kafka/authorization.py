@@ -1,4 +1,4 @@
-"""An authorisation error of the broker, as a sentence that names the operation, the resource and the remedy."""
+"""Turns an authorization error of the broker into a message that names operation, resource and remedy."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,8 +9,8 @@ from confluent_kafka import KafkaError
 from streams.errors import NotPermitted
 
 
-class AclOperation(NamedTuple):
-    """What was about to be done, in the words of Kafka's ACLs."""
+class RequiredAccess(NamedTuple):
+    """An operation on a resource, as in Kafka's ACLs."""
 
     operation: str  # such as Read
     resource: str  # topic, group, or transactional id
@@ -29,24 +29,27 @@ _ABOUT: Final[Mapping[int, str]] = MappingProxyType(
         KafkaError.TOPIC_AUTHORIZATION_FAILED: TOPIC,
         KafkaError.GROUP_AUTHORIZATION_FAILED: GROUP,
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: TRANSACTIONAL_ID,
-        # said to an idempotent producer whose principal may write to no topic at all
+        # what an idempotent producer gets whose principal may not write to any topic
         KafkaError.CLUSTER_AUTHORIZATION_FAILED: TOPIC,
     }
 )
 
 
-def member_operations(topic: str, group: str) -> tuple[AclOperation, AclOperation]:
-    """What a member of a group needs."""
-    return AclOperation("Read", TOPIC, topic), AclOperation("Read", GROUP, group)
+def member_access(topic: str, group: str) -> tuple[RequiredAccess, RequiredAccess]:
+    """Returns the operations that a member of a consumer group performs."""
+    return RequiredAccess("Read", TOPIC, topic), RequiredAccess("Read", GROUP, group)
 
 
-def reader_operations(topic: str, group: str) -> tuple[AclOperation, AclOperation]:
-    """What a consumer needs that is assigned by hand: the client asks for its group's coordinator all the same."""
-    return AclOperation("Read", TOPIC, topic), AclOperation("Describe", GROUP, group)
+def reader_access(topic: str, group: str) -> tuple[RequiredAccess, RequiredAccess]:
+    """Returns the operations of a manually assigned consumer: the client looks up its group's coordinator as well."""
+    return RequiredAccess("Read", TOPIC, topic), RequiredAccess("Describe", GROUP, group)
 
 
-def not_permitted(problem: KafkaError, *needs: AclOperation) -> NotPermitted | None:
-    """None where the error is about something else. Of the needs, those are named that the error can be about."""
+def not_permitted(problem: KafkaError, *needs: RequiredAccess) -> NotPermitted | None:
+    """Returns the error that names the denied operations, or None if ``problem`` is not about authorization.
+
+    Of ``needs``, only those are named that the error code can refer to.
+    """
     about = _ABOUT.get(problem.code())
     if about is None:
         return None

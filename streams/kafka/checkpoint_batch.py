@@ -1,9 +1,9 @@
-"""One checkpoint on its way into a producer: what of it is produced, replaced, or left out.
+"""The records of one checkpoint: which of them are produced, replaced, or left out.
 
-A record that is too large must not stop the rest. The client refuses one by itself; the broker refuses a whole batch,
-in which case the records of that batch are produced one by one the next time, and the one that is too large is found.
-A record of a replaceable topic (dead letters, the log of calls) then goes out as its digest and position. Any other
-takes its partition out of the checkpoint, whole: a lane is never replaced.
+A record that is too large must not stop the others. The client rejects such a record by itself; the broker rejects a
+whole producer batch, whose records are then produced one by one in the next attempt to find the one that is too large.
+In a replaceable topic (dead letters, the call log) it is replaced by its digest and position. In any other topic its
+partition is left out of the checkpoint as a whole: a lane is never replaced.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,31 +19,31 @@ from streams.kafka.errors import ProducerErrorKind, producer_error_kind
 from streams.messages import Broken, Checkpoint, Mark, Notice
 
 Place: TypeAlias = tuple[Assignment, int]
-"""An output of the checkpoint: its partition, and its index there."""
+"""Identifies an output of the checkpoint: its assignment and its index there."""
 
 _BY_KEY: Final = -1
 _ROOM_S: Final = 0.05
-_SHORT: Final = 1_000  # bytes of key, and of headers, that a stand-in may keep
+_SHORT: Final = 1_000  # bytes of key, and of headers, that a replacement may keep
 
 
 class RecordTooLarge(Exception):
-    """Records of this checkpoint are too large as it stands; what to do about them is settled, so write it anew."""
+    """Records of this checkpoint were too large and have been dealt with: write the checkpoint again."""
 
 
 class ProducerCalls(Protocol):
-    """How calls to the producer are made: whoever watches them may refuse, and raise."""
+    """Makes the calls to the producer. An implementation may refuse a call by raising."""
 
     def __call__(self, flush: Callable[[float], int], within_s: float, /) -> int:
-        """One that waits for the broker."""
+        """Makes a call that waits for the broker."""
         ...
 
     def at_once(self, produce: Callable[[], None], /) -> None:
-        """One that does not."""
+        """Makes a call that does not wait."""
         ...
 
 
 class DirectCalls:
-    """``ProducerCalls`` that nobody watches."""
+    """``ProducerCalls`` without supervision."""
 
     def __call__(self, flush: Callable[[float], int], within_s: float, /) -> int:
         return flush(within_s)
@@ -53,7 +53,7 @@ class DirectCalls:
 
 
 class CheckpointBatch:
-    """A checkpoint in the sink thread's hand, through all its attempts."""
+    """A checkpoint that the sink is writing, over all attempts. Used by the sink thread."""
 
     def __init__(self, checkpoint: Checkpoint, replaceable: frozenset[str]) -> None:
         self.checkpoint = checkpoint
@@ -66,7 +66,7 @@ class CheckpointBatch:
         self._notices: list[Notice] = []
 
     def for_new_producer(self) -> "CheckpointBatch":
-        """The same for another producer: what was learnt stays; late reports of the first one change only this one."""
+        """Returns a copy for another producer: with the same oversized records, without late reports of this one."""
         other = CheckpointBatch(self.checkpoint, self._replaceable)
         other._left_out, other._replaced = dict(self._left_out), set(self._replaced)
         other._suspects = set(self._suspects)
@@ -74,20 +74,20 @@ class CheckpointBatch:
 
     @property
     def topics(self) -> frozenset[str]:
-        """Those that it writes."""
+        """Topics that it writes."""
         return frozenset(output.topic for outputs in self.checkpoint.outputs.values() for output in outputs)
 
     @property
     def inputs(self) -> frozenset[str]:
-        """Those whose positions it commits."""
+        """Input topics whose positions it commits."""
         return frozenset(at.topic for at in self.checkpoint.marks)
 
     def marks(self, dropped: frozenset[Assignment]) -> dict[Assignment, Mark]:
-        """The marks that still go out."""
+        """Marks that are still to be written."""
         return {at: mark for at, mark in self.checkpoint.marks.items() if self._goes(at, dropped)}
 
     def outputs(self, dropped: frozenset[Assignment]) -> dict[Assignment, tuple[Output, ...]]:
-        """The outputs that still go out."""
+        """Outputs that are still to be written."""
         return {at: outputs for at, outputs in self.checkpoint.outputs.items() if self._goes(at, dropped) and outputs}
 
     def produce(
@@ -98,11 +98,10 @@ class CheckpointBatch:
         which: Callable[[Output], bool] = lambda _: True,
         calls: ProducerCalls | None = None,
     ) -> None:
-        """Hand everything that still goes out to the producer, or those of it that are asked for.
+        """Hands the outputs that are still to be written, and that ``which`` selects, to the producer.
 
-        ``calls`` makes the calls to the producer.
-
-        Raises Refused for records that are too large, KafkaException for all else that the producer does not take.
+        ``calls`` makes the calls to the producer. Raises RecordTooLarge for records that are too large, and
+        KafkaException for any other failure.
         """
         self._refused.clear()
         self._failure = None
@@ -121,9 +120,9 @@ class CheckpointBatch:
                     self.settle()
 
     def settle(self) -> None:
-        """After a flush or a failed commit: raises Refused when the broker found records too large.
+        """Checks the delivery reports after a flush or a failed commit.
 
-        Raises KafkaException for another failed delivery.
+        Raises RecordTooLarge if the broker found records too large, and KafkaException for any other failed delivery.
         """
         if self._refused:
             self._settle_refused()
@@ -156,7 +155,7 @@ class CheckpointBatch:
             self._produce(producer, calls, place, output, patience_s)
 
     def _reported(self, place: Place, error: KafkaError | None, message: Message) -> None:  # noqa: ARG002 - the client's signature
-        """A delivery report; the producer is told to report failures only."""
+        """Takes a delivery report. The producer is configured to report failures only."""
         if error is None:
             return
         if producer_error_kind(error) is ProducerErrorKind.TOO_LARGE:
@@ -165,10 +164,10 @@ class CheckpointBatch:
             self._failure = error
 
     def _settle_refused(self) -> None:
-        """One alone is too large by itself; of several in a batch any may be."""
-        apart = [place for place in self._refused if place in self._suspects]
-        if apart or len(self._refused) == 1:
-            self._refuse((apart or self._refused)[0])
+        """A record that was sent alone is too large by itself; of several in a batch, any may be."""
+        alone = [place for place in self._refused if place in self._suspects]
+        if alone or len(self._refused) == 1:
+            self._refuse((alone or self._refused)[0])
         else:
             self._suspects.update(self._refused)
         self._refused.clear()
@@ -182,8 +181,8 @@ class CheckpointBatch:
             self._say("record_replaced", at, output.topic, size)
             return
         self._left_out[at] = (
-            f"a record of {size} bytes is too large for {output.topic}: raise the topic's max.message.bytes and "
-            "message.max.bytes of the client, then start again; until then this partition stands"
+            f"a record of {size} bytes is too large for {output.topic}: raise max.message.bytes of the topic and "
+            "message.max.bytes of the client, then restart; until then this partition stays stopped"
         )
         self._say("partition_left_out", at, output.topic, size)
 
@@ -203,9 +202,9 @@ class CheckpointBatch:
 
 
 def digest_record(output: Output, position: str) -> Output:
-    """What goes out for a record that is too large: its own headers where they are short, its digest, its position.
+    """Returns the replacement of a record that is too large: its headers if they are short, its digest and position.
 
-    Without a value: its topic must not be a compacted one.
+    The replacement has no value, so the topic must not be compacted.
     """
     value = output.value or b""
     kept = output.headers if _size(output.headers) <= _SHORT else ()
@@ -227,7 +226,7 @@ def digest_record(output: Output, position: str) -> Output:
 def _enqueue(
     producer: Producer, calls: ProducerCalls, output: Output, reported: "partial[None]", patience_s: float
 ) -> None:
-    """Produce one record; where the client's queue is full, wait for room."""
+    """Produces one record; waits while the client's queue is full."""
     deadline_s = uptime_s() + patience_s
     produce = partial(
         producer.produce,
@@ -243,7 +242,7 @@ def _enqueue(
             calls.at_once(produce)
         except BufferError:
             if uptime_s() > deadline_s:
-                raise KafkaException(KafkaError(KafkaError._QUEUE_FULL)) from None  # noqa: SLF001 - the client's name
+                raise KafkaException(KafkaError(KafkaError._QUEUE_FULL)) from None  # noqa: SLF001 - the client's spelling
             producer.poll(_ROOM_S)
         else:
             return

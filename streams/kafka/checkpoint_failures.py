@@ -1,8 +1,9 @@
-"""What is said of checkpoints that fail again and again, and how long the next attempt waits.
+"""Reports checkpoints that fail repeatedly, and decides how long to wait before the next attempt.
 
-The same failure is said once, then rarely. Where the broker denies something, the sentence names it. A transaction only
-tells that it failed, or that a topic is denied but not which one (librdkafka 2.16: the name stands in its log alone);
-so the broker is asked what this principal may do. A denied operation is tried less and less often: it takes a person.
+The same failure is logged once, then once a minute. If the broker denies an operation, the message names it: an error
+of a transaction says only that it failed, or that a topic is denied but not which one (librdkafka 2.16 names it in its
+log alone), so the broker is asked what this principal may do. A denied operation is retried less and less often,
+because only an operator can grant it.
 """
 
 from collections.abc import Callable, Collection
@@ -14,12 +15,12 @@ from confluent_kafka import KafkaError
 
 from streams.errors import StreamError
 from streams.kafka.admin import ClusterAdmin
-from streams.kafka.authorization import GROUP, TOPIC, AclOperation, not_permitted
+from streams.kafka.authorization import GROUP, TOPIC, RequiredAccess, not_permitted
 from streams.kafka.settings import SinkSettings
 from streams.topics import Described
 
 Describe = Callable[[Collection[str]], dict[str, Described]]
-"""Those of the named topics that are there, with what this principal may do. Raises StreamError."""
+"""Describes those of the named topics that exist, with what this principal may do. Raises StreamError."""
 
 AGAIN_S: Final = 0.05
 DENIED_FIRST_S: Final = 0.5
@@ -36,18 +37,18 @@ _DENIED: Final = frozenset(
 )
 _AFTERMATH: Final = frozenset(
     {
-        KafkaError._STATE,  # noqa: SLF001 - the client's names for its own errors start so
-        KafkaError._INCONSISTENT,  # noqa: SLF001 - deliveries failed: their reports say why
+        KafkaError._STATE,  # noqa: SLF001 - the client spells its own error codes with an underscore
+        KafkaError._INCONSISTENT,  # noqa: SLF001 - deliveries failed; their reports give the reason
         KafkaError._PURGE_QUEUE,  # noqa: SLF001
         KafkaError._PURGE_INFLIGHT,  # noqa: SLF001
     }
 )
-"""A transaction has failed before, for a reason that this error does not tell."""
+"""The transaction failed earlier, for a reason that this error does not give."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureReport:
-    """What becomes of one failure."""
+    """What to log about a failure, and when to try again."""
 
     reason: str
     level: str
@@ -55,7 +56,7 @@ class FailureReport:
 
 
 class CheckpointFailures:
-    """Of one sink. Used by its thread."""
+    """The failures of one sink. Used by its thread."""
 
     def __init__(self, settings: SinkSettings, clock: Callable[[], float], describe: Describe | None = None) -> None:
         self._group = settings.group
@@ -64,12 +65,12 @@ class CheckpointFailures:
         self._said: dict[str, float] = {}
         self._denials = 0
         self._asked_s = -inf
-        self._known: tuple[AclOperation, ...] = ()
+        self._known: tuple[RequiredAccess, ...] = ()
 
     def failed(
         self, problem: KafkaError, outputs: Collection[str], inputs: Collection[str], level: str
     ) -> FailureReport:
-        """``outputs`` and ``inputs``: the topics that the checkpoint writes, and those whose positions it commits."""
+        """Records a failure. ``outputs``: topics that the checkpoint writes; ``inputs``: those it commits."""
         denied = self._denied(problem, outputs, inputs)
         reason = denied or f"{problem.name()}: {problem.str()}"
         self._denials = self._denials + 1 if denied else 0
@@ -77,7 +78,7 @@ class CheckpointFailures:
         return FailureReport(reason=reason, level=self._level(denied or problem.name(), level), after_s=wait_s)
 
     def succeeded(self) -> None:
-        """A checkpoint is durable: whatever fails next is news."""
+        """Records that a checkpoint is durable: the next failure is logged as a new one."""
         self._said.clear()
         self._denials, self._asked_s, self._known = 0, -inf, ()
 
@@ -91,7 +92,7 @@ class CheckpointFailures:
     def _denied(self, problem: KafkaError, outputs: Collection[str], inputs: Collection[str]) -> str | None:
         code = problem.code()
         if code == KafkaError.GROUP_AUTHORIZATION_FAILED:
-            return _sentence(problem, (AclOperation("Read", GROUP, self._group),))
+            return _sentence(problem, (RequiredAccess("Read", GROUP, self._group),))
         if code not in _DENIED | _AFTERMATH:
             return None
         lacking = self._lacking(outputs, inputs)
@@ -99,8 +100,8 @@ class CheckpointFailures:
             return _sentence(problem, lacking)
         return None
 
-    def _lacking(self, outputs: Collection[str], inputs: Collection[str]) -> tuple[AclOperation, ...]:
-        """Asked again once in a while: the next permission may be missing when this one is back."""
+    def _lacking(self, outputs: Collection[str], inputs: Collection[str]) -> tuple[RequiredAccess, ...]:
+        """Asks again every ten seconds: once an ACL is added, another one may be found missing."""
         now_s = self._clock()
         if now_s - self._asked_s < _ASK_EVERY_S:
             return self._known
@@ -114,7 +115,9 @@ class CheckpointFailures:
         except StreamError:
             return self._known
         self._known = tuple(
-            AclOperation(operation, TOPIC, name) for operation, name in wanted if _is_denied(there.get(name), operation)
+            RequiredAccess(operation, TOPIC, name)
+            for operation, name in wanted
+            if _is_denied(there.get(name), operation)
         )
         return self._known
 
@@ -123,14 +126,14 @@ def _is_denied(topic: Described | None, operation: str) -> bool:
     return topic is not None and topic.allowed is not None and operation not in topic.allowed
 
 
-def _sentence(problem: KafkaError, needs: Collection[AclOperation]) -> str:
+def _sentence(problem: KafkaError, needs: Collection[RequiredAccess]) -> str:
     if problem.code() in _AFTERMATH:
         problem = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
     return str(not_permitted(problem, *needs))
 
 
 def _describe_with(settings: SinkSettings) -> Describe:
-    """The client is opened when it is needed: mostly never."""
+    """Opens an admin client only when it is called, which is rare."""
 
     def describe(names: Collection[str]) -> dict[str, Described]:
         return ClusterAdmin(settings.connection.admin(), settings.call_timeout_s).describe(list(names))

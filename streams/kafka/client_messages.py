@@ -1,9 +1,10 @@
-"""What a client says of its own trouble: which sentence tells a person most, and whether waiting may mend it.
+"""Explains why a client cannot reach its broker, and whether waiting may help.
 
-A call that gets no answer fails with "Local: Broker transport failure" or "Timed out", whatever the reason: the reason
-is in what the client reported meanwhile (``error_cb``). Measured with librdkafka 2.16 on Apache Kafka 4.3: a wrong
-password is ``_AUTHENTICATION``, a wrong CA ``_SSL``, a host that is not found ``_RESOLVE``, a refused connection and a
-TLS client on a plaintext listener ``_TRANSPORT``, a plaintext client on a TLS listener ``_ALL_BROKERS_DOWN`` alone.
+A call without an answer fails with "Local: Broker transport failure" or "Timed out", whatever the reason. The reason is
+in the errors that the client reports through ``error_cb``. Measured with librdkafka 2.16 on Apache Kafka 4.3: a wrong
+password is ``_AUTHENTICATION``, a wrong CA ``_SSL``, a host that is not found ``_RESOLVE``; a refused connection and a
+TLS client on a plaintext listener are ``_TRANSPORT``; a plaintext client on a TLS listener is ``_ALL_BROKERS_DOWN``
+and nothing else.
 """
 
 import re
@@ -19,13 +20,13 @@ T = TypeVar("T")
 
 CREDENTIALS: Final = frozenset(
     {
-        KafkaError._AUTHENTICATION,  # noqa: SLF001 - the client's names for its own errors start so
+        KafkaError._AUTHENTICATION,  # noqa: SLF001 - the client spells its own error codes with an underscore
         KafkaError._SSL,  # noqa: SLF001
         KafkaError.SASL_AUTHENTICATION_FAILED,
         KafkaError.UNSUPPORTED_SASL_MECHANISM,
     }
 )
-"""Only a person can mend these: the client's properties, or what the broker knows of us."""
+"""Only an operator can resolve these: in the client's properties, or in the broker's credentials."""
 
 _MOST_SPECIFIC_FIRST: Final = (
     *CREDENTIALS,
@@ -33,8 +34,7 @@ _MOST_SPECIFIC_FIRST: Final = (
     KafkaError._TRANSPORT,  # noqa: SLF001
 )
 _DURATION: Final = re.compile(r" \(after \d+ms in state \w+(, \d+ identical error\(s\) suppressed)?\)$")
-_REMEDY: Final = "[kafka] properties: security.protocol, sasl.* and ssl.*"
-
+_REMEDY: Final = "check security.protocol, sasl.* and ssl.* in [kafka] properties"
 
 _FIRST_TRY_S: Final = 0.5
 _NO_ANSWER: Final = frozenset(
@@ -43,7 +43,7 @@ _NO_ANSWER: Final = frozenset(
         KafkaError._TIMED_OUT,  # noqa: SLF001
         KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
         KafkaError._RESOLVE,  # noqa: SLF001
-        # a broker that has just come up
+        # a broker that has just started
         KafkaError.REQUEST_TIMED_OUT,
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -55,7 +55,7 @@ _NO_ANSWER: Final = frozenset(
 
 
 class ClientErrors:
-    """Hears one client, which must poll before it is asked for a failure: it reports in its own time."""
+    """Collects the errors of one client. Poll the client before ``failure``: it delivers its errors when polled."""
 
     def __init__(self, bootstrap_servers: str) -> None:
         self._at = bootstrap_servers
@@ -63,7 +63,7 @@ class ClientErrors:
 
     @property
     def quiet_config(self) -> dict[str, Any]:
-        """For a client that is opened for one question: whoever asks is told by the error, once."""
+        """Properties of a client that is opened for one request: the caller gets the error, and the log does not."""
         return {"error_cb": self.on_error, "log_level": 2}
 
     def on_error(self, error: KafkaError) -> None:
@@ -73,18 +73,18 @@ class ClientErrors:
 
     @property
     def text(self) -> str:
-        """The most telling of what was heard, as the client puts it; empty = nothing was."""
+        """The most specific error so far, as the client words it; empty if there was none."""
         return "" if self._most_specific is None else error_text(self._most_specific)
 
     @property
     def is_permanent(self) -> bool:
-        """Waiting for an answer mends nothing: a person must."""
+        """Whether waiting is useless because only an operator can resolve the error."""
         return self._most_specific is not None and self._most_specific.code() in CREDENTIALS
 
     def retry(self, client: Any, ask: Callable[[float], T], timeout_s: float) -> T:
-        """What ``ask`` answers within the time, of which it is given growing pieces. Raises its last KafkaException.
+        """Calls ``ask`` with growing timeouts until it answers or the time is up. Raises its last KafkaException.
 
-        Between the pieces the client says what it met, so that refused credentials are not waited for to the end.
+        The client delivers its errors between the calls, so refused credentials end the wait early.
         """
         until_s, try_s = uptime_s() + timeout_s, _FIRST_TRY_S
         while True:
@@ -97,12 +97,12 @@ class ClientErrors:
             try_s *= 2
 
     def failure(self, error: KafkaException, asked_for: str = "") -> SourceFailed:
-        """For a call that failed: BrokerDown where asking again may help, else SourceFailed."""
+        """Returns the error for a failed call: BrokerDown if trying again may help, else SourceFailed."""
         problem = error.args[0] if error.args else None
         code = problem.code() if isinstance(problem, KafkaError) else None
         most = self._most_specific
         if code in CREDENTIALS or (code in _NO_ANSWER and most is not None and most.code() in CREDENTIALS):
-            return SourceFailed(f"the broker at {self._at} cannot be used: {self._reason(error)}. Remedy: {_REMEDY}")
+            return SourceFailed(f"cannot connect to the broker at {self._at}: {self._reason(error)}. Remedy: {_REMEDY}")
         if code in _NO_ANSWER:
             return BrokerDown(f"no broker answers at {self._at}: {self._reason(error)}{self._hint()}")
         return SourceFailed(f"{asked_for or f'the broker at {self._at}'} cannot be read: {_text(error)}")
@@ -112,11 +112,11 @@ class ClientErrors:
 
     def _hint(self) -> str:
         plain = self._most_specific is not None and _rank(self._most_specific) == len(_MOST_SPECIFIC_FIRST)
-        return "; a listener that expects TLS closes a plaintext connection without a word" if plain else ""
+        return "; a TLS listener closes plaintext connections without an error" if plain else ""
 
 
 def error_text(error: KafkaError) -> str:
-    """Without how long it took, so that the same trouble reads the same."""
+    """The text of an error without its duration, so that the same error always reads the same."""
     return _DURATION.sub("", error.str())
 
 

@@ -1,11 +1,11 @@
-"""One commit of marks by a group member, on its way: at_least_once.
+"""One asynchronous offset commit of a group member, for at_least_once.
 
-A synchronous commit holds the thread that polls for as long as no coordinator answers (8 to 140 s seen), and with it
-everything. So it is sent, and its answer is called back from a later ``poll``. It is sent again only once it is
-answered: of two on their way the older one might arrive last, and take the position back.
+A synchronous commit blocks the polling thread, and with it everything, until a coordinator answers (8 to 140 s were
+measured). So the commit is sent asynchronously, and a later ``poll`` delivers the answer. The next commit is sent only
+after the answer: of two concurrent commits, the older one might arrive last and move the position back.
 
-While partitions are being revoked nothing is called back, for the thread is inside the callback that revokes them.
-There the committed marks are looked at instead: this question goes the same way as the commit, behind it.
+While partitions are being revoked, no answer is delivered, because the thread is inside the rebalance callback. The
+committed offsets are fetched instead: this request is sent after the commit, on the same connection.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,8 @@ from streams.flow import Assignment
 from streams.kafka import offset_metadata
 from streams.messages import Mark
 
-_LOOK_S: Final = 0.2
-_ABSENT: Final = KafkaError(KafkaError._FAIL, "the group has kept other positions")  # noqa: SLF001 - the client's name
+_FETCH_TIMEOUT_S: Final = 0.2
+_ABSENT: Final = KafkaError(KafkaError._FAIL, "the group has other committed offsets")  # noqa: SLF001 - the client's spelling
 
 
 class OffsetCommit:
@@ -29,26 +29,28 @@ class OffsetCommit:
         self.marks = marks
         self.sent_at_s = sent_at_s
         self.is_durable = False
-        self.problem: KafkaError | None = None  # it is not, and will not be
+        self.problem: KafkaError | None = None  # the commit failed for good
 
     def send(self, consumer: Consumer) -> None:
-        """Nothing is waited for."""
+        """Sends the commit without waiting for the answer."""
         try:
             consumer.commit(offsets=_parts(self.marks), asynchronous=True)
         except KafkaException as error:
             self.problem = error.args[0]
 
     def answered(self, error: KafkaError | None, parts: Sequence[TopicPartition]) -> None:
-        """What the client was told. The answer to another commit is not this one's."""
+        """Takes the answer from the ``on_commit`` callback; ignores the answer to another commit."""
         if error is None and not _holds(parts, self.marks):
             return
         self.problem = error or next((one.error for one in parts if one.error is not None), None)
         self.is_durable = self.problem is None
 
     def look(self, consumer: Consumer) -> None:
-        """Whether the group has kept the marks. Waits a moment at most; without an answer all stays as it is."""
+        """Fetches the committed offsets and compares them. Waits 0.2 s at most; without an answer nothing changes."""
         try:
-            parts = consumer.committed([TopicPartition(at.topic, at.partition) for at in self.marks], timeout=_LOOK_S)
+            parts = consumer.committed(
+                [TopicPartition(at.topic, at.partition) for at in self.marks], timeout=_FETCH_TIMEOUT_S
+            )
         except KafkaException:
             return
         if any(one.error is not None for one in parts):

@@ -1,7 +1,7 @@
-"""What each of librdkafka's errors means to us: one table for the producer's, one for the consumer's.
+"""Classifies librdkafka's errors: one table for producers, one for consumers.
 
-The client says of an error whether it is fatal, wants the transaction aborted, or may be tried again; these words win.
-The tables name what comes without such a word (delivery reports, commits, messages that are errors).
+The flags that the client sets on an error (fatal, requires an abort, retriable) win. The tables classify errors that
+come without a flag: those of delivery reports, commits and consumed messages.
 """
 
 from collections.abc import Mapping
@@ -13,26 +13,26 @@ from confluent_kafka import KafkaError
 
 
 class ProducerErrorKind(Enum):
-    """What the sink does about a producer's error."""
+    """How the sink handles a producer's error."""
 
-    RETRIABLE = "the same call again, on the same producer"
-    ABORTABLE = "abort, and write the checkpoint anew"
-    TOO_LARGE = "find the record that does not fit; replace it or leave its partition out"
-    FENCED = "another producer took our id: a new producer, once"
-    FATAL = "this producer is dead: a new one, once"
+    RETRIABLE = "repeat the same call on the same producer"
+    ABORTABLE = "abort the transaction and write the checkpoint again"
+    TOO_LARGE = "find the record that is too large; replace it or leave its partition out"
+    FENCED = "another producer uses our transactional id; replace the producer, once"
+    FATAL = "this producer is unusable; replace it, once"
 
 
 class ConsumerErrorKind(Enum):
-    """What the source does about a consumer's error."""
+    """How the source handles a consumer's error."""
 
-    TRANSIENT = "say so and go on: the client recovers by itself"
-    OUT_OF_RANGE = "the partition's position is not in the log: that partition stops"
-    FATAL = "only a restart, or a person, can mend it"
+    TRANSIENT = "log it and continue; the client recovers by itself"
+    OUT_OF_RANGE = "the partition's position is not in the log; that partition stops"
+    FATAL = "only a restart or an operator can resolve it"
 
 
 PRODUCER_ERRORS: Final[Mapping[int, ProducerErrorKind]] = MappingProxyType(
     {
-        KafkaError._FENCED: ProducerErrorKind.FENCED,  # noqa: SLF001 - the client's names for its own errors start so
+        KafkaError._FENCED: ProducerErrorKind.FENCED,  # noqa: SLF001 - the client spells its own error codes with an underscore
         KafkaError.PRODUCER_FENCED: ProducerErrorKind.FENCED,
         KafkaError.INVALID_PRODUCER_EPOCH: ProducerErrorKind.FENCED,
         KafkaError.INVALID_PRODUCER_ID_MAPPING: ProducerErrorKind.FATAL,
@@ -44,12 +44,12 @@ PRODUCER_ERRORS: Final[Mapping[int, ProducerErrorKind]] = MappingProxyType(
         KafkaError.MSG_SIZE_TOO_LARGE: ProducerErrorKind.TOO_LARGE,
         KafkaError.RECORD_LIST_TOO_LARGE: ProducerErrorKind.TOO_LARGE,
         KafkaError.OFFSET_METADATA_TOO_LARGE: ProducerErrorKind.ABORTABLE,
-        # the group has moved on: fresh group metadata tells whether we are still in it
+        # the group has rebalanced: fresh group metadata shows whether we are still a member
         KafkaError.ILLEGAL_GENERATION: ProducerErrorKind.ABORTABLE,
         KafkaError.UNKNOWN_MEMBER_ID: ProducerErrorKind.ABORTABLE,
         KafkaError.REBALANCE_IN_PROGRESS: ProducerErrorKind.ABORTABLE,
         KafkaError.FENCED_INSTANCE_ID: ProducerErrorKind.ABORTABLE,
-        # a record that could not be delivered spoils its transaction, whatever the reason
+        # a record that was not delivered fails its transaction, whatever the reason
         KafkaError._MSG_TIMED_OUT: ProducerErrorKind.ABORTABLE,  # noqa: SLF001
         KafkaError._PURGE_QUEUE: ProducerErrorKind.ABORTABLE,  # noqa: SLF001
         KafkaError._PURGE_INFLIGHT: ProducerErrorKind.ABORTABLE,  # noqa: SLF001
@@ -65,7 +65,7 @@ PRODUCER_ERRORS: Final[Mapping[int, ProducerErrorKind]] = MappingProxyType(
         KafkaError._TRANSPORT: ProducerErrorKind.RETRIABLE,  # noqa: SLF001
         KafkaError._ALL_BROKERS_DOWN: ProducerErrorKind.RETRIABLE,  # noqa: SLF001
         KafkaError._WAIT_COORD: ProducerErrorKind.RETRIABLE,  # noqa: SLF001
-        KafkaError._CONFLICT: ProducerErrorKind.RETRIABLE,  # noqa: SLF001 - a call before this one is still being finished
+        KafkaError._CONFLICT: ProducerErrorKind.RETRIABLE,  # noqa: SLF001 - an earlier call is still being completed
         KafkaError._PREV_IN_PROGRESS: ProducerErrorKind.RETRIABLE,  # noqa: SLF001
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS: ProducerErrorKind.RETRIABLE,
         KafkaError.COORDINATOR_NOT_AVAILABLE: ProducerErrorKind.RETRIABLE,
@@ -106,7 +106,7 @@ CONSUMER_ERRORS: Final[Mapping[int, ConsumerErrorKind]] = MappingProxyType(
 
 
 def producer_error_kind(error: KafkaError) -> ProducerErrorKind:
-    """Of a producer's error. One that neither the client nor the table knows costs the producer: never the data."""
+    """Classifies a producer's error. An unknown one is FATAL: that costs the producer, never data."""
     named = PRODUCER_ERRORS.get(error.code())
     if named in (ProducerErrorKind.FENCED, ProducerErrorKind.TOO_LARGE):
         return named
@@ -120,7 +120,7 @@ def producer_error_kind(error: KafkaError) -> ProducerErrorKind:
 
 
 def consumer_error_kind(error: KafkaError) -> ConsumerErrorKind:
-    """Of a consumer's error. An unknown one passes unless the client calls it fatal: it is the client that retries."""
+    """Classifies a consumer's error. An unknown one is TRANSIENT unless it is flagged fatal: the client retries."""
     if error.fatal():
         return ConsumerErrorKind.FATAL
     return CONSUMER_ERRORS.get(error.code(), ConsumerErrorKind.TRANSIENT)

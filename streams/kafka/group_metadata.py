@@ -1,24 +1,24 @@
-"""Whether a consumer group's metadata makes the broker check that its sender is still a member.
+"""Tells whether consumer group metadata lets the broker check that its sender is still a member.
 
-Kafka takes the offsets of a transaction without any check when they come with no generation and an empty member id, as
-those of a client do that has not joined (``validateOffsetCommit`` of its group coordinator, for clients without a
-group). A process that has just lost its partitions must not write then.
+Kafka accepts the offsets of a transaction unchecked if they come without a generation and with an empty member id, as
+from a client that has not joined (``validateOffsetCommit`` of the group coordinator, meant for clients without a
+group). A process that has just lost its partitions must not commit that way.
 
-The client hands out the metadata as bytes, which its transactions take: a name of the form, the generation in four
-bytes, then group and member id with a zero behind each (librdkafka 2.16.0, ``rd_kafka_consumer_group_metadata_write``).
+The client exposes the metadata as opaque bytes: a magic prefix, the generation in four bytes, then group id and member
+id, each terminated by a zero byte (librdkafka 2.16.0, ``rd_kafka_consumer_group_metadata_write``).
 """
 
 from typing import Final
 
-_FORM: Final = b"CGMDv2:"
-_GENERATION: Final = 4
-_NONE: Final = b"\xff" * _GENERATION  # -1, whatever the order of bytes
+_MAGIC: Final = b"CGMDv2:"
+_GENERATION_BYTES: Final = 4
+_NO_GENERATION: Final = b"\xff" * _GENERATION_BYTES  # -1, in either byte order
 
 
 def identifies_member(metadata: bytes) -> bool:
-    """Metadata of another form than the known one counts as a member's."""
-    if not metadata.startswith(_FORM):
+    """Whether the metadata names a generation and a member. Metadata in an unknown format counts as a member's."""
+    if not metadata.startswith(_MAGIC):
         return True
-    generation, rest = metadata[len(_FORM) :][:_GENERATION], metadata[len(_FORM) + _GENERATION :]
+    generation, rest = metadata[len(_MAGIC) :][:_GENERATION_BYTES], metadata[len(_MAGIC) + _GENERATION_BYTES :]
     _group, member_id = rest.split(b"\0")[:2]
-    return generation != _NONE and member_id != b""
+    return generation != _NO_GENERATION and member_id != b""

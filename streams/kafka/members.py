@@ -1,4 +1,4 @@
-"""Who is in a consumer group under one client id, and what each of them has committed."""
+"""Looks up the members of a consumer group that have a given client id, and their committed offsets."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -15,7 +15,7 @@ _NOBODY: Final = Sighting(namesakes=(), stable=True)
 
 
 class GroupMembers:
-    """Opens a client for each question: one that is kept may know only brokers that have gone since."""
+    """Opens a client for each request: one that is kept might know only brokers that are gone."""
 
     def __init__(self, connection: KafkaConnection, group: str, timeout_s: float = 5.0) -> None:
         self._connection = connection
@@ -23,10 +23,10 @@ class GroupMembers:
         self._timeout_s = timeout_s
 
     def under(self, client_id: str) -> Sighting:
-        """Members with this client id. Raises BrokerDown, and SourceFailed where no broker can be used.
+        """Returns the members with this client id. Raises BrokerDown if no broker answers.
 
-        A group that nobody has joined yet, one that may not be described, and a broker that describes no groups show
-        nobody: each of them is told elsewhere, or needs not be.
+        Returns no members for a new group, for a group that may not be described, and for a broker that cannot
+        describe groups: these are reported elsewhere, or need no report.
         """
         errors = ClientErrors(self._connection.bootstrap_servers)
         client = AdminClient({**errors.quiet_config, **self._connection.admin()})
@@ -45,7 +45,7 @@ class GroupMembers:
                 for member in found
             )
         except KafkaException as error:
-            client.poll(0)  # hands over what the client has reported meanwhile
+            client.poll(0)  # delivers the errors that the client has reported meanwhile
             failure = errors.failure(error, f"group {self._group}")
             if isinstance(failure, BrokerDown):
                 raise failure from error
@@ -55,7 +55,7 @@ class GroupMembers:
     def _commits(
         self, client: AdminClient, assigned: Iterable[TopicPartition]
     ) -> tuple[tuple[str, int, int, str], ...]:
-        """Topic, partition, offset and metadata of what was ever committed."""
+        """Returns topic, partition, offset and metadata of each committed position."""
         places = [TopicPartition(one.topic, one.partition) for one in assigned]
         if not places:
             return ()

@@ -1,12 +1,13 @@
-"""A mark as commit metadata: what the group coordinator keeps beside a partition's position. Pure.
+"""Encodes a mark as offset metadata, which the group coordinator stores beside the committed offset. Pure.
 
-The broker takes at most 4,095 characters (``offset.metadata.max.bytes``, 4,096 less one); more loses the whole
-transaction. Metadata that is not ours, or none, is no mark: Kafka's own tools drop it when they move a position. Such a
-position is kept, and its partition opens as after a crash, with all of its log read first: nothing is known of who had
-it before. A mark says its own position too, so a tool that moves a position and keeps the metadata leaves no mark.
+The broker accepts at most 4,095 characters (``offset.metadata.max.bytes``, 4,096, less one); longer metadata fails the
+whole transaction. Metadata that is missing, or not ours, is no mark: Kafka's own tools drop it when they reset an
+offset. The offset is used all the same, and its partition starts as after a crash: its log is read to the end first,
+because nothing is known about the previous owner. A mark contains its own position, so if a tool moves the offset and
+keeps the metadata, that is no mark either.
 
-``v`` changes only where an older version must not read a mark as its own. It passes over fields that it does not know:
-it reads a mark of today rightly, checks less of it, and writes one back without ``position`` and ``input_topic_id``,
+``v`` is increased only if an older version must not read a mark as its own. Older versions ignore unknown fields: they
+read a mark of this version correctly, check less of it, and write marks without ``position`` and ``input_topic_id``,
 whose absence is accepted here.
 """
 
@@ -25,11 +26,11 @@ _FIELDS: Final[Mapping[str, type]] = {
     "serial": int,
     "state_topic_id": str,
 }
-_LATER: Final[Mapping[str, type]] = {"position": int, "input_topic_id": str}  # absent from older versions' marks
+_LATER: Final[Mapping[str, type]] = {"position": int, "input_topic_id": str}  # absent from marks of older versions
 
 
 def encode(mark: Mark) -> str:
-    """The metadata of a mark; its position travels as the committed offset. Raises ValueError over the limit."""
+    """Returns the metadata of a mark, whose position is the committed offset. Raises ValueError beyond the limit."""
     text = json.dumps(
         {
             "v": _VERSION,
@@ -43,32 +44,32 @@ def encode(mark: Mark) -> str:
         separators=(",", ":"),
     )
     if len(text) > LIMIT:
-        raise ValueError(f"a mark of {len(text)} characters passes the limit of {LIMIT}")
+        raise ValueError(f"a mark of {len(text)} characters exceeds the limit of {LIMIT}")
     return text
 
 
 def decode(position: int, metadata: str | None) -> Mark | None:
-    """The mark of a committed position; None for metadata that we did not write, or not for this position."""
-    said = _object(metadata or "")
-    if said.get("v") != _VERSION or any(type(said.get(name)) is not kind for name, kind in _FIELDS.items()):
+    """Returns the mark of a committed offset; None if the metadata is not ours or belongs to another position."""
+    fields = _object(metadata or "")
+    if fields.get("v") != _VERSION or any(type(fields.get(name)) is not kind for name, kind in _FIELDS.items()):
         return None
-    if any(type(said[name]) is not kind for name, kind in _LATER.items() if name in said):
+    if any(type(fields[name]) is not kind for name, kind in _LATER.items() if name in fields):
         return None
-    if said.get("position", position) != position:
+    if fields.get("position", position) != position:
         return None
     return Mark(
         position=position,
-        read_ahead=said["read_ahead"],
-        drained=said["drained"],
-        serial=said["serial"],
-        state_topic_id=said["state_topic_id"],
-        input_topic_id=said.get("input_topic_id", ""),
+        read_ahead=fields["read_ahead"],
+        drained=fields["drained"],
+        serial=fields["serial"],
+        state_topic_id=fields["state_topic_id"],
+        input_topic_id=fields.get("input_topic_id", ""),
     )
 
 
 def _object(text: str) -> Mapping[str, Any]:
     try:
-        said = json.loads(text)
+        fields = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return fields if isinstance(fields, dict) else {}

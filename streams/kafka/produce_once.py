@@ -7,11 +7,11 @@ from confluent_kafka import KafkaError, Producer
 
 from streams.clock import uptime_s
 from streams.errors import SinkFailed
-from streams.kafka.authorization import TOPIC, AclOperation, not_permitted
+from streams.kafka.authorization import TOPIC, RequiredAccess, not_permitted
 from streams.kafka.client_messages import ClientErrors
 from streams.kafka.settings import KafkaConnection
 
-_PIECE_S: Final = 0.5
+_FLUSH_S: Final = 0.5
 
 
 def produce_record(
@@ -62,11 +62,13 @@ def produce_records(
         )
     left, until_s = 1, uptime_s() + timeout_s
     while left and not errors.is_permanent and uptime_s() < until_s:
-        left = producer.flush(_PIECE_S)
-    denied = next(filter(None, (not_permitted(error, AclOperation("Write", TOPIC, topic)) for error in refused)), None)
+        left = producer.flush(_FLUSH_S)
+    denied = next(
+        filter(None, (not_permitted(error, RequiredAccess("Write", TOPIC, topic)) for error in refused)), None
+    )
     if denied is not None:
         raise denied
     if refused:
         raise SinkFailed(f"{topic} cannot be written: {refused[0].str()}")
     if left:
-        raise SinkFailed(f"{topic} cannot be written: {errors.text or 'no answer in time'}")
+        raise SinkFailed(f"{topic} cannot be written: {errors.text or 'no acknowledgement in time'}")

@@ -1,6 +1,6 @@
-"""Which of librdkafka's properties only one kind of client understands: every other warns of them, and ignores them.
+"""librdkafka's properties that apply to only one kind of client. The other kinds log a warning and ignore them.
 
-From the C/P column of the library's own table (``rd_kafka_conf_properties_show``, 2.16.0), callbacks left out.
+From the C/P column of the library's own table (``rd_kafka_conf_properties_show``, 2.16.0), without callbacks.
 """
 
 from typing import Final

@@ -1,7 +1,7 @@
-"""What is wrong with librdkafka's properties, found by building the clients that will be given them.
+"""Validates librdkafka properties by constructing the clients that will use them.
 
-A client without brokers is built within milliseconds and connects to nobody. It refuses names that it does not know,
-values that it cannot take, and files of TLS that it cannot read.
+A client without brokers is constructed within milliseconds and does not connect. It rejects unknown names, invalid
+values, and TLS files that it cannot read.
 """
 
 import logging
@@ -13,14 +13,14 @@ from confluent_kafka.admin import AdminClient
 
 from streams.kafka.settings import KafkaConnection
 
-_WHOLE: Final = "Failed to create"
-"""How the client begins where each property is right by itself and all together are not."""
+_COMBINATION: Final = "Failed to create"
+"""How the client's message begins if each property is valid by itself but their combination is not."""
 
-_SILENT: Final = logging.getLogger("librdkafka.trial")
+_SILENT: Final = logging.getLogger("librdkafka.property_check")
 
 
 def property_errors(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Property and what the client says of it; "" for what is wrong with all of them together."""
+    """Yields each invalid property with the client's message; the name is "" if only the combination is invalid."""
     found = [(name, says) for name, value in properties.items() for says in _refusals({name: value}, whole=False)]
     yield from found
     if not found:
@@ -28,32 +28,34 @@ def property_errors(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _refusals(properties: Mapping[str, Any], *, whole: bool) -> Iterator[str]:
-    """At most one. Of a property alone only what is said of itself: others may have to go with it."""
-    connection = KafkaConnection(bootstrap_servers="", client_id="trial", properties=properties)
+    """Yields at most one message. For a single property, skips errors that may come from its missing companions."""
+    connection = KafkaConnection(bootstrap_servers="", client_id="property-check", properties=properties)
     for build in (_consumer, _producer, _admin):
         try:
             build(connection)
         except (KafkaException, TypeError, ValueError) as error:
             says = _text(error)
-            if whole or not says.startswith(_WHOLE):
-                yield says.removeprefix("Failed to create ").partition(": ")[2] if says.startswith(_WHOLE) else says
+            if whole or not says.startswith(_COMBINATION):
+                yield (
+                    says.removeprefix("Failed to create ").partition(": ")[2] if says.startswith(_COMBINATION) else says
+                )
                 return
 
 
 def _consumer(connection: KafkaConnection) -> None:
-    Consumer(_alone(connection.consumer(group_id="trial"))).close()
+    Consumer(_offline(connection.consumer(group_id="property-check"))).close()
 
 
 def _producer(connection: KafkaConnection) -> None:
-    Producer(_alone(connection.producer()))
+    Producer(_offline(connection.producer()))
 
 
 def _admin(connection: KafkaConnection) -> None:
-    AdminClient(_alone(connection.admin()))
+    AdminClient(_offline(connection.admin()))
 
 
-def _alone(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Without brokers, and without a word about that."""
+def _offline(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Removes the brokers, and silences the client's warning about that."""
     _SILENT.disabled = True
     return {**{name: value for name, value in configuration.items() if name != "bootstrap.servers"}, "logger": _SILENT}
 

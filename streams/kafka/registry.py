@@ -1,8 +1,8 @@
-"""The schema registry, by the Confluent REST API (Confluent's own, Apicurio under ``/apis/ccompat/v7``, Karapace).
+"""A client of the schema registry's REST API (Confluent, Karapace, and Apicurio under ``/apis/ccompat/v7``).
 
-``RegistryClient`` asks; ``SchemaCache`` remembers for the decoders. Whatever keeps the registry from answering is
-``RegistryDown``: records wait then, and are not given up. That includes an answer which is not the registry's, such as
-a proxy's 404. Refused credentials (401, 403) are ``RegistryDenied``: waiting mends nothing.
+``RegistryClient`` makes the requests; ``SchemaCache`` caches schemas for the decoders. If the registry does not answer,
+``RegistryDown`` is raised and records wait. The same goes for an answer that is not from a registry, such as a proxy's
+404. For rejected credentials (401, 403) ``RegistryDenied`` is raised, because waiting does not help.
 """
 
 import threading
@@ -22,13 +22,13 @@ from streams.schema_registry import Registered
 
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _NOT_KNOWN = frozenset({40401, 40402, 40403, 40404, 40406, 40408})
-"""Error codes of what the registry does not have: subject, version, schema (deleted ones too), level of a subject."""
+"""Error codes for a missing subject, version or schema (also if deleted), or compatibility level of a subject."""
 
 
 class RegistryClient:
-    """One registry (``streams.schema_registry.Registry``). May be used from several threads.
+    """A registry over HTTP (``streams.schema_registry.Registry``). Thread-safe.
 
-    ``timeout_s`` is the longest wait for a connection, and for each piece of an answer.
+    ``timeout_s`` limits the wait for a connection, and for each read of a response.
     """
 
     def __init__(self, url: str, *, timeout_s: float = 5.0, transport: httpx.BaseTransport | None = None) -> None:
@@ -41,45 +41,45 @@ class RegistryClient:
         )
 
     def schema(self, schema_id: int) -> str:
-        """The text of a schema. Raises ``SchemaUnknown``."""
-        # Not /schemas/ids/N/schema: Apicurio has no such page.
+        """Returns the text of a schema. Raises ``SchemaUnknown``."""
+        # Not /schemas/ids/N/schema, which Apicurio does not have.
         return _text(self._known("GET", f"schemas/ids/{schema_id}"), "schema")
 
     def subjects(self) -> tuple[str, ...]:
         return tuple(_list(self._known("GET", "subjects"), str))
 
     def versions(self, subject: str) -> tuple[int, ...]:
-        """Oldest first; empty = the subject is not there."""
+        """Returns the versions of a subject, oldest first; empty if there is no such subject."""
         found = self._maybe("GET", f"subjects/{_part(subject)}/versions")
         return () if found is None else tuple(_list(found, int))
 
     def version(self, subject: str, version: int) -> Registered:
-        """Raises ``SchemaUnknown``."""
+        """Returns one version of a subject. Raises ``SchemaUnknown``."""
         return _registered(self._known("GET", f"subjects/{_part(subject)}/versions/{version}"))
 
     def latest(self, subject: str) -> Registered | None:
-        """The newest version; None = the subject is not there."""
+        """Returns the newest version; None if there is no such subject."""
         found = self._maybe("GET", f"subjects/{_part(subject)}/versions/latest")
         return None if found is None else _registered(found)
 
     def find(self, subject: str, schema: str) -> Registered | None:
-        """This very schema under the subject; None = it is not registered there."""
+        """Returns the version that has this schema; None if it is not registered under the subject."""
         found = self._maybe("POST", f"subjects/{_part(subject)}", {"schema": schema})
         return None if found is None else _registered(found)
 
     def register(self, subject: str, schema: str) -> int:
-        """The schema's id; registering it again changes nothing. Raises ``SchemaRefused`` with the registry's words."""
+        """Registers a schema (idempotent) and returns its id. Raises ``SchemaRefused`` with the registry's message."""
         body = self._known("POST", f"subjects/{_part(subject)}/versions", {"schema": schema})
         return _number(body, "id")
 
     def compatible(self, subject: str, schema: str) -> bool:
-        """Whether the schema may follow what is there, by the subject's level; True where nothing is there."""
+        """Whether the schema is compatible with the subject at its level; True for a new subject."""
         path = f"compatibility/subjects/{_part(subject)}/versions/latest"
         found = self._maybe("POST", path, {"schema": schema})
         return found is None or _value(found, "is_compatible", bool)
 
     def level(self, subject: str) -> Level | None:
-        """The subject's own level; None, and NONE by Apicurio = it has none of its own."""
+        """Returns the subject's own compatibility level; None if it has none (Apicurio answers NONE then)."""
         found = self._maybe("GET", f"config/{_part(subject)}")
         return None if found is None else Level(_text(found, "compatibilityLevel"))
 
@@ -103,7 +103,7 @@ class RegistryClient:
         return found
 
     def _maybe(self, method: str, path: str, body: object = None) -> Any | None:
-        """The answer's JSON; None = the registry says that it does not have it."""
+        """Returns the response's JSON; None if the registry reports that the resource does not exist."""
         try:
             answer = self._http.request(method, path, json=body)
         except httpx.RequestError as error:
@@ -119,7 +119,9 @@ def _read(answer: httpx.Response, path: str) -> Any | None:
     try:
         body = answer.json()
     except ValueError as error:
-        raise RegistryDown(f"{path}: {answer.status_code} without JSON; is this a registry's address?") from error
+        raise RegistryDown(
+            f"{path}: {answer.status_code} without JSON; is this the address of a schema registry?"
+        ) from error
     if answer.is_success:
         return body
     code, message = (body.get("error_code"), body.get("message")) if isinstance(body, dict) else (None, None)
@@ -131,16 +133,16 @@ def _read(answer: httpx.Response, path: str) -> Any | None:
 
 
 def _denied(answer: httpx.Response, path: str) -> str:
-    """Says neither user nor password."""
+    """Returns the message for rejected credentials, without user and password."""
     at = answer.request.url.copy_with(username=None, password=None, path="/", query=None)
     if answer.status_code == HTTPStatus.UNAUTHORIZED:
         return (
-            f"the schema registry at {at} refuses the credentials (401, {path}). Remedy: user and password in "
+            f"the schema registry at {at} refuses the credentials (401, {path}). Remedy: set user and password in "
             "CONNECTOR__REGISTRY__URL, http://USER:PASSWORD@HOST"
         )
     return (
-        f"the schema registry at {at} does not permit this user {answer.request.method} {path} (403). Remedy: a user "
-        "that may, in CONNECTOR__REGISTRY__URL"
+        f"the schema registry at {at} does not permit this user {answer.request.method} {path} (403). Remedy: set a "
+        "user with this permission in CONNECTOR__REGISTRY__URL"
     )
 
 
@@ -165,16 +167,16 @@ def _number(body: Any, name: str) -> int:
 
 
 def _value(body: Any, name: str, kind: type[T]) -> T:
-    """Raises ``RegistryDown`` for an answer of another shape: whatever sent it, it was no registry."""
+    """Returns a field of a response. Raises ``RegistryDown`` if it is missing: then no registry has answered."""
     value = body.get(name) if isinstance(body, dict) else None
     if not isinstance(value, kind):
-        raise RegistryDown(f"the answer has no {name}; is this a registry's address?")
+        raise RegistryDown(f"the response has no {name}; is this the address of a schema registry?")
     return value
 
 
 def _list(body: Any, kind: type[T]) -> list[T]:
     if not isinstance(body, list) or not all(isinstance(item, kind) for item in body):
-        raise RegistryDown("the answer is no list; is this a registry's address?")
+        raise RegistryDown("the response is not a list; is this the address of a schema registry?")
     return body
 
 
@@ -183,9 +185,9 @@ def _part(subject: str) -> str:
 
 
 class SchemaCache:
-    """Schemas by id, for decoders (``get``) and the worker that fetches what they lack (``fetch``). Any thread.
+    """Schemas by id, for decoders (``get``) and the worker that fetches missing ones (``fetch``). Thread-safe.
 
-    A schema never changes, and is kept for good. That an id is unknown is believed for ``unknown_s``: it may yet be
+    A schema never changes, so it is cached for good. An unknown id is cached for ``unknown_s``: it may still be
     registered, or belong to a registry that is being restored.
     """
 
@@ -200,7 +202,7 @@ class SchemaCache:
         self._unknown_until: dict[int, float] = {}
 
     def get(self, schema_id: int) -> str | Absent | None:
-        """Never waits. None = not here: ``fetch`` it."""
+        """Returns a cached schema without blocking; None if it must be fetched first (``fetch``)."""
         with self._lock:
             text = self._texts.get(schema_id)
             if text is not None:
@@ -209,23 +211,23 @@ class SchemaCache:
         return Absent.ABSENT if until is not None and self._clock() < until else None
 
     def fetch(self, schema_id: int) -> None:
-        """Ask the registry, and remember its answer. Blocks. Raises ``RegistryDown`` and ``RegistryDenied``."""
+        """Fetches a schema into the cache. Blocks. Raises ``RegistryDown`` and ``RegistryDenied``."""
         try:
             text = self._client.schema(schema_id)
         except SchemaUnknown:
             with self._lock:
-                self._forget_old()
+                self._drop_expired()
                 self._unknown_until[schema_id] = self._clock() + self._unknown_s
             return
         self.add(schema_id, text)
 
     def add(self, schema_id: int, text: str) -> None:
-        """What is known already need not be asked for."""
+        """Adds a known schema, so that it need not be fetched."""
         with self._lock:
             self._texts[schema_id] = text
             self._unknown_until.pop(schema_id, None)
 
-    def _forget_old(self) -> None:
-        """Garbage may carry any number of ids."""
+    def _drop_expired(self) -> None:
+        """Removes expired unknown ids: corrupt records may carry any number of them."""
         now = self._clock()
         self._unknown_until = {known: until for known, until in self._unknown_until.items() if until > now}

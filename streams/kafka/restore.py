@@ -1,15 +1,16 @@
-"""How a newly assigned partition gets its state back: step by step, never waiting, beside the reading of the others.
+"""Restores the state of newly assigned partitions, step by step and without blocking the partitions being read.
 
-In this order, and the order is the point:
+The order of the steps matters:
 
-1. the committed marks; they answer only once the predecessor's transaction has ended, so nothing of it comes later;
-2. the end of the state log, *read uncommitted*: a read-committed end is the last stable offset, which some other open
-   transaction may hold far below what is committed;
-3. the state records, read committed, until the reader's position is at that end. A position passes control records and
-   aborted data, so it gets there.
+1. Fetch the committed marks. The broker answers once the predecessor's transaction has ended, so nothing of it can
+   arrive later.
+2. Fetch the end offset of the state topic, *read uncommitted*: the read-committed end is the last stable offset, which
+   any other open transaction may hold far below what is committed.
+3. Read the state records, read committed, until the consumer's position reaches that end. A position moves past control
+   records and aborted data, so it gets there.
 
-Everything here is asked for asynchronously; ``step`` looks whether an answer is there. The second consumer is assigned
-by hand and is no member of the group.
+All requests are asynchronous; ``step`` checks for their answers. The state is read by a second consumer, which is
+assigned manually and does not join the group.
 """
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -34,7 +35,7 @@ from streams.errors import SourceFailed
 from streams.flow import Assignment, Stored
 from streams.kafka import offset_metadata
 from streams.kafka.admin_client import PATIENCE_S, RenewingAdminClient, error_of
-from streams.kafka.authorization import GROUP, TOPIC, AclOperation, not_permitted, reader_operations
+from streams.kafka.authorization import GROUP, TOPIC, RequiredAccess, not_permitted, reader_access
 from streams.kafka.errors import ConsumerErrorKind, consumer_error_kind
 from streams.kafka.settings import SourceSettings
 from streams.lanes.record_headers import lane_key, restored
@@ -57,7 +58,7 @@ _US: Final = 1_000_000
 
 @dataclass(slots=True, kw_only=True)
 class _RestoringPartition:
-    """A partition whose state is being read."""
+    """A partition whose state records are being read."""
 
     at: Assignment
     mark: Mark | None
@@ -100,7 +101,7 @@ class _RestoringPartition:
 
 
 class Restorer:
-    """Restores partitions; used by the source, from the engine thread."""
+    """Restores partitions for the source. Used by the engine thread."""
 
     def __init__(
         self, settings: SourceSettings, admin: RenewingAdminClient, clock: Callable[[], float] = uptime_s
@@ -121,20 +122,20 @@ class Restorer:
         return bool(self._wanted)
 
     def begin(self, parts: Iterable[Assignment]) -> None:
-        """Start to restore; nothing is waited for."""
+        """Starts to restore partitions, without waiting."""
         fresh = tuple(parts)
         self._wanted.update(fresh)
-        self._asking.append(self._ask_for(fresh))
+        self._asking.append(self._request_for(fresh))
 
     def forget(self, parts: Iterable[Assignment]) -> None:
-        """These assignments are gone; what was restored of them is dropped."""
+        """Stops restoring revoked assignments and drops their state."""
         gone = set(parts)
         self._wanted -= gone
         state_parts = [part for part, reading in self._reading.items() if reading.at in gone]
         self._stop_reading(state_parts)
 
     def step(self) -> list[Assigned | Notice]:
-        """Go on as far as answers and records are there. Raises SourceFailed for what a person must mend."""
+        """Makes whatever progress is possible without waiting. Raises SourceFailed if only an operator can help."""
         heard: list[Assigned | Notice] = []
         for steps in tuple(self._asking):
             try:
@@ -155,9 +156,9 @@ class Restorer:
         self._reading.clear()
         self._close_reader()
 
-    # ---- asking -----------------------------------------------------------------------------------------------------
+    # ---- requests ---------------------------------------------------------------------------------------------------
 
-    def _ask_for(self, parts: Sequence[Assignment]) -> _Steps[None]:
+    def _request_for(self, parts: Sequence[Assignment]) -> _Steps[None]:
         committed = yield from self._committed(parts)
         topics = yield from self._topics({name for at in parts for name in (at.topic, self._settings.topics[at.topic])})
         self._check_sizes(topics, map(self._state_part, parts))
@@ -201,17 +202,17 @@ class Restorer:
 
         return (
             yield from self._asked(
-                "the committed marks",
+                "the committed offsets",
                 lambda client: client.list_consumer_group_offsets(
                     [asked], require_stable=True, request_timeout=_ASK_S
                 ).values(),
                 read,
-                (AclOperation("Read", GROUP, group), *(AclOperation("Read", TOPIC, at.topic) for at in parts)),
+                (RequiredAccess("Read", GROUP, group), *(RequiredAccess("Read", TOPIC, at.topic) for at in parts)),
             )
         )
 
     def _topics(self, names: set[str]) -> _Steps[dict[str, Topic]]:
-        """Id and size of each topic. A broker that describes none gets ids made of the names."""
+        """Returns id and partition count of each topic. Without DescribeTopics, the id is made from the name."""
         if not self._settings.topic_ids:
             listed = {name: self._admin.client.list_topics(name, timeout=_ASK_S).topics[name] for name in names}
             return {name: Topic(id=f"name:{name}", partitions=len(one.partitions)) for name, one in listed.items()}
@@ -220,7 +221,7 @@ class Restorer:
             f"the topics {', '.join(ordered)}",
             lambda client: client.describe_topics(TopicCollection(ordered), request_timeout=_ASK_S).values(),
             lambda answers: [answer.result() for answer in answers],
-            (AclOperation("Describe", TOPIC, name) for name in ordered),
+            (RequiredAccess("Describe", TOPIC, name) for name in ordered),
         )
         return {one.name: Topic(id=str(one.topic_id), partitions=len(one.partitions)) for one in described}
 
@@ -228,12 +229,12 @@ class Restorer:
         for name, partition in state_parts:
             if partition >= topics[name].partitions:
                 raise SourceFailed(
-                    f"the state topic {name} has {topics[name].partitions} partitions and its input has more: a lane "
-                    "is kept in the partition number that it was read from, so give both the same number"
+                    f"the state topic {name} has {topics[name].partitions} partitions and its input topic has more. A "
+                    "lane is stored in the partition number that it was read from: give both topics the same number"
                 )
 
     def _starts(self, parts: Sequence[Assignment], ends: Mapping[Assignment, int]) -> _Steps[dict[Assignment, int]]:
-        """Where a group begins that never committed."""
+        """Returns where partitions without a committed offset start."""
         start = self._settings.start
         if start == "latest":
             return {at: ends[at] for at in parts}
@@ -241,11 +242,11 @@ class Restorer:
             return (yield from self._offsets(parts, _input_part, EARLIEST, IsolationLevel.READ_COMMITTED))
         at_ms = OffsetSpec.for_timestamp(int(start.timestamp() * 1000))
         found = yield from self._offsets(parts, _input_part, at_ms, IsolationLevel.READ_COMMITTED)
-        # nothing that new: from the end on
+        # no record that new: start at the end
         return {at: ends[at] if offset == _NO_OFFSET else offset for at, offset in found.items()}
 
     def _firsts(self, starts: Mapping[Assignment, int]) -> _Steps[Mapping[Assignment, int]]:
-        """The first record that is still there, of partitions that never had a position."""
+        """Returns the first available offset of partitions without a committed offset."""
         if self._settings.start == "earliest":
             return starts
         return (yield from self._offsets(starts, _input_part, EARLIEST, IsolationLevel.READ_COMMITTED))
@@ -257,7 +258,7 @@ class Restorer:
         which: OffsetSpec,
         isolation: IsolationLevel,
     ) -> _Steps[dict[Assignment, int]]:
-        """Of the partitions that have an answer. The others begin anew, each by itself: they hold nobody else up."""
+        """Returns the offsets that were answered. Each other partition starts over by itself, delaying nobody else."""
         asked = {at: TopicPartition(*where(at)) for at in parts}
         if not asked:
             return {}
@@ -268,9 +269,9 @@ class Restorer:
                 dict.fromkeys(asked.values(), which), isolation_level=isolation, request_timeout=_ASK_S
             ).values(),
             lambda futures: dict(zip(asked, _known(futures), strict=True)),
-            (AclOperation("Describe", TOPIC, topic) for topic in topics),
+            (RequiredAccess("Describe", TOPIC, topic) for topic in topics),
         )
-        self._asking.extend(self._ask_for([at]) for at, offset in found.items() if offset is None)
+        self._asking.extend(self._request_for([at]) for at, offset in found.items() if offset is None)
         return {at: offset for at, offset in found.items() if offset is not None}
 
     def _asked(
@@ -278,15 +279,15 @@ class Restorer:
         what: str,
         ask: Callable[[AdminClient], Iterable[Future[Any]]],
         read: Callable[[Sequence[Future[Any]]], R],
-        needs: Iterable[AclOperation],
+        needs: Iterable[RequiredAccess],
     ) -> _Steps[R]:
-        """Ask until there is an answer, and say why it takes long.
+        """Repeats a request until it is answered, and reports why it takes long.
 
-        Raises NotPermitted or SourceFailed for what a person must mend.
+        Raises NotPermitted or SourceFailed if only an operator can help.
         """
         said_s = self._clock()
         while True:
-            client = self._admin.client  # kept until it has answered: its end is the end of what it was asked
+            client = self._admin.client  # referenced until it has answered: destroying it ends its requests
             futures = tuple(ask(client))
             while not all(future.done() for future in futures):
                 yield None
@@ -299,7 +300,7 @@ class Restorer:
                 self._admin.report(map(error_of, futures))
                 return answer
             if consumer_error_kind(problem) is ConsumerErrorKind.FATAL:
-                raise not_permitted(problem, *needs) or SourceFailed(f"asked for {what}: {problem.str()}") from None
+                raise not_permitted(problem, *needs) or SourceFailed(f"cannot fetch {what}: {problem.str()}") from None
             if self._clock() - said_s >= _SAY_EVERY_S:
                 said_s = self._clock()
                 yield Notice(event="restore_waits", fields={"for": what, "reason": problem.str()})
@@ -317,10 +318,10 @@ class Restorer:
         if self._reader is None:
             self._reader = Consumer(
                 self._settings.connection.consumer(
-                    group_id=self._settings.group,  # it joins none; the broker wants one that we may read as
+                    group_id=self._settings.group,  # for authorization only; the consumer joins no group
                     enable_auto_commit=False,
                     isolation_level="read_committed",
-                    # the state log is compacted: its beginning may have moved since it was asked for
+                    # the state topic is compacted: its first offset may have moved since it was requested
                     auto_offset_reset="earliest",
                     enable_partition_eof=True,
                     fetch_queue_backoff_ms=10,
@@ -340,10 +341,10 @@ class Restorer:
         for one in self._reader.position([TopicPartition(topic, number) for topic, number in unread]):
             reading = self._reading[one.topic, one.partition]
             reading.state_position = max(reading.state_position, one.offset)
-        self._renew_a_reader_that_stands_still()
+        self._replace_stalled_reader()
 
-    def _renew_a_reader_that_stands_still(self) -> None:
-        """A new client goes on at the positions of now: what the old one remembers of the brokers may hold it up."""
+    def _replace_stalled_reader(self) -> None:
+        """Continues with a new client after ten seconds without progress: the old one may have outdated metadata."""
         positions = tuple(reading.state_position for reading in self._reading.values())
         if positions != self._read_to:
             self._read_to, self._moved_s = positions, self._clock()
@@ -359,13 +360,13 @@ class Restorer:
             key = message.key()
             if reading is not None and key is not None:
                 reading.take(key, _stored(message))
-        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's name
-            # an emptied log moves no position; its end is where the reader says it is
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's spelling
+            # in an emptied log no position moves; the end is where the consumer reports it
             if reading is not None:
                 reading.state_position = max(reading.state_position, message.offset() or 0)
         elif consumer_error_kind(error) is ConsumerErrorKind.FATAL:
-            needs = reader_operations(message.topic() or "", self._settings.group)
-            raise not_permitted(error, *needs) or SourceFailed(f"restoring: {error.str()}")
+            needs = reader_access(message.topic() or "", self._settings.group)
+            raise not_permitted(error, *needs) or SourceFailed(f"cannot restore the state: {error.str()}")
 
     def _ready(self) -> dict[Assignment, Owned]:
         done = [part for part, reading in self._reading.items() if reading.complete]
@@ -416,7 +417,7 @@ def _named(parts: Iterable[TopicPartition]) -> str:
 
 
 def _known(futures: Sequence[Future[Any]]) -> list[int | None]:
-    """The offsets that were answered. Raises KafkaException when none was, or for what a person must mend."""
+    """Returns the answered offsets. Raises KafkaException if there is none, or if only an operator can help."""
     problems = [problem for future in futures if (problem := error_of(future)) is not None]
     for problem in problems:
         if not isinstance(problem, KafkaException) or consumer_error_kind(problem.args[0]) is ConsumerErrorKind.FATAL:

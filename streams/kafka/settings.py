@@ -1,4 +1,4 @@
-"""What the Kafka edge must be told: frozen, and checked when built. Nothing here opens anything."""
+"""Settings of the Kafka clients: immutable, validated on construction. Opens no connection."""
 
 import logging
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from typing import Any, Final, Literal, TypeAlias
 from streams.kafka.properties import CONSUMER_ONLY, PRODUCER_ONLY
 
 Properties: TypeAlias = Mapping[str, Any]
-"""librdkafka's own settings, for TLS, SASL and the like; they win over ours."""
+"""librdkafka properties set by the operator (TLS, SASL and so on); they override ours."""
 
 Start: TypeAlias = Literal["earliest", "latest"] | datetime
-"""Where a group reads from that never committed. There is no default: both answers are wrong for somebody."""
+"""Where a group without committed offsets starts. No default: either would be wrong for some users."""
 
 CLIENT_LOG: Final = logging.getLogger("librdkafka")
 
@@ -22,35 +22,35 @@ _NONE: Final[Properties] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaConnection:
-    """How every client of this process reaches the broker: each is told of ``properties`` what its kind understands."""
+    """How the clients of this process connect. Each gets those ``properties`` that its kind understands."""
 
     bootstrap_servers: str
     client_id: str
     properties: Properties = field(default_factory=lambda: _NONE)
 
     def consumer(self, **ours: Any) -> dict[str, Any]:
-        """The configuration of one consumer; ``ours`` with underscores for dots, beaten by ``properties``."""
+        """Returns a consumer's configuration. ``ours``: underscores for dots; ``properties`` override it."""
         return self._client(PRODUCER_ONLY, ours)
 
     def producer(self, **ours: Any) -> dict[str, Any]:
-        """As ``consumer``."""
+        """See ``consumer``."""
         return self._client(CONSUMER_ONLY, ours)
 
     def admin(self) -> dict[str, Any]:
-        """As ``consumer``."""
+        """See ``consumer``."""
         return self._client(CONSUMER_ONLY | PRODUCER_ONLY, {})
 
     def _client(self, foreign: frozenset[str], ours: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "bootstrap.servers": self.bootstrap_servers,
-            # what the client says of itself goes the way of all logs; by itself it writes to standard error
+            # send the client's own log to ours; by default it goes to standard error
             "logger": CLIENT_LOG,
             "client.id": self.client_id,
-            # a broker that was away is found again within a second; the default lets the wait grow to ten
+            # reconnect to a returning broker within a second; by default the back-off grows to ten
             "reconnect.backoff.max.ms": 1_000,
-            # With the default, "rebootstrap", a client that lost all its brokers forgets them. After a broker was
-            # killed and back, send_offsets_to_transaction never returned, and a consumer read nothing more: both still
-            # hung on a broker that was being forgotten (librdkafka 2.16.0, measured).
+            # With the default, "rebootstrap", a client that has lost all brokers discards them. After a broker had been
+            # killed and restarted, send_offsets_to_transaction never returned and a consumer read nothing more: both
+            # still waited for a discarded broker (measured with librdkafka 2.16.0).
             "metadata.recovery.strategy": "none",
             **{name.replace("_", "."): setting for name, setting in ours.items()},
             **{name: setting for name, setting in self.properties.items() if name not in foreign},
@@ -59,56 +59,58 @@ class KafkaConnection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSettings:
-    """What the source reads, and as which member of which group."""
+    """What the source reads, and as which member of which consumer group."""
 
     connection: KafkaConnection
     group: str
-    topics: Mapping[str, str]  # input topic -> the state topic of its lanes
+    topics: Mapping[str, str]  # input topic -> state topic of its lanes
     start: Start
     session_s: float = 15.0
-    revoke_budget_s: float = 10.0  # how long a revoke may be held up for a drain
-    poll_interval_s: float = 60.0  # a member that polls later than this is out; the group waits that long for one
-    static_member: str | None = None  # group.instance.id, only when asked
-    topic_ids: bool = True  # False: the broker describes no topics (the embedded one's plain option)
+    revoke_budget_s: float = 10.0  # how long a revocation may be delayed by a drain
+    poll_interval_s: float = (
+        60.0  # max.poll.interval.ms: a member that polls later is removed; a rebalance waits this long
+    )
+    static_member: str | None = None  # group.instance.id, if configured
+    topic_ids: bool = True  # False: the broker does not support DescribeTopics (the embedded broker)
 
     @property
     def heartbeat_s(self) -> float:
-        """How often a settled member and the group's coordinator hear of each other."""
+        """heartbeat.interval.ms: how often a member reports to the group coordinator."""
         return min(3.0, self.session_s / 5)
 
     def __post_init__(self) -> None:
         if not self.topics:
-            raise ValueError("a source without topics reads nothing")
+            raise ValueError("a source needs at least one topic")
         if self.revoke_budget_s >= self.poll_interval_s:
             raise ValueError(
-                f"revoke_budget_s must be under poll_interval_s: {self.revoke_budget_s} >= {self.poll_interval_s}"
+                f"revoke_budget_s must be less than poll_interval_s: {self.revoke_budget_s} >= {self.poll_interval_s}"
             )
         if self.poll_interval_s < self.session_s:
-            raise ValueError(f"poll_interval_s must reach session_s: {self.poll_interval_s} < {self.session_s}")
+            raise ValueError(f"poll_interval_s must be at least session_s: {self.poll_interval_s} < {self.session_s}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinkSettings:
     """How a sink produces.
 
-    ``replaceable``: topics whose records may be replaced by digest and position. ``states``: topics of lanes.
+    ``replaceable``: topics whose records may be replaced by digest and position. ``states``: state topics of lanes.
     """
 
     connection: KafkaConnection
-    instance_id: str  # the transactional id: a stable name of this slot in the deployment
+    instance_id: str  # the transactional id: a stable name of this instance in the deployment
     group: str
     replaceable: frozenset[str] = frozenset()
     states: frozenset[str] = frozenset()
     transaction_timeout_s: float = 10.0
-    call_timeout_s: float = 2.0  # of one call to the broker; a retriable one is made again
+    call_timeout_s: float = 2.0  # for one call to the broker; a retriable call is repeated
     open_timeout_s: float = 60.0
-    lease_s: float = 4.0  # at_least_once: what is not acknowledged within it is produced again
+    lease_s: float = 4.0  # at_least_once: a checkpoint not acknowledged within this time is produced again
 
     def __post_init__(self) -> None:
         if not 0 < self.transaction_timeout_s <= _LONGEST_TRANSACTION_S:
             raise ValueError(
                 f"transaction_timeout_s must be in (0, {_LONGEST_TRANSACTION_S:g}], got {self.transaction_timeout_s}: "
-                "a successor waits that long for a frozen predecessor"
+                "a successor waits up to this long for a frozen predecessor"
             )
 
 

@@ -1,4 +1,7 @@
-"""A topic of one partition that a process reads whole once and then follows, and writes to now and then."""
+"""A single-partition topic that every process reads from the beginning, then follows, and occasionally writes to.
+
+Like ``KafkaBasedLog`` of Kafka Connect: its records have one order, on which all processes agree.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -18,11 +21,11 @@ _PATIENCE_S: Final = 0.2
 
 
 class SharedLog:
-    """Opens a client for each question and closes it. Not for two threads at once.
+    """Opens a client for each request. Not thread-safe.
 
-    Reads uncommitted: nothing in the topic may be written in a transaction. ``reader`` is the group id that the broker
-    sees; nothing is committed to it. ``topic_ids``: off for a broker that describes no topics; one that was created
-    again is then noticed only while it is shorter than the old one was.
+    Reads uncommitted: no record of the topic may be written in a transaction. ``reader`` is the group id that the
+    broker sees; nothing is committed to it. ``topic_ids``: False for a broker without DescribeTopics; a topic that was
+    deleted and created again is then recognized only while it is shorter than the old one was.
     """
 
     def __init__(self, connection: KafkaConnection, topic: str, *, reader: str, topic_ids: bool = True) -> None:
@@ -34,9 +37,10 @@ class SharedLog:
         self._next = 0
 
     def read(self, timeout_s: float) -> tuple[bool, list[tuple[int, bytes, bytes | None]]]:
-        """Every record up to the end that was not read before: offset, key, value. True: the topic begins anew.
+        """Returns the records up to the end that were not read before: offset, key, value.
 
-        Raises SourceFailed where the broker does not answer in time.
+        The flag is True if the topic was created again, so that the records are those of a new log. Raises
+        SourceFailed if the broker does not answer in time.
         """
         consumer = Consumer(
             self._connection.consumer(
@@ -47,16 +51,18 @@ class SharedLog:
             )
         )
         try:
-            return self._read_of_one(consumer, uptime_s() + timeout_s)
+            return self._read_consistently(consumer, uptime_s() + timeout_s)
         except KafkaException as error:
             raise SourceFailed(f"{self._topic} cannot be read: {error}") from error
         finally:
             consumer.close()
 
-    def _read_of_one(self, consumer: Consumer, until_s: float) -> tuple[bool, list[tuple[int, bytes, bytes | None]]]:
-        """The id is asked for once all is read: where it is the one of before, so was the topic in between.
+    def _read_consistently(
+        self, consumer: Consumer, until_s: float
+    ) -> tuple[bool, list[tuple[int, bytes, bytes | None]]]:
+        """Reads, then compares the topic id with the one before: if it is the same, all records are of one topic.
 
-        Nothing counts as read before that: what failed half-way is read again.
+        The position advances only then: after a failure, the records are read again.
         """
         before = self._id or self._current_id(until_s)
         anew, end, found = self._read(consumer, self._next, until_s)
@@ -68,7 +74,7 @@ class SharedLog:
         return anew, found
 
     def _current_id(self, until_s: float) -> str:
-        """Kafka gives a topic that is created again another one. Empty where the broker gives none."""
+        """Returns the topic id, which changes when a topic is created again; empty if the broker has no topic ids."""
         if not self._topic_ids:
             return ""
         timeout_s = max(0.1, until_s - uptime_s())
@@ -79,7 +85,7 @@ class SharedLog:
     def _read(
         self, consumer: Consumer, start: int, until_s: float
     ) -> tuple[bool, int, list[tuple[int, bytes, bytes | None]]]:
-        """Whether the topic ends before ``start``, so that it is another one; where it ends; what it has."""
+        """Returns whether the topic ends before ``start`` (then it is a new topic), its end, and the records read."""
         place = TopicPartition(self._topic, _PARTITION)
         first, end = watermark_offsets(consumer, place, max(0.1, until_s - uptime_s()))
         anew = end < start
@@ -89,21 +95,21 @@ class SharedLog:
             consumer.assign([TopicPartition(self._topic, _PARTITION, position)])
         while position < end:
             if uptime_s() > until_s:
-                raise SourceFailed(f"{self._topic} cannot be read: at offset {position} of {end} when the time was up")
+                raise SourceFailed(f"{self._topic} cannot be read: timed out at offset {position} of {end}")
             for message in consumer.consume(_BATCH, _PATIENCE_S):
                 if message.error() is not None:
                     raise KafkaException(message.error())
                 offset = message.offset()
                 if offset is not None and offset < end:
                     found.append((offset, message.key() or b"", message.value()))
-            [reached] = consumer.position([place])  # it passes what compaction took away
+            [reached] = consumer.position([place])  # moves past offsets that compaction has removed
             position = max(position, reached.offset)
         return anew, end, found
 
     def write(self, rows: Sequence[tuple[bytes, bytes]], timeout_s: float) -> None:
-        """Keys and values, in this order; durable when it returns. Raises as ``produce_records``.
+        """Writes keys and values in order; they are durable on return. Raises like ``produce_records``.
 
-        Nothing is sent once the time is up: a claim that lands late, beside a second one, can lose its place.
+        Nothing is sent after the timeout: a record that arrives late might be ordered after another process's.
         """
         produce_records(
             self._connection,

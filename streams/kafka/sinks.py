@@ -36,7 +36,7 @@ from streams.clock import uptime_s
 from streams.errors import SinkFailed
 from streams.flow import Assignment, Output
 from streams.kafka import offset_metadata
-from streams.kafka.authorization import TRANSACTIONAL_ID, AclOperation, not_permitted
+from streams.kafka.authorization import TRANSACTIONAL_ID, RequiredAccess, not_permitted
 from streams.kafka.checkpoint_batch import CheckpointBatch, RecordTooLarge
 from streams.kafka.checkpoint_failures import AGAIN_S, CheckpointFailures
 from streams.kafka.errors import ProducerErrorKind, producer_error_kind
@@ -50,24 +50,24 @@ R = TypeVar("R")
 _ID_CONFLICT_S: Final = 30.0
 """Fenced twice within this time: more likely a second process with the same id than one that was frozen twice."""
 
-_STUCK_S: Final = 20.0  # retriable errors for so long: a new producer looks for its brokers anew
+_STUCK_S: Final = 20.0  # retriable errors for this long: replace the producer, which then looks up its brokers again
 
-_NO_MEMBER: Final = "the consumer is not in its group, and the broker would not check whose marks it is given"
+_NO_MEMBER: Final = "the consumer is not a member of its group, so the broker could not check the offsets' owner"
 
 
 class _TransactionStep(Enum):
-    """How far a checkpoint has come."""
+    """The next step of a checkpoint's transaction."""
 
-    RENEW = "a new producer must be initialised"
-    ABORT = "the transaction must be aborted"
-    PRODUCE = "nothing is in a transaction"
-    OFFSETS = "all is produced; the marks go in"
-    COMMIT = "all is in; it may be durable already"
-    CHECK_COMMITTED = "a new producer; did the last transaction land?"
+    RENEW = "initialize the new producer"
+    ABORT = "abort the transaction"
+    PRODUCE = "begin a transaction and produce"
+    OFFSETS = "send the offsets to the transaction"
+    COMMIT = "commit the transaction, which may be durable already"
+    CHECK_COMMITTED = "look up whether the last transaction was committed"
 
 
 class _DroppedAssignments:
-    """Assignments that died: written by the runner's thread, read by the sink's."""
+    """Assignments that were lost. Written by the runner's thread, read by the sink's."""
 
     def __init__(self) -> None:
         self._parts: frozenset[Assignment] = frozenset()
@@ -83,11 +83,11 @@ class _DroppedAssignments:
 
 
 class GivenUp(Exception):
-    """Another sink has taken this one's place: nothing further may be done here."""
+    """This sink has been replaced by a successor and must not do anything more."""
 
 
 class _WatchedCalls:
-    """Makes calls to the broker in the sink's thread; any thread may ask since when one is under way."""
+    """Makes calls to the broker in the sink's thread; any thread may ask since when one is running."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -96,19 +96,19 @@ class _WatchedCalls:
         self.given_up = False
 
     def give_up(self) -> None:
-        """From any thread: nothing further is done once this has returned, but the call that is under way."""
+        """Refuses all further calls. From any thread; a call that is running continues."""
         with self._lock:
             self.given_up = True
 
     def at_once(self, call: Callable[[], None]) -> None:
-        """Makes a call that does not wait. Raises GivenUp instead, as for one that does."""
+        """Makes a call that does not wait. Raises GivenUp after ``give_up``."""
         with self._lock:
             if self.given_up:
                 raise GivenUp
             call()
 
     def __call__(self, call: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
-        """Raises GivenUp instead of making a call that nobody waits for any more."""
+        """Makes a call that waits for the broker. Raises GivenUp after ``give_up``."""
         if self.given_up:
             raise GivenUp
         self.since_s = self._clock()
@@ -119,17 +119,17 @@ class _WatchedCalls:
 
 
 class _StuckProducer:
-    """Since when a producer has got nowhere. One that was cut off from all brokers does not find them again."""
+    """Detects a producer without progress: one that was cut off from all brokers may never reconnect."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._since_s = inf
 
-    def works(self) -> None:
+    def succeeded(self) -> None:
         self._since_s = inf
 
     def failed(self) -> bool:
-        """Whether that has lasted too long; then it counts anew."""
+        """Records a failure; returns whether there was no success for too long, and then starts over."""
         now_s = self._clock()
         self._since_s = min(now_s, self._since_s)
         if now_s - self._since_s < _STUCK_S:
@@ -139,7 +139,7 @@ class _StuckProducer:
 
 
 class TransactionalSink:
-    """One transaction a checkpoint. A ``ports.Sink``."""
+    """Writes each checkpoint in one transaction. A ``ports.Sink``."""
 
     def __init__(self, settings: SinkSettings, clock: Callable[[], float] = uptime_s) -> None:
         self._settings = settings
@@ -151,35 +151,35 @@ class TransactionalSink:
         self._admin: AdminClient | None = None
         self._renewed_s: float | None = None
         self._stuck = _StuckProducer(clock)
-        self._batch: CheckpointBatch | None = None  # the last one, also once it is durable: a successor must know it
+        self._batch: CheckpointBatch | None = None  # kept when it is durable, too: a successor must know it
         self._step = _TransactionStep.PRODUCE
         self._sent_at_s = 0.0
-        self._marks: dict[Assignment, Mark] = {}  # of the transaction that is under way, or was the last
-        self._handed: frozenset[Assignment] = frozenset()  # partitions with anything in it
+        self._marks: dict[Assignment, Mark] = {}  # of the current or last transaction
+        self._handed: frozenset[Assignment] = frozenset()  # partitions that take part in it
 
     def open(self) -> None:
-        """See ``ports.Sink``: also ends what a predecessor with our id left open.
+        """See ``ports.Sink``. Also ends a transaction that a predecessor with our id left open.
 
-        Raises NotPermitted where this principal may not use our id, and SinkFailed when it cannot begin otherwise.
+        Raises NotPermitted if this principal may not use our transactional id, and SinkFailed for other errors.
         """
         deadline_s = self._clock() + self._settings.open_timeout_s
         self._new_producer()
         if self._step is _TransactionStep.RENEW:
-            return  # a successor begins with that anyway, and patiently
+            return  # a successor initializes in its first step, with retries
         while True:
             try:
                 self._calls(self._live().init_transactions, self._settings.call_timeout_s)
             except KafkaException as error:
                 problem: KafkaError = error.args[0]
-                if (denied := not_permitted(problem, self._init_operation())) is not None:
+                if (denied := not_permitted(problem, self._init_access())) is not None:
                     raise denied from error
                 if producer_error_kind(problem) is not ProducerErrorKind.RETRIABLE or self._clock() > deadline_s:
-                    raise SinkFailed(f"the producer cannot begin: {problem.str()}") from error
+                    raise SinkFailed(f"the producer cannot be initialized: {problem.str()}") from error
             else:
                 return
 
-    def _init_operation(self) -> AclOperation:
-        return AclOperation("Write", TRANSACTIONAL_ID, self._settings.instance_id)
+    def _init_access(self) -> RequiredAccess:
+        return RequiredAccess("Write", TRANSACTIONAL_ID, self._settings.instance_id)
 
     def write(self, checkpoint: Checkpoint, group: Any) -> Done | Again:
         """See ``ports.Sink``."""
@@ -205,7 +205,7 @@ class TransactionalSink:
         return self._calls.since_s
 
     def successor(self) -> "TransactionalSink":
-        """See ``ports.Sink``, and above."""
+        """See ``ports.Sink`` and the module's description."""
         self._calls.give_up()
         successor = TransactionalSink(self._settings, self._clock)
         successor._dropped = self._dropped
@@ -215,7 +215,7 @@ class TransactionalSink:
         return successor
 
     def close(self) -> None:
-        """Leave no transaction open where that is quick: a successor would have to wait for its end."""
+        """See ``ports.Sink``. Aborts an open transaction if that is quick: a successor would wait for its timeout."""
         if self._producer is None:
             return
         producer, self._producer = self._producer, None
@@ -226,11 +226,11 @@ class TransactionalSink:
                 producer.purge()
         self._admin = None
 
-    # ---- one step after the other -----------------------------------------------------------------------------------
+    # ---- steps of a transaction -------------------------------------------------------------------------------------
 
     def _advance(self, batch: CheckpointBatch, group: Any) -> Done | Again:
         producer, timeout_s = self._live(), self._settings.call_timeout_s
-        producer.poll(0)  # hands over what the client has logged: not every call does
+        producer.poll(0)  # delivers the client's log messages: not every call does
         if self._step is _TransactionStep.RENEW:
             self._calls(producer.init_transactions, timeout_s)
             self._step = _TransactionStep.CHECK_COMMITTED if self._marks else _TransactionStep.PRODUCE
@@ -253,7 +253,7 @@ class TransactionalSink:
         return self._done(batch)
 
     def _needs_group(self, batch: CheckpointBatch) -> bool:
-        """Whether marks are still to go into the transaction."""
+        """Whether offsets are still to be sent to the transaction."""
         marks = batch.marks(self._dropped.parts) if self._step is _TransactionStep.PRODUCE else self._marks
         return bool(marks) and self._step in (_TransactionStep.PRODUCE, _TransactionStep.OFFSETS)
 
@@ -264,23 +264,24 @@ class TransactionalSink:
         if not self._handed:
             return
         self._calls(producer.begin_transaction)
-        self._step = _TransactionStep.ABORT  # whatever interrupts the producing: half of it must not be committed
+        self._step = _TransactionStep.ABORT  # if producing is interrupted, the incomplete transaction must be aborted
         batch.produce(producer, dropped, self._settings.call_timeout_s, calls=self._calls)
         self._step = _TransactionStep.OFFSETS
-        # the lease runs from here, also when the next request is made again: the first may be the one that arrived
+        # the lease starts here, also if the next request is repeated: the first one may have arrived
         self._sent_at_s = self._clock()
 
     def _send_marks(self, producer: Producer, group: Any) -> None:
-        """In this request the broker looks at our membership."""
+        """Sends the offsets; with this request, the broker checks our membership."""
         if self._marks:
             timeout_s = self._settings.call_timeout_s
             self._calls(producer.send_offsets_to_transaction, _offsets(self._marks), group, timeout_s)
         self._step = _TransactionStep.COMMIT
 
     def _is_committed(self) -> bool:
-        """Whether the committed marks are those of the transaction whose end the old producer did not see.
+        """Whether the transaction was committed whose end the old producer did not see.
 
-        It landed whole or not at all, so one mark tells; another may have been overwritten by a successor since.
+        A transaction is committed as a whole, so one matching mark is enough; others may have been overwritten by a
+        new owner of their partition since.
         """
         if self._admin is None:
             self._admin = AdminClient(self._settings.connection.admin())
@@ -306,7 +307,7 @@ class TransactionalSink:
             notices=batch.take_notices(),
         )
         self._step = _TransactionStep.PRODUCE
-        self._stuck.works()
+        self._stuck.succeeded()
         self._failures.succeeded()
         return done
 
@@ -321,13 +322,13 @@ class TransactionalSink:
                 report = self._failures.failed(problem, batch.topics, batch.inputs, "warning")
             case ProducerErrorKind.ABORTABLE | ProducerErrorKind.TOO_LARGE:
                 self._step = _TransactionStep.ABORT
-                if KafkaError._MSG_TIMED_OUT in (problem.code(), self._delivery_failed_with(batch)):  # noqa: SLF001 - the client's name
+                if KafkaError._MSG_TIMED_OUT in (problem.code(), self._delivery_failed_with(batch)):  # noqa: SLF001 - the client's spelling
                     self._give_up_on_a_stuck_producer()
                 report = self._failures.failed(problem, batch.topics, batch.inputs, "warning")
             case ProducerErrorKind.FATAL if (
                 self._step is _TransactionStep.ABORT and problem.code() == KafkaError.INVALID_TXN_STATE
             ):
-                # the broker knows of no transaction: it refused the first partition of it, so none had begun
+                # the broker has no such transaction: it rejected the first partition, so none was started
                 self._replace()
                 return self._again(batch, _text(problem), "debug", 0.0)
             case ProducerErrorKind.FENCED | ProducerErrorKind.FATAL as kind:
@@ -336,9 +337,9 @@ class TransactionalSink:
         return self._again(batch, report.reason, report.level, report.after_s)
 
     def _delivery_failed_with(self, batch: CheckpointBatch) -> int | None:
-        """The commit's error says that deliveries failed; the reports say which, and what follows for the next try.
+        """Checks the delivery reports behind a failed commit; returns a failed delivery's code, if any.
 
-        A code, where a report has one that is not about the size of records.
+        Returns None if records were too large, which ``settle`` has dealt with.
         """
         try:
             batch.settle()
@@ -353,14 +354,14 @@ class TransactionalSink:
             self._replace()
 
     def _renew(self, kind: ProducerErrorKind, problem: KafkaError) -> None:
-        if (denied := not_permitted(problem, self._init_operation())) is not None:
-            raise denied  # a new producer is denied the same
+        if (denied := not_permitted(problem, self._init_access())) is not None:
+            raise denied  # a new producer would be denied, too
         now_s = self._clock()
         if self._renewed_s is not None and now_s - self._renewed_s < _ID_CONFLICT_S:
             why = (
-                f"a second process uses the instance id {self._settings.instance_id!r}: give each its own"
+                f"a second process uses the instance id {self._settings.instance_id!r}: give each process its own"
                 if kind is ProducerErrorKind.FENCED
-                else "the producer failed again right after it was replaced"
+                else "the producer failed again within 30 s of being replaced"
             )
             raise SinkFailed(f"{why} ({_text(problem)})")
         self._renewed_s = now_s
@@ -368,9 +369,9 @@ class TransactionalSink:
 
     def _replace(self) -> None:
         if self._step not in (_TransactionStep.COMMIT, _TransactionStep.RENEW, _TransactionStep.CHECK_COMMITTED):
-            self._marks = {}  # it cannot have landed
+            self._marks = {}  # it cannot have been committed
         self._step = _TransactionStep.RENEW
-        self._admin = None  # it may have forgotten the same brokers
+        self._admin = None  # it may have lost the same brokers
         self._new_producer()
 
     def _again(self, batch: CheckpointBatch, reason: str, level: str, after_s: float) -> Again:
@@ -398,10 +399,10 @@ class TransactionalSink:
 
 
 class PlainSink:
-    """Produces a checkpoint and waits for every acknowledgement; others commit the marks. A ``ports.Sink``.
+    """Produces a checkpoint and waits for all acknowledgements; the source commits the marks. A ``ports.Sink``.
 
-    Lanes go last, once all else is there: a process that dies in between leaves what was said without the lane that
-    remembers it, which then says it again; the other way round it would be said by nobody.
+    Lanes are produced last, after everything else is acknowledged. If the process dies in between, outputs exist
+    without the lane that remembers them, and are produced again. In the other order they could be lost.
     """
 
     def __init__(self, settings: SinkSettings, clock: Callable[[], float] = uptime_s) -> None:
@@ -415,11 +416,11 @@ class PlainSink:
         self._batch: CheckpointBatch | None = None
 
     def open(self) -> None:
-        """See ``ports.Sink``. Nothing is waited for."""
+        """See ``ports.Sink``. Does not wait for the broker."""
         self._producer = self._new_producer()
 
     def write(self, checkpoint: Checkpoint, group: Any) -> Done | Again:  # noqa: ARG002 - the contract's signature
-        """See ``ports.Sink``. What is not acknowledged within the lease is produced again, all of it."""
+        """See ``ports.Sink``. If not all of it is acknowledged within the lease, all of it is produced again."""
         if self._producer is None:
             raise SinkFailed("the sink is not open")
         if self._batch is None or self._batch.checkpoint is not checkpoint:
@@ -436,9 +437,9 @@ class PlainSink:
         if left or self._clock() - sent_at_s > self._settings.lease_s:
             if self._stuck.failed():
                 self._replace()
-            return self._again(batch, "the acknowledgements came after the lease", "warning", AGAIN_S)
+            return self._again(batch, "the acknowledgements did not arrive within the lease", "warning", AGAIN_S)
         self._batch = None
-        self._stuck.works()
+        self._stuck.succeeded()
         self._failures.succeeded()
         written = Written(serial=checkpoint.serial, marks=batch.marks(self._dropped.parts), sent_at_s=sent_at_s)
         return Done(written=written, committed=False, broken=batch.broken(), notices=batch.take_notices())
@@ -450,7 +451,7 @@ class PlainSink:
         dropped: frozenset[Assignment],
         which: Callable[[Output], bool],
     ) -> int:
-        """How many are not acknowledged within the lease. Raises like ``CheckpointBatch.produce``."""
+        """Returns how many records were not acknowledged within the lease. Raises like ``CheckpointBatch.produce``."""
         batch.produce(producer, dropped, self._settings.lease_s, which, self._calls)
         left = self._calls(producer.flush, self._settings.lease_s)
         batch.settle()
@@ -472,7 +473,7 @@ class PlainSink:
         return self._calls.since_s
 
     def successor(self) -> "PlainSink":
-        """See ``ports.Sink``. All is produced again; what the old producer still holds is thrown away."""
+        """See ``ports.Sink``. The successor produces everything again; the old producer's queue is purged."""
         self._calls.give_up()
         successor = PlainSink(self._settings, self._clock)
         successor._dropped = self._dropped
@@ -482,7 +483,7 @@ class PlainSink:
         return successor
 
     def close(self) -> None:
-        """See ``ports.Sink``. What was not acknowledged is given up: its marks were not committed."""
+        """See ``ports.Sink``. Drops unacknowledged records, whose marks were not committed."""
         if self._producer is not None:
             self._producer.purge()
             self._producer = None
@@ -503,7 +504,7 @@ class PlainSink:
         notice = Notice(
             event="checkpoint_failed",
             level=level,
-            fields={"serial": batch.checkpoint.serial, "reason": reason, "next": "all is produced again"},
+            fields={"serial": batch.checkpoint.serial, "reason": reason, "next": "produce all records again"},
         )
         return Again(reason=reason, after_s=after_s, notices=(*batch.take_notices(), notice))
 
@@ -516,11 +517,11 @@ def _producer_config(settings: SinkSettings, **ours: Any) -> dict[str, Any]:
         enable_idempotence=True,
         acks="all",
         compression_type="lz4",
-        # a flush does not linger, and every checkpoint ends in one: this only lets batches fill until then
+        # every checkpoint ends in a flush, which does not linger: until then, this lets batches fill
         linger_ms=20,
-        # as a Java producer chooses: lanes, results and their readers agree on the partition of a key
+        # the Java client's default, so that all producers and consumers agree on the partition of a key
         partitioner="murmur2_random",
-        # with the default of 100 ms back-to-back transactions take 103 ms each, with 5 ms six to eight
+        # with the default of 100 ms, back-to-back transactions take 103 ms each; with 5 ms, 6 to 8 ms
         retry_backoff_ms=5,
         **{"delivery.report.only.error": True},
         **ours,

@@ -1,10 +1,11 @@
-"""The source over Kafka: a member of a consumer group that restores what it is given before it reads it.
+"""The source over Kafka: a group member that restores the state of its partitions before it reads them.
 
-Owns the consumer; everything here runs in the engine thread, for with this client another thread's call hangs while one
-polls. The callbacks of a rebalance decide nothing: a partition that comes is paused and noted, one that goes is handed
-to the runner's ordinary step. What a partition's records carry is its assignment, so that what is late can be told.
+It owns the consumer and runs in the engine thread: in this client, calls from other threads block while one thread
+polls. Rebalance callbacks take no decisions: an assigned partition is paused and recorded, a revoked one is handed to
+the runner's ordinary step. Every record carries the assignment it was read under, so that late ones are recognized.
 
-The group protocol is ``classic`` with cooperative hand-over: a frozen member of the newer protocol is told nothing.
+The group protocol is ``classic`` with cooperative rebalancing: under the newer protocol, a member that was frozen is
+not told that it has lost its partitions.
 """
 
 import json
@@ -31,7 +32,7 @@ from streams.engine.partition import out_of_range
 from streams.errors import SourceFailed
 from streams.flow import Assignment, Headers, Record
 from streams.kafka.admin_client import RenewingAdminClient, error_of
-from streams.kafka.authorization import member_operations, not_permitted
+from streams.kafka.authorization import member_access, not_permitted
 from streams.kafka.commits import OffsetCommit
 from streams.kafka.errors import ConsumerErrorKind, consumer_error_kind
 from streams.kafka.group_metadata import identifies_member
@@ -43,7 +44,7 @@ from streams.ports import Again, Heard, OnRevoke
 
 P = ParamSpec("P")
 
-_BATCH: Final = 100  # 100 to 1,000 is the flat part of the cost; calls leave between batches, every few milliseconds
+_BATCH: Final = 100  # cost per record is flat from 100 to 1,000; calls leave between batches, every few milliseconds
 _RESTORE_STEP_S: Final = 0.005
 _POSITIONS_EVERY_S: Final = 0.02
 _ENDS_EVERY_S: Final = 1.0
@@ -58,7 +59,7 @@ _LEADERLESS: Final = frozenset({KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_
 
 
 class KafkaSource:
-    """A ``ports.Source``. Opens its clients when built; ``close`` leaves the group."""
+    """A ``ports.Source``. Opens its clients on construction; ``close`` leaves the group."""
 
     def __init__(self, settings: SourceSettings, clock: Callable[[], float] = uptime_s) -> None:
         self._settings = settings
@@ -66,22 +67,22 @@ class KafkaSource:
         self._heard: list[Heard] = []
         self._on_revoke: OnRevoke = _closed
         self._current: dict[Part, Assignment] = {}
-        self._next: dict[Assignment, int] = {}  # restored partitions: the next offset to hand over
-        self._unsought: dict[Assignment, Owned] = {}  # restored, and their reading cannot begin yet
+        self._next: dict[Assignment, int] = {}  # restored partitions: the next offset to deliver
+        self._unsought: dict[Assignment, Owned] = {}  # restored, but not yet positioned
         self._seek_again_s = 0.0
         self._epoch = 0
         self._positions_s = 0.0
         self._ends = _Ends(settings, clock)
         self._topics = _Topics(settings, self._ends.admin, clock)
         self._said: dict[str, float] = {}
-        self._statistics: str | None = None  # the newest, until they are looked at
-        self.membership = Membership()  # from any thread
+        self._statistics: str | None = None  # the newest, until processed
+        self.membership = Membership()  # read by any thread
         self._replacement = Replacement(settings.session_s, settings.poll_interval_s)
         self._restorer = Restorer(settings, self._ends.admin, clock)
-        self._commit: OffsetCommit | None = None  # the one that is on its way
-        self._revoking = False  # inside the callback: nothing else is called back meanwhile
-        self._clients = 0  # that were opened; the number of the one that is ours now
-        self._consumer = self._joined()
+        self._commit: OffsetCommit | None = None  # in flight
+        self._revoking = False  # inside the revoke callback: no other callback runs meanwhile
+        self._clients = 0  # opened so far; the number of the current one
+        self._consumer = self._subscribed()
         self._open = True
 
     def poll(self, timeout_s: float, on_revoke: OnRevoke) -> Sequence[Heard]:
@@ -104,18 +105,18 @@ class KafkaSource:
         return self._restorer.busy or bool(self._unsought)
 
     def pause(self, parts: frozenset[Assignment]) -> None:
-        """Of assignments that are ours; others are passed over."""
+        """Pauses current assignments; ignores others."""
         self._consumer.pause(self._ours(parts))
 
     def resume(self, parts: frozenset[Assignment]) -> None:
-        """Of restored assignments that are ours; others are passed over."""
+        """Resumes current, restored assignments; ignores others."""
         ours = self._ours(parts)
         self._consumer.resume(ours)
         if ours:
             self._wake(ours)
 
     def reread(self, parts: frozenset[Assignment]) -> None:
-        """Of restored assignments that are ours; what cannot be sought now is left as it is."""
+        """Seeks current, restored assignments back to the next undelivered offset; skips those that cannot seek now."""
         for at in parts & self._next.keys():
             try:
                 self._consumer.seek(TopicPartition(at.topic, at.partition, self._next[at]))
@@ -123,12 +124,12 @@ class KafkaSource:
                 self._say("broker_error", error.args[0], _cannot_seek(at))
 
     def group(self) -> Any:
-        """The group's metadata: member and generation, as the broker checks them. None: it would check nothing."""
+        """Returns the group metadata (member and generation); None if the broker could not check it."""
         metadata = self._consumer.consumer_group_metadata()
         return metadata if identifies_member(metadata) else None
 
     def commit(self, marks: Mapping[Assignment, Mark], serial: int) -> Written | Again | None:
-        """See ``ports.Source``. Marks of dead assignments are left out."""
+        """See ``ports.Source``. Marks of lost assignments are left out."""
         alive = {at: mark for at, mark in marks.items() if self._is_current(at)}
         if not alive:
             return Written(serial=serial, marks={}, sent_at_s=self._clock())
@@ -149,7 +150,7 @@ class KafkaSource:
         return Written(serial=serial, marks=durable, sent_at_s=commit.sent_at_s)
 
     def close(self) -> None:
-        """See ``ports.Source``. Nobody is asked to drain: who closes has drained."""
+        """See ``ports.Source``. Does not drain: the caller has done so."""
         if not self._open:
             return
         self._open = False
@@ -159,27 +160,27 @@ class KafkaSource:
 
     # ---- membership -------------------------------------------------------------------------------------------------
 
-    def _joined(self) -> Consumer:
+    def _subscribed(self) -> Consumer:
         self._clients += 1
         consumer = Consumer({**self._configuration(), **self._callbacks(self._clients)})
         consumer.subscribe(
-            list(self._settings.topics), on_assign=self._came, on_revoke=self._goes, on_lost=self._is_lost
+            list(self._settings.topics), on_assign=self._on_assigned, on_revoke=self._on_revoked, on_lost=self._on_lost
         )
         return consumer
 
     def _join_anew(self, reason: str) -> None:
-        """With a new client. The group has expelled the old one, or will: it can reach no broker to say anything."""
-        severed, self._consumer, self._commit, self._statistics = self._consumer, self._joined(), None, None
+        """Joins with a new client. The group has removed the old one, or will, as it reaches no broker."""
+        replaced, self._consumer, self._commit, self._statistics = self._consumer, self._subscribed(), None, None
         self._lose(tuple(self._current.values()))
         self._heard.append(Notice(event="consumer_replaced", level="warning", fields={"reason": reason}))
-        # in a thread of its own: closing waits for whatever the client still waits for
-        Thread(target=_close, args=(severed,), name="closing", daemon=True).start()
+        # in a separate thread: closing blocks on whatever the client still waits for
+        Thread(target=_close, args=(replaced,), name="closing", daemon=True).start()
 
     def _callbacks(self, number: int) -> dict[str, Callable[..., None]]:
-        """What one client calls. Only the client of now is heard.
+        """Returns the callbacks of one client, which are ignored once it has been replaced.
 
-        One that was given up calls back too, in the thread that closes it: its statistics, the answers to its commits
-        and its errors, among them that its successor took its place as a static member (librdkafka 2.16.0).
+        A replaced client still calls back, in the thread that closes it: with statistics, answers to its commits, and
+        errors, such as being fenced by its successor as a static member (librdkafka 2.16.0).
         """
 
         def while_current(hear: Callable[P, None]) -> Callable[P, None]:
@@ -195,13 +196,13 @@ class KafkaSource:
             "on_commit": while_current(self._committed),
         }
 
-    # ---- what the group says: inside poll ---------------------------------------------------------------------------
+    # ---- rebalance callbacks, inside poll ---------------------------------------------------------------------------
 
-    def _came(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Pause and note. Reading begins with a seek, once the state is there.
+    def _on_assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Pauses and records new partitions. Reading starts with a seek, once the state is restored.
 
-        Until then the partition stands at its end: a fetch that leaves before the pause finds nothing there, while one
-        from an offset that is no longer in the log would leave the partition in a state that cannot be sought.
+        Until then the position is the end of the log: a fetch sent before the pause finds nothing there, while a fetch
+        from an offset that is no longer in the log would leave the partition unable to seek.
         """
         if consumer is not self._consumer:
             return
@@ -214,7 +215,7 @@ class KafkaSource:
             self._restorer.begin(fresh)
             self._heard.append(Notice(event="partitions_assigned", fields={"count": len(fresh), "epoch": self._epoch}))
 
-    def _goes(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if consumer is not self._consumer:
             return
         parts = self._known(partitions)
@@ -228,7 +229,7 @@ class KafkaSource:
             self._revoking = False
             self._drop(parts)
 
-    def _is_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if consumer is self._consumer:
             self._lose(self._known(partitions))
 
@@ -245,7 +246,7 @@ class KafkaSource:
             self._heard.append(Revoked(parts=reading, lost=True))
 
     def _withdraw(self, parts: frozenset[Assignment]) -> None:
-        """What is lost in the very poll that restored it was never ours: a mark of it would be written at once."""
+        """Removes partitions lost in the same poll that restored them: else their marks would be written at once."""
         for assigned in [heard for heard in self._heard if isinstance(heard, Assigned)]:
             self._heard.remove(assigned)
             if kept := {at: owned for at, owned in assigned.parts.items() if at not in parts}:
@@ -265,7 +266,7 @@ class KafkaSource:
             self._unsought.pop(at, None)
 
     def _committed(self, error: KafkaError | None, parts: list[TopicPartition]) -> None:
-        """Called from ``poll``."""
+        """Takes the answer to a commit, inside ``poll``."""
         if self._commit is not None:
             self._commit.answered(error, parts)
 
@@ -298,7 +299,7 @@ class KafkaSource:
             self._heard.append(Assigned(parts=begun))
 
     def _seek(self, at: Assignment, start: int) -> bool:
-        """Still paused. A partition whose leader is not known cannot be sought: it is tried again in a moment."""
+        """Positions a paused partition. Without a known leader that fails, and is tried again 0.1 s later."""
         try:
             self._consumer.seek(TopicPartition(at.topic, at.partition, start))
         except KafkaException as error:
@@ -309,10 +310,10 @@ class KafkaSource:
         return True
 
     def _wake(self, parts: Sequence[TopicPartition]) -> None:
-        """Make the client fetch at once.
+        """Makes the client fetch at once.
 
-        With nothing to fetch from a broker, the client's thread for it sleeps up to a second, and a resume does not
-        wake it (measured: 980 ms to the first record). A request does (5 ms); its answer is of no interest.
+        While there is nothing to fetch from a broker, the client's broker thread sleeps for up to a second, and a
+        resume does not wake it (measured: 980 ms to the first record). A request does (5 ms); its answer is ignored.
         """
         with suppress(KafkaException):
             self._consumer.offsets_for_times([TopicPartition(one.topic, one.partition, 0) for one in parts], _WAKE_S)
@@ -320,7 +321,7 @@ class KafkaSource:
     # ---- records ----------------------------------------------------------------------------------------------------
 
     def _fetched(self, timeout_s: float) -> list[Message]:
-        """Wait for one message and take along what came with it: to wait for a full batch would cost its time."""
+        """Waits for one message and takes whatever else has arrived: waiting for a full batch would add latency."""
         first = self._consumer.poll(timeout_s)
         return [] if first is None else [first, *self._consumer.consume(_BATCH - 1, 0)]
 
@@ -333,10 +334,10 @@ class KafkaSource:
         return replace(told or Arrivals(), records=records, positions=positions)
 
     def _record(self, message: Message) -> Record | None:
-        """None for what is no record of a partition that we read: an error, or one whose partition has gone."""
+        """Returns None for errors, and for records of partitions that are not ours."""
         error = message.error()
         if error is not None:
-            self._mishap(message, error)
+            self._handle_error(message, error)
             return None
         at = self._current.get((message.topic() or "", message.partition() or 0))
         offset = message.offset() or 0
@@ -353,23 +354,23 @@ class KafkaSource:
         )
 
     def _passed(self) -> dict[Assignment, int]:
-        """Positions that went on, also past control records and aborted data, which are no records."""
+        """Returns the positions, which also move past control records and aborted data."""
         self._positions_s = self._clock()
         if not self._next:
             return {}
         passed: dict[Assignment, int] = {}
         for one in self._consumer.position([TopicPartition(at.topic, at.partition) for at in self._next]):
             at = self._current[one.topic, one.partition]
-            # a position is unknown to the client until the first record or control record after a seek
+            # after a seek, the client has no position until the first record or control record
             self._next[at] = max(self._next[at], one.offset)
             passed[at] = self._next[at]
         return passed
 
-    def _mishap(self, message: Message, error: KafkaError) -> None:
+    def _handle_error(self, message: Message, error: KafkaError) -> None:
         meaning = consumer_error_kind(error)
         at = self._current.get((message.topic() or "", message.partition() or 0))
         if meaning is ConsumerErrorKind.FATAL:
-            needs = member_operations(message.topic() or ", ".join(self._settings.topics), self._settings.group)
+            needs = member_access(message.topic() or ", ".join(self._settings.topics), self._settings.group)
             raise not_permitted(error, *needs) or SourceFailed(error.str())
         if meaning is ConsumerErrorKind.OUT_OF_RANGE and at is not None:
             reason = out_of_range(at, message.offset(), self._settings.topics[at.topic], error.str())
@@ -377,7 +378,7 @@ class KafkaSource:
             return
         self._say("broker_error", error)
 
-    # ---- small ------------------------------------------------------------------------------------------------------
+    # ---- helpers ----------------------------------------------------------------------------------------------------
 
     def _is_current(self, at: Assignment) -> bool:
         return self._current.get((at.topic, at.partition)) == at
@@ -386,7 +387,7 @@ class KafkaSource:
         return [TopicPartition(at.topic, at.partition) for at in parts if at in self._next]
 
     def _say(self, event: str, error: KafkaError, what: str = "") -> None:
-        """``what`` it is about. The same again within a few seconds is not said."""
+        """Adds a notice about ``what``, unless the same was added within the last five seconds."""
         reason = f"{what}: {error.str()}" if what else f"{error.name()}: {error.str()}"
         now_s = self._clock()
         same = event + error.name() + what
@@ -415,12 +416,12 @@ class KafkaSource:
             auto_offset_reset="error",
             isolation_level="read_committed",
             allow_auto_create_topics=False,
-            # one fetch is on its way at a time, so what is resumed waits for the end of an empty one: 455 ms at the
-            # default of 500
+            # only one fetch is in flight at a time, so a resumed partition waits for the end of an empty one: 455 ms
+            # with the default of 500
             fetch_wait_max_ms=50,
-            # a short queue throws little away at a pause or a seek, and with a short back-off it costs no speed;
-            # small fetches let a record of a quiet partition in before the backlog of the others: a MB of each is
-            # 10,000 records
+            # a short queue discards little on a pause or seek, and with a short back-off it costs no throughput; small
+            # fetches let a record of a quiet partition in before the backlog of the others (1 MB of each would be
+            # 10,000 records)
             fetch_message_max_bytes=65_536,
             queued_min_messages=2_000,
             queued_max_messages_kbytes=16_384,
@@ -430,21 +431,21 @@ class KafkaSource:
 
 
 class _Ends:
-    """The last stable offsets of what is read and the ends of its logs, asked for about once a second.
+    """Fetches last stable offsets and log end offsets about once a second, without waiting.
 
-    Never waited for. The client's own cached end is that of the log, which an open transaction of a producer holds
-    above what can be read; both together tell how much stands behind one.
+    The client itself caches only the log end offset, which lies above what can be read while a producer's transaction
+    is open. The difference of the two is what that transaction holds back.
     """
 
     def __init__(self, settings: SourceSettings, clock: Callable[[], float]) -> None:
         self.admin = RenewingAdminClient(settings.connection.admin(), clock)
         self._clock = clock
-        self._client = self.admin.client  # that was asked last
+        self._client = self.admin.client  # of the last request
         self._asked_s = 0.0
         self._asked: list[tuple[Assignment, Future[Any], Future[Any]]] = []
 
     def of(self, parts: Iterable[Assignment]) -> Arrivals | None:
-        """What has been answered since the last time, stable offsets and ends of logs: mostly nothing."""
+        """Returns the offsets that have arrived since the last call; mostly None."""
         if self._asked:
             return self._answered()
         if self._clock() - self._asked_s >= _ENDS_EVERY_S:
@@ -455,7 +456,7 @@ class _Ends:
         self._asked_s = self._clock()
         if parts:
             self._client = self.admin.client
-            # the log first: what is written between the two questions must not look like an open transaction's
+            # log ends first: a record written between the two requests must not look like one of an open transaction
             logs, stable = (
                 self._latest(parts, isolation)
                 for isolation in (IsolationLevel.READ_UNCOMMITTED, IsolationLevel.READ_COMMITTED)
@@ -479,29 +480,29 @@ class _Ends:
 
 
 def _leaderless(question: Future[Any]) -> str:
-    """What a broker said of a partition that has no leader, or is getting another; empty = it has one."""
+    """Returns the error of a partition without a leader, or with a changing one; empty if it has one."""
     problem = error_of(question)
     is_away = isinstance(problem, KafkaException) and problem.args[0].code() in _LEADERLESS
     return problem.args[0].str() if problem is not None and is_away else ""
 
 
 class _Topics:
-    """What input and state topics are: asked for every few seconds and never waited for.
+    """Describes input and state topics every two seconds, without waiting.
 
-    The client refreshes its own metadata every five minutes, and goes by names: a topic that was created again is the
-    old one to it. A broker that describes no topics is not asked.
+    The client itself refreshes its metadata every five minutes and identifies topics by name, so it does not notice a
+    topic that was deleted and created again. Makes no requests to a broker without DescribeTopics.
     """
 
     def __init__(self, settings: SourceSettings, admin: RenewingAdminClient, clock: Callable[[], float]) -> None:
         self._names = sorted({*settings.topics, *settings.topics.values()}) if settings.topic_ids else []
         self._admin = admin
-        self._client = admin.client  # that was asked last
+        self._client = admin.client  # of the last request
         self._clock = clock
         self._asked_s = clock()
         self._asked: Mapping[str, Future[Any]] = {}
 
     def seen(self) -> TopicsSeen | None:
-        """What has been answered since the last time: mostly nothing."""
+        """Returns the descriptions that have arrived since the last call; mostly None."""
         if self._asked:
             return self._answered()
         if self._names and self._clock() - self._asked_s >= _TOPICS_EVERY_S:
@@ -520,21 +521,21 @@ class _Topics:
 
 
 def _close(consumer: Consumer) -> None:
-    """One that was given up: what it still complains of helps nobody."""
+    """Closes a replaced client and ignores its errors."""
     with suppress(KafkaException, RuntimeError):
         consumer.close()
 
 
 def _closed(_revoked: Revoked) -> None:
-    """Nobody listens: before the first poll, and while closing."""
+    """The revoke handler before the first poll and during ``close``: does nothing."""
 
 
 def _cannot_seek(at: Assignment) -> str:
-    return f"{at.topic} partition {at.partition} cannot be read yet, as when it has no leader; tried again"
+    return f"{at.topic} partition {at.partition} cannot be read yet (no leader?); retrying"
 
 
 def _headers(message: Message) -> Headers:
-    """A header without a value counts as an empty one; names that are no text are left out with the rest."""
+    """Returns the headers; a null value becomes empty. If a name is not UTF-8, returns none of them."""
     try:
         headers = message.headers()
     except UnicodeDecodeError:

@@ -1,14 +1,14 @@
-"""A small table kept in a compacted topic: the newest value of each key, for what a whole group must remember.
+"""A small key-value table in a compacted topic: the newest value of each key, shared by a consumer group.
 
-All of it stands in the first partition, however many the topic has: it is read whole, by whoever starts, and rarely
-written. It is no place for anything that changes while events flow.
+All records are in the first partition, however many the topic has. The table is read as a whole at start and rarely
+written; do not use it for values that change while events are processed.
 """
 
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from streams.kafka.authorization import not_permitted, reader_operations
+from streams.kafka.authorization import not_permitted, reader_access
 from streams.kafka.client_messages import ClientErrors
 from streams.kafka.produce_once import produce_record
 from streams.kafka.settings import KafkaConnection
@@ -18,7 +18,7 @@ _PARTITION: Final = 0
 
 
 class CompactedTable:
-    """Opens a client for each question and closes it. ``reader`` is the group id that the broker sees."""
+    """Opens a client for each request. ``reader`` is the group id that the broker sees."""
 
     def __init__(self, connection: KafkaConnection, topic: str, *, reader: str, timeout_s: float = 10.0) -> None:
         self._connection = connection
@@ -27,9 +27,9 @@ class CompactedTable:
         self._timeout_s = timeout_s
 
     def read(self) -> dict[str, bytes]:
-        """Everything that was written before the call.
+        """Returns the table, with everything that was written before the call.
 
-        Raises BrokerDown, NotPermitted where this principal may not read it, and SourceFailed where it cannot be read
+        Raises BrokerDown, NotPermitted if this principal may not read the topic, and SourceFailed if reading fails
         otherwise.
         """
         errors = ClientErrors(self._connection.bootstrap_servers)
@@ -44,14 +44,14 @@ class CompactedTable:
         try:
             return self._read(consumer, errors)
         except KafkaException as error:
-            consumer.poll(0)  # hands over what the client has reported meanwhile
-            denied = not_permitted(error.args[0], *reader_operations(self._topic, self._reader))
+            consumer.poll(0)  # delivers the errors that the client has reported meanwhile
+            denied = not_permitted(error.args[0], *reader_access(self._topic, self._reader))
             raise denied or errors.failure(error, self._topic) from error
         finally:
             consumer.close()
 
     def put(self, key: str, value: bytes) -> None:
-        """Durable when it returns. Raises NotPermitted, and SinkFailed where the broker did not take it."""
+        """Writes a value; it is durable on return. Raises NotPermitted, and SinkFailed if it was not acknowledged."""
         produce_record(
             self._connection, self._topic, key.encode(), value, partition=_PARTITION, timeout_s=self._timeout_s
         )
@@ -65,7 +65,7 @@ class CompactedTable:
         consumer.assign([TopicPartition(self._topic, _PARTITION, begin)])
         while (message := consumer.poll(self._timeout_s)) is not None:
             error = message.error()
-            if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public spelling
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's spelling
                 return rows
             if error is not None:
                 raise KafkaException(error)

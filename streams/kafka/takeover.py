@@ -1,13 +1,13 @@
-"""Whether a starting process may take the place of a member that has its client id. Pure.
+"""Decides whether a starting process may use an instance id that a group member uses already. Pure.
 
-Two processes with one ``instance_id`` have one transactional id, and each fences the other. So the one that starts
-looks first, and leaves the place to the one that runs.
+Two processes with the same ``instance_id`` have the same transactional id and fence each other. So a starting process
+looks at the group first, and gives way to a member that is alive.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-_ROOM_S: Final = 1.0  # for a request that takes its time
+_ROOM_S: Final = 1.0  # for the time that a request takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,26 +17,28 @@ class Namesake:
     member_id: str
     host: str
     static: bool = False  # joined with our client id as its group.instance.id as well
-    commits: tuple[tuple[str, int, int, str], ...] = ()  # topic, partition, offset, metadata of what it owns
+    commits: tuple[tuple[str, int, int, str], ...] = ()  # topic, partition, offset and metadata of its partitions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """The members with our client id at one moment."""
+    """The members with our client id, as seen at one moment."""
 
     namesakes: tuple[Namesake, ...]
-    stable: bool  # False: the group rebalances
+    stable: bool  # False: the group is rebalancing
 
 
 class Takeover:
-    """Decides whether a starting process may take the place of a member that has its client id.
+    """Decides whether a starting process may use an instance id that a group member uses already.
 
-    A member whose commits move is alive. One whose commits stand still may be alive too: it restores, its partitions
-    are refused, or its transactions get no answer. So it must have been put out of the group, which its session sees
-    to; one that is kept for two of them is alive (a coordinator that moves starts a session anew).
+    A member that commits is alive. One that does not commit may be alive too: it may be restoring, its partitions may
+    be stopped, or its transactions may get no answer. So the start waits until the session timeout has removed the
+    member from the group. A member that stays for two session timeouts is alive (two, because a coordinator that moves
+    restarts the session).
 
-    A static member (KIP-345) stays in the group for its session after a clean end too, and ours takes its place by
-    joining. There a lease without a commit is enough: a successor would wait for the session after each restart.
+    A static member (KIP-345) stays in the group for its session timeout even after a clean shutdown, and a process
+    with the same id replaces it by joining. There, one lease without a commit is enough: otherwise every restart would
+    wait for the session timeout.
     """
 
     def __init__(self, *, lease_s: float, session_s: float, static: bool = False) -> None:
@@ -47,9 +49,9 @@ class Takeover:
         self._seen_s: float | None = None
 
     def saw(self, sighting: Sighting, now_s: float) -> str | None:
-        """What is still waited for, in words; None = the place is free. Raises Taken."""
+        """Returns what the start still waits for; None = the id is free. Raises InstanceIdInUse."""
         if self._seen_s is None or not sighting.stable or now_s - self._seen_s > self._lease_s:
-            self._first.clear()  # a broker that was away, or a rebalance, excuses a member that was silent or slow
+            self._first.clear()  # while the broker is away or the group rebalances, a live member cannot commit
         self._seen_s = now_s
         now_there = {member.member_id: member for member in sighting.namesakes}
         self._first = {
@@ -67,13 +69,13 @@ class Takeover:
         if is_replaced and silent_s > self._lease_s:
             return ""
         if silent_s > self._kept_s:
-            raise InstanceIdInUse(member, f"has been kept by the group for {silent_s:.0f} s")
-        until = "commits nothing for a lease" if is_replaced else "is put out of the group, with its session"
+            raise InstanceIdInUse(member, f"has been in the group for {silent_s:.0f} s")
+        until = "has not committed for one lease" if is_replaced else "is removed from the group by its session timeout"
         return f"member {member.member_id} on {member.host} has the same instance_id; waiting until it {until}"
 
 
 class InstanceIdInUse(Exception):
-    """A living member has our client id."""
+    """A live member of the group uses our client id."""
 
     def __init__(self, member: Namesake, evidence: str) -> None:
         super().__init__(f"member {member.member_id} on {member.host} {evidence}")

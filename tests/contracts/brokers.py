@@ -1,6 +1,6 @@
-"""One way to reach each implementation of Source and Sink, so that one suite asks all of them the same.
+"""Adapters to each implementation of Source and Sink, so that one contract suite runs against all of them.
 
-What an implementation cannot do is its own list (``CANNOT``): a test that needs one of these is not collected for it.
+Each implementation lists what it cannot do (``CANNOT``); a test that needs one of these is not collected for it.
 """
 
 import time
@@ -41,7 +41,7 @@ PATIENCE_S = 120.0
 
 
 class BrokerAdapter(Protocol):
-    """What a contract test needs of an implementation."""
+    """What a contract test needs from an implementation."""
 
     @property
     def cannot(self) -> Mapping[str, str]: ...
@@ -49,7 +49,7 @@ class BrokerAdapter(Protocol):
     def create_topic(self, name: str, partitions: int) -> str: ...
 
     def recreate_topic(self, name: str, partitions: int) -> None:
-        """Delete it and create it again, as a person does with a reader on it."""
+        """Deletes a topic and creates it again, while it is being read."""
         ...
 
     def grow_topic(self, name: str, partitions: int) -> None: ...
@@ -57,7 +57,7 @@ class BrokerAdapter(Protocol):
     def append(self, outputs: Iterable[Output]) -> None: ...
 
     def visible(self, topic: str, partition: int) -> list[Output]:
-        """What a read-committed reader sees now."""
+        """Returns what a read-committed consumer sees now."""
         ...
 
     def source(self, *, group: str, topics: Mapping[str, str], start: Start = "earliest") -> Source: ...
@@ -67,7 +67,7 @@ class BrokerAdapter(Protocol):
     def committed(self, group: str, topic: str, partition: int) -> tuple[int, Mark | None] | None: ...
 
     def reset(self, group: str, topic: str, partition: int, offset: int) -> None:
-        """As Kafka's own tool does it, with nobody in the group."""
+        """Resets an offset like Kafka's tools, with no member in the group."""
         ...
 
     def delete_before(self, topic: str, partition: int, offset: int) -> None: ...
@@ -115,7 +115,7 @@ class MemoryAdapter:
 
 
 class _ClientAdapter:
-    """What the embedded and the real broker have in common: the same clients."""
+    """The parts shared by the embedded and the real broker, which use the same clients."""
 
     session_s = 6.0
     properties: Mapping[str, Any] = {}
@@ -140,7 +140,7 @@ class _ClientAdapter:
             time.sleep(0.1)
 
     def _is_created(self, name: str, partitions: int) -> bool:
-        """A broker that has not finished deleting it says that it exists."""
+        """Creates the topic; fails while the broker is still deleting the old one."""
         new = NewTopic(name, num_partitions=partitions, replication_factor=1)
         return self.admin.create_topics([new], operation_timeout=10)[name].exception() is None
 
@@ -245,7 +245,7 @@ class EmbeddedAdapter(_ClientAdapter):
 class KafkaAdapter(_ClientAdapter):
     """Apache Kafka, exactly once."""
 
-    cannot: Mapping[str, str] = {"sessions-by-hand": "a member is expelled by the broker alone"}
+    cannot: Mapping[str, str] = {"sessions-by-hand": "only the broker can expel a member"}
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack.bootstrap_servers)
@@ -277,7 +277,7 @@ CANNOT: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(kw_only=True)
 class RecordingMember:
-    """A source with what it said, and the few moves a test makes with it."""
+    """A group member that records everything its source reports."""
 
     source: Source
     owned: dict[Assignment, Owned] = field(default_factory=dict)
@@ -321,11 +321,11 @@ class RecordingMember:
         return [record.value for record in self.records if partition is None or record.at.partition == partition]
 
     def moved(self) -> tuple[object, ...]:
-        """What changes while it gets on; not the notices: a member may repeat those, and stand."""
+        """Returns what changes with progress; without notices, which a stalled member may repeat."""
         return len(self.owned), len(self.revoked), len(self.broken), len(self.records), dict(self.positions)
 
     def heard(self) -> str:
-        """For a failure's message."""
+        """Describes the member in a failure message."""
         return f"{len(self.records)} records, {self.positions=}, {self.broken=}, {self.notices=}, {self.revoked=}"
 
     def _goes(self, revoked: Revoked) -> None:
@@ -339,7 +339,7 @@ class RecordingMember:
 
 
 def until(what: Callable[[], bool], *members: RecordingMember, patience_s: float = PATIENCE_S) -> None:
-    """Polls the members in turn until something is so; fails when none of them has moved for ``patience_s``."""
+    """Polls the members in turn until a condition holds; fails if none makes progress for ``patience_s``."""
 
     def polled() -> bool:
         if what():
@@ -355,7 +355,7 @@ def until(what: Callable[[], bool], *members: RecordingMember, patience_s: float
 
 
 def committed(source: Source, marks: Mapping[Assignment, Mark], serial: int) -> Written:
-    """Commits marks as the runner does: asks again after each poll, or, while partitions are revoked, without one."""
+    """Commits marks like the runner: repeats after each poll, or without one while partitions are revoked."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         match source.commit(marks, serial):
@@ -368,11 +368,11 @@ def committed(source: Source, marks: Mapping[Assignment, Mark], serial: int) -> 
         assert time.monotonic() < deadline, "the marks were not committed"
         if isinstance(source, KafkaSource) and not source._revoking:
             heard = source.poll(0.01, source._on_revoke)
-            source._heard[:0] = heard  # it is told to whoever polls next
+            source._heard[:0] = heard  # left for the next poll
 
 
 def write(sink: Sink, checkpoint: Checkpoint, source: Source) -> Done:
-    """Makes a checkpoint durable as the runner does: again when it must, and left marks by the source."""
+    """Makes a checkpoint durable like the runner: retries, and commits remaining marks by the source."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         said = sink.write(checkpoint, source.group())
@@ -392,7 +392,7 @@ def mark(position: int, *, serial: int = 1, drained: bool = False, state_topic_i
 
 @contextmanager
 def closing(*parts: Source | Sink) -> Iterator[None]:
-    """Closes the parts in order, whatever happens between."""
+    """Closes the parts in order, also after a failure."""
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Gives every contract test each implementation that can do what the test needs."""
+"""Runs every contract test against each implementation that can do what the test needs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from tests.contracts import brokers
 
 MARKS: Mapping[str, Sequence[pytest.MarkDecorator]] = {
     "memory": (),
-    "embedded": (pytest.mark.slow,),  # its clients wait for each other in seconds, as those of a real one do
+    "embedded": (pytest.mark.slow,),  # rebalances take seconds, as with a real broker
     "real": (pytest.mark.kafka,),
     "real-at-least-once": (pytest.mark.kafka,),
 }

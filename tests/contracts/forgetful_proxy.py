@@ -1,8 +1,8 @@
-"""A way to a broker that can make it describe a cluster without brokers, as one does right after a freeze, and that can
-be cut.
+"""A TCP proxy that can remove all brokers from metadata responses, as a broker does right after a freeze, and that can
+cut its connections.
 
-Speaks as much of Kafka's protocol as that needs: frames with a length of four bytes, requests that begin with their API
-key, its version and a correlation id, and the answer to a metadata request from version 9 on.
+It parses as much of Kafka's protocol as that needs: frames with a length of four bytes, requests that begin with API
+key, API version and correlation id, and metadata responses from version 9 on.
 """
 
 import socket
@@ -12,19 +12,19 @@ from types import TracebackType
 from typing import Final, Self
 
 _METADATA: Final = 3
-_FLEXIBLE_FROM: Final = 9  # from this version on the answer has compact arrays and tagged fields
+_FLEXIBLE_FROM: Final = 9  # from this version on, responses have compact arrays and tagged fields
 
 
 class ForgetfulProxy:
-    """Listens on ``port`` and leads to a broker. A context manager."""
+    """Listens on ``port`` and forwards to a broker. A context manager."""
 
     def __init__(self) -> None:
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
-        self.leads_to = 0  # the broker's own port, once it has one
+        self.target_port = 0  # the broker's own port, once known
         self.forgets = False
         self._clients: list[socket.socket] = []
-        self.forgot = threading.Event()  # at least one client was told that there are no brokers
+        self.forgot = threading.Event()  # at least one client got a response without brokers
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -36,8 +36,8 @@ class ForgetfulProxy:
         self._server.close()
 
     def cut(self) -> None:
-        """Ends every connection; new ones are ended too, until ``leads_to`` is set again."""
-        self.leads_to = 0
+        """Closes all connections, and new ones until ``target_port`` is set again."""
+        self.target_port = 0
         for client in self._clients:
             with suppress(OSError):
                 client.shutdown(socket.SHUT_RDWR)
@@ -51,11 +51,11 @@ class ForgetfulProxy:
 
     def _serve(self, client: socket.socket) -> None:
         try:
-            broker = socket.create_connection(("127.0.0.1", self.leads_to))
+            broker = socket.create_connection(("127.0.0.1", self.target_port))
         except OSError:
             client.close()
             return
-        metadata: set[bytes] = set()  # correlation ids of requests that ask for it
+        metadata: set[bytes] = set()  # correlation ids of metadata requests
         threading.Thread(target=self._requests, args=(client, broker, metadata), daemon=True).start()
         with suppress(OSError), client, broker:
             while (frame := _frame(broker)) is not None:
@@ -76,7 +76,7 @@ class ForgetfulProxy:
 
 
 def _frame(connected: socket.socket) -> bytes | None:
-    """None at the end of the connection."""
+    """Reads one frame; None at the end of the connection."""
     size = _exactly(connected, 4)
     return None if size is None else _exactly(connected, int.from_bytes(size, "big"))
 
@@ -92,7 +92,7 @@ def _exactly(connected: socket.socket, count: int) -> bytes | None:
 
 
 def _without_brokers(frame: bytes) -> bytes:
-    """The answer with an empty array of brokers: after correlation id, a byte without tagged fields, throttle time."""
+    """Empties the array of brokers, which follows correlation id, an empty tagged-fields byte and throttle time."""
     begin = 4 + 1 + 4
     count, at = _varint(frame, begin)
     for _ in range(count - 1):
@@ -107,7 +107,7 @@ def _without_brokers(frame: bytes) -> bytes:
 
 
 def _varint(frame: bytes, at: int) -> tuple[int, int]:
-    """An unsigned one, and where it ends."""
+    """Reads an unsigned varint; returns it and the position behind it."""
     value = shift = 0
     while True:
         byte = frame[at]

@@ -1,4 +1,4 @@
-"""Claims of several EANs on one offer, over the embedded broker and a real one: one owner, the same for everybody."""
+"""Claims of several EANs on one offer, over the embedded broker and a real one: all processes see the same owner."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +18,12 @@ from tests.contracts.brokers import KafkaAdapter
 
 CLOCK = SystemClock()
 WITHIN_S = 60.0
-EMBEDDED = "owners"  # of a broker that gives topics no ids
+EMBEDDED = "owners"  # on a broker without topic ids
 
 
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.kafka)])
 def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
-    """Address and topic."""
+    """Yields address and topic."""
     if request.param == "embedded":
         with EmbeddedBroker() as broker:
             broker.create_topic(EMBEDDED, 1)
@@ -45,7 +45,7 @@ def process(place: tuple[str, str]) -> Claims:
 
 
 def asked(claims: Claims, *bodies: OfferClaim | OfferRelease) -> Answer:
-    """Again while it is not settled, as the engine does: a topic that was just made is not led at once."""
+    """Repeats a call until it is settled, like the engine: a new topic has no leader at first."""
     kind = CLAIM if isinstance(bodies[0], OfferClaim) else RELEASE
     items = tuple(Item(body=body, attempt=1) for body in bodies)
     by_s = CLOCK.now().mono_s + WITHIN_S
@@ -96,7 +96,7 @@ def test_a_released_offer_goes_to_the_next_in_line_with_what_was_written(place: 
 
 
 def test_every_record_is_read_once_and_in_order(place: tuple[str, str]) -> None:
-    asked(process(place), claim("1"))  # the topic is there
+    asked(process(place), claim("1"))  # creates the topic
     topic = followed(place)
     before = topic.read(WITHIN_S)
     assert len(before[1]) == 1

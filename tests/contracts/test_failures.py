@@ -1,4 +1,4 @@
-"""What goes wrong on a real broker, and what the source and the sinks make of it: each row of failed checkpoints."""
+"""Failures on a real broker, and how source and sinks handle them: each row of the table in ``streams.kafka.sinks``."""
 
 import os
 import threading
@@ -41,8 +41,8 @@ def result(where: Place, value: bytes = b"v", key: bytes = b"k") -> Output:
     return Output(topic=where.results, key=key, value=value, partition=0)
 
 
-class Between:
-    """A producer with another's hand on one of its calls."""
+class InterceptedProducer:
+    """A producer of which one method is replaced."""
 
     def __init__(self, producer: Producer, name: str, instead: Callable[[Callable[..., Any]], Any]) -> None:
         self._producer = producer
@@ -57,11 +57,11 @@ class Between:
 def spoil(sink: TransactionalSink, name: str, instead: Callable[[Callable[..., Any]], Any]) -> None:
     producer = sink._producer
     assert producer is not None
-    sink._producer = Between(producer, name, instead)  # type: ignore[assignment]
+    sink._producer = InterceptedProducer(producer, name, instead)  # type: ignore[assignment]
 
 
 def failing(code: int, *, fatal: bool = False, after: bool = False) -> Callable[[Callable[..., Any]], Any]:
-    """The call fails; ``after`` it has done its work all the same."""
+    """Makes a call fail; with ``after``, once it has done its work."""
 
     def instead(real: Callable[..., Any]) -> Any:
         if after:
@@ -71,7 +71,7 @@ def failing(code: int, *, fatal: bool = False, after: bool = False) -> Callable[
     return instead
 
 
-# ---- offsets that somebody else sets --------------------------------------------------------------------------------
+# ---- offsets reset by an operator -----------------------------------------------------------------------------------
 
 
 def test_the_offsets_of_a_group_that_is_running_can_neither_be_reset_nor_deleted(real: KafkaAdapter) -> None:
@@ -384,7 +384,7 @@ def test_a_restore_waits_for_the_end_of_the_predecessors_transaction(real: Kafka
         until(lambda: any(notice.event == "restore_waits" for notice in second.notices), second)
         assert second.owned == {}
 
-        sink.open()  # the successor has the same id: its first act ends the open transaction
+        sink.open()  # a successor with the same id first ends the open transaction
         until(lambda: bool(second.owned), second)
 
         owned = second.owned[second.at(0)]
@@ -427,7 +427,7 @@ def test_a_lane_behind_an_open_transaction_of_another_is_restored_too(real: Kafk
         assert set(reader.owned[reader.at(0)].state) == {"lane"}
 
 
-# ---- topics that are not as they must be ----------------------------------------------------------------------------
+# ---- unsuitable topics ----------------------------------------------------------------------------------------------
 
 
 def test_a_missing_state_topic_stops_the_source_and_is_named(real: KafkaAdapter) -> None:
@@ -456,7 +456,7 @@ def own(own_kafka: JvmStack) -> KafkaAdapter:
 
 
 def bring_back(stack: JvmStack, over: threading.Event) -> None:
-    """After three seconds, from a thread that stays: the broker dies with the thread that started it."""
+    """Restarts the broker after three seconds, in a thread that stays: the broker dies with its starting thread."""
     time.sleep(3.0)
     stack.broker.restart()
     over.wait()
@@ -503,7 +503,7 @@ def test_at_least_once_a_commit_that_no_coordinator_answers_holds_nobody_up(
 
         own_kafka.broker.freeze()
         begun = reader.source.commit({at: mark(10)}, 1)
-        for _ in range(20):  # a second, and the thaw is behind it
+        for _ in range(20):  # a second after the thaw
             reader.poll()
         still = reader.source.commit({at: mark(10)}, 1)
         own_kafka.broker.thaw()
@@ -547,15 +547,15 @@ def way() -> Iterator[ForgetfulProxy]:
 
 @pytest.fixture
 def behind(way: ForgetfulProxy) -> Iterator[KafkaAdapter]:
-    """A broker of the test's own whom nobody reaches but by the way."""
+    """A broker of the test's own that is reachable only through the proxy."""
     advertised = f"advertised.listeners=PLAINTEXT://127.0.0.1:{way.port}\n"
     with JvmStack(CACHE, with_registry=False, more=lambda *_ports: advertised) as stack:
-        way.leads_to = int(stack.bootstrap_servers.rpartition(":")[2])
+        way.target_port = int(stack.bootstrap_servers.rpartition(":")[2])
         yield KafkaAdapter(Stack(origin="its own", bootstrap_servers=f"127.0.0.1:{way.port}", registry_url=""))
 
 
 def forget(way: ForgetfulProxy, client: Consumer | Producer, topic: str) -> None:
-    """Have a client ask for metadata, and be told of no brokers."""
+    """Makes a client request metadata and get a response without brokers."""
     way.forgets = True
     with suppress(KafkaException):
         client.list_topics(topic, timeout=1.0)
@@ -578,7 +578,7 @@ def test_a_client_that_was_told_of_no_brokers_is_replaced_and_reading_goes_on(
         until(lambda: bool(reader.owned), reader)
         KafkaAdapter(behind._stack).append(
             numbered(where.inputs, 0, 10, 5)
-        )  # the clients of before may have been told the same
+        )  # earlier clients may have got the same response
         until(lambda: {str(n).encode() for n in range(15)} <= set(reader.values()), reader)
 
         assert [(revoked.parts, revoked.lost) for revoked in reader.revoked] == [((before,), True)]
@@ -588,17 +588,17 @@ def test_a_client_that_was_told_of_no_brokers_is_replaced_and_reading_goes_on(
 def test_a_client_that_reaches_no_broker_for_a_session_is_replaced_and_reading_goes_on(
     way: ForgetfulProxy, behind: KafkaAdapter
 ) -> None:
-    """It may know one broker alone, which is down, though others are up: the client itself would not look for them."""
+    """A client may know only one broker, which is down, though others are up; it does not look for them itself."""
     where = place(behind, partitions=1)
     behind.append(numbered(where.inputs, 0, 0, 10))
     reader = member(behind, where)
     with closing(reader.source):
         until(lambda: len(reader.records) >= 10, reader)
 
-        there = way.leads_to
+        there = way.target_port
         way.cut()
         until(lambda: any(notice.event == "consumer_replaced" for notice in reader.notices), reader)
-        way.leads_to = there
+        way.target_port = there
         until(lambda: len(reader.owned) > 0 and reader.at(0).epoch > 1, reader)
         KafkaAdapter(behind._stack).append(numbered(where.inputs, 0, 10, 5))
         until(lambda: {str(n).encode() for n in range(15)} <= set(reader.values()), reader)

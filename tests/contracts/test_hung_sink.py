@@ -1,4 +1,4 @@
-"""A producer's call that outlasts its time-out: the client's mock cluster shows it when a coordinator goes."""
+"""A producer call that outlasts its timeout, reproduced by taking a coordinator of the mock cluster down."""
 
 import ctypes
 import threading
@@ -18,11 +18,11 @@ from tests.contracts.test_source_and_sink import Place, place
 from tests.unit.streams.test_runner import Ears, Script, wait
 
 GROUPS, TRANSACTIONS, GOES, STAYS = b"group", b"transaction", 2, 3
-"""The coordinator of groups is one broker; when that goes, another."""
+"""GOES coordinates the group until it is taken down, then STAYS does; STAYS coordinates the transactions throughout."""
 
 
-class Three:
-    """The mock cluster with three brokers, of which one can be taken away."""
+class ThreeBrokers:
+    """A mock cluster of three brokers that can be taken down."""
 
     def __init__(self, holder: EmbeddedBroker) -> None:
         cluster: Any = holder._cluster
@@ -36,7 +36,7 @@ class Three:
         assert self._library.rd_kafka_mock_coordinator_set(self._mock, GROUPS, group.encode(), number) == 0
 
     def transactions_coordinated_by(self, transactional_id: str, number: int) -> None:
-        """Else an id's hash chooses, and one test in three would lose this coordinator as well, for ever."""
+        """Fixes the coordinator: by hash, one test run in three would lose this one as well, for good."""
         key = transactional_id.encode()
         assert self._library.rd_kafka_mock_coordinator_set(self._mock, TRANSACTIONS, key, number) == 0
 
@@ -45,9 +45,9 @@ class Three:
 
 
 @pytest.fixture
-def three() -> Iterator[Three]:
+def three() -> Iterator[ThreeBrokers]:
     with EmbeddedBroker(3) as holder:
-        yield Three(holder)
+        yield ThreeBrokers(holder)
 
 
 def checkpoint(at: Assignment, where: Place, serial: int) -> Checkpoint:
@@ -56,7 +56,7 @@ def checkpoint(at: Assignment, where: Place, serial: int) -> Checkpoint:
 
 
 @pytest.mark.slow
-def test_a_checkpoint_whose_call_outlasts_its_time_out_is_written_by_another_producer(three: Three) -> None:
+def test_a_checkpoint_whose_call_outlasts_its_time_out_is_written_by_another_producer(three: ThreeBrokers) -> None:
     where = place(three.broker, partitions=1)
     three.coordinated_by(where.group, GOES)
     three.transactions_coordinated_by(where.group, STAYS)
@@ -64,7 +64,7 @@ def test_a_checkpoint_whose_call_outlasts_its_time_out_is_written_by_another_pro
     parts: list[Assignment] = []
 
     def assigned(said: Assigned) -> list[Effect]:
-        """The first time: the member may be expelled while the coordinator is away, and gets its partition anew."""
+        """Writes at the first assignment only: while the coordinator is down, the member may be expelled and rejoin."""
         parts.extend(said.parts)
         return [checkpoint(parts[0], where, 1)] if len(parts) == 1 else []
 

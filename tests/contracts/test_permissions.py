@@ -1,4 +1,4 @@
-"""What may not be done is told as that, with the operation and the resource: never as a topic that does not exist."""
+"""A denied operation is reported with operation and resource, and never as a missing topic."""
 
 from collections.abc import Callable
 
@@ -37,7 +37,7 @@ def user(secured: SecuredBroker) -> ScramUser:
 
 @pytest.fixture
 def topic(secured: SecuredBroker, user: ScramUser) -> str:
-    """With a record in it."""
+    """A topic with one record."""
     return with_a_record(secured, f"of-{user.name}")
 
 

@@ -1,4 +1,4 @@
-"""What every schema registry must do for us: the embedded one and a real one."""
+"""The contract of a schema registry, checked against the embedded one and a real one."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What every Source and Sink must do, asked of each: in memory, embedded, real (exactly once and at least once)."""
+"""The contract of Source and Sink: in memory, embedded broker, Kafka (exactly once and at least once)."""
 
 import time
 import uuid
@@ -17,7 +17,7 @@ from tests.contracts.brokers import BrokerAdapter, RecordingMember, closing, com
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Topics and a group of one test's own."""
+    """The topics and the consumer group of one test."""
 
     group: str
     inputs: str
@@ -104,7 +104,7 @@ def test_a_start_that_passes_over_what_is_there_says_so(broker: BrokerAdapter) -
 def test_a_group_that_starts_at_a_time_reads_from_the_first_record_of_then(broker: BrokerAdapter) -> None:
     where = place(broker)
     broker.append(numbered(where.inputs, 0, 0, 5) + numbered(where.inputs, 1, 0, 5))
-    time.sleep(0.005)  # a broker's times are whole milliseconds
+    time.sleep(0.005)  # record times have millisecond resolution
     since = datetime.now(UTC)
     broker.append(numbered(where.inputs, 0, 5, 3))
     reader = RecordingMember(source=broker.source(group=where.group, topics=where.topics, start=since))
@@ -214,7 +214,7 @@ def test_what_is_resumed_after_everything_stood_still_is_read_at_once(broker: Br
 
 
 def read_after_s(broker: BrokerAdapter, where: Place, reader: RecordingMember, number: int) -> float:
-    """How long after the partition was resumed its next record is there."""
+    """Returns how long after a resume the next record arrives."""
     reader.source.pause(frozenset({reader.at(0)}))
     reader.poll()
     broker.append(numbered(where.inputs, 0, number, 1))

@@ -1,4 +1,4 @@
-"""The toy flow through runner and engine over every broker: the parts together keep the promise."""
+"""The toy flow end to end: runner and engine over every broker implementation."""
 
 import json
 import threading
@@ -26,7 +26,7 @@ PARTITIONS = 2
 
 
 class QuietObserver:
-    """Hears everything, says nothing; keeps notices for a failure's message."""
+    """An observer that keeps notices for a failure message."""
 
     def __init__(self) -> None:
         self.notices: list[Notice] = []
@@ -42,7 +42,7 @@ class QuietObserver:
 
 @dataclass
 class RecordingCaller:
-    """Where the calls arrive: what every device was set to, in order."""
+    """A caller that records what every device was set to, in order."""
 
     clock: SystemClock = field(default_factory=SystemClock)
     set_to: list[tuple[str, str, tuple[int, int]]] = field(default_factory=list)
@@ -66,7 +66,7 @@ class RecordingCaller:
 
 @dataclass
 class RunnerThread:
-    """A runner in a thread, as ``connector run`` would be one in a process."""
+    """A runner in a thread of its own, like the process of ``connector run``."""
 
     runner: Runner
     ears: QuietObserver
@@ -92,10 +92,10 @@ class RunnerThread:
 
 @dataclass
 class StreamFixture:
-    """Topics, a group and a house of one test's own."""
+    """Topics, consumer group and caller of one test."""
 
     broker: BrokerAdapter
-    house: RecordingCaller = field(default_factory=RecordingCaller)
+    caller: RecordingCaller = field(default_factory=RecordingCaller)
     group: str = field(default_factory=lambda: f"g-{uuid.uuid4().hex[:8]}")
     processes: list[RunnerThread] = field(default_factory=list)
 
@@ -124,7 +124,7 @@ class StreamFixture:
             engine=engine,
             source=self.broker.source(group=self.group, topics={self.flow.topic: self.flow.state_topic}),
             sink=self.broker.sink(group=self.group, instance_id=f"{self.group}-{name}"),
-            caller_factory=lambda: self.house,
+            caller_factory=lambda: self.caller,
             fetch=lambda _need: None,
             clock=SystemClock(),
             observer=ears,
@@ -155,7 +155,7 @@ class StreamFixture:
 
     def never_went_back(self) -> bool:
         last: dict[tuple[str, str], tuple[int, int]] = {}
-        for room, device, order in self.house.set_to:
+        for room, device, order in self.caller.set_to:
             if order < last.get((room, device), order):
                 return False
             last[room, device] = order
@@ -170,13 +170,13 @@ class StreamFixture:
         until("it", so, progress=self.moved, still_s=PATIENCE_S, every_s=0.05)
 
     def moved(self) -> list[object]:
-        """Calls made, and of each partition's owner how far it has come."""
+        """Returns the number of calls, and the progress of each partition."""
         shots = [p.runner.snapshot for p in self.processes]
         parts = [part for shot in shots if shot is not None for part in shot.partitions]
-        return [len(self.house.set_to), *((part.position, part.durable, part.undone, part.gate) for part in parts)]
+        return [len(self.caller.set_to), *((part.position, part.durable, part.undone, part.gate) for part in parts)]
 
     def quiet(self) -> bool:
-        """Everything that was said is durable, and nothing is undone."""
+        """Whether every event is processed durably."""
         shots: list[Any] = [p.runner.snapshot for p in self.processes if p.thread.is_alive()]
         if not all(shots):
             return False
@@ -188,42 +188,42 @@ class StreamFixture:
 
 
 def test_every_event_ends_in_one_result_and_a_restart_repeats_nothing(broker: BrokerAdapter) -> None:
-    town = StreamFixture(broker=broker)
-    unreadable = Output(topic=town.flow.topic, key=b"room-1", value=b"?")
-    town.say(0, EVENTS, more=[unreadable])
+    stream = StreamFixture(broker=broker)
+    unreadable = Output(topic=stream.flow.topic, key=b"room-1", value=b"?")
+    stream.say(0, EVENTS, more=[unreadable])
 
-    first = town.start("one")
-    town.wait(lambda: town.quiet() and town.results().total() >= EVENTS)
+    first = stream.start("one")
+    stream.wait(lambda: stream.quiet() and stream.results().total() >= EVENTS)
     first.stop()
-    calls = len(town.house.set_to)
-    assert town.results() == Counter(f"e{n}" for n in range(EVENTS))
-    assert town.never_went_back()
-    assert [mark is not None and mark[1] is not None and mark[1].drained for mark in town.marks()] == [True, True]
-    letters = [letter for number in range(PARTITIONS) for letter in broker.visible(town.dead, number)]
+    calls = len(stream.caller.set_to)
+    assert stream.results() == Counter(f"e{n}" for n in range(EVENTS))
+    assert stream.never_went_back()
+    assert [mark is not None and mark[1] is not None and mark[1].drained for mark in stream.marks()] == [True, True]
+    letters = [letter for number in range(PARTITIONS) for letter in broker.visible(stream.dead, number)]
     assert [letter.value for letter in letters] == [b"?"]
 
-    second = town.start("one")
-    town.wait(town.quiet)
+    second = stream.start("one")
+    stream.wait(stream.quiet)
     second.stop()
 
-    assert len(town.house.set_to) == calls
-    assert town.results() == Counter(f"e{n}" for n in range(EVENTS))
+    assert len(stream.caller.set_to) == calls
+    assert stream.results() == Counter(f"e{n}" for n in range(EVENTS))
 
 
 def test_a_second_process_joins_and_leaves_and_every_event_still_ends_once(broker: BrokerAdapter) -> None:
-    town = StreamFixture(broker=broker)
-    town.say(0, EVENTS)
-    first = town.start("one")
-    town.wait(lambda: bool(town.house.set_to))
+    stream = StreamFixture(broker=broker)
+    stream.say(0, EVENTS)
+    first = stream.start("one")
+    stream.wait(lambda: bool(stream.caller.set_to))
 
-    second = town.start("two")
-    town.wait(lambda: second.runner.snapshot is not None and len(second.runner.snapshot.partitions) == 1)
-    town.say(EVENTS, EVENTS)
-    town.wait(town.quiet)
+    second = stream.start("two")
+    stream.wait(lambda: second.runner.snapshot is not None and len(second.runner.snapshot.partitions) == 1)
+    stream.say(EVENTS, EVENTS)
+    stream.wait(stream.quiet)
     second.stop()
-    town.say(2 * EVENTS, EVENTS)
-    town.wait(lambda: town.quiet() and town.results().total() >= 3 * EVENTS)
+    stream.say(2 * EVENTS, EVENTS)
+    stream.wait(lambda: stream.quiet() and stream.results().total() >= 3 * EVENTS)
     first.stop()
 
-    assert town.results() == Counter(f"e{n}" for n in range(3 * EVENTS))
-    assert town.never_went_back()
+    assert stream.results() == Counter(f"e{n}" for n in range(3 * EVENTS))
+    assert stream.never_went_back()

@@ -1,4 +1,4 @@
-"""The small table in a compacted topic: the embedded broker and a real one keep the newest value of each key."""
+"""``CompactedTable`` over the embedded broker and a real one: the newest value of each key."""
 
 from collections.abc import Iterator
 

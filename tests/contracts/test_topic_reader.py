@@ -1,4 +1,4 @@
-"""Reading a whole topic: what is committed at that moment, on the embedded broker and on a real one."""
+"""Reads a topic to its current end, over the embedded broker and a real one: committed records only."""
 
 from collections.abc import Iterator
 from typing import Any

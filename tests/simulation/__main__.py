@@ -1,4 +1,4 @@
-"""``python -m tests.simulation SEED [SEED ...]``: run histories again and print what happened in each."""
+"""``python -m tests.simulation SEED [SEED ...]``: runs histories again and prints their traces."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""The model API: keeps a value per slot, executes a call at some moment, and may not tell.
+"""A model of the marketplace API: stores a value per slot, executes calls late or never, and may lose the answer.
 
-It is told nothing of members or partitions: what it saw, in the order it saw it, is what the checker reads.
+It knows nothing of group members or partitions. The checker reads what it accepted, in the order of acceptance.
 """
 
 from bisect import bisect_right
@@ -15,31 +15,31 @@ from tests.simulation.world import SimulatedWorld
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
-    """How the API behaves in one history; probabilities per call unless said."""
+    """How the API behaves in one history. Probabilities are per call, unless noted."""
 
-    limit: int  # calls in a sliding second, counted by arrival
-    latency_s: float = 0.05  # typical; the tail reaches the deadline
+    limit: int  # calls in a sliding second, by arrival
+    latency_s: float = 0.05  # typical; the slowest reach the deadline
     slow: float = 0.05
-    lost: float = 0.05  # the answer never comes; half of those were executed, some of them late
+    lost: float = 0.05  # the answer never arrives; some of these calls are executed, some of them late
     refused_connection: float = 0.02
-    busy_item: float = 0.05  # per item: not now
-    retry_after: float = 0.5  # of the 429s
+    busy_item: float = 0.05  # per item: temporarily refused
+    retry_after: float = 0.5  # share of the 429 responses
 
 
 @dataclass(slots=True, kw_only=True)
 class CallRecord:
-    """One call as it left."""
+    """A call that has left its process."""
 
     call: Call
     process: str
     sent_s: float
     arrives_s: float
-    answered_s: float | None = None  # a definite answer reached the process
+    answered_s: float | None = None  # when a definite answer reached the process
 
 
 @dataclass(slots=True)
-class Weather:
-    """What is switched on for a while."""
+class Outages:
+    """Failures that last for a while."""
 
     storm: bool = False  # 429 to everything
     outage: bool = False  # 500 to everything
@@ -55,30 +55,30 @@ class ModelApi:
     world: SimulatedWorld
     habits: Habits
     grace_s: float
-    refused: set[str] = field(default_factory=set)  # ids of events it will not take
-    poison: set[str] = field(default_factory=set)  # ids of events that spoil a call in company
-    weather: Weather = field(default_factory=Weather)
+    refused: set[str] = field(default_factory=set)  # ids of events that it rejects
+    poison: set[str] = field(default_factory=set)  # ids of events that fail every call with several items
+    outages: Outages = field(default_factory=Outages)
     sent: list[CallRecord] = field(default_factory=list)
     arrivals: dict[str, list[float]] = field(default_factory=dict)
     accepted: list[AcceptedValue] = field(default_factory=list)
     rung: list[tuple[Hashable, float]] = field(default_factory=list)
     values: dict[Hashable, int] = field(default_factory=dict)
-    at_fault: set[tuple[str, str]] = field(default_factory=set)  # slots of items that were told: not now
-    to_come: int = 0  # calls that may still be executed
+    at_fault: set[tuple[str, str]] = field(default_factory=set)  # slots temporarily refused, or in a poisoned call
+    may_execute: int = 0  # calls that may still be executed
 
     def call(self, call: Call, process: str, hear: Hear) -> CallRecord:
-        """A call leaves now. ``hear`` is called when its answer reaches the caller, at the deadline at the latest."""
+        """Sends a call. ``hear`` is called when its answer reaches the caller, at the deadline at the latest."""
         world = self.world
         sent = CallRecord(call=call, process=process, sent_s=world.now_s, arrives_s=world.now_s + self._way_s())
         self.sent.append(sent)
-        self.to_come += 1
+        self.may_execute += 1
         if world.trace is not None:
             world.say(f"{process} sends {call.id}: {[item.body for item in call.items]}")
         world.at(sent.arrives_s, lambda: self._arrived(sent, hear))
         return sent
 
     def unreachable(self) -> bool:
-        """Whether this connection is refused: nothing leaves."""
+        """Whether this connection is refused, so that nothing is sent."""
         return self.world.chance(self.habits.refused_connection)
 
     def _way_s(self) -> float:
@@ -89,9 +89,9 @@ class ModelApi:
         arrivals = self.arrivals.setdefault(call.account, [])
         arrivals.append(world.now_s)
         held = len(arrivals) - bisect_right(arrivals, world.now_s - 1.0)
-        if self.weather.storm or held > self.habits.limit:
+        if self.outages.storm or held > self.habits.limit:
             self._throttle(sent, hear)
-        elif self.weather.outage:
+        elif self.outages.outage:
             world.count("500")
             if world.chance(0.3):
                 world.count("500 and executed")
@@ -116,18 +116,18 @@ class ModelApi:
         world, call = self.world, sent.call
         world.count("lost answer")
         if world.chance(0.4):
-            self.to_come -= 1
+            self.may_execute -= 1
             world.count("lost and not executed")
         elif world.chance(0.5):
             self._execute(sent)
-            self.to_come -= 1
+            self.may_execute -= 1
         else:
             world.count("executed late")
             world.at(world.between(world.now_s, call.give_up_at_s + self.grace_s - 0.001), lambda: self._late(sent))
         world.at(call.give_up_at_s, lambda: hear(lost(sent)))
 
     def _late(self, sent: CallRecord) -> None:
-        self.to_come -= 1
+        self.may_execute -= 1
         self._execute(sent)
 
     def _serve(self, sent: CallRecord, hear: Hear) -> None:
@@ -140,7 +140,7 @@ class ModelApi:
             back_s = self._way_s()
             if world.now_s + back_s >= call.give_up_at_s:
                 world.count("answer after the deadline")
-                self.to_come -= 1
+                self.may_execute -= 1
                 world.at(call.give_up_at_s, lambda: hear(lost(sent)))
             else:
                 self._answer(sent, hear, replies, back_s=back_s)
@@ -189,7 +189,7 @@ class ModelApi:
     ) -> None:
         back_s = self._way_s() if back_s is None else back_s
         at_s = min(self.world.now_s + back_s, sent.call.give_up_at_s)
-        self.to_come -= 1
+        self.may_execute -= 1
 
         def arrive() -> None:
             sent.answered_s = self.world.now_s
@@ -213,13 +213,13 @@ class ModelApi:
 
 
 def lost(sent: CallRecord) -> Answer:
-    """What a caller says at its deadline."""
+    """Returns a caller's answer at the deadline."""
     replies: tuple[Reply, ...] = (Lost(reason="deadline"),) * len(sent.call.items)
     return Answer(call=sent.call, replies=replies, log=(logged(sent.call),), sent_s=sent.sent_s, failed=True)
 
 
 def not_sent(call: Call, *, failed: bool = False) -> Answer:
-    """What a caller says of a call that never left."""
+    """Returns a caller's answer for a call that was not sent."""
     reply = NotSent(reason="refused" if failed else "lease")
     return Answer(call=call, replies=(reply,) * len(call.items), failed=failed)
 

@@ -1,8 +1,8 @@
-"""The model broker: one input topic, transactions over outputs, lanes and marks, and one consumer group.
+"""A model broker: one input topic, transactions over outputs, lanes and marks, and one consumer group.
 
-As strict as the real one and no stricter: it knows a member's generation but not who owns a partition, and a
-transaction whose offsets were sent in time may still end after its member was thrown out; whoever asks for the
-committed marks waits for that end.
+It is exactly as strict as Kafka: it checks a member's generation but not who owns a partition. A transaction whose
+offsets were sent in time may still be committed after its member was removed from the group; a request for the
+committed marks waits for its end.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +18,7 @@ from tests.simulation.world import SimulatedWorld
 INPUT = "setpoints"
 STATE_TOPIC_ID = "rooms-1"
 FIRST_INPUT_ID = "setpoints-1"
-TRANSACTION_LASTS_S = 2.0  # the broker aborts one that is open for longer
+TRANSACTION_LASTS_S = 2.0  # transaction.timeout.ms
 
 
 class EntryKind(Enum):
@@ -37,10 +37,10 @@ class LogEntry:
 
 @dataclass(slots=True)
 class PartitionLog:
-    """One input partition: records, and offsets that hold none."""
+    """One input partition: records, control records and aborted records."""
 
     entries: list[LogEntry] = field(default_factory=list)
-    open_from: int | None = None  # first offset of an upstream transaction that has not ended
+    open_from: int | None = None  # first offset of an open upstream transaction
 
     @property
     def last_stable(self) -> int:
@@ -65,13 +65,13 @@ class Transaction:
 
 
 class CommitListener(Protocol):
-    """Who looks on: the checker."""
+    """Is told of each committed transaction: the checker."""
 
     def landed(self, transaction: Transaction) -> None: ...
 
 
 class ModelBroker:
-    """Logs, states and marks; what a read-committed reader sees."""
+    """Logs, states and marks, as a read-committed consumer sees them."""
 
     def __init__(self, world: SimulatedWorld, partitions: int) -> None:
         self.logs = [PartitionLog() for _ in range(partitions)]
@@ -91,12 +91,12 @@ class ModelBroker:
         return len(self.logs[partition].entries) - 1
 
     def recreate_input(self) -> None:
-        """The topic is deleted and created again, under whoever reads it."""
+        """Deletes the topic and creates it again, while it is being read."""
         self.input_id = "setpoints-2"
         self.logs = [PartitionLog() for _ in self.logs]
 
     def forget_all(self) -> None:
-        """A person recreates the state topic, and resets the group's offsets to the beginning."""
+        """An operator recreates the state topic and resets the group's offsets to the beginning."""
         self.marks.clear()
         self.states = [{} for _ in self.states]
 
@@ -107,7 +107,7 @@ class ModelBroker:
     # ---- checkpoints ------------------------------------------------------------------------------------------------
 
     def begin(self, transaction: Transaction) -> None:
-        """From here on whoever asks for the marks of these partitions waits for the end."""
+        """Opens a transaction: requests for the marks of its partitions wait for its end."""
         self._pending.add(transaction)
 
         def expire() -> None:
@@ -122,7 +122,7 @@ class ModelBroker:
         self._pending.discard(transaction)
 
     def land(self, transaction: Transaction) -> None:
-        """All or nothing, visible at once."""
+        """Commits a transaction: all of it becomes visible at once."""
         transaction.ended = transaction.landed = True
         self._pending.discard(transaction)
         for at, mark in transaction.marks.items():
@@ -148,7 +148,7 @@ class ModelBroker:
         return any(partition in transaction.partitions for transaction in self._pending)
 
     def end_all_of(self, process: str) -> None:
-        """``init_transactions`` of the same transactional id: what is open is aborted."""
+        """``init_transactions`` of a transactional id: aborts its open transactions."""
         for transaction in [one for one in self._pending if one.process == process]:
             self.abort(transaction)
 
@@ -167,7 +167,7 @@ class ModelBroker:
 
 
 class GroupMember(Protocol):
-    """A process, as the group knows it. All three are told in the member's own time (never to a frozen one)."""
+    """A process, as the coordinator knows it. Calls go through ``later``, so a frozen process gets none."""
 
     generation: int
     session: str
@@ -178,7 +178,7 @@ class GroupMember(Protocol):
 
 
 class GroupCoordinator:
-    """The coordinator: cooperative, sticky; partitions move one step at a time, from owner to nobody to owner."""
+    """Cooperative-sticky rebalancing: a partition is revoked from its owner before it is assigned to another."""
 
     def __init__(self, world: SimulatedWorld, partitions: int) -> None:
         self.generation = 0
@@ -193,7 +193,7 @@ class GroupCoordinator:
         self.rebalance()
 
     def leave(self, name: str) -> None:
-        """Left, or thrown out when its session had expired."""
+        """A member leaves, or is removed because its session has timed out."""
         if name not in self.members:
             return
         del self.members[name]
@@ -221,7 +221,7 @@ class GroupCoordinator:
         self._settle()
 
     def _aim(self) -> None:
-        """Even numbers; who has some keeps some, which ones is chance."""
+        """Chooses a balanced assignment; owners keep part of their partitions, which is random."""
         names = sorted(self.members)
         partitions = list(self.owners)
         self._world.rng.shuffle(partitions)
@@ -244,7 +244,7 @@ class GroupCoordinator:
         self._target = target
 
     def _hears(self, name: str, member: GroupMember) -> bool:
-        """Not one that was thrown out, and not the next process of a dead one."""
+        """Whether a member is still in the group, and not the successor of a dead process."""
         return name in self.members and member.session == name
 
     def _sync(self, name: str, member: GroupMember, generation: int) -> Callable[[], None]:

@@ -1,9 +1,14 @@
-"""The invariants of a stream of set values: what was seen goes in, the first counter-examples come out.
+"""The invariants of the stream: takes observations, returns violations. Pure.
 
-Reusable: it takes plain values, so a run against a real broker can be held to the same rules. Pure.
+It takes plain values, so that a run against a real broker can be checked by the same rules.
 
-N nothing lost · O order · R rate · E end state · B bounds · P progress · U unknown without need (the last three are
-reported by whoever drives).
+- N: nothing is lost, nothing is answered twice
+- O: order; values of a slot never go back, and no two calls in flight touch the same slot
+- R: rate; no window of one second holds more calls than the limit
+- E: end state; every slot holds the value of its newest event
+- B: bounds on lanes and outputs in memory (reported by ``simulated_process.py``)
+- P: progress; everything ends within its budget (reported by ``simulated_process.py`` and ``history.py``)
+- U: no outcome is UNKNOWN without need (reported by ``simulated_process.py`` and ``history.py``)
 """
 
 from bisect import bisect_right
@@ -19,7 +24,7 @@ ROUNDING_S = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """``invariant`` is a letter of the table; ``text`` is the counter-example."""
+    """``invariant`` is a letter of the list above; ``text`` is the counterexample."""
 
     invariant: str
     text: str
@@ -30,7 +35,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedValue:
-    """The outside took a value."""
+    """A value that the API has accepted."""
 
     at_s: float
     slot: Hashable
@@ -40,9 +45,9 @@ class AcceptedValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallInterval:
-    """A call from the moment it left to the moment it could do nothing any more.
+    """A call, from when it left until it can have no more effect.
 
-    ``until_s``: a definite answer, or, where there was none, deadline + grace.
+    ``until_s``: when a definite answer arrived, or, without one, deadline + grace.
     """
 
     call_id: str
@@ -55,15 +60,15 @@ class CallInterval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landed:
-    """What a read-committed reader sees of one partition after a checkpoint."""
+    """What a read-committed consumer sees of a partition after a checkpoint."""
 
     position: int
     answered: Mapping[int, int]  # offset -> results and dead letters so far
-    undone: frozenset[int]  # offsets that stand undone in the lanes' durable records
+    undone: frozenset[int]  # offsets that are pending in the durable records of lanes
 
 
 def nothing_lost(partition: Hashable, inputs: Iterable[int], landed: Landed) -> Iterator[Violation]:
-    """Every input below the durable position is answered or stands undone, and none is answered twice."""
+    """Every input below the durable position has a result or is pending, and none has two results."""
     for offset in inputs:
         times = landed.answered.get(offset, 0)
         if times > 1:
@@ -76,7 +81,7 @@ def nothing_lost(partition: Hashable, inputs: Iterable[int], landed: Landed) -> 
 def all_answered(
     partition: Hashable, inputs: Iterable[int], answered: Mapping[int, int], *, repeats: bool = False
 ) -> Iterator[Violation]:
-    """At rest: one answer for each input, or more where rows may repeat."""
+    """At rest, every input has one result, or more if results may be duplicated."""
     for offset in inputs:
         times = answered.get(offset, 0)
         if times < 1 or (times > 1 and not repeats):
@@ -98,7 +103,7 @@ def never_back(accepted: Iterable[AcceptedValue]) -> Iterator[Violation]:
 
 
 def never_two_at_once(calls: Iterable[CallInterval]) -> Iterator[Violation]:
-    """No two calls under way touch one slot or one exclusive key; none touches one twice."""
+    """No two calls in flight touch the same slot or exclusive key; no call touches one twice."""
     last: dict[tuple[str, Hashable], CallInterval] = {}
     for call in sorted(calls, key=lambda each: each.from_s):
         held: list[tuple[str, Hashable]] = [("slot", slot) for slot in call.slots]
@@ -119,7 +124,7 @@ def never_two_at_once(calls: Iterable[CallInterval]) -> Iterator[Violation]:
 
 
 def within_limit(what: str, moments_s: Sequence[float], limit: float, window_s: float = 1.0) -> Iterator[Violation]:
-    """No window of ``window_s``, open at its start, holds more than ``limit`` moments."""
+    """No half-open window of ``window_s`` contains more than ``limit`` moments."""
     ordered = sorted(moments_s)
     for index, moment_s in enumerate(ordered):
         held = index + 1 - bisect_right(ordered, moment_s - window_s + ROUNDING_S)
@@ -132,7 +137,7 @@ def within_limit(what: str, moments_s: Sequence[float], limit: float, window_s: 
 def newest_everywhere(
     newest: Mapping[Hashable, object], actual: Mapping[Hashable, object], excused: frozenset[Hashable]
 ) -> Iterator[Violation]:
-    """At rest every slot holds its newest value; ``excused`` are those whose newest event ended refused or failed."""
+    """At rest, every slot holds its newest value; ``excused``: slots whose newest event was refused or failed."""
     for slot, value in newest.items():
         if slot not in excused and actual.get(slot) != value:
             yield Violation(invariant="E", text=f"{slot} holds {actual.get(slot)}, its newest event says {value}")
@@ -142,7 +147,7 @@ def newest_everywhere(
 
 
 def executed_once(executions: Iterable[tuple[Hashable, float]]) -> Iterator[Violation]:
-    """What may not be repeated was not."""
+    """Whatever may happen only once happened only once."""
     moments: dict[Hashable, list[float]] = defaultdict(list)
     for key, at_s in executions:
         moments[key].append(at_s)

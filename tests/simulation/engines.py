@@ -1,4 +1,4 @@
-"""Builds the real engine for one process of a history."""
+"""Builds the real engine for a process of a history."""
 
 from collections.abc import Callable
 from typing import TypeAlias

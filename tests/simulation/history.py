@@ -1,4 +1,12 @@
-"""One history from one seed: its world, its events, its faults, its end, and what the checker says of it."""
+"""Runs one seeded history: input events, faults, recovery, then a check of all invariants.
+
+A history runs several processes with the real engine and the toy flow of ``tests.harness.toy_flow`` against a model
+broker (``broker.py``) and a model API (``api.py``), in virtual time. The seed determines everything: the plan
+(``HistoryPlan.draw``), the events, the faults and every delay. So the order of random draws must not change, or seeds
+of known regressions lose their meaning. ``python -m tests.simulation SEED`` runs a seed and prints its trace.
+
+Invariants are checked while the history runs (``Evidence``) and at the end (``_judge``); ``checker.py`` lists them.
+"""
 
 import json
 from collections.abc import Callable, Iterable
@@ -23,12 +31,12 @@ REST_WITHIN_S = 120.0  # after the last fault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputEvent:
-    """One input event, as the checker knows it."""
+    """An input event, as the checker knows it."""
 
     partition: int
     offset: int
     event_id: str
-    slot: tuple[str, str] | None = None  # None: sets nothing (a chime, a reminder, unreadable)
+    slot: tuple[str, str] | None = None  # None: sets no value (a chime, a reminder, an unreadable record)
     order: Order = (0, 0)
     value: int = 0
     zone: bool = False
@@ -37,7 +45,7 @@ class InputEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryPlan:
-    """What is fixed before a history starts."""
+    """The parameters of a history, drawn before it starts."""
 
     partitions: int
     members: int
@@ -48,27 +56,27 @@ class HistoryPlan:
     habits: Habits
     faults: int
     rooms: int
-    items: int  # in one call at most
+    items: int  # maximum in one call
     busy_workers: float
     devices: tuple[str, ...]
     values: int
-    late: float  # share of events that come after newer ones
+    late: float  # share of events that arrive after newer ones
     slow_reads: bool
-    commit_s: float  # typical time of each leg of a commit
-    refused: float = 0.03  # share of events that the API will not take
-    aimed: bool = False  # one kill where it hurts, besides the faults
-    outages: int = 0  # besides the faults
-    hangs: int = 0  # calls of a sink that never return, besides the faults
-    suspensions: int = 0  # of the machine on which all processes run, besides the faults
-    recreated: bool = False  # the input topic, under way; at last a person does what the refusal says
-    versions: bool = False  # two of the connector, until the last fault is over
-    transactions: bool = True  # else records are durable one by one, then marks
+    commit_s: float  # typical duration of each step of a commit
+    refused: float = 0.03  # share of events that the API rejects
+    aimed: bool = False  # one targeted kill, in addition to the faults
+    outages: int = 0  # in addition to the faults
+    hangs: int = 0  # calls of a sink that never return, in addition to the faults
+    suspensions: int = 0  # of the machine that runs all processes, in addition to the faults
+    recreated: bool = False  # the input topic is created again; in the end an operator applies the remedy
+    versions: bool = False  # two connector versions at once, until the last fault is over
+    transactions: bool = True  # False: records become durable one by one, then the marks
 
     @staticmethod
     def draw(rng: Random) -> "HistoryPlan":
         per_second = rng.choice([6.0, 12.0, 30.0])
         items = rng.choice([1, 2, 5])
-        near = 2 * items  # wants kept awake for full calls; four times as many before lanes doze
+        near = 2 * items  # wants kept in memory to fill calls; lanes go to sleep beyond four times as many
         return HistoryPlan(
             partitions=rng.choice([1, 1, 2, 3]),
             members=rng.choice([1, 1, 2, 2, 3]),
@@ -85,7 +93,7 @@ class HistoryPlan:
                 checkpoint_min_s=0.02,
                 max_outputs=rng.choice([6, 20_000, 20_000]),
                 max_awake=rng.choice([4 * near + 2, 50_000]),
-                near=1,  # so that lanes already fall asleep, waiting, when there are a dozen of them
+                near=1,  # so that waiting lanes go to sleep as soon as there are a dozen of them
                 retry_budget=rng.choice([2, 8]),
                 retry_base_s=0.05,
                 retry_cap_s=1.0,
@@ -112,24 +120,24 @@ class HistoryPlan:
 
 @dataclass(slots=True)
 class Evidence:
-    """Grows while a history runs; a ``Listener`` of the broker and the ``Witness`` of the members."""
+    """Collects what happens in a history; the broker's ``CommitListener`` and the processes' ``Witness``."""
 
     world: SimulatedWorld
     broker: ModelBroker
     policy: Policy
-    repeats: bool = False  # without transactions rows may be there twice
+    repeats: bool = False  # without transactions, results may be duplicated
     said: dict[int, dict[int, InputEvent]] = field(default_factory=dict)  # partition -> offset -> event
     by_id: dict[str, InputEvent] = field(default_factory=dict)
     answered: dict[int, dict[int, int]] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
     heard: dict[str, int] = field(default_factory=dict)
     owner: dict[int, tuple[str, Assignment]] = field(default_factory=dict)
-    leases: dict[str, float] = field(default_factory=dict)  # process -> end
+    leases: dict[str, float] = field(default_factory=dict)  # process -> end of its lease
     violations: list[Violation] = field(default_factory=list)
-    before: frozenset[str] = frozenset()  # events of the input topic that is gone
-    mended: bool = True  # state and offsets belong to the input topic that is there
-    notes: dict[str, frozenset[str]] = field(default_factory=dict)  # what a newer version keeps, by room
-    _open: dict[int, set[int]] = field(default_factory=dict)  # below the position, not answered
+    before: frozenset[str] = frozenset()  # events of the deleted input topic
+    mended: bool = True  # state and offsets belong to the current input topic
+    notes: dict[str, frozenset[str]] = field(default_factory=dict)  # fields of a newer version, by room
+    _open: dict[int, set[int]] = field(default_factory=dict)  # offsets below the position without a result
     _checked_to: dict[int, int] = field(default_factory=dict)
 
     def complain(self, invariant: str, text: str) -> None:
@@ -141,13 +149,13 @@ class Evidence:
         self.by_id[said.event_id] = said
 
     def recreated(self) -> None:
-        """All that is said from now on is of another topic; what is known of offsets was of the old one."""
+        """The input topic was created again: known offsets refer to the old one."""
         self.before, self.mended = frozenset(self.by_id), False
         self.said.clear()
         self._anew()
 
     def reset(self) -> None:
-        """State and offsets begin anew: what was answered is answered again."""
+        """State and offsets were reset: events get their results again."""
         self.mended = True
         self._anew()
 
@@ -155,15 +163,16 @@ class Evidence:
         for known in (self.answered, self.heard, self._open, self._checked_to):
             known.clear()
 
-    # ---- what members do --------------------------------------------------------------------------------------------
+    # ---- from the processes -----------------------------------------------------------------------------------------
 
     def restored(self, process: str, at: Assignment) -> None:
         self.owner[at.partition] = (process.split(".")[0], at)
 
     def left(self, process: str, call: Call) -> None:
-        """What was sent, a successor must read before it sends: position and read-ahead of the mark say how far.
+        """Checks a call when it leaves.
 
-        And it waits for as long as a lease lasts: from the send time of the process's last good commit.
+        A successor must first read every event that its predecessor may have sent: the position and read-ahead of the
+        mark tell how far. And it waits for one lease from the send time of the predecessor's last successful commit.
         """
         if self.world.now_s > self.leases.get(process, 0.0) + checker.ROUNDING_S:
             self.complain("O", f"{process} sends {call.id} without a lease")
@@ -171,7 +180,7 @@ class Evidence:
             said = self.by_id[item.body.event_id]
             mark = self.broker.marks.get(said.partition)
             if not self.mended:
-                continue  # in the moment before it is noticed, offsets of two topics are mixed
+                continue  # until the new topic is noticed, offsets of two topics are mixed
             if mark is None:
                 self.complain("O", f"{process} sends {said.event_id} before its partition has a mark")
             elif said.offset >= mark.position + mark.read_ahead:
@@ -180,7 +189,7 @@ class Evidence:
             elif mark.drained:
                 self.complain("O", f"{process} sends {said.event_id} while its mark says drained")
 
-    # ---- what lands -------------------------------------------------------------------------------------------------
+    # ---- from the broker --------------------------------------------------------------------------------------------
 
     def landed(self, transaction: Transaction) -> None:
         if transaction.marks:
@@ -212,7 +221,7 @@ class Evidence:
                     self._count(partition, offset)
 
     def _noted(self, room: str, value: bytes | None) -> None:
-        """What a newer version keeps, an older one must not drop."""
+        """Checks that an older version keeps the fields of a newer one."""
         kept = frozenset(() if value is None else decode(room, value).notes)
         lost = self.notes.get(room, frozenset()) - kept
         if lost:
@@ -263,7 +272,7 @@ class Evidence:
 
 
 def undone_ids(room: Any) -> Iterable[str]:
-    """Ids of the events that a lane's record still holds."""
+    """Yields the ids of the events that a lane's record still holds."""
     yield from (device.wanted.id for _, device in room.devices if device.wanted)
     yield from (chime.id for chime in room.chimes)
     yield from (event_id for _, event_id in room.reminders)
@@ -271,7 +280,7 @@ def undone_ids(room: Any) -> Iterable[str]:
 
 @dataclass(slots=True, kw_only=True)
 class HistoryOutcome:
-    """What became of a history."""
+    """The result of a history."""
 
     seed: int
     violations: list[Violation]
@@ -286,7 +295,7 @@ class HistoryOutcome:
 
 
 class SeededHistory:
-    """Builds everything from a seed, runs it to its rest, and asks the checker."""
+    """Builds a history from a seed, runs it until nothing is left to do, and checks the invariants."""
 
     def __init__(
         self,
@@ -414,7 +423,7 @@ class SeededHistory:
         self.broker.append(partition, LogEntry(entry=EntryKind.RECORD, key=key, value=value, time_us=world.wall_us()))
 
     def _upstream(self, partition: int) -> None:
-        """A producer's transaction hangs for a while, then is aborted; behind its records stands a control record."""
+        """A producer's transaction stays open for a while, then is aborted; a control record follows its records."""
         log = self.broker.logs[partition]
         if log.open_from is not None:
             return
@@ -464,28 +473,30 @@ class SeededHistory:
         self._anyone().freeze(self._frozen_s())
 
     def _sink_hangs(self) -> None:
-        self._anyone().trouble.hangs += 1
+        self._anyone().faults.hangs += 1
 
     def _suspend(self) -> None:
-        """All processes run on one machine, which sleeps; the rest of the world does not."""
+        """Suspends the machine that runs all processes; everything else continues."""
         self.world.count("suspension")
         for_s = self._frozen_s()
         for member in self.members:
             member.freeze(for_s)
 
     def _frozen_s(self) -> float:
-        """Without transactions nothing but the lease holds off what a frozen owner writes when it thaws."""
+        """Without transactions, only the lease keeps a frozen owner from writing when it thaws."""
         return self.world.rng.choice([0.3, 1.0, 3.5, 5.0] if self.plan.transactions else [0.3, 1.0])
 
     def _ambush(self) -> None:
-        """The next time a process comes to a certain step, it dies or freezes there."""
+        """The next time a process reaches a certain step, it is killed or frozen there."""
         member, kills = self._anyone(), self.world.chance(0.7)
         step = self.world.rng.choice(STEPS)
         member.ambushes[step] = self._kill_of(member) if kills else lambda: member.freeze(self._frozen_s())
 
     def _recreate(self) -> None:
-        """The input topic is deleted and created again. Whoever reads it hears of that within a little more than two
-        seconds; whoever comes later finds another id than in the mark."""
+        """Deletes the input topic and creates it again.
+
+        Its readers are told within 2.5 s; a process that starts later finds another topic id than in the mark.
+        """
         self.world.count("input created again")
         self.broker.recreate_input()
         self.evidence.recreated()
@@ -493,7 +504,7 @@ class SeededHistory:
             member.later(self.world.between(0.0, 2.5), member.topics_seen)
 
     def _aim(self) -> None:
-        """An answer is heard, not yet durable; its process dies, and the next one cannot read that far for long."""
+        """Kills a process that has an answer which is not durable; the next owner cannot read that far for long."""
         self.world.count("aimed kill")
         self._registry_down_for(self.world.between(5.0, 7.0))
         for member in self.members:
@@ -516,28 +527,28 @@ class SeededHistory:
         self.group.rebalance()
 
     def _storm(self) -> None:
-        self.api.weather.storm = True
+        self.api.outages.storm = True
 
         def end() -> None:
-            self.api.weather.storm = False
+            self.api.outages.storm = False
 
         self.world.after(self.world.between(0.1, 1.5), end)
 
     def _outage(self) -> None:
-        self.api.weather.outage = True
+        self.api.outages.outage = True
 
         def end() -> None:
-            self.api.weather.outage = False
+            self.api.outages.outage = False
 
         self.world.after(self.world.between(0.1, 2.5), end)
 
     def _commits_fail(self) -> None:
         for member in self.members:
-            member.trouble.commits = self.world.rng.choice([0.3, 0.8])
+            member.faults.commits = self.world.rng.choice([0.3, 0.8])
 
         def end() -> None:
             for member in self.members:
-                member.trouble.commits = 0.0
+                member.faults.commits = 0.0
 
         self.world.after(self.world.between(0.2, 3.0), end)
 
@@ -545,14 +556,14 @@ class SeededHistory:
         self._registry_down_for(self.world.between(0.5, 5.0))
 
     def _registry_down_for(self, down_s: float) -> None:
-        """It may outlast all other faults."""
+        """Takes the registry down; this may outlast all other faults."""
         self.world.count("registry down")
         for member in self.members:
-            member.trouble.registry = 1.0
+            member.faults.registry = 1.0
 
         def end() -> None:
             for member in self.members:
-                member.trouble.registry = 0.3
+                member.faults.registry = 0.3
 
         self.world.after(down_s, end)
 
@@ -560,13 +571,13 @@ class SeededHistory:
         self.world.count("clock step")
         self._anyone().clock_error_us = self.world.rng.choice([-1, 1]) * 3_600_000_000
 
-    # ---- the end ----------------------------------------------------------------------------------------------------
+    # ---- recovery and check -----------------------------------------------------------------------------------------
 
     def _heal(self) -> None:
-        self.api.weather.storm = self.api.weather.outage = False
+        self.api.outages.storm = self.api.outages.outage = False
         for member in self.members:
-            member.trouble.commits = member.busy_workers = 0.0
-            member.trouble.hangs = 0
+            member.faults.commits = member.busy_workers = 0.0
+            member.faults.hangs = 0
             member.ambushes.clear()
             member.clock_error_us = 0
         self._start_the_dead()
@@ -577,7 +588,7 @@ class SeededHistory:
                 self._kill(member)
 
     def _mend(self) -> None:
-        """What a refusal asks for: every process is stopped, state and offsets begin anew."""
+        """Applies the remedy for a refused partition: stop every process, reset state and offsets."""
         self.world.run_until(self.world.now_s + 8.0)
         for member in self.members:
             going_on = [why for why in member.refusals if "created again" not in why] if member.alive else []
@@ -590,7 +601,7 @@ class SeededHistory:
             member.crash()
         self.world.run_until(self.world.now_s + 6.0)
         for member in self.members:
-            member.crash()  # one whose start was on its way
+            member.crash()  # a process whose start was scheduled
         self.broker.forget_all()
         self.evidence.reset()
         self._start_the_dead()
@@ -601,7 +612,7 @@ class SeededHistory:
                 member.start()
 
     def _rest(self) -> None:
-        """Until everything is answered, durably, and nothing may still be executed."""
+        """Runs until every event has a durable result and no call may still be executed."""
         until_s = self.world.now_s + REST_WITHIN_S
         while not self._at_rest():
             if self.world.now_s > until_s or len(self.evidence.violations) > 5:
@@ -613,7 +624,7 @@ class SeededHistory:
 
     def _at_rest(self) -> bool:
         return (
-            self.api.to_come == 0
+            self.api.may_execute == 0
             and all(self.broker.position(p) == len(log.entries) for p, log in enumerate(self.broker.logs))
             and next(iter(self.broker.undone()), None) is None
         )
@@ -622,7 +633,7 @@ class SeededHistory:
         positions = {p: (self.broker.position(p), len(log.entries)) for p, log in enumerate(self.broker.logs)}
         text = (
             f"no rest {REST_WITHIN_S} s after the last fault: position and end {positions},"
-            f" undone {list(self.broker.undone())}, {self.api.to_come} calls may still be executed"
+            f" undone {list(self.broker.undone())}, {self.api.may_execute} calls may still be executed"
         )
         self.evidence.complain("P", text)
 
@@ -638,14 +649,14 @@ class SeededHistory:
                     found.append(Violation(invariant="N", text=f"the zone heard {times} times of {one.event_id}"))
         found.extend(checker.never_back(self.api.accepted))
         found.extend(checker.never_two_at_once(self._under_way()))
-        if not evidence.before:  # a chime rings again where the record that announced it was thrown away
+        if not evidence.before:  # a chime rings again if the record that announced it was dropped
             found.extend(checker.executed_once(self.api.rung))
         found.extend(self._ended_by_others())
         found.extend(self._rates())
         found.extend(self._ends())
 
     def _ended_by_others(self) -> Iterable[Violation]:
-        """An outage, which is nobody's fault, closes the account before it uses up a budget of some attempts."""
+        """An outage closes the account before it uses up a retry budget of more than two attempts."""
         for event_id, status in self.evidence.status.items():
             slot = self.evidence.by_id[event_id].slot
             if status == "FAILED" and self.plan.policy.retry_budget > 2 and slot not in self.api.at_fault:
@@ -665,7 +676,7 @@ class SeededHistory:
             )
 
     def _rates(self) -> Iterable[Violation]:
-        """Strict by arrival and to the letter; else as the calls left, with the margin of each process."""
+        """Strict accounts: by arrival, without margin. Others: by departure, with the margin of each process."""
         per_second = self.plan.pace.per_second
         for account, arrivals in self.api.arrivals.items():
             if self.plan.pace.strict:
@@ -683,6 +694,8 @@ class SeededHistory:
         excused = frozenset(
             slot for slot, said in newest.items() if self.evidence.status.get(said.event_id) in {"REFUSED", "FAILED"}
         )
-        excused |= {slot for slot, said in newest.items() if said.event_id in self.evidence.before}  # forgotten undone
+        excused |= {
+            slot for slot, said in newest.items() if said.event_id in self.evidence.before
+        }  # dropped while pending
         values = {slot: said.value for slot, said in newest.items()}
         yield from checker.newest_everywhere(values, self.api.values, excused)

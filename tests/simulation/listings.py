@@ -1,13 +1,14 @@
-"""Seeded histories of offers that are listed late, or changed by other hands: the real engine and the real offer flow.
+"""Seeded histories of offers that are listed late or edited by others, with the real engine and the real offer flow.
 
-One process owns one partition. It is killed and started again, and its group's offsets are set back, while a merchant
-lists offers and edits them in the portal. Time is virtual. What is checked, by the invariants' letters:
+One process owns one partition. It is killed and restarted, and its group's offsets are reset, while a merchant lists
+offers and edits them in the portal. Time is virtual. The invariants (letters as in ``checker.py``):
 
-- **N**: soon after the last event and in the end, one LIVE result for each event, one REPLAY result for each time it
-  was read again after it was over or announced, at most one closing result.
-- **E**: soon after the last event an offer that was listed before its newest event says that none is left shows none;
-  in the end every listed offer holds what its newest event says, or what somebody set after that event was read.
-- **O**: what was accepted for a field never goes back in the order of the events.
+- **N**: shortly after the last event, and at the end, each event has one LIVE result, one REPLAY result for each time
+  that it was read again after it was done or announced, and at most one closing result.
+- **E**: shortly after the last event, no offer sells stock if its newest event, read after it was listed, says that
+  none is left. At the end, every listed offer holds what its newest event says, or what was edited after that event
+  was read.
+- **O**: the accepted values of a field never go back in the order of the events.
 """
 
 import pickle
@@ -34,16 +35,16 @@ EVENTS_END_S = 600.0
 SOON_S = 100.0
 THE_END_S = EVENTS_END_S + 3_600.0
 RULES = OfferPolicy(
-    trust_s={Field.STOCK: 0.0, Field.PRICE: 0.0, Field.HANDLING_TIME: 0.0},  # others edit: always write
+    trust_s={Field.STOCK: 0.0, Field.PRICE: 0.0, Field.HANDLING_TIME: 0.0},  # the portal edits values, so always write
     recheck_s=900.0,
 )
 PATIENT = Policy(lease_s=30.0, session_s=60.0)
-"""Fewer commits of an idle process, for speed."""
+"""An idle process commits less often, for speed."""
 
 
 @dataclass(slots=True)
 class ListedOffer:
-    """An offer at the marketplace, from the moment on that somebody lists it."""
+    """An offer at the marketplace, from the moment it is listed."""
 
     unit_id: int
     listed_at_s: float
@@ -53,7 +54,7 @@ class ListedOffer:
 
 @dataclass(slots=True)
 class Read:
-    """An event and when it was first read."""
+    """An event, and when it was first read."""
 
     event: OfferChanged
     at_s: float
@@ -76,7 +77,7 @@ class PendingCall:
 
 
 class ListingHistory:
-    """One history."""
+    """One seeded history."""
 
     def __init__(self, seed: int, flow: Callable[..., OfferFlow] = flow_of) -> None:
         self.rng = rng = Random(seed)
@@ -100,7 +101,7 @@ class ListingHistory:
 
     @property
     def now_s(self) -> float:
-        """Since the start."""
+        """Seconds since the start of the history."""
         return self.driver.now.mono_s - self._start_s
 
     def run(self) -> "ListingHistory":
@@ -109,7 +110,7 @@ class ListingHistory:
             happen()
         self.driver.auto = True
         self._until(EVENTS_END_S + SOON_S)
-        self.violations += self._sells_what_is_not_there()
+        self.violations += self._oversold()
         self.violations += self._rows()
         self._until(THE_END_S)
         self.violations += self._rows()
@@ -158,7 +159,7 @@ class ListingHistory:
         return driver
 
     def _not_durable(self) -> None:
-        """What comes now is not durable before the kill."""
+        """From now on, nothing becomes durable before the kill."""
         self.driver.auto = False
 
     def _killed(self) -> None:
@@ -166,7 +167,7 @@ class ListingHistory:
         self._start_again(self._durable())
 
     def _set_back(self) -> None:
-        """As Kafka's own tools do it, while no process is there."""
+        """Resets the offset like Kafka's tools, while no process is running."""
         durable = self._durable()
         to = self.rng.randint(0, durable)
         under_way = {entry for entry, _ in self._undone() if entry >= to}
@@ -183,7 +184,7 @@ class ListingHistory:
         return mark.position if mark is not None else 0
 
     def _undone(self) -> Iterator[tuple[int, str]]:
-        """Offsets of events whose processing is not over, as far as it is durable."""
+        """Yields offset and result id of events that are pending in the durable state."""
         for stored in self.driver.state.values():
             if stored.value is not None:
                 for undone in pickle.loads(stored.value).undone:
@@ -191,7 +192,7 @@ class ListingHistory:
                         yield undone.input_offset, undone.result_id
 
     def _start_again(self, position: int) -> None:
-        """Of what was under way, some was carried out; nobody heard of it."""
+        """Starts a new process. Some calls in flight were executed, but their answers are lost."""
         for each in self._under_way:
             if self.rng.random() < 0.5:
                 self._replies(each.call)
@@ -245,7 +246,7 @@ class ListingHistory:
         )
 
     def _edit(self) -> None:
-        """Somebody sets a value in the portal."""
+        """The merchant edits a value in the portal."""
         listing = self.listings[self.rng.choice(EANS)]
         if listing.listed_at_s <= self.now_s:
             self.seen["edit"] += 1
@@ -283,7 +284,7 @@ class ListingHistory:
         held = listing.held
         return unit(listing.unit_id, price=held[Field.PRICE], stock=held[Field.STOCK], days=held[Field.HANDLING_TIME])
 
-    # ---- what must be true ------------------------------------------------------------------------------------------
+    # ---- invariants -------------------------------------------------------------------------------------------------
 
     def _complain(self, invariant: str, text: str) -> None:
         self.violations.append(Violation(invariant=invariant, text=text))
@@ -292,7 +293,7 @@ class ListingHistory:
         meant = [read for read in self.reads if read.event.ean == ean and read.value(of) is not None]
         return max(meant, key=lambda read: read.order, default=None)
 
-    def _sells_what_is_not_there(self) -> Iterator[Violation]:
+    def _oversold(self) -> Iterator[Violation]:
         for ean, listing in self.listings.items():
             newest = self._newest(ean, Field.STOCK)
             if newest is None or newest.value(Field.STOCK) != 0 or newest.at_s <= listing.listed_at_s:

@@ -1,6 +1,6 @@
-"""Rules of the engine taken out one by one. A simulation that does not notice is blind.
+"""Mutants: each disables one safety rule of the engine, and the simulation must notice.
 
-Each mutant is a change that lasts for one ``with`` block; ``breaks`` and ``flow`` are for the history.
+``changes`` are patched for the duration of a ``with`` block; ``breaks``, ``flow`` and ``change`` configure the history.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ Change = tuple[object, str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """``goes_red``: invariants of which at least one must be found broken."""
+    """``goes_red``: invariants of which at least one must be violated; ``within``: number of seeds to try."""
 
     name: str
     goes_red: str
@@ -40,7 +40,7 @@ class Mutant:
     breaks: Callable[[], Breaks] = Breaks
     flow: type[Thermostats] = Thermostats
     change: Callable[[HistoryPlan], HistoryPlan] = lambda plan: plan
-    within: int = 300  # seeds
+    within: int = 300
 
     @contextmanager
     def alive(self) -> Iterator[None]:
@@ -55,12 +55,12 @@ class Mutant:
 
 
 def hot(plan: HistoryPlan) -> HistoryPlan:
-    """One slot, two values, much trouble: what was accepted and is not durable soon meets something older."""
+    """One slot, two values, many faults: an accepted value that is not durable soon meets an older event."""
     return replace(plan, partitions=1, rooms=1, devices=("heat",), values=2, faults=6, commit_s=0.2, events=30)
 
 
 def aimed(plan: HistoryPlan) -> HistoryPlan:
-    """A kill right after an answer, with much below it that the next owner cannot read for long."""
+    """A kill right after an answer, below which there are many events that the next owner cannot read for long."""
     policy, pace = replace(plan.policy, read_ahead=1_000), Pace(per_second=30.0)
     fast = replace(plan.habits, lost=0.0, slow=0.0, busy_item=0.0)
     return replace(
@@ -69,7 +69,7 @@ def aimed(plan: HistoryPlan) -> HistoryPlan:
 
 
 def restless(plan: HistoryPlan) -> HistoryPlan:
-    """Partitions move often, calls last long, and a drained hand-over is not waited for."""
+    """Partitions move often, calls last long, and nobody waits after a drained hand-over."""
     policy = replace(plan.policy, drained_wait_s=0.0, call_deadline_s=2.0)
     habits = replace(plan.habits, slow=0.5, lost=0.3)
     pace = Pace(per_second=30.0)
@@ -77,17 +77,17 @@ def restless(plan: HistoryPlan) -> HistoryPlan:
 
 
 def suspended(plan: HistoryPlan) -> HistoryPlan:
-    """Machines sleep while calls wait for a worker."""
+    """The machine is suspended while calls wait for a worker."""
     return replace(plan, suspensions=3, busy_workers=0.5, events=60)
 
 
 def refusing(plan: HistoryPlan) -> HistoryPlan:
-    """The same kill, and a marketplace that takes little."""
+    """The kill of ``aimed``, with a marketplace that refuses half of the events."""
     return replace(aimed(plan), rooms=15, events=100, lasts_s=6.0, refused=0.5, late=0.0, habits=plan.habits)
 
 
 def quiet(plan: HistoryPlan) -> HistoryPlan:
-    """Few events, and the marketplace is away for long, again and again."""
+    """Few events, and long repeated outages of the marketplace."""
     policy = replace(plan.policy, retry_budget=4, retry_cap_s=0.2)
     return replace(plan, events=3, rooms=3, policy=policy, outages=2, faults=0, lasts_s=7.0, refused=0.0)
 
@@ -219,7 +219,7 @@ _learn = toy_flow.learn
 
 
 def _equal_is_enough(device: Device, event: SetPoint) -> tuple[Device, list[tuple[str, str]]]:
-    """An event that overtakes another one and equals what was accepted ends UNCHANGED: the other may have left."""
+    """Ends an overtaking event as UNCHANGED if it equals the accepted value, though the overtaken one may be sent."""
     wanted = device.wanted
     if wanted is None or event.order <= device.newest_order or device.accepted != event.value:
         return _merge(device, event)
@@ -228,7 +228,7 @@ def _equal_is_enough(device: Device, event: SetPoint) -> tuple[Device, list[tupl
 
 
 def _certain_though_refused(device: Device, body: Setting, reply: Any) -> tuple[Device, list[tuple[str, str]]]:
-    """What a predecessor had sent, and what was overtaken, may have been accepted all the same."""
+    """Trusts the accepted value after a refusal, though calls of a predecessor may have been accepted."""
     device, ended = _learn(device, body, reply)
     return (replace(device, certain=True) if device.wanted is None else device), ended
 
@@ -239,7 +239,7 @@ def _last_come_wins(device: Device, event: SetPoint) -> tuple[Device, list[tuple
 
 @dataclass(slots=True, kw_only=True)
 class ForgetsPending(Thermostats):
-    """Stores what was accepted, not what is undone."""
+    """Stores accepted values, but not pending ones."""
 
     seen: set[int] = field(default_factory=set)
 

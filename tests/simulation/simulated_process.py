@@ -1,7 +1,7 @@
-"""One process of the connector in virtual time: drives the real engine as the runner does, and can die or freeze.
+"""One process of the connector in virtual time: drives the real engine like the runner, and can be killed or frozen.
 
-Everything that a process does goes through ``later``: a dead process does nothing more, a frozen one does it when it
-thaws, in an order that is chance. What has left a process (a call, the end of a transaction) goes on without it.
+Every action of a process goes through ``later``: a dead process does nothing more, a frozen one continues when it
+thaws, in random order. What has left a process (a call, the end of a transaction) goes on without it.
 """
 
 from collections import deque
@@ -43,7 +43,7 @@ from tests.simulation.world import SimulatedWorld
 
 
 class EngineUnderTest(Protocol):
-    """What of the engine a process uses."""
+    """The part of the engine that a process uses."""
 
     def feed(self, said: Input, now: Now) -> list[Effect]: ...
     def wake_at_s(self) -> float: ...
@@ -51,7 +51,7 @@ class EngineUnderTest(Protocol):
 
 
 class Witness(Protocol):
-    """Who looks on: the checker."""
+    """Observes the processes: the checker."""
 
     def restored(self, process: str, at: Assignment) -> None: ...
     def left(self, process: str, call: Call) -> None: ...
@@ -60,20 +60,20 @@ class Witness(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Breaks:
-    """Rules taken out on purpose, outside the engine; each must turn the checker red."""
+    """Safety rules outside the engine that a mutant disables; the checker must notice each."""
 
     lease_unchecked: bool = False
     gate_open_at_once: bool = False
     marks_without_read_ahead: bool = False
-    keeps_the_dead: bool = False  # the sink writes what belongs to a lost assignment
-    clock_stands_still: bool = False  # while a process is frozen, as CLOCK_MONOTONIC does while a machine is suspended
-    never_looks_whether_it_landed: bool = False  # the sink that takes the place of one that hangs
+    keeps_the_dead: bool = False  # the sink writes records of lost assignments
+    clock_stands_still: bool = False  # while frozen, like CLOCK_MONOTONIC during a suspension
+    never_looks_whether_it_landed: bool = False  # the successor of a sink that hangs
     answers: Callable[[Answer], Answer] = lambda answer: answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedEnvironment:
-    """What all processes of one history share."""
+    """What all processes of a history share."""
 
     world: SimulatedWorld
     broker: ModelBroker
@@ -89,27 +89,27 @@ class SimulatedEnvironment:
 
 @dataclass(slots=True)
 class BrokerFaults:
-    """What may go wrong at the broker for a while; probabilities per attempt."""
+    """Failures at broker and registry that last for a while. Probabilities are per attempt."""
 
     commits: float = 0.0
     registry: float = 0.3
-    hangs: int = 0  # so many of the next transactions get no answer, ever
+    hangs: int = 0  # this many of the next transactions never get an answer
 
 
 HANGS_AFTER_S = 1.0
 
 STEPS = ("call made", "call sent", "answer heard", "checkpoint made", "offsets sent", "landed", "written heard")
-"""Moments at which a process may be hit."""
+"""Steps at which a process may be killed or frozen."""
 
 
 class SimulatedProcess:
-    """A named slot for a process; ``run`` counts the processes it has held."""
+    """An instance of the connector, over its restarts; ``run`` counts the processes."""
 
     def __init__(self, name: str, around: SimulatedEnvironment) -> None:
         self.name = name
         self.around = around
         self.world = around.world
-        self.trouble = BrokerFaults()
+        self.faults = BrokerFaults()
         self.busy_workers = 0.0  # probability that a call waits for a worker
         self.slow_reads = False
         self.commit_s = 0.02
@@ -119,7 +119,7 @@ class SimulatedProcess:
         self.generation = 0
         self.frozen_until_s = 0.0
         self.clock_error_us = 0
-        self.ambushes: dict[str, Callable[[], None]] = {}  # step -> what happens right after it, once
+        self.ambushes: dict[str, Callable[[], None]] = {}  # step -> fault that follows it, once
         self.session = ""
         self._fresh()
 
@@ -140,10 +140,10 @@ class SimulatedProcess:
         self._leaving = False
         self._idle_ticks = 0
         self._under_way: dict[str, Call] = {}
-        self._lost_s = 0.0  # by a clock that stands still
+        self._lost_s = 0.0  # time lost by a clock that stops
 
     def now(self) -> Now:
-        """By the clocks of this process."""
+        """The time by the clocks of this process."""
         now = self.world.now(self.clock_error_us)
         return Now(mono_s=self.mono_s(), wall_us=now.wall_us)
 
@@ -155,7 +155,7 @@ class SimulatedProcess:
         return f"{self.name}.{self.run}"
 
     def later(self, wait_s: float, happen: Callable[[], None]) -> None:
-        """In this process's own time."""
+        """Schedules an action of this process: never if it dies first, after the thaw if it is frozen."""
         run = self.run
 
         def if_it_lives() -> None:
@@ -169,7 +169,7 @@ class SimulatedProcess:
         self.world.after(wait_s, if_it_lives)
 
     def reached(self, step: str) -> None:
-        """Something may lie in wait here. Nothing of this process goes on when it was killed."""
+        """Runs the fault, if any, that was set for this step."""
         hit = self.ambushes.pop(step, None)
         if hit is not None:
             self.world.count(f"hit after: {step}")
@@ -190,7 +190,7 @@ class SimulatedProcess:
         self.later(self.world.between(0.01, 0.1), self._join)
 
     def crash(self) -> None:
-        """kill -9. Its session lives on until it times out, unless a static id brings the next one at once."""
+        """SIGKILL. Its session lasts until it times out, unless a static id lets a successor replace it at once."""
         if not self.alive:
             return
         self.world.count("crash")
@@ -204,7 +204,7 @@ class SimulatedProcess:
         self.world.after(wait_s, lambda: group.leave(session))
 
     def freeze(self, for_s: float) -> None:
-        """SIGSTOP; the session runs out when it lasts."""
+        """SIGSTOP; if it lasts, the session times out."""
         if not self.alive or self.frozen_until_s > self.world.now_s:
             return
         self.world.say(f"{self.process} is frozen for {for_s:.2f} s")
@@ -217,7 +217,7 @@ class SimulatedProcess:
             self._expire(self._session_left_s(), self.world.between(0.0, 0.3))
 
     def cut_off(self) -> None:
-        """Heartbeats do not arrive and the member learns late: it works on as before, on partitions that it lost."""
+        """Heartbeats are lost, and the member learns it late: it continues on partitions that it has lost."""
         if self.alive and self.frozen_until_s <= self.world.now_s:
             self.world.say(f"{self.process} is cut off")
             self.world.count("cut off")
@@ -232,7 +232,7 @@ class SimulatedProcess:
         def expire() -> None:
             if session not in self.around.group.members:
                 return
-            self.world.say(f"{self.process} is thrown out of the group")
+            self.world.say(f"{self.process} is removed from the group")
             self.around.group.leave(session)
             if self.run == run and self.alive:
                 self.later(told_after_s, lambda: self._lose(session))
@@ -242,7 +242,7 @@ class SimulatedProcess:
     def stop(self, budget_s: float) -> None:
         """SIGTERM."""
         if self.alive and not self._leaving:
-            self.world.say(f"{self.process} is asked to end")
+            self.world.say(f"{self.process} gets SIGTERM")
             self._leaving = True
             self.later(0.0, lambda: self._drain(budget_s))
 
@@ -251,14 +251,14 @@ class SimulatedProcess:
         self.feed(Drain(budget_s=budget_s))
 
     def _check_after(self, budget_s: float, check: Callable[[], None]) -> None:
-        """A process that was frozen at the end of its budget has a moment after the thaw."""
+        """Checks after a budget; a process that was frozen then gets a moment after the thaw."""
         self.later(budget_s + 0.5, lambda: self.later(0.1, check))
 
     def _complain(self, invariant: str, text: str) -> None:
         self.around.witness.complain(invariant, text)
 
     def give_up(self) -> None:
-        """It stops by itself, in words; whoever runs it starts another."""
+        """Stops by itself, with a message; its supervisor starts another process."""
         self.world.say(f"{self.process} stops: its sink hangs again")
         self._exit()
 
@@ -280,7 +280,7 @@ class SimulatedProcess:
         self.later(self.world.between(0.0, 0.03), lambda: self._restore(at))
 
     def _restore(self, at: Assignment) -> None:
-        """Marks first: they answer only when the predecessor's transaction has ended."""
+        """Fetches the marks first: they are answered only when the predecessor's transaction has ended."""
         if self._restoring.get(at.partition) != at:
             return
         if self.around.broker.is_pending(at.partition):
@@ -288,7 +288,7 @@ class SimulatedProcess:
             self.later(0.02, lambda: self._restore(at))
             return
         owned = self._owned(at.partition)
-        if self.session in self.around.group.members:  # else it reads along, and can commit nothing
+        if self.session in self.around.group.members:  # else it may read, but cannot commit
             self.around.witness.restored(self.process, at)
         self.later(self.world.between(0.0, 0.03), lambda: self._report(at, owned))
 
@@ -313,7 +313,7 @@ class SimulatedProcess:
     def _report(self, at: Assignment, owned: Owned) -> None:
         if self._restoring.get(at.partition) != at:
             return
-        if self._revoking:  # the consumer's thread stands in the callback
+        if self._revoking:  # the consumer's thread is inside the callback
             self.later(0.02, lambda: self._report(at, owned))
             return
         del self._restoring[at.partition]
@@ -323,7 +323,7 @@ class SimulatedProcess:
         self.feed(Assigned(parts={at: owned}))
 
     def asked_back(self, partitions: list[int]) -> None:
-        """on_revoke: blocks the intake until the engine has released them; the next one waits for that."""
+        """on_revoke: blocks the intake until the engine has released the partitions; the next revocation waits."""
         if self._revoking:
             session = self.session
             self.later(0.02, lambda: self.asked_back(partitions) if session == self.session else None)
@@ -361,7 +361,7 @@ class SimulatedProcess:
         self._positions.pop(at, None)
 
     def _lose(self, session: str) -> None:
-        """on_lost, and the way back into the group."""
+        """on_lost, then joins the group again."""
         if session != self.session:
             return
         self.world.count("lost assignment")
@@ -424,7 +424,7 @@ class SimulatedProcess:
                 self._exit()
 
     def _check_announced(self, checkpoint: Checkpoint) -> None:
-        """While its account is closed nothing is announced but what is under way."""
+        """Checks that, while an account is closed, only calls in flight are announced."""
         headers = [
             (output.key, slot.decode())
             for outputs in checkpoint.outputs.values()
@@ -442,7 +442,7 @@ class SimulatedProcess:
             self._complain("U", f"{self.process} announces {idle} while {valve}")
 
     def _arm(self) -> None:
-        """The runner wakes when the engine says so, a little late."""
+        """Wakes like the runner: when the engine asks for it, a little late."""
         wake_s = self.engine.wake_at_s()
         if wake_s == float("inf") or wake_s >= self._tick_at_s:
             return
@@ -469,13 +469,13 @@ class SimulatedProcess:
             self.later(self.world.between(0.001, 0.5 if self.slow_reads else 0.02), self._poll)
 
     def topics_seen(self) -> None:
-        """What the source asks for every two seconds."""
+        """Feeds the description of the topics, which the source requests every two seconds."""
         topic = Topic(id=self.around.broker.input_id, partitions=len(self.around.broker.logs))
         self.feed(TopicsSeen(topics={INPUT: topic}))
 
     @property
     def refusals(self) -> list[str]:
-        """Of each of its partitions: why it is refused; empty = it is not."""
+        """Why each of its partitions is refused; empty if it is not."""
         return [part.broken for part in self.engine.snapshot(self.world.now()).partitions]
 
     def input_moved(self, partition: int) -> None:
@@ -509,7 +509,7 @@ class SimulatedProcess:
             self._kick()
 
     def _feed_within_bounds(self, arrivals: Arrivals) -> None:
-        """Reading stops at the bounds, past them by one turn; a gate that opens gives every undone lane a turn too."""
+        """Checks that reading stops at the bounds, plus one turn; an opening gate gives every pending lane a turn."""
         policy, now = self.around.policy, self.now()
         before = self.engine.snapshot(now)
         self.feed(arrivals)
@@ -521,7 +521,7 @@ class SimulatedProcess:
             self._complain("B", f"{self.process} keeps {after.outputs_kept} outputs, bound {policy.max_outputs}")
 
     def _fetch(self, need: Any) -> None:
-        if self.world.chance(self.trouble.registry):
+        if self.world.chance(self.faults.registry):
             self.feed(Fetched(need=need, problem="the registry does not answer"))
         else:
             self.flow.schemas.add(need)
@@ -530,7 +530,7 @@ class SimulatedProcess:
     # ---- workers ----------------------------------------------------------------------------------------------------
 
     def _send(self, call: Call) -> None:
-        """The lease is checked right before the call leaves."""
+        """Checks the lease right before the call leaves."""
         if self.mono_s() > call.send_by_s and not self.around.breaks.lease_unchecked:
             self.world.count("lease had passed")
             self._hear(not_sent(call))
@@ -552,7 +552,7 @@ class SimulatedProcess:
 
 
 class SimulatedTransactionalSink:
-    """The sink thread: one checkpoint at a time, kept until it is durable, less what died."""
+    """The sink thread: writes one checkpoint at a time until it is durable, without lost assignments."""
 
     def __init__(self, member: SimulatedProcess) -> None:
         self._member = member
@@ -578,7 +578,7 @@ class SimulatedTransactionalSink:
             self._dead |= parts
 
     def killed(self) -> None:
-        """An end that is on the wire arrives; what is not stays open until it times out or the name starts again."""
+        """A commit request on the wire arrives; otherwise the transaction stays open until its timeout or a restart."""
         transaction = self._now
         if transaction is not None and self._offsets_are_in and self._world.chance(0.5):
             self._world.count("crash after the commit left")
@@ -600,8 +600,8 @@ class SimulatedTransactionalSink:
         transaction = Transaction(outputs, marks, member.name, member.process, self._world.now_s)
         self._broker.begin(transaction)
         self._now, self._offsets_are_in = transaction, False
-        if member.trouble.hangs:
-            member.trouble.hangs -= 1
+        if member.faults.hangs:
+            member.faults.hangs -= 1
             self._hang(transaction)
         else:
             self._carry_out(transaction, checkpoint.serial, member.mono_s())
@@ -609,7 +609,7 @@ class SimulatedTransactionalSink:
     def _carry_out(self, transaction: Transaction, serial: int, sent_at_s: float) -> None:
         session, generation = self._member.session, self._member.generation
         fate = "well"
-        if self._world.chance(self._member.trouble.commits):
+        if self._world.chance(self._member.faults.commits):
             fate = self._world.rng.choice(["retriable", "abortable", "end lost", "acknowledgement lost"])
             self._world.count(f"commit: {fate}")
 
@@ -644,7 +644,7 @@ class SimulatedTransactionalSink:
     # ---- a call that never returns ----------------------------------------------------------------------------------
 
     def _hang(self, transaction: Transaction) -> None:
-        """Before its offsets are in, or when the request to commit it has left, which may arrive late."""
+        """Hangs before the offsets are sent, or after the commit request was sent, which may arrive late."""
         self._world.count("sink hangs")
         self._calling_since_s = self._member.mono_s()
         if self._world.chance(0.6) and self._is_member(self._member.session, self._member.generation):
@@ -652,7 +652,7 @@ class SimulatedTransactionalSink:
         self._look(self._attempts)
 
     def _land_late(self, transaction: Transaction) -> None:
-        """Unless it was ended meanwhile: by the broker, or by a producer with the same id."""
+        """Commits late, unless the broker or a producer with the same id has ended the transaction."""
         if not transaction.ended and self._member.alive:
             self._broker.land(transaction)
 
@@ -669,7 +669,7 @@ class SimulatedTransactionalSink:
                 self._member.give_up()
 
     def _replace(self) -> None:
-        """A producer with the same id ends what is open; then the marks tell."""
+        """A producer with the same id ends the open transaction; then the committed marks are looked up."""
         hung, self._calling_since_s = self._now, None
         self._attempts += 1
         self._broker.end_all_of(self._member.name)
@@ -712,17 +712,17 @@ class SimulatedTransactionalSink:
 
 
 class SimulatedPlainSink(SimulatedTransactionalSink):
-    """Without transactions: record after record, in order; when all are there, the marks, which the source commits."""
+    """Without transactions: produces record by record; once all are there, the source commits the marks."""
 
     def killed(self) -> None:
-        """What was not produced is gone."""
+        """Records that were not produced are lost."""
 
     def _attempt(self) -> None:
         self._member.later(self._leg_s(), lambda: self._produce(self._waiting[0]))
 
     def _produce(self, checkpoint: Checkpoint) -> None:
         outputs = {at: out for at, out in checkpoint.outputs.items() if at not in self._dead}
-        failed = self._world.chance(self._member.trouble.commits)
+        failed = self._world.chance(self._member.faults.commits)
         if failed:
             self._world.count("some records are there")
             outputs = {at: out[: self._world.rng.randint(0, len(out))] for at, out in outputs.items()}

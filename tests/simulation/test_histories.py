@@ -1,6 +1,6 @@
-"""Thousands of histories of the real engine, each from its seed, each held to all invariants.
+"""Runs thousands of seeded histories of the real engine and checks all invariants of each.
 
-``SIM_SEED`` moves the base of the seeds; ``python -m tests.simulation SEED`` runs one again and prints its trace.
+``SIM_SEED`` sets the first seed; ``python -m tests.simulation SEED`` runs one seed again and prints its trace.
 """
 
 import os
@@ -15,7 +15,7 @@ BASE = int(os.environ.get("SIM_SEED", "0"))
 CHUNK = 50
 CHUNKS = 40
 UNIT_CHUNKS = 4
-"""So many are unit tests, the others are slow."""
+"""This many chunks are unit tests; the others are marked slow."""
 
 HAPPENED: Counter[str] = Counter()
 
@@ -92,7 +92,7 @@ def test_every_history_keeps_every_invariant(first: int) -> None:
 
 
 def three_that_hang(plan: HistoryPlan) -> HistoryPlan:
-    """Three processes whose sinks hang now and then, on one machine that is suspended."""
+    """Three processes whose sinks hang from time to time, on one machine that is suspended."""
     return replace(plan, members=3, partitions=3, hangs=4, suspensions=1, lasts_s=7.0)
 
 
@@ -170,7 +170,7 @@ def test_without_transactions_rows_repeat_and_every_other_invariant_is_kept() ->
 
 @pytest.mark.slow
 def test_all_that_can_happen_has_happened() -> None:
-    for seed in range(BASE, BASE + CHUNK * CHUNKS):  # the others may have run in another process
+    for seed in range(BASE, BASE + CHUNK * CHUNKS):  # the histories above may have run in another test process
         if all(HAPPENED[what] for what in MUST_HAPPEN):
             break
         HAPPENED.update(SeededHistory(seed).run().seen)

@@ -1,4 +1,4 @@
-"""Offers that are listed late and edited by others, over kills and replays; and rules that are taken out one by one."""
+"""Histories of offers that are listed late or edited by others, with kills and replays; and mutants of their rules."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def test_late_listed_and_edited_offers_keep_every_invariant() -> None:
 
 
 def _believes_every_miss(*_args: Any, **_kwargs: Any) -> None:
-    """As long as it is remembered, a miss is believed by whatever comes."""
+    """Trusts a remembered miss for every event."""
 
 
 def _absorbs_what_is_announced(lane: Any, *_args: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The simulation sees: for every rule that is taken out, the checker finds an invariant broken."""
+"""Tests the simulation: for every safety rule that a mutant disables, the checker finds a violation."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.simulation.mutants import MUTANTS, Mutant
 
 
 def first_red(mutant: Mutant) -> int | None:
-    """The first seed whose history breaks an invariant that this rule guards."""
+    """Returns the first seed whose history violates an invariant that the disabled rule protects."""
     with mutant.alive():
         for seed in range(mutant.within):
             history = SeededHistory(seed, breaks=mutant.breaks(), flow=mutant.flow, change=mutant.change)
@@ -18,8 +18,8 @@ def first_red(mutant: Mutant) -> int | None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_rule_that_is_taken_out_is_missed(mutant: Mutant) -> None:
+def test_a_disabled_rule_is_noticed(mutant: Mutant) -> None:
     seed = first_red(mutant)
 
     assert seed is not None
-    assert SeededHistory(seed, change=mutant.change).run().violations == []  # with the rule in its place
+    assert SeededHistory(seed, change=mutant.change).run().violations == []  # with the rule in place

@@ -1,4 +1,4 @@
-"""Virtual time: a queue of things that happen, one seed, one trace."""
+"""Virtual time: a queue of scheduled events, one seeded random generator, one trace."""
 
 import heapq
 from collections.abc import Callable
@@ -11,19 +11,19 @@ EPOCH_US = 1_700_000_000_000_000
 
 
 class SimulatedWorld:
-    """Time moves only from one happening to the next. All chance comes from ``rng``."""
+    """Time advances only from one event to the next. All randomness comes from ``rng``."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.rng = Random(seed)
         self.now_s = START_S
-        self.trace: list[str] | None = None  # a list when somebody wants to read along
+        self.trace: list[str] | None = None  # a list if the history is to be traced
         self.seen: dict[str, int] = {}
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._ticket = 0
 
     def at(self, when_s: float, happen: Callable[[], None]) -> None:
-        """Let something happen, not before now; what was said first happens first."""
+        """Schedules an event, not before now. Events of the same moment happen in the order of scheduling."""
         self._ticket += 1
         heapq.heappush(self._queue, (max(when_s, self.now_s), self._ticket, happen))
 
@@ -31,7 +31,7 @@ class SimulatedWorld:
         self.at(self.now_s + wait_s, happen)
 
     def run_until(self, until_s: float) -> None:
-        """Everything up to a moment, that moment included."""
+        """Runs all events up to and including a moment."""
         queue = self._queue
         while queue and queue[0][0] <= until_s:
             self.now_s, _, happen = heapq.heappop(queue)
@@ -51,7 +51,7 @@ class SimulatedWorld:
         return self.rng.random() < probability
 
     def count(self, what: str) -> None:
-        """Coverage: this has happened."""
+        """Counts that something has happened, for the checks of coverage."""
         self.seen[what] = self.seen.get(what, 0) + 1
 
     def say(self, text: str) -> None:

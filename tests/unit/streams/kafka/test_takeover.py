@@ -36,9 +36,9 @@ def test_a_member_that_commits_nothing_keeps_its_place_when_the_group_keeps_it_p
 ) -> None:
     """It may restore, or stand refused: only being put out shows that it is dead."""
     for at_s in range(32):
-        assert "waiting until it is put out of the group" in str(takeover.saw(sight(member), float(at_s)))
+        assert "waiting until it is removed from the group" in str(takeover.saw(sight(member), float(at_s)))
 
-    with pytest.raises(InstanceIdInUse, match="has been kept by the group for 32 s"):
+    with pytest.raises(InstanceIdInUse, match="has been in the group for 32 s"):
         takeover.saw(sight(member), 32.0)
 
 
@@ -47,7 +47,7 @@ def test_a_static_member_that_commits_nothing_for_a_lease_is_replaced_by_its_suc
     takeover = Takeover(lease_s=4.0, session_s=15.0, static=True)
     said = [takeover.saw(sight(replace(OTHER, static=True)), at_s) for at_s in (0.0, 2.0, 4.0, 5.1)]
 
-    assert all("waiting until it commits nothing for a lease" in str(words) for words in said[:3])
+    assert all("waiting until it has not committed for one lease" in str(words) for words in said[:3])
     assert said[3] is None
 
 
