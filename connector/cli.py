@@ -35,6 +35,10 @@ from connector.settings.load import Loaded, wants_json
 from streams.errors import SettingsError, StreamError
 
 FAILED = 1
+DEMO_NEEDS_CHECKOUT = (
+    "connector demo runs from a checkout of the repository only: this installation does not contain the package "
+    "devstack. Clone the repository and run `make demo`; `connector simulate` works here."
+)
 MISUSED = 2
 
 cli = typer.Typer(
@@ -301,8 +305,13 @@ def simulate(context: typer.Context) -> None:
 @cli.command(context_settings=FORWARDED)
 def demo(context: typer.Context) -> None:
     """Run the whole connector against a simulated marketplace, no account needed; see --help for its options."""
-    from devstack.command import main as demo_main
-
+    try:
+        from devstack.command import main as demo_main
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("devstack"):
+            raise
+        typer.echo(DEMO_NEEDS_CHECKOUT, err=True)
+        raise typer.Exit(FAILED) from None
     raise typer.Exit(demo_main(context.args))
 
 

@@ -150,6 +150,19 @@ def test_a_demo_that_lacks_java_says_what_to_install(tmp_path: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_the_demo_of_an_installation_without_devstack_says_that_it_needs_a_checkout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("devstack", "devstack.command"):
+        monkeypatch.setitem(sys.modules, name, None)  # as if the package were not installed
+
+    done = CliRunner().invoke(cli, ["demo"])
+
+    assert done.exit_code == 1
+    assert "runs from a checkout of the repository" in done.stderr
+    assert "connector simulate" in done.stderr
+
+
 @pytest.mark.parametrize("command", ["simulate", "demo"])
 def test_a_command_with_a_command_line_of_its_own_passes_help_on(command: str) -> None:
     done = connector(command, "--help")
