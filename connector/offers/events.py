@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeAlias
 
 from connector.contracts.problem import Problem
 from streams.frozen import quick
@@ -134,9 +133,6 @@ class OfferWithdrawn:
     record_time_us: int
     traceparent: str | None = None
     tracestate: str | None = None
-
-
-InputEvent: TypeAlias = OfferChanged | OfferWithdrawn
 
 
 # ---- offer-results --------------------------------------------------------------------------------------------------
