@@ -1,1 +1,1 @@
-"""One file and the environment become one frozen, validated object, read once."""
+"""Reads one file and the environment, once, into one validated, immutable object."""

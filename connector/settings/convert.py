@@ -1,4 +1,4 @@
-"""Settings into the values that the runtime and the core understand. Pure."""
+"""Converts settings into the types of the runtime and of the flows. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,11 +18,11 @@ from connector.shipments.policy import REJECT, ShipmentPolicy
 from streams.policy import Pace, Policy
 
 _URGENT_CALLS: Final = 4
-"""Of the workers, at most so many are for the most harmful changes alone."""
+"""Maximum number of workers reserved for the most urgent calls."""
 
 
 def policy(processing: model.ProcessingSettings) -> Policy:
-    """Raises ValueError for numbers that do not fit together."""
+    """Raises ValueError for numbers that are inconsistent."""
     return Policy(
         session_s=processing.session,
         lease_s=processing.lease,
@@ -64,7 +64,7 @@ def pace(account: model.AccountSettings) -> Pace:
 
 
 def allow_list(text: str) -> frozenset[str]:
-    """One EAN a line, in any of its forms. Raises ValueError for what is no EAN."""
+    """Parses one EAN per line, in any of its forms. Raises ValueError for anything else."""
     return frozenset(normal_form(ean) for ean in text.split())
 
 
@@ -73,7 +73,10 @@ def routing(
     currencies: Mapping[str, str],
     allowed: Mapping[str, frozenset[str]] | None = None,
 ) -> Routing:
-    """``allowed``: the EANs of each target with an allow-list. Raises ValueError naming both sides of a clash."""
+    """Returns the routing table; ``allowed`` has the EANs of each target with an allow-list.
+
+    Raises ValueError that names both targets of a conflict.
+    """
     lists = allowed or {}
     return Routing.of(
         Target(
@@ -90,7 +93,7 @@ def routing(
 
 
 def features(settings: model.Settings) -> frozenset[Feature]:
-    """What is on."""
+    """Returns the enabled features."""
     orders = settings.orders
     switches = {
         Feature.OFFERS: True,
@@ -118,7 +121,7 @@ def avro_keys(settings: model.Settings) -> bool:
 
 
 def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPolicy:
-    """Raises ValueError for numbers that make no sense."""
+    """Raises ValueError for invalid numbers."""
     offers, trust, processing = settings.offers, settings.trust, settings.processing
     return OfferPolicy(
         trust_s={Field.STOCK: trust.stock, Field.PRICE: trust.price, Field.HANDLING_TIME: trust.handling_time},
@@ -144,7 +147,7 @@ def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPol
 
 
 def _stock_rules(target: model.TargetSettings, account: model.AccountSettings) -> StockRules:
-    """What a rule does not name is the target's, and what that does not name is the account's."""
+    """Returns a target's rules; a rule's missing values are the target's, and the target's the account's."""
     rule = StockRule(
         buffer_pct=target.buffer_pct if target.buffer_pct is not None else account.buffer_pct,
         keep=target.keep,
@@ -158,7 +161,7 @@ def _stock_rules(target: model.TargetSettings, account: model.AccountSettings) -
 
 
 def shipment_policy(settings: model.Settings, *, dry_run: bool = False) -> ShipmentPolicy:
-    """Raises ValueError for numbers that make no sense."""
+    """Raises ValueError for invalid numbers."""
     shipments = settings.shipments
     return ShipmentPolicy(
         accounts=frozenset(settings.accounts),
@@ -176,7 +179,7 @@ def shipment_policy(settings: model.Settings, *, dry_run: bool = False) -> Shipm
 
 
 def order_policy(settings: model.Settings) -> OrderPolicy:
-    """Raises ValueError for numbers that make no sense."""
+    """Raises ValueError for invalid numbers."""
     orders = settings.orders
     return OrderPolicy(
         accounts=frozenset(name for name, account in settings.accounts.items() if account.orders),
@@ -196,9 +199,10 @@ def order_policy(settings: model.Settings) -> OrderPolicy:
 
 
 def dry_run(settings: model.Settings) -> model.Settings:
-    """The same beside the live group: a group, an instance and outputs of its own; the inputs are the live ones.
+    """Returns the settings of a dry run, which runs next to the live group.
 
-    Orders are off: they are read for the backbone, which has them from the live group.
+    It reads the live inputs, but has a group, an instance id and outputs of its own. Orders are disabled, because the
+    live group already writes them to the backbone.
     """
     live = topics(settings)
     prefix = f"{settings.topics.prefix}.dry-run"

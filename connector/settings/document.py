@@ -1,4 +1,4 @@
-"""The page of all settings, from the classes that read them.
+"""Generates the page of all settings from the model.
 
 ``docs/settings.md`` is printed from here: ``python -m connector.settings.document > docs/settings.md``. Pure.
 """

@@ -1,4 +1,4 @@
-"""Durations as people write them: ``250ms``, ``60s``, ``6h``, ``7d``, ``inf``, or a plain number of seconds. Pure."""
+"""Parses and formats durations: ``250ms``, ``60s``, ``6h``, ``7d``, ``inf``, or a plain number of seconds. Pure."""
 
 import math
 import re
@@ -13,7 +13,7 @@ _WRITTEN = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>ms|s|m|h|d)?")
 
 
 def seconds(written: object) -> float:
-    """Raises ValueError for what is no duration, or a negative one."""
+    """Parses a duration. Raises ValueError for anything else, and for a negative number."""
     if isinstance(written, str) and written.strip() == "inf":
         return math.inf
     if isinstance(written, str) and (match := _WRITTEN.fullmatch(written.strip())):
@@ -24,7 +24,7 @@ def seconds(written: object) -> float:
 
 
 def written(duration_s: float) -> str:
-    """The shortest of the ways in which a person would write it; ``seconds`` reads it back."""
+    """Formats a duration in its shortest form; ``seconds`` parses it back."""
     if math.isinf(duration_s):
         return "inf"
     for unit in ("d", "h"):
@@ -34,15 +34,15 @@ def written(duration_s: float) -> str:
 
 
 def is_duration(field: FieldInfo) -> bool:
-    """Whether the field is a ``Duration``, or may be one."""
+    """Returns whether the field is a ``Duration``, or a union with one."""
     of_union = (rule for kind in get_args(field.annotation) for rule in getattr(kind, "__metadata__", ()))
     return any(getattr(rule, "func", None) is seconds for rule in (*field.metadata, *of_union))
 
 
 def _plain(number: float) -> str:
-    """Without an exponent, which ``seconds`` would not read."""
+    """Formats without an exponent, which ``seconds`` does not parse."""
     return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 Duration = Annotated[float, BeforeValidator(seconds)]
-"""Seconds inside, whatever way it was written."""
+"""A number of seconds, however it was written."""

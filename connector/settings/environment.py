@@ -1,7 +1,7 @@
-"""The environment over the file: ``CONNECTOR__KAFKA__GROUP=x`` is ``[kafka] group = "x"``. Pure: it is handed in.
+"""Overrides settings of the file from the environment: ``CONNECTOR__KAFKA__GROUP=x`` is ``[kafka] group = "x"``. Pure.
 
-Names of accounts and targets are matched without regard to case, ``_`` standing for ``-`` too, because a shell has no
-variable ``CONNECTOR__TARGETS__shop-de__ENABLED``.
+Names of accounts and targets are matched case-insensitively, and ``_`` also matches ``-``, because a shell variable
+cannot be named ``CONNECTOR__TARGETS__shop-de__ENABLED``.
 """
 
 import json
@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 
 PREFIX = "CONNECTOR__"
 CONFIG_FILE = "CONNECTOR_CONFIG"
-"""Names the file itself, where the command line doesn't."""
+"""Names the configuration file where the command line does not."""
 
 Tree: TypeAlias = dict[str, Any]
 
 
 def overlay(tree: Mapping[str, Any], environ: Mapping[str, str]) -> Tree:
-    """A copy of the file's tree with the environment's settings laid over it."""
+    """Returns a copy of the file's tree with the environment's settings in it."""
     merged = _copy(tree)
     for variable, value in sorted(environ.items()):
         if variable.upper().startswith(PREFIX):
@@ -40,7 +40,7 @@ def _known_as(tree: Tree, part: str) -> str:
 
 
 def _value(text: str) -> Any:
-    """Tables are given as JSON; everything else stays text, which the model converts."""
+    """Parses a table, which is given as JSON; anything else stays text, which the model converts."""
     if text.startswith("{"):
         try:
             return json.loads(text)

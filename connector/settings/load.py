@@ -1,6 +1,7 @@
-"""A file and the environment become one ``Settings``, or one message that names every problem at once.
+"""Loads a file and the environment into ``Settings``, or fails with one message that names every problem.
 
-What hangs together is checked wherever its parts can be read, so that a problem in one place hides none in another.
+Settings that depend on each other are checked wherever they are valid on their own, so that one problem does not hide
+another.
 """
 
 import tomllib
@@ -28,33 +29,35 @@ OURS = frozenset(
         "acks", "max.poll.interval.ms", "message.timeout.ms",
     }
 )  # fmt: skip
-"""Properties of librdkafka that the connector's promises hang on: it sets them by itself."""
+"""Properties of librdkafka that the connector sets itself, because its guarantees depend on them."""
 
 
 KeySource: TypeAlias = Callable[[], str]
-"""Reads a key as it is now. Raises SettingsError where it can't be read."""
+"""Reads the current value of a key. Raises SettingsError where it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known of the marketplace whose accounts are configured."""
+    """Facts of the marketplace against which settings are checked."""
 
     storefronts: Mapping[str, str]  # storefront -> currency
     calls_per_second: float  # per account, a maximum
     bulk_limit: int  # offers in one call
     address: Callable[[model.AccountSettings], object]  # raises ValueError for a base address that is not allowed
-    keys: Callable[[KeySource, KeySource], tuple[str, ...]]  # client and secret; notices; raises SettingsError
+    keys: Callable[
+        [KeySource, KeySource], tuple[str, ...]
+    ]  # client and secret key; returns notices; raises SettingsError
     client: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]]
-    """Of the broker's client: each property that it refuses, "" for all together, and what it says."""
+    """Returns each property that the Kafka client rejects ("": all of them together) and its message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """The settings and what a person should be told about them, though it stops nothing."""
+    """The settings, and notes about them that do not prevent a start."""
 
     settings: Settings
     file: Path | None
-    ignored: tuple[str, ...]  # settings that have no effect as the others stand
+    ignored: tuple[str, ...]  # settings that have no effect because of others
     warnings: tuple[str, ...]
 
 
@@ -64,10 +67,7 @@ def load(
     now: datetime,
     facts: Facts,
 ) -> Loaded:
-    """Read once.
-
-    Raises SettingsError whose text has a line for every problem.
-    """
+    """Loads the settings. Raises SettingsError whose text has one line for each problem."""
     tree = _read(file)
     problems = _secrets_in_file(_dotted(tree))
     tree = _paths_beside(_dotted(overlay(tree, environ)), file)
@@ -85,9 +85,9 @@ def load(
 
 
 def wants_json(file: Path | None, environ: Mapping[str, str]) -> bool:
-    """Whether JSON logs are asked for by name, as far as that can be read: then the problems are a line of it, too.
+    """Returns whether JSON logs are configured explicitly, so that problems of the settings are logged as JSON, too.
 
-    Raises nothing: what is wrong is for ``load`` to say.
+    Raises nothing; ``load`` reports what is wrong.
     """
     try:
         tree = overlay(_read(file), environ)
@@ -101,7 +101,7 @@ def wants_json(file: Path | None, environ: Mapping[str, str]) -> bool:
 
 
 def _read(file: Path | None) -> dict[str, Any]:
-    """Raises SettingsError for a file that cannot be read: whatever else were said would be of settings in it."""
+    """Raises SettingsError for a file that cannot be read; no other check would be meaningful."""
     if file is None:
         return {}
     try:
@@ -119,17 +119,17 @@ def _secrets_in_file(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> lis
             within_files = (*path, name) == ("kafka", "properties_from_files")
             found += [] if within_files else _secrets_in_file(value, (*path, name))
         elif (*path, name) == ("registry", "url") and "@" in str(value):
-            says = "a password does not belong into this file; give the address as CONNECTOR__REGISTRY__URL"
+            says = "the address must not contain a password in this file; set it as CONNECTOR__REGISTRY__URL"
             found.append(SettingsProblem(setting="registry.url", says=says))
         elif is_secret(name):
             where = "kafka.properties_from_files" if path[:1] == ("kafka",) else f"{name}_file"
-            says = f"a secret does not belong into this file; name a file that holds it: {where}"
+            says = f"a secret must not be in this file; name a file that contains it: {where}"
             found.append(SettingsProblem(setting=".".join((*path, name)), says=says))
     return found
 
 
 def _dotted(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """``sasl.mechanism = "PLAIN"`` is a table in a table to TOML, and one property to librdkafka."""
+    """Flattens nested tables: TOML reads ``sasl.mechanism = "PLAIN"`` as one, librdkafka as a property."""
     kafka = tree.get("kafka")
     if not isinstance(kafka, Mapping):
         return dict(tree)
@@ -150,7 +150,7 @@ def _flat(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _paths_beside(tree: dict[str, Any], file: Path | None) -> dict[str, Any]:
-    """Relative paths are meant from the folder of the configuration, not from where the process was started."""
+    """Resolves relative paths against the folder of the configuration file, not the working directory."""
     folder = file.parent if file is not None else Path()
 
     def placed(name: str, value: Any, inside: str) -> Any:
@@ -162,7 +162,7 @@ def _paths_beside(tree: dict[str, Any], file: Path | None) -> dict[str, Any]:
     return {name: placed(name, value, "") for name, value in tree.items()}
 
 
-# ---- what hangs together --------------------------------------------------------------------------------------------
+# ---- checks across settings -----------------------------------------------------------------------------------------
 
 
 def _across(tree: Mapping[str, Any], tables: Tables, now: datetime, facts: Facts) -> Iterator[SettingsProblem]:
@@ -184,12 +184,12 @@ def _across(tree: Mapping[str, Any], tables: Tables, now: datetime, facts: Facts
 
 
 def _onboarded(targets: Any, accounts: Any) -> Iterator[SettingsProblem]:
-    """From the tree as written: a target's account is checked whatever else is wrong with the target or the account."""
+    """Checks each target's account in the tree as written, whatever else is wrong with the target or the account."""
     known = sorted(accounts) if isinstance(accounts, Mapping) else []
     for name, target in targets.items() if isinstance(targets, Mapping) else ():
         account = target.get("account") if isinstance(target, Mapping) else None
         if isinstance(account, str) and account not in known:
-            says = f"{account!r} is not onboarded; [accounts] has: {', '.join(known) or 'none'}"
+            says = f"{account!r} is not configured; [accounts] has: {', '.join(known) or 'none'}"
             yield SettingsProblem(setting=f"targets.{name}.account", says=says)
 
 
@@ -211,14 +211,14 @@ def _places(
 
 
 def _idle_accounts(tree: Mapping[str, Any], tables: Tables) -> Iterator[SettingsProblem]:
-    """Nothing is said while some target's account is in doubt."""
+    """Reports accounts without targets, unless some target's account is unknown."""
     targets = tree.get("targets")
     if not isinstance(targets, Mapping) or len(targets) > len(tables.targets):
         return
     used = {target.values.account for target in tables.targets.values()}
     if used <= set(tables.accounts):
         for name in sorted(set(tables.accounts) - used):
-            says = "no target leads to it; add a [targets.NAME] with this account, or remove it"
+            says = "no target uses it; add a [targets.NAME] with this account, or remove it"
             yield SettingsProblem(setting=f"accounts.{name}", says=says)
 
 
@@ -230,17 +230,17 @@ def _eans(setting: str, file: Path | None) -> Iterator[SettingsProblem]:
     except OSError as error:
         yield SettingsProblem(setting=setting, says=f"{str(file)!r} cannot be read: {error.strerror}")
     except ValueError as wrong:
-        yield SettingsProblem(setting=setting, says=f"{wrong}; expected one EAN a line")
+        yield SettingsProblem(setting=setting, says=f"{wrong}; expected one EAN per line")
 
 
 def _stock_rules(setting: str, rules: Sequence[model.StockRuleSettings]) -> Iterator[SettingsProblem]:
-    """Rules that change nothing, and rules that are never reached: an earlier one fits wherever they do."""
+    """Reports rules that change nothing, and rules that never apply because an earlier one matches first."""
     for place, rule in enumerate(rules):
         if not rule.model_fields_set - {"when"}:
             yield SettingsProblem(setting=f"{setting}.{place}", says="sets none of buffer_pct, keep and show_at_most")
         for earlier in range(place):
             if rules[earlier].when.items() <= rule.when.items():
-                says = f"is never reached: {setting}.{earlier} stands before it and fits whenever it does"
+                says = f"never applies: {setting}.{earlier} comes first and matches whenever it does"
                 yield SettingsProblem(setting=f"{setting}.{place}", says=says)
                 break
 
@@ -257,7 +257,7 @@ def _account(setting: str, account: PartialTable[model.AccountSettings], facts: 
 def _base_address(setting: str, account: model.AccountSettings, facts: Facts) -> Iterator[SettingsProblem]:
     if account.simulator and (account.base_url is None or account.playground):
         yield SettingsProblem(
-            setting=f"{setting}.simulator", says="needs base_url, and cannot go together with playground"
+            setting=f"{setting}.simulator", says="requires base_url, and cannot be combined with playground"
         )
         return
     try:
@@ -281,7 +281,7 @@ def _keys(setting: str, account: model.AccountSettings, facts: Facts) -> Iterato
         file, value = getattr(account, f"{name}_file"), getattr(account, name)
         if (file is None) == (value is None):
             missing = True
-            found = "neither is there" if file is None else "both are there"
+            found = "neither is set" if file is None else "both are set"
             variable = "__".join(["CONNECTOR", *setting.upper().split("."), name.upper()])
             says = f"{found}; expected either {name}_file or {variable} in the environment"
             yield SettingsProblem(setting=f"{setting}.{name}_file", says=says)
@@ -294,7 +294,7 @@ def _keys(setting: str, account: model.AccountSettings, facts: Facts) -> Iterato
 
 
 def key_sources(account: model.AccountSettings) -> tuple[KeySource, KeySource]:
-    """Client key and secret key, read again at each call where they stand in files."""
+    """Returns readers of the client key and the secret key; keys in files are read again at each call."""
     return (
         _source(account.client_key_file, account.client_key),
         _source(account.secret_key_file, account.secret_key),
@@ -318,7 +318,7 @@ def _source(file: Path | None, value: SecretStr | None) -> KeySource:
 def _kafka(kafka: PartialTable[model.KafkaSettings], facts: Facts) -> Iterator[SettingsProblem]:
     values = kafka.values
     for name in sorted(OURS & {*values.properties, *values.properties_from_files}):
-        says = "is set by the connector itself: its promises hang on it"
+        says = "is set by the connector itself, because its guarantees depend on it"
         yield SettingsProblem(setting=f"kafka.{_holds(name, values)}.{name}", says=says)
     unreadable = dict(_unreadable(values.properties_from_files))
     for name, says in unreadable.items():
@@ -332,7 +332,7 @@ def _client(values: model.KafkaSettings, facts: Facts) -> Iterator[SettingsProbl
     tried = {name: value for name, value in {**values.properties, **from_files}.items() if name not in OURS}
     for name, says in facts.client(tried) if tried else ():
         setting = f"kafka.{_holds(name, values)}.{name}" if name else "kafka.properties"
-        # the client repeats a value that it refuses, and one from a file may be a secret
+        # the client repeats a value that it rejects, and a value from a file may be a secret
         yield SettingsProblem(setting=setting, says=says.replace(from_files.get(name) or "\0", "***"))
 
 
@@ -343,7 +343,7 @@ def _holds(name: str, values: model.KafkaSettings) -> str:
 def _unreadable(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
     for name, file in files.items():
         if not file.is_file():
-            yield name, f"{str(file)!r} is no file"
+            yield name, f"{str(file)!r} is not a file"
             continue
         try:
             file.read_text(encoding="utf-8")
@@ -375,7 +375,7 @@ def _offers(offers: PartialTable[model.OfferSettings], targets: Any, facts: Fact
 
 def _push(push: PartialTable[model.PushSettings]) -> Iterator[SettingsProblem]:
     if push.has("enabled", "public_url") and push.values.enabled and push.values.public_url is None:
-        says = "is missing; the marketplace signs the address that it calls, so it must be known"
+        says = "is missing; it is needed to verify the marketplace's signature, which covers the address"
         yield SettingsProblem(setting="push.public_url", says=says)
 
 
@@ -389,11 +389,11 @@ def _debugging(log: model.LogSettings, now: datetime) -> Iterator[SettingsProble
     elif log.bodies_until > now + timedelta(hours=1):
         yield SettingsProblem(
             setting="log.bodies_until",
-            says=f"{log.bodies_until} is more than an hour ahead: this switch turns itself off",
+            says=f"{log.bodies_until} is more than an hour ahead; expected at most one hour",
         )
 
 
-# ---- what stops nothing, and should be said -------------------------------------------------------------------------
+# ---- notes that do not prevent a start ------------------------------------------------------------------------------
 
 
 def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
@@ -411,7 +411,7 @@ def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
     yield from _ignored_stock(settings)
     yield from _ignored_orders(settings)
     if settings.log.bodies_until is not None and settings.log.bodies_until <= now:
-        yield "log.bodies_until: is over, no bodies are logged"
+        yield "log.bodies_until: is in the past; no bodies are logged"
     if not settings.health.enabled and {"host", "port"} & settings.health.model_fields_set:
         yield "health.host, health.port: no effect while enabled = false"
 
@@ -422,23 +422,23 @@ def _ignored_stock(settings: Settings) -> Iterator[str]:
 
 
 def _off_sale(settings: Settings) -> Iterator[str]:
-    """Rules of stock that leave nothing to sell."""
+    """Reports stock rules that leave nothing to sell."""
     top = settings.offers.max_stock
     if top == 0:
-        yield "offers.max_stock: 0 takes every offer off sale: no stock above 0 is ever sent"
+        yield "offers.max_stock: 0 takes every offer off sale: only stock 0 is ever sent"
     for name, target in settings.targets.items():
         rules = {f"targets.{name}": target} | {
             f"targets.{name}.stock_rules.{number}": rule for number, rule in enumerate(target.stock_rules)
         }
         for where, rule in rules.items():
             if rule.show_at_most == 0:
-                yield f"{where}.show_at_most: 0 takes the offers that it is for off sale: stock 0 is sent for them"
+                yield f"{where}.show_at_most: 0 takes the offers that it applies to off sale: stock 0 is sent for them"
             if rule.buffer_pct == 100:
-                yield f"{where}.buffer_pct: 100 takes the offers that it is for off sale: stock 0 is sent for them"
+                yield f"{where}.buffer_pct: 100 takes the offers that it applies to off sale: stock 0 is sent for them"
             if top and rule.keep is not None and rule.keep >= top:
                 yield (
-                    f"{where}.keep: {rule.keep} pieces are kept back of at most {top} (offers.max_stock), "
-                    "which takes the offers that it is for off sale: stock 0 is sent for them"
+                    f"{where}.keep: {rule.keep} pieces of at most {top} (offers.max_stock) are kept back, "
+                    "which takes the offers that it applies to off sale: stock 0 is sent for them"
                 )
     for name, account in settings.accounts.items():
         if account.buffer_pct == 100:
@@ -448,11 +448,11 @@ def _off_sale(settings: Settings) -> Iterator[str]:
 def _ignored_orders(settings: Settings) -> Iterator[str]:
     for source, order in settings.offers.order_by_source.items():
         if order == settings.offers.order:
-            yield f'offers.order_by_source."{source}": no effect, offers.order is "{order}" already'
+            yield f'offers.order_by_source."{source}": no effect, because offers.order is "{order}" already'
 
 
 def _ignored_parts(settings: Settings) -> Iterator[str]:
-    """Settings of what is off."""
+    """Reports settings of disabled features."""
     for name, section in (("shipments", settings.shipments), ("orders", settings.orders), ("push", settings.push)):
         written = sorted(section.model_fields_set - {"enabled"})
         if written and not section.enabled:
@@ -467,27 +467,27 @@ def _ignored_parts(settings: Settings) -> Iterator[str]:
 
 
 def _order_warnings(offers: OfferSettings) -> Iterator[str]:
-    """Which sources there are is known from their events alone: a misspelt name would say nothing."""
+    """Warns of misspelt names: the connector learns the sources from their events only, so it cannot check them."""
     names = sorted(offers.order_by_source)
     for source in names:
         if not source.strip() or source != source.strip():
-            yield f'offers.order_by_source."{source}": the name is empty or has spaces around it; no source may have it'
+            yield f'offers.order_by_source."{source}": the name is empty or has leading or trailing spaces'
     if names:
         yield (
-            "offers.order_by_source: names are compared letter by letter with the source of the events "
+            "offers.order_by_source: names must match the source in the events exactly "
             f'({", ".join(names)}); every other source is ordered by "{offers.order}"'
         )
     if "sequence" in (offers.order, *offers.order_by_source.values()):
         yield (
             "offers.order, offers.order_by_source: events without a sequence are REJECTED (SEQUENCE_MISSING) for "
-            "sources ordered by it, and a source that starts counting anew is late until it passes its last number"
+            "sources ordered by it, and a source that restarts its count is late until it passes its last number"
         )
 
 
 def _warnings(settings: Settings, facts: Facts) -> Iterator[str]:
     yield from _order_warnings(settings.offers)
     if settings.orders.enabled and settings.orders.contacts:
-        yield "orders.contacts: personal data is written; give its topic permissions of its own and a short retention"
+        yield "orders.contacts: personal data is written; give its topic separate permissions and a short retention"
     for name, account in settings.accounts.items():
         for notice in facts.keys(*key_sources(account)):
             yield f"accounts.{name}: {notice}"
@@ -497,7 +497,7 @@ def _message(file: Path | None, problems: Sequence[SettingsProblem]) -> str:
     where = (
         f"in {file}"
         if file is not None
-        else "in the environment (no configuration file is named: --config, or CONNECTOR_CONFIG)"
+        else "in the environment (no configuration file was given; use --config or CONNECTOR_CONFIG)"
     )
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     return "\n".join([f"{count} {where}:", *(f"  {problem}" for problem in problems)])

@@ -1,8 +1,7 @@
-"""The settings, section by section: names, bounds, defaults, and what each means.
+"""The settings, section by section: names, bounds, defaults and descriptions.
 
-pydantic stands here because a person wrote what enters. The doc string below a field is its documentation:
-``connector config show`` and the README's table are made from it. Durations are ``250ms``, ``60s``, ``6h``, ``7d``,
-``inf`` or a number of seconds, and are seconds inside. Pure.
+The docstring below a field is its description: ``docs/settings.md`` and error messages are made from it. Durations are
+written ``250ms``, ``60s``, ``6h``, ``7d``, ``inf`` or as a number of seconds, and are seconds inside. Pure.
 """
 
 from collections.abc import Mapping
@@ -18,12 +17,12 @@ from connector.settings.duration import Duration
 
 
 def _listed(value: object) -> object:
-    """The environment gives a list as one text, with commas."""
+    """Splits the comma-separated text in which the environment gives a list."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 class SettingsSection(BaseModel):
-    """A table of the file. Unknown keys are refused: a typing error must not become a silent default."""
+    """A table of the file. Unknown keys are rejected, so that a misspelt one does not silently leave its default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -34,7 +33,7 @@ InstanceId = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,200}$"
 
 
 def start_position(written: object) -> object:
-    """``earliest``, ``latest``, or a moment with its offset from UTC."""
+    """Parses ``earliest``, ``latest``, or a time with its offset from UTC."""
     if written in ("earliest", "latest"):
         return written
     try:
@@ -53,7 +52,7 @@ def property_value(written: object) -> object:
 
 
 class Guarantee(StrEnum):
-    """The words of Kafka Streams."""
+    """The processing guarantee, in the terms of Kafka Streams."""
 
     EXACTLY_ONCE_V2 = "exactly_once_v2"
     AT_LEAST_ONCE = "at_least_once"
@@ -61,37 +60,37 @@ class Guarantee(StrEnum):
 
 class KafkaSettings(SettingsSection):
     bootstrap_servers: Text
-    """Brokers to start from, host:port, separated by commas."""
+    """Brokers of the initial connection, host:port, separated by commas."""
     group: Text
-    """Consumer group: every process of it shares the work and the rate."""
+    """Consumer group; its processes share the partitions and the request rate."""
     start: Annotated[Literal["earliest", "latest"] | datetime, BeforeValidator(start_position)]
-    """Where a new group begins: earliest, latest, or a time. There is no default: this is for a person to say."""
+    """Where a new group starts reading: earliest, latest, or a time. There is deliberately no default."""
     instance_id: InstanceId
-    """Stable name of this process's slot (a StatefulSet's pod name), unique in the group; the transactional.id."""
+    """Stable name of this instance, unique in the group (a StatefulSet's pod name); also its transactional.id."""
     static_membership: bool = False
-    """Also send instance_id as group.instance.id: a restart within the session moves no partition."""
+    """Use instance_id as group.instance.id, too: a restart within the session timeout causes no rebalance."""
     topic_ids: bool = True
-    """Off for a broker that describes no topics: a state topic that was made anew is then not noticed."""
+    """Off: for brokers that do not describe topics. A state topic that was recreated is then not detected."""
     properties: Mapping[str, Annotated[Any, BeforeValidator(property_value)]] = {}
-    """librdkafka's own settings, for TLS and SASL. Passwords: see properties_from_files."""
+    """Properties of librdkafka, such as those for TLS and SASL. For passwords, see properties_from_files."""
     properties_from_files: Mapping[str, Path] = {}
-    """librdkafka's settings whose value is a file's content, such as sasl.password."""
+    """Properties of librdkafka whose values are read from files, such as sasl.password."""
 
 
 class RegistrySettings(SettingsSection):
     url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
-    """Schema registry with the Confluent REST API; Apicurio: its address and /apis/ccompat/v7."""
+    """Schema registry with the Confluent REST API; for Apicurio, its address followed by /apis/ccompat/v7."""
     timeout: Duration = 5.0
-    """Longest wait for one answer."""
+    """Timeout of one request."""
 
 
 class TopicSettings(SettingsSection):
     prefix: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,100}$")] = "kaufland"
-    """First part of every topic's default name, <prefix>.<dataset>.v1."""
+    """Prefix of every topic's default name, <prefix>.<dataset>.v1."""
     key_format: Literal["string", "avro"] = "string"
-    """avro: keys are a string in Confluent framing."""
+    """avro: keys are Avro strings in Confluent's wire format."""
     offer_changes: TopicName | None = None
-    """Input: any topic that is not compacted. Default: <prefix>.offer-changes.v1"""
+    """Input topic; must not be compacted. Default: <prefix>.offer-changes.v1"""
     offer_results: TopicName | None = None
     """Default: <prefix>.offer-results.v1"""
     unit_owners: TopicName | None = None
@@ -103,175 +102,185 @@ class TopicSettings(SettingsSection):
     marketplace_calls: TopicName | None = None
     """Default: <prefix>.marketplace-calls.v1"""
     offer_changes_dlq: TopicName | None = None
-    """What could not be read. Default: the input's name and .dlq"""
+    """Records that could not be read. Default: the input's name and .dlq"""
     routing: TopicName | None = None
-    """What each target id was accepted to mean; shared by the group. Default: <prefix>.routing.v1"""
+    """The accepted meaning of each target id, shared by the group. Default: <prefix>.routing.v1"""
     shipments: TopicName | None = None
-    """Input of parcels, keyed by order id. Default: <prefix>.shipments.v1"""
+    """Input topic of parcels, keyed by order id. Default: <prefix>.shipments.v1"""
     shipment_results: TopicName | None = None
     """Default: <prefix>.shipment-results.v1"""
     shipment_state: TopicName | None = None
     """Compacted, with as many partitions as shipments. Default: <prefix>.shipment-state.v1"""
     shipments_dlq: TopicName | None = None
-    """What could not be read. Default: the input's name and .dlq"""
+    """Records that could not be read. Default: the input's name and .dlq"""
     scheduler: TopicName | None = None
-    """Exactly one partition: its owner alone polls the orders. Default: <prefix>.scheduler.v1"""
+    """Has exactly one partition; only its owner polls the orders. Default: <prefix>.scheduler.v1"""
     scheduler_state: TopicName | None = None
     """Compacted, one partition. Default: <prefix>.scheduler-state.v1"""
     scheduler_dlq: TopicName | None = None
-    """What could not be read, as digest and position. Default: the scheduler's name and .dlq"""
+    """What could not be read, as a digest and its position. Default: the scheduler's name and .dlq"""
     orders: TopicName | None = None
     """Default: <prefix>.orders.v1"""
     order_contacts: TopicName | None = None
-    """Personal data, with orders.contacts only. Default: <prefix>.order-contacts.v1"""
+    """Personal data; used with orders.contacts only. Default: <prefix>.order-contacts.v1"""
     returns: TopicName | None = None
-    """With orders.returns only. Default: <prefix>.returns.v1"""
+    """Used with orders.returns only. Default: <prefix>.returns.v1"""
     sales_orders: TopicName | None = None
-    """With orders.create_sales_orders only. Default: <prefix>.sales-orders.v1"""
+    """Used with orders.create_sales_orders only. Default: <prefix>.sales-orders.v1"""
 
 
 class ProcessingSettings(SettingsSection):
     guarantee: Guarantee = Guarantee.EXACTLY_ONCE_V2
-    """at_least_once: rows may repeat."""
+    """at_least_once: output records may be duplicated."""
     session: Duration = 15.0
-    """The group gives a silent process's partitions away after this long."""
+    """Session timeout: after this long without heartbeats, the group reassigns a process's partitions."""
     lease: Duration = 4.0
-    """A process sends only while its last successful commit is younger. lease + call_deadline < session."""
+    """A process calls the marketplace only while its last successful commit is younger than this. lease + call_deadline
+    must be below session."""
     call_deadline: Duration = 6.0
     """Total time of one call to the marketplace."""
     grace: Duration = 1.0
-    """How much longer than its deadline a lost call may still be carried out."""
+    """How long after its deadline a call without a response may still take effect."""
     read_ahead: Annotated[int, Field(ge=1)] = 20_000
-    """Offsets that intake may be ahead of what is durable, per partition."""
+    """How many offsets reading may be ahead of the last checkpoint, per partition."""
     checkpoint_min: Duration = 0.05
-    """Shortest time between two checkpoints."""
+    """Minimum time between two checkpoints."""
     max_outputs: Annotated[int, Field(ge=1)] = 20_000
-    """Outputs kept back before intake pauses."""
+    """Outputs that await a checkpoint before reading pauses."""
     max_awake: Annotated[int, Field(ge=1)] = 50_000
-    """Lanes awake before intake pauses."""
+    """Lanes with pending work before reading pauses."""
     retry_budget: Annotated[int, Field(ge=1)] = 8
-    """Answered attempts of one item before it FAILED; pauses do not count."""
+    """Attempts of one item that got a response before it ends as FAILED; pauses do not count."""
     retry_base: Duration = 0.5
-    """First wait between two attempts; each further one is longer, with jitter."""
+    """First wait between two attempts; later waits grow, with jitter."""
     retry_cap: Duration = 30.0
-    """Longest wait between two attempts."""
+    """Maximum wait between two attempts."""
     age_step: Duration = 10.0
-    """A waiting change gains one rank for each such step of its age."""
+    """A waiting call moves up one priority each time it has waited this long."""
     stall: Duration = 60.0
-    """Undone work without progress for so long is said loudly."""
+    """Pending work without progress for this long is logged as an error."""
     drain_budget: Annotated[Duration, Field(gt=0, lt=600)] = 10.0
-    """On SIGTERM and hand-over: longest time for what is under way to end and become durable."""
+    """On SIGTERM and on revocation of partitions: maximum time for calls in flight to finish and be committed."""
     workers: Annotated[int, Field(ge=1, le=256)] = 64
-    """Most calls in flight, over all accounts: a thread and a connection each; a few are for the most harmful alone."""
+    """Maximum calls in flight over all accounts, each with a thread and a connection; a few are reserved for the most
+    urgent calls."""
 
 
 class OfferSettings(SettingsSection):
     mode: Literal["batch", "single"] = "batch"
-    """batch: many offers in one call; single: a call for each."""
+    """batch: many offers per call; single: one call per offer."""
     bulk_size: Annotated[int, Field(ge=1)] = 150
-    """Most offers in one call of mode batch; 150 is the API's own limit."""
+    """Maximum offers per call in batch mode; 150 is the API's limit."""
     default_target: Text | None = None
-    """Target of an event that names none; without it such an event is REJECTED."""
+    """Target of events that name none; without a default, such events are REJECTED."""
     default_condition: Condition | None = None
-    """Condition of an event that names none; without it such an event is REJECTED."""
+    """Condition of events that name none; without a default, such events are REJECTED."""
     order: Literal["event_time", "sequence", "log"] = "event_time"
-    """Which of two events for one field is the newer: by occurred_at (never later than the record's timestamp), by the
-    source's own sequence first (an event without one is REJECTED), or by the log alone (what was written later). An
-    event that is older than another of its source is late; among all others of sources that go by different orders the
-    log decides."""
+    """How the newer of two events for one field is chosen. event_time: by occurred_at, capped at the record's
+    timestamp; sequence: by the source's own sequence first (events without one are REJECTED); log: by the order in the
+    topic. An event older than another of its source is late. Between events of sources with different orders, the order
+    in the topic decides."""
     order_by_source: Mapping[str, Literal["event_time", "sequence", "log"]] = {}
-    """The same for single sources, by the source that their events name, letter by letter: erp = "sequence"."""
+    """The order for individual sources, by the exact source name in their events: erp = "sequence"."""
     locations: Literal["refuse", "sum"] = "refuse"
-    """Stock events that name a location: REJECTED, or summed up to the one number that the marketplace is told."""
+    """Stock events that name a location: refuse: REJECTED; sum: the stocks of all locations are summed and sent."""
     negative_stock: Literal["zero", "reject"] = "zero"
-    """A stock below zero: 0 is sent (CLAMPED), or REJECTED and the old stock stays. A location's always counts as 0."""
+    """A stock below zero: zero: 0 is sent (CLAMPED); reject: REJECTED, and the marketplace keeps the old stock. The
+    stock of a location always counts as 0."""
     max_stock: Annotated[int, Field(ge=0, lt=2**31)] | None = None
-    """The largest stock that is believed. Default: any that the API can take."""
+    """The largest plausible stock. Default: the largest that the API accepts."""
     stock_above_max: Literal["cap", "reject"] = "cap"
-    """A stock above max_stock: max_stock is sent (CLAMPED), or REJECTED and the old stock stays."""
+    """A stock above max_stock: cap: max_stock is sent (CLAMPED); reject: REJECTED, and the marketplace keeps the old
+    stock."""
     not_found_grace: Duration = 60.0
-    """A new offer becomes visible after minutes: look once more after this long, then NOT_FOUND."""
+    """A new offer becomes visible only after minutes: the look-up is repeated after this long, then the event ends as
+    NOT_FOUND."""
     recheck: Annotated[Duration, Field(gt=0)] = 6 * 3600.0
-    """What was not found is looked up again after 1, 2, 5, 15 and 60 minutes, and from then on this often."""
+    """An offer that was not found is looked up again after 1, 2, 5, 15 and 60 minutes, then at this interval."""
 
 
 class ShipmentSettings(SettingsSection):
     enabled: bool = False
-    """On: shipment events confirm parcels."""
+    """On: shipment events are read, and their parcels are confirmed."""
     require_units: bool = True
-    """An event that names neither order units nor items: REJECTED where its order has several units and one is still to
-    be sent. Off: it confirms every unit that is open when it is read, also when the same parcel is told again."""
+    """On: an event that names neither order units nor items is REJECTED if its order has several units and at least one
+    is still to be sent. Off: it confirms every unit that is open when it is read, even if the same parcel was announced
+    before."""
     unknown_carrier: Literal["other", "reject"] = "reject"
-    """A carrier that the marketplace does not list and no alias names: REJECTED, or sent as Other, which buyers see."""
+    """A carrier that is neither in the marketplace's list nor an alias: reject: REJECTED; other: sent as Other, which
+    buyers see."""
     untracked_carriers: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = ("Other", "Other Hauler")
-    """The marketplace's carrier codes whose parcels may go without a tracking number, when the event says so. A code
-    that the marketplace does not list is named in the log when its table is read."""
+    """Carrier codes of the marketplace whose parcels may be sent without a tracking number, if the event says so. Codes
+    that the marketplace does not list are logged when its list is read."""
     carriers: Mapping[str, Text] = {}
-    """The seller's names of carriers, each with the marketplace's code: "DHL Paket" = "DHL"."""
+    """Aliases: the seller's carrier names, each with the marketplace's code: "DHL Paket" = "DHL"."""
     wait_open: Annotated[Duration, Field(gt=0)] = 86400.0
-    """A unit may be sent only when the marketplace releases it: wait so long, then WAITING_TOO_LONG."""
+    """How long to wait for the marketplace to release a unit for shipping; then the event ends as WAITING_TOO_LONG."""
     recheck: Annotated[Duration, Field(gt=0)] = 60.0
-    """How soon a unit that waits is looked at again; each time it has waited a quarter longer, up to recheck_max."""
+    """First interval between checks of a waiting unit; later ones are a quarter of the time waited, up to
+    recheck_max."""
     recheck_max: Annotated[Duration, Field(gt=0)] = 900.0
-    """The longest time between two looks at a unit that waits, if that is not below recheck."""
+    """Maximum interval between checks of a waiting unit; ignored if below recheck."""
     keep: Annotated[Duration, Field(gt=0)] = 45 * 86400.0
-    """How long an order is remembered after its last change: a later event is judged by what the marketplace shows."""
+    """How long the state of an order is kept after its last change; a later event is judged by what the marketplace
+    shows."""
 
 
 class OrderSettings(SettingsSection):
     enabled: bool = False
-    """On: the owner of the scheduler's partition polls the orders of every account."""
+    """On: the owner of the scheduler topic's partition polls the orders of every account."""
     interval: Annotated[Duration, Field(ge=5, le=86400)] = 60.0
-    """Time between two polls of an account."""
+    """Interval between polls of an account."""
     overlap: Annotated[Duration, Field(ge=1, le=86400)] = 300.0
-    """Each poll reads so far back behind the last: a change that shows late is not missed."""
+    """How far each poll reads back behind the previous one, so that changes that appear late are not missed."""
     lookback_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    """How far the very first poll reads back."""
+    """How far the first poll reads back, in days."""
     contacts: bool = False
-    """On: names and addresses of buyers go into their own topic. PERSONAL DATA."""
+    """On: names and addresses of buyers are written to a topic of their own. PERSONAL DATA."""
     returns: bool = False
-    """On: returns are read into their own topic; nothing is accepted or rejected."""
+    """On: returns are written to a topic of their own; the connector never accepts or rejects one."""
     create_sales_orders: bool = False
-    """On: every new order becomes one command for the seller's ERP."""
+    """On: one command for the seller's ERP is written for every new order."""
     default_customer_number: Text | None = None
-    """Customer of those commands."""
+    """Customer number in those commands."""
 
 
 class PushSettings(SettingsSection):
     enabled: bool = False
-    """On: listen for the marketplace's notifications. They only hasten the next poll; what they say is not trusted."""
+    """On: listen for the marketplace's notifications. They only trigger the next poll early; their content is not
+    used."""
     host: Text = "127.0.0.1"
-    """Where to listen; the marketplace must reach it over HTTPS, so a proxy stands before it."""
+    """Address to listen on. The marketplace calls over HTTPS, so a TLS-terminating proxy must forward to it."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8081
-    """0 = any free port."""
+    """0: any free port."""
     public_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
-    """The address as the marketplace calls it, without the account's name at its end: it is what is signed."""
+    """The address that the marketplace calls, without the account's name at its end; the signature covers it."""
 
 
 class RateGroupSettings(SettingsSection):
-    """For accounts whose limits are per group of endpoints, each within the account's own."""
+    """Limits per group of endpoints, each within the account's own limit."""
 
     units_read: Annotated[float, Field(gt=0)] | None = None
-    """Ceiling of look-ups in requests per second. Default: the account's."""
+    """Maximum look-ups per second. Default: the account's limit."""
     units_write: Annotated[float, Field(gt=0)] | None = None
-    """Ceiling of updates in requests per second. Default: the account's."""
+    """Maximum updates per second. Default: the account's limit."""
     orders: Annotated[float, Field(gt=0)] | None = None
-    """Ceiling of reading orders and order units in requests per second. Default: the account's."""
+    """Maximum reads of orders and order units per second. Default: the account's limit."""
     shipments: Annotated[float, Field(gt=0)] | None = None
-    """Ceiling of confirming parcels in requests per second. Default: the account's."""
+    """Maximum parcel confirmations per second. Default: the account's limit."""
     returns: Annotated[float, Field(gt=0)] | None = None
-    """Ceiling of reading returns in requests per second. Default: the account's."""
+    """Maximum reads of returns per second. Default: the account's limit."""
 
 
 class RateSettings(SettingsSection):
     strict: bool = False
-    """Hold each slot until answer + 1 s: proves the limit, costs about 5 % of it."""
+    """Hold each slot until 1 s after the response: guarantees the limit, at the cost of about 5 % of it."""
     linger: Annotated[Duration, Field(lt=60)] = 0.0
-    """Wait this long for company while nothing urgent waits: fewer, fuller calls."""
+    """Wait this long to fill a batch while no urgent call waits: fewer calls, each with more offers."""
     floor_per_second: Annotated[float, Field(gt=0)] = 1.0
-    """After 429 the pace is halved, never below this."""
+    """After a 429 response the rate is halved, but never below this."""
     reserve: Annotated[float, Field(ge=0, lt=1)] = 0.02
-    """Share of the ceiling kept for the command line."""
+    """Share of the rate that is reserved for the command line."""
     groups: RateGroupSettings = RateGroupSettings()
 
 
@@ -279,45 +288,46 @@ class AccountSettings(SettingsSection):
     client_key_file: Path | None = None
     """File with the client key (Seller Portal: Settings > API Access > Generate API Keys)."""
     secret_key_file: Path | None = None
-    """File with the secret key. It is read again while the account is paused by 401."""
+    """File with the secret key. It is read again while the account is paused after a 401 response."""
     client_key: SecretStr | None = None
-    """The key itself; from the environment only."""
+    """The key itself; accepted from the environment only."""
     secret_key: SecretStr | None = None
-    """The key itself; from the environment only."""
+    """The key itself; accepted from the environment only."""
     playground: bool = False
-    """Send everything to Kaufland's sandbox; production can then not be reached."""
+    """Send everything to Kaufland's sandbox; production is then unreachable."""
     base_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
-    """Default: production. Only Kaufland's own hosts are allowed, unless simulator is on."""
+    """Base address of the API. Default: production. Only Kaufland's own hosts are allowed, unless simulator is on."""
     simulator: bool = False
-    """base_url is a simulator: any host, no TLS needed, no API limit assumed."""
+    """base_url is a simulator: any host is allowed, without TLS and without the API's limits."""
     requests_per_second: Annotated[float, Field(gt=0)] = 100.0
-    """Ceiling of the account over all processes; the API's own limit is 111."""
+    """Maximum requests per second of the account over all processes; the API's own limit is 111."""
     rate: RateSettings = RateSettings()
     buffer_pct: Annotated[int, Field(ge=0, le=100)] = 0
-    """Safety stock of its targets: floor(stock * (100 - pct) / 100) is sent."""
+    """Safety stock of the account's targets in per cent: floor(stock * (100 - pct) / 100) is sent."""
     stock_sends_price: Literal["never", "known"] = "never"
-    """known: a stock change carries the last accepted price along, for accounts whose stock alone is refused."""
+    """known: a stock change is sent together with the last accepted price, for accounts where stock alone is
+    rejected."""
     shipments: bool = True
-    """Off: its shipment events end as SUPPRESSED, while [shipments] is on."""
+    """Off: the account's shipment events end as SUPPRESSED, while [shipments] is on."""
     orders: bool = True
-    """Off: its orders are not polled, while [orders] is on."""
+    """Off: the account's orders are not polled, while [orders] is on."""
     order_interval: Annotated[Duration, Field(ge=5, le=86400)] | None = None
-    """Time between two polls of this account. Default: orders.interval."""
+    """Interval between polls of this account. Default: orders.interval."""
     user_agent: Text | None = None
-    """Default: product and version."""
+    """The User-Agent header. Default: product and version."""
 
 
 class StockRuleSettings(SettingsSection):
-    """``[[targets.<name>.stock_rules]]``: of several, the first whose attributes all match."""
+    """``[[targets.<name>.stock_rules]]``: the first rule whose attributes all match applies."""
 
     when: Annotated[Mapping[str, str], Field(min_length=1)]
     """Attributes of the event and their values, such as { brand = "Acme" }; all must match."""
     buffer_pct: Annotated[int, Field(ge=0, le=100)] | None = None
-    """Takes the place of the target's."""
+    """Replaces the target's value."""
     keep: Annotated[int, Field(ge=0)] | None = None
-    """Takes the place of the target's."""
+    """Replaces the target's value."""
     show_at_most: Annotated[int, Field(ge=0)] | None = None
-    """Takes the place of the target's."""
+    """Replaces the target's value."""
 
 
 class TargetSettings(SettingsSection):
@@ -326,50 +336,51 @@ class TargetSettings(SettingsSection):
     storefront: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1)]
     """Two letters: de, at, cz, sk, pl, ..."""
     enabled: bool = True
-    """Off: its events end as SUPPRESSED, the others flow."""
+    """Off: the target's events end as SUPPRESSED; other targets are unaffected."""
     price_sync: bool = True
-    """Off: prices end as SUPPRESSED, stock still flows."""
+    """Off: prices end as SUPPRESSED; stock is still sent."""
     allow_eans_file: Path | None = None
-    """Only these EANs are sent, one a line; the rest end as SUPPRESSED."""
+    """File with the EANs to send, one per line; all others end as SUPPRESSED."""
     buffer_pct: Annotated[int, Field(ge=0, le=100)] | None = None
-    """Safety stock in per cent, first of the three: what is left is rounded down. Default: the account's."""
+    """Safety stock in per cent, applied before keep and show_at_most; the rest is rounded down. Default: the
+    account's."""
     keep: Annotated[int, Field(ge=0)] = 0
-    """Safety stock in pieces, after buffer_pct: the last so many are never offered."""
+    """Safety stock in pieces, applied after buffer_pct: that many are never offered."""
     show_at_most: Annotated[int, Field(ge=0)] | None = None
-    """Never show more pieces than this, after keep. Default: all of them."""
+    """Maximum stock to show, applied after keep. Default: no maximum."""
     stock_rules: tuple[StockRuleSettings, ...] = ()
-    """Other numbers for events with certain attributes. For linked offers, the rule of the newest event holds."""
+    """Other values for events with certain attributes. For linked offers, the rule of the newest event applies."""
 
 
 class TrustSettings(SettingsSection):
     stock: Duration = 6 * 3600.0
-    """An equal value is not sent again while its acceptance is younger: 0 = always send, inf = trust for ever."""
+    """An unchanged stock is not sent again within this long after its acceptance. 0: always send; inf: never again."""
     price: Duration = 7 * 86400.0
-    """As for stock."""
+    """As stock, for this field."""
     handling_time: Duration = 7 * 86400.0
-    """As for stock."""
+    """As stock, for this field."""
 
 
 class HealthSettings(SettingsSection):
     host: Text = "127.0.0.1"
-    """Where /livez, /readyz, /status and /metrics listen; 0.0.0.0 in a container."""
+    """Address on which /livez, /readyz, /status and /metrics are served; 0.0.0.0 in a container."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    """0 = any free port."""
+    """0: any free port."""
     enabled: bool = True
-    """Off: nothing listens."""
+    """Off: these pages are not served."""
 
 
 class LogSettings(SettingsSection):
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """What is less grave is not written."""
+    """Minimum level of log lines."""
     format: Literal["auto", "json", "console"] = "auto"
     """auto: console on a terminal, JSON elsewhere."""
     bodies_until: datetime | None = None
-    """Request and response bodies go into marketplace-calls until then, at most an hour ahead."""
+    """Until this time, at most an hour ahead, request and response bodies are written to marketplace-calls."""
 
 
 class Settings(SettingsSection):
-    """All of it, frozen. Made by ``connector.settings.load`` alone, which has checked what hangs together."""
+    """All settings. Only ``connector.settings.load`` creates it, after checking that they are consistent."""
 
     kafka: KafkaSettings
     registry: RegistrySettings
@@ -387,4 +398,4 @@ class Settings(SettingsSection):
 
 
 TABLES_BY_NAME = ("accounts", "targets")
-"""Sections that hold one table per name of the person's own choosing."""
+"""Sections with one table per user-chosen name."""

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in words: the setting, what was found, what was expected. Pure.
+"""Messages about configuration problems: the setting, the value that was found and what was expected. Pure.
 
 A value is repeated only where it cannot be a secret.
 """
@@ -12,12 +12,12 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 SECRET_NAME = re.compile(r"secret|password|passwd|token|credential|client_key|\.pem$|sasl\.jaas", re.IGNORECASE)
-"""Names of settings and of librdkafka's properties whose values never appear anywhere."""
+"""Matches the names of settings and librdkafka properties whose values are never printed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsProblem:
-    """One line for the person who wrote the configuration."""
+    """One problem, printed as one line."""
 
     setting: str
     says: str
@@ -31,7 +31,7 @@ def is_secret(setting: str) -> bool:
 
 
 def of_validation(error: ValidationError, section: type[BaseModel], path: Sequence[str]) -> Iterator[SettingsProblem]:
-    """Every problem pydantic found in one table of the file."""
+    """Returns every problem that pydantic found in one table of the file."""
     for row in error.errors(include_url=False):
         setting = ".".join([*path, *(str(part) for part in row["loc"])])
         yield SettingsProblem(setting=setting, says=_says(setting, dict(row), section))
@@ -48,7 +48,7 @@ def _says(setting: str, row: Mapping[str, Any], section: type[BaseModel]) -> str
     name = str(row["loc"][-1]) if row["loc"] else ""
     if row["type"] == "extra_forbidden":
         return unknown(name, list(fields))
-    meaning = (fields[name].description or "") if name in fields else ""
+    meaning = " ".join((fields[name].description or "").split()) if name in fields else ""
     if row["type"] == "missing":
         return f"is missing. {meaning}".strip()
     found = "" if is_secret(setting) else f"{row['input']!r}: "
@@ -63,14 +63,14 @@ def _expected(row: Mapping[str, Any]) -> str:
 
 
 def row_of(annotation: Any) -> Any:
-    """The type of one table, where the setting is a list of tables; else the setting's own."""
+    """Returns the type of one table where the setting is a list of tables, else the setting's own type."""
     return get_args(annotation)[0] if get_origin(annotation) is tuple else annotation
 
 
 def _fields_at(section: type[BaseModel], loc: Sequence[int | str]) -> Mapping[str, Any]:
-    """The known fields of the table that holds the setting at ``loc``."""
+    """Returns the known fields of the table that contains the setting at ``loc``."""
     for part in loc:
-        if isinstance(part, int):  # a place in a list of tables
+        if isinstance(part, int):  # an index into a list of tables
             continue
         field = section.model_fields.get(part)
         inner = row_of(field.annotation) if field is not None else None

@@ -1,4 +1,4 @@
-"""The effective settings as a person may see them: secrets as fingerprints. Pure."""
+"""Prints the effective settings, with fingerprints in place of secrets. Pure."""
 
 import hashlib
 import json
@@ -14,32 +14,35 @@ from connector.settings.model import Settings
 from connector.settings.problems import is_secret
 
 OWN = ("instance_id", "health")
-"""What may differ between processes of one group, and is left out of the digest."""
+"""Settings that may differ between processes of one group and are excluded from the digest."""
 
 
 def masked(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Every setting with its value in words, in the order of the file; no secret among them."""
+    """Returns every setting with its formatted value, in the order of the model; secrets are masked."""
     yield from _walk(settings, ())
 
 
 def digest(settings: Settings) -> str:
-    """The same for processes that are configured alike; travels with every result. No secret goes into it."""
+    """Returns a digest that is equal for processes with the same settings; every result carries it.
+
+    Secrets are excluded.
+    """
     rows = [row for row in _walk(settings, ()) if not is_secret(row[0]) and not set(row[0].split(".")) & set(OWN)]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
 
 
 def fingerprint(secret: str) -> str:
-    """Enough to tell two keys apart, and nothing to sign with."""
+    """Returns a short hash that tells two keys apart without revealing them."""
     return "sha256:" + hashlib.sha256(secret.encode()).hexdigest()[:8]
 
 
 def without_password(address: str) -> str:
-    """An address as it may be shown: the password of ``user:password@host`` is left out."""
+    """Masks the password in an address of the form ``user:password@host``."""
     return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", address)
 
 
 def _walk(table: BaseModel | Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """A section tells which of its numbers are durations; what stands in a plain table is as it is."""
+    """Walks sections, whose fields tell which numbers are durations, and plain tables, kept as given."""
     fields = type(table).model_fields if isinstance(table, BaseModel) else {}
     for name, value in table if isinstance(table, BaseModel) else table.items():
         here = (*path, name)

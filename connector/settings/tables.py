@@ -1,7 +1,8 @@
-"""The tables of the file, each validated by itself, and what could be read of those that have problems. Pure.
+"""Validates each table of the file on its own, and keeps the valid settings of tables that have problems. Pure.
 
-A value that cannot be read leaves its default, or None, in its place and its name in ``unread``: so the rest of its
-table can be held against other tables, and all problems stand in one message.
+A setting that is invalid is replaced by its default, or None, and its name is added to ``unread``. So the rest of its
+table can still be checked against other tables, and one message names all problems. pydantic alone does not do this: a
+model with one invalid field yields no values, and its own validators across fields do not run.
 """
 
 from collections.abc import Mapping
@@ -18,13 +19,13 @@ S = TypeVar("S", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartialTable(Generic[S]):
-    """One table, as far as it can be read."""
+    """One table with its valid settings."""
 
     values: S
     unread: frozenset[str] = frozenset()
 
     def has(self, *settings: str) -> bool:
-        """Whether each of these is as it was meant: written and sound, or left to its default."""
+        """Returns whether each of these settings is valid: given and valid, or not given."""
         return self.unread.isdisjoint(settings)
 
 
@@ -38,7 +39,7 @@ class Tables:
 
     @classmethod
     def read(cls, tree: Mapping[str, Any], problems: list[SettingsProblem]) -> Self:
-        """What is wrong with a table by itself goes to ``problems``."""
+        """Validates every table; problems within a table are appended to ``problems``."""
         known = list(model.Settings.model_fields)
         problems += [
             SettingsProblem(setting=name, says=unknown(name, known)) for name in sorted(set(tree) - set(known))
@@ -55,11 +56,11 @@ class Tables:
         )
 
     def section(self, kind: type[S]) -> PartialTable[S] | None:
-        """The section of this type; None where there is no table at all."""
+        """Returns the section of this type, or None where it is not a table."""
         return next((table for table in self.sections.values() if isinstance(table.values, kind)), None)
 
     def settings(self) -> model.Settings:
-        """All of it. Called when there was no problem."""
+        """Returns the whole settings. Called only when there was no problem."""
         return model.Settings(
             **{name: table.values for name, table in self.sections.items()},
             accounts={name: table.values for name, table in self.accounts.items()},
@@ -75,7 +76,7 @@ def _by_name(
         problems.append(_no_table(name))
         return {}
     if not written:
-        problems.append(SettingsProblem(setting=name, says=f"none is there; expected at least one [{name}.NAME]"))
+        problems.append(SettingsProblem(setting=name, says=f"none is configured; expected at least one [{name}.NAME]"))
     tables = {entry: _table(kind, value, (name, entry), problems) for entry, value in written.items()}
     return {entry: table for entry, table in tables.items() if table is not None}
 

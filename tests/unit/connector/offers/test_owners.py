@@ -53,7 +53,7 @@ def test_two_eans_of_one_unit_the_second_is_an_alias_in_another_process_and_afte
 
     assert (second.last.status, second.last.code) == (Status.REJECTED, Code.ALIAS_EAN)
     assert second.last.problem is not None
-    assert f"which EAN {EAN} already leads to" in second.last.problem.message
+    assert f"already managed through EAN {EAN}" in second.last.problem.message
     assert not second.wants
 
 

@@ -116,10 +116,10 @@ def test_five_errors_are_five_lines_in_one_message(folder: Path) -> None:
         (('start = "earliest"', "start = 2026-01-31T06:00:00"), "expected earliest, latest, or a time such as"),
         (('storefront = "de"', 'storefront = "xx"'), "'xx' is not a storefront; known: at, cz, de"),
         (('storefront = "de"', 'storefront = "deu"'), "'deu' is not a storefront; known: at, cz, de"),
-        (('account = "main"', 'account = "other"'), "'other' is not onboarded; [accounts] has: main"),
+        (('account = "main"', 'account = "other"'), "'other' is not configured; [accounts] has: main"),
         (('"secret_key"', '"gone"'), "accounts.main: "),
-        (('secret_key_file = "secret_key"', ""), "neither is there; expected either secret_key_file or CONNECTOR__"),
-        (('secret_key_file = "secret_key"', 'secret_key = "x"'), "a secret does not belong into this file"),
+        (('secret_key_file = "secret_key"', ""), "neither is set; expected either secret_key_file or CONNECTOR__"),
+        (('secret_key_file = "secret_key"', 'secret_key = "x"'), "a secret must not be in this file"),
         (("[registry]", '[kafka.properties]\n"sasl.password" = "x"\n[registry]'), "properties_from_files"),
         (("[registry]", '[kafka.properties]\n"group.id" = "x"\n[registry]'), "is set by the connector itself"),
         (
@@ -152,9 +152,9 @@ def test_five_errors_are_five_lines_in_one_message(folder: Path) -> None:
             ("[targets", 'base_url = "https://evil.test/v2"\n[targets'),
             "is not allowed; allowed are https://sellerapi.kaufland.com/v2",
         ),
-        (("[targets", "simulator = true\n[targets"), "accounts.main.simulator: needs base_url"),
+        (("[targets", "simulator = true\n[targets"), "accounts.main.simulator: requires base_url"),
         (("[targets", "rate = {floor_per_second = 200}\n[targets"), "200.0 is above requests_per_second"),
-        (("[targets.shop-de]", "[accounts.idle]\n[targets.shop-de]"), "accounts.idle: no target leads to it"),
+        (("[targets.shop-de]", "[accounts.idle]\n[targets.shop-de]"), "accounts.idle: no target uses it"),
         (("[targets.shop-de]\n", "[targets.b]\naccount='main'\nstorefront='DE'\n[targets.shop-de]\n"), "both mean"),
     ],
 )
@@ -228,7 +228,7 @@ def test_every_problem_of_the_rules_of_stock_is_named_in_one_message(folder: Pat
         "targets.shop-de.stock_rules.2.buffer_pct",
     ]
     assert "did you mean keep?" in found[4]
-    assert "is never reached" in found[1]
+    assert "never applies" in found[1]
 
 
 def test_with_the_playground_on_production_is_refused_as_an_address(folder: Path) -> None:
@@ -378,7 +378,7 @@ def test_a_property_that_is_no_plain_value_is_one_problem(folder: Path) -> None:
 def test_a_password_without_quotes_is_refused_like_one_with(folder: Path) -> None:
     found = problems(folder, MINIMAL.replace("[registry]", '[kafka.properties]\nsasl.password = "canary"\n[registry]'))
 
-    assert "kafka.properties.sasl.password: a secret does not belong into this file" in found[0]
+    assert "kafka.properties.sasl.password: a secret must not be in this file" in found[0]
     assert "canary" not in str(found)
 
 
@@ -401,7 +401,7 @@ def test_a_secret_comes_from_a_file_or_the_environment(folder: Path) -> None:
 def test_a_secret_given_twice_is_refused(folder: Path) -> None:
     found = problems(folder, MINIMAL, {"CONNECTOR__ACCOUNTS__MAIN__SECRET_KEY": SECRET_KEY})
 
-    assert "both are there" in found[0]
+    assert "both are set" in found[0]
 
 
 @pytest.mark.parametrize("key", ["", "two words", "schlüssel", "a\tb"])
@@ -435,7 +435,7 @@ def test_settings_without_effect_are_said(folder: Path) -> None:
     assert ignored == (
         'offers.bulk_size: no effect while offers.mode = "single"',
         "targets.shop-de: price_sync and allow_eans_file have no effect while enabled = false",
-        "log.bodies_until: is over, no bodies are logged",
+        "log.bodies_until: is in the past; no bodies are logged",
     )
 
 
@@ -488,7 +488,9 @@ def test_an_allow_list_is_read_in_any_form_of_an_ean_and_refused_for_what_is_non
 
     assert read(folder, MINIMAL + 'allow_eans_file = "good"\n').settings.targets["shop-de"].allow_eans_file
     assert allow_list((folder / "good").read_text()) == {"4006381333931", "0036000291452"}
-    assert "its check digit is 1; expected one EAN a line" in problems(folder, MINIMAL + 'allow_eans_file = "bad"\n')[0]
+    assert (
+        "its check digit is 1; expected one EAN per line" in problems(folder, MINIMAL + 'allow_eans_file = "bad"\n')[0]
+    )
     assert "cannot be read" in problems(folder, MINIMAL + 'allow_eans_file = "gone"\n')[0]
 
 
@@ -614,10 +616,10 @@ def test_sources_that_are_ordered_by_name_are_said_with_what_that_asks_of_them(f
 
     loaded = read(folder, text)
 
-    assert 'offers.order_by_source."wms": no effect, offers.order is "event_time" already' in loaded.ignored
+    assert 'offers.order_by_source."wms": no effect, because offers.order is "event_time" already' in loaded.ignored
     said = "\n".join(loaded.warnings)
-    assert 'offers.order_by_source." pim": the name is empty or has spaces around it' in said
-    assert "letter by letter with the source of the events ( pim, erp, wms)" in said
+    assert 'offers.order_by_source." pim": the name is empty or has leading or trailing spaces' in said
+    assert "must match the source in the events exactly ( pim, erp, wms)" in said
     assert "events without a sequence are REJECTED (SEQUENCE_MISSING)" in said
     assert not [line for line in read(folder).warnings if "order" in line]
 

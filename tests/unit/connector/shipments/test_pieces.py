@@ -307,7 +307,7 @@ def test_a_chosen_piece_that_is_cancelled_and_has_no_sister_is_refused() -> None
 
     assert harness.said == [(None, "REJECTED", "ITEMS_NOT_OPEN")]
     assert "1 cancelled" in harness.last["message"]
-    assert "stop a parcel" in harness.last["advice"]
+    assert "Stop a parcel" in harness.last["advice"]
 
 
 def test_what_has_its_result_keeps_it_when_the_rest_is_chosen_anew() -> None:
