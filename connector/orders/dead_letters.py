@@ -1,4 +1,4 @@
-"""What cannot be read, as a dead letter: position and digest, never the content, which may be personal. Pure."""
+"""Dead letters of unreadable rows and orders: position and digest, never content, as it may be personal. Pure."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from streams.dead_letter import CONNECT
 from streams.flow import Headers
 
 MOST_DIGESTS = 500
-"""So many does a lane remember, the newest."""
+"""How many digests a lane remembers; the oldest are dropped."""
 
 _DIGITS = 16
-"""Of a digest: enough to tell so few from each other."""
+"""Digits kept of a digest: enough to tell that few apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def remembered(digests: tuple[str, ...], digest: str) -> tuple[str, ...]:
 
 
 def headers(row: Quarantined, scheduler: str, instance: str) -> Headers:
-    """Those of every dead letter, as far as something that no record carried has them, and its position and digest."""
+    """The headers of every dead letter, without those of an input record, and with position and digest."""
     problem = explain(row.code, account=row.account, order_id=row.order_id, where=row.where, fault=row.fault)
     said = {
         CONNECT + "topic": scheduler,

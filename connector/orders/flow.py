@@ -1,12 +1,14 @@
-"""The order flow: the owner of the one-partition scheduler topic polls. Every rule is in its neighbours.
+"""The order flow: the process that owns the scheduler topic's one partition polls. The rules are in its neighbours.
 
-Three kinds of lanes live in that partition: one of each account, which reads lists and stands without input; one of
-each order that a list has shown; and one of each return. That they share a partition makes one poller of a group, and
-lets what a page tells and the cursor that follows from it become durable as one.
+The partition has three kinds of lanes: one for each account, which reads lists and needs no input; one for each order
+that a list has shown; and one for each return. Because they share a partition, only one process of a group polls, and
+the rows of a page become durable together with the cursor behind them.
+
+Each kind has a module with a ``turn`` of the same shape: a draft of the stored state applies the cause, and its
+``step`` says what the lane writes, wants and keeps.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import assert_never
 
@@ -17,7 +19,7 @@ from connector.contracts.released_orders import ReleasedOrders
 from connector.contracts.topics import Topics
 from connector.marketplace.offers import Currency
 from connector.marketplace.orders import GROUPS
-from connector.orders import order_lane, poll_lane, return_lane
+from connector.orders import ledger, order_lane, poll_lane, return_lane
 from connector.orders.codec import OrderCodecs
 from connector.orders.dead_letters import Quarantined, headers
 from connector.orders.events import (
@@ -31,8 +33,9 @@ from connector.orders.events import (
     SalesOrderRequested,
     SchedulerState,
 )
-from connector.orders.lane_keys import LaneKey, parse_key
+from connector.orders.lane_keys import parse_key
 from connector.orders.lane_step import LaneStep, Said
+from connector.orders.ledger import OrderLane
 from connector.orders.policy import OrderPolicy, OrderTerms
 from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport, PushWatch
@@ -42,18 +45,10 @@ from streams.frozen import replace
 _LATER_US = 24 * 3600 * 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderLane:
-    """A lane's value: its key, read, and what its topic keeps of it."""
-
-    whose: LaneKey
-    state: SchedulerState
-
-
 class OrderFlow:
-    """``streams.flow.Flow`` of orders.
+    """The ``streams.flow.Flow`` of orders.
 
-    A dry run has none: it would poll, and pay for it out of the account's limit, only to write what nobody reads.
+    A dry run has none: polling would use the account's rate limit for results that nobody reads.
     """
 
     def __init__(
@@ -67,9 +62,10 @@ class OrderFlow:
         released: ReleasedOrders | None = None,
         push: PushWatch | None = None,
     ) -> None:
-        """``currencies``: by code. ``released``: where orders are noted that have a unit to be sent.
+        """``currencies``: by code.
 
-        ``push``: what watches the marketplace's subscriptions, where there is an address that is to be notified.
+        ``released`` and ``push`` are shared by the process: orders seen with a unit to be sent are noted in
+        ``released``; ``push`` watches the marketplace's subscriptions, if notifications are received.
         """
         self._terms = OrderTerms(policy=policy, currencies=currencies)
         self._codecs = codecs
@@ -100,13 +96,13 @@ class OrderFlow:
         return GROUPS.get(kind)
 
     def standing(self, partition: int) -> Iterable[str]:
-        """The accounts live in the first partition alone, so that no two processes ever poll one of them."""
+        """The accounts are in the first partition only, so that no two processes ever poll one of them."""
         return sorted(self._terms.policy.accounts) if partition == 0 else ()
 
     def polls(self) -> Mapping[str, PollReport]:
-        """How the polls of each account go, as far as this process makes them. Any thread: the mapping never changes.
+        """The state of each account's polls in this process. Any thread may call it.
 
-        A process that has lost the partition still says what it last knew.
+        A process that has lost the partition still returns what it last knew.
         """
         return self._polls
 
@@ -126,45 +122,43 @@ class OrderFlow:
         return state_versions.unreadable(key, said.text) if isinstance(said, Bad) else said
 
     def load(self, key: str, stored: bytes | None) -> OrderLane:
-        """Raises Unreadable for what is no state of this flow."""
+        """Raises ``Unreadable`` for bytes that are not a state of this flow."""
         if stored is None:
-            whose = parse_key(key)
-            return OrderLane(whose=whose, state=SchedulerState(account=whose.account, updated_at_us=0))
+            return ledger.blank(key)
         decoded = self._codecs.decode_state(stored)
-        return state_versions.made(key, decoded, lambda state: OrderLane(whose=parse_key(key), state=state))
+        return state_versions.made(key, decoded, lambda state: OrderLane(key=parse_key(key), state=state))
 
     def store(self, lane: OrderLane) -> Stored:
         state = lane.state
-        if state.poll is None and state.order is None and state.returned is None:
+        if ledger.is_blank(state):
             return Stored(value=None)
-        open_since_us = state.order.open_since_us if state.order is not None else None
         return Stored(
             value=self._codecs.encode_state(state),
-            undone=_is_undone(state),
-            open_since_us=open_since_us,
+            undone=ledger.is_undone(state),
+            open_since_us=ledger.open_since_us(state),
             reader=state_versions.reader(self._needs(state)),
         )
 
     def turn(self, lane: OrderLane, cause: Cause, now: Now) -> Turn[OrderLane]:
-        whose, before, now_us = lane.whose, lane.state, now.wall_us
-        if whose.account not in self._terms.policy.accounts:
+        key, before, now_us = lane.key, lane.state, now.wall_us
+        if key.account not in self._terms.policy.accounts:
             return _resting(lane, now_us)
         step: LaneStep[PollState] | LaneStep[OrderLaneState] | LaneStep[ReturnLaneState]
-        if whose.order_id is not None:
-            step = order_lane.turn(whose.account, whose.order_id, before.order, cause, self._terms, now_us)
+        if key.order_id is not None:
+            step = order_lane.turn(key.account, key.order_id, before.order, cause, self._terms, now_us)
             after = replace(before, order=step.state)
-        elif whose.return_id is not None:
-            step = return_lane.turn(whose.account, whose.return_id, before.returned, cause, self._terms, now_us)
+        elif key.return_id is not None:
+            step = return_lane.turn(key.account, key.return_id, before.returned, cause, self._terms, now_us)
             after = replace(before, returned=step.state)
         else:
-            step = poll_lane.turn(whose.account, before.poll, cause, self._terms, now_us)
+            step = poll_lane.turn(key.account, before.poll, cause, self._terms, now_us)
             after = replace(before, poll=step.state)
-            self._publish(whose.account, after.poll)
-            wants, wake_at_us = self._watched(whose.account, cause, now_us)
+            self._publish(key.account, after.poll)
+            wants, wake_at_us = self._watched(key.account, cause, now_us)
             step = replace(step, wants=(*step.wants, *wants), wake_at_us=_sooner(step.wake_at_us, wake_at_us))
         self._note(step.said)
         return Turn(
-            lane=lane if after == before else OrderLane(whose=whose, state=replace(after, updated_at_us=now_us)),
+            lane=lane if after == before else OrderLane(key=key, state=replace(after, updated_at_us=now_us)),
             wants=step.wants,
             outputs=tuple(self._output(one) for one in step.said),
             tells=step.tells,
@@ -175,7 +169,7 @@ class OrderFlow:
         return ((), None) if self._push is None else self._push.turn(account, cause, now_us)
 
     def subscriptions(self) -> Mapping[str, PushReport]:
-        """As ``polls``, of what the marketplace notifies."""
+        """As ``polls``, for the marketplace's subscriptions."""
         return {} if self._push is None else self._push.reports()
 
     def _note(self, said: Iterable[Said]) -> None:
@@ -241,17 +235,6 @@ def _sooner(one_us: int | None, other_us: int | None) -> int | None:
     return min((at_us for at_us in (one_us, other_us) if at_us is not None), default=None)
 
 
-def _is_undone(state: SchedulerState) -> bool:
-    """What is not written yet, or a list that is under way: a new owner must go on with it."""
-    if state.order is not None:
-        return state.order.undone_since_us is not None
-    if state.returned is not None:
-        return state.returned.listed is not None
-    if state.poll is not None:
-        return state.poll.orders.listing is not None or state.poll.returns.listing is not None
-    return False
-
-
 def _resting(lane: OrderLane, now_us: int) -> Turn[OrderLane]:
-    """Of an account that is not polled any more: kept as it is, until it is polled again."""
-    return Turn(lane=lane, wake_at_us=now_us + _LATER_US if _is_undone(lane.state) else None)
+    """For an account that is not polled any more: keeps the lane as it is until the account is polled again."""
+    return Turn(lane=lane, wake_at_us=now_us + _LATER_US if ledger.is_undone(lane.state) else None)

@@ -1,4 +1,4 @@
-"""The lanes of the scheduler partition: whose they are, by their keys. Pure."""
+"""Keys of the lanes in the scheduler partition. Pure."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ RETURN = "return/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneKey:
-    """Whose a lane is: an account's own, or that of one of its orders or returns."""
+    """A parsed key: the lane of an account, or of one of its orders or returns."""
 
     account: str
     order_id: str | None = None
@@ -23,7 +23,7 @@ def return_key(account: str, return_id: int) -> str:
 
 
 def parse_key(key: str) -> LaneKey:
-    """Reads a key; account names hold no slash."""
+    """Parses a key; account names contain no slash."""
     account, slash, rest = key.partition("/")
     if not slash:
         return LaneKey(account=account)

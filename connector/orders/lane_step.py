@@ -1,4 +1,4 @@
-"""What one turn of a lane of the order flow comes to: values, not yet messages. Pure."""
+"""The result of one turn of an account's, an order's or a return's lane: values, not yet messages. Pure."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
@@ -12,13 +12,10 @@ S = TypeVar("S")
 
 Said: TypeAlias = OrderObserved | OrderContact | ReturnObserved | SalesOrderRequested | Quarantined
 
-RANK = 6
-"""Harm of waiting, among the ranks of all flows: after handling times (5), before reconciliation (7)."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneStep(Generic[S]):
-    """``state`` None = the lane is forgotten."""
+    """``state`` is None if the lane is forgotten."""
 
     state: S | None
     wants: tuple[Want, ...] = ()
@@ -29,7 +26,7 @@ class LaneStep(Generic[S]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedRows:
-    """Word to an order's lane: what a page of the list shows of its units."""
+    """A message to an order's lane: the rows of its units on a page of the list."""
 
     rows: tuple[PageRow, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()

@@ -1,36 +1,40 @@
-"""The lane of one order: from a row of the list that differs to the whole order, written once. Pure.
+"""The lane of one order: reads the whole order once the list shows a change, and writes it if it differs. Pure.
 
-The list says only that something changed; what is written is always the whole order as it was read after that. An order
-is undone until an answer shows every row that the list has shown, and nothing but such an answer, or the marketplace's
-word that the order does not exist, ends it.
+The list only says that something changed; what is written is always the whole order as it was read after that. An order
+is undone until an answer shows every row that the list has shown. Only such an answer ends it, or the marketplace's
+answer that the order does not exist.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final, assert_never
 
 from connector.contracts.codes import Code
 from connector.marketplace.offers import Gone, Refused
-from connector.marketplace.orders import Kind, OrderFound, OrderUnit, PageRow, ReadOrder, Unreadable
+from connector.marketplace.orders import OrderFound, Unreadable
+from connector.orders import wants
 from connector.orders.dead_letters import Quarantined, is_remembered, quarantined, remembered
-from connector.orders.derive import CannotSay, observed
 from connector.orders.events import (
-    OrderContact,
     OrderLaneState,
     OrderObserved,
     OrderStatus,
-    SalesOrderRequested,
     SeenRow,
     Trouble,
-    UnitFees,
-    command_id,
 )
-from connector.orders.lane_step import RANK, LaneStep, ListedRows, Said
+from connector.orders.lane_step import LaneStep, ListedRows, Said
 from connector.orders.policy import OrderTerms, us, wait_us
-from streams.flow import Answered, Cause, GaveUp, Lost, Settled, Told, Want
+from connector.orders.results import CannotSay, contact, observed, sales_order
+from connector.orders.unit_rows import (
+    is_news,
+    newest_by_unit,
+    not_shown_yet,
+    renewed_fees,
+    seen_row,
+    sorted_rows,
+    with_fees,
+)
+from streams.flow import Answered, Cause, GaveUp, Lost, Settled, Told
 from streams.frozen import replace
-
-SLOT = "order"
 
 _HOUR_S = 3600.0
 _WAITS_S: Final[Mapping[Trouble, tuple[float, float]]] = {
@@ -40,31 +44,32 @@ _WAITS_S: Final[Mapping[Trouble, tuple[float, float]]] = {
     Trouble.STALE: (5.0, 60.0),
     Trouble.UNKNOWN: (60.0, _HOUR_S),
 }
-"""Before the next read: the first wait, doubled each time, and its cap."""
+"""Wait before the next read: the first one, doubled each time, and its limit."""
 
 GONE_TRIES = 6
-"""An order that the list shows may be found some time later: given up after so many reads, over half an hour."""
+"""Reads before an order that the list shows counts as missing; they take over half an hour."""
 
 STALE_TRIES = 6
-"""The list may show what a read does not: the order as read is believed after so many reads, over some minutes."""
+"""Reads before an order is written although the list shows a newer change; they take some minutes."""
 
 
 def turn(
     account: str, order_id: str, before: OrderLaneState | None, cause: Cause, terms: OrderTerms, now_us: int
 ) -> LaneStep[OrderLaneState]:
-    lane = OrderDraft(account, before or OrderLaneState(order_id=order_id), terms, now_us)
+    """Applies the cause to the lane of an order; ``before`` is None for a lane that is not stored."""
+    draft = OrderDraft(account, before or OrderLaneState(order_id=order_id), terms, now_us)
     match cause:
         case Told(message=ListedRows() as listed):
-            lane.listed(listed)
+            draft.apply_rows(listed)
         case Answered():
-            lane.answered(cause)
+            draft.apply_answer(cause)
         case _:
             pass
-    return lane.step()
+    return draft.step()
 
 
 class OrderDraft:
-    """The working copy of one turn."""
+    """The working copy of the lane during one turn."""
 
     def __init__(self, account: str, state: OrderLaneState, terms: OrderTerms, now_us: int) -> None:
         self._account = account
@@ -75,19 +80,19 @@ class OrderDraft:
 
     # ---- the list ---------------------------------------------------------------------------------------------------
 
-    def listed(self, listed: ListedRows) -> None:
-        """Rows that differ from what is known make the order undone; the others only show that it is still listed."""
+    def apply_rows(self, listed: ListedRows) -> None:
+        """Rows that differ from what is known make the order undone; others only show that it is still listed."""
         state = self._state
-        known = _by_unit((*state.seen, *state.told))
-        news = [row for row in map(_seen, listed.rows) if _is_news(known.get(row.order_unit_id), row)]
-        fees = _with_fees_of(state.fees, listed.rows)
+        known = newest_by_unit((*state.seen, *state.told))
+        news = [row for row in map(seen_row, listed.rows) if is_news(known.get(row.order_unit_id), row)]
+        fees = renewed_fees(state.fees, listed.rows)
         if fees != state.fees:
             self._state = state = replace(state, fees=fees)
-            news = news or list(map(_seen, listed.rows))
+            news = news or list(map(seen_row, listed.rows))
         strange = [row for row in listed.unreadable if not is_remembered(state.quarantined, row.sha256)]
         if news:
-            told = _by_unit((*state.told, *news))
-            self._state = state = replace(state, told=_sorted(told.values()))
+            told = newest_by_unit((*state.told, *news))
+            self._state = state = replace(state, told=sorted_rows(told.values()))
         for row in strange:
             self._quarantine(Code.ORDER_ROW_UNREADABLE, row)
         if news or strange:
@@ -99,14 +104,14 @@ class OrderDraft:
             self._renew()
 
     def _renew(self) -> None:
-        """Half of the memory is over: so, a lane that is listed for long is not written at every poll."""
+        """Extends the lane's life once half of it is over, so that a listed lane is not written at every poll."""
         keep_until_us, memory_us = self._state.keep_until_us, us(self._terms.policy.memory_s)
         if keep_until_us is not None and keep_until_us - self._now_us < memory_us // 2:
             self._state = replace(self._state, keep_until_us=self._now_us + memory_us)
 
     # ---- answers ----------------------------------------------------------------------------------------------------
 
-    def answered(self, answered: Answered) -> None:
+    def apply_answer(self, answered: Answered) -> None:
         match answered.reply:
             case Settled(answer=OrderFound(unreadable=None) as found):
                 self._found(found)
@@ -131,11 +136,11 @@ class OrderDraft:
             SeenRow(order_unit_id=unit.order_unit_id, status_raw=unit.status_raw, changed_at_us=unit.changed_us)
             for unit in sorted(found.units, key=lambda unit: unit.order_unit_id)
         )
-        ahead, fallen_back = _ahead(state.told, read), bool(_ahead(state.seen, read))
+        ahead, fallen_back = not_shown_yet(state.told, read), bool(not_shown_yet(state.seen, read))
         if (ahead or fallen_back) and self._tries_of(Trouble.STALE) < STALE_TRIES:
             self._stale(found, read, ahead, fallen_back=fallen_back)
         elif self._write(found):
-            self._state = replace(self._state, seen=_sorted(_by_unit((*read, *ahead)).values()))
+            self._state = replace(self._state, seen=sorted_rows(newest_by_unit((*read, *ahead)).values()))
             self._end()
 
     def _stale(
@@ -152,8 +157,8 @@ class OrderDraft:
             self._state = replace(self._state, again_at_us=None)
 
     def _write(self, found: OrderFound) -> bool:
-        """What is to be said of the order. False where it cannot be said, and is quarantined."""
-        whole = _with_fees(found, self._state.fees)
+        """Writes the order if it differs. False: it cannot be expressed in the contract, and is quarantined."""
+        whole = with_fees(found, self._state.fees)
         try:
             fact = observed(self._account, whole, self._terms.currencies, self._now_us)
         except CannotSay as fault:
@@ -164,16 +169,7 @@ class OrderDraft:
         if fact.content_sha256 != self._state.content_sha256:
             self._said.append(fact)
             if self._terms.policy.contacts and found.contact is not None:
-                self._said.append(
-                    OrderContact(
-                        account=self._account,
-                        order_id=fact.order_id,
-                        observed_at_us=self._now_us,
-                        buyer=found.contact.buyer,
-                        billing_address=found.contact.billing,
-                        shipping_address=found.contact.shipping,
-                    )
-                )
+                self._said.append(contact(fact, found.contact))
         self._request_sales_order(fact)
         self._state = replace(self._state, content_sha256=fact.content_sha256, open_since_us=fact.open_since_us)
         return True
@@ -184,18 +180,7 @@ class OrderDraft:
             return
         if fact.status is OrderStatus.CANCELLED:
             return
-        self._said.append(
-            SalesOrderRequested(
-                command_id=command_id(self._account, fact.order_id),
-                account=self._account,
-                order_id=fact.order_id,
-                storefront=fact.storefront,
-                customer_number=policy.customer_number,
-                created_at_us=fact.created_at_us,
-                requested_at_us=self._now_us,
-                units=fact.units,
-            )
-        )
+        self._said.append(sales_order(fact, policy.customer_number, self._now_us))
         self._state = replace(self._state, sales_order_at_us=self._now_us)
 
     def _unreadable(self, unreadable: Unreadable) -> None:
@@ -225,7 +210,7 @@ class OrderDraft:
                 order_id=state.order_id,
             )
         )
-        seen = _sorted(_by_unit((*state.seen, *state.told)).values())
+        seen = sorted_rows(newest_by_unit((*state.seen, *state.told)).values())
         self._state = replace(state, seen=seen, open_since_us=None)
         self._end()
 
@@ -241,7 +226,7 @@ class OrderDraft:
         self._state = replace(self._state, trouble=trouble, tries=tries, again_at_us=again_at_us)
 
     def _end(self) -> None:
-        """Nothing is undone. What is over is remembered for a while, what is open as long as it is."""
+        """Nothing is undone any more. A finished order is remembered for a while, an open one as long as it is open."""
         state, policy = self._state, self._terms.policy
         keep_until_us = None
         if state.open_since_us is None:
@@ -266,82 +251,12 @@ class OrderDraft:
             return LaneStep(state=state, said=tuple(self._said), wake_at_us=state.keep_until_us)
         if state.again_at_us is not None and state.again_at_us > self._now_us:
             return LaneStep(state=state, said=tuple(self._said), wake_at_us=state.again_at_us)
-        want = Want(
-            slot=SLOT,
-            account=self._account,
-            kind=Kind.ORDER,
-            rank=RANK,
-            since_us=state.undone_since_us,
-            body=ReadOrder(order_id=state.order_id),
-        )
+        want = wants.order(self._account, state.order_id, state.undone_since_us)
         return LaneStep(state=state, wants=(want,), said=tuple(self._said))
 
 
-# ---- rows -----------------------------------------------------------------------------------------------------------
-
-
-def _seen(row: PageRow) -> SeenRow:
-    return SeenRow(order_unit_id=row.order_unit_id, status_raw=row.status_raw, changed_at_us=row.changed_us)
-
-
-def _by_unit(rows: Iterable[SeenRow]) -> dict[int, SeenRow]:
-    """The newest row of each unit; of two of one moment, the later one here."""
-    newest: dict[int, SeenRow] = {}
-    for row in rows:
-        known = newest.get(row.order_unit_id)
-        if known is None or row.changed_at_us >= known.changed_at_us:
-            newest[row.order_unit_id] = row
-    return newest
-
-
-def _sorted(rows: Iterable[SeenRow]) -> tuple[SeenRow, ...]:
-    return tuple(sorted(rows, key=lambda row: row.order_unit_id))
-
-
-def _with_fees_of(fees: Sequence[UnitFees], rows: Iterable[PageRow]) -> tuple[UnitFees, ...]:
-    """The list alone shows fees. A unit that has none takes no room."""
-    known = {one.order_unit_id: one for one in fees}
-    for row in rows:
-        if row.eco_fee is None and row.packaging_fee is None:
-            known.pop(row.order_unit_id, None)
-        else:
-            known[row.order_unit_id] = UnitFees(
-                order_unit_id=row.order_unit_id, eco_fee=row.eco_fee, packaging_fee=row.packaging_fee
-            )
-    return tuple(sorted(known.values(), key=lambda one: one.order_unit_id))
-
-
-def _with_fees(found: OrderFound, fees: Iterable[UnitFees]) -> OrderFound:
-    """The order with the fees that only the list shows."""
-    known = {one.order_unit_id: one for one in fees}
-
-    def whole(unit: OrderUnit) -> OrderUnit:
-        of_list = known.get(unit.order_unit_id)
-        if of_list is None:
-            return unit
-        return replace(
-            unit,
-            eco_fee=of_list.eco_fee if unit.eco_fee is None else unit.eco_fee,
-            packaging_fee=of_list.packaging_fee if unit.packaging_fee is None else unit.packaging_fee,
-        )
-
-    return replace(found, units=tuple(map(whole, found.units))) if known else found
-
-
-def _is_news(known: SeenRow | None, row: SeenRow) -> bool:
-    if known is None or row.changed_at_us > known.changed_at_us:
-        return True
-    return row.changed_at_us == known.changed_at_us and row.status_raw != known.status_raw
-
-
-def _ahead(rows: Sequence[SeenRow], read: Sequence[SeenRow]) -> tuple[SeenRow, ...]:
-    """Those of the rows that a read does not show yet."""
-    shown = {row.order_unit_id: row.changed_at_us for row in read}
-    return tuple(row for row in rows if shown.get(row.order_unit_id, -1) < row.changed_at_us)
-
-
 def _of_refusal(order_id: str, refused: Refused) -> Unreadable:
-    """The marketplace's own words stay out: they may quote what is personal."""
+    """Leaves out the marketplace's message: it may quote personal data."""
     fault = f"HTTP {refused.http_status} {refused.type or refused.code}"
     where = f"orders/{order_id}"
     return Unreadable(where=where, sha256=sha256(fault.encode()).hexdigest(), fault=fault, order_id=order_id)

@@ -1,9 +1,9 @@
-"""Reading a list that moves: pages, newest change first, down to a moment. Pure.
+"""Pages through a list that changes while it is read: newest change first, down to a point in time. Pure.
 
-The laws of this file. Whatever changes while the list is read moves to its top, and only pushes what is below further
-down: a row may be shown twice, none slips past. What changed since the first page was read carries a change no older
-than the newest one on that page; therefore that one is the next cursor, and the next list begins an overlap before it.
-All is by the marketplace's own clock, but for the start of the very first list.
+Why no change is lost: a row that changes while the list is read moves to the top and pushes the others down, so a row
+may be shown twice, but none is skipped. A change made after the first page was read is no older than the newest change
+on that page; so that one is the next cursor, and the next list begins an overlap before it. All times are by the
+marketplace's clock, except the start of the very first list.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,14 +13,14 @@ from connector.orders.policy import OrderPolicy, us
 from streams.frozen import replace
 
 LAP = 10
-"""Rows of a page that the next one shows again: the order of rows of one second is not promised, and a row may go."""
+"""Rows that consecutive pages share: rows of the same second have no fixed order, and a row may disappear."""
 
 AHEAD_US = 24 * 3600 * 1_000_000
-"""A change dated so far ahead of our own clock is no cursor: it would shut out every real one."""
+"""A change dated further ahead of our clock than this is no cursor: it would hide all real changes."""
 
 
 def begin(state: ListState, asked_from_us: int | None, policy: OrderPolicy, since_us: int, now_us: int) -> ListState:
-    """The next list. A command's moment can only make it longer."""
+    """Begins the next list. The time that a command asks for can only make it longer."""
     if state.cursor_us is None:
         start_us = now_us - us(policy.lookback_days * 24 * 3600)
     else:
@@ -45,12 +45,12 @@ def turned(listing: Listing, changes_us: Sequence[int], rows: int, now_us: int) 
 
 
 def is_past(listing: Listing, changes_us: Sequence[int], rows: int) -> bool:
-    """Whether a page shows that the list is at its end: nothing on it, or nothing that is young enough."""
+    """Whether a page shows the end of the list: it is empty, or all its rows are too old."""
     return rows == 0 or (len(changes_us) == rows and max(changes_us) < listing.changed_from_us)
 
 
 def ended(state: ListState, listing: Listing) -> ListState:
-    """The list was read to its end. A cursor never falls; of an empty first list it is where that began."""
+    """Moves the cursor after the last page, never back; for an empty first list, to the start of that list."""
     known = [at_us for at_us in (state.cursor_us, listing.newest_us) if at_us is not None]
     return ListState(cursor_us=max(known, default=listing.changed_from_us))
 

@@ -1,4 +1,4 @@
-"""The numbers and switches of the order flow; what makes no sense is refused when built. Pure."""
+"""The settings of the order flow; invalid values are rejected when the policy is built. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ LONGEST_LOOKBACK_DAYS = 3650
 class OrderPolicy:
     """``accounts``: those whose orders are polled.
 
-    ``create_sales_orders`` asks for one sales order per order, from when it is switched on: of orders that the first
-    start finds in the past as well, unless all their units are cancelled.
+    ``create_sales_orders`` requests one sales order per order once it is switched on, also for past orders that the
+    first start finds, unless all their units are cancelled.
     """
 
     accounts: frozenset[str]
     interval_s: float = 60.0  # from the start of a poll to that of the next, give or take a tenth
     intervals_s: Mapping[str, float] = field(default_factory=dict)  # by account, where it differs
-    overlap_s: float = 300.0  # how far behind the cursor a poll begins: what became visible late is found
+    overlap_s: float = 300.0  # how far behind the cursor a poll begins, to find changes that became visible late
     lookback_days: int = 30  # of the very first poll
     contacts: bool = False
     create_sales_orders: bool = False
@@ -53,17 +53,17 @@ class OrderPolicy:
 
     @property
     def memory_s(self) -> float:
-        """How long what is over is remembered after a list has last shown it.
+        """How long a finished lane is kept after a list has last shown it.
 
-        Nothing that polls still show may be forgotten: it would be read and written again. Twice the time between two
-        polls is enough, as memory is renewed when half of it is over; a day bridges an outage as well.
+        A lane that polls still show must not be forgotten: it would be read and written again. Twice the time between
+        two polls is enough, as a lane's life is extended when half of it is over; a day covers outages as well.
         """
         return max(_DAY_S, 4 * max(self.interval_s, *self.intervals_s.values(), 0.0), 2 * self.overlap_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderTerms:
-    """All that the order flow's functions go by, beside the lane and the moment."""
+    """What every turn is decided by, beside the lane and the time."""
 
     policy: OrderPolicy
     currencies: Mapping[str, Currency]  # by code
@@ -75,5 +75,5 @@ def us(seconds: float) -> int:
 
 
 def wait_us(base_s: float, cap_s: float, tries: int) -> int:
-    """What to wait after that many tries in a row: doubled each time, up to the cap."""
+    """Microseconds to wait after that many tries in a row: doubled each time, up to ``cap_s``."""
     return us(min(cap_s, base_s * 2.0 ** min(tries - 1, 30)))

@@ -1,7 +1,7 @@
-"""The lane of an account: when its lists are read, page after page, and who is told of what they show. Pure.
+"""The lane of an account: polls its lists page by page, and tells the lanes of orders and returns what they show. Pure.
 
-A page's rows are told in the turn that takes the page, and the cursor moves in the turn of the last one; so whenever a
-cursor is durable, each order behind it is written or undone. Whoever takes over begins a list again that was under way.
+The rows of a page are told in the turn that takes the page, and the cursor moves in the turn of the last page. So once
+a cursor is durable, each order behind it is written or undone. A new owner begins an unfinished list again.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from typing import assert_never
 from connector.contracts.codes import Code
 from connector.marketplace.offers import Gone, Refused
 from connector.marketplace.orders import (
-    Kind,
     OrderPage,
     PageRow,
     ReadOrderPage,
@@ -18,26 +17,22 @@ from connector.marketplace.orders import (
     ReturnPage,
     Unreadable,
 )
-from connector.orders import page_cursor
+from connector.orders import page_cursor, wants
 from connector.orders.dead_letters import is_remembered, quarantined, remembered
 from connector.orders.events import Listing, ListState, PollState, SchedulerCommand
 from connector.orders.lane_keys import order_key, return_key
-from connector.orders.lane_step import RANK, LaneStep, ListedRows, Said
+from connector.orders.lane_step import LaneStep, ListedRows, Said
 from connector.orders.policy import OrderTerms, us, wait_us
 from streams.dispatch.backoff import spread
 from streams.flow import Answered, Arrived, Cause, GaveUp, Lost, Restored, Settled, Told, Want
 from streams.frozen import replace
-
-ORDERS = "orders"
-RETURNS = "returns"
-"""Slots."""
 
 _AGAIN_CAP_S = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollReport:
-    """How an account's polls go, for people. Moments are of this machine's clock, the cursor of the marketplace's."""
+    """An account's polls, for people. Times are by this machine's clock, the cursor by the marketplace's."""
 
     account: str
     cursor_us: int | None
@@ -63,22 +58,23 @@ def report(account: str, state: PollState) -> PollReport:
 
 
 def turn(account: str, before: PollState | None, cause: Cause, terms: OrderTerms, now_us: int) -> LaneStep[PollState]:
-    lane = PollDraft(account, before or PollState(), terms, now_us)
+    """Applies the cause to the lane of an account, and begins a poll that is due."""
+    draft = PollDraft(account, before or PollState(), terms, now_us)
     match cause:
         case Arrived(event=SchedulerCommand() as command):
-            lane.asked(command)
+            draft.apply_command(command)
         case Answered():
-            lane.answered(cause)
+            draft.apply_answer(cause)
         case Restored():
-            lane.restored()
+            draft.restart_lists()
         case _:
             pass
-    lane.begin()
-    return lane.step()
+    draft.begin_poll()
+    return draft.step()
 
 
 class PollDraft:
-    """The working copy of one turn."""
+    """The working copy of the lane during one turn."""
 
     def __init__(self, account: str, state: PollState, terms: OrderTerms, now_us: int) -> None:
         self._account = account
@@ -91,8 +87,8 @@ class PollDraft:
 
     # ---- when -------------------------------------------------------------------------------------------------------
 
-    def asked(self, command: SchedulerCommand) -> None:
-        """Poll now. A list that is under way began before: the next one follows at once."""
+    def apply_command(self, command: SchedulerCommand) -> None:
+        """Polls now. If a list is being read, it began before the command, and the next one follows at once."""
         state = self._state
         if command.offset <= state.last_offset:
             return
@@ -106,8 +102,8 @@ class PollDraft:
                 self._state, orders=replace(self._state.orders, listing=replace(under_way, again_at_us=None))
             )
 
-    def restored(self) -> None:
-        """A predecessor's list is begun again, from the cursor that is durable."""
+    def restart_lists(self) -> None:
+        """For a new owner: begins the previous owner's unfinished lists again, from the durable cursor."""
         state = self._state
         if state.orders.listing is not None:
             state = replace(state, orders=replace(state.orders, listing=None), due_at_us=self._now_us)
@@ -115,11 +111,11 @@ class PollDraft:
             state = replace(state, returns=replace(state.returns, listing=None), due_at_us=self._now_us)
         self._state = state
 
-    def begin(self) -> None:
-        """A poll, if one is due and none is under way."""
+    def begin_poll(self) -> None:
+        """Begins a poll if one is due and none is being read."""
         state, now_us = self._state, self._now_us
         interval_us = us(self._interval_s * (0.9 + 0.2 * spread(self._account, state.polls)))
-        # An interval that was made shorter holds at once; a clock that was set back stops nothing.
+        # A shortened interval applies at once; a clock that was set back delays nothing.
         due_at_us = min(state.due_at_us, now_us + us(1.1 * self._interval_s))
         if state.orders.listing is not None or due_at_us > now_us:
             self._state = replace(state, due_at_us=due_at_us)
@@ -135,13 +131,17 @@ class PollDraft:
 
     # ---- pages ------------------------------------------------------------------------------------------------------
 
-    def answered(self, answered: Answered) -> None:
-        """An answer to a list that was begun again since is of no use any more."""
+    def apply_answer(self, answered: Answered) -> None:
+        """Ignores an answer that belongs to a list which was begun again since."""
         orders, returns = self._state.orders, self._state.returns
         match answered.want.body:
-            case ReadOrderPage() as body if orders.listing is not None and body == _order_page(orders.listing):
+            case ReadOrderPage() as body if orders.listing is not None and body == wants.order_page_body(
+                orders.listing
+            ):
                 self._orders(orders, orders.listing, answered.reply)
-            case ReadReturnPage() as body if returns.listing is not None and body == _return_page(returns.listing):
+            case ReadReturnPage() as body if returns.listing is not None and body == wants.return_page_body(
+                returns.listing
+            ):
                 self._returns(returns, returns.listing, answered.reply)
             case _:
                 pass
@@ -188,7 +188,7 @@ class PollDraft:
         self._state = replace(state, asked_from_us=asked_from_us, polled_at_us=self._now_us, failures=0, problem=None)
 
     def _failed(self, state: ListState, under_way: Listing, reply: Settled | Lost | GaveUp) -> ListState:
-        """Given up, the list goes on later where it stands: rows only ever move down. Refused, it begins again."""
+        """Given up: the list continues later where it stands, as rows only move down. Refused: it begins again."""
         match reply:
             case GaveUp(reason=reason):
                 again_at_us = self._count_failure(reason)
@@ -208,7 +208,7 @@ class PollDraft:
         return replace(state, listing=None)
 
     def _count_failure(self, problem: str) -> int:
-        """When to try again."""
+        """Notes the failure. Returns when to try again."""
         state, interval_s = self._state, self._interval_s
         self._state = replace(state, failed_at_us=self._now_us, failures=state.failures + 1, problem=problem)
         return self._now_us + wait_us(interval_s, max(_AGAIN_CAP_S, interval_s), self._state.failures)
@@ -246,47 +246,22 @@ class PollDraft:
 
     def step(self) -> LaneStep[PollState]:
         state, now_us = self._state, self._now_us
-        wants: list[Want] = []
+        pages: list[Want] = []
         wake_at_us = [] if state.orders.listing is not None else [state.due_at_us]
         for under_way, want_of in (
-            (state.orders.listing, self._order_want),
-            (state.returns.listing, self._return_want),
+            (state.orders.listing, wants.order_page),
+            (state.returns.listing, wants.return_page),
         ):
             if under_way is None:
                 continue
             if under_way.again_at_us is not None and under_way.again_at_us > now_us:
                 wake_at_us.append(under_way.again_at_us)
             else:
-                wants.append(want_of(under_way))
+                pages.append(want_of(self._account, under_way))
         return LaneStep(
             state=state,
-            wants=tuple(wants),
+            wants=tuple(pages),
             said=tuple(self._said),
             tells=tuple(self._tells),
             wake_at_us=min(wake_at_us, default=None),
         )
-
-    def _order_want(self, under_way: Listing) -> Want:
-        return self._want(ORDERS, Kind.ORDER_PAGE, under_way, _order_page(under_way))
-
-    def _return_want(self, under_way: Listing) -> Want:
-        return self._want(RETURNS, Kind.RETURN_PAGE, under_way, _return_page(under_way))
-
-    def _want(self, slot: str, kind: Kind, under_way: Listing, body: ReadOrderPage | ReadReturnPage) -> Want:
-        """All pages of a list are as old as the list; the number keeps their retry budgets apart."""
-        return Want(
-            slot=slot,
-            account=self._account,
-            kind=kind,
-            rank=RANK,
-            since_us=under_way.since_us + under_way.pages,
-            body=body,
-        )
-
-
-def _order_page(under_way: Listing) -> ReadOrderPage:
-    return ReadOrderPage(changed_from_us=under_way.changed_from_us, offset=under_way.offset)
-
-
-def _return_page(under_way: Listing) -> ReadReturnPage:
-    return ReadReturnPage(changed_from_us=under_way.changed_from_us, offset=under_way.offset)

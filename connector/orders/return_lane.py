@@ -1,7 +1,7 @@
-"""The lane of one return: from a row of the list that differs to the whole return, written when it differs. Pure.
+"""The lane of one return: reads the whole return once its row of the list changes, and writes it if it differs. Pure.
 
-The list does not say what comes back, so a return is undone until it was read after its row changed. One that the
-marketplace does not show is written as far as the row tells, with a note, so that nobody waits for it in vain.
+The list does not show which units come back, so a return is undone until it was read after its row changed. One that
+cannot be read is written as far as the row tells, with a note, so that consumers do not wait for it.
 """
 
 from collections.abc import Mapping
@@ -11,42 +11,42 @@ from typing import assert_never
 
 from connector.contracts.codes import Code
 from connector.marketplace.offers import Gone, Refused
-from connector.marketplace.orders import Kind, ReadReturn, Return, ReturnFound, Unreadable
+from connector.marketplace.orders import Return, ReturnFound, Unreadable
+from connector.orders import wants
 from connector.orders.dead_letters import quarantined
-from connector.orders.derive import digest, returned
 from connector.orders.events import ListedReturn, ReturnLaneState, ReturnObserved, Trouble
-from connector.orders.lane_step import RANK, LaneStep, Said
+from connector.orders.lane_step import LaneStep, Said
 from connector.orders.policy import OrderTerms, us, wait_us
-from streams.flow import Answered, Cause, GaveUp, Lost, Settled, Told, Want
+from connector.orders.results import digest, returned
+from streams.flow import Answered, Cause, GaveUp, Lost, Settled, Told
 from streams.frozen import replace
 
-SLOT = "return"
-
 TRIES = 6
-"""Reads that do not show a return as it is listed: then it stays as it is until the list shows another change."""
+"""Reads of a return that is not shown as listed; after them, it waits for the list to show another change."""
 
 _WAITS_S: Mapping[Trouble, tuple[float, float]] = MappingProxyType(
     {Trouble.GAVE_UP: (60.0, 3600.0), Trouble.UNREADABLE: (60.0, 3600.0), Trouble.STALE: (5.0, 60.0)}
 )
-"""Before the next read: the first wait, doubled each time, and its cap."""
+"""Wait before the next read: the first one, doubled each time, and its limit."""
 
 
 def turn(
     account: str, return_id: int, before: ReturnLaneState | None, cause: Cause, terms: OrderTerms, now_us: int
 ) -> LaneStep[ReturnLaneState]:
-    lane = ReturnDraft(account, before or ReturnLaneState(return_id=return_id), terms, now_us)
+    """Applies the cause to the lane of a return; ``before`` is None for a lane that is not stored."""
+    draft = ReturnDraft(account, before or ReturnLaneState(return_id=return_id), terms, now_us)
     match cause:
         case Told(message=Return() as row):
-            lane.listed(row)
+            draft.apply_rows(row)
         case Answered():
-            lane.answered(cause)
+            draft.apply_answer(cause)
         case _:
             pass
-    return lane.step()
+    return draft.step()
 
 
 class ReturnDraft:
-    """The working copy of one turn."""
+    """The working copy of the lane during one turn."""
 
     def __init__(self, account: str, state: ReturnLaneState, terms: OrderTerms, now_us: int) -> None:
         self._account = account
@@ -57,8 +57,8 @@ class ReturnDraft:
 
     # ---- the list ---------------------------------------------------------------------------------------------------
 
-    def listed(self, row: Return) -> None:
-        """A row that differs makes the return undone; another one only shows that it is still listed."""
+    def apply_rows(self, row: Return) -> None:
+        """A row that differs makes the return undone; an equal one only shows that it is still listed."""
         state, listed = self._state, _listed(row)
         if listed == state.listed:
             return
@@ -69,13 +69,13 @@ class ReturnDraft:
         self._state = replace(state, listed=listed, undone_since_us=since_us, tries=0, again_at_us=None)
 
     def _renew(self) -> None:
-        """Half of the memory is over: so, a lane that is listed for long is not written at every poll."""
+        """Extends the lane's life once half of it is over, so that a listed lane is not written at every poll."""
         if self._state.keep_until_us - self._now_us < self._memory_us // 2:
             self._state = replace(self._state, keep_until_us=self._now_us + self._memory_us)
 
     # ---- answers ----------------------------------------------------------------------------------------------------
 
-    def answered(self, answered: Answered) -> None:
+    def apply_answer(self, answered: Answered) -> None:
         listed = self._state.listed
         if listed is None:
             return
@@ -98,7 +98,7 @@ class ReturnDraft:
                 assert_never(unreachable)
 
     def _found(self, listed: ListedReturn, found: ReturnFound) -> None:
-        """An answer that is older than the list is asked for again; believed in the end, as the list may be wrong."""
+        """Reads again if the answer is older than the list; after ``TRIES`` reads it is written anyway."""
         shown_us, listed_us = found.returned.changed_us, listed.changed_at_us
         is_older = shown_us is not None and listed_us is not None and shown_us < listed_us
         if is_older and self._state.tries + 1 < TRIES:
@@ -118,7 +118,7 @@ class ReturnDraft:
             self._end(listed)
 
     def _of(self, fault: str) -> Unreadable:
-        """The marketplace's own words stay out: they may quote what is personal."""
+        """Leaves out the marketplace's message: it may quote personal data."""
         where = f"returns/{self._state.return_id}"
         return Unreadable(where=where, sha256=sha256(fault.encode()).hexdigest(), fault=fault)
 
@@ -153,14 +153,8 @@ class ReturnDraft:
             return LaneStep(state=state, said=said, wake_at_us=state.keep_until_us)
         if state.again_at_us is not None and state.again_at_us > self._now_us:
             return LaneStep(state=state, said=said, wake_at_us=state.again_at_us)
-        want = Want(
-            slot=SLOT,
-            account=self._account,
-            kind=Kind.RETURN,
-            rank=RANK,
-            since_us=state.undone_since_us if state.undone_since_us is not None else self._now_us,
-            body=ReadReturn(return_id=state.return_id),
-        )
+        since_us = state.undone_since_us if state.undone_since_us is not None else self._now_us
+        want = wants.returned(self._account, state.return_id, since_us)
         return LaneStep(state=state, wants=(want,), said=said)
 
 

@@ -1,8 +1,8 @@
-"""Whether the marketplace still notifies: its subscriptions are read now and then, beside the polls of orders. Pure.
+"""Checks that the marketplace still sends notifications, by reading its subscriptions regularly. Keeps what it read.
 
-After an address has failed for half a day the marketplace disables the subscription and says so by mail alone; from
-then on nothing is heard, which looks like quiet times. Nothing here changes a subscription: `connector push repair`
-does. What was read is remembered by this process alone; whoever takes over reads it anew.
+If an address fails for half a day, the marketplace disables the subscription and reports it by mail only; after that,
+missing notifications look like a lack of orders. Nothing here changes a subscription: `connector push repair` does.
+What was read is kept in this process only; a new owner of the partition reads it again.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,21 +12,21 @@ from typing import Final
 
 from connector.marketplace.offers import Gone, Refused, Subscription
 from connector.marketplace.orders import Kind, ReadSubscriptions, SubscriptionPage
-from connector.orders.lane_step import RANK
+from connector.orders.wants import RANK
 from streams.flow import Answered, Cause, GaveUp, Restored, Settled, Want
 from streams.frozen import replace
 
 EVERY_S: Final = 900.0
-"""Between two readings; one call, as long as there are at most thirty subscriptions."""
+"""Seconds between two readings; a reading is one call for up to thirty subscriptions."""
 SLOT: Final = "subscriptions"
 
 _US: Final = 1_000_000
-_MOST: Final = 1_000  # subscriptions: a list that goes on for longer is cut
+_MOST: Final = 1_000  # subscriptions; a longer list is cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushReport:
-    """What was last read of an account's subscriptions that lead to this connector."""
+    """An account's subscriptions that notify this connector, as last read."""
 
     account: str
     read_at_us: int | None = None
@@ -40,7 +40,7 @@ class PushReport:
 
 
 Changed = Callable[[PushReport], None]
-"""Told when a report says something else than the one before it."""
+"""Called with a report that differs from the one before it."""
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class _SubscriptionRead:
 
 
 class PushWatch:
-    """Used by the flow's thread; ``reports`` by any. ``urls``: the address that is to be notified, by account."""
+    """Shared by all accounts of the process; used by the engine's thread, ``reports`` by any. ``urls``: by account."""
 
     def __init__(self, urls: Mapping[str, str], changed: Changed) -> None:
         self._urls = urls
@@ -62,7 +62,7 @@ class PushWatch:
         return self._reports
 
     def turn(self, account: str, cause: Cause, now_us: int) -> tuple[tuple[Want, ...], int | None]:
-        """In each turn of an account's lane: what is to be asked now, or when the lane is to be woken for it."""
+        """Called in each turn of an account's lane. Returns the readings wanted now, and when to wake the lane."""
         reading = self._readings.get(account)
         if reading is None:
             return (), None
@@ -70,7 +70,7 @@ class PushWatch:
             reading.due_at_us, reading.found = 0, ()
         if isinstance(cause, Answered) and cause.want.kind == Kind.SUBSCRIPTIONS:
             self._heard(account, reading, cause, now_us)
-        # a clock that was set back stops nothing
+        # a clock that was set back delays nothing
         reading.due_at_us = min(reading.due_at_us, now_us + _us(EVERY_S))
         if now_us < reading.due_at_us:
             return (), reading.due_at_us

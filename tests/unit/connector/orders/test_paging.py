@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.orders.derive import observed
+from connector.orders.results import observed
 from tests.harness.effort import examples
 from tests.harness.order_harness import EUR, SECOND, MarketplaceOrders, OrderHarness, flow_of, found
 

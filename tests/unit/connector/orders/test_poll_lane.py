@@ -7,9 +7,9 @@ import pytest
 
 from connector.marketplace.offers import Gone, Refused
 from connector.marketplace.orders import OrderPage, Return, ReturnPage, Unreadable
-from connector.orders.lane_step import RANK
 from connector.orders.page_cursor import LAP
 from connector.orders.policy import OrderPolicy
+from connector.orders.wants import RANK
 from streams.flow import GaveUp, Lost, Restored, Settled, Woken
 from tests.harness.order_harness import DAY, SECOND, START_US, TOPICS, OrderHarness, flow_of, row_of, unit
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.marketplace.orders import SENT, TO_BE_SENT, Discount, OrderUnit, UnitStatus
-from connector.orders.derive import CannotSay, digest, is_complete, observed, payout_waits, status_of
 from connector.orders.events import OrderDiscount, OrderObserved, OrderStatus, OrderUnitStatus
+from connector.orders.results import CannotSay, digest, is_complete, observed, payout_waits, status_of
 from tests.harness.order_harness import CZK, EUR, START_US, codecs, found, unit
 
 STATUSES = st.lists(st.sampled_from(list(UnitStatus)), min_size=1, max_size=6)

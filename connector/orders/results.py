@@ -1,4 +1,4 @@
-"""What a whole order says: its status from its units, what is still to be sent, money in major units. Pure."""
+"""Builds what the order flow writes about orders and returns: statuses from units, money in major units. Pure."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -8,15 +8,18 @@ from hashlib import sha256
 from typing import Any
 
 from connector.marketplace.offers import Currency
-from connector.marketplace.orders import SENT, TO_BE_SENT, OrderFound, OrderUnit, ReturnFound, UnitStatus
+from connector.marketplace.orders import SENT, TO_BE_SENT, Contact, OrderFound, OrderUnit, ReturnFound, UnitStatus
 from connector.orders.events import (
     ObservedUnit,
+    OrderContact,
     OrderDiscount,
     OrderObserved,
     OrderStatus,
     OrderUnitStatus,
     ReturnedUnit,
     ReturnObserved,
+    SalesOrderRequested,
+    command_id,
 )
 from streams.frozen import replace
 
@@ -28,7 +31,7 @@ _AMOUNT = 10**14
 
 
 class CannotSay(ValueError):
-    """The order holds what the contract cannot carry. Names the field, never a buyer's data."""
+    """The order has a value that the contract cannot carry. The message names the field, never a buyer's data."""
 
 
 def status_of(statuses: Iterable[UnitStatus]) -> OrderStatus:
@@ -51,18 +54,18 @@ def status_of(statuses: Iterable[UnitStatus]) -> OrderStatus:
 
 
 def is_complete(statuses: Iterable[UnitStatus]) -> bool:
-    """Every unit was sent or cancelled; a status that is not known proves neither."""
+    """Whether every unit was sent or cancelled; an unknown status counts as neither."""
     return all(status in SENT or status is UnitStatus.CANCELLED for status in statuses)
 
 
 def payout_waits(statuses: Iterable[UnitStatus]) -> bool:
-    """Some units are sent, others still to be."""
+    """Whether some units are sent and others are still to be sent."""
     every = frozenset(statuses)
     return bool(every & SENT and every & TO_BE_SENT)
 
 
 def observed(account: str, found: OrderFound, currencies: Mapping[str, Currency], now_us: int) -> OrderObserved:
-    """The fact, with its digest. Raises CannotSay."""
+    """The whole order with its digest. Raises ``CannotSay``."""
     if not found.units:
         raise CannotSay("the order has no units")
     units = sorted(found.units, key=lambda unit: unit.order_unit_id)
@@ -113,6 +116,31 @@ def returned(account: str, found: ReturnFound, now_us: int) -> ReturnObserved:
         created_at_us=row.created_us,
         changed_at_us=row.changed_us,
         observed_at_us=now_us,
+    )
+
+
+def contact(fact: OrderObserved, of: Contact) -> OrderContact:
+    """The buyer's data, for a topic of its own."""
+    return OrderContact(
+        account=fact.account,
+        order_id=fact.order_id,
+        observed_at_us=fact.observed_at_us,
+        buyer=of.buyer,
+        billing_address=of.billing,
+        shipping_address=of.shipping,
+    )
+
+
+def sales_order(fact: OrderObserved, customer_number: str | None, now_us: int) -> SalesOrderRequested:
+    return SalesOrderRequested(
+        command_id=command_id(fact.account, fact.order_id),
+        account=fact.account,
+        order_id=fact.order_id,
+        storefront=fact.storefront,
+        customer_number=customer_number,
+        created_at_us=fact.created_at_us,
+        requested_at_us=now_us,
+        units=fact.units,
     )
 
 

@@ -1,0 +1,51 @@
+"""The readings that the lanes of the order flow want: pages of lists, whole orders, whole returns. Pure."""
+
+from connector.marketplace.orders import Kind, ReadOrder, ReadOrderPage, ReadReturn, ReadReturnPage
+from connector.orders.events import Listing
+from streams.flow import Want
+
+RANK = 6
+"""Priority among the calls of all flows; 0 is the most urgent: after handling times (5), before reconciliation (7)."""
+
+ORDERS = "orders"
+RETURNS = "returns"
+ORDER = "order"
+RETURN = "return"
+"""Slots."""
+
+
+def order(account: str, order_id: str, since_us: int) -> Want:
+    """A whole order."""
+    body = ReadOrder(order_id=order_id)
+    return Want(slot=ORDER, account=account, kind=Kind.ORDER, rank=RANK, since_us=since_us, body=body)
+
+
+def returned(account: str, return_id: int, since_us: int) -> Want:
+    """A whole return."""
+    body = ReadReturn(return_id=return_id)
+    return Want(slot=RETURN, account=account, kind=Kind.RETURN, rank=RANK, since_us=since_us, body=body)
+
+
+def order_page(account: str, listing: Listing) -> Want:
+    """The next page of the list of order units."""
+    body, since_us = order_page_body(listing), _since_us(listing)
+    return Want(slot=ORDERS, account=account, kind=Kind.ORDER_PAGE, rank=RANK, since_us=since_us, body=body)
+
+
+def return_page(account: str, listing: Listing) -> Want:
+    """The next page of the list of returns."""
+    body, since_us = return_page_body(listing), _since_us(listing)
+    return Want(slot=RETURNS, account=account, kind=Kind.RETURN_PAGE, rank=RANK, since_us=since_us, body=body)
+
+
+def order_page_body(listing: Listing) -> ReadOrderPage:
+    return ReadOrderPage(changed_from_us=listing.changed_from_us, offset=listing.offset)
+
+
+def return_page_body(listing: Listing) -> ReadReturnPage:
+    return ReadReturnPage(changed_from_us=listing.changed_from_us, offset=listing.offset)
+
+
+def _since_us(listing: Listing) -> int:
+    """All pages of a list are as old as the list; the page number keeps their retry budgets apart."""
+    return listing.since_us + listing.pages
