@@ -21,8 +21,8 @@ import schemas
 from benchmarks.load import Events, LoadEvent, Offer, produce
 from connector.offers.events import Basis, FieldState, OfferState, UnitState
 from devstack.deployment import Deployment
-from devstack.marketplace import CURRENCY
 from devstack.processes import ModuleProcess, wait_for
+from devstack.simulator_process import CURRENCY
 from devstack.stack import Stack
 from simulator.journal import Journal
 from streams.avro.codec import encoder

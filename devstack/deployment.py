@@ -21,12 +21,12 @@ from connector.contracts.topic_checks import wanted
 from connector.contracts.topics import Feature, named
 from connector.offers.producer_kit import ProducerKit
 from connector.shipments.producer_kit import ShipmentKit
-from devstack import marketplace, traffic
+from devstack import simulator_process, traffic
 from devstack.backbone import Backbone
 from devstack.clients import Position, Reader, RegistryReader, Row, Writer, dead_positions
 from devstack.expectation import Produced, UnitThere
-from devstack.marketplace import CURRENCY, SimulatorProcess, Units
 from devstack.processes import DeploymentFailed, ModuleProcess, wait_for
+from devstack.simulator_process import CURRENCY, SimulatorProcess, Units
 from devstack.traffic import OfferPlace
 from devstack.waiting import STILL_S
 from simulator.scenario import made_up_keys
@@ -213,12 +213,12 @@ class Deployment(Generic[On]):
     # ---- the marketplace's side -------------------------------------------------------------------------------------
 
     def units_there(self, units: Units | None = None) -> list[UnitThere]:
-        return marketplace.units_there(units or self.units_before)
+        return simulator_process.units_there(units or self.units_before)
 
     def places(self, seller: str | None = None) -> tuple[list[OfferPlace], list[OfferPlace]]:
         """What traffic can be about: (what one unit fits, what several fit)."""
         of_seller = {number: unit for number, unit in self.units_before.items() if seller in (None, unit["seller"])}
-        return marketplace.places(of_seller, self.target)
+        return simulator_process.places(of_seller, self.target)
 
     # ---- the backbone's side ----------------------------------------------------------------------------------------
 

@@ -13,9 +13,10 @@ import orjson
 
 from simulator.call_context import Callback, CallContext, Task
 from simulator.exchange import Endpoint, HttpRequest, HttpResponse, Moment
-from simulator.faults import CallMishap, FaultInjector, IncomingCall
+from simulator.faults.injector import FaultInjector, IncomingCall
+from simulator.faults.mishaps import CallMishap
 from simulator.journal import CallRow, Recorder
-from simulator.market import PING_MESSAGE, Market
+from simulator.offers.market import PING_MESSAGE, Market
 from simulator.offers.rules import (
     bulk_items,
     change_of,

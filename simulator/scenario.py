@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
-from simulator import faults
 from simulator.api import DEFAULT_REQUESTS_PER_SECOND, LimitGroup, Seller, SimulatorPolicy
 from simulator.exchange import Endpoint
+from simulator.faults import mishaps
 from simulator.offers.catalogue import CataloguePlan
 from simulator.offers.rules import Strictness
 from simulator.orders.scenario import OrdersSection, PushSection
@@ -117,7 +117,7 @@ class RulesSection(StrictModel):
 
 
 class MatchSection(StrictModel):
-    """Fields as in ``faults.Match``."""
+    """Fields as in ``mishaps.Match``."""
 
     method: str | None = None
     path: str | None = None
@@ -211,18 +211,18 @@ MishapSection: TypeAlias = Annotated[
     Field(discriminator="kind"),
 ]
 
-_MISHAPS: dict[str, type[faults.Mishap]] = {
-    "respond": faults.Respond,
-    "garble": faults.Garble,
-    "slow": faults.Delay,
-    "drip": faults.Drip,
-    "reset": faults.Reset,
-    "half_body": faults.HalfBody,
-    "lose_answer": faults.LoseAnswer,
-    "apply_late": faults.ApplyLate,
-    "outage": faults.Outage,
-    "refuse": faults.Refuse,
-    "alter": faults.Alter,
+_MISHAPS: dict[str, type[mishaps.Mishap]] = {
+    "respond": mishaps.Respond,
+    "garble": mishaps.Garble,
+    "slow": mishaps.Delay,
+    "drip": mishaps.Drip,
+    "reset": mishaps.Reset,
+    "half_body": mishaps.HalfBody,
+    "lose_answer": mishaps.LoseAnswer,
+    "apply_late": mishaps.ApplyLate,
+    "outage": mishaps.Outage,
+    "refuse": mishaps.Refuse,
+    "alter": mishaps.Alter,
 }
 
 
@@ -234,10 +234,10 @@ class FaultSection(StrictModel):
     when: MatchSection = MatchSection()
     seed: int | None = None  # None = the scenario's
 
-    def fault(self, seed: int = 0) -> faults.InjectedFault:
+    def fault(self, seed: int = 0) -> mishaps.InjectedFault:
         mishap = _MISHAPS[self.do.kind](**self.do.model_dump(exclude={"kind"}))
-        match = faults.Match(**self.when.model_dump())
-        return faults.InjectedFault(
+        match = mishaps.Match(**self.when.model_dump())
+        return mishaps.InjectedFault(
             name=self.name, mishap=mishap, match=match, seed=seed if self.seed is None else self.seed
         )
 

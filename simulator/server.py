@@ -19,7 +19,7 @@ from simulator.api import PlannedResponse, SellerApi
 from simulator.clock import read_clocks
 from simulator.control import PREFIX, Control
 from simulator.exchange import HttpRequest, HttpResponse
-from simulator.faults import ApplyLate, Delay, Drip, Garble, HalfBody, LoseAnswer, Outage, Reset, Respond
+from simulator.faults.mishaps import ApplyLate, Delay, Drip, Garble, HalfBody, LoseAnswer, Outage, Reset, Respond
 from simulator.push.delivery import Pusher
 
 Inspector = Callable[[HttpRequest, HttpResponse], None]

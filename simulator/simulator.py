@@ -19,11 +19,11 @@ from typing import Any, Final, Self, TypeVar
 from simulator.api import Seller, SellerApi
 from simulator.clock import read_clocks
 from simulator.control import PREFIX, Control, PolicyChange
-from simulator.faults import InjectedFault
+from simulator.faults.mishaps import InjectedFault
 from simulator.journal import Journal, Recorder
 from simulator.journal_file import JournalFile
-from simulator.market import Market
 from simulator.offers.catalogue import Catalogue, SimulatedUnit, Stock, make, state
+from simulator.offers.market import Market
 from simulator.orders.api import OrderApi
 from simulator.orders.control import Lines, NewOrders
 from simulator.orders.fulfilment import Fulfilment

@@ -12,8 +12,8 @@ from typing import Final, TypeAlias
 from simulator.call_context import CallContext
 from simulator.chance import between, fraction, happens, pick
 from simulator.exchange import Moment
-from simulator.market import Market
 from simulator.offers.catalogue import SimulatedUnit
+from simulator.offers.market import Market
 from simulator.orders.buyers import Buyer
 from simulator.orders.orders import WAYS, Defect, OrderBook, SimulatedOrder, SimulatedOrderUnit, SimulatedUnitStatus
 from simulator.orders.returns import NEXT, ReturnBook, SimulatedReturn

@@ -39,7 +39,7 @@ from connector.marketplace.orders import (
     Taken,
     UnitStatus,
 )
-from simulator.faults import InjectedFault, LoseAnswer, Match
+from simulator.faults.mishaps import InjectedFault, LoseAnswer, Match
 from simulator.orders.buyers import CANARY
 from simulator.scenario import Scenario
 from simulator.simulator import Simulator

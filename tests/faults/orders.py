@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import orjson
 
-from devstack.marketplace import CURRENCY, condition_of
 from devstack.processes import DeploymentFailed, wait_for
+from devstack.simulator_process import CURRENCY, condition_of
 from simulator.exchange import Endpoint
 from simulator.journal import Journal
 from tests.faults.deployment import WatchedDeployment

@@ -5,17 +5,8 @@ from typing import Any
 import pytest
 
 from simulator.exchange import Moment
-from simulator.faults import (
-    Alter,
-    FaultInjector,
-    IncomingCall,
-    InjectedFault,
-    Match,
-    Outage,
-    Refuse,
-    Reset,
-    Respond,
-)
+from simulator.faults.injector import FaultInjector, IncomingCall
+from simulator.faults.mishaps import Alter, InjectedFault, Match, Outage, Refuse, Reset, Respond
 from simulator.problems import ProblemDetails
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from simulator.faults import Delay, HalfBody, InjectedFault, LoseAnswer, Match, Mishap, Refuse, Reset, Respond
+from simulator.faults.mishaps import Delay, HalfBody, InjectedFault, LoseAnswer, Match, Mishap, Refuse, Reset, Respond
 from simulator.journal import Deed
 from simulator.simulator import Simulator
 from tests.unit.simulator.caller import SigningCaller

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from simulator.orders.orders import SimulatedOrderUnit, SimulatedUnitStatus
 from simulator.orders.rules import LiveQuery, order_units_query, orders_query
 from tests.harness.effort import examples
-from tests.unit.simulator.shop import EPOCH_S, STOREFRONTS, OrderBench, body
+from tests.unit.simulator.order_bench import EPOCH_S, STOREFRONTS, OrderBench, body
 
 STEPS = st.lists(
     st.tuples(

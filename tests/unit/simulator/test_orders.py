@@ -11,7 +11,7 @@ from simulator.journal import Deed
 from simulator.orders.orders import SENT_ALREADY, SimulatedParcel, SimulatedUnitStatus
 from simulator.orders.rules import FurtherParcel
 from tests.harness.effort import examples
-from tests.unit.simulator.shop import OrderBench, body
+from tests.unit.simulator.order_bench import OrderBench, body
 
 WAYS = {
     None: {"open"},

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from devstack.waiting import until
-from simulator.faults import Delay, InjectedFault, Match
+from simulator.faults.mishaps import Delay, InjectedFault, Match
 from simulator.simulator import Simulator
+from tests.unit.simulator.callback_server import CallbackServer
 from tests.unit.simulator.caller import SigningCaller
 from tests.unit.simulator.conftest import Start, caller_of
-from tests.unit.simulator.subscriber import CallbackServer
 
 RETRIES = {"retry_after_s": [0.02, 0.02], "answer_within_s": 0.5, "verify_within_s": 0.5}
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from simulator.exchange import Endpoint
-from simulator.faults import (
+from simulator.faults.mishaps import (
     Alter,
     ApplyLate,
     Delay,

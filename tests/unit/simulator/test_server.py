@@ -13,7 +13,7 @@ import pytest
 
 from devstack.waiting import until
 from simulator.control import PolicyChange
-from simulator.faults import (
+from simulator.faults.mishaps import (
     Alter,
     ApplyLate,
     CallMishap,

@@ -8,7 +8,7 @@ import pytest
 from simulator.journal import Deed, WriteCause
 from simulator.orders.orders import Defect
 from simulator.orders.trade import order_id
-from tests.unit.simulator.shop import OrderBench, body
+from tests.unit.simulator.order_bench import OrderBench, body
 
 
 def statuses(bench: OrderBench) -> Counter[str]:

@@ -7,8 +7,8 @@ import orjson
 from simulator.call_context import CallContext
 from simulator.exchange import HttpResponse, Moment
 from simulator.journal import OrderRow
-from simulator.market import Market
 from simulator.offers.catalogue import Catalogue, CataloguePlan, make
+from simulator.offers.market import Market
 from simulator.orders.fulfilment import Fulfilment
 from simulator.orders.orders import OrderBook, SimulatedParcel
 from simulator.orders.returns import ReturnBook

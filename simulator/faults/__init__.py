@@ -1,0 +1,1 @@
+"""Injected faults: what is to go wrong, and for which calls."""
