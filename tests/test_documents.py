@@ -15,6 +15,7 @@ from connector.contracts.call_log_row import CallItem, MarketplaceCalled
 from connector.contracts.codec import writer_of
 from connector.settings import document as settings
 from connector.settings.model import Settings
+from tests.harness.pages import Page, missing, pages
 from tests.unit.connector.kaufland.wants import unit
 
 ROOT = Path(__file__).parent.parent
@@ -65,6 +66,52 @@ def test_the_scope_names_all_four_domains_of_the_api() -> None:
 
     for domain in ("Product data", "Inventory", "Sales", "Tickets"):
         assert f"| {domain} |" in scope
+
+
+NAMED = re.compile(
+    r"(\.ci|benchmarks|config|connector|devstack|docs|schemas|simulator|streams|tests)/[\w./-]*(::\w+)?"
+    r"|[A-Z]\w+\.md|Makefile"
+)
+"""What names a path of this repository, from its root."""
+
+
+def named_in(text: str) -> list[str]:
+    return [span for span in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text) if NAMED.fullmatch(span)]
+
+
+@pytest.mark.parametrize("shown", [pytest.param(one, id=one.name) for one in pages()])
+def test_every_path_and_function_that_a_page_names_exists(shown: Page) -> None:
+    assert missing(named_in(shown.prose)) == []
+
+
+@pytest.mark.parametrize("shown", [pytest.param(one, id=one.name) for one in pages()])
+def test_every_link_leads_somewhere(shown: Page) -> None:
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", shown.prose) if "://" not in link]
+
+    assert [link for link in links if not leads(ROOT / shown.name, link)] == []
+
+
+def leads(start: Path, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    file = (start.parent / path).resolve() if path else start
+    return file.exists() and (not anchor or anchor in anchors(file.read_text()))
+
+
+def anchors(text: str) -> set[str]:
+    """Of a page's headings, as they are linked to."""
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_a_path_a_link_and_an_anchor_that_do_not_exist_are_found() -> None:
+    assert missing(named_in("`docs/no.md` `tests/test_documents.py::no_such` `tests/no/` `tests/`")) == [
+        "docs/no.md",
+        "tests/test_documents.py::no_such",
+        "tests/no/",
+    ]
+    assert not leads(ROOT / "README.md", "docs/no.md")
+    assert not leads(ROOT / "README.md", "docs/operations.md#no-such-section")
+    assert leads(ROOT / "README.md", "docs/operations.md#rebuild-the-state")
 
 
 def test_logged_bodies_cost_what_the_page_says() -> None:

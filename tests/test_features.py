@@ -1,11 +1,11 @@
 """docs/features.md names, for every feature, a module that exists and tests that exist; each id stands there once."""
 
-import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
+
+from tests.harness.pages import missing
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "features.md").read_text()
@@ -23,21 +23,9 @@ def table(text: str) -> Iterator[list[str]]:
             yield cells
 
 
-@cache
-def functions(path: Path) -> frozenset[str]:
-    tree = ast.parse(path.read_text())
-    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
-
-
 def wrong(cell: str) -> list[str]:
     """What is named in a cell, as ``path`` or ``path::function``, and does not exist."""
-    found = []
-    for named in re.findall(r"`([^`]+)`", cell):
-        path, _, function = named.partition("::")
-        file = ROOT / path
-        if not file.is_file() or (function and function not in functions(file)):
-            found.append(named)
-    return found
+    return missing(re.findall(r"`([^`]+)`", cell))
 
 
 def test_every_id_stands_there_exactly_once() -> None:

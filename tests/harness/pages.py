@@ -1,8 +1,10 @@
 """The documentation's pages and the code blocks in them."""
 
+import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
 
@@ -71,3 +73,22 @@ def block(name: str, language: str, containing: str) -> Block:
     if len(found) != 1:
         raise LookupError(f"{name} has {len(found)} {language} blocks with {containing!r}, expected 1")
     return found[0]
+
+
+@cache
+def functions(path: Path) -> frozenset[str]:
+    """Names of all functions and methods of a file."""
+    tree = ast.parse(path.read_text("utf-8"))
+    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+def missing(names: Iterable[str]) -> list[str]:
+    """Those of ``path`` or ``path::function`` that do not exist. A path that ends in a slash is a directory."""
+    found = []
+    for name in names:
+        path, _, function = name.partition("::")
+        file = ROOT / path
+        exists = file.is_dir() if path.endswith("/") else file.is_file()
+        if not exists or (function and function not in functions(file)):
+            found.append(name)
+    return found
