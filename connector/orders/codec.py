@@ -1,4 +1,4 @@
-"""Events of the order flow <-> messages: values in Confluent's wire format, and keys. Pure."""
+"""Encodes and decodes the messages of the order flow: keys, and values in Confluent's wire format. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
@@ -34,14 +34,14 @@ _PARTS_OF_STATES: Final = (
 
 
 class OrderCodecs:
-    """Every codec of the order flow. Made once; the encoders may be called from any thread, the decoders from one.
+    """Every codec of the order flow. Made once; encoders may be called from any thread, decoders from one.
 
-    Encoding raises for a value that its schema cannot carry, or that has no schema because its part is switched off: a
-    bug. Decoding never raises for what a record contains.
+    Encoding raises for a value that does not fit its schema, or whose part is switched off; both are bugs. Decoding
+    never raises for invalid input.
     """
 
     def __init__(self, ids: SchemaIds, lookup: Lookup) -> None:
-        """``ids`` may lack what only a part that is off would write."""
+        """``ids`` may lack the records of parts that are switched off."""
         self.encode_state: Final = writer_of(SchedulerState, ids.value(SchedulerState))
         self.encode_order: Final = writer_of(OrderObserved, ids.value(OrderObserved))
         self.encode_contact: Final = _writer_if_on(OrderContact, ids)
@@ -58,7 +58,7 @@ class OrderCodecs:
         self._states: Final = reader_of(SchedulerState, ids.value(SchedulerState), _PARTS_OF_STATES, lookup)
 
     def decode_command(self, record: Record) -> SchedulerCommand | Bad | NotYet:
-        """The command of an input record."""
+        """Decodes an input record."""
         key = self._key.decode(record.key)
         if not isinstance(key, str):
             return key
@@ -68,11 +68,11 @@ class OrderCodecs:
         return value if isinstance(value, Bad | NotYet) else _command(value, key, record)
 
     def glance_state(self, value: bytes) -> Bad | NotYet | None:
-        """Whether ``decode_state`` has the schema that it needs; None = it has."""
+        """Why ``decode_state`` cannot run yet; None if it has the schema that it needs."""
         return self._states.glance(value)
 
     def decode_state(self, value: bytes) -> SchedulerState | Bad | NotYet:
-        """What ``encode_state`` made, of this version or of any other."""
+        """Decodes what ``encode_state`` of this or any other version wrote."""
         state: SchedulerState | Bad | NotYet = self._states.decode(value)
         return state
 

@@ -1,8 +1,8 @@
-"""The typed events of the order flow, one to one with the records under ``schemas/``. Pure.
+"""The typed events of the order flow, one class per record under ``schemas/``. Pure.
 
 Attributes that end in ``_us`` are fields of type timestamp-micros: microseconds since the Unix epoch, UTC. Money is a
-decimal in major units of the row's currency, exact in its minor unit. Nothing here but ``OrderContact`` tells who
-bought.
+decimal in major units of the row's currency, exact in its minor unit. Only ``OrderContact`` has personal data of
+buyers.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class OrderStatus(StrEnum):
 
 
 class OrderUnitStatus(StrEnum):
-    """As the marketplace says, in capitals; beside its raw word."""
+    """The marketplace's status in capitals; its raw word stands beside it."""
 
     UNKNOWN = "UNKNOWN"
     OPEN = "OPEN"
@@ -43,7 +43,7 @@ class OrderUnitStatus(StrEnum):
 
 
 class Command(StrEnum):
-    """What the scheduler topic may ask for."""
+    """Commands of the scheduler topic."""
 
     UNKNOWN = "UNKNOWN"
     POLL_NOW = "POLL_NOW"
@@ -51,7 +51,7 @@ class Command(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerCommand:
-    """Key: account. ``changed_from_us``: read again what has changed since then; None = from the cursor."""
+    """Key: account. ``changed_from_us``: reads again what has changed since then; None = from the cursor."""
 
     command: Command
     changed_from_us: int | None = None
@@ -118,7 +118,7 @@ class OrderObserved:
     status: OrderStatus
     units: tuple[ObservedUnit, ...]
     units_open: tuple[int, ...]  # still to be sent
-    open_since_us: int | None = None  # since when the oldest of them is; None = none is
+    open_since_us: int | None = None  # since when the oldest of them is open; None = none is
     complete: bool  # every unit was sent or cancelled
     payout_waits: bool  # some units are sent, others are still to be: the marketplace pays when all are sent
     fulfillment_type: str
@@ -130,7 +130,7 @@ class OrderObserved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderContact:
-    """Personal data: own topic, own permissions, short retention, off by default. Values as the API gives them."""
+    """Personal data: own topic and permissions, short retention, off by default. Values as the API returns them."""
 
     account: str
     order_id: str
@@ -142,7 +142,7 @@ class OrderContact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReturnedUnit:
-    """An order unit that comes back. Its note is left out: it may be personal."""
+    """A returned order unit. Its note is left out: it may hold personal data."""
 
     return_unit_id: int
     order_unit_id: int
@@ -170,7 +170,7 @@ class ReturnObserved:
 
 
 _SALES_ORDERS = uuid5(NAMESPACE_URL, "kaufland-stream-connector/sales-order")
-"""Never to be changed."""
+"""Must never change: command ids depend on it."""
 
 
 def command_id(account: str, order_id: str) -> str:
@@ -211,8 +211,8 @@ class Listing:
 class ListState:
     """How far a list of the marketplace has been read."""
 
-    cursor_us: int | None = None  # what changed before was told to its lanes; None = never read to its end
-    listing: Listing | None = None  # under way; a new owner begins it again
+    cursor_us: int | None = None  # earlier changes were told to their lanes; None = never read to its end
+    listing: Listing | None = None  # being read; a new owner begins it again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,18 +233,18 @@ class PollState:
 
 
 class Trouble(StrEnum):
-    """Why the last read of an order did not end it."""
+    """Why the order is still undone after its last reading."""
 
     UNKNOWN = "UNKNOWN"
     GAVE_UP = "GAVE_UP"  # the retry budget was used up
-    UNREADABLE = "UNREADABLE"  # what was answered is not what the API promises
+    UNREADABLE = "UNREADABLE"  # the answer is not what the API specifies
     GONE = "GONE"  # the marketplace says that the order does not exist
     STALE = "STALE"  # the answer is older than what is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenRow:
-    """A unit of an order, as far as it decides whether the order must be read."""
+    """The part of an order unit that tells whether the order must be read."""
 
     order_unit_id: int
     status_raw: str
@@ -262,13 +262,13 @@ class UnitFees:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLaneState:
-    """The lane of an order. Key: account, a slash, order id; gone when nothing is left to be done or remembered."""
+    """The lane of an order. Key: account, a slash, order id; deleted once nothing is left to do or to remember."""
 
     order_id: str
     seen: tuple[SeenRow, ...] = ()  # its units, as they were last read
     told: tuple[SeenRow, ...] = ()  # rows of the list that no read has shown yet
     fees: tuple[UnitFees, ...] = ()  # of units that have any, as the list last showed them
-    undone_since_us: int | None = None  # known to have changed, not written; None = nothing is undone
+    undone_since_us: int | None = None  # since when a change is known and not written; None = nothing is undone
     trouble: Trouble | None = None
     tries: int = 0  # reads in a row that ended in this trouble
     again_at_us: int | None = None  # not read before; None = now
@@ -292,7 +292,7 @@ class ListedReturn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReturnLaneState:
-    """The lane of a return. Key: account, "/return/", return id; gone when the list has not shown it for a while."""
+    """The lane of a return. Key: account, "/return/", return id; deleted once the list has not shown it for a while."""
 
     return_id: int
     content_sha256: str = ""  # of what was last written; empty = nothing was
@@ -306,7 +306,7 @@ class ReturnLaneState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerState:
-    """A lane of the scheduler partition: of an account, an order or a return; the others are null."""
+    """A lane of the scheduler partition. One of ``poll``, ``order`` and ``returned`` is set; the others are null."""
 
     account: str
     poll: PollState | None = None

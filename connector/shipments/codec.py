@@ -1,4 +1,4 @@
-"""Events of the shipment flow <-> messages: values in Confluent's wire format, and keys. Pure."""
+"""Encodes and decodes the messages of the shipment flow: keys, and values in Confluent's wire format. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -31,9 +31,9 @@ _PARTS_OF_STATES: Final = (
 
 
 class ShipmentCodecs:
-    """Every codec of the shipment flow. Made once; the encoders may be called from any thread, the decoders from one.
+    """Every codec of the shipment flow. Made once; encoders may be called from any thread, decoders from one.
 
-    Encoding raises for a value that its schema cannot carry: a bug. Decoding never raises for what a record contains.
+    Encoding raises for a value that does not fit its schema, which is a bug. Decoding never raises for invalid input.
     """
 
     def __init__(self, ids: SchemaIds, lookup: Lookup) -> None:
@@ -47,7 +47,7 @@ class ShipmentCodecs:
         self._states: Final = reader_of(ShipmentState, ids.value(ShipmentState), _PARTS_OF_STATES, lookup)
 
     def decode_dispatched(self, record: Record) -> ShipmentDispatched | Bad | NotYet:
-        """The event of an input record."""
+        """Decodes an input record."""
         key = self._key.decode(record.key)
         if not isinstance(key, str):
             return key
@@ -57,11 +57,11 @@ class ShipmentCodecs:
         return value if isinstance(value, Bad | NotYet) else _dispatched(value, key, record)
 
     def glance_state(self, value: bytes) -> Bad | NotYet | None:
-        """Whether ``decode_state`` has the schema that it needs; None = it has."""
+        """Why ``decode_state`` cannot run yet; None if it has the schema that it needs."""
         return self._states.glance(value)
 
     def decode_state(self, value: bytes) -> ShipmentState | Bad | NotYet:
-        """What ``encode_state`` made, of this version or of any other."""
+        """Decodes what ``encode_state`` of this or any other version wrote."""
         state: ShipmentState | Bad | NotYet = self._states.decode(value)
         return state
 

@@ -1,4 +1,4 @@
-"""The typed events of the shipment flow, one to one with the records under ``schemas/``. Pure.
+"""The typed events of the shipment flow, one class per record under ``schemas/``. Pure.
 
 Attributes that end in ``_us`` are fields of type timestamp-micros: microseconds since the Unix epoch, UTC.
 """
@@ -30,16 +30,16 @@ class ShipmentStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """One parcel as the seller names it."""
+    """One parcel as the seller describes it."""
 
     carrier: str
     tracking_number: str | None = None
-    no_tracking: bool = False  # it has none; else a missing number is a mistake
+    no_tracking: bool = False  # it has no number; otherwise a missing number is an error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShippedItem:
-    """So many pieces of one offer, named by ``offer_id``, by ``ean``, or by both."""
+    """A number of pieces of one offer, named by ``offer_id``, by ``ean``, or by both."""
 
     offer_id: str | None = None
     ean: str | None = None
@@ -51,9 +51,9 @@ class ShippedItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentDispatched:
-    """Parcels that left.
+    """Parcels that were handed to the carrier.
 
-    Neither ``order_unit_ids`` nor ``items``: every unit of the order that is still to be sent, if that is allowed.
+    Without ``order_unit_ids`` and ``items`` it stands for every unit of the order still to be sent, if that is allowed.
     """
 
     event_id: str
@@ -82,7 +82,7 @@ class ShipmentDispatched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketplaceWords:
-    """What the marketplace answered, word for word."""
+    """The marketplace's answer, verbatim."""
 
     http_status: int | None = None
     type: str | None = None
@@ -104,10 +104,10 @@ class ShipmentResult:
     storefront: str | None = None
     order_id: str
     order_unit_id: int | None = None
-    carrier_requested: str | None = None  # as the event names it; several, each once, parted by ", "
-    carrier_code: str | None = None  # the marketplace's; None where none was needed or found
+    carrier_requested: str | None = None  # as the event names it; several are listed once each, separated by ", "
+    carrier_code: str | None = None  # the marketplace's; None if none was needed or found
     tracking_numbers: tuple[str, ...] = ()
-    units_open: tuple[int, ...] = ()  # of the order, as far as known: still to be sent after this result
+    units_open: tuple[int, ...] = ()  # units of the order, as far as known, still to be sent after this result
     call_ids: tuple[str, ...] = ()
     attempts: int = 0
     marketplace: MarketplaceWords | None = None
@@ -126,11 +126,11 @@ class ShipmentResult:
 class ParcelState:
     """A parcel of an order unit that the marketplace has, or may have.
 
-    Of the pair (``with_send``, ``certain``): a parcel that left with a send whose answer was lost is unverified, one
-    that was posted without an answer is unknown, and neither is ever sent again by itself.
+    Without ``certain``, a parcel that went with a send (``with_send``) is unverified, and one that was added on its own
+    is of unknown outcome; neither is ever sent again automatically.
     """
 
-    tracking_number: str  # what a parcel of a unit is known by; empty: the one that has none
+    tracking_number: str  # identifies the parcel within its unit; empty for the one without a number
     carrier_code: str | None = None
     added_by: str  # event_id
     added_at_us: int
@@ -148,7 +148,7 @@ class ShippedUnit:
     status_raw: str | None = None  # None: never read since it was sent
     checked_at_us: int  # when the status was learned
     confirmed_by: str | None = None  # event_id of the event whose send was carried out; None = not by us
-    tried_by: str | None = None  # event_id of the event whose send may have been carried out unheard
+    tried_by: str | None = None  # event_id of the event whose send may have been carried out; its answer was lost
     sent_at_us: int | None = None
     parcels: tuple[ParcelState, ...] = ()
 
@@ -158,8 +158,8 @@ class OpenUnit:
     """An order unit of an undone event that has no result yet."""
 
     order_unit_id: int
-    read_first: bool = False  # its status must be read before anything else is done
-    refused: MarketplaceWords | None = None  # what a send was refused with, until the status tells what it means
+    read_first: bool = False  # its status must be read before any other call
+    refused: MarketplaceWords | None = None  # the refusal of a send, until the unit's status tells what it means
     parcels_refused: tuple[str, ...] = ()  # tracking numbers
     call_ids: tuple[str, ...] = ()
     attempts: int = 0
@@ -167,19 +167,21 @@ class OpenUnit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndoneShipment:
-    """An event that is not over: all that its results will need."""
+    """An event without all its results yet, with everything that the results need."""
 
     event_id: str
-    digest: str  # of all that it says
-    content: str | None = None  # the same without time and sequence; None = an older version wrote it
+    digest: str  # of the whole event
+    content: str | None = None  # digest without time and sequence; None = an older version wrote it
     account: str
     input_offset: int
     occurred_at_us: int
     sequence: int | None = None
     received_at_us: int
-    order_unit_ids: tuple[int, ...] = ()  # as the event says, or as the order was read; empty = not read yet
+    order_unit_ids: tuple[
+        int, ...
+    ] = ()  # as the event names them, or chosen once the order was read; empty = not read yet
     items: tuple[ShippedItem, ...] = ()  # what the units are chosen by, once the order was read
-    answered: tuple[int, ...] = ()  # of items: units that have their result, where others are chosen anew
+    answered: tuple[int, ...] = ()  # with items: units that have their result while the others are chosen again
     parcels: tuple[Parcel, ...] = ()
     units: tuple[OpenUnit, ...] = ()  # empty = its order must be read first
     nothing_left: bool = False  # it named no unit, and none was left to be sent
@@ -188,7 +190,7 @@ class UndoneShipment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenShipment:
-    """An event that is over: come again, it is the same event, and its results have the same ids."""
+    """A finished event; if it comes again, its results get the same ids."""
 
     event_id: str
     digest: str
@@ -200,7 +202,7 @@ class SeenShipment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentState:
-    """A lane of the shipment flow. Ours alone; gone some weeks after its last change."""
+    """A lane of the shipment flow. Internal; deleted some weeks after its last change."""
 
     order_id: str
     account: str | None = None  # under which the order was read; None = not read

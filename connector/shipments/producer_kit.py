@@ -1,4 +1,4 @@
-"""Valid shipment events from plain values, for demonstrations, tests, and whoever writes a first producer.
+"""Makes valid shipment events from plain values, for demonstrations, tests, and first producers.
 
 kit = ShipmentKit(schema_id)  # of ShipmentDispatched under <topic>-value
 key, value = kit.message(
@@ -24,7 +24,7 @@ from streams.avro.codec import encoder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProducedShipment:
-    """A shipment as a producer writes it; the fields are those of the record ``ShipmentDispatched``."""
+    """A shipment as a producer writes it, with the fields of the record ``ShipmentDispatched``."""
 
     event_id: str
     occurred_at_us: int
@@ -39,9 +39,9 @@ class ProducedShipment:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """From plain values by field; each parcel as a ``Parcel`` or a mapping of its fields, items likewise.
+        """From values by field; parcels and items may be objects or mappings of their fields.
 
-        ``source`` is "producer-kit" where it is missing. Raises ``ValueError`` naming what is missing or unknown.
+        ``source`` defaults to "producer-kit". Raises ``ValueError`` that names missing and unknown fields.
         """
         unknown = sorted(values.keys() - cls.__dataclass_fields__.keys())
         missing = sorted({"event_id", "occurred_at_us", "order_id", "parcels"} - values.keys())
@@ -53,7 +53,7 @@ class ProducedShipment:
 
 
 class ShipmentKit:
-    """Keys and values for the input topic. ``key_schema_id`` None = keys are plain UTF-8."""
+    """Makes keys and values for the input topic. ``key_schema_id`` None: keys are plain UTF-8."""
 
     def __init__(self, schema_id: int, key_schema_id: int | None = None) -> None:
         self._value: Final = encoder(

@@ -1,6 +1,6 @@
 """The order flow under test: a marketplace that moves, and lanes that are stored as Avro after every turn.
 
-What was checkpointed outlives a crash, the rest is forgotten.
+What was checkpointed survives a crash; the rest is lost.
 """
 
 from collections.abc import Callable
@@ -139,7 +139,7 @@ def row_of(one: OrderUnit) -> PageRow:
 
 @dataclass(slots=True)
 class MarketplaceOrders:
-    """Orders as the marketplace has them, by its own clock, in whole seconds as the API shows moments."""
+    """The marketplace's orders, by its own clock; times in whole seconds, as the API shows them."""
 
     page_size: int = 100
     now_us: int = START_US
@@ -189,7 +189,7 @@ class MarketplaceOrders:
                 raise AssertionError(body)
 
     def _page(self, body: ReadOrderPage) -> OrderPage:
-        """Newest change first; the order within a second is as the units come, which is nobody's promise."""
+        """Newest change first; the order within a second is not specified."""
         listed = [one for one in self.units.values() if one.changed_us >= body.changed_from_us]
         listed.sort(key=lambda one: -one.changed_us)
         shown = listed[body.offset : body.offset + self.page_size]
@@ -203,7 +203,7 @@ class MarketplaceOrders:
 
 @dataclass(slots=True)
 class OrderHarness:
-    """All lanes of the partition. ``checkpoint`` makes what was said durable; ``crash`` goes back to the last one."""
+    """All lanes of the partition. ``checkpoint`` makes outputs durable; ``crash`` goes back to the last checkpoint."""
 
     flow: OrderFlow = field(default_factory=flow_of)
     market: MarketplaceOrders = field(default_factory=MarketplaceOrders)
@@ -269,7 +269,7 @@ class OrderHarness:
         self.hear(f"main/{order_id}", Told(lane=f"main/{order_id}", message=message))
 
     def pass_s(self, seconds: float, *, answering: bool = True) -> None:
-        """Time passes, here and at the marketplace; lanes are woken at their times, and what they want is answered."""
+        """Lets time pass here and at the marketplace: wakes lanes at their times, and answers what they want."""
         until_us = self.now_us + int(seconds * SECOND)
         while self.wakes and min(self.wakes.values()) <= until_us:
             key = min(self.wakes, key=self.wakes.__getitem__)
@@ -301,11 +301,11 @@ class OrderHarness:
         self.hear(key, answered)
 
     def answer(self, key: str = "main", slot: str | None = None) -> None:
-        """As the marketplace is now."""
+        """Answers as the marketplace is now."""
         self.reply(Settled(answer=self.market.answer(self.want(key, slot).body)), key, slot)
 
     def answer_all(self, between: Callable[[], None] = lambda: None) -> None:
-        """Until nothing is wanted; ``between``: before each answer."""
+        """Answers until nothing is wanted. ``between`` is called before each answer."""
         for _ in range(20_000):
             wanting = self.wanting()
             if not wanting:
@@ -322,7 +322,7 @@ class OrderHarness:
         self.outputs.clear()
 
     def crash(self) -> None:
-        """A new owner: what was not durable is gone, undone lanes are told so, the gate opens."""
+        """A new owner: what was not durable is lost, undone lanes are restored, the gate opens."""
         self.stored = dict(self.durable_states)
         self.outputs.clear()
         self.wants.clear()

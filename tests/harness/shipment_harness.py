@@ -1,4 +1,4 @@
-"""A lane and its flow under test: events and answers go in, results and wants come out, over the real codec."""
+"""Drives one lane of the shipment flow: events and answers in, results and wants out, over the real codec."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -111,7 +111,7 @@ def result_of(output: Output) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class ShipmentHarness:
-    """One lane. It is stored and loaded after every turn, as an engine may."""
+    """One lane, stored and loaded after every turn, as an engine may do."""
 
     flow: ShipmentFlow = field(default_factory=flow_of)
     now_us: int = START_US
@@ -171,7 +171,7 @@ class ShipmentHarness:
         return ShipmentDispatched(**{**given, **said})
 
     def pass_s(self, seconds: float) -> None:
-        """Time passes; the lane is woken at its times, as the engine would."""
+        """Lets time pass; wakes the lane at its times, as the engine would."""
         until_us = self.now_us + int(seconds * SECOND)
         while self.wake_at_us is not None and self.wake_at_us <= until_us and not self.wants:
             self.now_us = max(self.now_us, self.wake_at_us)
@@ -179,7 +179,7 @@ class ShipmentHarness:
         self.now_us = max(self.now_us, until_us)
 
     def restart(self, of: ShipmentPolicy | None = None, announced: Iterable[str] = ()) -> None:
-        """A new owner: what the process remembered beside its lanes is gone."""
+        """A new owner: what the process shared between lanes is lost."""
         self.flow = flow_of(of)
         self.hear(Restored(announced=frozenset(announced)))
 
@@ -247,7 +247,7 @@ class ShipmentHarness:
         return event
 
     def confirmed(self, *units: int, of: Iterable[str] = ("T1",)) -> ShipmentDispatched:
-        """And sent by us."""
+        """As ``ready``, then confirmed by us."""
         event = self.ready(*units, of=of)
         for _ in units:
             self.taken()
@@ -271,7 +271,7 @@ class ShipmentHarness:
 
 
 class PlainReading(ShipmentFlow):
-    """The flow with its input handed over as events, by offset; all else is the real thing."""
+    """The real flow, with input events taken by offset instead of being decoded."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,0 +1,135 @@
+"""Events that come again: absorbed, answered again, corrected, or refused."""
+
+from connector.marketplace.orders import Kind
+from tests.harness.shipment_harness import (
+    ShipmentHarness,
+    flow_of,
+    policy,
+    unit,
+)
+
+WHOLE_ORDERS = policy(require_units=False)
+
+
+def test_an_event_read_again_while_it_is_undone_is_absorbed() -> None:
+    harness = ShipmentHarness()
+    event = harness.event(1)
+
+    harness.again(event)
+    harness.order(unit(1))
+    harness.carriers()
+    harness.again(event)
+    harness.taken()
+
+    assert harness.said == [(1, "CONFIRMED", None)]
+
+
+def test_an_event_written_twice_is_one_event() -> None:
+    harness = ShipmentHarness()
+    harness.event(1, at=0)
+    harness.event(1, at=0, event_id="e0")
+
+    harness.order(unit(1))
+    harness.carriers()
+    harness.taken()
+    harness.event(1, at=0, event_id="e0")
+
+    assert harness.said == [(1, "CONFIRMED", None)] * 2
+    assert len({r["result_id"] for r in harness.results}) == 1
+    assert {r["input_offset"] for r in harness.results} == {0}
+
+
+def test_the_same_id_with_other_content_is_refused_once_something_was_done_for_it() -> None:
+    harness = ShipmentHarness()
+    first = harness.confirmed(1)
+
+    second = harness.event(1, of=("T2",), event_id="e0")
+    harness.again(second)
+    harness.again(first)
+
+    refused = (1, "REJECTED", "EVENT_ID_REUSED")
+    assert harness.said == [refused, refused, (1, "CONFIRMED", None)]
+    assert harness.kinds == []
+
+
+def test_the_same_id_with_other_content_is_refused_while_the_first_one_waits() -> None:
+    harness = ShipmentHarness()
+    harness.event(1)
+    harness.order(unit(1, "open"))
+
+    harness.event(1, of=("T2",), event_id="e0")
+
+    assert harness.said == [(1, "REJECTED", "EVENT_ID_REUSED")]
+
+
+def test_an_event_that_came_to_nothing_is_corrected_under_its_own_id() -> None:
+    harness = ShipmentHarness()
+    wrong = harness.event(1, of=("snail:T1",))
+    harness.order(unit(1))
+    harness.carriers()
+
+    harness.event(1, of=("GLS:T2",), event_id=wrong.event_id)
+    harness.taken()
+    harness.again(wrong)
+
+    assert harness.said == [
+        (1, "REJECTED", "CARRIER_UNKNOWN"),
+        (1, "CONFIRMED", None),
+        (1, "REJECTED", "EVENT_ID_REUSED"),
+    ]
+    assert harness.kinds == []
+
+
+def test_what_was_done_is_answered_again_without_a_call_by_a_new_owner_too() -> None:
+    harness = ShipmentHarness()
+    events = [harness.confirmed(1)]
+    events.append(harness.event(1, of=("T2",)))
+    harness.taken(Kind.PARCEL)
+    before = harness.results[-1]["result_id"]
+    harness.flow = flow_of()
+
+    for event in events:
+        harness.again(event)
+        assert harness.kinds == []
+
+    assert [r["status"] for r in harness.results] == ["PARCEL_ADDED", "CONFIRMED", "PARCEL_ADDED"]
+    assert harness.last["result_id"] == before
+    assert harness.last["carrier_code"] == "DHL"
+
+
+def test_an_event_without_units_means_the_same_units_when_it_comes_again() -> None:
+    harness = ShipmentHarness(flow=flow_of(WHOLE_ORDERS))
+    event = harness.ready(1, 2, named=False)
+    harness.taken()
+    harness.taken()
+
+    harness.again(event)
+
+    assert harness.said == [(1, "CONFIRMED", None), (2, "CONFIRMED", None)] * 2
+    assert harness.kinds == []
+
+
+def test_what_failed_is_tried_again_when_it_is_read_again() -> None:
+    harness = ShipmentHarness()
+    event = harness.event(1)
+    harness.gone(Kind.ORDER)
+
+    harness.again(event)
+    harness.order(unit(1))
+    harness.carriers()
+    harness.taken()
+
+    assert harness.said == [(1, "NOT_FOUND", "ORDER_NOT_FOUND"), (1, "CONFIRMED", None)]
+    assert len({r["result_id"] for r in harness.results}) == 1
+
+
+def test_an_event_older_than_memory_is_judged_by_what_its_units_have() -> None:
+    harness = ShipmentHarness()
+    first = harness.confirmed(1)
+    for _ in range(30):
+        harness.event(1)
+
+    harness.again(first)
+
+    assert harness.last["status"] == "CONFIRMED"
+    assert len(harness.lane.seen) == 20
