@@ -1,1 +1,1 @@
-"""Pages for machines and people that read snapshots, and change nothing."""
+"""Read-only HTTP pages for monitoring systems and operators."""

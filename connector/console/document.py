@@ -1,4 +1,4 @@
-"""The page of all metrics and log events, from the lists that they are emitted by.
+"""Generates the page of all metrics and log events from the lists that they are emitted from.
 
 ``docs/metrics.md`` is printed from here: ``python -m connector.console.document > docs/metrics.md``.
 """
@@ -11,8 +11,8 @@ from streams.telemetry import described
 _HEAD = """\
 # Metrics and log events
 
-`/metrics` serves Prometheus' text format. Nothing is emitted that does not stand here. No label has unbounded values:
-no EAN, no unit, no message. `kind` is `lookup:<storefront>` or `update:<storefront>`, so every storefront has figures
+`/metrics` serves Prometheus' text format. This list is complete. No label has unbounded values: no EAN, no unit, no
+message. `kind` is `lookup:<storefront>` or `update:<storefront>`, so every storefront has figures
 of its own, and for orders and parcels the name of the call (`send`, `order-page`, ...). The measure to watch is
 `stream_oldest_undone_age_seconds`; how long events took is `stream_event_to_settled_seconds`.
 """

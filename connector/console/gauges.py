@@ -1,4 +1,4 @@
-"""Metrics of what the engine does not know: readiness, clocks, polls, late events. A closed list. Pure."""
+"""Metrics of the application: readiness, clock skew, polls, late events. The list is complete. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from connector.orders.subscriptions import PushReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
-    """One metric; ``label`` None = a single value of the process."""
+    """One metric; ``label`` None: a single value for the process."""
 
     name: str
     unit: str
@@ -22,26 +22,26 @@ class Gauge:
 READY: Final = Gauge(
     name="connector_ready",
     unit="0 or 1",
-    means="1 = /readyz answers 200: the process does its part of the group's work. /readyz says why not.",
+    means="1: /readyz returns 200, the process does its share of the group's work. /readyz has the reasons for 0.",
     label=None,
 )
 SKEW: Final = Gauge(
     name="connector_clock_skew_seconds",
     unit="s",
-    means="The marketplace's clock less this machine's, as its last answers showed. Calls are signed with the "
-    "corrected time; more than a few seconds says that this machine's clock is not synchronised.",
+    means="The marketplace's clock minus this machine's, from its last responses. Calls are signed with the "
+    "corrected time; more than a few seconds means that this machine's clock is not synchronised.",
 )
 POLLED: Final = Gauge(
     name="connector_orders_last_success_timestamp_seconds",
     unit="s since 1970",
-    means="When the last poll of the account's orders reached its end; only where this process polls. Alert when it is "
-    "several intervals old.",
+    means="Completion time of the last successful poll of the account's orders; only where this process polls. Alert "
+    "when it is several intervals old.",
 )
 POLL_FAILURES: Final = Gauge(
     name="connector_orders_failures_in_a_row",
     unit="polls",
-    means="Polls of the account's orders that failed since the last good one; 0 = the last one was good. /status says "
-    "why.",
+    means="Failed polls of the account's orders since the last successful one; 0: the last one succeeded. /status has "
+    "the reason.",
 )
 OUT_OF_ORDER: Final = Gauge(
     name="connector_offers_out_of_order_total",
@@ -62,14 +62,14 @@ SENT_AS_OTHER: Final = Gauge(
 PUSH_DISABLED: Final = Gauge(
     name="connector_push_subscriptions_disabled",
     unit="subscriptions",
-    means="Push subscriptions that lead to this connector and that the marketplace has disabled, because the address "
-    "failed for half a day; only where this process polls. Orders then wait for the next regular poll. `connector push "
-    "repair` turns them on again.",
+    means="Push subscriptions to this connector that the marketplace has disabled because the address failed for half "
+    "a day; only where this process polls. Orders then wait for the next regular poll. `connector push repair` enables "
+    "them again.",
 )
 EVERY: Final = (READY, SKEW, POLLED, POLL_FAILURES, OUT_OF_ORDER, SENT_AS_OTHER, PUSH_DISABLED)
 
 Readings = Mapping[Gauge, Mapping[str, float | None]]
-"""By the label's value, "" without a label; None = nothing is known yet."""
+"""By label value, "" without a label; None: not known yet."""
 
 
 def readings(
@@ -95,7 +95,7 @@ def readings(
 
 
 def exposition(read: Readings) -> bytes:
-    """In Prometheus' text format; one of which nothing is known is left out."""
+    """Formats the metrics in Prometheus' text format; unknown values are left out."""
     return "".join(f"{line}\n" for gauge, values in read.items() for line in _lines(gauge, values)).encode()
 
 
@@ -110,7 +110,7 @@ def _lines(gauge: Gauge, values: Mapping[str, float | None]) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """A label's value in Prometheus' text format, which knows three escapes."""
+    """Escapes a label value for Prometheus' text format."""
     return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 

@@ -1,8 +1,8 @@
-"""Health and metrics over HTTP, in a thread of its own that only reads snapshots.
+"""Serves health and metrics over HTTP, from a thread that only reads snapshots.
 
-``/livez``: the loop turns; it depends on no broker and no marketplace, so an outage restarts nothing. ``/readyz``: 200
-while the process does its part of the group's work, else 503 with the reasons; warnings say what a person should look
-at, and change no status. ``/status``: the same for people, as JSON. ``/metrics``: Prometheus.
+``/livez``: whether the loop turns; it does not depend on the broker or the marketplace, so that an outage causes no
+restart. ``/readyz``: 200 while the process does its share of the group's work, else 503 with the reasons; warnings need
+an operator's attention and do not change the status. ``/status``: details as JSON. ``/metrics``: Prometheus.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,19 +17,19 @@ from starlette.routing import Route
 from connector.web_server import WebServer
 
 SILENT_S = 30.0
-"""A loop that has not turned for so long is stuck: a turn lasts milliseconds, a hand-over at most its budget."""
+"""A loop that has not turned for this long is stuck: a turn takes milliseconds, a revocation at most its budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """What ``/readyz`` says, a sentence each. Without reasons the process is ready, whatever the warnings."""
+    """What ``/readyz`` reports. Without reasons the process is ready, whatever the warnings."""
 
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
 class Vitals(Protocol):
-    """What the process knows of itself. Asked by the server's thread: every method returns a snapshot at once."""
+    """The state of the process. Called from the server's thread; every method returns a snapshot immediately."""
 
     def beat_age_s(self) -> float:
         """Seconds since the loop last turned."""
@@ -45,7 +45,7 @@ class Vitals(Protocol):
 
 
 class HealthServer(WebServer):
-    """Listens from the moment it is built; a port that is taken raises OSError there and then."""
+    """Listens as soon as it is created; raises OSError for a port that is in use."""
 
     def __init__(self, vitals: Vitals, *, host: str, port: int, silent_s: float = SILENT_S) -> None:
         self._vitals = vitals
@@ -59,7 +59,7 @@ class HealthServer(WebServer):
         super().__init__(routes, host=host, port=port, name="health")
 
     def show(self, vitals: Vitals) -> None:
-        """Speak for these from now on."""
+        """Reports these vitals from now on."""
         self._vitals = vitals
 
     def _livez(self, _: Request) -> Response:

@@ -1,4 +1,4 @@
-"""From the engine's snapshot to what health says: reasons not to be ready, warnings, and the status page."""
+"""Derives the health pages from the engine's snapshot: readiness, warnings and the status page."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -15,12 +15,12 @@ from streams.engine.stall_detector import HELD_BACK_S
 from streams.membership import Membership
 
 BEAT_S: Final = 10.0
-"""A loop that has not turned for so long does no work: its last snapshot says nothing about now."""
+"""A loop that has not turned for this long does no work, and its last snapshot is outdated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """What the loop left behind when it last turned. ``at_s`` is on the monotonic clock."""
+    """The loop's last turn and its snapshot. ``at_s`` is on the monotonic clock."""
 
     at_s: float
     snapshot: Snapshot | None
@@ -29,10 +29,10 @@ class Beat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long the group's coordinator may be silent before this process no longer counts as a member that works."""
+    """How long the group's coordinator may be silent before this process is no longer ready."""
 
-    settled_s: float  # a settled member hears of it with every heartbeat
-    session_s: float  # while the group rebalances there are none, and its answer takes as long as the slowest member
+    settled_s: float  # a member of a stable group hears from it with every heartbeat
+    session_s: float  # during a rebalance there are none, and its response takes as long as the slowest member
 
     @classmethod
     def of(cls, *, heartbeat_s: float, session_s: float) -> "Patience":
@@ -40,7 +40,7 @@ class Patience:
 
 
 class ProcessVitals:
-    """A ``health.Vitals`` over the loop's last word. Nothing here waits for the loop."""
+    """A ``health.Vitals`` from the loop's last turn. It never waits for the loop."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class ProcessVitals:
         last, now_s = self._last(), self._clock()
         found = [*_of_beat(now_s - last.at_s), *_of_membership(last, self._patience, now_s)]
         if last.snapshot is None:
-            return Readiness(reasons=("the engine has not begun", *found))
+            return Readiness(reasons=("the engine has not started", *found))
         return Readiness(reasons=(*found, *reasons(last.snapshot)), warnings=tuple(warnings(last.snapshot)))
 
     def status(self) -> Mapping[str, Any]:
@@ -104,7 +104,7 @@ class ProcessVitals:
 
 
 class StartVitals:
-    """A ``health.Vitals`` of a process whose loop has not begun: it is not ready, and says what it waits for."""
+    """A ``health.Vitals`` of a process that is starting: not ready, with what it waits for as the reason."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class StartVitals:
 
 
 def subscribed(push: PushReport) -> dict[str, Any]:
-    """What the marketplace notifies this connector of, for a person."""
+    """Returns the push section of the status page for one account."""
     return {
         "active": push.active,
         "disabled": [f"{one.event} on {one.storefront}" for one in push.disabled],
@@ -144,7 +144,7 @@ def subscribed(push: PushReport) -> dict[str, Any]:
 
 
 def synced(poll: PollReport) -> dict[str, Any]:
-    """An account's orders, for a person: when they were last brought in, whether that goes well, and why not."""
+    """Returns the orders section of the status page for one account: last poll, its outcome and its error."""
     failing = poll.failures > 0
     return {
         "status": "error" if failing else "never" if poll.polled_at_us is None else "success",
@@ -163,16 +163,16 @@ def _moment(at_us: int | None) -> str | None:
 
 def _of_beat(age_s: float) -> Iterator[str]:
     if age_s > BEAT_S:
-        yield f"the loop has not turned for {age_s:.0f} s; what follows is as old as that"
+        yield f"the loop has not turned for {age_s:.0f} s; the rest of this report is as old as that"
 
 
 def _of_membership(last: Beat, patience: Patience, now_s: float) -> Iterator[str]:
-    """A process without partitions stands by, and is ready as long as the group would give it some."""
+    """A process without partitions is on standby, and ready as long as the group could assign it some."""
     group = last.membership
     silent_s = _age_s(group, now_s)
-    silence = "has never been heard" if silent_s is None else f"was last heard {silent_s:.1f} s ago"
+    silence = "has not responded yet" if silent_s is None else f"last responded {silent_s:.1f} s ago"
     if not group.joined:
-        how = "joining it" if group.connected else f"no connection to its coordinator, which {silence}"
+        how = "joining" if group.connected else f"no connection to its coordinator, which {silence}"
         yield f"not in the consumer group: {how}"
     elif silent_s is None or silent_s > (patience.session_s if _is_rebalancing(group) else patience.settled_s):
         yield f"the consumer group's coordinator {silence}"
@@ -190,19 +190,19 @@ def _age_s(group: Membership, now_s: float) -> float | None:
 
 
 def reasons(snapshot: Snapshot) -> Iterator[str]:
-    """Why this process does not do its part of the group's work, for a person; nothing = it does."""
+    """Returns why this process does not do its share of the group's work; empty if it does."""
     if snapshot.stopped:
         yield f"stopped: {snapshot.stopped}"
     if snapshot.draining:
-        yield "draining: the process is about to end"
+        yield "draining: the process is shutting down"
     for partition in snapshot.partitions:
         yield from _of_partition(partition)
     if snapshot.partitions and snapshot.lease_left_s < 0 and not any(part.gate for part in snapshot.partitions):
-        yield f"the lease is over since {-snapshot.lease_left_s:.1f} s: nothing becomes durable, nothing is sent"
+        yield f"the lease expired {-snapshot.lease_left_s:.1f} s ago: no commit succeeds, and no calls are made"
 
 
 def warnings(snapshot: Snapshot) -> Iterator[str]:
-    """What a person should look at though the process is ready: no rollout or restart would mend it."""
+    """Returns what needs an operator's attention although the process is ready; a restart would not help."""
     for name, account in snapshot.accounts.items():
         if not account.is_open:
             yield f"account {name} is paused: {account.valve}"
@@ -211,11 +211,11 @@ def warnings(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _held_back(partition: PartitionSnapshot) -> Iterator[str]:
-    """Somebody else's transaction: only its producer, or the broker's time-out, ends it."""
+    """An open transaction of another producer; only that producer, or the broker's timeout, ends it."""
     if partition.held_back_age_s >= HELD_BACK_S:
         yield (
-            f"{partition.topic}/{partition.partition}: {partition.held_back} offsets stand behind a producer's open "
-            f"transaction for {partition.held_back_age_s:.0f} s and cannot be read before it ends"
+            f"{partition.topic}/{partition.partition}: {partition.held_back} offsets have been behind a producer's "
+            f"open transaction for {partition.held_back_age_s:.0f} s; they cannot be read until it ends"
         )
 
 
@@ -224,6 +224,6 @@ def _of_partition(partition: PartitionSnapshot) -> Iterator[str]:
     if partition.broken:
         yield f"{name}: {partition.broken}"
     if partition.waiting_for:
-        yield f"{name}: waits for {partition.waiting_for}"
+        yield f"{name}: waiting for {partition.waiting_for}"
     for reason in partition.gate:
         yield f"{name}: {reason}"

@@ -1,1 +1,1 @@
-"""What the connector shows the outside: topics, headers, codes, subjects, permissions."""
+"""The connector's external contracts: topics, headers, codes, registry subjects, permissions."""

@@ -1,8 +1,8 @@
-"""When an event happened, as far as its record supports it. Pure.
+"""Computes the time by which an event is ordered, and rejects implausible times. Pure.
 
-An event is ordered by its *effective time*: ``occurred_at``, or the timestamp of its record where that is earlier. It
-hangs on the record alone, so reading the record again repeats it. What is dated a little ahead of its record comes from
-a clock that runs fast, and overtakes nothing; what is dated far ahead may be meant for later, and is refused.
+Events are ordered by their *effective time*: the earlier of ``occurred_at`` and the record's timestamp. It depends on
+the record alone, so reading the record again gives the same. An event dated slightly ahead of its record comes from a
+fast clock and must not overtake others; one dated far ahead may be meant for later, and is rejected.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -11,22 +11,25 @@ from connector.contracts.codes import Code, explain
 from connector.contracts.problem import Problem
 
 _WITHIN_MS_US = 999
-"""A record's timestamp counts whole milliseconds: it stands for any moment in its last one."""
+"""A record's timestamp has milliseconds: it may stand for any microsecond of that millisecond."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_US = 946_684_800_000_000  # 2000-01-01
 _LAST_US = 4_102_444_800_000_000  # 2100-01-01
 _UNITS = (("seconds", 1_000_000, 1), ("milliseconds", 1_000, 1), ("nanoseconds", 1, 1_000))
-"""With the factor that makes microseconds of them, as a fraction."""
+"""Each unit with the fraction that converts it to microseconds."""
 
 
 def effective_us(occurred_at_us: int, record_time_us: int) -> int:
-    """The record's timestamp as well where ``occurred_at`` is no moment: an event ordered by the log is not refused."""
+    """Returns the effective time; the record's timestamp where ``occurred_at`` is invalid.
+
+    An event ordered by the log is not rejected for its time.
+    """
     recorded_us = record_time_us + _WITHIN_MS_US
     return min(occurred_at_us, recorded_us) if _FIRST_US <= occurred_at_us < _LAST_US else recorded_us
 
 
 def time_fault(occurred_at_us: int, record_time_us: int, *, limit_us: int, now_us: int) -> tuple[Code, Problem] | None:
-    """Why an event's time is not to be believed: no moment in microseconds, or ahead of its record or the clock."""
+    """Returns why an event's time is rejected: not in microseconds, or ahead of its record or of the clock."""
     if not _FIRST_US <= record_time_us < _LAST_US:
         return Code.RECORD_TIME_INVALID, explain(Code.RECORD_TIME_INVALID, got_ms=record_time_us // 1_000)
     if not _FIRST_US <= occurred_at_us < _LAST_US:
@@ -41,7 +44,7 @@ def time_fault(occurred_at_us: int, record_time_us: int, *, limit_us: int, now_u
 
 
 def moment(at_us: int) -> str:
-    """RFC 3339, UTC, with microseconds where there are any; the bare number for what no calendar has."""
+    """Formats a time as RFC 3339 in UTC, with microseconds if any; a number outside the calendar as it is."""
     try:
         return (_EPOCH + timedelta(microseconds=at_us)).isoformat().replace("+00:00", "Z")
     except OverflowError:

@@ -1,7 +1,8 @@
-"""Who may do what: the ACLs that each command needs, as Kafka's own tool sets them, and which are missing. Pure.
+"""The ACLs that each command needs, as ``kafka-acls`` commands, and which of them are missing. Pure.
 
-Each set is complete and minimal for its commands. Kafka lets Read and Write imply Describe, so that is named only where
-neither is needed. Names are literal except the transactional ids: each process has its own, and they begin alike.
+Each set is complete and minimal for its commands. In Kafka, Read and Write imply Describe, so Describe is named only
+where neither is needed. Resource names are literal except for transactional ids: each process has its own, and they
+share a prefix.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +15,7 @@ from connector.contracts.topics import Access, Feature, Topics, TopicSpec, manif
 
 
 class Resource(StrEnum):
-    """What a permission is about, as ``kafka-acls`` spells it."""
+    """A type of resource, as ``kafka-acls`` spells it."""
 
     TOPIC = "topic"
     GROUP = "group"
@@ -23,7 +24,7 @@ class Resource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
-    """What one principal may do with one resource. ``prefixed``: with every resource whose name begins so."""
+    """The operations needed on one resource; ``prefixed``: on every resource whose name starts with ``name``."""
 
     resource: Resource
     name: str
@@ -33,7 +34,7 @@ class Permission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """All that a principal needs who gives one of these commands."""
+    """All permissions that a principal needs to run any of these commands."""
 
     commands: tuple[str, ...]
     permissions: tuple[Permission, ...]
@@ -41,7 +42,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who is to be allowed what, and by which brokers."""
+    """The principal to allow, and the brokers that the ACL commands address."""
 
     name: str  # such as User:connector
     bootstrap_servers: str
@@ -49,7 +50,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What a group and its processes are called. ``instances``: what all their instance ids begin with."""
+    """The consumer group and its processes; ``instances`` is the common prefix of their instance ids."""
 
     group: str
     instances: str
@@ -65,7 +66,7 @@ RUN = (
     "state forget",
     "orders poll --once",
 )
-"""What the connector's own principal may do."""
+"""The commands of the connector's own principal."""
 
 CREATE = ("topics --create",)
 ORDERS = ("orders open", "orders totals")
@@ -88,7 +89,7 @@ def of_run(topics: Topics, identity: Identity) -> Grant:
 
 
 def of_dry_run(live: Topics, own: Topics, identity: Identity) -> Grant:
-    """It reads what the live run reads and keeps, and writes outputs of its own; ``identity`` is the dry run's."""
+    """Reads the inputs and states of the live run, and writes outputs of its own; ``identity`` is the dry run's."""
     kept = {topic.name: topic for topic in manifest(live)}
     mine = manifest(own)
     shared = {topic.name for topic in mine if topic.name in kept}
@@ -132,7 +133,7 @@ def _of_group(group: str, identity: Identity) -> Iterator[Permission]:
 
 
 def beginning(instance_id: str) -> str:
-    """What the instance ids of all replicas begin with, where they end in a number as a StatefulSet's pods do."""
+    """Returns the common prefix of all replicas' instance ids, if they end in a number as a StatefulSet's pods do."""
     return instance_id.rstrip("0123456789") or instance_id
 
 
@@ -140,7 +141,7 @@ def beginning(instance_id: str) -> str:
 
 
 def commands(permissions: Iterable[Permission], principal: Principal) -> Iterator[str]:
-    """One ``kafka-acls`` command for all resources of a kind that need the same operations."""
+    """Returns ``kafka-acls`` commands, one for all resources of a type that need the same operations."""
     ordered = sorted(permissions, key=_alike)
     for (resource, prefixed, operations), alike in groupby(ordered, key=_alike):
         yield " ".join(
@@ -161,11 +162,11 @@ def _alike(permission: Permission) -> tuple[Resource, bool, tuple[str, ...]]:
 # ---- what is missing ------------------------------------------------------------------------------------------------
 
 Allowed = Mapping[tuple[Resource, str], frozenset[str] | None]
-"""What the asking principal may do with each resource; None = the broker does not say."""
+"""The operations allowed to our principal on each resource; None where the broker does not report them."""
 
 
 def missing(needed: Iterable[Permission], allowed: Allowed) -> Iterator[Permission]:
-    """Of what is needed, what the broker says is not allowed. Resources that it says nothing of are left out."""
+    """Returns the needed operations that the broker does not allow; resources it does not report are skipped."""
     for permission in needed:
         may = allowed.get((permission.resource, permission.name))
         if may is None:

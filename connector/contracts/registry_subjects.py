@@ -1,4 +1,4 @@
-"""Which schema stands under which subject of the registry (TopicNameStrategy), and its id at run time. Pure."""
+"""The schema of each subject in the registry (TopicNameStrategy), and its id at run time. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _INPUTS = (
     (Feature.OFFERS, "offer_changed", "offer_changes"),
     (Feature.SHIPMENTS, "shipment_dispatched", "shipments"),
 )
-"""Part, record, dataset of what others write."""
+"""Feature, record and dataset of what others write."""
 
 _OUTPUTS = (
     (Feature.OFFERS, "offer_result", "offer_results"),
@@ -32,14 +32,14 @@ _OUTPUTS = (
     (Feature.RETURNS, "return_observed", "returns"),
     (Feature.SALES_ORDERS, "sales_order_requested", "sales_orders"),
 )
-"""Part, record, dataset of what we write."""
+"""Feature, record and dataset of what the connector writes."""
 
 _STATES = ("offer_state", "shipment_state", "scheduler_state")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectSpec:
-    """A subject as it should be."""
+    """The required schema and compatibility level of a subject."""
 
     subject: str
     schema: str
@@ -48,7 +48,7 @@ class SubjectSpec:
 
 
 def wanted(topics: Topics, *, avro_keys: bool) -> tuple[SubjectSpec, ...]:
-    """Every subject that the enabled features touch."""
+    """Returns every subject that the enabled features use."""
     found = [
         SubjectSpec(subject=value_subject(topic), schema=_text(record), level=Level.BACKWARD, ours=False)
         for record, topic in _on(_INPUTS, topics)
@@ -71,7 +71,7 @@ def wanted(topics: Topics, *, avro_keys: bool) -> tuple[SubjectSpec, ...]:
 
 
 def look_up(registry: Registry, topics: Topics, *, avro_keys: bool) -> SchemaIds:
-    """The ids that our records carry. Blocks. Raises ``RegistryDown``, and ``SchemaUnknown`` with every missing one."""
+    """Returns the schema ids of our records. Blocks. Raises RegistryDown, and SchemaUnknown with every missing one."""
     missing: list[str] = []
 
     def id_of(subject: str, schema: str) -> int:
@@ -90,7 +90,7 @@ def look_up(registry: Registry, topics: Topics, *, avro_keys: bool) -> SchemaIds
 
 
 def fetch_states(registry: Registry, topics: Topics, add: Callable[[int, str], None]) -> None:
-    """Hand every version of the states' schemas to ``add``: a restore cannot wait for one. Raises ``RegistryDown``."""
+    """Passes every version of the states' schemas to ``add``, because a restore cannot wait. Raises RegistryDown."""
     for record, topic in _on(_OUTPUTS, topics):
         if record in _STATES:
             subject = value_subject(topic)
@@ -100,7 +100,7 @@ def fetch_states(registry: Registry, topics: Topics, add: Callable[[int, str], N
 
 
 def _on(table: Sequence[tuple[Feature, str, str]], topics: Topics) -> Iterator[tuple[str, str]]:
-    """Record and topic of the enabled features."""
+    """Returns record and topic of the enabled features."""
     return ((record, getattr(topics, dataset)) for feature, record, dataset in table if feature in topics.features)
 
 
@@ -113,5 +113,5 @@ def key_subject(topic: str) -> str:
 
 
 def _text(record: str) -> str:
-    """Of the newest version, which is the one that the events are one to one with."""
+    """Returns the newest version of the schema, which the event classes match."""
     return schemas.text(record, schemas.newest(record))

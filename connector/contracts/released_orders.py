@@ -1,29 +1,29 @@
-"""Word between flows of one process: which orders were seen with a unit that may be sent. Pure.
+"""Tells the shipment flow which orders the order flow has seen with a unit that may be sent.
 
-The order flow sees first that the marketplace has released a unit; the shipment flow may have an event that waits for
-it. The two live on partitions of different topics, which other processes may own, and nothing here is durable: so a
-missing word costs a waiting event some minutes, and never more.
+The order flow is the first to see that the marketplace has released a unit, for which a shipment event may be waiting.
+The flows read different topics, whose partitions other processes may own, and nothing here is durable: a missing
+entry delays a waiting event by some minutes and does nothing else. One object, shared by two flows of a process.
 """
 
 from typing import Final
 
 MOST: Final = 10_000
-"""So many orders are remembered, those that were noted last."""
+"""Maximum number of remembered orders; the oldest are dropped."""
 
 
 class ReleasedOrders:
-    """Written by one flow, read by another, both in the engine's thread."""
+    """The most recently released orders; written by one flow and read by another, in the engine's thread."""
 
     def __init__(self) -> None:
         self._noted_at_us: dict[tuple[str, str], int] = {}  # account, order id -> when
 
     def note(self, account: str, order_id: str, now_us: int) -> None:
-        """A reading of the order shows a unit that may be sent."""
+        """Records that the order has a unit that may be sent."""
         self._noted_at_us.pop((account, order_id), None)
         self._noted_at_us[account, order_id] = now_us
         if len(self._noted_at_us) > MOST:
             del self._noted_at_us[next(iter(self._noted_at_us))]
 
     def noted_at_us(self, account: str, order_id: str) -> int | None:
-        """When that was last seen; None = not lately, or not here."""
+        """Returns when that was last seen; None if not recently, or not by this process."""
         return self._noted_at_us.get((account, order_id))

@@ -1,4 +1,4 @@
-"""What all flows do with the states of their lanes: which version one needs, and what is said of one that is no use."""
+"""State handling that all flows share: the schema version that a state needs, and errors for unreadable states."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -15,23 +15,23 @@ UNREADABLE: Final = "STATE_UNREADABLE"
 
 
 def state_version(event: type) -> int:
-    """The newest version of a state: the one that this connector writes."""
+    """Returns the newest version of a state's schema, which this connector writes."""
     return schemas.newest(schema_name(event))
 
 
 def needs_of(event: type) -> Needs:
-    """The version that a state needs, so that nothing of it is lost."""
+    """Returns a function that tells the lowest schema version that holds a state without loss."""
     name = schema_name(event)
     return needs([schemas.load(name, version) for version in schemas.versions(name)])
 
 
 def reader(needed: int) -> int:
-    """As ``Stored.reader``: the first version is any."""
+    """Returns the version as ``Stored.reader`` has it: 0, any reader, for the first version."""
     return needed if needed > 1 else 0
 
 
 def made(key: str, state: S | Bad | NotYet, make: Callable[[S], L]) -> L:
-    """The lane of a decoded state. Raises Unreadable, whatever ``make`` raises: the record's content did it."""
+    """Makes a lane of a decoded state. Raises Unreadable where the state is not readable or ``make`` fails."""
     if isinstance(state, Bad | NotYet):
         raise Unreadable(unreadable(key, state.text).text)
     try:

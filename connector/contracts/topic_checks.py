@@ -1,4 +1,4 @@
-"""The topics compared with what a broker describes and permits. Pure checks."""
+"""Compares the required topics and permissions with what a broker reports. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from streams.topics import Described, Wanted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicFinding:
-    """One way in which a topic is not as it must be. ``grave``: ``run`` would refuse, or promises would not hold."""
+    """One requirement that a topic does not meet. ``grave``: ``run`` refuses to start."""
 
     topic: str
     says: str
@@ -22,27 +22,27 @@ class TopicFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the producer may send, in bytes."""
+    """The producer's limits, in bytes."""
 
     batch_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What must be permitted, and to whom, for the remedies."""
+    """The permissions that are needed, and the principal that needs them."""
 
     grant: Grant
     principal: Principal
 
 
 def named(topics: Topics, needs: Needs) -> list[str]:
-    """Every topic that is to be described: those of the manifest, and others that must be permitted."""
+    """Returns the topics to describe: those of the manifest, and others that need permissions."""
     permitted = (needed.name for needed in needs.grant.permissions if needed.resource is Resource.TOPIC)
     return list(dict.fromkeys((*(topic.name for topic in manifest(topics)), *permitted)))
 
 
 def denied(needs: Needs, there: Mapping[str, Described], group: frozenset[str] | None) -> Iterator[TopicFinding]:
-    """What the broker does not permit of what is needed. ``group``: what it permits on our consumer group."""
+    """Returns the needed permissions that the broker denies; ``group`` are the operations allowed on our group."""
     allowed = {(Resource.TOPIC, name): topic.allowed for name, topic in there.items()}
     allowed |= {
         (needed.resource, needed.name): group for needed in needs.grant.permissions if needed.resource is Resource.GROUP
@@ -52,13 +52,13 @@ def denied(needs: Needs, there: Mapping[str, Described], group: frozenset[str] |
 
 
 def _denied(lacking: Permission, needs: Needs, *, hidden: bool) -> TopicFinding:
-    """Without the right to read its settings a topic serves; that they are as they must be is then not checked."""
+    """Without DescribeConfigs a topic can be used, but its settings are not checked."""
     (remedy,) = commands([lacking], needs.principal)
     operations = ", ".join(lacking.operations)
-    unseen = "; whether it exists cannot be seen" if hidden and lacking.resource is Resource.TOPIC else ""
+    unseen = "; whether it exists is unknown" if hidden and lacking.resource is Resource.TOPIC else ""
     return TopicFinding(
         topic=lacking.name if lacking.resource is Resource.TOPIC else f"{lacking.resource} {lacking.name}",
-        says=f"is denied to this principal: {operations}{unseen}",
+        says=f"this principal is denied: {operations}{unseen}",
         remedy=remedy,
         grave=lacking.operations != ("DescribeConfigs",),
     )
@@ -67,10 +67,10 @@ def _denied(lacking: Permission, needs: Needs, *, hidden: bool) -> TopicFinding:
 def findings(
     topics: Topics, there: Mapping[str, Described], limits: Limits, *, dry_run: bool = False
 ) -> Iterator[TopicFinding]:
-    """What is wrong with the topics as the broker describes them; ``there`` lacks those that do not exist.
+    """Returns the requirements that the described topics do not meet; ``there`` lacks topics that do not exist.
 
-    Of topics that may not be described nothing is said here. ``dry_run``: they are those of the dry run, for which the
-    remedies hold.
+    Topics that may not be described are skipped. ``dry_run`` says that these are the topics of a dry run, to which the
+    remedies then refer.
     """
     create = "connector topics --create --dry-run" if dry_run else "connector topics --create"
     for topic in manifest(topics):
@@ -96,7 +96,7 @@ def _partitions(topic: TopicSpec, there: Described, source: Described | None) ->
     if topic.layout is Layout.SINGLE and there.partitions != 1:
         yield TopicFinding(
             topic=topic.name,
-            says=f"has {there.partitions} partitions; exactly one is expected, for its owner alone polls",
+            says=f"has {there.partitions} partitions; it must have exactly one, because only its owner polls",
             remedy="stop the group, delete this topic, and run `connector topics --create`",
         )
     if source is None:
@@ -104,7 +104,8 @@ def _partitions(topic: TopicSpec, there: Described, source: Described | None) ->
     if topic.layout is Layout.LIKE_INPUT and there.partitions != source.partitions:
         yield TopicFinding(
             topic=topic.name,
-            says=f"has {there.partitions} partitions, the input has {source.partitions}: lanes could not be restored",
+            says=f"has {there.partitions} partitions, but the input has {source.partitions}: "
+            "states could not be restored",
             remedy="stop the group, delete this topic, run `connector topics --create`, and reset the group's offsets "
             "to the beginning: state is rebuilt from the input",
         )
@@ -132,14 +133,14 @@ def _cleanup(topic: TopicSpec, there: Described) -> Iterator[TopicFinding]:
 
 
 def _kept(topic: TopicSpec, there: Described) -> Iterator[TopicFinding]:
-    """Of personal data: that it is kept longer than it need be is for a person to justify, and stops nothing."""
+    """Reports personal data that is retained longer than necessary; this does not prevent a start."""
     allowed, found = int(topic.config["retention.ms"]), int(there.config.get("retention.ms", "0"))
     if 0 <= found <= allowed:
         return
     kept = "for ever" if found < 0 else f"for {found / DAY_MS:g} days"
     yield TopicFinding(
         topic=topic.name,
-        says=f"keeps personal data {kept}; {allowed // DAY_MS} days are expected",
+        says=f"keeps personal data {kept}; at most {allowed // DAY_MS} days are expected",
         remedy=f"kafka-configs --alter --entity-type topics --entity-name {topic.name} "
         f"--add-config retention.ms={allowed}",
         grave=False,
@@ -151,21 +152,21 @@ def _policies(text: str) -> frozenset[str]:
 
 
 def _size(topic: TopicSpec, there: Described, limits: Limits) -> Iterator[TopicFinding]:
-    """librdkafka does not split a batch that a broker refuses as too large: the whole transaction would be lost."""
+    """librdkafka does not split a batch that the broker rejects as too large; the whole transaction would fail."""
     allowed = int(there.config.get("max.message.bytes", "0"))
     if allowed and allowed < limits.batch_bytes:
         yield TopicFinding(
             topic=topic.name,
-            says=f"takes batches of at most {allowed} bytes, the producer makes them up to {limits.batch_bytes}",
+            says=f"accepts batches of at most {allowed} bytes, but the producer sends up to {limits.batch_bytes}",
             remedy=f"raise max.message.bytes of the topic, or set kafka.properties batch.size to at most {allowed}",
         )
 
 
-# ---- what is to be created ------------------------------------------------------------------------------------------
+# ---- creating topics ------------------------------------------------------------------------------------------
 
 
 def wanted(topics: Topics, there: Mapping[str, Described], *, partitions: int, replication: int | None) -> list[Wanted]:
-    """The missing topics; those that must match the input get the number of partitions that it has."""
+    """Returns the missing topics; those that must match the input get its number of partitions."""
     layouts = {topic.name: topic.layout for topic in manifest(topics)}
 
     def count(topic: TopicSpec) -> int:

@@ -1,7 +1,7 @@
-"""The topics: their names, how each must be laid out and for whom it is. Data.
+"""The topics: their names, required layout and purpose. Data.
 
-``connector topics`` prints this, compares it with the broker (``topic_checks.py``), and creates what is missing when
-asked. Nothing is ever created, changed or deleted at run time. ``docs/topics.md`` is printed from here:
+``connector topics`` prints them, compares them with the broker (``topic_checks.py``), and creates missing ones with
+``--create``. ``run`` never creates, changes or deletes a topic. ``docs/topics.md`` is printed from here:
 ``python -m connector.contracts.topics``.
 """
 
@@ -15,7 +15,7 @@ DAY_MS = 24 * 60 * 60 * 1000
 
 
 class Feature(StrEnum):
-    """What can be on or off; each has topics of its own."""
+    """What can be enabled or disabled; each feature has topics of its own."""
 
     OFFERS = "offers"
     SHIPMENTS = "shipments"
@@ -59,7 +59,7 @@ INPUTS = ("offer_changes", "shipments", "scheduler")
 
 
 def named(prefix: str, features: frozenset[Feature] = frozenset({Feature.OFFERS}), **chosen: str | None) -> Topics:
-    """``<prefix>.<dataset>.v1``, and dead letters beside their input; except what was chosen otherwise."""
+    """Names each dataset ``<prefix>.<dataset>.v1`` and dead letters after their input, except where ``chosen``."""
     names = {name: f"{prefix}.{name.replace('_', '-')}.v1" for name in DATASETS}
     names |= {name: topic for name, topic in chosen.items() if topic is not None}
     for source in INPUTS:
@@ -69,7 +69,7 @@ def named(prefix: str, features: frozenset[Feature] = frozenset({Feature.OFFERS}
 
 
 class Access(StrEnum):
-    """What the connector does with a topic."""
+    """How the connector accesses a topic."""
 
     READ = "read"
     WRITE = "write"
@@ -77,7 +77,7 @@ class Access(StrEnum):
 
 
 class Layout(StrEnum):
-    """How many partitions, and whether that is a matter of taste."""
+    """The required number of partitions."""
 
     INPUT = "any number; it may not change"
     LIKE_INPUT = "exactly as many as the input"
@@ -89,7 +89,7 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicSpec:
-    """One row of the manifest. ``source``: the name of the input whose lanes it follows, or that it is."""
+    """The specification of one topic. ``source`` is the input topic that it belongs to, or the topic itself."""
 
     name: str
     feature: Feature
@@ -103,7 +103,7 @@ class TopicSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Dataset:
-    """A dataset, whatever its topic is called. ``kept_days`` None = for ever."""
+    """A dataset, independent of its topic's name. ``kept_days`` None: retained for ever."""
 
     dataset: str
     feature: Feature
@@ -342,7 +342,7 @@ def manifest(topics: Topics) -> tuple[TopicSpec, ...]:
 
 
 def document() -> str:
-    """The manifest with default names, as docs/topics.md shows it."""
+    """Returns the content of docs/topics.md: the topics with their default names."""
     rows = [
         f"| `{topic.name}` | {topic.feature.value} | {topic.key} | {topic.config['cleanup.policy']} | {_kept(topic)} "
         f"| {topic.layout.value} | {topic.access.value} | {topic.meant_for} |"

@@ -1,6 +1,6 @@
-"""``connector check``: everything that can be known before going live, each with verdict, reason and remedy.
+"""Implements ``connector check``: checks everything before going live, each with status, reason and remedy.
 
-Every part is asked, whatever the others answered: one run tells all. Nothing is written anywhere.
+Every check runs, whatever the others found, so that one run reports all problems. Nothing is written anywhere.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,13 +25,13 @@ from streams.errors import NotPermitted, RegistryDenied, RegistryDown, SchemaUnk
 from streams.topics import Described
 
 SKEW_WARNING_S = 30.0
-"""A tenth of the simulator's window; nobody's clock should be further off than that."""
+"""A tenth of the time difference that the simulator tolerates; a synchronised clock is never further off."""
 
 
-BROKER_REMEDY = "is it running, and are [kafka] bootstrap_servers and properties (TLS, SASL) right?"
+BROKER_REMEDY = "check that the broker is running, and [kafka] bootstrap_servers and properties (TLS, SASL)"
 
 
-PERMISSIONS_REMEDY = "`connector topics` prints the permissions that are needed"
+PERMISSIONS_REMEDY = "grant the permissions that `connector topics` prints"
 
 
 class CheckStatus(StrEnum):
@@ -42,7 +42,7 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRow:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     subject: str
     verdict: CheckStatus
@@ -51,7 +51,7 @@ class CheckRow:
 
 
 class BrokerQueries(Protocol):
-    """Raises SourceFailed where none answers."""
+    """What ``check`` asks of a broker. Raises SourceFailed where none responds."""
 
     def cluster_id(self) -> str: ...
 
@@ -62,11 +62,11 @@ class BrokerQueries(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckInputs:
-    """What is asked.
+    """What the checks query.
 
-    ``moved``: target ids that mean another place than was accepted; raises SourceFailed or NotPermitted where that
-    cannot be read, and Stopped where what was read is no accepted routing. ``subjects`` looks up the ids of our
-    schemas; raises RegistryDown, RegistryDenied or SchemaUnknown.
+    ``moved`` returns the target ids whose meaning differs from the accepted routing; it raises SourceFailed or
+    NotPermitted where that routing cannot be read, and Stopped where the record is invalid. ``subjects`` looks up the
+    ids of our schemas; it raises RegistryDown, RegistryDenied or SchemaUnknown.
     """
 
     loaded: Loaded
@@ -91,9 +91,9 @@ def check(parts: CheckInputs) -> list[CheckRow]:
 
 
 def report(console: Console, rows: Sequence[CheckRow]) -> bool:
-    """Print the table; True = nothing failed."""
+    """Prints the table. Returns whether nothing failed."""
     colours = {CheckStatus.GOOD: "green", CheckStatus.NOTE: "yellow", CheckStatus.BAD: "red"}
-    table = Table("what", "verdict", "why", "remedy")
+    table = Table("subject", "status", "reason", "remedy")
     for row in rows:
         table.add_row(
             escape(row.subject),
@@ -109,16 +109,14 @@ def report(console: Console, rows: Sequence[CheckRow]) -> bool:
 
 def _configuration(parts: CheckInputs) -> Iterator[CheckRow]:
     loaded = parts.loaded
-    yield CheckRow(
-        subject="configuration", verdict=CheckStatus.GOOD, reason=f"{loaded.file or 'environment'} is complete"
-    )
+    yield CheckRow(subject="configuration", verdict=CheckStatus.GOOD, reason=f"{loaded.file or 'environment'} is valid")
     for line in (*loaded.ignored, *loaded.warnings):
         setting, _, says = line.partition(": ")
         yield CheckRow(subject=setting, verdict=CheckStatus.NOTE, reason=says)
 
 
 def _switches(settings: Settings) -> Iterator[CheckRow]:
-    """What is on, and for whom: that an account is left out should be seen here, and not by its silence."""
+    """Reports which features are enabled for which accounts, so that an excluded account is noticed here."""
     accounts = sorted(settings.accounts.items())
     unknown = "sent as Other" if settings.shipments.unknown_carrier == "other" else "REJECTED"
     shipping = [name for name, account in accounts if account.shipments]
@@ -130,19 +128,23 @@ def _switches(settings: Settings) -> Iterator[CheckRow]:
     yield _switch("shipments", shipping, f"unknown carriers are {unknown}", is_on=settings.shipments.enabled)
     yield _switch("orders", polled, _brought_in(settings), is_on=settings.orders.enabled)
     if settings.orders.enabled and settings.push.enabled:
-        reason = f"on: {settings.push.public_url}/<account> must lead to {settings.push.host}:{settings.push.port}"
+        reason = f"enabled: {settings.push.public_url}/<account> must lead to {settings.push.host}:{settings.push.port}"
         yield CheckRow(subject="push", verdict=CheckStatus.GOOD, reason=reason)
 
 
 def _switch(part: str, accounts: Sequence[str], details: str, *, is_on: bool) -> CheckRow:
     if not is_on:
-        return CheckRow(subject=part, verdict=CheckStatus.GOOD, reason=f"off; [{part}] enabled = true turns them on")
+        return CheckRow(
+            subject=part, verdict=CheckStatus.GOOD, reason=f"disabled; [{part}] enabled = true enables them"
+        )
     if not accounts:
         remedy = f"[accounts.NAME] {part} = true, or [{part}] enabled = false"
-        return CheckRow(subject=part, verdict=CheckStatus.NOTE, reason="on, and no account has them", remedy=remedy)
+        return CheckRow(
+            subject=part, verdict=CheckStatus.NOTE, reason="enabled, but no account uses them", remedy=remedy
+        )
     several = "s" if len(accounts) > 1 else ""
     return CheckRow(
-        subject=part, verdict=CheckStatus.GOOD, reason=f"on: account{several} {', '.join(accounts)}; {details}"
+        subject=part, verdict=CheckStatus.GOOD, reason=f"enabled: account{several} {', '.join(accounts)}; {details}"
     )
 
 
@@ -182,19 +184,19 @@ def _finding(finding: TopicFinding) -> CheckRow:
 def _good(topic: str, described: Described) -> CheckRow:
     several = "s" if described.partitions > 1 else ""
     reason = f"{described.partitions} partition{several}" + (
-        "" if described.config else "; its settings were not shown (DescribeConfigs)"
+        "" if described.config else "; its settings cannot be read (DescribeConfigs)"
     )
     return CheckRow(subject=topic, verdict=CheckStatus.GOOD, reason=reason)
 
 
 def _failed(subject: str, error: StreamError, remedy: str) -> CheckRow:
-    """``remedy`` where the error names none itself."""
+    """Reports a failure; ``remedy`` applies where the error names none."""
     reason, _, own = str(error).partition(" Remedy: ")
     return CheckRow(subject=subject, verdict=CheckStatus.BAD, reason=reason, remedy=own or remedy)
 
 
 def _routing(parts: CheckInputs) -> Iterator[CheckRow]:
-    """That it cannot be read is no reason to accept another one: only what was read can call for that."""
+    """Compares with the accepted routing. The remedy is to accept the new one only where the old one was read."""
     try:
         changed = parts.moved()
     except SourceFailed as failed:
@@ -209,9 +211,7 @@ def _routing(parts: CheckInputs) -> Iterator[CheckRow]:
     for line in changed:
         yield CheckRow(subject="routing", verdict=CheckStatus.BAD, reason=line, remedy=REMEDY)
     if not changed:
-        yield CheckRow(
-            subject="routing", verdict=CheckStatus.GOOD, reason="no target means another place than was accepted"
-        )
+        yield CheckRow(subject="routing", verdict=CheckStatus.GOOD, reason="every target is as accepted")
 
 
 def _registry(parts: CheckInputs) -> Iterator[CheckRow]:
@@ -219,13 +219,13 @@ def _registry(parts: CheckInputs) -> Iterator[CheckRow]:
     try:
         parts.subjects()
     except (RegistryDown, RegistryDenied) as failed:
-        yield _failed(subject, failed, "is it running, and is the url right?")
+        yield _failed(subject, failed, "check that the registry is running, and [registry] url")
     except SchemaUnknown as unknown:
         yield CheckRow(
             subject=subject, verdict=CheckStatus.BAD, reason=str(unknown), remedy="connector schemas register"
         )
     else:
-        yield CheckRow(subject=subject, verdict=CheckStatus.GOOD, reason="knows the schema of every output")
+        yield CheckRow(subject=subject, verdict=CheckStatus.GOOD, reason="has the schema of every output")
 
 
 def _account(parts: CheckInputs, account: str) -> Iterator[CheckRow]:
@@ -233,9 +233,9 @@ def _account(parts: CheckInputs, account: str) -> Iterator[CheckRow]:
     subject = f"account {account}"
     if not health.authenticated:
         remedy = (
-            "Seller Portal: Settings > API Access; new keys end the old ones at once"
+            "Seller Portal: Settings > API Access; creating new keys invalidates the old ones at once"
             if health.reachable
-            else "is the marketplace reachable from this machine (proxy, firewall, name)?"
+            else "check that this machine can reach the marketplace (proxy, firewall, DNS)"
         )
         yield CheckRow(subject=subject, verdict=CheckStatus.BAD, reason=health.message, remedy=remedy)
         return
@@ -253,7 +253,7 @@ def _clock(subject: str, skew_s: float | None) -> Iterator[CheckRow]:
     yield CheckRow(
         subject=f"{subject}, clock",
         verdict=CheckStatus.NOTE if off else CheckStatus.GOOD,
-        reason=f"{skew_s:+.1f} s against the marketplace",
+        reason=f"{skew_s:+.1f} s from the marketplace's clock",
         remedy="synchronise this machine's clock (NTP); calls are signed with the corrected time" if off else "",
     )
 

@@ -158,7 +158,7 @@ def test_a_second_process_with_the_instance_id_of_a_running_one_ends_and_names_i
         last = lines(second)[-1]["reason"]
         assert f"another process runs with instance_id '{deployment.prefix}-one'" in last
         assert "has just committed" in last
-        assert "Remedy: an instance_id of its own for each process" in last
+        assert "Remedy: give each process its own [kafka] instance_id" in last
         assert not reasons(health)
     assert first.running
     assert not [line for line in lines(first) if line["level"] in ("error", "critical")]

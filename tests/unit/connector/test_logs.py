@@ -76,12 +76,12 @@ def test_the_brokers_client_says_the_same_trouble_once_and_then_how_often(out: i
 
 
 def test_the_last_words_are_a_line_of_the_log_too(out: io.StringIO) -> None:
-    assert logs.last_words(Stopped("the topics are not as they must be:\n  one\n  two " + CANARY))
+    assert logs.last_words(Stopped("topics do not meet the requirements:\n  one\n  two " + CANARY))
 
     [line] = out.getvalue().splitlines()
     said = json.loads(line)
     assert (said["event"], said["level"], said["kind"]) == ("ended", "critical", "Stopped")
-    assert said["reason"] == "the topics are not as they must be:\n  one\n  two ***"
+    assert said["reason"] == "topics do not meet the requirements:\n  one\n  two ***"
 
 
 def test_on_a_terminal_the_last_words_are_left_to_whoever_prints_them_for_a_person() -> None:

@@ -76,12 +76,12 @@ def test_a_member_without_partitions_stands_by_and_is_ready() -> None:
 @pytest.mark.parametrize(
     ("membership", "says"),
     [
-        (Membership(), "not in the consumer group: no connection to its coordinator, which has never been heard"),
-        (Membership(connected=True, heard_at_s=99.5), "not in the consumer group: joining it"),
-        (Membership(heard_at_s=70.0), "not in the consumer group: no connection to its coordinator, which was last"),
-        (replace(MEMBER, heard_at_s=92.9, assigned=0), "the consumer group's coordinator was last heard 7.1 s ago"),
-        (replace(MEMBER, heard_at_s=92.9, assigned=0, connected=False), "coordinator was last heard 7.1 s ago"),
-        (replace(MEMBER, heard_at_s=84.9, assigned=0, settled=False), "coordinator was last heard 15.1 s ago"),
+        (Membership(), "not in the consumer group: no connection to its coordinator, which has not responded yet"),
+        (Membership(connected=True, heard_at_s=99.5), "not in the consumer group: joining"),
+        (Membership(heard_at_s=70.0), "not in the consumer group: no connection to its coordinator, which last"),
+        (replace(MEMBER, heard_at_s=92.9, assigned=0), "the consumer group's coordinator last responded 7.1 s ago"),
+        (replace(MEMBER, heard_at_s=92.9, assigned=0, connected=False), "coordinator last responded 7.1 s ago"),
+        (replace(MEMBER, heard_at_s=84.9, assigned=0, settled=False), "coordinator last responded 15.1 s ago"),
         (replace(MEMBER, assigned=3), "3 of 3 partitions are being restored"),
     ],
 )
@@ -117,9 +117,9 @@ def test_whether_the_process_is_ready_is_a_metric() -> None:
             replace(WELL, partitions=(replace(PARTITION, broken="offset out of range"),)),
             "offers/3: offset out of range",
         ),
-        (replace(WELL, partitions=(replace(PARTITION, waiting_for="schema 7"),)), "offers/3: waits for schema 7"),
+        (replace(WELL, partitions=(replace(PARTITION, waiting_for="schema 7"),)), "offers/3: waiting for schema 7"),
         (replace(WELL, partitions=(replace(PARTITION, gate=("catching up",)),)), "offers/3: catching up"),
-        (replace(WELL, lease_left_s=-1.5), "the lease is over since 1.5 s"),
+        (replace(WELL, lease_left_s=-1.5), "the lease expired 1.5 s ago"),
         (replace(WELL, stopped="fenced"), "stopped: fenced"),
         (replace(WELL, draining=True), "draining"),
     ],
@@ -141,7 +141,7 @@ def test_an_open_transaction_of_a_producer_is_a_warning_and_no_reason_to_be_unre
     held = replace(WELL, partitions=(replace(PARTITION, held_back=30, held_back_age_s=40.0),))
 
     [said] = warnings(held)
-    assert said.startswith("offers/3: 30 offsets stand behind a producer's open transaction for 40 s")
+    assert said.startswith("offers/3: 30 offsets have been behind a producer's open transaction for 40 s")
     assert list(reasons(held)) == []
 
 
@@ -160,7 +160,7 @@ def test_a_loop_that_hangs_is_not_ready_whatever_its_last_snapshot_says() -> Non
 def test_before_the_first_snapshot_nothing_is_ready_and_status_still_answers() -> None:
     said = vitals(None, Membership(), beat_s=97.5, about={"instance": "one"})
 
-    assert said.readiness().reasons[0] == "the engine has not begun"
+    assert said.readiness().reasons[0] == "the engine has not started"
     assert said.beat_age_s() == 2.5
     assert (said.status()["instance"], said.status()["beat_age_s"], said.status()["engine"]) == ("one", 2.5, None)
 

@@ -58,7 +58,7 @@ def test_state_with_another_number_of_partitions_is_grave_and_has_a_remedy() -> 
     [finding] = found(there)
 
     assert finding.grave
-    assert "has 4 partitions, the input has 8" in finding.says
+    assert "has 4 partitions, but the input has 8" in finding.says
     assert "reset" in finding.remedy
 
 
@@ -104,7 +104,7 @@ def test_personal_data_that_is_kept_longer_than_it_must_is_found_and_stops_nothi
 
     [finding] = findings(topics, {contacts.name: Described(partitions=8, config=config)}, LIMITS)
 
-    assert f"keeps personal data {kept}; 7 days are expected" in finding.says
+    assert f"keeps personal data {kept}; at most 7 days are expected" in finding.says
     assert "retention.ms=604800000" in finding.remedy
     assert not finding.grave
 

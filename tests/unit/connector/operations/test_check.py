@@ -159,7 +159,7 @@ def test_what_is_off_is_said_with_how_to_turn_it_on(parts: CheckInputs) -> None:
     for part in ("shipments", "orders"):
         row = row_of(parts, part)
         assert row.verdict is CheckStatus.GOOD
-        assert row.reason.startswith("off;")
+        assert row.reason.startswith("disabled;")
         assert f"[{part}] enabled = true" in row.reason
     assert not any(row.subject == "push" for row in check(parts))
 
@@ -171,10 +171,10 @@ def test_what_is_on_names_its_accounts_and_whether_personal_data_comes_with_it(p
     push = PushSettings(enabled=True, public_url="https://shop.example/push")
     heard = row_of(configured(parts, orders=OrderSettings(enabled=True), push=push), "push")
 
-    assert shipped.reason == "on: account main; unknown carriers are REJECTED"
-    assert plain.reason == "on: account main every 60s; no personal data, no returns"
-    assert more.reason == "on: account main every 60s; also returns, PERSONAL DATA"
-    assert heard.reason == "on: https://shop.example/push/<account> must lead to 127.0.0.1:8081"
+    assert shipped.reason == "enabled: account main; unknown carriers are REJECTED"
+    assert plain.reason == "enabled: account main every 60s; no personal data, no returns"
+    assert more.reason == "enabled: account main every 60s; also returns, PERSONAL DATA"
+    assert heard.reason == "enabled: https://shop.example/push/<account> must lead to 127.0.0.1:8081"
 
 
 def test_an_account_is_named_with_an_interval_of_its_own(parts: CheckInputs) -> None:
@@ -183,7 +183,7 @@ def test_an_account_is_named_with_an_interval_of_its_own(parts: CheckInputs) -> 
 
     row = row_of(configured(parts, orders=OrderSettings(enabled=True), accounts=accounts), "orders")
 
-    assert row.reason.startswith("on: accounts main every 60s, slow every 1h;")
+    assert row.reason.startswith("enabled: accounts main every 60s, slow every 1h;")
 
 
 def test_a_part_that_no_account_has_is_noted(parts: CheckInputs) -> None:
@@ -198,7 +198,10 @@ def test_a_part_that_no_account_has_is_noted(parts: CheckInputs) -> None:
 @pytest.mark.parametrize(
     ("health", "says"),
     [
-        (Health(reachable=False, authenticated=False, message="not reachable: ConnectError"), "reachable"),
+        (
+            Health(reachable=False, authenticated=False, message="not reachable: ConnectError"),
+            "can reach the marketplace",
+        ),
         (Health(reachable=True, authenticated=False, message="wrong key (HTTP 401)"), "Settings > API Access"),
     ],
 )
@@ -254,7 +257,7 @@ def test_a_topic_that_may_not_be_described_is_told_as_denied_and_not_as_missing(
     [row] = bad(check(replace(parts, broker=broker)))
 
     assert row.subject == TOPICS.offer_results
-    assert row.reason == "is denied to this principal: Write, DescribeConfigs; whether it exists cannot be seen"
+    assert row.reason == "this principal is denied: Write, DescribeConfigs; whether it exists is unknown"
     assert row.remedy == (
         "kafka-acls --bootstrap-server broker:9092 --add --allow-principal User:connector --operation Write "
         f"--operation DescribeConfigs --topic {TOPICS.offer_results}"
@@ -269,7 +272,7 @@ def test_a_routing_topic_that_may_not_be_read_is_no_reason_to_accept_another_rou
 
     [row] = bad(check(replace(parts, broker=broker, moved=raising(NotPermitted("denied")))))
 
-    assert (row.subject, row.reason) == (TOPICS.routing, "is denied to this principal: Read")
+    assert (row.subject, row.reason) == (TOPICS.routing, "this principal is denied: Read")
     assert "--operation Read --topic" in row.remedy
 
 
@@ -284,7 +287,7 @@ def test_a_routing_that_cannot_be_read_is_not_mended_by_accepting_another(parts:
 def test_a_group_that_may_not_be_joined_is_found_before_a_start(parts: CheckInputs) -> None:
     [row] = bad(check(replace(parts, broker=StubBrokerQueries(group=frozenset({"Describe"})))))
 
-    assert (row.subject, row.reason) == ("group g", "is denied to this principal: Read")
+    assert (row.subject, row.reason) == ("group g", "this principal is denied: Read")
     assert row.remedy.endswith("--operation Read --group g")
 
 
@@ -295,5 +298,5 @@ def test_settings_that_may_not_be_read_are_a_note_with_the_permission(parts: Che
     rows = [row for row in check(replace(parts, broker=broker)) if row.subject == TOPICS.offer_state]
 
     assert [(row.verdict, row.reason) for row in rows] == [
-        (CheckStatus.NOTE, "is denied to this principal: DescribeConfigs")
+        (CheckStatus.NOTE, "this principal is denied: DescribeConfigs")
     ]
