@@ -9,7 +9,7 @@ Row: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """What a measured value is held against; a goal that is missed is said, never raised."""
+    """The goal for a measured value; a missed goal is reported, never raised."""
 
     what: str
     value: float

@@ -1,4 +1,4 @@
-"""What the marketplace stand-in costs: bulk calls of 150 units, one-unit patches and look-ups, over real sockets.
+"""Measures the simulator's cost: bulk calls of 150 units, one-unit patches and look-ups, over real sockets.
 
 It must never be what a measurement of the connector measures, so it has to carry several times the marketplace's 111
 calls a second in a fraction of one core. Run: ``python -m benchmarks.simulator [seconds per figure]``. Linux.

@@ -1,4 +1,4 @@
-"""Where broker and registry are, and two ways to have them on this machine."""
+"""The addresses of broker and registry, and two ways to run both on this machine."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Plain clients on the backbone, as a producer and an analyst would write them: any topic, any kind of event."""
+"""Plain producer and consumer of any topic, as an application outside the connector would write them."""
 
 import json
 import time
@@ -36,7 +36,7 @@ _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
 class RegistryReader:
-    """What the registry says of schemas; each is asked for once."""
+    """Reads schemas from the registry, each once, and decodes values with them."""
 
     def __init__(self, url: str) -> None:
         self._url = url

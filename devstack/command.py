@@ -1,6 +1,6 @@
-"""``connector demo``: everything on one machine, mixed traffic, orders and parcels, and a summary that adds up.
+"""``connector demo``: runs everything on one machine under mixed traffic and prints a summary that must add up.
 
-Exit codes: 0 when every sum and promise held, 1 when one did not or a part failed, 2 for a wrong command line.
+Exit codes: 0: every check of the summary passed; 1: a check failed, or a process did; 2: wrong command line.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""A whole deployment on one machine: topics and schemas on a broker, the marketplace's stand-in, connectors.
+"""A whole deployment on one machine: topics and schemas on a broker, the simulator, connectors.
 
-Everything goes through what a person would use: the command line, a configuration file, signals, topics. Every process
-started here is ended here, by its id.
+It uses what an operator uses: the command line, a configuration file, signals and topics. It ends every process that it
+started, by process id.
 """
 
 import subprocess

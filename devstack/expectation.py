@@ -1,4 +1,4 @@
-"""What the marketplace must hold in the end, computed from the events alone. Pure.
+"""Computes the final state of the marketplace from the events alone. Pure.
 
 Shares no code with the connector's own merging, on purpose: the demo and the tests compare the two. Newest wins per
 unit and field, by (occurred_at or the record's timestamp, whichever is earlier; sequence; offset), a missing sequence

@@ -1,7 +1,7 @@
-"""A broker in this process's memory, with a source and a sink: for tests, and for trying things without a broker.
+"""An in-memory broker with a source and a sink, for tests and experiments without Kafka.
 
-Held to the same contract suite as the brokers; what it cannot do is listed in ``CANNOT``. A checkpoint is written
-under one lock, so it is atomic. A rebalance is cooperative: a member gives up what another shall have, in its own next
+It passes the same contract suite as real brokers, except for what ``CANNOT`` lists. A checkpoint is written under one
+lock, so it is atomic. A rebalance is cooperative: a member gives up what another shall have, in its own next
 ``poll``, and only then does the other get it.
 """
 

@@ -1,4 +1,4 @@
-"""Holds the orders topic and the shipment results against the marketplace's own orders and log. Pure."""
+"""Compares the orders topic and the shipment results with the marketplace's own orders and log. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Our own commands as processes of their own, and waiting for what they do."""
+"""Runs the project's commands as child processes, and waits for them."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from devstack.waiting import STILL_S, StoodStill, until
 
 
 class DeploymentFailed(Exception):
-    """A part did not come up, did not do what it was waited for, or ended otherwise than it should."""
+    """A process did not start, made no progress, or ended with an unexpected exit code."""
 
 
 def wait_for(

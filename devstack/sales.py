@@ -1,4 +1,4 @@
-"""The other half of the demo: buyers order while offers flow, and the shop's ERP sends what it reads from the topic."""
+"""Orders in the demo: buyers place orders while offers are updated, and the ERP dispatches what it reads."""
 
 import time
 from collections.abc import Sequence

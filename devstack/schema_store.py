@@ -1,4 +1,4 @@
-"""What a schema registry knows and refuses, in memory: the rules behind the embedded registry. Pure.
+"""The rules of a schema registry, in memory, behind the embedded registry. Pure.
 
 Errors carry Confluent's codes, and their status is the first three digits of the code.
 """
@@ -16,7 +16,7 @@ LATEST: Final = "latest"
 
 
 class RegistryError(Exception):
-    """What the registry answers instead of doing it."""
+    """An error response of the registry."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)

@@ -1,8 +1,8 @@
-"""A shop's ERP, as the demo plays it: reads orders from the topic, and says which parcels left. Pure.
+"""The demo's ERP: reads orders from the topic and reports dispatched parcels. Pure.
 
-An order is packed once all its units may be sent; every second event names offers and quantities, the others name order
-units. Here and there, on purpose, a unit stays behind, a second box
-follows, and an event is said twice, as by a producer that heard no acknowledgement.
+An order is packed once all its units may be sent. Every second event names offers and quantities, the others name order
+units. On purpose, some orders keep one unit back, some get a second parcel, and some events are sent twice, as by a
+producer that received no acknowledgement.
 """
 
 from collections import Counter

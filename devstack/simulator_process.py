@@ -1,4 +1,4 @@
-"""The marketplace's stand-in as a process of its own, what its control address tells, and what traffic can be about."""
+"""The simulator as a child process, its control endpoints, and the offers that traffic can be about."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path

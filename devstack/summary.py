@@ -1,4 +1,4 @@
-"""What the demo says at its end. Pure: figures in, lines and a verdict out.
+"""The summary at the end of the demo, and whether everything adds up. Pure.
 
 Every figure comes from the output topics or from the simulator's log, none from the connector's own counters.
 """
@@ -6,7 +6,7 @@ Every figure comes from the output topics or from the simulator's log, none from
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from devstack.audit import differences, out_of_order, percentile
 from devstack.expectation import Produced, UnitThere
@@ -28,8 +28,8 @@ STATUSES = (
     "UNMANAGED",
 )
 
-CALLS = {"bulk": "bulk updates", "list": "look-ups"}
-ORDER_CALLS = {
+CALLS: Final[Mapping[str, str]] = {"bulk": "bulk updates", "list": "look-ups"}
+ORDER_CALLS: Final[Mapping[str, str]] = {
     "send": "confirmations",
     "shipment": "further parcels",
     "order_units": "pages of changes",
@@ -39,7 +39,7 @@ ORDER_CALLS = {
 }
 """The simulator's words for calls, in ours."""
 
-SENT_STATUSES = {"CONFIRMED", "CONFIRMED_TRACKING_UNVERIFIED", "PARCEL_ADDED", "OUTCOME_UNKNOWN"}
+SENT_STATUSES = frozenset({"CONFIRMED", "CONFIRMED_TRACKING_UNVERIFIED", "PARCEL_ADDED", "OUTCOME_UNKNOWN"})
 """How a unit of the shop's events may end: the last but one as wanted, the others after an answer that was lost."""
 
 EXAMPLES = 3

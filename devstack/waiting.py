@@ -1,17 +1,17 @@
-"""Waiting without a deadline: a wait fails when nothing has moved for long, not when it takes long.
+"""Waits for progress instead of a deadline: a wait fails only when nothing has changed for a long time.
 
-A busy machine makes everything slow; only what stands still is broken.
+A busy machine is slow, which is no failure; a lack of progress is.
 """
 
 import time
 from collections.abc import Callable
 
 STILL_S = 300.0
-"""So long may nothing move. Without anything that can be seen to move, it is the longest a wait may take."""
+"""Seconds without progress before a wait fails. For a wait without ``progress``, its total time-out."""
 
 
 class StoodStill(Exception):
-    """What was waited for did not come, and nothing moved towards it."""
+    """A wait made no progress for too long."""
 
 
 def until(
@@ -22,7 +22,7 @@ def until(
     still_s: float = STILL_S,
     every_s: float = 0.1,
 ) -> None:
-    """Ask ``true()`` every ``every_s`` seconds until it holds.
+    """Calls ``true()`` every ``every_s`` seconds until it returns true.
 
     ``progress()`` is whatever changes on the way there: a count, a position, a text; it is asked for once a second at
     most. Raises ``StoodStill`` with ``what`` and the last progress when that has been the same for ``still_s`` seconds.

@@ -1,7 +1,7 @@
-"""One request from arrival to the plan of its answer: who calls, the window, the endpoint, what is to go wrong. Pure.
+"""Plans the response to one request: authentication, rate limit, faults, endpoint. Pure.
 
-Order of checks: the call is counted in its seller's window, then headers and signature (401), then the window (429),
-then faults, then the endpoint's own rules. A call with an unknown client key belongs to nobody and is counted nowhere.
+Order of checks: the call is counted against its seller's limit, then headers and signature (401), then the limit
+(429), then faults, then the endpoint's own rules. A call with an unknown client key counts against no limit.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ DEFAULT_REQUESTS_PER_SECOND: Final = 111
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitGroup:
-    """A limit of its own for some kinds of calls, beside the one for all."""
+    """A separate limit for some endpoints, in addition to the limit for all."""
 
     name: str
     requests_per_second: int
@@ -52,7 +52,7 @@ class LimitGroup:
 
 @dataclass(slots=True, kw_only=True)
 class SimulatorPolicy:
-    """What may be set, and changed while the server runs."""
+    """Settings that may be changed while the server runs."""
 
     requests_per_second: int = DEFAULT_REQUESTS_PER_SECOND
     groups: tuple[LimitGroup, ...] = ()
@@ -78,8 +78,8 @@ class Seller:
 
 @dataclass(slots=True, kw_only=True)
 class PlannedResponse:
-    """How a call is to be answered. ``settle`` does what was asked, once, and gives the answer; an address that is to
-    prove itself is asked before."""
+    """How to respond to a call. ``settle`` carries the request out, once, and returns the response; a callback address
+    is verified first."""
 
     row: CallRow
     settle: Callable[[Moment], HttpResponse]
@@ -88,7 +88,7 @@ class PlannedResponse:
 
 
 class SellerApi:
-    """All sellers' view of the marketplace. Owned by one thread."""
+    """The seller API for all sellers. Owned by one thread."""
 
     def __init__(
         self,
@@ -149,7 +149,7 @@ class SellerApi:
         return PlannedResponse(row=row, settle=settle, mishap=call_faults.mishap, callback=callback)
 
     def note(self, context: CallContext) -> None:
-        """Write down what was changed, and tell subscribers. Call it once for each context, when all is done."""
+        """Records the changes and notifies subscribers. Call it once for each context, after the last change."""
         self.recorder.writes(context.writes)
         if context.order_rows:
             self.recorder.order_rows(context.order_rows)
@@ -166,7 +166,7 @@ class SellerApi:
         return next((seller for seller in self.sellers.values() if seller.client_key == key), None)
 
     def _count(self, seller: Seller, kind: Endpoint, now: Moment) -> Admission:
-        """Count an arrival in the seller's window and in that of each group it belongs to; the tightest speaks."""
+        """Counts an arrival in the seller's window and in that of each group; returns the most restrictive result."""
         standings = [self._window(seller, "", self.policy.requests_per_second).arrive(now.mono_us)]
         for group in self.policy.groups:
             if kind in group.kinds:

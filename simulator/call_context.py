@@ -1,4 +1,4 @@
-"""Under which call and when something is done, what goes wrong with it, and what it leaves behind. Pure."""
+"""The context of one change: which call caused it, when, which faults apply, and what it changed. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,19 +11,19 @@ from simulator.problems import ProblemDetails
 
 
 class UnitFaults(Protocol):
-    """What may stand between an item that obeys the rules and its being accepted: faults of single units."""
+    """Faults of single units: they may refuse or alter an item that obeys the rules."""
 
     def refusal(self, unit_id: int, change: Change) -> ProblemDetails | None:
-        """Why this item is refused although it is right."""
+        """Returns why a valid item is refused; None: it is not."""
         ...
 
     def altered(self, unit_id: int, change: Change) -> Change:
-        """What is stored instead of what was sent."""
+        """Returns what is stored in place of what was sent."""
         ...
 
 
 class NoUnitFaults:
-    """Nothing goes wrong."""
+    """No faults."""
 
     def refusal(self, unit_id: int, change: Change) -> None:  # noqa: ARG002 - the port's parameters
         return None
@@ -34,7 +34,7 @@ class NoUnitFaults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeNotice:
-    """Something of a seller's has changed, as subscribers are told."""
+    """A change of something a seller owns, as subscribers are notified of it."""
 
     event_name: str
     seller: str
@@ -44,7 +44,7 @@ class ChangeNotice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallContext:
-    """``now`` is by the server's clock. What is done adds what it changed; ``Api.note`` writes that down."""
+    """``now`` is by the server's clock. Endpoints append what they changed; ``SellerApi.note`` records it."""
 
     now: Moment
     call_id: int | None = None  # None = the marketplace does it by itself
@@ -58,7 +58,7 @@ class CallContext:
         return bool(self.writes or self.order_rows)
 
     def at(self, now: Moment) -> "CallContext":
-        """The same at another moment; what is changed is added here."""
+        """Returns the same context at another time; changes are appended to this one."""
         return CallContext(
             now=now,
             call_id=self.call_id,
@@ -71,7 +71,7 @@ class CallContext:
 
 @dataclass(slots=True, kw_only=True)
 class Callback:
-    """An address that must prove itself before a task is done. Who carries it out sets ``is_verified``."""
+    """A callback address to verify before a task is carried out; the verifier sets ``is_verified``."""
 
     url: str
     challenge: str
@@ -83,7 +83,7 @@ Act: TypeAlias = Callable[[CallContext], HttpResponse]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A request understood: what to do, and to which units (or order units) and fields."""
+    """A parsed and valid request: what to do, and to which units (or order units) and fields."""
 
     act: Act
     unit_ids: tuple[int, ...] = ()

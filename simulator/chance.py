@@ -1,4 +1,4 @@
-"""Seeded draws: the same seed and the same subject give the same number, in any order and in any process. Pure."""
+"""Seeded draws: the same seed and subject give the same number, in any order and any process. Pure."""
 
 from collections.abc import Sequence
 from hashlib import blake2b

@@ -1,4 +1,4 @@
-"""A request as it was sent and an answer as it is to be sent, between the sockets and the rules. Pure."""
+"""HTTP requests and responses as the rules see them, without sockets. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Final
 
 LINES: Final = "application/x-ndjson"
-"""Content type of one JSON object a line."""
+"""Content type of newline-delimited JSON."""
 
 
 class Endpoint(StrEnum):
-    """What a call is for, by its method and path."""
+    """The endpoint that a call addresses, by its method and path."""
 
     PING = "ping"  # GET /status/ping
     STOREFRONTS = "storefronts"  # GET /info/storefront
@@ -42,7 +42,7 @@ class Endpoint(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """One HTTP request. ``target`` and ``body`` are exactly what arrived: signatures are over those bytes."""
+    """One HTTP request. ``target`` and ``body`` are kept byte for byte, because signatures cover those bytes."""
 
     method: str
     target: str  # path and query as sent
@@ -53,7 +53,7 @@ class HttpRequest:
 
     @property
     def uri(self) -> str:
-        """The absolute URI that the caller named, which is what it signed."""
+        """The absolute URI that the caller addressed and signed."""
         return f"{self.scheme}://{self.headers.get('host', '')}{self.target}"
 
     @property
@@ -67,7 +67,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """One HTTP answer. An empty body is sent without a content type."""
+    """One HTTP response. An empty body is sent without a content type."""
 
     status: int
     body: bytes = b""
@@ -79,7 +79,7 @@ class HttpResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """When something happens: ``mono_us`` orders and measures, ``wall_us`` is the simulated server's own clock."""
+    """A point in time: ``mono_us`` for order and durations, ``wall_us`` by the simulated server's own clock."""
 
     mono_us: int
     wall_us: int

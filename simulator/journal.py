@@ -1,4 +1,4 @@
-"""Every call that arrived and every change it made, and the questions that tests and people ask about them. Pure.
+"""Records every call, change and notification, and answers questions about them. Pure.
 
 ``Recorder`` is written by the server; ``Journal`` is a frozen view of it, taken in process or read back from the lines
 that the server gives out, so that one set of questions serves both.
@@ -133,7 +133,7 @@ class Overlap:
 
 
 class JournalSink(Protocol):
-    """Who else is told of each row: a file."""
+    """A further receiver of each row, such as a file."""
 
     def call(self, row: CallRow) -> None:
         """A call that is over."""
@@ -147,7 +147,7 @@ class JournalSink(Protocol):
 
 
 class Recorder:
-    """Keeps what happened. Bounded: the oldest rows go first. Owned by one thread."""
+    """Keeps what happened, up to a bound; the oldest rows are dropped first. Owned by one thread."""
 
     def __init__(
         self, *, copyist: JournalSink | None = None, keep_calls: int = 1_000_000, keep_writes: int = 10_000_000

@@ -1,4 +1,4 @@
-"""The journal as a file of lines, written as calls are over. Readable by ``Journal.read``."""
+"""Writes the journal to a file, one JSON line per row, as calls end. ``Journal.read`` reads it."""
 
 from collections.abc import Sequence
 from pathlib import Path

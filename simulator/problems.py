@@ -1,7 +1,7 @@
-"""Refusals as the marketplace words them: a problem type, a sentence, and the fields at fault. Pure.
+"""Refusals in the marketplace's format: a problem type, a message, and the fields at fault. Pure.
 
-The body of a 429 is documented nowhere; the error envelope of every other refusal with ``about:blank`` is chosen, which
-RFC 9457 defines as "no more than the status says".
+The body of a 429 is not documented. The error envelope of every other refusal is chosen, with the type ``about:blank``,
+which RFC 9457 defines as adding nothing to the status code.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from simulator.exchange import HttpResponse
 
 
 class ProblemType(StrEnum):
-    """The problem types that this stand-in uses by itself; a scenario may name any other."""
+    """The problem types that the simulator uses by itself; a scenario may name any other."""
 
     ABOUT_BLANK = "about:blank"
     BAD_REQUEST = "/problems/bad-request"
@@ -36,7 +36,7 @@ class ProblemType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestFieldError:
-    """One request value at fault, by the name the caller gave it."""
+    """One invalid value of the request, by the name the caller gave it."""
 
     field: str
     message: str
@@ -47,7 +47,7 @@ class RequestFieldError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemDetails:
-    """Why a call, or one item of it, is refused."""
+    """The reason why a call, or one item of it, is refused."""
 
     status: int
     type: str

@@ -1,6 +1,6 @@
-"""Rows by a moment, the newest first, while rows come and move. Pure.
+"""A list of rows sorted by time, newest first, while rows are added and moved. Pure.
 
-A place is found by bisection and nothing is sorted anew, so a page of a list that moves all the time stays cheap.
+Positions are found by bisection and nothing is sorted again, so a page of a list that keeps changing stays cheap.
 """
 
 from bisect import bisect_left, insort
@@ -22,7 +22,7 @@ class RecentFirst(Generic[T]):
         return len(self._places)
 
     def put(self, row_id: int, moment_us: int, row: T) -> None:
-        """A new row, or a row that moves to another moment."""
+        """Adds a row, or moves it to another time."""
         if (before_us := self._moments_us.get(row_id)) is not None:
             del self._places[bisect_left(self._places, (before_us, row_id))]
         self._moments_us[row_id] = moment_us
@@ -32,7 +32,7 @@ class RecentFirst(Generic[T]):
     def page(
         self, *, offset: int, limit: int, from_us: int | None = None, keep: Callable[[T], bool] | None = None
     ) -> tuple[list[T], int]:
-        """Rows from this moment on that are to be kept, newest first: a page of them, and how many there are."""
+        """Returns a page of the rows since ``from_us`` that pass ``keep``, newest first, and how many there are."""
         start = 0 if from_us is None else bisect_left(self._places, (from_us, 0))
         if keep is None:
             last = len(self._places) - 1 - offset

@@ -1,7 +1,7 @@
-"""Sockets: HTTP/1.1 over asyncio, and delivering each answer in the manner that a mishap asks for.
+"""An HTTP/1.1 server over asyncio that sends each response in the manner that a fault asks for.
 
-A server of its own, because a stand-in must be able to do what web servers are built to prevent: half bodies, single
-bytes, resets, silence after the work is done. The protocol is h11's, the rules are ``api``'s; here is the delivery.
+It is not built on a web framework because the simulator must do what those prevent: truncated bodies, single bytes,
+resets, no response after the work is done. h11 handles the protocol and ``api`` the rules; this module sends.
 """
 
 import asyncio

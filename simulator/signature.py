@@ -1,4 +1,4 @@
-"""Who calls, and whether the call is what its sender signed. Pure.
+"""Authenticates calls: required headers, timestamp and signature. Pure.
 
 Documented: HMAC-SHA256 over method, absolute URI, raw body and Unix seconds, joined by line feeds, keyed with the
 secret as text, sent as lower-case hex; a timestamp within five minutes of the server's clock. Which problem type
@@ -37,7 +37,7 @@ def sign(secret: str, method: str, uri: str, body: bytes, timestamp: str) -> str
 
 
 def header_problem(request: HttpRequest, *, now_s: float, clock_window_s: int) -> ProblemDetails | None:
-    """What is wrong with the headers, before anybody's secret is asked for; None = nothing."""
+    """Returns what is wrong with the headers, before any secret is needed; None: nothing."""
     headers = request.headers
     if old := [name for name in headers if name.startswith("hm-")]:
         return _header_problem(old, "names of version 1 are not accepted, use Shop-*")
@@ -51,7 +51,7 @@ def header_problem(request: HttpRequest, *, now_s: float, clock_window_s: int) -
 
 
 def signature_problem(request: HttpRequest, secrets: Mapping[str, str]) -> ProblemDetails | None:
-    """Whether the signature is the one that the key's secret gives. ``secrets`` is by client key."""
+    """Returns why the signature is refused; None: it is valid. ``secrets`` is by client key."""
     secret = secrets.get(request.headers[CLIENT_KEY])
     if secret is None:
         return ProblemDetails(status=401, type=ProblemType.INVALID_CREDENTIALS, message="Client key is not known")

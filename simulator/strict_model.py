@@ -1,4 +1,4 @@
-"""What all sections of a scenario file have in common: nothing unknown is taken, and nothing changes later."""
+"""The base of all sections of a scenario file: unknown keys are refused, and values are immutable."""
 
 from typing import Annotated, TypeAlias
 

@@ -1,7 +1,7 @@
-"""One seller's sliding second: how many calls it holds is asked at each arrival. Pure.
+"""A rate limit over a sliding second, for one seller. Pure.
 
-The marketplace documents 111 requests a second per seller over all endpoints and nothing about the window's shape; a
-sliding one, the strictest reading, is chosen: the half-open second that ends at an arrival.
+The marketplace documents 111 requests a second per seller over all endpoints, and does not say how it counts. The
+strictest reading is chosen: a sliding window, the half-open second that ends at an arrival.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ SPAN_US: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """What a window says of one arrival."""
+    """Whether one arrival is within the limit, and how much of the limit is left."""
 
     admitted: bool
     limit: int
@@ -22,16 +22,16 @@ class Admission:
 
 
 class SlidingWindow:
-    """Arrivals of the last second. ``limit`` may be changed at any time. Owned by one thread."""
+    """Counts arrivals of the last second. ``limit`` may change at any time. Owned by one thread."""
 
     def __init__(self, limit: int, *, count_refused: bool = False) -> None:
-        """``count_refused``: a call over the limit takes a place as well, so a client that never waits stays out."""
+        """``count_refused``: refused calls count as well, so a client that never waits is never admitted."""
         self.limit = limit
         self.count_refused = count_refused
         self._arrivals_us: deque[int] = deque()
 
     def arrive(self, now_us: int) -> Admission:
-        """Count a call that arrives now. ``now_us`` never goes back."""
+        """Counts a call that arrives now. ``now_us`` must not decrease."""
         while self._arrivals_us and self._arrivals_us[0] <= now_us - SPAN_US:
             self._arrivals_us.popleft()
         admitted = len(self._arrivals_us) < self.limit

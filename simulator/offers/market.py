@@ -1,7 +1,7 @@
-"""What each endpoint does to the catalogue, and every change it makes. Pure: the moment is handed in.
+"""Applies the endpoints about units to the catalogue and records every change. Pure: the time is passed in.
 
-The fields of one item are taken all or none. Units that share an offer id share stock and warehouse at once; how long
-the marketplace takes for that is unknown.
+The fields of one item are accepted all or none. Units with the same offer id share stock and warehouse immediately;
+how long the marketplace takes for that is not documented.
 """
 
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Calls from the marketplace to its subscribers: the challenge to a new address, signed messages and their retries.
+"""Calls subscribers: verifies a new callback address, and sends signed messages with retries.
 
 Documented: ``GET callback_url?mode=subscribe&challenge=...`` must be answered 200 with the challenge as the body.
 Messages are signed as requests are: method, full address, raw body, timestamp, the seller's secret.

@@ -1,8 +1,8 @@
-"""Push subscriptions: who is told of what, the messages under way, and when each is tried again. Pure.
+"""Push subscriptions, their messages in flight, and when each is retried. Pure.
 
 Documented: one subscription for an event and storefront; a message is retried after 1, 15, 30 and 60 minutes, and then
 the subscription is disabled; what was missed is not sent again. Chosen: each message is signed with the moment of its
-event, so a late retry looks old.
+event, so the timestamp of a late retry is old.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from simulator.exchange import Moment
 from simulator.journal import PushRow
 
 ACCEPTED: Final = frozenset({200, 201, 202, 204})
-"""Statuses by which a subscriber says that it has the message."""
+"""Statuses that acknowledge a message."""
 _FIRST_SUBSCRIPTION_ID: Final = 11_001
 
 
@@ -57,7 +57,7 @@ class PushSubscription:
 
 @dataclass(slots=True, kw_only=True)
 class PushMessage:
-    """One message on its way to one subscriber."""
+    """One message in flight to one subscriber."""
 
     subscription: PushSubscription
     id_message: str
@@ -68,7 +68,7 @@ class PushMessage:
 
 
 class Subscriptions:
-    """Every subscription and every message under way. Owned by one thread."""
+    """All subscriptions and messages in flight. Owned by one thread."""
 
     def __init__(self, terms: PushTerms) -> None:
         self.terms = terms
@@ -106,18 +106,18 @@ class Subscriptions:
         return any(one.storefront == storefront and one.event_name == event_name for one in self.owned(seller))
 
     def remove(self, one: PushSubscription) -> None:
-        """Messages under way are dropped as their time comes."""
+        """Ends the subscription; its messages in flight are dropped when they fall due."""
         one.is_active = False
         del self._subscriptions[one.id]
 
     def challenge(self) -> str:
-        """What an address must answer to prove itself."""
+        """Returns the text that a callback address must answer with to be verified."""
         return f"{draw(self.terms.seed, 'challenge', self._next_id, self._queued):016x}"
 
     # ---- messages ---------------------------------------------------------------------------------------------------
 
     def hear(self, notices: Sequence[ChangeNotice], now: Moment) -> None:
-        """Something has changed: a message for each subscriber, due at once. ``now`` is by the server's clock."""
+        """Queues a message for each subscriber of these changes, due now. ``now`` is by the server's clock."""
         if not self._subscriptions:
             return
         for notice in notices:
@@ -166,7 +166,7 @@ class Subscriptions:
         return pushes
 
     def answered(self, push: PushMessage, status: int, now_us: int) -> PushRow:
-        """An attempt is over; ``status`` 0 = no answer in time. It is tried again later, or the subscription ends."""
+        """Records an attempt (``status`` 0: no answer in time) and schedules a retry, or disables the subscription."""
         waits_s = self.terms.retry_after_s
         failed = status not in ACCEPTED
         is_last = failed and push.attempt > len(waits_s)

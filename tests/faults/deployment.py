@@ -1,4 +1,4 @@
-"""A deployment that is watched: where all went well, no key of an account stands in anything that left it."""
+"""A deployment that also checks, after a test that passed, that no account key appears in any output."""
 
 from collections.abc import Iterator
 from contextlib import suppress

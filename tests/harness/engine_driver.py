@@ -1,4 +1,4 @@
-"""Drives one engine by hand in virtual time: what a source, a sink and workers would do, one step at a time."""
+"""Drives one engine in virtual time; the test acts as its source, sink and workers, one step at a time."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""A lane and its flow at a desk: events and answers go in, results and wants come out; the codec is a plain fake."""
+"""Drives the offer flow without an engine: events and answers in, results and wants out; the codec is a fake."""
 
 import pickle
 from collections.abc import Mapping

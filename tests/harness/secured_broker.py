@@ -1,4 +1,4 @@
-"""A broker that asks who you are: TLS, SCRAM-SHA-512 and ACLs, for tests of what a principal may do.
+"""A broker with TLS, SCRAM-SHA-512 and ACLs, for tests of what a principal is allowed to do.
 
 ``StandardAuthorizer`` denies what no ACL allows. The broker's plaintext listener stays, for the tests alone: whoever
 comes that way is ``User:ANONYMOUS``, a super user, who makes users and ACLs. TLS is in PEM for the clients; the key

@@ -1,7 +1,6 @@
-"""A way to an HTTP server that a test can look into and close, as a proxy in front of it would.
+"""A proxy in front of an HTTP server that records requests and that a test can close.
 
-What passes is kept byte for byte as it arrived. Closed, nobody listens: who connects is refused, as by a server that
-has been stopped.
+Requests are kept byte for byte. While it is closed, connections are refused, as by a server that has been stopped.
 """
 
 import threading
