@@ -30,7 +30,7 @@ from streams.clock import uptime_s
 from streams.dead_letter import DeadLetters
 from streams.engine.engine import Engine
 from streams.flow import Answer, Assignment, Call, Now, Output, Record, Settled, Stored
-from streams.messages import Arrivals, Assigned, Checkpoint, Effect, Input, Owned, Tick, Written
+from streams.messages import Arrivals, Assigned, Checkpoint, Effect, Input, OwnedPartition, Tick, Written
 from streams.partitioner import partition_for
 from streams.policy import Pace, Policy, Share
 
@@ -96,7 +96,7 @@ class InProcessEngine:
         }
         self.engine = _engine(with_codecs)
         owned = {
-            at: Owned(
+            at: OwnedPartition(
                 mark=None, start=0, end=0, state_topic_id="s", partitions=PARTITIONS, state=dict(states[partition])
             )
             for partition, at in self._at.items()

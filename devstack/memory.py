@@ -27,14 +27,14 @@ from streams.messages import (
     Checkpoint,
     Mark,
     Notice,
-    Owned,
+    OwnedPartition,
     Revoked,
     Topic,
     TopicsSeen,
     Written,
 )
 from streams.partitioner import partition_for
-from streams.ports import Again, Done, Heard, OnRevoke
+from streams.ports import Again, Done, OnRevoke, SourceEvent
 
 CANNOT: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -302,9 +302,9 @@ class MemorySource:
         self._member = broker.join(group, topics)
         self._open = True
 
-    def poll(self, timeout_s: float, on_revoke: OnRevoke) -> Sequence[Heard]:
+    def poll(self, timeout_s: float, on_revoke: OnRevoke) -> Sequence[SourceEvent]:
         """See ``ports.Source``."""
-        heard: list[Heard] = [*self._lost(), *self._gained(on_revoke)]
+        heard: list[SourceEvent] = [*self._lost(), *self._gained(on_revoke)]
         if not heard:
             with self._broker.changed:
                 self._broker.changed.wait_for(self._has_news, timeout_s)
@@ -335,7 +335,7 @@ class MemorySource:
             self._open = False
             self._broker.expel(self._group, self._member)
 
-    def _looked(self) -> Iterable[Heard]:
+    def _looked(self) -> Iterable[SourceEvent]:
         """What the topics are, whenever that has changed."""
         there = {name: self._broker.topic(name) for name in (*self._topics, *self._topics.values())}
         seen = {name: Topic(id=topic.id, partitions=len(topic.logs)) for name, topic in there.items()}
@@ -345,7 +345,7 @@ class MemorySource:
 
     # ---- rebalance --------------------------------------------------------------------------------------------------
 
-    def _lost(self) -> Iterable[Heard]:
+    def _lost(self) -> Iterable[SourceEvent]:
         """Expelled: everything is another's already. Joins again, as a consumer does by itself."""
         if self._broker.is_member(self._group, self._member):
             return
@@ -356,7 +356,7 @@ class MemorySource:
             yield Notice(event="partitions_lost", level="warning", fields={"count": len(parts)})
             yield Revoked(parts=parts, lost=True)
 
-    def _gained(self, on_revoke: OnRevoke) -> Iterable[Heard]:
+    def _gained(self, on_revoke: OnRevoke) -> Iterable[SourceEvent]:
         leaving = self._broker.must_give_up(self._group, self._member)
         if leaving:
             parts = tuple(at for at in self._positions if (at.topic, at.partition) in leaving)
@@ -378,7 +378,7 @@ class MemorySource:
             self._flowing.discard(at)
             self._broken.discard(at)
 
-    def _restored(self, at: Assignment) -> Owned:
+    def _restored(self, at: Assignment) -> OwnedPartition:
         inputs, states = self._broker.topic(at.topic), self._broker.topic(self._topics[at.topic])
         if at.partition >= len(states.logs):
             raise SourceFailed(
@@ -396,7 +396,7 @@ class MemorySource:
         log = inputs.logs[at.partition]
         found = self._broker.committed(self._group, at.topic, at.partition)
         position, mark = found or (self._first(log), None)
-        return Owned(
+        return OwnedPartition(
             mark=mark,
             committed=found is not None,
             skips=found is None and position > log.begin,
@@ -425,7 +425,7 @@ class MemorySource:
             or bool(self._broker.must_give_up(self._group, self._member))
         )
 
-    def _read(self) -> Iterable[Heard]:
+    def _read(self) -> Iterable[SourceEvent]:
         records: list[Record] = []
         with self._broker.changed:
             for at in sorted(self._flowing - self._broken, key=lambda at: (at.topic, at.partition)):

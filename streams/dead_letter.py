@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from streams.flow import Bad, Headers, Output, Record
+from streams.flow import BadRecord, Headers, Output, Record
 
 CONNECT = "__connect.errors."
 
@@ -22,7 +22,7 @@ class DeadLetters:
     connector: str = "connector"
     max_bytes: int = 900_000  # a batch of Kafka's default size takes 1,048,588 bytes, headers included
 
-    def letter(self, record: Record, bad: Bad) -> Output:
+    def letter(self, record: Record, bad: BadRecord) -> Output:
         """The record that keeps what could not be read. Too large for its topic, it names the bytes instead."""
         reason = self._reason(record, bad)
         headers = (*record.headers, *reason)
@@ -32,7 +32,7 @@ class DeadLetters:
             return Output(topic=topic, key=record.key, value=record.value, headers=headers)
         return Output(topic=topic, key=_short(record.key), value=None, headers=(*reason, *_instead(record)))
 
-    def _reason(self, record: Record, bad: Bad) -> Headers:
+    def _reason(self, record: Record, bad: BadRecord) -> Headers:
         said = {
             CONNECT + "topic": record.at.topic,
             CONNECT + "partition": str(record.at.partition),

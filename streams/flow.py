@@ -76,7 +76,7 @@ class Want:
     slot: str
     account: str
     kind: str
-    rank: int  # harm of waiting, 0 is the worst; from ``BACKGROUND`` on it is behind all else
+    priority: int  # 0 is the most urgent; from ``BACKGROUND`` on it comes after everything else
     since_us: int  # the oldest undone event behind it: ageing and the retry budget hang on it
     body: Any
     exclusive: tuple[str, ...] = ()
@@ -130,15 +130,15 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waits:
-    """What a sleeping lane waits for: a token of ``account``, with the worst rank and the oldest age of its wants."""
+    """What a sleeping lane waits for at ``account``: the most urgent priority and oldest age of its wants."""
 
     account: str
-    rank: int
+    priority: int
     since_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bad:
+class BadRecord:
     """A record that cannot be read: it becomes a dead letter. ``error`` names the exception's class, if any."""
 
     code: str
@@ -246,7 +246,7 @@ class Flow(Protocol[L]):
         """The compacted topic of the lanes: as many partitions as ``topic``."""
         ...
 
-    def read(self, record: Record, now: Now) -> Arrived | Bad | NotYet:
+    def read(self, record: Record, now: Now) -> Arrived | BadRecord | NotYet:
         """Decode one record. Never raises for what a record may contain."""
         ...
 
@@ -259,7 +259,7 @@ class Flow(Protocol[L]):
         """Lanes that live without input; woken once when their partition opens."""
         ...
 
-    def glance(self, key: str, stored: bytes) -> Bad | NotYet | None:
+    def glance(self, key: str, stored: bytes) -> BadRecord | NotYet | None:
         """Whether ``load`` has what it needs, without loading; None = it has. Asked of every lane of a new partition,
         so that no lane ever has to wait for a schema in the middle of a turn."""
         ...

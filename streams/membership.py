@@ -77,7 +77,7 @@ class Isolation:
         return False
 
 
-class Cause(Enum):
+class ReplacementReason(Enum):
     """Why a consumer is replaced, in words for a person."""
 
     SEVERED = "the client knew no broker any more and would not have looked for one: a new one joins the group"
@@ -107,7 +107,7 @@ class Replacement:
         self._not_before_s = -inf
         self._wait_s = FIRST_WAIT_S
 
-    def cause(self, statistics: Mapping[str, Any], seen: Membership, now_s: float) -> Cause | None:
+    def cause(self, statistics: Mapping[str, Any], seen: Membership, now_s: float) -> ReplacementReason | None:
         """Asked with all statistics of the client of now. A cause is given once; a new client is watched then."""
         if seen.settled:
             self._watched_since_s, self._wait_s = now_s, FIRST_WAIT_S
@@ -119,12 +119,12 @@ class Replacement:
         self._watched_since_s = None
         return cause
 
-    def _found(self, statistics: Mapping[str, Any], seen: Membership, now_s: float) -> Cause | None:
+    def _found(self, statistics: Mapping[str, Any], seen: Membership, now_s: float) -> ReplacementReason | None:
         if self._isolation.is_over(statistics, now_s):
-            return Cause.ISOLATED
+            return ReplacementReason.ISOLATED
         if is_severed(statistics):
-            return Cause.SEVERED
-        return Cause.UNCOORDINATED if self._is_unheard(seen, now_s) else None
+            return ReplacementReason.SEVERED
+        return ReplacementReason.UNCOORDINATED if self._is_unheard(seen, now_s) else None
 
     def _is_unheard(self, seen: Membership, now_s: float) -> bool:
         if self._watched_since_s is None:

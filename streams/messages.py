@@ -20,7 +20,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Owned:
+class OwnedPartition:
     """A newly assigned partition with its restored state, ready to be read."""
 
     mark: Mark | None  # None = the position, if there is one, was not committed by us
@@ -38,7 +38,7 @@ class Owned:
 class Assigned:
     """Partitions that were given to us and are restored; intake stands until the engine resumes it."""
 
-    parts: Mapping[Assignment, Owned]
+    parts: Mapping[Assignment, OwnedPartition]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +147,7 @@ class Reread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Died:
+class Drop:
     """To the sink: these assignments are no longer ours; drop what is kept for them."""
 
     parts: frozenset[Assignment]
@@ -189,4 +189,4 @@ Input: TypeAlias = (
 )
 
 
-Effect: TypeAlias = Call | Checkpoint | Intake | Reread | Died | Released | Fetch | Notice | Stop
+Effect: TypeAlias = Call | Checkpoint | Intake | Reread | Drop | Released | Fetch | Notice | Stop

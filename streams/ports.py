@@ -11,7 +11,7 @@ from streams.flow import Assignment, Now
 from streams.messages import Arrivals, Assigned, Broken, Checkpoint, Mark, Notice, Revoked, TopicsSeen, Written
 
 OnRevoke: TypeAlias = Callable[[Revoked], None]
-Heard: TypeAlias = Assigned | Revoked | Arrivals | TopicsSeen | Broken | Notice
+SourceEvent: TypeAlias = Assigned | Revoked | Arrivals | TopicsSeen | Broken | Notice
 """What a source reports. ``Revoked`` only with ``lost``: the rest goes through ``OnRevoke``."""
 
 
@@ -26,7 +26,7 @@ class Source(Protocol):
     progress as ``Notice``) and reported by ``Assigned`` once its state is there; it stands paused until ``resume``.
     """
 
-    def poll(self, timeout_s: float, on_revoke: OnRevoke) -> Sequence[Heard]:
+    def poll(self, timeout_s: float, on_revoke: OnRevoke) -> Sequence[SourceEvent]:
         """Wait at most ``timeout_s`` and return what happened.
 
         ``on_revoke`` is called from inside, before partitions go; it may block within the revoke budget, and ``pause``,

@@ -17,15 +17,15 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Final, Protocol, TypeAlias
 
-from streams.engine.sink_watch import SinkWatch, Verdict
+from streams.engine.sink_watch import SinkAction, SinkWatch
 from streams.engine.snapshot import Snapshot
 from streams.errors import Stopped, StreamError
 from streams.flow import Answer, Assignment, Call, Caller, Now
 from streams.messages import (
     Checkpoint,
     Delayed,
-    Died,
     Drain,
+    Drop,
     Effect,
     Fetch,
     Fetched,
@@ -229,7 +229,7 @@ class Runner:
                 self._source.resume(resume)
             case Reread(parts=parts):
                 self._source.reread(parts)
-            case Died(parts=parts):
+            case Drop(parts=parts):
                 self._sink.drop(parts)
             case Released(parts=parts):
                 self._released |= parts
@@ -272,11 +272,11 @@ class Runner:
         """Give up a sink that hangs, and let another go on with the same checkpoint. Raises Stopped the second time."""
         since_s = self._sink.calling_since_s
         match self._sink_watch.look(since_s, now_s):
-            case Verdict.REPLACE:
+            case SinkAction.REPLACE:
                 self._replace_sink(now_s - (since_s or now_s))
-            case Verdict.STOP:
+            case SinkAction.STOP:
                 raise Stopped("the producer was replaced, and a call of the new one does not return either")
-            case Verdict.FINE:
+            case SinkAction.FINE:
                 pass
 
     def _replace_sink(self, for_s: float) -> None:

@@ -54,7 +54,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class LogEvent:
     """One kind of log line."""
 
     name: str
@@ -158,90 +158,90 @@ METRICS: Final = (
 )
 
 EVENTS: Final = (
-    Event(name="partitions_assigned", meaning="The group gave us partitions.", fields=("count", "epoch")),
-    Event(name="restore_waits", meaning="What a restore needs has no answer yet.", fields=("for", "reason")),
-    Event(
+    LogEvent(name="partitions_assigned", meaning="The group gave us partitions.", fields=("count", "epoch")),
+    LogEvent(name="restore_waits", meaning="What a restore needs has no answer yet.", fields=("for", "reason")),
+    LogEvent(
         name="restore_progress",
         meaning="A partition's lanes are being read back.",
         fields=("topic", "partition", "records", "lanes", "left"),
     ),
-    Event(
+    LogEvent(
         name="partition_restored",
         meaning="A partition has its lanes back and catches up.",
         fields=("topic", "partition", "lanes", "position", "end", "drained"),
     ),
-    Event(
+    LogEvent(
         name="catching_up",
         meaning="A partition sends nothing yet, and why.",
         fields=("topic", "partition", "lag", "gate"),
     ),
-    Event(
+    LogEvent(
         name="partition_opened",
         meaning="A partition has caught up, and sends.",
         fields=("topic", "partition", "reason"),
     ),
-    Event(
+    LogEvent(
         name="partition_released",
         meaning="A partition is handed over, or its budget is over.",
         fields=("topic", "partition", "reason"),
     ),
-    Event(name="partitions_revoked", meaning="Partitions are handed over.", fields=("count", "budget_s")),
-    Event(name="partitions_lost", meaning="Partitions went to others without a hand-over.", fields=("count",)),
-    Event(
+    LogEvent(name="partitions_revoked", meaning="Partitions are handed over.", fields=("count", "budget_s")),
+    LogEvent(name="partitions_lost", meaning="Partitions went to others without a hand-over.", fields=("count",)),
+    LogEvent(
         name="consumer_replaced",
         meaning="A client that was cut off from the brokers was replaced; its partitions are assigned anew.",
         fields=("reason",),
     ),
-    Event(name="draining", meaning="The process hands over and ends.", fields=("budget_s",)),
-    Event(
+    LogEvent(name="draining", meaning="The process hands over and ends.", fields=("budget_s",)),
+    LogEvent(
         name="drain_progress",
         meaning="What a drain still waits for.",
         fields=("partitions", "calls", "outputs", "wants"),
     ),
-    Event(name="stops", meaning="The engine ends the run.", fields=("reason", "failed")),
-    Event(
+    LogEvent(name="stops", meaning="The engine ends the run.", fields=("reason", "failed")),
+    LogEvent(
         name="partition_broken",
         meaning="A partition stands until a person mends it; the others go on.",
         fields=("topic", "partition", "reason"),
     ),
-    Event(
+    LogEvent(
         name="records_held_back",
         meaning="A producer's open transaction keeps what is behind it from being read.",
         fields=("topic", "partition", "offsets", "for_s"),
     ),
-    Event(
+    LogEvent(
         name="partition_stalled",
         meaning="A partition, or a lane of it, does not move.",
         fields=("topic", "partition", "phase", "reason"),
     ),
-    Event(
+    LogEvent(
         name="call_overdue",
         meaning="A call has no answer, long after its deadline: its worker hangs.",
         fields=("call", "account", "kind", "overdue_s"),
     ),
-    Event(
+    LogEvent(
         name="partition_left_out",
         meaning="A record that is too large took its partition out of a checkpoint.",
         fields=("topic", "input", "partition", "size_bytes"),
     ),
-    Event(
+    LogEvent(
         name="record_replaced",
         meaning="A dead letter or a logged call was too large; its digest and position went out instead.",
         fields=("topic", "input", "partition", "size_bytes"),
     ),
-    Event(
+    LogEvent(
         name="checkpoint_failed",
         meaning="An attempt to make a checkpoint durable failed; what is done next.",
         fields=("serial", "reason", "next"),
     ),
-    Event(
+    LogEvent(
         name="sink_replaced",
         meaning="A call of the producer did not return: another one goes on with the checkpoint.",
         fields=("serial", "for_s"),
     ),
-    Event(name="commit_refused", meaning="The group refused our marks; they are tried again.", fields=("reason",)),
-    Event(name="broker_error", meaning="The client reports trouble that it mends by itself.", fields=("reason",)),
-    Event(name="schema_missing", meaning="A schema could not be looked up; asked again.", fields=("need", "reason")),
+    LogEvent(name="commit_refused", meaning="The group refused our marks; they are tried again.", fields=("reason",)),
+    LogEvent(name="broker_error", meaning="The client reports trouble that it mends by itself.", fields=("reason",)),
+    LogEvent(name="schema_missing", meaning="A schema could not be looked up; asked again.", fields=("need", "reason")),
 )
 
 Log: TypeAlias = Callable[[Notice], object]

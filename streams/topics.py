@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
+class TopicDescription:
     """What the broker says of a topic.
 
     ``config``: effective values, defaults included; empty = it would not say. ``allowed``: what whoever asks may do
@@ -24,7 +24,7 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class TopicToCreate:
     """A topic to be created. ``replication`` None = the broker's default."""
 
     name: str

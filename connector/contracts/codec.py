@@ -12,14 +12,14 @@ from typing import Any, Final, TypeAlias
 import schemas
 from streams.avro.codec import Decoder, Lookup, ObjectDecoder, encoder
 from streams.avro.compiled_writer import Writer
-from streams.flow import Bad, Headers, NotYet
+from streams.flow import BadRecord, Headers, NotYet
 
 STRING_SCHEMA: Final = "string"
 """Schema of keys with ``key_format = "avro"``."""
 
 
 class KeyFault(StrEnum):
-    """Why a key cannot be read: codes of ``Bad``, beside those of ``streams.avro.codec.Fault``."""
+    """Why a key cannot be read: codes of ``BadRecord``, beside those of ``streams.avro.codec.Fault``."""
 
     KEY_MISSING = "KEY_MISSING"
     KEY_MALFORMED = "KEY_MALFORMED"
@@ -53,19 +53,23 @@ class KeyReader:
         self._strings: Final = Decoder(STRING_SCHEMA, lookup) if avro else None
         self._expected: Final = expected
 
-    def decode(self, key: bytes | None) -> str | Bad | NotYet:
+    def decode(self, key: bytes | None) -> str | BadRecord | NotYet:
         """A key of an input. Never raises for what it contains."""
         if key is None:
-            return Bad(code=KeyFault.KEY_MISSING, text=f"the record has no key; {self._expected} is expected")
+            return BadRecord(code=KeyFault.KEY_MISSING, text=f"the record has no key; {self._expected} is expected")
         if self._strings is not None:
             text = self._strings.decode(key)
             return (
-                text if isinstance(text, str | Bad | NotYet) else Bad(code=KeyFault.KEY_MALFORMED, text="not a string")
+                text
+                if isinstance(text, str | BadRecord | NotYet)
+                else BadRecord(code=KeyFault.KEY_MALFORMED, text="not a string")
             )
         try:
             return key.decode()
         except UnicodeDecodeError as error:
-            return Bad(code=KeyFault.KEY_MALFORMED, text=f"the key is not UTF-8: {error}", error=type(error).__name__)
+            return BadRecord(
+                code=KeyFault.KEY_MALFORMED, text=f"the key is not UTF-8: {error}", error=type(error).__name__
+            )
 
 
 def writer_of(event: type, schema_id: int) -> Writer:

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 import schemas
 from connector.contracts.codec import schema_name
 from streams.avro.versions import Needs, needs
-from streams.flow import Bad, NotYet, Unreadable
+from streams.flow import BadRecord, NotYet, Unreadable
 
 L = TypeVar("L")
 S = TypeVar("S")
@@ -30,9 +30,9 @@ def reader(needed: int) -> int:
     return needed if needed > 1 else 0
 
 
-def made(key: str, state: S | Bad | NotYet, make: Callable[[S], L]) -> L:
+def made(key: str, state: S | BadRecord | NotYet, make: Callable[[S], L]) -> L:
     """Makes a lane of a decoded state. Raises Unreadable where the state is not readable or ``make`` fails."""
-    if isinstance(state, Bad | NotYet):
+    if isinstance(state, BadRecord | NotYet):
         raise Unreadable(unreadable(key, state.text).text)
     try:
         return make(state)
@@ -40,6 +40,6 @@ def made(key: str, state: S | Bad | NotYet, make: Callable[[S], L]) -> L:
         raise Unreadable(unreadable(key, f"{type(error).__name__}: {error}").text) from error
 
 
-def unreadable(key: str, why: str) -> Bad:
+def unreadable(key: str, why: str) -> BadRecord:
     text = f"{why}. Remedy: with all processes stopped, connector state forget {key}"
-    return Bad(code=UNREADABLE, text=text)
+    return BadRecord(code=UNREADABLE, text=text)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from connector.contracts.permissions import Grant, Permission, Principal, Resource, commands, missing
 from connector.contracts.topics import DAY_MS, Access, Feature, Layout, Topics, TopicSpec, manifest
-from streams.topics import Described, Wanted
+from streams.topics import TopicDescription, TopicToCreate
 
 # ---- compared with the broker ---------------------------------------------------------------------------------------
 
@@ -41,7 +41,7 @@ def named(topics: Topics, needs: Needs) -> list[str]:
     return list(dict.fromkeys((*(topic.name for topic in manifest(topics)), *permitted)))
 
 
-def denied(needs: Needs, there: Mapping[str, Described], group: frozenset[str] | None) -> Iterator[TopicFinding]:
+def denied(needs: Needs, there: Mapping[str, TopicDescription], group: frozenset[str] | None) -> Iterator[TopicFinding]:
     """Returns the needed permissions that the broker denies; ``group`` are the operations allowed on our group."""
     allowed = {(Resource.TOPIC, name): topic.allowed for name, topic in there.items()}
     allowed |= {
@@ -65,7 +65,7 @@ def _denied(lacking: Permission, needs: Needs, *, hidden: bool) -> TopicFinding:
 
 
 def findings(
-    topics: Topics, there: Mapping[str, Described], limits: Limits, *, dry_run: bool = False
+    topics: Topics, there: Mapping[str, TopicDescription], limits: Limits, *, dry_run: bool = False
 ) -> Iterator[TopicFinding]:
     """Returns the requirements that the described topics do not meet; ``there`` lacks topics that do not exist.
 
@@ -88,11 +88,11 @@ def findings(
             yield from _size(topic, described, limits)
 
 
-def _seen(described: Described | None) -> Described | None:
+def _seen(described: TopicDescription | None) -> TopicDescription | None:
     return None if described is None or described.hidden else described
 
 
-def _partitions(topic: TopicSpec, there: Described, source: Described | None) -> Iterator[TopicFinding]:
+def _partitions(topic: TopicSpec, there: TopicDescription, source: TopicDescription | None) -> Iterator[TopicFinding]:
     if topic.layout is Layout.SINGLE and there.partitions != 1:
         yield TopicFinding(
             topic=topic.name,
@@ -117,7 +117,7 @@ def _partitions(topic: TopicSpec, there: Described, source: Described | None) ->
         )
 
 
-def _cleanup(topic: TopicSpec, there: Described) -> Iterator[TopicFinding]:
+def _cleanup(topic: TopicSpec, there: TopicDescription) -> Iterator[TopicFinding]:
     wanted = _policies(topic.config["cleanup.policy"])
     found = _policies(there.config.get("cleanup.policy", ""))
     if not found or found == wanted:
@@ -132,7 +132,7 @@ def _cleanup(topic: TopicSpec, there: Described) -> Iterator[TopicFinding]:
     )
 
 
-def _kept(topic: TopicSpec, there: Described) -> Iterator[TopicFinding]:
+def _kept(topic: TopicSpec, there: TopicDescription) -> Iterator[TopicFinding]:
     """Reports personal data that is retained longer than necessary; this does not prevent a start."""
     allowed, found = int(topic.config["retention.ms"]), int(there.config.get("retention.ms", "0"))
     if 0 <= found <= allowed:
@@ -151,7 +151,7 @@ def _policies(text: str) -> frozenset[str]:
     return frozenset(part.strip() for part in text.split(",") if part.strip())
 
 
-def _size(topic: TopicSpec, there: Described, limits: Limits) -> Iterator[TopicFinding]:
+def _size(topic: TopicSpec, there: TopicDescription, limits: Limits) -> Iterator[TopicFinding]:
     """librdkafka does not split a batch that the broker rejects as too large; the whole transaction would fail."""
     allowed = int(there.config.get("max.message.bytes", "0"))
     if allowed and allowed < limits.batch_bytes:
@@ -165,7 +165,9 @@ def _size(topic: TopicSpec, there: Described, limits: Limits) -> Iterator[TopicF
 # ---- creating topics ------------------------------------------------------------------------------------------
 
 
-def wanted(topics: Topics, there: Mapping[str, Described], *, partitions: int, replication: int | None) -> list[Wanted]:
+def wanted(
+    topics: Topics, there: Mapping[str, TopicDescription], *, partitions: int, replication: int | None
+) -> list[TopicToCreate]:
     """Returns the missing topics; those that must match the input get its number of partitions."""
     layouts = {topic.name: topic.layout for topic in manifest(topics)}
 
@@ -179,7 +181,7 @@ def wanted(topics: Topics, there: Mapping[str, Described], *, partitions: int, r
         return 1 if layouts[topic.source] is Layout.SINGLE else partitions
 
     return [
-        Wanted(name=topic.name, partitions=count(topic), config=topic.config, replication=replication)
+        TopicToCreate(name=topic.name, partitions=count(topic), config=topic.config, replication=replication)
         for topic in manifest(topics)
         if topic.name not in there
     ]

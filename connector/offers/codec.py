@@ -28,7 +28,7 @@ from connector.offers.events import (
     UnitState,
 )
 from streams.avro.codec import DecodeErrorCode, Decoder, Lookup
-from streams.flow import Bad, NotYet, Record
+from streams.flow import BadRecord, NotYet, Record
 
 _PARTS_OF_STATES: Final = (
     UnitState, FieldState, Basis, Miss, LocationStock, OrderMark, Undone, Origin, UndoneField, Ended, FieldStatus,
@@ -53,7 +53,7 @@ class OfferCodecs:
         self._changes: Final = Decoder(newest_schema(OfferChanged), lookup)
         self._states: Final = reader_of(OfferState, ids.value(OfferState), _PARTS_OF_STATES, lookup)
 
-    def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | Bad | NotYet:
+    def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | BadRecord | NotYet:
         """The event of an input record; a record without a value is a tombstone."""
         key = self.decode_key(record.key)
         if not isinstance(key, str):
@@ -61,15 +61,15 @@ class OfferCodecs:
         if record.value is None:
             return _withdrawn(key, record)
         value = self._changes.decode(record.value)
-        return value if isinstance(value, Bad | NotYet) else _changed(value, key, record)
+        return value if isinstance(value, BadRecord | NotYet) else _changed(value, key, record)
 
-    def glance_state(self, value: bytes) -> Bad | NotYet | None:
+    def glance_state(self, value: bytes) -> BadRecord | NotYet | None:
         """Whether ``decode_state`` has the schema that it needs; None = it has."""
         return self._states.glance(value)
 
-    def decode_state(self, value: bytes) -> OfferState | Bad | NotYet:
+    def decode_state(self, value: bytes) -> OfferState | BadRecord | NotYet:
         """What ``encode_state`` made, of this version or of any other."""
-        state: OfferState | Bad | NotYet = self._states.decode(value)
+        state: OfferState | BadRecord | NotYet = self._states.decode(value)
         return state
 
 
@@ -85,10 +85,10 @@ def _withdrawn(key: str, record: Record) -> OfferWithdrawn:
     )
 
 
-def _changed(value: Mapping[str, Any], key: str, record: Record) -> OfferChanged | Bad:
+def _changed(value: Mapping[str, Any], key: str, record: Record) -> OfferChanged | BadRecord:
     price = value["price"]
     if price is not None and type(price["amount"]) is not Decimal:
-        return Bad(
+        return BadRecord(
             code=DecodeErrorCode.SCHEMA_INCOMPATIBLE, text="price.amount is plain bytes: its writer declares no decimal"
         )
     return OfferChanged(

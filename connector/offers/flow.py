@@ -23,7 +23,7 @@ from connector.routing.table import Routing
 from streams.flow import (
     Answered,
     Arrived,
-    Bad,
+    BadRecord,
     Cause,
     Draining,
     Headers,
@@ -45,9 +45,9 @@ OTHER_SOURCES = "(other)"
 class OfferSerdes(Protocol):
     """The serializers and deserializers that the flow uses; ``OfferCodecs`` has them for Avro."""
 
-    def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | Bad | NotYet: ...
-    def glance_state(self, value: bytes) -> Bad | NotYet | None: ...
-    def decode_state(self, value: bytes) -> OfferState | Bad | NotYet: ...
+    def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | BadRecord | NotYet: ...
+    def glance_state(self, value: bytes) -> BadRecord | NotYet | None: ...
+    def decode_state(self, value: bytes) -> OfferState | BadRecord | NotYet: ...
     def encode_state(self, value: OfferState, /) -> bytes: ...
     def encode_result(self, value: OfferResult, /) -> bytes: ...
     def encode_not_found(self, value: OfferNotFound, /) -> bytes: ...
@@ -113,14 +113,14 @@ class OfferFlow:
         """None: an offer lane lives on its events."""
         return ()
 
-    def read(self, record: Record, now: Now) -> Arrived | Bad | NotYet:  # noqa: ARG002
+    def read(self, record: Record, now: Now) -> Arrived | BadRecord | NotYet:  # noqa: ARG002
         """What can be read but must not be sent becomes an event all the same: its turn says why."""
         event = self._codecs.decode_changed(record)
-        return event if isinstance(event, Bad | NotYet) else Arrived(lane=event.key, event=event)
+        return event if isinstance(event, BadRecord | NotYet) else Arrived(lane=event.key, event=event)
 
-    def glance(self, key: str, stored: bytes) -> Bad | NotYet | None:
+    def glance(self, key: str, stored: bytes) -> BadRecord | NotYet | None:
         said = self._codecs.glance_state(stored)
-        return state_versions.unreadable(key, said.text) if isinstance(said, Bad) else said
+        return state_versions.unreadable(key, said.text) if isinstance(said, BadRecord) else said
 
     def load(self, key: str, stored: bytes | None) -> OfferLane:
         """Raises Unreadable for what is no state of this flow."""

@@ -83,7 +83,7 @@ def _update(sends: list[PlannedUpdate], terms: OfferTerms) -> Want:
         slot=unit.slot,
         account=unit.account,
         kind=f"{UPDATE}{unit.storefront}",
-        rank=min(send.rank for send in sends),
+        priority=min(send.rank for send in sends),
         since_us=min(send.since_us for send in sends),
         body=OfferUpdate(
             storefront=unit.storefront,
@@ -127,7 +127,7 @@ def _look_up(lane: OfferLane, look: PlannedLookUp, terms: OfferTerms) -> Want:
         slot=f"lookup/{look.account}/{look.storefront}",
         account=look.account,
         kind=f"{LOOKUP}{look.storefront}",
-        rank=look.rank,
+        priority=look.rank,
         since_us=look.since_us,
         body=OfferLookUp(
             storefront=look.storefront,
@@ -158,7 +158,7 @@ def _claim(lane: OfferLane, ask: PlannedClaim) -> Want:
         slot=f"{CLAIM}/{unit.account}/{unit.unit_id}",
         account=unit.account,
         kind=CLAIM,
-        rank=ask.rank,
+        priority=ask.rank,
         since_us=ask.since_us,
         body=OfferClaim(account=unit.account, unit_id=unit.unit_id, names=unit.names, ean=lane.ean),
     )
@@ -174,7 +174,7 @@ def _release(lane: OfferLane, ask: PlannedClaim) -> Want:
         slot=f"{RELEASE}/{account}/{ask.unit.unit_id}",
         account=account,
         kind=RELEASE,
-        rank=ask.rank,
+        priority=ask.rank,
         since_us=ask.since_us,
         body=OfferRelease(
             account=account, unit_id=ask.unit.unit_id, names=names, ean=lane.ean, accepted=written(units)

@@ -22,7 +22,7 @@ from connector.settings.load import Loaded
 from connector.settings.model import Settings
 from connector.settings.show import without_password
 from streams.errors import NotPermitted, RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed, Stopped, StreamError
-from streams.topics import Described
+from streams.topics import TopicDescription
 
 SKEW_WARNING_S = 30.0
 """A tenth of the time difference that the simulator tolerates; a synchronised clock is never further off."""
@@ -55,7 +55,7 @@ class BrokerQueries(Protocol):
 
     def cluster_id(self) -> str: ...
 
-    def describe(self, names: Sequence[str]) -> Mapping[str, Described]: ...
+    def describe(self, names: Sequence[str]) -> Mapping[str, TopicDescription]: ...
 
     def allowed_on_group(self, group: str) -> frozenset[str] | None: ...
 
@@ -181,7 +181,7 @@ def _finding(finding: TopicFinding) -> CheckRow:
     return CheckRow(subject=finding.topic, verdict=verdict, reason=finding.says, remedy=finding.remedy)
 
 
-def _good(topic: str, described: Described) -> CheckRow:
+def _good(topic: str, described: TopicDescription) -> CheckRow:
     several = "s" if described.partitions > 1 else ""
     reason = f"{described.partitions} partition{several}" + (
         "" if described.config else "; its settings cannot be read (DescribeConfigs)"

@@ -13,7 +13,7 @@ from connector.orders.events import SchedulerState
 from connector.settings.model import Settings
 from connector.shipments.events import ShipmentState
 from streams.errors import SettingsError, Stopped
-from streams.flow import Bad, NotYet
+from streams.flow import BadRecord, NotYet
 from streams.lanes.record_headers import key_bytes
 
 _FORGOTTEN_PARCELS = (
@@ -105,7 +105,7 @@ def show(console: Console, kept: StateRecord) -> None:
 @singledispatch
 def losses(state: object) -> Iterator[str]:
     """In words, one thing a line."""
-    why = state.text if isinstance(state, Bad | NotYet) else f"it is a {type(state).__name__}"
+    why = state.text if isinstance(state, BadRecord | NotYet) else f"it is a {type(state).__name__}"
     yield f"everything, and what that is cannot be said: the record cannot be read ({why})"
     yield "events that stand undone are neither sent nor answered; find them in the input topic and send them again"
     yield "the order of what was accepted: an older event that is read again would be sent over a newer value"
@@ -144,7 +144,7 @@ def _(state: SchedulerState) -> Iterator[str]:
 @singledispatch
 def stays(state: object) -> Iterator[str]:
     """What is remembered elsewhere, in words, one thing a line."""
-    if isinstance(state, Bad | NotYet):
+    if isinstance(state, BadRecord | NotYet):
         yield f"of an offer: its claim where a product carries several EANs, if it has one. {_CLAIM_STAYS}"
 
 

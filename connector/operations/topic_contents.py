@@ -16,7 +16,7 @@ from connector.settings import convert
 from connector.settings.model import Settings
 from streams.avro.codec import Decoder
 from streams.errors import Stopped
-from streams.flow import Bad, NotYet
+from streams.flow import BadRecord, NotYet
 from streams.kafka.registry import SchemaCache
 from streams.kafka.topic_reader import TopicRecord, read_key_values, read_records
 from streams.lanes.record_headers import key_bytes
@@ -33,7 +33,8 @@ def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]
         lane = key.decode(errors="surrogateescape")
         state = codecs.decode_state(value) if value is not None else None
         if not isinstance(state, OfferState | None):
-            raise Stopped(f"the state of {lane} cannot be read: {state.text if isinstance(state, Bad) else state}")
+            problem = state.text if isinstance(state, BadRecord) else state
+            raise Stopped(f"the state of {lane} cannot be read: {problem}")
         yield lane, state
 
 
@@ -67,6 +68,6 @@ def order_records(configured: Settings) -> Iterator[tuple[str, OrderRecord | Non
         decoder = Decoder(schemas.load("order_observed", schemas.newest("order_observed")), client.schema)
         for key, value in read_key_values(connection(configured), topics.orders, reader=configured.kafka.group):
             order = decoder.decode(value) if value is not None else None
-            if isinstance(order, Bad | NotYet):
+            if isinstance(order, BadRecord | NotYet):
                 raise Stopped(f"a record of {topics.orders} cannot be read: {order.text}")
             yield key.decode(errors="replace"), order

@@ -10,17 +10,17 @@ from rich.table import Table
 from connector.contracts.permissions import Grant, Principal, commands
 from connector.contracts.topic_checks import Limits, Needs, TopicFinding, denied, findings, named, wanted
 from connector.contracts.topics import DAY_MS, Topics, manifest
-from streams.topics import Described, Wanted
+from streams.topics import TopicDescription, TopicToCreate
 
 
 class TopicAdmin(Protocol):
     """What these commands ask of a broker. Raises SourceFailed where none answers."""
 
-    def describe(self, names: Sequence[str]) -> Mapping[str, Described]: ...
+    def describe(self, names: Sequence[str]) -> Mapping[str, TopicDescription]: ...
 
     def allowed_on_group(self, group: str) -> frozenset[str] | None: ...
 
-    def create(self, wanted: Sequence[Wanted]) -> Mapping[str, str]: ...
+    def create(self, wanted: Sequence[TopicToCreate]) -> Mapping[str, str]: ...
 
 
 def show(console: Console, topics: Topics, grants: Sequence[Grant], principal: Principal) -> None:

@@ -26,7 +26,7 @@ from connector.orders.events import (
 )
 from streams.avro.codec import DecodeErrorCode, Decoder, Lookup
 from streams.avro.compiled_writer import Writer
-from streams.flow import Bad, NotYet, Record
+from streams.flow import BadRecord, NotYet, Record
 
 _PARTS_OF_STATES: Final = (
     PollState, ListState, Listing, OrderLaneState, SeenRow, UnitFees, Trouble, ReturnLaneState, ListedReturn,
@@ -57,23 +57,23 @@ class OrderCodecs:
         self._commands: Final = Decoder(schemas.load("scheduler_command", 1), lookup)
         self._states: Final = reader_of(SchedulerState, ids.value(SchedulerState), _PARTS_OF_STATES, lookup)
 
-    def decode_command(self, record: Record) -> SchedulerCommand | Bad | NotYet:
+    def decode_command(self, record: Record) -> SchedulerCommand | BadRecord | NotYet:
         """Decodes an input record."""
         key = self._key.decode(record.key)
         if not isinstance(key, str):
             return key
         if record.value is None:
-            return Bad(code=DecodeErrorCode.NOT_AVRO, text="the record has no value; a command is expected")
+            return BadRecord(code=DecodeErrorCode.NOT_AVRO, text="the record has no value; a command is expected")
         value = self._commands.decode(record.value)
-        return value if isinstance(value, Bad | NotYet) else _command(value, key, record)
+        return value if isinstance(value, BadRecord | NotYet) else _command(value, key, record)
 
-    def glance_state(self, value: bytes) -> Bad | NotYet | None:
+    def glance_state(self, value: bytes) -> BadRecord | NotYet | None:
         """Why ``decode_state`` cannot run yet; None if it has the schema that it needs."""
         return self._states.glance(value)
 
-    def decode_state(self, value: bytes) -> SchedulerState | Bad | NotYet:
+    def decode_state(self, value: bytes) -> SchedulerState | BadRecord | NotYet:
         """Decodes what ``encode_state`` of this or any other version wrote."""
-        state: SchedulerState | Bad | NotYet = self._states.decode(value)
+        state: SchedulerState | BadRecord | NotYet = self._states.decode(value)
         return state
 
 
@@ -93,10 +93,10 @@ def _switched_off(event: object) -> NoReturn:
     raise ValueError(f"{type(event).__name__} belongs to a part that is switched off")
 
 
-def _command(value: Mapping[str, Any], key: str, record: Record) -> SchedulerCommand | Bad:
+def _command(value: Mapping[str, Any], key: str, record: Record) -> SchedulerCommand | BadRecord:
     command = Command(value["command"])
     if command is Command.UNKNOWN:
-        return Bad(code=Code.COMMAND_UNKNOWN, text=explain(Code.COMMAND_UNKNOWN).message)
+        return BadRecord(code=Code.COMMAND_UNKNOWN, text=explain(Code.COMMAND_UNKNOWN).message)
     return SchedulerCommand(
         command=command,
         changed_from_us=value["changed_from"],

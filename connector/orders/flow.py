@@ -39,7 +39,7 @@ from connector.orders.ledger import OrderLane
 from connector.orders.policy import OrderPolicy, OrderTerms
 from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport, PushWatch
-from streams.flow import Arrived, Bad, Cause, NotYet, Now, Output, Record, Stored, Turn, Want
+from streams.flow import Arrived, BadRecord, Cause, NotYet, Now, Output, Record, Stored, Turn, Want
 from streams.frozen import replace
 
 _LATER_US = 24 * 3600 * 1_000_000
@@ -106,20 +106,20 @@ class OrderFlow:
         """
         return self._polls
 
-    def read(self, record: Record, now: Now) -> Arrived | Bad | NotYet:  # noqa: ARG002
+    def read(self, record: Record, now: Now) -> Arrived | BadRecord | NotYet:  # noqa: ARG002
         command = self._codecs.decode_command(record)
-        if isinstance(command, Bad | NotYet):
+        if isinstance(command, BadRecord | NotYet):
             return command
         accounts = self._terms.policy.accounts
         if command.key not in accounts:
             known = ", ".join(sorted(accounts))
             problem = explain(Code.ACCOUNT_NOT_POLLED, account=command.key, known=known)
-            return Bad(code=Code.ACCOUNT_NOT_POLLED, text=problem.message)
+            return BadRecord(code=Code.ACCOUNT_NOT_POLLED, text=problem.message)
         return Arrived(lane=command.key, event=command)
 
-    def glance(self, key: str, stored: bytes) -> Bad | NotYet | None:
+    def glance(self, key: str, stored: bytes) -> BadRecord | NotYet | None:
         said = self._codecs.glance_state(stored)
-        return state_versions.unreadable(key, said.text) if isinstance(said, Bad) else said
+        return state_versions.unreadable(key, said.text) if isinstance(said, BadRecord) else said
 
     def load(self, key: str, stored: bytes | None) -> OrderLane:
         """Raises ``Unreadable`` for bytes that are not a state of this flow."""

@@ -79,7 +79,7 @@ class PushWatch:
             slot=SLOT,
             account=account,
             kind=Kind.SUBSCRIPTIONS,
-            rank=RANK,
+            priority=RANK,
             since_us=(reading.due_at_us or now_us) + len(reading.found),
             body=body,
         )

@@ -22,7 +22,7 @@ from connector.shipments.events import (
     UndoneShipment,
 )
 from streams.avro.codec import Decoder, Lookup
-from streams.flow import Bad, NotYet, Record
+from streams.flow import BadRecord, NotYet, Record
 
 _PARTS_OF_STATES: Final = (
     ShippedUnit, UnitStatus, ParcelState, UndoneShipment, Parcel, ShippedItem, OpenUnit, MarketplaceWords, ProblemError,
@@ -46,23 +46,23 @@ class ShipmentCodecs:
         )
         self._states: Final = reader_of(ShipmentState, ids.value(ShipmentState), _PARTS_OF_STATES, lookup)
 
-    def decode_dispatched(self, record: Record) -> ShipmentDispatched | Bad | NotYet:
+    def decode_dispatched(self, record: Record) -> ShipmentDispatched | BadRecord | NotYet:
         """Decodes an input record."""
         key = self._key.decode(record.key)
         if not isinstance(key, str):
             return key
         if record.value is None:
-            return Bad(code=Code.VALUE_MISSING, text="the record has no value; a shipment is expected")
+            return BadRecord(code=Code.VALUE_MISSING, text="the record has no value; a shipment is expected")
         value = self._shipments.decode(record.value)
-        return value if isinstance(value, Bad | NotYet) else _dispatched(value, key, record)
+        return value if isinstance(value, BadRecord | NotYet) else _dispatched(value, key, record)
 
-    def glance_state(self, value: bytes) -> Bad | NotYet | None:
+    def glance_state(self, value: bytes) -> BadRecord | NotYet | None:
         """Why ``decode_state`` cannot run yet; None if it has the schema that it needs."""
         return self._states.glance(value)
 
-    def decode_state(self, value: bytes) -> ShipmentState | Bad | NotYet:
+    def decode_state(self, value: bytes) -> ShipmentState | BadRecord | NotYet:
         """Decodes what ``encode_state`` of this or any other version wrote."""
-        state: ShipmentState | Bad | NotYet = self._states.decode(value)
+        state: ShipmentState | BadRecord | NotYet = self._states.decode(value)
         return state
 
 

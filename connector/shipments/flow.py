@@ -26,7 +26,7 @@ from connector.shipments.shipment_draft import ShipmentDraft
 from streams.flow import (
     Answered,
     Arrived,
-    Bad,
+    BadRecord,
     Cause,
     Draining,
     NotYet,
@@ -101,14 +101,14 @@ class ShipmentFlow:
         """None: the lane of an order exists through its events."""
         return ()
 
-    def read(self, record: Record, now: Now) -> Arrived | Bad | NotYet:  # noqa: ARG002
+    def read(self, record: Record, now: Now) -> Arrived | BadRecord | NotYet:  # noqa: ARG002
         """An event that can be read but must not be sent is not dead-lettered: its turn ends it with a result."""
         event = self._codecs.decode_dispatched(record)
-        return event if isinstance(event, Bad | NotYet) else Arrived(lane=event.key, event=event)
+        return event if isinstance(event, BadRecord | NotYet) else Arrived(lane=event.key, event=event)
 
-    def glance(self, key: str, stored: bytes) -> Bad | NotYet | None:
+    def glance(self, key: str, stored: bytes) -> BadRecord | NotYet | None:
         said = self._codecs.glance_state(stored)
-        return state_versions.unreadable(key, said.text) if isinstance(said, Bad) else said
+        return state_versions.unreadable(key, said.text) if isinstance(said, BadRecord) else said
 
     def load(self, key: str, stored: bytes | None) -> ShipmentLane:
         """Raises ``Unreadable`` for bytes that are not a state of this flow."""

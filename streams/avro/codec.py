@@ -2,7 +2,7 @@
 
 Decoded values are plain: a record is a ``dict``, a timestamp an ``int`` of microseconds (``timestamp-millis`` and
 ``-nanos`` too), a decimal an exact ``decimal.Decimal`` in the reader's scale. For any input, decoding returns a value,
-a ``Bad`` or a ``NotYet``, in time and memory bounded by the number of bytes.
+a ``BadRecord`` or a ``NotYet``, in time and memory bounded by the number of bytes.
 """
 
 import struct
@@ -18,7 +18,7 @@ from fastavro import read as fastavro_read
 from streams.avro.compiled_reader import compile_reader
 from streams.avro.compiled_writer import Writer, compile_writer
 from streams.avro.schema import InexactDecimal, ParsedSchema, Schema
-from streams.flow import Bad, NotYet
+from streams.flow import BadRecord, NotYet
 
 HEADER = struct.Struct(">bI")
 _MAGIC = 0
@@ -35,7 +35,7 @@ Lookup: TypeAlias = Callable[[int], str | Absent | None]
 
 
 class DecodeErrorCode(StrEnum):
-    """Why a message cannot be decoded: the codes of ``Bad``."""
+    """Why a message cannot be decoded: the codes of ``BadRecord``."""
 
     NOT_AVRO = "NOT_AVRO"  # not in Confluent's wire format
     SCHEMA_UNKNOWN = "SCHEMA_UNKNOWN"  # the registry has no schema with this id
@@ -65,38 +65,38 @@ class Decoder:
     def __init__(self, reader: Schema, lookup: Lookup) -> None:
         self._reader = ParsedSchema(reader)
         self._lookup = lookup
-        self._writers: dict[int, ParsedSchema | Bad] = {}
+        self._writers: dict[int, ParsedSchema | BadRecord] = {}
 
-    def decode(self, data: bytes) -> Any | Bad | NotYet:
+    def decode(self, data: bytes) -> Any | BadRecord | NotYet:
         """Returns the value. ``NotYet.need`` is the id of a schema that must be fetched first."""
         writer = self._writer_of(data)
         return self._read(data, writer, HEADER.unpack_from(data)[1]) if isinstance(writer, ParsedSchema) else writer
 
-    def glance(self, data: bytes) -> Bad | NotYet | None:
+    def glance(self, data: bytes) -> BadRecord | NotYet | None:
         """Returns None if the schema that ``decode`` needs is available. Does not look at the body."""
         writer = self._writer_of(data)
         return None if isinstance(writer, ParsedSchema) else writer
 
-    def _writer_of(self, data: bytes) -> ParsedSchema | Bad | NotYet:
+    def _writer_of(self, data: bytes) -> ParsedSchema | BadRecord | NotYet:
         if len(data) < HEADER.size or data[0] != _MAGIC:
-            return Bad(
+            return BadRecord(
                 code=DecodeErrorCode.NOT_AVRO,
                 text=f"{len(data)} bytes that do not start with a zero byte and a schema id",
             )
         schema_id: int = HEADER.unpack_from(data)[1]
         return self._writers.get(schema_id) or self._writer(schema_id)
 
-    def _writer(self, schema_id: int) -> ParsedSchema | Bad | NotYet:
+    def _writer(self, schema_id: int) -> ParsedSchema | BadRecord | NotYet:
         text = self._lookup(schema_id)
         if text is None:
             return NotYet(need=schema_id, text=f"schema {schema_id} is not here yet")
         if text is Absent.ABSENT:
             # Not cached here: the lookup decides how long that answer is valid.
-            return Bad(code=DecodeErrorCode.SCHEMA_UNKNOWN, text=f"the registry does not know schema {schema_id}")
+            return BadRecord(code=DecodeErrorCode.SCHEMA_UNKNOWN, text=f"the registry does not know schema {schema_id}")
         writer = self._writers[schema_id] = _prepared(text, schema_id)
         return writer
 
-    def _read(self, data: bytes, writer: ParsedSchema, schema_id: int) -> Any | Bad:
+    def _read(self, data: bytes, writer: ParsedSchema, schema_id: int) -> Any | BadRecord:
         body = BytesIO(data)
         body.seek(HEADER.size)
         reader = None if writer.layout == self._reader.layout else self._reader.parsed
@@ -111,7 +111,7 @@ class Decoder:
             return _bad(DecodeErrorCode.MALFORMED_VALUE, f"the body does not follow schema {schema_id}: {error}", error)
         if body.tell() != len(data):
             left = len(data) - body.tell()
-            return Bad(
+            return BadRecord(
                 code=DecodeErrorCode.MALFORMED_VALUE,
                 text=f"{left} bytes are left over after a value of schema {schema_id}",
             )
@@ -134,19 +134,19 @@ class ObjectDecoder:
         self._schema = fastavro.parse_schema(schema)
         self._name = schema["name"]
 
-    def decode(self, data: bytes) -> Any | Bad | NotYet:
+    def decode(self, data: bytes) -> Any | BadRecord | NotYet:
         """Returns the object; otherwise like ``Decoder.decode``."""
         try:
             if not data.startswith(self._frame):
                 other = self._others.decode(data)
-                if isinstance(other, Bad | NotYet):
+                if isinstance(other, BadRecord | NotYet):
                     return other
                 data = self._reencoded(other)
             return self._read(data, len(self._frame))
         except Exception as error:  # noqa: BLE001 - generated code raises no closed set; any error is caused by the bytes
             return _bad(DecodeErrorCode.MALFORMED_VALUE, f"the body does not follow {self._name}: {error}", error)
 
-    def glance(self, data: bytes) -> Bad | NotYet | None:
+    def glance(self, data: bytes) -> BadRecord | NotYet | None:
         """See ``Decoder.glance``."""
         return None if data.startswith(self._frame) else self._others.glance(data)
 
@@ -157,11 +157,11 @@ class ObjectDecoder:
         return out.getvalue()
 
 
-def _bad(code: DecodeErrorCode, text: str, error: BaseException) -> Bad:
-    return Bad(code=code, text=text[:500], error=type(error).__name__)
+def _bad(code: DecodeErrorCode, text: str, error: BaseException) -> BadRecord:
+    return BadRecord(code=code, text=text[:500], error=type(error).__name__)
 
 
-def _prepared(text: str, schema_id: int) -> ParsedSchema | Bad:
+def _prepared(text: str, schema_id: int) -> ParsedSchema | BadRecord:
     try:
         return ParsedSchema(orjson.loads(text))
     except Exception as error:  # noqa: BLE001 - parsing raises no closed set; any error is caused by the schema

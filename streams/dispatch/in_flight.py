@@ -13,15 +13,15 @@ from math import inf
 
 from streams.flow import Assignment, Call, Want
 from streams.frozen import quick
-from streams.lanes.lane import Pending
+from streams.lanes.lane import PendingWant
 
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class SentItem:
     """One item under way: the want as it left."""
 
-    pending: Pending
+    pending: PendingWant
     want: Want
     attempt: int
 
@@ -36,52 +36,52 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flight:
+class CallInFlight:
     call: Call
-    items: tuple[Sent, ...]
+    items: tuple[SentItem, ...]
 
 
-class Flights:
+class InFlight:
     def __init__(self) -> None:
-        self._flights: dict[str, Flight] = {}
-        self._lost: list[tuple[float, int, Sent]] = []
+        self._calls: dict[str, CallInFlight] = {}
+        self._lost: list[tuple[float, int, SentItem]] = []
         self._seq = count()
         self._held: Counter[Assignment] = Counter()
 
-    def __iter__(self) -> Iterator[Flight]:
+    def __iter__(self) -> Iterator[CallInFlight]:
         """Oldest first."""
-        return iter(self._flights.values())
+        return iter(self._calls.values())
 
     def __len__(self) -> int:
         """Calls under way."""
-        return len(self._flights)
+        return len(self._calls)
 
     def held(self, at: Assignment) -> int:
         """Items of this assignment that may still have an effect outside."""
         return self._held[at]
 
-    def leave(self, flight: Flight) -> None:
-        self._flights[flight.call.id] = flight
-        for sent in flight.items:
+    def leave(self, call: CallInFlight) -> None:
+        self._calls[call.call.id] = call
+        for sent in call.items:
             sent.pending.lane.held += 1
             self._held[sent.at] += 1
 
-    def land(self, call_id: str) -> Flight | None:
+    def land(self, call_id: str) -> CallInFlight | None:
         """None: it is not under way (answered twice)."""
-        return self._flights.pop(call_id, None)
+        return self._calls.pop(call_id, None)
 
-    def lose(self, sent: Sent, until_s: float) -> None:
+    def lose(self, sent: SentItem, until_s: float) -> None:
         """Its answer was lost: it may still be carried out until then."""
         heappush(self._lost, (until_s, next(self._seq), sent))
 
-    def over(self, sent: Sent) -> None:
+    def over(self, sent: SentItem) -> None:
         """It can have no further effect."""
         sent.pending.lane.held -= 1
         self._held[sent.at] -= 1
         if not self._held[sent.at]:
             del self._held[sent.at]
 
-    def ended(self, now_s: float) -> Iterator[Sent]:
+    def ended(self, now_s: float) -> Iterator[SentItem]:
         """Lost ones whose time is over."""
         while self._lost and self._lost[0][0] <= now_s:
             yield heappop(self._lost)[2]

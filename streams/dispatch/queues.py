@@ -5,8 +5,8 @@ from heapq import heapify, heappush
 from math import inf
 
 from streams.flow import Assignment
-from streams.lanes.lane import Pending
-from streams.lanes.sleeping_lanes import Harm, Sleepers, Tally
+from streams.lanes.lane import PendingWant
+from streams.lanes.sleeping_lanes import QueueKey, SleepingLanes, Tally
 from streams.policy import DOZE, Pace
 
 
@@ -23,12 +23,12 @@ class Queue:
         self.behind = behind
         self.limit = limit
         self.group = group
-        self.heap: list[tuple[Harm, int, Pending]] = []
+        self.heap: list[tuple[QueueKey, int, PendingWant]] = []
         self.ready = 0
         self.announced = 0
         self.waiting_since_s = -inf
 
-    def push(self, entry: tuple[Harm, int, Pending], now_s: float) -> None:
+    def push(self, entry: tuple[QueueKey, int, PendingWant], now_s: float) -> None:
         if self.ready == 0:
             self.waiting_since_s = now_s
         self.ready += 1
@@ -44,26 +44,26 @@ class Queue:
         return self.waiting_since_s + linger_s
 
 
-class Account:
+class AccountQueues:
     """One account's wants: awake ones in queues, sleeping ones as entries."""
 
     def __init__(self, pace: Pace, near: int, near_at_most: int) -> None:
         self.linger_s = pace.linger_s
         self.queues: dict[tuple[str, bool, bool], Queue] = {}
         self.unannounced: dict[tuple[str, bool, bool], Queue] = {}  # ``once`` wants that no durable record names yet
-        self.announced: dict[Pending, Queue] = {}  # those that may leave, and from where they came
-        self.sleepers: dict[tuple[Assignment, bool], Sleepers] = {}  # True: their wants are all of the background
+        self.announced: dict[PendingWant, Queue] = {}  # those that may leave, and from where they came
+        self.sleeping: dict[tuple[Assignment, bool], SleepingLanes] = {}  # True: their wants are all of the background
         self.tally = Tally()  # of those that are awake
         self.ready = 0
-        self.ready_behind = 0  # of these, of the background
-        self.owed_behind = 0.0  # calls that the background has waited for while others left
+        self.ready_background = 0  # of these, of the background
+        self.owed_background = 0.0  # calls that the background has waited for while others left
         self.awake = 0
         self.closure = 0  # counts how often the account opened again
         self.near = near  # awake wants kept ready, so that a full call can be made
         self._near_at_most = near_at_most
 
     @property
-    def may_doze(self) -> int:
+    def may_sleep_above(self) -> int:
         """Above so many wants, further lanes may sleep; far enough from ``near`` that none goes to and fro."""
         return DOZE * self.near
 

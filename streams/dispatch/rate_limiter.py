@@ -1,6 +1,6 @@
 """One account's pace: when may the next call leave?
 
-The law of this file: over any second, the valves of all processes together let no more calls leave than the ceiling
+The law of this file: over any second, the limiters of all processes together let no more calls leave than the ceiling
 times the sum of their shares, plus a margin of at most two calls a process (``MARGIN``). So slots accrue with time, at
 ``ceiling x share x factor``, and a call takes a whole one; what accrues while nobody calls is forfeited, except for a
 tolerance that a loop needs which wakes a few milliseconds late. A share moved from one process to another carries
@@ -50,7 +50,7 @@ class _Taken:
     probe: bool
 
 
-class Valve:
+class RateLimiter:
     """The pace of one account in one process. Mutable; asked and told by the engine alone."""
 
     def __init__(self, pace: Pace) -> None:

@@ -4,39 +4,39 @@ from collections.abc import Mapping
 from typing import Any
 
 from streams.dead_letter import DeadLetters
-from streams.dispatch.in_flight import Sent
+from streams.dispatch.in_flight import SentItem
 from streams.dispatch.wants import Wants
-from streams.engine.checkpoint import Handed, Part
-from streams.engine.partition import Partition, Step
-from streams.flow import Answered, Arrived, Assignment, Bad, Draining, Flow, NotYet, Now, Output, Told, Woken
+from streams.engine.checkpoint import CheckpointPart, Outbox
+from streams.engine.partition import Partition, Trigger
+from streams.flow import Answered, Arrived, Assignment, BadRecord, Draining, Flow, NotYet, Now, Output, Told, Woken
 from streams.lanes.lane import Lane
 from streams.lanes.lanes import Lanes
-from streams.messages import Mark, Owned
+from streams.messages import Mark, OwnedPartition
 from streams.policy import Policy
 
 WOKEN = Woken()
 DRAINING = Draining()
 
 
-class Tenure:
+class AssignedPartition:
     def __init__(
         self,
         at: Assignment,
-        owned: Owned,
+        owned: OwnedPartition,
         *,
         flow: Flow[Any],
         policy: Policy,
         wants: Wants,
-        part: Part,
+        outbox: Outbox,
         dead_letters: DeadLetters,
         now: Now,
     ) -> None:
         self.at = at
         self.partition = Partition(at, owned, policy, now.mono_s)
-        self.lanes = Lanes(flow, at, wants, part)
+        self.lanes = Lanes(flow, at, wants, outbox)
         self.lanes.take_over(owned.state)
         self.partition.to_restore = self.lanes.to_restore
-        self.part = part
+        self.outbox = outbox
         self._flow = flow
         self._wants = wants
         self._dead_letters = dead_letters
@@ -54,7 +54,7 @@ class Tenure:
 
     def read(self, now: Now, room_outputs: int, room_awake: int) -> None:
         """Turns for what has arrived, as far as read-ahead and bounds allow."""
-        partition, part, awake = self.partition, self.part, self.lanes.awake
+        partition, part, awake = self.partition, self.outbox, self.lanes.awake
         outputs_at_most, awake_at_most = len(part) + room_outputs, len(awake) + room_awake
         while (
             partition.may_take and not self.lanes.fault and len(part) < outputs_at_most and len(awake) < awake_at_most
@@ -64,7 +64,7 @@ class Tenure:
             match heard:
                 case Arrived():
                     self.lanes.turn(heard.lane, heard, now)
-                case Bad():
+                case BadRecord():
                     part.outputs.append(self._dead_letters.letter(record, heard))
                 case NotYet():
                     partition.needs = heard
@@ -88,7 +88,7 @@ class Tenure:
             self.lanes.turn(key, WOKEN, now)
         return len(due)
 
-    def hear(self, sent: Sent, cause: Answered | None, now: Now) -> None:
+    def hear(self, sent: SentItem, cause: Answered | None, now: Now) -> None:
         """One item of a call was answered; None = it stays a want, and is no longer announced."""
         lane = sent.pending.lane
         if cause is not None:
@@ -101,7 +101,7 @@ class Tenure:
 
     def changed(self, lane: Lane) -> None:
         """Its record must be written again, though it had no turn."""
-        self.part.add(lane, (), tells=False)
+        self.outbox.add(lane, (), tells=False)
 
     def tell(self, told: Told, now: Now) -> None:
         """Word from outside for a lane that is known here."""
@@ -112,17 +112,17 @@ class Tenure:
 
     def contents(self) -> tuple[tuple[Output, ...], tuple[tuple[Lane, int], ...]]:
         """All outputs since the last checkpoint, each changed lane once, and which turns of which lanes that is."""
-        outputs, changed = self.part.take()
+        outputs, changed = self.outbox.take()
         for lane in changed:
             record = self.lanes.record(lane)
             if record is not None:
                 outputs.append(record)
-        return tuple(outputs), tuple((lane, lane.turned) for lane in changed)
+        return tuple(outputs), tuple((lane, lane.version) for lane in changed)
 
-    def became_durable(self, mark: Mark, handed: Handed, now_s: float) -> None:
+    def became_durable(self, mark: Mark, written: CheckpointPart, now_s: float) -> None:
         self.partition.became_durable(mark, now_s)
-        for lane, turned in handed.lanes:
-            lane.durable = turned
+        for lane, turned in written.lanes:
+            lane.durable_version = turned
             self._wants.durable(self.at, lane, now_s)
             self.lanes.settle(lane, now_s)
 
@@ -130,7 +130,7 @@ class Tenure:
 
     def drain(self, deadline_s: float, now: Now) -> None:
         """Hand over: no reading, no new call; what was announced and has not left is taken back."""
-        self.partition.step(Step.REVOKED)
+        self.partition.step(Trigger.REVOKED)
         self.partition.deadline_s = min(self.partition.deadline_s, deadline_s)
         self._shut()
         for lane in self.lanes.withdraw(now.mono_s):
@@ -138,13 +138,13 @@ class Tenure:
 
     def refuse(self, reason: str) -> None:
         """It cannot go on, or must not: nothing more is read, sent or committed."""
-        self.partition.step(Step.WAS_REFUSED)
+        self.partition.step(Trigger.WAS_REFUSED)
         self.partition.broken = reason
         self._shut()
 
     def end(self) -> None:
         """The assignment is over: nothing of it is kept but slots and keys of what is under way."""
-        self.partition.step(Step.ENDED)
+        self.partition.step(Trigger.ENDED)
         self._wants.forget(self.at, self.lanes.awake.values())
 
     def _shut(self) -> None:
@@ -152,4 +152,4 @@ class Tenure:
         self._wants.bar(self.at)
 
 
-Tenures = Mapping[Assignment, Tenure]
+AssignedPartitions = Mapping[Assignment, AssignedPartition]

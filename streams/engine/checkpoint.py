@@ -17,7 +17,7 @@ PACE = 4  # a checkpoint takes at most every fourth moment: a slow broker is not
 OF_LEASE = 3  # but marks go out this often in every lease
 
 
-class Part:
+class Outbox:
     """What one assignment has not yet handed to a checkpoint."""
 
     __slots__ = ("_tellers", "changed", "outputs")
@@ -49,7 +49,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Handed:
+class CheckpointPart:
     """One assignment's part of the checkpoint that is on its way: which turns of which lanes, and how much it is."""
 
     lanes: tuple[tuple[Lane, int], ...]
@@ -58,12 +58,12 @@ class Handed:
 
 class Checkpoints:
     def __init__(self, policy: Policy, boot_us: int) -> None:
-        self.parts: dict[Assignment, Part] = {}
+        self.outboxes: dict[Assignment, Outbox] = {}
         self.lease_until_s = -inf
         self.durable_at_s = -inf
         self._policy = policy
         self._serial = boot_us  # so no start of this process repeats one of another
-        self._on_way: dict[Assignment, Handed] | None = None
+        self._on_way: dict[Assignment, CheckpointPart] | None = None
         self._started_s = -inf
         self._heard_s = -inf
         self._why = ""  # the one on its way is not durable yet
@@ -95,15 +95,15 @@ class Checkpoints:
     @property
     def size(self) -> int:
         """Outputs and changed lanes that are not durable."""
-        on_way = sum(handed.size for handed in self._on_way.values()) if self._on_way is not None else 0
-        return on_way + sum(len(part.outputs) + len(part.changed) for part in self.parts.values())
+        on_way = sum(parts.size for parts in self._on_way.values()) if self._on_way is not None else 0
+        return on_way + sum(len(outbox) for outbox in self.outboxes.values())
 
-    def part(self, at: Assignment) -> Part:
-        return self.parts.setdefault(at, Part())
+    def outbox(self, at: Assignment) -> Outbox:
+        return self.outboxes.setdefault(at, Outbox())
 
     def drop(self, at: Assignment) -> None:
         """The assignment died, or its writes are refused."""
-        self.parts.pop(at, None)
+        self.outboxes.pop(at, None)
         if self._on_way is not None:
             self._on_way.pop(at, None)
 
@@ -111,12 +111,12 @@ class Checkpoints:
 
     def due_at_s(self, *, urgent: bool) -> float:
         """When the next one starts. ``urgent``: someone waits for it (a gate, a hand-over)."""
-        if self._on_way is not None or not self.parts:
+        if self._on_way is not None or not self.outboxes:
             return inf
         if urgent:
             return -inf
         idle_s = self._policy.lease_s / OF_LEASE
-        if not any(self.parts.values()):
+        if not any(self.outboxes.values()):
             return self._started_s + idle_s
         return self._started_s + min(max(self._policy.checkpoint_min_s, PACE * self._took_s), idle_s)
 
@@ -136,19 +136,19 @@ class Checkpoints:
     ) -> Checkpoint:
         """``contents``: per assignment its outputs, and which turns of which lanes are in them."""
         self._serial += 1
-        self._on_way = {at: Handed(lanes=lanes, size=len(outputs)) for at, (outputs, lanes) in contents.items()}
+        self._on_way = {at: CheckpointPart(lanes=lanes, size=len(outputs)) for at, (outputs, lanes) in contents.items()}
         self._started_s, self._why = now_s, ""
         return Checkpoint(
             serial=self._serial, outputs={at: outputs for at, (outputs, _) in contents.items()}, marks=marks
         )
 
-    def written(self, written: Written, now_s: float) -> Mapping[Assignment, Handed]:
+    def written(self, written: Written, now_s: float) -> Mapping[Assignment, CheckpointPart]:
         """What it held of assignments that live. Empty for one that is not on its way."""
         if self._on_way is None or written.serial != self._serial:
             return {}
         if written.marks:
             self.lease_until_s = max(self.lease_until_s, written.sent_at_s + self._policy.lease_s)
             self.durable_at_s = now_s
-        handed, self._on_way = self._on_way, None
+        parts, self._on_way = self._on_way, None
         self._took_s = now_s - self._started_s
-        return handed
+        return parts

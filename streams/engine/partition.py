@@ -13,7 +13,7 @@ from math import inf
 from typing import Final
 
 from streams.flow import Assignment, NotYet, Record
-from streams.messages import Mark, Owned, Topic
+from streams.messages import Mark, OwnedPartition, Topic
 from streams.policy import Policy
 
 
@@ -27,22 +27,22 @@ class Phase(Enum):
     GONE = "gone"
 
 
-class Step(Enum):
+class Trigger(Enum):
     OPENED = auto()
     WAS_REFUSED = auto()
     REVOKED = auto()
     ENDED = auto()
 
 
-TRANSITIONS: Final[Mapping[tuple[Phase, Step], Phase]] = {
-    (Phase.CATCHING_UP, Step.OPENED): Phase.OPEN,
-    (Phase.CATCHING_UP, Step.REVOKED): Phase.DRAINING,
-    (Phase.OPEN, Step.REVOKED): Phase.DRAINING,
-    (Phase.REFUSED, Step.REVOKED): Phase.GONE,
-    (Phase.DRAINING, Step.REVOKED): Phase.DRAINING,
-    **{(phase, Step.WAS_REFUSED): Phase.REFUSED for phase in Phase if phase not in (Phase.DRAINING, Phase.GONE)},
-    (Phase.DRAINING, Step.WAS_REFUSED): Phase.GONE,
-    **{(phase, Step.ENDED): Phase.GONE for phase in Phase},
+TRANSITIONS: Final[Mapping[tuple[Phase, Trigger], Phase]] = {
+    (Phase.CATCHING_UP, Trigger.OPENED): Phase.OPEN,
+    (Phase.CATCHING_UP, Trigger.REVOKED): Phase.DRAINING,
+    (Phase.OPEN, Trigger.REVOKED): Phase.DRAINING,
+    (Phase.REFUSED, Trigger.REVOKED): Phase.GONE,
+    (Phase.DRAINING, Trigger.REVOKED): Phase.DRAINING,
+    **{(phase, Trigger.WAS_REFUSED): Phase.REFUSED for phase in Phase if phase not in (Phase.DRAINING, Phase.GONE)},
+    (Phase.DRAINING, Trigger.WAS_REFUSED): Phase.GONE,
+    **{(phase, Trigger.ENDED): Phase.GONE for phase in Phase},
 }
 
 READS = frozenset({Phase.CATCHING_UP, Phase.OPEN})
@@ -54,7 +54,7 @@ WRITES = frozenset(set(Phase) - {Phase.REFUSED, Phase.GONE})
 class Partition:
     """What is ours for one assignment. Positions are next offsets."""
 
-    def __init__(self, at: Assignment, owned: Owned, policy: Policy, now_s: float) -> None:
+    def __init__(self, at: Assignment, owned: OwnedPartition, policy: Policy, now_s: float) -> None:
         self.at = at
         self.state_topic_id = owned.state_topic_id  # not all of ``owned``: its state is the lanes' to keep
         self.input_topic_id = owned.input_topic_id
@@ -91,7 +91,7 @@ class Partition:
 
     # ---- phase ------------------------------------------------------------------------------------------------------
 
-    def step(self, step: Step) -> None:
+    def step(self, step: Trigger) -> None:
         """Raises KeyError for a step that the phase does not know."""
         self._phase = TRANSITIONS[self._phase, step]
 
@@ -226,7 +226,7 @@ class Partition:
         )
 
     def open(self) -> None:
-        self.step(Step.OPENED)
+        self.step(Trigger.OPENED)
         self._sent_from_here = True
 
     def gate_at_s(self) -> float:
@@ -277,7 +277,7 @@ class Partition:
         return drained or self._phase is Phase.GONE
 
 
-def misfit(owned: Owned, partitions: int, at: Assignment, state_topic: str) -> str | None:
+def misfit(owned: OwnedPartition, partitions: int, at: Assignment, state_topic: str) -> str | None:
     """Why the process must not go on with what it was given, with the remedy; None = all is well."""
     if owned.partitions != partitions:
         return _resized(at.topic, owned.partitions, partitions)
@@ -286,7 +286,7 @@ def misfit(owned: Owned, partitions: int, at: Assignment, state_topic: str) -> s
     return None
 
 
-def unfit(owned: Owned, at: Assignment, state_topic: str) -> str | None:
+def unfit(owned: OwnedPartition, at: Assignment, state_topic: str) -> str | None:
     """Why one partition must stand until a person has mended it, with the remedy; None = all is well."""
     mark = owned.mark
     if mark is not None and mark.input_topic_id and mark.input_topic_id != owned.input_topic_id:
@@ -351,7 +351,7 @@ def _other_input(at: Assignment, state_topic: str, before: str, now: str) -> str
     )
 
 
-def _unread(owned: Owned, at: Assignment, state_topic: str) -> str | None:
+def _unread(owned: OwnedPartition, at: Assignment, state_topic: str) -> str | None:
     """Lanes without a position: the group's offsets have expired, or were deleted. Where it had read to is not known:
     to begin anywhere but at the first record could skip events, and nobody would notice.
     """

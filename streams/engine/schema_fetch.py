@@ -4,29 +4,31 @@ from collections.abc import Iterator
 from math import inf
 from typing import Any
 
-from streams.engine.assignment import Tenures
+from streams.engine.assignment import AssignedPartitions
 from streams.messages import Fetch, Fetched
 
 AGAIN_S = 1.0
 
 
-class Fetching:
+class SchemaFetch:
     def __init__(self) -> None:
         self._asked: dict[Any, float] = {}  # need -> when to ask again; inf = under way
 
-    def fetched(self, fetched: Fetched, tenures: Tenures, now_s: float) -> None:
+    def fetched(self, fetched: Fetched, partitions: AssignedPartitions, now_s: float) -> None:
         """Records that waited for it are read again; a problem means to ask again."""
         if fetched.problem is not None:
             self._asked[fetched.need] = now_s + AGAIN_S
             return
         self._asked.pop(fetched.need, None)
-        for tenure in tenures.values():
-            if tenure.partition.needs is not None and tenure.partition.needs.need == fetched.need:
-                tenure.partition.needs = None
+        for assigned in partitions.values():
+            if assigned.partition.needs is not None and assigned.partition.needs.need == fetched.need:
+                assigned.partition.needs = None
 
-    def requests(self, tenures: Tenures, now_s: float) -> Iterator[Fetch]:
+    def requests(self, partitions: AssignedPartitions, now_s: float) -> Iterator[Fetch]:
         """What is to be asked for now."""
-        needs = {tenure.partition.needs.need for tenure in tenures.values() if tenure.partition.needs is not None}
+        needs = {
+            assigned.partition.needs.need for assigned in partitions.values() if assigned.partition.needs is not None
+        }
         for need in [need for need in self._asked if need not in needs and self._asked[need] < inf]:
             del self._asked[need]
         for need in needs:

@@ -12,7 +12,7 @@ from typing import Final
 AGAIN: Final = 0.25  # of the time that a call may take: seen late for so long once more before it is given up
 
 
-class Verdict(Enum):
+class SinkAction(Enum):
     FINE = auto()
     REPLACE = auto()
     STOP = auto()
@@ -24,7 +24,7 @@ class SinkWatch:
         self._late: tuple[float, float] | None = None  # since when the call runs, and when it was first found late
         self._replaced = False
 
-    def look(self, calling_since_s: float | None, now_s: float) -> Verdict:
+    def look(self, calling_since_s: float | None, now_s: float) -> SinkAction:
         """Found late twice: a process that was frozen finds a call that is late, and its answer right behind."""
         if calling_since_s is None or now_s - calling_since_s < self._hangs_after_s:
             self._late = None
@@ -32,15 +32,15 @@ class SinkWatch:
             self._late = calling_since_s, now_s
         elif now_s - self._late[1] >= AGAIN * self._hangs_after_s:
             return self._given_up()
-        return Verdict.FINE
+        return SinkAction.FINE
 
     def became_durable(self) -> None:
         """The sink works."""
         self._replaced = False
 
-    def _given_up(self) -> Verdict:
+    def _given_up(self) -> SinkAction:
         self._late = None
         if self._replaced:
-            return Verdict.STOP
+            return SinkAction.STOP
         self._replaced = True
-        return Verdict.REPLACE
+        return SinkAction.REPLACE

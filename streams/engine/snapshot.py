@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from streams.dispatch.dispatcher import Sending
+from streams.dispatch.dispatcher import Dispatcher
 from streams.dispatch.wants import Wants
 from streams.engine.partition import Partition
 from streams.flow import Now
@@ -83,14 +83,14 @@ def partition_of(partition: Partition, lanes: Lanes, in_flight: int, now: Now) -
     )
 
 
-def account_of(name: str, sending: Sending, wants: Wants, now: Now) -> AccountSnapshot:
-    valve, (by_rank, oldest_us) = sending.valves[name], wants.waiting(name)
+def account_of(name: str, dispatcher: Dispatcher, wants: Wants, now: Now) -> AccountSnapshot:
+    limiter, (by_priority, oldest_us) = dispatcher.limiters[name], wants.waiting(name)
     return AccountSnapshot(
-        valve=valve.state(now.mono_s),
-        rate=valve.rate(now.mono_s),
-        is_open=valve.is_open(now.mono_s),
-        calls_in_flight=sum(flight.call.account == name for flight in sending.flights),
-        wants_by_rank=by_rank,
+        valve=limiter.state(now.mono_s),
+        rate=limiter.rate(now.mono_s),
+        is_open=limiter.is_open(now.mono_s),
+        calls_in_flight=sum(each.call.account == name for each in dispatcher.in_flight),
+        wants_by_rank=by_priority,
         oldest_age_s=_age_s(oldest_us, now),
     )
 

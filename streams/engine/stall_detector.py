@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator
 from math import inf
 from typing import Final
 
-from streams.dispatch.in_flight import Flights
-from streams.engine.assignment import WOKEN, Tenure, Tenures
+from streams.dispatch.in_flight import InFlight
+from streams.engine.assignment import WOKEN, AssignedPartition, AssignedPartitions
 from streams.flow import Assignment, Now
 from streams.messages import Effect, Notice, Reread, Stop
 from streams.policy import Policy
@@ -34,7 +34,7 @@ TURNED_A_LOOK: Final = 500  # lanes that get another turn at once
 FORGOTTEN_AFTER: Final = 4  # stall times: a lane that was given another turn, and is stuck anew later, gets one again
 
 
-class Watch:
+class StallDetector:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._overdue: tuple[str, float] | None = None  # a call, and when it was first found without an answer
@@ -48,28 +48,30 @@ class Watch:
     def next_s(self) -> float:
         return self._next_s
 
-    def look(self, tenures: Tenures, flights: Flights, now: Now, on_way: Callable[[float], str]) -> Iterator[Effect]:
+    def check(
+        self, partitions: AssignedPartitions, in_flight: InFlight, now: Now, on_way: Callable[[float], str]
+    ) -> Iterator[Effect]:
         """A few times in every stall time. ``on_way``: what a checkpoint explains at a moment, in words."""
         if now.mono_s < self._next_s:
             return
         self._next_s = now.mono_s + min(self._policy.stall_s / 4, OVERDUE_S)
         for by_part in (self._said, self._anew, self._held, self._ends):
-            for at in [at for at in by_part if at not in tenures]:
+            for at in [at for at in by_part if at not in partitions]:
                 del by_part[at]
         long_ago_s = now.mono_s - FORGOTTEN_AFTER * self._policy.stall_s
-        for woken in [woken for woken, at_s in self._woken.items() if woken[0] not in tenures or at_s < long_ago_s]:
+        for woken in [woken for woken, at_s in self._woken.items() if woken[0] not in partitions or at_s < long_ago_s]:
             del self._woken[woken]
-        yield from self._calls(flights, now.mono_s)
-        for tenure in tenures.values():
-            yield from self._held_back(tenure, now.mono_s)
-            if not self._is_queued_behind_others(tenure, tenures, now.mono_s):
-                yield from self._fetch_anew(tenure, now.mono_s)
-                yield from self._lag(tenure, now.mono_s, on_way)
-            yield from self._undone(tenure, now)
+        yield from self._calls(in_flight, now.mono_s)
+        for assigned in partitions.values():
+            yield from self._held_back(assigned, now.mono_s)
+            if not self._is_queued_behind_others(assigned, partitions, now.mono_s):
+                yield from self._fetch_anew(assigned, now.mono_s)
+                yield from self._lag(assigned, now.mono_s, on_way)
+            yield from self._undone(assigned, now)
 
-    def _calls(self, flights: Flights, now_s: float) -> Iterator[Effect]:
+    def _calls(self, in_flight: InFlight, now_s: float) -> Iterator[Effect]:
         """Found twice: a process that was frozen finds calls that are overdue, and their answers right behind."""
-        call = next((flight.call for flight in flights), None)
+        call = next((each.call for each in in_flight), None)
         if call is None or now_s < call.give_up_at_s + self._policy.grace_s + OVERDUE_S:
             self._overdue = None
         elif self._overdue is None or self._overdue[0] != call.id:
@@ -84,79 +86,85 @@ class Watch:
         elif now_s - self._overdue[1] >= OVERDUE_S:
             yield Stop(reason=f"call {call.id} ({call.kind}) has no answer: its worker hangs")
 
-    def _held_back(self, tenure: Tenure, now_s: float) -> Iterator[Effect]:
+    def _held_back(self, assigned: AssignedPartition, now_s: float) -> Iterator[Effect]:
         """No stall of ours and not fatal: a person must look after a producer, and nothing else tells them."""
-        partition, age_s = tenure.partition, tenure.partition.held_age_s(now_s)
+        partition, age_s = assigned.partition, assigned.partition.held_age_s(now_s)
         if age_s < HELD_BACK_S:
-            self._held.pop(tenure.at, None)
-        elif now_s - self._held.get(tenure.at, -inf) >= self._policy.stall_s:
-            self._held[tenure.at] = now_s
+            self._held.pop(assigned.at, None)
+        elif now_s - self._held.get(assigned.at, -inf) >= self._policy.stall_s:
+            self._held[assigned.at] = now_s
             fields: dict[str, str | int | float] = {
-                "topic": tenure.at.topic,
-                "partition": tenure.at.partition,
+                "topic": assigned.at.topic,
+                "partition": assigned.at.partition,
                 "offsets": partition.held_back,
                 "for_s": round(age_s, 1),
             }
             yield Notice(event="records_held_back", level="warning", fields=fields)
 
-    def _is_queued_behind_others(self, tenure: Tenure, tenures: Tenures, now_s: float) -> bool:
+    def _is_queued_behind_others(
+        self, assigned: AssignedPartition, partitions: AssignedPartitions, now_s: float
+    ) -> bool:
         """Whether another partition moves that has not reached the end it had when this one was found at rest."""
-        moved_at_s = tenure.partition.moved_at_s
-        if not tenure.partition.lag or now_s - moved_at_s < FETCH_ANEW_S:
+        moved_at_s = assigned.partition.moved_at_s
+        if not assigned.partition.lag or now_s - moved_at_s < FETCH_ANEW_S:
             return False
-        if tenure.at not in self._ends or self._ends[tenure.at][0] != moved_at_s:
-            others = (other for other in tenures.values() if other.at != tenure.at and other.partition.lag)
-            self._ends[tenure.at] = moved_at_s, {other.at: other.partition.end for other in others}
-        ends = self._ends[tenure.at][1]
+        if assigned.at not in self._ends or self._ends[assigned.at][0] != moved_at_s:
+            others = (other for other in partitions.values() if other.at != assigned.at and other.partition.lag)
+            self._ends[assigned.at] = moved_at_s, {other.at: other.partition.end for other in others}
+        ends = self._ends[assigned.at][1]
         return any(
             other.partition.position < ends.get(other.at, 0) and now_s - other.partition.moved_at_s < FETCH_ANEW_S
-            for other in tenures.values()
+            for other in partitions.values()
         )
 
-    def _fetch_anew(self, tenure: Tenure, now_s: float) -> Iterator[Effect]:
+    def _fetch_anew(self, assigned: AssignedPartition, now_s: float) -> Iterator[Effect]:
         """Harmless: the source goes on at the next offset that it has not handed over."""
-        partition, still_s = tenure.partition, now_s - tenure.partition.moved_at_s
+        partition, still_s = assigned.partition, now_s - assigned.partition.moved_at_s
         if not partition.lag or not partition.flowing or still_s < FETCH_ANEW_S:
-            self._anew.pop(tenure.at, None)
-        elif still_s >= (after_s := self._anew.get(tenure.at, FETCH_ANEW_S)):
-            self._anew[tenure.at] = 2 * after_s
-            yield _notice(tenure, f"lag {partition.lag}, no progress for {still_s:.0f} s: fetched anew", "warning")
-            yield Reread(parts=frozenset({tenure.at}))
+            self._anew.pop(assigned.at, None)
+        elif still_s >= (after_s := self._anew.get(assigned.at, FETCH_ANEW_S)):
+            self._anew[assigned.at] = 2 * after_s
+            yield _notice(assigned, f"lag {partition.lag}, no progress for {still_s:.0f} s: fetched anew", "warning")
+            yield Reread(parts=frozenset({assigned.at}))
 
-    def _lag(self, tenure: Tenure, now_s: float, on_way: Callable[[float], str]) -> Iterator[Effect]:
-        partition = tenure.partition
+    def _lag(self, assigned: AssignedPartition, now_s: float, on_way: Callable[[float], str]) -> Iterator[Effect]:
+        partition = assigned.partition
         still_s = now_s - partition.moved_at_s
         if not partition.lag or not partition.reads or still_s < self._policy.stall_s:
-            self._said.pop(tenure.at, None)
+            self._said.pop(assigned.at, None)
             return
-        explained = _explanation(tenure) or on_way(now_s)
-        said_s = self._said.setdefault(tenure.at, now_s)
+        explained = _explanation(assigned) or on_way(now_s)
+        said_s = self._said.setdefault(assigned.at, now_s)
         if said_s == now_s:
-            yield _notice(tenure, f"lag {partition.lag}, no progress for {still_s:.0f} s: {explained or 'unexplained'}")
+            yield _notice(
+                assigned, f"lag {partition.lag}, no progress for {still_s:.0f} s: {explained or 'unexplained'}"
+            )
         elif now_s - said_s >= self._policy.stall_s:
-            del self._said[tenure.at]  # so that it is said again
+            del self._said[assigned.at]  # so that it is said again
             if not explained:
-                yield Stop(reason=f"{_name(tenure.at)} has lag {partition.lag} and does not move")
+                yield Stop(reason=f"{_name(assigned.at)} has lag {partition.lag} and does not move")
 
-    def _undone(self, tenure: Tenure, now: Now) -> Iterator[Effect]:
+    def _undone(self, assigned: AssignedPartition, now: Now) -> Iterator[Effect]:
         """A lane that is undone and that nothing will wake gets one more turn, then the process fails."""
-        lanes = tenure.lanes
+        lanes = assigned.lanes
         for _ in range(min(len(lanes.unexplained), TURNED_A_LOOK)):
-            if not tenure.partition.sends or not lanes.unexplained or lanes.fault:
+            if not assigned.partition.sends or not lanes.unexplained or lanes.fault:
                 return
             key, since_s = next(iter(lanes.unexplained.items()))
             if now.mono_s - since_s < self._policy.stall_s:
                 return
-            if (tenure.at, key) in self._woken:
-                yield Stop(reason=f"{_name(tenure.at)}: lane {key} is undone, and no timer, token or pause explains it")
+            if (assigned.at, key) in self._woken:
+                yield Stop(
+                    reason=f"{_name(assigned.at)}: lane {key} is undone, and no timer, token or pause explains it"
+                )
                 return
-            self._woken[tenure.at, key] = now.mono_s
-            yield _notice(tenure, f"lane {key} is undone and nothing will wake it: given one more turn")
+            self._woken[assigned.at, key] = now.mono_s
+            yield _notice(assigned, f"lane {key} is undone and nothing will wake it: given one more turn")
             lanes.turn(key, WOKEN, now)
 
 
-def _explanation(tenure: Tenure) -> str:
-    partition = tenure.partition
+def _explanation(assigned: AssignedPartition) -> str:
+    partition = assigned.partition
     if partition.needs is not None:
         return f"records wait for {partition.needs.need}: {partition.needs.text}"
     if partition.leaderless:
@@ -164,12 +172,12 @@ def _explanation(tenure: Tenure) -> str:
     return ""
 
 
-def _notice(tenure: Tenure, words: str, level: str = "error") -> Notice:
-    at = tenure.at
+def _notice(assigned: AssignedPartition, words: str, level: str = "error") -> Notice:
+    at = assigned.at
     fields: dict[str, str | int | float] = {
         "topic": at.topic,
         "partition": at.partition,
-        "phase": tenure.partition.phase,
+        "phase": assigned.partition.phase,
         "reason": words,
     }
     return Notice(event="partition_stalled", level=level, fields=fields)

@@ -14,7 +14,7 @@ from streams.clock import uptime_s
 from streams.errors import SourceFailed
 from streams.kafka.authorization import GROUP, TOPIC, RequiredAccess, not_permitted
 from streams.kafka.client_messages import ClientErrors
-from streams.topics import Described, Wanted
+from streams.topics import TopicDescription, TopicToCreate
 
 _DEFAULT_REPLICATION = -1
 """The broker's own default (KIP-464)."""
@@ -50,8 +50,8 @@ class ClusterAdmin:
         except KafkaException as error:
             raise self._failure(error) from error
 
-    def describe(self, names: Sequence[str]) -> dict[str, Described]:
-        """Describes those of the named topics that exist; ``Described.hidden`` if this principal may not describe one.
+    def describe(self, names: Sequence[str]) -> dict[str, TopicDescription]:
+        """Describes those of the named topics that exist; ``TopicDescription.hidden`` = this principal may not see one.
 
         Requests each topic by name, because a list of all topics silently omits those that may not be described.
         Raises like ``cluster_id``.
@@ -90,7 +90,7 @@ class ClusterAdmin:
                 error
             ) from error
 
-    def _by_name(self, names: Sequence[str]) -> dict[str, Described]:
+    def _by_name(self, names: Sequence[str]) -> dict[str, TopicDescription]:
         if not names:
             return {}
         answers = self._client.describe_topics(
@@ -101,12 +101,16 @@ class ClusterAdmin:
         found = {name: _described(future) for name, future in answers.items()}
         return {name: topic for name, topic in found.items() if topic is not None}
 
-    def _listed(self, names: Sequence[str]) -> dict[str, Described]:
+    def _listed(self, names: Sequence[str]) -> dict[str, TopicDescription]:
         listed = self._client.list_topics(timeout=self._timeout_s).topics
         there = (listed[name] for name in names if name in listed)
-        return {str(topic.topic): Described(partitions=len(topic.partitions)) for topic in there if topic.error is None}
+        return {
+            str(topic.topic): TopicDescription(partitions=len(topic.partitions))
+            for topic in there
+            if topic.error is None
+        }
 
-    def create(self, wanted: Sequence[Wanted]) -> dict[str, str]:
+    def create(self, wanted: Sequence[TopicToCreate]) -> dict[str, str]:
         """Creates topics; returns the name of each topic that could not be created, with the reason.
 
         Waits until every partition of the created topics has a leader, or until the timeout.
@@ -164,18 +168,18 @@ class ClusterAdmin:
         return found
 
 
-def _described(answer: Future[Any]) -> Described | None:
+def _described(answer: Future[Any]) -> TopicDescription | None:
     """Returns None if there is no such topic. Raises KafkaException."""
     try:
         topic = answer.result()
     except KafkaException as error:
         code = error.args[0].code()
         if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-            return Described(partitions=0, allowed=frozenset())
+            return TopicDescription(partitions=0, allowed=frozenset())
         if code in _NO_SUCH_TOPIC:
             return None
         raise
-    return Described(partitions=len(topic.partitions), topic_id=str(topic.topic_id), allowed=_operations(topic))
+    return TopicDescription(partitions=len(topic.partitions), topic_id=str(topic.topic_id), allowed=_operations(topic))
 
 
 def _operations(described: Any) -> frozenset[str] | None:

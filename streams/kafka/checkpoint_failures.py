@@ -17,9 +17,9 @@ from streams.errors import StreamError
 from streams.kafka.admin import ClusterAdmin
 from streams.kafka.authorization import GROUP, TOPIC, RequiredAccess, not_permitted
 from streams.kafka.settings import SinkSettings
-from streams.topics import Described
+from streams.topics import TopicDescription
 
-Describe = Callable[[Collection[str]], dict[str, Described]]
+Describe = Callable[[Collection[str]], dict[str, TopicDescription]]
 """Describes those of the named topics that exist, with what this principal may do. Raises StreamError."""
 
 AGAIN_S: Final = 0.05
@@ -122,7 +122,7 @@ class CheckpointFailures:
         return self._known
 
 
-def _is_denied(topic: Described | None, operation: str) -> bool:
+def _is_denied(topic: TopicDescription | None, operation: str) -> bool:
     return topic is not None and topic.allowed is not None and operation not in topic.allowed
 
 
@@ -135,7 +135,7 @@ def _sentence(problem: KafkaError, needs: Collection[RequiredAccess]) -> str:
 def _describe_with(settings: SinkSettings) -> Describe:
     """Opens an admin client only when it is called, which is rare."""
 
-    def describe(names: Collection[str]) -> dict[str, Described]:
+    def describe(names: Collection[str]) -> dict[str, TopicDescription]:
         return ClusterAdmin(settings.connection.admin(), settings.call_timeout_s).describe(list(names))
 
     return describe

@@ -39,7 +39,7 @@ from streams.kafka.authorization import GROUP, TOPIC, RequiredAccess, not_permit
 from streams.kafka.errors import ConsumerErrorKind, consumer_error_kind
 from streams.kafka.settings import SourceSettings
 from streams.lanes.record_headers import lane_key, restored
-from streams.messages import Assigned, Mark, Notice, Owned, Topic
+from streams.messages import Assigned, Mark, Notice, OwnedPartition, Topic
 
 R = TypeVar("R")
 Part: TypeAlias = tuple[str, int]
@@ -86,8 +86,8 @@ class _RestoringPartition:
         else:
             self.lanes[lane] = stored
 
-    def owned(self) -> Owned:
-        return Owned(
+    def owned(self) -> OwnedPartition:
+        return OwnedPartition(
             mark=self.mark,
             committed=self.committed,
             skips=self.skips,
@@ -368,7 +368,7 @@ class Restorer:
             needs = reader_access(message.topic() or "", self._settings.group)
             raise not_permitted(error, *needs) or SourceFailed(f"cannot restore the state: {error.str()}")
 
-    def _ready(self) -> dict[Assignment, Owned]:
+    def _ready(self) -> dict[Assignment, OwnedPartition]:
         done = [part for part, reading in self._reading.items() if reading.complete]
         ready = {reading.at: reading.owned() for reading in map(self._reading.__getitem__, done)}
         self._stop_reading(done)

@@ -39,8 +39,19 @@ from streams.kafka.group_metadata import identifies_member
 from streams.kafka.restore import LATEST, Part, Restorer
 from streams.kafka.settings import SourceSettings
 from streams.membership import Membership, Replacement, observed
-from streams.messages import Arrivals, Assigned, Broken, Mark, Notice, Owned, Revoked, Topic, TopicsSeen, Written
-from streams.ports import Again, Heard, OnRevoke
+from streams.messages import (
+    Arrivals,
+    Assigned,
+    Broken,
+    Mark,
+    Notice,
+    OwnedPartition,
+    Revoked,
+    Topic,
+    TopicsSeen,
+    Written,
+)
+from streams.ports import Again, OnRevoke, SourceEvent
 
 P = ParamSpec("P")
 
@@ -64,11 +75,11 @@ class KafkaSource:
     def __init__(self, settings: SourceSettings, clock: Callable[[], float] = uptime_s) -> None:
         self._settings = settings
         self._clock = clock
-        self._heard: list[Heard] = []
+        self._heard: list[SourceEvent] = []
         self._on_revoke: OnRevoke = _closed
         self._current: dict[Part, Assignment] = {}
         self._next: dict[Assignment, int] = {}  # restored partitions: the next offset to deliver
-        self._unsought: dict[Assignment, Owned] = {}  # restored, but not yet positioned
+        self._unsought: dict[Assignment, OwnedPartition] = {}  # restored, but not yet positioned
         self._seek_again_s = 0.0
         self._epoch = 0
         self._positions_s = 0.0
@@ -85,7 +96,7 @@ class KafkaSource:
         self._consumer = self._subscribed()
         self._open = True
 
-    def poll(self, timeout_s: float, on_revoke: OnRevoke) -> Sequence[Heard]:
+    def poll(self, timeout_s: float, on_revoke: OnRevoke) -> Sequence[SourceEvent]:
         """See ``ports.Source``."""
         self._on_revoke = on_revoke
         messages = self._fetched(min(timeout_s, _RESTORE_STEP_S) if self._is_restoring else timeout_s)

@@ -8,24 +8,24 @@ from streams.flow import Assignment, Stored, Waits, Want
 NONE: frozenset[str] = frozenset()
 
 
-class Where(Enum):
+class WantState(Enum):
     """Where a pending want is."""
 
     READY = auto()  # in its queue; what still blocks it is found when its turn comes
     DELAYED = auto()  # not before a moment
     PARKED = auto()  # until its partition opens, its slot or key is free, or its lane is durable
-    FLYING = auto()  # left, in a call
-    OUT = auto()  # answered; its lane is about to say what it wants now
-    GONE = auto()  # no longer wanted
+    IN_FLIGHT = auto()  # left, in a call
+    UNPLACED = auto()  # answered; its lane is about to say what it wants now
+    WITHDRAWN = auto()  # no longer wanted
 
 
-class Pending:
+class PendingWant:
     """One slot's want, from the turn that said it first until a turn drops it. Its ticket is where it stands now.
 
     ``announced_in``: the version of the lane whose record says that this ``once`` want may leave; None = not announced.
     """
 
-    __slots__ = ("announced_in", "at", "lane", "ticket", "want", "where")
+    __slots__ = ("announced_in", "at", "lane", "state", "ticket", "want")
 
     def __init__(self, at: Assignment, lane: "Lane", want: Want) -> None:
         self.at = at
@@ -33,7 +33,7 @@ class Pending:
         self.want = want
         self.announced_in: int | None = None
         self.ticket = -1
-        self.where = Where.OUT
+        self.state = WantState.UNPLACED
 
     @property
     def slot_key(self) -> tuple[str, str, str]:
@@ -48,13 +48,13 @@ class Pending:
     def announce(self) -> None:
         """From the lane's next record on it may leave."""
         self.lane.announced |= {self.want.slot}
-        self.lane.turned += 1
-        self.announced_in = self.lane.turned
+        self.lane.version += 1
+        self.announced_in = self.lane.version
 
     def take_back(self) -> None:
         """It has not left, or came back undone: from the lane's next record on it has not been announced."""
         self.lane.announced -= {self.want.slot}
-        self.lane.turned += 1
+        self.lane.version += 1
         self.announced_in = None
 
 
@@ -65,17 +65,17 @@ class Lane:
     """
 
     __slots__ = (
-        "announced", "durable", "held", "key", "pending", "restored", "said", "stored", "timer", "turned", "undone",
-        "value", "wake_at_us",
+        "announced", "durable_version", "held", "key", "pending", "restored", "said", "stored", "timer", "undone",
+        "value", "version", "wake_at_us",
     )  # fmt: skip
 
     def __init__(self, key: str, value: Any) -> None:
         self.key = key
         self.value = value
-        self.turned = 0
-        self.durable = 0
+        self.version = 0
+        self.durable_version = 0
         self.said: tuple[Want, ...] = ()
-        self.pending: dict[str, Pending] = {}
+        self.pending: dict[str, PendingWant] = {}
         self.wake_at_us: int | None = None
         self.timer = -1  # its entry among the timers; any other with its key is dead
         self.stored: Stored | None = None  # as last handed to a checkpoint
@@ -85,7 +85,7 @@ class Lane:
         self.held = 0  # calls under way, and those lost ones whose effect may still come
 
 
-class Rest:
+class SleepingLane:
     """What is kept beside the bytes of a sleeping lane that is undone or has a timer."""
 
     __slots__ = ("announced", "at", "due_us", "key", "restored", "ticket", "timer", "undone", "waits")
@@ -109,4 +109,4 @@ class Rest:
         self.waits = waits
         self.restored = restored
         self.timer = -1  # as a ``Lane``'s
-        self.ticket = -1  # its place among the sleepers; -1 = none
+        self.ticket = -1  # its place among the sleeping lanes; -1 = none

@@ -2,7 +2,7 @@
 
 A lane is awake while a call of it is under way, a turn of it is not yet durable, or its wants are among those that
 tokens will soon reach. Asleep it is its state record's bytes on a shelf; only a lane that is undone or has a timer
-keeps a small ``Rest`` beside them.
+keeps a small ``SleepingLane`` beside them.
 
 A lane that cannot be read ends it all for its partition: ``fault`` says why, and no further turn is taken. Whoever
 gives turns looks at it before anything is written.
@@ -12,12 +12,12 @@ from itertools import count
 from typing import Any, Final
 
 from streams.dispatch.wants import Wants
-from streams.engine.checkpoint import Part
-from streams.flow import Assignment, Bad, Cause, Flow, NotYet, Now, Output, Restored, Stored, Told, Unreadable
+from streams.engine.checkpoint import Outbox
+from streams.flow import Assignment, BadRecord, Cause, Flow, NotYet, Now, Output, Restored, Stored, Told, Unreadable
 from streams.lanes.heap import Heap
-from streams.lanes.lane import NONE, Lane, Rest
-from streams.lanes.oldest_open import Ages
-from streams.lanes.packed_store import Shelf
+from streams.lanes.lane import NONE, Lane, SleepingLane
+from streams.lanes.oldest_open import OldestOpen
+from streams.lanes.packed_store import PackedStore
 from streams.lanes.record_headers import headers_of, key_bytes, waits_of
 
 _OFFSET_BYTES: Final = 6
@@ -27,19 +27,19 @@ _OFFSET_BYTES: Final = 6
 class Lanes:
     """Wakes lanes, gives them their turns, and lets them sleep when nothing is lost by it."""
 
-    def __init__(self, flow: Flow[Any], at: Assignment, wants: Wants, part: Part) -> None:
+    def __init__(self, flow: Flow[Any], at: Assignment, wants: Wants, outbox: Outbox) -> None:
         self.at = at
         self.awake: dict[str, Lane] = {}
-        self.rests: dict[str, Rest] = {}
+        self.sleeping: dict[str, SleepingLane] = {}
         self.undone = 0
-        self.open = Ages()  # lanes for which something in the world stands open, by since when (µs)
+        self.open = OldestOpen()  # lanes for which something in the world stands open, by since when (µs)
         self.unexplained: dict[str, float] = {}  # undone, and nothing will wake it: since when (s); oldest first
         self.fault = ""  # why a lane cannot be read
         self._flow = flow
         self._wants = wants
-        self._part = part
+        self._outbox = outbox
         self._to_restore: dict[str, Stored] = {}
-        self._values = Shelf()
+        self._values = PackedStore()
         self._timers: Heap[tuple[int, int, str]] = Heap(self._is_set)
         self._seq = count()
 
@@ -48,14 +48,14 @@ class Lanes:
         return len(self._values)
 
     def __contains__(self, key: str) -> bool:
-        return key in self.awake or key in self._values or key in self.rests
+        return key in self.awake or key in self._values or key in self.sleeping
 
     # ---- restoring --------------------------------------------------------------------------------------------------
 
     def take_over(self, state: dict[str, Stored]) -> None:
         """What a predecessor stored: ``restore`` empties it piece by piece."""
         self._to_restore = state
-        self._values = Shelf(room=len(state))
+        self._values = PackedStore(room=len(state))
 
     @property
     def to_restore(self) -> int:
@@ -76,12 +76,12 @@ class Lanes:
                 self._cannot_carry_on(key, stored.offset, said.text)
                 return None
             self._values.add(key, _shelved(stored.offset, stored.value))
-            self._rest_restored(key, stored, now_s)
+            self._add_sleeping(key, stored, now_s)
         return None
 
-    def _problem(self, key: str, stored: Stored, value: bytes) -> Bad | NotYet | None:
+    def _problem(self, key: str, stored: Stored, value: bytes) -> BadRecord | NotYet | None:
         if stored.fault:
-            return Bad(code="STATE_UNREADABLE", text=stored.fault)
+            return BadRecord(code="STATE_UNREADABLE", text=stored.fault)
         known = self._flow.state_version
         if stored.reader > known:
             text = (
@@ -89,10 +89,10 @@ class Lanes:
                 f"version {stored.reader} of the state, known is {known}). Remedy: stop this process while one of the "
                 "newer version runs, which then takes the partition; see docs/operations.md"
             )
-            return Bad(code="STATE_NEWER", text=text)
+            return BadRecord(code="STATE_NEWER", text=text)
         return self._flow.glance(key, value)
 
-    def _rest_restored(self, key: str, stored: Stored, now_s: float) -> None:
+    def _add_sleeping(self, key: str, stored: Stored, now_s: float) -> None:
         """An undone lane that says neither when nor for which of our accounts it waits is due at once; so is one whose
         ``once`` call may have left.
         """
@@ -103,12 +103,14 @@ class Lanes:
         if not stored.undone and due_us is None:
             return
         restored = stored.undone or bool(stored.announced)
-        rest = Rest(self.at, key, stored.undone, due_us, stored.waits, restored=restored, announced=stored.announced)
-        self.rests[key] = rest
+        sleeping = SleepingLane(
+            self.at, key, stored.undone, due_us, stored.waits, restored=restored, announced=stored.announced
+        )
+        self.sleeping[key] = sleeping
         self.undone += stored.undone
         if due_us is not None:
-            rest.timer = self._set_timer(due_us, key)
-        self._wants.lay(rest, now_s)
+            sleeping.timer = self._set_timer(due_us, key)
+        self._wants.add_sleeping(sleeping, now_s)
 
     def _cannot_carry_on(self, key: str, offset: int, why: str) -> None:
         where = f"at offset {offset} " if offset >= 0 else ""
@@ -123,7 +125,7 @@ class Lanes:
         """One lane's turn, and those of all lanes that it tells: they fall into one checkpoint."""
         told: list[tuple[str, Cause]] = [(key, cause)]
         for lane_key, lane_cause in told:  # grows while lanes tell each other
-            lane = None if self.fault else self.awake.get(lane_key) or self._rise(lane_key)
+            lane = None if self.fault else self.awake.get(lane_key) or self._wake(lane_key)
             if lane is None:
                 return
             if lane.restored:
@@ -137,7 +139,7 @@ class Lanes:
     def _turn(self, lane: Lane, cause: Cause, now: Now) -> tuple[Told, ...]:
         turn = self._flow.turn(lane.value, cause, now)
         lane.value = turn.lane
-        lane.turned += 1
+        lane.version += 1
         lane.said = turn.wants
         if turn.wants or lane.pending:
             self._wants.say(self.at, lane, turn.wants, self._flow.kind_limit, now.mono_s)
@@ -145,34 +147,34 @@ class Lanes:
             lane.wake_at_us = turn.wake_at_us
             if turn.wake_at_us is not None:
                 lane.timer = self._set_timer(turn.wake_at_us, lane.key)
-        self._part.add(lane, turn.outputs, tells=bool(turn.tells))
+        self._outbox.add(lane, turn.outputs, tells=bool(turn.tells))
         return turn.tells
 
-    def _rise(self, key: str) -> Lane | None:
+    def _wake(self, key: str) -> Lane | None:
         """None where it cannot be read."""
         kept = self._values.pop(key)
         offset, stored = (-1, None) if kept is None else _unshelved(kept)
-        rest = self.rests.pop(key, None)
+        sleeping = self.sleeping.pop(key, None)
         self.unexplained.pop(key, None)
-        if rest is not None:
-            self._wants.rise(rest)
+        if sleeping is not None:
+            self._wants.wake(sleeping)
         try:
             value = self._flow.load(key, stored)
         except Unreadable as error:
             self._cannot_carry_on(key, offset, str(error))
             return None
         lane = Lane(key, value)
-        if rest is not None:
-            lane.restored, lane.undone, lane.wake_at_us = rest.restored, rest.undone, rest.due_us
-            lane.announced, lane.timer = frozenset(rest.announced), rest.timer
+        if sleeping is not None:
+            lane.restored, lane.undone, lane.wake_at_us = sleeping.restored, sleeping.undone, sleeping.due_us
+            lane.announced, lane.timer = frozenset(sleeping.announced), sleeping.timer
         if stored is not None:
             lane.stored = Stored(
                 value=stored,
                 undone=lane.undone,
                 open_since_us=self.open.of(key),
                 due_us=lane.wake_at_us,
-                waits=rest.waits if rest is not None else (),
-                announced=rest.announced if rest is not None else (),
+                waits=sleeping.waits if sleeping is not None else (),
+                announced=sleeping.announced if sleeping is not None else (),
                 offset=offset,
             )
         self.awake[key] = lane
@@ -181,7 +183,7 @@ class Lanes:
     # ---- timers -----------------------------------------------------------------------------------------------------
 
     def _set_timer(self, due_us: int, key: str) -> int:
-        """The entry's number: of the entries with one key, that of its lane or rest is alive."""
+        """The entry's number: of the entries with one key, that of its lane or sleeping is alive."""
         number = next(self._seq)
         self._timers.push((due_us, number, key))
         return number
@@ -202,8 +204,8 @@ class Lanes:
         lane = self.awake.get(key)
         if lane is not None:
             return lane.timer == number and lane.wake_at_us == due_us
-        rest = self.rests.get(key)
-        return rest is not None and rest.timer == number and rest.due_us == due_us
+        sleeping = self.sleeping.get(key)
+        return sleeping is not None and sleeping.timer == number and sleeping.due_us == due_us
 
     # ---- storing and sleeping ---------------------------------------------------------------------------------------
 
@@ -240,9 +242,9 @@ class Lanes:
 
     def settle(self, lane: Lane, now_s: float) -> None:
         """Let it sleep, when its last turn is durable, nothing of it is under way and its wants are not near."""
-        if lane.durable != lane.turned or lane.held or lane.announced or self.awake.get(lane.key) is not lane:
+        if lane.durable_version != lane.version or lane.held or lane.announced or self.awake.get(lane.key) is not lane:
             return
-        if lane.pending and not self._wants.may_rest(lane, now_s):
+        if lane.pending and not self._wants.may_sleep(lane, now_s):
             return
         del self.awake[lane.key]
         if lane.stored is not None and lane.stored.value is not None:
@@ -250,13 +252,15 @@ class Lanes:
         else:
             self._values.pop(lane.key)
         if lane.undone or lane.wake_at_us is not None or lane.said:
-            self._rest(lane, now_s)
+            self._put_to_sleep(lane, now_s)
 
-    def _rest(self, lane: Lane, now_s: float) -> None:
-        rest = Rest(self.at, lane.key, lane.undone, lane.wake_at_us, waits_of(lane.said), restored=lane.restored)
-        rest.timer = lane.timer
-        self.rests[lane.key] = rest
-        self._wants.rest(rest, lane, now_s)
+    def _put_to_sleep(self, lane: Lane, now_s: float) -> None:
+        sleeping = SleepingLane(
+            self.at, lane.key, lane.undone, lane.wake_at_us, waits_of(lane.said), restored=lane.restored
+        )
+        sleeping.timer = lane.timer
+        self.sleeping[lane.key] = sleeping
+        self._wants.put_to_sleep(sleeping, lane, now_s)
         if lane.undone and lane.wake_at_us is None and not lane.said:
             self.unexplained[lane.key] = now_s
 

@@ -5,7 +5,7 @@ from itertools import count
 from streams.lanes.heap import Heap
 
 
-class Ages:
+class OldestOpen:
     """Entries that a key has moved away from die where they are."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ RECORDS_A_PAGE: Final = 2  # on average: more would save little, and make walks 
 _HEAD: Final = Struct("<II")  # sizes of key and value, which follow
 
 
-class Shelf:
+class PackedStore:
     """A mapping of ``str`` to ``bytes`` with what lanes need of one. ``room``: how many records are to come."""
 
     def __init__(self, room: int = 0) -> None:

@@ -22,7 +22,7 @@ def headers_of(stored: Stored) -> Headers:
     if stored.due_us is not None:
         headers.append(("due", str(stored.due_us).encode()))
     if stored.waits:
-        waits = ";".join(f"{w.account} {w.rank} {w.since_us}" for w in stored.waits)
+        waits = ";".join(f"{w.account} {w.priority} {w.since_us}" for w in stored.waits)
         headers.append(("waits", waits.encode()))
     headers.extend(("announced", slot.encode()) for slot in stored.announced)
     if stored.reader:
@@ -64,17 +64,17 @@ def key_bytes(key: str) -> bytes:
 
 
 def waits_of(wants: Iterable[Want]) -> tuple[Waits, ...]:
-    """Per account the worst rank and the oldest age."""
+    """Per account the worst priority and the oldest age."""
     by_account = sorted(wants, key=lambda want: want.account)
     return tuple(
-        Waits(account=account, rank=min(w.rank for w in group), since_us=min(w.since_us for w in group))
+        Waits(account=account, priority=min(w.priority for w in group), since_us=min(w.since_us for w in group))
         for account, group in ((account, list(them)) for account, them in groupby(by_account, lambda w: w.account))
     )
 
 
 def _waits(text: str) -> Waits:
-    account, rank, since_us = text.rsplit(" ", 2)
-    return Waits(account=account, rank=_int64(rank), since_us=_int64(since_us))
+    account, priority, since_us = text.rsplit(" ", 2)
+    return Waits(account=account, priority=_int64(priority), since_us=_int64(since_us))
 
 
 def _int64(text: str | bytes) -> int:

@@ -28,7 +28,7 @@ from streams.messages import (
     Checkpoint,
     Mark,
     Notice,
-    Owned,
+    OwnedPartition,
     Revoked,
     Topic,
     TopicsSeen,
@@ -280,7 +280,7 @@ class RecordingMember:
     """A group member that records everything its source reports."""
 
     source: Source
-    owned: dict[Assignment, Owned] = field(default_factory=dict)
+    owned: dict[Assignment, OwnedPartition] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
     positions: dict[Assignment, int] = field(default_factory=dict)
     ends: dict[Assignment, int] = field(default_factory=dict)

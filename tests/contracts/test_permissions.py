@@ -21,7 +21,7 @@ from streams.kafka.sinks import TransactionalSink
 from streams.kafka.source import KafkaSource
 from streams.kafka.table import CompactedTable
 from streams.kafka.topic_reader import read_key_values
-from streams.topics import Wanted
+from streams.topics import TopicToCreate
 from tests.contracts.brokers import RecordingMember, closing, until
 from tests.harness.secured_broker import ScramUser, SecuredBroker
 
@@ -103,7 +103,7 @@ def test_what_may_be_done_with_a_group_is_known_before_it_has_members(secured: S
 def test_a_topic_that_may_not_be_created_says_which_permission_that_takes(
     secured: SecuredBroker, user: ScramUser, topic: str
 ) -> None:
-    refused = asked(secured, user).create([Wanted(name=f"{topic}-new", partitions=1, config={})])
+    refused = asked(secured, user).create([TopicToCreate(name=f"{topic}-new", partitions=1, config={})])
 
     assert f"denies this principal Create on topic {topic}-new" in refused[f"{topic}-new"]
 

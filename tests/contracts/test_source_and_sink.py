@@ -243,7 +243,7 @@ def test_a_successor_finds_mark_state_and_position(broker: BrokerAdapter) -> Non
     broker.append(numbered(where.inputs, 0, 0, 10) + numbered(where.inputs, 1, 0, 10))
     first = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
-    waits = (Waits(account="main", rank=2, since_us=3),)
+    waits = (Waits(account="main", priority=2, since_us=3),)
     stored = Stored(value=b"v", undone=True, open_since_us=5, due_us=7, waits=waits, announced=("a b", "č;d"))
     with closing(first.source, sink):
         sink.open()

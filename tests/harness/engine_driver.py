@@ -11,15 +11,15 @@ from streams.messages import (
     Arrivals,
     Assigned,
     Checkpoint,
-    Died,
     Drain,
+    Drop,
     Effect,
     Fetch,
     Input,
     Intake,
     Mark,
     Notice,
-    Owned,
+    OwnedPartition,
     Released,
     Revoked,
     Stop,
@@ -124,7 +124,7 @@ class EngineDriver:
         at = Assignment(topic=topic, partition=partition, epoch=self.epochs)
         start = mark.position if mark else committed or 0
         self.next_offset = max(self.next_offset, start)
-        owned = Owned(
+        owned = OwnedPartition(
             mark=mark,
             start=start,
             end=start if end is None else end,
@@ -245,7 +245,7 @@ class EngineDriver:
 
     @property
     def died(self) -> set[Assignment]:
-        return {at for effect in self.of(Died) for at in effect.parts}
+        return {at for effect in self.of(Drop) for at in effect.parts}
 
     @property
     def fetches(self) -> list[Any]:

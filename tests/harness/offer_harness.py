@@ -30,7 +30,7 @@ from streams.flow import (
     Answered,
     Arrived,
     Assignment,
-    Bad,
+    BadRecord,
     Cause,
     GaveUp,
     Lost,
@@ -69,13 +69,13 @@ CZ = Target(id="shop-cz", account="main", storefront="cz", currency="CZK")
 class PlainCodecs:
     """Values as pickles, keys as UTF-8."""
 
-    def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | Bad | NotYet:
+    def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | BadRecord | NotYet:
         return pickle.loads(record.value or b"")  # type: ignore[no-any-return]
 
-    def glance_state(self, value: bytes) -> Bad | NotYet | None:
+    def glance_state(self, value: bytes) -> BadRecord | NotYet | None:
         return None
 
-    def decode_state(self, value: bytes) -> OfferState | Bad | NotYet:
+    def decode_state(self, value: bytes) -> OfferState | BadRecord | NotYet:
         return pickle.loads(value)  # type: ignore[no-any-return]
 
     def encode_state(self, value: OfferState, /) -> bytes:

@@ -18,7 +18,7 @@ from typing import Any
 from streams.flow import (
     Answered,
     Arrived,
-    Bad,
+    BadRecord,
     Cause,
     Draining,
     GaveUp,
@@ -118,22 +118,22 @@ class Thermostats:
     schemas: set[int] = field(default_factory=set)
     state_version: int = 1
 
-    def read(self, record: Record, now: Now) -> Arrived | Bad | NotYet:
+    def read(self, record: Record, now: Now) -> Arrived | BadRecord | NotYet:
         try:
             raw = json.loads(record.value or b"")
             if "schema" in raw and raw["schema"] not in self.schemas:
                 return NotYet(need=raw["schema"], text="schema not known yet")
             event = set_point(raw, record.offset, now)
         except (ValueError, KeyError, TypeError) as error:
-            return Bad(code="UNREADABLE", text=str(error), error=type(error).__name__)
+            return BadRecord(code="UNREADABLE", text=str(error), error=type(error).__name__)
         if record.key is None:
-            return Bad(code="KEY_MISSING", text="a set-point needs its room")
+            return BadRecord(code="KEY_MISSING", text="a set-point needs its room")
         return Arrived(lane=record.key.decode(), event=event)
 
     def standing(self, partition: int) -> Iterable[str]:
         return self.lives if partition == 0 else ()
 
-    def glance(self, key: str, stored: bytes) -> Bad | NotYet | None:
+    def glance(self, key: str, stored: bytes) -> BadRecord | NotYet | None:
         """A record that begins with ``#<number>`` was written with that schema."""
         if not stored.startswith(b"#"):
             return None
@@ -290,7 +290,7 @@ def want_of(room: str, name: str, device: Device) -> Want:
         slot=name,
         account=wanted.account,
         kind="set",
-        rank=wanted.rank,
+        priority=wanted.rank,
         since_us=device.since_us,
         body=body,
         exclusive=(wanted.boiler,) if wanted.boiler else (),
@@ -303,7 +303,7 @@ def chime_of(room: str, event: SetPoint) -> Want:
         slot=CHIME,
         account=event.account,
         kind="chime",
-        rank=event.rank,
+        priority=event.rank,
         since_us=event.received_us,
         body=body,
         once=True,

@@ -11,16 +11,16 @@ from typing import Any
 from unittest.mock import patch
 
 from streams.dispatch import rate_limiter
-from streams.dispatch.dispatcher import Sending
-from streams.dispatch.in_flight import Flights, Sent
-from streams.dispatch.rate_limiter import Valve
+from streams.dispatch.dispatcher import Dispatcher
+from streams.dispatch.in_flight import InFlight, SentItem
+from streams.dispatch.rate_limiter import RateLimiter
 from streams.dispatch.wants import Wants
 from streams.engine import engine
 from streams.engine.engine import Engine
 from streams.engine.partition import Partition
 from streams.flow import Arrived, Assignment, Cause, Now, Restored, Retry, Turn
 from streams.lanes.lanes import Lanes
-from streams.messages import Checkpoint, Owned
+from streams.messages import Checkpoint, OwnedPartition
 from streams.policy import Pace, Policy
 from tests.harness import toy_flow
 from tests.harness.toy_flow import Device, Room, SetPoint, Setting, Thermostats
@@ -99,12 +99,12 @@ _mark = Partition.mark
 _became_durable = Partition.became_durable
 
 
-def _reads_nothing_ahead(self: Partition, at: Assignment, owned: Owned, policy: Policy, now_s: float) -> None:
+def _reads_nothing_ahead(self: Partition, at: Assignment, owned: OwnedPartition, policy: Policy, now_s: float) -> None:
     _new_partition(self, at, owned, policy, now_s)
     self._target = owned.start
 
 
-def _waits_for_nobody(self: Partition, at: Assignment, owned: Owned, policy: Policy, now_s: float) -> None:
+def _waits_for_nobody(self: Partition, at: Assignment, owned: OwnedPartition, policy: Policy, now_s: float) -> None:
     _new_partition(self, at, owned, policy, now_s)
     self._waits_until_s = now_s
 
@@ -113,7 +113,7 @@ def _always_drained(self: Partition, serial: int, held: int) -> Any:
     return _mark(self, serial, 0)
 
 
-def _needs_no_mark(self: Partition, at: Assignment, owned: Owned, policy: Policy, now_s: float) -> None:
+def _needs_no_mark(self: Partition, at: Assignment, owned: OwnedPartition, policy: Policy, now_s: float) -> None:
     _new_partition(self, at, owned, policy, now_s)
     self._marked = True
 
@@ -126,24 +126,24 @@ def _forgets_how_far_the_owner_before_read(self: Partition, serial: int, held: i
 
 # ---- sending ---------------------------------------------------------------------------------------------------------
 
-_calls = Sending.calls
+_calls = Dispatcher.calls
 
 
-def _calls_without_lease(self: Sending, now: Now, lease_until_s: float, wake: Any) -> Any:
+def _calls_without_lease(self: Dispatcher, now: Now, lease_until_s: float, wake: Any) -> Any:
     return _calls(self, now, inf, wake)
 
 
-def _forgets_the_lost(self: Flights, sent: Sent, until_s: float) -> None:
+def _forgets_the_lost(self: InFlight, sent: SentItem, until_s: float) -> None:
     _lose(self, sent, 0.0)
 
 
-def _asks_again_whatever_it_was(self: Sending, sent: Sent, reply: Any, *args: Any, **kwargs: Any) -> Any:
+def _asks_again_whatever_it_was(self: Dispatcher, sent: SentItem, reply: Any, *args: Any, **kwargs: Any) -> Any:
     reply = replace(reply, refused=True) if isinstance(reply, Retry) else reply
     return _item(self, sent, reply, *args, **kwargs)
 
 
-_item = Sending._item
-_lose = Flights.lose
+_item = Dispatcher._item
+_lose = InFlight.lose
 _blocker = Wants._blocker
 
 
@@ -182,7 +182,7 @@ def _takes_nothing_back(self: Wants, those: Any, now_s: float) -> list[Any]:
 _unlist = Wants._unlist
 
 
-def _at_once(self: Valve, now_s: float) -> float:
+def _at_once(self: RateLimiter, now_s: float) -> float:
     return now_s
 
 
@@ -196,8 +196,8 @@ def _does_not_say_restored(self: Lanes, lane: Any, cause: Cause, now: Now) -> An
 
 
 def _forgets_what_may_have_left(self: Lanes, key: str, cause: Cause, now: Now) -> None:
-    if key in self.rests:
-        self.rests[key].announced = ()
+    if key in self.sleeping:
+        self.sleeping[key].announced = ()
     _take_turn(self, key, cause, now)
 
 
@@ -205,7 +205,7 @@ _take_turn = Lanes.turn
 
 
 def _settles_too_early(self: Lanes, lane: Any, now_s: float) -> None:
-    lane.durable = lane.turned
+    lane.durable_version = lane.version
     _settle(self, lane, now_s)
 
 
@@ -281,9 +281,9 @@ MUTANTS = (
         within=1_000,
     ),
     Mutant(name="no read-ahead", goes_red="O", changes=((Partition, "limit", property(lambda self: 10**9)),)),
-    Mutant(name="no lease when called", goes_red="O", changes=((Sending, "calls", _calls_without_lease),)),
+    Mutant(name="no lease when called", goes_red="O", changes=((Dispatcher, "calls", _calls_without_lease),)),
     Mutant(name="no lease when sent", goes_red="O", breaks=lambda: Breaks(lease_unchecked=True)),
-    Mutant(name="no block after a lost answer", goes_red="O", changes=((Flights, "lose", _forgets_the_lost),)),
+    Mutant(name="no block after a lost answer", goes_red="O", changes=((InFlight, "lose", _forgets_the_lost),)),
     Mutant(name="a slot under way is sent again", goes_red="O", changes=((Wants, "_blocker", _ignores_slots),)),
     Mutant(name="exclusive keys are shared", goes_red="O", changes=((Wants, "_blocker", _ignores_exclusive_keys),)),
     Mutant(
@@ -300,7 +300,7 @@ MUTANTS = (
     Mutant(
         name="once is asked again whatever the reply proves",
         goes_red="O",
-        changes=((Sending, "_item", _asks_again_whatever_it_was),),
+        changes=((Dispatcher, "_item", _asks_again_whatever_it_was),),
         within=1_000,
     ),
     Mutant(
@@ -316,7 +316,7 @@ MUTANTS = (
     Mutant(
         name="once is announced though its account is closed",
         goes_red="U",
-        changes=((Sending, "_announces_at", lambda self, valve, now_s: now_s),),
+        changes=((Dispatcher, "_announces_at", lambda self, limiter, now_s: now_s),),
     ),
     Mutant(name="a restored lane is not told", goes_red="O", changes=((Lanes, "_turn", _does_not_say_restored),)),
     Mutant(name="a lane sleeps before it is durable", goes_red="NO", changes=((Lanes, "settle", _settles_too_early),)),
@@ -332,8 +332,8 @@ MUTANTS = (
         changes=((Lanes, "_problem", lambda *_: None),),
         change=lambda plan: replace(plan, versions=True, members=2, partitions=2),
     ),
-    Mutant(name="no pace", goes_red="R", changes=((Valve, "_slot_at", _at_once),)),
-    Mutant(name="strict holds no slot", goes_red="R", changes=((Valve, "_free_at", _at_once),)),
+    Mutant(name="no pace", goes_red="R", changes=((RateLimiter, "_slot_at", _at_once),)),
+    Mutant(name="strict holds no slot", goes_red="R", changes=((RateLimiter, "_free_at", _at_once),)),
     Mutant(
         name="few calls tell of no outage",
         goes_red="E",

@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from streams.engine.sink_watch import SinkWatch, Verdict
+from streams.engine.sink_watch import SinkAction, SinkWatch
 from streams.engine.snapshot import Snapshot
 from streams.flow import Answer, Assignment, Call, Now, Output, Record
 from streams.messages import (
     Arrivals,
     Assigned,
     Checkpoint,
-    Died,
     Drain,
+    Drop,
     Effect,
     Fetch,
     Fetched,
@@ -25,7 +25,7 @@ from streams.messages import (
     Intake,
     Mark,
     Notice,
-    Owned,
+    OwnedPartition,
     Released,
     Reread,
     Revoked,
@@ -292,14 +292,14 @@ class SimulatedProcess:
             self.around.witness.restored(self.process, at)
         self.later(self.world.between(0.0, 0.03), lambda: self._report(at, owned))
 
-    def _owned(self, partition: int) -> Owned:
+    def _owned(self, partition: int) -> OwnedPartition:
         broker = self.around.broker
         mark = broker.marks.get(partition)
         start = 0 if mark is None else mark.position
         end = broker.logs[partition].last_stable
         if self.around.breaks.gate_open_at_once:
             end = start
-        return Owned(
+        return OwnedPartition(
             mark=mark,
             committed=mark is not None,
             start=start,
@@ -310,7 +310,7 @@ class SimulatedProcess:
             state=broker.state(partition),
         )
 
-    def _report(self, at: Assignment, owned: Owned) -> None:
+    def _report(self, at: Assignment, owned: OwnedPartition) -> None:
         if self._restoring.get(at.partition) != at:
             return
         if self._revoking:  # the consumer's thread is inside the callback
@@ -410,7 +410,7 @@ class SimulatedProcess:
             case Intake(pause=pause, resume=resume):
                 self._paused = (self._paused | pause) - resume
                 self._kick()
-            case Died(parts=parts):
+            case Drop(parts=parts):
                 self.sink.drop(parts)
             case Released(parts=parts):
                 self._release(parts)
@@ -660,11 +660,11 @@ class SimulatedTransactionalSink:
         if attempt != self._attempts:
             return
         match self._watch.look(self._calling_since_s, self._member.mono_s()):
-            case Verdict.FINE:
+            case SinkAction.FINE:
                 self._member.later(0.1, lambda: self._look(attempt))
-            case Verdict.REPLACE:
+            case SinkAction.REPLACE:
                 self._replace()
-            case Verdict.STOP:
+            case SinkAction.STOP:
                 self._world.count("sink hangs again: stops")
                 self._member.give_up()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from devstack.stack import Stack
 from streams.kafka.source import KafkaSource
-from streams.membership import Cause, Isolation, Membership, Replacement, is_severed, observed
+from streams.membership import Isolation, Membership, Replacement, ReplacementReason, is_severed, observed
 from tests.contracts.brokers import KafkaAdapter, RecordingMember, closing, until
 
 NOW_S = 100.0
@@ -80,17 +80,25 @@ UNCOORDINATED = statistics("init", "INIT", -1)
 UNCOORDINATED["brokers"]["127.0.0.1:9092/1"]["source"] = "learned"
 
 
-def causes(told: dict[str, Any], seen: Membership, *at_s: float) -> list[Cause | None]:
+def causes(told: dict[str, Any], seen: Membership, *at_s: float) -> list[ReplacementReason | None]:
     replacement = Replacement(session_s=15.0, poll_interval_s=60.0)
     return [replacement.cause(told, seen, now_s) for now_s in at_s]
 
 
 def test_a_client_that_hears_no_coordinator_for_three_sessions_is_replaced_though_a_broker_is_up() -> None:
-    assert causes(UNCOORDINATED, Membership(), 0.0, 44.0, 45.0, 46.0) == [None, None, Cause.UNCOORDINATED, None]
+    assert causes(UNCOORDINATED, Membership(), 0.0, 44.0, 45.0, 46.0) == [
+        None,
+        None,
+        ReplacementReason.UNCOORDINATED,
+        None,
+    ]
 
 
 def test_a_coordinator_that_was_heard_lately_costs_no_client() -> None:
-    assert causes(UNCOORDINATED, Membership(heard_at_s=50.0), 0.0, 45.0, 94.0, 95.0)[-2:] == [None, Cause.UNCOORDINATED]
+    assert causes(UNCOORDINATED, Membership(heard_at_s=50.0), 0.0, 45.0, 94.0, 95.0)[-2:] == [
+        None,
+        ReplacementReason.UNCOORDINATED,
+    ]
 
 
 def test_a_member_that_is_settled_is_not_replaced_however_long_its_coordinator_is_silent() -> None:
@@ -100,7 +108,7 @@ def test_a_member_that_is_settled_is_not_replaced_however_long_its_coordinator_i
 def test_a_coordinator_that_waits_for_the_others_to_join_gets_the_time_that_they_have() -> None:
     joining = Membership(connected=True, heard_at_s=0.0)
 
-    assert causes(UNCOORDINATED, joining, 0.0, 45.0, 74.0, 75.0) == [None, None, None, Cause.UNCOORDINATED]
+    assert causes(UNCOORDINATED, joining, 0.0, 45.0, 74.0, 75.0) == [None, None, None, ReplacementReason.UNCOORDINATED]
 
 
 def test_a_cluster_that_goes_on_describing_no_brokers_costs_ever_fewer_clients() -> None:
@@ -108,7 +116,7 @@ def test_a_cluster_that_goes_on_describing_no_brokers_costs_ever_fewer_clients()
     seconds = [float(second) for second in range(300)]
     found = causes(nobody, Membership(), *seconds)
 
-    replaced = [second for second, cause in zip(seconds, found, strict=True) if cause is Cause.SEVERED]
+    replaced = [second for second, cause in zip(seconds, found, strict=True) if cause is ReplacementReason.SEVERED]
     assert replaced == [0.0, 5.0, 15.0, 35.0, 75.0, 135.0, 195.0, 255.0]
 
 
@@ -119,8 +127,8 @@ def test_once_a_client_was_settled_the_waits_between_replacements_begin_anew() -
         replacement.cause(nobody, Membership(), float(second))
     replacement.cause(UNCOORDINATED, MEMBER, 74.0)
 
-    assert replacement.cause(nobody, Membership(), 75.0) is Cause.SEVERED
-    assert replacement.cause(nobody, Membership(), 80.0) is Cause.SEVERED
+    assert replacement.cause(nobody, Membership(), 75.0) is ReplacementReason.SEVERED
+    assert replacement.cause(nobody, Membership(), 80.0) is ReplacementReason.SEVERED
 
 
 def test_statistics_that_say_nothing_of_brokers_cut_nobody_off() -> None:

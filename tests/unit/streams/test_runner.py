@@ -20,8 +20,8 @@ from streams.messages import (
     Broken,
     Checkpoint,
     Delayed,
-    Died,
     Drain,
+    Drop,
     Effect,
     Fetch,
     Fetched,
@@ -36,7 +36,7 @@ from streams.messages import (
     Tick,
     Written,
 )
-from streams.ports import Again, Done, Heard
+from streams.ports import Again, Done, SourceEvent
 from streams.runner import Lifecycle, Runner, RunnerSettings
 
 PATIENCE_S = 120.0
@@ -381,7 +381,7 @@ def test_marks_that_the_sink_leaves_are_committed_by_the_source_until_they_are_t
 
 
 def test_what_died_is_dropped_by_the_sink(place: Workplace, started: Callable[[], Runner]) -> None:
-    place.engine.rules[Assigned] = lambda _: [Died(parts=frozenset({AT})), checkpoint(b"v")]
+    place.engine.rules[Assigned] = lambda _: [Drop(parts=frozenset({AT})), checkpoint(b"v")]
 
     started()
     wait(lambda: bool(place.engine.inputs(Written)))
@@ -537,7 +537,7 @@ def test_a_revoke_holds_until_the_partitions_are_released(place: Workplace, star
     wait(lambda: bool(place.engine.inputs(Assigned)))
     other = MemorySource(place.broker, group="g", topics={"in": "state"}, start="earliest")
 
-    got: list[Heard] = []
+    got: list[SourceEvent] = []
     wait(lambda: bool(place.engine.inputs(Answer)))
     got.extend(other.poll(0.05, lambda _: None))
     assert not any(isinstance(heard, Assigned) for heard in got), "answers are heard while it holds, the parts stay"

@@ -21,7 +21,7 @@ from streams.messages import (
     Fetched,
     Mark,
     Notice,
-    Owned,
+    OwnedPartition,
     Revoked,
     Stop,
     Tick,
@@ -225,7 +225,7 @@ def test_a_checkpoint_is_timed_from_its_start_to_its_durability(telemetry: Telem
 
 def test_partitions_that_come_and_go_are_said(telemetry: Telemetry, lines: list[Notice]) -> None:
     mark = Mark(position=5, read_ahead=1, drained=True, serial=1, state_topic_id="s")
-    owned = Owned(mark=mark, start=5, end=9, state_topic_id="s", partitions=1)
+    owned = OwnedPartition(mark=mark, start=5, end=9, state_topic_id="s", partitions=1)
     telemetry.heard(Assigned(parts={AT: owned}), now())
     telemetry.heard(Revoked(parts=(AT,), lost=False, budget_s=2.0), now())
     telemetry.heard(Revoked(parts=(AT,), lost=True), now())

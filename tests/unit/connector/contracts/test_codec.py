@@ -38,7 +38,7 @@ from connector.offers.events import (
 )
 from connector.offers.producer_kit import ProducerKit
 from streams.avro.codec import DecodeErrorCode, Decoder, frame
-from streams.flow import Assignment, Bad, Headers, NotYet, Record
+from streams.flow import Assignment, BadRecord, Headers, NotYet, Record
 from tests.harness.effort import examples
 from tests.unit.schemas.data import library_bytes, values
 
@@ -135,7 +135,7 @@ def test_a_trace_context_that_is_no_ascii_is_left_out() -> None:
 def test_a_key_that_is_no_text_cannot_be_read(key: bytes | None, value: bytes | None, code: KeyFault) -> None:
     bad = codecs().decode_changed(record(key, value))
 
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRecord)
     assert bad.code == code
 
 
@@ -155,7 +155,7 @@ def test_a_plain_key_is_no_avro_string() -> None:
 
     bad = keyed.decode_changed(record(EAN.encode(), None))
 
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRecord)
     assert bad.code == DecodeErrorCode.NOT_AVRO
 
 
@@ -167,7 +167,7 @@ def test_an_avro_key_of_another_type_cannot_be_read() -> None:
 
     bad = keyed.decode_changed(record(frame(STRING) + b"\2", None))
 
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRecord)
     assert bad.code == DecodeErrorCode.SCHEMA_INCOMPATIBLE
 
 
@@ -190,7 +190,7 @@ def test_a_price_whose_writer_declares_no_decimal_is_not_guessed() -> None:
 
     bad = codecs(known={9: json.dumps(writer)}).decode_changed(record(EAN.encode(), data))
 
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRecord)
     assert bad.code == DecodeErrorCode.SCHEMA_INCOMPATIBLE
 
 
@@ -409,5 +409,5 @@ def test_a_state_of_an_older_version_is_read() -> None:
 def test_a_state_that_is_none_is_said_to_be_malformed() -> None:
     bad = codecs().decode_state(frame(13) + b"\xff")
 
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRecord)
     assert bad.code == DecodeErrorCode.MALFORMED_VALUE

@@ -21,7 +21,7 @@ from connector.shipments.codec import ShipmentCodecs
 from connector.shipments.events import ShipmentState
 from streams.avro.codec import Decoder, frame
 from streams.avro.versions import MAY_BE_LOST, Needs
-from streams.flow import Bad, NotYet, Unreadable
+from streams.flow import BadRecord, NotYet, Unreadable
 from tests.unit.schemas.data import as_object, values
 
 STATES: dict[str, type] = {
@@ -167,8 +167,10 @@ def test_what_any_version_carries_on_needs_no_header() -> None:
     assert [state_versions.reader(needed) for needed in (1, 2, 3)] == [0, 2, 3]
 
 
-@pytest.mark.parametrize("said", [Bad(code="X", text="not Avro"), NotYet(need=6, text="schema 6 is not here yet")])
-def test_a_state_that_cannot_be_read_says_which_and_the_remedy(said: Bad | NotYet) -> None:
+@pytest.mark.parametrize(
+    "said", [BadRecord(code="X", text="not Avro"), NotYet(need=6, text="schema 6 is not here yet")]
+)
+def test_a_state_that_cannot_be_read_says_which_and_the_remedy(said: BadRecord | NotYet) -> None:
     with pytest.raises(Unreadable, match=rf"{said.text}.*connector state forget 4006381333931"):
         state_versions.made("4006381333931", said, lambda state: state)
 

@@ -4,20 +4,20 @@ import pytest
 
 from connector.contracts.topic_checks import Limits, TopicFinding, findings
 from connector.contracts.topics import ALL_FEATURES, Feature, manifest, named
-from streams.topics import Described
+from streams.topics import TopicDescription
 
 TOPICS = named("kaufland")
 LIMITS = Limits(batch_bytes=1_000_000)
 
 
-def as_wanted(partitions: int = 8) -> dict[str, Described]:
+def as_wanted(partitions: int = 8) -> dict[str, TopicDescription]:
     return {
-        topic.name: Described(partitions=partitions, config={**topic.config, "max.message.bytes": "1048588"})
+        topic.name: TopicDescription(partitions=partitions, config={**topic.config, "max.message.bytes": "1048588"})
         for topic in manifest(TOPICS)
     }
 
 
-def found(there: dict[str, Described]) -> list[TopicFinding]:
+def found(there: dict[str, TopicDescription]) -> list[TopicFinding]:
     return list(findings(TOPICS, there, LIMITS))
 
 
@@ -53,7 +53,7 @@ def test_a_missing_topic_of_the_dry_run_is_created_as_one() -> None:
 
 
 def test_state_with_another_number_of_partitions_is_grave_and_has_a_remedy() -> None:
-    there = {**as_wanted(), TOPICS.offer_state: Described(partitions=4, config={"cleanup.policy": "compact"})}
+    there = {**as_wanted(), TOPICS.offer_state: TopicDescription(partitions=4, config={"cleanup.policy": "compact"})}
 
     [finding] = found(there)
 
@@ -65,12 +65,12 @@ def test_state_with_another_number_of_partitions_is_grave_and_has_a_remedy() -> 
 def test_not_found_may_have_more_partitions_but_not_fewer() -> None:
     config = {"cleanup.policy": "delete,compact"}
 
-    assert found({**as_wanted(), TOPICS.offers_not_found: Described(partitions=9, config=config)}) == []
-    assert found({**as_wanted(), TOPICS.offers_not_found: Described(partitions=7, config=config)}) != []
+    assert found({**as_wanted(), TOPICS.offers_not_found: TopicDescription(partitions=9, config=config)}) == []
+    assert found({**as_wanted(), TOPICS.offers_not_found: TopicDescription(partitions=7, config=config)}) != []
 
 
 def test_an_input_that_is_compacted_is_refused() -> None:
-    there = {**as_wanted(), TOPICS.offer_changes: Described(partitions=8, config={"cleanup.policy": "compact"})}
+    there = {**as_wanted(), TOPICS.offer_changes: TopicDescription(partitions=8, config={"cleanup.policy": "compact"})}
 
     [finding] = found(there)
 
@@ -79,7 +79,10 @@ def test_an_input_that_is_compacted_is_refused() -> None:
 
 
 def test_a_state_that_is_deleted_by_age_is_refused() -> None:
-    there = {**as_wanted(), TOPICS.offer_state: Described(partitions=8, config={"cleanup.policy": "compact,delete"})}
+    there = {
+        **as_wanted(),
+        TOPICS.offer_state: TopicDescription(partitions=8, config={"cleanup.policy": "compact,delete"}),
+    }
 
     assert [finding.grave for finding in found(there)] == [True]
 
@@ -87,7 +90,7 @@ def test_a_state_that_is_deleted_by_age_is_refused() -> None:
 def test_a_topic_that_takes_smaller_batches_than_the_producer_makes_is_found() -> None:
     there = as_wanted()
     small = {**there[TOPICS.offer_state].config, "max.message.bytes": "500000"}
-    there[TOPICS.offer_state] = Described(partitions=8, config=small)
+    there[TOPICS.offer_state] = TopicDescription(partitions=8, config=small)
 
     [finding] = found(there)
 
@@ -102,7 +105,7 @@ def test_personal_data_that_is_kept_longer_than_it_must_is_found_and_stops_nothi
     [contacts] = manifest(topics)
     config = {**contacts.config, "retention.ms": retention_ms}
 
-    [finding] = findings(topics, {contacts.name: Described(partitions=8, config=config)}, LIMITS)
+    [finding] = findings(topics, {contacts.name: TopicDescription(partitions=8, config=config)}, LIMITS)
 
     assert f"keeps personal data {kept}; at most 7 days are expected" in finding.says
     assert "retention.ms=604800000" in finding.remedy
@@ -114,11 +117,11 @@ def test_personal_data_that_is_kept_for_less_is_no_finding() -> None:
     [contacts] = manifest(topics)
     config = {**contacts.config, "retention.ms": "86400000"}
 
-    assert list(findings(topics, {contacts.name: Described(partitions=8, config=config)}, LIMITS)) == []
+    assert list(findings(topics, {contacts.name: TopicDescription(partitions=8, config=config)}, LIMITS)) == []
 
 
 def test_settings_that_may_not_be_read_are_not_taken_for_wrong() -> None:
-    assert found({name: Described(partitions=8) for name in as_wanted()}) == []
+    assert found({name: TopicDescription(partitions=8) for name in as_wanted()}) == []
 
 
 def test_the_topics_of_a_part_that_is_off_are_not_asked_for() -> None:
@@ -137,18 +140,18 @@ def test_the_topics_of_a_part_that_is_off_are_not_asked_for() -> None:
 
 def test_each_state_follows_the_input_of_its_own_flow() -> None:
     topics = named("kaufland", ALL_FEATURES)
-    there = {topic.name: Described(partitions=8, config=dict(topic.config)) for topic in manifest(topics)}
+    there = {topic.name: TopicDescription(partitions=8, config=dict(topic.config)) for topic in manifest(topics)}
     alone = {topics.scheduler: 1, topics.scheduler_state: 1, topics.shipments: 3, topics.shipment_state: 3}
-    there |= {name: Described(partitions=count) for name, count in alone.items()}
+    there |= {name: TopicDescription(partitions=count) for name, count in alone.items()}
 
     assert list(findings(topics, there, LIMITS)) == []
-    there[topics.shipment_state] = Described(partitions=8)
+    there[topics.shipment_state] = TopicDescription(partitions=8)
     assert [finding.topic for finding in findings(topics, there, LIMITS)] == [topics.shipment_state]
 
 
 def test_a_scheduler_with_several_partitions_is_grave() -> None:
     topics = named("kaufland", frozenset({Feature.ORDERS}))
-    there = {topic.name: Described(partitions=2, config=dict(topic.config)) for topic in manifest(topics)}
+    there = {topic.name: TopicDescription(partitions=2, config=dict(topic.config)) for topic in manifest(topics)}
 
     [finding] = findings(topics, there, LIMITS)
 
@@ -158,6 +161,6 @@ def test_a_scheduler_with_several_partitions_is_grave() -> None:
 
 
 def test_of_a_topic_that_may_not_be_described_nothing_is_taken_for_wrong() -> None:
-    hidden = Described(partitions=0, allowed=frozenset())
+    hidden = TopicDescription(partitions=0, allowed=frozenset())
 
     assert found({**as_wanted(), TOPICS.offer_changes: hidden, TOPICS.offer_results: hidden}) == []

@@ -21,7 +21,7 @@ from connector.offers.flow import OfferFlow
 from connector.offers.identity import READ_BACK
 from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane, Watermark
 from connector.offers.policy import OfferPolicy
-from streams.flow import BACKGROUND, Arrived, Bad, Draining, Now, Record, Restored, Told, Woken
+from streams.flow import BACKGROUND, Arrived, BadRecord, Draining, Now, Record, Restored, Told, Woken
 from tests.harness.offer_harness import (
     AT,
     CZ,
@@ -62,7 +62,7 @@ def test_what_cannot_be_read_is_bad_not_rejected(key: bytes | None, value: bytes
 
     read = flow.read(Record(at=here(), offset=1, key=key, value=value, time_us=START_US), Now(mono_s=0, wall_us=0))
 
-    assert isinstance(read, Bad)
+    assert isinstance(read, BadRecord)
     assert read.code in Code.__members__
 
 
@@ -120,7 +120,7 @@ def test_wants_are_ranked_by_harm(said: Mapping[str, Any], rank: int) -> None:
 
     shop.event(**said)
 
-    assert [want.rank for want in shop.wants] == [rank]
+    assert [want.priority for want in shop.wants] == [rank]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_look_up_has_the_rank_of_what_waits_for_it(said: Mapping[str, Any], ra
 
     shop.event(**said)
 
-    assert [(want.kind, want.rank) for want in shop.wants] == [("lookup:de", rank)]
+    assert [(want.kind, want.priority) for want in shop.wants] == [("lookup:de", rank)]
 
 
 def test_a_recheck_is_work_of_the_background_and_a_replay_waits_behind_live_work() -> None:
@@ -141,16 +141,16 @@ def test_a_recheck_is_work_of_the_background_and_a_replay_waits_behind_live_work
     shop.pass_s(60)
     shop.found()
     shop.pass_s(100)
-    assert [want.rank for want in shop.wants] == [BACKGROUND + 2]
+    assert [want.priority for want in shop.wants] == [BACKGROUND + 2]
 
     replaying = OfferHarness(flow_of()).known(unit(7))
     replaying.offset = 2
     replaying.event(price="11.00", at=5)
     replaying.give_up("update:de")
     replaying.event(price="11.00", at=5, offset=2, event_id="e2")
-    assert [want.rank for want in replaying.wants] == [8]
+    assert [want.priority for want in replaying.wants] == [8]
     replaying.event(stock=0, offset=1, event_id="e1", at=6)
-    assert [want.rank for want in replaying.wants] == [0]
+    assert [want.priority for want in replaying.wants] == [0]
 
 
 def test_fields_of_one_unit_share_one_update_and_name_their_events() -> None:
@@ -279,7 +279,7 @@ class _Mixed(PlainCodecs):
     def encode_state(self, value: Any, /) -> bytes:
         return AVRO.encode_state(value)
 
-    def glance_state(self, value: bytes) -> Bad | None:
+    def glance_state(self, value: bytes) -> BadRecord | None:
         return None
 
     def decode_state(self, value: bytes) -> Any:

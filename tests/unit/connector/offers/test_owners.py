@@ -410,7 +410,7 @@ def test_of_two_that_claim_at_once_the_one_that_does_not_hold_the_offer_id_claim
 
 def want(ean: str, unit_id: int = 7, *names: str) -> Want:
     body = OfferClaim(account="main", unit_id=unit_id, names=(*names, f"unit/{unit_id}"), ean=ean)
-    return Want(slot=f"claim/main/unit/{unit_id}", account="main", kind=CLAIM, rank=1, since_us=0, body=body)
+    return Want(slot=f"claim/main/unit/{unit_id}", account="main", kind=CLAIM, priority=1, since_us=0, body=body)
 
 
 def owner(reply: Any) -> str:

@@ -76,7 +76,7 @@ def test_stock_below_zero_leaves_as_early_as_stock_zero() -> None:
 
     shop.event(stock=-3)
 
-    assert [want.rank for want in shop.wants] == [0]
+    assert [want.priority for want in shop.wants] == [0]
 
 
 def test_a_refused_price_beside_a_clamped_stock_is_what_the_result_tells() -> None:

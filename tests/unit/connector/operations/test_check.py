@@ -27,7 +27,7 @@ from connector.settings.model import (
     TargetSettings,
 )
 from streams.errors import NotPermitted, RegistryDenied, RegistryDown, SchemaUnknown, SourceFailed
-from streams.topics import Described
+from streams.topics import TopicDescription
 
 TOPICS = named("kaufland")
 NEEDS = Needs(
@@ -48,8 +48,10 @@ GOOD = Health(
 class StubBrokerQueries:
     down: str = ""
     group: frozenset[str] | None = None
-    there: dict[str, Described] = field(
-        default_factory=lambda: {topic.name: Described(partitions=8, config=topic.config) for topic in manifest(TOPICS)}
+    there: dict[str, TopicDescription] = field(
+        default_factory=lambda: {
+            topic.name: TopicDescription(partitions=8, config=topic.config) for topic in manifest(TOPICS)
+        }
     )
 
     def cluster_id(self) -> str:
@@ -60,7 +62,7 @@ class StubBrokerQueries:
     def allowed_on_group(self, group: str) -> frozenset[str] | None:
         return self.group
 
-    def describe(self, names: Sequence[str]) -> Mapping[str, Described]:
+    def describe(self, names: Sequence[str]) -> Mapping[str, TopicDescription]:
         return {name: self.there[name] for name in names if name in self.there}
 
 
@@ -138,7 +140,7 @@ def test_schemas_that_are_not_registered_come_with_the_command(parts: CheckInput
 def test_topics_are_checked_one_by_one(parts: CheckInputs) -> None:
     broker = StubBrokerQueries()
     del broker.there[TOPICS.offer_results]
-    broker.there[TOPICS.offer_state] = Described(partitions=3)
+    broker.there[TOPICS.offer_state] = TopicDescription(partitions=3)
 
     rows = bad(check(replace(parts, broker=broker)))
 
@@ -252,7 +254,7 @@ def test_the_report_says_how_many_failed(parts: CheckInputs) -> None:
 
 def test_a_topic_that_may_not_be_described_is_told_as_denied_and_not_as_missing(parts: CheckInputs) -> None:
     broker = StubBrokerQueries()
-    broker.there[TOPICS.offer_results] = Described(partitions=0, allowed=frozenset())
+    broker.there[TOPICS.offer_results] = TopicDescription(partitions=0, allowed=frozenset())
 
     [row] = bad(check(replace(parts, broker=broker)))
 
@@ -293,7 +295,7 @@ def test_a_group_that_may_not_be_joined_is_found_before_a_start(parts: CheckInpu
 
 def test_settings_that_may_not_be_read_are_a_note_with_the_permission(parts: CheckInputs) -> None:
     broker = StubBrokerQueries()
-    broker.there[TOPICS.offer_state] = Described(partitions=8, allowed=frozenset({"Read", "Write", "Describe"}))
+    broker.there[TOPICS.offer_state] = TopicDescription(partitions=8, allowed=frozenset({"Read", "Write", "Describe"}))
 
     rows = [row for row in check(replace(parts, broker=broker)) if row.subject == TOPICS.offer_state]
 

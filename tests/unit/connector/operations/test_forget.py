@@ -15,7 +15,7 @@ from connector.operations.forget import StateRecord
 from connector.orders.events import ListState, PollState, SchedulerState
 from connector.shipments.events import ShipmentState
 from streams.errors import SettingsError, Stopped
-from streams.flow import Bad
+from streams.flow import BadRecord
 from streams.lanes.record_headers import lane_key
 from tests.unit.connector.operations.test_digest import STATE
 
@@ -40,7 +40,7 @@ def test_where_the_record_is_and_the_events_that_are_lost_are_named() -> None:
 
 
 def test_of_a_record_that_cannot_be_read_it_says_that_all_may_be_lost_and_why_it_cannot_say_more() -> None:
-    said = shown(Bad(code="X", text="the body does not follow schema 6"))
+    said = shown(BadRecord(code="X", text="the body does not follow schema 6"))
 
     assert "the body does not follow schema 6" in said
     assert "events that stand undone" in said
@@ -98,7 +98,7 @@ def test_the_claim_on_an_offer_is_told_to_stay() -> None:
     assert "Stays: its claim on " in shown(owned)
     assert "remain ALIAS_EAN" in shown(owned)
     assert "Stays" not in shown(replace(STATE, units=(replace(unit, owner="another"),)))
-    assert "remain ALIAS_EAN" in shown(Bad(code="X", text="no schema"))
+    assert "remain ALIAS_EAN" in shown(BadRecord(code="X", text="no schema"))
 
 
 def test_a_group_that_has_members_must_be_stopped_first() -> None:

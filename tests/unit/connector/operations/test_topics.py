@@ -12,7 +12,7 @@ from connector.contracts.topics import Topics, manifest, named
 from connector.operations import topics as operation
 from devstack.stack import Stack, drop_topics
 from streams.kafka.admin import ClusterAdmin
-from streams.topics import Described, Wanted
+from streams.topics import TopicDescription, TopicToCreate
 
 TOPICS = named("kaufland")
 LIMITS = Limits(batch_bytes=1_000_000)
@@ -21,17 +21,17 @@ IDENTITY = Identity(group="g", instances="i-", transactional=True)
 
 
 class StubTopicAdmin:
-    def __init__(self, there: Mapping[str, Described]) -> None:
+    def __init__(self, there: Mapping[str, TopicDescription]) -> None:
         self.there = dict(there)
-        self.created: list[Wanted] = []
+        self.created: list[TopicToCreate] = []
 
-    def describe(self, names: Sequence[str]) -> Mapping[str, Described]:
+    def describe(self, names: Sequence[str]) -> Mapping[str, TopicDescription]:
         return {name: self.there[name] for name in names if name in self.there}
 
     def allowed_on_group(self, group: str) -> frozenset[str] | None:
         return None
 
-    def create(self, wanted: Sequence[Wanted]) -> Mapping[str, str]:
+    def create(self, wanted: Sequence[TopicToCreate]) -> Mapping[str, str]:
         self.created += wanted
         return {}
 
@@ -69,7 +69,7 @@ def test_checking_creates_nothing() -> None:
 
 
 def test_nothing_is_created_where_it_cannot_be_seen_what_is_there() -> None:
-    broker = StubTopicAdmin({TOPICS.offer_state: Described(partitions=0, allowed=frozenset())})
+    broker = StubTopicAdmin({TOPICS.offer_state: TopicDescription(partitions=0, allowed=frozenset())})
     out = console()
 
     assert not operation.create(out, broker, TOPICS, partitions=4, replication=None)
@@ -79,7 +79,7 @@ def test_nothing_is_created_where_it_cannot_be_seen_what_is_there() -> None:
 
 
 def test_what_is_created_has_as_many_partitions_as_an_input_that_is_there() -> None:
-    broker = StubTopicAdmin({TOPICS.offer_changes: Described(partitions=12)})
+    broker = StubTopicAdmin({TOPICS.offer_changes: TopicDescription(partitions=12)})
 
     assert operation.create(console(), broker, TOPICS, partitions=4, replication=None)
 
@@ -107,7 +107,7 @@ def test_a_real_broker_gets_the_manifest_and_then_has_nothing_to_complain_about(
 def test_a_real_broker_that_refuses_says_why(kafka: Stack) -> None:
     broker = ClusterAdmin({"bootstrap.servers": kafka.bootstrap_servers})
 
-    refused = broker.create([Wanted(name="not a name", partitions=1, config={}, replication=1)])
+    refused = broker.create([TopicToCreate(name="not a name", partitions=1, config={}, replication=1)])
 
     assert "not a name" in refused
     assert broker.cluster_id()

@@ -12,7 +12,7 @@ from connector.orders.events import Command, OrderContact, SchedulerCommand, Sch
 from connector.orders.lane_keys import LaneKey, order_key, parse_key, return_key
 from connector.orders.lane_step import ListedRows
 from streams.avro.codec import frame
-from streams.flow import Arrived, Assignment, Bad, NotYet, Now, Record, Settled
+from streams.flow import Arrived, Assignment, BadRecord, NotYet, Now, Record, Settled
 from tests.harness.order_harness import (
     IDS,
     SECOND,
@@ -72,7 +72,7 @@ def with_command(symbol: str) -> bytes:
 def test_what_is_no_command_becomes_a_dead_letter(key: bytes | None, value: bytes | None, code: str) -> None:
     bad = flow_of().read(record(key, value), NOW)
 
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRecord)
     assert bad.code == code
 
 

@@ -41,7 +41,7 @@ def test_the_first_poll_looks_back_as_far_as_is_configured() -> None:
     want = harness.want()
 
     assert want.body.changed_from_us == harness.now_us - 7 * DAY
-    assert (want.body.offset, want.kind, want.rank, want.since_us) == (0, "order-page", RANK, harness.now_us)
+    assert (want.body.offset, want.kind, want.priority, want.since_us) == (0, "order-page", RANK, harness.now_us)
 
 
 def test_polls_follow_each_other_by_the_interval_give_or_take_a_tenth_and_each_account_at_its_own_beat() -> None:

@@ -26,7 +26,7 @@ from connector.shipments.events import (
 )
 from connector.shipments.producer_kit import ShipmentKit
 from streams.avro.codec import DecodeErrorCode, encoder, frame
-from streams.flow import Assignment, Bad, NotYet, Record
+from streams.flow import Assignment, BadRecord, NotYet, Record
 from tests.harness.shipment_harness import IDS, ORDER, START_US
 from tests.unit.schemas.data import TEXTS, library_bytes, values
 
@@ -131,7 +131,7 @@ def test_a_shipment_of_the_first_version_is_read_as_it_was_meant() -> None:
 def test_what_cannot_be_read_says_why(key: bytes | None, value: bytes | None, code: str) -> None:
     found = codecs().decode_dispatched(record(key, value))
 
-    assert isinstance(found, Bad)
+    assert isinstance(found, BadRecord)
     assert found.code == code
 
 
@@ -156,7 +156,7 @@ def test_keys_may_be_avro() -> None:
 @settings(max_examples=30)
 @given(st.one_of(st.binary(max_size=60), values(schemas.load("shipment_dispatched", 2)).map(message)))
 def test_no_bytes_make_it_raise(value: bytes) -> None:
-    assert isinstance(codecs().decode_dispatched(record(b"X", value)), ShipmentDispatched | Bad | NotYet)
+    assert isinstance(codecs().decode_dispatched(record(b"X", value)), ShipmentDispatched | BadRecord | NotYet)
 
 
 MOMENTS = st.integers(0, 2**53)

@@ -29,7 +29,7 @@ def test_a_unit_is_confirmed_once_its_order_is_read() -> None:
     harness.carriers()
     want = harness.taken()
 
-    assert (want.slot, want.account, want.rank, want.since_us, want.once) == ("1/send/0", "main", 2, START_US, True)
+    assert (want.slot, want.account, want.priority, want.since_us, want.once) == ("1/send/0", "main", 2, START_US, True)
     assert (want.body.carrier_code, want.body.tracking_numbers, want.body.event_ids) == ("DHL", ("T1",), ("e0",))
     assert harness.said == [(1, "CONFIRMED", None)]
     assert harness.kinds == []

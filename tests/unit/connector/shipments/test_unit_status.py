@@ -59,7 +59,7 @@ def test_a_unit_that_is_not_ready_is_read_again_until_it_is(status: str) -> None
 
     harness.pass_s(60)
     poll = harness.want(Kind.ORDER_UNIT)
-    assert (poll.rank, poll.since_us) == (7, START_US + 60 * SECOND + SECOND // 10)
+    assert (poll.priority, poll.since_us) == (7, START_US + 60 * SECOND + SECOND // 10)
     harness.shows(status)
     harness.pass_s(60)
     harness.shows("need_to_be_sent")

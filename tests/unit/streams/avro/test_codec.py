@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import schemas
 from streams.avro.codec import Absent, DecodeErrorCode, Decoder, encoder, frame
-from streams.flow import Bad, NotYet
+from streams.flow import BadRecord, NotYet
 from tests.unit.schemas.data import as_object, library_bytes, values
 
 READER = schemas.load("offer_changed", schemas.newest("offer_changed"))
@@ -97,7 +97,7 @@ def test_a_decimal_is_read_from_any_precision_and_scale(writer: Any, amount: str
 def test_a_decimal_that_would_be_rounded_or_cut_is_not_read(writer: Any, amount: str) -> None:
     value = read(record(("amount", decimal(18, 4))), record(("amount", writer)), {"amount": Decimal(amount)})
 
-    assert isinstance(value, Bad)
+    assert isinstance(value, BadRecord)
     assert value.code == DecodeErrorCode.DECIMAL_NOT_EXACT
     assert amount in value.text
 
@@ -108,7 +108,7 @@ def test_a_decimal_with_more_digits_than_it_declares_is_not_read() -> None:
 
     value = Decoder(schema, {7: json.dumps(schema)}.get).decode(data)
 
-    assert isinstance(value, Bad)
+    assert isinstance(value, BadRecord)
     assert value.code == DecodeErrorCode.DECIMAL_NOT_EXACT
 
 
@@ -118,7 +118,7 @@ def test_a_decimal_of_a_million_bytes_is_not_computed() -> None:
 
     value = Decoder(schema, {7: json.dumps(schema)}.get).decode(data)
 
-    assert isinstance(value, Bad)
+    assert isinstance(value, BadRecord)
     assert value.code == DecodeErrorCode.DECIMAL_NOT_EXACT
 
 
@@ -156,7 +156,7 @@ def test_words_and_defaults_make_no_difference_to_the_layout() -> None:
     decoder.decode(frame(7) + library_bytes(worded, {"a": "x", "b": 1}))
 
     writer = decoder._writers[7]
-    assert not isinstance(writer, Bad)
+    assert not isinstance(writer, BadRecord)
     assert writer.layout == decoder._reader.layout
 
 
@@ -173,7 +173,7 @@ def test_another_scale_is_another_layout() -> None:
 def test_bytes_in_another_format_are_not_avro(data: bytes) -> None:
     bad = Decoder(READER, NOTHING_HERE.get).decode(data)
 
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRecord)
     assert bad.code == DecodeErrorCode.NOT_AVRO
 
 
@@ -188,7 +188,7 @@ def test_a_schema_that_the_registry_does_not_know_is_asked_for_again_later() -> 
     bad = decoder.decode(frame(7) + b"\2x")
     answers[7] = '"string"'
 
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRecord)
     assert bad.code == DecodeErrorCode.SCHEMA_UNKNOWN
     assert decoder.decode(frame(7) + b"\2x") == "x"
 
@@ -230,7 +230,7 @@ def test_a_schema_is_looked_up_once() -> None:
 def test_what_is_no_usable_schema_is_said_to_be_none(text: str) -> None:
     value = Decoder(READER, {7: text}.get).decode(frame(7) + b"abc")
 
-    assert isinstance(value, Bad)
+    assert isinstance(value, BadRecord)
     assert value.code in (
         DecodeErrorCode.SCHEMA_UNUSABLE,
         DecodeErrorCode.MALFORMED_VALUE,
@@ -242,14 +242,16 @@ def test_what_is_no_usable_schema_is_said_to_be_none(text: str) -> None:
 def test_a_schema_that_does_not_resolve_is_incompatible() -> None:
     value = read(READER, record(("ean", "string")), {"ean": "1"})
 
-    assert isinstance(value, Bad)
+    assert isinstance(value, BadRecord)
     assert value.code == DecodeErrorCode.SCHEMA_INCOMPATIBLE
 
 
 def test_bytes_left_over_are_an_error() -> None:
     bad = Decoder("string", {7: '"string"'}.get).decode(frame(7) + b"\2xyz")
 
-    assert bad == Bad(code=DecodeErrorCode.MALFORMED_VALUE, text="2 bytes are left over after a value of schema 7")
+    assert bad == BadRecord(
+        code=DecodeErrorCode.MALFORMED_VALUE, text="2 bytes are left over after a value of schema 7"
+    )
 
 
 @given(values(READER), st.integers(0, 400))
@@ -259,7 +261,7 @@ def test_a_message_cut_short_is_malformed(value: dict[str, Any], at: int) -> Non
 
     bad = Decoder(READER, {7: json.dumps(READER)}.get).decode(cut)
 
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRecord)
     assert bad.code in (DecodeErrorCode.MALFORMED_VALUE, DecodeErrorCode.DECIMAL_NOT_EXACT)
 
 
@@ -281,7 +283,7 @@ OTHER = record(
 def test_whatever_the_bytes_are_there_is_one_classified_outcome(body: bytes, writer: Any) -> None:
     outcome = Decoder(READER, {7: json.dumps(writer)}.get).decode(frame(7) + body)
 
-    assert isinstance(outcome, dict) or (isinstance(outcome, Bad) and outcome.code in set(DecodeErrorCode))
+    assert isinstance(outcome, dict) or (isinstance(outcome, BadRecord) and outcome.code in set(DecodeErrorCode))
 
 
 @given(values(READER), st.data())
@@ -291,7 +293,7 @@ def test_a_message_with_one_changed_byte_has_one_classified_outcome(value: dict[
 
     outcome = Decoder(READER, {7: json.dumps(READER)}.get).decode(bytes(raw))
 
-    assert isinstance(outcome, dict | Bad | NotYet)
+    assert isinstance(outcome, dict | BadRecord | NotYet)
 
 
 JSON = st.recursive(
@@ -316,7 +318,7 @@ JSON = st.recursive(
 def test_whatever_the_schema_is_there_is_one_classified_outcome(schema: Any, body: bytes) -> None:
     outcome = Decoder("string", {7: json.dumps(schema)}.get).decode(frame(7) + body)
 
-    assert isinstance(outcome, str) or (isinstance(outcome, Bad) and outcome.code in set(DecodeErrorCode))
+    assert isinstance(outcome, str) or (isinstance(outcome, BadRecord) and outcome.code in set(DecodeErrorCode))
 
 
 # ---- schemas with which a few bytes could do harm -------------------------------------------------------------------
@@ -343,7 +345,7 @@ def test_a_schema_that_could_keep_a_reader_busy_for_ever_is_refused(name: str) -
 
     bad = Decoder(READER, {7: json.dumps(schema)}.get).decode(frame(7) + b"\xfe\xff\xff\xff\xff\x7f" * 9)
 
-    assert isinstance(bad, Bad)
+    assert isinstance(bad, BadRecord)
     assert bad.code == DecodeErrorCode.SCHEMA_UNUSABLE
     assert why in bad.text
 

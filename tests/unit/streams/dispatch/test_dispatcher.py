@@ -1,4 +1,4 @@
-"""A token takes one call's worth, most harmful first; what an answer means for slot, place, age and budget."""
+"""A token takes one call's order, most harmful first; what an answer means for slot, place, age and budget."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -7,39 +7,45 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.dispatch.rate_limiter import CLOSE_AT_MOST_S, FEW_PROBE_WAIT_AT_MOST_S, MARGIN, PROBE_WAIT_AT_MOST_S, Valve
+from streams.dispatch.rate_limiter import (
+    CLOSE_AT_MOST_S,
+    FEW_PROBE_WAIT_AT_MOST_S,
+    MARGIN,
+    PROBE_WAIT_AT_MOST_S,
+    RateLimiter,
+)
 from streams.policy import Pace
 
 START_S = 1_000.0
 
 
-def opened(*, share: float = 1.0, **pace: float) -> Valve:
-    """A valve whose first slot is there at ``START_S``."""
-    valve = Valve(Pace(**pace))  # type: ignore[arg-type]
-    valve.set_share(share, START_S - 100)
-    return valve
+def opened(*, share: float = 1.0, **pace: float) -> RateLimiter:
+    """A limiter whose first slot is there at ``START_S``."""
+    limiter = RateLimiter(Pace(**pace))  # type: ignore[arg-type]
+    limiter.set_share(share, START_S - 100)
+    return limiter
 
 
-def well(valve: Valve, call_id: str, now_s: float) -> None:
-    valve.answered(call_id, now_s, slow_down=False, failed=False, close_s=None, because="")
+def well(limiter: RateLimiter, call_id: str, now_s: float) -> None:
+    limiter.answered(call_id, now_s, slow_down=False, failed=False, close_s=None, because="")
 
 
-def badly(valve: Valve, call_id: str, now_s: float, *, close_s: float | None = None) -> None:
-    valve.answered(call_id, now_s, slow_down=False, failed=True, close_s=close_s, because="503")
+def badly(limiter: RateLimiter, call_id: str, now_s: float, *, close_s: float | None = None) -> None:
+    limiter.answered(call_id, now_s, slow_down=False, failed=True, close_s=close_s, because="503")
 
 
-def throttled(valve: Valve, call_id: str, now_s: float, *, close_s: float | None = None) -> None:
-    valve.answered(call_id, now_s, slow_down=True, failed=False, close_s=close_s, because="429")
+def throttled(limiter: RateLimiter, call_id: str, now_s: float, *, close_s: float | None = None) -> None:
+    limiter.answered(call_id, now_s, slow_down=True, failed=False, close_s=close_s, because="429")
 
 
-def busy(valve: Valve, from_s: float, to_s: float, *, late_s: float = 0.0) -> list[float]:
+def busy(limiter: RateLimiter, from_s: float, to_s: float, *, late_s: float = 0.0) -> list[float]:
     """Moments of calls with a backlog, by a loop that wakes late; every call is answered well at once."""
     moments: list[float] = []
     now_s = from_s
-    while (ready_s := valve.ready_at(now_s)) < to_s:
+    while (ready_s := limiter.ready_at(now_s)) < to_s:
         now_s = ready_s if ready_s <= now_s else ready_s + late_s
-        valve.take(now_s, f"busy-{now_s}-{len(moments)}")
-        well(valve, f"busy-{now_s}-{len(moments)}", now_s)
+        limiter.take(now_s, f"busy-{now_s}-{len(moments)}")
+        well(limiter, f"busy-{now_s}-{len(moments)}", now_s)
         moments.append(now_s)
     return moments
 
@@ -48,11 +54,11 @@ def fullest_second(moments: list[float]) -> int:
     return max((at - bisect_left(moments, moment - 1 + 1e-6) + 1 for at, moment in enumerate(moments)), default=0)
 
 
-def closed_by_retry_after(close_s: float, now_s: float = START_S) -> Valve:
-    valve = opened()
-    valve.take(now_s, "refused")
-    throttled(valve, "refused", now_s, close_s=close_s)
-    return valve
+def closed_by_retry_after(close_s: float, now_s: float = START_S) -> RateLimiter:
+    limiter = opened()
+    limiter.take(now_s, "refused")
+    throttled(limiter, "refused", now_s, close_s=close_s)
+    return limiter
 
 
 # ---- spacing and share -----------------------------------------------------------------------------------------------
@@ -67,10 +73,10 @@ def test_with_backlog_calls_are_evenly_spaced_at_the_ceiling() -> None:
 
 
 def test_missed_slots_are_never_caught_up() -> None:
-    valve = opened(per_second=100)
-    busy(valve, START_S, START_S + 1)
+    limiter = opened(per_second=100)
+    busy(limiter, START_S, START_S + 1)
 
-    after_an_idle_hour = busy(valve, START_S + 3600, START_S + 3601)
+    after_an_idle_hour = busy(limiter, START_S + 3600, START_S + 3601)
 
     assert len(after_an_idle_hour) <= 100 + MARGIN
 
@@ -96,50 +102,50 @@ def test_above_200_calls_a_second_five_milliseconds_may_be_missed() -> None:
 
 
 def test_nothing_leaves_without_a_share() -> None:
-    valve = Valve(Pace())
+    limiter = RateLimiter(Pace())
 
-    assert valve.ready_at(START_S) == inf
-    assert valve.state(START_S) == "no share"
+    assert limiter.ready_at(START_S) == inf
+    assert limiter.state(START_S) == "no share"
 
 
 def test_a_new_share_starts_with_a_full_slot_to_wait() -> None:
-    valve = Valve(Pace(per_second=100))
-    valve.set_share(0.1, START_S)
+    limiter = RateLimiter(Pace(per_second=100))
+    limiter.set_share(0.1, START_S)
 
-    assert valve.ready_at(START_S) == pytest.approx(START_S + 0.1)
+    assert limiter.ready_at(START_S) == pytest.approx(START_S + 0.1)
 
 
 def test_a_share_that_shrinks_stretches_the_slot_under_way() -> None:
-    valve = opened(per_second=100)
-    busy(valve, START_S, START_S + 0.995)
-    before_s = valve.ready_at(START_S + 0.995)
+    limiter = opened(per_second=100)
+    busy(limiter, START_S, START_S + 0.995)
+    before_s = limiter.ready_at(START_S + 0.995)
 
-    valve.set_share(0.1, START_S + 0.995)
+    limiter.set_share(0.1, START_S + 0.995)
 
     assert before_s == pytest.approx(START_S + 1)
-    assert valve.ready_at(START_S + 0.995) == pytest.approx(START_S + 0.995 + 0.05)  # half a slot, ten times as long
+    assert limiter.ready_at(START_S + 0.995) == pytest.approx(START_S + 0.995 + 0.05)  # half a slot, ten times as long
 
 
 def test_a_share_that_wanders_between_processes_gains_nothing() -> None:
-    valves = [opened(per_second=100, share=share) for share in (1.0, 0.0)]
+    limiters = [opened(per_second=100, share=share) for share in (1.0, 0.0)]
     moments: list[float] = []
 
     for step in range(1_000):  # every 5 ms it goes to the other one, faster than a slot accrues
         now_s = START_S + step * 0.005
-        for owner, valve in enumerate(valves):
-            valve.set_share(float(step % 2 == owner), now_s)
-            moments += busy(valve, now_s, now_s + 0.004)
+        for owner, limiter in enumerate(limiters):
+            limiter.set_share(float(step % 2 == owner), now_s)
+            moments += busy(limiter, now_s, now_s + 0.004)
 
-    assert len(moments) <= 100 * 5 + len(valves) * MARGIN
+    assert len(moments) <= 100 * 5 + len(limiters) * MARGIN
 
 
 def test_a_process_restarted_in_a_loop_gains_nothing() -> None:
     moments: list[float] = []
 
     for step in range(500):
-        valve = Valve(Pace(per_second=100))
-        valve.set_share(1.0, START_S + step * 0.008)
-        moments += busy(valve, START_S + step * 0.008, START_S + (step + 1) * 0.008)
+        limiter = RateLimiter(Pace(per_second=100))
+        limiter.set_share(1.0, START_S + step * 0.008)
+        moments += busy(limiter, START_S + step * 0.008, START_S + (step + 1) * 0.008)
 
     assert moments == []
 
@@ -147,15 +153,15 @@ def test_a_process_restarted_in_a_loop_gains_nothing() -> None:
 @pytest.mark.parametrize("share", [-0.1, 1.1, nan])
 def test_an_impossible_share_is_refused(share: float) -> None:
     with pytest.raises(ValueError, match="share"):
-        Valve(Pace()).set_share(share, START_S)
+        RateLimiter(Pace()).set_share(share, START_S)
 
 
 def test_a_call_before_its_slot_is_refused() -> None:
-    valve = Valve(Pace(per_second=1))
-    valve.set_share(1.0, START_S)
+    limiter = RateLimiter(Pace(per_second=1))
+    limiter.set_share(1.0, START_S)
 
     with pytest.raises(ValueError, match="may not leave before"):
-        valve.take(START_S + 0.5, "early")
+        limiter.take(START_S + 0.5, "early")
 
 
 def test_an_answer_to_no_call_is_refused() -> None:
@@ -164,97 +170,97 @@ def test_an_answer_to_no_call_is_refused() -> None:
 
 
 def test_tokens_left_counts_the_last_second() -> None:
-    valve = opened(per_second=10)
-    assert valve.tokens_left(START_S) == 10
+    limiter = opened(per_second=10)
+    assert limiter.tokens_left(START_S) == 10
 
-    taken = len(busy(valve, START_S, START_S + 0.35))
+    taken = len(busy(limiter, START_S, START_S + 0.35))
 
     assert taken > 0
-    assert valve.tokens_left(START_S + 0.35) == 10 - taken
-    assert valve.tokens_left(START_S + 5) == 10
+    assert limiter.tokens_left(START_S + 0.35) == 10 - taken
+    assert limiter.tokens_left(START_S + 5) == 10
 
 
 # ---- AIMD ------------------------------------------------------------------------------------------------------------
 
 
 def test_429_halves_the_pace_once_in_a_second() -> None:
-    valve = opened(per_second=100)
-    calls = busy_without_answers(valve, START_S, 8)
+    limiter = opened(per_second=100)
+    calls = busy_without_answers(limiter, START_S, 8)
 
     for call_id in calls[:4]:
-        throttled(valve, call_id, START_S + 0.1)
-    assert valve.rate(START_S + 0.1) == pytest.approx(50)
+        throttled(limiter, call_id, START_S + 0.1)
+    assert limiter.rate(START_S + 0.1) == pytest.approx(50)
 
-    throttled(valve, calls[4], START_S + 0.9)
-    assert valve.rate(START_S + 0.9) > 50
+    throttled(limiter, calls[4], START_S + 0.9)
+    assert limiter.rate(START_S + 0.9) > 50
 
-    throttled(valve, calls[5], START_S + 1.1)
-    assert valve.rate(START_S + 1.1) == pytest.approx((50 + 100 / 15) / 2)
+    throttled(limiter, calls[5], START_S + 1.1)
+    assert limiter.rate(START_S + 1.1) == pytest.approx((50 + 100 / 15) / 2)
 
 
-def busy_without_answers(valve: Valve, from_s: float, calls: int) -> list[str]:
+def busy_without_answers(limiter: RateLimiter, from_s: float, calls: int) -> list[str]:
     now_s = from_s
     names = [f"call-{from_s}-{number}" for number in range(calls)]
     for name in names:
-        now_s = valve.ready_at(now_s)
-        valve.take(now_s, name)
+        now_s = limiter.ready_at(now_s)
+        limiter.take(now_s, name)
     return names
 
 
 def test_the_pace_climbs_back_to_the_ceiling_in_fifteen_seconds() -> None:
-    valve = opened(per_second=100)
+    limiter = opened(per_second=100)
     now_s = START_S
     for _ in range(20):
-        now_s = valve.ready_at(now_s + 1)
-        valve.take(now_s, f"at-{now_s}")
-        throttled(valve, f"at-{now_s}", now_s)
-    lowest = valve.rate(now_s)
+        now_s = limiter.ready_at(now_s + 1)
+        limiter.take(now_s, f"at-{now_s}")
+        throttled(limiter, f"at-{now_s}", now_s)
+    lowest = limiter.rate(now_s)
 
     assert lowest < 10
-    assert valve.rate(now_s + 7.5) == pytest.approx(lowest + 50)
-    assert valve.rate(now_s + 13.5) >= 90
-    assert valve.rate(now_s + 15) == 100
-    assert valve.rate(now_s + 3600) == 100
+    assert limiter.rate(now_s + 7.5) == pytest.approx(lowest + 50)
+    assert limiter.rate(now_s + 13.5) >= 90
+    assert limiter.rate(now_s + 15) == 100
+    assert limiter.rate(now_s + 3600) == 100
 
 
 def test_slots_on_the_climb_come_as_the_rate_of_the_moment_says() -> None:
-    valve = opened(per_second=100)
-    valve.take(START_S, "throttled")
-    throttled(valve, "throttled", START_S)
+    limiter = opened(per_second=100)
+    limiter.take(START_S, "throttled")
+    throttled(limiter, "throttled", START_S)
 
-    moments = busy(valve, START_S, START_S + 7.5)
+    moments = busy(limiter, START_S, START_S + 7.5)
 
     assert len(moments) == pytest.approx(7.5 * 75, abs=MARGIN)  # from 50 to 100, evenly
 
 
 def test_the_floor_holds_in_a_storm() -> None:
-    valve = opened(per_second=8, floor_per_second=4)
+    limiter = opened(per_second=8, floor_per_second=4)
     for step in range(40):
-        now_s = valve.ready_at(START_S + step)
-        valve.take(now_s, f"at-{step}")
-        throttled(valve, f"at-{step}", now_s)
+        now_s = limiter.ready_at(START_S + step)
+        limiter.take(now_s, f"at-{step}")
+        throttled(limiter, f"at-{step}", now_s)
 
-        assert valve.rate(now_s) >= 4
+        assert limiter.rate(now_s) >= 4
 
 
 def test_a_floor_above_the_ceiling_does_not_lift_it() -> None:
-    valve = opened(per_second=0.5, floor_per_second=1)
-    valve.take(START_S, "throttled")
-    throttled(valve, "throttled", START_S)
+    limiter = opened(per_second=0.5, floor_per_second=1)
+    limiter.take(START_S, "throttled")
+    throttled(limiter, "throttled", START_S)
 
-    assert valve.rate(START_S) == pytest.approx(0.5)
+    assert limiter.rate(START_S) == pytest.approx(0.5)
 
 
 # ---- closed, probing -------------------------------------------------------------------------------------------------
 
 
 def test_retry_after_closes_for_that_long() -> None:
-    valve = closed_by_retry_after(12.0)
+    limiter = closed_by_retry_after(12.0)
 
-    assert not valve.is_open(START_S)
-    assert valve.ready_at(START_S) == START_S + 12
-    assert valve.rate(START_S) == 0
-    assert valve.state(START_S + 2) == "closed for 10.0 s: 429"
+    assert not limiter.is_open(START_S)
+    assert limiter.ready_at(START_S) == START_S + 12
+    assert limiter.rate(START_S) == 0
+    assert limiter.state(START_S + 2) == "closed for 10.0 s: 429"
 
 
 @pytest.mark.parametrize(
@@ -262,200 +268,200 @@ def test_retry_after_closes_for_that_long() -> None:
     [(-5.0, 0.0), (0.0, 0.0), (nan, 0.0), (299.0, 299.0), (86_400.0, CLOSE_AT_MOST_S), (inf, CLOSE_AT_MOST_S)],
 )
 def test_absurd_retry_after_is_clamped(header_s: float, closed_s: float) -> None:
-    valve = opened(per_second=1_000)
-    valve.take(START_S, "refused")
-    badly(valve, "refused", START_S, close_s=header_s)
+    limiter = opened(per_second=1_000)
+    limiter.take(START_S, "refused")
+    badly(limiter, "refused", START_S, close_s=header_s)
 
-    assert valve.ready_at(START_S + 0.1) == max(START_S + closed_s, START_S + 0.1)
-    assert valve.is_open(START_S + 0.1) == (closed_s == 0)
+    assert limiter.ready_at(START_S + 0.1) == max(START_S + closed_s, START_S + 0.1)
+    assert limiter.is_open(START_S + 0.1) == (closed_s == 0)
 
 
 def test_a_shorter_close_does_not_shorten_a_longer_one() -> None:
-    valve = opened(per_second=1_000)
-    first, second = busy_without_answers(valve, START_S, 2)
-    badly(valve, first, START_S + 1, close_s=60)
-    badly(valve, second, START_S + 2, close_s=1)
+    limiter = opened(per_second=1_000)
+    first, second = busy_without_answers(limiter, START_S, 2)
+    badly(limiter, first, START_S + 1, close_s=60)
+    badly(limiter, second, START_S + 2, close_s=1)
 
-    assert valve.ready_at(START_S + 2) == START_S + 61
+    assert limiter.ready_at(START_S + 2) == START_S + 61
 
 
 def test_after_the_wait_one_call_probes_alone() -> None:
-    valve = closed_by_retry_after(2.0)
+    limiter = closed_by_retry_after(2.0)
 
-    valve.take(START_S + 2, "probe")
+    limiter.take(START_S + 2, "probe")
 
-    assert valve.probing
-    assert not valve.is_open(START_S + 2)
-    assert valve.ready_at(START_S + 60) == inf
-    assert valve.state(START_S + 3) == "probing: 429"
+    assert limiter.probing
+    assert not limiter.is_open(START_S + 2)
+    assert limiter.ready_at(START_S + 60) == inf
+    assert limiter.state(START_S + 3) == "probing: 429"
 
 
 def test_a_probe_that_succeeds_opens() -> None:
-    valve = closed_by_retry_after(2.0)
-    valve.take(START_S + 2, "probe")
+    limiter = closed_by_retry_after(2.0)
+    limiter.take(START_S + 2, "probe")
 
-    well(valve, "probe", START_S + 2.2)
+    well(limiter, "probe", START_S + 2.2)
 
-    assert valve.is_open(START_S + 2.2)
-    assert not valve.probing
-    assert valve.ready_at(START_S + 2.3) == START_S + 2.3
+    assert limiter.is_open(START_S + 2.2)
+    assert not limiter.probing
+    assert limiter.ready_at(START_S + 2.3) == START_S + 2.3
 
 
 def test_probes_that_fail_close_for_twice_as_long_up_to_half_a_minute() -> None:
-    valve = closed_by_retry_after(0.5)
+    limiter = closed_by_retry_after(0.5)
     waits = []
     now_s = START_S
     for number in range(8):
-        now_s = valve.ready_at(now_s)
-        valve.take(now_s, f"probe-{number}")
-        badly(valve, f"probe-{number}", now_s)
-        waits.append(valve.ready_at(now_s) - now_s)
+        now_s = limiter.ready_at(now_s)
+        limiter.take(now_s, f"probe-{number}")
+        badly(limiter, f"probe-{number}", now_s)
+        waits.append(limiter.ready_at(now_s) - now_s)
 
     assert waits == pytest.approx([1, 2, 4, 8, 16, 30, 30, 30])
 
 
 def test_the_doubled_wait_is_forgotten_once_open() -> None:
-    valve = closed_by_retry_after(0.5)
+    limiter = closed_by_retry_after(0.5)
     now_s = START_S
     for number in range(4):
-        now_s = valve.ready_at(now_s)
-        valve.take(now_s, f"probe-{number}")
-        badly(valve, f"probe-{number}", now_s)
-    now_s = valve.ready_at(now_s)
-    valve.take(now_s, "good")
-    well(valve, "good", now_s)
+        now_s = limiter.ready_at(now_s)
+        limiter.take(now_s, f"probe-{number}")
+        badly(limiter, f"probe-{number}", now_s)
+    now_s = limiter.ready_at(now_s)
+    limiter.take(now_s, "good")
+    well(limiter, "good", now_s)
 
-    valve.take(now_s + 1, "refused")
-    throttled(valve, "refused", now_s + 1, close_s=0.5)
-    valve.take(now_s + 2, "probe")
-    badly(valve, "probe", now_s + 2)
+    limiter.take(now_s + 1, "refused")
+    throttled(limiter, "refused", now_s + 1, close_s=0.5)
+    limiter.take(now_s + 2, "probe")
+    badly(limiter, "probe", now_s + 2)
 
-    assert valve.ready_at(now_s + 2) == pytest.approx(now_s + 3)
+    assert limiter.ready_at(now_s + 2) == pytest.approx(now_s + 3)
 
 
 def test_retry_after_on_a_probe_outlasts_the_doubled_wait() -> None:
-    valve = closed_by_retry_after(1.0)
-    valve.take(START_S + 1, "probe")
+    limiter = closed_by_retry_after(1.0)
+    limiter.take(START_S + 1, "probe")
 
-    throttled(valve, "probe", START_S + 1, close_s=90)
+    throttled(limiter, "probe", START_S + 1, close_s=90)
 
-    assert valve.ready_at(START_S + 1) == START_S + 91
+    assert limiter.ready_at(START_S + 1) == START_S + 91
 
 
 def test_a_probe_that_never_left_proves_nothing() -> None:
-    valve = closed_by_retry_after(1.0)
-    valve.take(START_S + 1, "probe")
+    limiter = closed_by_retry_after(1.0)
+    limiter.take(START_S + 1, "probe")
 
-    valve.answered("probe", START_S + 2, slow_down=False, failed=False, close_s=None, because="", left=False)
+    limiter.answered("probe", START_S + 2, slow_down=False, failed=False, close_s=None, because="", left=False)
 
-    assert not valve.is_open(START_S + 2)
-    assert not valve.probing
-    assert valve.ready_at(START_S + 2) == START_S + 2
+    assert not limiter.is_open(START_S + 2)
+    assert not limiter.probing
+    assert limiter.ready_at(START_S + 2) == START_S + 2
 
 
 def test_a_probe_that_found_no_connection_has_failed() -> None:
-    valve = closed_by_retry_after(1.0)
-    valve.take(START_S + 1, "probe")
+    limiter = closed_by_retry_after(1.0)
+    limiter.take(START_S + 1, "probe")
 
-    valve.answered("probe", START_S + 2, slow_down=False, failed=True, close_s=None, because="refused", left=False)
+    limiter.answered("probe", START_S + 2, slow_down=False, failed=True, close_s=None, because="refused", left=False)
 
-    assert valve.ready_at(START_S + 2) == START_S + 3
+    assert limiter.ready_at(START_S + 2) == START_S + 3
 
 
 def test_good_answers_of_calls_from_before_do_not_open() -> None:
-    valve = opened()
-    refused, slow = busy_without_answers(valve, START_S, 2)
-    throttled(valve, refused, START_S + 1, close_s=30)
+    limiter = opened()
+    refused, slow = busy_without_answers(limiter, START_S, 2)
+    throttled(limiter, refused, START_S + 1, close_s=30)
 
-    well(valve, slow, START_S + 2)
+    well(limiter, slow, START_S + 2)
 
-    assert not valve.is_open(START_S + 2)
-    assert valve.ready_at(START_S + 2) == START_S + 31
+    assert not limiter.is_open(START_S + 2)
+    assert limiter.ready_at(START_S + 2) == START_S + 31
 
 
 def test_bad_answers_of_calls_from_before_the_probe_do_not_close_again() -> None:
-    valve = opened()
-    refused, *slow = busy_without_answers(valve, START_S, 20)
-    throttled(valve, refused, START_S + 1, close_s=1)
-    valve.take(START_S + 2, "probe")
-    well(valve, "probe", START_S + 3)
+    limiter = opened()
+    refused, *slow = busy_without_answers(limiter, START_S, 20)
+    throttled(limiter, refused, START_S + 1, close_s=1)
+    limiter.take(START_S + 2, "probe")
+    well(limiter, "probe", START_S + 3)
 
     for call_id in slow:
-        badly(valve, call_id, START_S + 3, close_s=60)
+        badly(limiter, call_id, START_S + 3, close_s=60)
 
-    assert valve.is_open(START_S + 3)
+    assert limiter.is_open(START_S + 3)
 
 
 def test_the_pace_does_not_climb_while_closed() -> None:
-    valve = closed_by_retry_after(60.0)
-    valve.take(START_S + 60, "probe")
+    limiter = closed_by_retry_after(60.0)
+    limiter.take(START_S + 60, "probe")
 
-    well(valve, "probe", START_S + 60)
+    well(limiter, "probe", START_S + 60)
 
-    assert valve.rate(START_S + 60) == pytest.approx(50)
+    assert limiter.rate(START_S + 60) == pytest.approx(50)
 
 
 # ---- outage ----------------------------------------------------------------------------------------------------------
 
 
-def outage(valve: Valve, failures: str) -> None:
+def outage(limiter: RateLimiter, failures: str) -> None:
     """Answers in a row, x failed and . good."""
     for number, mark in enumerate(failures):
-        now_s = valve.ready_at(START_S + number * 0.1)
-        valve.take(now_s, f"call-{number}")
-        (badly if mark == "x" else well)(valve, f"call-{number}", now_s)
+        now_s = limiter.ready_at(START_S + number * 0.1)
+        limiter.take(now_s, f"call-{number}")
+        (badly if mark == "x" else well)(limiter, f"call-{number}", now_s)
 
 
 @pytest.mark.parametrize("answers", ["....xxxx", "xxxxxxxx", ".x.x.x.x", "." * 500 + "x" * 10, "xxx", "..xxx"])
 def test_half_of_the_recent_calls_failing_is_an_outage(answers: str) -> None:
-    valve = opened()
+    limiter = opened()
 
-    outage(valve, answers)
+    outage(limiter, answers)
 
-    assert not valve.is_open(START_S + 60)
+    assert not limiter.is_open(START_S + 60)
 
 
 @pytest.mark.parametrize("answers", ["xx", "xx.xx", ".....xxx", "..x" * 30, "." * 20 + "x" * 9])
 def test_fewer_failures_are_no_outage(answers: str) -> None:
-    valve = opened()
+    limiter = opened()
 
-    outage(valve, answers)
+    outage(limiter, answers)
 
-    assert valve.is_open(START_S + 60)
+    assert limiter.is_open(START_S + 60)
 
 
-def seldom(valve: Valve, failures: str, *, every_s: float) -> None:
+def seldom(limiter: RateLimiter, failures: str, *, every_s: float) -> None:
     """As ``outage``, with few calls in ten seconds."""
     for number, mark in enumerate(failures):
         now_s = START_S + every_s * number
-        valve.take(now_s, f"call-{number}")
-        (badly if mark == "x" else well)(valve, f"call-{number}", now_s)
+        limiter.take(now_s, f"call-{number}")
+        (badly if mark == "x" else well)(limiter, f"call-{number}", now_s)
 
 
 def test_failures_of_long_ago_are_no_outage_when_something_went_well_since() -> None:
-    valve = opened()
+    limiter = opened()
 
-    seldom(valve, "xx." * 20, every_s=2.0)
+    seldom(limiter, "xx." * 20, every_s=2.0)
 
-    assert valve.is_open(START_S + 120)
+    assert limiter.is_open(START_S + 120)
 
 
 @pytest.mark.parametrize("every_s", [2.0, 600.0])
 def test_where_calls_are_few_three_failed_ones_in_a_row_are_an_outage(every_s: float) -> None:
-    valve = opened()
+    limiter = opened()
 
-    seldom(valve, "...xxx", every_s=every_s)
+    seldom(limiter, "...xxx", every_s=every_s)
 
-    assert not valve.is_open(START_S + 6 * every_s)
+    assert not limiter.is_open(START_S + 6 * every_s)
 
 
-def longest_wait_of_probes(valve: Valve) -> float:
+def longest_wait_of_probes(limiter: RateLimiter) -> float:
     now_s, longest_s = START_S + 5, 0.0
     for number in range(12):
-        ready_s = valve.ready_at(now_s)
+        ready_s = limiter.ready_at(now_s)
         longest_s, now_s = max(longest_s, ready_s - now_s), ready_s
-        valve.take(now_s, f"probe-{number}")
-        badly(valve, f"probe-{number}", now_s)
+        limiter.take(now_s, f"probe-{number}")
+        badly(limiter, f"probe-{number}", now_s)
     return longest_s
 
 
@@ -469,105 +475,105 @@ def test_an_outage_that_few_calls_tell_of_is_probed_more_often() -> None:
 
 
 def test_an_outage_is_probed_at_most_once_a_second() -> None:
-    valve = opened()
-    outage(valve, "x" * 8)
+    limiter = opened()
+    outage(limiter, "x" * 8)
     moments = []
     now_s = START_S + 1
     for number in range(20):
-        now_s = valve.ready_at(now_s)
-        valve.take(now_s, f"probe-{number}")
+        now_s = limiter.ready_at(now_s)
+        limiter.take(now_s, f"probe-{number}")
         moments.append(now_s)
-        badly(valve, f"probe-{number}", now_s)
+        badly(limiter, f"probe-{number}", now_s)
 
     assert all(later - earlier >= 1 for earlier, later in pairwise(moments))
 
 
 def test_the_end_of_an_outage_is_no_burst() -> None:
-    valve = opened(per_second=100)
-    outage(valve, "x" * 8)
-    now_s = valve.ready_at(START_S + 600)
-    valve.take(now_s, "probe")
-    well(valve, "probe", now_s)
+    limiter = opened(per_second=100)
+    outage(limiter, "x" * 8)
+    now_s = limiter.ready_at(START_S + 600)
+    limiter.take(now_s, "probe")
+    well(limiter, "probe", now_s)
 
-    assert fullest_second([now_s, *busy(valve, now_s, now_s + 5)]) <= 100 + MARGIN
+    assert fullest_second([now_s, *busy(limiter, now_s, now_s + 5)]) <= 100 + MARGIN
 
 
 def test_what_closed_the_valve_does_not_close_it_again() -> None:
-    valve = opened()
-    outage(valve, "x" * 8)
-    now_s = valve.ready_at(START_S + 1)
-    valve.take(now_s, "probe")
-    well(valve, "probe", now_s)
+    limiter = opened()
+    outage(limiter, "x" * 8)
+    now_s = limiter.ready_at(START_S + 1)
+    limiter.take(now_s, "probe")
+    well(limiter, "probe", now_s)
 
-    busy(valve, now_s, now_s + 0.1)
+    busy(limiter, now_s, now_s + 0.1)
 
-    assert valve.is_open(now_s + 0.1)
+    assert limiter.is_open(now_s + 0.1)
 
 
 def test_calls_that_never_left_say_nothing_of_an_outage() -> None:
-    valve = opened()
+    limiter = opened()
     for number in range(9):
         now_s = START_S + number * 0.1
-        valve.take(now_s, f"call-{number}")
+        limiter.take(now_s, f"call-{number}")
         left = number % 4 == 0
-        valve.answered(f"call-{number}", now_s, slow_down=False, failed=left, close_s=None, because="503", left=left)
+        limiter.answered(f"call-{number}", now_s, slow_down=False, failed=left, close_s=None, because="503", left=left)
 
-    assert not valve.is_open(START_S + 4)
+    assert not limiter.is_open(START_S + 4)
 
 
 # ---- strict ----------------------------------------------------------------------------------------------------------
 
 
 def test_strict_holds_a_slot_until_a_second_after_its_answer() -> None:
-    valve = opened(per_second=2, strict=True)
-    first, second = busy_without_answers(valve, START_S, 2)
-    assert valve.ready_at(START_S + 5) == inf
-    assert valve.state(START_S + 5) == "strict: all 2 slots held"
+    limiter = opened(per_second=2, strict=True)
+    first, second = busy_without_answers(limiter, START_S, 2)
+    assert limiter.ready_at(START_S + 5) == inf
+    assert limiter.state(START_S + 5) == "strict: all 2 slots held"
 
-    well(valve, second, START_S + 5)
-    assert valve.ready_at(START_S + 5) == START_S + 6
+    well(limiter, second, START_S + 5)
+    assert limiter.ready_at(START_S + 5) == START_S + 6
 
-    well(valve, first, START_S + 5.5)
-    valve.take(START_S + 6, "third")
-    assert valve.ready_at(START_S + 6) == START_S + 6.5
+    well(limiter, first, START_S + 5.5)
+    limiter.take(START_S + 6, "third")
+    assert limiter.ready_at(START_S + 6) == START_S + 6.5
 
 
 def test_strict_frees_the_slot_of_a_call_that_never_left() -> None:
-    valve = opened(per_second=1, strict=True)
-    valve.take(START_S, "unsent")
+    limiter = opened(per_second=1, strict=True)
+    limiter.take(START_S, "unsent")
 
-    valve.answered("unsent", START_S + 2, slow_down=False, failed=False, close_s=None, because="", left=False)
+    limiter.answered("unsent", START_S + 2, slow_down=False, failed=False, close_s=None, because="", left=False)
 
-    assert valve.ready_at(START_S + 2) == START_S + 2
+    assert limiter.ready_at(START_S + 2) == START_S + 2
 
 
 def test_strict_says_when_a_share_is_too_small() -> None:
-    valve = opened(per_second=10, share=0.05, strict=True)
+    limiter = opened(per_second=10, share=0.05, strict=True)
 
-    assert valve.ready_at(START_S) == inf
-    assert valve.state(START_S) == "share of 0.50/s is under one call a second, too small for strict"
+    assert limiter.ready_at(START_S) == inf
+    assert limiter.state(START_S) == "share of 0.50/s is under one call a second, too small for strict"
 
 
 def test_strict_with_a_share_that_shrinks_waits_for_the_slots_over_it() -> None:
-    valve = opened(per_second=4, strict=True)
-    calls = busy_without_answers(valve, START_S, 4)
-    valve.set_share(0.25, START_S + 1)
+    limiter = opened(per_second=4, strict=True)
+    calls = busy_without_answers(limiter, START_S, 4)
+    limiter.set_share(0.25, START_S + 1)
     for number, call_id in enumerate(calls):
-        well(valve, call_id, START_S + 2 + number)
+        well(limiter, call_id, START_S + 2 + number)
 
-    assert valve.ready_at(START_S + 5) == START_S + 6
+    assert limiter.ready_at(START_S + 5) == START_S + 6
 
 
 # ---- words -----------------------------------------------------------------------------------------------------------
 
 
 def test_the_state_of_an_open_valve_says_its_pace() -> None:
-    valve = opened(per_second=100)
-    assert valve.state(START_S) == "open at 100.0/s"
+    limiter = opened(per_second=100)
+    assert limiter.state(START_S) == "open at 100.0/s"
 
-    valve.take(START_S, "throttled")
-    throttled(valve, "throttled", START_S)
-    assert valve.state(START_S) == "open at 50.0/s of 100.0/s, climbing"
+    limiter.take(START_S, "throttled")
+    throttled(limiter, "throttled", START_S)
+    assert limiter.state(START_S) == "open at 50.0/s of 100.0/s, climbing"
 
 
 def test_a_wait_that_is_over_is_said() -> None:
@@ -601,9 +607,9 @@ STEPS = st.lists(
 
 @dataclass(slots=True)
 class Drive:
-    """Plays steps on a valve and keeps what left, and with which limit."""
+    """Plays steps on a limiter and keeps what left, and with which limit."""
 
-    valve: Valve
+    limiter: RateLimiter
     per_second: float
     now_s: float = START_S
     share: float = 0.0
@@ -625,17 +631,17 @@ class Drive:
         for step in steps:
             self._answer(due, self.now_s + step.wait_s)
             if step.share is not None:
-                self.valve.set_share(step.share, self.now_s)
+                self.limiter.set_share(step.share, self.now_s)
                 self.share = step.share
                 self.shares.append((self.now_s, step.share))
             for _ in range(step.calls):
-                if (ready_s := self.valve.ready_at(self.now_s)) > self.now_s + 0.5:
+                if (ready_s := self.limiter.ready_at(self.now_s)) > self.now_s + 0.5:
                     break
                 self._answer(due, ready_s)
-                if self.valve.ready_at(self.now_s) > self.now_s:
+                if self.limiter.ready_at(self.now_s) > self.now_s:
                     break
                 call_id = f"call-{len(left)}"
-                self.valve.take(self.now_s, call_id)
+                self.limiter.take(self.now_s, call_id)
                 due.append((self.now_s + step.latency_s, call_id, step.answer))
                 left.append((self.now_s, self.per_second * self.share, step.answer != "unsent"))
         return left
@@ -646,7 +652,7 @@ class Drive:
                 break
             due.remove((at_s, call_id, answer))
             self.now_s = max(self.now_s, at_s)
-            self.valve.answered(
+            self.limiter.answered(
                 call_id,
                 self.now_s,
                 slow_down=answer == "429",
@@ -662,7 +668,7 @@ class Drive:
 def test_no_second_holds_more_than_its_share_of_the_ceiling_and_the_margin(
     per_second: float, steps: list[Step]
 ) -> None:
-    drive = Drive(Valve(Pace(per_second=per_second)), per_second)
+    drive = Drive(RateLimiter(Pace(per_second=per_second)), per_second)
     left = drive.play(steps)
 
     for at, (moment_s, _, _) in enumerate(left):
@@ -672,7 +678,7 @@ def test_no_second_holds_more_than_its_share_of_the_ceiling_and_the_margin(
 
 @given(per_second=st.sampled_from([1.0, 3.0, 7.5, 20.0]), steps=STEPS)
 def test_strict_never_holds_more_calls_in_a_second_than_its_slots(per_second: float, steps: list[Step]) -> None:
-    left = Drive(Valve(Pace(per_second=per_second, strict=True)), per_second).play(steps)
+    left = Drive(RateLimiter(Pace(per_second=per_second, strict=True)), per_second).play(steps)
 
     for at, (moment_s, ceiling, _) in enumerate(left):
         arrived = [call for call in left[:at] if call[0] > moment_s - 1 and call[2]]
@@ -681,11 +687,11 @@ def test_strict_never_holds_more_calls_in_a_second_than_its_slots(per_second: fl
 
 @given(steps=STEPS)
 def test_a_wake_at_the_moment_named_finds_the_valve_ready(steps: list[Step]) -> None:
-    drive = Drive(Valve(Pace(per_second=13.0)), 13.0)
+    drive = Drive(RateLimiter(Pace(per_second=13.0)), 13.0)
     drive.play(steps)
 
-    ready_s = drive.valve.ready_at(drive.now_s)
+    ready_s = drive.limiter.ready_at(drive.now_s)
 
     if ready_s < inf:
-        assert drive.valve.ready_at(ready_s) == ready_s
-        drive.valve.take(ready_s, "woken")
+        assert drive.limiter.ready_at(ready_s) == ready_s
+        drive.limiter.take(ready_s, "woken")

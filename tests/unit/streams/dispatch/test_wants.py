@@ -7,15 +7,15 @@ import pytest
 from streams.dispatch.wants import Wants
 from streams.flow import Assignment, Retry, Waits, Want
 from streams.lanes.heap import SWEEP_AT_LEAST
-from streams.lanes.lane import Lane, Pending, Rest
+from streams.lanes.lane import Lane, PendingWant, SleepingLane
 from streams.policy import Pace, Policy
 
 ONE = Assignment(topic="in", partition=0, epoch=1)
 TWO = Assignment(topic="in", partition=1, epoch=2)
 
 
-def want(*, since_us: int = 1, kind: str = "k", rank: int = 3) -> Want:
-    return Want(slot="s", account="x", kind=kind, rank=rank, since_us=since_us, body=since_us)
+def want(*, since_us: int = 1, kind: str = "k", priority: int = 3) -> Want:
+    return Want(slot="s", account="x", kind=kind, priority=priority, since_us=since_us, body=since_us)
 
 
 def wants_of(budget: int = 2) -> Wants:
@@ -32,7 +32,7 @@ def say(wants: Wants, lane: Lane, *said: Want, at: Assignment = ONE) -> None:
 
 def tried(wants: Wants, lane: Lane, attempt: int) -> bool:
     [pending] = wants.take("x", 100.0)
-    assert wants.history.attempt(pending) == attempt
+    assert wants.retries.attempt(pending) == attempt
     wants.release([("in", lane.key, "s")], 0.0)
     return wants.retry(pending, Retry(reason="busy", after_s=0.0), attempt, 0.0, counts=True)
 
@@ -74,15 +74,15 @@ def test_a_want_that_was_dropped_and_comes_back_starts_anew() -> None:
     assert tried(wants, lane, 1)
 
 
-def sleeper(at: Assignment, rank: int, *, since_us: int = 1) -> Rest:
-    waits = (Waits(account="x", rank=rank, since_us=since_us),)
-    return Rest(at, f"{at.partition}", True, None, waits, restored=False)
+def sleeper(at: Assignment, priority: int, *, since_us: int = 1) -> SleepingLane:
+    waits = (Waits(account="x", priority=priority, since_us=since_us),)
+    return SleepingLane(at, f"{at.partition}", True, None, waits, restored=False)
 
 
-def admit(wants: Wants, *rests: Rest) -> None:
+def admit(wants: Wants, *rests: SleepingLane) -> None:
     """Their partitions open, after they were restored."""
     for rest in rests:
-        wants.lay(rest, 0.0)
+        wants.add_sleeping(rest, 0.0)
         wants.admit(rest.at, 0.0)
 
 
@@ -100,10 +100,10 @@ def test_a_partition_that_drains_does_not_keep_the_sleepers_of_others_from_being
 
 def test_a_lane_with_wants_of_two_accounts_is_woken_once() -> None:
     wants = Wants(Policy(), {"x": Pace(), "y": Pace()})
-    waits = (Waits(account="x", rank=1, since_us=1), Waits(account="y", rank=1, since_us=1))
-    rest = Rest(ONE, "a", True, None, waits, restored=False)
+    waits = (Waits(account="x", priority=1, since_us=1), Waits(account="y", priority=1, since_us=1))
+    rest = SleepingLane(ONE, "a", True, None, waits, restored=False)
     admit(wants, rest)
-    wants.rise(rest)
+    wants.wake(rest)
 
     assert wants.to_wake("x", 1.0) is None
     assert wants.to_wake("y", 1.0) is None
@@ -125,16 +125,16 @@ def test_a_lane_that_wakes_and_sleeps_while_nothing_leaves_costs_one_entry() -> 
     for since_us in range(10_000):
         again = sleeper(TWO, 5, since_us=since_us)
         admit(wants, again)
-        wants.rise(again)
+        wants.wake(again)
 
-    assert len(wants.accounts["x"].sleepers[TWO, False]) <= 1.25 * SWEEP_AT_LEAST + 1
+    assert len(wants.accounts["x"].sleeping[TWO, False]) <= 1.25 * SWEEP_AT_LEAST + 1
 
 
 def test_what_nothing_is_known_of_waits_for_nobody_s_account() -> None:
     wants = Wants(Policy(), {"x": Pace()})
-    rest = Rest(ONE, "a", True, 0, (Waits(account="gone", rank=1, since_us=1),), restored=True)
+    rest = SleepingLane(ONE, "a", True, 0, (Waits(account="gone", priority=1, since_us=1),), restored=True)
     admit(wants, rest)
-    wants.rise(rest)
+    wants.wake(rest)
 
     assert wants.to_wake("x", 1.0) is None
 
@@ -142,29 +142,29 @@ def test_what_nothing_is_known_of_waits_for_nobody_s_account() -> None:
 def test_a_want_that_becomes_one_of_once_waits_for_its_own_announcement() -> None:
     wants, lane = wants_of(), Lane("a", None)
     say(wants, lane, want())
-    lane.durable = lane.turned
-    lane.turned += 1
+    lane.durable_version = lane.version
+    lane.version += 1
 
     say(wants, lane, replace(want(), once=True))
     assert wants.take("x", 0.0) == []
 
     [pending] = announced(wants)
     assert wants.take("x", 0.0) == []
-    lane.durable = lane.turned
+    lane.durable_version = lane.version
     wants.durable(ONE, lane, 0.0)
     assert wants.take("x", 0.0) == [pending]
 
 
-def announced(wants: Wants, calls: int = 1) -> list[Pending]:
+def announced(wants: Wants, calls: int = 1) -> list[PendingWant]:
     return wants.announce("x", 0.0, ahead=lambda _: calls)
 
 
 def test_no_more_is_announced_than_leaves_soon_and_the_most_harmful_first() -> None:
     wants = Wants(Policy(), {"x": Pace()})
     wants.admit(ONE, 0.0)
-    lanes = [Lane(f"lane {rank}", None) for rank in range(4)]
-    for rank, lane in enumerate(lanes):
-        wants.say(ONE, lane, [replace(want(rank=rank), once=True)], lambda kind: 1, 0.0)
+    lanes = [Lane(f"lane {priority}", None) for priority in range(4)]
+    for priority, lane in enumerate(lanes):
+        wants.say(ONE, lane, [replace(want(priority=priority), once=True)], lambda kind: 1, 0.0)
 
     assert [pending.lane for pending in announced(wants, 2)] == lanes[:2]
     assert announced(wants, 2) == []
@@ -178,16 +178,16 @@ def test_what_a_record_announces_is_the_call_that_it_was_made_for() -> None:
     wants, lane = wants_of(), Lane("a", None)
     say(wants, lane, replace(want(), once=True))
     [pending] = announced(wants)
-    lane.durable = lane.turned
+    lane.durable_version = lane.version
 
-    say(wants, lane, replace(want(), once=True, rank=1))
-    assert wants.take("x", 0.0) == [pending], "another rank is the same call"
+    say(wants, lane, replace(want(), once=True, priority=1))
+    assert wants.take("x", 0.0) == [pending], "another priority is the same call"
     assert lane.announced == {"s"}
 
     wants.release([("in", lane.key, "s")], 0.0)
     wants.again(pending, 0.0)
     assert announced(wants) == [pending]
-    lane.durable = lane.turned
+    lane.durable_version = lane.version
     say(wants, lane, replace(want(), once=True, body="another"))
     assert (wants.take("x", 0.0), lane.announced) == ([], frozenset())
 
@@ -201,7 +201,7 @@ def test_a_want_that_is_dropped_is_announced_no_longer_unless_it_is_under_way() 
 
     say(wants, lane, replace(want(), once=True))
     announced(wants)
-    lane.durable = lane.turned
+    lane.durable_version = lane.version
     wants.durable(ONE, lane, 0.0)
     [pending] = wants.take("x", 0.0)
     say(wants, lane)

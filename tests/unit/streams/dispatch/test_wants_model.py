@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from streams.dispatch.wants import Wants
 from streams.flow import BACKGROUND, Assignment, Retry, Want
-from streams.lanes.lane import Lane, Pending, Rest
+from streams.lanes.lane import Lane, PendingWant, SleepingLane
 from streams.lanes.record_headers import waits_of
 from streams.policy import Pace, Policy
 from tests.harness.effort import examples
@@ -23,7 +23,7 @@ AHEAD = 2  # calls that may stand announced
 
 
 @dataclass
-class Row:
+class ModelledWant:
     """One want as a plain list keeps it."""
 
     at: Assignment
@@ -36,22 +36,22 @@ class Row:
 
     @property
     def behind(self) -> bool:
-        return self.want.rank >= BACKGROUND
+        return self.want.priority >= BACKGROUND
 
     @property
-    def harm(self) -> tuple[int, float]:
-        rank, since_us = self.want.rank, self.want.since_us
+    def queue_key(self) -> tuple[int, float]:
+        priority, since_us = self.want.priority, self.want.since_us
         if self.behind:
-            return (2, since_us + (rank - BACKGROUND) * 60 * STEP_S * 1e6)
-        return (0, since_us) if rank == 0 else (1, since_us + rank * STEP_S * 1e6)
+            return (2, since_us + (priority - BACKGROUND) * 60 * STEP_S * 1e6)
+        return (0, since_us) if priority == 0 else (1, since_us + priority * STEP_S * 1e6)
 
 
 @dataclass
 class Left:
     """One call under way: what the engine took, and what the list says of it."""
 
-    taken: list[Pending]
-    rows: list[Row]
+    taken: list[PendingWant]
+    rows: list[ModelledWant]
     keys: set[object] = field(default_factory=set)
 
 
@@ -61,7 +61,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
         self.now_s = 0.0
         self.wants = Wants(Policy(age_step_s=STEP_S, retry_budget=10_000), {"x": Pace(), "y": Pace()})
         self.lanes = {name: Lane(name, None) for _, name in LANES}
-        self.rows: list[Row] = []
+        self.rows: list[ModelledWant] = []
         self.open: set[Assignment] = set()
         self.left: list[Left] = []
         self.left_without = dict.fromkeys("xy", 0)  # calls since the background had its turn, while it waited
@@ -87,13 +87,13 @@ class WantsAgainstAList(RuleBasedStateMachine):
     ) -> None:
         at, name = which
         lane = self.lanes[name]
-        lane.turned += 1
+        lane.version += 1
         wants = tuple(
             Want(
-                slot=slot, account=account, kind=kind, rank=rank, since_us=since_s * 1_000_000, body=(rank, since_s),
-                exclusive=(key,) if key else (), once=once,
+                slot=slot, account=account, kind=kind, priority=priority, since_us=since_s * 1_000_000,
+                body=(priority, since_s), exclusive=(key,) if key else (), once=once,
             )
-            for slot, (account, kind, rank, since_s, key, once) in said.items()
+            for slot, (account, kind, priority, since_s, key, once) in said.items()
         )  # fmt: skip
         lane.said = wants
         self.wants.say(at, lane, wants, LIMITS.__getitem__, self.now_s)
@@ -101,8 +101,8 @@ class WantsAgainstAList(RuleBasedStateMachine):
         self.rows = [row for row in self.rows if row.lane != name]
         self.rows.extend(self._renewed(before.get(want.slot), at, lane, want) for want in wants)
 
-    def _renewed(self, old: Row | None, at: Assignment, lane: Lane, want: Want) -> Row:
-        row = Row(at=at, lane=lane.key, want=want)
+    def _renewed(self, old: ModelledWant | None, at: Assignment, lane: Lane, want: Want) -> ModelledWant:
+        row = ModelledWant(at=at, lane=lane.key, want=want)
         if old is not None and want.once and _call(old.want) == _call(want):
             row.announced_in = old.announced_in
         if old is not None and old.want.since_us == want.since_us:
@@ -112,7 +112,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
     @rule(which=st.sampled_from(LANES))
     def a_lane_becomes_durable(self, which: tuple[Assignment, str]) -> None:
         lane = self.lanes[which[1]]
-        lane.durable = lane.turned
+        lane.durable_version = lane.version
         self.wants.durable(which[0], lane, self.now_s)
 
     @rule(at=st.sampled_from(AT))
@@ -128,7 +128,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
 
     @rule(account=st.sampled_from("xy"))
     def a_token_is_near(self, account: str) -> None:
-        """What may not be repeated is announced: of each kind two calls' worth at most, the most harmful first."""
+        """What may not be repeated is announced: of each kind two calls' worth at most, the most urgent first."""
         expected = {id(row) for row in self._to_announce(account)}
         announced = self.wants.announce(account, self.now_s, ahead=lambda _: AHEAD)
         rows = {(row.lane, row.want.slot): row for row in self.rows}
@@ -138,32 +138,32 @@ class WantsAgainstAList(RuleBasedStateMachine):
             row.announced_in = pending.announced_in
             assert row.want.slot in self.lanes[row.lane].announced
 
-    def _to_announce(self, account: str) -> list[Row]:
+    def _to_announce(self, account: str) -> list[ModelledWant]:
         busy = self._busy()
         once = [row for row in self.rows if row.want.account == account and row.want.once]
         order = {id(row): self._ticket(row) for row in once}
-        chosen: list[Row] = []
+        chosen: list[ModelledWant] = []
         first = self._first_that_needs_none(account, busy)
         standing = Counter(_queue(row) for row in once if row.announced_in is not None and not self._flies(row))
-        for row in sorted(once, key=lambda each: (each.harm, order[id(each)])):
+        for row in sorted(once, key=lambda each: (each.queue_key, order[id(each)])):
             limit = 1 if row.alone else LIMITS[row.want.kind]
             blocked = row.at not in self.open or row.not_before_s > self.now_s or busy & set(_keys(row))
-            in_turn = first is None or row.harm <= first
+            in_turn = first is None or row.queue_key <= first
             if row.announced_in is None and not blocked and in_turn and standing[_queue(row)] < AHEAD * limit:
                 standing[_queue(row)] += 1
                 chosen.append(row)
         return chosen
 
     def _first_that_needs_none(self, account: str, busy: set[object]) -> tuple[int, float] | None:
-        """The worst harm at the head of a queue, of those heads that may be repeated."""
-        heads: dict[tuple[object, ...], Row] = {}
+        """The smallest key at the head of a queue, of those heads that may be repeated."""
+        heads: dict[tuple[object, ...], ModelledWant] = {}
         order = {id(row): self._ticket(row) for row in self.rows}
-        for row in sorted(self.rows, key=lambda each: (each.harm, order[id(each)])):
+        for row in sorted(self.rows, key=lambda each: (each.queue_key, order[id(each)])):
             if row.want.account == account and self._ready(row, busy):
                 heads.setdefault(_queue(row), row)
-        return min((row.harm for row in heads.values() if not row.want.once), default=None)
+        return min((row.queue_key for row in heads.values() if not row.want.once), default=None)
 
-    def _flies(self, row: Row) -> bool:
+    def _flies(self, row: ModelledWant) -> bool:
         return any(row.want.slot == p.want.slot and p.lane.key == row.lane for left in self.left for p in left.taken)
 
     @rule()
@@ -183,7 +183,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
             _key(pending.at, pending.lane.key, pending.want) for pending in taken
         ]
         for row, pending in zip(expected, taken, strict=True):
-            assert self.wants.history.attempt(pending) == 1 or row.attempts
+            assert self.wants.retries.attempt(pending) == 1 or row.attempts
         if taken:
             keys = {key for row in expected for key in _keys(row)}
             self.left.append(Left(taken=taken, rows=expected, keys=keys))
@@ -212,22 +212,22 @@ class WantsAgainstAList(RuleBasedStateMachine):
     def _busy(self) -> set[object]:
         return {key for left in self.left for key in left.keys}
 
-    def _ready(self, row: Row, busy: set[object]) -> bool:
+    def _ready(self, row: ModelledWant, busy: set[object]) -> bool:
         if row.at not in self.open or row.not_before_s > self.now_s or busy & set(_keys(row)):
             return False
         if row.want.once:
-            return row.announced_in is not None and self.lanes[row.lane].durable >= row.announced_in
+            return row.announced_in is not None and self.lanes[row.lane].durable_version >= row.announced_in
         return True
 
-    def _expected(self, account: str) -> list[Row]:
-        """The most harmful ready one, and the next of its kind, no two with one key."""
+    def _expected(self, account: str) -> list[ModelledWant]:
+        """The most urgent ready one, and the next of its kind, no two with one key."""
         busy = self._busy()
-        # of equal harm, the one that has stood there longer; the engine's ticket says which that is
+        # of equal keys, the one that has stood there longer; the engine's ticket says which that is
         order = {id(row): self._ticket(row) for row in self.rows}
-        mine = sorted((r for r in self.rows if r.want.account == account), key=lambda r: (r.harm, order[id(r)]))
+        mine = sorted((r for r in self.rows if r.want.account == account), key=lambda r: (r.queue_key, order[id(r)]))
         ready = [row for row in mine if self._ready(row, busy)]
         first = self._whose_turn(account, ready)
-        taken: list[Row] = []
+        taken: list[ModelledWant] = []
         for row in mine:
             same = first is not None and _queue(row) == _queue(first)
             limit = 1 if row.alone else LIMITS[row.want.kind]
@@ -236,19 +236,19 @@ class WantsAgainstAList(RuleBasedStateMachine):
                 busy |= set(_keys(row))
         return taken
 
-    def _whose_turn(self, account: str, ready: list[Row]) -> Row | None:
-        """One call in ten is the background's, while both are ready; rank 0 does not wait for it."""
+    def _whose_turn(self, account: str, ready: list[ModelledWant]) -> ModelledWant | None:
+        """One call in ten is the background's, while both are ready; priority 0 does not wait for it."""
         behind = next((row for row in ready if row.behind), None)
         first = ready[0] if ready else None
         if first is None or behind is None or first is behind:
             return first
-        if self.left_without[account] < 9 or first.want.rank == 0:
+        if self.left_without[account] < 9 or first.want.priority == 0:
             self.left_without[account] += 1
             return first
         self.left_without[account] = 0
         return behind
 
-    def _ticket(self, row: Row) -> int:
+    def _ticket(self, row: ModelledWant) -> int:
         return self.lanes[row.lane].pending[row.want.slot].ticket
 
     # ---- always -----------------------------------------------------------------------------------------------------
@@ -262,8 +262,8 @@ class WantsAgainstAList(RuleBasedStateMachine):
     def all_that_wait_are_counted(self) -> None:
         for name, account in self.wants.accounts.items():
             rows = [row for row in self.rows if row.want.account == name]
-            assert sum(account.tally.by_rank.values()) == len(rows)
-            ready = [p for lane in self.lanes.values() for p in lane.pending.values() if p.where.name == "READY"]
+            assert sum(account.tally.by_priority.values()) == len(rows)
+            ready = [p for lane in self.lanes.values() for p in lane.pending.values() if p.state.name == "READY"]
             assert account.ready == sum(pending.want.account == name for pending in ready)
             assert sum(queue.ready for queue in account.every_queue()) == account.ready
 
@@ -284,15 +284,15 @@ class WantsAgainstAList(RuleBasedStateMachine):
         at, name = which
         lane = self.lanes[name]
         pending = list(lane.pending.values())
-        if not pending or lane.announced or any(p.where.name == "FLYING" for p in pending):
+        if not pending or lane.announced or any(p.state.name == "IN_FLIGHT" for p in pending):
             return
-        rest = Rest(at, name, True, None, waits_of(lane.said), restored=False)
-        self.wants.rest(rest, lane, self.now_s)
-        self.wants.rise(rest)
+        rest = SleepingLane(at, name, True, None, waits_of(lane.said), restored=False)
+        self.wants.put_to_sleep(rest, lane, self.now_s)
+        self.wants.wake(rest)
         self.wants.say(at, lane, lane.said, LIMITS.__getitem__, self.now_s)
 
 
-def _keys(row: Row) -> tuple[object, ...]:
+def _keys(row: ModelledWant) -> tuple[object, ...]:
     return (("in", row.lane, row.want.slot), *row.want.exclusive)
 
 
@@ -300,7 +300,7 @@ def _call(want: Want) -> tuple[object, ...]:
     return (want.account, want.kind, want.body)
 
 
-def _queue(row: Row) -> tuple[object, ...]:
+def _queue(row: ModelledWant) -> tuple[object, ...]:
     return (row.want.kind, row.alone, row.behind)
 
 

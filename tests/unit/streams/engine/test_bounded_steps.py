@@ -66,7 +66,7 @@ def cold(number: int) -> Stored:
 
 
 def waiting(number: int) -> Stored:
-    return undone(number, waits=(Waits(account="main", rank=3, since_us=WALL_US + number),))
+    return undone(number, waits=(Waits(account="main", priority=3, since_us=WALL_US + number),))
 
 
 def at_once(number: int) -> Stored:
@@ -180,9 +180,9 @@ def test_lanes_that_are_due_wait_for_room_and_do_not_keep_the_loop_turning() -> 
 def test_a_look_for_what_is_stuck_gives_so_many_lanes_a_turn_and_no_more() -> None:
     driver = EngineDriver(policy=Policy(stall_s=4.0))
     driver.opened()
-    [tenure] = driver.engine._tenures.values()
-    tenure.lanes.unexplained.update({f"room{number}": 0.0 for number in range(2 * TURNED_A_LOOK)})
+    [assigned] = driver.engine._partitions.values()
+    assigned.lanes.unexplained.update({f"room{number}": 0.0 for number in range(2 * TURNED_A_LOOK)})
 
     driver.step(5.0)
 
-    assert len(tenure.lanes.unexplained) == TURNED_A_LOOK
+    assert len(assigned.lanes.unexplained) == TURNED_A_LOOK

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from streams.engine.partition import TRANSITIONS, Partition, Phase, Step
+from streams.engine.partition import TRANSITIONS, Partition, Phase, Trigger
 from streams.flow import Flow, Now, Stored
-from streams.messages import Arrivals, Mark, Owned
+from streams.messages import Arrivals, Mark, OwnedPartition
 from streams.policy import Pace, Policy, Share
 from tests.harness.engine_driver import EngineDriver, RecordingThermostats, values
 from tests.harness.toy_flow import Room, Thermostats, encode
@@ -262,17 +262,19 @@ def test_undone_lanes_of_a_predecessor_are_taken_up_when_the_gate_opens_and_not_
 
 
 def test_the_table_of_phases_knows_every_step_that_can_come() -> None:
-    ever = {Step.REVOKED, Step.WAS_REFUSED, Step.ENDED}
+    ever = {Trigger.REVOKED, Trigger.WAS_REFUSED, Trigger.ENDED}
     for phase_ in set(Phase) - {Phase.GONE}:
         assert {step for (at, step) in TRANSITIONS if at is phase_} >= ever
-    assert {step for (at, step) in TRANSITIONS if at is Phase.GONE} == {Step.ENDED}
+    assert {step for (at, step) in TRANSITIONS if at is Phase.GONE} == {Trigger.ENDED}
 
 
 def test_records_that_arrive_twice_have_one_turn() -> None:
     driver = EngineDriver()
     at = driver.opened()
     record = driver.record(at)
-    partition = Partition(at, Owned(mark=None, start=0, end=0, state_topic_id="", partitions=1), driver.policy, 0.0)
+    partition = Partition(
+        at, OwnedPartition(mark=None, start=0, end=0, state_topic_id="", partitions=1), driver.policy, 0.0
+    )
 
     partition.arrived(record)
     partition.arrived(replace(record))

@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 
 from streams.dead_letter import DeadLetters
-from streams.flow import Assignment, Bad, Output, Record
+from streams.flow import Assignment, BadRecord, Output, Record
 from streams.messages import Fetched
 from streams.policy import Pace, Policy
 from tests.harness.engine_driver import EngineDriver
@@ -160,7 +160,7 @@ def test_what_cannot_be_read_becomes_a_dead_letter_and_others_flow() -> None:
 
 def letter(record: Record, *, max_bytes: int = 900_000) -> Output:
     to = DeadLetters(topics={"in": "in.dlq"}, instance="one", connector="c", max_bytes=max_bytes)
-    return to.letter(record, Bad(code="UNREADABLE", text="no such field", error="KeyError"))
+    return to.letter(record, BadRecord(code="UNREADABLE", text="no such field", error="KeyError"))
 
 
 def record(value: bytes | None = b"v") -> Record:

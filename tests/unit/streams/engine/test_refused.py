@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.engine.partition import TRANSITIONS, Partition, Phase, Step, out_of_range
+from streams.engine.partition import TRANSITIONS, Partition, Phase, Trigger, out_of_range
 from streams.flow import Assignment
-from streams.messages import Broken, Input, Mark, Owned, Topic, TopicsSeen
+from streams.messages import Broken, Input, Mark, OwnedPartition, Topic, TopicsSeen
 from streams.policy import Share
 from tests.harness.engine_driver import EngineDriver
 
@@ -190,17 +190,17 @@ def test_topics_that_are_as_they_were_or_gave_no_answer_change_nothing() -> None
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.GONE])
 def test_a_partition_can_be_refused_in_every_phase(phase: Phase) -> None:
-    after = TRANSITIONS[phase, Step.WAS_REFUSED]
+    after = TRANSITIONS[phase, Trigger.WAS_REFUSED]
 
     assert after in (Phase.REFUSED, Phase.GONE)
 
 
 def test_a_refused_partition_writes_no_mark_and_is_handed_over_at_once() -> None:
     at = Assignment(topic="setpoints", partition=0, epoch=1)
-    owned = Owned(mark=None, start=0, end=0, state_topic_id="", partitions=1)
+    owned = OwnedPartition(mark=None, start=0, end=0, state_topic_id="", partitions=1)
     partition = Partition(at, owned, EngineDriver().policy, 0.0)
-    partition.step(Step.WAS_REFUSED)
+    partition.step(Trigger.WAS_REFUSED)
 
     assert not partition.writes
-    partition.step(Step.REVOKED)
+    partition.step(Trigger.REVOKED)
     assert partition.is_handed_over(0.0)

@@ -22,7 +22,7 @@ from streams.kafka.settings import KafkaConnection, SinkSettings
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.messages import Checkpoint
 from streams.ports import Again, Done, Sink
-from streams.topics import Described
+from streams.topics import TopicDescription
 from tests.harness.secured_broker import ScramUser, SecuredBroker
 
 SETTINGS = SinkSettings(
@@ -41,9 +41,11 @@ class FakeTopicAdmin:
         self.allowed = allowed
         self.asked = 0
 
-    def describe(self, names: Collection[str]) -> dict[str, Described]:
+    def describe(self, names: Collection[str]) -> dict[str, TopicDescription]:
         self.asked += 1
-        return {name: Described(partitions=1, allowed=self.allowed[name]) for name in names if name in self.allowed}
+        return {
+            name: TopicDescription(partitions=1, allowed=self.allowed[name]) for name in names if name in self.allowed
+        }
 
 
 @pytest.fixture
@@ -121,7 +123,7 @@ def test_another_failure_is_news_and_so_is_the_same_after_a_checkpoint_was_durab
 
 
 def test_where_nobody_can_be_asked_the_brokers_word_is_passed_on(now_s: list[float]) -> None:
-    def away(names: Collection[str]) -> dict[str, Described]:
+    def away(names: Collection[str]) -> dict[str, TopicDescription]:
         raise BrokerDown(f"no broker answers about {len(names)} topics")
 
     ill = CheckpointFailures(SETTINGS, lambda: now_s[0], away)

@@ -11,8 +11,8 @@ from confluent_kafka import KafkaError, TopicPartition
 from streams.flow import Assignment
 from streams.kafka.settings import KafkaConnection, SourceSettings
 from streams.kafka.source import KafkaSource
-from streams.messages import Assigned, Mark, Notice, Owned, Revoked, Written
-from streams.ports import Again, Heard
+from streams.messages import Assigned, Mark, Notice, OwnedPartition, Revoked, Written
+from streams.ports import Again, SourceEvent
 
 SETTINGS = SourceSettings(
     connection=KafkaConnection(bootstrap_servers="nowhere:1", client_id="c"),
@@ -109,8 +109,8 @@ class FakeRestorer:
     def forget(self, parts: Iterable[Assignment]) -> None:
         self._wanted = [at for at in self._wanted if at not in set(parts)]
 
-    def step(self) -> list[Heard]:
-        owned = Owned(
+    def step(self) -> list[SourceEvent]:
+        owned = OwnedPartition(
             mark=None, committed=False, skips=False, start=0, end=0, state_topic_id="s", input_topic_id="i",
             partitions=1, state={},
         )  # fmt: skip
@@ -136,10 +136,10 @@ class Reading:
 
     def __init__(self) -> None:
         self.now_s = 100.0
-        self.heard: list[Heard] = []
+        self.heard: list[SourceEvent] = []
         self.source = KafkaSource(SETTINGS, clock=lambda: self.now_s)
 
-    def poll(self, *says: Callable[[], None]) -> Sequence[Heard]:
+    def poll(self, *says: Callable[[], None]) -> Sequence[SourceEvent]:
         """What the source says when its client says this meanwhile."""
         self.client.says.extend(says)
         heard = self.source.poll(0.0, lambda _revoked: None)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from streams.engine.snapshot import PartitionSnapshot
 from streams.flow import Stored
 from streams.lanes.heap import SWEEP_AT_LEAST
-from streams.lanes.oldest_open import Ages
+from streams.lanes.oldest_open import OldestOpen
 from tests.harness.engine_driver import WALL_US, EngineDriver
 from tests.harness.toy_flow import Room, Thermostats
 
@@ -103,7 +103,7 @@ def test_what_an_assignment_held_is_counted_no_longer_when_it_ends() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.none() | st.integers(0, 5))))
 def test_ages_are_those_of_a_dict(changes: list[tuple[str, int | None]]) -> None:
-    ages, known = Ages(), dict[str, int]()
+    ages, known = OldestOpen(), dict[str, int]()
     for key, since_us in changes:
         ages.put(key, since_us)
         known.pop(key, None)
@@ -114,7 +114,7 @@ def test_ages_are_those_of_a_dict(changes: list[tuple[str, int | None]]) -> None
 
 
 def test_a_key_whose_age_changes_again_and_again_costs_one_entry() -> None:
-    ages = Ages()
+    ages = OldestOpen()
     ages.put("old", 0)
     for since_us in range(1, 10_000):
         ages.put("restless", since_us)

@@ -5,15 +5,15 @@ import tracemalloc
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from streams.lanes.packed_store import Shelf
+from streams.lanes.packed_store import PackedStore
 
 KEYS = st.text(max_size=3) | st.sampled_from([f"4{number:012d}" for number in range(30)])
 VALUES = st.binary(max_size=30) | KEYS.map(str.encode)  # a value that looks like a key is none
 
 
-def shelf_of(values: dict[str, bytes]) -> Shelf:
+def shelf_of(values: dict[str, bytes]) -> PackedStore:
     """As a restore fills it."""
-    shelf = Shelf(room=len(values))
+    shelf = PackedStore(room=len(values))
     for key, value in values.items():
         shelf.add(key, value)
     return shelf
@@ -67,7 +67,7 @@ def test_a_known_unit_takes_two_thirds_of_what_a_dictionary_takes() -> None:
 
 def test_a_shelf_that_grew_takes_no_more_than_one_that_was_filled_at_once() -> None:
     values = {f"4{number:012d}": bytes([number % 256]) * 160 for number in range(5_000)}
-    grown = Shelf()
+    grown = PackedStore()
 
     for key, value in values.items():
         grown[key] = value

@@ -17,7 +17,7 @@ ROOM = encode(Room(key="cellar", last_offset=0))
 @given(
     due=st.none() | INT64,
     since=st.none() | INT64,
-    waits=st.lists(st.builds(Waits, account=st.from_regex(r"[^;]+", fullmatch=True), rank=INT64, since_us=INT64)),
+    waits=st.lists(st.builds(Waits, account=st.from_regex(r"[^;]+", fullmatch=True), priority=INT64, since_us=INT64)),
 )
 def test_headers_come_back_as_they_were(due: int | None, since: int | None, waits: list[Waits]) -> None:
     stored = Stored(value=b"v", undone=True, due_us=due, open_since_us=since, waits=tuple(waits))
@@ -40,7 +40,7 @@ def test_whatever_stands_in_the_headers_a_number_that_was_read_fits_into_64_bits
     stored = restored(b"v", tuple(headers), 7)
 
     numbers = [stored.due_us or 0, stored.open_since_us or 0, stored.reader]
-    numbers += [number for waits in stored.waits for number in (waits.rank, waits.since_us)]
+    numbers += [number for waits in stored.waits for number in (waits.priority, waits.since_us)]
     assert all(-(2**63) <= number < 2**63 for number in numbers)
 
 

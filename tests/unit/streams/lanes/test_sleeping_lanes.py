@@ -9,7 +9,7 @@ import pytest
 from streams.flow import BACKGROUND, Arrived, Call, Cause, Now, Output, Retry, Stored, Told, Turn, Waits, Want
 from streams.lanes.heap import SWEEP_AT_LEAST
 from streams.lanes.record_headers import headers_of, stored_of, waits_of
-from streams.lanes.sleeping_lanes import aside, harm
+from streams.lanes.sleeping_lanes import queue_key, set_aside_key
 from streams.messages import Arrivals, Delayed, Notice, Reread
 from streams.policy import Pace, Policy, Share
 from tests.harness.engine_driver import WALL_US, EngineDriver, RecordingThermostats, rooms
@@ -57,7 +57,7 @@ def test_a_lane_under_way_stays_awake_however_many_others_wait() -> None:
         driver.write()
     driver.run(0.5, answer=None)
 
-    lanes = next(iter(driver.engine._tenures.values())).lanes
+    lanes = next(iter(driver.engine._partitions.values())).lanes
     assert "a" in lanes.awake
     assert len(lanes.awake) < 200
 
@@ -204,10 +204,10 @@ def test_a_timer_that_is_moved_again_and_again_costs_one_entry_and_fires_once() 
     for n in range(5_000):
         driver.event(at, value=100 + n % 50)
 
-    [tenure] = driver.engine._tenures.values()
-    assert len(tenure.lanes._timers) <= 1.25 * SWEEP_AT_LEAST + 1
+    [assigned] = driver.engine._partitions.values()
+    assert len(assigned.lanes._timers) <= 1.25 * SWEEP_AT_LEAST + 1
     driver.run(160)
-    assert len(tenure.lanes._timers) == 0
+    assert len(assigned.lanes._timers) == 0
     assert [cause for _, cause in flow.heard].count("Woken") == 1
 
 
@@ -236,9 +236,9 @@ def test_a_sleeping_lane_that_is_done_costs_its_bytes_and_its_part_of_a_page() -
         driver.arrive(*[driver.record(at, f"r{start + n}") for n in range(100)])
         driver.run(2)
 
-    lanes = next(iter(driver.engine._tenures.values())).lanes
+    lanes = next(iter(driver.engine._partitions.values())).lanes
     assert lanes.asleep == 2_000
-    assert (len(lanes.rests), len(lanes.awake)) == (0, 0)
+    assert (len(lanes.sleeping), len(lanes.awake)) == (0, 0)
     pages = lanes._values._pages
     beside_bytes = (sys.getsizeof(pages) + sum(map(sys.getsizeof, pages)) - sum(map(len, pages))) / lanes.asleep
     assert beside_bytes < 30
@@ -335,7 +335,7 @@ def test_headers_say_what_a_cold_lane_waits_for_and_come_back_as_they_were() -> 
         undone=True,
         open_since_us=4,
         due_us=17,
-        waits=(Waits(account="main", rank=3, since_us=5), Waits(account="o p", rank=0, since_us=9)),
+        waits=(Waits(account="main", priority=3, since_us=5), Waits(account="o p", priority=0, since_us=9)),
         announced=("a;b", "č d"),
     )
 
@@ -353,12 +353,12 @@ def test_headers_say_what_a_cold_lane_waits_for_and_come_back_as_they_were() -> 
 
 
 def test_waits_are_the_worst_rank_and_the_oldest_age_of_each_account() -> None:
-    def want(slot: str, account: str, rank: int, since_us: int) -> Want:
-        return Want(slot=slot, account=account, kind="k", rank=rank, since_us=since_us, body=None)
+    def want(slot: str, account: str, priority: int, since_us: int) -> Want:
+        return Want(slot=slot, account=account, kind="k", priority=priority, since_us=since_us, body=None)
 
     wants = (want("a", "y", 4, 10), want("b", "x", 2, 30), want("c", "y", 5, 3))
 
-    assert waits_of(wants) == (Waits(account="x", rank=2, since_us=30), Waits(account="y", rank=4, since_us=3))
+    assert waits_of(wants) == (Waits(account="x", priority=2, since_us=30), Waits(account="y", priority=4, since_us=3))
 
 
 def test_state_goes_to_the_partition_number_of_the_input() -> None:
@@ -694,7 +694,9 @@ def test_the_background_is_behind_all_else_at_any_age_and_its_first_rank_passes_
     step_us = 10_000_000
     year_us, ten_minutes_us = 365 * 24 * 3_600_000_000, 600_000_000
 
-    assert harm(BACKGROUND, 0, step_us) > harm(BACKGROUND - 1, year_us, step_us)
-    assert harm(BACKGROUND, ten_minutes_us - 1, step_us) < harm(BACKGROUND + 1, 0, step_us)
-    assert harm(BACKGROUND, ten_minutes_us + 1, step_us) > harm(BACKGROUND + 1, 0, step_us)
-    assert aside(0) > harm(BACKGROUND, year_us, step_us), "what failed while the account is closed comes last of all"
+    assert queue_key(BACKGROUND, 0, step_us) > queue_key(BACKGROUND - 1, year_us, step_us)
+    assert queue_key(BACKGROUND, ten_minutes_us - 1, step_us) < queue_key(BACKGROUND + 1, 0, step_us)
+    assert queue_key(BACKGROUND, ten_minutes_us + 1, step_us) > queue_key(BACKGROUND + 1, 0, step_us)
+    assert set_aside_key(0) > queue_key(BACKGROUND, year_us, step_us), (
+        "what failed while the account is closed comes last of all"
+    )
