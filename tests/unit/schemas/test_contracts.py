@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import schemas
+from connector.contracts import call_log_row, problem
 from connector.contracts.codec import schema_name
 from connector.offers import events
 from connector.orders import events as order_events
@@ -25,6 +26,8 @@ from streams.avro.compiled_writer import attribute
 from tests.harness.effort import examples
 from tests.unit.schemas.data import library_bytes, values
 
+MODULES = (events, order_events, shipment_events, call_log_row)
+"""Where the classes of the records are."""
 INPUTS = frozenset({"offer_changed", "shipment_dispatched"})
 """What others write and we read."""
 READ = INPUTS | {"scheduler_command"}
@@ -33,8 +36,13 @@ READ = INPUTS | {"scheduler_command"}
 
 def module_of(name: str) -> Any:
     """Where the events of a schema are: its record's class, and those of what the record holds."""
-    (found,) = (m for m in (events, order_events, shipment_events) if hasattr(m, schemas.load(name, 1)["name"]))
+    (found,) = (m for m in MODULES if hasattr(m, schemas.load(name, 1)["name"]))
     return found
+
+
+def class_in(module: Any, name: str) -> Any:
+    """The class of a record or an enum: in the module of its schema, or among the parts that all flows share."""
+    return getattr(module, name) if hasattr(module, name) else getattr(problem, name)
 
 
 EVERY = [(name, version) for name in schemas.NAMES for version in schemas.versions(name)]
@@ -132,11 +140,11 @@ def expected_type(schema: Any, module: Any) -> Any:
         case str() if schema in PLAIN:
             return PLAIN[schema]
         case str():
-            return getattr(module, schema)
+            return class_in(module, schema)
         case {"logicalType": "decimal"}:
             return Decimal
         case {"type": "record" | "enum", "name": name}:
-            return getattr(module, name)
+            return class_in(module, name)
         case {"type": "array", "items": items}:
             return types.GenericAlias(tuple, (expected_type(items, module), ...))
         case {"type": "map"}:
@@ -149,7 +157,7 @@ def expected_type(schema: Any, module: Any) -> Any:
 def test_the_events_class_has_the_schemas_fields_in_name_order_and_type(name: str) -> None:
     schema, module = schemas.load(name, schemas.newest(name)), module_of(name)
     for record in records_in(schema):
-        class_ = getattr(module, record["name"])
+        class_ = class_in(module, record["name"])
         hints = typing.get_type_hints(class_)
         read = record["name"] == schema["name"] and name in READ
         ours = {field: hints[field] for field in hints if not read or field not in OF_THE_RECORD}
@@ -163,10 +171,10 @@ def test_the_events_class_has_the_schemas_fields_in_name_order_and_type(name: st
 def test_the_enums_have_the_schemas_symbols(name: str) -> None:
     for _, found in types_in(schemas.load(name, schemas.newest(name)), name):
         if isinstance(found, dict) and found["type"] == "enum":
-            assert [member.value for member in getattr(module_of(name), found["name"])] == found["symbols"]
+            assert [member.value for member in class_in(module_of(name), found["name"])] == found["symbols"]
 
 
-@pytest.mark.parametrize("module", [events, order_events, shipment_events])
+@pytest.mark.parametrize("module", [*MODULES, problem])
 def test_events_are_frozen_and_slotted(module: Any) -> None:
     classes: list[Any] = [class_ for class_ in vars(module).values() if dataclasses.is_dataclass(class_)]
 
