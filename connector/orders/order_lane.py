@@ -146,14 +146,14 @@ class OrderDraft:
     def _stale(
         self, found: OrderFound, read: tuple[SeenRow, ...], ahead: tuple[SeenRow, ...], *, fallen_back: bool
     ) -> None:
-        """An answer that does not show all that was listed is news all the same, unless it is older than the last."""
+        """Writes an answer that lacks listed changes too, unless it is older than the last one; then reads again."""
         if not fallen_back:
             if not self._write(found):
                 return
             self._state = replace(self._state, seen=read, told=ahead)
         first = self._tries_of(Trouble.STALE) == 0
         self._wait(Trouble.STALE)
-        if first:  # what was listed while the read was under way is usually shown by the next one
+        if first:  # a change listed during the reading is usually shown by the next one
             self._state = replace(self._state, again_at_us=None)
 
     def _write(self, found: OrderFound) -> bool:
@@ -189,7 +189,7 @@ class OrderDraft:
         self._wait(Trouble.UNREADABLE)
 
     def _quarantine(self, code: Code, unreadable: Unreadable) -> None:
-        """Once for each digest."""
+        """Writes a dead letter, and remembers its digest so that it is written once."""
         order_id = self._state.order_id
         self._said.append(replace(quarantined(code, self._account, unreadable), order_id=order_id))
         digests = remembered(self._state.quarantined, unreadable.sha256)
@@ -244,6 +244,7 @@ class OrderDraft:
         )
 
     def step(self) -> LaneStep[OrderLaneState]:
+        """Returns the lane after the turn, with what it writes, wants and waits for."""
         state = self._state
         if state.undone_since_us is None:
             if state.open_since_us is None and (state.keep_until_us or 0) <= self._now_us:

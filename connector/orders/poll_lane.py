@@ -245,6 +245,7 @@ class PollDraft:
     # ---- what follows -----------------------------------------------------------------------------------------------
 
     def step(self) -> LaneStep[PollState]:
+        """Returns the lane after the turn, with what it writes, wants and waits for."""
         state, now_us = self._state, self._now_us
         pages: list[Want] = []
         wake_at_us = [] if state.orders.listing is not None else [state.due_at_us]

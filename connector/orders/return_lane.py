@@ -146,6 +146,7 @@ class ReturnDraft:
         )
 
     def step(self) -> LaneStep[ReturnLaneState]:
+        """Returns the lane after the turn, with what it writes, wants and waits for."""
         state, said = self._state, tuple(self._said)
         if state.listed is None:
             if state.keep_until_us <= self._now_us:

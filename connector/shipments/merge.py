@@ -65,14 +65,17 @@ def _undone(event: ShipmentDispatched, terms: ShipmentTerms, now_us: int) -> Und
 
 
 def _seen_before(draft: ShipmentDraft, event: UndoneShipment, before: SeenShipment) -> UndoneShipment:
-    """Units chosen for its items are chosen again unless each was, or may have been, sent for the event."""
+    """The event with its first offset and its units.
+
+    Units chosen for its items are chosen again unless each was, or may have been, sent for the event.
+    """
     units = event.order_unit_ids or before.order_unit_ids
-    if event.items and not all(_is_still_its(draft, identifier, event) for identifier in units):
+    if event.items and not all(_was_sent_for(draft, identifier, event) for identifier in units):
         units = ()
     return replace(event, input_offset=before.input_offset, order_unit_ids=units, nothing_left=before.nothing_left)
 
 
-def _is_still_its(draft: ShipmentDraft, identifier: int, event: UndoneShipment) -> bool:
+def _was_sent_for(draft: ShipmentDraft, identifier: int, event: UndoneShipment) -> bool:
     unit = draft.units.get(identifier)
     return unit is not None and (has_part_of(unit, event.event_id) or carries(unit, event))
 

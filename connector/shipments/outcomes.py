@@ -1,7 +1,7 @@
-"""Applies the answer to a call: facts about order units, and what was refused. Changes the draft and nothing else.
+"""Applies the answer to a call: changes the draft and, after a reading of the carriers, the shared carrier tables.
 
-An answer ends an event only where no further call can help; otherwise ``decide`` says what follows. The shared carrier
-tables take what a reading of the carriers found.
+An answer yields facts about order units, and refusals. It ends an event only if no further call can help; otherwise
+``decide`` says what follows.
 """
 
 from collections.abc import Iterable

@@ -25,6 +25,7 @@ from streams.frozen import replace
 
 
 def apply_post(draft: ShipmentDraft, post: ParcelPost, answered: Answered) -> None:
+    """Adds the parcel to the unit; after a lost answer as one of unknown outcome."""
     unit, number = draft.units.get(post.order_unit_id), post.tracking_number
     if unit is None:
         return

@@ -31,6 +31,7 @@ from streams.frozen import replace
 
 
 def apply_order(draft: ShipmentDraft, answered: Answered) -> None:
+    """Opens the units of the events that waited for the order, or ends those events."""
     account, order_id = answered.want.account, draft.lane.order_id
     unread = [entry for entry in draft.entries if entry.is_unread and entry.event.account == account]
     match answered.reply:
@@ -111,6 +112,7 @@ def _whole_order(draft: ShipmentDraft, entry: ShipmentEntry, of_order: list[int]
 
 
 def apply_unit(draft: ShipmentDraft, identifier: int, answered: Answered) -> None:
+    """Notes the unit's status, or ends the events that need it."""
     unit = draft.units.get(identifier)
     if unit is None:
         return
@@ -152,6 +154,7 @@ def _unit_not_read(
 
 
 def apply_carriers(draft: ShipmentDraft, answered: Answered) -> None:
+    """Replaces the account's shared table; without an answer, the last one is kept for as long again."""
     account, carriers = answered.want.account, draft.shared.carriers
     match answered.reply:
         case Settled(answer=CarriersFound(codes=codes)):

@@ -24,6 +24,7 @@ from streams.frozen import replace
 
 
 def apply_send(draft: ShipmentDraft, send: UnitSend, answered: Answered) -> None:
+    """Confirms the unit, or has its status read after a refused or a lost send."""
     unit = draft.units.get(send.order_unit_id)
     if unit is None:
         return  # it is gone, and so are its events
