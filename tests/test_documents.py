@@ -13,7 +13,7 @@ from connector.console import document as metrics
 from connector.contracts import topics
 from connector.contracts.call_log_row import CallItem, MarketplaceCalled
 from connector.contracts.codec import writer_of
-from connector.settings import document as settings
+from connector.settings import document as settings_document
 from connector.settings.model import Settings
 from tests.harness.pages import Page, missing, pages
 from tests.unit.connector.kaufland.wants import unit
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.parametrize(
     ("page", "module", "document"),
     [
-        ("settings", "connector.settings.document", settings.document),
+        ("settings", "connector.settings.document", settings_document.document),
         ("metrics", "connector.console.document", metrics.document),
         ("topics", "connector.contracts.topics", topics.document),
     ],
@@ -36,7 +36,7 @@ def test_a_printed_page_is_that_of_the_source(page: str, module: str, document: 
 
 
 def test_every_setting_has_a_meaning() -> None:
-    rows = [line for line in settings.document().splitlines() if line.startswith("| `")]
+    rows = [line for line in settings_document.document().splitlines() if line.startswith("| `")]
 
     assert len(rows) > len(Settings.model_fields)
     assert [row for row in rows if row.endswith("|  |")] == []
@@ -141,4 +141,4 @@ def test_logged_bodies_cost_what_the_page_says() -> None:
     without = len(encode(row))
     with_bodies = len(encode(replace(row, request_body=request, response_body=answer)))
 
-    assert f"from {without / 1000:.0f} KB to {with_bodies / 1000:.0f} KB" in settings.document()
+    assert f"from {without / 1000:.0f} KB to {with_bodies / 1000:.0f} KB" in settings_document.document()

@@ -29,7 +29,7 @@ from connector.settings.load import Loaded, load
 from devstack import backbone
 from devstack import command as demo
 from devstack.waiting import until
-from simulator import __main__ as simulator
+from simulator import __main__ as simulator_cli
 from tests.harness.pages import ROOT, Block, block, commands, page, pages
 
 ON = frozenset({Feature.OFFERS, Feature.SHIPMENTS, Feature.ORDERS})
@@ -219,7 +219,7 @@ def _unknown_to_us(words: list[str]) -> str:
     if words[:1] == ["demo"]:
         return _refused(lambda: demo._options(words[1:]))
     if words[:1] == ["simulate"]:
-        return _refused(lambda: simulator._options(words[1:]))
+        return _refused(lambda: simulator_cli._options(words[1:]))
     command: Any = typer.main.get_command(cli)
     path = "connector"
     while isinstance(command, TyperGroup):

@@ -25,26 +25,26 @@ class UnknownStorefront(ValueError):
     """The code is not in the table; the message lists those that are."""
 
 
-class _Row(BaseModel):
+class _ReferenceModel(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
-class _StorefrontRow(_Row):
+class _StorefrontRow(_ReferenceModel):
     currency: CurrencyCode
 
 
-class _CurrencyRow(_Row):
+class _CurrencyRow(_ReferenceModel):
     exponent: int = Field(ge=0, le=4)
     ceiling: int = Field(ge=1)
 
 
-class _ConditionRow(_Row):
+class _ConditionRow(_ReferenceModel):
     name: str = Field(min_length=1)
     code: int
     text: str = Field(min_length=1)
 
 
-class _Table(_Row):
+class _Table(_ReferenceModel):
     storefronts: dict[StorefrontCode, _StorefrontRow] = Field(min_length=1)
     currencies: dict[CurrencyCode, _CurrencyRow]
     conditions: dict[str, _ConditionRow]

@@ -27,15 +27,15 @@ _SIDE_OF_WRITTEN = ("status",)
 """Of the answer to an update, whose values say what was accepted."""
 
 
-class _Sent(BaseModel):
+class _OfferRequestModel(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
-class _Read(BaseModel):
+class _OfferResponseModel(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
-class UnitPatch(_Sent):
+class UnitPatch(_OfferRequestModel):
     """``UnitPatchRequest``, less everything that we never write."""
 
     listing_price: int | None = Field(default=None, ge=1, le=_MAX_PRICE)
@@ -43,13 +43,13 @@ class UnitPatch(_Sent):
     handling_time: int | None = Field(default=None, ge=0, le=100)
 
 
-class ProductAnswer(_Read):
+class ProductAnswer(_OfferResponseModel):
     """``Product`` as embedded in a unit."""
 
     eans: list[str] = Field(default_factory=list)
 
 
-class UnitAnswer(_Read):
+class UnitAnswer(_OfferResponseModel):
     """``UnitEmbedded`` and ``Unit``."""
 
     id_unit: UnitId
@@ -65,13 +65,13 @@ class UnitAnswer(_Read):
     product: ProductAnswer | None = None
 
 
-class Pagination(_Read):
+class Pagination(_OfferResponseModel):
     offset: int = Field(ge=0)
     limit: int = Field(ge=0)
     total: int = Field(ge=0)
 
 
-class UnitsPage(_Read):
+class UnitsPage(_OfferResponseModel):
     """``CollectionApiResponse_UnitEmbedded_``."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset(("data", name) for name in _SIDE_OF_LISTED)
@@ -80,7 +80,7 @@ class UnitsPage(_Read):
     pagination: Pagination | None = None
 
 
-class OneUnit(_Read):
+class OneUnit(_OfferResponseModel):
     """``ApiResponse_Unit_``."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset(("data", name) for name in _SIDE_OF_WRITTEN)
@@ -88,12 +88,12 @@ class OneUnit(_Read):
     data: UnitAnswer
 
 
-class ErrorDetail(_Read):
+class ErrorDetail(_OfferResponseModel):
     field: str = ""
     message: str = ""
 
 
-class ErrorAnswer(_Read):
+class ErrorAnswer(_OfferResponseModel):
     """``ErrorResponse``; some answers carry a message alone, older ones no type."""
 
     type: str | None = None
@@ -101,7 +101,7 @@ class ErrorAnswer(_Read):
     errors: list[ErrorDetail] = Field(default_factory=list)
 
 
-class BulkEntry(_Read):
+class BulkEntry(_OfferResponseModel):
     """One element of ``UnitsBulkUpdateResponse``: the three shapes in one."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset(("unit", name) for name in _SIDE_OF_WRITTEN)
@@ -114,7 +114,7 @@ class BulkEntry(_Read):
     errors: list[ErrorDetail] = Field(default_factory=list)
 
 
-class BulkAnswer(_Read):
+class BulkAnswer(_OfferResponseModel):
     """``UnitsBulkUpdateResponse``."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset(("data", *path) for path in BulkEntry.SIDE)
@@ -122,7 +122,7 @@ class BulkAnswer(_Read):
     data: list[BulkEntry]
 
 
-class StorefrontsAnswer(_Read):
+class StorefrontsAnswer(_OfferResponseModel):
     """``ApiResponse_string-Array_`` of ``GET /info/storefront``."""
 
     data: list[str]

@@ -42,26 +42,26 @@ Percent = Annotated[Decimal, BeforeValidator(_percent), Field(ge=0, le=1000, max
 # ---- what we send ---------------------------------------------------------------------------------------------------
 
 
-class _Sent(BaseModel):
+class _OrderRequestModel(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 _TrackingNumber = Annotated[str, StringConstraints(pattern=r"^[^,]*$", max_length=200)]
 
 
-class SendBody(_Sent):
+class SendBody(_OrderRequestModel):
     """``OrderUnitSendRequest``: one text holds all tracking numbers, as a comma list."""
 
     tracking_numbers: list[Annotated[_TrackingNumber, Field(min_length=1)]]
     carrier_code: Word
 
 
-class Shipment(_Sent):
+class Shipment(_OrderRequestModel):
     tracking_number: _TrackingNumber
     carrier_code: Word
 
 
-class ShipmentBody(_Sent):
+class ShipmentBody(_OrderRequestModel):
     """``AddShipmentRequest``."""
 
     id_order_unit: UnitId
@@ -71,24 +71,24 @@ class ShipmentBody(_Sent):
 # ---- what we read ---------------------------------------------------------------------------------------------------
 
 
-class _Read(BaseModel):
+class _OrderResponseModel(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-class OrderedProduct(_Read):
+class OrderedProduct(_OrderResponseModel):
     """``Product`` as embedded in an order unit."""
 
     eans: list[Text] | None = None
 
 
-class DiscountAnswer(_Read):
+class DiscountAnswer(_OrderResponseModel):
     """An element of ``discounts`` of an order unit."""
 
     usage_type: Word
     discount_value: Int64
 
 
-class OrderUnitAnswer(_Read):
+class OrderUnitAnswer(_OrderResponseModel):
     """An order unit of ``OrderDetails``. Money in minor units."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset(
@@ -138,7 +138,7 @@ class OrderUnitAnswer(_Read):
     product: OrderedProduct | None = None
 
 
-class OrderAnswer(_Read):
+class OrderAnswer(_OrderResponseModel):
     """``OrderDetails``, less the addresses."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset(
@@ -166,7 +166,7 @@ class OrderAnswer(_Read):
         return self
 
 
-class OrderUnitSummaryAnswer(_Read):
+class OrderUnitSummaryAnswer(_OrderResponseModel):
     """``OrderUnit``, ``OrderUnitDetails``, and the order units of ``OrderDetails``, as far as shipping needs them."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset({("storefront",), ("id_offer",), ("product",)})
@@ -179,14 +179,14 @@ class OrderUnitSummaryAnswer(_Read):
     product: OrderedProduct | None = None
 
 
-class OrderSummaryAnswer(_Read):
+class OrderSummaryAnswer(_OrderResponseModel):
     """``OrderDetails``, its order units not read yet."""
 
     id_order: OrderId
     order_units: list[Any] = Field(min_length=1)
 
 
-class OrderUnitRow(_Read):
+class OrderUnitRow(_OrderResponseModel):
     """A row of ``CollectionApiResponse_OrderUnit_``, as far as it tells which order has changed.
 
     Its fees are in no ``OrderDetails``.
@@ -202,7 +202,7 @@ class OrderUnitRow(_Read):
     packaging_fee: Int64 | None = None
 
 
-class ReturnRow(_Read):
+class ReturnRow(_OrderResponseModel):
     """``Return``. Its units and their reasons are in ``GET /returns/{id_return}`` alone."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset({("ts_updated_iso",), ("tracking_provider",)})
@@ -215,7 +215,7 @@ class ReturnRow(_Read):
     tracking_provider: Text | None = None
 
 
-class ReturnAnswer(_Read):
+class ReturnAnswer(_OrderResponseModel):
     """``ReturnDetails``, its units not read yet, and less the buyer."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = ReturnRow.SIDE | {("return_units",)}
@@ -229,7 +229,7 @@ class ReturnAnswer(_Read):
     return_units: list[Any] | None = None
 
 
-class ReturnUnitAnswer(_Read):
+class ReturnUnitAnswer(_OrderResponseModel):
     """``ReturnUnit``. Of its note no more is read than whether there is one."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset({("reason",)})
@@ -242,7 +242,7 @@ class ReturnUnitAnswer(_Read):
     note: Any = None
 
 
-class CarrierAnswer(_Read):
+class CarrierAnswer(_OrderResponseModel):
     """``Carrier``."""
 
     name: Word

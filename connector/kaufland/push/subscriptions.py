@@ -17,7 +17,7 @@ PAGE = 30
 """The most that one page of ``GET /subscriptions`` holds."""
 
 
-class _Row(BaseModel):
+class _SubscriptionModel(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     id_subscription: int  # the document says "number"; a fraction is refused
@@ -36,14 +36,14 @@ class _Pagination(BaseModel):
 class _Page(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    data: tuple[_Row, ...]
+    data: tuple[_SubscriptionModel, ...]
     pagination: _Pagination | None = None
 
 
 class _One(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    data: _Row
+    data: _SubscriptionModel
 
 
 # ---- what we send ---------------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ def read_one(body: bytes | None) -> Subscription | None:
     return next(_subscriptions((read.data,)), None)
 
 
-def _subscriptions(rows: Iterable[_Row]) -> Iterator[Subscription]:
+def _subscriptions(rows: Iterable[_SubscriptionModel]) -> Iterator[Subscription]:
     return (
         Subscription(
             id=row.id_subscription,

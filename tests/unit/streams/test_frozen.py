@@ -112,11 +112,11 @@ def test_no_two_quick_values_share_what_is_made_for_each() -> None:
 
 def test_a_class_whose_constructor_checks_cannot_be_quick() -> None:
     @dataclass(frozen=True, slots=True)
-    class Checked:
+    class CheckedAgain:
         x: int
 
         def __post_init__(self) -> None:
             assert self.x > 0
 
-    with pytest.raises(TypeError, match="Checked"):
-        quick(Checked)
+    with pytest.raises(TypeError, match="CheckedAgain"):
+        quick(CheckedAgain)

@@ -537,7 +537,7 @@ def test_the_question_whether_there_is_any_other_offer_lists_nothing_for_the_eve
 def test_only_a_refusal_of_the_other_way_is_believed_for_an_hour(
     make_edge: MakeEdge, refusal: bytes, *, asked_again: bool
 ) -> None:
-    clock = LateClock()
+    clock = LateFaultClock()
     edge = make_edge(clock=clock)
     others = [unit(7, fulfillment_type="fulfilled_by_kaufland")]
     edge.answers(both_ways([], others, refuses=refusal))
@@ -550,7 +550,7 @@ def test_only_a_refusal_of_the_other_way_is_believed_for_an_hour(
     assert [u.unit_id for u in found.units] == ([7] if asked_again else [])
 
 
-class LateClock(RealClock):
+class LateFaultClock(RealClock):
     behind_s = FAULT_FOR_S + 1
 
     def now(self) -> Now:

@@ -24,7 +24,7 @@ class Cold(Thermostats):
         return Stored(value=stored.value, undone=stored.undone, open_since_us=min(off, default=None))
 
 
-class Gone(Cold):
+class Vanishing(Cold):
     """A room whose value is 7 is forgotten."""
 
     def store(self, lane: Room) -> Stored:
@@ -81,7 +81,7 @@ def test_a_new_owner_counts_what_stands_open_and_decodes_none_of_it() -> None:
 
 
 def test_a_lane_that_is_forgotten_stands_open_no_longer() -> None:
-    driver = cold(Gone)
+    driver = cold(Vanishing)
     at = driver.opened()
     switch(driver, at, "a", 0, age_s=100)
     assert seen(driver).open == 1
