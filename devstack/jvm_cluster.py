@@ -115,6 +115,9 @@ def _of_several(number: int, voters: str) -> str:
             "transaction.state.log.min.isr=2",
             f"share.coordinator.state.topic.replication.factor={NODES}",
             "share.coordinator.state.topic.min.isr=2",
+            # how soon the others notice that a broker was killed
+            "broker.session.timeout.ms=3000",
+            "broker.heartbeat.interval.ms=500",
             # leaders move when a test moves them
             "auto.leader.rebalance.enable=false",
             "",

@@ -147,12 +147,16 @@ def _registry_container() -> Any:
     return RegistryContainer(REGISTRY_IMAGE).with_exposed_ports(8080)
 
 
+QUICK_TO_RESTART = "broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n"
+"""Properties of a broker that a test kills: only after its session may it register again."""
+
+
 @contextmanager
 def own_broker() -> Iterator[jvm_stack.JvmStack]:
     """A broker of one test's own, to be killed, frozen and started again; without a registry."""
     if (problem := jvm_stack.missing()) is not None:
         raise NoKafka(f"a broker that can be killed needs Java and Maven: {problem}")
-    with jvm_stack.JvmStack(CACHE, with_registry=False) as started:
+    with jvm_stack.JvmStack(CACHE, with_registry=False, more=lambda _port, _controller: QUICK_TO_RESTART) as started:
         yield started
 
 

@@ -26,8 +26,13 @@ def reset_offsets(deployment: WatchedDeployment, to: int = 0) -> None:
     topic = deployment.topic("offer-changes")
     places = [TopicPartition(topic, number, to) for number in range(deployment.partitions)]
     group = ConsumerGroupTopicPartitions(f"{deployment.prefix}.connector", places)
-    altered = next(iter(admin.alter_consumer_group_offsets([group]).values())).result()
-    assert all(place.error is None for place in altered.topic_partitions)
+
+    def altered() -> bool:
+        """Refused while the broker still counts the last member."""
+        said = next(iter(admin.alter_consumer_group_offsets([group]).values())).result()
+        return all(place.error is None for place in said.topic_partitions)
+
+    wait_for("the offsets to be reset", altered)
 
 
 def recreate(deployment: WatchedDeployment, dataset: str) -> None:
@@ -61,7 +66,7 @@ def test_replaying_what_is_true_writes_nothing_and_repeats_the_result_ids(deploy
 
     reset_offsets(deployment)
     deployment.connector()
-    wait_for("every event read again", lambda: over <= {row["result_id"] for row in replayed(deployment)}, every_s=0.5)
+    deployment.wait_for("every event read again", lambda: over <= {row["result_id"] for row in replayed(deployment)})
     deployment.quiet()
 
     assert len(deployment.marketplace.journal().write_calls) == len(before.write_calls)
@@ -87,7 +92,7 @@ def test_state_and_offsets_reset_rebuild_the_same_state_with_newest_values_only(
     recreate(deployment, "offer-state")
     reset_offsets(deployment)
     connector = deployment.connector()
-    wait_for("every event said again", lambda: all_said_after(deployment, produced, first_us), every_s=0.5)
+    deployment.wait_for("every event said again", lambda: all_said_after(deployment, produced, first_us))
     deployment.quiet()
     assert connector.stop() == 0
 
