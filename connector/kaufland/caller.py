@@ -25,9 +25,8 @@ from connector.kaufland.orders.requests import OrderAsks
 from connector.kaufland.reference import ReferenceData
 from connector.kaufland.requests import Ask, Asker, Terms, UpdateMode
 from connector.kaufland.verdict.judge import Failed, Heard, Verdict, judge
-from connector.kaufland.verdict.table import CallKind
+from connector.marketplace.call_kinds import OF_ORDERS, CallKind
 from connector.marketplace.offers import Found, Update
-from connector.marketplace.orders import Kind
 from streams.flow import Answer, Call, Lost, NotSent, Output, Reply, Retry, Settled
 from streams.ports import Clock
 
@@ -44,8 +43,8 @@ def default_user_agent() -> str:
 class KauflandAccount:
     """One seller's account.
 
-    ``quotas``: requests of a quota window by group (``look_up``, ``update``, and those of ``marketplace_orders``), for
-    answers that carry ``X-RateLimit-Remaining`` and no limit. ``contacts``: names and addresses of an order are handed
+    ``quotas``: requests of a quota window by group of endpoints (``connector.marketplace.call_kinds``), for answers
+    that carry ``X-RateLimit-Remaining`` and no limit. ``contacts``: names and addresses of an order are handed
     on; else they are not even read.
     """
 
@@ -93,10 +92,10 @@ class KauflandCaller:
         self._clients: dict[str, Client] = {}
         offers = OfferAsks(shared.reference, shared.pages, shared.both_ways, shared.clock)
         orders = OrderAsks(shared.reference)
-        self._askers: Mapping[str, Asker] = {
-            "lookup": offers.look_up,
-            "update": offers.update,
-            **dict.fromkeys(Kind, orders.ask),
+        self._askers: Mapping[CallKind, Asker] = {
+            CallKind.LOOK_UP: offers.look_up,
+            CallKind.UPDATE: offers.update,
+            **dict.fromkeys(OF_ORDERS, orders.ask),
         }
 
     def call(self, call: Call) -> Answer:
@@ -145,10 +144,8 @@ class KauflandCaller:
         return client
 
     def _asker(self, call: Call) -> Asker:
-        asker = self._askers.get(call.kind.partition(":")[0])
-        if asker is None:
-            raise ValueError(f"kind {call.kind!r} is not known")
-        return asker
+        """Raises ValueError for a kind that no flow asks for."""
+        return self._askers[CallKind.of(call.kind)]
 
     def _answer(self, call: Call, account: Account, ask: Ask, exchange: Exchange, heard: Heard | Failed) -> Answer:
         verdict = judge(ask.question, heard, self._shared.reference.current, ask.read)

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from connector.kaufland.offers.mapping import Request
 from connector.kaufland.verdict.judge import Question, Read
+from connector.marketplace.call_kinds import group_of
 from connector.marketplace.offers import Refused
 from streams.flow import Call, Item, Reply, Settled
 
@@ -23,6 +24,10 @@ class Terms:
     mode: UpdateMode = UpdateMode.BATCH
     quotas: Mapping[str, int] = field(default_factory=dict)  # requests of a quota window, by group
     contacts: bool = False
+
+    def quota(self, kind: str) -> int | None:
+        """Of the group that a call's kind belongs to."""
+        return self.quotas.get(group_of(kind) or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

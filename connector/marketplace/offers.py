@@ -60,7 +60,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookUp:
-    """All own units of one EAN on one storefront. Kind ``lookup:<storefront>``, one a call.
+    """All own units of one EAN on one storefront. Of the kind ``lookup:<storefront>``, one a call.
 
     ``conditions``: those that are looked for, as the contracts spell them; an adapter may look harder for one that is
     lacking.
@@ -75,7 +75,7 @@ class LookUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """Change these fields of one unit, and no other. Kind ``update:<storefront>``: in one call no unit twice."""
+    """Change these fields of one unit, and no other. Kind ``update:<storefront>``; a call holds no unit twice."""
 
     storefront: str
     unit_id: int

@@ -12,39 +12,6 @@ from typing import TypeAlias
 
 from connector.marketplace.offers import Subscription
 
-
-class Kind(StrEnum):
-    """The kinds of wants. Each carries one item a call."""
-
-    SEND = "send"
-    PARCEL = "parcel"
-    ORDER_UNIT = "order-unit"
-    ORDER = "order"
-    ORDER_PAGE = "order-page"
-    CARRIERS = "carriers"
-    RETURN_PAGE = "return-page"
-    RETURN = "return"
-    SUBSCRIPTIONS = "subscriptions"
-
-
-ORDERS = "orders"
-SHIPMENTS = "shipments"
-RETURNS = "returns"
-"""Groups of endpoints, for accounts whose limits are per group."""
-
-GROUPS: Mapping[str, str] = {
-    Kind.SEND: SHIPMENTS,
-    Kind.PARCEL: SHIPMENTS,
-    Kind.CARRIERS: SHIPMENTS,
-    Kind.ORDER_UNIT: ORDERS,
-    Kind.ORDER: ORDERS,
-    Kind.ORDER_PAGE: ORDERS,
-    Kind.RETURN_PAGE: RETURNS,
-    Kind.RETURN: RETURNS,
-    Kind.SUBSCRIPTIONS: ORDERS,
-}
-
-
 # ---- bodies of wants ------------------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from connector.contracts import state_versions
 from connector.contracts.codes import Code
 from connector.contracts.headers import NO_TRACE, Stamp, Trace
 from connector.contracts.topics import Topics
+from connector.marketplace.call_kinds import UNITS_WRITE, group_of
 from connector.marketplace.offers import Reference
 from connector.offers import merge, results, state_mapping, wants
 from connector.offers.decide import OfferPlan, settle
@@ -102,12 +103,10 @@ class OfferFlow:
     def kind_limit(self, kind: str) -> int:
         if kind in (CLAIM, RELEASE):
             return CLAIMS_IN_A_CALL
-        return self._update_limit if kind.startswith(wants.UPDATE) else 1
+        return self._update_limit if group_of(kind) == UNITS_WRITE else 1
 
     def group(self, kind: str) -> str | None:
-        if kind.startswith(wants.UPDATE):
-            return wants.UNITS_WRITE
-        return wants.UNITS_READ if kind.startswith(wants.LOOKUP) else None
+        return group_of(kind)
 
     def standing(self, partition: int) -> Iterable[str]:  # noqa: ARG002
         """None: an offer lane lives on its events."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Field, LookUp, Update
 from connector.offers.decide import OfferPlan, PlannedClaim, PlannedLookUp, PlannedUpdate
 from connector.offers.event_order import Recency
@@ -14,11 +15,6 @@ from connector.offers.policy import OfferTerms
 from streams.flow import Want
 from streams.frozen import quick
 
-LOOKUP = "lookup:"
-UPDATE = "update:"
-UNITS_READ = "units_read"
-UNITS_WRITE = "units_write"
-"""Groups of endpoints, for accounts whose limits are per group."""
 FIRST_EVENT_IDS = 20
 
 _STOCK_FIRST: Final[Mapping[Field, int]] = {Field.STOCK: 0, Field.PRICE: 1, Field.HANDLING_TIME: 2}
@@ -82,7 +78,7 @@ def _update(sends: list[PlannedUpdate], terms: OfferTerms) -> Want:
     return Want(
         slot=unit.slot,
         account=unit.account,
-        kind=f"{UPDATE}{unit.storefront}",
+        kind=CallKind.UPDATE.on(unit.storefront),
         priority=min(send.rank for send in sends),
         since_us=min(send.since_us for send in sends),
         body=OfferUpdate(
@@ -126,7 +122,7 @@ def _look_up(lane: OfferLane, look: PlannedLookUp, terms: OfferTerms) -> Want:
     return Want(
         slot=f"lookup/{look.account}/{look.storefront}",
         account=look.account,
-        kind=f"{LOOKUP}{look.storefront}",
+        kind=CallKind.LOOK_UP.on(look.storefront),
         priority=look.rank,
         since_us=look.since_us,
         body=OfferLookUp(

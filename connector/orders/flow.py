@@ -17,8 +17,8 @@ from connector.contracts.codes import Code, explain
 from connector.contracts.headers import Stamp
 from connector.contracts.released_orders import ReleasedOrders
 from connector.contracts.topics import Topics
+from connector.marketplace.call_kinds import GROUPS
 from connector.marketplace.offers import Currency
-from connector.marketplace.orders import GROUPS
 from connector.orders import ledger, order_lane, poll_lane, return_lane
 from connector.orders.codec import OrderCodecs
 from connector.orders.dead_letters import Quarantined, headers

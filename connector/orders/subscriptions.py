@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Gone, Refused, Subscription
-from connector.marketplace.orders import Kind, ReadSubscriptions, SubscriptionPage
+from connector.marketplace.orders import ReadSubscriptions, SubscriptionPage
 from connector.orders.wants import RANK
 from streams.flow import Answered, Cause, GaveUp, Restored, Settled, Want
 from streams.frozen import replace
@@ -68,7 +69,7 @@ class PushWatch:
             return (), None
         if isinstance(cause, Restored):
             reading.due_at_us, reading.found = 0, ()
-        if isinstance(cause, Answered) and cause.want.kind == Kind.SUBSCRIPTIONS:
+        if isinstance(cause, Answered) and cause.want.kind == CallKind.SUBSCRIPTIONS:
             self._heard(account, reading, cause, now_us)
         # a clock that was set back delays nothing
         reading.due_at_us = min(reading.due_at_us, now_us + _us(EVERY_S))
@@ -78,7 +79,7 @@ class PushWatch:
         want = Want(
             slot=SLOT,
             account=account,
-            kind=Kind.SUBSCRIPTIONS,
+            kind=CallKind.SUBSCRIPTIONS,
             priority=RANK,
             since_us=(reading.due_at_us or now_us) + len(reading.found),
             body=body,

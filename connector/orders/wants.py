@@ -1,6 +1,7 @@
 """The readings that the lanes of the order flow want: pages of lists, whole orders, whole returns. Pure."""
 
-from connector.marketplace.orders import Kind, ReadOrder, ReadOrderPage, ReadReturn, ReadReturnPage
+from connector.marketplace.call_kinds import CallKind
+from connector.marketplace.orders import ReadOrder, ReadOrderPage, ReadReturn, ReadReturnPage
 from connector.orders.events import Listing
 from streams.flow import Want
 
@@ -17,25 +18,25 @@ RETURN = "return"
 def order(account: str, order_id: str, since_us: int) -> Want:
     """A whole order."""
     body = ReadOrder(order_id=order_id)
-    return Want(slot=ORDER, account=account, kind=Kind.ORDER, priority=RANK, since_us=since_us, body=body)
+    return Want(slot=ORDER, account=account, kind=CallKind.ORDER, priority=RANK, since_us=since_us, body=body)
 
 
 def returned(account: str, return_id: int, since_us: int) -> Want:
     """A whole return."""
     body = ReadReturn(return_id=return_id)
-    return Want(slot=RETURN, account=account, kind=Kind.RETURN, priority=RANK, since_us=since_us, body=body)
+    return Want(slot=RETURN, account=account, kind=CallKind.RETURN, priority=RANK, since_us=since_us, body=body)
 
 
 def order_page(account: str, listing: Listing) -> Want:
     """The next page of the list of order units."""
     body, since_us = order_page_body(listing), _since_us(listing)
-    return Want(slot=ORDERS, account=account, kind=Kind.ORDER_PAGE, priority=RANK, since_us=since_us, body=body)
+    return Want(slot=ORDERS, account=account, kind=CallKind.ORDER_PAGE, priority=RANK, since_us=since_us, body=body)
 
 
 def return_page(account: str, listing: Listing) -> Want:
     """The next page of the list of returns."""
     body, since_us = return_page_body(listing), _since_us(listing)
-    return Want(slot=RETURNS, account=account, kind=Kind.RETURN_PAGE, priority=RANK, since_us=since_us, body=body)
+    return Want(slot=RETURNS, account=account, kind=CallKind.RETURN_PAGE, priority=RANK, since_us=since_us, body=body)
 
 
 def order_page_body(listing: Listing) -> ReadOrderPage:

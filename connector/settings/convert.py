@@ -5,12 +5,11 @@ from dataclasses import replace
 from typing import Final
 
 from connector.contracts.topics import INPUTS, Feature, Topics, named
+from connector.marketplace.call_kinds import ORDERS, RETURNS, SHIPMENTS, UNITS_READ, UNITS_WRITE
 from connector.marketplace.offers import Field
-from connector.marketplace.orders import ORDERS, RETURNS, SHIPMENTS
 from connector.offers.event_order import EventOrder
 from connector.offers.gtin import normal_form
 from connector.offers.policy import Locations, NegativeStock, OfferPolicy, StockAboveMax, StockRule, StockRules
-from connector.offers.wants import UNITS_READ, UNITS_WRITE
 from connector.orders.policy import OrderPolicy
 from connector.routing.table import Routing, Target
 from connector.settings import model

@@ -12,7 +12,7 @@ from connector.contracts import state_versions
 from connector.contracts.codes import Code
 from connector.contracts.headers import NO_TRACE, Stamp, Trace
 from connector.contracts.released_orders import ReleasedOrders
-from connector.marketplace.orders import GROUPS
+from connector.marketplace.call_kinds import GROUPS
 from connector.shipments import ledger, merge, outcomes, results, wants
 from connector.shipments.carrier_tables import CarrierTables
 from connector.shipments.codec import ShipmentCodecs

@@ -5,7 +5,8 @@ lost answer waits until the lost call can no longer be carried out. A call that 
 is sent (``once``), and its slot identifies it: a new owner knows which calls may have been sent, and which cannot.
 """
 
-from connector.marketplace.orders import Kind, ReadCarriers, ReadOrderSummary, ReadOrderUnit
+from connector.marketplace.call_kinds import CallKind
+from connector.marketplace.orders import ReadCarriers, ReadOrderSummary, ReadOrderUnit
 from connector.shipments.call_bodies import ParcelPost, UnitSend
 from connector.shipments.ledger import ShipmentLane, parcel_slot, send_slot
 from connector.shipments.plan import RANK, PlannedParcel, PlannedRead, PlannedSend, ShipmentPlan
@@ -28,7 +29,7 @@ def _send(send: PlannedSend) -> Want:
     return Want(
         slot=send_slot(send.order_unit_id, event.input_offset),
         account=event.account,
-        kind=Kind.SEND,
+        kind=CallKind.SEND,
         priority=RANK,
         since_us=send.since_us,
         body=UnitSend(
@@ -49,7 +50,7 @@ def _post(post: PlannedParcel) -> Want:
     return Want(
         slot=parcel_slot(post.order_unit_id, post.tracking_number),
         account=event.account,
-        kind=Kind.PARCEL,
+        kind=CallKind.PARCEL,
         priority=RANK,
         since_us=post.since_us,
         body=ParcelPost(
@@ -71,7 +72,7 @@ def _unit(read: PlannedRead) -> Want:
     return Want(
         slot=str(read.order_unit_id),
         account=read.account,
-        kind=Kind.ORDER_UNIT,
+        kind=CallKind.ORDER_UNIT,
         priority=read.rank,
         since_us=read.since_us,
         body=ReadOrderUnit(order_unit_id=read.order_unit_id),
@@ -83,7 +84,7 @@ def _order(lane: ShipmentLane, read: PlannedRead) -> Want:
     return Want(
         slot=f"order/{read.account}",
         account=read.account,
-        kind=Kind.ORDER,
+        kind=CallKind.ORDER,
         priority=read.rank,
         since_us=read.since_us,
         body=ReadOrderSummary(order_id=lane.order_id),
@@ -95,7 +96,7 @@ def _carriers(read: PlannedRead) -> Want:
     return Want(
         slot=f"carriers/{read.account}",
         account=read.account,
-        kind=Kind.CARRIERS,
+        kind=CallKind.CARRIERS,
         priority=read.rank,
         since_us=read.since_us,
         body=ReadCarriers(),

@@ -16,12 +16,12 @@ from connector.kaufland.adapter import kaufland
 from connector.kaufland.caller import KauflandAccount
 from connector.kaufland.http.address import address
 from connector.kaufland.http.credentials import Credentials
+from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Gone, LookUp, Refused
 from connector.marketplace.orders import (
     AddParcel,
     CarriersFound,
     Discount,
-    Kind,
     OrderBody,
     OrderFound,
     OrderPage,
@@ -73,13 +73,13 @@ class Stall:
         (reply,) = self.adapter.call(call).replies
         return reply
 
-    def answer(self, kind: Kind, body: OrderBody) -> Any:
+    def answer(self, kind: CallKind, body: OrderBody) -> Any:
         reply = self.reply(kind, body)
         assert isinstance(reply, Settled), reply
         return reply.answer
 
     def order(self, order_id: str) -> OrderFound:
-        found = self.answer(Kind.ORDER, ReadOrder(order_id=order_id))
+        found = self.answer(CallKind.ORDER, ReadOrder(order_id=order_id))
         assert isinstance(found, OrderFound)
         return found
 
@@ -102,7 +102,7 @@ class Stall:
     def pages(self, changed_from_us: int) -> list[PageRow]:
         rows: list[PageRow] = []
         for offset in range(0, 10_000, 100):
-            page = self.answer(Kind.ORDER_PAGE, ReadOrderPage(changed_from_us=changed_from_us, offset=offset))
+            page = self.answer(CallKind.ORDER_PAGE, ReadOrderPage(changed_from_us=changed_from_us, offset=offset))
             assert isinstance(page, OrderPage)
             assert page.unreadable == ()
             rows += page.rows
@@ -171,8 +171,8 @@ def test_shipping_sees_the_units_of_an_order_as_the_order_and_each_alone_show_th
     order_id = next(iter(stall.truth()))
     whole = stall.order(order_id).units
 
-    found = stall.answer(Kind.ORDER, ReadOrderSummary(order_id=order_id))
-    alone = [stall.answer(Kind.ORDER_UNIT, ReadOrderUnit(order_unit_id=unit.order_unit_id)).unit for unit in whole]
+    found = stall.answer(CallKind.ORDER, ReadOrderSummary(order_id=order_id))
+    alone = [stall.answer(CallKind.ORDER_UNIT, ReadOrderUnit(order_unit_id=unit.order_unit_id)).unit for unit in whole]
 
     assert found.unreadable is None
     assert list(found.units) == alone
@@ -231,8 +231,8 @@ def test_a_change_in_the_very_second_that_is_asked_from_is_shown(stall: Stall) -
 
 
 def test_an_order_and_an_order_unit_that_are_not_there_are_gone(stall: Stall) -> None:
-    assert isinstance(stall.answer(Kind.ORDER, ReadOrder(order_id="NOSUCH1")), Gone)
-    assert isinstance(stall.answer(Kind.ORDER_UNIT, ReadOrderUnit(order_unit_id=1)), Gone)
+    assert isinstance(stall.answer(CallKind.ORDER, ReadOrder(order_id="NOSUCH1")), Gone)
+    assert isinstance(stall.answer(CallKind.ORDER_UNIT, ReadOrderUnit(order_unit_id=1)), Gone)
 
 
 def test_a_buyer_is_handed_on_only_where_the_account_asks_for_it(open_stall: Open) -> None:
@@ -258,7 +258,7 @@ def test_a_malformed_unit_sets_its_order_apart_and_spoils_no_other_row(open_stal
     stall, order_id = malformed(open_stall, defect)
 
     found = stall.order(order_id)
-    page = stall.answer(Kind.ORDER_PAGE, ReadOrderPage(changed_from_us=0, offset=0))
+    page = stall.answer(CallKind.ORDER_PAGE, ReadOrderPage(changed_from_us=0, offset=0))
 
     assert found.unreadable is not None
     assert found.units == ()
@@ -274,14 +274,14 @@ def test_an_odd_side_field_costs_neither_the_order_nor_its_shipment(open_stall: 
     first = next(iter(stall.truth()[order_id]["order_units"]))["id_order_unit"]
 
     found = stall.order(order_id)
-    summary = stall.answer(Kind.ORDER, ReadOrderSummary(order_id=order_id))
+    summary = stall.answer(CallKind.ORDER, ReadOrderSummary(order_id=order_id))
 
     assert found.unreadable is None
     assert len(found.units) == len(stall.truth()[order_id]["order_units"])
     assert [note.startswith(f"order unit {first}: ") for note in found.notes] == [True]
     assert summary.unreadable is None
     assert stall.answer(
-        Kind.SEND, SendUnit(order_unit_id=first, carrier_code="DHL", tracking_numbers=("T1",))
+        CallKind.SEND, SendUnit(order_unit_id=first, carrier_code="DHL", tracking_numbers=("T1",))
     ) == Taken(http_status=204)
 
 
@@ -289,7 +289,7 @@ def test_an_odd_side_field_costs_neither_the_order_nor_its_shipment(open_stall: 
 def test_an_order_whose_money_cannot_be_read_is_shipped_all_the_same(open_stall: Open, defect: str) -> None:
     stall, order_id = malformed(open_stall, defect)
 
-    summary = stall.answer(Kind.ORDER, ReadOrderSummary(order_id=order_id))
+    summary = stall.answer(CallKind.ORDER, ReadOrderSummary(order_id=order_id))
 
     assert summary.unreadable is None
     assert {unit.order_unit_id for unit in summary.units} == {
@@ -302,7 +302,7 @@ def test_a_status_that_nobody_knows_passes(open_stall: Open) -> None:
     unit_id = stall.unit()
     stall.change(f"order-units/{unit_id}", status="in_clarification")
 
-    found = stall.answer(Kind.ORDER_UNIT, ReadOrderUnit(order_unit_id=unit_id))
+    found = stall.answer(CallKind.ORDER_UNIT, ReadOrderUnit(order_unit_id=unit_id))
 
     assert (found.unit.status, found.unit.status_raw) == (UnitStatus.UNKNOWN, "in_clarification")
 
@@ -315,14 +315,14 @@ def test_a_unit_is_sent_once_and_then_takes_further_parcels(stall: Stall) -> Non
     send = SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=("T1", "T2"))
     further = AddParcel(order_unit_id=unit_id, carrier_code="GLS", tracking_number="T3")
 
-    too_early = stall.answer(Kind.PARCEL, further)
-    first, again = stall.answer(Kind.SEND, send), stall.answer(Kind.SEND, send)
-    added = stall.answer(Kind.PARCEL, further)
+    too_early = stall.answer(CallKind.PARCEL, further)
+    first, again = stall.answer(CallKind.SEND, send), stall.answer(CallKind.SEND, send)
+    added = stall.answer(CallKind.PARCEL, further)
 
     assert isinstance(too_early, Refused)
     assert first == added == Taken(http_status=204)
     assert isinstance(again, Refused)
-    assert stall.answer(Kind.ORDER_UNIT, ReadOrderUnit(order_unit_id=unit_id)).unit.status is UnitStatus.SENT
+    assert stall.answer(CallKind.ORDER_UNIT, ReadOrderUnit(order_unit_id=unit_id)).unit.status is UnitStatus.SENT
     (known,) = [u for order in stall.truth().values() for u in order["order_units"] if u["id_order_unit"] == unit_id]
     assert known["sends"] == 1
     assert [parcel["tracking_numbers"] for parcel in known["parcels"]] == [("T1", "T2"), ("T3",)]
@@ -331,8 +331,9 @@ def test_a_unit_is_sent_once_and_then_takes_further_parcels(stall: Stall) -> Non
 def test_only_some_carriers_take_a_parcel_without_a_tracking_number(stall: Stall) -> None:
     unit_id = stall.unit()
 
-    refused = stall.answer(Kind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=()))
-    taken = stall.answer(Kind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="Other Hauler", tracking_numbers=()))
+    refused = stall.answer(CallKind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=()))
+    send = SendUnit(order_unit_id=unit_id, carrier_code="Other Hauler", tracking_numbers=())
+    taken = stall.answer(CallKind.SEND, send)
 
     assert isinstance(refused, Refused)
     assert taken == Taken(http_status=204)
@@ -342,7 +343,7 @@ def test_a_unit_that_is_still_open_is_refused(open_stall: Open) -> None:
     stall = open_stall(orders={"confirm_delay_s": 3600.0, "at_start_over_s": 0.0})
     unit_id = stall.unit(UnitStatus.OPEN)
 
-    refused = stall.answer(Kind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=("T1",)))
+    refused = stall.answer(CallKind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=("T1",)))
 
     assert isinstance(refused, Refused)
     assert refused.message
@@ -351,29 +352,29 @@ def test_a_unit_that_is_still_open_is_refused(open_stall: Open) -> None:
 def test_a_unit_that_is_not_there_and_a_carrier_that_is_misspelt(stall: Stall) -> None:
     unit_id = stall.unit()
 
-    gone = stall.answer(Kind.SEND, SendUnit(order_unit_id=1, carrier_code="DHL", tracking_numbers=("T1",)))
-    refused = stall.answer(Kind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="dhl", tracking_numbers=("T1",)))
+    gone = stall.answer(CallKind.SEND, SendUnit(order_unit_id=1, carrier_code="DHL", tracking_numbers=("T1",)))
+    refused = stall.answer(CallKind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="dhl", tracking_numbers=("T1",)))
 
     assert isinstance(gone, Gone)
     assert isinstance(refused, Refused)
     assert [error.name for error in refused.errors] == ["carrier_code"]
 
 
-@pytest.mark.parametrize("kind", [Kind.SEND, Kind.PARCEL])
-def test_an_answer_that_is_lost_loses_the_write_and_not_what_it_did(stall: Stall, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [CallKind.SEND, CallKind.PARCEL])
+def test_an_answer_that_is_lost_loses_the_write_and_not_what_it_did(stall: Stall, kind: CallKind) -> None:
     unit_id = stall.unit()
     send = SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=("T1",))
-    if kind is Kind.PARCEL:
-        assert stall.answer(Kind.SEND, send) == Taken(http_status=204)
+    if kind is CallKind.PARCEL:
+        assert stall.answer(CallKind.SEND, send) == Taken(http_status=204)
     stall.simulator.set_fault(InjectedFault(name="lost", match=Match(times=1), mishap=LoseAnswer()))
-    body = send if kind is Kind.SEND else AddParcel(order_unit_id=unit_id, carrier_code="GLS", tracking_number="T2")
+    body = send if kind is CallKind.SEND else AddParcel(order_unit_id=unit_id, carrier_code="GLS", tracking_number="T2")
 
     assert isinstance(stall.reply(kind, body), Lost)
-    assert stall.answer(Kind.ORDER_UNIT, ReadOrderUnit(order_unit_id=unit_id)).unit.status is UnitStatus.SENT
+    assert stall.answer(CallKind.ORDER_UNIT, ReadOrderUnit(order_unit_id=unit_id)).unit.status is UnitStatus.SENT
 
 
 def test_the_carriers_are_those_that_a_send_takes(stall: Stall) -> None:
-    found = stall.answer(Kind.CARRIERS, ReadCarriers())
+    found = stall.answer(CallKind.CARRIERS, ReadCarriers())
 
     assert isinstance(found, CarriersFound)
     assert {"DHL", "GLS", "Other"} <= set(found.codes)
@@ -384,10 +385,10 @@ def test_the_carriers_are_those_that_a_send_takes(stall: Stall) -> None:
 
 def test_a_return_is_listed(stall: Stall) -> None:
     unit_id = stall.unit()
-    stall.answer(Kind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=("T1",)))
+    stall.answer(CallKind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=("T1",)))
     stall.change(f"order-units/{unit_id}/return")
 
-    page = stall.answer(Kind.RETURN_PAGE, ReadReturnPage(changed_from_us=0, offset=0))
+    page = stall.answer(CallKind.RETURN_PAGE, ReadReturnPage(changed_from_us=0, offset=0))
 
     assert isinstance(page, ReturnPage)
     (one,) = page.returns
@@ -398,11 +399,11 @@ def test_a_return_is_listed(stall: Stall) -> None:
 
 def test_a_return_names_the_order_unit_that_comes_back_and_why_and_nothing_that_its_buyer_wrote(stall: Stall) -> None:
     unit_id = stall.unit()
-    stall.answer(Kind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=("T1",)))
+    stall.answer(CallKind.SEND, SendUnit(order_unit_id=unit_id, carrier_code="DHL", tracking_numbers=("T1",)))
     stall.change(f"order-units/{unit_id}/return")
-    (listed,) = stall.answer(Kind.RETURN_PAGE, ReadReturnPage(changed_from_us=0, offset=0)).returns
+    (listed,) = stall.answer(CallKind.RETURN_PAGE, ReadReturnPage(changed_from_us=0, offset=0)).returns
 
-    found = stall.answer(Kind.RETURN, ReadReturn(return_id=listed.return_id))
+    found = stall.answer(CallKind.RETURN, ReadReturn(return_id=listed.return_id))
 
     assert isinstance(found, ReturnFound)
     assert found.returned == listed
@@ -410,4 +411,4 @@ def test_a_return_names_the_order_unit_that_comes_back_and_why_and_nothing_that_
     assert (one.order_unit_id, one.status_raw, one.has_note) == (unit_id, "need_to_be_returned", True)
     assert one.reason
     assert CANARY not in repr(found)
-    assert isinstance(stall.answer(Kind.RETURN, ReadReturn(return_id=1)), Gone)
+    assert isinstance(stall.answer(CallKind.RETURN, ReadReturn(return_id=1)), Gone)

@@ -8,10 +8,10 @@ import schemas
 from connector.contracts.codec import SchemaIds
 from connector.contracts.headers import Stamp
 from connector.contracts.released_orders import ReleasedOrders
+from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Gone, Refused
 from connector.marketplace.orders import (
     CarriersFound,
-    Kind,
     OrderSummaryFound,
     OrderUnitSummary,
     Taken,
@@ -185,7 +185,7 @@ class ShipmentHarness:
 
     # -- answers
 
-    def want(self, kind: Kind) -> Want:
+    def want(self, kind: CallKind) -> Want:
         found = [want for want in self.wants if want.kind == kind]
         assert found, f"{kind} is not wanted, but {self.kinds}"
         return found[0]
@@ -202,38 +202,38 @@ class ShipmentHarness:
             )
         )
 
-    def settled(self, kind: Kind, answer: Any, **said: Any) -> Want:
+    def settled(self, kind: CallKind, answer: Any, **said: Any) -> Want:
         want = self.want(kind)
         self.reply(want, Settled(answer=answer), **said)
         return want
 
     def order(self, *units: OrderUnitSummary, unreadable: Unreadable | None = None) -> None:
         found = OrderSummaryFound(order_id=ORDER, units=units, unreadable=unreadable)
-        self.settled(Kind.ORDER, found)
+        self.settled(CallKind.ORDER, found)
 
     def carriers(self, *codes: str) -> None:
-        self.settled(Kind.CARRIERS, CarriersFound(codes=codes or CARRIERS))
+        self.settled(CallKind.CARRIERS, CarriersFound(codes=codes or CARRIERS))
 
     def shows(self, status: str) -> None:
         """The answer to a reading of the unit."""
-        want = self.want(Kind.ORDER_UNIT)
+        want = self.want(CallKind.ORDER_UNIT)
         self.reply(want, Settled(answer=UnitFound(unit=unit(want.body.order_unit_id, status))))
 
-    def taken(self, kind: Kind = Kind.SEND) -> Want:
+    def taken(self, kind: CallKind = CallKind.SEND) -> Want:
         return self.settled(kind, Taken(http_status=204))
 
-    def refuse(self, kind: Kind = Kind.SEND, **said: Any) -> None:
+    def refuse(self, kind: CallKind = CallKind.SEND, **said: Any) -> None:
         self.settled(kind, REFUSED, **said)
 
-    def gone(self, kind: Kind) -> None:
+    def gone(self, kind: CallKind) -> None:
         self.settled(kind, Gone(http_status=404))
 
-    def lose(self, kind: Kind = Kind.SEND) -> Want:
+    def lose(self, kind: CallKind = CallKind.SEND) -> Want:
         want = self.want(kind)
         self.reply(want, Lost(reason="no answer"))
         return want
 
-    def give_up(self, kind: Kind) -> None:
+    def give_up(self, kind: CallKind) -> None:
         self.reply(self.want(kind), GaveUp(reason="503 eight times"))
 
     # -- where tests begin
@@ -242,7 +242,7 @@ class ShipmentHarness:
         """An event whose units are all ready to be sent, its order and the carriers read."""
         event = self.event(*(units if named else ()), of=of)
         self.order(*map(unit, units))
-        if any(want.kind == Kind.CARRIERS for want in self.wants):
+        if any(want.kind == CallKind.CARRIERS for want in self.wants):
             self.carriers()
         return event
 

@@ -12,7 +12,7 @@ from connector.kaufland.offers.pages import Key, More, Moved, Pages
 from connector.kaufland.reference import ReferenceData, UnknownStorefront
 from connector.kaufland.requests import Ask, Terms, UpdateMode, refused_here
 from connector.kaufland.verdict.judge import Heard, Question
-from connector.kaufland.verdict.table import CallKind
+from connector.marketplace.call_kinds import CallKind, storefront_of
 from connector.marketplace.offers import Found, LookUp, Unit, Update
 from streams.flow import Call, Item, Reply, Retry, Settled
 from streams.ports import Clock
@@ -52,7 +52,7 @@ class OfferAsks:
         ask = self._ask_of(key, body)
         return Ask(
             request=ask.request,
-            question=Question(kind=CallKind.LOOK_UP, attempts=(item.attempt,), quota_limit=terms.quotas.get("look_up")),
+            question=Question(kind=CallKind.LOOK_UP, attempts=(item.attempt,), quota_limit=terms.quota(call.kind)),
             items=call.items,
             storefront=storefront,
             read=lambda heard: self._named(call.id, key, ask.read(heard), begins=ask.begins),
@@ -93,10 +93,11 @@ class OfferAsks:
         return Ask(
             request=mapping.bulk(storefront, updates) if batch else mapping.patch(updates[0]),
             question=Question(
-                kind=CallKind.BULK if batch else CallKind.PATCH,
+                kind=CallKind.UPDATE,
                 attempts=tuple(item.attempt for item in items),
                 updates=updates,
-                quota_limit=terms.quotas.get("update"),
+                in_bulk=batch,
+                quota_limit=terms.quota(call.kind),
             ),
             items=items,
             storefront=storefront,
@@ -106,7 +107,7 @@ class OfferAsks:
 
     def _storefront(self, call: Call) -> str:
         """Raises UnknownStorefront."""
-        return self._reference.current.storefront(call.kind.partition(":")[2])
+        return self._reference.current.storefront(storefront_of(call.kind))
 
     def _one_call(self, updates: Sequence[Update], *, batch: bool) -> None:
         """Raises ValueError for what one call cannot carry."""

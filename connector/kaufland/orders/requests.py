@@ -11,11 +11,9 @@ from connector.kaufland.push import subscriptions
 from connector.kaufland.reference import ReferenceData
 from connector.kaufland.requests import Ask, Terms, refused_here
 from connector.kaufland.verdict.judge import Heard, Question
-from connector.kaufland.verdict.table import CallKind
+from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.orders import (
-    GROUPS,
     AddParcel,
-    Kind,
     OrderAnswer,
     ReadCarriers,
     ReadOrder,
@@ -42,52 +40,50 @@ class OrderAsks:
 
     def ask(self, call: Call, terms: Terms) -> Ask | tuple[Reply, ...]:
         (item,) = call.items
-        kind = Kind(call.kind)
+        kind = CallKind(call.kind)
         try:
             request, found = self._way(kind, item.body, terms)
         except Unsendable as wrong:
             return (refused_here("VALUE_OUT_OF_BOUNDS", wrong),)
         return Ask(
             request=request,
-            question=Question(
-                kind=CallKind(kind), attempts=(item.attempt,), quota_limit=terms.quotas.get(GROUPS[kind])
-            ),
+            question=Question(kind=kind, attempts=(item.attempt,), quota_limit=terms.quota(call.kind)),
             items=call.items,
             storefront=None,
             read=lambda heard: _reply(found, heard),
         )
 
-    def _way(self, kind: Kind, body: Any, terms: Terms) -> tuple[Request, _Found]:
+    def _way(self, kind: CallKind, body: Any, terms: Terms) -> tuple[Request, _Found]:
         """The request, and what makes a fact of its answer. Raises Unsendable."""
         table = self._reference.current
         match kind, body:
-            case Kind.SEND, SendUnit():
+            case CallKind.SEND, SendUnit():
                 return requests.send(body), _nothing
-            case Kind.PARCEL, AddParcel():
+            case CallKind.PARCEL, AddParcel():
                 return requests.parcel(body), _nothing
-            case Kind.ORDER_UNIT, ReadOrderUnit():
+            case CallKind.ORDER_UNIT, ReadOrderUnit():
                 return requests.order_unit(body), partial(facts.order_unit, asked=body)
-            case Kind.ORDER, ReadOrder():
+            case CallKind.ORDER, ReadOrder():
                 read = partial(facts.order, asked=body, reference=table, contacts=terms.contacts)
                 return requests.order(body), read
-            case Kind.ORDER, ReadOrderSummary():
+            case CallKind.ORDER, ReadOrderSummary():
                 return requests.order(body), partial(facts.order_summary, asked=body)
-            case Kind.ORDER_PAGE, ReadOrderPage():
+            case CallKind.ORDER_PAGE, ReadOrderPage():
                 return requests.order_page(body), partial(facts.order_page, asked=body)
-            case Kind.CARRIERS, ReadCarriers():
+            case CallKind.CARRIERS, ReadCarriers():
                 return requests.CARRIERS, facts.carriers
             case _:
                 return _way_of_others(kind, body)
 
 
-def _way_of_others(kind: Kind, body: Any) -> tuple[Request, _Found]:
+def _way_of_others(kind: CallKind, body: Any) -> tuple[Request, _Found]:
     """Of returns and subscriptions. Raises ValueError for a body of another kind."""
     match kind, body:
-        case Kind.RETURN_PAGE, ReadReturnPage():
+        case CallKind.RETURN_PAGE, ReadReturnPage():
             return requests.return_page(body), partial(facts.return_page, asked=body)
-        case Kind.RETURN, ReadReturn():
+        case CallKind.RETURN, ReadReturn():
             return requests.one_return(body), partial(facts.one_return, asked=body)
-        case Kind.SUBSCRIPTIONS, ReadSubscriptions():
+        case CallKind.SUBSCRIPTIONS, ReadSubscriptions():
             return subscriptions.page(body.offset), partial(_subscriptions, offset=body.offset)
         case _:
             raise ValueError("the item does not belong into a call of this kind")

@@ -38,13 +38,13 @@ from connector.kaufland.verdict.table import (
     UNKNOWN_STATUS,
     UNKNOWN_TRANSPORT,
     UNREADABLE,
-    CallKind,
     End,
     Parted,
     Row,
     row_of,
     short_type,
 )
+from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Accepted, Gone, Refused, Update
 from connector.marketplace.orders import Taken, Unreadable
 from streams.flow import Lost, NotSent, Reply, Retry, Settled
@@ -99,6 +99,7 @@ class Question:
     kind: CallKind
     attempts: Sequence[int]
     updates: Sequence[Update] = ()
+    in_bulk: bool = False  # updates that are answered entry by entry, one of them or more
     quota_limit: int | None = None  # the configured one, for answers with quota headers that do not say it
 
 
@@ -192,10 +193,10 @@ def _refused(code: str, status: int, error: ErrorAnswer | BulkEntry) -> Refused:
 
 def _of_success(question: Question, heard: Heard, reference: KauflandReference, read: Read) -> Verdict:
     match question.kind:
-        case CallKind.PATCH:
-            return _of_patch(question, heard, reference)
-        case CallKind.BULK:
+        case CallKind.UPDATE if question.in_bulk:
             return _of_bulk(question, heard, reference)
+        case CallKind.UPDATE:
+            return _of_patch(question, heard, reference)
         case CallKind.SEND | CallKind.PARCEL:
             return _of_parcel(question, heard)
         case _:

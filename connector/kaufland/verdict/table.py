@@ -11,59 +11,9 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from connector.kaufland.offers.models import ErrorAnswer
+from connector.marketplace.call_kinds import CallKind
 
-
-class CallKind(StrEnum):
-    """What a call asks for; of ``connector.marketplace.orders.Kind``, those of orders by the same word."""
-
-    LOOK_UP = "look_up"
-    PATCH = "patch"
-    BULK = "bulk"
-    SEND = "send"
-    PARCEL = "parcel"
-    ORDER_UNIT = "order-unit"
-    ORDER = "order"
-    ORDER_PAGE = "order-page"
-    CARRIERS = "carriers"
-    RETURN_PAGE = "return-page"
-    RETURN = "return"
-    SUBSCRIPTIONS = "subscriptions"
-
-    @property
-    def writes(self) -> bool:
-        return self in _WRITES
-
-    @property
-    def once(self) -> bool:
-        """Each call adds something: it goes again only on proof that nothing was executed."""
-        return self is CallKind.PARCEL
-
-    @property
-    def names_one(self) -> bool:
-        """It means one thing by its number: 404 says that this is not there. Of a list it says nothing."""
-        return self not in _LISTS
-
-    @property
-    def personal(self) -> bool:
-        """Its answers say who bought: they are read for facts and never kept, logged or quoted."""
-        return self in _PERSONAL
-
-
-_OF_OFFERS = frozenset({CallKind.LOOK_UP, CallKind.PATCH, CallKind.BULK})
-_WRITES = frozenset({CallKind.PATCH, CallKind.BULK, CallKind.SEND, CallKind.PARCEL})
-_LISTS = frozenset(
-    {CallKind.LOOK_UP, CallKind.ORDER_PAGE, CallKind.CARRIERS, CallKind.RETURN_PAGE, CallKind.SUBSCRIPTIONS}
-)
-_PERSONAL = frozenset(
-    {
-        CallKind.ORDER_UNIT,
-        CallKind.ORDER,
-        CallKind.ORDER_PAGE,
-        CallKind.RETURN_PAGE,
-        CallKind.RETURN,
-        CallKind.SUBSCRIPTIONS,  # each has a mail address
-    }
-)
+_OF_OFFERS = frozenset({CallKind.LOOK_UP, CallKind.UPDATE})
 
 
 class End(StrEnum):

@@ -2,7 +2,7 @@
 
 from connector.contracts.headers import Stamp
 from connector.contracts.released_orders import MOST, ReleasedOrders
-from connector.marketplace.orders import Kind
+from connector.marketplace.call_kinds import CallKind
 from connector.orders.flow import OrderFlow
 from connector.orders.lane_step import ListedRows
 from connector.orders.policy import OrderPolicy
@@ -30,7 +30,7 @@ def test_an_order_is_noted_when_it_is_read_with_a_unit_that_may_be_sent() -> Non
     for order_id, status in (("M1", "open"), ("M2", "need_to_be_sent"), ("M3", "sent")):
         row = unit(1, order_id=order_id, status=status)
         harness.tell(order_id, ListedRows(rows=(row_of(row),)))
-        assert harness.want(f"main/{order_id}").kind == Kind.ORDER
+        assert harness.want(f"main/{order_id}").kind == CallKind.ORDER
         harness.reply(Settled(answer=found(row)), f"main/{order_id}")
 
     noted = {order_id: released.noted_at_us("main", order_id) for order_id in ("M1", "M2", "M3")}

@@ -3,9 +3,9 @@
 import time
 from typing import Any
 
+from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.orders import (
     AddParcel,
-    Kind,
     OrderBody,
     ReadCarriers,
     ReadOrder,
@@ -38,16 +38,16 @@ PERSONAL = {"buyer": BUYER, "billing_address": ADDRESS, "shipping_address": ADDR
 
 CHANGED_US = 1_767_225_605_000_000  # 2026-01-01T00:00:05Z
 
-BODIES: dict[Kind, OrderBody] = {
-    Kind.SEND: SendUnit(order_unit_id=11, carrier_code="DHL", tracking_numbers=("T1", "T2")),
-    Kind.PARCEL: AddParcel(order_unit_id=11, carrier_code="DHL", tracking_number="T3"),
-    Kind.ORDER_UNIT: ReadOrderUnit(order_unit_id=11),
-    Kind.ORDER: ReadOrder(order_id="MB7UWLD"),
-    Kind.ORDER_PAGE: ReadOrderPage(changed_from_us=CHANGED_US, offset=100),
-    Kind.CARRIERS: ReadCarriers(),
-    Kind.RETURN_PAGE: ReadReturnPage(changed_from_us=CHANGED_US, offset=0),
-    Kind.RETURN: ReadReturn(return_id=7),
-    Kind.SUBSCRIPTIONS: ReadSubscriptions(offset=0),
+BODIES: dict[CallKind, OrderBody] = {
+    CallKind.SEND: SendUnit(order_unit_id=11, carrier_code="DHL", tracking_numbers=("T1", "T2")),
+    CallKind.PARCEL: AddParcel(order_unit_id=11, carrier_code="DHL", tracking_number="T3"),
+    CallKind.ORDER_UNIT: ReadOrderUnit(order_unit_id=11),
+    CallKind.ORDER: ReadOrder(order_id="MB7UWLD"),
+    CallKind.ORDER_PAGE: ReadOrderPage(changed_from_us=CHANGED_US, offset=100),
+    CallKind.CARRIERS: ReadCarriers(),
+    CallKind.RETURN_PAGE: ReadReturnPage(changed_from_us=CHANGED_US, offset=0),
+    CallKind.RETURN: ReadReturn(return_id=7),
+    CallKind.SUBSCRIPTIONS: ReadSubscriptions(offset=0),
 }
 
 
@@ -145,19 +145,19 @@ SUBSCRIPTION = {
     "storefront": "de",
 }
 
-SUCCESS: dict[Kind, Any] = {
-    Kind.ORDER_UNIT: {"data": order_unit()},
-    Kind.ORDER: {"data": order()},
-    Kind.ORDER_PAGE: page(order_unit(), offset=100),
-    Kind.CARRIERS: CARRIERS,
-    Kind.RETURN_PAGE: page(return_row()),
-    Kind.RETURN: {"data": one_return(return_unit())},
-    Kind.SUBSCRIPTIONS: page(SUBSCRIPTION),
+SUCCESS: dict[CallKind, Any] = {
+    CallKind.ORDER_UNIT: {"data": order_unit()},
+    CallKind.ORDER: {"data": order()},
+    CallKind.ORDER_PAGE: page(order_unit(), offset=100),
+    CallKind.CARRIERS: CARRIERS,
+    CallKind.RETURN_PAGE: page(return_row()),
+    CallKind.RETURN: {"data": one_return(return_unit())},
+    CallKind.SUBSCRIPTIONS: page(SUBSCRIPTION),
 }
 """A good answer to each of ``BODIES`` that reads."""
 
 
-def order_call(kind: Kind, body: OrderBody | None = None, *, deadline_s: float = 60.0) -> Call:
+def order_call(kind: CallKind, body: OrderBody | None = None, *, deadline_s: float = 60.0) -> Call:
     by_s = time.monotonic() + deadline_s
     return Call(
         id="call-1",

@@ -24,11 +24,11 @@ from connector.kaufland.orders.requests import OrderAsks
 from connector.kaufland.reference import ReferenceData
 from connector.kaufland.requests import Ask, Terms
 from connector.kaufland.verdict.judge import Heard
+from connector.marketplace.call_kinds import OF_ORDERS, CallKind
 from connector.marketplace.offers import Refused
 from connector.marketplace.orders import (
     CarriersFound,
     Contact,
-    Kind,
     OrderBody,
     OrderFound,
     OrderPage,
@@ -49,8 +49,8 @@ from tests.unit.connector.kaufland.sold import BODIES, CANARY, SUCCESS, order, o
 from tests.unit.connector.kaufland.wants import RealClock
 
 CLIENT_KEY, SECRET_KEY = "c0ffee" + "0" * 26, "5" * 64
-PERSONAL = [Kind.ORDER_UNIT, Kind.ORDER, Kind.ORDER_PAGE, Kind.RETURN_PAGE, Kind.RETURN, Kind.SUBSCRIPTIONS]
-WRITES = [Kind.SEND, Kind.PARCEL]
+PERSONAL = [kind for kind in OF_ORDERS if kind.personal]
+WRITES = [CallKind.SEND, CallKind.PARCEL]
 
 
 class Desk:
@@ -61,10 +61,10 @@ class Desk:
         self.adapter = adapter
         self.rows = rows
 
-    def call(self, kind: Kind, body: OrderBody | None = None) -> Answer:
+    def call(self, kind: CallKind, body: OrderBody | None = None) -> Answer:
         return self.adapter.call(order_call(kind, body))
 
-    def reply(self, kind: Kind, body: OrderBody | None = None) -> Reply:
+    def reply(self, kind: CallKind, body: OrderBody | None = None) -> Reply:
         (reply,) = self.call(kind, body).replies
         return reply
 
@@ -106,28 +106,28 @@ def desk(make_desk: MakeDesk) -> Desk:
     return make_desk()
 
 
-def good(kind: Kind) -> bytes:
+def good(kind: CallKind) -> bytes:
     return answer(204) if kind in WRITES else answer(200, SUCCESS[kind])
 
 
 # ---- what leaves ----------------------------------------------------------------------------------------------------
 
 FILTER = "ts_updated_from_iso=2026-01-01T00%3A00%3A04Z"
-LEAVES: dict[Kind, tuple[str, str]] = {
-    Kind.SEND: ("PATCH", "/v2/order-units/11/send"),
-    Kind.PARCEL: ("POST", "/v2/shipments"),
-    Kind.ORDER_UNIT: ("GET", "/v2/order-units/11"),
-    Kind.ORDER: ("GET", "/v2/orders/MB7UWLD"),
-    Kind.ORDER_PAGE: ("GET", f"/v2/order-units?{FILTER}&sort=ts_updated%3Adesc&limit=100&offset=100"),
-    Kind.CARRIERS: ("GET", "/v2/carriers"),
-    Kind.RETURN_PAGE: ("GET", f"/v2/returns?{FILTER}&sort=ts_updated%3Adesc&limit=100&offset=0"),
-    Kind.RETURN: ("GET", "/v2/returns/7?embedded=return_units"),
-    Kind.SUBSCRIPTIONS: ("GET", "/v2/subscriptions?limit=30&offset=0"),
+LEAVES: dict[CallKind, tuple[str, str]] = {
+    CallKind.SEND: ("PATCH", "/v2/order-units/11/send"),
+    CallKind.PARCEL: ("POST", "/v2/shipments"),
+    CallKind.ORDER_UNIT: ("GET", "/v2/order-units/11"),
+    CallKind.ORDER: ("GET", "/v2/orders/MB7UWLD"),
+    CallKind.ORDER_PAGE: ("GET", f"/v2/order-units?{FILTER}&sort=ts_updated%3Adesc&limit=100&offset=100"),
+    CallKind.CARRIERS: ("GET", "/v2/carriers"),
+    CallKind.RETURN_PAGE: ("GET", f"/v2/returns?{FILTER}&sort=ts_updated%3Adesc&limit=100&offset=0"),
+    CallKind.RETURN: ("GET", "/v2/returns/7?embedded=return_units"),
+    CallKind.SUBSCRIPTIONS: ("GET", "/v2/subscriptions?limit=30&offset=0"),
 }
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_every_request_passes_an_independently_written_check(desk: Desk, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", OF_ORDERS)
+def test_every_request_passes_an_independently_written_check(desk: Desk, kind: CallKind) -> None:
     desk.answers(good(kind))
 
     desk.call(kind)
@@ -148,7 +148,7 @@ def test_every_request_passes_an_independently_written_check(desk: Desk, kind: K
 
 
 def test_what_the_api_can_never_take_is_refused_here_and_nothing_leaves(desk: Desk) -> None:
-    reply = desk.reply(Kind.SEND, SendUnit(order_unit_id=11, carrier_code="", tracking_numbers=("T",)))
+    reply = desk.reply(CallKind.SEND, SendUnit(order_unit_id=11, carrier_code="", tracking_numbers=("T",)))
 
     assert isinstance(reply, Settled)
     assert isinstance(reply.answer, Refused)
@@ -157,37 +157,37 @@ def test_what_the_api_can_never_take_is_refused_here_and_nothing_leaves(desk: De
     assert desk.rows == []
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_a_body_that_does_not_belong_to_its_kind_stops(desk: Desk, kind: Kind) -> None:
-    other: OrderBody = ReadOrder(order_id="A") if kind is not Kind.ORDER else ReadCarriers()
+@pytest.mark.parametrize("kind", OF_ORDERS)
+def test_a_body_that_does_not_belong_to_its_kind_stops(desk: Desk, kind: CallKind) -> None:
+    other: OrderBody = ReadOrder(order_id="A") if kind is not CallKind.ORDER else ReadCarriers()
 
     assert desk.call(kind, other).stop is not None
     assert desk.server.received == []
 
 
 def test_a_call_of_two_items_stops(desk: Desk) -> None:
-    call = order_call(Kind.SEND)
+    call = order_call(CallKind.SEND)
 
     assert desk.adapter.call(replace(call, items=call.items * 2)).stop is not None
 
 
 # ---- what comes of it -----------------------------------------------------------------------------------------------
 
-FOUND: dict[Kind, type[Any]] = {
-    Kind.SEND: Taken,
-    Kind.PARCEL: Taken,
-    Kind.ORDER_UNIT: UnitFound,
-    Kind.ORDER: OrderFound,
-    Kind.ORDER_PAGE: OrderPage,
-    Kind.CARRIERS: CarriersFound,
-    Kind.RETURN_PAGE: ReturnPage,
-    Kind.RETURN: ReturnFound,
-    Kind.SUBSCRIPTIONS: SubscriptionPage,
+FOUND: dict[CallKind, type[Any]] = {
+    CallKind.SEND: Taken,
+    CallKind.PARCEL: Taken,
+    CallKind.ORDER_UNIT: UnitFound,
+    CallKind.ORDER: OrderFound,
+    CallKind.ORDER_PAGE: OrderPage,
+    CallKind.CARRIERS: CarriersFound,
+    CallKind.RETURN_PAGE: ReturnPage,
+    CallKind.RETURN: ReturnFound,
+    CallKind.SUBSCRIPTIONS: SubscriptionPage,
 }
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_a_good_answer_settles_its_item(desk: Desk, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", OF_ORDERS)
+def test_a_good_answer_settles_its_item(desk: Desk, kind: CallKind) -> None:
     desk.answers(good(kind))
 
     reply = desk.reply(kind)
@@ -205,15 +205,15 @@ def half(_request: Received, sock: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("script", [closes, half])
-@pytest.mark.parametrize("kind", Kind)
-def test_a_broken_answer_loses_a_parcel_and_repeats_a_read(desk: Desk, kind: Kind, script: Script) -> None:
+@pytest.mark.parametrize("kind", OF_ORDERS)
+def test_a_broken_answer_loses_a_parcel_and_repeats_a_read(desk: Desk, kind: CallKind, script: Script) -> None:
     desk.answers(script)
 
     assert isinstance(desk.reply(kind), Lost if kind in WRITES else Retry)
 
 
 @pytest.mark.parametrize("kind", PERSONAL)
-def test_an_answer_nested_to_the_edge_of_what_can_be_read_raises_nothing(kind: Kind) -> None:
+def test_an_answer_nested_to_the_edge_of_what_can_be_read_raises_nothing(kind: CallKind) -> None:
     ask = OrderAsks(ReferenceData()).ask(order_call(kind), Terms(contacts=True))
     assert isinstance(ask, Ask)
 
@@ -226,21 +226,21 @@ def test_an_answer_nested_to_the_edge_of_what_can_be_read_raises_nothing(kind: K
 @pytest.mark.parametrize(
     ("kind", "group"),
     [
-        (Kind.SEND, "shipments"),
-        (Kind.PARCEL, "shipments"),
-        (Kind.CARRIERS, "shipments"),
-        (Kind.ORDER, "orders"),
-        (Kind.ORDER_UNIT, "orders"),
-        (Kind.ORDER_PAGE, "orders"),
-        (Kind.RETURN_PAGE, "returns"),
-        (Kind.RETURN, "returns"),
-        (Kind.SUBSCRIPTIONS, "orders"),
+        (CallKind.SEND, "shipments"),
+        (CallKind.PARCEL, "shipments"),
+        (CallKind.CARRIERS, "shipments"),
+        (CallKind.ORDER, "orders"),
+        (CallKind.ORDER_UNIT, "orders"),
+        (CallKind.ORDER_PAGE, "orders"),
+        (CallKind.RETURN_PAGE, "returns"),
+        (CallKind.RETURN, "returns"),
+        (CallKind.SUBSCRIPTIONS, "orders"),
     ],
 )
 def test_the_quota_of_its_own_group_stands_in_for_an_answer_that_does_not_say_its_limit(
-    make_desk: MakeDesk, kind: Kind, group: str
+    make_desk: MakeDesk, kind: CallKind, group: str
 ) -> None:
-    own, others = make_desk(quotas={group: 1000}), make_desk(quotas={"look_up": 1000, "update": 1000})
+    own, others = make_desk(quotas={group: 1000}), make_desk(quotas={"units_read": 1000, "units_write": 1000})
     for desk in (own, others):
         desk.answers(answer(429, X_RateLimit_Remaining="5"))
 
@@ -254,9 +254,9 @@ def test_the_quota_of_its_own_group_stands_in_for_an_answer_that_does_not_say_it
 def test_contacts_are_handed_on_only_by_an_account_that_is_asked_for_them(make_desk: MakeDesk) -> None:
     silent, telling = make_desk(), make_desk(contacts=True)
     for desk in (silent, telling):
-        desk.answers(good(Kind.ORDER))
+        desk.answers(good(CallKind.ORDER))
 
-    kept, told = silent.reply(Kind.ORDER), telling.reply(Kind.ORDER)
+    kept, told = silent.reply(CallKind.ORDER), telling.reply(CallKind.ORDER)
 
     assert isinstance(kept, Settled)
     assert kept.answer.contact is None
@@ -266,8 +266,8 @@ def test_contacts_are_handed_on_only_by_an_account_that_is_asked_for_them(make_d
     assert told.answer.units == kept.answer.units
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_each_attempt_has_a_row_without_storefront_and_items(desk: Desk, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", OF_ORDERS)
+def test_each_attempt_has_a_row_without_storefront_and_items(desk: Desk, kind: CallKind) -> None:
     desk.answers(good(kind))
 
     outcome = desk.call(kind)
@@ -288,8 +288,8 @@ def test_no_query_says_who_bought_for_queries_are_logged() -> None:
     assert names <= {"ts_updated_from_iso", "sort", "limit", "offset", "embedded", "fulfillment_type"}
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_bodies_that_may_name_a_buyer_are_never_logged_not_even_while_the_switch_is_on(desk: Desk, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", OF_ORDERS)
+def test_bodies_that_may_name_a_buyer_are_never_logged_even_while_the_switch_is_on(desk: Desk, kind: CallKind) -> None:
     desk.adapter.log_bodies(60)
     desk.answers(good(kind))
     desk.call(kind)
@@ -300,20 +300,20 @@ def test_bodies_that_may_name_a_buyer_are_never_logged_not_even_while_the_switch
     assert (bodies == [(None, None)] * 2) is (kind in PERSONAL)
 
 
-SPOILT: list[tuple[Kind, Any]] = [
-    (Kind.ORDER_UNIT, {"data": order_unit(price="x")}),
-    (Kind.ORDER, {"data": order(order_unit(price="x"))}),
-    (Kind.ORDER, {"data": [order()]}),
-    (Kind.ORDER_PAGE, page(order_unit(status=5), offset=100)),
-    (Kind.ORDER_PAGE, {"data": [order_unit()], "pagination": CANARY}),
-    (Kind.RETURN_PAGE, page(return_row(id_return=CANARY))),
+SPOILT: list[tuple[CallKind, Any]] = [
+    (CallKind.ORDER_UNIT, {"data": order_unit(price="x")}),
+    (CallKind.ORDER, {"data": order(order_unit(price="x"))}),
+    (CallKind.ORDER, {"data": [order()]}),
+    (CallKind.ORDER_PAGE, page(order_unit(status=5), offset=100)),
+    (CallKind.ORDER_PAGE, {"data": [order_unit()], "pagination": CANARY}),
+    (CallKind.RETURN_PAGE, page(return_row(id_return=CANARY))),
     *((kind, SUCCESS[kind]) for kind in PERSONAL),
 ]
 
 
 @pytest.mark.parametrize(("kind", "body"), SPOILT)
 def test_a_buyer_is_in_no_reply_no_row_no_log_line(
-    desk: Desk, kind: Kind, body: Any, caplog: pytest.LogCaptureFixture
+    desk: Desk, kind: CallKind, body: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk.adapter.log_bodies(60)
     outcomes: list[Answer] = []
@@ -348,13 +348,13 @@ def any_desk() -> Iterator[Desk]:
 
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(OF_ORDERS),
     raw=st.binary(max_size=200) | st.sampled_from([json.dumps(body).encode() for body in SUCCESS.values()]),
     status=st.integers(100, 999),
     whole=st.booleans(),
 )
 def test_whatever_bytes_come_back_the_item_has_one_reply_and_nothing_stops(
-    any_desk: Desk, kind: Kind, raw: bytes, status: int, whole: bool
+    any_desk: Desk, kind: CallKind, raw: bytes, status: int, whole: bool
 ) -> None:
     def script(_request: Received, sock: socket.socket) -> None:
         sock.sendall(answer(status, raw=raw, Connection="close") if whole else raw)

@@ -4,7 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from connector.marketplace.orders import Kind, OrderBody, ReadOrder, ReadOrderPage, ReadReturn, ReadReturnPage
+from connector.marketplace.call_kinds import CallKind
+from connector.marketplace.orders import OrderBody, ReadOrder, ReadOrderPage, ReadReturn, ReadReturnPage
 from simulator.orders.buyers import CANARY
 from simulator.scenario import Scenario
 from simulator.simulator import Simulator
@@ -13,10 +14,10 @@ from tests.harness.order_harness import TOPICS, MarketplaceOrders, OrderHarness,
 from tests.unit.simulator.openapi import inspect
 
 KINDS = {
-    ReadOrder: Kind.ORDER,
-    ReadOrderPage: Kind.ORDER_PAGE,
-    ReadReturnPage: Kind.RETURN_PAGE,
-    ReadReturn: Kind.RETURN,
+    ReadOrder: CallKind.ORDER,
+    ReadOrderPage: CallKind.ORDER_PAGE,
+    ReadReturnPage: CallKind.RETURN_PAGE,
+    ReadReturn: CallKind.RETURN,
 }
 
 

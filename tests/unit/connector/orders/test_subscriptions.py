@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Refused, Subscription
-from connector.marketplace.orders import Kind, ReadSubscriptions, SubscriptionPage
+from connector.marketplace.orders import ReadSubscriptions, SubscriptionPage
 from connector.orders.subscriptions import EVERY_S, PushReport, PushWatch
 from streams.flow import Answered, Cause, GaveUp, Lost, Restored, Settled, Want, Woken
 
@@ -85,7 +86,7 @@ def test_it_is_read_every_quarter_of_an_hour_with_one_call_and_not_between() -> 
     account.now_us += EVERY_US - 1
     account.hear(Woken())
 
-    assert (want.kind, want.body) == (Kind.SUBSCRIPTIONS, ReadSubscriptions(offset=0))
+    assert (want.kind, want.body) == (CallKind.SUBSCRIPTIONS, ReadSubscriptions(offset=0))
     assert (account.wants, account.wake_at_us) == ((), START_US + EVERY_US)
 
 
@@ -130,7 +131,7 @@ def test_a_lost_answer_is_asked_for_again() -> None:
 
     account.answered(Lost(reason="cut"))
 
-    assert [want.kind for want in account.wants] == [Kind.SUBSCRIPTIONS]
+    assert [want.kind for want in account.wants] == [CallKind.SUBSCRIPTIONS]
 
 
 def test_who_takes_over_reads_at_once() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from connector.marketplace.orders import Kind
+from connector.marketplace.call_kinds import CallKind
 from connector.shipments.events import Parcel
 from tests.harness.shipment_harness import (
     ShipmentHarness,
@@ -57,9 +57,9 @@ def test_carriers_that_cannot_be_read_fail_what_needs_them() -> None:
     harness = ShipmentHarness()
     harness.event(1)
     harness.order(unit(1))
-    harness.give_up(Kind.CARRIERS)
+    harness.give_up(CallKind.CARRIERS)
     harness.event(1)
-    harness.refuse(Kind.CARRIERS)
+    harness.refuse(CallKind.CARRIERS)
 
     assert harness.said == [(1, "FAILED", "GAVE_UP"), (1, "FAILED", "CARRIERS_REFUSED")]
 
@@ -71,7 +71,7 @@ def test_the_table_is_read_again_after_a_day_and_the_old_one_holds_when_it_canno
 
     harness.event(1, of=("T2",))
     assert harness.kinds == ["carriers"]
-    harness.give_up(Kind.CARRIERS)
+    harness.give_up(CallKind.CARRIERS)
 
     assert harness.kinds == ["parcel"]
 
@@ -85,7 +85,7 @@ def test_an_unknown_name_renews_a_table_older_than_an_hour() -> None:
     assert harness.kinds == ["carriers"]
     harness.carriers("DHL", "Other", "Swift Snail")
 
-    assert harness.want(Kind.PARCEL).body.carrier_code == "Swift Snail"
+    assert harness.want(CallKind.PARCEL).body.carrier_code == "Swift Snail"
 
 
 def test_an_unknown_carrier_goes_as_other_where_that_is_allowed_and_the_result_says_so() -> None:
@@ -105,7 +105,7 @@ def test_a_parcel_that_is_added_with_an_unknown_carrier_says_so_too() -> None:
     harness.confirmed(1)
 
     harness.event(1, of=("Swift Snail:T2",))
-    harness.taken(Kind.PARCEL)
+    harness.taken(CallKind.PARCEL)
 
     assert harness.said == [(1, "PARCEL_ADDED", "CARRIER_SENT_AS_OTHER")]
 

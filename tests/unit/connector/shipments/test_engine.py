@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from connector.marketplace.orders import CarriersFound, Kind, OrderSummaryFound, Taken, UnitFound
+from connector.marketplace.call_kinds import CallKind
+from connector.marketplace.orders import CarriersFound, OrderSummaryFound, Taken, UnitFound
 from connector.shipments.events import ShipmentDispatched
 from streams.flow import Call, Lost, Record, Reply, Settled
 from streams.policy import Pace
@@ -24,15 +25,15 @@ class Dock(EngineDriver):
     def carry_out(self, call: Call) -> Reply:
         body = call.items[0].body
         match call.kind:
-            case Kind.ORDER:
+            case CallKind.ORDER:
                 units = tuple(unit(each, "sent" if each in self.sent else "need_to_be_sent") for each in (1, 2))
                 found: Any = OrderSummaryFound(order_id=ORDER, units=units)
-            case Kind.CARRIERS:
+            case CallKind.CARRIERS:
                 found = CarriersFound(codes=CARRIERS)
-            case Kind.ORDER_UNIT:
+            case CallKind.ORDER_UNIT:
                 status = "sent" if body.order_unit_id in self.sent else "need_to_be_sent"
                 found = UnitFound(unit=unit(body.order_unit_id, status))
-            case Kind.SEND:
+            case CallKind.SEND:
                 assert body.order_unit_id not in self.sent
                 self.sent[body.order_unit_id] = ",".join(body.tracking_numbers)
                 found = Taken(http_status=204)
@@ -95,8 +96,8 @@ def test_an_order_is_confirmed_unit_by_unit() -> None:
     assert dock.stops == []
 
 
-@pytest.mark.parametrize("kind", [Kind.SEND, Kind.PARCEL])
-def test_what_changes_something_leaves_only_once_its_record_is_durable(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [CallKind.SEND, CallKind.PARCEL])
+def test_what_changes_something_leaves_only_once_its_record_is_durable(kind: CallKind) -> None:
     dock = Dock()
     at = assigned(dock)
 
@@ -112,7 +113,7 @@ def test_a_send_under_way_when_the_process_is_killed_is_read_back(happened: bool
     dock = Dock()
     at = assigned(dock)
     dock.dispatch(at, ShipmentHarness().make(1, of=("T1", "GLS:T2")))
-    call = dock.work(3, until=lambda call: call.kind == Kind.SEND)
+    call = dock.work(3, until=lambda call: call.kind == CallKind.SEND)
     assert call is not None
     if happened:
         dock.carry_out(call)
@@ -130,7 +131,7 @@ def test_a_parcel_under_way_when_the_process_is_killed_is_never_posted_again(hap
     dock = Dock()
     at = assigned(dock)
     dock.dispatch(at, ShipmentHarness().make(1, of=("T1", "GLS:T2")))
-    call = dock.work(3, until=lambda call: call.kind == Kind.PARCEL)
+    call = dock.work(3, until=lambda call: call.kind == CallKind.PARCEL)
     assert call is not None
     if happened:
         dock.carry_out(call)
@@ -146,12 +147,12 @@ def test_a_lost_send_is_read_back_after_its_grace() -> None:
     dock = Dock()
     at = assigned(dock)
     dock.dispatch(at, ShipmentHarness().make(1))
-    call = dock.work(3, until=lambda call: call.kind == Kind.SEND)
+    call = dock.work(3, until=lambda call: call.kind == CallKind.SEND)
     assert call is not None
 
     lost_at_s = dock.now.mono_s
     dock.answer(call, Lost(reason="no answer"))
-    reading = dock.work(20, until=lambda call: call.kind == Kind.ORDER_UNIT)
+    reading = dock.work(20, until=lambda call: call.kind == CallKind.ORDER_UNIT)
 
     assert reading is not None
     assert dock.now.mono_s - lost_at_s >= dock.policy.grace_s

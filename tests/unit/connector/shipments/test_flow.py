@@ -3,7 +3,7 @@
 import pytest
 
 from connector.contracts.result_ids import result_id
-from connector.marketplace.orders import Kind
+from connector.marketplace.call_kinds import CallKind
 from streams.flow import Woken
 from tests.harness.shipment_harness import (
     CLUSTER,
@@ -78,7 +78,7 @@ def test_a_trace_is_carried_on() -> None:
     harness = ShipmentHarness()
 
     harness.event(1, traceparent="00-ab")
-    harness.gone(Kind.ORDER)
+    harness.gone(CallKind.ORDER)
 
     assert ("traceparent", b"00-ab") in harness.outputs[-1].headers
 

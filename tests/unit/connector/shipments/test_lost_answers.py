@@ -1,6 +1,6 @@
 """Sends without an answer: read back, adopted, or sent again."""
 
-from connector.marketplace.orders import Kind
+from connector.marketplace.call_kinds import CallKind
 from tests.harness.shipment_harness import (
     ShipmentHarness,
     unit,
@@ -46,7 +46,7 @@ def test_a_send_given_up_fails_and_is_made_again_when_it_is_read_again() -> None
     harness = ShipmentHarness()
     first = harness.ready(1)
 
-    harness.give_up(Kind.SEND)
+    harness.give_up(CallKind.SEND)
     harness.again(first)
     harness.taken()
 
@@ -62,8 +62,8 @@ def test_a_send_that_a_killed_owner_announced_is_read_back_and_adopted() -> None
     assert harness.kinds == ["order-unit"]
     harness.shows("sent")
     harness.carriers()
-    assert harness.want(Kind.PARCEL).body.tracking_number == "T2"
-    harness.taken(Kind.PARCEL)
+    assert harness.want(CallKind.PARCEL).body.tracking_number == "T2"
+    harness.taken(CallKind.PARCEL)
 
     assert harness.said == [(1, "CONFIRMED_TRACKING_UNVERIFIED", "TRACKING_UNVERIFIED")]
 

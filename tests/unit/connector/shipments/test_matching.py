@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from connector.marketplace.orders import Kind, OrderUnitSummary
+from connector.marketplace.call_kinds import CallKind
+from connector.marketplace.orders import OrderUnitSummary
 from connector.shipments.events import Parcel, ShipmentDispatched, ShippedItem
 from tests.harness.shipment_harness import SECOND, ShipmentHarness, flow_of, policy, unit
 
@@ -20,7 +21,7 @@ def pieces(*statuses: str) -> list[OrderUnitSummary]:
 
 
 def sent(harness: ShipmentHarness) -> list[int]:
-    return sorted(want.body.order_unit_id for want in harness.wants if want.kind == Kind.SEND)
+    return sorted(want.body.order_unit_id for want in harness.wants if want.kind == CallKind.SEND)
 
 
 def one_of_two(**said: Any) -> tuple[ShipmentHarness, ShipmentDispatched]:
@@ -122,7 +123,7 @@ def test_an_event_that_failed_and_whose_parcel_was_sent_meanwhile_confirms_nothi
     failed = harness.event(items=ONE, of=("T1",))
     harness.order(*pieces(READY, READY))
     harness.carriers()
-    harness.give_up(Kind.SEND)
+    harness.give_up(CallKind.SEND)
     harness.event(items=ONE, of=("T1",))
     harness.order(*pieces(READY, READY))
     harness.taken()
@@ -247,13 +248,13 @@ def test_a_choice_whose_send_is_under_way_when_another_event_names_its_unit_keep
     harness.event(items=ONE, of=("T1",))
     harness.order(*pieces(READY, READY))
     harness.carriers()
-    under_way = harness.want(Kind.SEND)
+    under_way = harness.want(CallKind.SEND)
 
     harness.event(1, of=("T2",))
     harness.wants = (under_way,)
     harness.taken()
     harness.order(*pieces("sent", READY))
-    harness.taken(Kind.PARCEL)
+    harness.taken(CallKind.PARCEL)
 
     assert sorted((r["event_id"], r["order_unit_id"], r["status"]) for r in harness.results) == [
         ("e0", 1, "CONFIRMED"),
@@ -267,14 +268,14 @@ def test_a_choice_given_up_whose_send_may_have_left_before_a_crash_is_read_back(
     harness.event(items=ONE, of=("T1",))
     harness.order(*pieces(READY, READY))
     harness.carriers()
-    announced = [harness.want(Kind.SEND).slot]
+    announced = [harness.want(CallKind.SEND).slot]
     harness.event(1, of=("T2",))
 
     harness.restart(announced=announced)
     assert harness.kinds == ["order", "order-unit"]
     harness.order(*pieces("sent", READY))
     harness.carriers()
-    harness.taken(Kind.PARCEL)
+    harness.taken(CallKind.PARCEL)
 
     assert sorted((r["event_id"], r["order_unit_id"], r["status"]) for r in harness.results) == [
         ("e0", 1, "CONFIRMED_TRACKING_UNVERIFIED"),

@@ -1,6 +1,6 @@
 """Several parcels and several events of one order unit."""
 
-from connector.marketplace.orders import Kind
+from connector.marketplace.call_kinds import CallKind
 from streams.flow import Draining, Woken
 from tests.harness.shipment_harness import (
     ShipmentHarness,
@@ -14,9 +14,9 @@ def test_parcels_of_the_first_carrier_go_with_the_send_and_the_others_follow() -
 
     assert harness.taken().body.tracking_numbers == ("T1", "T3")
     assert harness.said == []
-    parcel = harness.want(Kind.PARCEL)
+    parcel = harness.want(CallKind.PARCEL)
     assert (parcel.body.tracking_number, parcel.body.carrier_code, parcel.once) == ("T2", "GLS", True)
-    harness.taken(Kind.PARCEL)
+    harness.taken(CallKind.PARCEL)
 
     assert harness.said == [(1, "CONFIRMED", None)]
     assert (harness.last["carrier_requested"], harness.last["carrier_code"]) == ("DHL, GLS, dhl", "DHL, GLS")
@@ -29,7 +29,7 @@ def test_a_later_parcel_of_a_unit_that_we_sent_is_added() -> None:
 
     harness.event(1, of=("T1", "T2"))
     assert [want.body.tracking_number for want in harness.wants] == ["T2"]
-    harness.taken(Kind.PARCEL)
+    harness.taken(CallKind.PARCEL)
 
     assert harness.said == [(1, "PARCEL_ADDED", None)]
 
@@ -39,7 +39,7 @@ def test_an_older_event_that_comes_late_adds_its_parcels_as_well() -> None:
     harness.confirmed(1)
 
     harness.event(1, of=("T0",), at=-10)
-    harness.taken(Kind.PARCEL)
+    harness.taken(CallKind.PARCEL)
 
     assert harness.said == [(1, "PARCEL_ADDED", None)]
 
@@ -62,7 +62,7 @@ def test_of_two_events_that_wait_the_older_one_sends_and_the_other_adds() -> Non
     harness.carriers()
 
     assert harness.taken().body.tracking_numbers == ("T1",)
-    harness.taken(Kind.PARCEL)
+    harness.taken(CallKind.PARCEL)
 
     assert [(r["event_id"], r["status"]) for r in harness.results] == [("e1", "CONFIRMED"), ("e0", "PARCEL_ADDED")]
 
@@ -88,7 +88,7 @@ def test_a_parcel_that_two_events_bring_is_posted_once() -> None:
     harness.event(1, of=("T2",))
 
     assert harness.kinds == ["parcel"]
-    harness.taken(Kind.PARCEL)
+    harness.taken(CallKind.PARCEL)
 
     assert [(r["event_id"], r["status"]) for r in harness.results] == [
         ("e1", "PARCEL_ADDED"),
@@ -101,7 +101,7 @@ def test_a_lost_parcel_is_never_posted_again() -> None:
     harness.confirmed(1)
     event = harness.event(1, of=("T2",))
 
-    harness.lose(Kind.PARCEL)
+    harness.lose(CallKind.PARCEL)
     assert harness.said == [(1, "OUTCOME_UNKNOWN", "PARCEL_OUTCOME_UNKNOWN")]
     assert harness.kinds == []
     harness.again(event)
@@ -120,7 +120,7 @@ def test_a_parcel_found_announced_is_never_posted_again() -> None:
     harness.restart(announced={left.slot})
     harness.carriers()
     assert [want.body.tracking_number for want in harness.wants] == ["T3"]
-    harness.taken(Kind.PARCEL)
+    harness.taken(CallKind.PARCEL)
 
     assert harness.said == [(1, "OUTCOME_UNKNOWN", "PARCEL_OUTCOME_UNKNOWN")]
     assert "T2" in harness.last["message"]
@@ -148,9 +148,9 @@ def test_a_refused_parcel_leaves_the_unit_sent_and_the_others_go_on() -> None:
     harness.confirmed(1)
     harness.event(1, of=("T2", "T3"))
 
-    harness.refuse(Kind.PARCEL)
+    harness.refuse(CallKind.PARCEL)
     assert [want.body.tracking_number for want in harness.wants] == ["T3"]
-    harness.taken(Kind.PARCEL)
+    harness.taken(CallKind.PARCEL)
 
     assert harness.said == [(1, "REJECTED", "PARCEL_REFUSED")]
     assert harness.last["message"] == "Order unit 1 is sent; the marketplace refused to add parcel T2: No."
@@ -162,8 +162,8 @@ def test_a_parcel_that_finds_no_unit_or_no_answer_in_time_ends_the_event() -> No
     harness.confirmed(1)
 
     harness.event(1, of=("T2",))
-    harness.gone(Kind.PARCEL)
+    harness.gone(CallKind.PARCEL)
     harness.event(1, of=("T3",))
-    harness.give_up(Kind.PARCEL)
+    harness.give_up(CallKind.PARCEL)
 
     assert harness.said == [(1, "NOT_FOUND", "ORDER_UNIT_NOT_FOUND"), (1, "FAILED", "GAVE_UP")]

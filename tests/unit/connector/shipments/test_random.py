@@ -11,8 +11,9 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Gone
-from connector.marketplace.orders import CarriersFound, Kind, OrderSummaryFound, Taken, UnitFound
+from connector.marketplace.orders import CarriersFound, OrderSummaryFound, Taken, UnitFound
 from connector.shipments.events import Parcel, ShipmentDispatched, ShippedItem
 from connector.shipments.flow import ShipmentFlow
 from streams.flow import Answered, Arrived, Cause, GaveUp, Lost, Now, Restored, Settled, Stored, Want, Woken
@@ -53,14 +54,14 @@ class MarketplaceUnits:
     def carry_out(self, want: Want) -> Any:
         body = want.body
         match want.kind:
-            case Kind.ORDER:
+            case CallKind.ORDER:
                 units = tuple(unit(each, status, offer_id=SKU) for each, status in self.status.items())
                 return OrderSummaryFound(order_id=ORDER, units=units)
-            case Kind.CARRIERS:
+            case CallKind.CARRIERS:
                 return CarriersFound(codes=CARRIERS)
-            case Kind.ORDER_UNIT:
+            case CallKind.ORDER_UNIT:
                 return UnitFound(unit=unit(body.order_unit_id, self.status[body.order_unit_id]))
-            case Kind.SEND:
+            case CallKind.SEND:
                 if body.order_unit_id not in self.status:
                     return Gone(http_status=404)
                 if self.status[body.order_unit_id] != "need_to_be_sent":
@@ -69,7 +70,7 @@ class MarketplaceUnits:
                 self.sends[body.order_unit_id] += 1
                 self.parcels.update((body.order_unit_id, number) for number in body.tracking_numbers)
                 return Taken(http_status=204)
-            case Kind.PARCEL:
+            case CallKind.PARCEL:
                 if self.status[body.order_unit_id] != "sent":
                     return REFUSED
                 self.parcels[body.order_unit_id, body.tracking_number] += 1
@@ -121,7 +122,7 @@ class ShipmentHistory:
         self.announced &= {want.slot for want in self.wants} | set(self.flying)
         assert len({want.slot for want in self.wants}) == len(self.wants)
         for want in self.wants:
-            if want.kind == Kind.SEND:
+            if want.kind == CallKind.SEND:
                 assert want.body.order_unit_id in UNITS, "a unit of another order would be confirmed"
 
     def may_leave(self, want: Want) -> bool:

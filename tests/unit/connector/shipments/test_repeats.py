@@ -1,6 +1,6 @@
 """Events that come again: absorbed, answered again, corrected, or refused."""
 
-from connector.marketplace.orders import Kind
+from connector.marketplace.call_kinds import CallKind
 from tests.harness.shipment_harness import (
     ShipmentHarness,
     flow_of,
@@ -84,7 +84,7 @@ def test_what_was_done_is_answered_again_without_a_call_by_a_new_owner_too() -> 
     harness = ShipmentHarness()
     events = [harness.confirmed(1)]
     events.append(harness.event(1, of=("T2",)))
-    harness.taken(Kind.PARCEL)
+    harness.taken(CallKind.PARCEL)
     before = harness.results[-1]["result_id"]
     harness.flow = flow_of()
 
@@ -112,7 +112,7 @@ def test_an_event_without_units_means_the_same_units_when_it_comes_again() -> No
 def test_what_failed_is_tried_again_when_it_is_read_again() -> None:
     harness = ShipmentHarness()
     event = harness.event(1)
-    harness.gone(Kind.ORDER)
+    harness.gone(CallKind.ORDER)
 
     harness.again(event)
     harness.order(unit(1))

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from connector.marketplace.orders import Kind, Unreadable
+from connector.marketplace.call_kinds import CallKind
+from connector.marketplace.orders import Unreadable
 from connector.shipments.events import Parcel, ShippedItem
 from tests.harness.shipment_harness import (
     ShipmentHarness,
@@ -123,7 +124,7 @@ def test_an_unknown_order_has_at_least_one_result(units: tuple[int, ...], said: 
     harness = ShipmentHarness()
 
     harness.event(*units)
-    harness.gone(Kind.ORDER)
+    harness.gone(CallKind.ORDER)
 
     assert harness.said == [(each, "NOT_FOUND", "ORDER_NOT_FOUND") for each in said]
 
@@ -157,9 +158,9 @@ def test_a_refused_or_failed_reading_of_the_order_fails() -> None:
     harness = ShipmentHarness()
 
     harness.event(1)
-    harness.refuse(Kind.ORDER)
+    harness.refuse(CallKind.ORDER)
     harness.event(1)
-    harness.give_up(Kind.ORDER)
+    harness.give_up(CallKind.ORDER)
 
     assert harness.said == [(1, "FAILED", "ORDER_READ_REFUSED"), (1, "FAILED", "GAVE_UP")]
     assert harness.results[0]["marketplace"]["message"] == "No."
@@ -169,7 +170,7 @@ def test_a_lost_reading_is_made_again() -> None:
     harness = ShipmentHarness()
 
     harness.event(1)
-    harness.lose(Kind.ORDER)
+    harness.lose(CallKind.ORDER)
 
     assert harness.kinds == ["order"]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from connector.contracts.released_orders import ReleasedOrders
-from connector.marketplace.orders import Kind
+from connector.marketplace.call_kinds import CallKind
 from tests.harness.shipment_harness import (
     ORDER,
     REFUSED,
@@ -58,7 +58,7 @@ def test_a_unit_that_is_not_ready_is_read_again_until_it_is(status: str) -> None
     assert (harness.kinds, harness.said) == ([], [])
 
     harness.pass_s(60)
-    poll = harness.want(Kind.ORDER_UNIT)
+    poll = harness.want(CallKind.ORDER_UNIT)
     assert (poll.priority, poll.since_us) == (7, START_US + 60 * SECOND + SECOND // 10)
     harness.shows(status)
     harness.pass_s(60)
@@ -193,10 +193,10 @@ def test_a_poll_that_fails_is_only_made_later() -> None:
     harness.order(unit(1, "open"))
 
     harness.pass_s(60)
-    harness.give_up(Kind.ORDER_UNIT)
+    harness.give_up(CallKind.ORDER_UNIT)
     assert (harness.kinds, harness.said) == ([], [])
     harness.pass_s(60)
-    harness.refuse(Kind.ORDER_UNIT)
+    harness.refuse(CallKind.ORDER_UNIT)
     harness.pass_s(60)
 
     assert harness.kinds == ["order-unit"]
@@ -257,11 +257,11 @@ def test_a_refused_send_of_a_cancelled_unit_is_refused() -> None:
     assert harness.said == [(1, "REJECTED", "ORDER_UNIT_CANCELLED")]
 
 
-@pytest.mark.parametrize("kind", [Kind.SEND, Kind.ORDER_UNIT])
-def test_a_unit_that_is_gone_is_not_found(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [CallKind.SEND, CallKind.ORDER_UNIT])
+def test_a_unit_that_is_gone_is_not_found(kind: CallKind) -> None:
     harness = ShipmentHarness()
     harness.ready(1)
-    if kind is Kind.ORDER_UNIT:
+    if kind is CallKind.ORDER_UNIT:
         harness.refuse()
 
     harness.gone(kind)
@@ -274,8 +274,8 @@ def test_a_status_that_cannot_be_read_after_a_refusal_fails_the_event() -> None:
     harness.ready(1, 2)
 
     harness.refuse()
-    harness.give_up(Kind.ORDER_UNIT)
+    harness.give_up(CallKind.ORDER_UNIT)
     harness.refuse()
-    harness.settled(Kind.ORDER_UNIT, REFUSED)
+    harness.settled(CallKind.ORDER_UNIT, REFUSED)
 
     assert harness.said == [(1, "FAILED", "GAVE_UP"), (2, "FAILED", "ORDER_READ_REFUSED")]

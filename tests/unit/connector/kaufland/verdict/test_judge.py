@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from connector.kaufland.http.limits import MAX_WAIT_S, RESET_UNSAID_S
 from connector.kaufland.reference import ReferenceData
 from connector.kaufland.verdict import judge as table
 from connector.kaufland.verdict.judge import ALONE_FROM_ATTEMPT, Failed, Heard, Question, Verdict, judge
-from connector.kaufland.verdict.table import STATUS_ROWS, TRANSPORT_ROWS, TYPE_ROWS, CallKind
+from connector.kaufland.verdict.table import STATUS_ROWS, TRANSPORT_ROWS, TYPE_ROWS
+from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Accepted, Field, Found, Gone, Refused
 from streams.flow import Lost, NotSent, Reply, Retry, Settled
 from tests.unit.connector.kaufland.offers.test_mapping import json_values
@@ -42,23 +43,32 @@ def problem(name: str = "", *, errors: tuple[dict[str, str], ...] = ()) -> dict[
     return {"type": full, "message": f"it is {name}", "errors": list(errors)}
 
 
-def ask(kind: CallKind, count: int = 1, attempt: int = 1) -> Question:
-    updates = tuple(update(number + 1) for number in range(count)) if kind in WRITES else ()
-    return Question(kind=kind, attempts=(attempt,) * count, updates=updates)
+@dataclass(frozen=True)
+class AskedCall:
+    """What a call asks for; of updates, whether they go in bulk."""
+
+    kind: CallKind
+    in_bulk: bool = False
+
+
+LOOK_UP, PATCH, BULK = AskedCall(CallKind.LOOK_UP), AskedCall(CallKind.UPDATE), AskedCall(CallKind.UPDATE, in_bulk=True)
+WRITES = [PATCH, BULK]
+KINDS = [*(AskedCall(kind) for kind in CallKind), BULK]
+REPEATABLE = [asked for asked in KINDS if not asked.kind.once]
+
+
+def ask(asked: AskedCall, count: int = 1, attempt: int = 1) -> Question:
+    updates = tuple(update(number + 1) for number in range(count)) if asked in WRITES else ()
+    return Question(kind=asked.kind, attempts=(attempt,) * count, updates=updates, in_bulk=asked.in_bulk)
 
 
 def judged(question: Question, answer: Heard | Failed, on_page: Reply | None = FOUND) -> Verdict:
     return judge(question, answer, REFERENCE, lambda _: on_page)
 
 
-def one(kind: CallKind, answer: Heard | Failed) -> Reply:
-    (reply,) = judged(ask(kind), answer).replies
+def one(asked: AskedCall, answer: Heard | Failed) -> Reply:
+    (reply,) = judged(ask(asked), answer).replies
     return reply
-
-
-WRITES = [CallKind.PATCH, CallKind.BULK]
-KINDS = list(CallKind)
-REPEATABLE = [kind for kind in KINDS if not kind.once]
 
 
 # ---- the table is whole ---------------------------------------------------------------------------------------------
@@ -106,19 +116,19 @@ def test_every_transport_failure_has_a_row() -> None:
 # ---- transport ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("asked", KINDS)
 @pytest.mark.parametrize("error", [*TRANSPORT_ROWS, "SomethingNew"])
-def test_a_call_that_never_left_is_not_sent_and_tells_of_an_outage(kind: CallKind, error: str) -> None:
-    verdict = judged(ask(kind), Failed(error=error, left=False, text="refused"))
+def test_a_call_that_never_left_is_not_sent_and_tells_of_an_outage(asked: AskedCall, error: str) -> None:
+    verdict = judged(ask(asked), Failed(error=error, left=False, text="refused"))
 
     assert isinstance(verdict.replies[0], NotSent)
     assert verdict.failed
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.writes])
+@pytest.mark.parametrize("asked", [asked for asked in KINDS if asked.kind.writes])
 @pytest.mark.parametrize("error", [*TRANSPORT_ROWS, "SomethingNew"])
-def test_a_write_that_left_and_was_not_answered_is_lost(kind: CallKind, error: str) -> None:
-    verdict = judged(ask(kind), Failed(error=error, left=True))
+def test_a_write_that_left_and_was_not_answered_is_lost(asked: AskedCall, error: str) -> None:
+    verdict = judged(ask(asked), Failed(error=error, left=True))
 
     assert isinstance(verdict.replies[0], Lost)
     assert verdict.failed
@@ -126,7 +136,7 @@ def test_a_write_that_left_and_was_not_answered_is_lost(kind: CallKind, error: s
 
 @pytest.mark.parametrize("error", ["ReadTimeout", "ReadError", "RemoteProtocolError", "WriteError", "ConnectError"])
 def test_a_look_up_that_was_not_answered_is_asked_again_at_no_cost_of_its_own(error: str) -> None:
-    reply = one(CallKind.LOOK_UP, Failed(error=error, left=True))
+    reply = one(LOOK_UP, Failed(error=error, left=True))
 
     assert isinstance(reply, Retry)
     assert not reply.counts
@@ -135,10 +145,10 @@ def test_a_look_up_that_was_not_answered_is_asked_again_at_no_cost_of_its_own(er
 # ---- rows -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("asked", KINDS)
 @pytest.mark.parametrize("body", [None, problem(), problem("bad-request"), b"<html>"])
-def test_429_costs_no_attempt_and_halves_the_pace(kind: CallKind, body: Any) -> None:
-    verdict = judged(ask(kind), heard(429, body))
+def test_429_costs_no_attempt_and_halves_the_pace(asked: AskedCall, body: Any) -> None:
+    verdict = judged(ask(asked), heard(429, body))
 
     (reply,) = verdict.replies
     assert isinstance(reply, Retry)
@@ -167,10 +177,10 @@ def test_429_costs_no_attempt_and_halves_the_pace(kind: CallKind, body: Any) -> 
 )
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_closes_the_account_within_bounds(status: int, value: str, close_s: float | None) -> None:
-    assert judged(ask(CallKind.BULK), heard(status, problem(), retry_after=value)).close_account_s == close_s
+    assert judged(ask(BULK), heard(status, problem(), retry_after=value)).close_account_s == close_s
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("asked", KINDS)
 @pytest.mark.parametrize(
     ("problem_type", "says"),
     [
@@ -181,8 +191,8 @@ def test_retry_after_closes_the_account_within_bounds(status: int, value: str, c
         ("", "UNAUTHORIZED"),
     ],
 )
-def test_401_closes_the_account_and_says_which_key_it_is(kind: CallKind, problem_type: str, says: str) -> None:
-    verdict = judged(ask(kind), heard(401, problem(problem_type)))
+def test_401_closes_the_account_and_says_which_key_it_is(asked: AskedCall, problem_type: str, says: str) -> None:
+    verdict = judged(ask(asked), heard(401, problem(problem_type)))
 
     assert verdict.closed_because.startswith(says)
     assert verdict.close_account_s == 5.0
@@ -193,7 +203,7 @@ def test_401_closes_the_account_and_says_which_key_it_is(kind: CallKind, problem
 @pytest.mark.parametrize("off_s", [-301, 301, 3600])
 @pytest.mark.parametrize("problem_type", ["corrupted-signature", "missing-or-invalid-request-header", "unauthorized"])
 def test_401_of_a_wrong_clock_is_told_from_a_wrong_key_and_probed_at_once(off_s: int, problem_type: str) -> None:
-    verdict = judged(ask(CallKind.PATCH), heard(401, problem(problem_type), signed_at_s=SERVED_S + off_s))
+    verdict = judged(ask(PATCH), heard(401, problem(problem_type), signed_at_s=SERVED_S + off_s))
 
     assert verdict.closed_because.startswith("CLOCK_SKEW")
     assert ("ahead" in verdict.closed_because) is (off_s > 0)
@@ -202,45 +212,45 @@ def test_401_of_a_wrong_clock_is_told_from_a_wrong_key_and_probed_at_once(off_s:
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_an_inactive_account_is_closed_and_no_offer_is_refused(status: int) -> None:
-    verdict = judged(ask(CallKind.BULK, 2), heard(status, problem("inactive-account")))
+    verdict = judged(ask(BULK, 2), heard(status, problem("inactive-account")))
 
     assert verdict.close_account_s is not None
     assert all(isinstance(reply, Retry) and not reply.counts for reply in verdict.replies)
 
 
 def test_403_without_the_marketplaces_words_refuses_no_offer() -> None:
-    verdict = judged(ask(CallKind.PATCH), heard(403, b"<html>blocked</html>"))
+    verdict = judged(ask(PATCH), heard(403, b"<html>blocked</html>"))
 
     assert isinstance(verdict.replies[0], Retry)
     assert verdict.close_account_s is not None
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_storefront_that_is_not_configured_refuses_each_item_by_its_own_code(kind: CallKind) -> None:
-    reply = one(kind, heard(400, problem("storefront-not-configured")))
+@pytest.mark.parametrize("asked", KINDS)
+def test_a_storefront_that_is_not_configured_refuses_each_item_by_its_own_code(asked: AskedCall) -> None:
+    reply = one(asked, heard(400, problem("storefront-not-configured")))
 
     assert isinstance(reply, Settled)
     assert reply.answer.code == "STOREFRONT_NOT_CONFIGURED"
 
 
-@pytest.mark.parametrize("kind", WRITES)
+@pytest.mark.parametrize("asked", WRITES)
 @pytest.mark.parametrize("status", [404, 410])
-def test_an_unknown_unit_is_gone(kind: CallKind, status: int) -> None:
-    reply = one(kind, heard(status, problem("not-found")))
+def test_an_unknown_unit_is_gone(asked: AskedCall, status: int) -> None:
+    reply = one(asked, heard(status, problem("not-found")))
 
     assert reply == Settled(answer=Gone(http_status=status, message="it is not-found"))
 
 
 def test_404_of_a_look_up_proves_no_absence() -> None:
-    assert isinstance(one(CallKind.LOOK_UP, heard(404, problem("not-found"))), Retry)
+    assert isinstance(one(LOOK_UP, heard(404, problem("not-found"))), Retry)
 
 
-@pytest.mark.parametrize("kind", WRITES)
+@pytest.mark.parametrize("asked", WRITES)
 @pytest.mark.parametrize("status", [400, 422])
-def test_a_refusal_carries_the_marketplaces_own_words(kind: CallKind, status: int) -> None:
+def test_a_refusal_carries_the_marketplaces_own_words(asked: AskedCall, status: int) -> None:
     body = problem("validation-error", errors=({"field": "listing_price", "message": "too high"},))
 
-    reply = one(kind, heard(status, body))
+    reply = one(asked, heard(status, body))
 
     assert isinstance(reply, Settled)
     refused = reply.answer
@@ -250,11 +260,11 @@ def test_a_refusal_carries_the_marketplaces_own_words(kind: CallKind, status: in
     assert [(e.field, e.message) for e in refused.errors] == [(Field.PRICE, "too high")]
 
 
-@pytest.mark.parametrize("kind", REPEATABLE)
+@pytest.mark.parametrize("asked", REPEATABLE)
 @pytest.mark.parametrize("status", [400, 422])
 @pytest.mark.parametrize("body", [None, b"", b"<html>", [], {"error": "x"}, {"message": 5}])
-def test_without_the_marketplaces_words_nothing_is_refused(kind: CallKind, status: int, body: Any) -> None:
-    assert isinstance(one(kind, heard(status, body)), Retry)
+def test_without_the_marketplaces_words_nothing_is_refused(asked: AskedCall, status: int, body: Any) -> None:
+    assert isinstance(one(asked, heard(status, body)), Retry)
 
 
 @pytest.mark.parametrize(
@@ -271,22 +281,22 @@ def test_without_the_marketplaces_words_nothing_is_refused(kind: CallKind, statu
     ],
 )
 def test_a_bulk_that_is_refused_as_a_whole_is_taken_apart_before_anyone_is_refused(problem_type: str) -> None:
-    verdict = judged(ask(CallKind.BULK, 150), heard(400, problem(problem_type)))
+    verdict = judged(ask(BULK, 150), heard(400, problem(problem_type)))
 
     assert len(verdict.replies) == 150
     assert all(isinstance(r, Retry) and r.alone and not r.counts for r in verdict.replies)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("asked", KINDS)
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
-def test_a_server_error_tells_of_an_outage(kind: CallKind, status: int) -> None:
-    assert judged(ask(kind), heard(status, b"<html>")).failed
+def test_a_server_error_tells_of_an_outage(asked: AskedCall, status: int) -> None:
+    assert judged(ask(asked), heard(status, b"<html>")).failed
 
 
 def test_a_server_error_splits_a_bulk_only_after_several_attempts_and_then_counts() -> None:
-    first = judged(ask(CallKind.BULK, 2), heard(500)).replies[0]
-    late = judged(ask(CallKind.BULK, 2, ALONE_FROM_ATTEMPT), heard(500)).replies[0]
-    alone = judged(ask(CallKind.BULK, 1, ALONE_FROM_ATTEMPT), heard(500)).replies[0]
+    first = judged(ask(BULK, 2), heard(500)).replies[0]
+    late = judged(ask(BULK, 2, ALONE_FROM_ATTEMPT), heard(500)).replies[0]
+    alone = judged(ask(BULK, 1, ALONE_FROM_ATTEMPT), heard(500)).replies[0]
 
     assert isinstance(first, Retry)
     assert isinstance(late, Retry)
@@ -296,55 +306,57 @@ def test_a_server_error_splits_a_bulk_only_after_several_attempts_and_then_count
     assert (alone.alone, alone.counts) == (False, True)
 
 
-@pytest.mark.parametrize("kind", WRITES)
-def test_a_gateway_that_timed_out_leaves_a_write_unknown(kind: CallKind) -> None:
-    assert isinstance(one(kind, heard(504)), Lost)
-    assert isinstance(one(CallKind.LOOK_UP, heard(504)), Retry)
+@pytest.mark.parametrize("asked", WRITES)
+def test_a_gateway_that_timed_out_leaves_a_write_unknown(asked: AskedCall) -> None:
+    assert isinstance(one(asked, heard(504)), Lost)
+    assert isinstance(one(LOOK_UP, heard(504)), Retry)
 
 
-@pytest.mark.parametrize("kind", REPEATABLE)
+@pytest.mark.parametrize("asked", REPEATABLE)
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_a_redirect_is_no_answer(kind: CallKind, status: int) -> None:
-    verdict = judged(ask(kind), heard(status, location="https://elsewhere.example"))
+def test_a_redirect_is_no_answer(asked: AskedCall, status: int) -> None:
+    verdict = judged(ask(asked), heard(status, location="https://elsewhere.example"))
 
     assert isinstance(verdict.replies[0], Retry)
     assert verdict.failed
 
 
-@pytest.mark.parametrize("kind", WRITES)
+@pytest.mark.parametrize("asked", WRITES)
 @pytest.mark.parametrize("status", [101, 202, 203, 206, 600, 999])
-def test_a_success_that_is_none_leaves_a_write_unknown(kind: CallKind, status: int) -> None:
-    assert isinstance(one(kind, heard(status, {"data": unit(1)})), Lost)
+def test_a_success_that_is_none_leaves_a_write_unknown(asked: AskedCall, status: int) -> None:
+    assert isinstance(one(asked, heard(status, {"data": unit(1)})), Lost)
 
 
 # ---- success --------------------------------------------------------------------------------------------------------
 
 
 def test_a_patch_is_accepted_with_the_unit_that_came_back() -> None:
-    reply = one(CallKind.PATCH, heard(200, {"data": unit(1, amount=3)}))
+    reply = one(PATCH, heard(200, {"data": unit(1, amount=3)}))
 
     assert isinstance(reply, Settled)
     assert isinstance(reply.answer, Accepted)
     assert reply.answer.unit is not None
     assert reply.answer.unit.values[Field.STOCK] == 3
-    assert one(CallKind.PATCH, heard(204)) == Settled(answer=Accepted(unit=None, http_status=204))
+    assert one(PATCH, heard(204)) == Settled(answer=Accepted(unit=None, http_status=204))
 
 
-@pytest.mark.parametrize("kind", WRITES)
+@pytest.mark.parametrize("asked", WRITES)
 @pytest.mark.parametrize("body", [None, b"", b'{"data": [', b"[]", b"null", {"data": 5}, {"data": unit(99)}])
-def test_a_success_that_cannot_be_read_leaves_a_write_unknown_and_repeats_a_look_up(kind: CallKind, body: Any) -> None:
-    verdict = judged(ask(kind), heard(200, body))
+def test_a_success_that_cannot_be_read_leaves_a_write_unknown_and_repeats_a_look_up(
+    asked: AskedCall, body: Any
+) -> None:
+    verdict = judged(ask(asked), heard(200, body))
 
     assert isinstance(verdict.replies[0], Lost)
     assert verdict.failed
-    assert isinstance(judged(ask(CallKind.LOOK_UP), heard(200, body), on_page=None).replies[0], Retry)
+    assert isinstance(judged(ask(LOOK_UP), heard(200, body), on_page=None).replies[0], Retry)
 
 
 def test_a_look_up_pays_for_a_wrong_body_and_not_for_one_that_was_cut_off() -> None:
     cut = replace(heard(200), body=None, cut="ReadError")
 
-    wrong_reply = judged(ask(CallKind.LOOK_UP), heard(200, b"{"), on_page=None).replies[0]
-    cut_reply = judged(ask(CallKind.LOOK_UP), cut, on_page=None).replies[0]
+    wrong_reply = judged(ask(LOOK_UP), heard(200, b"{"), on_page=None).replies[0]
+    cut_reply = judged(ask(LOOK_UP), cut, on_page=None).replies[0]
 
     assert isinstance(wrong_reply, Retry)
     assert isinstance(cut_reply, Retry)
@@ -376,7 +388,7 @@ def test_each_item_of_a_bulk_answer_is_judged_by_itself(entry: dict[str, Any], e
     others = [{"id_unit": number, "status_code": 200, "unit": unit(number)} for number in (3, 2)]
     body = {"data": [*others, {"id_unit": 1, **entry}, {"id_unit": 77, "status_code": 200, "unit": unit(77)}]}
 
-    first, second, third = judged(ask(CallKind.BULK, 3), heard(207, body)).replies
+    first, second, third = judged(ask(BULK, 3), heard(207, body)).replies
 
     assert isinstance(first.answer if isinstance(first, Settled) else first, ends)
     assert isinstance(second, Settled)
@@ -388,7 +400,7 @@ def test_each_item_of_a_bulk_answer_is_judged_by_itself(entry: dict[str, Any], e
 def test_an_item_that_the_answer_lacks_is_lost_alone() -> None:
     body = {"data": [{"id_unit": 2, "status_code": 200, "unit": unit(2)}]}
 
-    verdict = judged(ask(CallKind.BULK, 2), heard(207, body))
+    verdict = judged(ask(BULK, 2), heard(207, body))
 
     assert isinstance(verdict.replies[0], Lost)
     assert isinstance(verdict.replies[1], Settled)
@@ -399,7 +411,7 @@ def test_an_item_that_the_answer_lacks_is_lost_alone() -> None:
 def test_a_throttled_item_slows_the_account_down_and_costs_no_attempt() -> None:
     body = {"data": [{"id_unit": 1, "status_code": 429, "message": "", "errors": []}]}
 
-    verdict = judged(ask(CallKind.BULK), heard(207, body))
+    verdict = judged(ask(BULK), heard(207, body))
 
     assert verdict.slow_down
     assert isinstance(verdict.replies[0], Retry)
@@ -427,7 +439,7 @@ def test_a_throttled_item_slows_the_account_down_and_costs_no_attempt() -> None:
 def test_quota_headers_are_obeyed_where_they_are_and_bounded(
     headers: dict[str, Any], reserve_s: float | None, close_s: float | None
 ) -> None:
-    verdict = judged(ask(CallKind.LOOK_UP), heard(200, {"data": []}, **headers))
+    verdict = judged(ask(LOOK_UP), heard(200, {"data": []}, **headers))
 
     assert (verdict.reserve_s, verdict.close_account_s) == (reserve_s, close_s)
     assert not verdict.slow_down, "what was answered well refuses nothing, a probe's answer above all"
@@ -445,7 +457,7 @@ def test_a_configured_quota_stands_in_for_an_answer_that_does_not_say_its_limit(
 
 
 @given(
-    kind=st.sampled_from(CallKind),
+    asked=st.sampled_from(KINDS),
     count=st.integers(1, 4),
     attempt=st.integers(1, 9),
     status=st.integers(100, 999),
@@ -456,15 +468,15 @@ def test_a_configured_quota_stands_in_for_an_answer_that_does_not_say_its_limit(
     ),
 )
 def test_whatever_comes_back_every_item_has_one_reply(
-    kind: CallKind, count: int, attempt: int, status: int, body: bytes | None, headers: dict[str, str]
+    asked: AskedCall, count: int, attempt: int, status: int, body: bytes | None, headers: dict[str, str]
 ) -> None:
-    many = count if kind is CallKind.BULK else 1
+    many = count if asked is BULK else 1
     answer = Heard(status=status, headers=headers, body=body, signed_at_s=SERVED_S, wall_s=SERVED_S)
 
-    verdict = judged(ask(kind, many, attempt), answer, on_page=None)
+    verdict = judged(ask(asked, many, attempt), answer, on_page=None)
 
     assert len(verdict.replies) == many
     assert verdict.outcome
     assert verdict.close_account_s is None or 0 < verdict.close_account_s <= MAX_WAIT_S
-    if status < 400 and not 300 <= status < 400 and kind.writes:
+    if status < 400 and not 300 <= status < 400 and asked.kind.writes:
         assert not any(isinstance(reply, Retry) and not body for reply in verdict.replies)

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.kaufland.verdict.judge import Failed, Heard, judge
-from connector.kaufland.verdict.table import STATUS_ROWS, TRANSPORT_ROWS, TYPE_ROWS, CallKind
+from connector.kaufland.verdict.table import STATUS_ROWS, TRANSPORT_ROWS, TYPE_ROWS
+from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Gone, Refused
 from connector.marketplace.orders import CarriersFound, Taken, Unreadable
 from streams.flow import Lost, NotSent, Reply, Retry, Settled
 from tests.unit.connector.kaufland.sold import CANARY
-from tests.unit.connector.kaufland.verdict.test_judge import REFERENCE, SERVED_S, ask, heard, problem
+from tests.unit.connector.kaufland.verdict.test_judge import REFERENCE, SERVED_S, AskedCall, ask, heard, problem
 
 K = CallKind
 SENDING = [K.SEND, K.PARCEL]
@@ -27,7 +28,7 @@ R, L, REF, GONE = "Retry", "Lost", "Refused", "Gone"
 
 
 def one(kind: CallKind, answer: Heard | Failed, found: Reply | Unreadable | None = FOUND) -> Reply:
-    (reply,) = judge(ask(kind), answer, REFERENCE, lambda _: found).replies
+    (reply,) = judge(ask(AskedCall(kind)), answer, REFERENCE, lambda _: found).replies
     return reply
 
 
@@ -195,7 +196,7 @@ def test_a_read_is_answered_by_what_was_found(kind: CallKind) -> None:
 def test_an_answer_that_cannot_be_read_is_asked_for_again_and_names_the_fault_alone(kind: CallKind) -> None:
     unreadable = Unreadable(where="order-units/11", sha256="0" * 64, fault="price: int_type")
 
-    verdict = judge(ask(kind), heard(200, {"data": CANARY}), REFERENCE, lambda _: unreadable)
+    verdict = judge(ask(AskedCall(kind)), heard(200, {"data": CANARY}), REFERENCE, lambda _: unreadable)
 
     (reply,) = verdict.replies
     assert isinstance(reply, Retry)
@@ -243,7 +244,7 @@ def test_only_a_parcel_may_be_made_once() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_outage_is_told_of_whatever_asked(kind: CallKind) -> None:
-    verdict = judge(ask(kind), heard(503, b"<html>", retry_after="7"), REFERENCE, lambda _: None)
+    verdict = judge(ask(AskedCall(kind)), heard(503, b"<html>", retry_after="7"), REFERENCE, lambda _: None)
 
     assert verdict.failed
     assert verdict.close_account_s == 7.0
@@ -267,6 +268,6 @@ def test_no_word_of_an_answer_that_names_a_buyer_is_in_a_verdict(kind: CallKind,
     body = {"data": {"buyer": CANARY}, "message": CANARY, "type": CANARY, "errors": [{"message": CANARY}]}
     answer = heard(status, body)
 
-    verdict = judge(ask(kind), replace(answer, cut="ReadError" if cut else None), REFERENCE, lambda _: None)
+    verdict = judge(ask(AskedCall(kind)), replace(answer, cut="ReadError" if cut else None), REFERENCE, lambda _: None)
 
     assert CANARY not in repr(verdict)
