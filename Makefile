@@ -4,7 +4,7 @@
 #   make test ARGS="-k signing -x"    make demo ARGS="--real-kafka"
 
 SHELL := bash
-# pytest keeps the tests it has prepared: each process collects them in 3 s rather than 8
+# pytest caches the compiled tests: each process collects them in 3 s rather than 8
 unexport PYTHONDONTWRITEBYTECODE
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -14,9 +14,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 SOURCES := streams schemas connector simulator devstack tests benchmarks
-# Tests on a broker wait most of the time: four of them fill two cores. They come first, and each process takes the next
-# when it is done with one; some files stay in one process (tests/conftest.py), because their tests share what is
-# slow to start. ARGS="-n 0" is one process, as a debugger wants it.
+# Tests on a broker wait most of the time: four of them use two cores. They run first, and each process takes the next
+# test when it has finished one; the tests of some files stay in one process (tests/conftest.py), because they share
+# what is slow to start. ARGS="-n 0" is one process, as a debugger needs it.
 SIDE_BY_SIDE := -n 4 --dist loadscope
 UNIT_SIDE_BY_SIDE := -n 3 --dist worksteal
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
@@ -28,7 +28,7 @@ help: ## this list
 demo: $(READY) ## offers flow in one command, no account needed: broker, registry, marketplace and connector on this machine
 	@$(BIN)/connector demo $(ARGS)
 
-unit: $(READY) ## the tests that need neither Java nor Docker, in about a minute: for while you write
+unit: $(READY) ## the tests that need neither Java nor Docker, in about a minute
 	@TESTS=unit $(BIN)/pytest $(UNIT_SIDE_BY_SIDE) -m "not kafka and not slow" $(ARGS)
 
 test: $(READY) ## every test, on a real Apache Kafka and registry
