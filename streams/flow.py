@@ -1,9 +1,15 @@
-"""The contract an application fulfils, and the frozen values that travel between source, engine, flow, caller and sink.
+"""The contract between an application and the engine: implement ``Flow`` and ``Caller``; the engine does the rest.
 
-Pure: nothing here reads a clock, a network or an environment. Units are in the names: ``_s`` seconds (a moment ending
-in ``_s`` is on the monotonic clock), ``_us`` microseconds since the Unix epoch, UTC.
+An input record is decoded by ``Flow.read`` and routed to a *lane*: the state of one key, a frozen value that only the
+flow understands. ``Flow.turn`` is a lane's only transition. It takes a *cause* (an event arrived, a call was answered,
+a timer fired) and returns a *turn*: the new lane, the records to produce, when to be woken, and the lane's *wants*,
+which are the calls it would make now. The engine decides when a want leaves, by priority, age and rate limit. It
+bundles wants of one kind into a *call*, which a ``Caller`` makes exactly once in a worker thread. The *answer* to a
+call holds one *reply* for each item; retries are the engine's alone. Lanes are stored in a compacted topic, in the
+same checkpoint as outputs and offsets.
 
-A *want* is a call that a lane would make now; a *call* is what left; an *answer* is a call's, a *reply* is one item's.
+Pure: nothing here reads a clock, the network or the environment. Units are part of the names: ``_s`` is seconds (a
+moment that ends in ``_s`` is on the monotonic clock), ``_us`` is microseconds since the Unix epoch, UTC.
 """
 
 from collections.abc import Iterable
@@ -61,13 +67,13 @@ class Output:
     partition: int | None = None
 
 
-# ---- what a flow says -----------------------------------------------------------------------------------------------
+# ---- what a flow returns --------------------------------------------------------------------------------------------
 
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Want:
-    """A call the lane would make now. Each turn replaces the lane's list; frozen when sent; one in flight per slot.
+    """A call that the lane would make now. Each turn replaces the lane's wants; at most one per slot is in flight.
 
     Wants of one ``(account, kind)`` share a call, up to the flow's limit for the kind. Each ``exclusive`` key is held
     by at most one item in flight, over all lanes of the process and within a call.
@@ -154,7 +160,7 @@ class NotYet:
     text: str
 
 
-# ---- what a flow hears ----------------------------------------------------------------------------------------------
+# ---- what a flow is given -------------------------------------------------------------------------------------------
 
 
 @quick
@@ -183,7 +189,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GaveUp:
-    """The engine's retries used up the budget of the oldest undone event."""
+    """The retry budget of the oldest pending event is used up."""
 
     reason: str
 
@@ -230,7 +236,7 @@ class Unreadable(ValueError):
 
 
 class Flow(Protocol[L]):
-    """All that an application gives. Pure; the engine never looks inside a lane, an event or a body.
+    """What an application implements. Pure; the engine never looks inside a lane, an event or a body.
 
     Called from the engine thread only. Any other exception than ``Unreadable`` from ``load`` is a bug: the process
     stops and commits nothing.
@@ -338,7 +344,7 @@ Reply: TypeAlias = Settled | Lost | Retry | NotSent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What became of a call: one reply per item, in the items' order, and word for the account's valve."""
+    """The result of a call: one reply per item, in the items' order, and what the account's rate limiter must know."""
 
     call: Call
     replies: tuple[Reply, ...]
@@ -350,7 +356,7 @@ class Answer:
     slow_down: bool = False  # 429: halve the pace
     close_account_s: float | None = None  # nothing but a probe for that long (Retry-After, 401)
     closed_because: str = ""
-    reserve_until_s: float | None = None  # monotonic: what is left of a quota is for the most harmful, until then
+    reserve_until_s: float | None = None  # monotonic; until then the rest of the quota is kept for priority 0
     failed: bool = False  # for reasons that are not the items' own: counts toward an outage
     stop: str | None = None  # the process must stop, and why
 
@@ -362,5 +368,5 @@ class Caller(Protocol):
 
 
 BACKGROUND = 16
-"""Ranks from here on are work that can wait: however old, it goes when nothing else is ready, and beside that it has
-``Policy.background_share`` of an account's calls, so that neither starves the other."""
+"""Priorities from here on are background work: whatever its age, it leaves when nothing else is ready, and otherwise
+gets ``Policy.background_share`` of an account's calls, so that neither starves the other."""

@@ -45,13 +45,13 @@ class Policy:
     max_awake: int = 50_000  # lanes awake before intake pauses
     near: int = 32  # wants of an account kept awake for its next calls, at least; two full calls if that is more
     max_calls: int = 64  # under way at once, each in a worker of its own: none waits behind another and leaves late
-    urgent_calls: int = 4  # of these, for the most harmful alone
+    urgent_calls: int = 4  # of these, reserved for priority 0
     retry_budget: int = 8  # answered attempts of one item
     retry_base_s: float = 0.5
     retry_cap_s: float = 30.0
-    age_step_s: float = 10.0  # a want gains one rank for each such step of age, never to the first
+    age_step_s: float = 10.0  # a want gains one priority for each such step of age, but never reaches 0
     background_share: float = 0.1  # of the calls, for wants of the background while others are ready all the time
-    stall_s: float = 60.0  # lag or undone work without progress for so long is said loudly
+    stall_s: float = 60.0  # lag or pending work without progress for this long is logged as an error
 
     def __post_init__(self) -> None:
         if self.lease_s + self.call_deadline_s >= self.session_s:

@@ -1,4 +1,4 @@
-"""The closed list of metrics and log events, each with unit and meaning; and what feeds them from a running stream.
+"""All metrics and log events, with unit and meaning, and the observer that feeds them from a running stream.
 
 Nothing is emitted that is not listed, and a test compares. Metrics are named ``stream_*`` with the unit last, as
 Prometheus wants it; moments are exported as such, not as "seconds since". No label has unbounded values: no key, no
@@ -85,81 +85,83 @@ def _histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: str
 
 METRICS: Final = (
     _counter("records_read", "records", "Input records read, dead letters among them.", "topic"),
-    _counter("calls", "calls", "Calls that were handed to a worker.", "account", "kind"),
+    _counter("calls", "calls", "Calls handed to a worker.", "account", "kind"),
     _counter(
         "replies",
         "items",
-        "What became of the items of calls: settled, lost (answer unknown), retry, notsent.",
+        "Items of calls by outcome: settled, lost (answer unknown), retry, notsent.",
         "account",
         "kind",
         "reply",
     ),
-    _counter("calls_failed", "calls", "Calls that failed for reasons that were not their items'.", "account"),
-    _counter("slow_downs", "calls", "Answers that asked for a slower pace (429).", "account"),
+    _counter("calls_failed", "calls", "Calls that failed for reasons unrelated to their items.", "account"),
+    _counter("slow_downs", "calls", "Answers that asked to slow down (429).", "account"),
     _histogram("call", "From sending a call to its answer.", _CALL_BUCKETS_S, "account", "kind"),
     _histogram(
         "event_to_settled",
-        "From the arrival of the oldest undone event behind a want to its settled answer, retries and pauses included.",
+        "From the arrival of the oldest pending event of a want to its settled answer, including retries and pauses.",
         _WAIT_BUCKETS_S,
         "account",
         "kind",
     ),
     _counter("checkpoints", "checkpoints", "Checkpoints that became durable."),
-    _counter("checkpoints_failed", "attempts", "Attempts to make a checkpoint durable that failed and were repeated."),
-    _histogram("checkpoint", "From starting a checkpoint to hearing that it is durable.", _CHECKPOINT_BUCKETS_S),
-    _counter("outputs", "records", "Records in checkpoints, lanes and dead letters among them.", "topic"),
-    _counter("partitions_gained", "partitions", "Partitions that were assigned and restored."),
+    _counter("checkpoints_failed", "attempts", "Failed attempts to make a checkpoint durable; each is repeated."),
+    _histogram("checkpoint", "From the start of a checkpoint until it is confirmed durable.", _CHECKPOINT_BUCKETS_S),
+    _counter("outputs", "records", "Records in checkpoints, including lanes and dead letters.", "topic"),
+    _counter("partitions_gained", "partitions", "Partitions assigned and restored."),
     _counter("partitions_given_up", "partitions", "Partitions handed over, or lost.", "how"),
-    _counter("fetches_failed", "look-ups", "Look-ups of a schema that got no answer."),
+    _counter("fetches_failed", "look-ups", "Schema look-ups that failed."),
     _moment("last_checkpoint", "When a checkpoint last became durable."),
     _moment("last_settled", "When a call was last settled.", "account"),
-    _gauge("partition_lag", "records", "To the last stable offset, as far as known.", "topic", "partition"),
-    _gauge("partition_position", "offset", "Next offset to have its turn.", "topic", "partition"),
+    _gauge("partition_lag", "records", "Records up to the last stable offset, as far as known.", "topic", "partition"),
+    _gauge("partition_position", "offset", "Next offset to be processed.", "topic", "partition"),
     _gauge("partition_durable", "offset", "Next offset to be read after a crash.", "topic", "partition"),
     _gauge(
         "partition_held_back",
         "offsets",
-        "Written and not readable yet: they stand behind an open transaction of a producer.",
+        "Written but not readable yet: a producer's open transaction comes before them.",
         "topic",
         "partition",
     ),
     _gauge(
         "partition_held_back_age_seconds",
         "s",
-        "Since the last stable offset was first seen to stand before an open transaction; 0 = it does not.",
+        "Since an open transaction was first seen to hold back the last stable offset; 0 = none does.",
         "topic",
         "partition",
     ),
-    _gauge("partition_undone", "lanes", "Lanes with something undone.", "topic", "partition"),
+    _gauge("partition_undone", "lanes", "Lanes with pending work.", "topic", "partition"),
     _gauge("partition_closed", "0 or 1", "1 = nothing is sent yet: the gate is closed.", "topic", "partition"),
-    _gauge("partition_broken", "0 or 1", "1 = stopped until a person mends it.", "topic", "partition"),
-    _gauge("lanes_open", "lanes", "Lanes for which something in the world stands open, as their flow says.", "topic"),
-    _gauge("oldest_open_age_seconds", "s", "Age of the oldest thing that stands open; 0 = nothing does.", "topic"),
+    _gauge("partition_broken", "0 or 1", "1 = stopped until an operator repairs it.", "topic", "partition"),
+    _gauge(
+        "lanes_open", "lanes", "Lanes with something open in the outside world, as reported by their flow.", "topic"
+    ),
+    _gauge("oldest_open_age_seconds", "s", "Age of the oldest open item; 0 = none.", "topic"),
     _gauge("lanes", "lanes", "Lanes in memory: awake, or asleep as bytes.", "state"),
-    _gauge("outputs_waiting", "records", "Outputs and changed lanes that are not durable."),
+    _gauge("outputs_waiting", "records", "Outputs and changed lanes not yet durable."),
     _gauge("lease_left_seconds", "s", "Below 0 = nothing may be sent."),
-    _gauge("calls_in_flight", "calls", "Calls without an answer yet.", "account"),
-    _gauge("rate", "calls per s", "What the account's pace allows now.", "account"),
+    _gauge("calls_in_flight", "calls", "Calls awaiting an answer.", "account"),
+    _gauge("rate", "calls per s", "Rate that the account's limiter allows now.", "account"),
     _gauge("account_closed", "0 or 1", "1 = paused: Retry-After, 401 or an outage.", "account"),
     _gauge(
         "wants",
         "wants",
-        "Calls that wait for a token, by rank of harm; 0 is the worst, 16 and more is the background.",
+        "Calls waiting for a token, by priority (label rank): 0 is the most urgent, 16 and above is background work.",
         "account",
         "rank",
     ),
     _gauge(
         "oldest_undone_age_seconds",
         "s",
-        "Age of the oldest undone event that waits for a call, less the background.",
+        "Age of the oldest event waiting for a call, background work excluded.",
         "account",
     ),
-    _gauge("draining", "0 or 1", "1 = the process hands over and ends."),
+    _gauge("draining", "0 or 1", "1 = the process is handing over before it ends."),
 )
 
 EVENTS: Final = (
     LogEvent(name="partitions_assigned", meaning="The group gave us partitions.", fields=("count", "epoch")),
-    LogEvent(name="restore_waits", meaning="What a restore needs has no answer yet.", fields=("for", "reason")),
+    LogEvent(name="restore_waits", meaning="A restore waits for an answer.", fields=("for", "reason")),
     LogEvent(
         name="restore_progress",
         meaning="A partition's lanes are being read back.",
@@ -198,20 +200,20 @@ EVENTS: Final = (
         meaning="What a drain still waits for.",
         fields=("partitions", "calls", "outputs", "wants"),
     ),
-    LogEvent(name="stops", meaning="The engine ends the run.", fields=("reason", "failed")),
+    LogEvent(name="stops", meaning="The engine stops the process.", fields=("reason", "failed")),
     LogEvent(
         name="partition_broken",
-        meaning="A partition stands until a person mends it; the others go on.",
+        meaning="A partition is stopped until an operator repairs it; the others continue.",
         fields=("topic", "partition", "reason"),
     ),
     LogEvent(
         name="records_held_back",
-        meaning="A producer's open transaction keeps what is behind it from being read.",
+        meaning="A producer's open transaction holds back the records after it.",
         fields=("topic", "partition", "offsets", "for_s"),
     ),
     LogEvent(
         name="partition_stalled",
-        meaning="A partition, or a lane of it, does not move.",
+        meaning="A partition, or one of its lanes, makes no progress.",
         fields=("topic", "partition", "phase", "reason"),
     ),
     LogEvent(
@@ -231,7 +233,7 @@ EVENTS: Final = (
     ),
     LogEvent(
         name="checkpoint_failed",
-        meaning="An attempt to make a checkpoint durable failed; what is done next.",
+        meaning="An attempt to make a checkpoint durable failed; says what is done next.",
         fields=("serial", "reason", "next"),
     ),
     LogEvent(
@@ -239,9 +241,11 @@ EVENTS: Final = (
         meaning="A call of the producer did not return: another one goes on with the checkpoint.",
         fields=("serial", "for_s"),
     ),
-    LogEvent(name="commit_refused", meaning="The group refused our marks; they are tried again.", fields=("reason",)),
-    LogEvent(name="broker_error", meaning="The client reports trouble that it mends by itself.", fields=("reason",)),
-    LogEvent(name="schema_missing", meaning="A schema could not be looked up; asked again.", fields=("need", "reason")),
+    LogEvent(name="commit_refused", meaning="The group refused the commit; it is retried.", fields=("reason",)),
+    LogEvent(
+        name="broker_error", meaning="The client reports an error that it recovers from by itself.", fields=("reason",)
+    ),
+    LogEvent(name="schema_missing", meaning="A schema look-up failed; it is retried.", fields=("need", "reason")),
 )
 
 Log: TypeAlias = Callable[[Notice], object]

@@ -1,4 +1,4 @@
-"""A token frees a call: what leaves, and what an answer means for slots, pace and retries.
+"""Dispatches calls as the rate limiters allow, and applies answers to slots, rate limiters and retries.
 
 No call is made when the lease is over; each carries the lease's end, so that the worker checks it again at the socket.
 """
@@ -116,7 +116,7 @@ class Dispatcher:
         return len(self.in_flight) >= self._policy.max_calls
 
     def _only_urgent(self, limiter: RateLimiter, now_s: float) -> bool:
-        """The last workers and the last of a quota are for the most harmful."""
+        """Whether only priority 0 may leave: the last workers and the rest of a quota are kept for it."""
         few_left = len(self.in_flight) >= self._policy.max_calls - self._policy.urgent_calls
         return few_left or limiter.reserved_until_s > now_s
 

@@ -1,4 +1,4 @@
-"""One account's pace: when may the next call leave?
+"""Rate limiter of one account: when may the next call leave?
 
 The law of this file: over any second, the limiters of all processes together let no more calls leave than the ceiling
 times the sum of their shares, plus a margin of at most two calls a process (``MARGIN``). So slots accrue with time, at
@@ -68,7 +68,7 @@ class RateLimiter:
         self._probe_wait_s = PROBE_WAIT_S
         self._probe: str | None = None
         self._opened_at_s = -inf
-        self.reserved_until_s = -inf  # what is left of a quota is for the most harmful, until then
+        self.reserved_until_s = -inf  # until then the rest of a quota is kept for priority 0
         # what left
         self._in_flight: dict[str, _Taken] = {}
         self._held_until_s: deque[float] = deque()  # strict: slots of answered calls, by their end
@@ -120,7 +120,7 @@ class RateLimiter:
         if self._share == 0:
             return "no share"
         if self.reserved_until_s > now_s:
-            return f"what is left of the quota is for the most harmful for {self.reserved_until_s - now_s:.1f} s"
+            return f"the rest of the quota is kept for priority 0 for {self.reserved_until_s - now_s:.1f} s"
         if self._pace.strict and self._slots() == 0:
             return f"share of {self._ceiling():.2f}/s is under one call a second, too small for strict"
         if self._free_at(now_s) > now_s:

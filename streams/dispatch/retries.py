@@ -1,4 +1,4 @@
-"""What slots have been through: attempts, budget, back-off. Kept beside the lanes, so that it survives their sleep."""
+"""Attempts, retry budget and back-off of each slot. Kept beside the lanes, so that it survives their sleep."""
 
 from math import inf
 
@@ -9,7 +9,7 @@ from streams.policy import Policy
 
 
 class RetryState:
-    """What a slot has been through; it belongs to the oldest undone event, so that merging resets nothing."""
+    """The attempts of a slot; they count from the oldest pending event, so that merging resets nothing."""
 
     __slots__ = ("alone", "attempts", "closure", "counted", "kind", "not_before_s", "since_us")
 

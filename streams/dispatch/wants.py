@@ -221,7 +221,7 @@ class Wants:
         self._unpark(at, now_s)
 
     def bar(self, at: Assignment) -> None:
-        """No new call of this partition, and no sleeper of it is woken."""
+        """No new call of this partition, and no sleeping lane of it is woken."""
         self._open.discard(at)
 
     def forget(self, at: Assignment, lanes: Iterable[Lane]) -> None:
@@ -314,7 +314,7 @@ class Wants:
         return min((top for top in tops if top is not None), default=None)
 
     def to_wake(self, name: str, now_s: float) -> SleepingLane | None:
-        """The sleeper who should speak before the next call is made: few are awake, or none awake is as harmful. Of
+        """The sleeping lane to wake before the next call: few are awake, or none awake is as urgent. Of
         the background only as many as are needed to have some ready."""
         account = self.accounts[name]
         first = self._first_asleep(account, now_s, behind=False)
@@ -343,7 +343,7 @@ class Wants:
     def next_s(self, name: str, now_s: float, *, urgent: bool = False, pace: GroupPace = no_group_pace) -> float:
         """When this account has something for a token: now, when a wait for company or for a group ends, or never.
 
-        ``urgent``: only what is most harmful counts.
+        ``urgent``: only priority 0 counts.
         """
         account = self.accounts[name]
         sleeping = self.to_wake(name, now_s)
@@ -363,9 +363,9 @@ class Wants:
     def take(
         self, name: str, now_s: float, *, urgent: bool = False, pace: GroupPace = no_group_pace
     ) -> list[PendingWant]:
-        """One call's order: the most harmful ready want and its company. They hold slots and keys from now on.
+        """The wants of one call: the most urgent ready one and others of its kind. They hold slots and keys from now.
 
-        ``urgent``: nothing, unless that want is of the first priority.
+        ``urgent``: nothing, unless that want has priority 0.
         """
         queue = self._whose_turn(self.accounts[name], now_s, urgent, pace)
         taken: list[PendingWant] = []
@@ -382,7 +382,7 @@ class Wants:
         return taken
 
     def _whose_turn(self, account: AccountQueues, now_s: float, urgent: bool, pace: GroupPace) -> Queue | None:
-        """The most harmful, or the background when as many calls as its share allows have left without it."""
+        """The most urgent queue, or the background when as many calls as its share allows have left without it."""
         best = self._most_urgent(account, now_s, urgent, pace, behind=False)
         behind = self._most_urgent(account, now_s, urgent, pace, behind=True)
         if best is None or behind is None:
@@ -484,7 +484,7 @@ class Wants:
     # ---- answers ----------------------------------------------------------------------------------------------------
 
     def again(self, pending: PendingWant, now_s: float) -> None:
-        """It never left: back to its place, unharmed."""
+        """The call never left: the want returns to its place."""
         if self._landed(pending):
             self._enter(pending, now_s)
 
@@ -504,7 +504,7 @@ class Wants:
         return True
 
     def opened(self, name: str, now_s: float) -> None:
-        """The account did: what stood aside has its place again."""
+        """The account reopened: requeues the wants that were set aside."""
         account = self.accounts[name]
         account.closure += 1
         for queue in account.every_queue():

@@ -1,4 +1,4 @@
-"""A partition with its lanes, for one assignment: what each input means for both of them together."""
+"""A partition and its lanes for the time of one assignment: applies each input to both."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -75,7 +75,7 @@ class AssignedPartition:
     # ---- lanes ------------------------------------------------------------------------------------------------------
 
     def open(self, now: Now) -> None:
-        """The gate opened: wants may leave, sleepers and standing lanes may be woken."""
+        """Opens the gate: wants may leave, sleeping and standing lanes may be woken."""
         self.partition.open()
         self._wants.admit(self.at, now.mono_s)
         for key in self._flow.standing(self.at.partition):

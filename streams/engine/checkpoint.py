@@ -1,7 +1,7 @@
-"""Outputs, changed lanes and marks per assignment; one checkpoint on its way.
+"""Collects outputs, changed lanes and marks per assignment; one checkpoint is in progress at a time.
 
-Everything that decides what is made durable, and when, lives here. The outbox is keyed by assignment: what dies with
-one is one ``pop``. The lease runs from the send time of the last checkpoint that became durable.
+Decides what is made durable, and when. Outboxes are keyed by assignment, so that all of an assignment is dropped at
+once. The lease runs from the send time of the last checkpoint that became durable.
 """
 
 from collections.abc import Iterable, Mapping

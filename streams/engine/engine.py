@@ -1,7 +1,8 @@
 """The state machine between source, flows, callers and sink: routes each input, then does what has become possible.
 
-No I/O, clock, thread or chance, and no rule of its own: rules live in ``partition`` (phase, gate, marks), ``lanes``,
-``wants``, ``sending`` (with ``limiter``), ``checkpoint``, ``fetching`` and ``stall``.
+No I/O, clock, thread or randomness, and no rules of its own. The rules are in ``partition`` (phase, gate, marks),
+``lanes``, ``dispatch.wants``, ``dispatch.dispatcher`` (with ``rate_limiter``), ``checkpoint``, ``schema_fetch`` and
+``stall_detector``.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What flows need before they can read a record: asked for once, and again a while after it could not be had."""
+"""Schemas that flows need before they can read a record: each is requested once, and again after a failure."""
 
 from collections.abc import Iterator
 from math import inf
@@ -25,7 +25,7 @@ class SchemaFetch:
                 assigned.partition.needs = None
 
     def requests(self, partitions: AssignedPartitions, now_s: float) -> Iterator[Fetch]:
-        """What is to be asked for now."""
+        """What is to be to request now."""
         needs = {
             assigned.partition.needs.need for assigned in partitions.values() if assigned.partition.needs is not None
         }

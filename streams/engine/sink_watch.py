@@ -1,4 +1,4 @@
-"""A sink whose call to the broker does not return: when it is given up, and when that was once too often. Pure.
+"""Detects a sink whose call to the broker does not return: replace it once, stop the process the second time. Pure.
 
 A client's call has a time-out, and there are states in which it does not keep it (librdkafka issues 5456 and 5511: a
 transaction's offsets, when the coordinator's broker goes). Its thread then hangs inside the client; nothing becomes

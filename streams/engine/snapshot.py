@@ -35,11 +35,11 @@ class PartitionSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSnapshot:
-    valve: str  # in words
+    valve: str  # state of the rate limiter in words; a field of /status, as all names here
     rate: float  # calls per second that may leave now
     is_open: bool
     calls_in_flight: int
-    wants_by_rank: Mapping[int, int]
+    wants_by_rank: Mapping[int, int]  # by priority
     oldest_age_s: float  # of the oldest undone event that waits for a call; 0 = none waits
 
 

@@ -1,4 +1,4 @@
-"""Never stuck silently: what does not move for a while is said in words, then waited for once more, then fatal.
+"""Stall detection: log what makes no progress, allow one grace period, then stop the process.
 
 A partition with lag that stands still is fetched anew long before that, again and again with growing waits: it costs a
 request, and it mends a client whose fetching has stopped.

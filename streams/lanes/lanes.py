@@ -1,11 +1,11 @@
-"""Lanes by key, of one assignment: asleep as bytes, or awake and taking turns.
+"""The lanes of one assignment by key: asleep as bytes, or awake and taking turns.
 
-A lane is awake while a call of it is under way, a turn of it is not yet durable, or its wants are among those that
-tokens will soon reach. Asleep it is its state record's bytes on a shelf; only a lane that is undone or has a timer
-keeps a small ``SleepingLane`` beside them.
+A lane is awake while a call of it is in flight, while a turn of it is not yet durable, or while its wants are among
+those that tokens will soon reach. Asleep it is the bytes of its state record in a ``PackedStore``; only a lane that is
+undone or has a timer also keeps a small ``SleepingLane``.
 
-A lane that cannot be read ends it all for its partition: ``fault`` says why, and no further turn is taken. Whoever
-gives turns looks at it before anything is written.
+A lane that cannot be read fails its whole partition: ``fault`` says why, and no further turn is taken. Whoever gives
+turns checks it before anything is written.
 """
 
 from itertools import count
@@ -21,7 +21,7 @@ from streams.lanes.packed_store import PackedStore
 from streams.lanes.record_headers import headers_of, key_bytes, waits_of
 
 _OFFSET_BYTES: Final = 6
-"""Before each value on the shelf: the offset of the record that it was restored from, or -1."""
+"""Before each value in the store: the offset of the record that it was restored from, or -1."""
 
 
 class Lanes:

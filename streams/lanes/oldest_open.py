@@ -1,4 +1,4 @@
-"""How many keys have an age, and which moment is the oldest: kept as they change, so that none looks at them all."""
+"""Counts the keys that have an age and keeps the oldest one up to date, without ever scanning them all."""
 
 from itertools import count
 

@@ -45,7 +45,7 @@ class PackedStore:
             self._split()
 
     def pop(self, key: str) -> bytes | None:
-        """Take the value off the shelf; None where there is none."""
+        """Removes the value and returns it; None where there is none."""
         raw = key_bytes(key)
         place = self._place(raw)
         page = self._pages[place]

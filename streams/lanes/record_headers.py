@@ -64,7 +64,7 @@ def key_bytes(key: str) -> bytes:
 
 
 def waits_of(wants: Iterable[Want]) -> tuple[Waits, ...]:
-    """Per account the worst priority and the oldest age."""
+    """Per account the most urgent priority and the oldest age."""
     by_account = sorted(wants, key=lambda want: want.account)
     return tuple(
         Waits(account=account, priority=min(w.priority for w in group), since_us=min(w.since_us for w in group))

@@ -1,4 +1,4 @@
-"""Sleeping lanes of one account, by harm: whom to wake when a token is near. Bytes and one small entry each."""
+"""The sleeping lanes of one account by priority and age: which to wake when a token is near. One small entry each."""
 
 from collections.abc import Sequence
 from math import inf
@@ -35,7 +35,7 @@ def is_set_aside(order: QueueKey) -> bool:
 
 
 def is_urgent(order: QueueKey) -> bool:
-    """Of the first priority."""
+    """Whether it is of priority 0."""
     return order[0] == 0
 
 
@@ -102,7 +102,7 @@ class SleepingLanes:
         self.tally.remove(waits.priority, waits.since_us)
 
     def top(self, now_s: float) -> tuple[QueueKey, int, SleepingLane] | None:
-        """The most harmful that may go now, with its ticket."""
+        """The most urgent one that may leave now, with its ticket."""
         while (later := self._later.top()) is not None and later[0] <= now_s:
             _, ticket, order, sleeping = self._later.pop()
             self._ready.push((order, ticket, sleeping))

@@ -462,7 +462,7 @@ def test_what_is_left_of_a_quota_is_for_the_most_harmful_until_it_is_given_anew(
     driver.event(at, "worst", rank=0)
     driver.run(2.9, answer=None)
     assert [rooms(call) for call in driver.calls] == [["worst"]]
-    assert "most harmful" in driver.engine.snapshot(driver.now).accounts["main"].valve
+    assert "priority 0" in driver.engine.snapshot(driver.now).accounts["main"].valve
 
     driver.run(0.2, answer=None)
     assert [rooms(call) for call in driver.calls] == [["worst"], ["later"]]
