@@ -21,7 +21,7 @@ from streams.messages import Checkpoint, Written
 from streams.ports import Again, Done
 from tests.contracts.brokers import PATIENCE_S, KafkaAdapter, RecordingMember, closing, committed, mark, until, write
 from tests.contracts.forgetful_proxy import ForgetfulProxy
-from tests.contracts.test_source_and_sink import Place, member, numbered, one_part, place
+from tests.contracts.test_source_and_sink import TopicSet, member, numbered, one_part, topic_set
 
 pytestmark = pytest.mark.kafka
 
@@ -31,13 +31,13 @@ def real(kafka: Stack) -> KafkaAdapter:
     return KafkaAdapter(kafka)
 
 
-def sink_of(real: KafkaAdapter, where: Place, **more: Any) -> TransactionalSink:
+def sink_of(real: KafkaAdapter, where: TopicSet, **more: Any) -> TransactionalSink:
     made = real.sink(group=where.group, instance_id=where.group, **more)
     assert isinstance(made, TransactionalSink)
     return made
 
 
-def result(where: Place, value: bytes = b"v", key: bytes = b"k") -> Output:
+def result(where: TopicSet, value: bytes = b"v", key: bytes = b"k") -> Output:
     return Output(topic=where.results, key=key, value=value, partition=0)
 
 
@@ -75,7 +75,7 @@ def failing(code: int, *, fatal: bool = False, after: bool = False) -> Callable[
 
 
 def test_the_offsets_of_a_group_that_is_running_can_neither_be_reset_nor_deleted(real: KafkaAdapter) -> None:
-    where = place(real, partitions=1)
+    where = topic_set(real, partitions=1)
     reader, sink = member(real, where), sink_of(real, where)
     part = TopicPartition(where.inputs, 0, 0)
     with closing(sink, reader.source):
@@ -96,7 +96,7 @@ def test_the_offsets_of_a_group_that_is_running_can_neither_be_reset_nor_deleted
 
 
 def test_group_metadata_of_before_a_rebalance_aborts_and_fresh_metadata_writes_once(real: KafkaAdapter) -> None:
-    where = place(real)
+    where = topic_set(real)
     first, sink = member(real, where), sink_of(real, where)
     with closing(sink, first.source):
         sink.open()
@@ -117,7 +117,7 @@ def test_group_metadata_of_before_a_rebalance_aborts_and_fresh_metadata_writes_o
 
 
 def test_a_retriable_error_is_the_same_call_again_on_the_same_producer(real: KafkaAdapter) -> None:
-    where = place(real, partitions=1)
+    where = topic_set(real, partitions=1)
     reader, sink = member(real, where), sink_of(real, where)
     with closing(sink, reader.source):
         sink.open()
@@ -139,7 +139,7 @@ def test_a_retriable_error_is_the_same_call_again_on_the_same_producer(real: Kaf
 
 
 def test_a_producer_that_gets_nowhere_for_twenty_seconds_is_replaced_and_stops_nothing(real: KafkaAdapter) -> None:
-    where = place(real, partitions=1)
+    where = topic_set(real, partitions=1)
     reader = member(real, where)
     now_s = [0.0]
     settings = real._sink_settings(where.group, where.group, frozenset())
@@ -162,7 +162,7 @@ def test_a_producer_that_gets_nowhere_for_twenty_seconds_is_replaced_and_stops_n
 
 @pytest.mark.parametrize("landed", [True, False], ids=["landed", "not landed"])
 def test_a_producer_fenced_in_its_commit_asks_the_marks_whether_it_landed(real: KafkaAdapter, *, landed: bool) -> None:
-    where = place(real, partitions=1)
+    where = topic_set(real, partitions=1)
     reader, sink = member(real, where), sink_of(real, where)
     with closing(sink, reader.source):
         sink.open()
@@ -179,7 +179,7 @@ def test_a_producer_fenced_in_its_commit_asks_the_marks_whether_it_landed(real: 
 
 
 def test_a_commit_that_takes_long_does_not_lengthen_the_lease(real: KafkaAdapter) -> None:
-    where = place(real, partitions=1)
+    where = topic_set(real, partitions=1)
     reader, sink = member(real, where), sink_of(real, where)
     with closing(sink, reader.source):
         sink.open()
@@ -202,7 +202,7 @@ def test_a_commit_that_takes_long_does_not_lengthen_the_lease(real: KafkaAdapter
 
 
 def test_at_least_once_an_acknowledgement_after_the_lease_does_not_count(real: KafkaAdapter) -> None:
-    where = place(real, partitions=1)
+    where = topic_set(real, partitions=1)
     reader = member(real, where)
     now_s = [0.0]
     sink = PlainSink(real._sink_settings(where.group, where.group, frozenset()), clock=lambda: now_s[0])
@@ -226,7 +226,7 @@ def test_at_least_once_an_acknowledgement_after_the_lease_does_not_count(real: K
 
 
 def test_at_least_once_no_lane_is_there_before_all_else_is(real: KafkaAdapter) -> None:
-    where = place(real, partitions=1)
+    where = topic_set(real, partitions=1)
     reader = member(real, where)
     settings = real._sink_settings(where.group, where.group, frozenset())
     sink = PlainSink(replace(settings, states=frozenset({where.states}), lease_s=1.0))
@@ -247,7 +247,7 @@ def test_at_least_once_no_lane_is_there_before_all_else_is(real: KafkaAdapter) -
 
 
 def test_what_dies_while_a_checkpoint_is_repeated_is_not_in_it(real: KafkaAdapter) -> None:
-    where = place(real)
+    where = topic_set(real)
     reader, sink = member(real, where), sink_of(real, where)
     with closing(sink, reader.source):
         sink.open()
@@ -269,7 +269,7 @@ def test_what_dies_while_a_checkpoint_is_repeated_is_not_in_it(real: KafkaAdapte
 
 
 def test_a_producing_that_was_interrupted_is_aborted_and_never_half_committed(real: KafkaAdapter) -> None:
-    where = place(real, partitions=1)
+    where = topic_set(real, partitions=1)
     reader, sink = member(real, where), sink_of(real, where)
     with closing(sink, reader.source):
         sink.open()
@@ -303,7 +303,7 @@ def test_a_producing_that_was_interrupted_is_aborted_and_never_half_committed(re
 
 @pytest.mark.parametrize("side", ["client", "broker"])
 def test_a_lane_that_is_too_large_stops_its_partition_and_the_others_are_written(real: KafkaAdapter, side: str) -> None:
-    where = place(real)
+    where = topic_set(real)
     small = real._stack.create_topic("small", 2, {"max.message.bytes": "2000"})
     size = 1_500_000 if side == "client" else 4_000
     reader, sink = member(real, where), sink_of(real, where)
@@ -326,7 +326,7 @@ def test_a_lane_that_is_too_large_stops_its_partition_and_the_others_are_written
 
 @pytest.mark.parametrize("side", ["client", "broker"])
 def test_a_logged_call_that_is_too_large_goes_out_as_its_digest(real: KafkaAdapter, side: str) -> None:
-    where = place(real, partitions=1)
+    where = topic_set(real, partitions=1)
     calls = real._stack.create_topic("calls", 1, {"max.message.bytes": "2000"})
     size = 1_500_000 if side == "client" else 4_000
     reader, sink = member(real, where), sink_of(real, where, replaceable=frozenset({calls}))
@@ -348,7 +348,7 @@ def test_a_logged_call_that_is_too_large_goes_out_as_its_digest(real: KafkaAdapt
 
 
 def test_what_is_not_committed_is_not_read_and_what_is_aborted_is_passed(real: KafkaAdapter) -> None:
-    where = place(real, partitions=1)
+    where = topic_set(real, partitions=1)
     upstream = Producer(real._client(**{"transactional.id": where.group, "retry.backoff.ms": 5}))
     upstream.init_transactions(PATIENCE_S)
     real.append(numbered(where.inputs, 0, 0, 3))
@@ -369,7 +369,7 @@ def test_what_is_not_committed_is_not_read_and_what_is_aborted_is_passed(real: K
 
 
 def test_a_restore_waits_for_the_end_of_the_predecessors_transaction(real: KafkaAdapter) -> None:
-    where = place(real, partitions=1)
+    where = topic_set(real, partitions=1)
     first = member(real, where)
     frozen = Producer(real._client(**{"transactional.id": where.group, "retry.backoff.ms": 5}))
     frozen.init_transactions(PATIENCE_S)
@@ -392,7 +392,7 @@ def test_a_restore_waits_for_the_end_of_the_predecessors_transaction(real: Kafka
 
 
 def test_a_lane_that_was_aborted_is_not_restored_and_the_one_before_it_is(real: KafkaAdapter) -> None:
-    where = place(real, partitions=1)
+    where = topic_set(real, partitions=1)
     real.append([Output(topic=where.states, key=b"lane", value=b"old", partition=0)])
     writer = Producer(real._client(**{"transactional.id": where.group, "retry.backoff.ms": 5}))
     writer.init_transactions(PATIENCE_S)
@@ -409,7 +409,7 @@ def test_a_lane_that_was_aborted_is_not_restored_and_the_one_before_it_is(real: 
 
 
 def test_a_lane_behind_an_open_transaction_of_another_is_restored_too(real: KafkaAdapter) -> None:
-    where = place(real, partitions=1)
+    where = topic_set(real, partitions=1)
     other = Producer(real._client(**{"transactional.id": where.group, "retry.backoff.ms": 5}))
     other.init_transactions(PATIENCE_S)
     other.begin_transaction()
@@ -431,7 +431,7 @@ def test_a_lane_behind_an_open_transaction_of_another_is_restored_too(real: Kafk
 
 
 def test_a_missing_state_topic_stops_the_source_and_is_named(real: KafkaAdapter) -> None:
-    where = place(real, partitions=1)
+    where = topic_set(real, partitions=1)
     reader = RecordingMember(source=real.source(group=where.group, topics={where.inputs: "no-such-topic"}))
 
     with closing(reader.source), pytest.raises(SourceFailed, match="no-such-topic"):
@@ -439,7 +439,7 @@ def test_a_missing_state_topic_stops_the_source_and_is_named(real: KafkaAdapter)
 
 
 def test_a_state_topic_with_too_few_partitions_stops_the_source_and_says_the_remedy(real: KafkaAdapter) -> None:
-    where = place(real, partitions=2)
+    where = topic_set(real, partitions=2)
     narrow = real.create_topic("narrow", 1)
     reader = RecordingMember(source=real.source(group=where.group, topics={where.inputs: narrow}))
 
@@ -466,7 +466,7 @@ def test_a_broker_that_is_killed_for_three_seconds_costs_time_and_nothing_else(
     own: KafkaAdapter, own_kafka: JvmStack
 ) -> None:
     own.session_s = 15.0
-    where = place(own, partitions=1)
+    where = topic_set(own, partitions=1)
     own.append(numbered(where.inputs, 0, 0, 10))
     reader, sink = member(own, where), sink_of(own, where)
     with closing(sink, reader.source):
@@ -494,7 +494,7 @@ def test_at_least_once_a_commit_that_no_coordinator_answers_holds_nobody_up(
     own: KafkaAdapter, own_kafka: JvmStack
 ) -> None:
     own.session_s = 15.0
-    where = place(own, partitions=1)
+    where = topic_set(own, partitions=1)
     own.append(numbered(where.inputs, 0, 0, 10))
     reader = member(own, where)
     with closing(reader.source):
@@ -518,7 +518,7 @@ def test_a_broker_that_is_frozen_past_the_session_costs_the_assignment_and_says_
     own: KafkaAdapter, own_kafka: JvmStack
 ) -> None:
     own.session_s = 3.0
-    where = place(own, partitions=1)
+    where = topic_set(own, partitions=1)
     own.append(numbered(where.inputs, 0, 0, 10))
     reader = member(own, where)
     with closing(reader.source):
@@ -565,7 +565,7 @@ def forget(way: ForgetfulProxy, client: Consumer | Producer, topic: str) -> None
 def test_a_client_that_was_told_of_no_brokers_is_replaced_and_reading_goes_on(
     way: ForgetfulProxy, behind: KafkaAdapter
 ) -> None:
-    where = place(behind, partitions=1)
+    where = topic_set(behind, partitions=1)
     behind.append(numbered(where.inputs, 0, 0, 10))
     reader = member(behind, where)
     with closing(reader.source):
@@ -589,7 +589,7 @@ def test_a_client_that_reaches_no_broker_for_a_session_is_replaced_and_reading_g
     way: ForgetfulProxy, behind: KafkaAdapter
 ) -> None:
     """A client may know only one broker, which is down, though others are up; it does not look for them itself."""
-    where = place(behind, partitions=1)
+    where = topic_set(behind, partitions=1)
     behind.append(numbered(where.inputs, 0, 0, 10))
     reader = member(behind, where)
     with closing(reader.source):
@@ -608,7 +608,7 @@ def test_a_client_that_reaches_no_broker_for_a_session_is_replaced_and_reading_g
 def test_a_producer_that_was_told_of_no_brokers_is_replaced_and_writes(
     way: ForgetfulProxy, behind: KafkaAdapter, kind: type[TransactionalSink | PlainSink]
 ) -> None:
-    where = place(behind, partitions=1)
+    where = topic_set(behind, partitions=1)
     reader = member(behind, where)
     now_s = [0.0]
     settings = replace(behind._sink_settings(where.group, where.group, frozenset()), lease_s=3.0, call_timeout_s=1.0)

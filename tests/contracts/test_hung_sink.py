@@ -14,7 +14,7 @@ from streams.kafka.sinks import TransactionalSink
 from streams.messages import Assigned, Checkpoint, Effect, Written
 from streams.runner import Runner, RunnerSettings
 from tests.contracts.brokers import EmbeddedAdapter, mark
-from tests.contracts.test_source_and_sink import Place, place
+from tests.contracts.test_source_and_sink import TopicSet, topic_set
 from tests.unit.streams.test_runner import Ears, Script, wait
 
 GROUPS, TRANSACTIONS, GOES, STAYS = b"group", b"transaction", 2, 3
@@ -50,14 +50,14 @@ def three() -> Iterator[ThreeBrokers]:
         yield ThreeBrokers(holder)
 
 
-def checkpoint(at: Assignment, where: Place, serial: int) -> Checkpoint:
+def checkpoint(at: Assignment, where: TopicSet, serial: int) -> Checkpoint:
     output = Output(topic=where.results, key=b"k", value=str(serial).encode(), partition=0)
     return Checkpoint(serial=serial, outputs={at: (output,)}, marks={at: mark(serial, serial=serial)})
 
 
 @pytest.mark.slow
 def test_a_checkpoint_whose_call_outlasts_its_time_out_is_written_by_another_producer(three: ThreeBrokers) -> None:
-    where = place(three.broker, partitions=1)
+    where = topic_set(three.broker, partitions=1)
     three.coordinated_by(where.group, GOES)
     three.transactions_coordinated_by(where.group, STAYS)
     engine, ears = Script(), Ears()

@@ -16,7 +16,7 @@ from tests.contracts.brokers import BrokerAdapter, RecordingMember, closing, com
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class TopicSet:
     """The topics and the consumer group of one test."""
 
     group: str
@@ -29,8 +29,8 @@ class Place:
         return {self.inputs: self.states}
 
 
-def place(broker: BrokerAdapter, partitions: int = 2) -> Place:
-    return Place(
+def topic_set(broker: BrokerAdapter, partitions: int = 2) -> TopicSet:
+    return TopicSet(
         group=f"g-{uuid.uuid4().hex[:8]}",
         inputs=broker.create_topic("inputs", partitions),
         states=broker.create_topic("states", partitions),
@@ -45,7 +45,7 @@ def numbered(topic: str, partition: int, first: int, count: int) -> list[Output]
     ]
 
 
-def member(broker: BrokerAdapter, where: Place) -> RecordingMember:
+def member(broker: BrokerAdapter, where: TopicSet) -> RecordingMember:
     return RecordingMember(source=broker.source(group=where.group, topics=where.topics))
 
 
@@ -57,7 +57,7 @@ def one_part(at: Assignment, position: int, *outputs: Output, serial: int = 1) -
 
 
 def test_a_new_group_reads_from_where_it_was_told_each_record_once_and_in_order(broker: BrokerAdapter) -> None:
-    where = place(broker)
+    where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 1_200) + numbered(where.inputs, 1, 0, 30))
     reader = member(broker, where)
 
@@ -73,7 +73,7 @@ def test_a_new_group_reads_from_where_it_was_told_each_record_once_and_in_order(
 
 
 def test_a_group_that_starts_at_the_end_reads_what_comes_later(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     broker.append(numbered(where.inputs, 0, 0, 5))
     late = RecordingMember(source=broker.source(group=where.group, topics=where.topics, start="latest"))
 
@@ -87,7 +87,7 @@ def test_a_group_that_starts_at_the_end_reads_what_comes_later(broker: BrokerAda
 
 
 def test_a_start_that_passes_over_what_is_there_says_so(broker: BrokerAdapter) -> None:
-    where = place(broker)
+    where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 5))
     broker.reset(where.group, where.inputs, 1, 0)
     late = RecordingMember(source=broker.source(group=where.group, topics=where.topics, start="latest"))
@@ -102,7 +102,7 @@ def test_a_start_that_passes_over_what_is_there_says_so(broker: BrokerAdapter) -
 
 @pytest.mark.needs("seek-to-time")
 def test_a_group_that_starts_at_a_time_reads_from_the_first_record_of_then(broker: BrokerAdapter) -> None:
-    where = place(broker)
+    where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 5) + numbered(where.inputs, 1, 0, 5))
     time.sleep(0.005)  # record times have millisecond resolution
     since = datetime.now(UTC)
@@ -117,7 +117,7 @@ def test_a_group_that_starts_at_a_time_reads_from_the_first_record_of_then(broke
 
 
 def test_a_record_keeps_key_value_time_and_headers(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     headers = (("a", b"1"), ("a", b"2"), ("b", b""))
     broker.append([Output(topic=where.inputs, key=None, value=None, headers=headers, partition=0)])
     reader = member(broker, where)
@@ -131,7 +131,7 @@ def test_a_record_keeps_key_value_time_and_headers(broker: BrokerAdapter) -> Non
 
 
 def test_nothing_is_read_before_it_is_resumed(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     broker.append(numbered(where.inputs, 0, 0, 10))
     reader = member(broker, where)
     reader.resumes = False
@@ -145,7 +145,7 @@ def test_nothing_is_read_before_it_is_resumed(broker: BrokerAdapter) -> None:
 
 
 def test_pausing_and_resuming_loses_nothing_and_repeats_nothing(broker: BrokerAdapter) -> None:
-    where = place(broker)
+    where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 6_000) + numbered(where.inputs, 1, 0, 6_000))
     reader = member(broker, where)
 
@@ -170,7 +170,7 @@ def test_pausing_and_resuming_loses_nothing_and_repeats_nothing(broker: BrokerAd
 
 
 def test_a_paused_partition_hands_over_nothing_while_another_flows(broker: BrokerAdapter) -> None:
-    where = place(broker)
+    where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 10) + numbered(where.inputs, 1, 0, 10))
     reader = member(broker, where)
 
@@ -188,7 +188,7 @@ def test_a_paused_partition_hands_over_nothing_while_another_flows(broker: Broke
 
 
 def test_what_is_read_again_from_where_it_stands_comes_once_and_in_order(broker: BrokerAdapter) -> None:
-    where = place(broker)
+    where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 3_000))
     reader = member(broker, where)
 
@@ -201,7 +201,7 @@ def test_what_is_read_again_from_where_it_stands_comes_once_and_in_order(broker:
 
 
 def test_what_is_resumed_after_everything_stood_still_is_read_at_once(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     broker.append(numbered(where.inputs, 0, 0, 3))
     reader = member(broker, where)
 
@@ -213,7 +213,7 @@ def test_what_is_resumed_after_everything_stood_still_is_read_at_once(broker: Br
         )
 
 
-def read_after_s(broker: BrokerAdapter, where: Place, reader: RecordingMember, number: int) -> float:
+def read_after_s(broker: BrokerAdapter, where: TopicSet, reader: RecordingMember, number: int) -> float:
     """Returns how long after a resume the next record arrives."""
     reader.source.pause(frozenset({reader.at(0)}))
     reader.poll()
@@ -225,7 +225,7 @@ def read_after_s(broker: BrokerAdapter, where: Place, reader: RecordingMember, n
 
 
 def test_position_and_end_of_a_partition_are_told(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     broker.append(numbered(where.inputs, 0, 0, 7))
     reader = member(broker, where)
 
@@ -239,7 +239,7 @@ def test_position_and_end_of_a_partition_are_told(broker: BrokerAdapter) -> None
 
 
 def test_a_successor_finds_mark_state_and_position(broker: BrokerAdapter) -> None:
-    where = place(broker)
+    where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 10) + numbered(where.inputs, 1, 0, 10))
     first = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
@@ -272,7 +272,7 @@ def test_a_successor_finds_mark_state_and_position(broker: BrokerAdapter) -> Non
 
 
 def test_a_long_state_is_restored_whole(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     broker.append(
         [
             Output(topic=where.states, key=f"k{n % 9_000}".encode(), value=str(n).encode(), partition=0)
@@ -290,7 +290,7 @@ def test_a_long_state_is_restored_whole(broker: BrokerAdapter) -> None:
 
 
 def test_a_mark_comes_back_as_it_was_committed(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
 
@@ -304,7 +304,7 @@ def test_a_mark_comes_back_as_it_was_committed(broker: BrokerAdapter) -> None:
 
 
 def test_a_position_that_was_reset_by_a_tool_is_kept_and_has_no_mark(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     broker.append(numbered(where.inputs, 0, 0, 10))
     broker.reset(where.group, where.inputs, 0, 3)
     reader = member(broker, where)
@@ -319,7 +319,7 @@ def test_a_position_that_was_reset_by_a_tool_is_kept_and_has_no_mark(broker: Bro
 
 @pytest.mark.needs("topic-administration")
 def test_a_recreated_state_topic_has_another_id(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     other = broker.create_topic("other-states", 1)
     ids = []
     for states in (where.states, other):
@@ -333,7 +333,7 @@ def test_a_recreated_state_topic_has_another_id(broker: BrokerAdapter) -> None:
 
 @pytest.mark.needs("topic-administration")
 def test_an_input_topic_that_is_created_again_under_a_reader_is_seen_to_be_another(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     reader = member(broker, where)
 
     with closing(reader.source):
@@ -352,7 +352,7 @@ def test_an_input_topic_that_is_created_again_under_a_reader_is_seen_to_be_anoth
 def test_partitions_that_a_topic_gets_under_a_reader_are_seen_long_before_the_group_has_them(
     broker: BrokerAdapter,
 ) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     reader = member(broker, where)
 
     with closing(reader.source):
@@ -364,7 +364,7 @@ def test_partitions_that_a_topic_gets_under_a_reader_are_seen_long_before_the_gr
 
 @pytest.mark.needs("topic-administration")
 def test_a_position_that_is_no_longer_in_the_log_stops_its_partition_only(broker: BrokerAdapter) -> None:
-    where = place(broker)
+    where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 10) + numbered(where.inputs, 1, 0, 10))
     broker.reset(where.group, where.inputs, 0, 2)
     broker.delete_before(where.inputs, 0, 5)
@@ -385,7 +385,7 @@ def test_a_position_that_is_no_longer_in_the_log_stops_its_partition_only(broker
 
 @pytest.mark.needs("hand-over")
 def test_a_second_member_takes_half_and_the_first_hands_it_over_with_its_marks(broker: BrokerAdapter) -> None:
-    where = place(broker)
+    where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 10) + numbered(where.inputs, 1, 0, 10))
     first = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
@@ -412,7 +412,7 @@ def test_a_second_member_takes_half_and_the_first_hands_it_over_with_its_marks(b
 
 
 def test_what_a_member_leaves_comes_to_the_other_under_a_new_epoch(broker: BrokerAdapter) -> None:
-    where = place(broker)
+    where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 10) + numbered(where.inputs, 1, 0, 10))
     first, second = member(broker, where), member(broker, where)
     with closing(first.source, second.source):
@@ -428,7 +428,7 @@ def test_what_a_member_leaves_comes_to_the_other_under_a_new_epoch(broker: Broke
 
 
 def test_a_partition_that_went_and_came_back_is_read_from_its_mark(broker: BrokerAdapter) -> None:
-    where = place(broker)
+    where = topic_set(broker)
     broker.append(numbered(where.inputs, 0, 0, 50) + numbered(where.inputs, 1, 0, 50))
     first = member(broker, where)
     with closing(first.source):
@@ -447,7 +447,7 @@ def test_a_partition_that_went_and_came_back_is_read_from_its_mark(broker: Broke
 
 
 def test_marks_of_an_assignment_that_is_gone_are_not_committed(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     reader = member(broker, where)
     with closing(reader.source):
         until(lambda: bool(reader.owned), reader)
@@ -463,7 +463,7 @@ def test_marks_of_an_assignment_that_is_gone_are_not_committed(broker: BrokerAda
 
 
 def test_a_checkpoint_brings_its_outputs_and_its_mark(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
     result = Output(topic=where.results, key=b"k", value=b"v", headers=(("h", b"1"),), partition=0)
@@ -481,7 +481,7 @@ def test_a_checkpoint_brings_its_outputs_and_its_mark(broker: BrokerAdapter) -> 
 
 
 def test_the_lease_runs_from_before_the_marks_were_sent(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
 
@@ -495,7 +495,7 @@ def test_the_lease_runs_from_before_the_marks_were_sent(broker: BrokerAdapter) -
 
 
 def test_a_key_goes_to_the_partition_that_a_java_producer_would_choose(broker: BrokerAdapter) -> None:
-    where = place(broker)
+    where = topic_set(broker)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
 
@@ -513,7 +513,7 @@ def test_a_key_goes_to_the_partition_that_a_java_producer_would_choose(broker: B
 
 
 def test_what_died_with_its_assignment_is_not_written(broker: BrokerAdapter) -> None:
-    where = place(broker)
+    where = topic_set(broker)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
 
@@ -538,7 +538,7 @@ def test_what_died_with_its_assignment_is_not_written(broker: BrokerAdapter) -> 
 
 
 def test_a_checkpoint_of_nothing_but_the_dead_is_done(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
 
@@ -551,7 +551,7 @@ def test_a_checkpoint_of_nothing_but_the_dead_is_done(broker: BrokerAdapter) -> 
 
 
 def test_closing_twice_does_no_harm(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     reader = member(broker, where)
     sink = broker.sink(group=where.group, instance_id=where.group)
     sink.open()
@@ -563,7 +563,7 @@ def test_closing_twice_does_no_harm(broker: BrokerAdapter) -> None:
 
 @pytest.mark.needs("fencing")
 def test_a_producer_that_was_fenced_writes_with_a_new_one(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     reader = member(broker, where)
     thawed = broker.sink(group=where.group, instance_id=where.group)
     successor = broker.sink(group=where.group, instance_id=where.group)
@@ -583,7 +583,7 @@ def test_a_producer_that_was_fenced_writes_with_a_new_one(broker: BrokerAdapter)
 
 @pytest.mark.needs("fencing")
 def test_two_processes_with_one_id_are_told_so(broker: BrokerAdapter) -> None:
-    where = place(broker, partitions=1)
+    where = topic_set(broker, partitions=1)
     reader = member(broker, where)
     one = broker.sink(group=where.group, instance_id=where.group)
     other = broker.sink(group=where.group, instance_id=where.group)

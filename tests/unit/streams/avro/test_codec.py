@@ -1,4 +1,4 @@
-"""Reading messages: every writer schema that resolves, every malformed input one classified outcome."""
+"""Decoding: every writer schema that resolves is read, and every malformed input gets an error code."""
 
 import json
 import subprocess
@@ -148,7 +148,7 @@ def test_a_symbol_newer_than_the_reader_becomes_the_default() -> None:
 
 
 def test_words_and_defaults_make_no_difference_to_the_layout() -> None:
-    """A schema that encodes as the reader's is read without resolution, which costs as much again."""
+    """A schema with the reader's layout is read without schema resolution, which would double the time."""
     plain = record(("a", "string"), ("b", MICROS))
     worded = {**record(("a", {"type": "string"}), ("b", {**MICROS, "doc": "when"}), b=0), "doc": "a thing"}
     decoder = Decoder(plain, {7: json.dumps(worded)}.get)
@@ -351,7 +351,7 @@ def test_a_schema_that_could_keep_a_reader_busy_for_ever_is_refused(name: str) -
 
 
 def test_the_library_alone_would_overrun_its_stack() -> None:
-    """Why types that contain themselves are refused: drop the rule when this no longer holds."""
+    """The reason why recursive types are rejected: drop the rule when this no longer holds."""
     code = (
         "import fastavro, io; s = fastavro.parse_schema({'type': 'record', 'name': 'R', 'fields': "
         "[{'name': 'a', 'type': ['null', 'R']}]}); fastavro.schemaless_reader(io.BytesIO(b'\\2' * 1_000_000), s)"

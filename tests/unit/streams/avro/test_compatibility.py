@@ -1,4 +1,4 @@
-"""Which schemas may follow each other."""
+"""The compatibility of schema versions."""
 
 import json
 from typing import Any

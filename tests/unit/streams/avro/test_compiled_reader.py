@@ -1,4 +1,4 @@
-"""Generated readers: what the writer wrote comes back, and whatever else the bytes are, reading ends with an error."""
+"""Generated readers: they read back what the writer wrote, and raise an error for any other bytes."""
 
 from contextlib import suppress
 from types import SimpleNamespace
@@ -117,7 +117,7 @@ def test_what_no_writer_writes_is_an_error(type_: Any, data: bytes) -> None:
 @example([3, 4])
 @given(st.lists(st.integers(-100, 100)))
 def test_a_block_that_says_its_size_is_read(numbers: list[int]) -> None:
-    """The other form of an array's block, for readers that would skip it."""
+    """The form of an array block that has its size in bytes, so that readers can skip it."""
     body = b"".join(library_bytes("int", number) for number in numbers)
     block = library_bytes("long", -len(numbers)) + library_bytes("long", len(body)) + body if numbers else b""
 

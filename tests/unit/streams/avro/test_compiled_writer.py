@@ -1,4 +1,4 @@
-"""Generated writers: the same bytes as the Avro library, for every shape that they take."""
+"""Generated writers produce the same bytes as the Avro library, for every supported type."""
 
 from decimal import Decimal
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Which version of a schema a value needs: the lowest through which it can be read and written without a loss."""
+"""The version that a value needs: the lowest that can be read and written back without loss."""
 
 from types import SimpleNamespace
 from typing import Any

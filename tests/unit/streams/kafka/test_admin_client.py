@@ -1,4 +1,4 @@
-"""Whose questions are not answered for a while gets a client that remembers nothing."""
+"""An admin client whose requests are not answered for a while is replaced by a new one."""
 
 from concurrent.futures import Future
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ FENCED = KafkaException(KafkaError(KafkaError.FENCED_LEADER_EPOCH))
 
 
 class FakeClients:
-    """An admin whose clients are numbers, in the order in which they were built."""
+    """A ``RenewingAdminClient`` whose clients are numbered in the order of construction."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -23,7 +23,7 @@ class FakeClients:
 
     @property
     def number(self) -> int:
-        """Of the client that is asked now."""
+        """The number of the current client."""
         return cast("int", self.admin.client)
 
     def _next(self, _configuration: dict[str, Any]) -> Any:

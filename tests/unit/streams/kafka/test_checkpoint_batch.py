@@ -1,4 +1,4 @@
-"""Too large a record: replaced where that is allowed, else its partition is left out, and nobody else's."""
+"""A record that is too large is replaced if its topic allows it; else its partition alone is left out."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -16,7 +16,7 @@ A, B = (Assignment(topic="in", partition=number, epoch=1) for number in (0, 1))
 
 
 class LimitedProducer:
-    """A producer by hand: refuses at once what the client would, or at the flush what the broker would.
+    """A fake producer: rejects a record at once, as the client would, or at the flush, as the broker would.
 
     As a broker does, it refuses a whole batch: all that was produced between two flushes to one topic.
     """
@@ -62,16 +62,16 @@ def batch(a: tuple[Output, ...], b: tuple[Output, ...]) -> CheckpointBatch:
 
 
 def attempts(batch: CheckpointBatch, **limits: int) -> tuple[list[Output], int]:
-    """What arrives in the end, and how many attempts were thrown away: each is a transaction of its own."""
+    """Returns what is written in the end, and the number of failed attempts: each is a transaction of its own."""
     for thrown_away in range(10):
-        shelf = LimitedProducer(**limits)
+        producer = LimitedProducer(**limits)
         try:
-            batch.produce(cast(Producer, shelf), NOBODY, 1.0)
-            shelf.flush(1.0)
+            batch.produce(cast(Producer, producer), NOBODY, 1.0)
+            producer.flush(1.0)
             batch.settle()
         except RecordTooLarge:
             continue
-        return shelf.kept, thrown_away
+        return producer.kept, thrown_away
     raise AssertionError("never done")
 
 
@@ -128,9 +128,9 @@ def test_what_was_settled_holds_for_the_next_attempt() -> None:
 
 def test_another_failed_delivery_is_raised() -> None:
     writing = batch((out("states", 1),), ())
-    shelf = LimitedProducer()
-    writing.produce(cast(Producer, shelf), NOBODY, 1.0)
-    shelf._batch[0][1](KafkaError(KafkaError._MSG_TIMED_OUT), None)
+    producer = LimitedProducer()
+    writing.produce(cast(Producer, producer), NOBODY, 1.0)
+    producer._batch[0][1](KafkaError(KafkaError._MSG_TIMED_OUT), None)
 
     with pytest.raises(KafkaException, match="_MSG_TIMED_OUT"):
         writing.settle()
@@ -138,29 +138,29 @@ def test_another_failed_delivery_is_raised() -> None:
 
 def test_a_full_queue_is_waited_for() -> None:
     outputs = tuple(out("states", size) for size in range(5))
-    writing, shelf = batch(outputs, ()), LimitedProducer(room=2)
+    writing, producer = batch(outputs, ()), LimitedProducer(room=2)
 
-    writing.produce(cast(Producer, shelf), NOBODY, 1.0)
-    shelf.flush(1.0)
+    writing.produce(cast(Producer, producer), NOBODY, 1.0)
+    producer.flush(1.0)
 
-    assert shelf.kept == list(outputs)
-    assert shelf.polls == 2
+    assert producer.kept == list(outputs)
+    assert producer.polls == 2
 
 
 def test_a_queue_that_stays_full_is_an_error() -> None:
-    writing, shelf = batch((out("states", 1),), ()), LimitedProducer(room=0)
+    writing, producer = batch((out("states", 1),), ()), LimitedProducer(room=0)
 
     with pytest.raises(KafkaException, match="_QUEUE_FULL"):
-        writing.produce(cast(Producer, shelf), NOBODY, 0.0)
+        writing.produce(cast(Producer, producer), NOBODY, 0.0)
 
 
 def test_what_was_dropped_does_not_go_out() -> None:
-    writing, shelf = batch((out("states", 1),), (out("states", 2),)), LimitedProducer()
+    writing, producer = batch((out("states", 1),), (out("states", 2),)), LimitedProducer()
 
-    writing.produce(cast(Producer, shelf), frozenset({A}), 1.0)
-    shelf.flush(1.0)
+    writing.produce(cast(Producer, producer), frozenset({A}), 1.0)
+    producer.flush(1.0)
 
-    assert shelf.kept == [out("states", 2)]
+    assert producer.kept == [out("states", 2)]
     assert set(writing.marks(frozenset({A}))) == {B}
 
 

@@ -1,4 +1,4 @@
-"""A checkpoint that fails again and again: what is said, how often, and how long the next attempt waits."""
+"""A checkpoint that fails repeatedly: what is logged, how often, and how long the next attempt waits."""
 
 import time
 from collections.abc import Collection, Iterator
@@ -35,7 +35,7 @@ TIMED_OUT = KafkaError(KafkaError._TIMED_OUT, "Timed out")
 
 
 class FakeTopicAdmin:
-    """Says what may be done with which topic; counts how often it is asked."""
+    """Returns the allowed operations of each topic, and counts the requests."""
 
     def __init__(self, **allowed: frozenset[str]) -> None:
         self.allowed = allowed
@@ -53,12 +53,12 @@ def now_s() -> list[float]:
     return [100.0]
 
 
-def trouble(now_s: list[float], broker: FakeTopicAdmin) -> CheckpointFailures:
+def failures(now_s: list[float], broker: FakeTopicAdmin) -> CheckpointFailures:
     return CheckpointFailures(SETTINGS, lambda: now_s[0], broker.describe)
 
 
-def heard(trouble: CheckpointFailures, problem: KafkaError) -> tuple[str, str, float]:
-    said = trouble.failed(problem, ("results", "state"), ("changes",), "warning")
+def heard(failures: CheckpointFailures, problem: KafkaError) -> tuple[str, str, float]:
+    said = failures.failed(problem, ("results", "state"), ("changes",), "warning")
     return said.reason, said.level, said.after_s
 
 
@@ -66,7 +66,7 @@ def heard(trouble: CheckpointFailures, problem: KafkaError) -> tuple[str, str, f
 def test_the_topic_and_the_operation_that_are_denied_are_named(now_s: list[float], problem: KafkaError) -> None:
     broker = FakeTopicAdmin(results=frozenset({"Describe"}), state=frozenset({"Write"}), changes=frozenset({"Read"}))
 
-    reason, level, _ = heard(trouble(now_s, broker), problem)
+    reason, level, _ = heard(failures(now_s, broker), problem)
 
     assert reason == (
         "the broker denies this principal Write on topic results (TOPIC_AUTHORIZATION_FAILED). Remedy: add ACLs that "
@@ -80,7 +80,7 @@ def test_a_topic_that_may_not_even_be_described_and_a_position_that_may_not_be_c
 ) -> None:
     broker = FakeTopicAdmin(results=frozenset(), state=frozenset({"Write"}), changes=frozenset({"Describe"}))
 
-    reason, _, _ = heard(trouble(now_s, broker), TOPIC_DENIED)
+    reason, _, _ = heard(failures(now_s, broker), TOPIC_DENIED)
 
     assert "Write on topic results, Read on topic changes" in reason
 
@@ -88,7 +88,7 @@ def test_a_topic_that_may_not_even_be_described_and_a_position_that_may_not_be_c
 def test_a_group_that_is_denied_is_named_without_asking(now_s: list[float]) -> None:
     broker = FakeTopicAdmin()
 
-    reason, _, _ = heard(trouble(now_s, broker), KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED))
+    reason, _, _ = heard(failures(now_s, broker), KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED))
 
     assert "Read on group offers" in reason
     assert broker.asked == 0
@@ -96,7 +96,7 @@ def test_a_group_that_is_denied_is_named_without_asking(now_s: list[float]) -> N
 
 def test_what_is_denied_is_said_once_and_then_rarely_and_tried_less_and_less_often(now_s: list[float]) -> None:
     broker = FakeTopicAdmin(results=frozenset())
-    denied = trouble(now_s, broker)
+    denied = failures(now_s, broker)
     levels, waits = [], []
     while now_s[0] < 100.0 + 2.5 * SAY_EVERY_S:
         _, level, wait_s = heard(denied, TOPIC_DENIED)
@@ -112,7 +112,7 @@ def test_what_is_denied_is_said_once_and_then_rarely_and_tried_less_and_less_oft
 
 
 def test_another_failure_is_news_and_so_is_the_same_after_a_checkpoint_was_durable(now_s: list[float]) -> None:
-    ill = trouble(now_s, FakeTopicAdmin(results=frozenset()))
+    ill = failures(now_s, FakeTopicAdmin(results=frozenset()))
 
     said = [heard(ill, TIMED_OUT), heard(ill, TIMED_OUT), heard(ill, TOPIC_DENIED), heard(ill, TIMED_OUT)]
     ill.succeeded()
@@ -150,7 +150,7 @@ def opened(sink: Sink) -> Iterator[Sink]:
 
 
 def write(sink: Sink, serial: int, topic: str) -> Iterator[Done | Again]:
-    """Every attempt to make one record durable, each after the wait that the sink asks for."""
+    """Repeats a checkpoint of one record until it is durable, with the waits that the sink asks for."""
     at = Assignment(topic="in", partition=0, epoch=1)
     checkpoint = Checkpoint(serial=serial, outputs={at: (Output(topic=topic, key=b"k", value=b"v"),)}, marks={})
     while True:

@@ -1,4 +1,4 @@
-"""A call without an answer fails with the sentence that tells a person most, and says whether waiting may help."""
+"""A call without an answer fails with the client's most specific error, which tells whether waiting may help."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from streams.kafka.topic_reader import read_key_values
 from tests.harness.secured_broker import SecuredBroker, key_pair
 
 ASK_S = 60.0
-"""Long enough for a handshake on a busy machine; who is refused is told long before."""
+"""Long enough for a handshake on a busy machine; a refusal comes long before."""
 
 NO_ANSWER = KafkaException(KafkaError(KafkaError._TRANSPORT, "Failed to get metadata: Local: Broker transport failure"))
 
@@ -76,7 +76,7 @@ def test_the_clients_own_sentence_is_what_a_person_reads(
 def test_an_answer_is_waited_for_in_pieces_until_the_client_says_that_waiting_mends_nothing() -> None:
     errors, pieces = after(), list[float]()
 
-    class Client:
+    class FakeClient:
         def poll(self, timeout_s: float) -> None:
             if len(pieces) == 4:
                 errors.on_error(KafkaError(KafkaError._AUTHENTICATION, "wrong password"))
@@ -86,7 +86,7 @@ def test_an_answer_is_waited_for_in_pieces_until_the_client_says_that_waiting_me
         raise NO_ANSWER
 
     with pytest.raises(KafkaException):
-        errors.retry(Client(), ask, 3_600.0)
+        errors.retry(FakeClient(), ask, 3_600.0)
 
     assert pieces == [0.5, 1.0, 2.0, 4.0]
 

@@ -1,4 +1,4 @@
-"""A commit on its way: what its answers mean, and what is seen of it where nothing is called back."""
+"""An asynchronous commit: what its answers mean, and how it is looked up when no callback can run."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ REFUSED = KafkaError(KafkaError.ILLEGAL_GENERATION)
 
 
 class FakeCommitConsumer:
-    """A consumer that keeps what it is given, and says it only when asked."""
+    """A consumer that stores commits and answers only when asked."""
 
     def __init__(self) -> None:
         self.sent: list[list[TopicPartition]] = []

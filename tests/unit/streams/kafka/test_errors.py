@@ -1,4 +1,4 @@
-"""The table from a client's error to what we do about it."""
+"""The classification of the client's errors."""
 
 import pytest
 from confluent_kafka import KafkaError

@@ -1,4 +1,4 @@
-"""Metadata of a group that nobody checks is told from metadata of a member."""
+"""Group metadata that the broker would not check is distinguished from that of a member."""
 
 from confluent_kafka import Consumer
 from hypothesis import given
@@ -10,7 +10,7 @@ from tests.contracts.brokers import EmbeddedAdapter, RecordingMember, closing, u
 
 
 def written(generation: int, group: str, member_id: str) -> bytes:
-    """As the client writes it (librdkafka 2.16.0)."""
+    """Group metadata as the client writes it (librdkafka 2.16.0)."""
     return b"CGMDv2:" + generation.to_bytes(4, "little", signed=True) + f"{group}\0{member_id}\0\1".encode()
 
 

@@ -1,4 +1,4 @@
-"""A partition without a leader cannot be sought, and holds nobody up meanwhile."""
+"""A partition without a leader cannot seek, and does not delay the others."""
 
 import ctypes
 from typing import Any
@@ -14,11 +14,11 @@ from streams.kafka.settings import SourceSettings
 from streams.kafka.source import _Ends
 from streams.messages import Arrivals
 from tests.contracts.brokers import EmbeddedAdapter, closing, until
-from tests.contracts.test_source_and_sink import member, numbered, place
+from tests.contracts.test_source_and_sink import member, numbered, topic_set
 
 
 class Leaderless(confluent_kafka.Consumer):
-    """Refuses to seek partitions without a leader, as the client does."""
+    """A consumer that rejects a seek in partitions without a leader, like the client."""
 
     without: frozenset[int] = frozenset()
 
@@ -35,7 +35,7 @@ def test_a_partition_without_a_leader_begins_once_it_has_one_and_the_others_are_
     monkeypatch.setattr(Leaderless, "without", frozenset({0}))
     with EmbeddedBroker() as holder:
         broker = EmbeddedAdapter(holder)
-        where = place(broker)
+        where = topic_set(broker)
         broker.append(numbered(where.inputs, 0, 0, 5) + numbered(where.inputs, 1, 5, 5))
         reader = member(broker, where)
         with closing(reader.source):
@@ -72,7 +72,7 @@ def test_a_partition_without_a_leader_is_told_with_the_brokers_sentence_beside_t
 
 
 def without_leader(holder: EmbeddedBroker, topic: str, partition: int) -> None:
-    """The broker names none from now on."""
+    """From now on, the broker reports no leader."""
     cluster: Any = holder._cluster
     set_leader = cluster._library.rd_kafka_mock_partition_set_leader
     set_leader.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int32, ctypes.c_int32]

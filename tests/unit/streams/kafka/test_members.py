@@ -1,4 +1,4 @@
-"""Who is in the group: each question is put to a client that has just looked for its brokers."""
+"""The lookup of group members uses a new client each time."""
 
 from concurrent.futures import Future
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ from streams.kafka.settings import KafkaConnection
 
 
 class FakeGroupAdmin:
-    """Reaches no broker, if it was opened while they were away: a client that knows only dead ones stays so."""
+    """Reaches no broker if it was opened while they were down: such a client never recovers."""
 
     away = True
 

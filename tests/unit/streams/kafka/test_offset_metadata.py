@@ -1,4 +1,4 @@
-"""A mark survives being commit metadata; what others wrote there is no mark."""
+"""A mark survives the round trip through offset metadata; metadata of others is no mark."""
 
 import json
 
@@ -66,7 +66,7 @@ def test_a_mark_of_the_first_version_is_read_and_names_no_input_topic() -> None:
 
 @given(some_marks)
 def test_the_first_version_reads_a_mark_of_today_as_its_own(mark: Mark) -> None:
-    """It asks for this version, and for these fields and their types, and passes over all others."""
+    """An older reader: checks the version and the types of its own fields, and ignores all others."""
     said = json.loads(offset_metadata.encode(mark))
 
     assert said["v"] == 1

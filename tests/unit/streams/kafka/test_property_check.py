@@ -1,4 +1,4 @@
-"""What is wrong with the client's properties is found without a broker."""
+"""Invalid client properties are found without a broker."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a consumer that was given up still says and does, while its successor works."""
+"""A replaced consumer's late callbacks do not reach its successor."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -34,7 +34,7 @@ MARK = Mark(position=1, read_ahead=1, drained=False, serial=1, state_topic_id="s
 
 
 class FakeConsumer:
-    """Says what the test gives it: the callbacks of its configuration are called in ``poll``, and in ``close``."""
+    """Calls the callbacks of its configuration in ``poll`` and ``close``, with what the test provides."""
 
     built: list["FakeConsumer"]
 
@@ -94,7 +94,7 @@ class FakeConsumer:
 
 
 class FakeRestorer:
-    """Restores at once."""
+    """Restores every partition at once."""
 
     def __init__(self, *_: Any) -> None:
         self._wanted: list[Assignment] = []
@@ -120,8 +120,8 @@ class FakeRestorer:
     def close(self) -> None: ...
 
 
-class Quiet:
-    """Asks nothing and hears nothing."""
+class NoRequests:
+    """Makes no requests."""
 
     def __init__(self, *_: Any) -> None:
         self.admin = None
@@ -131,8 +131,8 @@ class Quiet:
     def seen(self) -> None: ...
 
 
-class Reading:
-    """A source over fake clients, and all that it has said."""
+class SourceFixture:
+    """A source over fake clients, and everything it has reported."""
 
     def __init__(self) -> None:
         self.now_s = 100.0
@@ -140,7 +140,7 @@ class Reading:
         self.source = KafkaSource(SETTINGS, clock=lambda: self.now_s)
 
     def poll(self, *says: Callable[[], None]) -> Sequence[SourceEvent]:
-        """What the source says when its client says this meanwhile."""
+        """Polls while the client calls back with this; returns what the source reports."""
         self.client.says.extend(says)
         heard = self.source.poll(0.0, lambda _revoked: None)
         self.heard.extend(heard)
@@ -156,17 +156,17 @@ class Reading:
 
 
 @pytest.fixture
-def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
+def reading(monkeypatch: pytest.MonkeyPatch) -> SourceFixture:
     FakeConsumer.built = []
     monkeypatch.setattr("streams.kafka.source.Consumer", FakeConsumer)
     monkeypatch.setattr("streams.kafka.source.Restorer", FakeRestorer)
-    monkeypatch.setattr("streams.kafka.source._Ends", Quiet)
-    monkeypatch.setattr("streams.kafka.source._Topics", Quiet)
-    return Reading()
+    monkeypatch.setattr("streams.kafka.source._Ends", NoRequests)
+    monkeypatch.setattr("streams.kafka.source._Topics", NoRequests)
+    return SourceFixture()
 
 
-def given_up(reading: Reading, *says_closing: str | KafkaError) -> FakeConsumer:
-    """The first client, after it was replaced and has said these things while it was closed."""
+def given_up(reading: SourceFixture, *says_closing: str | KafkaError) -> FakeConsumer:
+    """Replaces the first client, which calls back with these while it is closed; returns it."""
     old = reading.client
     for say in says_closing:
         old.says_closing.append(old.error(say) if isinstance(say, KafkaError) else old.statistics(say))
@@ -175,7 +175,9 @@ def given_up(reading: Reading, *says_closing: str | KafkaError) -> FakeConsumer:
     return old
 
 
-def test_a_consumer_that_goes_on_reporting_while_it_is_closed_costs_its_successor_nothing(reading: Reading) -> None:
+def test_a_consumer_that_goes_on_reporting_while_it_is_closed_costs_its_successor_nothing(
+    reading: SourceFixture,
+) -> None:
     given_up(reading, SEVERED, SEVERED)
     for _ in range(3):
         reading.now_s += 1000.0
@@ -184,15 +186,15 @@ def test_a_consumer_that_goes_on_reporting_while_it_is_closed_costs_its_successo
     assert (reading.replaced, len(FakeConsumer.built)) == (1, 2)
 
 
-def test_the_statistics_of_a_consumer_that_was_given_up_make_nobody_a_member(reading: Reading) -> None:
+def test_the_statistics_of_a_consumer_that_was_given_up_make_nobody_a_member(reading: SourceFixture) -> None:
     given_up(reading, HEALTHY)
     reading.poll()
 
     assert not reading.source.membership.joined
 
 
-def test_a_fatal_error_of_a_consumer_that_was_given_up_is_raised_nowhere(reading: Reading) -> None:
-    """A static member that joins anew fences the one before it."""
+def test_a_fatal_error_of_a_consumer_that_was_given_up_is_raised_nowhere(reading: SourceFixture) -> None:
+    """A static member that joins again fences its predecessor."""
     fenced = KafkaError(KafkaError.FENCED_INSTANCE_ID, "as the test says", fatal=True)
     old = given_up(reading, fenced)
 
@@ -200,7 +202,7 @@ def test_a_fatal_error_of_a_consumer_that_was_given_up_is_raised_nowhere(reading
     assert not [one for one in reading.poll() if isinstance(one, Notice) and one.event == "broker_error"]
 
 
-def test_an_answer_to_a_commit_of_a_consumer_that_was_given_up_is_not_its_successors(reading: Reading) -> None:
+def test_an_answer_to_a_commit_of_a_consumer_that_was_given_up_is_not_its_successors(reading: SourceFixture) -> None:
     old = given_up(reading)
     reading.poll(reading.client.assigned(0))
     [at] = reading.source._current.values()
@@ -212,8 +214,8 @@ def test_an_answer_to_a_commit_of_a_consumer_that_was_given_up_is_not_its_succes
     assert len(reading.client.sent) == 1
 
 
-def test_what_was_restored_in_the_poll_that_replaces_its_consumer_is_assigned_to_nobody(reading: Reading) -> None:
-    """It would be marked at once, with the metadata of a consumer that is in no group yet."""
+def test_what_was_restored_in_the_poll_that_replaces_its_consumer_is_assigned_to_nobody(reading: SourceFixture) -> None:
+    """Otherwise its mark would be written at once, with the metadata of a consumer that is not yet in the group."""
     old = reading.client
     heard = reading.poll(old.assigned(0), old.statistics(SEVERED))
 
@@ -221,7 +223,7 @@ def test_what_was_restored_in_the_poll_that_replaces_its_consumer_is_assigned_to
     assert not [one for one in heard if isinstance(one, Assigned | Revoked)]
 
 
-def test_what_was_read_before_its_consumer_was_replaced_is_lost(reading: Reading) -> None:
+def test_what_was_read_before_its_consumer_was_replaced_is_lost(reading: SourceFixture) -> None:
     old = reading.client
     assigned = next(one for one in reading.poll(old.assigned(0)) if isinstance(one, Assigned))
 
@@ -232,7 +234,9 @@ def test_what_was_read_before_its_consumer_was_replaced_is_lost(reading: Reading
     ]
 
 
-def test_a_consumer_that_has_a_broker_and_no_coordinator_is_replaced_after_three_sessions(reading: Reading) -> None:
+def test_a_consumer_that_has_a_broker_and_no_coordinator_is_replaced_after_three_sessions(
+    reading: SourceFixture,
+) -> None:
     alone = json.dumps({"brokers": {"b:1/1": {"source": "learned", "state": "UP"}}})
     reading.poll(reading.client.statistics(alone))
     assert reading.replaced == 0

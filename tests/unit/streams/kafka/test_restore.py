@@ -1,4 +1,4 @@
-"""Restoring, where answers come in an order that a broker would not give on cue."""
+"""Restoring with an order of answers that a real broker cannot be made to give."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -31,7 +31,7 @@ def answered(answer: Any) -> Future[Any]:
 
 
 class FakeOffsetsAdmin:
-    """Answers at once, the question for the committed marks apart."""
+    """Answers at once, except for requests for committed offsets."""
 
     def __init__(self) -> None:
         self.asked_for_marks: list[Future[Any]] = []
@@ -52,7 +52,7 @@ class FakeOffsetsAdmin:
 
 
 class StaleAdmin(FakeOffsetsAdmin):
-    """Goes on asking a leader that is none any more."""
+    """Keeps asking an outdated leader."""
 
     def list_offsets(self, asked: Mapping[TopicPartition, Any], **_: Any) -> dict[TopicPartition, Future[Any]]:
         refused: Future[Any] = Future()
@@ -61,7 +61,7 @@ class StaleAdmin(FakeOffsetsAdmin):
 
 
 class OneAwayAdmin(FakeOffsetsAdmin):
-    """Partition 0 of the state topic has no leader; what ``instead`` holds is the answer for it."""
+    """Partition 0 of the state topic has no leader; ``instead`` is the answer for it."""
 
     instead: KafkaException | int | None = KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
 
@@ -86,13 +86,13 @@ class OneAwayAdmin(FakeOffsetsAdmin):
 
 
 def renewing(*admins: FakeOffsetsAdmin, clock: Callable[[], float] = lambda: 0.0) -> RenewingAdminClient:
-    """One after the other, as clients are replaced."""
+    """Uses the given clients in turn, as they are replaced."""
     left = iter(admins)
     return RenewingAdminClient({}, clock, build=lambda _: next(left))  # type: ignore[arg-type,return-value]
 
 
 class FakeReader:
-    """A consumer that refuses what is assigned already, as the client does."""
+    """A consumer that rejects partitions that are assigned already, like the client."""
 
     def __init__(self) -> None:
         self.held: set[tuple[str, int]] = set()
@@ -184,7 +184,7 @@ def test_a_reader_of_state_that_stands_still_is_replaced_and_goes_on_where_it_st
 
 
 class StateReader(FakeReader):
-    """Has some records of the state topic, and no more."""
+    """Has the first records of the state topic only."""
 
     def __init__(self, *records: tuple[int, bytes | None, list[tuple[str, bytes | None]]]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""How clients of a broker are configured: of a person's properties, each is told what its kind understands."""
+"""The configuration of clients: each gets only those of the operator's properties that its kind understands."""
 
 import logging
 import subprocess
@@ -23,7 +23,7 @@ ctypes.CDLL(None).fflush(None)
 
 
 def names_of(kind: str) -> set[str]:
-    """Properties that the library says are of this kind of client alone, less those whose value is a function."""
+    """Properties that the library lists for this kind of client only, without callbacks."""
     shown = subprocess.run([sys.executable, "-c", TABLE], capture_output=True, text=True, check=True).stdout
     rows = (row.split("|") for row in shown.splitlines() if row.count("|") >= 5)
     return {name.strip() for name, of, *_ in rows if of.strip() == kind and not name.strip().endswith("_cb")}
@@ -35,7 +35,7 @@ def test_the_two_lists_are_those_of_the_library() -> None:
 
 
 def complaints(caplog: pytest.LogCaptureFixture, client: Any) -> list[str]:
-    """What the client says of its configuration: it does so when it is built, and is heard when it polls."""
+    """Returns the warnings about a configuration, which the client logs on construction and delivers when polled."""
     caplog.clear()
     client.poll(0.1)
     return [line for line in caplog.messages if "CONFWARN" in line]

@@ -1,4 +1,4 @@
-"""What the sinks do step by step, where a broker cannot be made to fail on cue."""
+"""The sinks step by step, with failures that a real broker cannot be made to produce."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -36,7 +36,7 @@ def error(code: int, *, fatal: bool = False, retriable: bool = False) -> KafkaEx
 
 
 class FakeProducer:
-    """Takes everything; ``script`` holds what calls raise, first come first."""
+    """Accepts everything; ``script`` holds the errors that calls raise, in order."""
 
     def __init__(self, bench: "SinkFixture") -> None:
         self._bench = bench
@@ -55,12 +55,12 @@ class FakeProducer:
 
 
 def nobody(*_: object) -> None:
-    """Who would be asked what this principal may do."""
+    """Stands in for the admin client that is asked what this principal may do."""
     raise BrokerDown("as the test says")
 
 
 class SinkFixture:
-    """A sink whose clients are fakes; ``committed`` is what the group coordinator says, or how it fails first."""
+    """A sink over fake clients; ``committed``: the group coordinator's answers, or its errors."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.script: dict[str, list[KafkaException]] = {}
@@ -169,7 +169,7 @@ def test_what_dies_before_the_commit_is_not_in_it(bench: SinkFixture) -> None:
 
 
 def test_nothing_is_written_while_the_consumer_is_in_no_group(bench: SinkFixture) -> None:
-    """Kafka checks no membership when a transaction's offsets come without one."""
+    """Kafka does not check membership if a transaction's offsets come without any."""
     refused = bench.sink.write(CHECKPOINT, None)
 
     assert isinstance(refused, Again)
@@ -204,7 +204,7 @@ RESULT = Output(topic="out", key=b"k", value=b"v")
 
 
 class RecordedCalls:
-    """A producer that keeps what it was handed; ``on`` is what happens in the middle of a call."""
+    """A producer that records its calls; ``on`` runs in the middle of a call."""
 
     def __init__(self) -> None:
         self.topics: list[str] = []
@@ -224,7 +224,7 @@ class RecordedCalls:
         return self._happens("poll")
 
     def purge(self, **_: Any) -> None:
-        """Nothing is kept back here."""
+        """Has no queue."""
 
     def _happens(self, name: str) -> int:
         self.on.pop(name, lambda: None)()
@@ -282,7 +282,7 @@ def test_a_plain_sink_that_was_given_up_while_it_waited_for_room_produces_nothin
 
 
 def void(_: object) -> None:
-    """For a call whose answer nobody needs."""
+    """The result of a call that is not used."""
 
 
 # ---- a producer that gets nowhere -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""How a backlog is read: in short steps, and so that a quiet partition is heard meanwhile."""
+"""A backlog is read in short steps, so that records of a quiet partition are not delayed."""
 
 from collections.abc import Iterator
 
@@ -9,9 +9,9 @@ from streams.flow import Output
 from tests.contracts.brokers import KafkaAdapter, RecordingMember, closing, until
 
 BUSY = 4
-"""Partitions with a backlog; the next one has none."""
+"""Number of partitions with a backlog; the next partition has none."""
 BACKLOG = 15_000
-"""Records of each, some 100 bytes long: more than a fetch of a megabyte holds."""
+"""Records per partition, of about 100 bytes: more than a fetch of 1 MB."""
 
 pytestmark = pytest.mark.kafka
 

@@ -1,4 +1,4 @@
-"""A process that starts leaves its place to a living one that has it, and takes it from a dead one."""
+"""A starting process gives way to a live member with its instance id, and replaces a dead one."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ def test_a_member_that_commits_keeps_its_place(takeover: Takeover) -> None:
 def test_a_member_that_commits_nothing_keeps_its_place_when_the_group_keeps_it_past_two_sessions(
     takeover: Takeover, member: Namesake
 ) -> None:
-    """It may restore, or stand refused: only being put out shows that it is dead."""
+    """It may be restoring, or its partitions may be stopped: only its removal shows that it is dead."""
     for at_s in range(32):
         assert "waiting until it is removed from the group" in str(takeover.saw(sight(member), float(at_s)))
 
@@ -43,7 +43,7 @@ def test_a_member_that_commits_nothing_keeps_its_place_when_the_group_keeps_it_p
 
 
 def test_a_static_member_that_commits_nothing_for_a_lease_is_replaced_by_its_successor() -> None:
-    """The group keeps it for its whole session, that of a clean end too: it would have to wait after each restart."""
+    """It stays in the group for its session timeout, even after a clean shutdown: each restart would wait for that."""
     takeover = Takeover(lease_s=4.0, session_s=15.0, static=True)
     said = [takeover.saw(sight(replace(OTHER, static=True)), at_s) for at_s in (0.0, 2.0, 4.0, 5.1)]
 

@@ -1,4 +1,4 @@
-"""A broker says for a moment that a topic it just made has no leader."""
+"""A topic that was just created has no leader for a moment."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -12,7 +12,7 @@ PLACE = TopicPartition("topic", 0)
 
 
 class FakeWatermarkConsumer:
-    """Answers what it is told to, one after the other."""
+    """Returns the given answers in order."""
 
     def __init__(self, *answers: int | tuple[int, int]) -> None:
         self._answers: Iterator[int | tuple[int, int]] = iter(answers)
