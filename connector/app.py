@@ -28,8 +28,8 @@ from connector.contracts.topics import INPUTS
 from connector.kaufland.adapter import Kaufland
 from connector.kaufland.call_log import CallLog
 from connector.logs import write_notice
+from connector.offers.call_bodies import CLAIM, RELEASE
 from connector.offers.claims import CallerByKind, Claims
-from connector.offers.owners import CLAIM, RELEASE
 from connector.settings import convert, model
 from connector.settings.load import Loaded
 from connector.settings.model import Settings

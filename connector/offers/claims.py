@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Final, Protocol
 
-from connector.offers.owners import OfferClaim, OfferRelease, Owners, ReleasedClaims, key_of, value_of
+from connector.offers.call_bodies import OfferClaim, OfferRelease, ReleasedClaims
+from connector.offers.owners import Owners, key_of, value_of
 from streams.errors import StreamError
 from streams.flow import Answer, Call, Caller, NotSent, Reply, Retry, Settled
 from streams.ports import Clock

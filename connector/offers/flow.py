@@ -13,11 +13,12 @@ from connector.contracts.topics import Topics
 from connector.marketplace.call_kinds import UNITS_WRITE, group_of
 from connector.marketplace.offers import Reference
 from connector.offers import merge, results, state_mapping, wants
-from connector.offers.decide import OfferPlan, settle
+from connector.offers.call_bodies import CLAIM, CLAIMS_IN_A_CALL, RELEASE
+from connector.offers.decide import settle
 from connector.offers.events import OfferChanged, OfferNotFound, OfferResult, OfferState, OfferWithdrawn
 from connector.offers.ledger import OfferLane
 from connector.offers.outcomes import learn
-from connector.offers.owners import CLAIM, CLAIMS_IN_A_CALL, RELEASE
+from connector.offers.plan import OfferPlan
 from connector.offers.policy import OfferPolicy, OfferTerms
 from connector.offers.results import Cleared, Said
 from connector.routing.table import Routing

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from connector.contracts.codes import Code, explain
+from connector.contracts.codes import Code
 from connector.contracts.event_time import time_fault
 from connector.contracts.problem import Problem
 from connector.marketplace.offers import Condition, Currency, Field
@@ -16,19 +16,12 @@ from connector.offers.events import FieldStatus, OfferChanged, Price
 from connector.offers.gtin import GtinError, normal_form
 from connector.offers.ledger import Asked, FieldOutcome
 from connector.offers.policy import Locations, OfferTerms, us
+from connector.offers.refusal import Refusal, refuse
 from connector.offers.stock import refused_above, refused_below
 from connector.routing.table import Target
 from streams.frozen import quick
 
 CONDITIONS = frozenset(condition.value for condition in Condition if condition is not Condition.UNKNOWN)
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A code with the offending values."""
-
-    code: Code
-    problem: Problem
 
 
 @quick
@@ -66,10 +59,6 @@ def examine(event: OfferChanged, terms: OfferTerms, now_us: int) -> Examined:
         refusal=refusal,
         problem=refusal.problem if refusal is not None else problem,
     )
-
-
-def refuse(code: Code, **values: object) -> Refusal:
-    return Refusal(code, explain(code, **values))
 
 
 def key_fault(key: str, ean: str) -> Refusal | None:

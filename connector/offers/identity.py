@@ -150,6 +150,11 @@ def recheck_after_us(miss: Miss, now_us: int, policy: OfferPolicy) -> int:
     return us(policy.recheck_s)
 
 
+def misses_without(lane: OfferLane, account: str, storefront: str, codes: frozenset[str]) -> tuple[Miss, ...]:
+    """The lane's misses, less those of the storefront with one of these codes."""
+    return tuple(m for m in lane.misses if m.account != account or m.storefront != storefront or m.code not in codes)
+
+
 @dataclass(frozen=True, slots=True)
 class _NotSeen:
     otherwise: Unclear | None  # what it is if it is not seen later either

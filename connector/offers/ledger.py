@@ -64,6 +64,14 @@ class KnownUnit:
         return (own,) if self.offer_id is None else (f"offer/{self.offer_id}", own)
 
     @property
+    def stays_unshown(self) -> bool:
+        """Whether the unit stays in the ledger when no look-up shows it any more.
+
+        It does for the orders that it accepted, and until its claims are released.
+        """
+        return bool(self.claims) or any(fact.order is not None for fact in self.facts.values())
+
+    @property
     def slot(self) -> str:
         return f"{self.account}/{self.storefront}/{self.condition}/{self.offer_id or self.unit_id}"
 

@@ -3,14 +3,15 @@
 from connector.contracts.codes import Code
 from connector.contracts.event_time import effective_us
 from connector.contracts.result_ids import result_id
-from connector.offers.decide import OfferDraft
 from connector.offers.event_order import NO_SEQUENCE, Recency, order_of
 from connector.offers.events import Announced, FieldStatus, OfferChanged, OfferWithdrawn, Origin
-from connector.offers.guards import Refusal, date_fault, examine, key_fault, refuse
+from connector.offers.guards import date_fault, examine, key_fault
 from connector.offers.late import out_of_order_after_tombstone
 from connector.offers.ledger import FieldOutcome, KnownUnit, LedgerEntry, OfferLane
 from connector.offers.locations import count
+from connector.offers.offer_draft import OfferDraft
 from connector.offers.policy import OfferTerms
+from connector.offers.refusal import Refusal, refuse
 from connector.offers.watermarks import mark
 from streams.frozen import replace
 
@@ -93,14 +94,14 @@ def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: OfferTerms, now_us: 
     lane = replace(lane, partition=event.partition, last_offset=max(lane.last_offset, event.offset))
     if fault is not None:
         return replace(lane, entries=(*lane.entries, tombstone))
-    desk = OfferDraft(lane, terms, now_us)
-    for row in desk.rows:
+    draft = OfferDraft(lane, terms, now_us)
+    for row in draft.rows:
         if row.open and row.entry.order < order:
-            desk.withdraw(row)
-    newer = any(row.open and row.entry.order > order for row in desk.rows) or any(
+            draft.withdraw(row)
+    newer = any(row.open and row.entry.order > order for row in draft.rows) or any(
         fact.order is not None and fact.order > order for unit in lane.units for fact in unit.facts.values()
     )
-    lane = desk.lane()
+    lane = draft.lane()
     if not newer:
         lane = replace(lane, units=tuple(_let_go(unit, now_us) for unit in lane.units))
     last = order if lane.withdrawn is None or order > lane.withdrawn else lane.withdrawn

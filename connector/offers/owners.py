@@ -11,60 +11,9 @@ alone.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass
 
-CLAIM = "claim"
-RELEASE = "release"
-CLAIMS_IN_A_CALL = 150
-
-# ---- bodies of wants and their answers ------------------------------------------------------------------------------
-
-
-Accepted: TypeAlias = Mapping[str, int]
-"""The effective time in microseconds of the newest event that was accepted: ``stock``, or ``<unit>/<field>``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferClaim:
-    """The EAN wants to write to the unit, by its names: ``offer/<offer id>``, if it has one, then ``unit/<unit>``.
-
-    Answered by ``Owner``.
-    """
-
-    account: str
-    unit_id: int
-    names: tuple[str, ...]
-    ean: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferRelease:
-    """The EAN writes under these names no more; ``accepted`` is what was written. Answered by ``ReleasedClaims``."""
-
-    account: str
-    unit_id: int
-    names: tuple[str, ...]
-    ean: str
-    accepted: Accepted = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
-    """Who may write to a unit, or who holds the first of its names that is not the asking EAN's.
-
-    ``accepted``: the newest of all that was written under claims on its names that were released.
-    """
-
-    ean: str
-    accepted: Accepted = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleasedClaims:
-    """The EAN has no claim on the names any more."""
-
+from connector.offers.call_bodies import AcceptedTimes, OfferClaim, OfferRelease, Owner
 
 # ---- records --------------------------------------------------------------------------------------------------------
 
@@ -73,7 +22,7 @@ def key_of(body: OfferClaim | OfferRelease, name: str) -> bytes:
     return f"{_place(body, name)}/{body.ean}".encode()
 
 
-def value_of(body: OfferClaim | OfferRelease, accepted: Accepted) -> bytes:
+def value_of(body: OfferClaim | OfferRelease, accepted: AcceptedTimes) -> bytes:
     """``accepted``: what was written under the EAN's claims so far."""
     said = {"released": isinstance(body, OfferRelease), "accepted_us": dict(accepted)}
     return json.dumps(said, sort_keys=True).encode()
@@ -87,7 +36,7 @@ def _place(body: OfferClaim | OfferRelease, name: str) -> str:
 class _ClaimRecord:
     offset: int
     released: bool
-    accepted: Accepted
+    accepted: AcceptedTimes
 
 
 class Owners:
@@ -120,7 +69,7 @@ class Owners:
                 return None
         return None
 
-    def accepted(self, body: OfferClaim | OfferRelease, name: str) -> Accepted:
+    def accepted(self, body: OfferClaim | OfferRelease, name: str) -> AcceptedTimes:
         """What was written under the EAN's claims on the name, this release included."""
         row = self._names.get(_place(body, name), {}).get(body.ean)
         before = row.accepted if row is not None else {}
@@ -141,7 +90,7 @@ class Owners:
         return min(standing)[1] if standing else None
 
 
-def _newest(*accepted: Accepted) -> Accepted:
+def _newest(*accepted: AcceptedTimes) -> AcceptedTimes:
     newest: dict[str, int] = {}
     for one in accepted:
         for name, at_us in one.items():

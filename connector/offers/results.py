@@ -8,7 +8,6 @@ from typing import TypeAlias
 from connector.contracts.codes import Code, explain
 from connector.contracts.problem import Problem
 from connector.marketplace.offers import Field
-from connector.offers.decide import OfferPlan
 from connector.offers.events import (
     Announced,
     Candidate,
@@ -24,6 +23,7 @@ from connector.offers.events import (
 )
 from connector.offers.identity import Missing, Unclear, describe, find_miss
 from connector.offers.ledger import Asked, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
+from connector.offers.plan import OfferPlan
 from connector.offers.policy import OfferTerms
 from connector.offers.stock import clamp_problem
 from streams.frozen import replace

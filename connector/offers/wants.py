@@ -1,52 +1,20 @@
-"""The calls that a settled lane would make now: derived from its plan alone, from nothing, at each turn. Pure."""
+"""The calls that a lane would make now, derived from its plan alone at each turn. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from connector.marketplace.call_kinds import CallKind
-from connector.marketplace.offers import Field, LookUp, Update
-from connector.offers.decide import OfferPlan, PlannedClaim, PlannedLookUp, PlannedUpdate
-from connector.offers.event_order import Recency
+from connector.marketplace.offers import Field
+from connector.offers.call_bodies import CLAIM, RELEASE, Carried, OfferClaim, OfferLookUp, OfferRelease, OfferUpdate
 from connector.offers.field_knowledge import written
 from connector.offers.ledger import KnownUnit, OfferLane
-from connector.offers.owners import CLAIM, RELEASE, OfferClaim, OfferRelease
+from connector.offers.plan import OfferPlan, PlannedClaim, PlannedLookUp, PlannedUpdate
 from connector.offers.policy import OfferTerms
 from streams.flow import Want
-from streams.frozen import quick
 
 FIRST_EVENT_IDS = 20
 
 _STOCK_FIRST: Final[Mapping[Field, int]] = {Field.STOCK: 0, Field.PRICE: 1, Field.HANDLING_TIME: 2}
-
-
-@quick
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
-    """Whose value leaves in a field: what its answer must be booked to."""
-
-    field: Field
-    value: int
-    order: Recency
-    result_id: str
-    event_id: str | None
-
-
-@quick
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferUpdate(Update):
-    """An update that remembers the events behind it. Fields without one ride along (``stock_sends_price``)."""
-
-    account: str
-    offer_id: str | None
-    carried: tuple[Carried, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferLookUp(LookUp):
-    """A look-up that remembers its account."""
-
-    account: str
 
 
 def derive(lane: OfferLane, plan: OfferPlan, terms: OfferTerms) -> tuple[Want, ...]:

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from connector.offers.call_bodies import CLAIM, RELEASE, OfferClaim, OfferRelease, Owner
 from connector.offers.claims import Claims
-from connector.offers.owners import CLAIM, RELEASE, OfferClaim, OfferRelease, Owner
 from devstack.embedded_broker import EmbeddedBroker
 from devstack.stack import Stack
 from streams.clock import SystemClock

@@ -20,10 +20,10 @@ from random import Random
 
 from connector.contracts.result_ids import result_id
 from connector.marketplace.offers import Accepted, Field, Found, LookUp, Unit
+from connector.offers.call_bodies import OfferUpdate
 from connector.offers.events import Announced, OfferChanged, OfferResult, Price
 from connector.offers.flow import OfferFlow
 from connector.offers.policy import OfferPolicy
-from connector.offers.wants import OfferUpdate
 from streams.flow import Call, Lost, Now, Record, Reply, Settled
 from streams.policy import Pace, Policy
 from tests.harness.engine_driver import EngineDriver

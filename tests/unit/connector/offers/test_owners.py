@@ -8,10 +8,10 @@ import pytest
 
 from connector.contracts.codes import Code
 from connector.marketplace.offers import Condition, Field
+from connector.offers.call_bodies import CLAIM, RELEASE, OfferClaim, Owner
 from connector.offers.claims import Claims
 from connector.offers.event_order import EventOrder
 from connector.offers.events import Status
-from connector.offers.owners import CLAIM, RELEASE, OfferClaim, Owner
 from connector.offers.policy import OfferPolicy
 from streams.flow import NotSent, Retry, Settled, Want
 from tests.harness.offer_harness import AT, DE, EAN, OTHER_EAN, SECOND, START_US, OfferHarness, flow_of, unit

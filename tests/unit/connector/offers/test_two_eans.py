@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from connector.marketplace.offers import Accepted, Condition, Field, Found, LookUp, Unit
-from connector.offers import decide, merge, outcomes
+from connector.offers import claim_answers, merge
+from connector.offers.call_bodies import CLAIM, RELEASE, OfferRelease
 from connector.offers.claims import Claims
 from connector.offers.events import OfferChanged, OfferWithdrawn
-from connector.offers.owners import CLAIM, RELEASE, OfferRelease, Owners
+from connector.offers.owners import Owners
+from connector.offers.ownership import Ownership
 from connector.offers.policy import OfferPolicy
 from streams.flow import Answered, Arrived, Lost, Now, Settled, Want, Woken
 from tests.harness.effort import UNIT
@@ -266,8 +268,8 @@ def _never_stands(self: Any, body: Any) -> str | None:
 
 
 MUTANTS: dict[str, tuple[Any, str, Callable[..., Any], int]] = {
-    "nobody claims": (decide.OfferDraft, "_may_write", _anybody, 0),
-    "what was accepted under another EAN is forgotten": (outcomes, "written_before", _as_it_is, 80),
+    "nobody claims": (Ownership, "may_write", _anybody, 0),
+    "what was accepted under another EAN is forgotten": (claim_answers, "written_before", _as_it_is, 80),
     "a claim is written again": (Owners, "unwritten", _never_stands, 880),
     "an event is ordered by its own word": (merge, "effective_us", lambda occurred_us, _recorded_us: occurred_us, 110),
 }

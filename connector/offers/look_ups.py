@@ -1,0 +1,161 @@
+"""When a storefront is looked up: for an unproven unit, for linked units, for a change of who fulfils, after a loss."""
+
+from collections.abc import Sequence
+
+from connector.marketplace.offers import Field
+from connector.offers.entry_draft import EntryDraft
+from connector.offers.event_order import Recency
+from connector.offers.events import Miss
+from connector.offers.identity import (
+    LOOKUP_FAILED,
+    READ_BACK,
+    UNPROVEN,
+    Identity,
+    Missing,
+    Proven,
+    Unclear,
+    Unproven,
+    Waiting,
+    asks_again_at_us,
+    find_miss,
+    looked,
+)
+from connector.offers.ledger import Asked, KnownUnit
+from connector.offers.offer_draft import OfferDraft
+from connector.offers.plan import RECHECK_RANK, PlanDraft, rank_missed, rank_of
+from connector.offers.policy import us
+from connector.offers.stock import offered
+from connector.routing.table import Target
+from streams.flow import BACKGROUND
+
+
+def rank_unproven(draft: OfferDraft, row: EntryDraft, asked: Asked) -> int:
+    """The rank of a field as long as nothing is known of what the marketplace holds."""
+    value = offered(draft.terms.policy, row.entry, asked, draft.total(row, asked)).value
+    return rank_of(asked.field, value, None, row.entry)
+
+
+class LookUps:
+    """Plans the look-ups of one turn."""
+
+    def __init__(self, draft: OfferDraft, plan: PlanDraft) -> None:
+        self._draft = draft
+        self._plan = plan
+        self._lane = draft.before
+        self._now_us = draft.now_us
+        self._unproven: list[tuple[EntryDraft, Target, Identity]] = []
+
+    # -- entries whose unit is not proven
+
+    def asked_again(self, row: EntryDraft, target: Target, identity: Identity) -> Identity:
+        """The identity, or Unproven or Waiting where the event may have the marketplace asked again.
+
+        An event that came after the last look-up does not always have to rely on it.
+        """
+        miss = self._miss_of(row, target)
+        if miss is None:
+            return identity
+        at_us = asks_again_at_us(miss.looked_at_us, row.entry, none_left=self._rank(row) == 0)
+        if at_us is None:
+            return identity
+        return UNPROVEN if self._now_us >= at_us else Waiting(at_us)
+
+    def unproven(self, row: EntryDraft, target: Target, identity: Identity) -> None:
+        self._unproven.append((row, target, identity))
+
+    def plan_unproven(self) -> None:
+        for row, target, identity in self._unproven:
+            if row.open:
+                self._await(row, target, identity)
+
+    def missing(self) -> list[tuple[EntryDraft, Missing]]:
+        """Open entries whose offer was not found."""
+        return [(row, found) for row, _, found in self._unproven if isinstance(found, Missing) and row.open]
+
+    def _await(self, row: EntryDraft, target: Target, identity: Identity) -> None:
+        match identity:
+            case Unproven():
+                rank, since_us = self._rank(row), row.since_us
+                miss = self._miss_of(row, target)
+                if miss is not None:
+                    rank, since_us = rank_missed(row, miss, none_left=rank == 0)
+                self._plan.look_up(target.account, target.storefront, rank, since_us, row.entry.condition)
+            case Waiting(until_us):
+                self._plan.wake(until_us)
+            case Missing(miss, _):
+                self._plan.wake(miss.next_check_at_us)
+            case Proven() | Unclear():  # they have ended or wait for nothing
+                pass
+
+    def _miss_of(self, row: EntryDraft, target: Target) -> Miss | None:
+        return find_miss(self._lane.misses, target.account, target.storefront, row.entry.condition or "")
+
+    def _rank(self, row: EntryDraft) -> int:
+        return min(rank_unproven(self._draft, row, asked) for asked in row.open)
+
+    # -- units that are proven
+
+    def waits_for_fulfilment(self, row: EntryDraft, value: int, members: Sequence[KnownUnit]) -> bool:
+        """Whether stock waits for another look-up of units that the marketplace fulfils.
+
+        Who fulfils a unit may have changed since it was looked up, so a later event has it looked up again.
+        """
+        for member in members:
+            at_us = asks_again_at_us(member.proved_at_us, row.entry, none_left=value == 0)
+            if at_us is None or self.failed(member.account, member.storefront):
+                continue
+            if self._now_us < at_us:
+                self._plan.wake(at_us)
+            else:
+                rank = BACKGROUND if value == 0 else BACKGROUND + 1
+                self._plan.look_up(member.account, member.storefront, rank, row.since_us)
+            return True
+        return False
+
+    def waits_for_links(self, unit: KnownUnit, rank: int, since_us: int) -> bool:
+        """Whether stock waits until every storefront of the account was looked up, because units may share it."""
+        unknown = [
+            storefront
+            for storefront in self._draft.terms.routing.storefronts_of(unit.account)
+            if not looked(self._lane, unit.account, storefront) and not self.failed(unit.account, storefront)
+        ]
+        for storefront in unknown:
+            self._plan.look_up(unit.account, storefront, rank, since_us)
+        patience_us = unit.proved_at_us + us(self._draft.terms.policy.link_wait_s)
+        if not unknown or self._now_us >= patience_us:
+            return False
+        self._plan.wake(patience_us)
+        return True
+
+    def newer_may_be_linked(self, order: Recency, unit: KnownUnit) -> bool:
+        """Whether a newer stock of the account waits for its first look-up, which may show that it is the same stock.
+
+        The wait needs no limit: the newer event wants that look-up, and ends when it fails. Sending the older stock
+        first would set the marketplace back if a previous owner of the partition wrote the newer one and its look-up
+        did not become durable.
+        """
+        return unit.offer_id is not None and any(
+            target.account == unit.account
+            and any(asked.field is Field.STOCK and self._draft.order_of(row, asked) > order for asked in row.open)
+            and not looked(self._lane, target.account, target.storefront)
+            for row, target, _ in self._unproven
+        )
+
+    def failed(self, account: str, storefront: str) -> bool:
+        """Whether a look-up of the storefront failed so recently that it is not repeated for links alone."""
+        return any(
+            m.code == LOOKUP_FAILED
+            and m.storefront == storefront
+            and m.account == account
+            and self._now_us < m.next_check_at_us
+            for m in self._lane.misses
+        )
+
+    def plan_read_backs(self) -> None:
+        """Plans the look-ups that follow writes whose answer was lost, when they are due."""
+        for miss in self._lane.misses:
+            if miss.code == READ_BACK:
+                if self._now_us >= miss.next_check_at_us:
+                    self._plan.look_up(miss.account, miss.storefront, RECHECK_RANK, miss.since_us)
+                else:
+                    self._plan.wake(miss.next_check_at_us)

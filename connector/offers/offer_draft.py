@@ -1,0 +1,118 @@
+"""The working copy of a lane during one turn: entries and facts change in place; the lane is made once, at the end."""
+
+from operator import is_ as _is
+
+from connector.contracts.codes import Code
+from connector.marketplace.offers import Field
+from connector.offers.entry_draft import EntryDraft
+from connector.offers.event_order import Recency
+from connector.offers.events import FieldStatus
+from connector.offers.field_knowledge import doubted, given_up, group_of
+from connector.offers.identity import Proven, resolve
+from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, OfferLane
+from connector.offers.locations import Total, total_for
+from connector.offers.policy import OfferTerms
+from connector.offers.refusal import Refusal, refuse
+from connector.offers.stock import offered
+from connector.routing.table import Target
+from streams.frozen import replace
+
+
+class OfferDraft:
+    """A lane as a turn changes it."""
+
+    def __init__(self, before: OfferLane, terms: OfferTerms, now_us: int) -> None:
+        self.before = before
+        self.terms = terms
+        self.now_us = now_us
+        self.rows = [EntryDraft(entry) for entry in before.entries]
+        self._facts: dict[int, dict[Field, Fact]] = {}  # unit id -> facts that have changed
+
+    def lane(self) -> OfferLane:
+        """The lane after the turn; the very same one where nothing changed."""
+        lane = self.before
+        entries = tuple([row.result() for row in self.rows])
+        if all(map(_is, entries, lane.entries)):
+            entries = lane.entries
+        units = lane.units
+        if self._facts:
+            units = tuple(
+                replace(unit, facts={**unit.facts, **changed}) if (changed := self._facts.get(unit.unit_id)) else unit
+                for unit in units
+            )
+        return lane if entries is lane.entries and units is lane.units else replace(lane, units=units, entries=entries)
+
+    # -- facts
+
+    def fact(self, unit: KnownUnit, field: Field) -> Fact | None:
+        changed = self._facts.get(unit.unit_id)
+        return (changed.get(field) if changed is not None else None) or unit.facts.get(field)
+
+    def put(self, unit: KnownUnit, field: Field, fact: Fact) -> None:
+        self._facts.setdefault(unit.unit_id, {})[field] = fact
+
+    def doubt(self, row: EntryDraft, asked: Asked, newer: Recency | None = None) -> None:
+        """Marks the field uncertain when an entry's value is dropped without an answer.
+
+        The value may have been sent, so no older one may follow it, whatever becomes of its successor. The known value
+        is in doubt if the dropped one differs; a dropped total always is in doubt, because an earlier total may have
+        been sent. ``newer``: the order of the successor, which must still be able to follow.
+        """
+        if row.unit is None:
+            return
+        total = self.total(row, asked)
+        order = total.order if total is not None else row.entry.order
+        value = offered(self.terms.policy, row.entry, asked, total).value
+        for member in group_of(self.before.units, row.unit, asked.field):
+            fact = self.fact(member, asked.field)
+            if (
+                fact is not None
+                and fact.order is not None
+                and (order < fact.order or (order == fact.order and not total))
+            ):
+                continue
+            known = given_up(fact, order) if newer is None or newer > order else fact
+            same = total is None and fact is not None and fact.value == value
+            self.put(member, asked.field, known if known is not None and same else doubted(known, self.now_us))
+
+    # -- entries
+
+    def total(self, row: EntryDraft, asked: Asked) -> Total | None:
+        return total_for(self.before, row.entry, asked)
+
+    def order_of(self, row: EntryDraft, asked: Asked) -> Recency:
+        total = self.total(row, asked)
+        return total.order if total is not None else row.entry.order
+
+    def unit_of(self, row: EntryDraft, target: Target) -> KnownUnit | None:
+        identity = resolve(self.before, target.account, target.storefront, row.entry, self.now_us)
+        return identity.unit if isinstance(identity, Proven) else None
+
+    def withdraw(self, row: EntryDraft) -> None:
+        """Ends the open fields of an entry by a tombstone; values of it that may have been sent are in doubt."""
+        target = self.terms.routing.find(row.entry.target_id)
+        row.unit = self.unit_of(row, target) if target is not None else None
+        fault = refuse(Code.TOMBSTONE, ean=self.before.ean)
+        for asked in row.open:
+            self.doubt(row, asked)
+        self.end_all(row, FieldStatus.UNMANAGED, fault)
+
+    def end_all(self, row: EntryDraft, status: FieldStatus, fault: Refusal) -> None:
+        for asked in row.open:
+            self.end(row, asked.field, status, fault)
+
+    def end(
+        self,
+        row: EntryDraft,
+        field: Field,
+        status: FieldStatus,
+        fault: Refusal | None = None,
+        *,
+        superseded_by: str | None = None,
+        before: int | None = None,
+        sent: int | None = None,
+        code: Code | None = None,
+    ) -> None:
+        code = fault.code if fault is not None else code
+        end = FieldOutcome(field=field, status=status, code=code, superseded_by=superseded_by, before=before, sent=sent)
+        row.end(end, fault.problem if fault is not None else None)

@@ -1,0 +1,155 @@
+"""The plan of a turn: the calls that a lane needs now, and when it has to be looked at again. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from connector.marketplace.offers import Field
+from connector.offers.entry_draft import EntryDraft
+from connector.offers.event_order import Recency
+from connector.offers.events import Announced, Miss, Origin
+from connector.offers.identity import Missing, Unclear
+from connector.offers.ledger import Fact, KnownUnit, LedgerEntry, OfferLane
+from streams.flow import BACKGROUND
+from streams.frozen import quick
+
+RECHECK_RANK = 7
+REPLAY_RANK = 8
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class PlannedUpdate:
+    """A value that may be sent now, to a unit whose identity is proven."""
+
+    entry: LedgerEntry
+    since_us: int
+    field: Field
+    value: int
+    order: Recency
+    unit: KnownUnit
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLookUp:
+    """A storefront to be looked up now, with the rank and age of what waits for it."""
+
+    account: str
+    storefront: str
+    rank: int
+    since_us: int
+    conditions: frozenset[str] = frozenset()  # that are looked for
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedClaim:
+    """A unit whose claim is to be made or released now, with the rank and age of what waits for it."""
+
+    unit: KnownUnit
+    rank: int
+    since_us: int
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class OfferPlan:
+    """What a lane still needs after everything that can end has ended."""
+
+    sends: tuple[PlannedUpdate, ...] = ()
+    looks: tuple[PlannedLookUp, ...] = ()
+    claims: tuple[PlannedClaim, ...] = ()
+    releases: tuple[PlannedClaim, ...] = ()
+    missing: tuple[tuple[str, Missing], ...] = ()  # result_id -> of entries to be announced as not found
+    unclear: tuple[tuple[str, Unclear], ...] = ()  # result_id -> of entries that ended so
+    wake_at_us: int | None = None
+
+
+NOTHING = OfferPlan()
+
+
+class PlanDraft:
+    """Collects a plan while a turn decides. Several reasons for one call become one, with the best rank and age."""
+
+    def __init__(self, lane: OfferLane) -> None:
+        self._lane = lane
+        self._updates: list[PlannedUpdate] = []
+        self._look_ups: dict[tuple[str, str], PlannedLookUp] = {}  # by account and storefront
+        self._claims: dict[tuple[str, int], PlannedClaim] = {}  # by account and unit
+        self._releases: dict[tuple[str, int], PlannedClaim] = {}
+        self._unclear: list[tuple[str, Unclear]] = []
+        self._wake_at_us: int | None = None
+
+    def update(self, planned: PlannedUpdate) -> None:
+        self._updates.append(planned)
+
+    def look_up(self, account: str, storefront: str, rank: int, since_us: int, condition: str | None = None) -> None:
+        conditions = frozenset({condition} if condition else ()) | self._of_marketplace(account, storefront)
+        other = self._look_ups.get((account, storefront))
+        if other is not None:
+            rank, since_us = min(rank, other.rank), min(since_us, other.since_us)
+            conditions |= other.conditions
+        self._look_ups[account, storefront] = PlannedLookUp(account, storefront, rank, since_us, conditions)
+
+    def claim(self, unit: KnownUnit, rank: int, since_us: int) -> None:
+        key = (unit.account, unit.unit_id)
+        if (other := self._claims.get(key)) is not None:
+            rank, since_us = min(rank, other.rank), min(since_us, other.since_us)
+        self._claims[key] = PlannedClaim(unit, rank, since_us)
+
+    def release(self, unit: KnownUnit, since_us: int) -> None:
+        self._releases[unit.account, unit.unit_id] = PlannedClaim(unit, RECHECK_RANK, since_us)
+
+    def unclear(self, result_id: str, unclear: Unclear) -> None:
+        self._unclear.append((result_id, unclear))
+
+    def wake(self, at_us: int) -> None:
+        self._wake_at_us = at_us if self._wake_at_us is None else min(at_us, self._wake_at_us)
+
+    def plan(self, missing: Sequence[tuple[str, Missing]]) -> OfferPlan:
+        return OfferPlan(
+            sends=tuple(self._updates),
+            looks=tuple(self._look_ups.values()),
+            claims=tuple(self._claims.values()),
+            releases=tuple(self._releases.values()),
+            missing=tuple(missing),
+            unclear=tuple(self._unclear),
+            wake_at_us=self._wake_at_us,
+        )
+
+    def _of_marketplace(self, account: str, storefront: str) -> frozenset[str]:
+        """Conditions of units that the marketplace fulfils: a look-up must not leave them out."""
+        return frozenset(
+            unit.condition
+            for unit in self._lane.units
+            if unit.fulfilled_by_marketplace and unit.account == account and unit.storefront == storefront
+        )
+
+
+# ---- ranks: 0 is the most urgent ------------------------------------------------------------------------------------
+
+
+def rank_of(field: Field, value: int | None, known: Fact | None, entry: LedgerEntry) -> int:
+    """Stock to zero, stock down, price, stock up, handling time; replays come last, unless stock goes to zero."""
+    if field is Field.STOCK and value == 0:
+        return 0
+    if entry.origin is Origin.REPLAY:
+        return REPLAY_RANK
+    match field:
+        case Field.STOCK:
+            held = known.value if known is not None and known.certain else None
+            up = held is not None and value is not None and value > held
+            return 4 if up else 1
+        case Field.PRICE:
+            return 3
+        case Field.HANDLING_TIME:
+            return 5
+
+
+def rank_missed(row: EntryDraft, miss: Miss, *, none_left: bool) -> tuple[int, int]:
+    """Rank and age of another look-up of an offer that was not found: in the background, a stock of zero first.
+
+    A scheduled look-up is as old as its schedule, because its event may have come many hours before.
+    """
+    if row.entry.announced is not Announced.NONE:
+        return BACKGROUND + 2, miss.next_check_at_us
+    return BACKGROUND if none_left else BACKGROUND + 1, row.since_us

@@ -1,0 +1,33 @@
+"""A code with its problem: why an event or one of its fields ends badly. Pure."""
+
+from dataclasses import dataclass
+
+from connector.contracts.codes import Code, explain, known
+from connector.contracts.problem import Problem, ProblemError
+from connector.marketplace.offers import Refused
+from streams.frozen import replace
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A code with the problem that explains it by the offending values."""
+
+    code: Code
+    problem: Problem
+
+
+def refuse(code: Code, **values: object) -> Refusal:
+    return Refusal(code, explain(code, **values))
+
+
+def refused_by_marketplace(refused: Refused, otherwise: Code, **values: str) -> Refusal:
+    """The marketplace's refusal, in its own words; ``otherwise`` is the code unless the adapter named one of ours."""
+    code = known(refused.code, otherwise)
+    problem = replace(
+        explain(code, **values, message=refused.message),
+        http_status=refused.http_status,
+        type=refused.type,
+        marketplace_message=refused.message,
+        errors=tuple(ProblemError(field=error.name, message=error.message) for error in refused.errors),
+    )
+    return Refusal(code, problem)

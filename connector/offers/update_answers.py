@@ -1,0 +1,234 @@
+"""What the answer to an update teaches: how the fields that were sent ended, and what the unit holds. Pure."""
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from connector.contracts.codes import Code
+from connector.marketplace.offers import Accepted, Field, Gone, Refused, Unit
+from connector.offers.call_bodies import Carried, OfferUpdate
+from connector.offers.entry_draft import EntryDraft
+from connector.offers.events import FieldStatus, Miss, Sent
+from connector.offers.field_knowledge import accepted, doubted, given_up, group_of, not_applied, renewed
+from connector.offers.identity import READ_BACK, misses_without
+from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
+from connector.offers.locations import total_for
+from connector.offers.policy import OfferPolicy, OfferTerms, us
+from connector.offers.refusal import Refusal, refuse, refused_by_marketplace
+from connector.offers.stock import offered
+from streams.flow import Answered, GaveUp, Lost, Settled
+from streams.frozen import replace
+
+
+def after_update(lane: OfferLane, update: OfferUpdate, answered: Answered, terms: OfferTerms, now_us: int) -> OfferLane:
+    unit = next((u for u in lane.units if u.unit_id == update.unit_id and u.account == update.account), None)
+    if unit is None:
+        raise ValueError(f"an answer for unit {update.unit_id}, which the lane {lane.ean} never knew")
+    ledger = UpdateAnswerDraft(lane, unit, update, answered, terms.policy)
+    match answered.reply:
+        case Settled(answer=Accepted(unit=shown)):
+            ledger.accept(shown)
+        case Settled(answer=Refused() as refused):
+            ledger.refuse(refused)
+        case Settled(answer=Gone()):
+            ledger.gone()
+        case Lost():
+            ledger.lose(now_us, us(terms.policy.read_back_s))
+        case GaveUp(reason=reason):
+            ledger.give_up(reason, now_us)
+        case Settled(answer=other):
+            raise TypeError(f"an update is never answered by {other!r}")
+        case unreachable:
+            assert_never(unreachable)
+    return ledger.lane()
+
+
+class UpdateAnswerDraft:
+    """The working copy of one answer to an update: rows and facts change in place; the lane is made at the end."""
+
+    def __init__(
+        self, lane: OfferLane, unit: KnownUnit, update: OfferUpdate, answered: Answered, policy: OfferPolicy
+    ) -> None:
+        self._lane = lane
+        self._policy = policy
+        self._unit = unit
+        self._update = update
+        self._answered = answered
+        self._at_us = answered.answered_us or answered.sent_us
+        self._units = {(u.account, u.unit_id): u for u in lane.units}
+        self._facts: dict[tuple[str, int], dict[Field, Fact]] = {}  # of the units whose facts change
+        self._misses = lane.misses
+        self._before = {c.field: self._known(c.field) for c in update.carried}
+        self._rows = {entry.result_id: EntryDraft(entry) for entry in lane.entries}
+        for row in self._carried_rows():
+            row.unit, row.sent = unit, self._sent(row.entry)
+
+    def lane(self) -> OfferLane:
+        units = (
+            replace(unit, facts=facts) if (facts := self._facts.get(key)) else unit for key, unit in self._units.items()
+        )
+        return replace(
+            self._lane,
+            units=tuple(units),
+            misses=self._misses,
+            entries=tuple(row.result() for row in self._rows.values()),
+        )
+
+    def accept(self, shown: Unit | None) -> None:
+        values = shown.values if shown is not None else {}
+        for carried in self._update.carried:
+            field = carried.field
+            got = values.get(field, carried.value)
+            for facts in self._group_facts(field):
+                if got == carried.value:
+                    facts[field] = accepted(facts.get(field), got, carried.order, carried.event_id, self._at_us)
+                else:
+                    facts[field] = not_applied(facts.get(field), got, carried.order, self._at_us)
+            if got == carried.value:
+                self._end(carried, FieldStatus.APPLIED)
+            else:
+                fault = refuse(Code.ACCEPTED_NOT_APPLIED, field=field, sent=carried.value, got=got)
+                self._end(carried, FieldStatus.REJECTED, fault)
+        if shown is not None:
+            self._learn_the_rest(shown)
+
+    def _learn_the_rest(self, shown: Unit) -> None:
+        """What the answer shows beside the values that were sent."""
+        sent = {c.field for c in self._update.carried}
+        facts = self._facts_of(self._unit)
+        for field, value in shown.values.items():
+            if field not in sent and (fact := facts.get(field)) is not None:
+                facts[field] = renewed(fact, value, self._answered.sent_us, self._at_us)
+        renamed = shown.offer_id is not None and shown.offer_id != self._unit.offer_id
+        if renamed or shown.status != self._unit.status:
+            # a unit that got another offer id is looked up anew: its links and its owner may have changed
+            proved_at_us = 0 if renamed else self._unit.proved_at_us
+            self._put(replace(self._unit, status=shown.status, proved_at_us=proved_at_us))
+        for row in self._carried_rows():
+            if row.sent is not None:
+                row.sent = replace(row.sent, unit_status=shown.status)
+
+    def refuse(self, refused: Refused) -> None:
+        """The named fields have ended; when none is named, the fields go on one by one, stock first."""
+        named = {error.field for error in refused.errors if error.field is not None}
+        blamed = [c for c in self._update.carried if c.field in named]
+        if not blamed and len(self._update.values) == 1:
+            blamed = list(self._update.carried)
+        for carried in blamed:
+            said = {"fields": carried.field, "storefront": self._unit.storefront}
+            self._end(carried, FieldStatus.REJECTED, refused_by_marketplace(refused, Code.MARKETPLACE_REFUSED, **said))
+        if not blamed:
+            for row in self._carried_rows():
+                row.one_by_one = True
+
+    def gone(self) -> None:
+        """The unit must be proved again, once; what is remembered of its storefront is void."""
+        for carried in self._update.carried:
+            row = self._rows.get(carried.result_id)
+            if row is not None and row.proved_again:
+                self._end(carried, FieldStatus.FAILED, refuse(Code.UNIT_GONE, unit_id=self._update.unit_id))
+        for row in self._carried_rows():
+            row.proved_again = True
+        place = (self._unit.account, self._unit.storefront)
+        for unit in self._lane.units:
+            if (unit.account, unit.storefront) == place:
+                self._put(replace(unit, proved_at_us=0))
+        self._misses = tuple(m for m in self._misses if (m.account, m.storefront) != place)
+
+    def lose(self, now_us: int, read_back_us: int) -> None:
+        """The newest value goes again, and the marketplace is asked once what it holds."""
+        self._doubt(now_us)
+        self._let_nothing_older_follow()
+        read_back = Miss(
+            account=self._unit.account,
+            storefront=self._unit.storefront,
+            condition=self._unit.condition,
+            code=READ_BACK,
+            since_us=now_us,
+            next_check_at_us=now_us + read_back_us,
+        )
+        rest = misses_without(self._lane, self._unit.account, self._unit.storefront, frozenset((READ_BACK,)))
+        self._misses = (*rest, read_back)
+
+    def give_up(self, reason: str, now_us: int) -> None:
+        """Any of the attempts may have been carried out."""
+        self._doubt(now_us)
+        self._let_nothing_older_follow()
+        for carried in self._update.carried:
+            self._end(carried, FieldStatus.FAILED, refuse(Code.GAVE_UP, reason=reason))
+
+    # -- the small moves
+
+    def _let_nothing_older_follow(self) -> None:
+        """What was carried may have been accepted, unheard."""
+        for carried in self._update.carried:
+            for facts in self._group_facts(carried.field):
+                facts[carried.field] = given_up(facts.get(carried.field), carried.order)
+
+    def _doubt(self, now_us: int) -> None:
+        for field in self._update.values:
+            for facts in self._group_facts(field):
+                facts[field] = doubted(facts.get(field), now_us)
+
+    def _group_facts(self, field: Field) -> Iterator[dict[Field, Fact]]:
+        """Of all units that a write of this field moves."""
+        return map(self._facts_of, group_of(self._lane.units, self._unit, field))
+
+    def _facts_of(self, unit: KnownUnit) -> dict[Field, Fact]:
+        key = (unit.account, unit.unit_id)
+        if key not in self._facts:
+            self._facts[key] = dict(unit.facts)
+        return self._facts[key]
+
+    def _known(self, field: Field) -> int | None:
+        fact = self._unit.facts.get(field)
+        return fact.value if fact is not None else None
+
+    def _put(self, unit: KnownUnit) -> None:
+        self._units[unit.account, unit.unit_id] = unit
+
+    def _carried_rows(self) -> list[EntryDraft]:
+        """Of the events whose values left, as far as they still stand."""
+        return [row for of in {c.result_id for c in self._update.carried} if (row := self._rows.get(of)) is not None]
+
+    def _end(self, carried: Carried, status: FieldStatus, fault: Refusal | None = None) -> None:
+        """Of the event that this value left for, if it still stands and still wants the field."""
+        row = self._rows.get(carried.result_id)
+        asked = next((asked for asked in row.open if asked.field is carried.field), None) if row is not None else None
+        if row is None or asked is None or not self._is_still_meant(row.entry, asked, carried):
+            return
+        clamped = offered(self._policy, row.entry, asked, total_for(self._lane, row.entry, asked)).clamped
+        end = FieldOutcome(
+            field=carried.field,
+            status=status,
+            code=fault.code if fault is not None else Code.CLAMPED if clamped else None,
+            before=self._before[carried.field],
+            sent=carried.value,
+        )
+        row.end(end, fault.problem if fault is not None else None)
+
+    def _is_still_meant(self, entry: LedgerEntry, asked: Asked, carried: Carried) -> bool:
+        """A tombstone that came late takes older locations out of a total that has left: the rest must follow."""
+        total = total_for(self._lane, entry, asked)
+        return total is None or offered(self._policy, entry, asked, total).value == carried.value
+
+    def _sent(self, entry: LedgerEntry) -> Sent:
+        earlier = entry.sent
+        answered = self._answered
+        return Sent(
+            account=self._unit.account,
+            storefront=self._unit.storefront,
+            offer_id=self._unit.offer_id,
+            call_ids=(*(earlier.call_ids if earlier is not None else ()), answered.call_id),
+            attempts=(earlier.attempts if earlier is not None else 0) + answered.attempts,
+            sent_at_us=answered.sent_us,
+            answered_at_us=answered.answered_us,
+            unit_status=earlier.unit_status if earlier is not None else None,
+            storefronts_moved=self._moved() or (earlier.storefronts_moved if earlier is not None else ()),
+        )
+
+    def _moved(self) -> tuple[str, ...]:
+        """Storefronts whose linked stock moved as well."""
+        if Field.STOCK not in self._update.values:
+            return ()
+        group = group_of(self._lane.units, self._unit, Field.STOCK)
+        return tuple(sorted(unit.storefront for unit in group if unit.unit_id != self._unit.unit_id))
