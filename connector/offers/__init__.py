@@ -1,1 +1,1 @@
-"""What an offer change means: identity, order, trust, links, outcomes per field. Pure."""
+"""The offer flow: which unit an event means, which event wins, what is sent, and how each field ends."""

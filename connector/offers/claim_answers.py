@@ -16,7 +16,7 @@ def after_claim(lane: OfferLane, claim: OfferClaim, answered: Answered, now_us: 
             return _with_unit(
                 lane, claim, lambda unit: _owned(_claimed(unit, claim, lane, now_us), owner, claim, now_us)
             )
-        case Lost() | GaveUp():  # it is still wanted, and may stand
+        case Lost() | GaveUp():  # the claim may have been written, and is still wanted
             return _with_unit(lane, claim, lambda unit: _claimed(unit, claim, lane, now_us))
         case Settled(answer=other):
             raise TypeError(f"a claim is never answered by {other!r}")
@@ -25,7 +25,10 @@ def after_claim(lane: OfferLane, claim: OfferClaim, answered: Answered, now_us: 
 
 
 def _claimed(unit: KnownUnit, claim: OfferClaim, lane: OfferLane, now_us: int) -> KnownUnit:
-    """A unit whose claim may stand. One that was withdrawn or got another offer id meanwhile lets go at once."""
+    """Notes that the claim may have been written.
+
+    It is released at once if the lane was withdrawn or the names changed meanwhile.
+    """
     claims = (*unit.claims, *(name for name in claim.names if name not in unit.claims))
     kept = lane.managed and unit.names == claim.names
     return replace(unit, claims=claims, release_at_us=unit.release_at_us if kept else now_us)
@@ -63,7 +66,7 @@ def _let_go(unit: KnownUnit) -> KnownUnit:
 def _with_unit(
     lane: OfferLane, about: OfferClaim | OfferRelease, change: Callable[[KnownUnit], KnownUnit]
 ) -> OfferLane:
-    """With a change of the unit that the claim or release is about."""
+    """Returns the lane with a change of the unit that the claim or release is about."""
     named = (about.account, about.unit_id)
     units = tuple(change(unit) if (unit.account, unit.unit_id) == named else unit for unit in lane.units)
     return replace(lane, units=units)

@@ -1,4 +1,4 @@
-"""Claims on units, made and asked for over their topic. Worker threads share it: an edge."""
+"""Makes and releases claims on units through the claims topic. Shared by worker threads, so it is an edge."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
@@ -17,19 +17,19 @@ class ClaimsTopic(Protocol):
     """A topic of one partition. Raises SourceFailed or SinkFailed where the broker does not answer in time."""
 
     def read(self, timeout_s: float) -> tuple[bool, Iterable[tuple[int, bytes, bytes | None]]]:
-        """Whether the topic begins anew, and every record since the last reading: offset, key, value."""
+        """Returns whether the topic was created again, and all records since the last call: offset, key, value."""
         ...
 
     def write(self, rows: Sequence[tuple[bytes, bytes]], timeout_s: float) -> None:
-        """Durable when it returns."""
+        """Writes the records; they are durable when it returns."""
         ...
 
 
 class Claims:
-    """A ``Caller`` of the kinds ``claim`` and ``release``, for all threads; one call at a time.
+    """A thread-safe ``Caller`` for the kinds ``claim`` and ``release`` that makes one call at a time.
 
-    It reads before it writes, so that no claim is written twice: its offset is its place in the line. It reads again
-    after it has written, so that whoever claimed first is known to everybody who claimed.
+    It reads the topic before it writes, so that no claim is written twice: the offset of a claim decides who owns the
+    name. It reads again after it has written, so that every claimant sees the first claim.
     """
 
     def __init__(self, topic: ClaimsTopic, clock: Clock) -> None:
@@ -80,7 +80,7 @@ class Claims:
         )
 
     def _unwritten(self, bodies: Sequence[OfferClaim | OfferRelease]) -> dict[bytes, bytes]:
-        """Records that are to be written next, for each body the first; bodies of one offer share some."""
+        """The next record of each body; bodies of one offer share records."""
         rows: dict[bytes, bytes] = {}
         for body in bodies:
             name = self._owners.unwritten(body)
@@ -100,7 +100,7 @@ class Claims:
 
 
 class CallerByKind:
-    """A ``Caller`` that hands each call to the one for its kind, else to ``otherwise``."""
+    """A ``Caller`` that passes each call to the caller for its kind, and other kinds to ``otherwise``."""
 
     def __init__(self, kinds: Mapping[str, Caller], otherwise: Caller) -> None:
         self._kinds = kinds

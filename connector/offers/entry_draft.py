@@ -1,4 +1,4 @@
-"""An entry while a turn works on it: it changes in place, and the entry is made once, at the end. Pure."""
+"""The working copy of an entry during one turn: it changes in place; the entry is made once, at the end. Pure."""
 
 from connector.contracts.codes import Code
 from connector.contracts.problem import Problem
@@ -7,7 +7,7 @@ from streams.frozen import replace
 
 
 class EntryDraft:
-    """What is still open of an entry, and what has come since the turn began."""
+    """An entry's open fields, and the outcomes of this turn."""
 
     __slots__ = ("ends", "entry", "one_by_one", "open", "problem", "proved_again", "sent", "since_us", "unit")
 
@@ -23,7 +23,7 @@ class EntryDraft:
         self.unit: KnownUnit | None = None
 
     def end(self, end: FieldOutcome, problem: Problem | None) -> None:
-        """The first problem is the one that the result tells; that an event came late gives way to any other."""
+        """Ends a field. The result tells the first problem, but a late event's only if there is no other."""
         if self.problem is None or (problem is not None and self._is_only_late()):
             self.problem = problem or self.problem
         self.ends.append(end)
@@ -33,7 +33,7 @@ class EntryDraft:
         return all(end.code in (None, Code.OUT_OF_ORDER, Code.CLAMPED) for end in (*self.entry.ended, *self.ends))
 
     def result(self) -> LedgerEntry:
-        """The very same entry where nothing has come."""
+        """The entry after the turn; the very same one if nothing changed."""
         entry = self.entry
         if not self.ends and (self.since_us, self.sent, self.one_by_one, self.proved_again) == (
             entry.since_us, entry.sent, entry.one_by_one, entry.proved_again,

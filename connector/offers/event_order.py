@@ -1,4 +1,4 @@
-"""Which of two events is the newer one. Pure, and of the records alone: reading them again repeats it."""
+"""Decides which of two events is newer, from their records alone, so reading them again gives the same. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from streams.frozen import quick
 NO_SEQUENCE = -(2**63) - 1
 """A missing sequence is lower than any."""
 OF_ANOTHER_EAN = -1
-"""In place of an offset: an event of another EAN is meant, which wrote to the unit before. Its time alone is known."""
+"""In place of an offset: the event is one of another EAN that wrote to the unit; only its time is known."""
 UNKNOWN_OFFSET = -2
-"""Of a tombstone whose offset an earlier version did not keep."""
+"""The offset of a tombstone that an earlier version stored without it."""
 
 
 class EventOrder(StrEnum):
@@ -20,7 +20,7 @@ class EventOrder(StrEnum):
 
     EVENT_TIME = "event_time"  # the effective time, then the sequence, then the log
     SEQUENCE = "sequence"  # the source's own sequence, then the effective time, then the log
-    LOG = "log"  # what was written to the partition later
+    LOG = "log"  # the offset in the partition
 
 
 _Key: TypeAlias = tuple[int, ...]
@@ -29,14 +29,14 @@ _Key: TypeAlias = tuple[int, ...]
 @quick
 @dataclass(frozen=True, slots=True)
 class Recency:
-    """An event's place among the events of its EAN; the newer event compares greater.
+    """How recent an event is among the events of its EAN; the newer event compares greater.
 
-    Two events of one source compare as the source has chosen. So do two sources that have both chosen the event time.
-    Between any other two, and for an event without a sequence in a source that counts, the log decides: sequences of
-    two sources say nothing about each other. With another EAN's event, any compares by time.
+    Two events of one source compare as configured for the source, and so do events of two sources that both use the
+    event time. Otherwise the log decides, because sequences of two sources cannot be compared; it also decides for an
+    event without a sequence from a source ordered by sequence. An event of another EAN compares by time with any other.
 
-    Of three events or more, two of them may be ordered by the log and two by their sequence, and each be newer than
-    another: ``newest`` says which counts.
+    The order of three or more events may be circular, if the log decides between some and a sequence between others:
+    ``newest`` chooses among them.
     """
 
     time_us: int  # effective
@@ -59,7 +59,7 @@ class Recency:
         return not self > other
 
     def agrees_with(self, other: "Recency") -> bool:
-        """Whether something better than the log decides between the two."""
+        """Whether time or sequence decides between the two, rather than the log."""
         if OF_ANOTHER_EAN in (self.offset, other.offset):
             return True
         if self.by is not other.by or self.by is EventOrder.LOG:
@@ -85,8 +85,11 @@ def order_of(time_us: int, sequence: int | None, offset: int, source: str, by: E
 
 
 def newest(orders: Sequence[Recency]) -> Recency:
-    """Of at least one. First, whatever is older than another of its own line (a source that counts; all sources by
-    time) is out; then the log decides. So what a source itself has replaced never wins over what replaced it."""
+    """Returns the newest of at least one order.
+
+    First drops every event that is older than another of its own line (one source ordered by sequence, or all sources
+    ordered by time); then the log decides. So an event never wins over one that its own source replaced it by.
+    """
     if all(one.by is EventOrder.EVENT_TIME for one in orders):
         return max(orders)
     last = [one for one in orders if not any(other.agrees_with(one) and other > one for other in orders)]

@@ -73,7 +73,7 @@ class Basis(StrEnum):
 
 
 class Announced(StrEnum):
-    """What has been said of an event that is not over."""
+    """What a result has announced of an event that has not ended."""
 
     UNKNOWN = "UNKNOWN"
     NONE = "NONE"
@@ -95,7 +95,7 @@ class Price:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferChanged:
-    """What should be true of an offer from ``occurred_at_us`` on; None = not carried, nothing is cleared by it."""
+    """What an offer should be from ``occurred_at_us`` on; None = not carried, which clears nothing."""
 
     event_id: str
     occurred_at_us: int
@@ -156,7 +156,7 @@ class FieldResult:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What left for the marketplace, of a result with at least one call behind it."""
+    """What was sent to the marketplace, of a result with at least one call."""
 
     account: str
     storefront: str
@@ -298,7 +298,7 @@ class UnitState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Miss:
-    """A look-up that found no unit, or none that is clear, remembered until ``next_check_at_us``."""
+    """A look-up that found no unit, or no clear match; valid until ``next_check_at_us``."""
 
     account: str
     storefront: str
@@ -405,7 +405,7 @@ class OrderMark:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferState:
-    """All that is known of an EAN and all that is undone for it: the log below the position is not needed again."""
+    """All that is known of an EAN, and its undone events. Records below the committed offset are not needed again."""
 
     ean: str
     managed: bool

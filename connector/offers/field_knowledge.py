@@ -1,4 +1,4 @@
-"""When an equal value need not be written, and what makes a fact certain or doubtful. Pure."""
+"""What is known of a field: when an equal value need not be sent, and what makes a fact certain or not. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -10,11 +10,11 @@ from connector.offers.policy import OfferPolicy
 from streams.frozen import replace
 
 NOTHING_KNOWN = Fact(value=None, basis=Basis.OBSERVED, order=None, event_id=None, accepted_at_us=0, certain=False)
-"""Of a field whose value no look-up and no answer has shown, once an order is to be kept for it."""
+"""The fact of a field that no look-up and no answer has shown, once it has an order."""
 
 
 def group_of(units: Sequence[KnownUnit], unit: KnownUnit, field: Field) -> tuple[KnownUnit, ...]:
-    """The units that a write of this field moves: linked ones, of one offer id of the account, share their stock."""
+    """Returns the units that an update of this field changes: units of one offer id of an account share their stock."""
     if field is not Field.STOCK or unit.offer_id is None:
         return (unit,)
     return tuple(
@@ -25,7 +25,7 @@ def group_of(units: Sequence[KnownUnit], unit: KnownUnit, field: Field) -> tuple
 
 
 def newest_accepted(facts: Sequence[Fact | None]) -> Fact | None:
-    """The fact with the newest accepted order; without any order, the first there is."""
+    """Returns the fact with the newest accepted order; if none has an order, the first fact."""
     ordered = [(fact, fact.order) for fact in facts if fact is not None and fact.order is not None]
     if not ordered:
         return next((fact for fact in facts if fact is not None), None)
@@ -34,13 +34,15 @@ def newest_accepted(facts: Sequence[Fact | None]) -> Fact | None:
 
 
 def is_of_event(fact: Fact, entry: LedgerEntry) -> bool:
-    """Whether it was accepted, or given up, for the event that is read again: earlier versions took another time of it
-    for the order, and it is no newer than itself."""
+    """Whether the fact comes from the entry's own event, which is read again.
+
+    Compared by offset, because earlier versions ordered the event by another time.
+    """
     return fact.order is not None and fact.order.offset == entry.offset and fact.event_id in (None, entry.event_id)
 
 
 def is_already_so(facts: Sequence[Fact | None], field: Field, value: int, policy: OfferPolicy, now_us: int) -> bool:
-    """Every unit of a group is certain to hold the value, by an acceptance or a look-up that is still trusted."""
+    """Whether every unit of a group certainly holds the value, by an answer or a look-up that is still trusted."""
     trust_us = policy.trust_s[field] * 1_000_000
     for fact in facts:
         if fact is None or fact.value != value or not fact.certain or now_us - fact.accepted_at_us >= trust_us:
@@ -49,26 +51,26 @@ def is_already_so(facts: Sequence[Fact | None], field: Field, value: int, policy
 
 
 def doubted(fact: Fact | None, now_us: int) -> Fact:
-    """Uncertain from now on: another value than the known one may have left."""
+    """Makes the fact uncertain, because another value may have been sent."""
     return replace(fact or NOTHING_KNOWN, certain=False, doubted_at_us=now_us)
 
 
 def accepted(prior: Fact | None, value: int, order: Recency, event_id: str | None, at_us: int) -> Fact:
-    """The marketplace took the value for this event. An order never falls."""
+    """Returns the fact after the marketplace accepted the value of this event. An order never decreases."""
     if prior is not None and prior.order is not None and prior.order > order:
         order, event_id = prior.order, prior.event_id
     return Fact(value=value, basis=Basis.ACCEPTED, order=order, event_id=event_id, accepted_at_us=at_us, certain=True)
 
 
 def not_applied(prior: Fact | None, value: int, order: Recency, at_us: int) -> Fact:
-    """The marketplace took the event, and shows another value. No event stands behind it: this one may try again."""
+    """Returns the fact after an accepted update that shows another value. The event may be sent again."""
     if prior is not None and prior.order is not None and prior.order > order:
         order = prior.order
     return Fact(value=value, basis=Basis.OBSERVED, order=order, event_id=None, accepted_at_us=at_us, certain=True)
 
 
 def given_up(fact: Fact | None, order: Recency) -> Fact:
-    """The event may have been accepted, unheard: what is older must not follow, and it may itself try again."""
+    """Notes that the event may have been accepted without an answer: no older one may follow; it may be sent again."""
     if fact is None:
         fact = NOTHING_KNOWN
     if fact.order is not None and fact.order >= order:
@@ -77,7 +79,7 @@ def given_up(fact: Fact | None, order: Recency) -> Fact:
 
 
 def raised(fact: Fact, order: Recency, event_id: str | None) -> Fact:
-    """A newer event asks for what is so: the order rises, trust does not."""
+    """Raises the order for a newer event that asks for the held value. Trust is not renewed."""
     return Fact(
         value=fact.value,
         basis=fact.basis,
@@ -91,7 +93,7 @@ def raised(fact: Fact, order: Recency, event_id: str | None) -> Fact:
 def observed(
     facts: Mapping[Field, Fact], values: Mapping[Field, int], sent_us: int, answered_us: int
 ) -> dict[Field, Fact]:
-    """Facts after a look-up that was sent at ``sent_us``: what was accepted or doubted since is not its to say."""
+    """Returns facts after a look-up sent at ``sent_us``. Values accepted or doubted after that are left alone."""
     seen = dict(facts)
     for field, value in values.items():
         fact = seen.get(field)
@@ -106,10 +108,10 @@ def observed(
 
 
 def renewed(fact: Fact, value: int, sent_us: int, at_us: int) -> Fact:
-    """A write's answer shows the field beside the written ones: trust is renewed, doubt stays.
+    """Renews trust in a field that an update's answer shows but the update did not carry. Doubt stays.
 
-    A linked unit's write may have been accepted since this one was sent, and the stock that this answer shows may be
-    older: it is left out, as in ``observed``.
+    An update of a linked unit may have been accepted after this one was sent, so the stock in this answer may be older:
+    it is left alone, as in ``observed``.
     """
     if not fact.certain or fact.accepted_at_us > sent_us:
         return fact
@@ -117,7 +119,7 @@ def renewed(fact: Fact, value: int, sent_us: int, at_us: int) -> Fact:
 
 
 def written(units: Iterable[KnownUnit]) -> dict[str, int]:
-    """The effective time of the newest event accepted for each field of an offer, as a release tells it."""
+    """Returns the effective time of the newest accepted event per field of an offer, for a release."""
     newest: dict[str, int] = {}
     for unit in units:
         for name, fact in unit.facts.items():
@@ -128,7 +130,7 @@ def written(units: Iterable[KnownUnit]) -> dict[str, int]:
 
 
 def written_before(unit: KnownUnit, accepted: Mapping[str, int]) -> dict[Field, Fact]:
-    """Its facts, where another EAN wrote to it before: no older event of this one may follow."""
+    """Returns the unit's facts after another EAN wrote to it: no older event of this EAN may follow."""
     facts = dict(unit.facts)
     for name in Field:
         if (at_us := accepted.get(_told_as(unit, name))) is not None:
@@ -137,5 +139,5 @@ def written_before(unit: KnownUnit, accepted: Mapping[str, int]) -> dict[Field, 
 
 
 def _told_as(unit: KnownUnit, name: Field) -> str:
-    """Stock is shared by the units of an offer, known here or not."""
+    """The field's name in a release. Stock has one for all units of an offer, because they share it."""
     return name.value if name is Field.STOCK else f"{unit.unit_id}/{name.value}"

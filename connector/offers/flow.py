@@ -1,6 +1,6 @@
-"""The offer flow: one lane per EAN. It reads, takes one turn at a time, and stores; every rule is in its neighbours.
+"""The offer flow: one lane per EAN. Reads events, runs turns and stores lanes; the rules are in the other modules.
 
-A turn is: the cause goes into the ledger, open fields are settled, results are said, and the rest is wanted.
+A turn adds the cause to the ledger, ends the fields that can end, writes their results, and wants calls for the rest.
 """
 
 from collections.abc import Iterable, Mapping
@@ -114,7 +114,7 @@ class OfferFlow:
         return ()
 
     def read(self, record: Record, now: Now) -> Arrived | BadRecord | NotYet:  # noqa: ARG002
-        """What can be read but must not be sent becomes an event all the same: its turn says why."""
+        """Decodes a record. An event that must not be sent is still an event: its turn writes why."""
         event = self._codecs.decode_changed(record)
         return event if isinstance(event, BadRecord | NotYet) else Arrived(lane=event.key, event=event)
 
@@ -212,7 +212,7 @@ class OfferFlow:
 
 
 def _wake(lane: OfferLane, plan: OfferPlan) -> int | None:
-    """The plan's time, and that of the re-check of what this turn has announced."""
+    """When the lane is woken: at the plan's time, or at the re-check of an offer that this turn announced."""
     due = [miss.miss.next_check_at_us for _, miss in plan.missing]
     if plan.wake_at_us is not None:
         due.append(plan.wake_at_us)

@@ -1,6 +1,6 @@
-"""What an event must be before anything of it may be sent: the rules of mapping, each with its code. Pure.
+"""Validates offer events before anything is sent; each rule has a code. Pure.
 
-A rule of the event refuses all of it; a rule of a field refuses that field alone, and the others go on.
+A rule for events rejects the whole event. A rule for fields rejects one field; the others are processed.
 """
 
 from collections.abc import Iterator
@@ -27,14 +27,14 @@ CONDITIONS = frozenset(condition.value for condition in Condition if condition i
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """An event after the rules: whom it means, what it asks, and what of that has ended already."""
+    """A validated event: its target and condition, its fields, and the fields that were rejected."""
 
     target_id: str | None
     condition: str | None
     asked: tuple[Asked, ...]
     ended: tuple[FieldOutcome, ...]
     refusal: Refusal | None  # of the event as a whole
-    problem: Problem | None  # of the first field that is refused
+    problem: Problem | None  # of the first rejected field, or of the event
 
 
 def examine(event: OfferChanged, terms: OfferTerms, now_us: int) -> Examined:
@@ -62,7 +62,7 @@ def examine(event: OfferChanged, terms: OfferTerms, now_us: int) -> Examined:
 
 
 def key_fault(key: str, ean: str) -> Refusal | None:
-    """Why a record with this key must not be sent: order is kept per key, so the key must be the EAN's normal form."""
+    """Rejects a record whose key is not the normal form of its EAN, because order is kept per key."""
     if key == ean:
         try:
             normal = normal_form(ean)
@@ -155,7 +155,7 @@ def _price(price: Price, target: Target | None, terms: OfferTerms) -> tuple[Aske
 
 
 def _minor_units(price: Price, storefront: str, currency: Currency) -> tuple[int | None, Refusal | None]:
-    """Exact or refused, never rounded."""
+    """Converts a price to minor units exactly, or rejects it. Never rounds."""
     if price.currency != currency.code:
         return None, refuse(
             Code.CURRENCY_MISMATCH, storefront=storefront, expected=currency.code, got=price.currency or "none"

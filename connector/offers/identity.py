@@ -1,12 +1,12 @@
-"""Which unit an event means: proven, not proven yet, not there, or not clear. No fuzzy matching, ever. Pure.
+"""Finds the unit that an event means: proven, not proven yet, missing or unclear. Never matches fuzzily. Pure.
 
-A unit is meant by account, storefront, EAN (the lane's) and condition, all of them; ``offer_id`` or ``unit_id`` may
-pick one of several, and may contradict. What was not clear is remembered as a *miss* per account, storefront and
-condition, and believed until its next check; a first miss is believed for the grace only, because a new unit becomes
-visible after minutes. Then the checks step up: a minute, 2, 5, 15, 60, and from there as often as is configured.
+Account, storefront, EAN (the lane's) and condition must all match. ``offer_id`` or ``unit_id`` may select one of
+several units, or contradict the match. A look-up without a clear match is stored as a *miss* per account, storefront
+and condition, and is valid until its next check. The first miss is valid for a grace period only, because a new unit
+becomes visible after minutes. The intervals then grow from 1 to 2, 5, 15 and 60 minutes, and end at the configured one.
 
-An event that comes after the last look may ask again before that: when the look is older than a minute, and a stock
-of zero in any case, because an offer that was listed meanwhile sells what is not there.
+An event that arrives after the last look-up may trigger another one earlier: if the look-up is older than a minute, or
+if the stock is zero, because an offer that was listed meanwhile would sell stock that does not exist.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,20 +20,20 @@ from connector.offers.policy import OfferPolicy, us
 from streams.frozen import replace
 
 NOT_YET_FOUND = "NOT_YET_FOUND"
-"""A miss within its grace."""
+"""A miss within its grace period."""
 LOOKUP_FAILED = "LOOKUP_FAILED"
-"""A look-up for links alone that failed: stock does not wait for it."""
+"""A failed look-up; stock does not wait for it to show linked units."""
 READ_BACK = "READ_BACK"
-"""A write's answer was lost: the marketplace is asked what it holds, once."""
+"""The answer to an update was lost; one look-up reads back what the marketplace holds."""
 ANY_CONDITION = ""
-"""Of a miss that says: looked, and nothing of this EAN is there."""
+"""The condition of a miss that stands for a look-up which showed no unit of the EAN."""
 
 STEPS_S = (60.0, 120.0, 300.0, 900.0, 3600.0)
-"""Between two checks of what was not found, from the moment it is said; then ``OfferPolicy.recheck_s``."""
+"""Intervals between look-ups of a missing offer, from its NOT_FOUND result on; then ``OfferPolicy.recheck_s``."""
 OLD_S = 60.0
-"""A look so old is not believed by an event that came after it."""
+"""A look-up this old is repeated for an event that arrives after it."""
 SPACING_S = 5.0
-"""Between two looks for stocks of zero, of one EAN and storefront."""
+"""The least interval between look-ups for stocks of zero, per EAN and storefront."""
 
 _NOT_A_LOOK = frozenset((LOOKUP_FAILED, READ_BACK))
 
@@ -50,14 +50,14 @@ class Unproven:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Not found, and may only not be visible yet."""
+    """Not found, but it may not be visible yet."""
 
     until_us: int
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Not there, looked up twice."""
+    """Not found by two look-ups."""
 
     miss: Miss
     others: tuple[KnownUnit, ...]  # of the EAN on the storefront, in other conditions or with other ids
@@ -67,7 +67,7 @@ class Missing:
 class Unclear:
     code: Code  # AMBIGUOUS_OFFER or IDENTITY_CONFLICT
     candidates: tuple[KnownUnit, ...]
-    named: str  # by the event's ids
+    named: str  # what the event's ids select
 
 
 Identity: TypeAlias = Proven | Unproven | Waiting | Missing | Unclear
@@ -76,7 +76,7 @@ UNPROVEN = Unproven()
 
 
 class Named(Protocol):
-    """How an offer is named on a storefront."""
+    """Selects an offer on a storefront."""
 
     @property
     def condition(self) -> str | None: ...
@@ -87,7 +87,7 @@ class Named(Protocol):
 
 
 def resolve(lane: OfferLane, account: str, storefront: str, entry: Named, now_us: int) -> Identity:
-    """``now_us`` decides whether a miss is still believed."""
+    """Returns what the entry means, by the units and misses known. ``now_us`` decides whether a miss is still valid."""
     here = [u for u in lane.units if u.storefront == storefront and u.account == account and u.proved_at_us]
     pick = _pick(here, entry)
     if isinstance(pick, KnownUnit):
@@ -115,7 +115,7 @@ def find_miss(misses: Iterable[Miss], account: str, storefront: str, condition: 
 
 
 def looked(lane: OfferLane, account: str, storefront: str) -> bool:
-    """Whether a look-up of the EAN on this storefront was answered, and its answer is still believed."""
+    """Whether a look-up of the EAN on this storefront was answered, and the answer is still valid."""
     for unit in lane.units:
         if unit.storefront == storefront and unit.account == account and unit.proved_at_us:
             return True
@@ -123,12 +123,12 @@ def looked(lane: OfferLane, account: str, storefront: str) -> bool:
 
 
 def asks_again_at_us(looked_at_us: int | None, entry: LedgerEntry, *, none_left: bool) -> int | None:
-    """When an event may have the marketplace asked again although the last look is still believed; None = it believes.
+    """Returns when an event may trigger another look-up although the last one is still valid; None if it may not.
 
-    ``none_left``: its stock is zero.
+    ``none_left``: the event's stock is zero.
     """
     if entry.announced is not Announced.NONE:
-        return None  # it has its schedule
+        return None  # its look-ups are scheduled
     looked_at_us = looked_at_us or 0
     if entry.received_at_us <= looked_at_us:
         return None
@@ -138,8 +138,11 @@ def asks_again_at_us(looked_at_us: int | None, entry: LedgerEntry, *, none_left:
 
 
 def recheck_after_us(miss: Miss, now_us: int, policy: OfferPolicy) -> int:
-    """How long after a look at ``now_us`` the next one is due. It hangs on the age alone: looks that came late, or that
-    new events asked for, make no more of them."""
+    """Returns how long after a look-up at ``now_us`` the next one is due.
+
+    It depends on the age of the miss alone: look-ups that were late, or that new events triggered, cause no more of
+    them.
+    """
     if miss.code == NOT_YET_FOUND:
         return us(policy.not_found_grace_s)
     age_us = now_us - miss.since_us - us(policy.not_found_grace_s)
@@ -157,7 +160,7 @@ def misses_without(lane: OfferLane, account: str, storefront: str, codes: frozen
 
 @dataclass(frozen=True, slots=True)
 class _NotSeen:
-    otherwise: Unclear | None  # what it is if it is not seen later either
+    otherwise: Unclear | None  # the identity if later look-ups do not show it either
 
 
 def _pick(here: Sequence[KnownUnit], entry: Named) -> KnownUnit | Unclear | _NotSeen:
@@ -190,7 +193,7 @@ def _conflict(named: str, found: Sequence[KnownUnit], matched: Sequence[KnownUni
 
 
 def describe(unit: KnownUnit) -> str:
-    """A unit in a sentence."""
+    """Describes a unit in a sentence."""
     offer = f", offer id {unit.offer_id}" if unit.offer_id is not None else ""
     return f"unit {unit.unit_id} ({unit.storefront}, {unit.condition}{offer})"
 
@@ -206,7 +209,7 @@ def renew_misses(
     looked_at_us: int,
     call_ids: tuple[str, ...],
 ) -> tuple[Miss, ...]:
-    """The lane's misses after a look-up of ``storefront`` was answered; ``entries`` are those that mean it."""
+    """Returns the lane's misses after an answered look-up of ``storefront``; ``entries`` are those for it."""
     here = [u for u in lane.units if u.storefront == storefront and u.account == account and u.proved_at_us]
     rest = tuple(m for m in before.misses if m.storefront != storefront or m.account != account)
     asked = [m for m in before.misses if m.storefront == storefront and m.account == account]

@@ -1,4 +1,4 @@
-"""What is said of an event that was read after a newer one. Pure."""
+"""The problem of an event that was read after a newer one. Pure."""
 
 from connector.contracts.codes import Code, explain
 from connector.contracts.event_time import moment
@@ -7,15 +7,17 @@ from connector.offers.event_order import NO_SEQUENCE, OF_ANOTHER_EAN, Recency
 
 
 def out_of_order(order: Recency, newer: Recency) -> Problem | None:
-    """Of an event that gave way to one read before it (OUT_OF_ORDER); None: to a later one, as it should."""
+    """The problem of an event that lost to one read before it (OUT_OF_ORDER); None if it lost to a later one."""
     if newer.offset >= order.offset:
         return None
     return explain(Code.OUT_OF_ORDER, newer=_shown(newer), this=_shown(order))
 
 
 def out_of_order_after_tombstone(order: Recency, tombstone: Recency) -> Problem | None:
-    """Of an event that was read after a tombstone that is newer than it (OUT_OF_ORDER); None: it was read before, or
-    that is not known."""
+    """The problem of an event that was read after a newer tombstone (OUT_OF_ORDER).
+
+    None if it was read before, or if that is not known.
+    """
     if not 0 <= tombstone.offset < order.offset:
         return None
     return explain(Code.OUT_OF_ORDER, newer=f"the tombstone of {_shown(tombstone)}", this=_shown(order))

@@ -1,6 +1,6 @@
-"""The lane's value: a ledger of what is known of the marketplace, and of every field that an event still wants. Pure.
+"""The ledger of a lane: what is known of the marketplace, and every field that an event still asks for. Pure.
 
-Values are ints in the field's smallest unit. A ledger is never changed, only replaced; what did not change is shared.
+Values are ints in the field's smallest unit. A ledger is immutable; a changed one shares its unchanged parts.
 """
 
 from collections.abc import Mapping
@@ -15,17 +15,18 @@ from connector.offers.events import Announced, Basis, FieldStatus, Miss, Origin,
 from streams.frozen import quick
 
 Selectors: TypeAlias = tuple[str | None, str | None, str | None, int | None]
-"""How an event names its offer: target, condition, offer id, unit id."""
+"""How an event selects its offer: target, condition, offer id, unit id."""
 
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """What the marketplace holds in one field of a unit, as far as we know.
+    """What the marketplace holds in one field of a unit, as far as known.
 
-    ``value`` None: it is not known, only that an event may have been accepted; then the fact is never certain.
-    ``order`` is that of the last event accepted for it, and never falls; ``event_id`` None with an order: that event
-    was accepted without effect, or perhaps and unheard; the value is another's, and the event may try again.
+    ``value`` None: the value is not known, only that an event may have been accepted; such a fact is never certain.
+    ``order`` is that of the last accepted event, and never decreases. ``event_id`` None with an order: that event was
+    accepted without effect, or may have been accepted without an answer; the value is not its own, and it may be sent
+    again.
     """
 
     value: int | None
@@ -34,13 +35,13 @@ class Fact:
     event_id: str | None
     accepted_at_us: int
     certain: bool
-    doubted_at_us: int = field(default=0, compare=False)  # while not certain; only a look-up sent later may settle it
+    doubted_at_us: int = field(default=0, compare=False)  # while uncertain; only a look-up sent later makes it certain
 
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownUnit:
-    """A unit of this EAN. ``proved_at_us`` 0: no longer shown, kept for the orders that it accepted."""
+    """A unit of this EAN. ``proved_at_us`` 0: no look-up shows it any more; kept for the events that it accepted."""
 
     account: str
     storefront: str
@@ -54,12 +55,12 @@ class KnownUnit:
     other_eans: tuple[str, ...] = ()  # that its product carries as well
     owner: str | None = None  # the EAN that may write to it; None: not claimed
     owner_asked_us: int | None = None
-    claims: tuple[str, ...] = ()  # names under which this EAN has claimed it, and not released that
-    release_at_us: int | None = None  # from when its claims are to be released; nothing is written until that is done
+    claims: tuple[str, ...] = ()  # names under which this EAN holds claims on it
+    release_at_us: int | None = None  # when its claims are to be released; until they are, nothing is written
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What is claimed of it: units of one offer id share their stock, so one EAN writes to all of them."""
+        """The names to claim: units of one offer id share their stock, so one EAN must write to all of them."""
         own = f"unit/{self.unit_id}"
         return (own,) if self.offer_id is None else (f"offer/{self.offer_id}", own)
 
@@ -79,7 +80,7 @@ class KnownUnit:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What an event asks of one field. ``value`` None: it has none in smallest units, and has ended."""
+    """What an event asks for in one field. ``value`` None: no exact value in smallest units; the field has ended."""
 
     field: Field
     value: int | None
@@ -103,7 +104,7 @@ class FieldOutcome:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
-    """One processing of an event, until its result is said and over."""
+    """One processing of an event, until its final result is written."""
 
     result_id: str
     event_id: str | None
@@ -116,7 +117,7 @@ class LedgerEntry:
     occurred_at_us: int
     order: Recency
     received_at_us: int
-    since_us: int  # of the oldest event whose place it took: ageing and the retry budget go on from there
+    since_us: int  # of the oldest event that it replaced: age and retry budget continue from there
     asked: tuple[Asked, ...] = ()
     ended: tuple[FieldOutcome, ...] = ()
     announced: Announced = Announced.NONE
@@ -148,7 +149,7 @@ class LedgerEntry:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
-    """The newest stock of a location, before any buffer. ``location`` None: a stock of no location."""
+    """The newest stock of a location, before any buffer. ``location`` None: a stock without a location."""
 
     selectors: Selectors
     location: str | None
@@ -159,10 +160,10 @@ class Located:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watermark:
-    """The newest event of its line (a source that counts, or all sources by time) that was read for a field.
+    """The newest event of its line (one source ordered by sequence, or all ordered by time) that was read for a field.
 
-    Kept where not all sources go by time, whatever became of the event: what is older in its line stays so, also after
-    another line's event has taken the field.
+    Kept only if some source is not ordered by time, and whatever the event's outcome: an older event of its line stays
+    late, even after an event of another line has won the field.
     """
 
     selectors: Selectors
@@ -183,7 +184,7 @@ class Watermark:
         return self.selectors[3]
 
     def is_of(self, other: "Watermark") -> bool:
-        """Whether both are of one line of one field, as events name it alike."""
+        """Whether both belong to one line of one field, with equal selectors."""
         mine, others = self.order, other.order
         return (self.selectors, self.location, self.field, mine.by) == (
             other.selectors, other.location, other.field, others.by,
@@ -193,9 +194,9 @@ class Watermark:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferLane:
-    """All that is known of an EAN, and all that is undone for it."""
+    """All that is known of an EAN, and all its undone events."""
 
-    ean: str  # the record's key, whatever it says
+    ean: str  # the record's key, valid or not
     managed: bool = True
     unmanaged_at_us: int | None = None
     unmanaged_offset: int | None = None
@@ -209,7 +210,7 @@ class OfferLane:
     updated_at_us: int = 0
 
     def released_with(self, unit: KnownUnit) -> tuple[str, ...]:
-        """Names whose claims end with this unit's: those that no other unit of the lane goes on needing."""
+        """Names to release together with this unit: those that no other unit of the lane still needs."""
         others = {
             name
             for other in self.units
@@ -220,7 +221,7 @@ class OfferLane:
 
     @property
     def withdrawn(self) -> Recency | None:
-        """The order of the tombstone that ended the management last."""
+        """The order of the newest tombstone; None if there was none."""
         if self.unmanaged_at_us is None:
             return None
         offset = self.unmanaged_offset if self.unmanaged_offset is not None else UNKNOWN_OFFSET

@@ -1,8 +1,8 @@
-"""Stock by location: events say what each location holds, and the marketplace is told the total. Pure.
+"""Adds up stock by location: events carry the stock of a location, and the marketplace gets the total. Pure.
 
-The total is made of the stocks that have been read, in whatever order: of each location the newest, less those that a
-newer stock of no location has replaced. It changes with a late event too, so its order is that of the newest stock with
-the highest offset of all: nothing older can overtake it, and the total that follows from a late event still leaves.
+The total sums the newest stock of each location, whatever the order of reading, without those that a newer stock
+without a location has replaced. A late event changes the total too. So the order of the total is that of the newest
+stock, with the highest offset of all: nothing older can overtake it, and a total changed by a late event is still sent.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Total:
 def count(
     lane: OfferLane, entry: LedgerEntry, location: str | None, terms: OfferTerms
 ) -> tuple[OfferLane, LedgerEntry]:
-    """The stock of a new entry becomes that of its location; it has ended where a newer one is known."""
+    """Stores the stock of a new entry as that of its location, or ends it as SUPERSEDED if a newer one is known."""
     asked = next((asked for asked in entry.open if asked.field is Field.STOCK), None)
     rows = [row for row in lane.locations if row.selectors == entry.selectors]
     if asked is None or asked.value is None:
@@ -40,7 +40,7 @@ def count(
     if any(
         (row.location, row.stock, row.order.offset) == (location, max(0, asked.value), entry.offset) for row in rows
     ):
-        return lane, entry  # it is this event's, whatever an earlier version took for its time
+        return lane, entry  # it is this event's own, even if an earlier version stored another time for it
     rival = _newer(lane, entry, location, rows)
     if rival is not None:
         newer = result_id(terms.cluster_id, terms.topic, entry.partition, rival.offset)
@@ -54,7 +54,7 @@ def count(
 
 
 def _newer(lane: OfferLane, entry: LedgerEntry, location: str | None, rows: list[Located]) -> Recency | None:
-    """What the stock of a location has come too late for."""
+    """The newer order that makes the stock of a location late; None if it is not."""
     if (marked := newer_mark(marks_at(lane, entry, location), entry.order)) is not None:
         return marked
     last = newest([*(row.order for row in rows if row.location in (location, None)), entry.order])
@@ -62,7 +62,7 @@ def _newer(lane: OfferLane, entry: LedgerEntry, location: str | None, rows: list
 
 
 def total_for(lane: OfferLane, entry: LedgerEntry, asked: Asked) -> Total | None:
-    """What the marketplace is told for a field of an entry; None = what it asks itself, by its own order."""
+    """The total to send for a field of an entry; None if the entry's own value and order apply."""
     if asked.field is not Field.STOCK or not lane.locations:
         return None
     rows = [row for row in lane.locations if row.selectors == entry.selectors]
@@ -80,8 +80,11 @@ def total_for(lane: OfferLane, entry: LedgerEntry, asked: Asked) -> Total | None
 
 
 def stands(known: Fact, value: int) -> bool:
-    """Whether what was accepted last is this total, at an order that several totals may share. A certain value that
-    only a look-up has shown is another's: it is left alone, as it is for every event that is read again."""
+    """Whether the last accepted value is this total, at an order that several totals may share.
+
+    A certain value that only a look-up has shown was set by someone else: it is left alone, as for every event that is
+    read again.
+    """
     return known.certain and (known.value == value or known.basis is not Basis.ACCEPTED)
 
 

@@ -70,7 +70,7 @@ def _found(
 
 
 def _looked(lane: OfferLane, look_up: OfferLookUp, answered: Answered, terms: OfferTerms) -> OfferLane:
-    """Every event that the look-up was for remembers its call, for the result to name it."""
+    """Adds the look-up's call ids to every event that it was for, so that their results name it."""
     meant = {entry.result_id for entry in _meaning(lane, look_up.account, look_up.storefront, terms)}
     entries = tuple(
         replace(entry, lookup_call_ids=(*entry.lookup_call_ids, *_calls_of(answered))[-_CALLS_NAMED:])
@@ -90,11 +90,11 @@ def _calls_of(answered: Answered) -> tuple[str, ...]:
 
 
 _CALLS_NAMED = 6
-"""What is looked for again for months must not name every look."""
+"""The last look-ups that a result names: an offer may be looked up again for months."""
 
 
 def _is_of(ean: str, unit: Unit) -> bool:
-    """An answer that says its EANs must name ours; one that does not say is believed."""
+    """Whether the unit is the EAN's: one of its EANs must be ours, if the answer has any."""
     return not unit.eans or any(_same(ean, other) for other in unit.eans)
 
 
@@ -108,7 +108,7 @@ def _same(ean: str, other: str) -> bool:
 def _units_after(
     lane: OfferLane, account: str, storefront: str, shown: Sequence[Unit], answered: Answered, release_at_us: int
 ) -> tuple[KnownUnit, ...]:
-    """``release_at_us``: when a claim on a unit that is not shown any more may be released; by then this is durable."""
+    """``release_at_us``: when claims on units that are not shown any more may be released; by then this is durable."""
     at_us = answered.answered_us or answered.sent_us
     known = {u.unit_id: u for u in lane.units if u.account == account and u.storefront == storefront}
     renamed = {
@@ -128,7 +128,7 @@ def _units_after(
         other_eans = _other_eans(lane.ean, unit)
         is_renamed = claimed is not None and claimed.offer_id != unit.offer_id
         if is_renamed:
-            claimed = None  # it is claimed anew, once what was claimed under the other names is released
+            claimed = None  # it is claimed again once the claims on its former names are released
         owner = claimed.owner if claimed is not None and (other_eans or claimed.owner == lane.ean) else None
         units.append(
             KnownUnit(
@@ -155,12 +155,12 @@ def _units_after(
 
 
 def _to_be_looked_up(unit: KnownUnit, renamed: set[str | None]) -> KnownUnit:
-    """Units that shared an offer id share the next one, too, as a rule: what is known of their links is void."""
+    """Marks a unit as to be looked up if its offer id has changed elsewhere: units that share one usually still do."""
     return replace(unit, proved_at_us=0) if unit.offer_id is not None and unit.offer_id in renamed else unit
 
 
 def _release_at_us(prior: KnownUnit | None, from_us: int | None) -> int | None:
-    """When its claims are to be released: as it was planned, or from then on."""
+    """When the unit's claims are to be released: as planned before, or else at ``from_us``."""
     if prior is None or not prior.claims or prior.release_at_us is not None:
         return prior.release_at_us if prior is not None else None
     return from_us
@@ -175,7 +175,7 @@ def _no_longer_shown(unit: KnownUnit, release_at_us: int) -> KnownUnit:
 
 
 def _taken_over(unit: Unit, gone: dict[int, KnownUnit]) -> KnownUnit | None:
-    """A unit made again under another number keeps the orders of the one whose offer id it has."""
+    """The former unit with the same offer id, whose accepted events a unit that was created again takes over."""
     for old in gone.values():
         if unit.offer_id is not None and (old.offer_id, old.condition) == (unit.offer_id, unit.condition.value):
             return gone.pop(old.unit_id)
@@ -183,7 +183,7 @@ def _taken_over(unit: Unit, gone: dict[int, KnownUnit]) -> KnownUnit | None:
 
 
 def _meaning(lane: OfferLane, account: str, storefront: str, terms: OfferTerms) -> list[LedgerEntry]:
-    """The undone events of this storefront."""
+    """The undone entries for this storefront."""
     meant = []
     for entry in lane.entries:
         target = terms.routing.find(entry.target_id)
@@ -193,7 +193,7 @@ def _meaning(lane: OfferLane, account: str, storefront: str, terms: OfferTerms) 
 
 
 def _not_looked(lane: OfferLane, look_up: OfferLookUp, fault: Refusal, terms: OfferTerms, now_us: int) -> OfferLane:
-    """What needs this storefront's units fails, less what was announced; what only needs its links goes on without."""
+    """Fails the entries that need this storefront's units, except announced ones; stock goes on without its links."""
     account, storefront = look_up.account, look_up.storefront
     meant = {
         e.result_id
@@ -234,7 +234,7 @@ def _end_entries(lane: OfferLane, result_ids: set[str], status: FieldStatus, fau
 
 
 def _end_replays(lane: OfferLane, account: str, storefront: str, fault: Refusal, terms: OfferTerms) -> OfferLane:
-    """An announced event that was read again: this processing of it fails, and what was announced stands as before."""
+    """Fails the replays of announced entries; the announced entries themselves stay as they were."""
     entries: list[LedgerEntry] = []
     meant = {entry.result_id for entry in _meaning(lane, account, storefront, terms) if entry.asked_again}
     for entry in lane.entries:

@@ -1,4 +1,4 @@
-"""An event goes into the ledger: as an entry of its own, or absorbed by the one that stands there. Pure."""
+"""Adds an event to the ledger: as a new entry, or as the entry that is already there. Pure."""
 
 from connector.contracts.codes import Code
 from connector.contracts.event_time import effective_us
@@ -17,8 +17,11 @@ from streams.frozen import replace
 
 
 def take(lane: OfferLane, event: OfferChanged, terms: OfferTerms, now_us: int) -> OfferLane:
-    """The event as an entry of the ledger. Read again while it stands there undone, it is the one that stands: one
-    processing, one result. Where that was announced as not found, its processing is over, and this is another."""
+    """Adds the event to the ledger.
+
+    An event that is read again while its entry is undone stays that entry: one processing, one result. If it was
+    announced as not found, that processing is over, and reading it again is another one.
+    """
     identifier = result_id(terms.cluster_id, terms.topic, event.partition, event.offset)
     again = event.offset <= lane.last_offset
     if again:
@@ -69,7 +72,7 @@ def take(lane: OfferLane, event: OfferChanged, terms: OfferTerms, now_us: int) -
 
 
 def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: OfferTerms, now_us: int) -> OfferLane:
-    """A tombstone: what is older and still undone ends, and nothing is sent until a newer event comes."""
+    """Applies a tombstone: ends all older undone fields. Nothing is sent until a newer event arrives."""
     at_us = event.record_time_us
     order = Recency(at_us, NO_SEQUENCE, event.offset)
     fault = key_fault(event.key, event.key) or date_fault(at_us, at_us, terms, now_us)
@@ -115,7 +118,7 @@ def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: OfferTerms, now_us: 
 
 
 def _let_go(unit: KnownUnit, now_us: int) -> KnownUnit:
-    """Another EAN may have it, once what is under way is over."""
+    """Schedules the release of the unit's claims, so that another EAN may own it once pending calls are over."""
     if not unit.claims or unit.release_at_us is not None:
         return unit
     return replace(unit, release_at_us=now_us)
@@ -127,7 +130,7 @@ def _order(event: OfferChanged, terms: OfferTerms) -> Recency:
 
 
 def _read_again(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) -> OfferLane:
-    """An announced entry is looked up at once, and what is found is the result of the replay."""
+    """Makes the look-up of an announced entry due now; what it finds is the result of the replay."""
     target = terms.routing.find(entry.target_id)
     if entry.announced is not Announced.NOT_FOUND or target is None:
         return lane

@@ -1,13 +1,13 @@
-"""Which EAN may write to an offer whose product carries several: claims, as their topic keeps them. Pure.
+"""Records of the claims topic, which decide which EAN may write to an offer whose product has several.
 
-A lane that is led to a unit of such an offer claims it before it writes: by the seller's offer id, since units of one
-offer id share their stock, and by the unit itself, since an offer id may change. A claim is one record for each of the
-two names in a compacted topic with one partition, keyed by account, name and EAN, so that each key is written once and
-keeps its offset through compaction. Of the claims that stand, the one with the lowest offset holds the name; the EAN
-that holds both owns the unit. The offer id is claimed first, and the unit only by the EAN that holds its offer id, so
-no two wait for each other. An EAN that is withdrawn, is shown another offer id, or no longer leads to the unit releases
-its claims: the records then say up to which events it wrote, and the next in line may own it. The values are JSON, ours
-alone.
+A lane claims a unit of such an offer before it writes to it, under two names: the seller's offer id, because units of
+one offer id share their stock, and the unit id, because an offer id may change. The topic is compacted and has one
+partition. A claim writes one record per name, keyed by account, name and EAN; each key is written once, so it keeps its
+offset through compaction. Of the unreleased claims on a name, the one with the lowest offset holds it. The EAN that
+holds both names owns the unit. A lane claims the offer id first, and the unit only if its EAN holds the offer id, so no
+two EANs wait for each other. An EAN releases its claims when it is withdrawn, when its look-up shows another offer id,
+or when it no longer leads to the unit. The records then say up to which events it wrote, and the EAN with the next
+claim becomes the owner. The values are JSON; no other application reads them.
 """
 
 import json
@@ -23,7 +23,7 @@ def key_of(body: OfferClaim | OfferRelease, name: str) -> bytes:
 
 
 def value_of(body: OfferClaim | OfferRelease, accepted: AcceptedTimes) -> bytes:
-    """``accepted``: what was written under the EAN's claims so far."""
+    """``accepted``: what was written under the EAN's claims up to now."""
     said = {"released": isinstance(body, OfferRelease), "accepted_us": dict(accepted)}
     return json.dumps(said, sort_keys=True).encode()
 
@@ -40,13 +40,13 @@ class _ClaimRecord:
 
 
 class Owners:
-    """What the topic says so far, record by record in the order of its offsets."""
+    """The claims in the topic, as far as it has been read. Not thread-safe: ``Claims`` owns it and holds a lock."""
 
     def __init__(self) -> None:
         self._names: dict[str, dict[str, _ClaimRecord]] = {}  # account/name -> by EAN
 
     def take(self, offset: int, key: bytes, value: bytes | None) -> None:
-        """A record that cannot be read stands as a claim: so a unit has no owner rather than two."""
+        """Applies the next record. An unreadable one counts as a claim: a unit then has no owner rather than two."""
         name, _, ean = key.decode(errors="replace").rpartition("/")
         rows = self._names.setdefault(name, {})
         if value is None:
@@ -57,9 +57,9 @@ class Owners:
             rows[ean] = row  # claimed twice: the first counts
 
     def unwritten(self, body: OfferClaim | OfferRelease) -> str | None:
-        """The next name whose record is to be written for the body; None = all that may be are.
+        """Returns the next name whose record is still to be written; None if there is none.
 
-        A name that another EAN holds ends a claim: what comes after it is not claimed.
+        A claim stops at a name that another EAN holds: the names after it are not claimed.
         """
         for name in body.names:
             row = self._names.get(_place(body, name), {}).get(body.ean)
@@ -76,7 +76,7 @@ class Owners:
         return _newest(before, body.accepted) if isinstance(body, OfferRelease) else before
 
     def owner(self, body: OfferClaim) -> Owner:
-        """Raises ValueError where nobody has a claim."""
+        """Returns the owner of the unit. Raises ValueError if a name has no claim at all."""
         holders = [self._holder(body, name) for name in body.names]
         ean = next((ean for ean in holders if ean != body.ean), body.ean)
         if ean is None:

@@ -1,4 +1,4 @@
-"""The numbers and switches of the offer flow; what makes no sense is refused when built. Pure."""
+"""The settings of the offer flow; contradictory ones raise ValueError when built. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,21 +13,21 @@ _DAY_S = 24 * _HOUR_S
 
 
 class Locations(StrEnum):
-    """What becomes of a stock that names a location."""
+    """How a stock with a location is processed."""
 
     REFUSE = "refuse"
     SUM = "sum"
 
 
 class NegativeStock(StrEnum):
-    """What becomes of a stock below zero."""
+    """How a stock below zero is processed."""
 
     ZERO = "zero"
     REJECT = "reject"
 
 
 class StockAboveMax(StrEnum):
-    """What becomes of a stock above ``max_stock``."""
+    """How a stock above ``max_stock`` is processed."""
 
     CAP = "cap"
     REJECT = "reject"
@@ -52,7 +52,7 @@ class StockRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockRules:
-    """The rule of a target, and those that take its place for events with certain attributes: the first that fits."""
+    """The rule of a target, and overrides for events with certain attributes; the first that matches applies."""
 
     rule: StockRule = field(default_factory=StockRule)
     overrides: tuple[tuple[Mapping[str, str], StockRule], ...] = ()  # attributes that must all be there -> rule
@@ -65,12 +65,12 @@ class StockRules:
 
 
 WHOLE_STOCK = StockRules()
-"""Of a target without rules: all of its stock is offered."""
+"""The rules of a target without any: all of its stock is offered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferPolicy:
-    """Trust: how long an acceptance makes an equal, newer value UNCHANGED; 0 = always write, inf = for ever."""
+    """``trust_s``: how long an accepted value makes an equal, newer one UNCHANGED; 0 = always write, inf = for ever."""
 
     trust_s: Mapping[Field, float] = field(
         default_factory=lambda: {Field.STOCK: 6 * _HOUR_S, Field.PRICE: 7 * _DAY_S, Field.HANDLING_TIME: 7 * _DAY_S}
@@ -85,12 +85,12 @@ class OfferPolicy:
     order: EventOrder = EventOrder.EVENT_TIME
     order_by_source: Mapping[str, EventOrder] = field(default_factory=dict)  # by the events' source
     locations: Locations = Locations.REFUSE
-    not_found_grace_s: float = 60.0  # a new unit becomes visible after minutes: one look more, this much later
-    recheck_s: float = 6 * _HOUR_S  # in the end, how often what was not found is looked up again
-    lookup_failed_s: float = 60.0  # how long a look-up that failed is not asked again for links alone
-    link_wait_s: float = 5.0  # longest that stock waits for look-ups of other storefronts, once its own unit is known
-    read_back_s: float = 7.0  # after a lost answer, until the marketplace is asked what it holds: deadline + grace
-    owner_recheck_s: float = 60.0  # how long an EAN that may not write to a unit is told so without asking again
+    not_found_grace_s: float = 60.0  # until a missing offer is looked up once more: a new unit shows after minutes
+    recheck_s: float = 6 * _HOUR_S  # the final interval between look-ups of a missing offer
+    lookup_failed_s: float = 60.0  # how long a failed look-up is not repeated for linked units alone
+    link_wait_s: float = 5.0  # longest wait of stock for look-ups of other storefronts, once its own unit is known
+    read_back_s: float = 7.0  # from a lost answer until the value is read back: deadline + grace
+    owner_recheck_s: float = 60.0  # how long an EAN is refused a unit of another one without reading the claims again
     future_limit_s: float = 300.0
     dry_run: bool = False
 
@@ -117,7 +117,7 @@ class OfferPolicy:
 
     @property
     def mixes_orders(self) -> bool:
-        """Whether anything but the events' times may decide between two of them."""
+        """Whether the events of some source are not ordered by time."""
         return self.order is not EventOrder.EVENT_TIME or any(
             order is not EventOrder.EVENT_TIME for order in self.order_by_source.values()
         )
@@ -128,7 +128,7 @@ class OfferPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferTerms:
-    """All that the offer flow's functions go by, beside the lane and the moment."""
+    """What the offer flow's functions depend on, besides the lane and the time."""
 
     policy: OfferPolicy
     routing: Routing

@@ -1,4 +1,4 @@
-"""Valid offer changes from plain values, for demonstrations, tests, and whoever writes a first producer.
+"""Makes valid offer changes from plain values, for demos, tests, and a first producer.
 
 kit = ProducerKit(schema_id)  # of OfferChanged under <topic>-value
 key, value = kit.message(

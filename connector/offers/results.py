@@ -1,4 +1,4 @@
-"""Results, not-found rows and their tombstones: the only place that builds them. Pure."""
+"""Builds results, not-found rows and the tombstones of not-found rows. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Cleared:
 
 
 Said: TypeAlias = tuple[OfferResult | OfferNotFound | Cleared, LedgerEntry | None]
-"""What is to be written, and the entry whose trace context it carries on."""
+"""An output row, and the entry whose trace context it carries."""
 
 _DO_NOT_COUNT = frozenset((FieldStatus.UNCHANGED, FieldStatus.SUPERSEDED, FieldStatus.SUPPRESSED))
 _IDENTITY = (FieldStatus.NOT_FOUND, FieldStatus.AMBIGUOUS, FieldStatus.CONFLICT)
@@ -48,7 +48,7 @@ _NO_PROBLEM = frozenset((Status.APPLIED, Status.UNCHANGED))
 def build(
     before: OfferLane, lane: OfferLane, plan: OfferPlan, terms: OfferTerms, now_us: int
 ) -> tuple[OfferLane, list[Said]]:
-    """The lane without what is over, and what is said of it. ``before`` is the lane as the turn found it."""
+    """Returns the lane without finished entries, and the output rows. ``before`` is the lane before the turn."""
     said: list[Said] = []
     kept: list[LedgerEntry] = []
     cleared: dict[str, None] = {}
@@ -79,7 +79,7 @@ def build(
 
 
 def status_of(entry: LedgerEntry) -> Status:
-    """Of a processing, by how its fields ended."""
+    """Returns the status of a processing, from the outcomes of its fields."""
     if entry.refused is not None:
         return Status.REJECTED
     if not entry.asked:
@@ -110,7 +110,7 @@ def _final(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) 
 
 
 def _clamped(entry: LedgerEntry, terms: OfferTerms) -> Problem | None:
-    """What is said of a field that ended well, though with another value than the event's."""
+    """The problem of a result that succeeded with another value than the event's; None if there is none."""
     if all(end.code != Code.CLAMPED for end in entry.ended):
         return None
     stock = next(asked for asked in entry.asked if asked.field is Field.STOCK)
@@ -120,7 +120,7 @@ def _clamped(entry: LedgerEntry, terms: OfferTerms) -> Problem | None:
 def _announce(
     lane: OfferLane, entry: LedgerEntry, missing: Missing, terms: OfferTerms, now_us: int
 ) -> tuple[LedgerEntry, OfferNotFound, OfferResult]:
-    """The result that says not found, its row, and the entry, which stays undone."""
+    """Returns the entry, which stays undone, its not-found row, and the NOT_FOUND result."""
     storefront = missing.miss.storefront
     problem = explain(Code.OFFER_NOT_FOUND, ean=lane.ean, condition=entry.condition, storefront=storefront)
     ends = {end.field: end for end in entry.ended}
@@ -182,7 +182,7 @@ def _result(
 
 
 def _lookup_call_ids(lane: OfferLane, entry: LedgerEntry, status: Status, terms: OfferTerms) -> tuple[str, ...]:
-    """An event that came when the answer was known already is decided by the look-up that brought it."""
+    """The look-ups made for the event, or else the earlier look-up whose answer decided it."""
     target = terms.routing.find(entry.target_id)
     if entry.lookup_call_ids or target is None or status not in _BY_LOOK_UP:
         return entry.lookup_call_ids
@@ -217,8 +217,11 @@ def _exponent(entry: LedgerEntry, terms: OfferTerms) -> int:
 def _unclear_row(
     lane: OfferLane, entry: LedgerEntry, unclear: Unclear, terms: OfferTerms
 ) -> tuple[tuple[Miss, ...], OfferNotFound | None]:
-    """Of an ambiguous event, with the misses that have counted it; a conflict is the event's own fault, and its result
-    says all of it. Nothing stands that would be checked by a schedule: the next event looks again."""
+    """Returns the misses, with the event counted, and the row of an ambiguous event.
+
+    A conflict has no row: it is an error in the event, and its result tells everything. No re-check is scheduled,
+    because the entry has ended; the next event looks the offer up again.
+    """
     target = terms.routing.find(entry.target_id)
     if unclear.code is not Code.AMBIGUOUS_OFFER or target is None or entry.problem is None:
         return lane.misses, None
@@ -278,7 +281,7 @@ def _row(
 
 
 def _hint(entry: LedgerEntry, others: Sequence[KnownUnit]) -> str | None:
-    """What is there instead; it never decides anything."""
+    """Names other units of the EAN, for people to read. It decides nothing."""
     if not others:
         return None
     return f"{entry.condition} was wanted; the same EAN has {'; '.join(map(describe, others))}"
@@ -289,7 +292,7 @@ def _key_of(entry: LedgerEntry, ean: str) -> str:
 
 
 def _resolved(before: Sequence[Miss], after: Sequence[Miss], ean: str, terms: OfferTerms) -> list[str]:
-    """Keys of rows that said ambiguous, where one unit is left."""
+    """Keys of rows for ambiguous offers of which only one unit is left."""
     if before is after:
         return []
     still = {(m.account, m.storefront, m.condition) for m in after}

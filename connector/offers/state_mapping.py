@@ -1,6 +1,7 @@
-"""The ledger <-> the state that its topic keeps. Pure.
+"""Maps the ledger to the state in its topic, and back. Pure.
 
-Nothing undone is lost on the way, so the log below the position is never needed again.
+Everything undone is kept, so records below the committed offset are never needed again. Why the two have separate
+types: ``docs/decisions/ledger-and-its-state.md``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,14 +29,18 @@ _FIELDS: Final[Mapping[str, Field]] = {field.value: field for field in Field}
 
 
 def is_blank(lane: OfferLane) -> bool:
-    """Nothing was ever read for it: as good as a lane that was never stored. What was only refused is remembered, too:
-    read again, it must not look like a new event."""
+    """Whether the lane equals one that was never stored.
+
+    A lane whose events were all rejected does not: read again, they must not look like new events.
+    """
     return lane.last_offset < 0 and not lane.units and not lane.misses and not lane.entries
 
 
 def is_undone(lane: OfferLane) -> bool:
-    """Whether a new owner must wake the lane: an event stands in it, a lost write is to be read back, or a claim to be
-    released."""
+    """Whether a new owner of the partition must wake the lane.
+
+    It must for an undone event, for a lost update to be read back, and for a claim to be released.
+    """
     return (
         bool(lane.entries)
         or any(miss.code == READ_BACK for miss in lane.misses)
@@ -44,7 +49,7 @@ def is_undone(lane: OfferLane) -> bool:
 
 
 def stamped(before: OfferLane, after: OfferLane, now_us: int) -> OfferLane:
-    """The lane with its moment; the very same one where a turn changed nothing."""
+    """Returns the lane with the time of its change; the very same one if the turn changed nothing."""
     same = (
         after.units is before.units
         and after.locations is before.locations
@@ -116,11 +121,11 @@ def _unit_state(unit: KnownUnit, terms: OfferTerms) -> UnitState:
 
 
 _WITHOUT_EFFECT = ""
-"""Stands for the event_id of an event that was accepted without effect."""
+"""Stored as the event_id of an event that was accepted without effect."""
 
 
 def _field_states(unit: KnownUnit, currency: str | None, exponent: int) -> Iterator[FieldState]:
-    """One event often sets every field: its id and its source are written with the first of them only."""
+    """One event often sets every field, so its id and source are stored with the first of them only."""
     named: dict[int, str | None] = {}
     sources: dict[int, str] = {}
     for name, fact in unit.facts.items():
@@ -207,7 +212,7 @@ def _facts(unit: UnitState, exponent: int, terms: OfferTerms) -> dict[Field, Fac
 
 
 def _order(time_us: int, sequence: int | None, offset: int, source: str | None, terms: OfferTerms) -> Recency:
-    """By what the source is ordered today: a setting that has changed holds for what is known, too."""
+    """The order under today's policy: a changed setting applies to stored events, too."""
     return order_of(time_us, sequence, offset, source or "", terms.policy.ordered_by(source or ""))
 
 

@@ -1,6 +1,6 @@
-"""What the marketplace is told of a stock. Pure.
+"""Computes the stock that is sent to the marketplace. Pure.
 
-The rules are applied in this order, and deltas compare what comes out:
+The rules are applied in this order; the result is compared with what the marketplace holds:
 
 1. A stock below zero counts as 0 (or is REJECTED before it comes here: ``refused_below``).
 2. The stocks of all locations are added up.
@@ -27,14 +27,14 @@ from streams.frozen import quick
 @quick
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What is sent for a value, and whether it stands for one that could not be taken as it was."""
+    """The value that is sent, and whether it replaces one that was out of bounds."""
 
     value: int
     clamped: bool = False
 
 
 def offered(policy: OfferPolicy, entry: LedgerEntry, asked: Asked, total: Total | None) -> Offered:
-    """What is sent for a field of an event. ``total``: of all locations, where the stock is added up."""
+    """Returns what is sent for a field of an event. ``total``: the stock of all locations, if they are added up."""
     if asked.value is None:
         raise ValueError(f"{asked.field} has no value in smallest units and should have ended")
     if asked.field is not Field.STOCK:
@@ -53,7 +53,7 @@ def counted_as(policy: OfferPolicy, pieces: int) -> int:
 
 
 def refused_above(policy: OfferPolicy, pieces: int, marketplace_max: int) -> int | None:
-    """The maximum that a stock is above, where it is REJECTED for it; the marketplace's own can't be capped away."""
+    """Returns the maximum if the stock is REJECTED for exceeding it. Stock is never capped to the marketplace's own."""
     top = policy.max_stock
     if top is not None and pieces > top and policy.stock_above_max is StockAboveMax.REJECT:
         return top
@@ -61,13 +61,15 @@ def refused_above(policy: OfferPolicy, pieces: int, marketplace_max: int) -> int
 
 
 def refused_below(policy: OfferPolicy, pieces: int, *, of_location: bool) -> bool:
-    """Whether a stock below zero is REJECTED. Never that of a location: the total would go on counting the last stock
-    that the location had, and more would be sold than is there."""
+    """Whether a stock below zero is REJECTED.
+
+    That of a location never is: the total would still count the location's last stock, and oversell.
+    """
     return pieces < 0 and policy.negative_stock is NegativeStock.REJECT and not of_location
 
 
 def clamp_problem(policy: OfferPolicy, requested: int) -> Problem:
-    """What is said of a stock that was clamped, with both numbers."""
+    """The problem of a stock that was clamped, with both numbers."""
     if requested < 0:
         return explain(Code.CLAMPED, what=f"Stock {requested}", bound="below zero", counted=0)
     top = policy.max_stock

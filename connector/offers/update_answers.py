@@ -43,7 +43,7 @@ def after_update(lane: OfferLane, update: OfferUpdate, answered: Answered, terms
 
 
 class UpdateAnswerDraft:
-    """The working copy of one answer to an update: rows and facts change in place; the lane is made at the end."""
+    """The working copy of a lane for the answer to one update: it changes in place; the lane is made at the end."""
 
     def __init__(
         self, lane: OfferLane, unit: KnownUnit, update: OfferUpdate, answered: Answered, policy: OfferPolicy
@@ -92,7 +92,7 @@ class UpdateAnswerDraft:
             self._learn_the_rest(shown)
 
     def _learn_the_rest(self, shown: Unit) -> None:
-        """What the answer shows beside the values that were sent."""
+        """Updates facts, status and offer id from the part of the answer that was not sent."""
         sent = {c.field for c in self._update.carried}
         facts = self._facts_of(self._unit)
         for field, value in shown.values.items():
@@ -108,7 +108,7 @@ class UpdateAnswerDraft:
                 row.sent = replace(row.sent, unit_status=shown.status)
 
     def refuse(self, refused: Refused) -> None:
-        """The named fields have ended; when none is named, the fields go on one by one, stock first."""
+        """Rejects the fields that the refusal names. If it names none, the fields are sent one by one, stock first."""
         named = {error.field for error in refused.errors if error.field is not None}
         blamed = [c for c in self._update.carried if c.field in named]
         if not blamed and len(self._update.values) == 1:
@@ -121,7 +121,7 @@ class UpdateAnswerDraft:
                 row.one_by_one = True
 
     def gone(self) -> None:
-        """The unit must be proved again, once; what is remembered of its storefront is void."""
+        """Has the unit looked up again, once, and discards what is known of its storefront."""
         for carried in self._update.carried:
             row = self._rows.get(carried.result_id)
             if row is not None and row.proved_again:
@@ -135,7 +135,7 @@ class UpdateAnswerDraft:
         self._misses = tuple(m for m in self._misses if (m.account, m.storefront) != place)
 
     def lose(self, now_us: int, read_back_us: int) -> None:
-        """The newest value goes again, and the marketplace is asked once what it holds."""
+        """Has the newest value sent again, and schedules one look-up that reads back what the marketplace holds."""
         self._doubt(now_us)
         self._let_nothing_older_follow()
         read_back = Miss(
@@ -150,16 +150,16 @@ class UpdateAnswerDraft:
         self._misses = (*rest, read_back)
 
     def give_up(self, reason: str, now_us: int) -> None:
-        """Any of the attempts may have been carried out."""
+        """Ends the fields as FAILED and uncertain, because any of the attempts may have been executed."""
         self._doubt(now_us)
         self._let_nothing_older_follow()
         for carried in self._update.carried:
             self._end(carried, FieldStatus.FAILED, refuse(Code.GAVE_UP, reason=reason))
 
-    # -- the small moves
+    # -- helpers
 
     def _let_nothing_older_follow(self) -> None:
-        """What was carried may have been accepted, unheard."""
+        """Keeps older events from being sent, because the values may have been accepted although no answer came."""
         for carried in self._update.carried:
             for facts in self._group_facts(carried.field):
                 facts[carried.field] = given_up(facts.get(carried.field), carried.order)
@@ -170,7 +170,7 @@ class UpdateAnswerDraft:
                 facts[field] = doubted(facts.get(field), now_us)
 
     def _group_facts(self, field: Field) -> Iterator[dict[Field, Fact]]:
-        """Of all units that a write of this field moves."""
+        """The facts of all units that an update of this field changes."""
         return map(self._facts_of, group_of(self._lane.units, self._unit, field))
 
     def _facts_of(self, unit: KnownUnit) -> dict[Field, Fact]:
@@ -187,11 +187,11 @@ class UpdateAnswerDraft:
         self._units[unit.account, unit.unit_id] = unit
 
     def _carried_rows(self) -> list[EntryDraft]:
-        """Of the events whose values left, as far as they still stand."""
+        """The entries whose values were sent, if they are still undone."""
         return [row for of in {c.result_id for c in self._update.carried} if (row := self._rows.get(of)) is not None]
 
     def _end(self, carried: Carried, status: FieldStatus, fault: Refusal | None = None) -> None:
-        """Of the event that this value left for, if it still stands and still wants the field."""
+        """Ends the field of the event that the value was sent for, if it still asks for that value."""
         row = self._rows.get(carried.result_id)
         asked = next((asked for asked in row.open if asked.field is carried.field), None) if row is not None else None
         if row is None or asked is None or not self._is_still_meant(row.entry, asked, carried):
@@ -207,7 +207,7 @@ class UpdateAnswerDraft:
         row.end(end, fault.problem if fault is not None else None)
 
     def _is_still_meant(self, entry: LedgerEntry, asked: Asked, carried: Carried) -> bool:
-        """A tombstone that came late takes older locations out of a total that has left: the rest must follow."""
+        """Whether the entry still asks for the value that was sent: a late tombstone may have changed a total since."""
         total = total_for(self._lane, entry, asked)
         return total is None or offered(self._policy, entry, asked, total).value == carried.value
 
@@ -227,7 +227,7 @@ class UpdateAnswerDraft:
         )
 
     def _moved(self) -> tuple[str, ...]:
-        """Storefronts whose linked stock moved as well."""
+        """The other storefronts whose linked stock the update changed."""
         if Field.STOCK not in self._update.values:
             return ()
         group = group_of(self._lane.units, self._unit, Field.STOCK)

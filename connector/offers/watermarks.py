@@ -1,9 +1,9 @@
-"""The newest event that each line of events has brought for a field: what is older in its line is late. Pure.
+"""Watermarks: the newest event of each line per field; older events of the line are late. Pure.
 
-Sources that count and sources by time say nothing about each other, so the log decides between their events. Were that
-all, an event that came late could win over one that is newer by its own source, if another source's event lies between
-them. So an event is late once its line has brought a newer one, whatever that led to; among those that are not late the
-log decides. That is an order of all events of a field, and a function of the log alone.
+A line is one source ordered by sequence, or all sources ordered by time. Events of two lines cannot be compared, so the
+log decides between them. That alone would let a late event win over one that is newer by its own source, if an event of
+another line lies between them. So an event is late once its line has brought a newer one, whatever the outcome of that
+one; among events that are not late, the log decides. This orders all events of a field, by the log alone.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from connector.offers.policy import OfferTerms
 from streams.frozen import replace
 
 MARKS = 64
-"""Kept of an EAN, the last read first: a source that names itself anew each time must not fill the state."""
+"""The most watermarks kept per EAN, the last read ones: a source that changes its name must not fill the state."""
 
 
 def mark(lane: OfferLane, entry: LedgerEntry, location: str | None, terms: OfferTerms) -> OfferLane:
-    """The lane with what a new entry asks marked as read, as far as that will decide anything."""
+    """Returns the lane with the watermarks of a new entry, if watermarks can decide anything under this policy."""
     if not terms.policy.mixes_orders:
         return replace(lane, marks=()) if lane.marks else lane
     if entry.order.by is EventOrder.LOG:
@@ -37,13 +37,13 @@ def mark(lane: OfferLane, entry: LedgerEntry, location: str | None, terms: Offer
 
 
 def newer_mark(marks: Sequence[Watermark], order: Recency) -> Recency | None:
-    """The newest event of the same line, where the one with ``order`` is older; else None."""
+    """Returns the newest watermark of the line that ``order`` belongs to, if it is newer; else None."""
     newer = [one.order for one in marks if one.order.agrees_with(order) and one.order > order]
     return max(newer) if newer else None
 
 
 def marks_at(lane: OfferLane, entry: LedgerEntry, location: str | None) -> list[Watermark]:
-    """Of the stock of a location, as events name it alike."""
+    """The watermarks of the stock of a location, with the entry's selectors."""
     return [
         one
         for one in lane.marks
