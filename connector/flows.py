@@ -1,4 +1,4 @@
-"""The flows that run: one for each part that is on, with its topics and its share of every account's pace. Pure."""
+"""Builds the flows of the enabled features, each with its topics and its share of every account's rate. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ from streams.avro.codec import Lookup
 from streams.flow import Flow
 
 WEIGHTS: Final[Mapping[str, float]] = {"offer_changes": 0.8, "shipments": 0.1, "scheduler": 0.1}
-"""Of an account's ceiling, by input; scaled to the inputs that are read. Whatever a process has by the partitions that
-it owns, it may use for any of its work: the weight bounds what an owner of one input alone can send."""
+"""Shares of an account's rate by input, scaled to the inputs that are read. A process may use the share of all its
+partitions for any of its work; the weight limits what a process that owns partitions of one input only can send."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningFlow:
-    """One flow as it runs."""
+    """A flow with its dead letter topic and its weight."""
 
     flow: Flow[Any]
     dead_letters: str  # topic
@@ -40,7 +40,7 @@ class RunningFlow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowDependencies:
-    """What all flows are made of."""
+    """What flows are built from."""
 
     settings: Settings
     topics: Topics
@@ -56,41 +56,41 @@ class FlowDependencies:
 
 
 def running_flows(around: FlowDependencies) -> dict[str, RunningFlow]:
-    """By input topic."""
+    """Returns the flows by input topic."""
     return {line.flow.topic: line for line in _lines(around)}
 
 
 def polls(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, PollReport]]:
-    """How the polls of each account go; says nothing where no orders are polled."""
+    """Returns a function that reports the polls of each account; empty where no orders are polled."""
     found = (line.flow.polls for line in running.values() if isinstance(line.flow, OrderFlow))
     return next(found, dict)
 
 
 def out_of_order(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, int]]:
-    """By source: results of events that lost to one read before them."""
+    """Returns a function that counts, by source, results of events older than one read before them."""
     return next(line.flow.out_of_order for line in running.values() if isinstance(line.flow, OfferFlow))
 
 
 def sent_as_other(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, int]]:
-    """How many parcels went out under the code for unknown carriers, by account."""
+    """Returns a function that counts, by account, parcels sent with the code for unknown carriers."""
     found = (line.flow.sent_as_other for line in running.values() if isinstance(line.flow, ShipmentFlow))
     return next(found, dict)
 
 
 def subscriptions(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, PushReport]]:
-    """What the marketplace notifies, by account; says nothing where that is not watched."""
+    """Returns a function that reports the subscriptions of each account; empty where they are not watched."""
     found = (line.flow.subscriptions for line in running.values() if isinstance(line.flow, OrderFlow))
     return next(found, dict)
 
 
 def writes(topics: Topics) -> str:
-    """What the enabled features may change at the marketplace, in words."""
+    """Describes what the enabled features may change at the marketplace."""
     parcels = "; confirmations of parcels" if Feature.SHIPMENTS in topics.features else ""
     return f"updates of price, stock and handling time{parcels}"
 
 
 def inputs(topics: Topics) -> dict[str, str]:
-    """Input topic -> state topic, of the enabled features."""
+    """Returns the state topic of each input topic of the enabled features."""
     pairs = {
         Feature.OFFERS: (topics.offer_changes, topics.offer_state),
         Feature.SHIPMENTS: (topics.shipments, topics.shipment_state),
@@ -100,7 +100,7 @@ def inputs(topics: Topics) -> dict[str, str]:
 
 
 def state_decoders(topics: Topics, ids: SchemaIds, lookup: Lookup) -> dict[str, Callable[[bytes], Any]]:
-    """State topic -> what reads its values into a state, a ``Bad`` or a ``NotYet``; of the enabled features."""
+    """Returns by state topic the function that decodes its values to a state, a ``BadRecord`` or a ``NotYet``."""
     decoders: dict[str, Callable[[bytes], Any]] = {topics.offer_state: OfferCodecs(ids, lookup).decode_state}
     if Feature.SHIPMENTS in topics.features:
         decoders[topics.shipment_state] = ShipmentCodecs(ids, lookup).decode_state

@@ -1,7 +1,7 @@
-"""Structured logs on standard error: one JSON object a line, or colours on a terminal; no secret in either.
+"""Structured logs on standard error: one JSON object per line, or colours on a terminal, without secrets.
 
-Every secret that the process knows is registered here, and is cut out of the finished line: of messages, of values,
-of tracebacks, of what libraries log, and of what the interpreter prints when it crashes.
+Every secret that the process knows is registered here and removed from the formatted line: from messages, values,
+tracebacks, the log lines of libraries, and what the interpreter prints when it crashes.
 """
 
 import logging
@@ -20,20 +20,20 @@ from streams.messages import Notice
 
 HIDDEN = "***"
 _SHORTEST = 6
-"""A shorter "secret" would cut up ordinary words; real keys have 31 characters and more."""
+"""Minimum length: a shorter "secret" would be removed from ordinary words; real keys have 31 characters or more."""
 
 _NOISY = ("httpx", "httpcore", "uvicorn", "asyncio")
-"""Libraries whose every call would be a line at level info."""
+"""Libraries that log every call at level info."""
 
 
 CLIENT: Final = "librdkafka"
-"""The broker's client, which says the same of every attempt to connect, several times a second."""
+"""The Kafka client, which repeats the same line for every connection attempt, several times a second."""
 
 _REPEATED_S: Final = 30.0
 
 
 class Scrubber:
-    """Cuts known secrets out of text. Secrets may be added at any time: a rotated key is one more."""
+    """Removes known secrets from text. Secrets may be added at any time, such as rotated keys."""
 
     def __init__(self) -> None:
         self._secrets: frozenset[str] = frozenset()
@@ -48,11 +48,11 @@ class Scrubber:
 
 
 SCRUBBER = Scrubber()
-"""The process's own: logging is one per process too."""
+"""The process's scrubber; logging is global to the process, too."""
 
 
 def configure(*, level: str, form: str, stream: TextIO | None = None) -> None:
-    """Set up structlog and the standard library's logging alike. ``form``: json, console, or auto."""
+    """Configures structlog and the standard library's logging. ``form``: json, console or auto."""
     out = stream if stream is not None else sys.stderr
     as_json = form == "json" or (form == "auto" and not out.isatty())
     shared: list[Any] = [
@@ -81,7 +81,7 @@ def configure(*, level: str, form: str, stream: TextIO | None = None) -> None:
 
 
 def last_words(error: StreamError) -> bool:
-    """Log what ended the process, where the log is for machines; False = nobody has said it yet."""
+    """Logs what ended the process if logs are JSON. Returns whether it did."""
     handlers = logging.getLogger().handlers
     if not any(isinstance(handler.formatter, _Scrubbed) and handler.formatter.as_json for handler in handlers):
         return False
@@ -90,13 +90,13 @@ def last_words(error: StreamError) -> bool:
 
 
 def write_notice(notice: Notice) -> None:
-    """One line for what the runtime wants to be known."""
+    """Logs a notice of the runtime."""
     level = logging.getLevelNamesMapping()[notice.level.upper()]
     structlog.get_logger("streams").log(level, notice.event, **notice.fields)
 
 
 class Unrepeated(logging.Filter):
-    """Passes a line once in half a minute, whatever numbers stand in it; counts what it held back."""
+    """Passes a line once in 30 seconds, ignoring the numbers in it, and counts the suppressed ones."""
 
     def __init__(self, clock: Callable[[], float] = uptime_s) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class Unrepeated(logging.Filter):
         return True
 
     def _forget(self, now_s: float) -> None:
-        """Lines that have not come for long: a client may say any number of different ones."""
+        """Drops lines that have not been repeated for a while, so that the number of remembered lines stays small."""
         for line in [line for line, at_s in self._passed.items() if now_s - at_s >= 2 * _REPEATED_S]:
             del self._passed[line]
             self._held_back.pop(line, None)
@@ -127,7 +127,7 @@ _COUNTED: Final = re.compile(r"\d+")
 
 
 class _Scrubbed(structlog.stdlib.ProcessorFormatter):
-    """Renders a line, traceback included, and only then lets it out."""
+    """Renders a line, traceback included, then removes secrets from it."""
 
     def __init__(self, shared: list[Any], *, as_json: bool) -> None:
         self.as_json = as_json
@@ -149,7 +149,7 @@ def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackTy
 
 
 def _unraisable(raised: "sys.UnraisableHookArgs") -> None:
-    """What was raised where nobody could hear it: in a destructor, or in a callback of the client."""
+    """Logs an exception that no caller can catch: in a destructor, or in a callback of the client."""
     error = raised.exc_value if raised.exc_value is not None else raised.exc_type()
     structlog.get_logger("crash").error("raised where nobody hears", where=repr(raised.object), exc_info=error)
 

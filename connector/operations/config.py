@@ -1,4 +1,4 @@
-"""``connector config show`` and ``config routing``: the effective settings, masked, and the effective routing table."""
+"""Implements ``connector config show`` and ``config routing``: the effective settings and the routing table."""
 
 from rich.console import Console
 from rich.table import Table

@@ -1,8 +1,8 @@
-"""``connector state digest``: a number for what the input has made of the offers, to be compared before and after.
+"""Implements ``connector state digest``: a digest of all offer states, to compare before and after a rebuild.
 
-Two states have the same digest when the same events stand behind the same values, and the same events stand undone.
-How and when that came about is left out: times of look-ups and acceptances, what was only observed, whether a value was
-written or found so. Pure, but for ``show``.
+Two states have the same digest if the same events produced the same values and the same events are pending. How and
+when that happened is excluded: times of look-ups and acceptances, values that were only observed, and whether a value
+was written or already there. Pure, except for ``show``.
 """
 
 import json
@@ -18,11 +18,11 @@ from connector.offers.event_order import EventOrder, Recency, order_of
 from connector.offers.events import FieldState, LocationStock, OfferState, Undone, UnitState
 
 OrderedBy: TypeAlias = Callable[[str], EventOrder]
-"""Of a source; one that is not known is the empty text."""
+"""Returns the order of a source's events; an unknown source is the empty string."""
 
 
 def show(console: Console, states: Iterable[tuple[str, OfferState | None]], ordered_by: OrderedBy) -> None:
-    """Print the digest of a state topic's records, in the order of each partition."""
+    """Prints the digest of a state topic's records, which are in the order of each partition."""
     digest = StateDigest(ordered_by)
     for ean, state in states:
         digest.take(ean, state)
@@ -37,7 +37,7 @@ class StateDigest:
         self._lanes: dict[str, bytes] = {}
 
     def take(self, ean: str, state: OfferState | None) -> None:
-        """The next record: it replaces what was said of its EAN before."""
+        """Takes the next record, which replaces earlier ones of its EAN."""
         made = essence(state, self._ordered_by) if state is not None else None
         if made is None:
             self._lanes.pop(ean, None)
@@ -61,7 +61,7 @@ def by_event_time(source: str) -> EventOrder:  # noqa: ARG001 the default of eve
 
 
 def essence(state: OfferState, ordered_by: OrderedBy = by_event_time) -> dict[str, Any] | None:
-    """What the input made of an EAN; None = nothing. Linked units share their stock, which counts once."""
+    """Returns what the input made of an EAN, or None. Linked units share their stock, which counts once."""
     fields = sorted(_canonical(held) for held in _held(state.units, ordered_by))
     undone = sorted(_canonical(_open(event)) for event in state.undone)
     locations = sorted(_canonical(_located(stock)) for stock in state.locations)
@@ -78,7 +78,7 @@ def essence(state: OfferState, ordered_by: OrderedBy = by_event_time) -> dict[st
 
 
 def _held(units: Iterable[UnitState], ordered_by: OrderedBy) -> Iterator[dict[str, Any]]:
-    """Each field with an event behind it. Of a linked stock the newest event counts: one unit may know an older."""
+    """Returns each field set by an event; of a linked stock, the newest event, because a unit may have an older one."""
     linked: dict[tuple[str, str], tuple[Recency, FieldState]] = {}
     for unit in units:
         sources: dict[int | None, str] = {}
@@ -123,5 +123,5 @@ def _canonical(value: Any) -> bytes:
 
 
 def _text(value: Decimal) -> str:
-    """The same for 5 and 5.0000."""
+    """Formats 5 and 5.0000 alike."""
     return format(value.normalize(), "f")

@@ -1,4 +1,4 @@
-"""``connector state forget``: drop the state of one key, where it cannot be read or must not be carried on."""
+"""Implements ``connector state forget``: deletes the state of one key that cannot be read or must not be kept."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ _FORGOTTEN_PARCELS = (
 
 
 _CLAIM_STAYS: Final = (
-    "The topic of unit owners has it: other EANs of the offer remain ALIAS_EAN. To give it up, let an event of this "
-    "EAN find the offer again; a tombstone after that releases it"
+    "It is in the topic of unit owners, so other EANs of the offer still end as ALIAS_EAN. To release the claim, send "
+    "an event of this EAN, and a tombstone once it has found the offer"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateRecord:
-    """What a state topic has under a key, and where. ``state``: as decoded, or why that cannot be."""
+    """The record of a key in a state topic. ``state`` is the decoded state, or why it cannot be decoded."""
 
     topic: str
     partition: int
@@ -41,9 +41,9 @@ class StateRecord:
 
 
 def found(kept_lanes: Callable[[str], Sequence[StateRecord]], key: str) -> Sequence[StateRecord]:
-    """What stands under a key, or under what it means as a message prints it: with its ``\\`` sequences.
+    """Returns the records of a key, which may be given as a message prints it, with ``\\`` escapes.
 
-    A line of JSON escapes these once more.
+    A JSON log line escapes them a second time.
     """
     in_message = unescaped(key)
     meant = dict.fromkeys((key, in_message, unescaped(in_message)))
@@ -51,7 +51,7 @@ def found(kept_lanes: Callable[[str], Sequence[StateRecord]], key: str) -> Seque
 
 
 def unescaped(printed: str) -> str:
-    """The key that a message shows like this between its quotes; unchanged where it can be none."""
+    """Returns the key that a message prints this way between quotes; unchanged where that is not a key."""
     try:
         key = printed.encode("ascii").decode("unicode_escape")
         key_bytes(key)
@@ -61,14 +61,14 @@ def unescaped(printed: str) -> str:
 
 
 def chosen(found: Sequence[StateRecord], key: str, topic: str | None) -> StateRecord:
-    """The one that is meant. Raises Stopped where there is none, SettingsError where there are several."""
+    """Returns the record to delete. Raises Stopped where there is none, SettingsError where there are several."""
     meant = [kept for kept in found if topic in (None, kept.topic)]
     if not meant:
-        where = "no state topic" if topic is None else topic
-        raise Stopped(f"nothing is kept under {key!a}: {where} has no record of it, or only its tombstone")
+        where = "the state topics have" if topic is None else f"{topic} has"
+        raise Stopped(f"{key!a} has no state: {where} no record of it, or only a tombstone")
     if len(meant) > 1:
         places = ", ".join(f"{kept.topic}/{kept.partition}" for kept in meant)
-        raise SettingsError(f"{key!a} stands in {places}. Say which one with --topic")
+        raise SettingsError(f"{key!a} has a state in {places}. Select one with --topic")
     return meant[0]
 
 
@@ -78,22 +78,22 @@ def write_tombstone(configured: Settings, record: StateRecord) -> None:
 
 
 def must_be_stopped(members: int, group: str, *, started_meanwhile: bool = False) -> None:
-    """Raises Stopped while the group has members: the owner has the lane in memory, and writes it again."""
+    """Raises Stopped while the group has members: the owner has the state in memory and writes it again."""
     if not members:
         return
     if started_meanwhile:
         raise Stopped(
-            f"forgotten, but a process of the group {group} was started meanwhile, and may have read the lane before. "
-            "Remedy: stop it, and forget the lane again"
+            f"the state was deleted, but a process of group {group} was started meanwhile and may have restored it "
+            "before. Remedy: stop the process, and run the command again"
         )
     raise Stopped(
-        f"the group {group} has {members} members: the owner of the lane would write it again. Remedy: stop every "
-        "process of the group, wait until its session is over, and forget the lane then"
+        f"group {group} has {members} members; the owner of the state would write it again. Remedy: stop every process "
+        "of the group, wait for its session timeout, and run the command again"
     )
 
 
 def show(console: Console, kept: StateRecord) -> None:
-    """Where it is, and what is lost with it."""
+    """Prints where the state is and what is lost with it."""
     console.print(f"{kept.key!a} in {kept.topic}/{kept.partition} at offset {kept.offset}", highlight=False)
     console.print("Lost with it:", highlight=False)
     for line in losses(kept.state):
@@ -104,12 +104,12 @@ def show(console: Console, kept: StateRecord) -> None:
 
 @singledispatch
 def losses(state: object) -> Iterator[str]:
-    """In words, one thing a line."""
+    """Returns what is lost, one sentence per line."""
     why = state.text if isinstance(state, BadRecord | NotYet) else f"it is a {type(state).__name__}"
-    yield f"everything, and what that is cannot be said: the record cannot be read ({why})"
-    yield "events that stand undone are neither sent nor answered; find them in the input topic and send them again"
-    yield "the order of what was accepted: an older event that is read again would be sent over a newer value"
-    yield f"for a shipment: which parcels were sent or may have been; {_FORGOTTEN_PARCELS}"
+    yield f"everything in the state; its contents are unknown, because the record cannot be read ({why})"
+    yield "pending events: they are neither sent nor get a result; find them in the input topic and send them again"
+    yield "the order of accepted values: an older event that is read again would overwrite a newer value"
+    yield f"for a shipment: which parcels were, or may have been, sent; {_FORGOTTEN_PARCELS}"
 
 
 @losses.register
@@ -117,11 +117,11 @@ def _(state: OfferState) -> Iterator[str]:
     undone = [event.event_id or f"the event at offset {event.input_offset}" for event in state.undone]
     yield _undone(undone)
     accepted = sum(field.event_time_us is not None for unit in state.units for field in unit.fields)
-    yield f"the order of {accepted} accepted values: an older event that is read again would be sent over them"
+    yield f"the order of {accepted} accepted values: an older event that is read again would overwrite them"
     if state.locations:
         places = ", ".join(sorted({str(stock.location) for stock in state.locations}))
-        yield f"the stock of {len(state.locations)} locations ({places}): each counts again once it is told"
-    yield f"the identity of {len(state.units)} units: looked up again, by calls"
+        yield f"the stock of {len(state.locations)} locations ({places}): each counts again after its next event"
+    yield f"the identity of {len(state.units)} units: they are looked up again"
 
 
 @losses.register
@@ -135,7 +135,7 @@ def _(state: SchedulerState) -> Iterator[str]:
     if state.poll is not None:
         yield "how far orders and returns were read: the next poll reads [orders] lookback_days back"
     if state.order is not None:
-        changed = "and stands unwritten; " if state.order.undone_since_us is not None else ""
+        changed = "it has unwritten changes; " if state.order.undone_since_us is not None else ""
         yield f"what is known of order {state.order.order_id}: {changed}it is read again when a list shows it"
     if state.returned is not None:
         yield "what is known of a return: it is written again when a list shows it"
@@ -143,7 +143,7 @@ def _(state: SchedulerState) -> Iterator[str]:
 
 @singledispatch
 def stays(state: object) -> Iterator[str]:
-    """What is remembered elsewhere, in words, one thing a line."""
+    """Returns what remains elsewhere, one sentence per line."""
     if isinstance(state, BadRecord | NotYet):
         yield f"of an offer: its claim where a product carries several EANs, if it has one. {_CLAIM_STAYS}"
 
@@ -157,5 +157,5 @@ def _(state: OfferState) -> Iterator[str]:
 
 def _undone(names: Sequence[str]) -> str:
     if not names:
-        return "no event: none stands undone"
-    return f"{len(names)} events that stand undone, neither sent nor answered then: {', '.join(names)}"
+        return "no event: none is pending"
+    return f"{len(names)} pending events, which are neither sent nor get a result: {', '.join(names)}"

@@ -1,4 +1,4 @@
-"""``connector orders``: which orders wait for a parcel, what was sold by day, and a poll at once."""
+"""Implements ``connector orders``: lists orders that await shipping, and totals of sales by day."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Column, Table
 
 OrderRecord = Mapping[str, Any]
-"""A record of the orders topic, as its schema reads it: moments in microseconds since the epoch, money as Decimal."""
+"""A decoded record of the orders topic: times in microseconds since the epoch, money as Decimal."""
 
 
 def newest(records: Iterable[tuple[str, OrderRecord | None]]) -> list[OrderRecord]:
-    """The last record of each order; a tombstone removes it."""
+    """Returns the last record of each order; a tombstone removes the order."""
     orders: dict[str, OrderRecord] = {}
     for order_id, order in records:
         if order is None:
@@ -25,10 +25,10 @@ def newest(records: Iterable[tuple[str, OrderRecord | None]]) -> list[OrderRecor
 
 
 def show_open(console: Console, orders: Iterable[OrderRecord], now_us: int) -> None:
-    """Orders with units that are still to be sent, oldest first, with the units' ids."""
+    """Prints the orders with units still to be sent, oldest first, with the ids of the units."""
     waiting = sorted((order for order in orders if order["units_open"]), key=_open_since)
     table = Table(
-        Column("order", no_wrap=True),  # a narrow terminal must not cut what is to be copied
+        Column("order", no_wrap=True),  # a narrow terminal must not cut ids that are to be copied
         "account",
         "storefront",
         "status",
@@ -55,7 +55,7 @@ def show_open(console: Console, orders: Iterable[OrderRecord], now_us: int) -> N
 
 
 def show_totals(console: Console, orders: Iterable[OrderRecord]) -> None:
-    """What was sold, by the day on which it was ordered (UTC), account and currency; cancelled units are left out."""
+    """Prints sales by day of the order (UTC), account and currency, without cancelled units."""
     sums: dict[tuple[str, str, str], _Sum] = defaultdict(_Sum)
     for order in orders:
         day = datetime.fromtimestamp(order["created_at"] / 1e6, UTC).date().isoformat()
@@ -86,7 +86,7 @@ class _Sum:
 
 
 def age(passed_s: int) -> str:
-    """As a person says it: 3 d 4 h, 5 h 10 min, 7 min, 40 s."""
+    """Formats a duration: 3 d 4 h, 5 h 10 min, 7 min, 40 s."""
     minutes = max(0, passed_s) // 60
     days, hours = minutes // 1440, minutes % 1440 // 60
     if days:

@@ -1,7 +1,7 @@
-"""``connector push``: what the marketplace notifies, made and mended only when a person says so.
+"""Implements ``connector push``: lists, makes and repairs subscriptions, only when the operator asks for it.
 
-An address is ours when it is ``[push] public_url`` and the account's name. A subscription that leads elsewhere belongs
-to somebody else, and is left alone unless it is to be moved here.
+An address is ours if it is ``[push] public_url`` followed by the account's name. A subscription with another address
+belongs to another system and is not changed, except with ``--move``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,11 +17,11 @@ from streams.errors import Stopped
 
 ORDER_EVENTS = ("order_new", "order_unit_status_changed")
 RETURN_EVENTS = ("return_new", "return_status_changed")
-"""What hastens a poll of orders, and of returns."""
+"""The events that trigger a poll of orders, and of returns."""
 
 
 class SubscriptionClient(Protocol):
-    """Each call is made once. Raises Stopped with the marketplace's words where it refuses, or does not answer."""
+    """Makes each call once. Raises Stopped with the marketplace's message where it refuses or does not respond."""
 
     def subscriptions(self, account: str) -> Sequence[Subscription]: ...
 
@@ -32,7 +32,7 @@ class SubscriptionClient(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedSubscription:
-    """A subscription that is to be there."""
+    """A subscription that should exist."""
 
     account: str
     storefront: str
@@ -40,7 +40,7 @@ class WantedSubscription:
 
 
 def show(console: Console, marketplace: SubscriptionClient, urls: Mapping[str, str]) -> bool:
-    """List every subscription of the accounts; True = none that leads to us is disabled. ``urls``: by account."""
+    """Lists every subscription of the accounts. Returns whether none of ours is disabled. ``urls``: by account."""
     table = Table("account", "id", "storefront", "event", "state", "address")
     disabled = 0
     for account, url in sorted(urls.items()):
@@ -54,7 +54,8 @@ def show(console: Console, marketplace: SubscriptionClient, urls: Mapping[str, s
     console.print(table)
     if disabled:
         console.print(
-            f"[red]{disabled} disabled: the marketplace gave up on the address.[/] Remedy: connector push repair"
+            f"[red]{disabled} disabled by the marketplace, because calls to the address failed.[/] "
+            "Remedy: connector push repair"
         )
     return not disabled
 
@@ -66,7 +67,7 @@ def subscribe(
     wanted: Sequence[WantedSubscription],
     email: str,
 ) -> bool:
-    """Make what is not there; the marketplace has one for an event and storefront. True = all are there, and active."""
+    """Makes missing subscriptions; the marketplace has one per event and storefront. Returns whether all are active."""
     good = True
     for account in sorted(urls):
         there = {(one.storefront, one.event): one for one in marketplace.subscriptions(account)}
@@ -94,19 +95,22 @@ def _subscribe(
             "subscribed",
         )
     if there.url != url:
-        _say(console, f"{what} leads to {there.url}. Remedy: connector push repair --move, where that is not needed")
+        _say(
+            console,
+            f"{what} leads to {there.url}. Remedy: connector push repair --move, if that address is no longer needed",
+        )
         return False
     if not there.is_active:
-        _say(console, f"{what} is there, and disabled. Remedy: connector push repair")
+        _say(console, f"{what} exists but is disabled. Remedy: connector push repair")
         return False
-    _say(console, f"{what} is there already")
+    _say(console, f"{what} already exists")
     return True
 
 
 def repair(console: Console, marketplace: SubscriptionClient, urls: Mapping[str, str], *, move: bool = False) -> bool:
-    """Turn on what leads to us and is disabled; ``move``: and have what leads elsewhere lead to us.
+    """Enables our disabled subscriptions; ``move``: also changes those with another address to ours.
 
-    True = nothing was refused.
+    Returns whether nothing was refused.
     """
     good, mended = True, 0
     for account, url in sorted(urls.items()):

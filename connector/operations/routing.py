@@ -1,4 +1,4 @@
-"""Holding the configured routing to the accepted one: at start, in ``check``, and for ``config routing --accept``."""
+"""Compares the configured routing with the accepted one: at start, in ``check`` and in ``config routing --accept``."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -9,11 +9,11 @@ from connector.routing.accepted_routing import Place, agreed, decode, encode, mo
 from connector.routing.table import Routing
 from streams.errors import Stopped
 
-REMEDY = "connector config routing --accept, when this is meant: events that wait will go to the new place"
+REMEDY = "connector config routing --accept, if the change is intended: pending events then go to the new target"
 
 
 class AcceptedRoutingStore(Protocol):
-    """What the group remembers. Raises SourceFailed or SinkFailed where the broker does not answer."""
+    """Stores the group's accepted routing. Raises SourceFailed or SinkFailed where the broker does not respond."""
 
     def read(self) -> Mapping[str, bytes]: ...
 
@@ -21,7 +21,7 @@ class AcceptedRoutingStore(Protocol):
 
 
 def accepted(table: AcceptedRoutingStore, group: str) -> dict[str, Place]:
-    """Empty before the first start. Raises Stopped for a record that nobody of ours wrote."""
+    """Returns the accepted routing; empty before the first start. Raises Stopped for an invalid record."""
     value = table.read().get(group)
     try:
         return decode(value) if value is not None else {}
@@ -30,23 +30,23 @@ def accepted(table: AcceptedRoutingStore, group: str) -> dict[str, Place]:
 
 
 def differences(table: AcceptedRoutingStore, group: str, routing: Routing) -> list[str]:
-    """A sentence for every target id that means another place than was accepted."""
+    """Returns one message for every target id whose meaning differs from the accepted one."""
     return list(moved(accepted(table, group), routing))
 
 
 def hold(table: AcceptedRoutingStore, group: str, routing: Routing) -> None:
-    """Before anything is read: raises Stopped with both meanings of each changed id; writes down what is new."""
+    """Raises Stopped with both meanings of each changed id; stores new ones. Called before anything is read."""
     before = accepted(table, group)
     changed = list(moved(before, routing))
     if changed:
-        raise Stopped("the routing is not the accepted one:\n  " + "\n  ".join([*changed, f"Remedy: {REMEDY}"]))
+        raise Stopped("the routing differs from the accepted one:\n  " + "\n  ".join([*changed, f"Remedy: {REMEDY}"]))
     after = agreed(before, routing)
     if after != before:
         table.put(group, encode(after))
 
 
 def accept(console: Console, table: AcceptedRoutingStore, group: str, routing: Routing) -> None:
-    """Write the configured routing down as the accepted one, and say what that changes."""
+    """Stores the configured routing as the accepted one, and prints what that changes."""
     try:
         before = accepted(table, group)
     except Stopped:

@@ -1,4 +1,4 @@
-"""``connector schemas``: the only place that registers schemas, and the check of what is registered."""
+"""Implements ``connector schemas``: registers schemas, as nothing else does, and checks what is registered."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from streams.schema_registry import Registry
 
 
 class RegistrationOutcome(StrEnum):
-    """What became of one subject."""
+    """The outcome for one subject."""
 
     REGISTERED = "registered"
     ALREADY_THERE = "already there"
@@ -33,7 +33,7 @@ class Registration:
 
 
 def register(console: Console, registry: Registry, topics: Topics, *, avro_keys: bool = False) -> bool:
-    """Register what is missing, and say so; True = nothing was refused. Raises ``RegistryDown``."""
+    """Registers missing schemas and prints the outcome. Returns whether none was refused. Raises RegistryDown."""
     done = registrations(registry, wanted(topics, avro_keys=avro_keys))
     table = Table("subject", "outcome", "id", "reason")
     for row in done:
@@ -44,10 +44,10 @@ def register(console: Console, registry: Registry, topics: Topics, *, avro_keys:
 
 
 def registrations(registry: Registry, subjects: tuple[SubjectSpec, ...]) -> list[Registration]:
-    """Set the level of each subject, then register its schema; done again, it changes nothing.
+    """Sets the compatibility level of each subject, then registers its schema. Idempotent.
 
-    The input's subject is left as it is once anything stands there: its producers own it. A refused schema is an
-    outcome, and the others are registered all the same. Raises ``RegistryDown``.
+    The input's subject is not changed once it has a version: its producers own it. A refused schema is reported as an
+    outcome, and the others are still registered. Raises RegistryDown.
     """
     return [_register(registry, subject) for subject in subjects]
 
@@ -76,7 +76,7 @@ def _register(registry: Registry, subject: SubjectSpec) -> Registration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectFinding:
-    """One subject as it is; ``remedy`` is empty where nothing needs to be done."""
+    """The result of checking one subject; ``remedy`` is empty where nothing needs to be done."""
 
     subject: str
     good: bool
@@ -86,7 +86,7 @@ class SubjectFinding:
 
 
 def check(console: Console, registry: Registry, topics: Topics, *, avro_keys: bool = False) -> bool:
-    """Say how each subject stands, changing nothing; True = ``run`` may start. Raises ``RegistryDown``."""
+    """Checks each subject, changing nothing. Returns whether ``run`` may start. Raises RegistryDown."""
     found = findings(registry, wanted(topics, avro_keys=avro_keys))
     table = Table("subject", "id", "found", "remedy")
     for row in found:
@@ -97,7 +97,7 @@ def check(console: Console, registry: Registry, topics: Topics, *, avro_keys: bo
 
 
 def findings(registry: Registry, subjects: tuple[SubjectSpec, ...]) -> list[SubjectFinding]:
-    """How each subject stands. Raises ``RegistryDown``."""
+    """Checks each subject. Raises RegistryDown."""
     return [_check_ours(registry, subject) if subject.ours else _check_input(registry, subject) for subject in subjects]
 
 
@@ -124,7 +124,7 @@ def _check_missing(registry: Registry, subject: SubjectSpec) -> SubjectFinding:
 def _check_input(registry: Registry, subject: SubjectSpec) -> SubjectFinding:
     numbers = registry.versions(subject.subject)
     if not numbers:
-        reason = "nothing is registered; records are read by whatever schema they carry"
+        reason = "nothing is registered; records are read with the schema that they name"
         return SubjectFinding(subject=subject.subject, good=True, reason=reason)
     unreadable = list(_unreadable(registry, subject, numbers))
     if unreadable:

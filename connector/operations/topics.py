@@ -1,4 +1,4 @@
-"""``connector topics``: print the manifest, compare it with the broker, create what is missing when asked."""
+"""Implements ``connector topics``: prints the topics, compares them with the broker, and creates missing ones."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -14,7 +14,7 @@ from streams.topics import TopicDescription, TopicToCreate
 
 
 class TopicAdmin(Protocol):
-    """What these commands ask of a broker. Raises SourceFailed where none answers."""
+    """What these commands ask of a broker. Raises SourceFailed where none responds."""
 
     def describe(self, names: Sequence[str]) -> Mapping[str, TopicDescription]: ...
 
@@ -37,8 +37,8 @@ def show(console: Console, topics: Topics, grants: Sequence[Grant], principal: P
             topic.meant_for,
         )
     console.print(table)
-    console.print("Permissions, as Kafka's own tool sets them; --command-config FILE, where the tool must log in.")
-    console.print("Each block is all that these commands need, so it can go to a principal of its own.")
+    console.print("Permissions, as kafka-acls commands; add --command-config FILE if the tool must authenticate.")
+    console.print("Each block has all that its commands need, so each can be granted to a separate principal.")
     for grant in grants:
         console.print(f"\n# connector {', '.join(grant.commands)}", highlight=False, soft_wrap=True)
         for command in commands(grant.permissions, principal):
@@ -46,9 +46,9 @@ def show(console: Console, topics: Topics, grants: Sequence[Grant], principal: P
 
 
 def check(console: Console, found: Sequence[TopicFinding]) -> bool:
-    """Say what differs or is denied, and how to mend it; True = ``run`` may start."""
+    """Prints what differs or is denied, with the remedy. Returns whether ``run`` may start."""
     if not found:
-        console.print("[green]All topics are as they must be.[/]")
+        console.print("[green]All topics meet the requirements.[/]")
         return True
     table = Table("topic", "found", "remedy")
     for finding in found:
@@ -60,9 +60,9 @@ def check(console: Console, found: Sequence[TopicFinding]) -> bool:
 
 
 def create(console: Console, broker: TopicAdmin, topics: Topics, *, partitions: int, replication: int | None) -> bool:
-    """Create what is missing; what is there is left as it is. True = nothing is missing any more.
+    """Creates missing topics and changes no existing one. Returns whether none is missing any more.
 
-    Whether a topic that may not be described is there cannot be known, so it is not created.
+    Nothing is created while some topic may not be described, because whether it exists is unknown.
     """
     there = broker.describe([topic.name for topic in manifest(topics)])
     hidden = [name for name, topic in there.items() if topic.hidden]
@@ -80,14 +80,14 @@ def create(console: Console, broker: TopicAdmin, topics: Topics, *, partitions: 
                 f"created {topic.name} with {topic.partitions} partition{'s' if topic.partitions > 1 else ''}"
             )
     if not missing:
-        console.print("Every topic is there.")
+        console.print("Every topic exists.")
     return not refused
 
 
 def found_on(
     broker: TopicAdmin, topics: Topics, limits: Limits, needs: Needs, group: str, *, dry_run: bool = False
 ) -> list[TopicFinding]:
-    """Everything that is wrong, what is denied first. Raises SourceFailed where no broker answers."""
+    """Returns everything that is wrong, denied permissions first. Raises SourceFailed where no broker responds."""
     there = broker.describe(named(topics, needs))
     return [
         *denied(needs, there, broker.allowed_on_group(group)),
@@ -96,5 +96,5 @@ def found_on(
 
 
 def grave(found: Sequence[TopicFinding]) -> list[str]:
-    """The sentences that stop ``run``."""
+    """Returns the messages of the findings that prevent ``run``."""
     return [f"{finding.topic} {finding.says}. Remedy: {finding.remedy}" for finding in found if finding.grave]

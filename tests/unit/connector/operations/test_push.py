@@ -85,7 +85,7 @@ def test_subscribing_says_what_to_do_where_another_or_a_disabled_one_is_there() 
     assert not push.subscribe(out, desk, URLS, wanted("order_new", "return_new"), "a@example.com")
 
     assert f"leads to {ELSEWHERE}. Remedy: connector push repair --move" in printed(out)
-    assert "is there, and disabled. Remedy: connector push repair" in printed(out)
+    assert "exists but is disabled. Remedy: connector push repair" in printed(out)
     assert [sub.url for sub in desk.there] == [ELSEWHERE, URLS["main"]]
 
 

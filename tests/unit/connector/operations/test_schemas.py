@@ -180,7 +180,7 @@ def test_an_input_without_a_subject_is_no_fault(registry: RegistryClient) -> Non
     good, reason = findings_by_subject(registry)[INPUT]
 
     assert good
-    assert "whatever schema they carry" in reason
+    assert "the schema that they name" in reason
 
 
 def test_a_registry_that_is_down_is_said_to_be_down() -> None:
