@@ -141,7 +141,7 @@ MUTABLE_TYPES = frozenset(
 # fmt: on
 
 # Names of classes that are still defined in more than one module. The set only shrinks.
-STILL_DOUBLE = frozenset({"Client", "Place", "Unreadable", "Verdict"})
+STILL_DOUBLE = frozenset({"Client", "Place", "Unreadable"})
 
 # Import aliases that are still the name of another module: file and alias. The set only shrinks.
 STILL_MISLEADING = frozenset(

@@ -25,7 +25,7 @@ REMEMBERED = 10_000
 _CHALLENGE = re.compile(r"[A-Za-z0-9._~=+/-]{1,512}")
 
 
-class Verdict(StrEnum):
+class NotificationOutcome(StrEnum):
     """What became of a notification."""
 
     RING = "ring"
@@ -66,18 +66,22 @@ class Receptionist:
             return None
         return challenge if _CHALLENGE.fullmatch(challenge) else None
 
-    def notified(self, account: str, headers: Mapping[str, str], body: bytes) -> Verdict:
+    def notified(self, account: str, headers: Mapping[str, str], body: bytes) -> NotificationOutcome:
         """``headers``: names in lower case. An id is remembered only once its signature was believed."""
         subscriber = self._subscribers.get(account)
         if subscriber is None:
-            return Verdict.NOBODY
+            return NotificationOutcome.NOBODY
         if not _is_signed(subscriber, headers, body):
-            return Verdict.REFUSED
+            return NotificationOutcome.REFUSED
         try:
             notification = Notification.model_validate_json(body)
         except ValidationError:
-            return Verdict.UNREADABLE
-        return Verdict.RING if self._is_new(account, str(notification.id_message)) else Verdict.KNOWN
+            return NotificationOutcome.UNREADABLE
+        return (
+            NotificationOutcome.RING
+            if self._is_new(account, str(notification.id_message))
+            else NotificationOutcome.KNOWN
+        )
 
     def _is_new(self, account: str, id_message: str) -> bool:
         known = self._known[account]

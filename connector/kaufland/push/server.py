@@ -12,19 +12,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from connector.kaufland.push.notifications import MAX_BODY_BYTES, Receptionist, Subscriber, Verdict
+from connector.kaufland.push.notifications import MAX_BODY_BYTES, NotificationOutcome, Receptionist, Subscriber
 from connector.web_server import WebServer
 from streams.clock import uptime_s
 from streams.errors import StreamError
 
 _log = structlog.get_logger("connector")
 _STOP_S: Final = 5.0
-_STATUS: Final[Mapping[Verdict, int]] = {
-    Verdict.RING: 200,
-    Verdict.KNOWN: 200,
-    Verdict.REFUSED: 401,
-    Verdict.UNREADABLE: 400,
-    Verdict.NOBODY: 404,
+_STATUS: Final[Mapping[NotificationOutcome, int]] = {
+    NotificationOutcome.RING: 200,
+    NotificationOutcome.KNOWN: 200,
+    NotificationOutcome.REFUSED: 401,
+    NotificationOutcome.UNREADABLE: 400,
+    NotificationOutcome.NOBODY: 404,
 }
 
 
@@ -123,8 +123,8 @@ class PushServer(WebServer):
             return Response(status_code=400)
         account = request.path_params["account"]
         verdict = self._receptionist.notified(account, dict(request.headers), bytes(body))
-        if verdict is Verdict.RING:
+        if verdict is NotificationOutcome.RING:
             self._bell.press(account)
-        elif verdict in (Verdict.REFUSED, Verdict.UNREADABLE):
+        elif verdict in (NotificationOutcome.REFUSED, NotificationOutcome.UNREADABLE):
             _log.warning("push not believed", account=account, verdict=verdict.value)
         return Response(status_code=_STATUS[verdict])

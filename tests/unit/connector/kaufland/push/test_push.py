@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.kaufland.http.signing import sign
-from connector.kaufland.push.notifications import MAX_BODY_BYTES, REMEMBERED, Receptionist, Subscriber, Verdict
+from connector.kaufland.push.notifications import (
+    MAX_BODY_BYTES,
+    REMEMBERED,
+    NotificationOutcome,
+    Receptionist,
+    Subscriber,
+)
 from connector.kaufland.push.server import Bell, PushServer
 from streams.errors import SinkFailed
 
@@ -29,15 +35,15 @@ def headers(content: bytes, *, secret: str = SECRET, url: str = URL, at_s: int =
     return {"shop-timestamp": str(at_s), "shop-signature": signature}
 
 
-def verdict(content: bytes, said: dict[str, str], account: str = "main") -> Verdict:
+def verdict(content: bytes, said: dict[str, str], account: str = "main") -> NotificationOutcome:
     return Receptionist(SUBSCRIBERS).notified(account, said, content)
 
 
 def test_a_signed_notification_rings_however_old_its_time_is() -> None:
     content = body()
 
-    assert verdict(content, headers(content)) is Verdict.RING
-    assert verdict(content, headers(content, at_s=1)) is Verdict.RING
+    assert verdict(content, headers(content)) is NotificationOutcome.RING
+    assert verdict(content, headers(content, at_s=1)) is NotificationOutcome.RING
 
 
 @pytest.mark.parametrize(
@@ -54,7 +60,7 @@ def test_a_signed_notification_rings_however_old_its_time_is() -> None:
     ],
 )
 def test_what_the_sellers_secret_did_not_sign_is_refused(said: dict[str, str]) -> None:
-    assert verdict(body(), said) is Verdict.REFUSED
+    assert verdict(body(), said) is NotificationOutcome.REFUSED
 
 
 def test_a_message_rings_once_also_when_it_was_refused_before() -> None:
@@ -62,7 +68,7 @@ def test_a_message_rings_once_also_when_it_was_refused_before() -> None:
 
     heard = [receptionist.notified("main", said, content) for said in ({}, headers(content), headers(content, at_s=7))]
 
-    assert heard == [Verdict.REFUSED, Verdict.RING, Verdict.KNOWN]
+    assert heard == [NotificationOutcome.REFUSED, NotificationOutcome.RING, NotificationOutcome.KNOWN]
 
 
 def test_the_memory_of_messages_is_bounded_and_keeps_the_newest() -> None:
@@ -73,17 +79,17 @@ def test_the_memory_of_messages_is_bounded_and_keeps_the_newest() -> None:
 
     again = [receptionist.notified("main", headers(one), one) for one in (contents[-1], contents[1], contents[0])]
 
-    assert again == [Verdict.KNOWN, Verdict.KNOWN, Verdict.RING]
+    assert again == [NotificationOutcome.KNOWN, NotificationOutcome.KNOWN, NotificationOutcome.RING]
 
 
 def test_nobody_is_rung_for_an_account_that_is_not_there() -> None:
-    assert verdict(body(), headers(body()), account="other") is Verdict.NOBODY
+    assert verdict(body(), headers(body()), account="other") is NotificationOutcome.NOBODY
 
 
 @given(content=st.binary(max_size=200))
 def test_whatever_is_signed_and_no_notification_rings_nothing(content: bytes) -> None:
-    assert verdict(content, headers(content)) is Verdict.UNREADABLE
-    assert verdict(content, headers(content, secret="x")) is Verdict.REFUSED
+    assert verdict(content, headers(content)) is NotificationOutcome.UNREADABLE
+    assert verdict(content, headers(content, secret="x")) is NotificationOutcome.REFUSED
 
 
 @pytest.mark.parametrize(
