@@ -138,7 +138,9 @@ class ShipmentHarness:
         assert self.lane == turn.lane
         assert stored.undone == bool(turn.lane.undone)
         if stored.undone:
-            assert self.wants or self.wake_at_us is not None or isinstance(cause, Draining), "undone for ever"
+            assert self.wants or self.wake_at_us is not None or isinstance(cause, Draining), (
+                "undone, and nothing will ever wake it"
+            )
 
     def event(self, *units: int, of: Iterable[str] = ("T1",), **said: Any) -> ShipmentDispatched:
         event = self.make(*units, of=of, **said)

@@ -22,7 +22,7 @@ KINDS = {
 
 
 @dataclass(slots=True)
-class Socketed(MarketplaceOrders):
+class SocketMarketplace(MarketplaceOrders):
     """A marketplace behind the edge; it has its own clock."""
 
     stall: Stall | None = None
@@ -33,7 +33,7 @@ class Socketed(MarketplaceOrders):
 
 
 def desk_at(stall: Stall, **switches: Any) -> OrderHarness:
-    return OrderHarness(flow=flow_of(**switches), market=Socketed(stall=stall), now_us=time.time_ns() // 1000)
+    return OrderHarness(flow=flow_of(**switches), market=SocketMarketplace(stall=stall), now_us=time.time_ns() // 1000)
 
 
 def scenario(**orders: Any) -> Scenario:

@@ -1,4 +1,4 @@
-"""Lists that move while they are read, and crashes in between: nothing is lost, and the last state is right."""
+"""Lists that change while they are read, with crashes in between: no change is lost, and the last state is right."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

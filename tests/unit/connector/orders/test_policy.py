@@ -1,4 +1,4 @@
-"""The order flow's numbers."""
+"""The settings of the order flow are checked when its policy is built."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The lane of an account: when it polls, what it asks for, and whom it tells."""
+"""The lane of an account: when it polls, what it reads, and which lanes it tells."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an order says, from its units."""
+"""What is written about an order, derived from its units."""
 
 from dataclasses import replace
 from decimal import Decimal

@@ -26,7 +26,7 @@ from tests.harness.order_harness import DECODERS, START_US, TOPICS, MarketplaceO
 PATIENCE_S = 120.0
 
 
-class Deaf:
+class ErrorPrinter:
     def heard(self, said: Input, now: Now) -> None: ...
 
     def did(self, effect: object, now: Now) -> None:
@@ -66,7 +66,7 @@ class MarketplaceCaller:
 
 
 @dataclass
-class Stage:
+class PollingGroup:
     """A broker in memory, a marketplace, and the processes of a group."""
 
     broker: MemoryBroker = field(default_factory=MemoryBroker)
@@ -99,7 +99,7 @@ class Stage:
             caller_factory=lambda: MarketplaceCaller(name, self.market, self.lock, self.polled_by),
             fetch=lambda _need: None,
             clock=SystemClock(),
-            observer=Deaf(),
+            observer=ErrorPrinter(),
             settings=RunnerSettings(max_workers=8, drain_s=5.0),
         )
         thread = threading.Thread(target=runner.run)
@@ -155,32 +155,32 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
-    stage = Stage()
-    yield stage
-    for name in list(stage.running):
-        stage.stop(name)
+def group() -> Iterator[PollingGroup]:
+    group = PollingGroup()
+    yield group
+    for name in list(group.running):
+        group.stop(name)
 
 
-def test_orders_flow_through_the_engine_and_another_process_takes_over_without_a_repeat(stage: Stage) -> None:
+def test_orders_flow_through_the_engine_and_another_process_takes_over_without_a_repeat(group: PollingGroup) -> None:
     for number in range(120):
-        stage.market.create(f"M{number}", units=1 + number % 2)
-    first = stage.start("first")
-    stage.wait_for(["OPEN"], 120)
-    stage.start("second")
-    stage.change("need_to_be_sent")
-    stage.poll_now()
-    stage.wait_for(["OPEN", "NEED_TO_BE_SENT"], 120)
-    assert set(stage.polled_by) == {"first"}
+        group.market.create(f"M{number}", units=1 + number % 2)
+    first = group.start("first")
+    group.wait_for(["OPEN"], 120)
+    group.start("second")
+    group.change("need_to_be_sent")
+    group.poll_now()
+    group.wait_for(["OPEN", "NEED_TO_BE_SENT"], 120)
+    assert set(group.polled_by) == {"first"}
     assert first.polls()["main"].cursor_us is not None
 
-    stage.stop("first")
-    taken_over_at = len(stage.polled_by)
-    stage.change("sent")
-    stage.poll_now()
-    stage.wait_for(["OPEN", "NEED_TO_BE_SENT", "SENT"], 120)
+    group.stop("first")
+    taken_over_at = len(group.polled_by)
+    group.change("sent")
+    group.poll_now()
+    group.wait_for(["OPEN", "NEED_TO_BE_SENT", "SENT"], 120)
 
-    assert set(stage.polled_by[taken_over_at:]) == {"second"}
+    assert set(group.polled_by[taken_over_at:]) == {"second"}
 
 
 def test_polls_follow_by_the_clock_alone_and_what_is_open_is_stored_as_open() -> None:

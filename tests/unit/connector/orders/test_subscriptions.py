@@ -1,4 +1,4 @@
-"""A subscription that the marketplace has disabled is noticed by the process that polls, and said once."""
+"""A disabled subscription is noticed by the polling process, and reported once."""
 
 from typing import Any
 
@@ -101,7 +101,7 @@ def test_a_list_of_several_pages_is_read_to_its_end() -> None:
     assert (account.report.active, len(account.report.disabled)) == (1, 1)
 
 
-def test_what_leads_elsewhere_is_nobodys_trouble_here_and_nothing_that_leads_here_is_said() -> None:
+def test_subscriptions_of_other_addresses_are_ignored_and_a_missing_one_is_reported() -> None:
     account = watched()
 
     account.shown(one(1, "https://other.example", active=False))

@@ -1,4 +1,4 @@
-"""Which carrier a name means."""
+"""Matching carrier names to codes, and the accounts' carrier tables over time."""
 
 import pytest
 from hypothesis import assume, given

@@ -14,7 +14,7 @@ from tests.harness.engine_driver import EngineDriver
 from tests.harness.shipment_harness import CARRIERS, ORDER, TOPICS, PlainReading, ShipmentHarness, result_of, unit
 
 
-class Dock(EngineDriver):
+class ShipmentDriver(EngineDriver):
     """A driver whose workers are a marketplace with two units that are ready; it counts what it carried out."""
 
     def __init__(self, **said: Any) -> None:
@@ -69,56 +69,56 @@ class Dock(EngineDriver):
                 yield from (result_of(output) for output in outputs if output.topic == TOPICS.shipment_results)
 
 
-def assigned(dock: Dock, **said: Any) -> Any:
-    return dock.opened(topic=TOPICS.shipments, **said)
+def assigned(driver: ShipmentDriver, **said: Any) -> Any:
+    return driver.opened(topic=TOPICS.shipments, **said)
 
 
-def successor(dock: Dock, at: Any) -> tuple[Dock, Any]:
+def successor(driver: ShipmentDriver, at: Any) -> tuple[ShipmentDriver, Any]:
     """A new process after a kill: durable state and mark, nothing else."""
-    heir = Dock(instance="two")
-    heir.flows[TOPICS.shipments].events |= dock.flows[TOPICS.shipments].events  # type: ignore[attr-defined]
-    heir.sent, heir.parcels, heir.now = dock.sent, dock.parcels, dock.now
-    again = heir.assign(topic=TOPICS.shipments, mark=dock.marks[at], state=dict(dock.state))
-    heir.run(dock.policy.lease_s + dock.policy.call_deadline_s + dock.policy.grace_s + 1, answer=None)
+    heir = ShipmentDriver(instance="two")
+    heir.flows[TOPICS.shipments].events |= driver.flows[TOPICS.shipments].events  # type: ignore[attr-defined]
+    heir.sent, heir.parcels, heir.now = driver.sent, driver.parcels, driver.now
+    again = heir.assign(topic=TOPICS.shipments, mark=driver.marks[at], state=dict(driver.state))
+    heir.run(driver.policy.lease_s + driver.policy.call_deadline_s + driver.policy.grace_s + 1, answer=None)
     return heir, again
 
 
 def test_an_order_is_confirmed_unit_by_unit() -> None:
-    dock = Dock()
-    at = assigned(dock)
+    driver = ShipmentDriver()
+    at = assigned(driver)
 
-    dock.dispatch(at, ShipmentHarness().make(1, 2, of=("T1", "GLS:T2")))
-    dock.work(3)
+    driver.dispatch(at, ShipmentHarness().make(1, 2, of=("T1", "GLS:T2")))
+    driver.work(3)
 
-    assert dock.sent == {1: "T1", 2: "T1"}
-    assert sorted(dock.parcels) == [(1, "T2"), (2, "T2")]
-    assert sorted(dock.rows) == [(1, "CONFIRMED"), (2, "CONFIRMED")]
-    assert dock.stops == []
+    assert driver.sent == {1: "T1", 2: "T1"}
+    assert sorted(driver.parcels) == [(1, "T2"), (2, "T2")]
+    assert sorted(driver.rows) == [(1, "CONFIRMED"), (2, "CONFIRMED")]
+    assert driver.stops == []
 
 
 @pytest.mark.parametrize("kind", [CallKind.SEND, CallKind.PARCEL])
 def test_what_changes_something_leaves_only_once_its_record_is_durable(kind: CallKind) -> None:
-    dock = Dock()
-    at = assigned(dock)
+    driver = ShipmentDriver()
+    at = assigned(driver)
 
-    dock.dispatch(at, ShipmentHarness().make(1, of=("T1", "GLS:T2")))
-    call = dock.work(3, until=lambda call: call.kind == kind)
+    driver.dispatch(at, ShipmentHarness().make(1, of=("T1", "GLS:T2")))
+    call = driver.work(3, until=lambda call: call.kind == kind)
 
     assert call is not None
-    assert len(dock.state[ORDER].announced) == 1
+    assert len(driver.state[ORDER].announced) == 1
 
 
 @pytest.mark.parametrize("happened", [True, False])
 def test_a_send_under_way_when_the_process_is_killed_is_read_back(happened: bool) -> None:
-    dock = Dock()
-    at = assigned(dock)
-    dock.dispatch(at, ShipmentHarness().make(1, of=("T1", "GLS:T2")))
-    call = dock.work(3, until=lambda call: call.kind == CallKind.SEND)
+    driver = ShipmentDriver()
+    at = assigned(driver)
+    driver.dispatch(at, ShipmentHarness().make(1, of=("T1", "GLS:T2")))
+    call = driver.work(3, until=lambda call: call.kind == CallKind.SEND)
     assert call is not None
     if happened:
-        dock.carry_out(call)
+        driver.carry_out(call)
 
-    heir, _ = successor(dock, at)
+    heir, _ = successor(driver, at)
     heir.work(3)
 
     assert heir.sent == {1: "T1"}
@@ -128,15 +128,15 @@ def test_a_send_under_way_when_the_process_is_killed_is_read_back(happened: bool
 
 @pytest.mark.parametrize("happened", [True, False])
 def test_a_parcel_under_way_when_the_process_is_killed_is_never_posted_again(happened: bool) -> None:
-    dock = Dock()
-    at = assigned(dock)
-    dock.dispatch(at, ShipmentHarness().make(1, of=("T1", "GLS:T2")))
-    call = dock.work(3, until=lambda call: call.kind == CallKind.PARCEL)
+    driver = ShipmentDriver()
+    at = assigned(driver)
+    driver.dispatch(at, ShipmentHarness().make(1, of=("T1", "GLS:T2")))
+    call = driver.work(3, until=lambda call: call.kind == CallKind.PARCEL)
     assert call is not None
     if happened:
-        dock.carry_out(call)
+        driver.carry_out(call)
 
-    heir, _ = successor(dock, at)
+    heir, _ = successor(driver, at)
     heir.work(3)
 
     assert heir.parcels == ([(1, "T2")] if happened else [])
@@ -144,17 +144,17 @@ def test_a_parcel_under_way_when_the_process_is_killed_is_never_posted_again(hap
 
 
 def test_a_lost_send_is_read_back_after_its_grace() -> None:
-    dock = Dock()
-    at = assigned(dock)
-    dock.dispatch(at, ShipmentHarness().make(1))
-    call = dock.work(3, until=lambda call: call.kind == CallKind.SEND)
+    driver = ShipmentDriver()
+    at = assigned(driver)
+    driver.dispatch(at, ShipmentHarness().make(1))
+    call = driver.work(3, until=lambda call: call.kind == CallKind.SEND)
     assert call is not None
 
-    lost_at_s = dock.now.mono_s
-    dock.answer(call, Lost(reason="no answer"))
-    reading = dock.work(20, until=lambda call: call.kind == CallKind.ORDER_UNIT)
+    lost_at_s = driver.now.mono_s
+    driver.answer(call, Lost(reason="no answer"))
+    reading = driver.work(20, until=lambda call: call.kind == CallKind.ORDER_UNIT)
 
     assert reading is not None
-    assert dock.now.mono_s - lost_at_s >= dock.policy.grace_s
-    dock.work(3)
-    assert dock.rows == [(1, "CONFIRMED")]
+    assert driver.now.mono_s - lost_at_s >= driver.policy.grace_s
+    driver.work(3)
+    assert driver.rows == [(1, "CONFIRMED")]

@@ -1,4 +1,4 @@
-"""What is refused before anything is asked of the marketplace."""
+"""Events that are rejected before any call is made."""
 
 from dataclasses import replace
 from typing import Any

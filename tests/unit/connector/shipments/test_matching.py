@@ -1,4 +1,4 @@
-"""A piece is confirmed once, however often its parcel is told, and whatever the lane remembers of it."""
+"""Items: a parcel confirms each of its pieces once, however often it is reported."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Numbers that make no sense are refused when the policy is built."""
+"""The settings of the shipment flow are checked when its policy is built."""
 
 from typing import Any
 

@@ -80,7 +80,7 @@ class MarketplaceUnits:
 
 
 @dataclass(frozen=True, slots=True)
-class Late:
+class LateSend:
     """A lost call that is carried out at the end of its grace, or never."""
 
     want: Want
@@ -99,7 +99,7 @@ class ShipmentHistory:
         self.wants: tuple[Want, ...] = ()
         self.wake_at_us: int | None = None
         self.flying: dict[str, Want] = {}
-        self.late: list[Late] = []
+        self.late: list[LateSend] = []
         self.announced: set[str] = set()
         self.durable = Stored(value=None)
         self.durable_read = 0
@@ -217,7 +217,7 @@ class ShipmentHistory:
         for slot, want in sorted(self.flying.items()):
             if fate == "at once":
                 self.market.carry_out(want)
-            self.late.append(Late(want, self.now_us + GRACE_US, fate == "late"))
+            self.late.append(LateSend(want, self.now_us + GRACE_US, fate == "late"))
             self.answer(slot, Lost(reason="no answer"))
 
     def give_up(self) -> None:
@@ -292,7 +292,7 @@ class ShipmentHistory:
             if self.read == len(self.log) and not self.lane.undone:
                 break
             self.pass_time(8)
-        assert not self.lane.undone, "undone for ever"
+        assert not self.lane.undone, "undone, and nothing will ever wake it"
 
     def check_results(self) -> None:
         ids: dict[tuple[str, int | None], set[str]] = {}
