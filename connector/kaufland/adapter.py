@@ -6,16 +6,16 @@ from threading import Lock, local
 import httpx
 
 from connector.kaufland.call_log import BodySwitch, CallLog
-from connector.kaufland.caller import Account, KauflandAccount, KauflandCaller, Shared
+from connector.kaufland.caller import AccountState, KauflandAccount, KauflandCaller, Shared
 from connector.kaufland.http.client import Exchange
 from connector.kaufland.http.limits import http_date_s
 from connector.kaufland.http.signing import WINDOW_S
 from connector.kaufland.offers import mapping
-from connector.kaufland.offers.both_ways import BothWays
+from connector.kaufland.offers.both_ways import LookUpProgress
 from connector.kaufland.offers.pages import Pages
 from connector.kaufland.push import subscriptions
 from connector.kaufland.reference import ReferenceData
-from connector.kaufland.verdict.judge import Failed, Heard, diagnosis
+from connector.kaufland.verdict.judge import ApiResponse, TransportFailure, diagnosis
 from connector.marketplace.offers import Health, Reference, Subscription
 from streams.errors import Stopped
 from streams.flow import Answer, Call
@@ -94,13 +94,13 @@ class Kaufland:
         """Turn a disabled subscription on again, at another address where one is given. Raises Stopped."""
         return self._changed(account, subscriptions.enable(subscription_id, url))
 
-    def _changed(self, account: str, request: mapping.Request) -> Subscription:
+    def _changed(self, account: str, request: mapping.ApiRequest) -> Subscription:
         changed = subscriptions.read_one(self._answer(account, request))
         if changed is None:
             raise Stopped(f"account {account}: the answer to {request.method} {request.target} cannot be read")
         return changed
 
-    def _answer(self, account: str, request: mapping.Request) -> bytes | None:
+    def _answer(self, account: str, request: mapping.ApiRequest) -> bytes | None:
         """Of one call, made once. Raises Stopped."""
         caller = KauflandCaller(self._shared)
         try:
@@ -108,8 +108,10 @@ class Kaufland:
         finally:
             caller.close()
         asked = f"account {account}: {request.method} {request.target}"
-        if not isinstance(heard, Heard):
-            why = f"{heard.error} {heard.text}".rstrip() if isinstance(heard, Failed) else "the call never left"
+        if not isinstance(heard, ApiResponse):
+            why = (
+                f"{heard.error} {heard.text}".rstrip() if isinstance(heard, TransportFailure) else "the call never left"
+            )
             raise Stopped(f"{asked} is not answered: {why}")
         if heard.status not in (200, 201):
             raise Stopped(f"{asked} is refused: {_why(heard)}")
@@ -123,15 +125,19 @@ class Kaufland:
             caller.close()
         self._of_thread = local()
 
-    def _checked(self, account: Account, caller: KauflandCaller) -> Health:
+    def _checked(self, account: AccountState, caller: KauflandCaller) -> Health:
         ping = self._ask(account, caller, mapping.PING)
-        if not isinstance(ping.heard, Heard):
-            why = f"{ping.heard.error}: {ping.heard.text}" if isinstance(ping.heard, Failed) else "the call never left"
+        if not isinstance(ping.heard, ApiResponse):
+            why = (
+                f"{ping.heard.error}: {ping.heard.text}"
+                if isinstance(ping.heard, TransportFailure)
+                else "the call never left"
+            )
             return self._health(account, ping, message=f"not reachable: {why}".removesuffix(": "))
         if ping.heard.status != 200:
             return self._health(account, ping, reachable=True, message=_why(ping.heard))
         listed = self._ask(account, caller, mapping.STOREFRONTS)
-        storefronts = mapping.read_storefronts(listed.heard.body) if isinstance(listed.heard, Heard) else None
+        storefronts = mapping.read_storefronts(listed.heard.body) if isinstance(listed.heard, ApiResponse) else None
         if storefronts is None:
             message = "the ping is answered, the list of storefronts is not"
             return self._health(account, ping, reachable=True, authenticated=True, message=message)
@@ -141,9 +147,9 @@ class Kaufland:
 
     def _ask(
         self,
-        account: Account,
+        account: AccountState,
         caller: KauflandCaller,
-        request: mapping.Request,
+        request: mapping.ApiRequest,
         deadline_s: float = CHECK_DEADLINE_S,
     ) -> Exchange:
         by_s = self._shared.clock.now().mono_s + deadline_s
@@ -151,7 +157,7 @@ class Kaufland:
 
     def _health(
         self,
-        account: Account,
+        account: AccountState,
         ping: Exchange,
         *,
         message: str,
@@ -178,7 +184,7 @@ class Kaufland:
         )
 
 
-def _why(heard: Heard) -> str:
+def _why(heard: ApiResponse) -> str:
     error = mapping.read_error(heard.body)
     words = f" {error.type or ''} {error.message}".rstrip() if error is not None else ""
     if heard.status != 401:
@@ -196,7 +202,7 @@ def kaufland(
     log: CallLog | None = None,
 ) -> Kaufland:
     """The adapter for these accounts. Nothing is opened before the first call. ``log`` None = no rows of calls."""
-    known: Mapping[str, Account] = {settings.name: Account(settings) for settings in accounts}
+    known: Mapping[str, AccountState] = {settings.name: AccountState(settings) for settings in accounts}
     return Kaufland(
         Shared(
             accounts=known,
@@ -204,7 +210,7 @@ def kaufland(
             tls=httpx.create_ssl_context(trust_env=False),
             reference=reference if reference is not None else ReferenceData(),
             pages=Pages(),
-            both_ways=BothWays(),
+            both_ways=LookUpProgress(),
             bodies=BodySwitch(),
             log=log,
         )

@@ -1,6 +1,6 @@
-"""One worker thread's caller: makes a request of a call's items, sends it once, and makes replies of what came back.
+"""One worker thread's caller: builds a request from a call's items, sends it once, and turns the response into replies.
 
-What it cannot explain is our bug: the answer then says ``stop``.
+An unexpected exception is a bug on our side; the answer then says ``stop``.
 """
 
 import hashlib
@@ -18,13 +18,13 @@ from connector.kaufland.http.client import Client, Exchange, NotLeft
 from connector.kaufland.http.credentials import Credentials
 from connector.kaufland.http.skew import SkewMeter
 from connector.kaufland.offers import mapping
-from connector.kaufland.offers.both_ways import BothWays
+from connector.kaufland.offers.both_ways import LookUpProgress
 from connector.kaufland.offers.pages import Pages
-from connector.kaufland.offers.requests import OfferAsks
-from connector.kaufland.orders.requests import OrderAsks
+from connector.kaufland.offers.requests import OfferRequests
+from connector.kaufland.orders.requests import OrderRequests
 from connector.kaufland.reference import ReferenceData
-from connector.kaufland.requests import Ask, Asker, Terms, UpdateMode
-from connector.kaufland.verdict.judge import Failed, Heard, Verdict, judge
+from connector.kaufland.requests import CallOptions, PrepareCall, PreparedCall, UpdateMode
+from connector.kaufland.verdict.judge import ApiResponse, TransportFailure, Verdict, judge
 from connector.marketplace.call_kinds import OF_ORDERS, CallKind
 from connector.marketplace.offers import Found, Update
 from streams.flow import Answer, Call, Lost, NotSent, Output, Reply, Retry, Settled
@@ -57,11 +57,11 @@ class KauflandAccount:
     contacts: bool = False
 
     @property
-    def terms(self) -> Terms:
-        return Terms(mode=self.mode, quotas=self.quotas, contacts=self.contacts)
+    def terms(self) -> CallOptions:
+        return CallOptions(mode=self.mode, quotas=self.quotas, contacts=self.contacts)
 
 
-class Account:
+class AccountState:
     """What all threads know of an account."""
 
     def __init__(self, settings: KauflandAccount) -> None:
@@ -74,12 +74,12 @@ class Account:
 class Shared:
     """What all callers of one adapter share."""
 
-    accounts: Mapping[str, Account]
+    accounts: Mapping[str, AccountState]
     clock: Clock
     tls: ssl.SSLContext
     reference: ReferenceData
     pages: Pages
-    both_ways: BothWays
+    both_ways: LookUpProgress
     bodies: BodySwitch
     log: CallLog | None
 
@@ -90,9 +90,9 @@ class KauflandCaller:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._clients: dict[str, Client] = {}
-        offers = OfferAsks(shared.reference, shared.pages, shared.both_ways, shared.clock)
-        orders = OrderAsks(shared.reference)
-        self._askers: Mapping[CallKind, Asker] = {
+        offers = OfferRequests(shared.reference, shared.pages, shared.both_ways, shared.clock)
+        orders = OrderRequests(shared.reference)
+        self._askers: Mapping[CallKind, PrepareCall] = {
             CallKind.LOOK_UP: offers.look_up,
             CallKind.UPDATE: offers.update,
             **dict.fromkeys(OF_ORDERS, orders.ask),
@@ -103,7 +103,7 @@ class KauflandCaller:
         try:
             return self._call(call)
         except Exception as bug:  # noqa: BLE001 a worker thread must answer, whatever happens
-            reason = f"call {call.id} ({call.kind}) failed on a bug of ours: {_place(bug)}"
+            reason = f"call {call.id} ({call.kind}) failed because of a bug on our side: {_place(bug)}"
             return Answer(call=call, replies=(Lost(reason=reason),) * len(call.items), stop=reason)
 
     def close(self) -> None:
@@ -125,11 +125,11 @@ class KauflandCaller:
         exchange = self.client(account).exchange(ask.request, send_by_s=call.send_by_s, give_up_at_s=call.give_up_at_s)
         if isinstance(exchange.heard, NotLeft):
             return Answer(call=call, replies=_merged(call, ask, (NotSent(),) * len(ask.items)))
-        if isinstance(exchange.heard, Heard):
+        if isinstance(exchange.heard, ApiResponse):
             account.refused = exchange.heard.status == 401
         return self._answer(call, account, ask, exchange, exchange.heard)
 
-    def client(self, account: Account) -> Client:
+    def client(self, account: AccountState) -> Client:
         """This thread's client of an account, made when first needed."""
         client = self._clients.get(account.settings.name)
         if client is None:
@@ -143,14 +143,21 @@ class KauflandCaller:
             )
         return client
 
-    def _asker(self, call: Call) -> Asker:
+    def _asker(self, call: Call) -> PrepareCall:
         """Raises ValueError for a kind that no flow asks for."""
         return self._askers[CallKind.of(call.kind)]
 
-    def _answer(self, call: Call, account: Account, ask: Ask, exchange: Exchange, heard: Heard | Failed) -> Answer:
+    def _answer(
+        self,
+        call: Call,
+        account: AccountState,
+        ask: PreparedCall,
+        exchange: Exchange,
+        heard: ApiResponse | TransportFailure,
+    ) -> Answer:
         verdict = judge(ask.question, heard, self._shared.reference.current, ask.read)
         sent, ended = exchange.sent, exchange.ended
-        answered = isinstance(heard, Heard)
+        answered = isinstance(heard, ApiResponse)
         return Answer(
             call=call,
             replies=_merged(call, ask, _answered(ask, verdict.replies)),
@@ -166,19 +173,19 @@ class KauflandCaller:
             failed=verdict.failed,
         )
 
-    def _closed_because(self, account: Account, verdict: Verdict) -> str:
+    def _closed_because(self, account: AccountState, verdict: Verdict) -> str:
         if verdict.outcome != "unauthorized":
             return verdict.closed_because
         return f"{verdict.closed_because} [keys {account.settings.credentials.current.fingerprint()}]"
 
     def _log(
-        self, call: Call, ask: Ask, exchange: Exchange, heard: Heard | Failed, verdict: Verdict
+        self, call: Call, ask: PreparedCall, exchange: Exchange, heard: ApiResponse | TransportFailure, verdict: Verdict
     ) -> tuple[Output, ...]:
         log = self._shared.log
         if log is None:
             return ()
         bodies = self._shared.bodies.is_on(exchange.ended.mono_s) and not ask.question.kind.personal
-        answer = heard if isinstance(heard, Heard) else None
+        answer = heard if isinstance(heard, ApiResponse) else None
         is_look_up = ask.question.kind is CallKind.LOOK_UP and ask.lists
         is_found = is_look_up and answer is not None and answer.status == HTTPStatus.OK
         row = MarketplaceCalled(
@@ -195,7 +202,11 @@ class KauflandCaller:
             http_status=answer.status if answer is not None else None,
             outcome=verdict.outcome,
             problem_type=verdict.problem_type,
-            transport_error=answer.cut if answer is not None else heard.error if isinstance(heard, Failed) else None,
+            transport_error=answer.cut
+            if answer is not None
+            else heard.error
+            if isinstance(heard, TransportFailure)
+            else None,
             tokens_left=call.tokens_left,
             request_sha256=hashlib.sha256(ask.request.body).hexdigest(),
             response_sha256=_digest(answer),
@@ -210,7 +221,7 @@ class KauflandCaller:
         return (log.output(row),)
 
 
-def _answered(ask: Ask, replies: tuple[Reply, ...]) -> tuple[Reply, ...]:
+def _answered(ask: PreparedCall, replies: tuple[Reply, ...]) -> tuple[Reply, ...]:
     """A question that need not be answered holds its item up only while the marketplace answers nothing at all."""
     if ask.otherwise is None:
         return replies
@@ -229,7 +240,7 @@ def _is_no_answer(reply: Reply) -> bool:
             return False
 
 
-def _merged(call: Call, ask: Ask, replies: Sequence[Reply]) -> tuple[Reply, ...]:
+def _merged(call: Call, ask: PreparedCall, replies: Sequence[Reply]) -> tuple[Reply, ...]:
     """Replies of the call in its items' order, those that were held back in their places."""
     if not ask.held_back:
         return tuple(replies)
@@ -251,7 +262,7 @@ def _rows(updates: Sequence[Update], verdict: Verdict) -> tuple[CallItem, ...]:
     )
 
 
-def _digest(answer: Heard | None) -> str | None:
+def _digest(answer: ApiResponse | None) -> str | None:
     return hashlib.sha256(answer.body).hexdigest() if answer is not None and answer.body is not None else None
 
 

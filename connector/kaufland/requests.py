@@ -1,11 +1,11 @@
-"""What a call of the engine becomes before it leaves: one request, and who reads its answer. Pure."""
+"""A call of the engine prepared for sending: its request, and how its response is read. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from connector.kaufland.offers.mapping import Request
+from connector.kaufland.offers.mapping import ApiRequest
 from connector.kaufland.verdict.judge import Question, Read
 from connector.marketplace.call_kinds import group_of
 from connector.marketplace.offers import Refused
@@ -18,7 +18,7 @@ class UpdateMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class CallOptions:
     """What of an account's settings decides what its calls say and what of their answers is kept."""
 
     mode: UpdateMode = UpdateMode.BATCH
@@ -31,10 +31,10 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class PreparedCall:
     """One call, ready to leave: the request, and which items are in it. ``held_back``: items that may not leave."""
 
-    request: Request
+    request: ApiRequest
     question: Question
     items: Sequence[Item]
     storefront: str | None  # None = the endpoint has none
@@ -47,10 +47,10 @@ class Ask:
     event_count: int = 0
 
 
-Asker: TypeAlias = Callable[[Call, Terms], Ask | tuple[Reply, ...]]
+PrepareCall: TypeAlias = Callable[[Call, CallOptions], PreparedCall | tuple[Reply, ...]]
 """Makes the Ask of a call; replies alone when nothing may leave. Raises ValueError for what is our bug."""
 
 
 def refused_here(code: str, why: ValueError) -> Settled:
-    """Refused before anything left, which the status 0 says."""
+    """A refusal before anything was sent; its status is 0."""
     return Settled(answer=Refused(code=code, http_status=0, type=None, message=str(why)))

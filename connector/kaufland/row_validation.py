@@ -1,8 +1,8 @@
-"""Answers row by row: what holds to its model, and what does not as an ``Unreadable``. Pure.
+"""Validates answers row by row; a row that breaks its model becomes an ``UnreadableRow``. Pure.
 
 A side field of a row that is not as promised is read as null, with a note; any other makes the row unreadable.
 
-An ``Unreadable`` holds a digest and the path and kind of the fault, and no value: rows may be personal.
+An ``UnreadableRow`` holds a digest and the path and kind of the fault, and no value: rows may be personal.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from connector.kaufland.offers.models import FieldPath
-from connector.marketplace.orders import Unreadable
+from connector.marketplace.orders import UnreadableRow
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -34,15 +34,15 @@ def exact(body: bytes | None) -> Any:
         return None
 
 
-def checked(model: type[M], raw: Any, where: str, order_id: str | None = None) -> M | Unreadable:
+def checked(model: type[M], raw: Any, where: str, order_id: str | None = None) -> M | UnreadableRow:
     """The row by its model. ``order_id``: where it is known without the row."""
     try:
         return model.model_validate(raw)
     except ValidationError as wrong:
-        return Unreadable(where=where, sha256=digest(raw), fault=_faults(wrong), order_id=order_id or _order_id(raw))
+        return UnreadableRow(where=where, sha256=digest(raw), fault=_faults(wrong), order_id=order_id or _order_id(raw))
 
 
-Place: TypeAlias = tuple[str | int, ...]
+FieldLocation: TypeAlias = tuple[str | int, ...]
 """Where a value stands in a row: names of fields and places in lists, from outside inwards."""
 
 
@@ -50,7 +50,7 @@ Place: TypeAlias = tuple[str | int, ...]
 class SideFault:
     """A side field that was read as null: where it stands, and the kind of its fault."""
 
-    place: Place
+    place: FieldLocation
     kind: str
 
 
@@ -64,7 +64,7 @@ class Readable(Generic[M]):
 
 def tolerant(
     model: type[M], side: Iterable[FieldPath], raw: Any, where: str, order_id: str | None = None
-) -> Readable[M] | Unreadable:
+) -> Readable[M] | UnreadableRow:
     """The row by its model, with null for each field of ``side`` that is not as promised."""
     try:
         return Readable(row=model.model_validate(raw))
@@ -76,12 +76,12 @@ def tolerant(
         for fault in faults:
             raw = _with_null(raw, fault.place)
         row = checked(model, raw, where, order_id)
-    return row if isinstance(row, Unreadable) else Readable(row=row, faults=faults or ())
+    return row if isinstance(row, UnreadableRow) else Readable(row=row, faults=faults or ())
 
 
 def _side_faults(wrong: ValidationError, side: frozenset[FieldPath]) -> tuple[SideFault, ...] | None:
     """Each side field once; None = something else is wrong, too."""
-    faults: dict[Place, SideFault] = {}
+    faults: dict[FieldLocation, SideFault] = {}
     for error in wrong.errors(include_url=False, include_context=False, include_input=False):
         place = _side_place(error["loc"], side)
         if place is None:
@@ -90,7 +90,7 @@ def _side_faults(wrong: ValidationError, side: frozenset[FieldPath]) -> tuple[Si
     return tuple(faults.values())
 
 
-def _side_place(location: Place, side: frozenset[FieldPath]) -> Place | None:
+def _side_place(location: FieldLocation, side: frozenset[FieldPath]) -> FieldLocation | None:
     """Where the side field stands that a fault is in."""
     for length in range(1, len(location) + 1):
         place = location[:length]
@@ -99,7 +99,7 @@ def _side_place(location: Place, side: frozenset[FieldPath]) -> Place | None:
     return None
 
 
-def _with_null(raw: Any, place: Place) -> Any:
+def _with_null(raw: Any, place: FieldLocation) -> Any:
     """A copy with null in that place; only what leads there is copied."""
     if not place:
         return None

@@ -118,7 +118,7 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The marketplace will never take this body: its own words, carried word for word."""
+    """The marketplace refuses this body for good; its own words, verbatim."""
 
     code: str
     http_status: int

@@ -196,7 +196,7 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
+class UnreadableRow:
     """A row that is not what the API promises. Its content stays out: it may be personal."""
 
     where: str  # such as order-units?offset=100, row 3
@@ -231,7 +231,7 @@ class OrderSummaryFound:
 
     order_id: str
     units: tuple[OrderUnitSummary, ...]
-    unreadable: Unreadable | None = None
+    unreadable: UnreadableRow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +250,7 @@ class OrderFound:
     is_marketplace_deemed_supplier: bool | None = None
     contact: Contact | None = field(repr=False, default=None)
     notes: tuple[str, ...] = ()
-    unreadable: Unreadable | None = None
+    unreadable: UnreadableRow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,7 +277,7 @@ class OrderPage:
     """Answer to ReadOrderPage: rows in the list's order."""
 
     rows: tuple[PageRow, ...]
-    unreadable: tuple[Unreadable, ...]
+    unreadable: tuple[UnreadableRow, ...]
     is_last: bool
 
 
@@ -314,7 +314,7 @@ class ReturnFound:
     returned: Return
     units: tuple[ReturnUnit, ...] = ()
     notes: tuple[str, ...] = ()
-    unreadable: Unreadable | None = None
+    unreadable: UnreadableRow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,7 +322,7 @@ class ReturnPage:
     """Answer to ReadReturnPage."""
 
     returns: tuple[Return, ...]
-    unreadable: tuple[Unreadable, ...]
+    unreadable: tuple[UnreadableRow, ...]
     is_last: bool
 
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from rich.console import Console
 
-from connector.routing.accepted_routing import Place, agreed, decode, encode, moved, places
+from connector.routing.accepted_routing import AcceptedTarget, agreed, decode, encode, moved, places
 from connector.routing.table import Routing
 from streams.errors import Stopped
 
@@ -20,7 +20,7 @@ class AcceptedRoutingStore(Protocol):
     def put(self, key: str, value: bytes) -> None: ...
 
 
-def accepted(table: AcceptedRoutingStore, group: str) -> dict[str, Place]:
+def accepted(table: AcceptedRoutingStore, group: str) -> dict[str, AcceptedTarget]:
     """Returns the accepted routing; empty before the first start. Raises Stopped for an invalid record."""
     value = table.read().get(group)
     try:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from connector.contracts.codes import Code, explain
-from connector.marketplace.orders import Unreadable
+from connector.marketplace.orders import UnreadableRow
 from streams.dead_letter import CONNECT
 from streams.flow import Headers
 
@@ -30,7 +30,7 @@ class Quarantined:
         return self.account if self.order_id is None else self.order_id
 
 
-def quarantined(code: Code, account: str, unreadable: Unreadable) -> Quarantined:
+def quarantined(code: Code, account: str, unreadable: UnreadableRow) -> Quarantined:
     return Quarantined(
         code=code,
         account=account,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-from connector.marketplace.orders import PageRow, Unreadable
+from connector.marketplace.orders import PageRow, UnreadableRow
 from connector.orders.dead_letters import Quarantined
 from connector.orders.events import OrderContact, OrderObserved, ReturnObserved, SalesOrderRequested
 from streams.flow import Told, Want
@@ -29,4 +29,4 @@ class ListedRows:
     """A message to an order's lane: the rows of its units on a page of the list."""
 
     rows: tuple[PageRow, ...] = ()
-    unreadable: tuple[Unreadable, ...] = ()
+    unreadable: tuple[UnreadableRow, ...] = ()

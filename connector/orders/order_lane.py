@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 from connector.contracts.codes import Code
 from connector.marketplace.offers import Gone, Refused
-from connector.marketplace.orders import OrderFound, Unreadable
+from connector.marketplace.orders import OrderFound, UnreadableRow
 from connector.orders import wants
 from connector.orders.dead_letters import Quarantined, is_remembered, quarantined, remembered
 from connector.orders.events import (
@@ -115,7 +115,7 @@ class OrderDraft:
         match answered.reply:
             case Settled(answer=OrderFound(unreadable=None) as found):
                 self._found(found)
-            case Settled(answer=OrderFound(unreadable=Unreadable() as unreadable)):
+            case Settled(answer=OrderFound(unreadable=UnreadableRow() as unreadable)):
                 self._unreadable(unreadable)
             case Settled(answer=Refused() as refused):
                 self._unreadable(_of_refusal(self._state.order_id, refused))
@@ -164,7 +164,7 @@ class OrderDraft:
         except CannotSay as fault:
             where = f"orders/{found.order_id}"
             digest = sha256(str(fault).encode()).hexdigest()
-            self._unreadable(Unreadable(where=where, sha256=digest, fault=str(fault), order_id=self._state.order_id))
+            self._unreadable(UnreadableRow(where=where, sha256=digest, fault=str(fault), order_id=self._state.order_id))
             return False
         if fact.content_sha256 != self._state.content_sha256:
             self._said.append(fact)
@@ -183,12 +183,12 @@ class OrderDraft:
         self._said.append(sales_order(fact, policy.customer_number, self._now_us))
         self._state = replace(self._state, sales_order_at_us=self._now_us)
 
-    def _unreadable(self, unreadable: Unreadable) -> None:
+    def _unreadable(self, unreadable: UnreadableRow) -> None:
         if not is_remembered(self._state.quarantined, unreadable.sha256):
             self._quarantine(Code.ORDER_UNREADABLE, unreadable)
         self._wait(Trouble.UNREADABLE)
 
-    def _quarantine(self, code: Code, unreadable: Unreadable) -> None:
+    def _quarantine(self, code: Code, unreadable: UnreadableRow) -> None:
         """Writes a dead letter, and remembers its digest so that it is written once."""
         order_id = self._state.order_id
         self._said.append(replace(quarantined(code, self._account, unreadable), order_id=order_id))
@@ -256,8 +256,8 @@ class OrderDraft:
         return LaneStep(state=state, wants=(want,), said=tuple(self._said))
 
 
-def _of_refusal(order_id: str, refused: Refused) -> Unreadable:
+def _of_refusal(order_id: str, refused: Refused) -> UnreadableRow:
     """Leaves out the marketplace's message: it may quote personal data."""
     fault = f"HTTP {refused.http_status} {refused.type or refused.code}"
     where = f"orders/{order_id}"
-    return Unreadable(where=where, sha256=sha256(fault.encode()).hexdigest(), fault=fault, order_id=order_id)
+    return UnreadableRow(where=where, sha256=sha256(fault.encode()).hexdigest(), fault=fault, order_id=order_id)

@@ -15,7 +15,7 @@ from connector.marketplace.orders import (
     ReadOrderPage,
     ReadReturnPage,
     ReturnPage,
-    Unreadable,
+    UnreadableRow,
 )
 from connector.orders import page_cursor, wants
 from connector.orders.dead_letters import is_remembered, quarantined, remembered
@@ -217,7 +217,7 @@ class PollDraft:
 
     def _tell_orders(self, page: OrderPage) -> None:
         rows: dict[str, list[PageRow]] = {}
-        strange: dict[str, list[Unreadable]] = {}
+        strange: dict[str, list[UnreadableRow]] = {}
         for row in page.rows:
             rows.setdefault(row.order_id, []).append(row)
         for unreadable in page.unreadable:
@@ -235,7 +235,7 @@ class PollDraft:
         for unreadable in page.unreadable:
             self._quarantine(Code.RETURN_ROW_UNREADABLE, unreadable)
 
-    def _quarantine(self, code: Code, unreadable: Unreadable) -> None:
+    def _quarantine(self, code: Code, unreadable: UnreadableRow) -> None:
         """Once for each digest."""
         digests = self._state.quarantined
         if not is_remembered(digests, unreadable.sha256):

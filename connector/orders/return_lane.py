@@ -11,7 +11,7 @@ from typing import assert_never
 
 from connector.contracts.codes import Code
 from connector.marketplace.offers import Gone, Refused
-from connector.marketplace.orders import Return, ReturnFound, Unreadable
+from connector.marketplace.orders import Return, ReturnFound, UnreadableRow
 from connector.orders import wants
 from connector.orders.dead_letters import quarantined
 from connector.orders.events import ListedReturn, ReturnLaneState, ReturnObserved, Trouble
@@ -80,7 +80,7 @@ class ReturnDraft:
         if listed is None:
             return
         match answered.reply:
-            case Settled(answer=ReturnFound(unreadable=Unreadable() as unreadable)):
+            case Settled(answer=ReturnFound(unreadable=UnreadableRow() as unreadable)):
                 self._not_shown(listed, unreadable)
             case Settled(answer=ReturnFound() as found):
                 self._found(listed, found)
@@ -107,7 +107,7 @@ class ReturnDraft:
         self._write(returned(self._account, found, self._now_us))
         self._end(listed)
 
-    def _not_shown(self, listed: ListedReturn, why: Unreadable) -> None:
+    def _not_shown(self, listed: ListedReturn, why: UnreadableRow) -> None:
         if self._state.tries == 0:
             self._said.append(quarantined(Code.RETURN_UNREADABLE, self._account, why))
             row = ReturnFound(returned=_row(self._state.return_id, listed), notes=(f"return_units: {why.fault}",))
@@ -117,10 +117,10 @@ class ReturnDraft:
         else:
             self._end(listed)
 
-    def _of(self, fault: str) -> Unreadable:
+    def _of(self, fault: str) -> UnreadableRow:
         """Leaves out the marketplace's message: it may quote personal data."""
         where = f"returns/{self._state.return_id}"
-        return Unreadable(where=where, sha256=sha256(fault.encode()).hexdigest(), fault=fault)
+        return UnreadableRow(where=where, sha256=sha256(fault.encode()).hexdigest(), fault=fault)
 
     def _write(self, fact: ReturnObserved) -> None:
         content_sha256 = digest(fact)

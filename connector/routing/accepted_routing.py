@@ -1,4 +1,4 @@
-"""The routing table that a group was last started with: a target id that means another place now is never a surprise.
+"""The routing table that a consumer group was last started with; detects target ids whose meaning changed.
 
 ``target_id`` is a contract with every producer: events written yesterday are read with today's table. So the first
 start writes down which account and storefront each id means; a later start with another meaning is refused until a
@@ -16,7 +16,7 @@ from connector.routing.table import Routing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class AcceptedTarget:
     """What a target id means."""
 
     account: str
@@ -26,33 +26,36 @@ class Place:
         return f"account {self.account}, storefront {self.storefront}"
 
 
-def places(routing: Routing) -> dict[str, Place]:
+def places(routing: Routing) -> dict[str, AcceptedTarget]:
     """Switched-off targets included: off is no other meaning."""
-    return {name: Place(account=t.account, storefront=t.storefront) for name, t in routing.targets.items()}
+    return {name: AcceptedTarget(account=t.account, storefront=t.storefront) for name, t in routing.targets.items()}
 
 
-def moved(accepted: Mapping[str, Place], routing: Routing) -> Iterator[str]:
-    """A sentence with both meanings for every id whose meaning changed."""
+def moved(accepted: Mapping[str, AcceptedTarget], routing: Routing) -> Iterator[str]:
+    """Yields a sentence with both meanings for each id whose meaning changed."""
     for name, place in sorted(places(routing).items()):
         before = accepted.get(name, place)
         if before != place:
             yield f"target {name}: accepted as {before}; configured as {place}"
 
 
-def agreed(accepted: Mapping[str, Place], routing: Routing) -> dict[str, Place]:
+def agreed(accepted: Mapping[str, AcceptedTarget], routing: Routing) -> dict[str, AcceptedTarget]:
     """The table once the present routing is accepted."""
     return {**accepted, **places(routing)}
 
 
-def encode(table: Mapping[str, Place]) -> bytes:
+def encode(table: Mapping[str, AcceptedTarget]) -> bytes:
     targets = {name: {"account": place.account, "storefront": place.storefront} for name, place in table.items()}
     return json.dumps({"targets": targets}, sort_keys=True).encode()
 
 
-def decode(value: bytes) -> dict[str, Place]:
+def decode(value: bytes) -> dict[str, AcceptedTarget]:
     """Raises ValueError for what ``encode`` did not write."""
     try:
         targets: Any = json.loads(value)["targets"]
-        return {str(name): Place(account=at["account"], storefront=at["storefront"]) for name, at in targets.items()}
+        return {
+            str(name): AcceptedTarget(account=at["account"], storefront=at["storefront"])
+            for name, at in targets.items()
+        }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a routing table: {value[:200]!r}") from error

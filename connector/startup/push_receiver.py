@@ -7,7 +7,7 @@ import structlog
 
 from connector.contracts.codec import SchemaIds
 from connector.contracts.topics import Feature, Topics
-from connector.kaufland.push.notifications import Subscriber
+from connector.kaufland.push.notifications import PushAccount
 from connector.kaufland.push.server import PushServer
 from connector.operations.poll import request_poll
 from connector.orders.codec import OrderCodecs
@@ -28,7 +28,7 @@ def open_receiver(plan: RunPlan, ids: SchemaIds, opened: ExitStack) -> int | Non
         return None
     ring = partial(request_poll, plan.settings, OrderCodecs(ids, dict[int, str]().get), asked_by="push")
     subscribers = {
-        name: Subscriber(url=convert.push_url(push.public_url, name), secret=partial(_secret_key, account))
+        name: PushAccount(url=convert.push_url(push.public_url, name), secret=partial(_secret_key, account))
         for name, account in plan.settings.accounts.items()
     }
     try:

@@ -28,7 +28,7 @@ from connector.marketplace.orders import (
     ReturnPage,
     ReturnUnit,
     UnitStatus,
-    Unreadable,
+    UnreadableRow,
 )
 from connector.orders.codec import OrderCodecs
 from connector.orders.events import Command, OrderLaneState, PollState, SchedulerCommand
@@ -146,8 +146,8 @@ class MarketplaceOrders:
     units: dict[int, OrderUnit] = field(default_factory=dict)
     returns: list[Return] = field(default_factory=list)
     return_units: tuple[ReturnUnit, ...] = ()  # of each
-    unreadable_rows: dict[int, Unreadable] = field(default_factory=dict)  # by order unit
-    unreadable_orders: dict[str, Unreadable] = field(default_factory=dict)
+    unreadable_rows: dict[int, UnreadableRow] = field(default_factory=dict)  # by order unit
+    unreadable_orders: dict[str, UnreadableRow] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     contact: Contact | None = None
     reads: list[str] = field(default_factory=list)

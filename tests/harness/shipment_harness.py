@@ -17,7 +17,7 @@ from connector.marketplace.orders import (
     Taken,
     UnitFound,
     UnitStatus,
-    Unreadable,
+    UnreadableRow,
 )
 from connector.shipments.carrier_tables import CarrierTables
 from connector.shipments.codec import ShipmentCodecs
@@ -209,7 +209,7 @@ class ShipmentHarness:
         self.reply(want, Settled(answer=answer), **said)
         return want
 
-    def order(self, *units: OrderUnitSummary, unreadable: Unreadable | None = None) -> None:
+    def order(self, *units: OrderUnitSummary, unreadable: UnreadableRow | None = None) -> None:
         found = OrderSummaryFound(order_id=ORDER, units=units, unreadable=unreadable)
         self.settled(CallKind.ORDER, found)
 

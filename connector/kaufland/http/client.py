@@ -13,9 +13,9 @@ from connector.kaufland.http import signing
 from connector.kaufland.http.address import Address
 from connector.kaufland.http.credentials import Credentials
 from connector.kaufland.http.skew import SkewMeter
-from connector.kaufland.http.transport import LeaseOver, Passage, Transport
-from connector.kaufland.offers.mapping import Request
-from connector.kaufland.verdict.judge import Failed, Heard
+from connector.kaufland.http.transport import CallDeadlines, LeaseOver, Transport
+from connector.kaufland.offers.mapping import ApiRequest
+from connector.kaufland.verdict.judge import ApiResponse, TransportFailure
 from streams.flow import Now
 from streams.ports import Clock
 
@@ -32,7 +32,7 @@ class NotLeft:
 class Exchange:
     """One attempt: what was heard, when the first byte left (None = none did), and when it was over."""
 
-    heard: Heard | Failed | NotLeft
+    heard: ApiResponse | TransportFailure | NotLeft
     began: Now
     sent: Now | None
     ended: Now
@@ -86,7 +86,7 @@ class Client:
         self._base = address.base
         self._clock = clock
         self._skew = skew
-        self._passage = Passage(clock)
+        self._passage = CallDeadlines(clock)
         self._auth = SignedAuth(credentials, skew, clock)
         self._http = httpx.Client(
             transport=Transport(address, tls, self._passage),
@@ -96,7 +96,7 @@ class Client:
             trust_env=False,
         )
 
-    def exchange(self, request: Request, *, send_by_s: float, give_up_at_s: float) -> Exchange:
+    def exchange(self, request: ApiRequest, *, send_by_s: float, give_up_at_s: float) -> Exchange:
         """Send once and read the answer, all within ``give_up_at_s``. Raises ForbiddenAddress, and nothing else."""
         began = self._clock.now()
         self._passage.begin(send_by_s=send_by_s, give_up_at_s=give_up_at_s)
@@ -105,11 +105,11 @@ class Client:
         heard = self._heard(request)
         sent = self._passage.sent
         ended = self._clock.now()
-        if isinstance(heard, Heard) and sent is not None:
+        if isinstance(heard, ApiResponse) and sent is not None:
             self._skew.observe(heard.headers, sent_s=sent.mono_s, answered_s=ended.mono_s)
         return Exchange(heard=heard, began=began, sent=sent, ended=ended)
 
-    def _heard(self, request: Request) -> Heard | Failed | NotLeft:
+    def _heard(self, request: ApiRequest) -> ApiResponse | TransportFailure | NotLeft:
         headers = {"Content-Type": "application/json"} if request.body else {}
         built = self._http.build_request(
             request.method, self._base + request.target, headers=headers, content=request.body or None
@@ -122,13 +122,13 @@ class Client:
             # The text of a protocol error may quote a header: only what the system says of connecting is carried.
             connecting = isinstance(failed, httpx.ConnectError | httpx.ConnectTimeout)
             text = str(failed) if connecting else ""
-            return Failed(error=type(failed).__name__, left=self._passage.sent is not None, text=text)
+            return TransportFailure(error=type(failed).__name__, left=self._passage.sent is not None, text=text)
         try:
             return self._read(answer)
         finally:
             answer.close()
 
-    def _read(self, answer: httpx.Response) -> Heard:
+    def _read(self, answer: httpx.Response) -> ApiResponse:
         body = bytearray()
         cut: str | None = None
         try:
@@ -139,7 +139,7 @@ class Client:
                     break
         except (httpx.TransportError, httpx.DecodingError) as failed:
             cut = type(failed).__name__
-        return Heard(
+        return ApiResponse(
             status=answer.status_code,
             headers={name.lower(): value for name, value in answer.headers.items()},
             body=bytes(body) if cut is None else None,

@@ -1,4 +1,4 @@
-"""What an answer's headers say of pace and time. Pure; whatever they say is bounded.
+"""Reads rate limits and times from response headers, and bounds them. Pure.
 
 The Seller API documents one limit (111 requests a second and seller) and no such headers. They are obeyed where they
 are: ``Retry-After`` (RFC 9110), ``X-RateLimit-Limit``, ``-Remaining``, ``-Reset``.
@@ -13,7 +13,7 @@ MAX_WAIT_S = 60.0
 """No header closes an account for longer; a probe then finds out."""
 
 LOW_SHARE = 0.2
-"""Below this share of a quota, what is left is for the most harmful until the reset."""
+"""Below this share of a quota, the rest is reserved for the most urgent wants until the reset."""
 
 RESET_UNSAID_S = 1.0
 """How long that lasts where an answer does not say: the documented limit is one of seconds."""
@@ -66,7 +66,7 @@ class Quota:
 
     @property
     def reserve_s(self) -> float | None:
-        """How long what is left is for the most harmful; None = there is enough for all."""
+        """How long the rest is reserved for the most urgent wants; None = there is enough for all."""
         if not self.low:
             return None
         return RESET_UNSAID_S if self.reset_s is None else self.reset_s

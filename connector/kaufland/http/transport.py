@@ -27,15 +27,15 @@ _SocketOption: TypeAlias = tuple[int, int, int] | tuple[int, int, bytes | bytear
 
 
 class LeaseOver(Exception):
-    """``send_by_s`` had passed when the first byte was about to leave: nothing left."""
+    """``send_by_s`` had passed before the first byte was written; nothing was sent."""
 
 
 class ForbiddenAddress(Exception):
-    """A request was about to leave for an address that is not on the allow-list. Ours to mend: nothing left."""
+    """A request was addressed outside the allow-list. A bug on our side; nothing was sent."""
 
 
-class Passage:
-    """One call's way through the socket: its bounds, and when its first byte left. Renewed for each call."""
+class CallDeadlines:
+    """The deadlines of the current call, and when its first byte was written. Reset for each call."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -47,14 +47,14 @@ class Passage:
         self.sent = None
 
     def left_s(self, late: type[httpcore.TimeoutException]) -> float:
-        """What is left of the deadline. Raises ``late`` when nothing is."""
+        """Returns the seconds left until the deadline. Raises ``late`` when none are."""
         left_s = self._give_up_at_s - self._clock.now().mono_s
         if left_s <= 0:
             raise late("the call's deadline has passed")
         return left_s
 
     def leave(self) -> None:
-        """Before each write. Raises LeaseOver at the first byte of a call that may not leave any more."""
+        """Called before each write. Raises LeaseOver if the lease ended before the first byte."""
         if self.sent is not None:
             return
         now = self._clock.now()
@@ -66,7 +66,7 @@ class Passage:
 class _Stream(httpcore.NetworkStream):
     """A socket whose every operation is bounded by what is left of the call's deadline."""
 
-    def __init__(self, sock: socket.socket, passage: Passage) -> None:
+    def __init__(self, sock: socket.socket, passage: CallDeadlines) -> None:
         self._sock = sock
         self._passage = passage
 
@@ -123,7 +123,7 @@ def _readable(sock: socket.socket) -> bool:
 class _Network(httpcore.NetworkBackend):
     """Opens connections. A name is resolved by the system, which takes no deadline: nothing has left by then."""
 
-    def __init__(self, passage: Passage) -> None:
+    def __init__(self, passage: CallDeadlines) -> None:
         self._passage = passage
 
     def connect_tcp(
@@ -207,7 +207,7 @@ class _Body(httpx.SyncByteStream):
 class Transport(httpx.BaseTransport):
     """One connection, HTTP/1.1, to one address."""
 
-    def __init__(self, address: Address, tls: ssl.SSLContext, passage: Passage) -> None:
+    def __init__(self, address: Address, tls: ssl.SSLContext, passage: CallDeadlines) -> None:
         self._address = address
         self._pool = httpcore.ConnectionPool(
             ssl_context=tls,

@@ -20,7 +20,7 @@ FAULT_FOR_S = 60.0
 """How long that is not asked again after a fault of one call: a lost answer, a server error."""
 
 
-class Way(Enum):
+class LookUpStep(Enum):
     """What the next call of a look-up asks for."""
 
     MERCHANT = auto()
@@ -29,38 +29,38 @@ class Way(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Half:
+class _MerchantUnits:
     """A look-up whose first way was read."""
 
     units: tuple[Unit, ...]
     at_s: float
 
 
-class BothWays:
+class LookUpProgress:
     """What is known between the calls of a look-up.
 
     Any thread: an entry is replaced, never changed; one look-up of a key is under way at a time.
     """
 
     def __init__(self) -> None:
-        self._halves: dict[Key, _Half] = {}
+        self._halves: dict[Key, _MerchantUnits] = {}
         self._has_any: dict[tuple[str, str], tuple[bool, float]] = {}  # account, storefront -> whether, until when
 
-    def way(self, key: Key, now_s: float) -> Way:
+    def way(self, key: Key, now_s: float) -> LookUpStep:
         half = self._halves.get(key)
         if half is not None and now_s - half.at_s > FRESH_S:
             del self._halves[key]
             half = None
         if half is None:
-            return Way.MERCHANT
-        return Way.ANY_OF_MARKETPLACE if self._known(key, now_s) is None else Way.MARKETPLACE
+            return LookUpStep.MERCHANT
+        return LookUpStep.ANY_OF_MARKETPLACE if self._known(key, now_s) is None else LookUpStep.MARKETPLACE
 
     def first(self, key: Key, asked: LookUp, units: tuple[Unit, ...], now_s: float) -> tuple[Unit, ...] | None:
         """After the merchant's own units. None = the look-up goes on."""
         lacking = asked.conditions - {unit.condition for unit in units} if units else asked.conditions or {""}
         if not lacking or self._known(key, now_s) is False:
             return units
-        self._halves[key] = _Half(units=units, at_s=now_s)
+        self._halves[key] = _MerchantUnits(units=units, at_s=now_s)
         return None
 
     def probed(self, key: Key, *, has_any: bool, now_s: float) -> tuple[Unit, ...] | None:

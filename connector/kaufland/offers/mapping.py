@@ -26,7 +26,7 @@ from connector.kaufland.offers.models import (
 from connector.kaufland.reference import KauflandReference
 from connector.kaufland.row_validation import tolerant
 from connector.marketplace.offers import Field, FieldError, LookUp, Unit, Update
-from connector.marketplace.orders import Unreadable
+from connector.marketplace.orders import UnreadableRow
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -50,7 +50,7 @@ class Unsendable(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class ApiRequest:
     """What leaves, less the headers.
 
     ``target``: path and query behind the base address, percent-encoded. It stands in the call log, so
@@ -69,20 +69,20 @@ class Request:
 # ---- what we send ---------------------------------------------------------------------------------------------------
 
 
-def look_up(body: LookUp, *, offset: int = 0, by_marketplace: bool = False) -> Request:
+def look_up(body: LookUp, *, offset: int = 0, by_marketplace: bool = False) -> ApiRequest:
     """``GET /units`` of one EAN, with products for their EANs; the API shows the seller's own units alone.
 
     Left out, ``fulfillment_type`` means what the merchant fulfils. One value of it is alike in any spelling of lists.
     """
     query = {"storefront": body.storefront, "ean": body.ean, "embedded": "products", "limit": PAGE_LIMIT}
     way = {"fulfillment_type": BY_MARKETPLACE} if by_marketplace else {}
-    return Request(method="GET", target="/units?" + urlencode({**query, **way, "offset": offset}))
+    return ApiRequest(method="GET", target="/units?" + urlencode({**query, **way, "offset": offset}))
 
 
-def any_by_marketplace(storefront: str) -> Request:
+def any_by_marketplace(storefront: str) -> ApiRequest:
     """``GET /units``: whether the seller has any unit there that the marketplace fulfils."""
     query = {"storefront": storefront, "fulfillment_type": BY_MARKETPLACE, "limit": 1, "offset": 0}
-    return Request(method="GET", target="/units?" + urlencode(query))
+    return ApiRequest(method="GET", target="/units?" + urlencode(query))
 
 
 def unit_data(update: Update) -> dict[str, int]:
@@ -98,22 +98,22 @@ def unit_data(update: Update) -> dict[str, int]:
     return data
 
 
-def patch(update: Update) -> Request:
+def patch(update: Update) -> ApiRequest:
     """``PATCH /units/{id_unit}``. Raises Unsendable."""
     target = f"/units/{update.unit_id}?" + urlencode({"storefront": update.storefront})
-    return Request(method="PATCH", target=target, body=orjson.dumps(unit_data(update)))
+    return ApiRequest(method="PATCH", target=target, body=orjson.dumps(unit_data(update)))
 
 
-def bulk(storefront: str, updates: Sequence[Update]) -> Request:
+def bulk(storefront: str, updates: Sequence[Update]) -> ApiRequest:
     """``POST /units/bulk``: at most 150 units of one storefront, none twice. Raises Unsendable."""
     entries = [{"id_unit": update.unit_id, "unit_data": unit_data(update)} for update in updates]
-    return Request(
+    return ApiRequest(
         method="POST", target="/units/bulk?" + urlencode({"storefront": storefront}), body=orjson.dumps(entries)
     )
 
 
-PING = Request(method="GET", target="/status/ping")
-STOREFRONTS = Request(method="GET", target="/info/storefront")
+PING = ApiRequest(method="GET", target="/status/ping")
+STOREFRONTS = ApiRequest(method="GET", target="/info/storefront")
 
 
 # ---- what we read: None = not what the API's document promises ------------------------------------------------------
@@ -244,4 +244,4 @@ def _json(body: bytes | None) -> Any:
 def _checked(model: type[M], value: Any, side: frozenset[FieldPath]) -> M | None:
     """The value by its model, with null for side fields that are not as promised."""
     read = tolerant(model, side, value, "answer")
-    return None if isinstance(read, Unreadable) else read.row
+    return None if isinstance(read, UnreadableRow) else read.row

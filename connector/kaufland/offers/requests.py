@@ -6,12 +6,12 @@ from functools import partial
 from typing import TypeVar, assert_never
 
 from connector.kaufland.offers import mapping
-from connector.kaufland.offers.both_ways import BothWays, Way
-from connector.kaufland.offers.mapping import Request, Unsendable
+from connector.kaufland.offers.both_ways import LookUpProgress, LookUpStep
+from connector.kaufland.offers.mapping import ApiRequest, Unsendable
 from connector.kaufland.offers.pages import Key, More, Moved, Pages
 from connector.kaufland.reference import ReferenceData, UnknownStorefront
-from connector.kaufland.requests import Ask, Terms, UpdateMode, refused_here
-from connector.kaufland.verdict.judge import Heard, Question
+from connector.kaufland.requests import CallOptions, PreparedCall, UpdateMode, refused_here
+from connector.kaufland.verdict.judge import ApiResponse, Question
 from connector.marketplace.call_kinds import CallKind, storefront_of
 from connector.marketplace.offers import Found, LookUp, Unit, Update
 from streams.flow import Call, Item, Reply, Retry, Settled
@@ -21,19 +21,19 @@ B = TypeVar("B", LookUp, Update)
 
 
 @dataclass(frozen=True, slots=True)
-class _LookUpAsk:
+class _LookUpCall:
     """One of the calls of a look-up."""
 
-    way: Way
-    request: Request
-    read: Callable[[Heard], Reply | None]
+    way: LookUpStep
+    request: ApiRequest
+    read: Callable[[ApiResponse], Reply | None]
     begins: bool = False  # the first of them
 
 
-class OfferAsks:
+class OfferRequests:
     """Kinds ``lookup:<storefront>`` and ``update:<storefront>``. Any thread."""
 
-    def __init__(self, reference: ReferenceData, pages: Pages, both_ways: BothWays, clock: Clock) -> None:
+    def __init__(self, reference: ReferenceData, pages: Pages, both_ways: LookUpProgress, clock: Clock) -> None:
         self._reference = reference
         self._pages = pages
         self._both_ways = both_ways
@@ -41,7 +41,7 @@ class OfferAsks:
         # of look-ups that are not over; any thread, for one look-up of a key is under way at a time
         self._calls: dict[Key, tuple[str, ...]] = {}
 
-    def look_up(self, call: Call, terms: Terms) -> Ask | tuple[Reply, ...]:
+    def look_up(self, call: Call, terms: CallOptions) -> PreparedCall | tuple[Reply, ...]:
         try:
             storefront = self._storefront(call)
         except UnknownStorefront as unknown:
@@ -50,37 +50,37 @@ class OfferAsks:
         body = _of(item, LookUp, storefront)
         key = (call.account, storefront, body.ean)
         ask = self._ask_of(key, body)
-        return Ask(
+        return PreparedCall(
             request=ask.request,
             question=Question(kind=CallKind.LOOK_UP, attempts=(item.attempt,), quota_limit=terms.quota(call.kind)),
             items=call.items,
             storefront=storefront,
             read=lambda heard: self._named(call.id, key, ask.read(heard), begins=ask.begins),
-            otherwise=None if ask.way is Way.MERCHANT else partial(self._unanswered, call.id, key),
-            lists=ask.way is not Way.ANY_OF_MARKETPLACE,
+            otherwise=None if ask.way is LookUpStep.MERCHANT else partial(self._unanswered, call.id, key),
+            lists=ask.way is not LookUpStep.ANY_OF_MARKETPLACE,
             event_ids=body.event_ids,
             event_count=body.event_count,
         )
 
-    def _ask_of(self, key: Key, body: LookUp) -> _LookUpAsk:
+    def _ask_of(self, key: Key, body: LookUp) -> _LookUpCall:
         now = self._clock.now()
         now_s, asked_us = now.mono_s, now.wall_us
         way = self._both_ways.way(key, now_s)
         match way:
-            case Way.ANY_OF_MARKETPLACE:
-                return _LookUpAsk(way, mapping.any_by_marketplace(body.storefront), partial(self._probed, key))
-            case Way.MARKETPLACE:
+            case LookUpStep.ANY_OF_MARKETPLACE:
+                return _LookUpCall(way, mapping.any_by_marketplace(body.storefront), partial(self._probed, key))
+            case LookUpStep.MARKETPLACE:
                 offset = self._pages.offset(_other(key), now_s)
                 request = mapping.look_up(body, offset=offset, by_marketplace=True)
-                return _LookUpAsk(way, request, partial(self._others, key, body, offset, asked_us))
-            case Way.MERCHANT:
+                return _LookUpCall(way, request, partial(self._others, key, body, offset, asked_us))
+            case LookUpStep.MERCHANT:
                 offset = self._pages.offset(key, now_s)
                 request = mapping.look_up(body, offset=offset)
-                return _LookUpAsk(way, request, partial(self._own, key, body, offset, asked_us), offset == 0)
+                return _LookUpCall(way, request, partial(self._own, key, body, offset, asked_us), offset == 0)
             case unreachable:
                 assert_never(unreachable)
 
-    def update(self, call: Call, terms: Terms) -> Ask | tuple[Reply, ...]:
+    def update(self, call: Call, terms: CallOptions) -> PreparedCall | tuple[Reply, ...]:
         try:
             storefront = self._storefront(call)
         except UnknownStorefront as unknown:
@@ -90,7 +90,7 @@ class OfferAsks:
             return tuple(held_back[place] for place in range(len(call.items)))
         batch = terms.mode is UpdateMode.BATCH
         self._one_call(updates, batch=batch)
-        return Ask(
+        return PreparedCall(
             request=mapping.bulk(storefront, updates) if batch else mapping.patch(updates[0]),
             question=Question(
                 kind=CallKind.UPDATE,
@@ -118,21 +118,21 @@ class OfferAsks:
         if not batch and len(updates) > 1:
             raise ValueError(f"{len(updates)} units in one call of mode single")
 
-    def _own(self, key: Key, body: LookUp, offset: int, asked_us: int, heard: Heard) -> Reply | None:
+    def _own(self, key: Key, body: LookUp, offset: int, asked_us: int, heard: ApiResponse) -> Reply | None:
         """What the merchant fulfils."""
         found = self._page(key, body, offset, asked_us, heard)
         if not isinstance(found, tuple):
             return found
         return _settled(self._both_ways.first(key, body, found, self._clock.now().mono_s))
 
-    def _probed(self, key: Key, heard: Heard) -> Reply | None:
+    def _probed(self, key: Key, heard: ApiResponse) -> Reply | None:
         page = mapping.read_page(heard.body)
         if page is None:
             return None
         has_any = bool(page.data) or (page.pagination is not None and page.pagination.total > 0)
         return _settled(self._both_ways.probed(key, has_any=has_any, now_s=self._clock.now().mono_s))
 
-    def _others(self, key: Key, body: LookUp, offset: int, asked_us: int, heard: Heard) -> Reply | None:
+    def _others(self, key: Key, body: LookUp, offset: int, asked_us: int, heard: ApiResponse) -> Reply | None:
         """What the marketplace fulfils."""
         found = self._page(_other(key), body, offset, asked_us, heard)
         return _settled(self._both_ways.whole(key, found)) if isinstance(found, tuple) else found
@@ -155,7 +155,7 @@ class OfferAsks:
                 return reply
 
     def _page(
-        self, key: Key, body: LookUp, offset: int, asked_us: int, heard: Heard
+        self, key: Key, body: LookUp, offset: int, asked_us: int, heard: ApiResponse
     ) -> tuple[Unit, ...] | Reply | None:
         """All units of a list, once its last page is there."""
         page = mapping.read_page(heard.body)
@@ -185,7 +185,7 @@ def _other(key: Key) -> Key:
     return account, storefront, f"{ean}/{mapping.BY_MARKETPLACE}"
 
 
-def _never(_heard: Heard) -> None:
+def _never(_heard: ApiResponse) -> None:
     """Answers to updates are read by the verdict, item by item."""
 
 

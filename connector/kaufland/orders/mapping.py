@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from connector.kaufland.offers.mapping import PAGE_LIMIT, Request, Unsendable
+from connector.kaufland.offers.mapping import PAGE_LIMIT, ApiRequest, Unsendable
 from connector.kaufland.offers.models import UnitId
 from connector.kaufland.orders.models import OrderId, SendBody, ShipmentBody
 from connector.kaufland.timestamps import iso_before
@@ -29,53 +29,53 @@ S = TypeVar("S", bound=BaseModel)
 _UNIT_ID: TypeAdapter[int] = TypeAdapter(UnitId)
 _ORDER_ID: TypeAdapter[str] = TypeAdapter(OrderId)
 
-CARRIERS = Request(method="GET", target="/carriers")
+CARRIERS = ApiRequest(method="GET", target="/carriers")
 
 
-def send(body: SendUnit) -> Request:
+def send(body: SendUnit) -> ApiRequest:
     """``PATCH /order-units/{id_order_unit}/send``. Raises Unsendable."""
     data = _valid(SendBody, tracking_numbers=list(body.tracking_numbers), carrier_code=body.carrier_code)
     sent = {"tracking_numbers": ",".join(data.tracking_numbers), "carrier_code": data.carrier_code}
-    return Request(method="PATCH", target=f"{_unit_path(body.order_unit_id)}/send", body=orjson.dumps(sent))
+    return ApiRequest(method="PATCH", target=f"{_unit_path(body.order_unit_id)}/send", body=orjson.dumps(sent))
 
 
-def parcel(body: AddParcel) -> Request:
+def parcel(body: AddParcel) -> ApiRequest:
     """``POST /shipments``. Raises Unsendable."""
     shipment = {"tracking_number": body.tracking_number, "carrier_code": body.carrier_code}
     data = _valid(ShipmentBody, id_order_unit=body.order_unit_id, shipment_information=shipment)
-    return Request(method="POST", target="/shipments", body=orjson.dumps(data.model_dump()))
+    return ApiRequest(method="POST", target="/shipments", body=orjson.dumps(data.model_dump()))
 
 
-def order_unit(body: ReadOrderUnit) -> Request:
+def order_unit(body: ReadOrderUnit) -> ApiRequest:
     """``GET /order-units/{id_order_unit}``. Raises Unsendable."""
-    return Request(method="GET", target=_unit_path(body.order_unit_id))
+    return ApiRequest(method="GET", target=_unit_path(body.order_unit_id))
 
 
-def order(body: ReadOrder | ReadOrderSummary) -> Request:
+def order(body: ReadOrder | ReadOrderSummary) -> ApiRequest:
     """``GET /orders/{id_order}``. Raises Unsendable."""
     try:
-        return Request(method="GET", target=f"/orders/{_ORDER_ID.validate_python(body.order_id, strict=True)}")
+        return ApiRequest(method="GET", target=f"/orders/{_ORDER_ID.validate_python(body.order_id, strict=True)}")
     except ValidationError:
         raise Unsendable("the order id is not one of the marketplace's") from None
 
 
-def order_page(body: ReadOrderPage) -> Request:
+def order_page(body: ReadOrderPage) -> ApiRequest:
     """``GET /order-units`` of all storefronts, the newest change first.
 
     Left to its default, the list holds what the merchant fulfils; the marketplace's own fulfilment is deprecated.
     """
-    return Request(method="GET", target=f"/order-units?{_changes(body)}")
+    return ApiRequest(method="GET", target=f"/order-units?{_changes(body)}")
 
 
-def return_page(body: ReadReturnPage) -> Request:
+def return_page(body: ReadReturnPage) -> ApiRequest:
     """``GET /returns``, the newest change first."""
-    return Request(method="GET", target=f"/returns?{_changes(body)}")
+    return ApiRequest(method="GET", target=f"/returns?{_changes(body)}")
 
 
-def one_return(body: ReadReturn) -> Request:
+def one_return(body: ReadReturn) -> ApiRequest:
     """``GET /returns/{id_return}`` with the units that come back, and not who sends them. Raises Unsendable."""
     try:
-        return Request(method="GET", target=f"/returns/{_id(body.return_id)}?embedded=return_units")
+        return ApiRequest(method="GET", target=f"/returns/{_id(body.return_id)}?embedded=return_units")
     except ValidationError:
         raise Unsendable("the return id is not one of the marketplace's") from None
 

@@ -1,7 +1,7 @@
 """Answers about orders, parcels and returns -> facts of the port. Pure.
 
-None = the answer as a whole is not what the API's document promises; one row that is not becomes an ``Unreadable``, and
-one side field that is not becomes null, with a note.
+None = the answer as a whole is not what the API's document promises; one row that is not becomes an
+``UnreadableRow``, and one side field that is not becomes null, with a note.
 Money is whole minor units on both sides; moments are microseconds, UTC. What tells who bought is read in one place,
 ``_contact``, and only for who asked for it.
 """
@@ -51,7 +51,7 @@ from connector.marketplace.orders import (
     ReturnUnit,
     UnitFound,
     UnitStatus,
-    Unreadable,
+    UnreadableRow,
 )
 
 R = TypeVar("R", bound=BaseModel)
@@ -61,13 +61,13 @@ _STATUSES: Mapping[str, UnitStatus] = MappingProxyType(
 )
 
 
-def order_unit(body: bytes | None, asked: ReadOrderUnit) -> UnitFound | Unreadable | None:
+def order_unit(body: bytes | None, asked: ReadOrderUnit) -> UnitFound | UnreadableRow | None:
     """An answer about another unit is not believed."""
     data = _data(exact(body))
     if not isinstance(data, dict):
         return None
     unit = _summary(data, f"order-units/{asked.order_unit_id}")
-    if isinstance(unit, Unreadable):
+    if isinstance(unit, UnreadableRow):
         return unit
     return UnitFound(unit=unit) if unit.order_unit_id == asked.order_unit_id else None
 
@@ -78,15 +78,15 @@ def order_summary(body: bytes | None, asked: ReadOrderSummary) -> OrderSummaryFo
     if not isinstance(data, dict):
         return None
     found = checked(OrderSummaryAnswer, data, where, asked.order_id)
-    if isinstance(found, Unreadable):
+    if isinstance(found, UnreadableRow):
         return OrderSummaryFound(order_id=asked.order_id, units=(), unreadable=found)
     if found.id_order != asked.order_id:
         return None
     rows = [_summary(raw, f"{where}, unit {place}", asked.order_id) for place, raw in enumerate(found.order_units, 1)]
-    units = [row for row in rows if not isinstance(row, Unreadable)]
-    broken = next((row for row in rows if isinstance(row, Unreadable)), None)
+    units = [row for row in rows if not isinstance(row, UnreadableRow)]
+    broken = next((row for row in rows if isinstance(row, UnreadableRow)), None)
     if len({unit.order_unit_id for unit in units}) < len(units):
-        broken = Unreadable(where=where, sha256=digest(data), fault="order_units: order_unit_twice")
+        broken = UnreadableRow(where=where, sha256=digest(data), fault="order_units: order_unit_twice")
         units = []
     units.sort(key=lambda unit: unit.order_unit_id)
     return OrderSummaryFound(order_id=asked.order_id, units=tuple(units), unreadable=broken)
@@ -99,12 +99,12 @@ def order(body: bytes | None, asked: ReadOrder, reference: KauflandReference, *,
         return None
     where = f"orders/{asked.order_id}"
     found = tolerant(OrderAnswer, OrderAnswer.SIDE, data, where, asked.order_id)
-    if not isinstance(found, Unreadable) and found.row.id_order != asked.order_id:
+    if not isinstance(found, UnreadableRow) and found.row.id_order != asked.order_id:
         return None
-    if not isinstance(found, Unreadable) and _created_us(found.row) is None:
+    if not isinstance(found, UnreadableRow) and _created_us(found.row) is None:
         fault = "ts_created_iso: neither the order nor a unit has a date that can be read"
-        found = Unreadable(where=where, sha256=digest(data), fault=fault, order_id=asked.order_id)
-    if isinstance(found, Unreadable):
+        found = UnreadableRow(where=where, sha256=digest(data), fault=fault, order_id=asked.order_id)
+    if isinstance(found, UnreadableRow):
         return OrderFound(
             order_id=asked.order_id, storefront="", created_us=0, fulfillment_type="", units=(), unreadable=found
         )
@@ -146,7 +146,7 @@ def one_return(body: bytes | None, asked: ReadReturn) -> ReturnFound | None:
     if not isinstance(data, dict):
         return None
     found = tolerant(ReturnAnswer, ReturnAnswer.SIDE, data, f"returns/{asked.return_id}")
-    if isinstance(found, Unreadable):
+    if isinstance(found, UnreadableRow):
         nothing = Return(return_id=asked.return_id, storefront="", status_raw="", created_us=0, changed_us=None)
         return ReturnFound(returned=nothing, unreadable=found)
     if found.row.id_return != asked.return_id:
@@ -157,7 +157,7 @@ def one_return(body: bytes | None, asked: ReadReturn) -> ReturnFound | None:
         notes.append("return_units: missing")
     for place, raw in enumerate(found.row.return_units or ()):
         unit = tolerant(ReturnUnitAnswer, ReturnUnitAnswer.SIDE, raw, f"return_units.{place}")
-        if isinstance(unit, Unreadable):
+        if isinstance(unit, UnreadableRow):
             notes.append(f"return_units.{place}: {unit.fault}")
         elif unit.row.id_return != asked.return_id:
             notes.append(f"return_units.{place}: id_return: another return's")
@@ -198,24 +198,24 @@ def _is_last(answer: Any, offset: int) -> bool | None:
 
 def _rows(
     model: type[R], listed: list[Any], name: str, offset: int, side: Iterable[FieldPath] = ()
-) -> tuple[list[R], tuple[Unreadable, ...]]:
+) -> tuple[list[R], tuple[UnreadableRow, ...]]:
     """Rows that hold to the model, in the list's order, and those that do not. Places count from 1."""
     rows = [tolerant(model, side, raw, f"{name}?offset={offset}, row {place}") for place, raw in enumerate(listed, 1)]
-    readable = [row.row for row in rows if not isinstance(row, Unreadable)]
-    return readable, tuple(row for row in rows if isinstance(row, Unreadable))
+    readable = [row.row for row in rows if not isinstance(row, UnreadableRow)]
+    return readable, tuple(row for row in rows if isinstance(row, UnreadableRow))
 
 
 # ---- facts ----------------------------------------------------------------------------------------------------------
 
 
-def _summary(raw: Any, where: str, order_id: str | None = None) -> OrderUnitSummary | Unreadable:
+def _summary(raw: Any, where: str, order_id: str | None = None) -> OrderUnitSummary | UnreadableRow:
     """``order_id``: that of the order which lists the unit."""
     read = tolerant(OrderUnitSummaryAnswer, OrderUnitSummaryAnswer.SIDE, raw, where, order_id)
-    if isinstance(read, Unreadable):
+    if isinstance(read, UnreadableRow):
         return read
     unit = read.row
     if order_id is not None and unit.id_order != order_id:
-        return Unreadable(where=where, sha256=digest(raw), fault="id_order: another order's", order_id=order_id)
+        return UnreadableRow(where=where, sha256=digest(raw), fault="id_order: another order's", order_id=order_id)
     return OrderUnitSummary(
         order_unit_id=unit.id_order_unit,
         status=_status(unit.status),

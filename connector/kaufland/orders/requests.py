@@ -4,13 +4,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
-from connector.kaufland.offers.mapping import Request, Unsendable
+from connector.kaufland.offers.mapping import ApiRequest, Unsendable
 from connector.kaufland.orders import mapping as requests
 from connector.kaufland.orders import order_answers as facts
 from connector.kaufland.push import subscriptions
 from connector.kaufland.reference import ReferenceData
-from connector.kaufland.requests import Ask, Terms, refused_here
-from connector.kaufland.verdict.judge import Heard, Question
+from connector.kaufland.requests import CallOptions, PreparedCall, refused_here
+from connector.kaufland.verdict.judge import ApiResponse, Question
 from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.orders import (
     AddParcel,
@@ -25,27 +25,27 @@ from connector.marketplace.orders import (
     ReadSubscriptions,
     SendUnit,
     SubscriptionPage,
-    Unreadable,
+    UnreadableRow,
 )
 from streams.flow import Call, Reply, Settled
 
-_Found: TypeAlias = Callable[[bytes | None], OrderAnswer | Unreadable | None]
+_Found: TypeAlias = Callable[[bytes | None], OrderAnswer | UnreadableRow | None]
 
 
-class OrderAsks:
+class OrderRequests:
     """All kinds of ``connector.marketplace.orders``. Any thread."""
 
     def __init__(self, reference: ReferenceData) -> None:
         self._reference = reference
 
-    def ask(self, call: Call, terms: Terms) -> Ask | tuple[Reply, ...]:
+    def ask(self, call: Call, terms: CallOptions) -> PreparedCall | tuple[Reply, ...]:
         (item,) = call.items
         kind = CallKind(call.kind)
         try:
             request, found = self._way(kind, item.body, terms)
         except Unsendable as wrong:
             return (refused_here("VALUE_OUT_OF_BOUNDS", wrong),)
-        return Ask(
+        return PreparedCall(
             request=request,
             question=Question(kind=kind, attempts=(item.attempt,), quota_limit=terms.quota(call.kind)),
             items=call.items,
@@ -53,7 +53,7 @@ class OrderAsks:
             read=lambda heard: _reply(found, heard),
         )
 
-    def _way(self, kind: CallKind, body: Any, terms: Terms) -> tuple[Request, _Found]:
+    def _way(self, kind: CallKind, body: Any, terms: CallOptions) -> tuple[ApiRequest, _Found]:
         """The request, and what makes a fact of its answer. Raises Unsendable."""
         table = self._reference.current
         match kind, body:
@@ -76,7 +76,7 @@ class OrderAsks:
                 return _way_of_others(kind, body)
 
 
-def _way_of_others(kind: CallKind, body: Any) -> tuple[Request, _Found]:
+def _way_of_others(kind: CallKind, body: Any) -> tuple[ApiRequest, _Found]:
     """Of returns and subscriptions. Raises ValueError for a body of another kind."""
     match kind, body:
         case CallKind.RETURN_PAGE, ReadReturnPage():
@@ -98,9 +98,9 @@ def _nothing(_body: bytes | None) -> None:
     """What became of a parcel is said by the status alone."""
 
 
-def _reply(found: _Found, heard: Heard) -> Reply | Unreadable | None:
+def _reply(found: _Found, heard: ApiResponse) -> Reply | UnreadableRow | None:
     try:
         fact = found(heard.body)
     except RecursionError:  # nested deeper than any answer of the API: not what it promises
         return None
-    return fact if fact is None or isinstance(fact, Unreadable) else Settled(answer=fact)
+    return fact if fact is None or isinstance(fact, UnreadableRow) else Settled(answer=fact)

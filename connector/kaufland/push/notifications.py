@@ -1,4 +1,4 @@
-"""What is made of the marketplace's notifications: a ring, or nothing.
+"""Verifies the marketplace's notifications and decides which of them trigger a poll.
 
 A notification says that something changed; it is never believed further than that. It is signed like a request, with
 the seller's secret, over the address that the marketplace calls; which address it signs exactly, and whether its time
@@ -26,7 +26,7 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9._~=+/-]{1,512}")
 
 
 class NotificationOutcome(StrEnum):
-    """What became of a notification."""
+    """The outcome of a notification."""
 
     RING = "ring"
     KNOWN = "known"  # its id was heard before
@@ -46,17 +46,17 @@ class Notification(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subscriber:
+class PushAccount:
     """One account: the address that the marketplace calls for it, and its secret as it is now."""
 
     url: str
     secret: Callable[[], str]
 
 
-class Receptionist:
-    """Judges what comes in. Used by one thread."""
+class NotificationReceiver:
+    """Verifies and deduplicates notifications. Used by one thread."""
 
-    def __init__(self, subscribers: Mapping[str, Subscriber]) -> None:
+    def __init__(self, subscribers: Mapping[str, PushAccount]) -> None:
         self._subscribers = subscribers
         self._known: dict[str, OrderedDict[str, None]] = {name: OrderedDict() for name in subscribers}
 
@@ -94,7 +94,7 @@ class Receptionist:
         return True
 
 
-def _is_signed(subscriber: Subscriber, headers: Mapping[str, str], body: bytes) -> bool:
+def _is_signed(subscriber: PushAccount, headers: Mapping[str, str], body: bytes) -> bool:
     timestamp = headers.get(TIMESTAMP_HEADER.lower(), "")
     if not re.fullmatch(r"[0-9]{1,12}", timestamp):
         return False

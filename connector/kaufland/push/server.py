@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from connector.kaufland.push.notifications import MAX_BODY_BYTES, NotificationOutcome, Receptionist, Subscriber
+from connector.kaufland.push.notifications import MAX_BODY_BYTES, NotificationOutcome, NotificationReceiver, PushAccount
 from connector.web_server import WebServer
 from streams.clock import uptime_s
 from streams.errors import StreamError
@@ -28,8 +28,8 @@ _STATUS: Final[Mapping[NotificationOutcome, int]] = {
 }
 
 
-class Bell:
-    """Rings for an account at most once in ``apart_s``; what comes between is one ring at the end of it.
+class PollTrigger:
+    """Triggers a poll of an account at most once per ``apart_s``; presses in between are merged into one at its end.
 
     ``ring`` may block and raise StreamError: then it is tried again.
     """
@@ -86,14 +86,14 @@ class PushServer(WebServer):
     """Listens from the moment it is built; a port that is taken raises OSError there and then."""
 
     def __init__(
-        self, subscribers: Mapping[str, Subscriber], *, host: str, port: int, ring: Callable[[str], None]
+        self, subscribers: Mapping[str, PushAccount], *, host: str, port: int, ring: Callable[[str], None]
     ) -> None:
-        self._receptionist = Receptionist(subscribers)
+        self._receptionist = NotificationReceiver(subscribers)
         routes = [
             Route("/{account}", self._challenged, methods=["GET"]),
             Route("/{account}", self._notified, methods=["POST"]),
         ]
-        self._bell = Bell(ring)
+        self._bell = PollTrigger(ring)
         try:
             super().__init__(routes, host=host, port=port, name="push")
         except OSError:

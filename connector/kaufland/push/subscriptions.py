@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from connector.kaufland.offers.mapping import Request
+from connector.kaufland.offers.mapping import ApiRequest
 from connector.marketplace.offers import Subscription
 
 PAGE = 30
@@ -49,22 +49,22 @@ class _One(BaseModel):
 # ---- what we send ---------------------------------------------------------------------------------------------------
 
 
-def page(offset: int = 0) -> Request:
+def page(offset: int = 0) -> ApiRequest:
     """``GET /subscriptions`` of all storefronts."""
-    return Request(method="GET", target="/subscriptions?" + urlencode({"limit": PAGE, "offset": offset}))
+    return ApiRequest(method="GET", target="/subscriptions?" + urlencode({"limit": PAGE, "offset": offset}))
 
 
-def create(storefront: str, event: str, url: str, email: str) -> Request:
+def create(storefront: str, event: str, url: str, email: str) -> ApiRequest:
     """``POST /subscriptions``: the marketplace asks the address for its challenge before it answers."""
     body = {"callback_url": url, "fallback_email": email, "event_name": event}
     target = "/subscriptions?" + urlencode({"storefront": storefront})
-    return Request(method="POST", target=target, body=orjson.dumps(body))
+    return ApiRequest(method="POST", target=target, body=orjson.dumps(body))
 
 
-def enable(subscription_id: int, url: str | None) -> Request:
+def enable(subscription_id: int, url: str | None) -> ApiRequest:
     """``PATCH /subscriptions/{id_subscription}``: active again; ``url`` None = at the address that it has."""
     body = {"is_active": True, **({} if url is None else {"callback_url": url})}
-    return Request(method="PATCH", target=f"/subscriptions/{subscription_id}", body=orjson.dumps(body))
+    return ApiRequest(method="PATCH", target=f"/subscriptions/{subscription_id}", body=orjson.dumps(body))
 
 
 # ---- what we read: None = not what the API's document promises ------------------------------------------------------

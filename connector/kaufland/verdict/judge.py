@@ -1,13 +1,13 @@
-"""Answer or transport failure -> replies, and word for the account's valve, by the table in ``rows``. Pure.
+"""Turns a response or transport failure into replies and into limits for the account, by the verdict table. Pure.
 
-Laws of the judgement:
+Rules:
 
-- Final words about an item are the marketplace's own: an error without its envelope (a proxy's page) refuses nothing.
-- A write whose answer is missing, cut or unreadable is lost, never repeated from here; a read is asked again.
+- Only the marketplace's own error envelope refuses an item; an error without it (a proxy's page) refuses nothing.
+- A write whose response is missing, truncated or unreadable is lost and not repeated from here; a read is retried.
 - A call that may be made once is repeated only on proof that nothing was executed.
-- One bad item spoils no other: a call refused as a whole is taken apart before anyone is refused.
-- What is not an item's fault costs it no attempt.
-- Of an answer that says who bought, nothing is quoted; an error's words speak of the request.
+- A bad item does not affect others: a call refused as a whole is split before any item is refused.
+- A failure that the item did not cause does not count as an attempt.
+- Responses with personal data are never quoted; error messages describe the request and may be.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -38,15 +38,15 @@ from connector.kaufland.verdict.table import (
     UNKNOWN_STATUS,
     UNKNOWN_TRANSPORT,
     UNREADABLE,
-    End,
-    Parted,
-    Row,
+    ItemOutcome,
+    Split,
+    VerdictRow,
     row_of,
     short_type,
 )
 from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Accepted, Gone, Refused, Update
-from connector.marketplace.orders import Taken, Unreadable
+from connector.marketplace.orders import Taken, UnreadableRow
 from streams.flow import Lost, NotSent, Reply, Retry, Settled
 
 ALONE_FROM_ATTEMPT = 4
@@ -57,7 +57,7 @@ with one call in five failing, taking each apart at once would make a hundred ca
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class ApiResponse:
     """An answer. ``body`` None = it was cut off, too large, or not decodable; ``cut`` names the exception then."""
 
     status: int
@@ -69,7 +69,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class TransportFailure:
     """No answer. ``left``: at least one byte of the request went to the socket."""
 
     error: str  # class name
@@ -79,14 +79,14 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Replies in the items' order, word for the account's valve, and what the call log says."""
+    """Replies in the items' order, limits for the account, and the fields of the call log."""
 
     replies: tuple[Reply, ...]
     outcome: str  # the row's name
     slow_down: bool = False
     close_account_s: float | None = None
     closed_because: str = ""
-    reserve_s: float | None = None  # what is left of a quota is for the most harmful, for so long
+    reserve_s: float | None = None  # the rest of a quota is reserved for the most urgent wants for so long
     failed: bool = False
     problem_type: str | None = None
     details: tuple[tuple[int | None, str | None], ...] = ()  # per item: status code and code, of a bulk answer
@@ -103,13 +103,15 @@ class Question:
     quota_limit: int | None = None  # the configured one, for answers with quota headers that do not say it
 
 
-Read = Callable[[Heard], Reply | Unreadable | None]
+Read = Callable[[ApiResponse], Reply | UnreadableRow | None]
 """Makes a reply of a read's successful answer; Unreadable or None = it is not what the API promises."""
 
 
-def judge(question: Question, heard: Heard | Failed, reference: KauflandReference, read: Read) -> Verdict:
+def judge(
+    question: Question, heard: ApiResponse | TransportFailure, reference: KauflandReference, read: Read
+) -> Verdict:
     """The verdict on one call; never raises for what an answer may hold."""
-    if isinstance(heard, Failed):
+    if isinstance(heard, TransportFailure):
         return _of_failure(question, heard)
     error = mapping.read_error(heard.body) if 400 <= heard.status < 600 else None
     row = row_of(question.kind, heard.status, error)
@@ -121,7 +123,7 @@ def judge(question: Question, heard: Heard | Failed, reference: KauflandReferenc
 # ---- a call as a whole ----------------------------------------------------------------------------------------------
 
 
-def _of_failure(question: Question, failure: Failed) -> Verdict:
+def _of_failure(question: Question, failure: TransportFailure) -> Verdict:
     row = TRANSPORT_ROWS.get(failure.error, UNKNOWN_TRANSPORT)
     reason = f"{failure.error}: {failure.text}" if failure.text else failure.error
     if not failure.left:
@@ -136,7 +138,7 @@ def _of_failure(question: Question, failure: Failed) -> Verdict:
     )
 
 
-def _of_row(question: Question, row: Row, heard: Heard, error: ErrorAnswer | None) -> Verdict:
+def _of_row(question: Question, row: VerdictRow, heard: ApiResponse, error: ErrorAnswer | None) -> Verdict:
     reason = f"HTTP {heard.status}" + (f" {error.type or ''} {error.message}" if error is not None else "")
     verdict = Verdict(
         replies=tuple(_reply(row, question, attempt, reason, heard, error) for attempt in question.attempts),
@@ -153,26 +155,26 @@ def _of_row(question: Question, row: Row, heard: Heard, error: ErrorAnswer | Non
 
 
 def _reply(
-    row: Row,
+    row: VerdictRow,
     question: Question,
     attempt: int,
     reason: str,
-    heard: Heard | None = None,
+    heard: ApiResponse | None = None,
     error: ErrorAnswer | None = None,
 ) -> Reply:
-    """One row, one item. In company nobody is refused before the call was taken apart (see ``Parted``)."""
+    """One row, one item. In company nobody is refused before the call was taken apart (see ``Split``)."""
     company = len(question.attempts) > 1
-    if company and row.parted is Parted.AT_ONCE:
+    if company and row.parted is Split.AT_ONCE:
         return Retry(reason=reason, alone=True, counts=False)
-    if row.end is End.LOST and question.kind.writes:
+    if row.end is ItemOutcome.LOST and question.kind.writes:
         return Lost(reason=reason)
-    if heard is not None and error is not None and row.end is End.REFUSED:
+    if heard is not None and error is not None and row.end is ItemOutcome.REFUSED:
         return Settled(answer=_refused(row.code, heard.status, error))
-    if heard is not None and row.end is End.GONE and question.kind.names_one:
+    if heard is not None and row.end is ItemOutcome.GONE and question.kind.names_one:
         return Settled(answer=Gone(http_status=heard.status, message=error.message if error is not None else ""))
     if question.kind.once and not row.untouched:
         return Lost(reason=reason)
-    late = company and row.parted is Parted.LATE
+    late = company and row.parted is Split.LATE
     counts = row.counts and not late  # in company it is not known whose fault it is
     alone = late and attempt >= ALONE_FROM_ATTEMPT
     return Retry(reason=reason, alone=alone, counts=counts, refused=row.untouched)
@@ -191,7 +193,7 @@ def _refused(code: str, status: int, error: ErrorAnswer | BulkEntry) -> Refused:
 # ---- success --------------------------------------------------------------------------------------------------------
 
 
-def _of_success(question: Question, heard: Heard, reference: KauflandReference, read: Read) -> Verdict:
+def _of_success(question: Question, heard: ApiResponse, reference: KauflandReference, read: Read) -> Verdict:
     match question.kind:
         case CallKind.UPDATE if question.in_bulk:
             return _of_bulk(question, heard, reference)
@@ -203,21 +205,21 @@ def _of_success(question: Question, heard: Heard, reference: KauflandReference, 
             return _of_read(question, heard, read)
 
 
-def _of_read(question: Question, heard: Heard, read: Read) -> Verdict:
+def _of_read(question: Question, heard: ApiResponse, read: Read) -> Verdict:
     reply = read(heard)
-    if reply is None or isinstance(reply, Unreadable):
+    if reply is None or isinstance(reply, UnreadableRow):
         return _unreadable(question, heard, reply.fault if reply is not None else None)
     return Verdict(replies=(reply,) * len(question.attempts), outcome="answered")
 
 
-def _of_parcel(question: Question, heard: Heard) -> Verdict:
+def _of_parcel(question: Question, heard: ApiResponse) -> Verdict:
     """204 is the one success of the document; another says too little to claim that a parcel was taken."""
     if heard.status != 204:
         return _unreadable(question, heard)
     return Verdict(replies=(Settled(answer=Taken(http_status=204)),), outcome="accepted")
 
 
-def _of_patch(question: Question, heard: Heard, reference: KauflandReference) -> Verdict:
+def _of_patch(question: Question, heard: ApiResponse, reference: KauflandReference) -> Verdict:
     update = question.updates[0]
     if heard.status == 204:
         return Verdict(replies=(Settled(answer=Accepted(unit=None, http_status=204)),), outcome="accepted")
@@ -227,7 +229,7 @@ def _of_patch(question: Question, heard: Heard, reference: KauflandReference) ->
     return Verdict(replies=(_accepted(unit, update, heard.status, reference),), outcome="accepted")
 
 
-def _of_bulk(question: Question, heard: Heard, reference: KauflandReference) -> Verdict:
+def _of_bulk(question: Question, heard: ApiResponse, reference: KauflandReference) -> Verdict:
     entries = mapping.read_bulk(heard.body)
     if entries is None:
         return _unreadable(question, heard)
@@ -245,7 +247,7 @@ def _of_bulk(question: Question, heard: Heard, reference: KauflandReference) -> 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judged:
     reply: Reply
-    row: Row = field(default=DONE)
+    row: VerdictRow = field(default=DONE)
     status: int | None = None
     code: str | None = None
 
@@ -262,7 +264,7 @@ def _of_entry(entry: BulkEntry | None, update: Update, reference: KauflandRefere
     return _Judged(reply=_entry_reply(row, status, entry, update, reference), row=row, status=status, code=row.name)
 
 
-def _entry_row(status: int, entry: BulkEntry) -> Row:
+def _entry_row(status: int, entry: BulkEntry) -> VerdictRow:
     by_status = STATUS_ROWS.get(status) or CLASS_ROWS.get(status // 100, UNKNOWN_STATUS)
     if by_status in (UNAUTHORIZED, FORBIDDEN):
         return REFUSED  # the call itself was allowed, so this is said of the unit
@@ -271,21 +273,21 @@ def _entry_row(status: int, entry: BulkEntry) -> Row:
     return TYPE_ROWS.get(short_type(entry.key) or "", by_status) if status >= 400 else by_status
 
 
-def _entry_reply(row: Row, status: int, entry: BulkEntry, update: Update, reference: KauflandReference) -> Reply:
+def _entry_reply(row: VerdictRow, status: int, entry: BulkEntry, update: Update, reference: KauflandReference) -> Reply:
     match row.end:
-        case End.DONE:
+        case ItemOutcome.DONE:
             return (
                 _accepted(entry.unit, update, status, reference)
                 if entry.unit is not None
                 else Settled(answer=Accepted(unit=None, http_status=status))
             )
-        case End.REFUSED:
+        case ItemOutcome.REFUSED:
             return Settled(answer=_refused(row.code, status, entry))
-        case End.GONE:
+        case ItemOutcome.GONE:
             return Settled(answer=Gone(http_status=status, message=entry.message))
-        case End.RETRY:
+        case ItemOutcome.RETRY:
             return Retry(reason=f"{status} {entry.key} {entry.message}".strip(), counts=row.counts)
-        case End.LOST:
+        case ItemOutcome.LOST:
             return Lost(reason=f"{status} {entry.message}".strip())
 
 
@@ -293,7 +295,7 @@ def _accepted(unit: UnitAnswer, update: Update, status: int, reference: Kaufland
     return Settled(answer=Accepted(unit=mapping.unit_of(unit, update.storefront, reference), http_status=status))
 
 
-def _unreadable(question: Question, heard: Heard, fault: str | None = None) -> Verdict:
+def _unreadable(question: Question, heard: ApiResponse, fault: str | None = None) -> Verdict:
     what = f"cut off by {heard.cut}" if heard.cut is not None else "not what the API promises"
     what = f"{what}: {fault}" if fault is not None else what
     reason = f"HTTP {heard.status}, and the body is {what}"
@@ -335,7 +337,7 @@ CLOCK_MEASURED_S = 1.0
 """After a 401 for the clock: its answer told the time, the next request is signed by it."""
 
 
-def _diagnosed(verdict: Verdict, heard: Heard, error: ErrorAnswer | None) -> Verdict:
+def _diagnosed(verdict: Verdict, heard: ApiResponse, error: ErrorAnswer | None) -> Verdict:
     served_s = http_date_s(heard.headers.get("date"))
     off_s = heard.signed_at_s - served_s if served_s is not None else None
     because = diagnosis(error.type if error is not None else None, off_s)
@@ -346,7 +348,7 @@ def _diagnosed(verdict: Verdict, heard: Heard, error: ErrorAnswer | None) -> Ver
     return replace(verdict, closed_because=because)
 
 
-def _with_pace(verdict: Verdict, question: Question, heard: Heard) -> Verdict:
+def _with_pace(verdict: Verdict, question: Question, heard: ApiResponse) -> Verdict:
     """What the headers add: ``Retry-After`` of 429 and 503, and quotas. They can close for longer, never open."""
     wait_s = retry_after_s(heard.headers, wall_s=heard.wall_s) if heard.status in (429, 503) else None
     because = f"Retry-After of an answer {heard.status}"

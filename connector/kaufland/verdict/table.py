@@ -1,7 +1,7 @@
-"""The rows of the verdict table: what each answer and each transport failure makes of an item. Pure.
+"""The verdict table: what each response and each transport failure means for an item. Pure.
 
-A row is found by problem type where we know it, else by HTTP status, else by the status's class: so the marketplace's
-documentation wants its answers read (https://sellerapi.kaufland.com/?page=error-responses). 401, 429 and success go by
+A row is found by problem type where we know it, else by HTTP status, else by the status's class: as the marketplace's
+documentation asks (https://sellerapi.kaufland.com/?page=error-responses). 401, 429 and success go by
 status alone. Where a kind of call reads a row in its own way, ``KIND_ROWS`` says so.
 """
 
@@ -16,7 +16,7 @@ from connector.marketplace.call_kinds import CallKind
 _OF_OFFERS = frozenset({CallKind.LOOK_UP, CallKind.UPDATE})
 
 
-class End(StrEnum):
+class ItemOutcome(StrEnum):
     """What a row makes of an item."""
 
     DONE = "done"  # success: the body says the rest
@@ -26,7 +26,7 @@ class End(StrEnum):
     LOST = "lost"  # a read is asked again
 
 
-class Parted(StrEnum):
+class Split(StrEnum):
     """When a call of several items that met this row goes on one by one."""
 
     NEVER = "never"
@@ -35,13 +35,13 @@ class Parted(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Row:
+class VerdictRow:
     """One row of the table, compared by identity. ``close_s``: nothing but a probe for so long."""
 
     name: str
-    end: End
+    end: ItemOutcome
     counts: bool = True
-    parted: Parted = Parted.NEVER
+    parted: Split = Split.NEVER
     failed: bool = False
     slow_down: bool = False
     close_s: float | None = None
@@ -51,37 +51,43 @@ class Row:
 
 # ---- rows -----------------------------------------------------------------------------------------------------------
 
-DONE = Row(name="done", end=End.DONE)
-ACCEPTED_FOR_LATER = Row(name="accepted_for_later", end=End.LOST)  # 202: whether it will be applied is open
-REFUSED = Row(name="refused", end=End.REFUSED, parted=Parted.AT_ONCE)
-NOT_CONFIGURED = Row(name="storefront_not_configured", end=End.REFUSED, code="STOREFRONT_NOT_CONFIGURED")
-GONE = Row(name="gone", end=End.GONE, parted=Parted.AT_ONCE)
-BUSY = Row(name="busy", end=End.RETRY, parted=Parted.LATE)  # locked
-DUPLICATE = Row(name="busy", end=End.RETRY, parted=Parted.LATE)  # another change of it is under way, or was made
-TAKE_APART = Row(name="bulk_refused", end=End.RETRY, parted=Parted.AT_ONCE)
-TOO_MANY_BATCHES = Row(name="too_many_batches", end=End.RETRY, slow_down=True)
-THROTTLED = Row(  # "not processed", says https://sellerapi.kaufland.com/?page=rate-limits
-    name="throttled", end=End.RETRY, counts=False, slow_down=True, untouched=True
+DONE = VerdictRow(name="done", end=ItemOutcome.DONE)
+ACCEPTED_FOR_LATER = VerdictRow(
+    name="accepted_for_later", end=ItemOutcome.LOST
+)  # 202: whether it will be applied is open
+REFUSED = VerdictRow(name="refused", end=ItemOutcome.REFUSED, parted=Split.AT_ONCE)
+NOT_CONFIGURED = VerdictRow(name="storefront_not_configured", end=ItemOutcome.REFUSED, code="STOREFRONT_NOT_CONFIGURED")
+GONE = VerdictRow(name="gone", end=ItemOutcome.GONE, parted=Split.AT_ONCE)
+BUSY = VerdictRow(name="busy", end=ItemOutcome.RETRY, parted=Split.LATE)  # locked
+DUPLICATE = VerdictRow(
+    name="busy", end=ItemOutcome.RETRY, parted=Split.LATE
+)  # another change of it is under way, or was made
+TAKE_APART = VerdictRow(name="bulk_refused", end=ItemOutcome.RETRY, parted=Split.AT_ONCE)
+TOO_MANY_BATCHES = VerdictRow(name="too_many_batches", end=ItemOutcome.RETRY, slow_down=True)
+THROTTLED = VerdictRow(  # "not processed", says https://sellerapi.kaufland.com/?page=rate-limits
+    name="throttled", end=ItemOutcome.RETRY, counts=False, slow_down=True, untouched=True
 )
-UNAUTHORIZED = Row(name="unauthorized", end=End.RETRY, counts=False, close_s=5.0, untouched=True)
-INACTIVE = Row(name="inactive_account", end=End.RETRY, counts=False, close_s=60.0, untouched=True)
-FORBIDDEN = Row(name="forbidden", end=End.RETRY, parted=Parted.AT_ONCE, failed=True)
-BARRED = Row(name="barred", end=End.RETRY, counts=False, failed=True, close_s=30.0)  # 403, not the marketplace's words
-TIMED_OUT = Row(name="server_timed_out", end=End.RETRY, counts=False, failed=True)
-GATEWAY_TIMED_OUT = Row(  # what stands behind the gateway may still be executing the write
-    name="gateway_timed_out", end=End.LOST, counts=False, failed=True
+UNAUTHORIZED = VerdictRow(name="unauthorized", end=ItemOutcome.RETRY, counts=False, close_s=5.0, untouched=True)
+INACTIVE = VerdictRow(name="inactive_account", end=ItemOutcome.RETRY, counts=False, close_s=60.0, untouched=True)
+FORBIDDEN = VerdictRow(name="forbidden", end=ItemOutcome.RETRY, parted=Split.AT_ONCE, failed=True)
+BARRED = VerdictRow(
+    name="barred", end=ItemOutcome.RETRY, counts=False, failed=True, close_s=30.0
+)  # 403, not the marketplace's words
+TIMED_OUT = VerdictRow(name="server_timed_out", end=ItemOutcome.RETRY, counts=False, failed=True)
+GATEWAY_TIMED_OUT = VerdictRow(  # what stands behind the gateway may still be executing the write
+    name="gateway_timed_out", end=ItemOutcome.LOST, counts=False, failed=True
 )
-DOWN = Row(name="down", end=End.RETRY, counts=False, failed=True)
-SERVER_ERROR = Row(name="server_error", end=End.RETRY, parted=Parted.LATE, failed=True)
-REDIRECTED = Row(name="redirected", end=End.RETRY, counts=False, failed=True)  # never followed
-ODD_SUCCESS = Row(name="odd_success", end=End.LOST, failed=True)
-ODD_REFUSAL = Row(name="odd_refusal", end=End.RETRY, parted=Parted.LATE, failed=True)
-UNKNOWN_STATUS = Row(name="unknown_status", end=End.LOST, failed=True)
-UNREADABLE = Row(name="unreadable", end=End.LOST, failed=True)
-WITHOUT_WORDS = Row(name="refused_without_words", end=End.RETRY, parted=Parted.LATE, failed=True)
-MISSING_ITEM = Row(name="missing_item", end=End.LOST)
+DOWN = VerdictRow(name="down", end=ItemOutcome.RETRY, counts=False, failed=True)
+SERVER_ERROR = VerdictRow(name="server_error", end=ItemOutcome.RETRY, parted=Split.LATE, failed=True)
+REDIRECTED = VerdictRow(name="redirected", end=ItemOutcome.RETRY, counts=False, failed=True)  # never followed
+ODD_SUCCESS = VerdictRow(name="odd_success", end=ItemOutcome.LOST, failed=True)
+ODD_REFUSAL = VerdictRow(name="odd_refusal", end=ItemOutcome.RETRY, parted=Split.LATE, failed=True)
+UNKNOWN_STATUS = VerdictRow(name="unknown_status", end=ItemOutcome.LOST, failed=True)
+UNREADABLE = VerdictRow(name="unreadable", end=ItemOutcome.LOST, failed=True)
+WITHOUT_WORDS = VerdictRow(name="refused_without_words", end=ItemOutcome.RETRY, parted=Split.LATE, failed=True)
+MISSING_ITEM = VerdictRow(name="missing_item", end=ItemOutcome.LOST)
 
-STATUS_ROWS: Mapping[int, Row] = MappingProxyType(
+STATUS_ROWS: Mapping[int, VerdictRow] = MappingProxyType(
     {
         200: DONE,
         201: DONE,
@@ -121,7 +127,7 @@ _OF_OTHER_PATHS = (
     "warehouses/missing-tax-information warehouses/warehouse-country-immutable"
 )
 
-TYPE_ROWS: Mapping[str, Row] = MappingProxyType(
+TYPE_ROWS: Mapping[str, VerdictRow] = MappingProxyType(
     {
         "action-not-allowed": REFUSED,
         "bad-request": REFUSED,
@@ -149,23 +155,27 @@ TYPE_ROWS: Mapping[str, Row] = MappingProxyType(
 )
 """Every problem type of the API's document, without ``/problems/``; ``about:blank`` is no type."""
 
-CLASS_ROWS: Mapping[int, Row] = MappingProxyType(
+CLASS_ROWS: Mapping[int, VerdictRow] = MappingProxyType(
     {2: ODD_SUCCESS, 3: REDIRECTED, 4: ODD_REFUSAL, 5: SERVER_ERROR}  # by the status's hundreds
 )
 
-_SENDING: Mapping[Row, Row] = MappingProxyType({DUPLICATE: REFUSED, FORBIDDEN: REFUSED, TAKE_APART: REFUSED})
+_SENDING: Mapping[VerdictRow, VerdictRow] = MappingProxyType(
+    {DUPLICATE: REFUSED, FORBIDDEN: REFUSED, TAKE_APART: REFUSED}
+)
 
-KIND_ROWS: Mapping[CallKind, Mapping[Row, Row]] = MappingProxyType({CallKind.SEND: _SENDING, CallKind.PARCEL: _SENDING})
+KIND_ROWS: Mapping[CallKind, Mapping[VerdictRow, VerdictRow]] = MappingProxyType(
+    {CallKind.SEND: _SENDING, CallKind.PARCEL: _SENDING}
+)
 """How a kind reads a row that carries the marketplace's words. An order unit is sent once: another attempt changes
 nothing about a refusal as duplicate or as forbidden, so whoever asked reads its status back."""
 
 # ---- transport ------------------------------------------------------------------------------------------------------
 
-NEVER_LEFT = Row(name="never_left", end=End.RETRY, counts=False, failed=True)
-BROKEN_OFF = Row(name="broken_off", end=End.LOST, counts=False, failed=True)
-OUR_FAULT = Row(name="our_request", end=End.LOST, failed=True)  # counts, so that it ends
+NEVER_LEFT = VerdictRow(name="never_left", end=ItemOutcome.RETRY, counts=False, failed=True)
+BROKEN_OFF = VerdictRow(name="broken_off", end=ItemOutcome.LOST, counts=False, failed=True)
+OUR_FAULT = VerdictRow(name="our_request", end=ItemOutcome.LOST, failed=True)  # counts, so that it ends
 
-TRANSPORT_ROWS: Mapping[str, Row] = MappingProxyType(
+TRANSPORT_ROWS: Mapping[str, VerdictRow] = MappingProxyType(
     {
         "ConnectError": NEVER_LEFT,
         "ConnectTimeout": NEVER_LEFT,
@@ -187,13 +197,13 @@ TRANSPORT_ROWS: Mapping[str, Row] = MappingProxyType(
 )
 """By class name: every subclass of ``httpx.TransportError``, those that are only roots of others included."""
 
-UNKNOWN_TRANSPORT = Row(name="unknown_transport", end=End.LOST, failed=True)
+UNKNOWN_TRANSPORT = VerdictRow(name="unknown_transport", end=ItemOutcome.LOST, failed=True)
 
 
 # ---- the row of an answer -------------------------------------------------------------------------------------------
 
 
-def row_of(kind: CallKind, status: int, error: ErrorAnswer | None) -> Row:
+def row_of(kind: CallKind, status: int, error: ErrorAnswer | None) -> VerdictRow:
     """The row of an answer as a whole; ``error`` None = the body is not the marketplace's envelope."""
     by_status = STATUS_ROWS.get(status) or CLASS_ROWS.get(status // 100, UNKNOWN_STATUS)
     if status < 400 or by_status in (UNAUTHORIZED, THROTTLED):
@@ -204,7 +214,7 @@ def row_of(kind: CallKind, status: int, error: ErrorAnswer | None) -> Row:
     return KIND_ROWS.get(kind, {}).get(row, row)
 
 
-def _without_words(kind: CallKind, by_status: Row) -> Row:
+def _without_words(kind: CallKind, by_status: VerdictRow) -> VerdictRow:
     if by_status is FORBIDDEN:
         return BARRED
     if by_status is GONE and kind in _OF_OFFERS:

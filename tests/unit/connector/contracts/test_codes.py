@@ -40,7 +40,7 @@ def test_the_offending_values_fill_the_sentence(code: Code) -> None:
 
 
 def test_every_code_of_the_kaufland_edge_is_in_the_table() -> None:
-    judged = {row.code for row in vars(table).values() if isinstance(row, table.Row)}
+    judged = {row.code for row in vars(table).values() if isinstance(row, table.VerdictRow)}
     sources = (inspect.getsource(module) for module in (offer_requests, order_requests))
     refused_unsent = {code for text in sources for code in re.findall(r'refused_here\("([A-Z_]+)"', text)}
 

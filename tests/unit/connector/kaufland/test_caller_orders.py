@@ -20,10 +20,10 @@ from connector.kaufland.call_log import CallLog
 from connector.kaufland.caller import KauflandAccount
 from connector.kaufland.http.address import address
 from connector.kaufland.http.credentials import Credentials
-from connector.kaufland.orders.requests import OrderAsks
+from connector.kaufland.orders.requests import OrderRequests
 from connector.kaufland.reference import ReferenceData
-from connector.kaufland.requests import Ask, Terms
-from connector.kaufland.verdict.judge import Heard
+from connector.kaufland.requests import CallOptions, PreparedCall
+from connector.kaufland.verdict.judge import ApiResponse
 from connector.marketplace.call_kinds import OF_ORDERS, CallKind
 from connector.marketplace.offers import Refused
 from connector.marketplace.orders import (
@@ -53,7 +53,7 @@ PERSONAL = [kind for kind in OF_ORDERS if kind.personal]
 WRITES = [CallKind.SEND, CallKind.PARCEL]
 
 
-class Desk:
+class LoggedAdapter:
     """An adapter, its server, and the rows of the call log."""
 
     def __init__(self, server: AnsweringServer, adapter: Kaufland, rows: list[MarketplaceCalled]) -> None:
@@ -72,14 +72,14 @@ class Desk:
         self.server.script = (lambda _request, _sock: script) if isinstance(script, bytes) else script
 
 
-MakeDesk = Callable[..., Desk]
+MakeDesk = Callable[..., LoggedAdapter]
 
 
 @pytest.fixture
 def make_desk() -> Iterator[MakeDesk]:
     with ExitStack() as stack:
 
-        def make(**settings_: Any) -> Desk:
+        def make(**settings_: Any) -> LoggedAdapter:
             server = stack.enter_context(answering(lambda _request, _sock: answer(500)))
             rows: list[MarketplaceCalled] = []
 
@@ -96,13 +96,13 @@ def make_desk() -> Iterator[MakeDesk]:
             log = CallLog(topic="calls", encode=encode, instance_id="i-1")
             adapter = kaufland([account], clock=RealClock(), log=log)
             stack.callback(adapter.close)
-            return Desk(server, adapter, rows)
+            return LoggedAdapter(server, adapter, rows)
 
         yield make
 
 
 @pytest.fixture
-def desk(make_desk: MakeDesk) -> Desk:
+def desk(make_desk: MakeDesk) -> LoggedAdapter:
     return make_desk()
 
 
@@ -127,7 +127,7 @@ LEAVES: dict[CallKind, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("kind", OF_ORDERS)
-def test_every_request_passes_an_independently_written_check(desk: Desk, kind: CallKind) -> None:
+def test_every_request_passes_an_independently_written_check(desk: LoggedAdapter, kind: CallKind) -> None:
     desk.answers(good(kind))
 
     desk.call(kind)
@@ -147,7 +147,7 @@ def test_every_request_passes_an_independently_written_check(desk: Desk, kind: C
     )
 
 
-def test_what_the_api_can_never_take_is_refused_here_and_nothing_leaves(desk: Desk) -> None:
+def test_what_the_api_can_never_take_is_refused_here_and_nothing_leaves(desk: LoggedAdapter) -> None:
     reply = desk.reply(CallKind.SEND, SendUnit(order_unit_id=11, carrier_code="", tracking_numbers=("T",)))
 
     assert isinstance(reply, Settled)
@@ -158,14 +158,14 @@ def test_what_the_api_can_never_take_is_refused_here_and_nothing_leaves(desk: De
 
 
 @pytest.mark.parametrize("kind", OF_ORDERS)
-def test_a_body_that_does_not_belong_to_its_kind_stops(desk: Desk, kind: CallKind) -> None:
+def test_a_body_that_does_not_belong_to_its_kind_stops(desk: LoggedAdapter, kind: CallKind) -> None:
     other: OrderBody = ReadOrder(order_id="A") if kind is not CallKind.ORDER else ReadCarriers()
 
     assert desk.call(kind, other).stop is not None
     assert desk.server.received == []
 
 
-def test_a_call_of_two_items_stops(desk: Desk) -> None:
+def test_a_call_of_two_items_stops(desk: LoggedAdapter) -> None:
     call = order_call(CallKind.SEND)
 
     assert desk.adapter.call(replace(call, items=call.items * 2)).stop is not None
@@ -187,7 +187,7 @@ FOUND: dict[CallKind, type[Any]] = {
 
 
 @pytest.mark.parametrize("kind", OF_ORDERS)
-def test_a_good_answer_settles_its_item(desk: Desk, kind: CallKind) -> None:
+def test_a_good_answer_settles_its_item(desk: LoggedAdapter, kind: CallKind) -> None:
     desk.answers(good(kind))
 
     reply = desk.reply(kind)
@@ -206,7 +206,7 @@ def half(_request: Received, sock: socket.socket) -> None:
 
 @pytest.mark.parametrize("script", [closes, half])
 @pytest.mark.parametrize("kind", OF_ORDERS)
-def test_a_broken_answer_loses_a_parcel_and_repeats_a_read(desk: Desk, kind: CallKind, script: Script) -> None:
+def test_a_broken_answer_loses_a_parcel_and_repeats_a_read(desk: LoggedAdapter, kind: CallKind, script: Script) -> None:
     desk.answers(script)
 
     assert isinstance(desk.reply(kind), Lost if kind in WRITES else Retry)
@@ -214,13 +214,13 @@ def test_a_broken_answer_loses_a_parcel_and_repeats_a_read(desk: Desk, kind: Cal
 
 @pytest.mark.parametrize("kind", PERSONAL)
 def test_an_answer_nested_to_the_edge_of_what_can_be_read_raises_nothing(kind: CallKind) -> None:
-    ask = OrderAsks(ReferenceData()).ask(order_call(kind), Terms(contacts=True))
-    assert isinstance(ask, Ask)
+    ask = OrderRequests(ReferenceData()).ask(order_call(kind), CallOptions(contacts=True))
+    assert isinstance(ask, PreparedCall)
 
     for depth in range(700, 1010):
         nested = b"[" * depth + b"]" * depth
-        ask.read(Heard(status=200, headers={}, body=b'{"data":[{"id_order":%b}]}' % nested))
-        ask.read(Heard(status=200, headers={}, body=b'{"data":{"id_order":%b}}' % nested))
+        ask.read(ApiResponse(status=200, headers={}, body=b'{"data":[{"id_order":%b}]}' % nested))
+        ask.read(ApiResponse(status=200, headers={}, body=b'{"data":{"id_order":%b}}' % nested))
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_contacts_are_handed_on_only_by_an_account_that_is_asked_for_them(make_d
 
 
 @pytest.mark.parametrize("kind", OF_ORDERS)
-def test_each_attempt_has_a_row_without_storefront_and_items(desk: Desk, kind: CallKind) -> None:
+def test_each_attempt_has_a_row_without_storefront_and_items(desk: LoggedAdapter, kind: CallKind) -> None:
     desk.answers(good(kind))
 
     outcome = desk.call(kind)
@@ -289,7 +289,9 @@ def test_no_query_says_who_bought_for_queries_are_logged() -> None:
 
 
 @pytest.mark.parametrize("kind", OF_ORDERS)
-def test_bodies_that_may_name_a_buyer_are_never_logged_even_while_the_switch_is_on(desk: Desk, kind: CallKind) -> None:
+def test_bodies_that_may_name_a_buyer_are_never_logged_even_while_the_switch_is_on(
+    desk: LoggedAdapter, kind: CallKind
+) -> None:
     desk.adapter.log_bodies(60)
     desk.answers(good(kind))
     desk.call(kind)
@@ -313,7 +315,7 @@ SPOILT: list[tuple[CallKind, Any]] = [
 
 @pytest.mark.parametrize(("kind", "body"), SPOILT)
 def test_a_buyer_is_in_no_reply_no_row_no_log_line(
-    desk: Desk, kind: CallKind, body: Any, caplog: pytest.LogCaptureFixture
+    desk: LoggedAdapter, kind: CallKind, body: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk.adapter.log_bodies(60)
     outcomes: list[Answer] = []
@@ -333,7 +335,7 @@ def test_a_buyer_is_in_no_reply_no_row_no_log_line(
 
 
 @pytest.fixture(scope="module")
-def any_desk() -> Iterator[Desk]:
+def any_desk() -> Iterator[LoggedAdapter]:
     with answering(lambda _request, _sock: answer(500)) as server:
         account = KauflandAccount(
             name="main",
@@ -342,7 +344,7 @@ def any_desk() -> Iterator[Desk]:
             contacts=True,
         )
         adapter = kaufland([account], clock=RealClock())
-        yield Desk(server, adapter, [])
+        yield LoggedAdapter(server, adapter, [])
         adapter.close()
 
 
@@ -354,7 +356,7 @@ def any_desk() -> Iterator[Desk]:
     whole=st.booleans(),
 )
 def test_whatever_bytes_come_back_the_item_has_one_reply_and_nothing_stops(
-    any_desk: Desk, kind: CallKind, raw: bytes, status: int, whole: bool
+    any_desk: LoggedAdapter, kind: CallKind, raw: bytes, status: int, whole: bool
 ) -> None:
     def script(_request: Received, sock: socket.socket) -> None:
         sock.sendall(answer(status, raw=raw, Connection="close") if whole else raw)

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from connector.operations.routing import accept, accepted, differences, hold
-from connector.routing.accepted_routing import Place
+from connector.routing.accepted_routing import AcceptedTarget
 from connector.routing.table import Routing, Target
 from streams.errors import Stopped
 
@@ -35,7 +35,7 @@ def test_the_first_start_writes_down_what_each_id_means_and_a_second_writes_noth
     hold(table, "group", routing(shop="de"))
     hold(table, "group", routing(shop="de"))
 
-    assert accepted(table, "group") == {"shop": Place(account="main", storefront="de")}
+    assert accepted(table, "group") == {"shop": AcceptedTarget(account="main", storefront="de")}
     assert table.written == 1
 
 

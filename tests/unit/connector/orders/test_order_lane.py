@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from connector.marketplace.offers import Gone, Refused
-from connector.marketplace.orders import Contact, OrderUnit, Unreadable
+from connector.marketplace.orders import Contact, OrderUnit, UnreadableRow
 from connector.orders.events import Trouble, command_id
 from connector.orders.lane_step import ListedRows
 from connector.orders.order_lane import GONE_TRIES, STALE_TRIES
@@ -16,7 +16,7 @@ from tests.harness.order_harness import DAY, SECOND, START_US, TOPICS, OrderHarn
 
 LANE = "main/M1"
 LATER_US = START_US + 60 * SECOND
-STRANGE = Unreadable(where="orders/M1", sha256="ab" * 32, fault="order_units.0.price: not a number", order_id="M1")
+STRANGE = UnreadableRow(where="orders/M1", sha256="ab" * 32, fault="order_units.0.price: not a number", order_id="M1")
 
 
 def listed(*units: OrderUnit) -> ListedRows:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from connector.marketplace.offers import Gone, Refused
-from connector.marketplace.orders import OrderPage, Return, ReturnPage, Unreadable
+from connector.marketplace.orders import OrderPage, Return, ReturnPage, UnreadableRow
 from connector.orders.page_cursor import LAP
 from connector.orders.policy import OrderPolicy
 from connector.orders.wants import RANK
@@ -14,10 +14,10 @@ from streams.flow import GaveUp, Lost, Restored, Settled, Woken
 from tests.harness.order_harness import DAY, SECOND, START_US, TOPICS, OrderHarness, flow_of, row_of, unit
 
 EMPTY = Settled(answer=OrderPage(rows=(), unreadable=(), is_last=True))
-STRANGE = Unreadable(where="order-units?offset=0, row 2", sha256="ab" * 32, fault="id_order: missing")
+STRANGE = UnreadableRow(where="order-units?offset=0, row 2", sha256="ab" * 32, fault="id_order: missing")
 
 
-def page(*units: Any, unreadable: tuple[Unreadable, ...] = (), is_last: bool = True) -> Settled:
+def page(*units: Any, unreadable: tuple[UnreadableRow, ...] = (), is_last: bool = True) -> Settled:
     return Settled(answer=OrderPage(rows=tuple(map(row_of, units)), unreadable=unreadable, is_last=is_last))
 
 
@@ -400,7 +400,7 @@ def returned(number: int = 1, status: str = "label_generated", at_us: int | None
     )
 
 
-def shown(*returns: Return, unreadable: tuple[Unreadable, ...] = ()) -> Settled:
+def shown(*returns: Return, unreadable: tuple[UnreadableRow, ...] = ()) -> Settled:
     return Settled(answer=ReturnPage(returns=returns, unreadable=unreadable, is_last=True))
 
 

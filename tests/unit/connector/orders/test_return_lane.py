@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from connector.marketplace.offers import Gone, Refused
-from connector.marketplace.orders import Return, ReturnFound, ReturnUnit, Unreadable
+from connector.marketplace.orders import Return, ReturnFound, ReturnUnit, UnreadableRow
 from connector.orders.return_lane import TRIES
 from streams.flow import GaveUp, Lost, Restored, Settled, Told, Woken
 from tests.harness.order_harness import DAY, SECOND, START_US, TOPICS, OrderHarness, flow_of
@@ -17,7 +17,7 @@ UNITS = (
     ReturnUnit(return_unit_id=71, order_unit_id=9, status_raw="return_arrived", reason="defect"),
 )
 FOUND = ReturnFound(returned=ROW, units=UNITS)
-STRANGE = Unreadable(where="returns/7", sha256="ab" * 32, fault="status: string_type")
+STRANGE = UnreadableRow(where="returns/7", sha256="ab" * 32, fault="status: string_type")
 REFUSED = Refused(code="MARKETPLACE_REFUSED", http_status=400, type="/problems/x", message="Canary~ secret words")
 
 

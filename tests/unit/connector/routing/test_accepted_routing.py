@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.routing.accepted_routing import Place, agreed, decode, encode, moved, places
+from connector.routing.accepted_routing import AcceptedTarget, agreed, decode, encode, moved, places
 from connector.routing.table import Routing, Target
 
-DE = Place(account="main", storefront="de")
-AT = Place(account="main", storefront="at")
+DE = AcceptedTarget(account="main", storefront="de")
+AT = AcceptedTarget(account="main", storefront="at")
 
-tables = st.dictionaries(st.text(), st.builds(Place, account=st.text(), storefront=st.text()))
+tables = st.dictionaries(st.text(), st.builds(AcceptedTarget, account=st.text(), storefront=st.text()))
 
 
-def routing(**targets: Place) -> Routing:
+def routing(**targets: AcceptedTarget) -> Routing:
     return Routing.of(
         Target(id=name, account=place.account, storefront=place.storefront, currency="EUR")
         for name, place in targets.items()
@@ -47,7 +47,7 @@ def test_an_id_that_went_is_remembered_so_that_it_cannot_come_back_as_another() 
 
 
 @given(tables)
-def test_a_table_is_read_back_as_it_was(table: dict[str, Place]) -> None:
+def test_a_table_is_read_back_as_it_was(table: dict[str, AcceptedTarget]) -> None:
     assert decode(encode(table)) == table
 
 

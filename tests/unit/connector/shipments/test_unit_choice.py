@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from connector.marketplace.call_kinds import CallKind
-from connector.marketplace.orders import Unreadable
+from connector.marketplace.orders import UnreadableRow
 from connector.shipments.events import Parcel, ShippedItem
 from tests.harness.shipment_harness import (
     ShipmentHarness,
@@ -139,7 +139,7 @@ def test_an_order_without_units_is_not_found() -> None:
 
 
 def test_what_the_answer_about_an_order_does_not_say_readably_fails() -> None:
-    broken = Unreadable(where="orders/X", sha256="ab", fault="status: missing")
+    broken = UnreadableRow(where="orders/X", sha256="ab", fault="status: missing")
     harness = ShipmentHarness()
 
     harness.event(1, 2)

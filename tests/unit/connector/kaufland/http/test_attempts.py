@@ -29,7 +29,7 @@ class LateClock:
         return Now(mono_s=uptime_s() + self.on_s, wall_us=time.time_ns() // 1000 + round(self.on_s * 1e6))
 
 
-class Shelf:
+class IdleAdapter:
     """An adapter for whom time may pass without waiting."""
 
     def __init__(self, server: AnsweringServer, user_agent: str | None = None) -> None:
@@ -69,7 +69,7 @@ def faults(request: Received) -> list[str]:
 
 
 def test_a_second_attempt_has_a_new_timestamp_and_a_signature_of_its_own(server: AnsweringServer) -> None:
-    shelf = Shelf(server)
+    shelf = IdleAdapter(server)
     with closing(shelf.adapter):
         first = shelf.sends(attempt=1)
         shelf.clock.on_s = 1000.0  # longer than any clock window
@@ -85,7 +85,7 @@ def test_a_second_attempt_has_a_new_timestamp_and_a_signature_of_its_own(server:
 
 
 def test_the_user_agent_names_product_and_version_and_may_be_ones_own(server: AnsweringServer) -> None:
-    for shelf in (Shelf(server), Shelf(server, user_agent="acme-sync/7")):
+    for shelf in (IdleAdapter(server), IdleAdapter(server, user_agent="acme-sync/7")):
         with closing(shelf.adapter):
             shelf.sends(attempt=1)
 

@@ -15,9 +15,9 @@ from connector.kaufland.http.address import Address
 from connector.kaufland.http.client import Client, Exchange
 from connector.kaufland.http.credentials import Credentials
 from connector.kaufland.http.skew import SkewMeter
-from connector.kaufland.http.transport import _OF_HTTPX, LeaseOver, Passage, _Stream
+from connector.kaufland.http.transport import _OF_HTTPX, CallDeadlines, LeaseOver, _Stream
 from connector.kaufland.offers.mapping import PING
-from connector.kaufland.verdict.judge import Failed, Heard
+from connector.kaufland.verdict.judge import ApiResponse, TransportFailure
 from connector.kaufland.verdict.table import TRANSPORT_ROWS
 from streams.clock import uptime_s
 from tests.unit.connector.kaufland.answering_server import Received, answer, answering
@@ -66,8 +66,8 @@ def test_https_is_spoken_over_one_connection() -> None:
     ):
         first, second = ping(made), ping(made)
 
-    assert isinstance(first.heard, Heard)
-    assert isinstance(second.heard, Heard)
+    assert isinstance(first.heard, ApiResponse)
+    assert isinstance(second.heard, ApiResponse)
     assert (first.heard.status, second.heard.status) == (200, 200)
     assert [request.connection for request in server.received] == [1, 1]
     assert server.received[0].headers["host"] == f"127.0.0.1:{server.port}"
@@ -80,7 +80,7 @@ def test_a_certificate_that_is_not_trusted_lets_nothing_leave() -> None:
     ):
         heard = ping(made).heard
 
-    assert isinstance(heard, Failed)
+    assert isinstance(heard, TransportFailure)
     assert (heard.error, heard.left) == ("ConnectError", False)
     assert "CERTIFICATE_VERIFY_FAILED" in heard.text
     assert server.received == []
@@ -97,7 +97,7 @@ def test_a_dripping_answer_over_https_does_not_extend_the_deadline() -> None:
         took_s = uptime_s() - began_s
 
     assert took_s < SOON_S
-    assert isinstance(heard, Failed)
+    assert isinstance(heard, TransportFailure)
     assert heard.left
 
 
@@ -108,13 +108,13 @@ def test_a_handshake_that_never_ends_lets_nothing_leave_and_keeps_the_deadline()
         took_s = uptime_s() - began_s
 
     assert took_s < SOON_S
-    assert isinstance(heard, Failed)
+    assert isinstance(heard, TransportFailure)
     assert (heard.error, heard.left) == ("ConnectTimeout", False)
 
 
-def passage(send_by_s: float = 60.0, give_up_at_s: float = 60.0) -> Passage:
+def passage(send_by_s: float = 60.0, give_up_at_s: float = 60.0) -> CallDeadlines:
     now_s = uptime_s()
-    made = Passage(RealClock())
+    made = CallDeadlines(RealClock())
     made.begin(send_by_s=now_s + send_by_s, give_up_at_s=now_s + give_up_at_s)
     return made
 

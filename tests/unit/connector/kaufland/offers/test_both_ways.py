@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from connector.kaufland.offers.both_ways import FAULT_FOR_S, KNOWN_FOR_S, BothWays, Way
+from connector.kaufland.offers.both_ways import FAULT_FOR_S, KNOWN_FOR_S, LookUpProgress, LookUpStep
 from connector.kaufland.offers.pages import FRESH_S
 from connector.marketplace.offers import Condition, Field, Unit
 from tests.unit.connector.kaufland.wants import EAN, look_up
@@ -22,11 +22,11 @@ USED = replace(NEW, unit_id=2, condition=Condition.USED_GOOD, fulfilled_by_marke
 
 
 def test_a_condition_that_is_there_costs_one_call() -> None:
-    ways = BothWays()
+    ways = LookUpProgress()
 
-    assert ways.way(KEY, 0.0) is Way.MERCHANT
+    assert ways.way(KEY, 0.0) is LookUpStep.MERCHANT
     assert ways.first(KEY, look_up("NEW"), (NEW,), 0.0) == (NEW,)
-    assert ways.way(KEY, 0.0) is Way.MERCHANT
+    assert ways.way(KEY, 0.0) is LookUpStep.MERCHANT
 
 
 @pytest.mark.parametrize(
@@ -35,18 +35,18 @@ def test_a_condition_that_is_there_costs_one_call() -> None:
 def test_a_condition_that_is_lacking_is_asked_for_the_other_way(
     conditions: tuple[str, ...], units: tuple[Unit, ...]
 ) -> None:
-    ways = BothWays()
+    ways = LookUpProgress()
 
     assert ways.first(KEY, look_up(*conditions), units, 0.0) is None
-    assert ways.way(KEY, 1.0) is Way.ANY_OF_MARKETPLACE
+    assert ways.way(KEY, 1.0) is LookUpStep.ANY_OF_MARKETPLACE
     assert ways.probed(KEY, has_any=True, now_s=1.0) is None
-    assert ways.way(KEY, 2.0) is Way.MARKETPLACE
+    assert ways.way(KEY, 2.0) is LookUpStep.MARKETPLACE
     assert [unit.unit_id for unit in ways.whole(KEY, (USED,))] == [*(unit.unit_id for unit in units), 2]
-    assert ways.way(KEY, 3.0) is Way.MERCHANT
+    assert ways.way(KEY, 3.0) is LookUpStep.MERCHANT
 
 
 def test_a_seller_who_has_none_there_is_asked_about_it_once_an_hour() -> None:
-    ways = BothWays()
+    ways = LookUpProgress()
     ways.first(KEY, look_up("NEW"), (), 0.0)
 
     assert ways.probed(KEY, has_any=False, now_s=0.0) == ()
@@ -57,7 +57,7 @@ def test_a_seller_who_has_none_there_is_asked_about_it_once_an_hour() -> None:
 
 
 def test_a_refused_question_leaves_the_merchants_own_and_is_not_asked_again_for_a_while() -> None:
-    ways = BothWays()
+    ways = LookUpProgress()
     ways.first(KEY, look_up("USED_GOOD"), (NEW,), 0.0)
 
     assert ways.unanswered(KEY, 1.0, refused=True) == (NEW,)
@@ -66,7 +66,7 @@ def test_a_refused_question_leaves_the_merchants_own_and_is_not_asked_again_for_
 
 
 def test_after_a_fault_of_one_call_the_question_is_asked_again_within_minutes() -> None:
-    ways = BothWays()
+    ways = LookUpProgress()
     ways.first(KEY, look_up("USED_GOOD"), (NEW,), 0.0)
 
     assert ways.unanswered(KEY, 1.0, refused=False) == (NEW,)
@@ -75,7 +75,7 @@ def test_after_a_fault_of_one_call_the_question_is_asked_again_within_minutes() 
 
 
 def test_the_merchants_own_unit_is_meant_before_one_of_the_same_condition() -> None:
-    ways = BothWays()
+    ways = LookUpProgress()
     ways.first(KEY, look_up("USED_GOOD"), (NEW,), 0.0)
 
     whole = ways.whole(KEY, (replace(USED, unit_id=3, condition=Condition.NEW), USED))
@@ -85,7 +85,7 @@ def test_the_merchants_own_unit_is_meant_before_one_of_the_same_condition() -> N
 
 
 def test_a_look_up_that_was_left_half_done_is_begun_anew() -> None:
-    ways = BothWays()
+    ways = LookUpProgress()
     ways.first(KEY, look_up("NEW"), (), 0.0)
 
-    assert ways.way(KEY, FRESH_S + 1) is Way.MERCHANT
+    assert ways.way(KEY, FRESH_S + 1) is LookUpStep.MERCHANT

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.kaufland.offers.mapping import Request, Unsendable
+from connector.kaufland.offers.mapping import ApiRequest, Unsendable
 from connector.kaufland.orders import mapping
 from connector.marketplace.orders import (
     AddParcel,
@@ -25,7 +25,7 @@ NUMBERS = st.text(st.characters(exclude_characters=",", exclude_categories=["Cs"
 IDS = st.integers(1, 2**63 - 1)
 
 
-def sent(request: Request) -> tuple[str, str, bytes]:
+def sent(request: ApiRequest) -> tuple[str, str, bytes]:
     return request.method, request.target, request.body
 
 
@@ -69,7 +69,7 @@ def test_reads_name_what_they_read_and_carry_no_body() -> None:
         ("/returns", mapping.return_page(ReadReturnPage(changed_from_us=CHANGED_US, offset=200))),
     ],
 )
-def test_a_page_asks_for_all_storefronts_newest_change_first(path: str, request_: Request) -> None:
+def test_a_page_asks_for_all_storefronts_newest_change_first(path: str, request_: ApiRequest) -> None:
     parts = urlsplit(request_.target)
 
     assert (request_.method, parts.path, request_.body) == ("GET", path, b"")

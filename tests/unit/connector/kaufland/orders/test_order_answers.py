@@ -36,7 +36,7 @@ from connector.marketplace.orders import (
     ReturnUnit,
     UnitFound,
     UnitStatus,
-    Unreadable,
+    UnreadableRow,
 )
 from tests.unit.connector.kaufland.sold import (
     ADDRESS,
@@ -82,7 +82,7 @@ def raw(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def read_unit(body: bytes | None) -> UnitFound | Unreadable | None:
+def read_unit(body: bytes | None) -> UnitFound | UnreadableRow | None:
     return facts.order_unit(body, ReadOrderUnit(order_unit_id=11))
 
 
@@ -420,7 +420,7 @@ def test_an_order_that_cannot_be_read_to_its_last_unit_shows_none(changed: dict[
 
     assert found is not None
     assert (found.order_id, found.units, found.contact) == ("MB7UWLD", (), None)
-    assert found.unreadable == Unreadable(
+    assert found.unreadable == UnreadableRow(
         where="orders/MB7UWLD", sha256=digest_of(data), fault=fault, order_id="MB7UWLD"
     )
 
@@ -497,13 +497,13 @@ def test_a_row_that_cannot_be_read_is_set_apart_and_spoils_no_other() -> None:
     assert found is not None
     assert [row.order_unit_id for row in found.rows] == [11]
     assert found.unreadable[:2] == (
-        Unreadable(
+        UnreadableRow(
             where="order-units?offset=100, row 2",
             sha256=digest_of(bad),
             fault="ts_updated_iso: moment",
             order_id="MB7UWLD",
         ),
-        Unreadable(where="order-units?offset=100, row 3", sha256=digest_of("odd"), fault="row: model_type"),
+        UnreadableRow(where="order-units?offset=100, row 3", sha256=digest_of("odd"), fault="row: model_type"),
     )
     assert (found.unreadable[2].fault, found.unreadable[2].order_id) == ("id_order: string_type", None)
 
@@ -532,7 +532,7 @@ def test_returns_are_read_and_bad_ones_set_apart() -> None:
             ),
         ),
         unreadable=(
-            Unreadable(where="returns?offset=0, row 2", sha256=digest_of(bad), fault="storefront: string_type"),
+            UnreadableRow(where="returns?offset=0, row 2", sha256=digest_of(bad), fault="storefront: string_type"),
         ),
         is_last=True,
     )
@@ -669,13 +669,13 @@ PLACES: list[tuple[Any, Place]] = [
 ]
 
 
-def set_apart(found: Any) -> list[Unreadable]:
+def set_apart(found: Any) -> list[UnreadableRow]:
     match found:
-        case Unreadable():
+        case UnreadableRow():
             return [found]
-        case ReturnFound(unreadable=Unreadable() as whole):
+        case ReturnFound(unreadable=UnreadableRow() as whole):
             return [whole]
-        case OrderFound(unreadable=Unreadable() as whole) | OrderSummaryFound(unreadable=Unreadable() as whole):
+        case OrderFound(unreadable=UnreadableRow() as whole) | OrderSummaryFound(unreadable=UnreadableRow() as whole):
             return [whole]
         case OrderPage() | ReturnPage():
             return list(found.unreadable)

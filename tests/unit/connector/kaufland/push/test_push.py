@@ -15,15 +15,15 @@ from connector.kaufland.push.notifications import (
     MAX_BODY_BYTES,
     REMEMBERED,
     NotificationOutcome,
-    Receptionist,
-    Subscriber,
+    NotificationReceiver,
+    PushAccount,
 )
-from connector.kaufland.push.server import Bell, PushServer
+from connector.kaufland.push.server import PollTrigger, PushServer
 from streams.errors import SinkFailed
 
 SECRET = "0123456789abcdef" * 4
 URL = "https://push.example/main"
-SUBSCRIBERS = {"main": Subscriber(url=URL, secret=lambda: SECRET)}
+SUBSCRIBERS = {"main": PushAccount(url=URL, secret=lambda: SECRET)}
 
 
 def body(id_message: str | int = "m1", event_name: str = "order_new") -> bytes:
@@ -36,7 +36,7 @@ def headers(content: bytes, *, secret: str = SECRET, url: str = URL, at_s: int =
 
 
 def verdict(content: bytes, said: dict[str, str], account: str = "main") -> NotificationOutcome:
-    return Receptionist(SUBSCRIBERS).notified(account, said, content)
+    return NotificationReceiver(SUBSCRIBERS).notified(account, said, content)
 
 
 def test_a_signed_notification_rings_however_old_its_time_is() -> None:
@@ -64,7 +64,7 @@ def test_what_the_sellers_secret_did_not_sign_is_refused(said: dict[str, str]) -
 
 
 def test_a_message_rings_once_also_when_it_was_refused_before() -> None:
-    receptionist, content = Receptionist(SUBSCRIBERS), body()
+    receptionist, content = NotificationReceiver(SUBSCRIBERS), body()
 
     heard = [receptionist.notified("main", said, content) for said in ({}, headers(content), headers(content, at_s=7))]
 
@@ -72,7 +72,7 @@ def test_a_message_rings_once_also_when_it_was_refused_before() -> None:
 
 
 def test_the_memory_of_messages_is_bounded_and_keeps_the_newest() -> None:
-    receptionist = Receptionist({"main": SUBSCRIBERS["main"]})
+    receptionist = NotificationReceiver({"main": SUBSCRIBERS["main"]})
     contents = [body(number) for number in range(REMEMBERED + 1)]
     for content in contents:
         receptionist.notified("main", headers(content), content)
@@ -108,7 +108,7 @@ def test_whatever_is_signed_and_no_notification_rings_nothing(content: bytes) ->
 def test_only_a_plain_challenge_of_a_known_account_is_answered(
     account: str, mode: str | None, challenge: str | None, answer: str | None
 ) -> None:
-    assert Receptionist(SUBSCRIBERS).challenge(account, mode, challenge) == answer
+    assert NotificationReceiver(SUBSCRIBERS).challenge(account, mode, challenge) == answer
 
 
 # ---- over real sockets ----------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def test_an_endless_body_is_cut_off(client: httpx.Client) -> None:
     assert client.post("/main", content=b"x" * (MAX_BODY_BYTES + 1)).status_code == 413
 
 
-def within(bell: Bell, do: Callable[[], None]) -> None:
+def within(bell: PollTrigger, do: Callable[[], None]) -> None:
     try:
         do()
     finally:
@@ -180,7 +180,7 @@ def within(bell: Bell, do: Callable[[], None]) -> None:
 
 
 def test_many_presses_are_one_ring_now_and_one_at_the_end_of_the_spacing(rings: Rings) -> None:
-    bell = Bell(rings, apart_s=1.0)
+    bell = PollTrigger(rings, apart_s=1.0)
 
     def press() -> None:
         began_s = time.monotonic()
@@ -198,7 +198,7 @@ def test_many_presses_are_one_ring_now_and_one_at_the_end_of_the_spacing(rings: 
 
 def test_a_ring_that_failed_is_tried_again() -> None:
     rings = Rings(fail=2)
-    bell = Bell(rings, apart_s=0.01)
+    bell = PollTrigger(rings, apart_s=0.01)
 
     def press() -> None:
         bell.press("main")

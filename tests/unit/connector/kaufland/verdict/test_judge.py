@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from connector.kaufland.http.limits import MAX_WAIT_S, RESET_UNSAID_S
 from connector.kaufland.reference import ReferenceData
 from connector.kaufland.verdict import judge as table
-from connector.kaufland.verdict.judge import ALONE_FROM_ATTEMPT, Failed, Heard, Question, Verdict, judge
+from connector.kaufland.verdict.judge import ALONE_FROM_ATTEMPT, ApiResponse, Question, TransportFailure, Verdict, judge
 from connector.kaufland.verdict.table import STATUS_ROWS, TRANSPORT_ROWS, TYPE_ROWS
 from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Accepted, Field, Found, Gone, Refused
@@ -32,10 +32,10 @@ SERVED_S = 1767225600
 FOUND = Settled(answer=Found(units=()))
 
 
-def heard(status: int, body: Any = None, *, signed_at_s: int = SERVED_S, **headers: str) -> Heard:
+def heard(status: int, body: Any = None, *, signed_at_s: int = SERVED_S, **headers: str) -> ApiResponse:
     named = {"date": SERVED, **{name.replace("_", "-"): value for name, value in headers.items()}}
     raw = None if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
-    return Heard(status=status, headers=named, body=raw, signed_at_s=signed_at_s, wall_s=SERVED_S)
+    return ApiResponse(status=status, headers=named, body=raw, signed_at_s=signed_at_s, wall_s=SERVED_S)
 
 
 def problem(name: str = "", *, errors: tuple[dict[str, str], ...] = ()) -> dict[str, Any]:
@@ -62,11 +62,11 @@ def ask(asked: AskedCall, count: int = 1, attempt: int = 1) -> Question:
     return Question(kind=asked.kind, attempts=(attempt,) * count, updates=updates, in_bulk=asked.in_bulk)
 
 
-def judged(question: Question, answer: Heard | Failed, on_page: Reply | None = FOUND) -> Verdict:
+def judged(question: Question, answer: ApiResponse | TransportFailure, on_page: Reply | None = FOUND) -> Verdict:
     return judge(question, answer, REFERENCE, lambda _: on_page)
 
 
-def one(asked: AskedCall, answer: Heard | Failed) -> Reply:
+def one(asked: AskedCall, answer: ApiResponse | TransportFailure) -> Reply:
     (reply,) = judged(ask(asked), answer).replies
     return reply
 
@@ -119,7 +119,7 @@ def test_every_transport_failure_has_a_row() -> None:
 @pytest.mark.parametrize("asked", KINDS)
 @pytest.mark.parametrize("error", [*TRANSPORT_ROWS, "SomethingNew"])
 def test_a_call_that_never_left_is_not_sent_and_tells_of_an_outage(asked: AskedCall, error: str) -> None:
-    verdict = judged(ask(asked), Failed(error=error, left=False, text="refused"))
+    verdict = judged(ask(asked), TransportFailure(error=error, left=False, text="refused"))
 
     assert isinstance(verdict.replies[0], NotSent)
     assert verdict.failed
@@ -128,7 +128,7 @@ def test_a_call_that_never_left_is_not_sent_and_tells_of_an_outage(asked: AskedC
 @pytest.mark.parametrize("asked", [asked for asked in KINDS if asked.kind.writes])
 @pytest.mark.parametrize("error", [*TRANSPORT_ROWS, "SomethingNew"])
 def test_a_write_that_left_and_was_not_answered_is_lost(asked: AskedCall, error: str) -> None:
-    verdict = judged(ask(asked), Failed(error=error, left=True))
+    verdict = judged(ask(asked), TransportFailure(error=error, left=True))
 
     assert isinstance(verdict.replies[0], Lost)
     assert verdict.failed
@@ -136,7 +136,7 @@ def test_a_write_that_left_and_was_not_answered_is_lost(asked: AskedCall, error:
 
 @pytest.mark.parametrize("error", ["ReadTimeout", "ReadError", "RemoteProtocolError", "WriteError", "ConnectError"])
 def test_a_look_up_that_was_not_answered_is_asked_again_at_no_cost_of_its_own(error: str) -> None:
-    reply = one(LOOK_UP, Failed(error=error, left=True))
+    reply = one(LOOK_UP, TransportFailure(error=error, left=True))
 
     assert isinstance(reply, Retry)
     assert not reply.counts
@@ -471,7 +471,7 @@ def test_whatever_comes_back_every_item_has_one_reply(
     asked: AskedCall, count: int, attempt: int, status: int, body: bytes | None, headers: dict[str, str]
 ) -> None:
     many = count if asked is BULK else 1
-    answer = Heard(status=status, headers=headers, body=body, signed_at_s=SERVED_S, wall_s=SERVED_S)
+    answer = ApiResponse(status=status, headers=headers, body=body, signed_at_s=SERVED_S, wall_s=SERVED_S)
 
     verdict = judged(ask(asked, many, attempt), answer, on_page=None)
 

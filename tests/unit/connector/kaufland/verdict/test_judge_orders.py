@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.kaufland.verdict.judge import Failed, Heard, judge
+from connector.kaufland.verdict.judge import ApiResponse, TransportFailure, judge
 from connector.kaufland.verdict.table import STATUS_ROWS, TRANSPORT_ROWS, TYPE_ROWS
 from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Gone, Refused
-from connector.marketplace.orders import CarriersFound, Taken, Unreadable
+from connector.marketplace.orders import CarriersFound, Taken, UnreadableRow
 from streams.flow import Lost, NotSent, Reply, Retry, Settled
 from tests.unit.connector.kaufland.sold import CANARY
 from tests.unit.connector.kaufland.verdict.test_judge import REFERENCE, SERVED_S, AskedCall, ask, heard, problem
@@ -27,7 +27,7 @@ FOUND = Settled(answer=CarriersFound(codes=("DHL",)))
 R, L, REF, GONE = "Retry", "Lost", "Refused", "Gone"
 
 
-def one(kind: CallKind, answer: Heard | Failed, found: Reply | Unreadable | None = FOUND) -> Reply:
+def one(kind: CallKind, answer: ApiResponse | TransportFailure, found: Reply | UnreadableRow | None = FOUND) -> Reply:
     (reply,) = judge(ask(AskedCall(kind)), answer, REFERENCE, lambda _: found).replies
     return reply
 
@@ -194,7 +194,7 @@ def test_a_read_is_answered_by_what_was_found(kind: CallKind) -> None:
 
 @pytest.mark.parametrize("kind", [*ONES, *LISTS])
 def test_an_answer_that_cannot_be_read_is_asked_for_again_and_names_the_fault_alone(kind: CallKind) -> None:
-    unreadable = Unreadable(where="order-units/11", sha256="0" * 64, fault="price: int_type")
+    unreadable = UnreadableRow(where="order-units/11", sha256="0" * 64, fault="price: int_type")
 
     verdict = judge(ask(AskedCall(kind)), heard(200, {"data": CANARY}), REFERENCE, lambda _: unreadable)
 
@@ -233,8 +233,8 @@ def test_a_parcel_goes_again_only_on_proof_that_nothing_was_executed(status: int
 
 @pytest.mark.parametrize("error", [*TRANSPORT_ROWS, "SomethingNew"])
 def test_a_parcel_that_left_and_was_not_answered_is_lost_and_one_that_never_left_is_not_sent(error: str) -> None:
-    assert isinstance(one(K.PARCEL, Failed(error=error, left=True)), Lost)
-    assert isinstance(one(K.PARCEL, Failed(error=error, left=False)), NotSent)
+    assert isinstance(one(K.PARCEL, TransportFailure(error=error, left=True)), Lost)
+    assert isinstance(one(K.PARCEL, TransportFailure(error=error, left=False)), NotSent)
 
 
 def test_only_a_parcel_may_be_made_once() -> None:
@@ -254,7 +254,7 @@ def test_an_outage_is_told_of_whatever_asked(kind: CallKind) -> None:
 
 
 def test_an_answer_shows_nothing_of_its_body() -> None:
-    answer = Heard(status=200, headers={}, body=CANARY.encode(), signed_at_s=SERVED_S)
+    answer = ApiResponse(status=200, headers={}, body=CANARY.encode(), signed_at_s=SERVED_S)
 
     assert CANARY not in repr(answer)
 
