@@ -85,8 +85,16 @@ def any_by_marketplace(storefront: str) -> ApiRequest:
     return ApiRequest(method="GET", target="/units?" + urlencode(query))
 
 
-def unit_data(update: Update) -> dict[str, int]:
-    """The changed fields as the API names them, and no other. Raises Unsendable."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitChange:
+    """An update whose values are within the API's bounds; ``data``: the changed fields as the API names them."""
+
+    update: Update
+    data: Mapping[str, int]
+
+
+def unit_change(update: Update) -> UnitChange:
+    """The changed fields of an update, and no other. Raises Unsendable."""
     if not update.values:
         raise Unsendable(f"nothing to change in unit {update.unit_id}")
     data = {name: update.values[field] for field, name in API_FIELDS.items() if field in update.values}
@@ -95,21 +103,20 @@ def unit_data(update: Update) -> dict[str, int]:
     except ValidationError as wrong:
         faults = "; ".join(f"{e['loc'][0]}: {e['msg']}, got {e['input']!r}" for e in wrong.errors())
         raise Unsendable(faults) from None
-    return data
+    return UnitChange(update=update, data=data)
 
 
-def patch(update: Update) -> ApiRequest:
-    """``PATCH /units/{id_unit}``. Raises Unsendable."""
-    target = f"/units/{update.unit_id}?" + urlencode({"storefront": update.storefront})
-    return ApiRequest(method="PATCH", target=target, body=orjson.dumps(unit_data(update)))
+def patch(change: UnitChange) -> ApiRequest:
+    """``PATCH /units/{id_unit}``."""
+    target = f"/units/{change.update.unit_id}?" + urlencode({"storefront": change.update.storefront})
+    return ApiRequest(method="PATCH", target=target, body=orjson.dumps(change.data))
 
 
-def bulk(storefront: str, updates: Sequence[Update]) -> ApiRequest:
-    """``POST /units/bulk``: at most 150 units of one storefront, none twice. Raises Unsendable."""
-    entries = [{"id_unit": update.unit_id, "unit_data": unit_data(update)} for update in updates]
-    return ApiRequest(
-        method="POST", target="/units/bulk?" + urlencode({"storefront": storefront}), body=orjson.dumps(entries)
-    )
+def bulk(storefront: str, changes: Sequence[UnitChange]) -> ApiRequest:
+    """``POST /units/bulk``: at most 150 units of one storefront, none twice."""
+    entries = [{"id_unit": change.update.unit_id, "unit_data": change.data} for change in changes]
+    target = "/units/bulk?" + urlencode({"storefront": storefront})
+    return ApiRequest(method="POST", target=target, body=orjson.dumps(entries))
 
 
 PING = ApiRequest(method="GET", target="/status/ping")

@@ -7,7 +7,7 @@ from typing import TypeVar, assert_never
 
 from connector.kaufland.offers import mapping
 from connector.kaufland.offers.both_ways import LookUpProgress, LookUpStep
-from connector.kaufland.offers.mapping import ApiRequest, Unsendable
+from connector.kaufland.offers.mapping import ApiRequest, UnitChange, Unsendable
 from connector.kaufland.offers.pages import Key, More, Moved, Pages
 from connector.kaufland.reference import ReferenceData, UnknownStorefront
 from connector.kaufland.requests import CallOptions, PreparedCall, UpdateMode, refused_here
@@ -85,13 +85,14 @@ class OfferRequests:
             storefront = self._storefront(call)
         except UnknownStorefront as unknown:
             return (refused_here("STOREFRONT_UNKNOWN", unknown),) * len(call.items)
-        items, updates, held_back = _sendable(call.items, storefront)
+        items, changes, held_back = _sendable(call.items, storefront)
         if not items:
             return tuple(held_back[place] for place in range(len(call.items)))
         batch = terms.mode is UpdateMode.BATCH
+        updates = tuple(change.update for change in changes)
         self._one_call(updates, batch=batch)
         return PreparedCall(
-            request=mapping.bulk(storefront, updates) if batch else mapping.patch(updates[0]),
+            request=mapping.bulk(storefront, changes) if batch else mapping.patch(changes[0]),
             question=Question(
                 kind=CallKind.UPDATE,
                 attempts=tuple(item.attempt for item in items),
@@ -189,21 +190,22 @@ def _never(_heard: ApiResponse) -> None:
     """Answers to updates are read by the verdict, item by item."""
 
 
-def _sendable(items: Sequence[Item], storefront: str) -> tuple[tuple[Item, ...], tuple[Update, ...], dict[int, Reply]]:
-    """Items that may leave, their updates, and replies for the others: one bad value spoils no other item."""
+def _sendable(
+    items: Sequence[Item], storefront: str
+) -> tuple[tuple[Item, ...], tuple[UnitChange, ...], dict[int, Reply]]:
+    """Items that may be sent, their changes, and replies for the others: a bad value does not affect other items."""
     sendable: list[Item] = []
-    updates: list[Update] = []
+    changes: list[UnitChange] = []
     held_back: dict[int, Reply] = {}
     for place, item in enumerate(items):
         update = _of(item, Update, storefront)
         try:
-            mapping.unit_data(update)
+            changes.append(mapping.unit_change(update))
         except Unsendable as wrong:
             held_back[place] = refused_here("VALUE_OUT_OF_BOUNDS", wrong)
         else:
             sendable.append(item)
-            updates.append(update)
-    return tuple(sendable), tuple(updates), held_back
+    return tuple(sendable), tuple(changes), held_back
 
 
 def _of(item: Item, body_type: type[B], storefront: str) -> B:

@@ -47,16 +47,17 @@ def request_schema(name: str) -> Any:
     ],
 )
 def test_a_body_holds_what_changed_and_no_other_field(values: dict[str, int], data: dict[str, int]) -> None:
-    assert orjson.loads(mapping.patch(update(4101, **values)).body) == data
-    assert orjson.loads(mapping.bulk("de", [update(4101, **values)]).body) == [{"id_unit": 4101, "unit_data": data}]
+    assert orjson.loads(mapping.patch(mapping.unit_change(update(4101, **values))).body) == data
+    entries = orjson.loads(mapping.bulk("de", [mapping.unit_change(update(4101, **values))]).body)
+    assert entries == [{"id_unit": 4101, "unit_data": data}]
 
 
 @given(values=VALUES, unit_id=st.integers(1, 2**53))
 def test_every_body_is_valid_by_the_apis_own_document(values: dict[Field, int], unit_id: int) -> None:
     want = Update(storefront="de", unit_id=unit_id, values=values)
 
-    sent = orjson.loads(mapping.patch(want).body)
-    entry = orjson.loads(mapping.bulk("de", [want]).body)[0]
+    sent = orjson.loads(mapping.patch(mapping.unit_change(want)).body)
+    entry = orjson.loads(mapping.bulk("de", [mapping.unit_change(want)]).body)[0]
 
     assert request_schema("UnitPatchRequest").is_valid(sent)
     assert request_schema("UnitsBulkUpdateRequest").is_valid(entry)
@@ -79,12 +80,12 @@ def test_every_body_is_valid_by_the_apis_own_document(values: dict[Field, int], 
 )
 def test_what_the_api_can_never_take_does_not_leave(values: dict[Field, int]) -> None:
     with pytest.raises(Unsendable):
-        mapping.patch(Update(storefront="de", unit_id=1, values=values))
+        mapping.unit_change(Update(storefront="de", unit_id=1, values=values))
 
 
 def test_the_storefront_travels_in_the_query() -> None:
-    assert mapping.patch(update(7, stock=1)).target == "/units/7?storefront=de"
-    assert mapping.bulk("cz", [update(7)]).target == "/units/bulk?storefront=cz"
+    assert mapping.patch(mapping.unit_change(update(7, stock=1))).target == "/units/7?storefront=de"
+    assert mapping.bulk("cz", [mapping.unit_change(update(7))]).target == "/units/bulk?storefront=cz"
     assert (
         mapping.look_up(look_up(), offset=100).target
         == f"/units?storefront=de&ean={EAN}&embedded=products&limit=100&offset=100"
