@@ -1,4 +1,4 @@
-"""What the engine keeps of one lane: awake, asleep, and of each want it has said."""
+"""What the engine keeps for one lane, awake or asleep, and for each of its wants."""
 
 from enum import Enum, auto
 from typing import Any
@@ -9,7 +9,7 @@ NONE: frozenset[str] = frozenset()
 
 
 class WantState(Enum):
-    """Where a pending want is."""
+    """The state of a pending want."""
 
     READY = auto()  # in its queue; what still blocks it is found when its turn comes
     DELAYED = auto()  # not before a moment
@@ -61,7 +61,8 @@ class PendingWant:
 class Lane:
     """An awake lane.
 
-    ``turned`` and ``durable`` count its turns, and what was announced or taken back in between; equal, all is durable.
+    ``version`` counts its turns and what was announced or taken back in between; ``durable_version`` is the newest one
+    that is durable. When they are equal, everything is.
     """
 
     __slots__ = (

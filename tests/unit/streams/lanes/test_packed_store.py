@@ -1,4 +1,4 @@
-"""A shelf keeps what a dictionary would, in less memory."""
+"""A packed store keeps what a dictionary would, in less memory."""
 
 import tracemalloc
 
