@@ -140,17 +140,6 @@ MUTABLE_TYPES = frozenset(
 )
 # fmt: on
 
-# Names of classes that are still defined in more than one module. The set only shrinks.
-STILL_DOUBLE = frozenset({"Client", "Place", "Unreadable"})
-
-# Import aliases that are still the name of another module: file and alias. The set only shrinks.
-STILL_MISLEADING = frozenset(
-    {
-        ("connector/kaufland/orders/requests.py", "requests"),
-        ("tests/unit/connector/kaufland/verdict/test_judge.py", "table"),
-    }
-)
-
 EMPTY_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"})
 
 
@@ -382,11 +371,11 @@ def test_the_sources_keep_the_dependency_rule() -> None:
 
 
 def test_a_class_name_is_defined_once() -> None:
-    assert {n: at for n, at in repeated_class_names(sources(OURS)).items() if n not in STILL_DOUBLE} == {}
+    assert repeated_class_names(sources(OURS)) == {}
 
 
 def test_no_import_alias_is_the_name_of_another_module() -> None:
-    assert [at for at in misleading_aliases(sources(OURS)) if at not in STILL_MISLEADING] == []
+    assert misleading_aliases(sources(OURS)) == []
 
 
 def test_every_edge_exists() -> None:

@@ -5,8 +5,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from connector.kaufland.offers.mapping import ApiRequest, Unsendable
-from connector.kaufland.orders import mapping as requests
-from connector.kaufland.orders import order_answers as facts
+from connector.kaufland.orders import mapping, order_answers
 from connector.kaufland.push import subscriptions
 from connector.kaufland.reference import ReferenceData
 from connector.kaufland.requests import CallOptions, PreparedCall, refused_here
@@ -58,20 +57,20 @@ class OrderRequests:
         table = self._reference.current
         match kind, body:
             case CallKind.SEND, SendUnit():
-                return requests.send(body), _nothing
+                return mapping.send(body), _nothing
             case CallKind.PARCEL, AddParcel():
-                return requests.parcel(body), _nothing
+                return mapping.parcel(body), _nothing
             case CallKind.ORDER_UNIT, ReadOrderUnit():
-                return requests.order_unit(body), partial(facts.order_unit, asked=body)
+                return mapping.order_unit(body), partial(order_answers.order_unit, asked=body)
             case CallKind.ORDER, ReadOrder():
-                read = partial(facts.order, asked=body, reference=table, contacts=terms.contacts)
-                return requests.order(body), read
+                read = partial(order_answers.order, asked=body, reference=table, contacts=terms.contacts)
+                return mapping.order(body), read
             case CallKind.ORDER, ReadOrderSummary():
-                return requests.order(body), partial(facts.order_summary, asked=body)
+                return mapping.order(body), partial(order_answers.order_summary, asked=body)
             case CallKind.ORDER_PAGE, ReadOrderPage():
-                return requests.order_page(body), partial(facts.order_page, asked=body)
+                return mapping.order_page(body), partial(order_answers.order_page, asked=body)
             case CallKind.CARRIERS, ReadCarriers():
-                return requests.CARRIERS, facts.carriers
+                return mapping.CARRIERS, order_answers.carriers
             case _:
                 return _way_of_others(kind, body)
 
@@ -80,9 +79,9 @@ def _way_of_others(kind: CallKind, body: Any) -> tuple[ApiRequest, _Found]:
     """Of returns and subscriptions. Raises ValueError for a body of another kind."""
     match kind, body:
         case CallKind.RETURN_PAGE, ReadReturnPage():
-            return requests.return_page(body), partial(facts.return_page, asked=body)
+            return mapping.return_page(body), partial(order_answers.return_page, asked=body)
         case CallKind.RETURN, ReadReturn():
-            return requests.one_return(body), partial(facts.one_return, asked=body)
+            return mapping.one_return(body), partial(order_answers.one_return, asked=body)
         case CallKind.SUBSCRIPTIONS, ReadSubscriptions():
             return subscriptions.page(body.offset), partial(_subscriptions, offset=body.offset)
         case _:

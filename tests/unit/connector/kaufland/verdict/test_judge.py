@@ -14,8 +14,15 @@ from hypothesis import strategies as st
 
 from connector.kaufland.http.limits import MAX_WAIT_S, RESET_UNSAID_S
 from connector.kaufland.reference import ReferenceData
-from connector.kaufland.verdict import judge as table
-from connector.kaufland.verdict.judge import ALONE_FROM_ATTEMPT, ApiResponse, Question, TransportFailure, Verdict, judge
+from connector.kaufland.verdict.judge import (
+    ALONE_FROM_ATTEMPT,
+    CLOCK_MEASURED_S,
+    ApiResponse,
+    Question,
+    TransportFailure,
+    Verdict,
+    judge,
+)
 from connector.kaufland.verdict.table import STATUS_ROWS, TRANSPORT_ROWS, TYPE_ROWS
 from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Accepted, Field, Found, Gone, Refused
@@ -207,7 +214,7 @@ def test_401_of_a_wrong_clock_is_told_from_a_wrong_key_and_probed_at_once(off_s:
 
     assert verdict.closed_because.startswith("CLOCK_SKEW")
     assert ("ahead" in verdict.closed_because) is (off_s > 0)
-    assert verdict.close_account_s == table.CLOCK_MEASURED_S
+    assert verdict.close_account_s == CLOCK_MEASURED_S
 
 
 @pytest.mark.parametrize("status", [401, 403])
