@@ -1,7 +1,7 @@
-"""The kinds of calls that flows ask of a marketplace, and the groups of endpoints that share a limit. Pure.
+"""The kinds of marketplace calls, and the groups of endpoints that share a rate limit. Pure.
 
-The texts are labels of metrics and fields of topics. A call carries units of one storefront only, so the ``kind`` of
-a look-up or an update names it, too: ``update:de``.
+The values appear as metric labels and in topic records. Look-ups and updates carry units of one storefront per call,
+so the ``kind`` of their wants and calls also names the storefront: ``update:de``.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 
 class CallKind(StrEnum):
-    """What a call asks for. Updates may share a call; every other kind carries one item a call."""
+    """What a call asks for. Several updates may share one call; every other kind carries one item per call."""
 
     LOOK_UP = "lookup"
     UPDATE = "update"
@@ -25,41 +25,45 @@ class CallKind(StrEnum):
     SUBSCRIPTIONS = "subscriptions"
 
     def on(self, storefront: str) -> str:
-        """The kind as wants and calls spell it where it names a storefront: ``update:de``."""
+        """Returns the ``kind`` of a want or call for one storefront: ``update:de``."""
         return f"{self}:{storefront}"
 
     @classmethod
     def of(cls, kind: str) -> "CallKind":
-        """The kind of a want or call, less its storefront. Raises ValueError for a kind that is no marketplace's."""
+        """Returns the kind of a want or call without its storefront. Raises ValueError for an unknown kind."""
         return cls(kind.partition(":")[0])
 
     @property
     def writes(self) -> bool:
+        """Whether the call changes something on the marketplace."""
         return self in _WRITES
 
     @property
     def once(self) -> bool:
-        """Each call adds something: it is repeated only on proof that nothing was executed."""
+        """Whether the call is not idempotent: it is repeated only on proof that nothing was executed."""
         return self is CallKind.PARCEL
 
     @property
     def names_one(self) -> bool:
-        """Asks about one thing by its id, so a 404 means that this one does not exist. Lists do not."""
+        """Whether the call addresses one resource by its id, so that a 404 means this resource does not exist.
+
+        False for calls that read a list.
+        """
         return self not in _LISTS
 
     @property
     def personal(self) -> bool:
-        """Its answers hold personal data: facts are read from them, and they are never kept, logged or quoted."""
+        """Whether responses hold personal data; such a response is parsed, but never stored, logged or quoted."""
         return self in _PERSONAL
 
 
 def storefront_of(kind: str) -> str:
-    """The storefront that a kind names, empty = none."""
+    """Returns the storefront that a kind names, or an empty string if it names none."""
     return kind.partition(":")[2]
 
 
 OF_ORDERS = tuple(kind for kind in CallKind if kind not in (CallKind.LOOK_UP, CallKind.UPDATE))
-"""The kinds of ``connector.marketplace.orders``."""
+"""The kinds whose bodies are defined in ``connector.marketplace.orders``."""
 
 _WRITES = frozenset({CallKind.UPDATE, CallKind.SEND, CallKind.PARCEL})
 _LISTS = frozenset(
@@ -72,12 +76,12 @@ _PERSONAL = frozenset(
         CallKind.ORDER_PAGE,
         CallKind.RETURN_PAGE,
         CallKind.RETURN,
-        CallKind.SUBSCRIPTIONS,  # each has a mail address
+        CallKind.SUBSCRIPTIONS,  # each subscription has an e-mail address
     }
 )
 
 
-# ---- groups of endpoints, for accounts whose limits are per group ---------------------------------------------------
+# ---- groups of endpoints, for accounts with one rate limit per group -------------------------------------------------
 
 UNITS_READ = "units_read"
 UNITS_WRITE = "units_write"
@@ -103,5 +107,5 @@ GROUPS: Mapping[str, str] = MappingProxyType(
 
 
 def group_of(kind: str) -> str | None:
-    """The group of a want's kind; None = the kind is no marketplace's."""
+    """Returns the group of a want's or call's kind, or None if it is not a marketplace kind."""
     return GROUPS.get(kind.partition(":")[0])

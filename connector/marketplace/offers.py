@@ -1,8 +1,8 @@
-"""The Marketplace port: what every marketplace must be able to do, as bodies of wants and answers of replies.
+"""The Marketplace port for offers: the bodies of wants and the answers in replies. Pure.
 
-Flows say ``LookUp`` and ``Update`` and hear ``Found``, ``Accepted``, ``Refused`` and ``Gone``; an adapter (a
-``streams.flow.Caller``) translates. Values of fields are integers in the field's own smallest unit: minor units of the
-storefront's currency for price, pieces for stock, working days for handling time. Pure.
+A flow sends ``LookUp`` and ``Update`` and receives ``Found``, ``Accepted``, ``Refused`` and ``Gone``; an adapter (a
+``streams.flow.Caller``) translates them to and from the marketplace's API. Field values are integers: price in minor
+units of the storefront's currency, stock in pieces, handling time in working days.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from streams.frozen import quick
 
 
 class Field(StrEnum):
-    """The only fields that are ever written."""
+    """The fields of a unit that the connector writes; it never writes any other."""
 
     PRICE = "price"
     STOCK = "stock"
@@ -23,7 +23,7 @@ class Field(StrEnum):
 
 
 class Condition(StrEnum):
-    """Conditions as the contracts spell them; an adapter maps them. UNKNOWN never matches anything."""
+    """Conditions as the event contracts spell them; an adapter maps them. UNKNOWN never matches anything."""
 
     NEW = "NEW"
     USED_AS_NEW = "USED_AS_NEW"
@@ -46,12 +46,12 @@ class Unit:
     storefront: str
     condition: Condition
     offer_id: str | None
-    status: str | None  # the marketplace's own word: AVAILABLE, ONHOLD, INCOMPLETE, or one we do not know
+    status: str | None  # as the marketplace spells it: AVAILABLE, ONHOLD, INCOMPLETE, or an unknown one
     values: Mapping[Field, int]
     currency: str | None = None
-    eans: tuple[str, ...] = ()  # empty = the answer did not say
+    eans: tuple[str, ...] = ()  # empty if the response does not list them
     fulfilled_by_marketplace: bool = False
-    # when the call left that showed it, where a look-up takes several; None = the last one
+    # when the call that returned this unit was sent, for a look-up of several calls; None = the last of them
     read_at_us: int | None = field(default=None, compare=False)
 
 
@@ -60,28 +60,28 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookUp:
-    """All own units of one EAN on one storefront. Of the kind ``lookup:<storefront>``, one a call.
+    """Asks for all own units of one EAN on one storefront. Kind ``lookup:<storefront>``, one per call.
 
-    ``conditions``: those that are looked for, as the contracts spell them; an adapter may look harder for one that is
-    lacking.
+    ``conditions``: the conditions being looked for, as the event contracts spell them; an adapter may make further
+    calls when a unit in one of them is not found.
     """
 
     storefront: str
     ean: str
     conditions: frozenset[str] = frozenset()
-    event_ids: tuple[str, ...] = ()  # of the events that wait for it, for the call log; at most the first 20
-    event_count: int = 0
+    event_ids: tuple[str, ...] = ()  # of the events waiting for the look-up, for the call log; at most the first 20
+    event_count: int = 0  # of all events waiting for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """Change these fields of one unit, and no other. Kind ``update:<storefront>``; a call holds no unit twice."""
+    """Changes these fields of one unit and no other. Kind ``update:<storefront>``; a call holds each unit once."""
 
     storefront: str
     unit_id: int
     values: Mapping[Field, int]
-    event_ids: tuple[str, ...] = ()  # of the events behind it, for the call log; at most the first 20
-    event_count: int = 0
+    event_ids: tuple[str, ...] = ()  # of the events that led to the update, for the call log; at most the first 20
+    event_count: int = 0  # of all events that led to it
 
 
 Body: TypeAlias = LookUp | Update
@@ -92,16 +92,16 @@ Body: TypeAlias = LookUp | Update
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """Answer to a look-up: every own unit of that EAN on that storefront, none = empty. A fact, not a result."""
+    """Answer to a look-up: every own unit of that EAN on that storefront; empty if there is none."""
 
     units: tuple[Unit, ...]
-    call_ids: tuple[str, ...] = ()  # of every call that it took; empty = the last one alone
+    call_ids: tuple[str, ...] = ()  # of every call of the look-up; empty = it took one call
 
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """Answer to an update. ``unit`` as returned (None: the answer carried none)."""
+    """Answer to an update: it was accepted. ``unit`` is the unit as returned; None if the response holds none."""
 
     unit: Unit | None
     http_status: int
@@ -109,7 +109,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldError:
-    """The marketplace's own words about one field; ``field`` None = it names one we do not know."""
+    """The marketplace's error message about one field; ``field`` is None if ``name`` is not a known field."""
 
     field: Field | None
     name: str
@@ -118,7 +118,7 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The marketplace refuses this body for good; its own words, verbatim."""
+    """The marketplace refuses this body permanently; ``type``, ``message`` and ``errors`` are quoted verbatim."""
 
     code: str
     http_status: int
@@ -129,7 +129,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gone:
-    """The marketplace does not know this unit (any more): identity must be proved again."""
+    """The marketplace does not or no longer know this unit: it must be looked up again."""
 
     http_status: int
     message: str = ""
@@ -150,20 +150,20 @@ class Currency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """What a flow must know of a marketplace without asking it; data, reloadable."""
+    """Static facts about a marketplace that flows need; loaded from data files and reloadable."""
 
     storefronts: Mapping[str, Currency]  # storefront -> its one currency
     max_stock: int
     max_handling_time_days: int
-    bulk_limit: int
+    bulk_limit: int  # units in one call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """What the marketplace notifies, of which event on which storefront, and whether it still does."""
+    """A push subscription: the URL that is notified of an event on a storefront, and whether it is active."""
 
     id: int
-    storefront: str  # lower case; empty = the marketplace names none
+    storefront: str  # lower case; empty if the marketplace names none
     event: str
     url: str
     is_active: bool
@@ -171,7 +171,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What ``connector check`` asks of a marketplace account."""
+    """The state of a marketplace account, as ``connector check`` reports it."""
 
     reachable: bool
     authenticated: bool
@@ -182,12 +182,12 @@ class Health:
 
 
 class Marketplace(Caller, Protocol):
-    """An adapter for one account or more. ``call`` is for worker threads; the rest is asked by commands."""
+    """An adapter for one or more accounts. Worker threads use ``call``; commands use the other methods."""
 
     def reference(self) -> Reference: ...
 
     def check(self, account: str) -> Health:
-        """One signed call and what it tells; never raises for what an answer may say."""
+        """Makes signed calls and reports what they show. Never raises because of the content of a response."""
         ...
 
     def close(self) -> None: ...

@@ -1,8 +1,8 @@
-"""The Marketplace port for orders and parcels: bodies of wants and answers of replies. Pure.
+"""The Marketplace port for orders, parcels and returns: the bodies of wants and the answers in replies. Pure.
 
-Flows say the bodies and hear the answers, or ``Refused`` and ``Gone`` of ``connector.marketplace.offers``; an adapter
-(a ``streams.flow.Caller``) translates. Money is an integer in the currency's minor unit; moments are microseconds since
-the Unix epoch, UTC, as the marketplace's own clock says them.
+A flow sends the bodies and receives the answers, or ``Refused`` and ``Gone`` of ``connector.marketplace.offers``; an
+adapter (a ``streams.flow.Caller``) translates them. Amounts of money are integers in the currency's minor unit; times
+are microseconds since the Unix epoch, UTC, by the marketplace's clock.
 """
 
 from collections.abc import Mapping
@@ -17,17 +17,17 @@ from connector.marketplace.offers import Subscription
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendUnit:
-    """Say that an order unit was handed to a carrier: possible once, from ``need_to_be_sent``."""
+    """Marks an order unit as sent with a carrier; possible once, in status ``need_to_be_sent``."""
 
     order_unit_id: int
     carrier_code: str
-    tracking_numbers: tuple[str, ...]  # none holds a comma; empty = a carrier that has none
+    tracking_numbers: tuple[str, ...]  # without commas; empty for a carrier without tracking
     event_ids: tuple[str, ...] = ()  # for the call log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddParcel:
-    """Another parcel of an order unit that was sent already. Not repeatable: each call adds one."""
+    """Adds a parcel to an order unit that was sent already. Not idempotent: each call adds one."""
 
     order_unit_id: int
     carrier_code: str
@@ -37,33 +37,36 @@ class AddParcel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOrderUnit:
-    """One order unit as it is now."""
+    """Reads one order unit as it is now."""
 
     order_unit_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOrder:
-    """A whole order with all its units as they are now."""
+    """Reads an order with all its units as they are now."""
 
     order_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOrderSummary:
-    """An order as far as shipping its units needs it: of the kind ``order``, like ``ReadOrder``."""
+    """Reads the part of an order that shipping its units needs. Kind ``order``, like ``ReadOrder``."""
 
     order_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadCarriers:
-    """The marketplace's carrier codes."""
+    """Reads the marketplace's carrier codes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOrderPage:
-    """A page of order units changed at or after a moment, newest change first. The list moves while it is read."""
+    """Reads a page of order units changed at or after a time, the newest change first.
+
+    The list may change between two pages.
+    """
 
     changed_from_us: int
     offset: int
@@ -71,7 +74,7 @@ class ReadOrderPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadReturnPage:
-    """A page of returns changed at or after a moment."""
+    """Reads a page of returns changed at or after a time."""
 
     changed_from_us: int
     offset: int
@@ -79,14 +82,14 @@ class ReadReturnPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadReturn:
-    """One return with the order units that come back."""
+    """Reads one return with its returned order units."""
 
     return_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadSubscriptions:
-    """A page of what the marketplace notifies."""
+    """Reads a page of the push subscriptions."""
 
     offset: int
 
@@ -109,7 +112,7 @@ OrderBody: TypeAlias = (
 
 
 class UnitStatus(StrEnum):
-    """Statuses of an order unit; one that we do not know is UNKNOWN, beside its raw word."""
+    """Statuses of an order unit; an unrecognized one is UNKNOWN, and ``status_raw`` keeps its text."""
 
     UNKNOWN = "UNKNOWN"
     OPEN = "OPEN"
@@ -137,7 +140,7 @@ SENT = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderUnitSummary:
-    """One piece of an order, as far as shipping it needs: its id and status are always known, the rest where shown."""
+    """The part of an order unit that shipping needs; all but its id and status may be missing from the response."""
 
     order_unit_id: int
     status: UnitStatus
@@ -149,15 +152,15 @@ class OrderUnitSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discount:
-    """What was taken off the price of an order unit."""
+    """A discount on the price of an order unit."""
 
-    usage_type: str  # the marketplace's own word, such as voucher
+    usage_type: str  # as the marketplace spells it, such as voucher
     amount: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderUnit:
-    """One piece of an order, without anything that tells who bought it."""
+    """One unit (piece) of an order, without personal data."""
 
     order_unit_id: int
     order_id: str
@@ -174,7 +177,7 @@ class OrderUnit:
     currency: str
     ean: str | None = None
     offer_id: str | None = None
-    condition: str | None = None  # as the contracts spell it; the marketplace's word where we do not know it
+    condition: str | None = None  # as the event contracts spell it; an unknown one as the marketplace spells it
     cancel_reason: str | None = None
     handling_due_us: int | None = None
     delivery_time_min_days: int | None = None
@@ -188,7 +191,7 @@ class OrderUnit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """Personal data, as the API gives it. Never in a representation, a log, a result or a dead letter."""
+    """Personal data as the API returns it. Never part of a ``repr``, a log, a result or a dead letter."""
 
     buyer: Mapping[str, str] = field(repr=False, default_factory=dict)
     billing: Mapping[str, str] = field(repr=False, default_factory=dict)
@@ -197,12 +200,12 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadableRow:
-    """A row that is not what the API promises. Its content stays out: it may be personal."""
+    """A row that does not conform to the API's document. Holds no content of the row, which may be personal."""
 
     where: str  # such as order-units?offset=100, row 3
     sha256: str  # of the row's canonical JSON
     fault: str  # which field, and what is wrong with it; never its value
-    order_id: str | None = None  # where that could be read
+    order_id: str | None = None  # if it could be read
 
 
 # ---- answers of settled replies -------------------------------------------------------------------------------------
@@ -210,7 +213,7 @@ class UnreadableRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """Answer to SendUnit and AddParcel: the marketplace took it."""
+    """Answer to SendUnit and AddParcel: the marketplace accepted it."""
 
     http_status: int
 
@@ -224,9 +227,9 @@ class UnitFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSummaryFound:
-    """Answer to ReadOrderSummary: the units that can be read, by id.
+    """Answer to ReadOrderSummary: the readable units, sorted by id.
 
-    ``unreadable``: a unit, or the list of them, cannot be read; ``units`` are the others then.
+    ``unreadable``: a unit, or the list of units, that cannot be read; ``units`` then holds the others.
     """
 
     order_id: str
@@ -236,10 +239,10 @@ class OrderSummaryFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFound:
-    """Answer to ReadOrder: the whole order, its units by id.
+    """Answer to ReadOrder: the whole order, its units sorted by id.
 
-    ``unreadable``: the answer breaks the API's word; all else but ``order_id`` is empty then. ``notes``: side fields
-    that could not be read, each with its unit and what is wrong with it, never its value.
+    ``unreadable``: set if the response does not conform to the API's document; all but ``order_id`` is empty then.
+    ``notes``: optional fields that could not be read, each with its order unit and the fault, never the value.
     """
 
     order_id: str
@@ -262,7 +265,7 @@ class CarriersFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRow:
-    """What a row of the list of order units tells: whether its order must be read, and what the order does not show."""
+    """A row of the list of order units: it shows whether its order changed, and the fees that the order lacks."""
 
     order_id: str
     order_unit_id: int
@@ -274,7 +277,7 @@ class PageRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderPage:
-    """Answer to ReadOrderPage: rows in the list's order."""
+    """Answer to ReadOrderPage: the rows in the order of the list."""
 
     rows: tuple[PageRow, ...]
     unreadable: tuple[UnreadableRow, ...]
@@ -283,7 +286,7 @@ class OrderPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Return:
-    """A return as the list shows it, without anything that tells who sends it."""
+    """A return as the list shows it, without personal data."""
 
     return_id: int
     storefront: str
@@ -295,20 +298,20 @@ class Return:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReturnUnit:
-    """An order unit that comes back. Its note stays out: it is free text, and may be personal."""
+    """A returned order unit. Its note is left out: it is free text and may hold personal data."""
 
     return_unit_id: int
     order_unit_id: int
     status_raw: str
-    reason: str | None = None  # the marketplace's own word
+    reason: str | None = None  # as the marketplace spells it
     has_note: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReturnFound:
-    """Answer to ReadReturn. ``notes``: what of it could not be read, never the value.
+    """Answer to ReadReturn. ``notes``: the parts that could not be read and their faults, never a value.
 
-    ``unreadable``: the answer breaks the API's word; all else is empty then.
+    ``unreadable``: set if the response does not conform to the API's document; all but the return's id is empty then.
     """
 
     returned: Return

@@ -1,1 +1,1 @@
-"""Which account and storefront a target id means, and the routing that a group has accepted."""
+"""Maps target ids to an account and a storefront, and records the mapping that a consumer group has accepted."""

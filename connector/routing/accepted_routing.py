@@ -1,10 +1,10 @@
-"""The routing table that a consumer group was last started with; detects target ids whose meaning changed.
+"""The routing table that a consumer group has accepted; detects target ids whose meaning changed. Pure.
 
-``target_id`` is a contract with every producer: events written yesterday are read with today's table. So the first
-start writes down which account and storefront each id means; a later start with another meaning is refused until a
-person accepts it. New ids are added without asking; ids that went stay remembered, so that none comes back as
-something else. The record is JSON, ours alone: ``{"targets": {"shop-de": {"account": "main", "storefront": "de"}}}``,
-keyed by the consumer group. Pure.
+``target_id`` is a contract with every producer: events written earlier are routed with the present table. The first
+start therefore records which account and storefront each id means; a later start that maps an id elsewhere is refused
+until an operator accepts the change. New ids are added without confirmation; removed ids stay in the record, so that
+none can return with another meaning. The record is JSON, keyed by the consumer group, and read by the connector only:
+``{"targets": {"shop-de": {"account": "main", "storefront": "de"}}}``.
 """
 
 import json
@@ -17,7 +17,7 @@ from connector.routing.table import Routing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedTarget:
-    """What a target id means."""
+    """The account and storefront that a target id means."""
 
     account: str
     storefront: str
@@ -27,7 +27,7 @@ class AcceptedTarget:
 
 
 def places(routing: Routing) -> dict[str, AcceptedTarget]:
-    """Switched-off targets included: off is no other meaning."""
+    """Returns what each target id means, disabled targets included: disabling one does not change its meaning."""
     return {name: AcceptedTarget(account=t.account, storefront=t.storefront) for name, t in routing.targets.items()}
 
 
@@ -40,17 +40,18 @@ def moved(accepted: Mapping[str, AcceptedTarget], routing: Routing) -> Iterator[
 
 
 def agreed(accepted: Mapping[str, AcceptedTarget], routing: Routing) -> dict[str, AcceptedTarget]:
-    """The table once the present routing is accepted."""
+    """Returns the record to store when the present routing is accepted."""
     return {**accepted, **places(routing)}
 
 
 def encode(table: Mapping[str, AcceptedTarget]) -> bytes:
+    """Returns the record as JSON."""
     targets = {name: {"account": place.account, "storefront": place.storefront} for name, place in table.items()}
     return json.dumps({"targets": targets}, sort_keys=True).encode()
 
 
 def decode(value: bytes) -> dict[str, AcceptedTarget]:
-    """Raises ValueError for what ``encode`` did not write."""
+    """Returns the table of a record. Raises ValueError for anything that ``encode`` did not write."""
     try:
         targets: Any = json.loads(value)["targets"]
         return {

@@ -1,4 +1,4 @@
-"""Target id -> account and storefront: the one routing table, from configuration alone. Pure."""
+"""The routing table: target id -> account and storefront, from the configuration alone. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One place to sell: an account on a storefront."""
+    """An account on a storefront, and how its events are applied."""
 
     id: str
     account: str
@@ -19,13 +19,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """The effective table. Built once; refuses two targets with one id, or two ids for one account and storefront."""
+    """The effective table. Two targets never share an id, nor an account and storefront."""
 
     targets: Mapping[str, Target] = field(default_factory=dict)
 
     @classmethod
     def of(cls, targets: Iterable[Target]) -> "Routing":
-        """Raises ValueError naming both sides of a clash."""
+        """Builds the table. Raises ValueError that names both sides of a conflict."""
         table: dict[str, Target] = {}
         places: dict[tuple[str, str], str] = {}
         for target in targets:
@@ -42,8 +42,9 @@ class Routing:
         return cls(table)
 
     def find(self, target_id: str | None) -> Target | None:
+        """Returns the target of an id, or None if there is none."""
         return self.targets.get(target_id) if target_id is not None else None
 
     def storefronts_of(self, account: str) -> tuple[str, ...]:
-        """Storefronts routed for an account, disabled ones included: linked stock moves there too."""
+        """Returns the sorted storefronts of an account, disabled targets included: linked stock changes there, too."""
         return tuple(sorted(t.storefront for t in self.targets.values() if t.account == account))
