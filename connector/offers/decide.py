@@ -1,8 +1,8 @@
 """Ends every field of a lane that can end by what is known, and plans the calls that the others need. Pure.
 
 Events that ask for the same field of the same unit (for stock: of the same group of linked units) form a *cell*; in
-each cell the newest event wins. Before the unit is known, events with equal selectors form a cell. The plan is derived
-anew at each turn: nothing but the ledger is kept between turns.
+each cell the newest event wins. As long as the unit is not known, events with equal selectors form a cell. The plan is
+derived anew at each turn: only the ledger is kept between turns.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -38,7 +38,7 @@ from connector.routing.table import Target
 
 
 def settle(lane: OfferLane, terms: OfferTerms, now_us: int) -> tuple[OfferLane, OfferPlan]:
-    """Returns the lane in which every field that can end has ended, and the plan for the rest."""
+    """Returns the lane in which every field that can end has ended, and the plan for the others."""
     if not lane.entries and not lane.misses and all(unit.release_at_us is None for unit in lane.units):
         return lane, NOTHING
     settling = _Settling(lane, terms, now_us)
@@ -65,6 +65,7 @@ class _Settling:
         self._marks: dict[_Cell, list[Watermark]] = {}
 
     def result(self) -> tuple[OfferLane, OfferPlan]:
+        """Returns the lane and the plan."""
         missing = [
             (row.entry.result_id, found)
             for row, found in self._look_ups.missing()
@@ -75,6 +76,10 @@ class _Settling:
     # -- which unit each entry means
 
     def identify(self) -> None:
+        """Finds each entry's unit and sorts the open fields into cells.
+
+        Ends entries whose target is unknown or switched off, and entries without an unambiguous unit.
+        """
         for row in self._draft.rows:
             if not row.open:
                 continue
@@ -116,7 +121,10 @@ class _Settling:
             self._suppress(row, prices, target, refuse(Code.PRICE_SYNC_OFF, target_id=target.id))
 
     def _suppress(self, row: EntryDraft, fields: Iterable[Asked], target: Target, fault: Refusal) -> None:
-        """Ends fields by a switch. Values of an entry from before this turn may have been sent already."""
+        """Ends fields that a setting forbids to send.
+
+        An entry of an earlier turn may have been sent already, so what is known of its unit becomes uncertain.
+        """
         if row.entry.received_at_us < self._now_us:
             row.unit = self._draft.unit_of(row, target)
         for asked in fields:
@@ -124,6 +132,7 @@ class _Settling:
             self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, fault)
 
     def _end_unclear(self, row: EntryDraft, unclear: Unclear, target: Target) -> None:
+        """Ends an entry that matches several units (AMBIGUOUS), or whose ids contradict the match (CONFLICT)."""
         shown = "; ".join(map(describe, unclear.candidates)) or "none"
         self._plan.unclear(row.entry.result_id, unclear)
         if unclear.code is not Code.AMBIGUOUS_OFFER:
@@ -143,7 +152,7 @@ class _Settling:
     # -- which event wins a cell
 
     def choose_winners(self) -> None:
-        """Chooses the winning event of each cell, and decides what becomes of it."""
+        """Chooses the winning event of each cell and supersedes the others; ends the winner or plans its calls."""
         self._sort_marks()
         for held in self._cells.values():
             winner, asked = held[0]
@@ -160,7 +169,7 @@ class _Settling:
         self._ownership.plan_releases()
 
     def _sort_marks(self) -> None:
-        """Sorts the watermarks by cell, as units are known today: events may have named one unit in several ways."""
+        """Sorts the watermarks into cells by the units known now: events may select one unit in several ways."""
         for mark in self._lane.marks:
             cell: _Cell = (mark.field, *mark.selectors)
             if (target := self._terms.routing.find(mark.selectors[0])) is not None:
@@ -172,17 +181,21 @@ class _Settling:
     def _loses_for_certain(self, loser: tuple[EntryDraft, Asked], winner: tuple[EntryDraft, Asked]) -> bool:
         """Whether a loser may end although the unit is not known yet.
 
-        If the log alone decides between the two, an event that names the unit otherwise may still show that the winner
-        came too late; then the loser is needed.
+        If the log alone decides between the two, an event that selects the unit in another way may still show that the
+        winner is late. Then the loser wins, so it must be kept.
         """
         order, newer = self._draft.order_of(*loser), self._draft.order_of(*winner)
         return newer.by is EventOrder.LOG or newer.agrees_with(order) or self._newer_than(*loser) is not None
 
     def _not_late(self, held: Sequence[tuple[EntryDraft, Asked]]) -> list[tuple[EntryDraft, Asked]]:
+        """Returns the fields of a cell that no newer order makes late."""
         return [(row, asked) for row, asked in held if self._newer_than(row, asked) is None]
 
     def _newer_than(self, row: EntryDraft, asked: Asked) -> Recency | None:
-        """The newer order that makes a field late: of an event of the same source, or of an accepted one."""
+        """Returns the newer order that makes a field late; None if it is not late.
+
+        It is the order of an accepted event, or of one of the same line that was read before.
+        """
         known = None
         if row.unit is not None:
             group = group_of(self._lane.units, row.unit, asked.field)
@@ -197,7 +210,7 @@ class _Settling:
         return self._newer_mark(row, asked) if total is None else None
 
     def _newer_mark(self, row: EntryDraft, asked: Asked) -> Recency | None:
-        """A newer watermark of the field. Those of locations are left out: a location has its own."""
+        """Returns a newer order among the field's watermarks; those of locations concern their location only."""
         if not self._marks:
             return None
         cell = _cell_of(row.unit, asked.field) if row.unit is not None else (asked.field, *row.entry.selectors)
@@ -205,12 +218,13 @@ class _Settling:
         return newer_mark(marks, row.entry.order)
 
     def _newest(self, held: Sequence[tuple[EntryDraft, Asked]]) -> tuple[EntryDraft, Asked]:
-        """The newest of a cell; of several entries with one total the last, which completed it."""
+        """Returns the newest of a cell. Of several entries with the same total, it is the last, which completed it."""
         orders = [self._draft.order_of(*one) for one in held]
         last = newest(orders)
         return next(one for one, order in zip(reversed(held), reversed(orders), strict=True) if order == last)
 
     def _supersede(self, losers: Iterable[tuple[EntryDraft, Asked]], winner: EntryDraft, won: Asked) -> None:
+        """Ends the losers as SUPERSEDED; the winner takes over the age of the oldest."""
         order = self._draft.order_of(winner, won)
         for loser, asked in losers:
             winner.since_us = min(winner.since_us, loser.since_us)
@@ -218,7 +232,7 @@ class _Settling:
             self._end_superseded(loser, asked.field, order, winner.entry.result_id)
 
     def _result_id_of(self, order: Recency) -> str | None:
-        """The result_id of the event with this order; None if it belongs to another EAN."""
+        """Returns the result_id of the event with this order; None if it is of another EAN, or has no known offset."""
         if order.offset < 0:
             return None
         return result_id(self._terms.cluster_id, self._terms.topic, self._lane.partition, order.offset)
@@ -268,7 +282,10 @@ class _Settling:
             self._send(row, PlannedUpdate(entry, row.since_us, field, value, order, unit, rank), before, group)
 
     def _send(self, row: EntryDraft, planned: PlannedUpdate, before: int | None, group: Sequence[KnownUnit]) -> None:
-        """Plans the update once linked units are known. A dry run takes it for accepted instead."""
+        """Plans the update, unless stock still waits for its linked units.
+
+        A dry run plans nothing, and treats the value as accepted.
+        """
         field, value, order = planned.field, planned.value, planned.order
         if field is Field.STOCK and (
             self._look_ups.waits_for_links(planned.unit, planned.rank, row.since_us)
@@ -284,11 +301,12 @@ class _Settling:
         self._draft.end(row, field, FieldStatus.DRY_RUN, refuse(Code.DRY_RUN), before=before, sent=value)
 
     def _refused_above(self, total: Total) -> int | None:
+        """Returns the maximum that a total exceeds; None if it may be sent."""
         return refused_above(self._terms.policy, total.pieces, self._terms.reference.max_stock)
 
 
 def _is_accepted_event(known: Fact, entry: LedgerEntry, order: Recency, total: Total | None, value: int) -> bool:
-    """Whether the event was accepted already, and is read again."""
+    """Whether the event has been accepted already and is now read again."""
     return (
         known.order is not None
         and (known.order == order or (known.order > order and is_of_event(known, entry)))
@@ -298,13 +316,14 @@ def _is_accepted_event(known: Fact, entry: LedgerEntry, order: Recency, total: T
 
 
 def _is_to_be_announced(entry: LedgerEntry, miss: Miss) -> bool:
-    """Whether a result says now that the offer was not found: the first time, or again if the event was read again."""
+    """Whether a NOT_FOUND result is due: for the first time, or once more after the event was read again."""
     if entry.asked_again:
         return (miss.looked_at_us or 0) >= entry.received_at_us
     return entry.announced is Announced.NONE
 
 
 def _cell_of(unit: KnownUnit, field: Field) -> _Cell:
+    """Returns the cell of a unit's field; units of one offer id share the cell of their stock."""
     if field is Field.STOCK and unit.offer_id is not None:
         return (field, unit.account, unit.offer_id)
     return (field, unit.unit_id)

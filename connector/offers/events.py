@@ -1,8 +1,9 @@
-"""The typed events of the offer flow, one to one with the records under ``schemas/``. Pure.
+"""The typed events of the offer flow, one class per record schema under ``schemas/``. Pure.
 
-An attribute has the name of its field; a field of type timestamp-micros is an ``int`` of microseconds since the Unix
-epoch, UTC, and its attribute ends in ``_us``. Decimals are major units of a currency for the price, pieces for the
-stock, working days for the handling time. What nearly every row lacks sits in optional sub-records.
+Attributes have the names of the schema's fields. A field of type timestamp-micros is an ``int`` of microseconds since
+the Unix epoch, UTC, and its attribute ends in ``_us``. Decimal values are in major currency units for the price, in
+pieces for the stock, and in working days for the handling time. Fields that most records leave empty are grouped in
+optional sub-records.
 """
 
 from collections.abc import Mapping
@@ -19,24 +20,24 @@ from streams.frozen import quick
 class Status(StrEnum):
     """How one processing of an event ended."""
 
-    UNKNOWN = "UNKNOWN"  # of a newer contract than the reader's
-    APPLIED = "APPLIED"
-    PARTIAL = "PARTIAL"
-    UNCHANGED = "UNCHANGED"
-    SUPERSEDED = "SUPERSEDED"
-    NOT_FOUND = "NOT_FOUND"
-    AMBIGUOUS = "AMBIGUOUS"
-    CONFLICT = "CONFLICT"
-    REJECTED = "REJECTED"
-    HELD = "HELD"
-    SUPPRESSED = "SUPPRESSED"
-    DRY_RUN = "DRY_RUN"
-    FAILED = "FAILED"
-    UNMANAGED = "UNMANAGED"
+    UNKNOWN = "UNKNOWN"  # never written; stands for a symbol that is newer than the reader's schema
+    APPLIED = "APPLIED"  # every field that differed was accepted by the marketplace
+    PARTIAL = "PARTIAL"  # the fields ended differently
+    UNCHANGED = "UNCHANGED"  # the marketplace already holds the values
+    SUPERSEDED = "SUPERSEDED"  # newer events replaced all fields
+    NOT_FOUND = "NOT_FOUND"  # announced, not final; a result of origin RECHECK follows
+    AMBIGUOUS = "AMBIGUOUS"  # several units match
+    CONFLICT = "CONFLICT"  # the event's offer_id or unit_id contradicts its EAN, condition or storefront
+    REJECTED = "REJECTED"  # the same event can never succeed
+    HELD = "HELD"  # announced, not final; a result of origin RELEASE follows
+    SUPPRESSED = "SUPPRESSED"  # a setting, such as an allow-list, forbids sending
+    DRY_RUN = "DRY_RUN"  # would have been sent
+    FAILED = "FAILED"  # given up after the retry budget
+    UNMANAGED = "UNMANAGED"  # ended by a tombstone
 
 
 class FieldStatus(StrEnum):
-    """How one field of an event ended: a ``Status``, less PARTIAL."""
+    """How one field of an event ended: as ``Status``, without PARTIAL."""
 
     UNKNOWN = "UNKNOWN"
     APPLIED = "APPLIED"
@@ -57,23 +58,23 @@ class Origin(StrEnum):
     """Why an event was processed."""
 
     UNKNOWN = "UNKNOWN"
-    LIVE = "LIVE"
+    LIVE = "LIVE"  # read for the first time
     REPLAY = "REPLAY"  # read again, at or below the lane's last offset
     RECHECK = "RECHECK"  # what became of an announced NOT_FOUND
     RELEASE = "RELEASE"  # what became of an announced HELD
-    REDRIVE = "REDRIVE"
+    REDRIVE = "REDRIVE"  # sent in again manually
 
 
 class Basis(StrEnum):
-    """How we know a value."""
+    """How a value became known."""
 
     UNKNOWN = "UNKNOWN"
-    ACCEPTED = "ACCEPTED"  # the marketplace took it from us
-    OBSERVED = "OBSERVED"  # read from the marketplace, no event behind it
+    ACCEPTED = "ACCEPTED"  # the marketplace accepted it from this connector
+    OBSERVED = "OBSERVED"  # read from the marketplace; not the value of an accepted event
 
 
 class Announced(StrEnum):
-    """What a result has announced of an event that has not ended."""
+    """The status of an undone event that a result has announced already."""
 
     UNKNOWN = "UNKNOWN"
     NONE = "NONE"
@@ -86,7 +87,7 @@ class Announced(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """Gross, in major units."""
+    """A gross price in major units of its currency."""
 
     amount: Decimal
     currency: str
@@ -95,7 +96,10 @@ class Price:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferChanged:
-    """What an offer should be from ``occurred_at_us`` on; None = not carried, which clears nothing."""
+    """The wanted price, stock or handling time of an offer, as of ``occurred_at_us``.
+
+    None: the event does not carry the field; what the marketplace holds there is left alone.
+    """
 
     event_id: str
     occurred_at_us: int
@@ -103,16 +107,16 @@ class OfferChanged:
     ean: str
     sequence: int | None = None
     target_id: str | None = None
-    condition: str | None = None  # as it came; None = the flow's default
+    condition: str | None = None  # not validated; None = the configured default
     offer_id: str | None = None
     unit_id: int | None = None
     price: Price | None = None
     stock: int | None = None
-    location: str | None = None  # None or empty: the stock is the total
+    location: str | None = None  # whose stock it is; None or empty: the stock is the total
     handling_time_days: int | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
 
-    # of the record that carried it
+    # of the input record
     key: str
     input_topic: str
     partition: int
@@ -124,7 +128,7 @@ class OfferChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferWithdrawn:
-    """A tombstone on the input topic: every target of the EAN that is the key becomes unmanaged."""
+    """A tombstone on the input topic. Its key is an EAN; every target of that EAN becomes unmanaged."""
 
     key: str
     input_topic: str
@@ -141,7 +145,11 @@ class OfferWithdrawn:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldResult:
-    """How one field of the event ended. ``before`` is what we knew to be accepted, ``sent`` what left."""
+    """How one field of an event ended.
+
+    ``before`` is the value that the marketplace was known to hold, ``sent`` the value that was sent; None: there was
+    none.
+    """
 
     field: str
     status: FieldStatus
@@ -150,32 +158,35 @@ class FieldResult:
     sent: Decimal | None = None
     currency: str | None = None
     code: str | None = None
-    superseded_by: str | None = None  # the successor's result_id
+    superseded_by: str | None = None  # result_id of the event that replaced it
 
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What was sent to the marketplace, of a result with at least one call."""
+    """The updates that were sent for an event, of a result with at least one."""
 
     account: str
     storefront: str
     offer_id: str | None = None
     call_ids: tuple[str, ...] = ()
-    attempts: int
-    sent_at_us: int
-    answered_at_us: int | None = None
-    unit_status: str | None = None  # the marketplace's own word: ONHOLD and INCOMPLETE are accepted, not on sale
-    storefronts_moved: tuple[str, ...] = ()  # where linked stock moved as well
+    attempts: int  # calls, retries included
+    sent_at_us: int  # of the last call
+    answered_at_us: int | None = None  # of the last call; None: without an answer
+    unit_status: str | None = None  # as the marketplace returned it; ONHOLD and INCOMPLETE are accepted, not on sale
+    storefronts_moved: tuple[str, ...] = ()  # other storefronts whose linked stock changed as well
 
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferResult:
-    """What became of one processing of one input record. ``instance_id`` and ``config_digest`` travel as headers."""
+    """How one processing of one input record ended.
+
+    ``instance_id`` and ``config_digest`` are headers of the record, not fields.
+    """
 
     result_id: str
-    event_id: str | None = None  # None: a tombstone, or a record whose event had none
+    event_id: str | None = None  # None: a tombstone
     origin: Origin
     status: Status
     code: str | None = None
@@ -200,7 +211,7 @@ class OfferResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One of several own units that could have been meant."""
+    """A unit of the seller that the event may have meant."""
 
     unit_id: int
     storefront: str
@@ -210,7 +221,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """A value that waits for the offer to be found."""
+    """A value of an event that waits until its offer is found."""
 
     field: str
     value: Decimal
@@ -221,7 +232,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferNotFound:
-    """An offer that is wanted and cannot be identified, as people work it off. An output only, never read back."""
+    """An offer that an event means and that cannot be identified, for manual work. Written only, never read back."""
 
     result_id: str
     event_id: str
@@ -245,11 +256,12 @@ class OfferNotFound:
 
     @property
     def key(self) -> str:
+        """The key of the record."""
         return not_found_key(self.target_id, self.condition, self.offer_id, self.ean)
 
 
 def not_found_key(target_id: str, condition: str, offer_id: str | None, ean: str) -> str:
-    """The key of a not-found row, and of the tombstone that resolves it."""
+    """Returns the key of a not-found record, and of the tombstone that deletes it."""
     return f"{target_id}|{condition}|{offer_id or ''}|{ean}"
 
 
@@ -259,7 +271,10 @@ def not_found_key(target_id: str, condition: str, offer_id: str | None, ean: str
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldState:
-    """What the marketplace is known to hold for one field of a unit, and with which order it was accepted."""
+    """What the marketplace is known to hold in one field of a unit, and the order of the last accepted event.
+
+    ``event_time_us``, ``sequence``, ``source`` and ``input_offset`` are that order; None: no event was accepted.
+    """
 
     field: str
     value: Decimal
@@ -272,13 +287,13 @@ class FieldState:
     input_offset: int | None = None
     accepted_at_us: int | None = None
     certain: bool
-    value_known: bool = True
+    value_known: bool = True  # False: ``value`` is a placeholder
 
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitState:
-    """A unit whose identity is proved."""
+    """A unit of the EAN, as look-ups have shown it."""
 
     account: str
     storefront: str
@@ -286,19 +301,19 @@ class UnitState:
     unit_id: int
     offer_id: str | None = None
     unit_status: str | None = None
-    fulfilled_by_marketplace: bool = False  # it counts the stock itself
-    proved_at_us: int
+    fulfilled_by_marketplace: bool = False  # the marketplace counts the stock itself
+    proved_at_us: int  # 0: no look-up shows it any more
     fields: tuple[FieldState, ...] = ()
-    other_eans: tuple[str, ...] = ()
-    owner: str | None = None
+    other_eans: tuple[str, ...] = ()  # further EANs of its product
+    owner: str | None = None  # the EAN that may write to it; None: not claimed
     owner_asked_at_us: int | None = None
-    claims: tuple[str, ...] = ()
-    release_at_us: int | None = None
+    claims: tuple[str, ...] = ()  # names under which this EAN holds claims on it
+    release_at_us: int | None = None  # when these claims are to be released
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Miss:
-    """A look-up that found no unit, or no clear match; valid until ``next_check_at_us``."""
+    """A look-up that found no unit, or no unambiguous one; valid until ``next_check_at_us``."""
 
     account: str
     storefront: str
@@ -306,21 +321,21 @@ class Miss:
     code: str
     since_us: int
     next_check_at_us: int
-    looked_at_us: int | None = None  # when the last look-up that was answered left
-    times_seen: int = 0  # events that have met it, of an ambiguous offer
+    looked_at_us: int | None = None  # when the last answered look-up was sent
+    times_seen: int = 0  # for an ambiguous offer: the events that ended because of it
     call_ids: tuple[str, ...] = ()  # of the last look-up
 
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocationStock:
-    """The newest stock of one location, as events that name the offer alike have said it; in pieces."""
+    """The newest stock of one location in pieces, by events with equal selectors (the first four fields)."""
 
     target_id: str
     condition: str
     offer_id: str | None = None
     unit_id: int | None = None
-    location: str | None = None  # None = of no location: it replaced all older ones
+    location: str | None = None  # None: a stock without a location, which replaced all older ones
     stock: int
     occurred_at_us: int
     sequence: int | None = None
@@ -331,7 +346,7 @@ class LocationStock:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndoneField:
-    """A value that an undone event carries."""
+    """One field of an undone event, with the value that it carries."""
 
     field: str
     value: Decimal
@@ -354,7 +369,7 @@ class Ended:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undone:
-    """An event that still wins a field: what its result will need."""
+    """An event without its final result, with all that the result needs."""
 
     result_id: str
     event_id: str | None = None
@@ -365,18 +380,18 @@ class Undone:
     input_offset: int
     occurred_at_us: int
     sequence: int | None = None
-    effective_at_us: int | None = None
+    effective_at_us: int | None = None  # None: equal to occurred_at_us
     source: str | None = None
     received_at_us: int
-    since_us: int  # of the oldest event whose place it took: ageing and the retry budget
+    since_us: int  # reception of the oldest event that it replaced; age and retry budget count from here
     origin: Origin = Origin.LIVE
-    fields: tuple[UndoneField, ...] = ()  # all that it carries, ended or not
+    fields: tuple[UndoneField, ...] = ()  # all fields of the event, ended or not
     ended: tuple[Ended, ...] = ()
     announced: Announced = Announced.NONE
     times_seen: int
     attributes: Mapping[str, str] = field(default_factory=dict)
-    one_by_one: bool = False  # its fields were refused together, and none was named
-    proved_again: bool = False  # its unit was gone once
+    one_by_one: bool = False  # its fields were refused together, and the refusal named none of them
+    proved_again: bool = False  # its unit was gone once, and was looked up again
     asked_again: bool = False  # announced, then read again, and not looked up since
     lookup_call_ids: tuple[str, ...] = ()
     sent: Sent | None = None
@@ -388,7 +403,10 @@ class Undone:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderMark:
-    """The newest event of a source that was read for a field, as events that name the offer alike have said it."""
+    """The newest event of a source that was read for a field, among events with equal selectors.
+
+    The selectors are the first four fields.
+    """
 
     target_id: str
     condition: str
@@ -405,17 +423,20 @@ class OrderMark:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferState:
-    """All that is known of an EAN, and its undone events. Records below the committed offset are not needed again."""
+    """All that is known of an EAN, and its undone events.
+
+    It makes input records below the committed offset unnecessary: nothing of them is read again.
+    """
 
     ean: str
-    managed: bool
-    unmanaged_at_us: int | None = None
-    unmanaged_offset: int | None = None
+    managed: bool  # False once the EAN was withdrawn by a tombstone, until a newer event comes
+    unmanaged_at_us: int | None = None  # record time of the newest tombstone
+    unmanaged_offset: int | None = None  # its offset; None if an earlier version stored it without
     units: tuple[UnitState, ...] = ()
     misses: tuple[Miss, ...] = ()
     locations: tuple[LocationStock, ...] = ()
     marks: tuple[OrderMark, ...] = ()
     undone: tuple[Undone, ...] = ()
     input_partition: int  # of last_offset and of every undone event; the state topic has the same number
-    last_offset: int
+    last_offset: int  # the highest offset of the lane's events
     updated_at_us: int

@@ -1,6 +1,7 @@
 """The offer flow: one lane per EAN. Reads events, runs turns and stores lanes; the rules are in the other modules.
 
-A turn adds the cause to the ledger, ends the fields that can end, writes their results, and wants calls for the rest.
+A turn applies its cause to the ledger (``merge``, ``outcomes``), ends the fields that can end (``decide``), writes
+their results (``results``), and derives the calls that the other fields need (``wants``).
 """
 
 from collections.abc import Iterable, Mapping
@@ -40,12 +41,12 @@ from streams.flow import (
     Woken,
 )
 
-NAMED_SOURCES = 20
-OTHER_SOURCES = "(other)"
+NAMED_SOURCES = 20  # sources that ``out_of_order`` counts separately
+OTHER_SOURCES = "(other)"  # the name under which it counts all further ones
 
 
 class OfferSerdes(Protocol):
-    """The serializers and deserializers that the flow uses; ``OfferCodecs`` has them for Avro."""
+    """The serializers and deserializers that the flow uses; ``OfferCodecs`` implements them for Avro."""
 
     def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | BadRecord | NotYet: ...
     def glance_state(self, value: bytes) -> BadRecord | NotYet | None: ...
@@ -58,7 +59,11 @@ class OfferSerdes(Protocol):
 
 
 class OfferFlow:
-    """``streams.flow.Flow`` of offers. ``update_limit``: units in one call, 1 where they are sent singly."""
+    """The ``streams.flow.Flow`` of offers.
+
+    ``update_limit`` is the number of units in one call, from 1 (one call per unit) to the marketplace's bulk limit;
+    another value raises ValueError.
+    """
 
     def __init__(
         self,
@@ -94,7 +99,7 @@ class OfferFlow:
         return self._topics.offer_state
 
     def out_of_order(self) -> Mapping[str, int]:
-        """Results since the start of events that lost to one read before them, by source. Any thread."""
+        """Returns how many events lost to one read before them, by source, since the start. Thread-safe."""
         return self._out_of_order.copy()
 
     @property
@@ -110,26 +115,34 @@ class OfferFlow:
         return group_of(kind)
 
     def standing(self, partition: int) -> Iterable[str]:  # noqa: ARG002
-        """None: an offer lane lives on its events."""
+        """Returns no lanes: an offer lane exists through its events."""
         return ()
 
     def read(self, record: Record, now: Now) -> Arrived | BadRecord | NotYet:  # noqa: ARG002
-        """Decodes a record. An event that must not be sent is still an event: its turn writes why."""
+        """Decodes a record.
+
+        An event that must not be sent is not dead-lettered: its turn ends it with a result that says why.
+        """
         event = self._codecs.decode_changed(record)
         return event if isinstance(event, BadRecord | NotYet) else Arrived(lane=event.key, event=event)
 
     def glance(self, key: str, stored: bytes) -> BadRecord | NotYet | None:
+        """Returns why a stored lane cannot be loaded, or cannot be loaded yet; None if it can be tried."""
         said = self._codecs.glance_state(stored)
         return state_versions.unreadable(key, said.text) if isinstance(said, BadRecord) else said
 
     def load(self, key: str, stored: bytes | None) -> OfferLane:
-        """Raises Unreadable for what is no state of this flow."""
+        """Returns the lane of a state record, or a blank one for None.
+
+        Raises Unreadable for bytes that are not a state of this flow.
+        """
         if stored is None:
             return OfferLane(ean=key)
         decoded = self._codecs.decode_state(stored)
         return state_versions.made(key, decoded, lambda state: state_mapping.from_state(key, state, self._terms))
 
     def store(self, lane: OfferLane) -> Stored:
+        """Returns the lane's state record, or none for a lane that equals one never stored."""
         if state_mapping.is_blank(lane):
             return Stored(value=None)
         state = state_mapping.to_state(lane, self._terms)
@@ -140,6 +153,7 @@ class OfferFlow:
         )
 
     def turn(self, lane: OfferLane, cause: Cause, now: Now) -> Turn[OfferLane]:
+        """Applies a cause to the lane; returns the new lane, its wants, its outputs, and when to wake it."""
         now_us = now.wall_us
         taken = self._heard(lane, cause, now_us)
         settled, plan = settle(taken, self._terms, now_us)
@@ -152,6 +166,7 @@ class OfferFlow:
         )
 
     def _heard(self, lane: OfferLane, cause: Cause, now_us: int) -> OfferLane:
+        """Returns the lane after an event or an answer was applied; other causes only have the lane decided again."""
         match cause:
             case Arrived(event=OfferChanged() as changed):
                 return merge.take(lane, changed, self._terms, now_us)
@@ -205,14 +220,14 @@ class OfferFlow:
         return self._stamp.of(OfferNotFound, id_=id_, time_us=row.last_seen_at_us, subject=row.ean, trace=trace)
 
     def _count_late(self, source: str) -> None:
-        """Sources are others' texts: only so many are told apart."""
+        """Counts a late event by source. Producers choose the names, so their number is limited."""
         counts = self._out_of_order
         name = source if source in counts or len(counts) < NAMED_SOURCES else OTHER_SOURCES
         counts[name] = counts.get(name, 0) + 1
 
 
 def _wake(lane: OfferLane, plan: OfferPlan) -> int | None:
-    """When the lane is woken: at the plan's time, or at the re-check of an offer that this turn announced."""
+    """Returns when to wake the lane: at the plan's time, or for the re-check of an offer announced in this turn."""
     due = [miss.miss.next_check_at_us for _, miss in plan.missing]
     if plan.wake_at_us is not None:
         due.append(plan.wake_at_us)

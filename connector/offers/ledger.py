@@ -1,6 +1,7 @@
-"""The ledger of a lane: what is known of the marketplace, and every field that an event still asks for. Pure.
+"""The ledger of a lane: what is known of the marketplace, and the fields that undone events still ask for. Pure.
 
-Values are ints in the field's smallest unit. A ledger is immutable; a changed one shares its unchanged parts.
+Values are ints in the field's smallest unit: minor units of the currency, pieces, or working days. A ledger is
+immutable; a changed copy shares its unchanged parts with the original.
 """
 
 from collections.abc import Mapping
@@ -21,27 +22,31 @@ Selectors: TypeAlias = tuple[str | None, str | None, str | None, int | None]
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """What the marketplace holds in one field of a unit, as far as known.
+    """What the marketplace holds in one field of a unit, as far as it is known.
 
     ``value`` None: the value is not known, only that an event may have been accepted; such a fact is never certain.
-    ``order`` is that of the last accepted event, and never decreases. ``event_id`` None with an order: that event was
-    accepted without effect, or may have been accepted without an answer; the value is not its own, and it may be sent
-    again.
+    ``order`` is the order of the last accepted event, and never decreases. ``event_id`` None with an order: that event
+    was accepted without effect, or may have been accepted although no answer came. Then ``value`` is not the event's,
+    and the event may be sent again.
     """
 
     value: int | None
     basis: Basis
     order: Recency | None
     event_id: str | None
-    accepted_at_us: int
-    certain: bool
-    doubted_at_us: int = field(default=0, compare=False)  # while uncertain; only a look-up sent later makes it certain
+    accepted_at_us: int  # when an answer or a look-up last showed the value
+    certain: bool  # False: something else may have reached the marketplace since
+    doubted_at_us: int = field(default=0, compare=False)  # since when; only a look-up sent later makes it certain again
 
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownUnit:
-    """A unit of this EAN. ``proved_at_us`` 0: no look-up shows it any more; kept for the events that it accepted."""
+    """A unit of this EAN.
+
+    ``proved_at_us`` is the time of the last look-up that showed it. 0: the last one did not, or another is needed
+    before the unit is used; it is kept for the order of the events that it accepted, and for its claims.
+    """
 
     account: str
     storefront: str
@@ -52,7 +57,7 @@ class KnownUnit:
     fulfilled_by_marketplace: bool
     proved_at_us: int
     facts: Mapping[Field, Fact]
-    other_eans: tuple[str, ...] = ()  # that its product carries as well
+    other_eans: tuple[str, ...] = ()  # further EANs of its product
     owner: str | None = None  # the EAN that may write to it; None: not claimed
     owner_asked_us: int | None = None
     claims: tuple[str, ...] = ()  # names under which this EAN holds claims on it
@@ -60,7 +65,10 @@ class KnownUnit:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names to claim: units of one offer id share their stock, so one EAN must write to all of them."""
+        """The names to claim: the offer id, then the unit id.
+
+        Units of one offer id share their stock, so one EAN must own all of them.
+        """
         own = f"unit/{self.unit_id}"
         return (own,) if self.offer_id is None else (f"offer/{self.offer_id}", own)
 
@@ -68,19 +76,23 @@ class KnownUnit:
     def stays_unshown(self) -> bool:
         """Whether the unit stays in the ledger when no look-up shows it any more.
 
-        It does for the orders that it accepted, and until its claims are released.
+        It does if it has accepted an event, whose order must stay known, and until its claims are released.
         """
         return bool(self.claims) or any(fact.order is not None for fact in self.facts.values())
 
     @property
     def slot(self) -> str:
+        """The slot of the unit's updates within the lane."""
         return f"{self.account}/{self.storefront}/{self.condition}/{self.offer_id or self.unit_id}"
 
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What an event asks for in one field. ``value`` None: no exact value in smallest units; the field has ended."""
+    """The value that an event asks for in one field.
+
+    ``value`` None: ``requested`` has no exact value in smallest units; such a field has ended.
+    """
 
     field: Field
     value: int | None
@@ -117,7 +129,7 @@ class LedgerEntry:
     occurred_at_us: int
     order: Recency
     received_at_us: int
-    since_us: int  # of the oldest event that it replaced: age and retry budget continue from there
+    since_us: int  # reception of the oldest event that it replaced; age and retry budget count from here
     asked: tuple[Asked, ...] = ()
     ended: tuple[FieldOutcome, ...] = ()
     announced: Announced = Announced.NONE
@@ -125,17 +137,18 @@ class LedgerEntry:
     times_seen: int = 1
     attributes: Mapping[str, str] = field(default_factory=dict)
     traceparent: str | None = None
-    refused: str | None = None  # code, when the event as a whole is refused
-    problem: Problem | None = None  # of the first field that ended badly
+    refused: str | None = None  # code, if the event as a whole is refused
+    problem: Problem | None = None  # of the first field that did not succeed
     sent: Sent | None = None
     resolved_unit_id: int | None = field(default=None, compare=False)  # found anew at each turn
-    one_by_one: bool = False  # its fields were refused together, and nothing said which
-    proved_again: bool = False  # its unit was gone once already
+    one_by_one: bool = False  # its fields were refused together, and the refusal named none of them
+    proved_again: bool = False  # its unit was gone once, and was looked up again
     asked_again: bool = False  # announced, then read again: the next result is the replay's
-    lookup_call_ids: tuple[str, ...] = ()  # of the last look-ups that were answered for it
+    lookup_call_ids: tuple[str, ...] = ()  # the last answered look-ups for the event
 
     @property
     def open(self) -> tuple[Asked, ...]:
+        """The fields that have not ended."""
         if not self.ended:
             return self.asked
         over = {end.field for end in self.ended}
@@ -149,7 +162,10 @@ class LedgerEntry:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
-    """The newest stock of a location, before any buffer. ``location`` None: a stock without a location."""
+    """The newest stock of a location in pieces, as events carry it, before any reserve of the seller is deducted.
+
+    ``location`` None: a stock without a location.
+    """
 
     selectors: Selectors
     location: str | None
@@ -160,14 +176,15 @@ class Located:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watermark:
-    """The newest event of its line (one source ordered by sequence, or all ordered by time) that was read for a field.
+    """The newest event of a line that was read for a field.
 
-    Kept only if some source is not ordered by time, and whatever the event's outcome: an older event of its line stays
-    late, even after an event of another line has won the field.
+    A line is one source ordered by sequence, or all sources ordered by time. Watermarks are kept only if some source is
+    not ordered by time, and whatever the event's outcome: an older event of the line stays late, even after an event of
+    another line has won the field.
     """
 
     selectors: Selectors
-    location: str | None  # of a stock
+    location: str | None  # of a stock; None for other fields, and for a stock without a location
     field: Field
     order: Recency
 
@@ -184,7 +201,7 @@ class Watermark:
         return self.selectors[3]
 
     def is_of(self, other: "Watermark") -> bool:
-        """Whether both belong to one line of one field, with equal selectors."""
+        """Whether both watermarks have the same line, field, location and selectors."""
         mine, others = self.order, other.order
         return (self.selectors, self.location, self.field, mine.by) == (
             other.selectors, other.location, other.field, others.by,
@@ -194,7 +211,7 @@ class Watermark:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferLane:
-    """All that is known of an EAN, and all its undone events."""
+    """A lane's value: all that is known of an EAN, and its undone events. ``OfferState`` is its stored form."""
 
     ean: str  # the record's key, valid or not
     managed: bool = True
@@ -210,7 +227,7 @@ class OfferLane:
     updated_at_us: int = 0
 
     def released_with(self, unit: KnownUnit) -> tuple[str, ...]:
-        """Names to release together with this unit: those that no other unit of the lane still needs."""
+        """Returns the names to release with this unit: its claims that no other unit of the lane still needs."""
         others = {
             name
             for other in self.units

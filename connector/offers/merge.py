@@ -1,4 +1,4 @@
-"""Adds an event to the ledger: as a new entry, or as the entry that is already there. Pure."""
+"""Adds an event to the ledger, as a new entry or as a repetition of an undone one; applies tombstones. Pure."""
 
 from connector.contracts.codes import Code
 from connector.contracts.event_time import effective_us
@@ -17,10 +17,10 @@ from streams.frozen import replace
 
 
 def take(lane: OfferLane, event: OfferChanged, terms: OfferTerms, now_us: int) -> OfferLane:
-    """Adds the event to the ledger.
+    """Returns the lane with an entry for the event.
 
-    An event that is read again while its entry is undone stays that entry: one processing, one result. If it was
-    announced as not found, that processing is over, and reading it again is another one.
+    An event that is read again while its entry is undone gets no second entry: one processing, one result. If the
+    entry was announced as not found, that processing has had its result, and reading the event again starts another.
     """
     identifier = result_id(terms.cluster_id, terms.topic, event.partition, event.offset)
     again = event.offset <= lane.last_offset
@@ -72,7 +72,11 @@ def take(lane: OfferLane, event: OfferChanged, terms: OfferTerms, now_us: int) -
 
 
 def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: OfferTerms, now_us: int) -> OfferLane:
-    """Applies a tombstone: ends all older undone fields. Nothing is sent until a newer event arrives."""
+    """Returns the lane after a tombstone: all older undone fields have ended.
+
+    Nothing is sent until a newer event arrives. Claims are released, unless an event that is newer than the tombstone
+    is undone or was accepted already. An invalid tombstone adds a rejected entry and changes nothing else.
+    """
     at_us = event.record_time_us
     order = Recency(at_us, NO_SEQUENCE, event.offset)
     fault = key_fault(event.key, event.key) or date_fault(at_us, at_us, terms, now_us)
@@ -118,19 +122,23 @@ def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: OfferTerms, now_us: 
 
 
 def _let_go(unit: KnownUnit, now_us: int) -> KnownUnit:
-    """Schedules the release of the unit's claims, so that another EAN may own it once pending calls are over."""
+    """Schedules the release of the unit's claims, so that another EAN may own it once calls in flight have ended."""
     if not unit.claims or unit.release_at_us is not None:
         return unit
     return replace(unit, release_at_us=now_us)
 
 
 def _order(event: OfferChanged, terms: OfferTerms) -> Recency:
+    """Returns the event's order by effective time, sequence and offset, as configured for its source."""
     time_us = effective_us(event.occurred_at_us, event.record_time_us)
     return order_of(time_us, event.sequence, event.offset, event.source, terms.policy.ordered_by(event.source))
 
 
 def _read_again(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) -> OfferLane:
-    """Makes the look-up of an announced entry due now; what it finds is the result of the replay."""
+    """Makes the look-up of an announced entry due now; its outcome is the result of the replay.
+
+    Any other entry stays as it is.
+    """
     target = terms.routing.find(entry.target_id)
     if entry.announced is not Announced.NOT_FOUND or target is None:
         return lane
@@ -152,6 +160,7 @@ def _read_again(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: 
 
 
 def _withdrawn(entry: LedgerEntry, ean: str, by: Recency) -> LedgerEntry:
+    """Ends the open fields of an entry that is older than a tombstone read before it."""
     late = out_of_order_after_tombstone(entry.order, by)
     fault = Refusal(Code.OUT_OF_ORDER, late) if late is not None else refuse(Code.TOMBSTONE, ean=ean)
     ends = tuple(FieldOutcome(field=a.field, status=FieldStatus.UNMANAGED, code=fault.code) for a in entry.open)
