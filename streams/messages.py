@@ -1,4 +1,4 @@
-"""What travels between source, engine and sink: ``Input`` is what the engine is told, ``Effect`` what it asks for."""
+"""The messages between source, engine and sink: an ``Input`` is fed to the engine, an ``Effect`` is returned by it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,41 +9,44 @@ from streams.flow import Answer, Assignment, Call, Output, Record, Stored, Told
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """All that the commit metadata of a partition says beside the position."""
+    """A partition's committed position and the metadata that is committed with it."""
 
     position: int  # next offset to read
-    read_ahead: int
-    drained: bool
+    read_ahead: int  # the owner may have read this many offsets beyond ``position``
+    drained: bool  # the owner handed over: none of its calls is in flight any more
     serial: int  # of the checkpoint that wrote it
     state_topic_id: str
-    input_topic_id: str = ""  # empty = written by a version that did not say it
+    input_topic_id: str = ""  # empty = written by a version that did not record it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnedPartition:
-    """A newly assigned partition with its restored state, ready to be read."""
+    """A newly assigned partition with its state, ready to be read."""
 
-    mark: Mark | None  # None = the position, if there is one, was not committed by us
-    start: int  # position to read from: the committed one, or where the configuration says
+    mark: Mark | None  # None = there is no committed position, or this connector did not commit it
+    start: int  # position to read from: the committed one, or the configured start
     end: int  # last stable offset, read at or after the assignment
     state_topic_id: str
-    partitions: int  # of the input topic, as seen now
+    partitions: int  # of the input topic now
     input_topic_id: str = ""
-    state: dict[str, Stored] = field(default_factory=dict)  # the engine takes it over, and empties it
-    committed: bool = False  # the group had a position here, with a mark or without (set by Kafka's own tools)
-    skips: bool = False  # it had none, and the configured start passes over records that are there
+    state: dict[str, Stored] = field(default_factory=dict)  # stored lanes by key; the engine owns and empties it
+    committed: bool = False  # the group has a committed position, with a mark or without (set by Kafka's own tools)
+    skips: bool = False  # the group has no position, and the configured start skips existing records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assigned:
-    """Partitions that were given to us and are restored; intake stands until the engine resumes it."""
+    """Newly assigned partitions whose state has been read; they stay paused until ``Intake`` resumes them."""
 
     parts: Mapping[Assignment, OwnedPartition]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revoked:
-    """``lost`` False: drain and hand over within ``budget_s``. True: they belong to another already."""
+    """Partitions taken away from this process.
+
+    ``lost`` False: drain them and hand them over within ``budget_s``. True: another process may own them already.
+    """
 
     parts: tuple[Assignment, ...]
     lost: bool
@@ -52,18 +55,18 @@ class Revoked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrivals:
-    """Records in order of offset per partition; ``positions`` also pass control records and aborted data."""
+    """Records and positions from one poll; the records of a partition are in order of offset."""
 
     records: Sequence[Record] = ()
-    positions: Mapping[Assignment, int] = field(default_factory=dict)
-    ends: Mapping[Assignment, int] = field(default_factory=dict)  # last stable offsets, as far as known; for lag
-    log_ends: Mapping[Assignment, int] = field(default_factory=dict)  # of all that is written, open transactions too
-    leaderless: Mapping[Assignment, str] = field(default_factory=dict)  # instead of an end: what a broker said of it
+    positions: Mapping[Assignment, int] = field(default_factory=dict)  # also past control records and aborted data
+    ends: Mapping[Assignment, int] = field(default_factory=dict)  # last stable offsets, where known; for lag
+    log_ends: Mapping[Assignment, int] = field(default_factory=dict)  # log end offsets, open transactions included
+    leaderless: Mapping[Assignment, str] = field(default_factory=dict)  # no end known: the broker's error message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """What a topic is now. A topic that was deleted and created again has the name of the old one and another id."""
+    """A topic's id and number of partitions. A topic that is deleted and created again gets another id."""
 
     id: str
     partitions: int
@@ -71,15 +74,17 @@ class Topic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicsSeen:
-    """Input and state topics by name, as the broker describes them every few seconds; one without an answer is left
-    out."""
+    """Input and state topics by name, as described by the broker every few seconds.
+
+    A topic that the broker did not describe is left out.
+    """
 
     topics: Mapping[str, Topic]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
-    """A partition that cannot go on (offset out of range, lane too large): it is refused, and says why."""
+    """A partition that cannot continue (offset out of range, lane too large); the engine stops it with ``reason``."""
 
     at: Assignment
     reason: str
@@ -87,7 +92,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """What a flow needed to read a record was fetched (or could not be: ``problem``; it is asked for again later)."""
+    """The result of a ``Fetch``. ``problem`` None: it succeeded. Otherwise it failed, and is requested again later."""
 
     need: Any
     problem: str | None = None
@@ -95,16 +100,16 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A checkpoint is durable, less what died with its assignment."""
+    """A checkpoint is durable, except for the parts of assignments that ended meanwhile."""
 
     serial: int
     marks: Mapping[Assignment, Mark]
-    sent_at_s: float  # the lease runs from the send time of the successful commit
+    sent_at_s: float  # when the successful commit was sent; the lease starts here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delayed:
-    """A checkpoint could not be made durable yet; it is tried again."""
+    """An attempt to make a checkpoint durable failed; it is retried."""
 
     serial: int
     reason: str
@@ -112,19 +117,19 @@ class Delayed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """Time has passed."""
+    """Lets the engine act on the time that has passed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drain:
-    """The process shall end: intake closes, calls in flight end, everything is made durable, within ``budget_s``."""
+    """Shut the process down within ``budget_s``: stop intake, wait for calls in flight, make everything durable."""
 
     budget_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A consistent snapshot: outputs (changed lanes among them) and marks, to be made durable as one."""
+    """A consistent snapshot to be made durable atomically: outputs (changed lanes included) and marks by assignment."""
 
     serial: int
     outputs: Mapping[Assignment, tuple[Output, ...]]
@@ -133,7 +138,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """Pause or resume reading; partitions not named stay as they are."""
+    """To the source: pause or resume reading these partitions; the others stay as they are."""
 
     pause: frozenset[Assignment] = frozenset()
     resume: frozenset[Assignment] = frozenset()
@@ -141,35 +146,35 @@ class Intake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reread:
-    """To the source: seek these to where they stand; there is more to read, and nothing comes."""
+    """To the source: seek these partitions to their current position, because they have lag and no records arrive."""
 
     parts: frozenset[Assignment]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
-    """To the sink: these assignments are no longer ours; drop what is kept for them."""
+    """To the sink: these assignments have ended; discard what is not yet written for them."""
 
     parts: frozenset[Assignment]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """These revoked partitions are drained and durable (or their budget is over): the revoke may return."""
+    """These revoked partitions are drained and durable, or their budget is used up: the revoke callback may return."""
 
     parts: frozenset[Assignment]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
-    """Get what ``NotYet`` named, in a worker; answered by ``Fetched``."""
+    """To a worker: fetch the ``need`` of a ``NotYet``; answered by ``Fetched``."""
 
     need: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something a person should read in the log: ``event`` and ``fields`` are of the closed list in telemetry."""
+    """A line for the log. ``event`` and the names in ``fields`` are listed in ``telemetry.EVENTS``."""
 
     event: str
     level: str = "info"
@@ -178,7 +183,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """The process ends. ``failed`` False: drained on request. True: commit nothing further, exit non-zero."""
+    """End the process. ``failed`` False: it was drained as requested. True: commit nothing further, exit non-zero."""
 
     reason: str
     failed: bool = True

@@ -1,6 +1,6 @@
-"""Source, Sink, Clock: the contracts between the runner and the edges, and nothing else.
+"""The contracts between the runner and its edges: ``Source``, ``Sink`` and ``Clock``.
 
-One contract suite (``tests/contracts``) runs over every implementation: in memory, embedded broker, real Kafka.
+One test suite (``tests/contracts``) runs against every implementation: in memory, embedded broker, real Kafka.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ from streams.messages import Arrivals, Assigned, Broken, Checkpoint, Mark, Notic
 
 OnRevoke: TypeAlias = Callable[[Revoked], None]
 SourceEvent: TypeAlias = Assigned | Revoked | Arrivals | TopicsSeen | Broken | Notice
-"""What a source reports. ``Revoked`` only with ``lost``: the rest goes through ``OnRevoke``."""
+"""What ``Source.poll`` returns. ``Revoked`` only with ``lost`` set; an orderly revoke is passed to ``OnRevoke``."""
 
 
 class Clock(Protocol):
@@ -20,17 +20,18 @@ class Clock(Protocol):
 
 
 class Source(Protocol):
-    """Owns the consumer; called by the engine thread only, and by no other.
+    """Owns the consumer; called by the engine thread only.
 
-    A newly assigned partition is restored inside ``poll`` (a bounded piece at each call, on a second consumer, with
-    progress as ``Notice``) and reported by ``Assigned`` once its state is there; it stands paused until ``resume``.
+    The state of a newly assigned partition is read inside ``poll``: a bounded piece at each call, on a second
+    consumer, with progress as ``Notice``. The partition is reported by ``Assigned`` once its state is complete, and
+    stays paused until ``resume``.
     """
 
     def poll(self, timeout_s: float, on_revoke: OnRevoke) -> Sequence[SourceEvent]:
-        """Wait at most ``timeout_s`` and return what happened.
+        """Waits at most ``timeout_s`` and returns what happened.
 
-        ``on_revoke`` is called from inside, before partitions go; it may block within the revoke budget, and ``pause``,
-        ``commit`` and ``group`` may be called from it. Raises ``SourceFailed`` for what only a restart can mend.
+        ``on_revoke`` is called during the poll, before partitions are given up. It may block within the revoke budget
+        and may call ``pause``, ``commit`` and ``group``. Raises ``SourceFailed`` when only a restart helps.
         """
         ...
 
@@ -39,41 +40,45 @@ class Source(Protocol):
     def resume(self, parts: frozenset[Assignment]) -> None: ...
 
     def reread(self, parts: frozenset[Assignment]) -> None:
-        """Fetch anew from the next offset to hand over, where nothing comes though there is more."""
+        """Seeks these partitions to the next offset to return, because they have lag and no records arrive."""
         ...
 
     def group(self) -> Any:
-        """The consumer group's metadata as a value, for the sink; taken anew for every checkpoint.
+        """Returns the consumer group's current metadata for the sink; called for every attempt to write a checkpoint.
 
-        None while the source is no member of the group: nothing can be made durable then.
+        None while the source is not a member of the group: nothing can be made durable then.
         """
         ...
 
     def commit(self, marks: Mapping[Assignment, Mark], serial: int) -> "Written | Again | None":
-        """Commit marks (at_least_once, after the sink flushed). Waits for no broker.
+        """Commits marks (at_least_once only, after the sink has flushed). Does not wait for the broker.
 
-        None: it is on its way; ask again with the same marks, after each ``poll``. Again: it was refused.
+        Returns ``None`` while the commit is pending: call again with the same marks after each ``poll``. Returns
+        ``Again`` when the broker rejected it.
         """
         ...
 
     def close(self) -> None:
-        """Leave the group. Safe to call twice."""
+        """Leaves the group. Safe to call twice."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A checkpoint is out. ``committed`` False: produced and acknowledged; the engine thread commits the marks."""
+    """A checkpoint was written.
+
+    ``committed`` False: its records are produced and acknowledged; the engine thread still has to commit the marks.
+    """
 
     written: Written
     committed: bool
-    broken: tuple[Broken, ...] = ()  # partitions whose part could not be written and never can be
+    broken: tuple[Broken, ...] = ()  # partitions whose part can never be written
     notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Again:
-    """Not durable: call ``write`` with the same checkpoint and fresh group metadata after ``after_s``."""
+    """Not durable: retry the same checkpoint after ``after_s`` seconds (``write`` with fresh group metadata)."""
 
     reason: str
     after_s: float
@@ -81,40 +86,44 @@ class Again:
 
 
 class Sink(Protocol):
-    """Owns the producer; called by the sink thread only, ``drop`` apart.
+    """Owns the producer; called by the sink thread only, except where a method allows any thread.
 
-    One checkpoint at a time, in order of serial. A checkpoint lives in the sink thread until it is durable: through
-    retriable and abortable errors and a replaced producer. HTTP is never redone for it.
+    It gets one checkpoint at a time, in order of serial, and again until that is durable: after retriable and abortable
+    errors, and after the producer was replaced. No HTTP call is repeated for that.
     """
 
     def open(self) -> None:
-        """Prepare (transactions: initialise, which ends a predecessor's open one). May block for seconds."""
+        """Prepares the producer. May block for seconds.
+
+        With transactions this initialises them, which ends an open transaction of a predecessor.
+        """
         ...
 
     def write(self, checkpoint: Checkpoint, group: Any) -> Done | Again:
-        """Make one checkpoint durable, less what was dropped. Blocks. Without ``group`` no mark becomes durable.
+        """Makes one checkpoint durable, except for what was dropped. Blocks. Without ``group`` no mark becomes durable.
 
-        Raises ``SinkFailed`` for what only a restart can mend (fenced by a second process with our id).
+        Raises ``SinkFailed`` when only a restart helps (fenced by a second process with the same transactional id).
         """
         ...
 
     def drop(self, parts: frozenset[Assignment]) -> None:
-        """These assignments died; what is kept for them is not written (again). Any thread."""
+        """Discards what is not yet written for these assignments, which have ended. Any thread."""
         ...
 
     @property
     def calling_since_s(self) -> float | None:
-        """Since when a call to the broker has been under way; None = none is. On the clock of all parts; any thread."""
+        """When the current call to the broker started (``clock.uptime_s``); None = there is none. Any thread."""
         ...
 
     def successor(self) -> "Sink":
-        """A sink that takes this one's place, because a call of this one does not return. Any thread.
+        """Returns a sink that replaces this one, of which a call does not return. Any thread.
 
-        It is opened and closed like any other. Its first ``write`` gets the checkpoint that this one was given last,
-        and finds out whether that became durable; this one makes no further call, and what it may still say is void.
+        The new sink is opened and closed like any other. Its first ``write`` gets the checkpoint that this one was
+        given last, and finds out whether that became durable. This one makes no further call, and any result that it
+        may still return is ignored.
         """
         ...
 
     def close(self) -> None:
-        """Safe to call twice."""
+        """Closes the producer. Safe to call twice."""
         ...

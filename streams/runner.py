@@ -1,12 +1,12 @@
-"""The only loop and the only threads. Moves values between source, engine, sink and workers; decides nothing.
+"""Runs a stream: the loop and the threads that pass messages between source, engine, sink and workers.
 
-The *engine thread* is the caller's: it owns source and engine. The *sink thread* owns the sink and makes one checkpoint
-at a time durable; one that hangs in a call of its client is left alone, and another goes on with its checkpoint.
-*Worker threads* make calls to the outside, each with a caller of its own; there are as many as were
-ever needed at once, up to a bound. Frozen messages travel between them over queues.
+The *engine thread* is the thread that calls ``Runner.run``; it owns the source and the engine. The *sink thread* owns
+the sink and makes one checkpoint at a time durable. If it hangs in a call of its client, it is abandoned and a new sink
+thread continues with its checkpoint. *Worker threads* make the outgoing calls, each with its own caller; the pool grows
+to the largest number that was needed at once, up to a bound. Threads exchange frozen messages over queues.
 
-Whatever is raised in any thread ends the run: nothing further is committed, and it is raised again in the caller's
-thread. A restart repeats what was not durable.
+An exception in any thread ends the run: nothing further is committed, and it is raised again from ``Runner.run``. A
+restart repeats what was not durable. All decisions are made by the engine.
 """
 
 from collections.abc import Callable, Iterable
@@ -44,8 +44,8 @@ from streams.ports import Again, Clock, Done, Sink, Source
 _BUSY_POLL_S: Final = 0.005
 _IDLE_POLL_S: Final = 0.1
 _SNAPSHOT_EVERY_S: Final = 0.25
-_OVERDUE_S: Final = 5.0  # beyond a budget that the engine keeps by itself
-_JOIN_S: Final = 10.0
+_OVERDUE_S: Final = 5.0  # the engine keeps its budgets itself; this long after one, the runner raises
+_JOIN_S: Final = 10.0  # the longest wait for the sink thread to end
 
 
 class Lifecycle(Enum):
@@ -56,7 +56,7 @@ class Lifecycle(Enum):
 
 
 class Steps(Protocol):
-    """What the runner needs of an engine."""
+    """The engine, as the runner uses it."""
 
     def feed(self, said: Input, now: Now) -> list[Effect]: ...
 
@@ -66,7 +66,7 @@ class Steps(Protocol):
 
 
 class Observer(Protocol):
-    """Hears what goes in and out, in the engine thread. Must be quick, and must not raise."""
+    """Notified of every input, effect and snapshot, in the engine thread. Must be quick, and must not raise."""
 
     def heard(self, said: Input, now: Now) -> None: ...
 
@@ -78,8 +78,8 @@ class Observer(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerSettings:
     max_workers: int = 128
-    drain_s: float = 25.0  # under the time that an orchestrator leaves between asking and killing
-    sink_hangs_after_s: float = 16.0  # a few leases, and far more than any call of a sink may take
+    drain_s: float = 25.0  # shorter than an orchestrator's time between the request to stop and the kill
+    sink_hangs_after_s: float = 16.0  # a few leases, and far longer than any call of a sink may take
 
     def __post_init__(self) -> None:
         if self.max_workers < 1:
@@ -88,14 +88,14 @@ class RunnerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Crash:
-    """A thread cannot go on."""
+    """A thread ended with this exception."""
 
     error: BaseException
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OfSink:
-    """What a sink's thread says. Void when another has taken its place meanwhile."""
+    """A message from a sink thread. It is ignored when that thread has been replaced meanwhile."""
 
     by: "_SinkThread"
     said: Done | Again | _Crash
@@ -105,7 +105,7 @@ _Said: TypeAlias = Answer | Fetched | _OfSink | _Crash
 
 
 class Runner:
-    """One stream, from ``run`` to its end. ``stop``, ``lifecycle``, ``beat_s`` and ``snapshot``: from any thread."""
+    """Runs one stream once. ``stop``, ``lifecycle``, ``beat_s`` and ``snapshot`` may be used from any thread."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Runner:
         observer: Observer,
         settings: RunnerSettings,
     ) -> None:
-        """``fetch`` gets what a flow cannot read without; it raises when that is not to be had now."""
+        """``fetch`` fetches what a flow needs before it can read a record; raises StreamError if that fails now."""
         self._engine = engine
         self._source = source
         self._clock = clock
@@ -136,11 +136,11 @@ class Runner:
         self._drain_over_s = inf
         self._snapshot_s = -inf
         self.lifecycle = Lifecycle.NEW
-        self.beat_s = clock.now().mono_s  # when the loop last came round, on the monotonic clock
+        self.beat_s = clock.now().mono_s  # when the loop last ran, on the monotonic clock
         self.snapshot: Snapshot | None = None
 
     def run(self) -> None:
-        """Blocks until drained. Raises what any part raised, or Stopped with the engine's reason to fail."""
+        """Blocks until drained. Raises what any thread raised, or Stopped with the reason why the engine stopped."""
         if self.lifecycle is not Lifecycle.NEW:
             raise RuntimeError(f"a runner runs once; this one is {self.lifecycle.value}")
         self.lifecycle = Lifecycle.RUNNING
@@ -154,7 +154,7 @@ class Runner:
             raise Stopped(self._stop.reason)
 
     def stop(self) -> None:
-        """Ask for a drained end. Safe from a signal handler; again does no harm."""
+        """Requests a drain and shutdown. Safe to call from a signal handler, and more than once."""
         self._asked_to_stop = True
 
     # ---- the loop ---------------------------------------------------------------------------------------------------
@@ -176,7 +176,8 @@ class Runner:
         self._feed(Drain(budget_s=self._settings.drain_s))
 
     def _revoke(self, revoked: Revoked) -> None:
-        """Inside ``Source.poll``: the ordinary step without intake, until the partitions are handed over."""
+        """The revoke callback, called inside ``Source.poll``: runs the loop without polling until the partitions are
+        handed over. Raises Stopped if that does not end within the budget."""
         self._released.clear()
         self._feed(revoked)
         over_s = self._clock.now().mono_s + revoked.budget_s + _OVERDUE_S
@@ -202,7 +203,8 @@ class Runner:
             self._observer.saw(self.snapshot)
 
     def _patience_s(self) -> float:
-        """How long a poll may wait: answers and durable checkpoints come beside it, and cannot wake it."""
+        """Returns how long a poll may wait: messages of other threads cannot interrupt it, so it is short while any
+        are expected."""
         most_s = _BUSY_POLL_S if self._workers.outstanding or self._writing.anything else _IDLE_POLL_S
         return max(0.0, min(most_s, self._engine.wake_at_s() - self._clock.now().mono_s))
 
@@ -236,12 +238,12 @@ class Runner:
             case Stop():
                 self._stop = effect
             case Notice():
-                pass  # the observer has it
+                pass  # already given to the observer
 
     # ---- threads ----------------------------------------------------------------------------------------------------
 
     def _hear_threads(self, timeout_s: float = 0.0) -> None:
-        """Everything that threads have said; waits for the first of it."""
+        """Handles all messages of other threads; waits at most ``timeout_s`` for the first."""
         for said in _taken(self._said, timeout_s):
             match said:
                 case Answer() | Fetched():
@@ -269,7 +271,8 @@ class Runner:
             self._feed(Delayed(serial=self._writing.checkpoint.serial, reason=again.reason))
 
     def _watch_sink(self, now_s: float) -> None:
-        """Give up a sink that hangs, and let another go on with the same checkpoint. Raises Stopped the second time."""
+        """Replaces a sink that hangs; the new one continues with the same checkpoint. Raises Stopped when the new one
+        hangs too before a checkpoint has become durable."""
         since_s = self._sink.calling_since_s
         match self._sink_watch.look(since_s, now_s):
             case SinkAction.REPLACE:
@@ -301,13 +304,13 @@ class Runner:
             self._feed(broken)
 
     def _write_again(self, now_s: float) -> None:
-        """The same checkpoint with the group's metadata of now."""
+        """Retries the checkpoint, with the group's current metadata, once the sink's wait is over."""
         if self._writing.checkpoint is not None and self._writing.again_at_s <= now_s:
             self._writing.again_at_s = inf
             self._sink.write(self._writing.checkpoint, self._source.group())
 
     def _commit(self, now_s: float) -> None:
-        """At least once: what the sink has produced becomes durable with its marks. Refused, it is tried again."""
+        """Commits the marks of what the sink has produced (at_least_once only). A rejected commit is retried."""
         done = self._writing.to_commit
         if done is None or now_s < self._writing.commit_at_s:
             return
@@ -318,7 +321,7 @@ class Runner:
                 self._writing.commit_at_s = now_s + again.after_s
                 self._delayed(again)
             case None:
-                pass  # the next poll may bring the answer
+                pass  # the next poll may bring the result
 
     def _notices(self, notices: Iterable[Notice]) -> None:
         now = self._clock.now()
@@ -326,7 +329,7 @@ class Runner:
             self._observer.did(notice, now)
 
     def _close(self) -> None:
-        """Leave the group first: whoever takes over need not wait for our end."""
+        """Leaves the group first, so that the next owner need not wait until this process has ended."""
         self.lifecycle = Lifecycle.CLOSED
         try:
             self._source.close()
@@ -335,7 +338,7 @@ class Runner:
             self._sink.close(self._patience_with_sink_s())
 
     def _patience_with_sink_s(self) -> float:
-        """None with a thread that hangs: it would not end."""
+        """Returns how long to wait for the sink thread to end: not at all once its call counts as hanging."""
         since_s = self._sink.calling_since_s
         left_s = inf if since_s is None else since_s + self._settings.sink_hangs_after_s - self._clock.now().mono_s
         return max(0.0, min(_JOIN_S, left_s))
@@ -343,12 +346,12 @@ class Runner:
 
 @dataclass(slots=True, kw_only=True)
 class _Writing:
-    """The checkpoint that is on its way."""
+    """The checkpoint in progress, if any."""
 
     checkpoint: Checkpoint | None = None
-    again_at_s: float = inf
-    to_commit: Done | None = None
-    commit_at_s: float = -inf
+    again_at_s: float = inf  # when to retry the write; inf = the sink is working on it, or has finished
+    to_commit: Done | None = None  # written, marks not yet committed (at_least_once)
+    commit_at_s: float = -inf  # not before then
 
     @property
     def anything(self) -> bool:
@@ -359,7 +362,7 @@ class _Writing:
 
 
 class _SinkThread:
-    """Owns the sink: opens it, writes what it is given, closes it."""
+    """A thread that owns a sink: opens it, writes the checkpoints it is given, closes it."""
 
     def __init__(self, sink: Sink, said: SimpleQueue[_Said]) -> None:
         self._sink = sink
@@ -381,12 +384,12 @@ class _SinkThread:
         return self._sink.calling_since_s
 
     def successor(self) -> "_SinkThread":
-        """With a sink that goes on where this one hangs. This thread ends by itself, should its call ever return."""
+        """Returns a thread with the sink's successor. This thread ends by itself if its call ever returns."""
         self._todo.put(None)
         return _SinkThread(self._sink.successor(), self._said)
 
     def close(self, patience_s: float) -> None:
-        """What is being written is waited for, what waits behind it is not written."""
+        """Discards queued checkpoints and waits at most ``patience_s`` for the current write to end."""
         while _take(self._todo, 0.0) is not None:
             pass
         self._todo.put(None)
@@ -398,14 +401,14 @@ class _SinkThread:
             self._sink.open()
             while (todo := self._todo.get()) is not None:
                 self._said.put(_OfSink(by=self, said=self._sink.write(*todo)))
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+        except BaseException as error:  # noqa: BLE001 - raised again in the engine thread
             self._said.put(_OfSink(by=self, said=_Crash(error=error)))
         finally:
             self._sink.close()
 
 
 class _Workers:
-    """A pool that grows to what is outstanding. Used by the engine thread."""
+    """A pool of worker threads that grows with the outstanding work, up to ``most``. Used by the engine thread."""
 
     def __init__(
         self,
@@ -431,7 +434,7 @@ class _Workers:
         self._todo.put(work)
 
     def close(self) -> None:
-        """Idle ones end, what waits is not done. One with a call under way is left alone: nobody asks any more."""
+        """Discards queued work and ends idle workers. A worker in a call is not waited for: its answer is not used."""
         while _take(self._todo, 0.0) is not None:
             pass
         for _ in self._threads:
@@ -442,7 +445,7 @@ class _Workers:
             caller = self._caller_factory()
             while (work := self._todo.get()) is not None:
                 self._said.put(caller.call(work) if isinstance(work, Call) else self._fetched(work))
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+        except BaseException as error:  # noqa: BLE001 - raised again in the engine thread
             self._said.put(_Crash(error=error))
 
     def _fetched(self, fetch: Fetch) -> Fetched:
@@ -454,7 +457,7 @@ class _Workers:
 
 
 def _take(queue: SimpleQueue[Any], timeout_s: float) -> Any:
-    """The next message; None when none comes in time."""
+    """Returns the next message; None if none arrives within ``timeout_s``."""
     try:
         return queue.get(timeout=timeout_s) if timeout_s > 0 else queue.get_nowait()
     except Empty:
