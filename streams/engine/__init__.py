@@ -1,1 +1,1 @@
-"""The state machine between source, flow, callers and sink, and what it keeps of each assigned partition."""
+"""The state machine between source, flows, callers and sink, and its state for each assigned partition."""

@@ -1,4 +1,4 @@
-"""A partition and its lanes for the time of one assignment: applies each input to both."""
+"""A partition and its lanes for the duration of one assignment: applies each input to both."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +19,8 @@ DRAINING = Draining()
 
 
 class AssignedPartition:
+    """A partition's position and phase (``partition``), its lanes (``lanes``) and what they produced (``outbox``)."""
+
     def __init__(
         self,
         at: Assignment,
@@ -44,7 +46,7 @@ class AssignedPartition:
     # ---- restoring --------------------------------------------------------------------------------------------------
 
     def restore(self, at_most: int, now: Now) -> None:
-        """So many lanes at most; what one of them needs first is fetched as for a record."""
+        """Restores at most this many lanes. A schema that one of them needs is fetched first, as for a record."""
         partition = self.partition
         if partition.needs is None and not self.lanes.fault:
             partition.needs = self.lanes.restore(at_most, now.mono_s)
@@ -53,7 +55,7 @@ class AssignedPartition:
     # ---- records ----------------------------------------------------------------------------------------------------
 
     def read(self, now: Now, room_outputs: int, room_awake: int) -> None:
-        """Turns for what has arrived, as far as read-ahead and bounds allow."""
+        """Gives lanes turns for the records that have arrived, as far as read-ahead and the given room allow."""
         partition, part, awake = self.partition, self.outbox, self.lanes.awake
         outputs_at_most, awake_at_most = len(part) + room_outputs, len(awake) + room_awake
         while (
@@ -75,21 +77,24 @@ class AssignedPartition:
     # ---- lanes ------------------------------------------------------------------------------------------------------
 
     def open(self, now: Now) -> None:
-        """Opens the gate: wants may leave, sleeping and standing lanes may be woken."""
+        """Opens the gate: wants may leave, sleeping lanes may be woken. Wakes the flow's standing lanes."""
         self.partition.open()
         self._wants.admit(self.at, now.mono_s)
         for key in self._flow.standing(self.at.partition):
             self.lanes.turn(key, WOKEN, now)
 
     def wake_due(self, now: Now, at_most: int) -> int:
-        """Timers of lanes, and how many. They rest until the gate is open, because nothing could be sent for them."""
+        """Gives lanes whose timers are due a turn and returns how many there were.
+
+        None before the gate is open, because nothing could be sent for them.
+        """
         due = self.lanes.due(now.wall_us, at_most) if self.partition.sends else []
         for key in due:
             self.lanes.turn(key, WOKEN, now)
         return len(due)
 
     def hear(self, sent: SentItem, cause: Answered | None, now: Now) -> None:
-        """One item of a call was answered; None = it stays a want, and is no longer announced."""
+        """Applies the answer to one item of a call. ``cause`` None: it stays a want, and is no longer announced."""
         lane = sent.pending.lane
         if cause is not None:
             self.lanes.turn(lane.key, cause, now)
@@ -100,18 +105,19 @@ class AssignedPartition:
         self.lanes.settle(lane, now.mono_s)
 
     def changed(self, lane: Lane) -> None:
-        """Its record must be written again, though it had no turn."""
+        """Marks a lane's record to be written again although the lane had no turn."""
         self.outbox.add(lane, (), tells=False)
 
     def tell(self, told: Told, now: Now) -> None:
-        """Word from outside for a lane that is known here."""
+        """Delivers a message of the control topic, if its lane is in this partition."""
         if told.lane in self.lanes and not self.partition.is_draining:
             self.lanes.turn(told.lane, told, now)
 
     # ---- checkpoints ------------------------------------------------------------------------------------------------
 
     def contents(self) -> tuple[tuple[Output, ...], tuple[tuple[Lane, int], ...]]:
-        """All outputs since the last checkpoint, each changed lane once, and which turns of which lanes that is."""
+        """Returns the outputs since the last checkpoint, with one record per changed lane, and those lanes with their
+        versions."""
         outputs, changed = self.outbox.take()
         for lane in changed:
             record = self.lanes.record(lane)
@@ -129,7 +135,7 @@ class AssignedPartition:
     # ---- the end ----------------------------------------------------------------------------------------------------
 
     def drain(self, deadline_s: float, now: Now) -> None:
-        """Hand over: no reading, no new call; what was announced and has not left is taken back."""
+        """Starts the hand-over: no reading, no new calls; announcements of calls that have not left are withdrawn."""
         self.partition.step(Trigger.REVOKED)
         self.partition.deadline_s = min(self.partition.deadline_s, deadline_s)
         self._shut()
@@ -137,13 +143,13 @@ class AssignedPartition:
             self.lanes.turn(lane.key, DRAINING, now)
 
     def refuse(self, reason: str) -> None:
-        """It cannot go on, or must not: nothing more is read, sent or committed."""
+        """Stops the partition: nothing more is read, sent or committed."""
         self.partition.step(Trigger.WAS_REFUSED)
         self.partition.broken = reason
         self._shut()
 
     def end(self) -> None:
-        """The assignment is over: nothing of it is kept but slots and keys of what is under way."""
+        """Ends the assignment: only slots and exclusive keys of calls in flight are kept."""
         self.partition.step(Trigger.ENDED)
         self._wants.forget(self.at, self.lanes.awake.values())
 

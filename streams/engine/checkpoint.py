@@ -1,7 +1,7 @@
-"""Collects outputs, changed lanes and marks per assignment; one checkpoint is in progress at a time.
+"""Collects outputs, changed lanes and marks by assignment, and decides when they are written as a checkpoint.
 
-Decides what is made durable, and when. Outboxes are keyed by assignment, so that all of an assignment is dropped at
-once. The lease runs from the send time of the last checkpoint that became durable.
+One checkpoint is in progress at a time. Outboxes are keyed by assignment, so that an assignment that ends is dropped as
+a whole. The lease starts when the last durable checkpoint was sent.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,12 +13,12 @@ from streams.lanes.lane import Lane
 from streams.messages import Checkpoint, Delayed, Mark, Written
 from streams.policy import Policy
 
-PACE = 4  # a checkpoint takes at most every fourth moment: a slow broker is not asked more often
-OF_LEASE = 3  # but marks go out this often in every lease
+PACE = 4  # checkpoints start at least this many times the duration of the last one apart: spares a slow broker
+OF_LEASE = 3  # but all marks are written at least this many times per lease
 
 
 class Outbox:
-    """What one assignment has not yet handed to a checkpoint."""
+    """One assignment's outputs and changed lanes that are not yet part of a checkpoint."""
 
     __slots__ = ("_tellers", "changed", "outputs")
 
@@ -38,8 +38,12 @@ class Outbox:
             self._tellers.add(lane.key)
 
     def take(self) -> tuple[list[Output], list[Lane]]:
-        """All of it. Lanes that told others come last: without transactions a crash may cut a checkpoint off anywhere,
-        and must not leave a teller's lane (a cursor, say) without those of whom it told."""
+        """Empties the outbox and returns its outputs and changed lanes.
+
+        Lanes that sent messages to other lanes come last. Without transactions a crash may cut a checkpoint off
+        anywhere, and must not leave the record of such a lane (a cursor, for example) without those of the lanes that
+        got its messages.
+        """
         outputs, self.outputs = self.outputs, []
         changed, self.changed = list(self.changed.values()), {}
         if self._tellers:
@@ -50,23 +54,25 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointPart:
-    """One assignment's part of the checkpoint that is on its way: which turns of which lanes, and how much it is."""
+    """One assignment's part of the checkpoint in progress."""
 
-    lanes: tuple[tuple[Lane, int], ...]
-    size: int
+    lanes: tuple[tuple[Lane, int], ...]  # with the version of each that is written
+    size: int  # records
 
 
 class Checkpoints:
+    """The outboxes of all assignments, the checkpoint in progress, and the lease."""
+
     def __init__(self, policy: Policy, boot_us: int) -> None:
         self.outboxes: dict[Assignment, Outbox] = {}
         self.lease_until_s = -inf
         self.durable_at_s = -inf
         self._policy = policy
-        self._serial = boot_us  # so no start of this process repeats one of another
+        self._serial = boot_us  # so that no serial repeats one of an earlier start of this process
         self._on_way: dict[Assignment, CheckpointPart] | None = None
         self._started_s = -inf
         self._heard_s = -inf
-        self._why = ""  # the one on its way is not durable yet
+        self._why = ""  # why the one in progress is not durable yet
         self._took_s = 0.0
 
     @property
@@ -78,14 +84,14 @@ class Checkpoints:
         return self._started_s
 
     def delayed(self, said: Delayed, now_s: float) -> None:
-        """The sink lives, and says why the one on its way is not durable yet."""
+        """Records the sink's report that the checkpoint in progress is not durable yet, and why."""
         if said.serial == self._serial:
             self._heard_s, self._why = now_s, said.reason
 
     def words(self, now_s: float) -> str:
-        """Why nothing may become durable just now, for a person; empty when nothing explains it.
+        """Returns, for people, why nothing becomes durable just now; empty when there is no explanation.
 
-        One that nobody has said anything of for a stall time explains nothing: its sink may never speak again.
+        A checkpoint that the sink has not reported on for ``Policy.stall_s`` explains nothing: the sink may hang.
         """
         if self._on_way is None or now_s - max(self._started_s, self._heard_s) > self._policy.stall_s:
             return ""
@@ -94,7 +100,7 @@ class Checkpoints:
 
     @property
     def size(self) -> int:
-        """Outputs and changed lanes that are not durable."""
+        """How many outputs and changed lanes are not durable."""
         on_way = sum(parts.size for parts in self._on_way.values()) if self._on_way is not None else 0
         return on_way + sum(len(outbox) for outbox in self.outboxes.values())
 
@@ -102,7 +108,7 @@ class Checkpoints:
         return self.outboxes.setdefault(at, Outbox())
 
     def drop(self, at: Assignment) -> None:
-        """The assignment died, or its writes are refused."""
+        """Discards what is kept for an assignment that has ended or stopped."""
         self.outboxes.pop(at, None)
         if self._on_way is not None:
             self._on_way.pop(at, None)
@@ -110,7 +116,7 @@ class Checkpoints:
     # ---- when -------------------------------------------------------------------------------------------------------
 
     def due_at_s(self, *, urgent: bool) -> float:
-        """When the next one starts. ``urgent``: someone waits for it (a gate, a hand-over)."""
+        """Returns when the next checkpoint starts. ``urgent``: a gate or a hand-over waits for it."""
         if self._on_way is not None or not self.outboxes:
             return inf
         if urgent:
@@ -123,7 +129,7 @@ class Checkpoints:
     def all_marks_due(self, now_s: float) -> bool:
         return now_s >= self._started_s + self._policy.lease_s / OF_LEASE
 
-    # ---- one on its way ---------------------------------------------------------------------------------------------
+    # ---- the one in progress ----------------------------------------------------------------------------------------
 
     def next_serial(self) -> int:
         return self._serial + 1
@@ -134,7 +140,7 @@ class Checkpoints:
         marks: Mapping[Assignment, Mark],
         now_s: float,
     ) -> Checkpoint:
-        """``contents``: per assignment its outputs, and which turns of which lanes are in them."""
+        """Returns the next checkpoint. ``contents``: outputs, and the lanes in them with their versions."""
         self._serial += 1
         self._on_way = {at: CheckpointPart(lanes=lanes, size=len(outputs)) for at, (outputs, lanes) in contents.items()}
         self._started_s, self._why = now_s, ""
@@ -143,7 +149,10 @@ class Checkpoints:
         )
 
     def written(self, written: Written, now_s: float) -> Mapping[Assignment, CheckpointPart]:
-        """What it held of assignments that live. Empty for one that is not on its way."""
+        """Returns the parts of a durable checkpoint by assignment, without those dropped meanwhile.
+
+        Empty for a checkpoint that is not the one in progress.
+        """
         if self._on_way is None or written.serial != self._serial:
             return {}
         if written.marks:

@@ -1,6 +1,6 @@
-"""The state machine between source, flows, callers and sink: routes each input, then does what has become possible.
+"""The state machine between source, flows, callers and sink: applies one input, then does all that it made possible.
 
-No I/O, clock, thread or randomness, and no rules of its own. The rules are in ``partition`` (phase, gate, marks),
+It uses no I/O, clock, thread or randomness, and only coordinates. The rules are in ``partition`` (phase, gate, marks),
 ``lanes``, ``dispatch.wants``, ``dispatch.dispatcher`` (with ``rate_limiter``), ``checkpoint``, ``schema_fetch`` and
 ``stall_detector``.
 """
@@ -44,14 +44,15 @@ from streams.messages import (
 from streams.policy import Pace, Policy, Share
 
 RESTORED_A_STEP: Final = 2_000
-"""Lanes: a few milliseconds. However many a partition has, the loop comes round, and marks go out in time."""
+"""Lanes restored in one step, which takes a few milliseconds. A partition may have any number of lanes; the bound
+keeps the loop running, so that marks are committed in time."""
 
 WOKEN_A_STEP: Final = 500
-"""Lanes whose timers have come; each takes a turn. After a restore all that stands undone may be due at once."""
+"""Lanes woken by their timers in one step; each takes a turn. After a restore all undone lanes may be due at once."""
 
 
 class Engine:
-    """Fed by one thread. After ``Stop`` it says nothing more."""
+    """The engine of a process. Fed by one thread; after a ``Stop`` it returns no further effects."""
 
     def __init__(
         self,
@@ -79,11 +80,14 @@ class Engine:
         self._wake_at_s = inf
 
     def wake_at_s(self) -> float:
-        """When to feed a ``Tick`` at the latest; ``inf`` = not before something happens."""
+        """Returns when to feed a ``Tick`` at the latest (s, monotonic); ``inf`` = not before the next other input."""
         return self._wake_at_s
 
     def feed(self, said: Input, now: Now) -> list[Effect]:  # noqa: C901 - one arm per input
-        """One input, and all that follows from it. Raises what a flow raises: that is a bug, and the end."""
+        """Applies one input and returns the resulting effects, in order.
+
+        Raises what a flow raises, which is a bug and must end the process.
+        """
         if self._stopped:
             return []
         effects: list[Effect] = []
@@ -115,7 +119,7 @@ class Engine:
         return self._until_stop(effects, now)
 
     def _until_stop(self, effects: list[Effect], now: Now) -> list[Effect]:
-        """What follows; nothing after a ``Stop``."""
+        """Appends what follows from any input; cuts off effects after a ``Stop``."""
         if not any(isinstance(effect, Stop) for effect in effects):
             effects.extend(self._go_on(now))
         for at, effect in enumerate(effects):
@@ -191,7 +195,7 @@ class Engine:
         self._set_share(now)
 
     def _topics_seen(self, said: TopicsSeen, now: Now) -> Iterator[Effect]:
-        """Topics may be replaced, or get partitions, while they are read; nothing else would notice."""
+        """Detects topics that were replaced or got more partitions while they are read."""
         for at, assigned in self._partitions.items():
             state_topic = self._flows[at.topic].state_topic
             seen, state = said.topics.get(at.topic), said.topics.get(state_topic)
@@ -247,11 +251,11 @@ class Engine:
             yield Stop(reason="drained", failed=False)
 
     def _changing(self) -> list[AssignedPartition]:
-        """Those that catch up or drain. All else is steady, and most steps need not look at it."""
+        """Returns the partitions that catch up, drain or are to be released. Most steps need only look at these."""
         return [assigned for assigned in self._partitions.values() if assigned.partition.is_changing]
 
     def _over(self, now: Now) -> None:
-        """Lost calls whose effect can no longer come."""
+        """Ends lost calls that can no longer take effect."""
         for sent in self._dispatcher.in_flight.ended(now.mono_s):
             self._dispatcher.over(sent, now.mono_s)
             if sent.at in self._partitions:
@@ -266,14 +270,15 @@ class Engine:
                 left -= before - assigned.lanes.to_restore
 
     def _wake_due(self, now: Now) -> None:
-        """Before anything is read: a backlog would leave no room for them."""
+        """Gives lanes whose timers are due their turns. Runs before records are read, because a backlog would use up
+        the room."""
         left = min(WOKEN_A_STEP, *self._room())
         for assigned in self._partitions.values():
             if left > 0:
                 left -= assigned.wake_due(now, left)
 
     def _unreadable(self, now: Now) -> Iterator[Effect]:
-        """A partition with a lane that cannot be read: what it did since its last checkpoint is not written."""
+        """Stops partitions with a lane that cannot be read; their turns since the last checkpoint are not written."""
         for assigned in self._partitions.values():
             if assigned.lanes.fault and assigned.partition.writes:
                 yield from self._refused(assigned, assigned.lanes.fault, now)
@@ -288,7 +293,7 @@ class Engine:
         yield from self._schema_fetch.requests(self._partitions, now.mono_s)
 
     def _room(self) -> tuple[int, int]:
-        """How much more may be kept back, and how many more lanes may be awake."""
+        """Returns how many more outputs may wait for a checkpoint, and how many more lanes may be awake."""
         awake = sum(len(assigned.lanes.awake) for assigned in self._partitions.values())
         return self._policy.max_outputs - self._checkpoints.size, self._policy.max_awake - awake
 
@@ -394,15 +399,16 @@ class Engine:
         return next((group for group in groups if group is not None), None)
 
     def _set_share(self, now: Now) -> None:
-        """The part of the ceilings of all partitions that may send, scaled to the flows that are on."""
+        """Sets this process's share of every account's ceiling: that of its partitions that may send, relative to all
+        partitions of the enabled flows."""
         whole = sum(share.weight for share in self._shares.values())
         sending = [self._shares[at.topic] for at, assigned in self._partitions.items() if assigned.partition.sends]
         self._dispatcher.share(sum(share.weight / share.partitions for share in sending) / whole, now.mono_s)
 
-    # ---- for a person -----------------------------------------------------------------------------------------------
+    # ---- status -----------------------------------------------------------------------------------------------------
 
     def snapshot(self, now: Now) -> Snapshot:
-        """What it is doing. Looks at partitions and accounts, never at lanes."""
+        """Returns the current status. Visits partitions and accounts, never single lanes."""
         held, awake = (
             self._dispatcher.in_flight.held,
             [len(assigned.lanes.awake) for assigned in self._partitions.values()],

@@ -1,9 +1,10 @@
-"""A partition's life, for one assignment: catching up, open, refused, draining, gone; its gate, backlog and marks.
+"""A partition's phases for one assignment (catching up, open, refused, draining, gone), its gate, backlog and marks.
 
-Only this file asks for the phase. The gate exists because, after a crash, a newer value may have been accepted by the
-outside that is not yet durable here: an older one must not be sent first. So nothing leaves before (a) all that the
-predecessor can have read is read, (b) nothing of the predecessor can still be under way, (c) our own mark, not
-drained, is durable.
+Only this module tests the phase; the others ask ``reads``, ``sends`` and so on. The gate keeps calls back after a
+crash: the previous owner may have sent a newer value, and the marketplace accepted it, without that being durable
+here, and no older value may be sent after it. So no call leaves before (a) all records that the previous owner may have
+read are read, (b) no call of the previous owner can be in flight any more, and (c) a mark of this owner that is not
+``drained`` is durable.
 """
 
 from collections import deque
@@ -18,7 +19,7 @@ from streams.policy import Policy
 
 
 class Phase(Enum):
-    """In words, for a person."""
+    """The phase of a partition; the values are shown to people."""
 
     CATCHING_UP = "catching up"
     OPEN = "open"
@@ -28,6 +29,8 @@ class Phase(Enum):
 
 
 class Trigger(Enum):
+    """What moves a partition from one phase to another."""
+
     OPENED = auto()
     WAS_REFUSED = auto()
     REVOKED = auto()
@@ -52,37 +55,37 @@ WRITES = frozenset(set(Phase) - {Phase.REFUSED, Phase.GONE})
 
 
 class Partition:
-    """What is ours for one assignment. Positions are next offsets."""
+    """The state of one assigned partition. A position is the next offset."""
 
     def __init__(self, at: Assignment, owned: OwnedPartition, policy: Policy, now_s: float) -> None:
         self.at = at
-        self.state_topic_id = owned.state_topic_id  # not all of ``owned``: its state is the lanes' to keep
+        self.state_topic_id = owned.state_topic_id  # ``owned`` itself is not kept: its state would stay in memory
         self.input_topic_id = owned.input_topic_id
         self.position = owned.start  # everything below has had its turn
         self.seen = owned.start  # everything below has arrived
-        self.durable = owned.start
-        self.end = owned.end
-        self.leaderless = ""  # what a broker said of its leader that is away; empty = nothing
+        self.durable = owned.start  # the committed position
+        self.end = owned.end  # last stable offset, as far as known
+        self.leaderless = ""  # the broker's error while the partition has no leader; empty = it has one
         self.held_back = 0  # offsets behind an open transaction of a producer
-        self.held_since_s = inf
-        self._held_at = -1
-        self.backlog: deque[Record] = deque()
-        self.needs: NotYet | None = None  # what the next lane, or the first of the backlog, cannot be read without
-        self.to_restore = 0  # lanes; nothing is read before there is none
-        self.flowing = False  # what the source was last told
-        self.moved_at_s = now_s
+        self.held_since_s = inf  # when these were first seen
+        self._held_at = -1  # the last stable offset then
+        self.backlog: deque[Record] = deque()  # arrived, waiting for their turn
+        self.needs: NotYet | None = None  # must be fetched before the next lane or record can be read
+        self.to_restore = 0  # lanes; nothing is read before all are restored
+        self.flowing = False  # whether the source was last told to read
+        self.moved_at_s = now_s  # when it last made progress
         self.deadline_s = inf  # of the hand-over
-        self.broken = ""
+        self.broken = ""  # why the partition was stopped
         self._phase = Phase.CATCHING_UP
         self._policy = policy
-        self._sent_from_here = False
-        self._marked = False  # our own mark is durable
-        self._mark_asked = False
-        self._final: int | None = None  # serial of the mark that hands over
+        self._sent_from_here = False  # the gate was opened
+        self._marked = False  # a mark of this assignment is durable, other than the one that hands over
+        self._mark_asked = False  # a checkpoint with such a mark was started
+        self._final: int | None = None  # serial of the checkpoint whose mark hands the partition over
         self._final_durable = False
         found = owned.mark
-        # a position without a mark was set by a tool, perhaps right after an owner was killed: only where nothing was
-        # ever committed did nobody send, for our own mark is durable before that
+        # A position without a mark was set by a tool, perhaps right after an owner was killed. Only where nothing was
+        # ever committed is it certain that nothing was sent, because an owner sends only after its mark is durable.
         self._found_drained = found.drained if found is not None else not owned.committed
         self._reach = owned.end if found is None else found.position + found.read_ahead
         self._target = min(owned.end, self._reach)
@@ -92,7 +95,7 @@ class Partition:
     # ---- phase ------------------------------------------------------------------------------------------------------
 
     def step(self, step: Trigger) -> None:
-        """Raises KeyError for a step that the phase does not know."""
+        """Enters the next phase. Raises KeyError for a trigger that does not exist in the current one."""
         self._phase = TRANSITIONS[self._phase, step]
 
     @property
@@ -117,14 +120,14 @@ class Partition:
 
     @property
     def is_changing(self) -> bool:
-        """On its way into or out of work."""
+        """Whether it is between being assigned and opened, or between being revoked and released."""
         return self._phase in CHANGES
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 
     @property
     def limit(self) -> int:
-        """Nothing at or beyond it may come into a lane before more is durable."""
+        """The offset from which on no record may reach a lane until more is durable."""
         return self.durable + self._policy.read_ahead
 
     @property
@@ -146,43 +149,46 @@ class Partition:
         return self.reads and not self.backlog and not self.to_restore and self.seen < self.limit
 
     def restored(self, left: int, now_s: float) -> None:
-        """Some lanes were; so many are left."""
+        """Records how many lanes are left to restore."""
         if left != self.to_restore:
             self.moved_at_s = now_s
         self.to_restore = left
 
     def flow(self, *, on: bool, now_s: float) -> None:
-        """Reading goes on, or is held up. Lag that grew old while it was held up is no stall."""
+        """Records that the source resumes or pauses reading. The time paused does not count as a stall."""
         self.flowing = on
         self.moved_at_s = now_s
 
     def arrived(self, record: Record) -> None:
+        """Adds a record to the backlog; ignores one that arrives a second time."""
         if record.offset >= self.seen:
             self.backlog.append(record)
             self.seen = record.offset + 1
 
     def passed(self, position: int, now_s: float) -> None:
-        """The source's own position: it passes control records and aborted data too."""
+        """Applies the source's position, which also passes control records and aborted data."""
         self.seen = max(self.seen, position)
         self.moved(now_s)
 
     def moved(self, now_s: float) -> None:
+        """Advances the position to the first record of the backlog, or past all that has arrived."""
         position = self.backlog[0].offset if self.backlog else self.seen
         if position > self.position:
             self.position = position
             self.moved_at_s = now_s
 
     def ends(self, end: int, now_s: float) -> None:
-        """The last stable offset as the source knows it: its leader has answered."""
+        """Applies the last stable offset, which shows that the partition has a leader."""
         self.leaderless = ""
         if not self.lag:
             self.moved_at_s = now_s
         self.end = end
 
     def log_ends(self, log_end: int, now_s: float) -> None:
-        """The end of all that is written, asked for with the last stable offset. What is between cannot be read yet.
+        """Applies the log end offset, requested together with the last stable offset.
 
-        Its age counts from when the stable offset was first seen to stand there: one that moves is held up by nobody.
+        The records in between cannot be read yet. They count as held back from when the last stable offset was first
+        seen at its present value: while it moves, no transaction holds it back.
         """
         self.held_back = max(0, log_end - self.end)
         if not self.held_back:
@@ -191,10 +197,11 @@ class Partition:
             self._held_at, self.held_since_s = self.end, now_s
 
     def held_age_s(self, now_s: float) -> float:
+        """Returns for how long an open transaction has held records back; 0 = none does."""
         return max(0.0, now_s - self.held_since_s)
 
     def close_intake(self) -> None:
-        """What has arrived and not had its turn is read again by whoever comes next."""
+        """Discards the backlog; the next owner reads it again."""
         self.backlog.clear()
         self.needs = None
         self.seen = self.position
@@ -202,7 +209,7 @@ class Partition:
     # ---- the gate ---------------------------------------------------------------------------------------------------
 
     def gate(self, now_s: float) -> tuple[str, ...]:
-        """Why nothing may be sent yet; empty = the gate may open."""
+        """Returns why nothing may be sent yet; empty = nothing keeps the gate closed."""
         if self._phase is not Phase.CATCHING_UP:
             return ()
         reasons = []
@@ -226,27 +233,28 @@ class Partition:
         )
 
     def open(self) -> None:
+        """Opens the gate."""
         self.step(Trigger.OPENED)
         self._sent_from_here = True
 
     def gate_at_s(self) -> float:
-        """When time alone may open it."""
+        """Returns when the gate can open if it waits for nothing but time; otherwise ``inf``."""
         waits = self._phase is Phase.CATCHING_UP and self._marked and self.position >= self._target
         return self._waits_until_s if waits else inf
 
     # ---- marks ------------------------------------------------------------------------------------------------------
 
     def mark_is_urgent(self, held: int) -> bool:
-        """Someone waits for it: our own gate, or the next owner."""
+        """Whether the gate or the next owner needs a mark. ``held``: items that may still have an effect outside."""
         if self._phase is Phase.DRAINING:
             return held == 0 and not self._final_durable and self._final is None
         return self.writes and not self._mark_asked
 
     def mark(self, serial: int, held: int) -> Mark:
-        """The mark that goes with a checkpoint. ``held``: items that may still have an effect outside.
+        """Returns the mark for a checkpoint. ``held``: items that may still have an effect outside.
 
-        A partition whose gate has not opened leaves what it found: how far the owner before may have read, and, when
-        it hands over, whether that one had drained.
+        While the gate has not opened, the mark passes on what the previous owner left: how far it may have read, and,
+        at the hand-over, whether it had drained.
         """
         final = self._phase is Phase.DRAINING and held == 0
         self._final = serial if final else None
@@ -272,13 +280,14 @@ class Partition:
         self._final_durable = self._final == mark.serial
 
     def is_handed_over(self, now_s: float) -> bool:
-        """Drained and durable, or its budget is over, or there is nothing that it could hand over."""
+        """Whether it may be released: drained and durable, its budget is used up, or there is nothing to hand over."""
         drained = self._phase is Phase.DRAINING and (self._final_durable or now_s >= self.deadline_s)
         return drained or self._phase is Phase.GONE
 
 
 def misfit(owned: OwnedPartition, partitions: int, at: Assignment, state_topic: str) -> str | None:
-    """Why the process must not go on with what it was given, with the remedy; None = all is well."""
+    """Returns why the process must stop rather than read a newly assigned partition, with the remedy; None = it need
+    not."""
     if owned.partitions != partitions:
         return _resized(at.topic, owned.partitions, partitions)
     if owned.mark is not None and owned.mark.state_topic_id != owned.state_topic_id:
@@ -287,7 +296,8 @@ def misfit(owned: OwnedPartition, partitions: int, at: Assignment, state_topic: 
 
 
 def unfit(owned: OwnedPartition, at: Assignment, state_topic: str) -> str | None:
-    """Why one partition must stand until a person has mended it, with the remedy; None = all is well."""
+    """Returns why a newly assigned partition must be stopped until an operator repairs it, with the remedy; None = it
+    need not."""
     mark = owned.mark
     if mark is not None and mark.input_topic_id and mark.input_topic_id != owned.input_topic_id:
         return _other_input(at, state_topic, mark.input_topic_id, owned.input_topic_id)
@@ -295,26 +305,29 @@ def unfit(owned: OwnedPartition, at: Assignment, state_topic: str) -> str | None
 
 
 def outgrown(at: Assignment, topic: Topic, partitions: int) -> str | None:
-    """Why the process must end: its input has more partitions than it had. None = it has not."""
+    """Returns why the process must stop because an input topic got more partitions; None = it did not."""
     return _resized(at.topic, topic.partitions, partitions) if topic.partitions > partitions else None
 
 
 def replaced_state(partition: Partition, topic: Topic, state_topic: str) -> str | None:
-    """Why the process must end: a state topic was replaced while it ran. None = it was not."""
+    """Returns why the process must stop because a state topic was replaced while it ran; None = it was not."""
     if partition.state_topic_id in ("", topic.id):
         return None
     return _other_state(partition.at, state_topic, partition.state_topic_id, topic.id)
 
 
 def replaced_input(partition: Partition, topic: Topic, state_topic: str) -> str | None:
-    """Why a partition must stand: its topic was replaced while it was read. None = it was not."""
+    """Returns why a partition must be stopped because its topic was replaced while it was read; None = it was not."""
     if partition.input_topic_id in ("", topic.id):
         return None
     return _other_input(partition.at, state_topic, partition.input_topic_id, topic.id)
 
 
 def out_of_range(at: Assignment, offset: int | None, state_topic: str, said: str = "") -> str:
-    """Why a partition stands whose next offset is not in its log, with the remedy. ``said``: the client's words."""
+    """Returns why a partition whose next offset is not in its log is stopped, with the remedy.
+
+    ``said``: the client's error message.
+    """
     words = f" ({said})" if said else ""
     return (
         f"offset {offset} of {at.topic}/{at.partition} is not in the log{words}: it was kept too short a time, or "
@@ -352,8 +365,10 @@ def _other_input(at: Assignment, state_topic: str, before: str, now: str) -> str
 
 
 def _unread(owned: OwnedPartition, at: Assignment, state_topic: str) -> str | None:
-    """Lanes without a position: the group's offsets have expired, or were deleted. Where it had read to is not known:
-    to begin anywhere but at the first record could skip events, and nobody would notice.
+    """Returns why a partition with stored lanes but without a committed position is stopped; None = it is not.
+
+    The group's offsets have expired or were deleted, so it is not known how far the partition was read. Starting
+    anywhere but at the first record could skip events silently.
     """
     if not owned.skips or not owned.state:
         return None

@@ -1,4 +1,4 @@
-"""Schemas that flows need before they can read a record: each is requested once, and again after a failure."""
+"""Requests the schemas that flows need before they can read a record: each once, and again after a failure."""
 
 from collections.abc import Iterator
 from math import inf
@@ -7,15 +7,17 @@ from typing import Any
 from streams.engine.assignment import AssignedPartitions
 from streams.messages import Fetch, Fetched
 
-AGAIN_S = 1.0
+AGAIN_S = 1.0  # between a failed look-up and the next
 
 
 class SchemaFetch:
+    """The look-ups that partitions wait for."""
+
     def __init__(self) -> None:
-        self._asked: dict[Any, float] = {}  # need -> when to ask again; inf = under way
+        self._asked: dict[Any, float] = {}  # need -> when to request it again; inf = requested
 
     def fetched(self, fetched: Fetched, partitions: AssignedPartitions, now_s: float) -> None:
-        """Records that waited for it are read again; a problem means to ask again."""
+        """Lets partitions that waited for this need go on; after a problem it is requested again later."""
         if fetched.problem is not None:
             self._asked[fetched.need] = now_s + AGAIN_S
             return
@@ -25,7 +27,7 @@ class SchemaFetch:
                 assigned.partition.needs = None
 
     def requests(self, partitions: AssignedPartitions, now_s: float) -> Iterator[Fetch]:
-        """What is to be to request now."""
+        """Yields the requests to make now."""
         needs = {
             assigned.partition.needs.need for assigned in partitions.values() if assigned.partition.needs is not None
         }
@@ -37,4 +39,5 @@ class SchemaFetch:
                 yield Fetch(need=need)
 
     def next_s(self) -> float:
+        """Returns when to call ``requests`` again; ``inf`` = not before something else happens."""
         return min(self._asked.values(), default=inf)

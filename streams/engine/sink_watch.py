@@ -1,15 +1,15 @@
 """Detects a sink whose call to the broker does not return: replace it once, stop the process the second time. Pure.
 
-A client's call has a time-out, and there are states in which it does not keep it (librdkafka issues 5456 and 5511: a
-transaction's offsets, when the coordinator's broker goes). Its thread then hangs inside the client; nothing becomes
-durable any more, the lease ends, nothing is sent. A new producer mends that. A second one that hangs before anything
-has become durable shows that it does not, and the process must stop rather than look as if it worked.
+Calls of the client have time-outs, but in some states the client does not keep them (librdkafka issues 5456 and 5511:
+sending a transaction's offsets when the coordinator's broker goes down). The sink thread then hangs inside the client:
+nothing becomes durable any more, the lease expires and nothing is sent. A new producer usually resolves that. If the
+new one hangs too before anything has become durable, it does not, and the process must stop rather than seem healthy.
 """
 
 from enum import Enum, auto
 from typing import Final
 
-AGAIN: Final = 0.25  # of the time that a call may take: seen late for so long once more before it is given up
+AGAIN: Final = 0.25  # after the first look that finds a call late, wait for this part of the limit and look again
 
 
 class SinkAction(Enum):
@@ -19,13 +19,18 @@ class SinkAction(Enum):
 
 
 class SinkWatch:
+    """Watches how long the current call of a sink takes."""
+
     def __init__(self, hangs_after_s: float) -> None:
         self._hangs_after_s = hangs_after_s
-        self._late: tuple[float, float] | None = None  # since when the call runs, and when it was first found late
+        self._late: tuple[float, float] | None = None  # when the call started, and when it was first found late
         self._replaced = False
 
     def look(self, calling_since_s: float | None, now_s: float) -> SinkAction:
-        """Found late twice: a process that was frozen finds a call that is late, and its answer right behind."""
+        """Returns what to do about a call that started at ``calling_since_s`` (None = no call is running).
+
+        A call must be found late twice: after a freeze of the process it may look late although its answer is there.
+        """
         if calling_since_s is None or now_s - calling_since_s < self._hangs_after_s:
             self._late = None
         elif self._late is None or self._late[0] != calling_since_s:
@@ -35,7 +40,7 @@ class SinkWatch:
         return SinkAction.FINE
 
     def became_durable(self) -> None:
-        """The sink works."""
+        """Tells that a checkpoint became durable: the next sink that hangs is replaced again."""
         self._replaced = False
 
     def _given_up(self) -> SinkAction:

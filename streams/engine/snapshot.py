@@ -1,4 +1,4 @@
-"""What the engine is doing, as frozen values: for health, metrics and a person. Cheap enough for every second."""
+"""The engine's status as frozen values, for health checks, metrics and people. Cheap enough to take every second."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,30 +12,34 @@ from streams.lanes.lanes import Lanes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionSnapshot:
+    """The status of one assigned partition."""
+
     topic: str
     partition: int
     phase: str  # in words
-    position: int  # next offset to have its turn
+    position: int  # next offset to be processed
     durable: int  # next offset to be read after a crash
     end: int  # last stable offset, as far as known
     lag: int
     gate: tuple[str, ...]  # why nothing is sent yet; empty = open
-    waiting_for: str  # what its records cannot be read without; empty = nothing
-    broken: str  # why nothing more is read; empty = it is
+    waiting_for: str  # what must be fetched before its records can be read; empty = nothing
+    broken: str  # why the partition was stopped; empty = it was not
     lanes: int
     awake: int
     undone: int
     in_flight: int  # items whose effect outside may still come
-    moved_age_s: float
-    open: int = 0  # lanes for which something in the world stands open, as their flow says
+    moved_age_s: float  # since it last made progress
+    open: int = 0  # lanes with something open in the outside world (``Stored.open_since_us``)
     oldest_open_age_s: float = 0.0  # of these; 0 = there is none
     held_back: int = 0  # offsets that cannot be read before a producer's open transaction ends
-    held_back_age_s: float = 0.0  # since the first of them was seen to stand there
+    held_back_age_s: float = 0.0  # since they were first seen to be held back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSnapshot:
-    valve: str  # state of the rate limiter in words; a field of /status, as all names here
+    """The status of one account."""
+
+    valve: str  # the rate limiter's state in words. The names in this class are fields of /status
     rate: float  # calls per second that may leave now
     is_open: bool
     calls_in_flight: int
@@ -45,17 +49,19 @@ class AccountSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
+    """The status of the engine."""
+
     partitions: tuple[PartitionSnapshot, ...]
     accounts: Mapping[str, AccountSnapshot]
     lanes_awake: int
     lanes_asleep: int
     lanes_undone: int
     outputs_kept: int  # outputs and changed lanes that are not durable
-    checkpoint_on_way: bool
+    checkpoint_on_way: bool  # a checkpoint is in progress
     checkpoint_age_s: float  # since the last one became durable; inf = none did
     lease_left_s: float  # below 0 = nothing may be sent
     draining: bool
-    stopped: str  # why; empty = running
+    stopped: str  # why the engine stopped; empty = it runs
 
 
 def partition_of(partition: Partition, lanes: Lanes, in_flight: int, now: Now) -> PartitionSnapshot:

@@ -1,20 +1,21 @@
 """Stall detection: log what makes no progress, allow one grace period, then stop the process.
 
-A partition with lag that stands still is fetched anew long before that, again and again with growing waits: it costs a
-request, and it mends a client whose fetching has stopped.
+Long before that, the fetch of a partition with lag and without progress is restarted, repeatedly with growing waits: it
+costs one request, and repairs a client that has stopped fetching.
 
-A client hands over the records of all its partitions from one queue. A partition whose records are behind a large
-backlog of others in that queue is not stalled: it waits until the others have passed the ends that they had when it
+A client returns the records of all its partitions from one queue. A partition whose records are behind a large backlog
+of other partitions in that queue is not stalled: it waits until the others have passed the ends that they had when it
 last moved. Seeking it meanwhile would move it to the end of the queue again.
 
-Lag is explained by a schema that is being fetched, a checkpoint that is on its way while its sink says why, a leader
-that the brokers say is away, or a partition that said it is broken. Undone work is explained by a timer, a token, a
-block or a pause; only what none of them explains counts here. An explained stall is said, and said again, and never
-fatal.
+Lag may be explained by a schema that is being fetched, a checkpoint in progress that the sink reports on, a missing
+leader that the brokers report, or a partition that was stopped. Undone work may be explained by a timer, a token, a
+block or a pause; only work that none of these explains counts here. A stall with an explanation is logged, repeatedly,
+but never stops the process.
 
-What a producer's open transaction holds back is no lag, for it cannot be read; it is said all the same.
+Records that a producer's open transaction holds back are not lag, because they cannot be read; they are logged too.
 
-A worker that never answers would hold slots, keys and the hand-over for ever: the process stops, a restart repeats.
+A worker that never answers would block slots, exclusive keys and the hand-over forever: the process stops, and its
+restart repeats the work.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,31 +28,37 @@ from streams.flow import Assignment, Now
 from streams.messages import Effect, Notice, Reread, Stop
 from streams.policy import Policy
 
-OVERDUE_S: Final = 5.0  # a worker keeps the deadline by itself; after this long it does not
+OVERDUE_S: Final = 5.0  # workers keep the deadline themselves; one that is this late hangs
 FETCH_ANEW_S: Final = 10.0  # without progress; the next time after twice as long, and so on
-HELD_BACK_S: Final = 10.0  # a transaction that is open for so long is worth a word, and again after a stall time
-TURNED_A_LOOK: Final = 500  # lanes that get another turn at once
-FORGOTTEN_AFTER: Final = 4  # stall times: a lane that was given another turn, and is stuck anew later, gets one again
+HELD_BACK_S: Final = 10.0  # a transaction open for this long is logged, and again after every stall time
+TURNED_A_LOOK: Final = 500  # lanes of a partition that get another turn in one check
+FORGOTTEN_AFTER: Final = 4  # stall times, after which a lane that was given another turn may get one again
 
 
 class StallDetector:
+    """Looks at all partitions and calls in flight a few times in every stall time (``Policy.stall_s``)."""
+
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._overdue: tuple[str, float] | None = None  # a call, and when it was first found without an answer
         self._next_s = 0.0
-        self._said: dict[Assignment, float] = {}
-        self._anew: dict[Assignment, float] = {}  # how long a partition has to stand still to be fetched anew (again)
-        self._ends: dict[Assignment, tuple[float, dict[Assignment, int]]] = {}  # when it last moved; other ends since
-        self._held: dict[Assignment, float] = {}  # when it was last said that an open transaction holds a partition up
+        self._said: dict[Assignment, float] = {}  # when a partition's stall was logged
+        self._anew: dict[Assignment, float] = {}  # without progress for this long (s), its fetch is restarted (again)
+        self._ends: dict[Assignment, tuple[float, dict[Assignment, int]]] = {}  # when it last moved; others' ends then
+        self._held: dict[Assignment, float] = {}  # when its records held back were last logged
         self._woken: dict[tuple[Assignment, str], float] = {}  # lanes that were given another turn, and when
 
     def next_s(self) -> float:
+        """Returns when the next check is due."""
         return self._next_s
 
     def check(
         self, partitions: AssignedPartitions, in_flight: InFlight, now: Now, on_way: Callable[[float], str]
     ) -> Iterator[Effect]:
-        """A few times in every stall time. ``on_way``: what a checkpoint explains at a moment, in words."""
+        """Yields notices, partitions to fetch anew, and a ``Stop``. Does nothing before ``next_s``.
+
+        ``on_way`` returns, for the time given, how the checkpoint in progress explains a stall; empty = it does not.
+        """
         if now.mono_s < self._next_s:
             return
         self._next_s = now.mono_s + min(self._policy.stall_s / 4, OVERDUE_S)
@@ -70,7 +77,8 @@ class StallDetector:
             yield from self._undone(assigned, now)
 
     def _calls(self, in_flight: InFlight, now_s: float) -> Iterator[Effect]:
-        """Found twice: a process that was frozen finds calls that are overdue, and their answers right behind."""
+        """Finds the oldest call overdue. It must be found twice: after a freeze of the process a call may look overdue
+        although its answer is there."""
         call = next((each.call for each in in_flight), None)
         if call is None or now_s < call.give_up_at_s + self._policy.grace_s + OVERDUE_S:
             self._overdue = None
@@ -87,7 +95,8 @@ class StallDetector:
             yield Stop(reason=f"call {call.id} ({call.kind}) has no answer: its worker hangs")
 
     def _held_back(self, assigned: AssignedPartition, now_s: float) -> Iterator[Effect]:
-        """No stall of ours and not fatal: a person must look after a producer, and nothing else tells them."""
+        """Logs an open transaction that holds records back. Never stops the process: the producer needs attention, not
+        this process, and nothing else reports it."""
         partition, age_s = assigned.partition, assigned.partition.held_age_s(now_s)
         if age_s < HELD_BACK_S:
             self._held.pop(assigned.at, None)
@@ -104,7 +113,8 @@ class StallDetector:
     def _is_queued_behind_others(
         self, assigned: AssignedPartition, partitions: AssignedPartitions, now_s: float
     ) -> bool:
-        """Whether another partition moves that has not reached the end it had when this one was found at rest."""
+        """Whether another partition moves that has not yet reached the end it had when this one was found without
+        progress."""
         moved_at_s = assigned.partition.moved_at_s
         if not assigned.partition.lag or now_s - moved_at_s < FETCH_ANEW_S:
             return False
@@ -118,7 +128,8 @@ class StallDetector:
         )
 
     def _fetch_anew(self, assigned: AssignedPartition, now_s: float) -> Iterator[Effect]:
-        """Harmless: the source goes on at the next offset that it has not handed over."""
+        """Restarts the fetch of a partition. Skips and repeats nothing: the source continues at the next offset that it
+        has not returned."""
         partition, still_s = assigned.partition, now_s - assigned.partition.moved_at_s
         if not partition.lag or not partition.flowing or still_s < FETCH_ANEW_S:
             self._anew.pop(assigned.at, None)
@@ -140,12 +151,12 @@ class StallDetector:
                 assigned, f"lag {partition.lag}, no progress for {still_s:.0f} s: {explained or 'unexplained'}"
             )
         elif now_s - said_s >= self._policy.stall_s:
-            del self._said[assigned.at]  # so that it is said again
+            del self._said[assigned.at]  # so that it is logged again
             if not explained:
                 yield Stop(reason=f"{_name(assigned.at)} has lag {partition.lag} and does not move")
 
     def _undone(self, assigned: AssignedPartition, now: Now) -> Iterator[Effect]:
-        """A lane that is undone and that nothing will wake gets one more turn, then the process fails."""
+        """Gives an undone lane that nothing will wake one more turn; if that does not help, stops the process."""
         lanes = assigned.lanes
         for _ in range(min(len(lanes.unexplained), TURNED_A_LOOK)):
             if not assigned.partition.sends or not lanes.unexplained or lanes.fault:
