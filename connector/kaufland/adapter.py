@@ -1,4 +1,4 @@
-"""The Kaufland adapter: the ``Marketplace`` port for all configured accounts, a caller for each worker thread."""
+"""The Kaufland adapter: implements the ``Marketplace`` port for all configured accounts, with a caller per thread."""
 
 from collections.abc import Iterable, Mapping
 from threading import Lock, local
@@ -22,13 +22,14 @@ from streams.flow import Answer, Call
 from streams.ports import Clock
 
 CHECK_DEADLINE_S = 6.0
-"""For each of the two calls that a check makes."""
+"""The deadline of each of the two calls that a check makes."""
 SUBSCRIBE_DEADLINE_S = 30.0
-"""The marketplace itself calls the address before it answers, and waits 15 seconds for that."""
+"""The deadline of calls about subscriptions: before it responds, the marketplace calls the callback URL and waits up to
+15 seconds for its answer."""
 
 
 class Kaufland:
-    """A ``Marketplace``. ``call`` may be used from any thread; connections belong to the thread that made them."""
+    """A ``Marketplace``. ``call`` is thread-safe; each thread has its own connections."""
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
@@ -37,7 +38,7 @@ class Kaufland:
         self._of_thread = local()
 
     def caller(self) -> KauflandCaller:
-        """A new caller, for one thread; closed with the adapter."""
+        """Returns a new caller for one thread; it is closed with the adapter."""
         caller = KauflandCaller(self._shared)
         with self._lock:
             self._callers.append(caller)
@@ -53,19 +54,25 @@ class Kaufland:
         return self._shared.reference.current.reference
 
     def reload_reference(self) -> str | None:
-        """Read the reference data again; why it was refused, if it was (the old stays in force)."""
+        """Reads the reference data again. Returns the error if it was refused (the old data stays in use) or None."""
         return self._shared.reference.reload()
 
     def log_bodies(self, for_s: float) -> float:
-        """Add exact bodies to the call log for a while, at most an hour; returns for how long. Zero turns it off."""
+        """Adds exact bodies to the call log for ``for_s`` seconds, at most an hour; zero or less turns it off.
+
+        Returns the number of seconds granted.
+        """
         return self._shared.bodies.turn_on(for_s, self._shared.clock.now().mono_s)
 
     def skew_s(self, account: str) -> float | None:
-        """The marketplace's clock less ours, as last measured. Raises KeyError for an unknown account."""
+        """Returns the marketplace's time minus the local time in seconds, or None if it is not measured yet.
+
+        Raises KeyError for an unknown account.
+        """
         return self._shared.accounts[account].skew.skew_s(self._shared.clock.now())
 
     def check(self, account: str) -> Health:
-        """A signed ping, and the seller's storefronts. Two calls, outside the account's pace."""
+        """Makes a signed ping and reads the seller's storefronts: two calls, which the rate limiter does not count."""
         known = self._shared.accounts.get(account)
         if known is None:
             return Health(reachable=False, authenticated=False, message=f"account {account!r} is not configured")
@@ -76,7 +83,10 @@ class Kaufland:
             caller.close()
 
     def subscriptions(self, account: str) -> tuple[Subscription, ...]:
-        """All push subscriptions of an account. Outside the account's pace. Raises Stopped where it is not answered."""
+        """Returns all push subscriptions of an account. The calls are not counted by the account's rate limiter.
+
+        Raises Stopped if a call is not answered, or its response cannot be read.
+        """
         found: list[Subscription] = []
         while True:
             page = subscriptions.read_page(self._answer(account, subscriptions.page(len(found))), len(found))
@@ -87,11 +97,11 @@ class Kaufland:
                 return tuple(found)
 
     def subscribe(self, account: str, storefront: str, event: str, url: str, email: str) -> Subscription:
-        """Have the address notified of an event. Raises Stopped with the marketplace's words where it refuses."""
+        """Creates a subscription that notifies a URL of an event. Raises Stopped with the marketplace's message."""
         return self._changed(account, subscriptions.create(storefront, event, url, email))
 
     def enable(self, account: str, subscription_id: int, url: str | None = None) -> Subscription:
-        """Turn a disabled subscription on again, at another address where one is given. Raises Stopped."""
+        """Enables a disabled subscription again, with another URL if one is given. Raises Stopped."""
         return self._changed(account, subscriptions.enable(subscription_id, url))
 
     def _changed(self, account: str, request: mapping.ApiRequest) -> Subscription:
@@ -101,7 +111,7 @@ class Kaufland:
         return changed
 
     def _answer(self, account: str, request: mapping.ApiRequest) -> bytes | None:
-        """Of one call, made once. Raises Stopped."""
+        """Makes one call once and returns the response's body. Raises Stopped unless its status is 200 or 201."""
         caller = KauflandCaller(self._shared)
         try:
             heard = self._ask(self._shared.accounts[account], caller, request, SUBSCRIBE_DEADLINE_S).heard
@@ -118,7 +128,7 @@ class Kaufland:
         return heard.body
 
     def close(self) -> None:
-        """Safe to call twice; after the workers have ended."""
+        """Closes all callers, after their threads have ended. Safe to call twice."""
         with self._lock:
             callers, self._callers = self._callers, []
         for caller in callers:
@@ -201,7 +211,7 @@ def kaufland(
     reference: ReferenceData | None = None,
     log: CallLog | None = None,
 ) -> Kaufland:
-    """The adapter for these accounts. Nothing is opened before the first call. ``log`` None = no rows of calls."""
+    """Returns the adapter for these accounts. It connects at the first call. ``log`` None turns the call log off."""
     known: Mapping[str, AccountState] = {settings.name: AccountState(settings) for settings in accounts}
     return Kaufland(
         Shared(

@@ -1,6 +1,6 @@
 """One worker thread's caller: builds a request from a call's items, sends it once, and turns the response into replies.
 
-An unexpected exception is a bug on our side; the answer then says ``stop``.
+An unexpected exception is a bug on our side; the ``stop`` of the answer then stops the process.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from streams.ports import Clock
 
 
 def default_user_agent() -> str:
-    """Product and version, as the marketplace asks for."""
+    """Returns product and version, as the marketplace requires."""
     try:
         return f"kaufland-stream-connector/{version('kaufland-stream-connector')}"
     except PackageNotFoundError:
@@ -43,9 +43,9 @@ def default_user_agent() -> str:
 class KauflandAccount:
     """One seller's account.
 
-    ``quotas``: requests of a quota window by group of endpoints (``connector.marketplace.call_kinds``), for answers
-    that carry ``X-RateLimit-Remaining`` and no limit. ``contacts``: names and addresses of an order are handed
-    on; else they are not even read.
+    ``quotas``: requests per quota window, by group of endpoints (``connector.marketplace.call_kinds``), for responses
+    with ``X-RateLimit-Remaining`` but no limit. ``contacts``: whether names and addresses of an order are passed on;
+    if not, they are not read.
     """
 
     name: str
@@ -62,17 +62,17 @@ class KauflandAccount:
 
 
 class AccountState:
-    """What all threads know of an account."""
+    """The state of an account that all threads share."""
 
     def __init__(self, settings: KauflandAccount) -> None:
         self.settings = settings
         self.skew = SkewMeter()
-        self.refused = False  # its last answer was 401: keys are read again before the next call
+        self.refused = False  # whether its last response was a 401: the keys are read again before the next call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """What all callers of one adapter share."""
+    """The objects that all callers of one adapter share."""
 
     accounts: Mapping[str, AccountState]
     clock: Clock
@@ -99,7 +99,10 @@ class KauflandCaller:
         }
 
     def call(self, call: Call) -> Answer:
-        """Never raises. What is our bug stops the process; the call may have left, so its items are lost."""
+        """Makes the call. Never raises: an unexpected exception stops the process.
+
+        Its items are then reported as lost, since the request may have been sent.
+        """
         try:
             return self._call(call)
         except Exception as bug:  # noqa: BLE001 a worker thread must answer, whatever happens
@@ -107,7 +110,7 @@ class KauflandCaller:
             return Answer(call=call, replies=(Lost(reason=reason),) * len(call.items), stop=reason)
 
     def close(self) -> None:
-        """Safe to call twice."""
+        """Closes the connections. Safe to call twice."""
         for client in self._clients.values():
             client.close()
         self._clients.clear()
@@ -130,7 +133,7 @@ class KauflandCaller:
         return self._answer(call, account, ask, exchange, exchange.heard)
 
     def client(self, account: AccountState) -> Client:
-        """This thread's client of an account, made when first needed."""
+        """Returns this thread's client for an account, created at its first use."""
         client = self._clients.get(account.settings.name)
         if client is None:
             client = self._clients[account.settings.name] = Client(
@@ -144,7 +147,7 @@ class KauflandCaller:
         return client
 
     def _asker(self, call: Call) -> PrepareCall:
-        """Raises ValueError for a kind that no flow asks for."""
+        """Returns the function that prepares calls of this kind. Raises ValueError for an unknown kind."""
         return self._askers[CallKind.of(call.kind)]
 
     def _answer(
@@ -222,7 +225,10 @@ class KauflandCaller:
 
 
 def _answered(ask: PreparedCall, replies: tuple[Reply, ...]) -> tuple[Reply, ...]:
-    """A question that need not be answered holds its item up only while the marketplace answers nothing at all."""
+    """Replaces a reply that is no answer to an optional call by its ``otherwise``.
+
+    So an optional call delays its item only while the marketplace cannot be reached or accepts no calls.
+    """
     if ask.otherwise is None:
         return replies
     return tuple(ask.otherwise(isinstance(reply, Settled)) if _is_no_answer(reply) else reply for reply in replies)
@@ -241,7 +247,7 @@ def _is_no_answer(reply: Reply) -> bool:
 
 
 def _merged(call: Call, ask: PreparedCall, replies: Sequence[Reply]) -> tuple[Reply, ...]:
-    """Replies of the call in its items' order, those that were held back in their places."""
+    """Returns the replies in the order of the call's items, including those of items that were held back."""
     if not ask.held_back:
         return tuple(replies)
     rest = iter(replies)
@@ -267,6 +273,6 @@ def _digest(answer: ApiResponse | None) -> str | None:
 
 
 def _place(bug: Exception) -> str:
-    """Kind and place, not the text: it may quote what must not be shown."""
+    """Returns an exception's class and location, but not its text, which may quote secrets or personal data."""
     frame = extract_tb(bug.__traceback__)[-1]
     return f"{type(bug).__name__} in {frame.name}, line {frame.lineno} of {frame.filename.rpartition('/')[2]}"

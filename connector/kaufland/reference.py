@@ -1,9 +1,9 @@
-"""Storefronts, currencies, conditions and bounds as data: ``reference.json``, and a file of one's own laid over it.
+"""Storefronts, currencies, conditions and bounds as data: ``reference.json``, overlaid by an optional file.
 
-The shipped table is what the Seller API's document (2.44.0) says: storefronts and their currency, the ceilings of
-``listing_price``, the conditions of ``UnitCondition`` and ``BuyboxCondition``, 0 to 100 days, 150 units a call, and an
-``amount`` from 0 to what an int32 holds: it names no ceiling. The integer codes of conditions are those of the feed
-files. A storefront that opens later is added by data alone.
+The shipped table follows the Seller API's document (2.44.0): the storefronts and their currency, the highest
+``listing_price``, the conditions of ``UnitCondition`` and ``BuyboxCondition``, a handling time of 0 to 100 days, and
+150 units per call. The document has no highest ``amount``; the table allows what fits into an int32. The integer codes
+of conditions are those of the feed files. A new storefront is added by changing the data only.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
 class UnknownStorefront(ValueError):
-    """The code is not in the table; the message lists those that are."""
+    """The storefront is not in the table; the message lists those that are."""
 
 
 class _ReferenceModel(BaseModel):
@@ -50,7 +50,7 @@ class _Table(_ReferenceModel):
     conditions: dict[str, _ConditionRow]
     max_stock: int = Field(ge=0)
     max_handling_time_days: int = Field(ge=0, le=100)
-    bulk_limit: int = Field(ge=1, le=150)  # 150 is the API's own top
+    bulk_limit: int = Field(ge=1, le=150)  # 150 is the API's limit
 
     @model_validator(mode="after")
     def _hangs_together(self) -> "_Table":
@@ -68,14 +68,14 @@ class _Table(_ReferenceModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KauflandReference:
-    """The table, ready to be asked."""
+    """The reference data in the form in which the adapter looks it up."""
 
     reference: Reference
-    condition_names: Mapping[Condition, str]  # as units spell them: USED___VERY_GOOD
-    _conditions: Mapping[str, Condition]  # every spelling, folded
+    condition_names: Mapping[Condition, str]  # as the API spells them in units: USED___VERY_GOOD
+    _conditions: Mapping[str, Condition]  # by every spelling, in lower case
 
     def storefront(self, code: str) -> str:
-        """The code as it goes on the wire. Raises UnknownStorefront."""
+        """Returns the code as requests spell it. Raises UnknownStorefront."""
         folded = code.strip().lower()
         if folded not in self.reference.storefronts:
             known = ", ".join(sorted(self.reference.storefronts))
@@ -83,16 +83,16 @@ class KauflandReference:
         return folded
 
     def condition(self, said: str | int | None) -> Condition:
-        """Any of the API's spellings: name, integer code or lower-case text. What is not listed is UNKNOWN."""
+        """Returns the condition for any of the API's spellings: name, integer code or text; UNKNOWN if not listed."""
         if said is None:
             return Condition.UNKNOWN
         return self._conditions.get(str(said).lower(), Condition.UNKNOWN)
 
 
 def read_reference(shipped: bytes, over: bytes | None = None) -> KauflandReference:
-    """Build the table; entries of ``over`` are added to, or replace, those of ``shipped``.
+    """Builds the table; entries of ``over`` are added to those of ``shipped`` or replace them.
 
-    Raises ValueError that names the entry at fault.
+    Raises ValueError that names each invalid entry.
     """
     table = _object(shipped, "the shipped reference data")
     if over is not None:
@@ -145,10 +145,10 @@ def _built(table: _Table) -> KauflandReference:
 
 
 class ReferenceData:
-    """The table in force. ``reload`` may be called at any time, from any thread: readers see the old or the new one."""
+    """Holds the current table. Thread-safe: during a ``reload``, readers get either the old or the new table."""
 
     def __init__(self, over: Path | None = None) -> None:
-        """Raises ValueError for a bad file, OSError for one that cannot be read."""
+        """Reads the table. Raises ValueError for an invalid file, OSError for one that cannot be read."""
         self._over = over
         self._shipped = (resources.files(__package__) / "reference.json").read_bytes()
         self._current = self._read()
@@ -158,7 +158,7 @@ class ReferenceData:
         return self._current
 
     def reload(self) -> str | None:
-        """Read the file again. Returns why it was refused; the table in force then stays."""
+        """Reads the file again. Returns the error if it was refused (the old table stays in use), else None."""
         try:
             self._current = self._read()
         except (ValueError, OSError) as refused:

@@ -1,4 +1,4 @@
-"""A call of the engine prepared for sending: its request, and how its response is read. Pure."""
+"""A call of the engine prepared for sending: its HTTP request, and how its response is read. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,44 +13,49 @@ from streams.flow import Call, Item, Reply, Settled
 
 
 class UpdateMode(StrEnum):
-    BATCH = "batch"  # POST /units/bulk, for one unit too
+    """The endpoint that updates of units are sent to."""
+
+    BATCH = "batch"  # POST /units/bulk, even for one unit
     SINGLE = "single"  # PATCH /units/{id_unit}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOptions:
-    """What of an account's settings decides what its calls say and what of their answers is kept."""
+    """The settings of an account that affect the content of its requests and what is read of the responses."""
 
     mode: UpdateMode = UpdateMode.BATCH
-    quotas: Mapping[str, int] = field(default_factory=dict)  # requests of a quota window, by group
-    contacts: bool = False
+    quotas: Mapping[str, int] = field(default_factory=dict)  # requests per quota window, by group of endpoints
+    contacts: bool = False  # whether names and addresses of orders are read
 
     def quota(self, kind: str) -> int | None:
-        """Of the group that a call's kind belongs to."""
+        """Returns the quota of the group that a call's kind belongs to, or None if none is configured."""
         return self.quotas.get(group_of(kind) or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedCall:
-    """One call, ready to leave: the request, and which items are in it. ``held_back``: items that may not leave."""
+    """One call ready to be sent: the request, and the items that it carries.
+
+    ``held_back``: the replies of items that must not be sent, by the item's place in the call.
+    """
 
     request: ApiRequest
     question: Question
     items: Sequence[Item]
-    storefront: str | None  # None = the endpoint has none
+    storefront: str | None  # None if the endpoint has none
     read: Read
-    held_back: Mapping[int, Reply] = field(default_factory=dict)  # by the item's place in the call
-    # what the item comes to where the marketplace will not answer this: refused, or (False) a fault of this one call
+    held_back: Mapping[int, Reply] = field(default_factory=dict)
+    # the reply to use when this optional call yields no answer: True = the marketplace refused it, False = it failed
     otherwise: Callable[[bool], Reply] | None = None
-    lists: bool = True  # a look-up whose answer is the list of units that it asks for
-    event_ids: tuple[str, ...] = ()  # that wait for it, where the question has no updates that name them
+    lists: bool = True  # whether the response to a look-up lists the requested units
+    event_ids: tuple[str, ...] = ()  # of the events waiting for the call, if no update in ``question`` names them
     event_count: int = 0
 
 
 PrepareCall: TypeAlias = Callable[[Call, CallOptions], PreparedCall | tuple[Reply, ...]]
-"""Makes the Ask of a call; replies alone when nothing may leave. Raises ValueError for what is our bug."""
+"""Prepares a call; returns the replies instead if nothing may be sent. Raises ValueError for a bug on our side."""
 
 
 def refused_here(code: str, why: ValueError) -> Settled:
-    """A refusal before anything was sent; its status is 0."""
+    """Returns the refusal of an item that was not sent; its HTTP status is 0."""
     return Settled(answer=Refused(code=code, http_status=0, type=None, message=str(why)))

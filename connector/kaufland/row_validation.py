@@ -1,8 +1,8 @@
-"""Validates answers row by row; a row that breaks its model becomes an ``UnreadableRow``. Pure.
+"""Validates responses row by row; a row that does not conform to its model becomes an ``UnreadableRow``. Pure.
 
-A side field of a row that is not as promised is read as null, with a note; any other makes the row unreadable.
-
-An ``UnreadableRow`` holds a digest and the path and kind of the fault, and no value: rows may be personal.
+An invalid side (non-essential) field of a row is read as null, and its fault is noted; any other invalid field makes
+the row unreadable. An ``UnreadableRow`` holds a digest and the path and kind of the fault, but no value, since rows may
+hold personal data.
 """
 
 import json
@@ -25,7 +25,7 @@ _MAX_FAULTS = 5
 
 
 def exact(body: bytes | None) -> Any:
-    """The JSON value with its fractions as decimals; None = no JSON, or null."""
+    """Returns the JSON value with fractions as Decimal, or None if the body is not JSON or is null."""
     if not body:
         return None
     try:
@@ -35,7 +35,7 @@ def exact(body: bytes | None) -> Any:
 
 
 def checked(model: type[M], raw: Any, where: str, order_id: str | None = None) -> M | UnreadableRow:
-    """The row by its model. ``order_id``: where it is known without the row."""
+    """Validates a row. ``order_id``: the order's id if it is known without the row."""
     try:
         return model.model_validate(raw)
     except ValidationError as wrong:
@@ -43,12 +43,12 @@ def checked(model: type[M], raw: Any, where: str, order_id: str | None = None) -
 
 
 FieldLocation: TypeAlias = tuple[str | int, ...]
-"""Where a value stands in a row: names of fields and places in lists, from outside inwards."""
+"""The path of a value in a row: names of fields and indexes in lists, outermost first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideFault:
-    """A side field that was read as null: where it stands, and the kind of its fault."""
+    """A side field that was read as null: its path, and the kind of its fault."""
 
     place: FieldLocation
     kind: str
@@ -56,7 +56,7 @@ class SideFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readable(Generic[M]):
-    """A row that holds to its model, but for side fields."""
+    """A row that conforms to its model, except for the side fields in ``faults``."""
 
     row: M
     faults: tuple[SideFault, ...] = ()
@@ -65,7 +65,7 @@ class Readable(Generic[M]):
 def tolerant(
     model: type[M], side: Iterable[FieldPath], raw: Any, where: str, order_id: str | None = None
 ) -> Readable[M] | UnreadableRow:
-    """The row by its model, with null for each field of ``side`` that is not as promised."""
+    """Validates a row with each invalid field of ``side`` set to null."""
     try:
         return Readable(row=model.model_validate(raw))
     except ValidationError as wrong:
@@ -80,7 +80,7 @@ def tolerant(
 
 
 def _side_faults(wrong: ValidationError, side: frozenset[FieldPath]) -> tuple[SideFault, ...] | None:
-    """Each side field once; None = something else is wrong, too."""
+    """Returns each invalid side field once, or None if any other field is invalid, too."""
     faults: dict[FieldLocation, SideFault] = {}
     for error in wrong.errors(include_url=False, include_context=False, include_input=False):
         place = _side_place(error["loc"], side)
@@ -91,7 +91,7 @@ def _side_faults(wrong: ValidationError, side: frozenset[FieldPath]) -> tuple[Si
 
 
 def _side_place(location: FieldLocation, side: frozenset[FieldPath]) -> FieldLocation | None:
-    """Where the side field stands that a fault is in."""
+    """Returns the path of the side field that holds the location, or None if no side field does."""
     for length in range(1, len(location) + 1):
         place = location[:length]
         if tuple(step for step in place if isinstance(step, str)) in side:
@@ -100,7 +100,7 @@ def _side_place(location: FieldLocation, side: frozenset[FieldPath]) -> FieldLoc
 
 
 def _with_null(raw: Any, place: FieldLocation) -> Any:
-    """A copy with null in that place; only what leads there is copied."""
+    """Returns a copy with null at that path; only the containers along the path are copied."""
     if not place:
         return None
     copy: Any = dict(raw) if isinstance(raw, dict) else list(raw)
@@ -109,12 +109,12 @@ def _with_null(raw: Any, place: FieldLocation) -> Any:
 
 
 def digest(raw: Any) -> str:
-    """SHA-256 of the canonical JSON: keys in order, no white space, ASCII."""
+    """Returns the SHA-256 of the canonical JSON: sorted keys, no white space, ASCII."""
     return sha256(json.dumps(raw, sort_keys=True, separators=(",", ":"), default=float).encode()).hexdigest()
 
 
 def _faults(wrong: ValidationError) -> str:
-    """``order_units.1.price: int_type``: locations are names of our models and places in lists."""
+    """Describes the faults, such as ``order_units.1.price: int_type``; names fields of our models, never a value."""
     errors = wrong.errors(include_url=False, include_context=False, include_input=False)
     named = [f"{'.'.join(str(part) for part in e['loc']) or 'row'}: {e['type']}" for e in errors[:_MAX_FAULTS]]
     more = len(errors) - len(named)

@@ -1,4 +1,4 @@
-"""ISO 8601 as the API writes and reads it <-> microseconds since the Unix epoch, UTC. Pure."""
+"""Converts between the API's ISO 8601 timestamps and microseconds since the Unix epoch, UTC. Pure."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ _LAST_S = 253_402_300_799  # the last second of the year 9999
 
 
 def us_of(text: str) -> int | None:
-    """A date and time with its offset (RFC 3339); None = it is none, or has no offset."""
+    """Returns the time of a date and time with an offset (RFC 3339), or None if the text is not one."""
     if not _SHAPE.fullmatch(text):
         return None
     try:
@@ -19,9 +19,9 @@ def us_of(text: str) -> int | None:
 
 
 def iso_before(moment_us: int) -> str:
-    """The last whole second before a moment, for filters that the API words as "after this timestamp".
+    """Returns the last whole second before a time, for filters that the API describes as "after this timestamp".
 
-    Whether a row of exactly that second is shown is not said, so the second before is asked for.
+    The API does not document whether a row of exactly that second is included, so the second before is requested.
     """
     second = min(max(-(-moment_us // 1_000_000) - 1, 0), _LAST_S)
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,1 +1,1 @@
-"""One signed HTTP request and its answer: client, transport, credentials, clock skew, limits."""
+"""Sends one signed HTTP request and reads its response: client, transport, credentials, clock skew, limits."""

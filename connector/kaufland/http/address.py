@@ -1,6 +1,6 @@
-"""Where requests may go: production, the playground, and a simulator on this machine or beside it. Pure.
+"""The allowed addresses of the API: production, the playground, and a simulator on this machine or next to it. Pure.
 
-Nothing else is reachable, whatever a configuration says; the playground mode makes production unreachable.
+No configuration can make another address reachable; in playground mode, production is not reachable.
 """
 
 import re
@@ -25,13 +25,13 @@ class Address:
 
     @property
     def base(self) -> str:
-        """Without a trailing slash; the port only where it is not the scheme's own."""
+        """The URL without a trailing slash; the port is included only if it is not the default of the scheme."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.path}"
 
     def allows(self, scheme: str, host: str, port: int | None) -> bool:
-        """Whether a request with these parts stays at this address."""
+        """Whether a request to this scheme, host and port goes to this address."""
         return (scheme, host, port or _PORTS.get(scheme)) == (self.scheme, self.host, self.port)
 
 
@@ -39,10 +39,10 @@ _PORTS: Final[Mapping[str, int]] = {"https": 443, "http": 80}
 
 
 def address(base_url: str | None = None, *, playground: bool = False, dev: bool = False) -> Address:
-    """The address that a configuration means; None = production, or the playground in its mode.
+    """Returns the configured address. ``base_url`` None means production, or the playground in playground mode.
 
-    ``dev`` allows plain HTTP to this machine, or to a neighbour named without a domain, as containers name each other.
-    Raises ValueError with what is allowed.
+    ``dev`` allows plain HTTP to this machine or to a host name without a domain, as containers on a network have.
+    Raises ValueError that lists the allowed addresses.
     """
     given = (base_url or (PLAYGROUND if playground else PRODUCTION)).rstrip("/")
     if given == PRODUCTION and playground:

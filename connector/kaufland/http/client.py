@@ -1,6 +1,6 @@
-"""The HTTP client of one account in one thread: signs at the moment of sending, sends once, never retries.
+"""The HTTP client of one account in one thread: signs a request when it is sent, sends it once, and never retries.
 
-Signed are the bytes that leave: the auth object reads method, address and body from the finished request.
+The signature covers the bytes on the wire: the auth object reads method, URI and body from the finished request.
 """
 
 import ssl
@@ -20,17 +20,18 @@ from streams.flow import Now
 from streams.ports import Clock
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
-"""A page of 100 units with products, and an answer of 150 units, are a few hundred kilobytes."""
+"""The largest response body that is read. A page of 100 units with products, or a bulk response of 150 units, has a few
+hundred kilobytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotLeft:
-    """The lease was over, or the deadline had passed, before the first byte."""
+    """Nothing was sent: the lease or the deadline had expired before the first byte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One attempt: what was heard, when the first byte left (None = none did), and when it was over."""
+    """One attempt: its response or failure, and when it began, sent its first byte (None = never), and ended."""
 
     heard: ApiResponse | TransportFailure | NotLeft
     began: Now
@@ -39,7 +40,7 @@ class Exchange:
 
 
 class SignedAuth(httpx.Auth):
-    """Adds key, time and signature. The time is the server's, as far as it is known."""
+    """Adds the client key, timestamp and signature. The timestamp is the server's time once the skew is measured."""
 
     requires_request_body = True
 
@@ -65,13 +66,13 @@ class SignedAuth(httpx.Auth):
 
 
 def _uri(request: httpx.Request) -> str:
-    """Scheme, ``Host`` and request target exactly as they go on the wire."""
+    """Returns scheme, ``Host`` and request target exactly as they are on the wire."""
     url = request.url
     return f"{url.scheme}://{request.headers['host']}{url.raw_path.decode('ascii')}"
 
 
 class Client:
-    """Not thread-safe: one per account and thread. ``tls`` is shared by all."""
+    """An HTTP client for one account. Not thread-safe: one per account and thread. ``tls`` is shared by all."""
 
     def __init__(
         self,
@@ -97,7 +98,11 @@ class Client:
         )
 
     def exchange(self, request: ApiRequest, *, send_by_s: float, give_up_at_s: float) -> Exchange:
-        """Send once and read the answer, all within ``give_up_at_s``. Raises ForbiddenAddress, and nothing else."""
+        """Sends the request once and reads the response.
+
+        The first byte is sent by ``send_by_s`` and the exchange ends by ``give_up_at_s`` (both on the monotonic clock).
+        Raises only ForbiddenAddress.
+        """
         began = self._clock.now()
         self._passage.begin(send_by_s=send_by_s, give_up_at_s=give_up_at_s)
         if began.mono_s > min(send_by_s, give_up_at_s):
@@ -119,7 +124,7 @@ class Client:
         except LeaseOver:
             return NotLeft()
         except httpx.TransportError as failed:
-            # The text of a protocol error may quote a header: only what the system says of connecting is carried.
+            # A protocol error may quote a header, so only the operating system's text of a connect error is kept.
             connecting = isinstance(failed, httpx.ConnectError | httpx.ConnectTimeout)
             text = str(failed) if connecting else ""
             return TransportFailure(error=type(failed).__name__, left=self._passage.sent is not None, text=text)
@@ -149,5 +154,5 @@ class Client:
         )
 
     def close(self) -> None:
-        """Safe to call twice."""
+        """Closes the connection. Safe to call twice."""
         self._http.close()

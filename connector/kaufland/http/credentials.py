@@ -1,6 +1,6 @@
-"""Keys of an account: read from files, read again while the marketplace refuses them, never shown.
+"""An account's keys: read from files, read again while the marketplace refuses them, and never shown.
 
-A secret leaves this module for one purpose, to sign; what output may show is a fingerprint.
+A secret leaves this module only to sign; output shows a fingerprint instead.
 """
 
 import hashlib
@@ -15,11 +15,12 @@ from streams.errors import SettingsError
 
 CLIENT_KEY_LENGTH = 32
 SECRET_KEY_LENGTH = 64
-"""As the documentation says; its own example of a client key has 31 characters, so another length is but a notice."""
+"""The documented lengths. The documentation's own example of a client key has 31 characters, so another length only
+leads to a notice."""
 
 
 class Secret:
-    """A text that shows itself to nobody who does not say ``reveal``."""
+    """A text that is shown by ``reveal`` only, never by ``repr``, ``str`` or a format string."""
 
     __slots__ = ("_text",)
 
@@ -27,10 +28,11 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
+        """Returns the secret text."""
         return self._text
 
     def fingerprint(self) -> str:
-        """Eight hex digits that tell two keys apart and give neither away."""
+        """Returns eight hex digits that distinguish two keys without revealing either."""
         return hashlib.sha256(b"fingerprint:" + self._text.encode()).hexdigest()[:8]
 
     def __repr__(self) -> str:
@@ -56,44 +58,45 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPair:
-    """Both keys, as they were read together."""
+    """The client key and the secret key, read at the same time."""
 
     client_key: Secret
     secret_key: Secret
 
     def fingerprint(self) -> str:
-        """``client/secret``, for output."""
+        """Returns the fingerprints of both keys for output, as ``client/secret``."""
         return f"{self.client_key.fingerprint()}/{self.secret_key.fingerprint()}"
 
 
 class Credentials:
-    """One account's keys. Any thread; the pair is replaced as a whole.
+    """One account's keys. Thread-safe; the pair is replaced as a whole.
 
-    ``notices`` says what a person should look at: trimmed white space, an unusual length, a refused new file.
+    ``notices`` lists what an operator should check: trimmed white space, an unusual length, a refused new file.
     """
 
     def __init__(self, client_key: Callable[[], str], secret_key: Callable[[], str]) -> None:
-        """Reads both. Raises SettingsError that names every fault, and shows no key."""
+        """Reads both keys. Raises SettingsError that names every fault and shows no key."""
         self._sources = (client_key, secret_key)
         self._lock = Lock()
         self._pair, self.notices = _read(self._sources)
 
     @classmethod
     def from_files(cls, client_key: Path, secret_key: Path) -> "Credentials":
-        """Raises SettingsError; UTF-8 files with nothing but the key in them."""
+        """Reads the keys from UTF-8 files that hold nothing but the key. Raises SettingsError."""
         return cls(_file(client_key), _file(secret_key))
 
     @classmethod
     def of(cls, client_key: str, secret_key: str) -> "Credentials":
-        """Keys that are there already and never change."""
+        """Returns credentials with these keys, which never change."""
         return cls(lambda: client_key, lambda: secret_key)
 
     @property
     def current(self) -> KeyPair:
+        """The keys to sign with."""
         return self._pair
 
     def reload(self) -> bool:
-        """Read again; True = another pair is in force. A bad file is refused with a notice, the old pair stays."""
+        """Reads the keys again and returns whether they changed. A bad file adds a notice; the old keys stay in use."""
         with self._lock:
             try:
                 pair, notices = _read(self._sources)

@@ -1,7 +1,7 @@
 """Reads rate limits and times from response headers, and bounds them. Pure.
 
-The Seller API documents one limit (111 requests a second and seller) and no such headers. They are obeyed where they
-are: ``Retry-After`` (RFC 9110), ``X-RateLimit-Limit``, ``-Remaining``, ``-Reset``.
+The Seller API documents one limit (111 requests per second and seller) and no headers for it. Where a response has
+``Retry-After`` (RFC 9110) or ``X-RateLimit-Limit``, ``-Remaining`` and ``-Reset``, they are obeyed.
 """
 
 import math
@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 MAX_WAIT_S = 60.0
-"""No header closes an account for longer; a probe then finds out."""
+"""The longest time for which a header can close an account; then a probe call is made."""
 
 LOW_SHARE = 0.2
 """Below this share of a quota, the rest is reserved for the most urgent wants until the reset."""
 
 RESET_UNSAID_S = 1.0
-"""How long that lasts where an answer does not say: the documented limit is one of seconds."""
+"""How long the rest is reserved if the response has no reset time: the documented limit is per second."""
 
-_EPOCH_FROM_S = 1e9  # a reset above this is a moment (Unix seconds), below it a span
+_EPOCH_FROM_S = 1e9  # a reset value from here on is a time (Unix seconds), below it a duration
 
 
 def http_date_s(text: str | None) -> float | None:
-    """Unix seconds of an HTTP date, or None."""
+    """Returns the Unix seconds of an HTTP date, or None if the text is not one."""
     if not text:
         return None
     try:
@@ -33,9 +33,9 @@ def http_date_s(text: str | None) -> float | None:
 
 
 def retry_after_s(headers: Mapping[str, str], *, wall_s: float) -> float | None:
-    """Seconds to wait, in (0, MAX_WAIT_S]; None = the header is missing, past, or nonsense.
+    """Returns the seconds to wait, in (0, MAX_WAIT_S], or None if the header is missing, in the past, or malformed.
 
-    A date is compared with the answer's own ``Date``, else with ``wall_s``.
+    A date is compared with the response's ``Date`` header, or with ``wall_s`` if there is none.
     """
     text = headers.get("retry-after", "").strip()
     seconds = _number(text)
@@ -50,11 +50,11 @@ def retry_after_s(headers: Mapping[str, str], *, wall_s: float) -> float | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """What is left of a quota."""
+    """The rest of a quota: how many requests remain until it is reset."""
 
     remaining: int
     limit: int | None
-    reset_s: float | None  # from now, in [0, MAX_WAIT_S]
+    reset_s: float | None  # from now, in [0, MAX_WAIT_S]; None = unknown
 
     @property
     def used_up(self) -> bool:
@@ -62,18 +62,22 @@ class Quota:
 
     @property
     def low(self) -> bool:
+        """Whether less than LOW_SHARE remains; False if the limit is unknown."""
         return self.limit is not None and self.remaining < LOW_SHARE * self.limit
 
     @property
     def reserve_s(self) -> float | None:
-        """How long the rest is reserved for the most urgent wants; None = there is enough for all."""
+        """How long the rest is reserved for the most urgent wants; None if nothing has to be reserved."""
         if not self.low:
             return None
         return RESET_UNSAID_S if self.reset_s is None else self.reset_s
 
 
 def quota(headers: Mapping[str, str], *, wall_s: float, limit: int | None = None) -> Quota | None:
-    """The quota headers; ``limit`` is the configured one, for answers that lack it. None = no such, or nonsense."""
+    """Reads the quota headers; returns None if they are missing or malformed.
+
+    ``limit``: the configured limit, for responses without ``X-RateLimit-Limit``. ``wall_s``: Unix seconds now.
+    """
     remaining = _whole(headers.get("x-ratelimit-remaining"))
     if remaining is None:
         return None

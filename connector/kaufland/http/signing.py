@@ -1,9 +1,9 @@
-"""Key, method, absolute URI, body, time -> signature. Pure.
+"""Signs requests with the seller's secret key. Pure.
 
-HMAC-SHA256 in lower-case hex over four lines: method in upper case, absolute URI exactly as requested (scheme, host,
-path, query), raw body (an empty line when there is none), Unix seconds. The key is the secret's text, not what its hex
-digits decode to. Source: https://sellerapi.kaufland.com/?page=rest-api and its worked example; the prose there speaks
-of base64, the example and every sample are hex.
+The signature is HMAC-SHA256 in lower-case hex over four lines: the method in upper case, the absolute URI exactly as
+requested (scheme, host, path, query), the raw body (an empty line if there is none), and Unix seconds. The HMAC key is
+the secret's text itself, not the bytes that its hex digits decode to. Source: the worked example on
+https://sellerapi.kaufland.com/?page=rest-api; the prose there mentions base64, but the example and all samples use hex.
 """
 
 import hashlib
@@ -14,10 +14,10 @@ TIMESTAMP_HEADER = "Shop-Timestamp"
 SIGNATURE_HEADER = "Shop-Signature"
 
 WINDOW_S = 300
-"""How far the timestamp may be from the server's time, before or after."""
+"""How many seconds the timestamp may be before or after the server's time."""
 
 
 def sign(secret: str, *, method: str, uri: str, body: bytes, timestamp_s: int) -> str:
-    """The signature of one request; ``uri`` and ``body`` must be the very text and bytes that leave."""
+    """Returns the signature of one request; ``uri`` and ``body`` must be exactly what is sent."""
     text = b"\n".join((method.upper().encode("ascii"), uri.encode("ascii"), body, str(timestamp_s).encode("ascii")))
     return hmac.new(secret.encode("ascii"), text, hashlib.sha256).hexdigest()

@@ -1,7 +1,7 @@
-"""How far the server's clock is from ours, measured from the ``Date`` of its answers. Pure.
+"""Measures the skew of the server's clock to the local one from the ``Date`` header of its responses. Pure.
 
-The server's time is tied to our monotonic clock, so a step of our wall clock moves no signature. ``Date`` counts whole
-seconds, so one measurement is good to about a second; the window of a signature is 300 s.
+The server's time is tied to the local monotonic clock, so a step of the local wall clock does not affect signatures.
+``Date`` has whole seconds, so a measurement is accurate to about a second; a signature is valid within 300 s.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from connector.kaufland.http.limits import http_date_s
 from streams.flow import Now
 
-_MAX_ROUND_TRIP_S = 3.0  # a slower answer says too little about when its Date was written
+_MAX_ROUND_TRIP_S = 3.0  # in a slower exchange, it is too uncertain when the Date was written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,23 +20,26 @@ class _Measured:
 
 
 class SkewMeter:
-    """One per account. Any thread: its one value is replaced, never changed."""
+    """The clock skew of one account's server. Thread-safe: its only value is replaced as a whole."""
 
     def __init__(self) -> None:
         self._last: _Measured | None = None
 
     def observe(self, headers: Mapping[str, str], *, sent_s: float, answered_s: float) -> None:
-        """Learn from an answer; moments on the monotonic clock. An answer out of a cache (``Age``) says nothing."""
+        """Measures the skew by a response; both times are on the monotonic clock.
+
+        A response without ``Date``, from a cache (``Age``) or of a slow exchange is ignored.
+        """
         served_s = http_date_s(headers.get("date"))
         if served_s is None or "age" in headers or answered_s - sent_s > _MAX_ROUND_TRIP_S:
             return
         self._last = _Measured(server_s=served_s + 0.5, mono_s=(sent_s + answered_s) / 2)
 
     def server_time_s(self, now: Now) -> float:
-        """Unix seconds as the server would say; before the first answer, our own."""
+        """Returns the server's time in Unix seconds; before the first measurement, the local time."""
         last = self._last
         return last.server_s + now.mono_s - last.mono_s if last is not None else now.wall_us / 1e6
 
     def skew_s(self, now: Now) -> float | None:
-        """Server's clock less ours; None = not measured yet."""
+        """Returns the server's time minus the local time in seconds, or None before the first measurement."""
         return self.server_time_s(now) - now.wall_us / 1e6 if self._last is not None else None

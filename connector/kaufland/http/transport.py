@@ -1,8 +1,8 @@
-"""The socket side of the client: a total deadline on every read and write, and the lease at the first byte.
+"""The HTTP client's transport: bounds the whole call by one deadline, and checks the lease before the first byte.
 
-httpx counts its time-outs per read, so an answer that drips holds a call for as long as it drips. Here every operation
-gets what is left of the call's deadline. The lease is checked, and the call stamped, where the first byte leaves: what
-connecting took lies before it. One connection per transport, owned by one thread.
+The time-outs of httpx apply to each read, so a response that arrives byte by byte could hold a call indefinitely. Here
+every operation gets the time left until the call's deadline. The lease is checked, and the time of sending taken, when
+the first byte is written, after connecting. One connection per transport, used by one thread.
 """
 
 import select
@@ -20,14 +20,14 @@ from streams.flow import Now
 from streams.ports import Clock
 
 _KEEP_ALIVE_S = 4.0
-"""An idle connection is reused for so long: below the 5 s after which common servers close theirs, since a write on a
-connection that is being closed ends as lost."""
+"""How long an idle connection is reused: less than the 5 s after which common servers close one, since a request
+written to a connection that is being closed counts as lost."""
 
 _SocketOption: TypeAlias = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
 
 class LeaseOver(Exception):
-    """``send_by_s`` had passed before the first byte was written; nothing was sent."""
+    """The lease (``send_by_s``) had expired before the first byte was written; nothing was sent."""
 
 
 class ForbiddenAddress(Exception):
@@ -43,6 +43,7 @@ class CallDeadlines:
         self.sent: Now | None = None
 
     def begin(self, *, send_by_s: float, give_up_at_s: float) -> None:
+        """Starts the next call."""
         self._send_by_s, self._give_up_at_s = send_by_s, give_up_at_s
         self.sent = None
 
@@ -64,7 +65,7 @@ class CallDeadlines:
 
 
 class _Stream(httpcore.NetworkStream):
-    """A socket whose every operation is bounded by what is left of the call's deadline."""
+    """A socket on which every operation is bounded by the time left until the call's deadline."""
 
     def __init__(self, sock: socket.socket, passage: CallDeadlines) -> None:
         self._sock = sock
@@ -106,7 +107,7 @@ class _Stream(httpcore.NetworkStream):
                 return self._sock if isinstance(self._sock, ssl.SSLSocket) else None
             case "socket":
                 return self._sock
-            case "is_readable":  # of an idle connection: the server has closed it
+            case "is_readable":  # for an idle connection, this means that the server has closed it
                 return _readable(self._sock)
             case _:
                 return None
@@ -121,7 +122,7 @@ def _readable(sock: socket.socket) -> bool:
 
 
 class _Network(httpcore.NetworkBackend):
-    """Opens connections. A name is resolved by the system, which takes no deadline: nothing has left by then."""
+    """Opens connections. Name resolution is not bounded by the deadline; nothing has been sent by then."""
 
     def __init__(self, passage: CallDeadlines) -> None:
         self._passage = passage
@@ -205,7 +206,7 @@ class _Body(httpx.SyncByteStream):
 
 
 class Transport(httpx.BaseTransport):
-    """One connection, HTTP/1.1, to one address."""
+    """An httpx transport with a single HTTP/1.1 connection to one address."""
 
     def __init__(self, address: Address, tls: ssl.SSLContext, passage: CallDeadlines) -> None:
         self._address = address
@@ -220,7 +221,7 @@ class Transport(httpx.BaseTransport):
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Raises ForbiddenAddress before anything is opened; LeaseOver; httpx.TransportError."""
+        """Sends the request. Raises ForbiddenAddress before connecting, LeaseOver, or httpx.TransportError."""
         url = request.url
         if not self._address.allows(url.scheme, url.host, url.port):
             raise ForbiddenAddress(f"{url.scheme}://{url.host} is not the configured address")

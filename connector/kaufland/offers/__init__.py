@@ -1,1 +1,1 @@
-"""Offers at Kaufland: requests, bodies and pages."""
+"""Offers in the Seller API: requests, models of the bodies, and paged lists."""

@@ -1,1 +1,1 @@
-"""Orders, parcels and returns at Kaufland: requests, bodies and answers."""
+"""Orders, parcels and returns in the Seller API: requests, models of the bodies, and answers."""

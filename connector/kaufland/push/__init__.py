@@ -1,1 +1,1 @@
-"""Kaufland's notifications: subscriptions, and the server that receives them."""
+"""Kaufland's push notifications: subscriptions, and the server that receives notifications."""

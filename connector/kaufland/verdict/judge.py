@@ -2,9 +2,9 @@
 
 Rules:
 
-- Only the marketplace's own error envelope refuses an item; an error without it (a proxy's page) refuses nothing.
+- Only an error in the marketplace's own envelope refuses an item; any other (a proxy's error page) refuses nothing.
 - A write whose response is missing, truncated or unreadable is lost and not repeated from here; a read is retried.
-- A call that may be made once is repeated only on proof that nothing was executed.
+- A call that is not idempotent is repeated only on proof that nothing was executed.
 - A bad item does not affect others: a call refused as a whole is split before any item is refused.
 - A failure that the item did not cause does not count as an attempt.
 - Responses with personal data are never quoted; error messages describe the request and may be.
@@ -50,27 +50,30 @@ from connector.marketplace.orders import Taken, UnreadableRow
 from streams.flow import Lost, NotSent, Reply, Retry, Settled
 
 ALONE_FROM_ATTEMPT = 4
-"""From this attempt on an item goes alone when its calls fail as a whole: one item may be what fails them. Not sooner:
-with one call in five failing, taking each apart at once would make a hundred calls of one."""
+"""From this attempt on, an item whose calls fail as a whole is sent alone, since one item may cause the failures. Not
+sooner: with every fifth call failing, splitting each of them at once would turn one call into a hundred."""
 
-# ---- what is judged, and what comes of it ---------------------------------------------------------------------------
+# ---- input and output of ``judge`` ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiResponse:
-    """An answer. ``body`` None = it was cut off, too large, or not decodable; ``cut`` names the exception then."""
+    """An HTTP response.
+
+    ``body`` is None if it was truncated, too large, or not decodable; ``cut`` then names the exception, or is TooLarge.
+    """
 
     status: int
     headers: Mapping[str, str]  # names in lower case
-    body: bytes | None = field(repr=False)  # it may say who bought
+    body: bytes | None = field(repr=False)  # may hold personal data
     cut: str | None = None
-    signed_at_s: int = 0  # the timestamp that was signed
-    wall_s: float = 0.0  # when it was read, as the server would say
+    signed_at_s: int = 0  # the timestamp in the request's signature
+    wall_s: float = 0.0  # when it was read: Unix seconds by the server's clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransportFailure:
-    """No answer. ``left``: at least one byte of the request went to the socket."""
+    """No response was received. ``left``: whether at least one byte of the request was written to the socket."""
 
     error: str  # class name
     left: bool
@@ -79,38 +82,38 @@ class TransportFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Replies in the items' order, limits for the account, and the fields of the call log."""
+    """Replies in the order of the items, limits for the account, and fields of the call log."""
 
     replies: tuple[Reply, ...]
-    outcome: str  # the row's name
+    outcome: str  # for the call log: the row's name, or how an update, parcel or read ended
     slow_down: bool = False
     close_account_s: float | None = None
     closed_because: str = ""
-    reserve_s: float | None = None  # the rest of a quota is reserved for the most urgent wants for so long
+    reserve_s: float | None = None  # how long the rest of a quota is reserved for the most urgent wants
     failed: bool = False
     problem_type: str | None = None
-    details: tuple[tuple[int | None, str | None], ...] = ()  # per item: status code and code, of a bulk answer
+    details: tuple[tuple[int | None, str | None], ...] = ()  # per item of a bulk response: status and code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What was asked: each item's attempt, 1 for the first, and of a write to offers the updates."""
+    """The call that is judged: each item's attempt (1 = the first) and, for updates of offers, the updates."""
 
     kind: CallKind
     attempts: Sequence[int]
     updates: Sequence[Update] = ()
-    in_bulk: bool = False  # updates that are answered entry by entry, one of them or more
-    quota_limit: int | None = None  # the configured one, for answers with quota headers that do not say it
+    in_bulk: bool = False  # whether the response has an entry for each update, even for a single one
+    quota_limit: int | None = None  # the configured limit, for responses with quota headers but no limit
 
 
 Read = Callable[[ApiResponse], Reply | UnreadableRow | None]
-"""Makes a reply of a read's successful answer; Unreadable or None = it is not what the API promises."""
+"""Turns the successful response to a read into a reply; an UnreadableRow or None if it does not conform to the API."""
 
 
 def judge(
     question: Question, heard: ApiResponse | TransportFailure, reference: KauflandReference, read: Read
 ) -> Verdict:
-    """The verdict on one call; never raises for what an answer may hold."""
+    """Returns the verdict on one call. Never raises because of the content of a response."""
     if isinstance(heard, TransportFailure):
         return _of_failure(question, heard)
     error = mapping.read_error(heard.body) if 400 <= heard.status < 600 else None
@@ -129,7 +132,7 @@ def _of_failure(question: Question, failure: TransportFailure) -> Verdict:
     if not failure.left:
         replies: tuple[Reply, ...] = tuple(NotSent(reason=reason) for _ in question.attempts)
         return Verdict(replies=replies, outcome="never_left", failed=True)
-    if row is NEVER_LEFT:  # it says so, but bytes went out
+    if row is NEVER_LEFT:  # an error of connecting, yet bytes were sent
         row = BROKEN_OFF
     return Verdict(
         replies=tuple(_reply(row, question, attempt, reason) for attempt in question.attempts),
@@ -162,7 +165,7 @@ def _reply(
     heard: ApiResponse | None = None,
     error: ErrorAnswer | None = None,
 ) -> Reply:
-    """One row, one item. In company nobody is refused before the call was taken apart (see ``Split``)."""
+    """Returns the reply to one item. No item of a shared call is refused before the call is split (see ``Split``)."""
     company = len(question.attempts) > 1
     if company and row.parted is Split.AT_ONCE:
         return Retry(reason=reason, alone=True, counts=False)
@@ -175,7 +178,7 @@ def _reply(
     if question.kind.once and not row.untouched:
         return Lost(reason=reason)
     late = company and row.parted is Split.LATE
-    counts = row.counts and not late  # in company it is not known whose fault it is
+    counts = row.counts and not late  # in a shared call it is not known which item caused the failure
     alone = late and attempt >= ALONE_FROM_ATTEMPT
     return Retry(reason=reason, alone=alone, counts=counts, refused=row.untouched)
 
@@ -213,7 +216,7 @@ def _of_read(question: Question, heard: ApiResponse, read: Read) -> Verdict:
 
 
 def _of_parcel(question: Question, heard: ApiResponse) -> Verdict:
-    """204 is the one success of the document; another says too little to claim that a parcel was taken."""
+    """204 is the only success status in the API's document; no other shows that the parcel was accepted."""
     if heard.status != 204:
         return _unreadable(question, heard)
     return Verdict(replies=(Settled(answer=Taken(http_status=204)),), outcome="accepted")
@@ -267,7 +270,7 @@ def _of_entry(entry: BulkEntry | None, update: Update, reference: KauflandRefere
 def _entry_row(status: int, entry: BulkEntry) -> VerdictRow:
     by_status = STATUS_ROWS.get(status) or CLASS_ROWS.get(status // 100, UNKNOWN_STATUS)
     if by_status in (UNAUTHORIZED, FORBIDDEN):
-        return REFUSED  # the call itself was allowed, so this is said of the unit
+        return REFUSED  # the call itself was authorized, so this refers to the unit
     if by_status in (REDIRECTED, ODD_REFUSAL):
         return UNKNOWN_STATUS if by_status is REDIRECTED else BUSY
     return TYPE_ROWS.get(short_type(entry.key) or "", by_status) if status >= 400 else by_status
@@ -322,7 +325,7 @@ _DIAGNOSES: Mapping[str, str] = MappingProxyType(
 
 
 def diagnosis(problem_type: str | None, signed_off_s: float | None) -> str:
-    """Why a signed request was not believed. ``signed_off_s``: its timestamp less the server's time."""
+    """Returns why a signed request was rejected with 401. ``signed_off_s``: its timestamp minus the server's time."""
     if signed_off_s is not None and abs(signed_off_s) > WINDOW_S - 1:  # Date counts whole seconds
         ahead = "ahead of" if signed_off_s > 0 else "behind"
         return (
@@ -334,7 +337,8 @@ def diagnosis(problem_type: str | None, signed_off_s: float | None) -> str:
 
 
 CLOCK_MEASURED_S = 1.0
-"""After a 401 for the clock: its answer told the time, the next request is signed by it."""
+"""How long the account closes after a 401 caused by clock skew: its ``Date`` header gave the server's time, with which
+the next request is signed."""
 
 
 def _diagnosed(verdict: Verdict, heard: ApiResponse, error: ErrorAnswer | None) -> Verdict:
@@ -349,7 +353,7 @@ def _diagnosed(verdict: Verdict, heard: ApiResponse, error: ErrorAnswer | None) 
 
 
 def _with_pace(verdict: Verdict, question: Question, heard: ApiResponse) -> Verdict:
-    """What the headers add: ``Retry-After`` of 429 and 503, and quotas. They can close for longer, never open."""
+    """Applies the headers ``Retry-After`` (of 429 and 503) and quotas. They can prolong a closure, never shorten it."""
     wait_s = retry_after_s(heard.headers, wall_s=heard.wall_s) if heard.status in (429, 503) else None
     because = f"Retry-After of an answer {heard.status}"
     left = quota(heard.headers, wall_s=heard.wall_s, limit=question.quota_limit)

@@ -1,8 +1,8 @@
 """The verdict table: what each response and each transport failure means for an item. Pure.
 
-A row is found by problem type where we know it, else by HTTP status, else by the status's class: as the marketplace's
-documentation asks (https://sellerapi.kaufland.com/?page=error-responses). 401, 429 and success go by
-status alone. Where a kind of call reads a row in its own way, ``KIND_ROWS`` says so.
+A row is looked up by problem type if that is known, else by HTTP status, else by the class of the status, as the
+marketplace's documentation requires (https://sellerapi.kaufland.com/?page=error-responses). For 401, 429 and statuses
+below 400, only the status matters. ``KIND_ROWS`` has the exceptions for single kinds of calls.
 """
 
 from collections.abc import Mapping
@@ -17,36 +17,36 @@ _OF_OFFERS = frozenset({CallKind.LOOK_UP, CallKind.UPDATE})
 
 
 class ItemOutcome(StrEnum):
-    """What a row makes of an item."""
+    """The outcome of an item according to a row."""
 
-    DONE = "done"  # success: the body says the rest
+    DONE = "done"  # success; the body has the details
     REFUSED = "refused"
     GONE = "gone"
     RETRY = "retry"
-    LOST = "lost"  # a read is asked again
+    LOST = "lost"  # whether a write was executed is unknown; a read is retried
 
 
 class Split(StrEnum):
-    """When a call of several items that met this row goes on one by one."""
+    """When the items of a shared call that got this row are sent again one by one."""
 
     NEVER = "never"
     AT_ONCE = "at_once"
-    LATE = "late"  # after some attempts
+    LATE = "late"  # from attempt ALONE_FROM_ATTEMPT on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class VerdictRow:
-    """One row of the table, compared by identity. ``close_s``: nothing but a probe for so long."""
+    """One row of the table, compared by identity."""
 
     name: str
     end: ItemOutcome
-    counts: bool = True
+    counts: bool = True  # whether a retry counts as an attempt of the item
     parted: Split = Split.NEVER
-    failed: bool = False
-    slow_down: bool = False
-    close_s: float | None = None
-    code: str = "MARKETPLACE_REFUSED"
-    untouched: bool = False  # proof that nothing was executed
+    failed: bool = False  # whether the call failed for reasons other than its items: counts toward an outage
+    slow_down: bool = False  # whether the account's rate is halved
+    close_s: float | None = None  # how long the account is closed; then a probe call is made
+    code: str = "MARKETPLACE_REFUSED"  # of a refusal
+    untouched: bool = False  # whether this proves that nothing was executed
 
 
 # ---- rows -----------------------------------------------------------------------------------------------------------
@@ -54,17 +54,17 @@ class VerdictRow:
 DONE = VerdictRow(name="done", end=ItemOutcome.DONE)
 ACCEPTED_FOR_LATER = VerdictRow(
     name="accepted_for_later", end=ItemOutcome.LOST
-)  # 202: whether it will be applied is open
+)  # 202: it is unknown whether it will be applied
 REFUSED = VerdictRow(name="refused", end=ItemOutcome.REFUSED, parted=Split.AT_ONCE)
 NOT_CONFIGURED = VerdictRow(name="storefront_not_configured", end=ItemOutcome.REFUSED, code="STOREFRONT_NOT_CONFIGURED")
 GONE = VerdictRow(name="gone", end=ItemOutcome.GONE, parted=Split.AT_ONCE)
 BUSY = VerdictRow(name="busy", end=ItemOutcome.RETRY, parted=Split.LATE)  # locked
 DUPLICATE = VerdictRow(
     name="busy", end=ItemOutcome.RETRY, parted=Split.LATE
-)  # another change of it is under way, or was made
+)  # another change of the resource is in progress, or was made
 TAKE_APART = VerdictRow(name="bulk_refused", end=ItemOutcome.RETRY, parted=Split.AT_ONCE)
 TOO_MANY_BATCHES = VerdictRow(name="too_many_batches", end=ItemOutcome.RETRY, slow_down=True)
-THROTTLED = VerdictRow(  # "not processed", says https://sellerapi.kaufland.com/?page=rate-limits
+THROTTLED = VerdictRow(  # "not processed", according to https://sellerapi.kaufland.com/?page=rate-limits
     name="throttled", end=ItemOutcome.RETRY, counts=False, slow_down=True, untouched=True
 )
 UNAUTHORIZED = VerdictRow(name="unauthorized", end=ItemOutcome.RETRY, counts=False, close_s=5.0, untouched=True)
@@ -72,9 +72,9 @@ INACTIVE = VerdictRow(name="inactive_account", end=ItemOutcome.RETRY, counts=Fal
 FORBIDDEN = VerdictRow(name="forbidden", end=ItemOutcome.RETRY, parted=Split.AT_ONCE, failed=True)
 BARRED = VerdictRow(
     name="barred", end=ItemOutcome.RETRY, counts=False, failed=True, close_s=30.0
-)  # 403, not the marketplace's words
+)  # a 403 without the marketplace's error envelope
 TIMED_OUT = VerdictRow(name="server_timed_out", end=ItemOutcome.RETRY, counts=False, failed=True)
-GATEWAY_TIMED_OUT = VerdictRow(  # what stands behind the gateway may still be executing the write
+GATEWAY_TIMED_OUT = VerdictRow(  # the server behind the gateway may still be executing the write
     name="gateway_timed_out", end=ItemOutcome.LOST, counts=False, failed=True
 )
 DOWN = VerdictRow(name="down", end=ItemOutcome.RETRY, counts=False, failed=True)
@@ -111,7 +111,7 @@ STATUS_ROWS: Mapping[int, VerdictRow] = MappingProxyType(
         504: GATEWAY_TIMED_OUT,
     }
 )
-"""Every status of the API's document, and those that stand between it and us."""
+"""Every status of the API's document, and those of proxies and gateways in between."""
 
 _OF_OTHER_PATHS = (
     "already-exists contacts/contact-not-found contacts/invalid-contact-info contacts/manufacturer-not-found "
@@ -150,10 +150,10 @@ TYPE_ROWS: Mapping[str, VerdictRow] = MappingProxyType(
         "units/default-warehouse-forbidden": REFUSED,
         "units/default-warehouse-not-found": REFUSED,
         "validation-error": REFUSED,
-        **dict.fromkeys(_OF_OTHER_PATHS.split(), REFUSED),  # not to be expected of units; a refusal all the same
+        **dict.fromkeys(_OF_OTHER_PATHS.split(), REFUSED),  # not expected for units, but refusals all the same
     }
 )
-"""Every problem type of the API's document, without ``/problems/``; ``about:blank`` is no type."""
+"""Every problem type of the API's document, without ``/problems/``. ``about:blank`` does not count as a type."""
 
 CLASS_ROWS: Mapping[int, VerdictRow] = MappingProxyType(
     {2: ODD_SUCCESS, 3: REDIRECTED, 4: ODD_REFUSAL, 5: SERVER_ERROR}  # by the status's hundreds
@@ -166,14 +166,14 @@ _SENDING: Mapping[VerdictRow, VerdictRow] = MappingProxyType(
 KIND_ROWS: Mapping[CallKind, Mapping[VerdictRow, VerdictRow]] = MappingProxyType(
     {CallKind.SEND: _SENDING, CallKind.PARCEL: _SENDING}
 )
-"""How a kind reads a row that carries the marketplace's words. An order unit is sent once: another attempt changes
-nothing about a refusal as duplicate or as forbidden, so whoever asked reads its status back."""
+"""Rows that are replaced for a kind of call if the response has the marketplace's error envelope. An order unit is sent
+only once: retrying a refusal as duplicate or forbidden is pointless, so the flow reads the unit's status instead."""
 
 # ---- transport ------------------------------------------------------------------------------------------------------
 
 NEVER_LEFT = VerdictRow(name="never_left", end=ItemOutcome.RETRY, counts=False, failed=True)
 BROKEN_OFF = VerdictRow(name="broken_off", end=ItemOutcome.LOST, counts=False, failed=True)
-OUR_FAULT = VerdictRow(name="our_request", end=ItemOutcome.LOST, failed=True)  # counts, so that it ends
+OUR_FAULT = VerdictRow(name="our_request", end=ItemOutcome.LOST, failed=True)  # counts, so that retries end
 
 TRANSPORT_ROWS: Mapping[str, VerdictRow] = MappingProxyType(
     {
@@ -195,16 +195,16 @@ TRANSPORT_ROWS: Mapping[str, VerdictRow] = MappingProxyType(
         "TransportError": BROKEN_OFF,
     }
 )
-"""By class name: every subclass of ``httpx.TransportError``, those that are only roots of others included."""
+"""By class name: every subclass of ``httpx.TransportError``, including those that are only base classes."""
 
 UNKNOWN_TRANSPORT = VerdictRow(name="unknown_transport", end=ItemOutcome.LOST, failed=True)
 
 
-# ---- the row of an answer -------------------------------------------------------------------------------------------
+# ---- the row of a response ------------------------------------------------------------------------------------------
 
 
 def row_of(kind: CallKind, status: int, error: ErrorAnswer | None) -> VerdictRow:
-    """The row of an answer as a whole; ``error`` None = the body is not the marketplace's envelope."""
+    """Returns the row of a response as a whole. ``error``: None if the body is not the marketplace's error envelope."""
     by_status = STATUS_ROWS.get(status) or CLASS_ROWS.get(status // 100, UNKNOWN_STATUS)
     if status < 400 or by_status in (UNAUTHORIZED, THROTTLED):
         return by_status
@@ -218,12 +218,12 @@ def _without_words(kind: CallKind, by_status: VerdictRow) -> VerdictRow:
     if by_status is FORBIDDEN:
         return BARRED
     if by_status is GONE and kind in _OF_OFFERS:
-        return GONE  # ends nothing: the unit is proved again
+        return GONE  # not final: the unit is looked up again
     return WITHOUT_WORDS if by_status in (REFUSED, GONE) else by_status
 
 
 def short_type(problem_type: str | None) -> str | None:
-    """``/problems/units/bulk-duplicate-units`` -> ``units/bulk-duplicate-units``; None for ``about:blank``."""
+    """``/problems/units/bulk-duplicate-units`` -> ``units/bulk-duplicate-units``; None without ``/problems/``."""
     if problem_type is None or "/problems/" not in problem_type:
         return None
     return problem_type.partition("/problems/")[2].strip("/")
