@@ -1,7 +1,7 @@
-"""``python -m simulator``: the marketplace stand-in as a process of its own.
+"""``python -m simulator``: runs the simulator as a process.
 
-Prints one JSON line when it listens, ``{"url", "control_url", "units", "sellers"}``, and runs until SIGTERM or SIGINT.
-Exit codes: 0 after a signal, 2 for a scenario that can't be used.
+Prints one JSON line once it listens, ``{"url", "control_url", "units", "sellers"}``, and runs until SIGTERM or SIGINT.
+Exit codes: 0 after a signal, 2 for an invalid scenario or when the port or the journal file can't be opened.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from simulator.simulator import Simulator
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until told to stop; the exit code."""
+    """Runs until SIGTERM or SIGINT and returns the exit code."""
     options = _options(arguments)
     try:
         scenario = Scenario() if options.scenario is None else Scenario.load(options.scenario)
@@ -34,13 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def serve(scenario: Scenario, *, host: str, port: int, journal_path: Path | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code. Call it from the main thread."""
+    """Serves until SIGTERM or SIGINT and returns the exit code. Must be called from the main thread."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
         with Simulator(scenario, host=host, port=port, journal_path=journal_path) as simulator:
-            gc.freeze()  # the catalogue stays: collecting garbage need not walk it again and again
+            gc.freeze()  # the catalogue lives as long as the process: exclude it from garbage collection
             sys.stdout.buffer.write(orjson.dumps(_greeting(simulator)) + b"\n")
             sys.stdout.flush()
             stop.wait()
@@ -51,7 +51,7 @@ def serve(scenario: Scenario, *, host: str, port: int, journal_path: Path | None
 
 
 def _greeting(simulator: Simulator) -> dict[str, object]:
-    """Where it is and whom it knows; never a secret key, those are asked for at the control address."""
+    """Returns the addresses and the sellers, without secret keys: those are available at the control address."""
     return {
         "url": simulator.url,
         "control_url": simulator.control_url,

@@ -1,7 +1,8 @@
 """Plans the response to one request: authentication, rate limit, faults, endpoint. Pure.
 
-Order of checks: the call is counted against its seller's limit, then headers and signature (401), then the limit
-(429), then faults, then the endpoint's own rules. A call with an unknown client key counts against no limit.
+Order: the call is counted against its seller's limit; then headers and signature are checked (401), then the limit
+(429), then faults are applied, then the endpoint's own rules. A call with an unknown client key counts against no
+limit.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,7 +44,7 @@ DEFAULT_REQUESTS_PER_SECOND: Final = 111
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitGroup:
-    """A separate limit for some endpoints, in addition to the limit for all."""
+    """A limit for some endpoints, in addition to the limit for all."""
 
     name: str
     requests_per_second: int
@@ -56,18 +57,18 @@ class SimulatorPolicy:
 
     requests_per_second: int = DEFAULT_REQUESTS_PER_SECOND
     groups: tuple[LimitGroup, ...] = ()
-    count_refused: bool = False  # a 429 takes a place in the window as well
-    retry_after: bool = False  # none is documented
-    rate_headers: bool = False  # none are documented
-    clock_window_s: int = DEFAULT_CLOCK_WINDOW_S
-    clock_offset_s: float = 0.0  # of the server's clock
-    scheme: str = "http"  # of the addresses that callers name; "https" behind a proxy that ends TLS
-    keep_bodies: bool = False  # in the journal
+    count_refused: bool = False  # a refused call (429) counts in the window as well
+    retry_after: bool = False  # send Retry-After with a 429; not documented
+    rate_headers: bool = False  # send X-RateLimit-*; not documented
+    clock_window_s: int = DEFAULT_CLOCK_WINDOW_S  # how far Shop-Timestamp may be from the server's clock
+    clock_offset_s: float = 0.0  # simulated server's clock minus the machine's clock
+    scheme: str = "http"  # of the URIs that callers sign; "https" behind a proxy that terminates TLS
+    keep_bodies: bool = False  # record request bodies in the journal
 
 
 @dataclass(slots=True, kw_only=True)
 class Seller:
-    """An account: one pair of keys, valid on all its storefronts."""
+    """A seller account: one pair of keys, valid on all its storefronts."""
 
     name: str
     client_key: str
@@ -78,8 +79,8 @@ class Seller:
 
 @dataclass(slots=True, kw_only=True)
 class PlannedResponse:
-    """How to respond to a call. ``settle`` carries the request out, once, and returns the response; a callback address
-    is verified first."""
+    """How to respond to a call. ``settle`` carries out the request and returns the response; call it once, and only
+    after the ``callback``, if there is one, has been verified."""
 
     row: CallRow
     settle: Callable[[Moment], HttpResponse]
@@ -88,7 +89,7 @@ class PlannedResponse:
 
 
 class SellerApi:
-    """The seller API for all sellers. Owned by one thread."""
+    """The seller API for all sellers. Not thread-safe."""
 
     def __init__(
         self,
@@ -156,10 +157,10 @@ class SellerApi:
         self._subscriptions.hear(context.notices, context.now)
 
     def server_time(self, now: Moment) -> Moment:
-        """The moment by the simulated server's clock."""
+        """Returns the same moment by the simulated server's clock."""
         return Moment(mono_us=now.mono_us, wall_us=now.wall_us + round(self.policy.clock_offset_s * 1e6))
 
-    # ---- who, and how fast ------------------------------------------------------------------------------------------
+    # ---- authentication and limits ----------------------------------------------------------------------------------
 
     def _seller(self, request: HttpRequest) -> Seller | None:
         key = request.headers.get(CLIENT_KEY)

@@ -11,14 +11,14 @@ from simulator.problems import ProblemDetails
 
 
 class UnitFaults(Protocol):
-    """Faults of single units: they may refuse or alter an item that obeys the rules."""
+    """Faults of single units: they may refuse or alter a valid item."""
 
     def refusal(self, unit_id: int, change: Change) -> ProblemDetails | None:
-        """Returns why a valid item is refused; None: it is not."""
+        """Returns why a valid item is refused, or None if it is accepted."""
         ...
 
     def altered(self, unit_id: int, change: Change) -> Change:
-        """Returns what is stored in place of what was sent."""
+        """Returns the values that are stored instead of those sent."""
         ...
 
 
@@ -34,7 +34,7 @@ class NoUnitFaults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeNotice:
-    """A change of something a seller owns, as subscribers are notified of it."""
+    """A change of a seller's resource, as subscribers are notified of it."""
 
     event_name: str
     seller: str
@@ -44,10 +44,12 @@ class ChangeNotice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallContext:
-    """``now`` is by the server's clock. Endpoints append what they changed; ``SellerApi.note`` records it."""
+    """The context of one change. ``now`` is the simulated server's time. Endpoints append what they changed;
+    ``SellerApi.note`` records it.
+    """
 
     now: Moment
-    call_id: int | None = None  # None = the marketplace does it by itself
+    call_id: int | None = None  # None = a change by the marketplace itself, not by a call
     unit_faults: UnitFaults = field(default_factory=NoUnitFaults)
     writes: list[RawWrite] = field(default_factory=list)
     order_rows: list[OrderRow] = field(default_factory=list)
@@ -58,7 +60,7 @@ class CallContext:
         return bool(self.writes or self.order_rows)
 
     def at(self, now: Moment) -> "CallContext":
-        """Returns the same context at another time; changes are appended to this one."""
+        """Returns a context at another time that shares this one's lists of changes."""
         return CallContext(
             now=now,
             call_id=self.call_id,
@@ -71,7 +73,7 @@ class CallContext:
 
 @dataclass(slots=True, kw_only=True)
 class Callback:
-    """A callback address to verify before a task is carried out; the verifier sets ``is_verified``."""
+    """A callback URL to verify before a task is carried out; the verifier sets ``is_verified``."""
 
     url: str
     challenge: str
@@ -83,7 +85,7 @@ Act: TypeAlias = Callable[[CallContext], HttpResponse]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A parsed and valid request: what to do, and to which units (or order units) and fields."""
+    """A parsed and valid request: the action, and the units (or order units) and fields it concerns."""
 
     act: Act
     unit_ids: tuple[int, ...] = ()

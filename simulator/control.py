@@ -1,20 +1,20 @@
-"""``/_simulator/...``: what tests and people may see and change while the simulator runs. From this machine only.
+"""The control endpoints ``/_simulator/...``: inspect and change a running simulator. Loopback callers only.
 
 ========================================  ============================================================================
-``GET health``                            ready, and how many units there are
-``GET summary``                           calls by kind and status, worst second by seller, deeds, messages
-``GET journal``                           every call and write, a JSON object a line
-``GET units``                             every unit as answers show it, with its EANs and seller, one a line
+``GET health``                            readiness and the number of units
+``GET summary``                           the journal in numbers: see ``summary``
+``GET journal``                           every row of the journal, as JSON lines
+``GET units``                             every unit as responses show it, with its EANs and seller, as JSON lines
 ``GET sellers``                           names, keys and storefronts
-``POST faults``                           set one, written as in a scenario file
-``DELETE faults`` or ``faults?name=``     take back all, or one
+``POST faults``                           set a fault, in JSON with the fields of a scenario file
+``DELETE faults`` or ``faults?name=``     remove all faults, or one
 ``POST sellers/{name}/keys``              ``{"client_key", "secret_key"}``: the old ones are refused from now on
-``POST units/{id_unit}``                  fields to change, as if the marketplace did it by itself
-``POST policy``                           any of ``SimulatorPolicy``'s plain values
-``POST rules``                            any of ``Strictness``' values
+``POST units/{id_unit}``                  fields to change, as if the marketplace itself did it
+``POST policy``                           any fields of ``PolicyChange``
+``POST rules``                            any fields of ``RulesChange``
 ========================================  ============================================================================
 
-Orders, parcels and returns: ``order_control``.
+Orders, parcels and returns: ``simulator.orders.control``.
 """
 
 import ipaddress
@@ -46,7 +46,7 @@ class Keys(BaseModel):
 
 
 class PolicyChange(BaseModel):
-    """The plain values of ``api.Policy``; what is left out stays."""
+    """New values for ``api.SimulatorPolicy``; omitted ones stay as they are."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     requests_per_second: int | None = Field(default=None, ge=1)
@@ -63,7 +63,7 @@ class PolicyChange(BaseModel):
 
 
 class RulesChange(BaseModel):
-    """The values of ``rules.Strictness``; what is left out stays."""
+    """New values for ``offers.rules.Strictness``; omitted ones stay as they are."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     listing_price_required: bool | None = None
@@ -71,7 +71,7 @@ class RulesChange(BaseModel):
 
 
 class Control:
-    """Answers control requests. Lives in the thread of the API it controls."""
+    """Answers control requests. Must be called in the thread that owns the API."""
 
     def __init__(self, api: SellerApi, trade: Trade, clocks: Callable[[], Moment]) -> None:
         self._api = api
@@ -79,7 +79,7 @@ class Control:
         self.orders = OrderControl(trade, self.context, api.note)
 
     def answer(self, request: HttpRequest, peer: str) -> HttpResponse:
-        """``peer`` is the caller's address. Anything that is wrong with a request is told in the answer."""
+        """Returns the response to a control request. ``peer`` is the caller's IP address; 403 unless it is loopback."""
         if not ipaddress.ip_address(peer.partition("%")[0]).is_loopback:
             return ProblemDetails(status=403, type="/problems/forbidden", message="Only from this machine").answer()
         try:
@@ -155,7 +155,7 @@ class Control:
 
 
 def summary(journal: Journal, sellers: list[str]) -> dict[str, object]:
-    """The journal in a few figures."""
+    """Returns the journal in numbers: calls by kind and status, worst second by seller, changes, notifications."""
     return {
         "calls": len(journal.calls),
         "by_kind": {kind.value: count for kind, count in journal.by_kind.items()},

@@ -1,4 +1,4 @@
-"""HTTP requests and responses as the rules see them, without sockets. Pure."""
+"""HTTP requests and responses as values, independent of sockets. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class HttpRequest:
     headers: Mapping[str, str]  # names in lower case
     body: bytes = b""
     scheme: str = "http"
-    peer_port: int = 0  # of the caller's end of the connection
+    peer_port: int = 0  # the caller's port
 
     @property
     def uri(self) -> str:
@@ -79,7 +79,7 @@ class HttpResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """A point in time: ``mono_us`` for order and durations, ``wall_us`` by the simulated server's own clock."""
+    """A point in time in microseconds: ``mono_us`` (monotonic) for order and durations, ``wall_us`` since the epoch."""
 
     mono_us: int
     wall_us: int

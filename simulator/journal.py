@@ -1,7 +1,7 @@
-"""Records every call, change and notification, and answers questions about them. Pure.
+"""Records every call, change and notification, and provides queries over them. Pure.
 
-``Recorder`` is written by the server; ``Journal`` is a frozen view of it, taken in process or read back from the lines
-that the server gives out, so that one set of questions serves both.
+The server writes to a ``Recorder``. A ``Journal`` is an immutable view of it, taken in process or parsed from the lines
+that the server serves or writes to a file, so the queries are the same for both.
 """
 
 from collections import Counter, defaultdict, deque
@@ -23,10 +23,10 @@ POLL_KINDS: Final = frozenset({Endpoint.ORDER_UNITS, Endpoint.ORDERS, Endpoint.R
 
 @dataclass(slots=True, kw_only=True)
 class CallRow:
-    """One call. Moments in microseconds: ``mono_us`` from a monotonic clock, ``wall_us`` since the epoch.
+    """One call. Times in microseconds: ``wall_us`` since the epoch, the others by a monotonic clock.
 
-    ``answered_us`` is when the last byte was handed to the socket or the connection was ended; 0 = not yet.
-    ``applied_us`` is when its changes were made; None = it made none. ``status`` 0 = no answer was sent.
+    ``answered_us`` is when the last byte was handed to the socket or the connection was closed; 0 = not yet.
+    ``applied_us`` is when its changes were made; None = it made none. ``status`` 0 = no response was sent.
     """
 
     id: int
@@ -38,11 +38,11 @@ class CallRow:
     kind: Endpoint
     body_sha256: str | None = None
     body_bytes: int = 0
-    body: str | None = None  # when bodies are kept
+    body: str | None = None  # only recorded if the policy keeps bodies
     unit_ids: tuple[int, ...] = ()  # or ids of order units
-    fields: tuple[str, ...] = ()  # of units, as the call carried them
+    fields: tuple[str, ...] = ()  # fields of units that the call carried
     user_agent: str = ""
-    peer_port: int = 0  # of the caller's end of the connection
+    peer_port: int = 0  # the caller's port
     status: int = 0
     problem: str | None = None
     item_statuses: tuple[int, ...] = ()
@@ -52,17 +52,17 @@ class CallRow:
 
 
 class WriteCause(StrEnum):
-    """Why a field of a unit has the value it has."""
+    """What caused a field of a unit to change."""
 
     CALL = "call"  # a call named this unit and field
     LINK = "link"  # a call named a unit that shares the offer id
-    MARKETPLACE = "marketplace"  # the marketplace did it by itself, as a sale does
+    MARKETPLACE = "marketplace"  # the marketplace itself, for example a sale
 
 
 @dataclass(frozen=True, slots=True)
 class WriteRow:
-    """One field of one unit, as accepted, equal values included. ``sent`` is what the call asked for; ``call_id`` None
-    = the marketplace did it by itself."""
+    """One accepted write of one field of one unit, also if the value did not change. ``sent`` is the value in the call;
+    ``call_id`` None = a change by the marketplace itself."""
 
     call_id: int | None
     unit_id: int
@@ -75,23 +75,24 @@ class WriteRow:
 
 
 RawWrite: TypeAlias = tuple[int | None, int, str, Any, Any, Any, WriteCause, int]
-"""A ``WriteRow`` as it is kept. One bulk call makes hundreds: a plain tuple costs a tenth, and the garbage collector
-lets go of it."""
+"""A ``WriteRow`` as it is stored. One bulk call creates hundreds: a plain tuple takes a tenth of the time, and the
+garbage collector stops tracking it."""
 
 
 class Deed(StrEnum):
-    """What became of an order unit."""
+    """The kinds of changes of an order unit."""
 
     CREATED = "created"
-    STATUS = "status"  # it moved on by itself, or by the control address
+    STATUS = "status"  # its status changed by itself or through the control endpoints
     SEND = "send"  # a call marked it as sent
     PARCEL = "parcel"  # a call added a parcel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRow:
-    """One change of one order unit. ``call_id`` None = no call did it. ``wall_us`` is by the server's clock, and what
-    answers show in whole seconds as the moment of the last update. ``body`` is a call's, word for word."""
+    """One change of one order unit. ``call_id`` None = not caused by a call. ``wall_us`` is by the simulated server's
+    clock; responses show it, in whole seconds, as the time of the last update. ``body`` is the call's body, verbatim.
+    """
 
     call_id: int | None
     seller: str
@@ -99,7 +100,7 @@ class OrderRow:
     id_order: str
     id_order_unit: int
     deed: Deed
-    old: str | None  # status; None = there was none
+    old: str | None  # previous status; None = a new order unit
     new: str
     carrier_code: str | None = None
     tracking_numbers: tuple[str, ...] = ()
@@ -110,8 +111,8 @@ class OrderRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushRow:
-    """One attempt to notify a subscriber. ``status`` 0 = no answer in time. ``is_last`` = the subscription was disabled
-    after it."""
+    """One attempt to notify a subscriber. ``status`` 0 = no response in time. ``is_last``: the subscription was
+    disabled after this attempt."""
 
     id_subscription: int
     id_message: str
@@ -125,7 +126,7 @@ class PushRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """Two calls that were writing one unit at the same time."""
+    """Two write calls for the same unit that overlapped in time."""
 
     unit_id: int
     first_call_id: int
@@ -133,10 +134,10 @@ class Overlap:
 
 
 class JournalSink(Protocol):
-    """A further receiver of each row, such as a file."""
+    """Receives a copy of each row, for example to write it to a file."""
 
     def call(self, row: CallRow) -> None:
-        """A call that is over."""
+        """Receives a finished call."""
         ...
 
     def writes(self, rows: Sequence[RawWrite]) -> None: ...
@@ -147,7 +148,7 @@ class JournalSink(Protocol):
 
 
 class Recorder:
-    """Keeps what happened, up to a bound; the oldest rows are dropped first. Owned by one thread."""
+    """Records rows up to a bound; the oldest are dropped first. Not thread-safe."""
 
     def __init__(
         self, *, copyist: JournalSink | None = None, keep_calls: int = 1_000_000, keep_writes: int = 10_000_000
@@ -165,33 +166,33 @@ class Recorder:
         return self._next_id - 1
 
     def call(self, row: CallRow) -> None:
-        """Note an arrival; the row is filled in as the call goes on, until it is ``over``."""
+        """Records an arrival. The caller keeps filling in the row until ``over`` finishes it."""
         self._dropped += len(self._calls) == self._calls.maxlen
         self._calls.append(row)
 
     def writes(self, rows: Sequence[RawWrite]) -> None:
-        """Note what was changed in units."""
+        """Records changes of units."""
         self._dropped += _too_many(rows, self._writes)
         self._writes.extend(rows)
         if self.copyist is not None:
             self.copyist.writes(rows)
 
     def order_rows(self, rows: Sequence[OrderRow]) -> None:
-        """Note what was changed in order units."""
+        """Records changes of order units."""
         self._dropped += _too_many(rows, self._order_rows)
         self._order_rows.extend(rows)
         if self.copyist is not None:
             self.copyist.order_rows(rows)
 
     def push(self, row: PushRow) -> None:
-        """Note an attempt to notify."""
+        """Records an attempt to notify a subscriber."""
         self._dropped += _too_many((row,), self._pushes)
         self._pushes.append(row)
         if self.copyist is not None:
             self.copyist.push(row)
 
     def over(self, row: CallRow, answer: HttpResponse | None, mono_us: int) -> None:
-        """The last byte of the answer has left; None = the connection ended without one."""
+        """Finishes a call's row when its last byte has been sent; ``answer`` None = closed without a response."""
         if answer is not None:
             row.status, row.problem, row.item_statuses = answer.status, answer.problem, answer.item_statuses
         row.answered_us = mono_us
@@ -199,7 +200,7 @@ class Recorder:
             self.copyist.call(row)
 
     def view(self) -> "Journal":
-        """All of it as it is now."""
+        """Returns a copy of everything recorded so far."""
         writes = (WriteRow(*write) for write in self._writes)
         return Journal(
             calls=tuple(map(copy, self._calls)),
@@ -211,12 +212,12 @@ class Recorder:
 
 
 def _too_many(rows: Sequence[object], kept: deque[Any]) -> int:
-    """How many of the oldest rows go when these are added."""
+    """Returns how many of the oldest rows are dropped when these are added."""
     return max(len(rows) - ((kept.maxlen or 0) - len(kept)), 0)
 
 
 class Journal:
-    """What happened, in the order of arrival. ``dropped`` counts rows that were too many to keep."""
+    """An immutable record of what happened, in order of arrival. ``dropped``: how many rows exceeded the bound."""
 
     def __init__(
         self,
@@ -245,17 +246,17 @@ class Journal:
 
     @cached_property
     def by_deed(self) -> Mapping[Deed, int]:
-        """What became of order units, counted."""
+        """Changes of order units, counted by kind."""
         return Counter(row.deed for row in self.order_rows)
 
     @property
     def created(self) -> int:
-        """Calls that tried to make a unit, whatever became of them."""
+        """The number of calls to create a unit, successful or not."""
         return self.by_kind.get(Endpoint.CREATE, 0)
 
     @property
     def deleted(self) -> int:
-        """Calls that tried to delete a unit, whatever became of them."""
+        """The number of calls to delete a unit, successful or not."""
         return self.by_kind.get(Endpoint.DELETE, 0)
 
     @property
@@ -264,13 +265,13 @@ class Journal:
 
     @cached_property
     def written_fields(self) -> frozenset[str]:
-        """Every field of a unit that any call carried."""
+        """All fields of units that any call carried."""
         return frozenset(name for call in self.calls for name in call.fields)
 
     # ---- rate -------------------------------------------------------------------------------------------------------
 
     def worst_second(self, seller: str, *, kinds: frozenset[Endpoint] | None = None) -> int:
-        """The most calls of a seller that arrived within any one second, refused ones included."""
+        """Returns the highest number of a seller's calls that arrived within one second, refused ones included."""
         arrivals = sorted(
             call.mono_us for call in self.calls if call.seller == seller and (kinds is None or call.kind in kinds)
         )
@@ -291,16 +292,19 @@ class Journal:
         return accepted
 
     def history(self, unit_id: int) -> tuple[WriteRow, ...]:
-        """Everything that was done to a unit, in order."""
+        """Returns all writes to a unit, in order."""
         return tuple(write for write in self.writes if write.unit_id == unit_id)
 
     def accepted(self, unit_id: int, field: str, *, linked: bool = True) -> tuple[Any, ...]:
-        """The values that a field took on by calls, in order, equal ones included; ``linked``: also by its twins."""
+        """Returns the values that calls gave a field, in order, unchanged ones included.
+
+        ``linked``: also by calls for units that share its offer id.
+        """
         causes = {WriteCause.CALL, WriteCause.LINK} if linked else {WriteCause.CALL}
         return tuple(write.new for write in self._accepted.get((unit_id, field), ()) if write.cause in causes)
 
     def overlaps(self) -> tuple[Overlap, ...]:
-        """Pairs of write calls for one unit of which the later arrived before the earlier was over."""
+        """Returns the pairs of write calls for one unit where the later arrived before the earlier had finished."""
         over_us: dict[int, tuple[int, int]] = {}
         found: list[Overlap] = []
         for call in self.write_calls:
@@ -316,11 +320,11 @@ class Journal:
     # ---- orders -----------------------------------------------------------------------------------------------------
 
     def sends(self, order_unit_id: int) -> tuple[OrderRow, ...]:
-        """The calls that marked an order unit as sent; the rules allow one."""
+        """Returns the calls that marked an order unit as sent; the rules allow one."""
         return self._deeds.get((order_unit_id, Deed.SEND), ())
 
     def parcels(self, order_unit_id: int) -> tuple[OrderRow, ...]:
-        """The calls that added a parcel to an order unit after that."""
+        """Returns the calls that added a parcel to an order unit after it was sent."""
         return self._deeds.get((order_unit_id, Deed.PARCEL), ())
 
     @cached_property
@@ -332,14 +336,14 @@ class Journal:
 
     @property
     def polls(self) -> tuple[CallRow, ...]:
-        """Reads of lists of orders, order units and returns: when, by whom (``user_agent``, ``peer_port``), and with
-        which query (``target``)."""
+        """The calls that listed orders, order units or returns. ``user_agent`` and ``peer_port`` identify the caller,
+        ``target`` holds the query."""
         return tuple(call for call in self.calls if call.kind in POLL_KINDS)
 
     # ---- lines ------------------------------------------------------------------------------------------------------
 
     def lines(self) -> Iterator[bytes]:
-        """One JSON object a line: the calls, then the changes of units and of order units, then the notifications."""
+        """Yields one JSON line per row: calls, then changes of units and of order units, then notifications."""
         for call in self.calls:
             yield call_line(call)
         for write in self.writes:
@@ -351,9 +355,9 @@ class Journal:
 
     @classmethod
     def read(cls, lines: Iterable[bytes | str]) -> "Journal":
-        """What ``lines`` wrote. A later line about the same call replaces the earlier one.
+        """Parses what ``lines`` yields. A later line about the same call replaces the earlier one.
 
-        Raises ValueError for a line that is none of its rows.
+        Raises ValueError for a line that is not a row of a journal.
         """
         calls: dict[int, CallRow] = {}
         writes: list[WriteRow] = []

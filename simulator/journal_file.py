@@ -20,7 +20,7 @@ _BUFFER_BYTES: Final = 256 * 1024
 
 
 class JournalFile:
-    """Appends to a file, through a buffer. Call ``flush`` from time to time; ``close`` is safe to call twice."""
+    """Appends to a file through a buffer. Call ``flush`` periodically; ``close`` may be called twice."""
 
     def __init__(self, path: Path) -> None:
         """Raises OSError when the file can't be opened."""

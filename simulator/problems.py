@@ -1,6 +1,6 @@
-"""Refusals in the marketplace's format: a problem type, a message, and the fields at fault. Pure.
+"""Error responses in the marketplace's format: a problem type, a message, and the invalid fields. Pure.
 
-The body of a 429 is not documented. The error envelope of every other refusal is chosen, with the type ``about:blank``,
+The body of a 429 is not documented. Chosen: the error envelope of all other errors, with the type ``about:blank``,
 which RFC 9457 defines as adding nothing to the status code.
 """
 
@@ -13,7 +13,7 @@ from simulator.exchange import HttpResponse
 
 
 class ProblemType(StrEnum):
-    """The problem types that the simulator uses by itself; a scenario may name any other."""
+    """The problem types that the simulator itself uses; a scenario may name any other."""
 
     ABOUT_BLANK = "about:blank"
     BAD_REQUEST = "/problems/bad-request"
@@ -36,7 +36,7 @@ class ProblemType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestFieldError:
-    """One invalid value of the request, by the name the caller gave it."""
+    """One invalid value of the request. ``field`` is the name that the caller used."""
 
     field: str
     message: str
@@ -47,21 +47,21 @@ class RequestFieldError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemDetails:
-    """The reason why a call, or one item of it, is refused."""
+    """Why a call, or one item of it, is refused."""
 
     status: int
     type: str
     message: str
     errors: tuple[RequestFieldError, ...] = ()
-    key: str | None = None  # as an item of a 207: an internal error, which has a key and no list of fields
+    key: str | None = None  # set = as an item of a 207: an internal error, which has a key and no list of fields
 
     def answer(self, headers: tuple[tuple[str, str], ...] = ()) -> HttpResponse:
-        """The refusal of a whole call."""
+        """Returns the error response to a whole call."""
         body = {"type": self.type, "message": self.message, "errors": [error.body() for error in self.errors]}
         return HttpResponse(status=self.status, body=orjson.dumps(body), headers=headers, problem=self.type)
 
     def item(self, unit_id: int) -> dict[str, object]:
-        """The refusal of one item of a bulk call, which has no problem type."""
+        """Returns the error entry of one item of a bulk call, which has no problem type."""
         if self.key is not None:
             return {"id_unit": unit_id, "status_code": self.status, "key": self.key, "message": self.message}
         return {
@@ -73,7 +73,7 @@ class ProblemDetails:
 
 
 def invalid(*errors: RequestFieldError) -> ProblemDetails:
-    """A request value has the wrong form; the sentence is built as in the example of the OpenAPI document."""
+    """Returns a 400 for invalid request values; the message follows the example in the OpenAPI document."""
     names = ", ".join(dict.fromkeys(error.field for error in errors))
     return ProblemDetails(
         status=400,

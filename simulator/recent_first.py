@@ -1,6 +1,6 @@
-"""A list of rows sorted by time, newest first, while rows are added and moved. Pure.
+"""A list of rows that stays sorted by time, newest first, while rows are added and moved. Pure.
 
-Positions are found by bisection and nothing is sorted again, so a page of a list that keeps changing stays cheap.
+Positions are found by bisection and nothing is re-sorted, so reading a page of a changing list stays cheap.
 """
 
 from bisect import bisect_left, insort
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 class RecentFirst(Generic[T]):
-    """Each row has one id and one moment in microseconds; of equal moments the higher id is the newer."""
+    """Each row has one id and one timestamp in microseconds; among equal timestamps the higher id counts as newer."""
 
     def __init__(self) -> None:
-        self._places: list[tuple[int, int]] = []  # moment and id, oldest first
+        self._places: list[tuple[int, int]] = []  # timestamp and id, oldest first
         self._rows: dict[int, T] = {}
         self._moments_us: dict[int, int] = {}
 
@@ -22,7 +22,7 @@ class RecentFirst(Generic[T]):
         return len(self._places)
 
     def put(self, row_id: int, moment_us: int, row: T) -> None:
-        """Adds a row, or moves it to another time."""
+        """Adds a row, or replaces it and moves it to its new timestamp."""
         if (before_us := self._moments_us.get(row_id)) is not None:
             del self._places[bisect_left(self._places, (before_us, row_id))]
         self._moments_us[row_id] = moment_us

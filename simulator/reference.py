@@ -1,6 +1,7 @@
-"""Storefronts, currencies, bounds and enums of the marketplace. Tables, no rule. Pure.
+"""Storefronts, currencies, bounds and enums of the marketplace. Constants only.
 
-Source: OpenAPI document 2.27.0 with the units part of 2.44.0. It names no ceiling of an amount beside its type, int32.
+Source: OpenAPI document 2.27.0 with the units part of 2.44.0. It names no maximum of an amount other than its type,
+int32.
 """
 
 from collections.abc import Mapping
@@ -20,13 +21,13 @@ CURRENCIES: Final[Mapping[str, str]] = MappingProxyType(
         "nl": "EUR",
     }
 )
-"""Storefront to its one currency."""
+"""Storefront to its currency."""
 
 PRICE_CEILINGS: Final[Mapping[str, int]] = MappingProxyType(
     {"EUR": 100_000_000, "CZK": 2_500_000_000, "PLN": 450_000_000}
 )
-"""Highest price in minor units: 1 million EUR, 25 million CZK, 4.5 million PLN. The CZK one does not fit the int32 of
-the schema, so there the schema is the lower bound."""
+"""Highest price in minor units: 1 million EUR, 25 million CZK, 4.5 million PLN. The CZK value exceeds the schema's
+int32, so ``price_ceiling`` returns the maximum of int32 there."""
 
 INT32_MAX: Final = 2**31 - 1
 INT64_MAX: Final = 2**63 - 1
@@ -63,7 +64,7 @@ CONDITION_CODES: Final[Mapping[int, str]] = MappingProxyType(
         500: "USED___ACCEPTABLE",
     }
 )
-"""The integers that a new unit may give instead of a name."""
+"""The integers that a new unit may give instead of a condition's name."""
 
 BY_MERCHANT: Final = "fulfilled_by_merchant"
 BY_MARKETPLACE: Final = "fulfilled_by_kaufland"
@@ -96,9 +97,9 @@ CARRIERS: Final[Mapping[str, bool]] = MappingProxyType(
         "Other Hauler": True,
     }
 )
-"""Exact name to whether it is a hauler: a part of the marketplace's list of over a hundred."""
+"""Exact name to whether it is a hauler: an excerpt of the marketplace's list of over a hundred."""
 CARRIERS_WITHOUT_TRACKING: Final = frozenset({"Other", "Other Hauler"})
-"""With these alone a tracking number may be left out, as the documentation of order files says."""
+"""The only carriers with which a tracking number may be omitted, according to the documentation of order files."""
 
 VAT_PCT: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
     {
@@ -113,7 +114,7 @@ VAT_PCT: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
         "nl": (21, 9),
     }
 )
-"""Storefront to its standard and its first reduced rate, in per cent."""
+"""Storefront to its standard and its first reduced VAT rate, in per cent."""
 
 MAX_ORDER_UNITS: Final = 20
 ORDER_UNIT_EMBEDDABLES: Final = (
@@ -152,5 +153,5 @@ LIST_EMBEDDABLES: Final = ("products", *UNIT_EMBEDDABLES)
 
 
 def price_ceiling(storefront: str) -> int:
-    """Highest price of a storefront in minor units."""
+    """Returns the highest price of a storefront, in minor units."""
     return min(PRICE_CEILINGS[CURRENCIES[storefront]], INT32_MAX)

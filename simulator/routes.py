@@ -1,4 +1,4 @@
-"""From method and path to the kind of a call, and the groups that kinds belong to. Tables. Pure."""
+"""Maps method and path to an endpoint, and endpoints to groups. Pure."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -48,12 +48,12 @@ GROUPS: Final[Mapping[str, frozenset[Endpoint]]] = MappingProxyType(
         "returns": frozenset({Endpoint.RETURNS, Endpoint.RETURN, Endpoint.RETURN_UNITS, Endpoint.RETURN_UNIT}),
     }
 )
-"""What a limit of this name holds when it names no kinds of its own. The marketplace documents no groups: these are for
-trying a client against limits per group."""
+"""The endpoints that a limit of this name covers when it lists none of its own. The marketplace documents no groups:
+these exist to test a client against limits per group."""
 
 
 def route(method: str, path: str) -> tuple[Endpoint, str]:
-    """The kind of a call and the id in its path, "" = none. Fixed paths win over those with an id."""
+    """Returns the endpoint and the id in the path ("" = none). Fixed paths take precedence over paths with an id."""
     inner = inner_path(path)
     if kind := _FIXED.get((method, inner)):
         return kind, ""
@@ -70,5 +70,8 @@ def route(method: str, path: str) -> tuple[Endpoint, str]:
 
 
 def inner_path(path: str) -> str:
-    """Without base path and trailing slash; both spellings are found in the documentation."""
+    """Returns the path without base path and trailing slash, "" outside the base path.
+
+    The documentation spells paths both with and without the trailing slash.
+    """
     return path.removeprefix(BASE_PATH).rstrip("/") if path.startswith(f"{BASE_PATH}/") else ""

@@ -1,6 +1,6 @@
-"""The scenario file: what a simulator holds, whom it knows, how strict it is and what is to go wrong. TOML.
+"""The scenario file (TOML): catalogue, sellers, limits, rules, orders, push and faults.
 
-Every part has defaults, so an empty file is a whole scenario: one seller, ``demo``, with made-up keys.
+Every setting has a default, so an empty file is a complete scenario: one seller, ``demo``, with generated keys.
 """
 
 import tomllib
@@ -24,20 +24,20 @@ from simulator.strict_model import Seconds, Share, StrictModel
 
 
 class CatalogueSection(StrictModel):
-    """What each seller offers; fields as in ``catalogue.CataloguePlan``."""
+    """What each seller offers; fields as in ``offers.catalogue.CataloguePlan``."""
 
     eans: int = Field(default=1000, ge=0, lt=10**8)
     storefronts: tuple[str, ...] = ("de", "at")
     conditions: tuple[str, ...] = ("NEW",)
     further_condition: Share = 0.2
-    second_ean: Share = 0.0  # the product carries another EAN as well
+    second_ean: Share = 0.0
     missing: Share = 0.02
     linked: Share = 0.5
     ambiguous: Share = 0.01
     incomplete: Share = 0.01
     on_hold: Share = 0.01
     by_marketplace: Share = 0.0
-    visibility_delay_s: Seconds = 0.0  # from the making of a unit until lists show it
+    visibility_delay_s: Seconds = 0.0  # from the creation of a unit until lists show it
 
     @field_validator("storefronts")
     @classmethod
@@ -54,7 +54,7 @@ class CatalogueSection(StrictModel):
 
 
 class SellerSection(StrictModel):
-    """An account. Keys that are left out are made up from its name. Without storefronts: those of the catalogue."""
+    """A seller account. Omitted keys are derived from its name; omitted storefronts are those of the catalogue."""
 
     name: str = Field(min_length=1)
     client_key: str | None = None
@@ -80,7 +80,7 @@ class SellerSection(StrictModel):
 
 
 class GroupSection(StrictModel):
-    """A limit of its own. Without ``kinds``: those of the group in ``routes.GROUPS`` that has its name."""
+    """A limit for a group of endpoints. Without ``kinds``: those of the group of that name in ``routes.GROUPS``."""
 
     requests_per_second: int = Field(ge=1)
     kinds: frozenset[Endpoint] | None = None
@@ -117,7 +117,7 @@ class RulesSection(StrictModel):
 
 
 class MatchSection(StrictModel):
-    """Fields as in ``mishaps.Match``."""
+    """Which calls a fault applies to; fields as in ``mishaps.Match``."""
 
     method: str | None = None
     path: str | None = None
@@ -227,7 +227,7 @@ _MISHAPS: dict[str, type[mishaps.Mishap]] = {
 
 
 class FaultSection(StrictModel):
-    """One fault: ``name``, ``do`` (what happens) and ``when`` (to which calls)."""
+    """One fault: its name, what happens (``do``) and to which calls (``when``)."""
 
     name: str = Field(min_length=1)
     do: MishapSection
@@ -243,7 +243,7 @@ class FaultSection(StrictModel):
 
 
 class KeyChangeSection(StrictModel):
-    """A seller's keys are replaced so long after the start; the old ones are refused from then on."""
+    """Replaces a seller's keys ``at_s`` seconds after the start; the old ones are refused from then on."""
 
     seller: str
     at_s: Seconds
@@ -252,7 +252,7 @@ class KeyChangeSection(StrictModel):
 
 
 class Scenario(StrictModel):
-    """A whole scenario. ``seed`` decides the catalogue, and the faults that name none of their own."""
+    """A complete scenario. ``seed`` determines the catalogue, and the faults and orders that set no seed."""
 
     seed: int = 1
     catalogue: CatalogueSection = CatalogueSection()
@@ -279,11 +279,14 @@ class Scenario(StrictModel):
 
     @classmethod
     def load(cls, path: Path) -> "Scenario":
-        """Raises OSError, tomllib.TOMLDecodeError, or pydantic.ValidationError with every problem at once."""
+        """Reads a scenario file.
+
+        Raises OSError, tomllib.TOMLDecodeError, or pydantic.ValidationError, which lists all problems at once.
+        """
         return cls.model_validate(tomllib.loads(path.read_text("utf-8")))
 
     def with_changes(self, **changes: Any) -> "Scenario":
-        """The same with other values, checked anew."""
+        """Returns a validated copy with these values changed."""
         return type(self).model_validate({**self.model_dump(exclude_unset=True), **changes})
 
     def policy(self) -> SimulatorPolicy:
@@ -311,7 +314,7 @@ class Scenario(StrictModel):
 
 
 def made_up_keys(name: str) -> tuple[str, str]:
-    """Client key (32 characters) and secret key (64) of a seller who was given none. Worth nothing anywhere else."""
+    """Returns a client key (32 characters) and secret key (64) derived from a seller's name; no real API knows them."""
     client_key = blake2b(f"client key of {name}".encode(), digest_size=16).hexdigest()
     secret_key = blake2b(f"secret key of {name}".encode(), digest_size=32).hexdigest()
     return client_key, secret_key

@@ -1,7 +1,7 @@
-"""An HTTP/1.1 server over asyncio that sends each response in the manner that a fault asks for.
+"""An HTTP/1.1 server on asyncio that delivers each response in the manner that a fault asks for.
 
 It is not built on a web framework because the simulator must do what those prevent: truncated bodies, single bytes,
-resets, no response after the work is done. h11 handles the protocol and ``api`` the rules; this module sends.
+connection resets, no response after the work is done. h11 implements the protocol and ``api`` the rules.
 """
 
 import asyncio
@@ -23,7 +23,8 @@ from simulator.faults.mishaps import ApplyLate, Delay, Drip, Garble, HalfBody, L
 from simulator.push.delivery import Pusher
 
 Inspector = Callable[[HttpRequest, HttpResponse], None]
-"""Sees every answer of the API before it is sent; what it raises is kept, and raised when the simulator closes."""
+"""Called with every request and response of the API before the response is sent. Exceptions that it raises are
+collected, and raised when the simulator closes."""
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 _LINGER_RESET: Final = struct.pack("ii", 1, 0)
@@ -32,7 +33,7 @@ _NO_BODY: Final = frozenset({204, 304})
 
 
 class Server:
-    """Listens, and hands requests to the API or to the control endpoints. Lives in one event loop."""
+    """Accepts connections and passes requests to the API or to the control endpoints. Bound to one event loop."""
 
     def __init__(self, api: SellerApi, control: Control, pusher: Pusher, *, inspector: Inspector | None = None) -> None:
         self.api = api
@@ -46,20 +47,20 @@ class Server:
         self._listener: asyncio.Server | None = None
 
     async def listen(self, host: str, port: int) -> int:
-        """Start to listen; port 0 = any free one. Returns the port. Raises OSError when it can't be had."""
+        """Starts listening and returns the port; port 0 = any free one. Raises OSError when it can't be bound."""
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(lambda: ClientConnection(self), host, port, backlog=1024)
         bound: int = self._listener.sockets[0].getsockname()[1]
         return bound
 
     async def close(self) -> None:
-        """Stop listening and end every connection and delivery, those just being accepted too. Safe to call twice."""
+        """Stops listening and ends all connections and deliveries. May be called twice."""
         self.is_closing = True
         for connection in tuple(self._connections):
             connection.abort()
         for delivery in tuple(self._deliveries):
             delivery.cancel()
-        # Closed while it is accepting a connection, asyncio's listener would leave that one open for good.
+        # Let connections that are being accepted finish first: closing the listener would leave those open forever.
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.gather(*others, return_exceptions=True)
         if self._listener is not None:
@@ -68,7 +69,7 @@ class Server:
             await asyncio.sleep(0)
 
     def server_date(self) -> str:
-        """The Date header, by the simulated server's clock."""
+        """Returns the value of the Date header, by the simulated server's clock."""
         return formatdate(time.time() + self.api.policy.clock_offset_s, usegmt=True)
 
     def inspect(self, request: HttpRequest, answer: HttpResponse) -> None:
@@ -86,7 +87,7 @@ class Server:
         self._connections.discard(connection)
 
     def deliver(self, delivery: "Delivery") -> None:
-        """Run a delivery that takes time, even if its connection ends before it does."""
+        """Runs a delivery in a task of its own; it completes even if its connection is closed earlier."""
         task = asyncio.get_running_loop().create_task(delivery.run())
         self._deliveries.add(task)
         task.add_done_callback(self._delivered)
@@ -98,7 +99,7 @@ class Server:
 
 
 class ClientConnection(asyncio.Protocol):
-    """One client connection: requests one after another."""
+    """One client connection. Handles its requests one after another."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -123,7 +124,7 @@ class ClientConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._receive(b"")
-        return True  # an answer under way may still be sent
+        return True  # keep our side open: a response may still be in progress
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
         self._transport = None
@@ -136,7 +137,9 @@ class ClientConnection(asyncio.Protocol):
     # ---- requests ---------------------------------------------------------------------------------------------------
 
     def _receive(self, data: bytes) -> None:
-        """What is raised here is a mistake of the simulator's own: told at its close, and no answer to the caller."""
+        """Processes received bytes; b"" = end of stream. An exception is a bug in the simulator: it is raised when the
+        simulator closes, and the caller gets a reset.
+        """
         try:
             self._http.receive_data(data)
             self._advance()
@@ -145,7 +148,7 @@ class ClientConnection(asyncio.Protocol):
             self.reset()
 
     def _advance(self) -> None:
-        """Read on, until more bytes are needed or a request is being answered."""
+        """Processes events until more bytes are needed or a request is being answered."""
         while self._transport is not None:
             try:
                 event = self._http.next_event()
@@ -165,7 +168,7 @@ class ClientConnection(asyncio.Protocol):
                 return
 
     def _take(self, event: object) -> bool:
-        """One event of a request; False = stop reading."""
+        """Handles one event of a request. Returns False to stop reading."""
         if isinstance(event, h11.Request):
             self._request, self._body, self._body_bytes = event, [], 0
         elif isinstance(event, h11.Data):
@@ -205,15 +208,15 @@ class ClientConnection(asyncio.Protocol):
             self._server.deliver(delivery)
 
     def _refuse(self, status: int) -> None:
-        """A request that is not HTTP, or too large, belongs to no call."""
-        with contextlib.suppress(h11.LocalProtocolError):  # too late for an answer: the end must do
+        """Answers a request that is not valid HTTP or too large, and closes. It is not recorded as a call."""
+        with contextlib.suppress(h11.LocalProtocolError):  # a response has already been started: only close
             self.send(self.head_and_body(HttpResponse(status=status)))
         self.end()
 
-    # ---- answers ----------------------------------------------------------------------------------------------------
+    # ---- responses --------------------------------------------------------------------------------------------------
 
     def head_and_body(self, answer: HttpResponse) -> bytes:
-        """The answer's bytes, as HTTP frames them."""
+        """Returns the response as bytes on the wire."""
         headers = [("Date", self._server.server_date())]
         if answer.body:
             headers.append(("Content-Type", answer.content_type))
@@ -228,7 +231,7 @@ class ClientConnection(asyncio.Protocol):
             self._transport.write(data)
 
     def finish(self) -> None:
-        """The answer is sent whole: on to the next request, or the end when the caller wants that."""
+        """Ends a complete response: prepares for the next request, or closes if the connection is not kept alive."""
         self.send(self._http.send(h11.EndOfMessage()))
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
@@ -236,11 +239,11 @@ class ClientConnection(asyncio.Protocol):
             self.end()
 
     def resume(self) -> None:
-        """Read what came in while an answer was on its way."""
+        """Processes what was received while a response was being delivered."""
         self._advance()
 
     def end(self) -> None:
-        """An orderly end, after what was written has left."""
+        """Closes the connection after flushing what was written."""
         if self._transport is not None:
             self._transport.close()
 
@@ -249,7 +252,7 @@ class ClientConnection(asyncio.Protocol):
             self._transport.abort()
 
     def reset(self) -> None:
-        """The caller gets a reset: nothing that is still unsent leaves."""
+        """Resets the connection (TCP RST); unsent bytes are discarded."""
         if self._transport is not None:
             raw: socket.socket = self._transport.get_extra_info("socket")
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
@@ -257,7 +260,7 @@ class ClientConnection(asyncio.Protocol):
 
 
 class Delivery:
-    """One call: what was planned for it, done and delivered."""
+    """One call: plans its response, carries it out and delivers it."""
 
     def __init__(self, server: Server, connection: ClientConnection, request: HttpRequest) -> None:
         self.plan: PlannedResponse = server.api.arrive(request, read_clocks())
@@ -266,11 +269,13 @@ class Delivery:
         self._request = request
 
     def at_once(self) -> None:
-        """The ordinary way: nothing goes wrong."""
+        """Delivers the response immediately, without any fault."""
         self._send_whole(self._settle())
 
     async def run(self) -> None:
-        """The way that the mishap asks for. The caller may be gone at any moment; what is done is done."""
+        """Verifies the callback and delivers the response as the mishap asks for. The caller may disconnect at any
+        time; changes that were made stay.
+        """
         if self.plan.callback is not None:
             await self._server.pusher.verify(self.plan.callback)
         match self.plan.mishap:

@@ -1,9 +1,9 @@
 """Authenticates calls: required headers, timestamp and signature. Pure.
 
 Documented: HMAC-SHA256 over method, absolute URI, raw body and Unix seconds, joined by line feeds, keyed with the
-secret as text, sent as lower-case hex; a timestamp within five minutes of the server's clock. Which problem type
-belongs to which fault is read from the types' names; all of them answer 401, the one status that every endpoint lists
-for "request authentication headers are corrupt".
+secret as text, sent as lower-case hex; a timestamp within five minutes of the server's clock. The document does not
+assign problem types to these errors; they are chosen by the types' names. The status is always 401, the one that every
+endpoint lists for "request authentication headers are corrupt".
 """
 
 import hmac
@@ -31,13 +31,13 @@ _JSON_ACCEPTED: Final = frozenset({"application/json", "application/*", "*/*"})
 
 
 def sign(secret: str, method: str, uri: str, body: bytes, timestamp: str) -> str:
-    """The signature that the holder of ``secret`` gives this call."""
+    """Returns the signature of a call under ``secret``, as lower-case hex."""
     text = b"\n".join((method.upper().encode(), uri.encode(), body, timestamp.encode()))
     return hmac.new(secret.encode(), text, sha256).hexdigest()
 
 
 def header_problem(request: HttpRequest, *, now_s: float, clock_window_s: int) -> ProblemDetails | None:
-    """Returns what is wrong with the headers, before any secret is needed; None: nothing."""
+    """Returns the first problem that is visible in the headers without the secret, or None."""
     headers = request.headers
     if old := [name for name in headers if name.startswith("hm-")]:
         return _header_problem(old, "names of version 1 are not accepted, use Shop-*")
@@ -51,7 +51,7 @@ def header_problem(request: HttpRequest, *, now_s: float, clock_window_s: int) -
 
 
 def signature_problem(request: HttpRequest, secrets: Mapping[str, str]) -> ProblemDetails | None:
-    """Returns why the signature is refused; None: it is valid. ``secrets`` is by client key."""
+    """Returns why the signature is refused, or None if it is valid. ``secrets`` is keyed by client key."""
     secret = secrets.get(request.headers[CLIENT_KEY])
     if secret is None:
         return ProblemDetails(status=401, type=ProblemType.INVALID_CREDENTIALS, message="Client key is not known")
@@ -66,7 +66,7 @@ def signature_problem(request: HttpRequest, secrets: Mapping[str, str]) -> Probl
 def _timestamp_problem(text: str, now_s: float, clock_window_s: int) -> ProblemDetails | None:
     if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         return _header_problem(["Shop-Timestamp"], "must be Unix time in whole seconds")
-    # The server's clock is compared in whole seconds too: 300 is inside, 301 outside, at any fraction of a second.
+    # The server's time is truncated to seconds too: at any fraction of a second, 300 is inside and 301 is outside.
     if abs(int(now_s) - int(text)) > clock_window_s:
         return _header_problem(["Shop-Timestamp"], f"is not within {clock_window_s} seconds of the server's clock")
     return None

@@ -1,12 +1,12 @@
-"""A simulator that runs: a scenario, an API and a server in a thread of its own.
+"""Runs a scenario: the API and the server in a thread of their own.
 
-``Simulator`` is the in-process face for tests, demo and benchmarks::
+``Simulator`` is the in-process interface for tests, demo and benchmarks::
 
     with Simulator(Scenario()) as simulator:
         ...                                 # talk to simulator.url
         simulator.journal.worst_second("demo")
 
-What it hands out are values that stay as they are; what it is told is done in the server's own thread.
+Methods return immutable copies and may be called from any thread; changes are made in the server's thread.
 """
 
 import asyncio
@@ -39,12 +39,12 @@ from simulator.server import Inspector, Server
 T = TypeVar("T")
 _FLUSH_S: Final = 0.5
 _TRADE_S: Final = 0.02
-"""How often is asked for what buyers do and what subscribers are to be told."""
+"""Interval at which buyers' actions and push messages that have fallen due are carried out."""
 _START_S: Final = 60.0
 
 
 class Simulator:
-    """A marketplace on a local socket. Single use: start, close. A context manager."""
+    """A simulated marketplace on a local socket. A context manager; can be started once."""
 
     def __init__(
         self,
@@ -55,7 +55,9 @@ class Simulator:
         journal_path: Path | None = None,
         inspector: Inspector | None = None,
     ) -> None:
-        """``port`` 0 = any free one. ``journal_path``: also written there, as lines."""
+        """``port`` 0 = any free port. ``journal_path``: the journal is also written to this file, as JSON lines.
+        ``inspector`` sees every response of the API before it is sent.
+        """
         self.scenario = scenario or Scenario()
         self._host = host
         self._port = port
@@ -65,7 +67,7 @@ class Simulator:
         self._journal_file: JournalFile | None = None
         self._closed = False
         self.stocks: dict[str, Stock] = {}
-        """What was made up for each seller: EANs offered, missing and ambiguous."""
+        """The generated catalogue of each seller: EANs offered, missing and ambiguous."""
         self._subscriptions = Subscriptions(self.scenario.push.terms(self.scenario.seed))
         self._trade = self._build_trade()
         self._api = self._build()
@@ -73,10 +75,10 @@ class Simulator:
         self._pusher = Pusher(self._subscriptions, self._api.sellers, self._api.recorder)
         self._server = Server(self._api, self._control, self._pusher, inspector=inspector)
 
-    # ---- life -------------------------------------------------------------------------------------------------------
+    # ---- start and close --------------------------------------------------------------------------------------------
 
     def start(self) -> Self:
-        """Returns once it listens. Raises OSError when port or journal file can't be had."""
+        """Returns once it listens. Raises OSError when the port or the journal file can't be opened."""
         if self._journal_path is not None:
             self._journal_file = self._api.recorder.copyist = JournalFile(self._journal_path)
         self._thread.start()
@@ -88,7 +90,7 @@ class Simulator:
         return self
 
     def close(self) -> None:
-        """Stop, and raise what the inspector found (an ExceptionGroup). Safe to call twice."""
+        """Stops. Raises an ExceptionGroup of ``complaints``, if there are any. May be called twice."""
         if self._closed:
             return
         self._closed = True
@@ -110,11 +112,11 @@ class Simulator:
     ) -> None:
         self.close()
 
-    # ---- what it is -------------------------------------------------------------------------------------------------
+    # ---- state ------------------------------------------------------------------------------------------------------
 
     @property
     def url(self) -> str:
-        """The base address, as an adapter is given it."""
+        """The base URL of the API, as clients are configured with it."""
         return f"{self._root}{BASE_PATH}"
 
     @property
@@ -132,49 +134,49 @@ class Simulator:
 
     @property
     def catalogue(self) -> Catalogue:
-        """The live catalogue: for single look-ups; for all of it take ``state``."""
+        """The live catalogue, for single look-ups from any thread; use ``state`` to read all of it."""
         return self._api.market.catalogue
 
     @property
     def journal(self) -> Journal:
-        """Everything that has happened so far."""
+        """A copy of everything recorded so far."""
         return self._in_thread(self._api.recorder.view)
 
     @property
     def complaints(self) -> tuple[Exception, ...]:
-        """What the inspector found so far, and the simulator's own mistakes."""
+        """The exceptions that the inspector raised so far, and those of bugs in the simulator itself."""
         return tuple(self._server.complaints)
 
     def state(self) -> Mapping[int, dict[str, object]]:
-        """Every unit as answers show it, by id."""
+        """Returns every unit as responses show it, by id."""
         return self._in_thread(lambda: state(self._api.market.catalogue))
 
     def orders(self) -> Lines:
-        """Every order with its units and parcels, as ``GET orders`` at the control address tells it."""
+        """Returns every order with its units and parcels, as ``GET orders`` of the control endpoints does."""
         return self._in_thread(self._control.orders.orders)
 
-    # ---- what it is told --------------------------------------------------------------------------------------------
+    # ---- changes ----------------------------------------------------------------------------------------------------
 
     def set_fault(self, fault: InjectedFault) -> None:
-        """Its times count from now; one of the same name is replaced."""
+        """Adds a fault, or replaces the one of the same name. The times of its match count from now."""
         self._in_thread(lambda: self._api.faults.set(fault, read_clocks().mono_us))
 
     def clear_faults(self, name: str | None = None) -> None:
-        """Take back the fault of this name, or all."""
+        """Removes the fault of this name, or all faults."""
         self._in_thread(lambda: self._api.faults.clear(name))
 
     def change_keys(self, seller: str, client_key: str, secret_key: str) -> None:
-        """The old keys are refused from now on. Raises KeyError for an unknown seller."""
+        """Replaces a seller's keys; the old ones are refused from now on. Raises KeyError for an unknown seller."""
         self._in_thread(lambda: self._control.change_keys(seller, client_key, secret_key))
 
     def change_unit(self, unit_id: int, **change: Any) -> None:
-        """Change fields as if the marketplace did it by itself. Raises ValueError when it can't be."""
+        """Changes fields of a unit as if the marketplace itself did it. Raises ValueError for an invalid change."""
         problem = self._in_thread(lambda: self._control.change_unit(unit_id, change))
         if problem is not None:
             raise ValueError(f"unit {unit_id}: {problem.message}")
 
     def add_unit(self, unit: SimulatedUnit) -> None:
-        """A unit that the seller makes by other means; lists show it after the visibility delay."""
+        """Adds a unit that the seller creates by other means; lists show it after the visibility delay."""
 
         def add() -> None:
             unit.listed_from_us = read_clocks().wall_us + self._api.market.visibility_delay_us
@@ -185,18 +187,18 @@ class Simulator:
     def add_orders(
         self, count: int = 1, *, seller: str | None = None, pieces: int | None = None, unit_ids: Sequence[int] = ()
     ) -> list[str]:
-        """Buyers order now; the ids of the orders. Raises ValueError for offers that can't be in one order."""
+        """Places orders now and returns their ids. Raises ValueError for offers that can't be in one order."""
         new = NewOrders(count=count, seller=seller, pieces=pieces, unit_ids=list(unit_ids))
         return [order.id for order in self._in_thread(lambda: self._control.orders.make(new))]
 
     def change_policy(self, change: PolicyChange) -> None:
-        """Limits, headers and clock, from now on."""
+        """Changes limits, headers and clock from now on."""
         self._in_thread(lambda: change.apply(self._api.policy))
 
-    # ---- inside -----------------------------------------------------------------------------------------------------
+    # ---- internal ---------------------------------------------------------------------------------------------------
 
     def _build_trade(self) -> Trade:
-        """The catalogue with what is made up for each seller, and buyers who order from it."""
+        """Returns the buyers' side, with a catalogue generated for each seller."""
         scenario, orders = self.scenario, self.scenario.orders
         section = scenario.catalogue
         catalogue = Catalogue()
@@ -253,7 +255,9 @@ class Simulator:
         await self._pusher.close()
 
     def _trade_again(self) -> None:
-        """A mistake of the simulator's own is told at its close, and ends the trade."""
+        """Carries out what is due and reschedules itself. An exception is a bug in the simulator: it is raised by
+        ``close`` and ends the trade.
+        """
         try:
             context = self._control.context()
             self._trade.run(context)
@@ -273,7 +277,7 @@ class Simulator:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_START_S)
 
     def _in_thread(self, question: Callable[[], T]) -> T:
-        """Have it done, or asked, by the thread that owns everything; after ``close`` nobody owns it any more."""
+        """Returns ``question()``, called in the server's thread, or in the caller's once ``close`` has ended it."""
         if self._closed:
             return question()
 

@@ -1,4 +1,4 @@
-"""The base of all sections of a scenario file: unknown keys are refused, and values are immutable."""
+"""The base class of all sections of a scenario file: unknown keys are rejected, and instances are immutable."""
 
 from typing import Annotated, TypeAlias
 

@@ -1,7 +1,7 @@
-"""A rate limit over a sliding second, for one seller. Pure.
+"""A sliding-window rate limit of one second, for one seller. Pure.
 
 The marketplace documents 111 requests a second per seller over all endpoints, and does not say how it counts. The
-strictest reading is chosen: a sliding window, the half-open second that ends at an arrival.
+strictest interpretation is chosen: a sliding window, the half-open second that ends at an arrival.
 """
 
 from collections import deque
@@ -18,20 +18,20 @@ class Admission:
     admitted: bool
     limit: int
     remaining: int
-    resets_in_us: int  # until the oldest call counted has left the window
+    resets_in_us: int  # until the oldest counted call leaves the window
 
 
 class SlidingWindow:
-    """Counts arrivals of the last second. ``limit`` may change at any time. Owned by one thread."""
+    """Counts the arrivals of the last second. ``limit`` may change at any time. Not thread-safe."""
 
     def __init__(self, limit: int, *, count_refused: bool = False) -> None:
-        """``count_refused``: refused calls count as well, so a client that never waits is never admitted."""
+        """``count_refused``: refused calls count too, so a client that never waits is never admitted again."""
         self.limit = limit
         self.count_refused = count_refused
         self._arrivals_us: deque[int] = deque()
 
     def arrive(self, now_us: int) -> Admission:
-        """Counts a call that arrives now. ``now_us`` must not decrease."""
+        """Counts a call that arrives at ``now_us`` (microseconds, must not decrease) and returns the outcome."""
         while self._arrivals_us and self._arrivals_us[0] <= now_us - SPAN_US:
             self._arrivals_us.popleft()
         admitted = len(self._arrivals_us) < self.limit

@@ -1,1 +1,1 @@
-"""Injected faults: what is to go wrong, and for which calls."""
+"""Injected faults: what goes wrong, and for which calls."""

@@ -1,7 +1,7 @@
-"""Decides which faults strike a call. Pure: the time is passed in, and chance is drawn from seeds.
+"""Decides which faults apply to a call. Pure: the time is passed in, and random draws are seeded.
 
-If several faults of a whole call match, the first one wins; faults of single units add up. The same seed and the same
-calls give the same faults.
+If several faults of a whole call match, the first one applies; faults of single units all apply. The same seed and the
+same calls give the same faults.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from simulator.problems import ProblemDetails
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingCall:
-    """What faults are matched against."""
+    """The properties of a call that faults are matched against."""
 
     method: str
     path: str  # without the base path
@@ -25,7 +25,7 @@ class IncomingCall:
 
 
 class _Armed:
-    """A fault that was set, and how often it has matched."""
+    """An active fault with its counters of matches."""
 
     __slots__ = ("_hits", "_seen", "_since_us", "fault")
 
@@ -36,7 +36,7 @@ class _Armed:
         self._hits = 0
 
     def strikes(self, call: IncomingCall) -> bool:
-        """Whether this call is hit; asking counts."""
+        """Whether the fault applies to this call. Counts the call, so ask once per call."""
         if not self._matches(call):
             return False
         match = self.fault.match
@@ -67,14 +67,15 @@ class _Armed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFaults:
-    """What is to go wrong with one call. ``names`` are of the faults that struck, for the journal."""
+    """The faults that apply to one call: at most one of the whole call, any of its units; implements
+    ``call_context.UnitFaults``. ``names`` are their names, for the journal."""
 
     mishap: CallMishap | None = None
     units: tuple[InjectedFault, ...] = ()
     names: tuple[str, ...] = ()
 
     def refusal(self, unit_id: int, change: Change) -> ProblemDetails | None:
-        """Part of ``market.Meddler``."""
+        """Returns the refusal of the first fault that refuses this unit, or None."""
         for fault in self.units:
             mishap = fault.mishap
             if (
@@ -86,7 +87,7 @@ class CallFaults:
         return None
 
     def altered(self, unit_id: int, change: Change) -> Change:
-        """Part of ``market.Meddler``."""
+        """Returns the change with the values of all faults that alter this unit."""
         for fault in self.units:
             mishap = fault.mishap
             if isinstance(mishap, Alter) and _hits_unit(fault, unit_id) and mishap.field in change:
@@ -95,18 +96,18 @@ class CallFaults:
 
 
 class FaultInjector:
-    """The faults that are set. Owned by one thread."""
+    """The active faults. Not thread-safe."""
 
     def __init__(self) -> None:
         self._armed: list[_Armed] = []
 
     def set(self, fault: InjectedFault, now_us: int) -> None:
-        """Add a fault; one of the same name is replaced, and counts anew."""
+        """Adds a fault; one of the same name is replaced and its counters restart."""
         self.clear(fault.name)
         self._armed.append(_Armed(fault, now_us))
 
     def clear(self, name: str | None = None) -> None:
-        """Take back the fault of this name, or all."""
+        """Removes the fault of this name, or all faults."""
         self._armed = [armed for armed in self._armed if name is not None and armed.fault.name != name]
 
     @property
@@ -114,7 +115,7 @@ class FaultInjector:
         return tuple(armed.fault.name for armed in self._armed)
 
     def strike(self, call: IncomingCall) -> CallFaults:
-        """What goes wrong with this call."""
+        """Returns the faults that apply to this call, and counts it. Call it once per call."""
         mishap: CallMishap | None = None
         units: list[InjectedFault] = []
         names: list[str] = []
@@ -130,7 +131,7 @@ class FaultInjector:
         return CallFaults(mishap=mishap, units=tuple(units), names=tuple(names)) if names else NO_FAULTS
 
     def is_out(self, now_us: int) -> bool:
-        """Whether new connections are to be reset: an outage of everybody and everything is due."""
+        """Whether new connections are reset: an outage without any filter is active."""
         return any(
             isinstance(armed.fault.mishap, Outage) and _is_total(armed.fault.match) and armed.is_due(now_us)
             for armed in self._armed

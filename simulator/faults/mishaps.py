@@ -1,4 +1,4 @@
-"""Faults as values: which calls they match, and what happens to those. Pure."""
+"""Faults as values: which calls they match, and what happens to those calls. Pure."""
 
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -9,29 +9,33 @@ from simulator.problems import ProblemDetails, ProblemType, RequestFieldError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """Which calls. What is not named matches all. Times count from the moment the fault was set."""
+    """Which calls a fault applies to. A field that is not set matches all. Seconds count from when the fault was set.
+
+    The first ``skip`` matching calls pass; the fault applies to every ``every``-th of the rest, of these to a random
+    ``share``, and to at most ``times`` calls.
+    """
 
     method: str | None = None
-    path: str | None = None  # without the base path; "*" at the end stands for any rest
+    path: str | None = None  # without the base path; "*" at the end matches any rest
     seller: str | None = None
-    unit_ids: frozenset[int] = frozenset()  # any of them in the call
+    unit_ids: frozenset[int] = frozenset()  # the call carries at least one of them
     from_s: float = 0.0
     until_s: float | None = None
-    skip: int = 0  # let so many matching calls pass first
-    times: int | None = None  # and then hit at most so many
-    every: int = 1  # and of those left every nth
-    share: float = 1.0  # and of those a random share
+    skip: int = 0
+    times: int | None = None
+    every: int = 1
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Respond:
-    """Answer this instead of doing anything: a 429 storm, a share of 5xx, an absurd Retry-After, wrong JSON."""
+    """Send this response without carrying out the request: repeated 429, some 5xx, an absurd Retry-After, bad JSON."""
 
     status: int
     type: str = ProblemType.ABOUT_BLANK
     message: str = "Scenario"
     retry_after: str | None = None
-    body: str | None = None  # word for word instead of the error envelope
+    body: str | None = None  # sent verbatim instead of the error envelope
     content_type: str = "application/json"
 
     def answer(self) -> HttpResponse:
@@ -45,21 +49,21 @@ class Respond:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Garble:
-    """Do what was asked, then answer its status with these bytes as the body."""
+    """Carry out the request, then respond with its status and this body."""
 
     body: str = '{"data": ['
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay:
-    """Wait, then do what was asked and answer."""
+    """Wait, then carry out the request and respond."""
 
     wait_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drip:
-    """Do what was asked, then send the answer a few bytes at a time."""
+    """Carry out the request, then send the response a few bytes at a time."""
 
     interval_s: float = 1.0
     bytes_at_once: int = 1
@@ -67,45 +71,45 @@ class Drip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reset:
-    """Do nothing; the connection is reset."""
+    """Reset the connection without carrying out the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HalfBody:
-    """Do what was asked, send a share of the body, and close."""
+    """Carry out the request, send the head and this share of the body, and close."""
 
     share: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoseAnswer:
-    """Do what was asked, and close without a byte."""
+    """Carry out the request, and close without sending a byte."""
 
-    reset: bool = False  # by a reset instead of an orderly end
+    reset: bool = False  # close by a reset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyLate:
-    """Do what was asked only after this time, even if the caller has long gone; then answer, if it has not."""
+    """Carry out the request only after this time, even if the caller has disconnected; respond if it has not."""
 
     after_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """As if the server were gone: calls are reset, new connections too."""
+    """Reset the connections of matching calls, and if the match has no filter also new connections: a server outage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse:
-    """Refuse the units matched, and when ``field`` is named only if they carry it. ``key`` gives a bulk item the form
-    of an internal error, which has no list of fields."""
+    """Refuse the matched units; if ``field`` is set, only changes that carry it. ``key`` gives a bulk item the form of
+    an internal error, which has no list of fields."""
 
     status: int = 400
     type: str = ProblemType.VALIDATION_ERROR
     message: str = "Refused by the scenario"
     field: str | None = None
-    name_field: bool = True  # False = the refusal does not say which field it was
+    name_field: bool = True  # False = the refusal does not name the field
     key: str | None = None
 
     def problem(self) -> ProblemDetails:
@@ -116,7 +120,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alter:
-    """Accept ``field`` of the units matched, and store another value."""
+    """Accept ``field`` of the matched units, but store another value."""
 
     field: str
     value: Any
@@ -133,7 +137,7 @@ Mishap: TypeAlias = CallMishap | UnitMishap
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InjectedFault:
-    """``name`` is what the journal says when it has struck."""
+    """A fault: what happens and to which calls. The journal lists its ``name`` with the calls it was applied to."""
 
     name: str
     mishap: Mishap

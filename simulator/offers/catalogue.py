@@ -1,7 +1,7 @@
-"""What the marketplace holds: products, the sellers' units, where to find them, and a seeded way to make them up. Pure.
+"""The products and units of the marketplace, indexes over them, and a seeded generator. Pure.
 
-A unit is changed in place, by ``market`` alone and in the one thread that owns the catalogue: a new object per write
-would cost more than all the rest of a bulk call. Other threads may look a unit up, and read single fields.
+A unit is changed in place, only by ``market`` and in the thread that owns the catalogue: creating a new object per
+write would cost more than all the rest of a bulk call. Other threads may look up units and read single fields.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ from typing import Final
 from simulator.chance import between, happens, pick
 from simulator.reference import BY_MARKETPLACE, BY_MERCHANT, CURRENCIES, INT32_MAX
 
-_GTIN_PREFIX: Final = "952"  # set aside by GS1 for demonstrations and examples
+_GTIN_PREFIX: Final = "952"  # reserved by GS1 for demonstrations and examples
 _SECOND_EANS = 500_000_000
 _FIRST_UNIT_ID: Final = 1_000_000
 _FIRST_PRODUCT_ID: Final = 500_000
@@ -20,7 +20,7 @@ _FIRST_PRODUCT_ID: Final = 500_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """What is sold. ``complete`` False = its data do not suffice, so its units are INCOMPLETE."""
+    """A product. ``complete`` False = its data are insufficient, so its units are INCOMPLETE."""
 
     id: int
     eans: tuple[str, ...]
@@ -30,7 +30,7 @@ class Product:
 
 @dataclass(slots=True, kw_only=True)
 class SimulatedUnit:
-    """One seller's offer of one product, in one condition, on one storefront. Prices in minor units."""
+    """One seller's offer of one product, in one condition, on one storefront. Prices are in minor units."""
 
     id: int
     seller: str
@@ -56,7 +56,7 @@ class SimulatedUnit:
     transport_time_max: int = 3
     date_inserted_iso: str = "2026-01-01T00:00:00.000Z"
     date_lastchange_iso: str = "2026-01-01T00:00:00.000Z"
-    listed_from_us: int = 0  # wall clock; before it, lists leave the unit out
+    listed_from_us: int = 0  # since the epoch; lists omit the unit until then
 
     @property
     def status(self) -> str:
@@ -69,7 +69,7 @@ class SimulatedUnit:
         return self.amount > 0 and self.status == "AVAILABLE"
 
     def body(self, embedded: frozenset[str] = frozenset()) -> dict[str, object]:
-        """The unit as answers show it."""
+        """Returns the unit as responses show it."""
         listing_price = self.listing_price
         status = self.status
         shown: dict[str, object] = {
@@ -112,7 +112,7 @@ class SimulatedUnit:
 
 
 def product_body(product: Product, storefront: str) -> dict[str, object]:
-    """The product as answers about units and order units show it."""
+    """Returns the product as responses about units and order units show it."""
     return {
         "id_product": product.id,
         "storefront": storefront,
@@ -130,7 +130,7 @@ def product_body(product: Product, storefront: str) -> dict[str, object]:
 
 
 class Catalogue:
-    """Every product and unit, found by id, by EAN and by offer id. Owned by one thread."""
+    """All products and units, indexed by id, by EAN and by offer id. Only one thread may change it."""
 
     def __init__(self) -> None:
         self._units: dict[int, SimulatedUnit] = {}
@@ -150,7 +150,7 @@ class Catalogue:
             self._products[_number(ean)] = product
 
     def add(self, unit: SimulatedUnit) -> None:
-        """Put a unit, and its product, in. Raises ValueError for an id that is taken."""
+        """Adds a unit and its product. Raises ValueError if the unit's id is taken."""
         if unit.id in self._units:
             raise ValueError(f"unit {unit.id} is there already")
         self.add_product(unit.product)
@@ -162,7 +162,7 @@ class Catalogue:
             self._by_offer.setdefault((unit.seller, unit.id_offer), []).append(unit)
 
     def add_stock(self, stock: "Stock") -> None:
-        """Put in what was made up, products without units too."""
+        """Adds a generated stock, including products without units."""
         for product in stock.products:
             self.add_product(product)
         for unit in stock.units:
@@ -183,7 +183,7 @@ class Catalogue:
         return self._units.get(unit_id)
 
     def own_unit(self, seller: str, storefront: str, unit_id: int) -> SimulatedUnit | None:
-        """The unit, when it is this seller's and on this storefront."""
+        """Returns the unit if it belongs to this seller and storefront, else None."""
         unit = self._units.get(unit_id)
         return unit if unit is not None and unit.seller == seller and unit.storefront == storefront else None
 
@@ -194,15 +194,15 @@ class Catalogue:
         return next((product for product in self._products.values() if product.id == product_id), None)
 
     def units(self, seller: str, storefront: str) -> Iterable[SimulatedUnit]:
-        """One seller's units on one storefront, in the order of their ids as they were made."""
+        """Returns one seller's units on one storefront, in order of creation."""
         return self._lists.get((seller, storefront), {}).values()
 
     def units_of_ean(self, seller: str, storefront: str, ean: str) -> list[SimulatedUnit]:
-        """Leading zeros don't count: a product may list its EAN with and without."""
+        """Returns a seller's units of an EAN. Leading zeros are ignored: a product may list its EAN with or without."""
         return self._by_ean.get((seller, storefront, _number(ean)), [])
 
     def linked(self, seller: str, id_offer: str) -> list[SimulatedUnit]:
-        """All units that share an offer id, and so their stock and warehouse."""
+        """Returns all units that share an offer id, and therefore stock and warehouse."""
         return self._by_offer.get((seller, id_offer), [])
 
 
@@ -210,21 +210,21 @@ def _number(ean: str) -> str:
     return ean.lstrip("0")
 
 
-# ---- making one up --------------------------------------------------------------------------------------------------
+# ---- generating a catalogue -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CataloguePlan:
-    """What to make up. Shares are of EANs (``missing``, ``linked``, ``ambiguous``) or of units (the rest), 0 to 1."""
+    """What to generate. Shares are from 0 to 1: ``on_hold`` and ``by_marketplace`` of units, the others of EANs."""
 
     seed: int = 1
     eans: int = 1000
     storefronts: tuple[str, ...] = ("de", "at")
     conditions: tuple[str, ...] = ("NEW",)  # each EAN is offered in the first of them
-    further_condition: float = 0.2  # and in each other with this probability
-    missing: float = 0.02  # the EAN is a product, and the seller has no unit of it
+    further_condition: float = 0.2  # and in each of the others with this probability
+    missing: float = 0.02  # the product exists, but the seller has no unit of it
     linked: float = 0.5  # one offer id on all storefronts
-    second_ean: float = 0.0  # its product carries another EAN as well: see ``second_ean``
+    second_ean: float = 0.0  # the product has another EAN as well: the function ``second_ean``
     ambiguous: float = 0.01  # two units of one EAN, condition and storefront
     incomplete: float = 0.01
     on_hold: float = 0.01
@@ -233,7 +233,7 @@ class CataloguePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stock:
-    """What came out of a plan: the units, and the EANs by what a look-up will make of them."""
+    """A generated catalogue: products, units, and the EANs by what a look-up will find."""
 
     units: tuple[SimulatedUnit, ...]
     products: tuple[Product, ...]
@@ -243,7 +243,7 @@ class Stock:
 
 
 def ean_13(number: int) -> str:
-    """The EAN with this running number, from the range that belongs to nobody. Raises ValueError from 10**9 on."""
+    """Returns the EAN-13 with this serial number, in the range reserved for examples. Raises ValueError from 10**9."""
     if not 0 <= number < 10**9:
         raise ValueError(f"no EAN has the running number {number}")
     body = f"{_GTIN_PREFIX}{number:09d}"
@@ -251,25 +251,25 @@ def ean_13(number: int) -> str:
 
 
 def second_ean(number: int) -> str:
-    """The other EAN of the product with this running number."""
+    """Returns the second EAN of the product with this serial number."""
     return ean_13(_SECOND_EANS + number)
 
 
 def check_digit(body: str) -> str:
-    """GS1 check digit: weights 3 and 1 alternate from the right."""
+    """Returns the GS1 check digit: weights 3 and 1 alternate from the right."""
     weighted = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(body)))
     return str(-weighted % 10)
 
 
 def iso(wall_us: int) -> str:
-    """Microseconds since the epoch as the answers write a moment."""
+    """Formats microseconds since the epoch as responses show a time: ISO 8601 in milliseconds."""
     moment = datetime.fromtimestamp(wall_us // 1000 / 1000, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 def make(plan: CataloguePlan, seller: str, *, first: int = 0) -> Stock:
-    """Make a catalogue up. What becomes of an EAN depends on the seed and its running number alone, not on how many
-    there are; ``first`` is the running number of the first EAN, and keeps the ids of two sellers apart."""
+    """Generates a catalogue. What is generated for an EAN depends only on the seed and the EAN's serial number, not on
+    the number of EANs. ``first`` is the serial number of the first EAN, and keeps the ids of two sellers apart."""
     products = tuple(_make_product(plan, number) for number in range(first, first + plan.eans))
     numbers = range(first, first + plan.eans)
     missing = {number for number in numbers if happens(plan.missing, plan.seed, "missing", number)}
@@ -348,5 +348,5 @@ def _make_unit(
 
 
 def state(catalogue: Iterable[SimulatedUnit]) -> Mapping[int, dict[str, object]]:
-    """Every unit as answers show it, by id: a value that stays as it is."""
+    """Returns a copy of every unit as responses show it, by id."""
     return {unit.id: unit.body(frozenset({"eco_participation", "battery_participation"})) for unit in catalogue}

@@ -1,4 +1,4 @@
-"""Applies the endpoints about units to the catalogue and records every change. Pure: the time is passed in.
+"""Carries out the endpoints about units on the catalogue and records every change. Pure: the time is passed in.
 
 The fields of one item are accepted all or none. Units with the same offer id share stock and warehouse immediately;
 how long the marketplace takes for that is not documented.
@@ -26,21 +26,21 @@ from simulator.problems import ProblemDetails, ProblemType, RequestFieldError, i
 
 PING_MESSAGE: Final = "Never tell me the odds"
 SHARED_FIELDS: Final = frozenset({"amount", "id_warehouse"})
-"""What units with one offer id have in common."""
+"""The fields that units with the same offer id share."""
 
 
 @dataclass(slots=True)
 class Market:
-    """The catalogue and what may be done to it. Owned by one thread."""
+    """The catalogue and the operations on it. Not thread-safe."""
 
     catalogue: Catalogue
     strictness: Strictness = field(default_factory=Strictness)
-    visibility_delay_us: int = 0  # from the making of a unit until lists show it
+    visibility_delay_us: int = 0  # from the creation of a unit until lists show it
 
     # ---- reads ------------------------------------------------------------------------------------------------------
 
     def page(self, seller: str, query: ListQuery, now: Moment) -> HttpResponse:
-        """``GET /units``: no filter for conditions, no order but that of making."""
+        """``GET /units``: in order of creation; there is no filter for conditions."""
         found = [unit for unit in self._candidates(seller, query) if _matches(unit, query, now)]
         shown = found[query.offset : query.offset + query.limit]
         body = {
@@ -61,7 +61,7 @@ class Market:
         return not_found("Unit").answer() if unit is None else _one(unit, query)
 
     def live_statuses(self, seller: str, storefront: str, unit_ids: list[int]) -> HttpResponse:
-        """``POST /units/status``: why a unit is not on sale."""
+        """``POST /units/status``: whether units are on sale, and if not, why."""
         entries = [_live_status(unit_id, self.catalogue.own_unit(seller, storefront, unit_id)) for unit_id in unit_ids]
         return HttpResponse(status=200, body=orjson.dumps({"data": entries}))
 
@@ -76,7 +76,7 @@ class Market:
         return _one(unit, query)
 
     def bulk(self, seller: str, query: UnitQuery, items: list[BulkItem], context: CallContext) -> HttpResponse:
-        """``POST /units/bulk``: 207, an entry for each item in the order of the call."""
+        """``POST /units/bulk``: 207 with an entry for each item, in the order of the call."""
         now_iso = iso(context.now.wall_us)
         entries: list[dict[str, object]] = []
         statuses: list[int] = []
@@ -94,7 +94,7 @@ class Market:
     def _admit(
         self, seller: str, storefront: str, unit_id: int, change: Change, unit_faults: UnitFaults
     ) -> SimulatedUnit | ProblemDetails:
-        """The unit that is to be changed, or why it may not be."""
+        """Returns the unit to change, or why the change is refused."""
         unit = self.catalogue.own_unit(seller, storefront, unit_id)
         if unit is None:
             return not_found("Unit")
@@ -130,7 +130,7 @@ class Market:
             twin.date_lastchange_iso = now_iso
 
     def change_by_itself(self, unit_id: int, change: Change, context: CallContext) -> ProblemDetails | None:
-        """The marketplace changes a unit by itself: a person in the portal puts it on hold. None = done."""
+        """Changes a unit as the marketplace or a person in the portal does. Returns why it is refused, or None."""
         unit = self.catalogue.unit(unit_id)
         if unit is None:
             return not_found("Unit")
@@ -140,13 +140,13 @@ class Market:
         return None
 
     def sell(self, unit: SimulatedUnit, context: CallContext) -> None:
-        """One piece less in stock, here and wherever the stock is shared."""
+        """Lowers the stock by one, also of the units that share it."""
         self._apply(unit, {"amount": max(unit.amount - 1, 0)}, context, iso(context.now.wall_us))
 
-    # ---- what an update-only caller never does ----------------------------------------------------------------------
+    # ---- not used by an update-only caller --------------------------------------------------------------------------
 
     def create(self, seller: str, query: UnitQuery, new: NewUnit, context: CallContext) -> HttpResponse:
-        """``POST /units``. 200 as the OpenAPI document says; some readers expect 201."""
+        """``POST /units``. Responds with 200, as the OpenAPI document specifies, although 201 could be expected."""
         product = (
             self.catalogue.product(new.ean)
             if new.ean is not None
@@ -175,7 +175,9 @@ class Market:
         return _one(unit, query)
 
     def _offer_taken(self, seller: str, storefront: str, new: NewUnit, product_id: int) -> ProblemDetails | None:
-        """An offer id may be shared by the same product and condition on other storefronts, and by nothing else."""
+        """Returns a refusal if the offer id is taken: only units of the same product and condition on other storefronts
+        may share it.
+        """
         for unit in self.catalogue.linked(seller, new.id_offer):
             same = unit.product.id == product_id and unit.condition == new.condition
             if not same or unit.storefront == storefront:
@@ -210,7 +212,7 @@ def _one(unit: SimulatedUnit, query: UnitQuery) -> HttpResponse:
 
 
 def _relation_problem(unit: SimulatedUnit, change: Change) -> ProblemDetails | None:
-    """With smart pricing on, the lowest price may not be above the price that is shown."""
+    """Returns a refusal if the minimum price (smart pricing) would exceed the listing price."""
     low: Any = change.get("minimum_price", unit.minimum_price)
     high: Any = change.get("listing_price", unit.listing_price)
     if low is None or low <= high:
@@ -222,7 +224,7 @@ def _relation_problem(unit: SimulatedUnit, change: Change) -> ProblemDetails | N
 
 
 def _write(unit: SimulatedUnit, name: str, value: Any, sent: Any, cause: WriteCause, context: CallContext) -> RawWrite:
-    """Set one field, by its name in requests."""
+    """Sets one field, by its name in requests, and returns the row for the journal."""
     old = getattr(unit, name)
     if name == "status":
         unit.on_hold = value == "ONHOLD"

@@ -1,9 +1,9 @@
-"""What each endpoint demands of its query and its body: from text and JSON to typed orders, or the refusal. Pure.
+"""Parses and validates the queries and bodies of the endpoints about units. Pure.
 
 Documented rules of ``POST /units/bulk``: at most 150 units, one storefront, no unit twice; breaking one refuses the
-whole call. The document is silent on an empty list and on the place where a badly formed item is refused; chosen:
-an item without ``id_unit`` and ``unit_data`` and an empty list refuse the call, a bad value in ``unit_data`` refuses
-its item.
+whole call. Not documented: an empty list, and whether a malformed item refuses the call or only the item. Chosen: an
+empty list, or an item without ``id_unit`` and ``unit_data``, refuses the call; an invalid value in ``unit_data``
+refuses its item.
 """
 
 from collections import Counter
@@ -41,12 +41,12 @@ from simulator.reference import (
 
 T = TypeVar("T")
 Change = Mapping[str, object]
-"""Fields of a unit to be changed, by their names in requests."""
+"""New values of fields of a unit, by their names in requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strictness:
-    """Rules on which readers of the documentation disagree, as switches."""
+    """Switches for rules that the documentation leaves open."""
 
     listing_price_required: bool = False  # refuse a change that carries no listing price
     max_amount: int = MAX_AMOUNT
@@ -73,14 +73,14 @@ class UnitQuery:
 @dataclass(frozen=True, slots=True)
 class BulkItem:
     unit_id: int
-    data: Mapping[str, object]  # not yet checked
+    data: Mapping[str, object]  # not yet validated
 
 
 # ---- queries --------------------------------------------------------------------------------------------------------
 
 
 class Query:
-    """A query string's values; collects what is wrong with them."""
+    """Parses the values of a query string and collects the errors."""
 
     def __init__(self, text: str) -> None:
         self._values: dict[str, list[str]] = {}
@@ -103,7 +103,7 @@ class Query:
         return None
 
     def choices(self, name: str, allowed: Sequence[str]) -> frozenset[str] | None:
-        """Several values: a comma list or the name repeated. The document leaves the style open."""
+        """Returns a set of values, given comma-separated or by repeating the name: the document leaves this open."""
         if name not in self._values:
             return None
         chosen = frozenset(part for value in self._values[name] for part in value.split(","))
@@ -112,7 +112,7 @@ class Query:
         return chosen
 
     def storefront(self) -> str:
-        """Required everywhere. An empty answer always comes with an error."""
+        """Returns the required storefront; records an error if it is missing ("" is returned) or unknown."""
         text = self.text("storefront")
         if text is None:
             self.errors.append(RequestFieldError("storefront", "is required"))
@@ -130,7 +130,7 @@ class Query:
         return text
 
     def instant(self, name: str) -> datetime | None:
-        """A moment with its zone, as ``2026-01-31T12:00:00Z``."""
+        """Returns a time with a UTC offset, such as ``2026-01-31T12:00:00Z``."""
         text = self.text(name)
         if text is None:
             return None
@@ -151,7 +151,7 @@ class Query:
 
 
 def list_query(text: str, storefronts: frozenset[str]) -> ListQuery | ProblemDetails:
-    """The query of ``GET /units``. ``storefronts``: where the seller sells."""
+    """Parses the query of ``GET /units``. ``storefronts`` are those of the seller."""
     query = Query(text)
     storefront = query.storefront()
     limit = query.number("limit", 0, MAX_PAGE)
@@ -169,7 +169,7 @@ def list_query(text: str, storefronts: frozenset[str]) -> ListQuery | ProblemDet
 
 
 def unit_query(text: str, storefronts: frozenset[str], *, reads: bool) -> UnitQuery | ProblemDetails:
-    """The query of every endpoint about known units. Only reads may embed products."""
+    """Parses the query of the other endpoints about units. Only reads may embed products."""
     query = Query(text)
     storefront = query.storefront()
     embedded = query.choices("embedded", LIST_EMBEDDABLES if reads else UNIT_EMBEDDABLES) or frozenset()
@@ -177,7 +177,10 @@ def unit_query(text: str, storefronts: frozenset[str], *, reads: bool) -> UnitQu
 
 
 def unless_wrong(query: Query, storefronts: frozenset[str], chosen: T, storefront: str | None) -> T | ProblemDetails:
-    """What was asked for, unless the query has errors or the seller does not sell there. None = everywhere."""
+    """Returns ``chosen``, or a refusal if the query has errors or the storefront is not among the seller's.
+
+    ``storefront`` None = the query names none.
+    """
     if query.errors:
         return invalid(*query.errors)
     if storefront is not None and storefront not in storefronts:
@@ -193,7 +196,7 @@ def unless_wrong(query: Query, storefronts: frozenset[str], chosen: T, storefron
 
 
 def parse(body: bytes) -> object | ProblemDetails:
-    """JSON text to values."""
+    """Parses JSON, or returns a 400."""
     try:
         parsed: object = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -202,7 +205,7 @@ def parse(body: bytes) -> object | ProblemDetails:
 
 
 def change_of(body: bytes) -> Change | ProblemDetails:
-    """The body of ``PATCH /units/{id_unit}``; its values are not yet checked."""
+    """Parses the body of ``PATCH /units/{id_unit}``, without validating its values."""
     data = parse(body)
     if isinstance(data, ProblemDetails):
         return data
@@ -212,7 +215,7 @@ def change_of(body: bytes) -> Change | ProblemDetails:
 
 
 def bulk_items(body: bytes) -> list[BulkItem] | ProblemDetails:
-    """The body of ``POST /units/bulk``, in the order of the call; a refusal is of the whole call."""
+    """Parses the body of ``POST /units/bulk``, in the order of the call. A refusal is of the whole call."""
     entries = parse(body)
     if isinstance(entries, ProblemDetails):
         return entries
@@ -252,7 +255,7 @@ def _without_duplicates(items: list[BulkItem]) -> list[BulkItem] | ProblemDetail
 
 
 def status_ids(body: bytes) -> list[int] | ProblemDetails:
-    """The body of ``POST /units/status``: ids in the order of the call, each once."""
+    """Parses the body of ``POST /units/status``: ids in the order of the call, without duplicates."""
     data = parse(body)
     if isinstance(data, ProblemDetails):
         return data
@@ -267,11 +270,11 @@ def status_ids(body: bytes) -> list[int] | ProblemDetails:
 # ---- fields of a unit -----------------------------------------------------------------------------------------------
 
 Rule = Callable[[object], str | None]
-"""A value to what is wrong with it."""
+"""Returns what is wrong with a value, or None."""
 
 
 def is_integer(value: object, low: int, high: int) -> bool:
-    """True is no integer here, and neither is 1.0."""
+    """Whether the value is an int from ``low`` to ``high``; ``True`` and ``1.0`` are not."""
     return type(value) is int and low <= value <= high
 
 
@@ -313,7 +316,7 @@ _PLAIN_RULES: Final[Mapping[str, Rule]] = {
     "handling_time": _integer(0, MAX_HANDLING_TIME_DAYS),
     "note": _text(MAX_NOTE_CHARACTERS),
     "status": _one_of(WRITEABLE_STATUSES),
-    # Requests allow int64 here and answers int32 only, so what fits no answer is refused.
+    # The schema of requests allows int64 here, that of responses only int32: larger values are refused.
     "id_shipping_group": _integer(1, INT32_MAX),
     "id_warehouse": _integer(1, INT32_MAX),
     "vat_indicator": _one_of(WRITEABLE_VAT_INDICATORS),
@@ -326,7 +329,7 @@ _PRICES: Final = ("listing_price", "minimum_price")
 
 
 def change_problem(data: Mapping[str, object], storefront: str, strictness: Strictness) -> ProblemDetails | None:
-    """What is wrong with fields to be changed; None = nothing. Takes all fields or none."""
+    """Returns a refusal that lists all invalid fields, or None. A change is accepted as a whole or not at all."""
     errors = [
         RequestFieldError(name, f"{name} {wrong}")
         for name, value in data.items()
@@ -355,7 +358,7 @@ _NEW_REQUIRED: Final = ("listing_price", "handling_time", "id_offer")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewUnit:
-    """The body of ``POST /units``. At least one of ``ean`` and ``id_product`` is there."""
+    """The body of ``POST /units``. At least one of ``ean`` and ``id_product`` is set."""
 
     ean: str | None
     id_product: int | None

@@ -1,4 +1,4 @@
-"""From a request about orders, parcels or returns to the task that it asks for. Pure."""
+"""Parses requests about orders, parcels and returns into tasks. Pure."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -36,7 +36,7 @@ _EMBEDDED: Final[Mapping[Endpoint, Callable[[str], frozenset[str] | ProblemDetai
 
 
 class OrderApi:
-    """Understands; what is done is ``Fulfilment``'s."""
+    """Parses requests; ``Fulfilment`` carries them out."""
 
     def __init__(self, fulfilment: Fulfilment) -> None:
         self._fulfilment = fulfilment
@@ -44,7 +44,7 @@ class OrderApi:
     def understand(
         self, kind: Endpoint, key: str, seller: str, storefronts: frozenset[str], request: HttpRequest
     ) -> Task | ProblemDetails:
-        """``key`` is the id in the path, ``storefronts`` where the seller sells."""
+        """Returns the task or the refusal. ``key`` is the id in the path, ``storefronts`` are those of the seller."""
         if kind in _LISTS:
             return self._list(kind, seller, storefronts, request)
         if kind in _EMBEDDED:

@@ -1,7 +1,7 @@
-"""Orders, order units and returns as answers show them. Pure.
+"""Response bodies of orders, order units and returns. Pure.
 
-Chosen where the document has an example at most: moments in whole seconds; VAT at the storefront's rates; revenue is
-price and shipping less a fee of ``FEE_PCT``, net without VAT; what has an eco fee has a packaging fee as well.
+Chosen where the document has at most an example: times in whole seconds; VAT at the storefront's rates; revenue is
+price plus shipping minus a fee of ``FEE_PCT``, net without VAT; an order unit with an eco fee has a packaging fee too.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ _DEFECTS: Final[Mapping[Defect, Callable[[Body], object]]] = MappingProxyType(
 
 
 def order_unit_body(unit: SimulatedOrderUnit) -> Body:
-    """A row of ``GET /order-units``, and the unit by itself."""
+    """A row of ``GET /order-units``, also the base of ``GET /order-units/{id_order_unit}``."""
     order = unit.order
     gross = (unit.price + unit.shipping_rate) * (100 - FEE_PCT) // 100
     body: Body = {
@@ -83,7 +83,7 @@ def order_unit_body(unit: SimulatedOrderUnit) -> Body:
 
 
 def order_unit_details(unit: SimulatedOrderUnit, embedded: frozenset[str]) -> Body:
-    """``GET /order-units/{id_order_unit}``. Tickets, pick-up places and delivery attempts there are none."""
+    """``GET /order-units/{id_order_unit}``. Tickets, pick-up locations and delivery attempts are not simulated."""
     nothing: Body = {
         "delivery_attempt_timestamp_iso": None,
         "tickets": [],
@@ -108,7 +108,7 @@ def order_row(order: SimulatedOrder) -> Body:
 
 
 def order_body(order: SimulatedOrder, embedded: frozenset[str]) -> Body:
-    """``GET /orders/{id_order}``: the order with all its units. Invoices there are none."""
+    """``GET /orders/{id_order}``: the order with all its units. Invoices are not simulated."""
     nothing: Body = {"order_invoices": [], "delivery": {"pickup_location": None}}
     return {
         **{name: value for name, value in nothing.items() if name in embedded},
@@ -170,7 +170,7 @@ def return_unit_row(unit: SimulatedReturnUnit) -> Body:
 
 
 def return_unit_body(unit: SimulatedReturnUnit, embedded: frozenset[str]) -> Body:
-    """``GET /return-units/{id_return_unit}``; the return is required in it."""
+    """``GET /return-units/{id_return_unit}``; always includes the return, which the schema requires."""
     shown = {**return_unit_row(unit), "return": return_row(unit.of)}
     if "tickets" in embedded:
         shown["tickets"] = []
@@ -180,7 +180,7 @@ def return_unit_body(unit: SimulatedReturnUnit, embedded: frozenset[str]) -> Bod
 
 
 def condition_text(condition: str) -> str:
-    """``USED___VERY_GOOD`` as orders write it: ``used - very good``."""
+    """Returns a condition as orders spell it: ``used - very good`` for ``USED___VERY_GOOD``."""
     return condition.lower().replace("___", " - ").replace("_", " ")
 
 

@@ -1,5 +1,8 @@
-"""Made-up buyers. Every field that would be personal begins with ``CANARY`` and a number, so that a search for that one
-word shows wherever such data has come to. Pure."""
+"""Generated buyers. Pure.
+
+Every field that would hold personal data contains ``CANARY``, so that a search for that word finds all places that such
+data has leaked to.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +13,7 @@ _FIRST_BUYER_ID: Final = 9_700_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Buyer:
-    """Who bought: one for each order."""
+    """The buyer of one order."""
 
     number: int
     country: str  # two letters
@@ -19,11 +22,11 @@ class Buyer:
         return {"id_buyer": _FIRST_BUYER_ID + self.number, "email": f"{CANARY}{self.number}-mail@buyers.invalid"}
 
     def note(self) -> str:
-        """What the buyer writes beside a return."""
+        """Returns the buyer's note on a return."""
         return f"{CANARY}{self.number}-note: does not fit, {self.body()['email']}"
 
     def address(self, purpose: str) -> dict[str, object]:
-        """``purpose`` is "billing" or "shipping", and is to be seen in each field."""
+        """Returns an address. ``purpose`` is "billing" or "shipping" and appears in the generated text fields."""
         sign = f"{CANARY}{self.number}-{purpose}"
         return {
             "first_name": f"{sign}-first",

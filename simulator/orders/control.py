@@ -1,17 +1,17 @@
-"""``/_simulator/orders`` and its neighbours: the truth about orders, and what tests and people may do to them.
+"""The control endpoints about orders and returns: inspect and change them from tests or by hand.
 
 ========================================  ============================================================================
-``GET orders``                            every order with its units, parcels and counts of sends, one a line
-``GET order-units``                       every order unit, one a line
-``GET returns``                           every return, one a line
-``POST orders``                           ``{"count", "seller", "pieces", "unit_ids"}``, all optional: make orders;
-                                          answers ``{"orders": [{"id_order", "id_order_units"}]}``
-``POST orders/{id}/cancel|advance``       each of its units that can be; 409 when none can
-``POST order-units/{id}/cancel|advance``  409 when it can't be
-``POST order-units/{id}/return``          the buyer asks for a return; 409 when it is not sent
-``POST order-units/{id}``                 ``{"status", "defect"}``, both optional: any status, unknown ones too;
-                                          defect null heals the row
-``POST returns/{id}/advance``             a step on the ordinary way; 409 when it has ended
+``GET orders``                            every order with its units, parcels and number of sends, as JSON lines
+``GET order-units``                       every order unit, as JSON lines
+``GET returns``                           every return, as JSON lines
+``POST orders``                           ``{"count", "seller", "pieces", "unit_ids"}``, all optional: create orders;
+                                          returns ``{"orders": [{"id_order", "id_order_units"}]}``
+``POST orders/{id}/cancel|advance``       cancel or advance each unit that allows it; 409 if none does
+``POST order-units/{id}/cancel|advance``  409 if its status does not allow it
+``POST order-units/{id}/return``          the buyer requests a return; 409 if the unit is not sent
+``POST order-units/{id}``                 ``{"status", "defect"}``, both optional: sets any status, unknown ones too;
+                                          defect null removes the defect
+``POST returns/{id}/advance``             to the next status; 409 if there is none
 ========================================  ============================================================================
 """
 
@@ -33,7 +33,8 @@ Lines: TypeAlias = list[dict[str, Any]]
 
 
 class NewOrders(BaseModel):
-    """``unit_ids`` are of offers in the catalogue, one for each piece; without them ``pieces`` offers are drawn."""
+    """Orders to create. ``unit_ids`` are offers of the catalogue, one for each piece; without them, ``pieces`` offers
+    are drawn."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     count: int = Field(default=1, ge=1, le=100_000)
@@ -43,7 +44,7 @@ class NewOrders(BaseModel):
 
 
 class OrderUnitChange(BaseModel):
-    """What is left out stays."""
+    """Changes of an order unit; omitted fields stay as they are."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     status: str | None = Field(default=None, min_length=1)
@@ -51,7 +52,10 @@ class OrderUnitChange(BaseModel):
 
 
 class OrderControl:
-    """Lives in the thread that owns the orders. ``note`` is told of each context when all is done."""
+    """Answers control requests about orders. Must be called in the thread that owns the orders.
+
+    ``note`` is called with the context of each change, once it is complete.
+    """
 
     def __init__(self, trade: Trade, context: Callable[[], CallContext], note: Callable[[CallContext], None]) -> None:
         self._trade = trade
@@ -59,7 +63,7 @@ class OrderControl:
         self._note = note
 
     def answer(self, method: str, parts: list[str], body: bytes) -> HttpResponse:
-        """``parts`` are of the path. Raises pydantic.ValidationError for a body that makes no sense."""
+        """Returns the response. ``parts``: parts of the path. Raises pydantic.ValidationError for an invalid body."""
         match (method, *parts):
             case ("GET", "orders"):
                 return _lines(self.orders())
@@ -80,11 +84,17 @@ class OrderControl:
                 return not_found("Control").answer()
 
     def orders(self) -> Lines:
-        """The truth: every order, as it is and not as answers show it. Without buyers: those are made of its number."""
+        """Returns the actual state of every order, as opposed to the API's view of it.
+
+        Buyers are left out: they can be derived from the order's number.
+        """
         return [_order_line(order) for order in self._trade.book]
 
     def make(self, new: NewOrders) -> list[SimulatedOrder]:
-        """Raises ValueError for offers that can't be in one order. Fewer than asked for: nothing is left for sale."""
+        """Creates orders, fewer than requested when nothing is left for sale.
+
+        Raises ValueError for offers that can't be in one order.
+        """
         context = self._context()
         made = [
             self._trade.make(context, seller=new.seller, pieces=new.pieces, unit_ids=new.unit_ids)

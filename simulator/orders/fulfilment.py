@@ -1,14 +1,14 @@
-"""What each endpoint about orders, parcels and returns does. Pure.
+"""Carries out the endpoints about orders, parcels and returns. Pure.
 
-The document is silent on the problem of a ``send`` that comes too early, too late or twice; the types are chosen by
-their names, and the status is the one that the document lists for "request execution forbidden": 403.
+Which problem type answers a ``send`` that comes too early, too late or twice is not documented. Chosen: the types whose
+names fit, with the status that the document lists for "request execution forbidden", 403.
 
 =========================================  ==================================  =====================================
 order unit                                 ``PATCH .../send``                  ``POST /shipments``
 =========================================  ==================================  =====================================
-open, cancelled, of a status unknown here  action-not-allowed                  action-not-allowed
-need_to_be_sent                            204, it is sent                     action-not-allowed
-sent, or a status that follows             duplicate-action, "already sent"    204, a further parcel each time
+open, cancelled, or an unknown status      action-not-allowed                  action-not-allowed
+need_to_be_sent                            204, the unit is now sent           action-not-allowed
+sent, or a later status                    duplicate-action, "already sent"    204, each call adds a parcel
 =========================================  ==================================  =====================================
 """
 
@@ -46,12 +46,12 @@ NO_CONTENT: Final = HttpResponse(status=204)
 
 
 class Fulfilment:
-    """All sellers' orders and returns, as their owners see them. Owned by one thread."""
+    """The orders and returns of all sellers, each visible only to its own seller. Not thread-safe."""
 
     def __init__(
         self, book: OrderBook, returns: ReturnBook, *, after_send: Callable[[SimulatedOrderUnit, CallContext], None]
     ) -> None:
-        """``after_send`` is told of each unit that a call has sent."""
+        """``after_send`` is called with each unit that a call has marked as sent."""
         self.book = book
         self.returns = returns
         self._after_send = after_send
@@ -62,7 +62,7 @@ class Fulfilment:
         return _data({"carriers": [{"name": name, "isHauler": is_hauler} for name, is_hauler in CARRIERS.items()]})
 
     def order_units(self, seller: str, query: LiveQuery) -> HttpResponse:
-        """``GET /order-units``: what is newest now comes first, so rows shift between pages as they change."""
+        """``GET /order-units``: newest first at the time of the call, so changed rows may move between pages."""
         ranking = self.book.units_by_updated(seller) if query.by_updated else self.book.units_by_created(seller)
         units, total = ranking.page(
             offset=query.offset,
@@ -73,7 +73,7 @@ class Fulfilment:
         return _page([order_unit_body(unit) for unit in units], query, total)
 
     def _order_unit_filter(self, seller: str, query: LiveQuery) -> Callable[[SimulatedOrderUnit], bool] | None:
-        """What the place in the list does not say already; None = nothing is left to ask."""
+        """Returns the filter for all conditions other than the list's own time, or None if there are none."""
         other_moment = query.created_from_us if query.by_updated else query.updated_from_us
         asked = (other_moment, query.storefront, query.statuses, query.id_offer)
         if not any(value is not None for value in asked) and self.book.has_only(seller, query.fulfillment_types):
@@ -90,7 +90,7 @@ class Fulfilment:
         return not_found("Order unit").answer() if unit is None else _data(order_unit_details(unit, embedded))
 
     def orders(self, seller: str, query: LiveQuery) -> HttpResponse:
-        """``GET /orders``. The document says nothing of an order of rows: the newest first."""
+        """``GET /orders``. The order of rows is not documented; chosen: newest first."""
         orders, total = self.book.orders_by_created(seller).page(
             offset=query.offset,
             limit=query.limit,
@@ -143,7 +143,7 @@ class Fulfilment:
     def send(
         self, seller: str, id_order_unit: int, parcel: SimulatedParcel, body: str, context: CallContext
     ) -> HttpResponse:
-        """``PATCH /order-units/{id_order_unit}/send``: on whatever storefront the unit was sold."""
+        """``PATCH /order-units/{id_order_unit}/send``, for a unit of any storefront."""
         unit = self.book.own_unit(seller, id_order_unit)
         if unit is None:
             return not_found("Order unit").answer()
@@ -154,7 +154,7 @@ class Fulfilment:
         return NO_CONTENT
 
     def add_parcel(self, seller: str, further: FurtherParcel, body: str, context: CallContext) -> HttpResponse:
-        """``POST /shipments``: each call adds a parcel, an equal one too."""
+        """``POST /shipments``: each call adds a parcel, even if it equals an earlier one."""
         unit = self.book.own_unit(seller, further.id_order_unit)
         if unit is None:
             return not_found("Order unit").answer()

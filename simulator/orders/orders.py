@@ -1,8 +1,8 @@
-"""The orders that a marketplace holds: order units, the ways of their status, and live lists of them. Pure.
+"""Orders, order units, the transitions of their status, and lists of them sorted by time. Pure.
 
-An order unit is one piece: three pieces of one offer are three order units. Statuses and their ways are those that
-clients of the marketplace describe; the document has the names alone. Objects are changed in place, by ``OrderBook``
-alone and in the one thread that owns it.
+An order unit is one piece: three pieces of one offer are three order units. The document only names the statuses; their
+transitions are those that clients of the marketplace describe. Objects are changed in place, only by ``OrderBook`` and
+in the thread that owns it.
 """
 
 from collections import Counter
@@ -42,7 +42,7 @@ WAYS: Final[Mapping[str, tuple[SimulatedUnitStatus, ...]]] = MappingProxyType(
         SimulatedUnitStatus.CANCELLED: (),
     }
 )
-"""Where an order unit may go from each status; the first is the ordinary way."""
+"""The statuses that may follow each status of an order unit; the first is the usual one."""
 
 SENT_ALREADY: Final = frozenset(
     {
@@ -56,15 +56,15 @@ SENT_ALREADY: Final = frozenset(
 
 
 class Defect(StrEnum):
-    """How a row may leave the OpenAPI document, on purpose."""
+    """Deliberate violations of the OpenAPI document in a row of an order unit."""
 
     NO_ID = "no_id"  # id_order_unit is missing
-    PRICE_TEXT = "price_text"  # the price is a text
+    PRICE_TEXT = "price_text"  # the price is a string in major units, with a decimal comma
     NO_STATUS = "no_status"
-    BAD_TIME = "bad_time"  # ts_updated_iso is no moment
-    NO_ZONE = "no_zone"  # delivery_time_expires_iso is a moment without an offset
-    PRICE_FLOAT = "price_float"  # the price is in major units
-    VAT_TEXT = "vat_text"  # the rate is a text
+    BAD_TIME = "bad_time"  # ts_updated_iso is not a timestamp
+    NO_ZONE = "no_zone"  # delivery_time_expires_iso has no UTC offset
+    PRICE_FLOAT = "price_float"  # the price is a float in major units
+    VAT_TEXT = "vat_text"  # the rate is a string
     SHIPPING_NULL = "shipping_null"  # shipping_rate is null
 
 
@@ -76,7 +76,7 @@ class SimulatedParcel:
 
 @dataclass(slots=True, kw_only=True)
 class SimulatedOrder:
-    """One checkout at one seller. ``id`` is what answers show, ``number`` counts from 0."""
+    """One order at one seller. ``id`` is the id in responses, ``number`` counts all orders from 0."""
 
     id: str
     number: int
@@ -84,7 +84,7 @@ class SimulatedOrder:
     storefront: str
     fulfillment_type: str
     buyer: Buyer
-    created_us: int  # wall clock of the server, as all moments here
+    created_us: int  # since the epoch by the simulated server's clock, as all times here
     units: list["SimulatedOrderUnit"] = field(default_factory=list)
 
     @property
@@ -94,11 +94,11 @@ class SimulatedOrder:
 
 @dataclass(slots=True, kw_only=True)
 class SimulatedOrderUnit:
-    """One piece. What it says of the offer is as it was when it was sold. Prices in minor units."""
+    """One piece of an order. It holds the offer's data as of the sale. Prices are in minor units."""
 
     id: int
     order: SimulatedOrder
-    unit_id: int  # of the offer in the catalogue
+    unit_id: int  # of the offer, in the catalogue
     product: Product
     id_offer: str | None
     condition: str
@@ -107,11 +107,11 @@ class SimulatedOrderUnit:
     shipping_rate: int
     vat_pct: int
     eco_fee: int | None = None
-    discount: int = 0  # by voucher; ``price`` is without it
+    discount: int = 0  # by voucher; not deducted from ``price``
     delivery_days_min: int
     delivery_days_max: int
     updated_us: int
-    status: str = SimulatedUnitStatus.OPEN  # one of ``SimulatedUnitStatus``, or one that no client knows
+    status: str = SimulatedUnitStatus.OPEN  # one of ``SimulatedUnitStatus``, or an undocumented one
     cancel_reason: str | None = None
     received_us: int | None = None
     parcels: list[SimulatedParcel] = field(default_factory=list)
@@ -120,7 +120,7 @@ class SimulatedOrderUnit:
 
 
 class OrderBook:
-    """Every order, found by id, and lists that move. Owned by one thread."""
+    """All orders, indexed by id, and each seller's lists sorted by time. Not thread-safe."""
 
     def __init__(self) -> None:
         self._orders: dict[str, SimulatedOrder] = {}
@@ -136,7 +136,7 @@ class OrderBook:
     def __iter__(self) -> Iterator[SimulatedOrder]:
         return iter(self._orders.values())
 
-    # ---- finding ----------------------------------------------------------------------------------------------------
+    # ---- look-ups ---------------------------------------------------------------------------------------------------
 
     def order(self, id_order: str) -> SimulatedOrder | None:
         return self._orders.get(id_order)
@@ -162,13 +162,13 @@ class OrderBook:
         return self._orders_by_created.setdefault(seller, RecentFirst())
 
     def has_only(self, seller: str, fulfillment_types: frozenset[str]) -> bool:
-        """Whether nothing of the seller's is fulfilled in another way, so that this filter keeps all."""
+        """Whether all orders of the seller have one of these fulfillment types, so that this filter keeps all."""
         return all(name in fulfillment_types for owner, name in self._fulfillment_types if owner == seller)
 
-    # ---- changing ---------------------------------------------------------------------------------------------------
+    # ---- changes ----------------------------------------------------------------------------------------------------
 
     def add(self, order: SimulatedOrder, context: CallContext) -> None:
-        """A new order with all its units."""
+        """Adds a new order with all its units."""
         self._orders[order.id] = order
         self._fulfillment_types[order.seller, order.fulfillment_type] += 1
         self.orders_by_created(order.seller).put(order.number, order.created_us, order)
@@ -181,17 +181,17 @@ class OrderBook:
             _tell(order, "order_unit_new", f"/order-units/{unit.id}/", context)
 
     def move(self, unit: SimulatedOrderUnit, status: str, context: CallContext, *, reason: str | None = None) -> None:
-        """The unit has another status from now on, whichever way led there."""
+        """Sets a unit's status, without checking the transition."""
         self._enter(unit, status, context, Deed.STATUS, reason=reason)
 
     def send(self, unit: SimulatedOrderUnit, parcel: SimulatedParcel, body: str, context: CallContext) -> None:
-        """A call marks the unit as sent. Whether it may is for the caller to ask."""
+        """Marks a unit as sent by a call. The caller checks that its status allows it."""
         unit.parcels.append(parcel)
         unit.sends += 1
         self._enter(unit, SimulatedUnitStatus.SENT, context, Deed.SEND, parcel=parcel, body=body)
 
     def add_parcel(self, unit: SimulatedOrderUnit, parcel: SimulatedParcel, body: str, context: CallContext) -> None:
-        """Another parcel of a unit that is sent already. No status changes, so the moment of the last update stays."""
+        """Adds a parcel to a unit that is already sent. Neither its status nor the time of its last update changes."""
         unit.parcels.append(parcel)
         context.order_rows.append(_row(unit, Deed.PARCEL, context, old=unit.status, parcel=parcel, body=body))
 
@@ -249,5 +249,5 @@ def _tell(order: SimulatedOrder, event_name: str, resource: str, context: CallCo
 
 
 def in_whole_seconds(moment_us: int) -> int:
-    """Answers show moments of orders in whole seconds, so filters see them so too; back in microseconds."""
+    """Returns microseconds rounded down to a second: responses show times so, and filters must compare the same."""
     return moment_us // 1_000_000 * 1_000_000

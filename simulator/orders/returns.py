@@ -1,4 +1,4 @@
-"""Returns of order units: one return for each unit that comes back, and live lists of them. Pure."""
+"""Returns: one for each order unit that is sent back, and lists of them sorted by time. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ NEXT: Final[Mapping[ReturnStatus, ReturnStatus]] = MappingProxyType(
         ReturnStatus.PACKAGE_SENT: ReturnStatus.PACKAGE_RECEIVED,
     }
 )
-"""The ordinary way of a return."""
+"""The status that follows each status of a return."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class SimulatedReturnUnit:
 
 
 class ReturnBook:
-    """Every return, found by id, and lists that move. Owned by one thread."""
+    """All returns, indexed by id, and each seller's lists sorted by time. Not thread-safe."""
 
     def __init__(self) -> None:
         self._returns: dict[int, SimulatedReturn] = {}
@@ -100,7 +100,7 @@ class ReturnBook:
         return self._units_by_created.setdefault(seller, RecentFirst())
 
     def open(self, order_unit: SimulatedOrderUnit, context: CallContext) -> SimulatedReturn:
-        """The buyer asks for a return of this order unit."""
+        """Opens a return of this order unit, requested by the buyer."""
         number, order, now_us = len(self._returns), order_unit.order, context.now.wall_us
         one = SimulatedReturn(id=_FIRST_RETURN_ID + number, order=order, created_us=now_us, updated_us=now_us)
         unit = SimulatedReturnUnit(
@@ -119,7 +119,7 @@ class ReturnBook:
         return one
 
     def move(self, one: SimulatedReturn, status: ReturnStatus, context: CallContext) -> None:
-        """The return has another status from now on. A label brings a parcel number."""
+        """Sets the status of a return. ``LABEL_GENERATED`` also assigns its tracking code."""
         one.status = status
         one.updated_us = context.now.wall_us
         if status is ReturnStatus.LABEL_GENERATED:

@@ -1,7 +1,7 @@
-"""What each endpoint about orders, parcels and returns demands of its query and its body. Pure.
+"""Parses and validates the queries and bodies of the endpoints about orders, parcels and returns. Pure.
 
-"After this timestamp", as the document words every filter by time, is taken at its word: a row whose moment, in whole
-seconds as answers show it, equals the timestamp is left out.
+The document describes every filter by time as "after this timestamp". It is taken literally: a row whose time equals
+the timestamp, in whole seconds as responses show it, is left out.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ _RETURN_UNIT_EMBEDDABLES: Final = ("return", "tickets", "order_unit")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveQuery:
-    """A page of a list that moves. ``created_from_us`` and ``updated_from_us`` are the first moments that are shown."""
+    """A query for a page of a list. ``created_from_us`` and ``updated_from_us`` are inclusive lower bounds."""
 
     storefront: str | None = None
     limit: int = DEFAULT_PAGE
@@ -51,22 +51,22 @@ class LiveQuery:
 
 
 def order_units_query(text: str, storefronts: frozenset[str]) -> LiveQuery | ProblemDetails:
-    """The query of ``GET /order-units``. ``storefronts``: where the seller sells."""
+    """Parses the query of ``GET /order-units``. ``storefronts`` are those of the seller."""
     return _live_query(Query(text), storefronts, updated="ts_updated_from_iso", statuses=_STATUSES)
 
 
 def orders_query(text: str, storefronts: frozenset[str]) -> LiveQuery | ProblemDetails:
-    """The query of ``GET /orders``, which knows neither status nor sort."""
+    """Parses the query of ``GET /orders``, which has neither a status filter nor a sort."""
     return _live_query(Query(text), storefronts, updated="ts_units_updated_from_iso", statuses=None)
 
 
 def returns_query(text: str, storefronts: frozenset[str]) -> LiveQuery | ProblemDetails:
-    """The query of ``GET /returns``."""
+    """Parses the query of ``GET /returns``."""
     return _live_query(Query(text), storefronts, updated="ts_updated_from_iso", statuses=_RETURN_STATUSES)
 
 
 def return_units_query(text: str, storefronts: frozenset[str]) -> LiveQuery | ProblemDetails:
-    """The query of ``GET /return-units``. Its rows have no moment of update, so they are sorted by creation."""
+    """Parses the query of ``GET /return-units``. Its rows have no time of update, so they are sorted by creation."""
     return _live_query(Query(text), storefronts, updated=None, statuses=_RETURN_UNIT_STATUSES)
 
 
@@ -90,7 +90,7 @@ def _live_query(
 
 
 def _first_us(after: datetime | None) -> int | None:
-    """The first moment that is shown as later than this one."""
+    """Returns the start of the next full second, in microseconds: the first time that counts as later."""
     return None if after is None else (int(after.timestamp() // 1) + 1) * 1_000_000
 
 
@@ -120,7 +120,7 @@ def _embedded(text: str, allowed: Sequence[str]) -> frozenset[str] | ProblemDeta
 
 
 def parcel_sent(body: bytes) -> SimulatedParcel | ProblemDetails:
-    """The body of ``PATCH /order-units/{id_order_unit}/send``: one text holds all tracking numbers, as a comma list."""
+    """Parses the body of ``PATCH /order-units/{id_order_unit}/send``; its tracking numbers are comma-separated."""
     data = parse(body)
     if isinstance(data, ProblemDetails):
         return data
@@ -136,7 +136,7 @@ class FurtherParcel:
 
 
 def further_parcel(body: bytes) -> FurtherParcel | ProblemDetails:
-    """The body of ``POST /shipments``."""
+    """Parses the body of ``POST /shipments``."""
     data = parse(body)
     if isinstance(data, ProblemDetails):
         return data
@@ -169,7 +169,7 @@ def _parcel(data: dict[str, Any], name: str, *, several: bool) -> SimulatedParce
 
 
 def _tracking_numbers(text: object, *, several: bool, optional: bool) -> tuple[str, ...] | None:
-    """None = not as it should be."""
+    """Returns the tracking numbers, or None if the text is invalid."""
     if not isinstance(text, str):
         return None
     if optional and not text.strip():

@@ -1,4 +1,4 @@
-"""The parts of a scenario file about orders and about push notifications."""
+"""The sections of a scenario file about orders and about push notifications."""
 
 from pydantic import Field, model_validator
 
@@ -10,19 +10,19 @@ from simulator.strict_model import Seconds, Share, StrictModel
 
 
 class MalformedSection(StrictModel):
-    """The row of an order's first unit leaves the OpenAPI document. Orders count from 0 as they are made."""
+    """Makes the row of an order's first unit violate the OpenAPI document. Orders are numbered from 0 by creation."""
 
     order: int = Field(ge=0)
     defect: Defect
 
 
 class OrdersSection(StrictModel):
-    """Orders that are made by themselves; fields as in ``trade.TradePlan``. Without one: none.
+    """Generated orders, none by default; fields as in ``trade.TradePlan``.
 
-    ``undocumented`` must be on for ``unusual`` and ``malformed``: they leave the OpenAPI document on purpose.
+    ``undocumented`` must be true to use ``unusual`` and ``malformed``, which deliberately violate the OpenAPI document.
     """
 
-    sellers: tuple[str, ...] = ()  # none named = all
+    sellers: tuple[str, ...] = ()  # empty = all
     seed: int | None = None  # None = the scenario's
     at_start: int = Field(default=0, ge=0)
     at_start_over_s: Seconds = 3600.0

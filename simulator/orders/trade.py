@@ -1,7 +1,7 @@
-"""Buyers at work: orders that are made, confirmed, cancelled, shipped by hand, received and sent back by themselves.
+"""Simulates buyers and the seller's portal: orders are placed, confirmed, cancelled, sent by hand, received, returned.
 
-Everything that happens is drawn from a seed, by the number of the order unit, so the same plan gives the same history
-apart from its moments. Pure: whoever has a clock calls ``run`` again and again.
+Everything is drawn from a seed and the number of the order or order unit, so the same plan gives the same history
+except for its times. Pure: the owner of the clock calls ``run`` periodically.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from simulator.reference import VAT_PCT
 _FIRST_ORDER_UNIT_ID: Final = 314_000_000_000_000
 _ID_LETTERS: Final = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _ID_LENGTH: Final = 6
-_ID_STRIDE: Final = 1_000_003  # has no divisor in common with the number of letters, so no id comes twice
+_ID_STRIDE: Final = 1_000_003  # coprime to the number of letters, so ids are unique
 _TRIES: Final = 20
 _CANCEL_REASON: Final = "BuyerCancelled"
 
@@ -31,33 +31,33 @@ _Step: TypeAlias = Callable[[CallContext], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradePlan:
-    """What happens by itself. Shares are of order units, 0 to 1; ``None`` of a wait = never."""
+    """What is generated. Shares are of order units, from 0 to 1; ``None`` for a wait = never."""
 
     seed: int = 1
-    at_start: int = 0  # orders that are there when the simulator starts
-    at_start_over_s: float = 3600.0  # made evenly over so long before it
-    per_second: float = 0.0  # new orders
-    total: int | None = None  # orders made by the plan in all, those at the start included
+    at_start: int = 0  # orders that exist when the simulator starts
+    at_start_over_s: float = 3600.0  # they are spread evenly over so many seconds before the start
+    per_second: float = 0.0  # new orders per second
+    total: int | None = None  # maximum number of generated orders, including those at the start
     units_min: int = 1
-    units_max: int = 5  # order units of an order
-    same_offer: float = 0.5  # a further unit is of the offer of the one before
+    units_max: int = 5  # order units per order
+    same_offer: float = 0.5  # a further unit is of the same offer as the one before
     confirm_delay_s: float = 1.0  # open -> need_to_be_sent
     cancelled: float = 0.0  # cancelled before they are sent
-    changed: float = 0.0  # marked as sent by other means, as by hand in the portal
-    change_within_s: float = 10.0  # either of both happens within so long after the order
+    changed: float = 0.0  # marked as sent by other means, such as by hand in the portal
+    change_within_s: float = 10.0  # both happen within so many seconds after the order, returns after delivery
     delivery_s: float | None = None  # sent -> received
     autopaid: float = 0.0  # sent_and_autopaid instead of received
-    returned: float = 0.0  # sent back after they were received
-    unusual: float = 0.0  # go to ``unusual_status`` instead of need_to_be_sent
+    returned: float = 0.0  # returned after delivery
+    unusual: float = 0.0  # get ``unusual_status`` instead of need_to_be_sent
     unusual_status: str = "in_clarification"
-    discounted: float = 0.0  # bought with a voucher of a tenth of the price
+    discounted: float = 0.0  # bought with a voucher for a tenth of the price
     sales_lower_stock: bool = False
-    defects: tuple[tuple[int, Defect], ...] = ()  # order number, and what is wrong with the row of its first unit
+    defects: tuple[tuple[int, Defect], ...] = ()  # order number, and the defect of its first unit's row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SellingAccount:
-    """A seller on its storefronts."""
+    """A seller and the storefronts on which orders are generated."""
 
     seller: str
     storefronts: tuple[str, ...]
@@ -65,7 +65,7 @@ class SellingAccount:
 
 @dataclass(slots=True, kw_only=True)
 class Trade:
-    """Makes orders and moves them on. Owned by one thread."""
+    """Generates orders and advances them. Not thread-safe."""
 
     plan: TradePlan
     market: Market
@@ -82,7 +82,7 @@ class Trade:
     # ---- time -------------------------------------------------------------------------------------------------------
 
     def start(self, context: CallContext) -> None:
-        """Make the orders that are there from the start, the oldest first."""
+        """Creates the orders that exist at the start, the oldest first."""
         self._started_us = context.now.mono_us
         for index in range(self.plan.at_start if self.shops else 0):
             age_us = round(self.plan.at_start_over_s * 1e6 * (1 - index / self.plan.at_start))
@@ -90,7 +90,7 @@ class Trade:
             self.make(context, created=_earlier(context.now, age_us))
 
     def run(self, context: CallContext) -> None:
-        """Everything that is due. The context's moment is the one that all of it happens at."""
+        """Carries out everything that is due. All of it is dated with the context's time."""
         self._make_due(context)
         while self._agenda and self._agenda[0][0] <= context.now.mono_us:
             heappop(self._agenda)[2](context)
@@ -108,7 +108,7 @@ class Trade:
         self._noted += 1
         heappush(self._agenda, (now_us + round(wait_s * 1e6), self._noted, step))
 
-    # ---- making -----------------------------------------------------------------------------------------------------
+    # ---- creating orders --------------------------------------------------------------------------------------------
 
     def make(
         self,
@@ -119,9 +119,9 @@ class Trade:
         unit_ids: Sequence[int] = (),
         created: Moment | None = None,
     ) -> SimulatedOrder | None:
-        """An order of these offers, or of offers that are drawn. None = nothing is for sale.
+        """Creates an order of these offers, or of drawn ones. Returns None if nothing is for sale.
 
-        Raises ValueError for an offer that is not there, or offers of several sellers or storefronts.
+        Raises ValueError for an offer that does not exist, or offers of several sellers or storefronts.
         """
         number = len(self.book)
         offers = self._asked(unit_ids, seller) if unit_ids else self._drawn(number, seller, pieces)
@@ -160,7 +160,7 @@ class Trade:
     def _offer(
         self, seller: str, storefront: str, number: int, piece: int, before: list[SimulatedUnit]
     ) -> SimulatedUnit | None:
-        """The next piece: often of the same offer as the one before."""
+        """Returns the offer of the next piece: with probability ``same_offer`` the one before, else a drawn one."""
         plan = self.plan
         if before and happens(plan.same_offer, plan.seed, "same", number, piece) and self._for_sale(before[-1], before):
             return before[-1]
@@ -172,7 +172,9 @@ class Trade:
         return None
 
     def _for_sale(self, unit: SimulatedUnit, before: list[SimulatedUnit]) -> bool:
-        """An order is fulfilled in one way; where sales take stock, there must be some for this piece as well."""
+        """Whether a unit can be added to an order: it is available, has the same fulfillment type as the pieces
+        ``before`` it, and, if sales lower the stock, has stock left for this piece.
+        """
         if unit.status != "AVAILABLE" or (before and unit.fulfillment_type != before[0].fulfillment_type):
             return False
         taken = sum(other.id == unit.id for other in before)
@@ -223,7 +225,7 @@ class Trade:
             updated_us=order.created_us,
         )
 
-    # ---- what becomes of an order unit ------------------------------------------------------------------------------
+    # ---- life cycle of an order unit --------------------------------------------------------------------------------
 
     def _plan_life(self, unit: SimulatedOrderUnit, context: CallContext, *, created: Moment) -> None:
         plan, now_us = self.plan, context.now.mono_us
@@ -253,7 +255,7 @@ class Trade:
             self.follow(unit, context)
 
     def follow(self, unit: SimulatedOrderUnit, context: CallContext) -> None:
-        """The unit was sent, by a call or by hand: what comes of it by itself."""
+        """Schedules the delivery of a unit that was just sent, by a call or by hand."""
         if self.plan.delivery_s is not None and unit.status == SimulatedUnitStatus.SENT:
             self._later(context.now.mono_us, self.plan.delivery_s, lambda then: self._deliver(unit, then))
 
@@ -272,17 +274,17 @@ class Trade:
     def _ask_for_return(self, unit: SimulatedOrderUnit, context: CallContext) -> None:
         self.returns.open(unit, context)
 
-    # ---- what people do ---------------------------------------------------------------------------------------------
+    # ---- actions by people ------------------------------------------------------------------------------------------
 
     def cancel(self, unit: SimulatedOrderUnit, context: CallContext) -> bool:
-        """The seller's portal or the customer service cancels the unit. False = too late."""
+        """Cancels a unit, as the seller's portal or customer service does. Returns False if its status forbids it."""
         if SimulatedUnitStatus.CANCELLED not in WAYS.get(unit.status, ()):
             return False
         self.book.move(unit, SimulatedUnitStatus.CANCELLED, context, reason=_CANCEL_REASON)
         return True
 
     def advance(self, unit: SimulatedOrderUnit, context: CallContext) -> bool:
-        """One step on the ordinary way; from a status that is unknown here, back to it. False = it has ended."""
+        """Moves a unit to its usual next status, from an unknown one to need_to_be_sent. Returns False at the end."""
         ways = WAYS.get(unit.status, (SimulatedUnitStatus.NEED_TO_BE_SENT,))
         if not ways:
             return False
@@ -291,7 +293,9 @@ class Trade:
         return True
 
     def advance_return(self, one: SimulatedReturn, context: CallContext) -> bool:
-        """One step on the ordinary way of a return; its order units are returned when it has arrived. False = ended."""
+        """Moves a return to its next status; the last one sets its order units to returned. Returns False if there is
+        no next status.
+        """
         if one.status not in NEXT:
             return False
         self.returns.move(one, NEXT[one.status], context)
@@ -302,7 +306,7 @@ class Trade:
 
 
 def order_id(number: int) -> str:
-    """Seven letters and digits, as the document's example has them; each number has its own."""
+    """Returns the id of the order with this number: unique, seven letters and digits as in the document's example."""
     rest = number * _ID_STRIDE % len(_ID_LETTERS) ** _ID_LENGTH
     letters = ""
     for _ in range(_ID_LENGTH):

@@ -1,7 +1,7 @@
-"""What the endpoints about push subscriptions demand, and what they do. Pure.
+"""Parses and carries out requests about push subscriptions. Pure.
 
-An address is verified before a subscription takes it: the task carries a ``Callback``, and whoever owns the sockets
-asks the address. Chosen: the event and the storefront of a subscription stay as they were made.
+A callback URL is verified before a subscription uses it: the task carries a ``Callback``, which the server verifies
+before it carries out the task. Chosen: a subscription's event and storefront can't be changed.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ class SubscriptionApi:
     def understand(
         self, kind: Endpoint, key: str, seller: str, storefronts: frozenset[str], request: HttpRequest
     ) -> Task | ProblemDetails:
-        """``key`` is the id in the path, ``storefronts`` where the seller sells."""
+        """Returns the task or the refusal. ``key`` is the id in the path, ``storefronts`` are those of the seller."""
         if kind is Endpoint.SUBSCRIPTIONS:
             return self._list(seller, storefronts, request)
         if kind is Endpoint.SUBSCRIBE:

@@ -1,7 +1,7 @@
-"""Calls subscribers: verifies a new callback address, and sends signed messages with retries.
+"""Calls subscribers: verifies new callback URLs and sends signed messages with retries.
 
-Documented: ``GET callback_url?mode=subscribe&challenge=...`` must be answered 200 with the challenge as the body.
-Messages are signed as requests are: method, full address, raw body, timestamp, the seller's secret.
+Documented: ``GET callback_url?mode=subscribe&challenge=...`` must return 200 with the challenge as the body. Messages
+are signed as requests are: method, absolute URI, raw body and timestamp, with the seller's secret.
 """
 
 import asyncio
@@ -18,12 +18,13 @@ from simulator.push.subscriptions import PushMessage, Subscriptions
 from simulator.signature import sign
 
 _UNHEARD: Final = (httpx.HTTPError, httpx.InvalidURL, TimeoutError)
-_AT_ONCE: Final = 20  # messages under way
+_AT_ONCE: Final = 20  # messages being sent concurrently
 _USER_AGENT: Final = "marketplace-push/1.0"
 
 
 class Pusher:
-    """Lives in one event loop. ``stop`` ends the messages under way, ``close`` what is left; both may be repeated."""
+    """Sends push messages. Bound to one event loop. ``stop`` cancels the messages being sent, ``close`` closes the
+    HTTP client; both may be called twice."""
 
     def __init__(self, subscriptions: Subscriptions, sellers: Mapping[str, Seller], recorder: Recorder) -> None:
         self._subscriptions = subscriptions
@@ -34,7 +35,7 @@ class Pusher:
         self._is_stopped = False
 
     async def verify(self, callback: Callback) -> None:
-        """Ask the address for its challenge; says in ``callback`` whether it was right."""
+        """Sends the challenge to the callback URL and sets ``callback.is_verified``."""
         address = httpx.URL(callback.url).copy_merge_params({"mode": "subscribe", "challenge": callback.challenge})
         try:
             answer = await asyncio.wait_for(self._client().get(address), self._subscriptions.terms.verify_within_s)
@@ -43,7 +44,7 @@ class Pusher:
         callback.is_verified = answer.status_code == 200 and answer.text == callback.challenge
 
     def send_due(self) -> None:
-        """Send every message whose time has come. Call it again and again."""
+        """Starts sending the messages that are due. Call it periodically."""
         if self._is_stopped:
             return
         for push in self._subscriptions.due(read_clocks().mono_us, _AT_ONCE - len(self._under_way)):
@@ -66,7 +67,7 @@ class Pusher:
         self._recorder.push(self._subscriptions.answered(push, status, read_clocks().mono_us))
 
     async def _post(self, push: PushMessage) -> int:
-        """The status of the answer; 0 = none in time."""
+        """Returns the status of the response; 0 = no response in time."""
         url, timestamp = push.subscription.callback_url, str(push.timestamp_s)
         secret = self._sellers[push.subscription.seller].secret_key
         headers = {
@@ -84,7 +85,7 @@ class Pusher:
         return answer.status_code
 
     def _client(self) -> httpx.AsyncClient:
-        """Made when first needed: most simulators never call anybody."""
+        """Returns the client, created on first use: most simulators have no subscribers."""
         if self._http is None:
             self._http = httpx.AsyncClient(trust_env=False, timeout=self._subscriptions.terms.verify_within_s)
         return self._http

@@ -1,8 +1,8 @@
-"""Push subscriptions, their messages in flight, and when each is retried. Pure.
+"""Push subscriptions, their messages in flight, and the schedule of retries. Pure.
 
-Documented: one subscription for an event and storefront; a message is retried after 1, 15, 30 and 60 minutes, and then
-the subscription is disabled; what was missed is not sent again. Chosen: each message is signed with the moment of its
-event, so the timestamp of a late retry is old.
+Documented: one subscription per event and storefront; a message is retried after 1, 15, 30 and 60 minutes, then the
+subscription is disabled; missed messages are not sent again. Chosen: a message is signed with the time of its event, so
+a late retry carries an old timestamp.
 """
 
 from collections.abc import Iterable, Sequence
@@ -78,7 +78,7 @@ class Subscriptions:
         self._messages = 0
         self._queued = 0
 
-    # ---- who is told ------------------------------------------------------------------------------------------------
+    # ---- subscriptions ----------------------------------------------------------------------------------------------
 
     def add(
         self, *, seller: str, storefront: str, event_name: str, callback_url: str, fallback_email: str
@@ -157,7 +157,7 @@ class Subscriptions:
         heappush(self._due, (due_us, self._queued, push))
 
     def due(self, now_us: int, limit: int) -> list[PushMessage]:
-        """Messages to be sent now, at most so many; those of subscriptions that have ended are dropped."""
+        """Removes and returns at most ``limit`` messages that are due; drops those of ended subscriptions."""
         pushes: list[PushMessage] = []
         while self._due and self._due[0][0] <= now_us and len(pushes) < limit:
             _, _, push = heappop(self._due)
