@@ -81,7 +81,7 @@ _PERSONAL = frozenset(
 )
 
 
-# ---- groups of endpoints, for accounts with one rate limit per group -------------------------------------------------
+# ---- groups of endpoints, for accounts with one rate limit per group -----------------------------------------------
 
 UNITS_READ = "units_read"
 UNITS_WRITE = "units_write"

@@ -1,6 +1,7 @@
-"""Bodies of wants <-> bodies of the API. What leaves is serialised here, once: those bytes are signed and sent. Pure.
+"""Translates bodies of wants into requests of the API, and its responses into answers of the port. Pure.
 
-Prices are minor units of the storefront's currency on both sides, stock is pieces, handling time is working days.
+A request's body is serialized here, once; those bytes are signed and sent. On both sides, prices are minor units of the
+storefront's currency, stock is pieces, and handling time is working days.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,7 @@ API_FIELDS: Mapping[Field, str] = MappingProxyType(
     {Field.PRICE: "listing_price", Field.STOCK: "amount", Field.HANDLING_TIME: "handling_time"}
 )
 _OUR_FIELDS: Mapping[str, Field] = {name: field for field, name in API_FIELDS.items()} | {
-    "listingPrice": Field.PRICE,  # as the API's own example of a message spells it
+    "listingPrice": Field.PRICE,  # as an example in the API's document spells it
     "handlingTime": Field.HANDLING_TIME,
 }
 
@@ -42,19 +43,19 @@ BY_MARKETPLACE = "fulfilled_by_kaufland"
 """``fulfillment_type`` of a unit that the marketplace stores and ships."""
 
 PAGE_LIMIT = 100
-"""The most units that one page of ``GET /units`` holds."""
+"""The highest number of units on one page of ``GET /units``."""
 
 
 class Unsendable(ValueError):
-    """An update that may not leave: a value out of the API's bounds, or nothing to change."""
+    """The item must not be sent: a value is outside the API's bounds, or there is nothing to change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiRequest:
-    """What leaves, less the headers.
+    """A request without its headers.
 
-    ``target``: path and query behind the base address, percent-encoded. It stands in the call log, so
-    nothing in it may say who bought.
+    ``target``: path and query after the base address, percent-encoded. It is written to the call log, so it must not
+    hold personal data.
     """
 
     method: str
@@ -66,13 +67,13 @@ class ApiRequest:
         return self.target.partition("?")[0]
 
 
-# ---- what we send ---------------------------------------------------------------------------------------------------
+# ---- requests -------------------------------------------------------------------------------------------------------
 
 
 def look_up(body: LookUp, *, offset: int = 0, by_marketplace: bool = False) -> ApiRequest:
-    """``GET /units`` of one EAN, with products for their EANs; the API shows the seller's own units alone.
+    """``GET /units`` of one EAN, with the products embedded for their EANs; the API lists the seller's own units only.
 
-    Left out, ``fulfillment_type`` means what the merchant fulfils. One value of it is alike in any spelling of lists.
+    Without ``fulfillment_type``, it lists what the merchant fulfils. A single value is the same in any list format.
     """
     query = {"storefront": body.storefront, "ean": body.ean, "embedded": "products", "limit": PAGE_LIMIT}
     way = {"fulfillment_type": BY_MARKETPLACE} if by_marketplace else {}
@@ -80,21 +81,21 @@ def look_up(body: LookUp, *, offset: int = 0, by_marketplace: bool = False) -> A
 
 
 def any_by_marketplace(storefront: str) -> ApiRequest:
-    """``GET /units``: whether the seller has any unit there that the marketplace fulfils."""
+    """``GET /units`` with limit 1, to check whether the marketplace fulfils any of the seller's units there."""
     query = {"storefront": storefront, "fulfillment_type": BY_MARKETPLACE, "limit": 1, "offset": 0}
     return ApiRequest(method="GET", target="/units?" + urlencode(query))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitChange:
-    """An update whose values are within the API's bounds; ``data``: the changed fields as the API names them."""
+    """An update whose values are within the API's bounds; ``data`` holds the changed fields by their API names."""
 
     update: Update
     data: Mapping[str, int]
 
 
 def unit_change(update: Update) -> UnitChange:
-    """The changed fields of an update, and no other. Raises Unsendable."""
+    """Checks an update; the result holds its changed fields and no other. Raises Unsendable."""
     if not update.values:
         raise Unsendable(f"nothing to change in unit {update.unit_id}")
     data = {name: update.values[field] for field, name in API_FIELDS.items() if field in update.values}
@@ -113,7 +114,7 @@ def patch(change: UnitChange) -> ApiRequest:
 
 
 def bulk(storefront: str, changes: Sequence[UnitChange]) -> ApiRequest:
-    """``POST /units/bulk``: at most 150 units of one storefront, none twice."""
+    """``POST /units/bulk``: at most 150 units of one storefront, each once."""
     entries = [{"id_unit": change.update.unit_id, "unit_data": change.data} for change in changes]
     target = "/units/bulk?" + urlencode({"storefront": storefront})
     return ApiRequest(method="POST", target=target, body=orjson.dumps(entries))
@@ -123,7 +124,7 @@ PING = ApiRequest(method="GET", target="/status/ping")
 STOREFRONTS = ApiRequest(method="GET", target="/info/storefront")
 
 
-# ---- what we read: None = not what the API's document promises ------------------------------------------------------
+# ---- responses: None if one does not conform to the API's document --------------------------------------------------
 
 
 def read_page(body: bytes | None) -> UnitsPage | None:
@@ -131,7 +132,10 @@ def read_page(body: bytes | None) -> UnitsPage | None:
 
 
 def listed(body: bytes | None) -> int | None:
-    """How many units the marketplace has for a query, by its own count or by what it lists; None = it does not say."""
+    """Returns the number of units that match a query: the response's total, else the length of its list.
+
+    None if the response has neither.
+    """
     try:
         page = orjson.loads(body or b"")
     except orjson.JSONDecodeError:
@@ -153,9 +157,9 @@ def read_unit(body: bytes | None) -> UnitAnswer | None:
 
 
 def read_bulk(body: bytes | None) -> dict[int, BulkEntry | None] | None:
-    """Entries by unit; None for a unit that is answered twice, and not the same both times.
+    """Returns the entries by unit id; None in place of an entry for a unit with two contradictory entries.
 
-    An entry that cannot be read, or names no unit, is left out: its unit is then one that the answer lacks.
+    An entry that cannot be read, or names no unit, is left out; its unit then counts as missing in the response.
     """
     whole = _read(BulkAnswer, body, BulkAnswer.SIDE)
     listed = whole.data if whole is not None else _readable_entries(body)
@@ -169,7 +173,7 @@ def read_bulk(body: bytes | None) -> dict[int, BulkEntry | None] | None:
 
 
 def _readable_entries(body: bytes | None) -> list[BulkEntry] | None:
-    """Entry by entry, where the answer as a whole breaks the contract."""
+    """Reads entry by entry, for a response that does not conform to the model as a whole."""
     answer = _json(body)
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         return None
@@ -187,7 +191,7 @@ def read_storefronts(body: bytes | None) -> tuple[str, ...] | None:
 
 
 def units_of(page: UnitsPage, asked: LookUp, reference: KauflandReference) -> tuple[Unit, ...]:
-    """Units of the page that are what was asked for; one of another storefront or product is not believed."""
+    """Returns the units of a page that match the look-up; units of another storefront or product are ignored."""
     return tuple(
         unit_of(answer, asked.storefront, reference)
         for answer in page.data
@@ -196,7 +200,7 @@ def units_of(page: UnitsPage, asked: LookUp, reference: KauflandReference) -> tu
 
 
 def unit_of(answer: UnitAnswer, storefront: str, reference: KauflandReference) -> Unit:
-    """The unit as the flow sees it. ``storefront`` is the one asked for: answers may spell theirs in capitals."""
+    """Returns a unit of the port. ``storefront`` is that of the request, since responses may spell it in upper case."""
     said = {
         Field.PRICE: answer.listing_price,
         Field.STOCK: answer.amount,
@@ -216,7 +220,7 @@ def unit_of(answer: UnitAnswer, storefront: str, reference: KauflandReference) -
 
 
 def field_errors(answer: ErrorAnswer | BulkEntry) -> tuple[FieldError, ...]:
-    """The marketplace's own words, field by field."""
+    """Returns the marketplace's error messages by field."""
     return tuple(FieldError(field=_OUR_FIELDS.get(e.field), name=e.field, message=e.message) for e in answer.errors)
 
 
@@ -249,6 +253,6 @@ def _json(body: bytes | None) -> Any:
 
 
 def _checked(model: type[M], value: Any, side: frozenset[FieldPath]) -> M | None:
-    """The value by its model, with null for side fields that are not as promised."""
+    """Validates a value with invalid side fields set to null; None if anything else is invalid."""
     read = tolerant(model, side, value, "answer")
     return None if isinstance(read, UnreadableRow) else read.row

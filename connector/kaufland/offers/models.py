@@ -1,8 +1,8 @@
-"""Pydantic models of the bodies we send and read, as far as we send and read them. Pure.
+"""Pydantic models of the request and response bodies about offers, with the fields that the connector uses. Pure.
 
-Sent bodies are strict and forbid everything that is not listed: what is not here cannot be sent. Answers are strict in
-what identifies, tolerate what they don't list, and keep values of open sets (status, condition, currency) as raw text.
-``SIDE`` are fields that must not cost the rest: one that is not as promised is read as if the answer did not say.
+Request models are strict and forbid unlisted fields, so nothing else can be sent. Response models are strict for the
+fields that identify, ignore unlisted fields, and keep values of open sets (status, condition, currency) as raw text.
+``SIDE`` lists fields whose faults must not invalidate the rest: an invalid one is read as if it were missing.
 Source: OpenAPI document of the Seller API, 2.27.0 with the changes up to 2.44.0.
 """
 
@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 _MAX_PRICE = (
-    2_500_000_000  # the highest ceiling of any currency, in minor units; each storefront's own is reference data
+    2_500_000_000  # the highest of all currencies, in minor units; that of each currency is in the reference data
 )
 
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -19,12 +19,12 @@ UnitId = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 FieldPath: TypeAlias = tuple[str, ...]
-"""Names of fields from a model inwards; places in lists are left out."""
+"""The names of fields from a model inwards, without indexes of lists."""
 
 _SIDE_OF_LISTED = ("status", "listing_price", "amount", "handling_time")
-"""A look-up is for identity: a value that it does not tell is only not known yet."""
+"""For look-ups, which establish identity: a missing value is merely not known yet."""
 _SIDE_OF_WRITTEN = ("status",)
-"""Of the answer to an update, whose values say what was accepted."""
+"""For responses to updates, whose values show what was accepted."""
 
 
 class _OfferRequestModel(BaseModel):
@@ -36,7 +36,7 @@ class _OfferResponseModel(BaseModel):
 
 
 class UnitPatch(_OfferRequestModel):
-    """``UnitPatchRequest``, less everything that we never write."""
+    """``UnitPatchRequest``, with only the fields that are ever written."""
 
     listing_price: int | None = Field(default=None, ge=1, le=_MAX_PRICE)
     amount: int | None = Field(default=None, ge=0, lt=2**31)
@@ -94,7 +94,7 @@ class ErrorDetail(_OfferResponseModel):
 
 
 class ErrorAnswer(_OfferResponseModel):
-    """``ErrorResponse``; some answers carry a message alone, older ones no type."""
+    """``ErrorResponse``; some responses have a message only, and older ones no type."""
 
     type: str | None = None
     message: str
@@ -102,7 +102,7 @@ class ErrorAnswer(_OfferResponseModel):
 
 
 class BulkEntry(_OfferResponseModel):
-    """One element of ``UnitsBulkUpdateResponse``: the three shapes in one."""
+    """One element of ``UnitsBulkUpdateResponse``; covers its three variants."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset(("unit", name) for name in _SIDE_OF_WRITTEN)
 

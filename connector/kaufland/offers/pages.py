@@ -1,7 +1,8 @@
-"""A look-up of more units than a page holds, gathered over several calls, each of which pays the limit. Pure.
+"""Collects the pages of a look-up that has more units than fit on one page. Pure.
 
-The list has no cursor and no order that is promised, so it is believed only when every page came from a list of the
-same length and the units counted make up that length; else it is read from the beginning.
+Each page is a call of its own and counts toward the rate limit. The list has neither a cursor nor a documented order,
+so it is accepted only if every page reports the same total and the units add up to it; otherwise it is read again from
+the beginning.
 """
 
 from dataclasses import dataclass
@@ -12,10 +13,10 @@ from connector.kaufland.offers.models import UnitsPage
 from connector.marketplace.offers import Unit
 
 FRESH_S = 60.0
-"""A list half read is begun anew after this long."""
+"""A partly read list is read again from the beginning after this many seconds without another page."""
 
 MAX_UNITS = 5_000
-"""No list is read further: nobody has so many units of one EAN on one storefront."""
+"""A longer list is not read: no seller has so many units of one EAN on one storefront."""
 
 Key: TypeAlias = tuple[str, str, str]  # account, storefront, EAN
 
@@ -23,7 +24,7 @@ Key: TypeAlias = tuple[str, str, str]  # account, storefront, EAN
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Gathered:
     units: tuple[Unit, ...]
-    ids: frozenset[int]  # of all units listed, those that are not believed included
+    ids: frozenset[int]  # of all listed units, including those that do not match the look-up
     total: int
     next_offset: int
     at_s: float
@@ -31,22 +32,25 @@ class _Gathered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class More:
-    """Another page is needed: the same look-up again."""
+    """Another page is needed: repeat the look-up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """The list changed while it was read: the same look-up again, from the beginning."""
+    """The list changed while it was read: repeat the look-up from the beginning."""
 
 
 class Pages:
-    """Lists half read. Any thread: an entry is replaced, never changed; one look-up of a key is under way at a time."""
+    """Holds partly read lists.
+
+    Thread-safe: an entry is replaced as a whole, and only one look-up of a key is in progress at a time.
+    """
 
     def __init__(self) -> None:
         self._half_read: dict[Key, _Gathered] = {}
 
     def offset(self, key: Key, now_s: float) -> int:
-        """Where the next page of this look-up begins."""
+        """Returns the offset of the next page of this look-up."""
         gathered = self._half_read.get(key)
         if gathered is not None and now_s - gathered.at_s > FRESH_S:
             self._half_read.pop(key, None)
@@ -56,9 +60,10 @@ class Pages:
     def take(
         self, key: Key, page: UnitsPage, units: tuple[Unit, ...], *, offset: int, now_s: float
     ) -> tuple[Unit, ...] | More | Moved | None:
-        """Add the page asked for at ``offset``. All units, or More, Moved; None = the page contradicts itself.
+        """Adds the page requested at ``offset``. Returns all units after the last page, else More or Moved.
 
-        Values of earlier pages are as old as those: they may have been written since, see ``Unit.read_at_us``.
+        None if the page is longer than allowed, or has no usable total. The values of earlier pages may have been
+        overwritten since, see ``Unit.read_at_us``.
         """
         before = self._half_read.pop(key, None) if offset else None
         total = page.pagination.total if page.pagination is not None else _total_without(page)
@@ -82,5 +87,5 @@ def _total_without(page: UnitsPage) -> int | None:
 
 
 def _without_twins(units: tuple[Unit, ...]) -> tuple[Unit, ...]:
-    """The latest word on each unit, for a row that shifted to the next page is listed twice."""
+    """Keeps the last occurrence of each unit: a row that shifted to the next page is listed twice."""
     return tuple({unit.unit_id: unit for unit in units}.values())

@@ -1,4 +1,4 @@
-"""Look-ups and updates of offers as requests. Pure; half-read lists are kept in ``pages``."""
+"""Turns look-ups and updates of offers into requests. Pure; partly read lists are kept in ``pages``."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,26 +22,27 @@ B = TypeVar("B", LookUp, Update)
 
 @dataclass(frozen=True, slots=True)
 class _LookUpCall:
-    """One of the calls of a look-up."""
+    """One call of a look-up."""
 
     way: LookUpStep
     request: ApiRequest
     read: Callable[[ApiResponse], Reply | None]
-    begins: bool = False  # the first of them
+    begins: bool = False  # whether it is the first one
 
 
 class OfferRequests:
-    """Kinds ``lookup:<storefront>`` and ``update:<storefront>``. Any thread."""
+    """Prepares calls of the kinds ``lookup:<storefront>`` and ``update:<storefront>``. Thread-safe."""
 
     def __init__(self, reference: ReferenceData, pages: Pages, both_ways: LookUpProgress, clock: Clock) -> None:
         self._reference = reference
         self._pages = pages
         self._both_ways = both_ways
         self._clock = clock
-        # of look-ups that are not over; any thread, for one look-up of a key is under way at a time
+        # call ids of look-ups in progress; thread-safe, since only one look-up of a key is in progress at a time
         self._calls: dict[Key, tuple[str, ...]] = {}
 
     def look_up(self, call: Call, terms: CallOptions) -> PreparedCall | tuple[Reply, ...]:
+        """Prepares the next call of a look-up; returns a refusal if the storefront is unknown."""
         try:
             storefront = self._storefront(call)
         except UnknownStorefront as unknown:
@@ -81,6 +82,7 @@ class OfferRequests:
                 assert_never(unreachable)
 
     def update(self, call: Call, terms: CallOptions) -> PreparedCall | tuple[Reply, ...]:
+        """Prepares a call of updates; returns refusals alone if none of its items can be sent."""
         try:
             storefront = self._storefront(call)
         except UnknownStorefront as unknown:
@@ -107,11 +109,11 @@ class OfferRequests:
         )
 
     def _storefront(self, call: Call) -> str:
-        """Raises UnknownStorefront."""
+        """Returns the storefront of a call. Raises UnknownStorefront."""
         return self._reference.current.storefront(storefront_of(call.kind))
 
     def _one_call(self, updates: Sequence[Update], *, batch: bool) -> None:
-        """Raises ValueError for what one call cannot carry."""
+        """Raises ValueError if one call cannot carry these updates."""
         if len({update.unit_id for update in updates}) < len(updates):
             raise ValueError("a unit is twice in one call")
         if len(updates) > self._reference.current.reference.bulk_limit:
@@ -120,13 +122,14 @@ class OfferRequests:
             raise ValueError(f"{len(updates)} units in one call of mode single")
 
     def _own(self, key: Key, body: LookUp, offset: int, asked_us: int, heard: ApiResponse) -> Reply | None:
-        """What the merchant fulfils."""
+        """Reads a page of units that the merchant fulfils."""
         found = self._page(key, body, offset, asked_us, heard)
         if not isinstance(found, tuple):
             return found
         return _settled(self._both_ways.first(key, body, found, self._clock.now().mono_s))
 
     def _probed(self, key: Key, heard: ApiResponse) -> Reply | None:
+        """Reads whether the marketplace fulfils any unit on the storefront."""
         page = mapping.read_page(heard.body)
         if page is None:
             return None
@@ -134,7 +137,7 @@ class OfferRequests:
         return _settled(self._both_ways.probed(key, has_any=has_any, now_s=self._clock.now().mono_s))
 
     def _others(self, key: Key, body: LookUp, offset: int, asked_us: int, heard: ApiResponse) -> Reply | None:
-        """What the marketplace fulfils."""
+        """Reads a page of units that the marketplace fulfils."""
         found = self._page(_other(key), body, offset, asked_us, heard)
         return _settled(self._both_ways.whole(key, found)) if isinstance(found, tuple) else found
 
@@ -143,7 +146,7 @@ class OfferRequests:
         return Settled(answer=Found(units=units, call_ids=(*self._calls.pop(key, ()), call_id)))
 
     def _named(self, call_id: str, key: Key, reply: Reply | None, *, begins: bool) -> Reply | None:
-        """A look-up that is over names all calls that were answered for it."""
+        """Adds the ids of all answered calls of a look-up to its final reply; remembers them until then."""
         if reply is None:
             return None
         call_ids = (*(() if begins else self._calls.get(key, ())), call_id)
@@ -158,7 +161,7 @@ class OfferRequests:
     def _page(
         self, key: Key, body: LookUp, offset: int, asked_us: int, heard: ApiResponse
     ) -> tuple[Unit, ...] | Reply | None:
-        """All units of a list, once its last page is there."""
+        """Returns all units of a list after its last page, a Retry before, or None if the page cannot be read."""
         page = mapping.read_page(heard.body)
         if page is None:
             return None
@@ -181,19 +184,19 @@ def _settled(units: tuple[Unit, ...] | None) -> Reply:
 
 
 def _other(key: Key) -> Key:
-    """Of the pages of the other way."""
+    """Returns the key for the pages of units that the marketplace fulfils."""
     account, storefront, ean = key
     return account, storefront, f"{ean}/{mapping.BY_MARKETPLACE}"
 
 
 def _never(_heard: ApiResponse) -> None:
-    """Answers to updates are read by the verdict, item by item."""
+    """Reads nothing: ``judge`` reads the responses to updates, item by item."""
 
 
 def _sendable(
     items: Sequence[Item], storefront: str
 ) -> tuple[tuple[Item, ...], tuple[UnitChange, ...], dict[int, Reply]]:
-    """Items that may be sent, their changes, and replies for the others: a bad value does not affect other items."""
+    """Returns the items that can be sent, their changes, and refusals for the others by their place in the call."""
     sendable: list[Item] = []
     changes: list[UnitChange] = []
     held_back: dict[int, Reply] = {}

@@ -1,6 +1,6 @@
-"""Bodies of wants about orders, parcels and returns -> requests. Pure.
+"""Translates bodies of wants about orders, parcels and returns into requests. Pure.
 
-Lists are over all storefronts. Of what the marketplace fulfils itself they show nothing, which is the API's default.
+Lists cover all storefronts. By the API's default, they leave out what the marketplace fulfils itself.
 """
 
 from typing import Any, TypeVar
@@ -62,7 +62,7 @@ def order(body: ReadOrder | ReadOrderSummary) -> ApiRequest:
 def order_page(body: ReadOrderPage) -> ApiRequest:
     """``GET /order-units`` of all storefronts, the newest change first.
 
-    Left to its default, the list holds what the merchant fulfils; the marketplace's own fulfilment is deprecated.
+    By default, it lists what the merchant fulfils; fulfilment by the marketplace is deprecated.
     """
     return ApiRequest(method="GET", target=f"/order-units?{_changes(body)}")
 
@@ -73,7 +73,7 @@ def return_page(body: ReadReturnPage) -> ApiRequest:
 
 
 def one_return(body: ReadReturn) -> ApiRequest:
-    """``GET /returns/{id_return}`` with the units that come back, and not who sends them. Raises Unsendable."""
+    """``GET /returns/{id_return}`` with the returned units, but without the buyer. Raises Unsendable."""
     try:
         return ApiRequest(method="GET", target=f"/returns/{_id(body.return_id)}?embedded=return_units")
     except ValidationError:
@@ -99,12 +99,12 @@ def _unit_path(order_unit_id: int) -> str:
 
 
 def _id(number: int) -> int:
-    """Raises ValidationError."""
+    """Returns the id if it is valid. Raises ValidationError."""
     return _UNIT_ID.validate_python(number, strict=True)
 
 
 def _valid(model: type[S], **data: Any) -> S:
-    """Raises Unsendable, which names fields and no values."""
+    """Builds the model. Raises Unsendable, which names the invalid fields, but no values."""
     try:
         return model.model_validate(data)
     except ValidationError as wrong:

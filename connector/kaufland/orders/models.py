@@ -1,9 +1,9 @@
-"""Pydantic models of the bodies about orders, parcels and returns, as far as we send and read them. Pure.
+"""Pydantic models of the bodies about orders, parcels and returns, with the fields that the connector uses. Pure.
 
-Sent bodies are strict and forbid everything that is not listed. Answers are strict in what identifies and in what is
-paid, and tolerate what they don't list; nothing that tells who bought is listed, so it is never kept. Values of open
-sets stay raw text. ``SIDE`` of a model are the fields that must not cost the rest: one that is not as promised is read
-as null (``quarantine.tolerant``).
+Request models are strict and forbid unlisted fields. Response models are strict for the fields that identify and for
+amounts of money, and ignore unlisted fields; no personal data is listed, so none is kept. Values of open sets stay raw
+text. ``SIDE`` of a model lists the fields whose faults must not invalidate the rest: an invalid one is read as null
+(``row_validation.tolerant``).
 Source: OpenAPI document of the Seller API, 2.27.0 with the changes up to 2.44.0.
 """
 
@@ -28,7 +28,7 @@ def _percent(value: Any) -> Any:
     return Decimal(value) if type(value) is int else value
 
 
-# Every text has a bound, which also makes pydantic refuse what is not Unicode.
+# Every text has a length limit, which also makes pydantic refuse text that is not valid Unicode.
 OrderId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Text = Annotated[str, StringConstraints(max_length=1000)]
@@ -39,7 +39,7 @@ Days = Annotated[int, Field(ge=0, le=10_000)]
 Percent = Annotated[Decimal, BeforeValidator(_percent), Field(ge=0, le=1000, max_digits=12, decimal_places=4)]
 
 
-# ---- what we send ---------------------------------------------------------------------------------------------------
+# ---- requests -------------------------------------------------------------------------------------------------------
 
 
 class _OrderRequestModel(BaseModel):
@@ -50,7 +50,7 @@ _TrackingNumber = Annotated[str, StringConstraints(pattern=r"^[^,]*$", max_lengt
 
 
 class SendBody(_OrderRequestModel):
-    """``OrderUnitSendRequest``: one text holds all tracking numbers, as a comma list."""
+    """``OrderUnitSendRequest``; the API takes all tracking numbers in one text, separated by commas."""
 
     tracking_numbers: list[Annotated[_TrackingNumber, Field(min_length=1)]]
     carrier_code: Word
@@ -68,7 +68,7 @@ class ShipmentBody(_OrderRequestModel):
     shipment_information: Shipment
 
 
-# ---- what we read ---------------------------------------------------------------------------------------------------
+# ---- responses ------------------------------------------------------------------------------------------------------
 
 
 class _OrderResponseModel(BaseModel):
@@ -139,7 +139,7 @@ class OrderUnitAnswer(_OrderResponseModel):
 
 
 class OrderAnswer(_OrderResponseModel):
-    """``OrderDetails``, less the addresses."""
+    """``OrderDetails``, without the addresses."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset(
         (
@@ -167,7 +167,7 @@ class OrderAnswer(_OrderResponseModel):
 
 
 class OrderUnitSummaryAnswer(_OrderResponseModel):
-    """``OrderUnit``, ``OrderUnitDetails``, and the order units of ``OrderDetails``, as far as shipping needs them."""
+    """``OrderUnit``, ``OrderUnitDetails``, or an order unit of ``OrderDetails``; the fields that shipping needs."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset({("storefront",), ("id_offer",), ("product",)})
 
@@ -180,16 +180,16 @@ class OrderUnitSummaryAnswer(_OrderResponseModel):
 
 
 class OrderSummaryAnswer(_OrderResponseModel):
-    """``OrderDetails``, its order units not read yet."""
+    """``OrderDetails``; its order units are validated one by one later."""
 
     id_order: OrderId
     order_units: list[Any] = Field(min_length=1)
 
 
 class OrderUnitRow(_OrderResponseModel):
-    """A row of ``CollectionApiResponse_OrderUnit_``, as far as it tells which order has changed.
+    """A row of ``CollectionApiResponse_OrderUnit_``, with the fields that show which order has changed.
 
-    Its fees are in no ``OrderDetails``.
+    Also has the fees, which ``OrderDetails`` lacks.
     """
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset({("eco_fee",), ("packaging_fee",)})
@@ -203,7 +203,7 @@ class OrderUnitRow(_OrderResponseModel):
 
 
 class ReturnRow(_OrderResponseModel):
-    """``Return``. Its units and their reasons are in ``GET /returns/{id_return}`` alone."""
+    """``Return``. Only ``GET /returns/{id_return}`` has its units and their reasons."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset({("ts_updated_iso",), ("tracking_provider",)})
 
@@ -216,7 +216,7 @@ class ReturnRow(_OrderResponseModel):
 
 
 class ReturnAnswer(_OrderResponseModel):
-    """``ReturnDetails``, its units not read yet, and less the buyer."""
+    """``ReturnDetails``, without the buyer; its units are validated one by one later."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = ReturnRow.SIDE | {("return_units",)}
 
@@ -230,7 +230,7 @@ class ReturnAnswer(_OrderResponseModel):
 
 
 class ReturnUnitAnswer(_OrderResponseModel):
-    """``ReturnUnit``. Of its note no more is read than whether there is one."""
+    """``ReturnUnit``. Of its note, only its presence is used."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset({("reason",)})
 

@@ -1,9 +1,9 @@
-"""Answers about orders, parcels and returns -> facts of the port. Pure.
+"""Translates responses about orders, parcels and returns into answers of the port. Pure.
 
-None = the answer as a whole is not what the API's document promises; one row that is not becomes an
-``UnreadableRow``, and one side field that is not becomes null, with a note.
-Money is whole minor units on both sides; moments are microseconds, UTC. What tells who bought is read in one place,
-``_contact``, and only for who asked for it.
+Functions return None if the response as a whole does not conform to the API's document. A single invalid row becomes an
+``UnreadableRow``; an invalid side field becomes null, with a note. Amounts of money are whole minor units on both
+sides; times are microseconds since the Unix epoch, UTC. Personal data is read in ``_contact`` only, and only if the
+account's settings request it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -62,7 +62,7 @@ _STATUSES: Mapping[str, UnitStatus] = MappingProxyType(
 
 
 def order_unit(body: bytes | None, asked: ReadOrderUnit) -> UnitFound | UnreadableRow | None:
-    """An answer about another unit is not believed."""
+    """Reads an order unit. Returns None for a response about another unit."""
     data = _data(exact(body))
     if not isinstance(data, dict):
         return None
@@ -73,7 +73,7 @@ def order_unit(body: bytes | None, asked: ReadOrderUnit) -> UnitFound | Unreadab
 
 
 def order_summary(body: bytes | None, asked: ReadOrderSummary) -> OrderSummaryFound | None:
-    """Every unit that can be read. One that is there twice makes the whole list unbelievable."""
+    """Reads an order's units, leaving out unreadable ones. If a unit is listed twice, the whole list is unreadable."""
     data, where = _data(exact(body)), f"orders/{asked.order_id}"
     if not isinstance(data, dict):
         return None
@@ -93,7 +93,7 @@ def order_summary(body: bytes | None, asked: ReadOrderSummary) -> OrderSummaryFo
 
 
 def order(body: bytes | None, asked: ReadOrder, reference: KauflandReference, *, contacts: bool) -> OrderFound | None:
-    """The whole order; or one without units that says why it cannot be read, for a part is never shown as a whole."""
+    """Reads the whole order. If a part of it cannot be read, the answer has no units, and ``unreadable`` says why."""
     data = _data(exact(body))
     if not isinstance(data, dict):
         return None
@@ -112,7 +112,7 @@ def order(body: bytes | None, asked: ReadOrder, reference: KauflandReference, *,
 
 
 def carriers(body: bytes | None) -> CarriersFound | None:
-    """Every code that can be read, each once."""
+    """Reads the carrier codes, each once; unreadable ones are left out."""
     data = _data(exact(body))
     listed = data.get("carriers") if isinstance(data, dict) else None
     if not isinstance(listed, list):
@@ -123,6 +123,7 @@ def carriers(body: bytes | None) -> CarriersFound | None:
 
 
 def order_page(body: bytes | None, asked: ReadOrderPage) -> OrderPage | None:
+    """Reads a page of the list of order units."""
     answer = exact(body)
     is_last = _is_last(answer, asked.offset)
     if is_last is None:
@@ -132,6 +133,7 @@ def order_page(body: bytes | None, asked: ReadOrderPage) -> OrderPage | None:
 
 
 def return_page(body: bytes | None, asked: ReadReturnPage) -> ReturnPage | None:
+    """Reads a page of the list of returns."""
     answer = exact(body)
     is_last = _is_last(answer, asked.offset)
     if is_last is None:
@@ -141,7 +143,7 @@ def return_page(body: bytes | None, asked: ReadReturnPage) -> ReturnPage | None:
 
 
 def one_return(body: bytes | None, asked: ReadReturn) -> ReturnFound | None:
-    """A return unit that cannot be read is left out, with a note. An answer about another return is not believed."""
+    """Reads a return; an unreadable return unit is left out, with a note. None for a response about another return."""
     data = _data(exact(body))
     if not isinstance(data, dict):
         return None
@@ -175,10 +177,9 @@ def _data(answer: Any) -> Any:
 
 
 def _is_last(answer: Any, offset: int) -> bool | None:
-    """Whether the list ends with this page; None = it is no page, or not the one that was asked for.
+    """Whether this is the last page; None if it is not a page, or not the requested one.
 
-    A page that is shorter than asked for, of a list that goes on behind it, is not believed: the next offset would pass
-    over what it left out.
+    None also for a short page that is not the last one: the next offset would skip the rows that it lacks.
     """
     listed = _data(answer)
     if not isinstance(listed, list) or len(listed) > PAGE_LIMIT:
@@ -199,7 +200,7 @@ def _is_last(answer: Any, offset: int) -> bool | None:
 def _rows(
     model: type[R], listed: list[Any], name: str, offset: int, side: Iterable[FieldPath] = ()
 ) -> tuple[list[R], tuple[UnreadableRow, ...]]:
-    """Rows that hold to the model, in the list's order, and those that do not. Places count from 1."""
+    """Returns the valid rows in the order of the list, and the unreadable ones. ``where`` counts rows from 1."""
     rows = [tolerant(model, side, raw, f"{name}?offset={offset}, row {place}") for place, raw in enumerate(listed, 1)]
     readable = [row.row for row in rows if not isinstance(row, UnreadableRow)]
     return readable, tuple(row for row in rows if isinstance(row, UnreadableRow))
@@ -209,7 +210,7 @@ def _rows(
 
 
 def _summary(raw: Any, where: str, order_id: str | None = None) -> OrderUnitSummary | UnreadableRow:
-    """``order_id``: that of the order which lists the unit."""
+    """Reads an order unit. ``order_id``: of the order that lists it, if any."""
     read = tolerant(OrderUnitSummaryAnswer, OrderUnitSummaryAnswer.SIDE, raw, where, order_id)
     if isinstance(read, UnreadableRow):
         return read
@@ -242,14 +243,14 @@ def _order(found: Readable[OrderAnswer], reference: KauflandReference, contact: 
 
 
 def _created_us(order: OrderAnswer) -> int | None:
-    """An order is created with its units, so that one date tells another that cannot be read."""
+    """Returns an order's time of creation, else the earliest of its units: they are created with the order."""
     if order.ts_created_iso is not None:
         return order.ts_created_iso
     return min((unit.ts_created_iso for unit in order.order_units if unit.ts_created_iso is not None), default=None)
 
 
 def _note(fault: SideFault, order: OrderAnswer) -> str:
-    """``order unit 11: vat: decimal_type``."""
+    """Returns a note such as ``order unit 11: vat: decimal_type``."""
     match fault.place:
         case ("order_units", int(place), *inner):
             whose = f"order unit {order.order_units[place].id_order_unit}: "
@@ -259,7 +260,7 @@ def _note(fault: SideFault, order: OrderAnswer) -> str:
 
 
 def _notes_of_absences(order: OrderAnswer) -> Iterator[str]:
-    """What the contract cannot say without, and the marketplace left out."""
+    """Yields a note for each field that the event contract requires and the response lacks."""
     for unit in order.order_units:
         if unit.shipping_rate is None:
             yield f"order unit {unit.id_order_unit}: shipping_rate: null, taken as 0"
@@ -301,7 +302,7 @@ def _status(said: str) -> UnitStatus:
 
 
 def _plain(number: Decimal) -> str:
-    """One text per value: ``19``, ``5.5``. The model bounds the number of digits."""
+    """Returns the one canonical text of a number: ``19``, ``5.5``. The model limits the number of digits."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -349,7 +350,10 @@ def _return(row: ReturnRow | ReturnAnswer) -> Return:
 
 
 def _contact(data: Mapping[str, Any]) -> Contact | None:
-    """Texts and numbers as the API gives them; None = the answer holds none. A contact never spoils an order."""
+    """Returns texts and numbers as the API returns them, or None if there are none.
+
+    Other values are ignored: an invalid contact never makes an order unreadable.
+    """
     buyer, billing, shipping = (_texts(data.get(name)) for name in ("buyer", "billing_address", "shipping_address"))
     return Contact(buyer=buyer, billing=billing, shipping=shipping) if buyer or billing or shipping else None
 
@@ -365,5 +369,5 @@ def _texts(said: Any) -> dict[str, str]:
 
 
 def _is_unicode(text: str) -> bool:
-    """JSON may spell half a character, which no topic can hold."""
+    """Whether the text is valid Unicode: JSON may hold a lone surrogate, which cannot be encoded in UTF-8."""
     return not any("\ud800" <= character <= "\udfff" for character in text)

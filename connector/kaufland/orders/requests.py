@@ -1,4 +1,4 @@
-"""Wants about orders, parcels and returns as requests, one item a call. Pure."""
+"""Turns wants about orders, parcels and returns into requests, one item per call. Pure."""
 
 from collections.abc import Callable
 from functools import partial
@@ -32,12 +32,13 @@ _Found: TypeAlias = Callable[[bytes | None], OrderAnswer | UnreadableRow | None]
 
 
 class OrderRequests:
-    """All kinds of ``connector.marketplace.orders``. Any thread."""
+    """Prepares calls of all kinds of ``connector.marketplace.orders``. Thread-safe."""
 
     def __init__(self, reference: ReferenceData) -> None:
         self._reference = reference
 
     def ask(self, call: Call, terms: CallOptions) -> PreparedCall | tuple[Reply, ...]:
+        """Prepares a call; returns a refusal if its item cannot be sent."""
         (item,) = call.items
         kind = CallKind(call.kind)
         try:
@@ -53,7 +54,7 @@ class OrderRequests:
         )
 
     def _way(self, kind: CallKind, body: Any, terms: CallOptions) -> tuple[ApiRequest, _Found]:
-        """The request, and what makes a fact of its answer. Raises Unsendable."""
+        """Returns the request, and the function that reads its response. Raises Unsendable."""
         table = self._reference.current
         match kind, body:
             case CallKind.SEND, SendUnit():
@@ -76,7 +77,7 @@ class OrderRequests:
 
 
 def _way_of_others(kind: CallKind, body: Any) -> tuple[ApiRequest, _Found]:
-    """Of returns and subscriptions. Raises ValueError for a body of another kind."""
+    """Does the same for returns and subscriptions. Raises ValueError if kind and body do not match."""
     match kind, body:
         case CallKind.RETURN_PAGE, ReadReturnPage():
             return mapping.return_page(body), partial(order_answers.return_page, asked=body)
@@ -94,12 +95,12 @@ def _subscriptions(body: bytes | None, *, offset: int) -> SubscriptionPage | Non
 
 
 def _nothing(_body: bytes | None) -> None:
-    """What became of a parcel is said by the status alone."""
+    """Reads nothing: only the status of the response matters for a parcel."""
 
 
 def _reply(found: _Found, heard: ApiResponse) -> Reply | UnreadableRow | None:
     try:
         fact = found(heard.body)
-    except RecursionError:  # nested deeper than any answer of the API: not what it promises
+    except RecursionError:  # nested deeper than any response of the API: not a valid one
         return None
     return fact if fact is None or isinstance(fact, UnreadableRow) else Settled(answer=fact)

@@ -1,9 +1,9 @@
 """Verifies the marketplace's notifications and decides which of them trigger a poll.
 
-A notification says that something changed; it is never believed further than that. It is signed like a request, with
-the seller's secret, over the address that the marketplace calls; which address it signs exactly, and whether its time
-is that of the event or of the sending, is not documented, so a late one is no reason to refuse it (retries go on for
-half a day). What polling would not find on its own, no notification can bring about. Pure.
+A notification only means that something changed; its content is not used. It is signed like a request, with the
+seller's secret, over the URL that the marketplace calls. Which URL it signs exactly, and whether its timestamp is that
+of the event or of the delivery, is not documented; so an old timestamp is no reason to refuse a notification (they are
+redelivered for half a day). A notification cannot cause anything that polling would not do on its own. Pure.
 Source: https://sellerapi.kaufland.com/?page=push-notifications
 """
 
@@ -20,7 +20,7 @@ from connector.kaufland.http.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, 
 
 MAX_BODY_BYTES = 64 * 1024
 REMEMBERED = 10_000
-"""Message ids kept for each account: a day of one notification every nine seconds."""
+"""The number of message ids kept per account: enough for a day with a notification every nine seconds."""
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9._~=+/-]{1,512}")
 
@@ -28,15 +28,15 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9._~=+/-]{1,512}")
 class NotificationOutcome(StrEnum):
     """The outcome of a notification."""
 
-    RING = "ring"
-    KNOWN = "known"  # its id was heard before
-    REFUSED = "refused"  # not signed by this seller's secret
+    RING = "ring"  # triggers a poll
+    KNOWN = "known"  # a message with its id was received before
+    REFUSED = "refused"  # not signed with this seller's secret
     UNREADABLE = "unreadable"
-    NOBODY = "nobody"  # no such account
+    NOBODY = "nobody"  # there is no such account
 
 
 class Notification(BaseModel):
-    """As far as it is read: its payload never is."""
+    """The fields of a notification that are read; its payload is not."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -47,7 +47,7 @@ class Notification(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushAccount:
-    """One account: the address that the marketplace calls for it, and its secret as it is now."""
+    """An account's callback URL, and a function that returns its current secret key."""
 
     url: str
     secret: Callable[[], str]
@@ -61,13 +61,16 @@ class NotificationReceiver:
         self._known: dict[str, OrderedDict[str, None]] = {name: OrderedDict() for name in subscribers}
 
     def challenge(self, account: str, mode: str | None, challenge: str | None) -> str | None:
-        """What to answer when the marketplace verifies the address; None = it is no verification that we answer."""
+        """Returns the response to a verification of the callback URL, or None if the request is not a valid one."""
         if account not in self._subscribers or mode != "subscribe" or challenge is None:
             return None
         return challenge if _CHALLENGE.fullmatch(challenge) else None
 
     def notified(self, account: str, headers: Mapping[str, str], body: bytes) -> NotificationOutcome:
-        """``headers``: names in lower case. An id is remembered only once its signature was believed."""
+        """Returns the outcome of a notification. ``headers``: names in lower case.
+
+        Its id is remembered only if its signature is valid.
+        """
         subscriber = self._subscribers.get(account)
         if subscriber is None:
             return NotificationOutcome.NOBODY

@@ -1,6 +1,7 @@
-"""Where the marketplace calls: ``GET`` and ``POST`` ``/<account>``. Edge; two small threads, which touch no engine.
+"""The HTTP server for the marketplace's notifications: ``GET`` and ``POST`` ``/<account>``. Edge.
 
-The answer is given at once, the ring follows: a notification that is not answered within seconds is sent again.
+Runs in two threads of its own, which do not use the engine. Requests are answered before the poll is triggered, since
+the marketplace redelivers a notification that is not answered within seconds.
 """
 
 import threading
@@ -29,9 +30,9 @@ _STATUS: Final[Mapping[NotificationOutcome, int]] = {
 
 
 class PollTrigger:
-    """Triggers a poll of an account at most once per ``apart_s``; presses in between are merged into one at its end.
+    """Triggers a poll of an account at most once per ``apart_s``; requests in between are merged into one at its end.
 
-    ``ring`` may block and raise StreamError: then it is tried again.
+    ``ring`` triggers the poll; it may block. If it raises StreamError, it is called again after ``apart_s``.
     """
 
     def __init__(self, ring: Callable[[str], None], *, apart_s: float = 5.0) -> None:
@@ -45,7 +46,7 @@ class PollTrigger:
         self._thread.start()
 
     def press(self, account: str) -> None:
-        """Never blocks for long."""
+        """Requests a poll of an account and returns immediately."""
         with self._changed:
             last_s = self._rung_s.get(account)
             now_s = uptime_s()
@@ -53,7 +54,7 @@ class PollTrigger:
             self._changed.notify()
 
     def close(self) -> None:
-        """What is due is forgotten: the next poll comes by itself. Safe to call twice."""
+        """Stops the thread and drops pending requests: scheduled polls cover them. Safe to call twice."""
         with self._changed:
             self._open = False
             self._changed.notify()
@@ -69,7 +70,7 @@ class PollTrigger:
                     self._due_s.setdefault(account, uptime_s() + self._apart_s)
 
     def _next(self) -> str | None:
-        """Waits; None = closed."""
+        """Waits for the next account that is due; None once the trigger is closed."""
         with self._changed:
             while self._open:
                 now_s = uptime_s()
@@ -83,7 +84,7 @@ class PollTrigger:
 
 
 class PushServer(WebServer):
-    """Listens from the moment it is built; a port that is taken raises OSError there and then."""
+    """Listens as soon as it is constructed; the constructor raises OSError if the port is in use."""
 
     def __init__(
         self, subscribers: Mapping[str, PushAccount], *, host: str, port: int, ring: Callable[[str], None]
@@ -101,7 +102,7 @@ class PushServer(WebServer):
             raise
 
     def close(self) -> None:
-        """Safe to call twice."""
+        """Stops the server and its poll trigger. Safe to call twice."""
         super().close()
         self._bell.close()
 

@@ -1,6 +1,6 @@
-"""Push subscriptions: the requests about them, and what is read of their answers. Pure.
+"""Push subscriptions: the requests about them, and the fields that are read of their responses. Pure.
 
-The mail address of a subscription is somebody's: it is sent when a person gives it, and never read back.
+The e-mail address of a subscription is personal data: it is sent when an operator provides it, and never read back.
 Source: https://sellerapi.kaufland.com/?page=push-notifications
 """
 
@@ -14,13 +14,13 @@ from connector.kaufland.offers.mapping import ApiRequest
 from connector.marketplace.offers import Subscription
 
 PAGE = 30
-"""The most that one page of ``GET /subscriptions`` holds."""
+"""The highest number of subscriptions on one page of ``GET /subscriptions``."""
 
 
 class _SubscriptionModel(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    id_subscription: int  # the document says "number"; a fraction is refused
+    id_subscription: int  # "number" in the API's document; a fraction is refused
     callback_url: str
     event_name: str
     is_active: bool
@@ -46,7 +46,7 @@ class _One(BaseModel):
     data: _SubscriptionModel
 
 
-# ---- what we send ---------------------------------------------------------------------------------------------------
+# ---- requests -------------------------------------------------------------------------------------------------------
 
 
 def page(offset: int = 0) -> ApiRequest:
@@ -55,23 +55,23 @@ def page(offset: int = 0) -> ApiRequest:
 
 
 def create(storefront: str, event: str, url: str, email: str) -> ApiRequest:
-    """``POST /subscriptions``: the marketplace asks the address for its challenge before it answers."""
+    """``POST /subscriptions``: the marketplace sends its challenge to the URL before it responds."""
     body = {"callback_url": url, "fallback_email": email, "event_name": event}
     target = "/subscriptions?" + urlencode({"storefront": storefront})
     return ApiRequest(method="POST", target=target, body=orjson.dumps(body))
 
 
 def enable(subscription_id: int, url: str | None) -> ApiRequest:
-    """``PATCH /subscriptions/{id_subscription}``: active again; ``url`` None = at the address that it has."""
+    """``PATCH /subscriptions/{id_subscription}``: makes it active; ``url`` None keeps its URL."""
     body = {"is_active": True, **({} if url is None else {"callback_url": url})}
     return ApiRequest(method="PATCH", target=f"/subscriptions/{subscription_id}", body=orjson.dumps(body))
 
 
-# ---- what we read: None = not what the API's document promises ------------------------------------------------------
+# ---- responses: None if one does not conform to the API's document --------------------------------------------------
 
 
 def read_page(body: bytes | None, offset: int = 0) -> tuple[tuple[Subscription, ...], bool] | None:
-    """Subscriptions, and whether that was the last page."""
+    """Returns the subscriptions of a page, and whether it is the last one."""
     try:
         read = _Page.model_validate_json(body or b"")
     except ValidationError:
