@@ -1,1 +1,1 @@
-"""The offer flow: which unit an event means, which event wins, what is sent, and how each field ends."""
+"""The offer flow: finds the unit that an event means, sends it the newest values, and writes how each field ended."""

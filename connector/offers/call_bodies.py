@@ -1,4 +1,4 @@
-"""The bodies of the offer flow's calls, and the answers to those that no marketplace gives. Pure."""
+"""The bodies of the offer flow's calls, and the answers to claims and releases, which no marketplace gives. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from streams.frozen import quick
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carried:
-    """A value of an update and the event that it comes from; the answer ends that event's field."""
+    """A value of an update, with the event that it is sent for; the answer ends that event's field."""
 
     field: Field
     value: int
@@ -26,7 +26,7 @@ class Carried:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferUpdate(Update):
-    """An update with the events behind its values. A value without an event is sent along (``stock_sends_price``)."""
+    """An update, with the event behind each value. A value without one is sent along (``stock_sends_price``)."""
 
     account: str
     offer_id: str | None
@@ -40,11 +40,12 @@ class OfferLookUp(LookUp):
     account: str
 
 
-# ---- answered by the topic of claims --------------------------------------------------------------------------------
+# ---- answered by the claims topic -----------------------------------------------------------------------------------
 
 CLAIM: Final = "claim"
 RELEASE: Final = "release"
 CLAIMS_IN_A_CALL: Final = 150
+"""The most claims or releases in one call."""
 
 AcceptedTimes: TypeAlias = Mapping[str, int]
 """The effective time in microseconds of the newest accepted event, by ``stock`` or ``<unit>/<field>``."""
@@ -52,7 +53,7 @@ AcceptedTimes: TypeAlias = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferClaim:
-    """Claims the unit for the EAN, by each of its names: ``offer/<offer id>``, if it has one, then ``unit/<unit>``.
+    """Claims the unit for the EAN under each of its names: ``offer/<offer id>``, if it has one, then ``unit/<unit>``.
 
     Answered by ``Owner``.
     """
@@ -65,7 +66,10 @@ class OfferClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferRelease:
-    """Gives up the EAN's claims on these names; ``accepted`` says what was written. Answered by ``ReleasedClaims``."""
+    """Gives up the EAN's claims on these names. Answered by ``ReleasedClaims``.
+
+    ``accepted`` tells the next owner up to which events this EAN wrote.
+    """
 
     account: str
     unit_id: int
@@ -78,7 +82,7 @@ class OfferRelease:
 class Owner:
     """The EAN that may write to a unit; after a refused claim, the holder of the first name that another EAN holds.
 
-    ``accepted``: the newest of all that was written under released claims on its names.
+    ``accepted``: the newest accepted events under released claims on the unit's names.
     """
 
     ean: str

@@ -1,4 +1,4 @@
-"""What the answer to a claim or a release teaches: which EAN may write to a unit. Pure."""
+"""Applies the reply to a claim or a release: which EAN may write to a unit. Pure."""
 
 from collections.abc import Callable
 from typing import assert_never
@@ -11,6 +11,7 @@ from streams.frozen import replace
 
 
 def after_claim(lane: OfferLane, claim: OfferClaim, answered: Answered, now_us: int) -> OfferLane:
+    """Returns the lane after the reply to a claim. Raises TypeError for an answer that is none to a claim."""
     match answered.reply:
         case Settled(answer=Owner() as owner):
             return _with_unit(
@@ -25,9 +26,9 @@ def after_claim(lane: OfferLane, claim: OfferClaim, answered: Answered, now_us: 
 
 
 def _claimed(unit: KnownUnit, claim: OfferClaim, lane: OfferLane, now_us: int) -> KnownUnit:
-    """Notes that the claim may have been written.
+    """Returns the unit with the claim, which was or may have been written.
 
-    It is released at once if the lane was withdrawn or the names changed meanwhile.
+    The claim is to be released at once if the lane was withdrawn or the unit's names changed in the meantime.
     """
     claims = (*unit.claims, *(name for name in claim.names if name not in unit.claims))
     kept = lane.managed and unit.names == claim.names
@@ -35,6 +36,7 @@ def _claimed(unit: KnownUnit, claim: OfferClaim, lane: OfferLane, now_us: int) -
 
 
 def _owned(unit: KnownUnit, owner: Owner, claim: OfferClaim, now_us: int) -> KnownUnit:
+    """Returns the unit with its owner, unless its names changed in the meantime."""
     if unit.names != claim.names:
         return unit
     return replace(
@@ -46,13 +48,17 @@ def _owned(unit: KnownUnit, owner: Owner, claim: OfferClaim, now_us: int) -> Kno
 
 
 def after_release(lane: OfferLane, release: OfferRelease, answered: Answered) -> OfferLane:
+    """Returns the lane after the reply to a release: without the claims, and without units kept for them alone.
+
+    Raises TypeError for an answer that is none to a release.
+    """
     match answered.reply:
         case Settled(answer=ReleasedClaims()):
             lane = _with_unit(lane, release, _let_go)
             kept = tuple(u for u in lane.units if u.proved_at_us or u.stays_unshown)
             return replace(lane, units=kept)
         case Lost() | GaveUp():
-            return lane  # it is still wanted
+            return lane  # the release is still wanted
         case Settled(answer=other):
             raise TypeError(f"a release is never answered by {other!r}")
         case unreachable:
@@ -60,6 +66,7 @@ def after_release(lane: OfferLane, release: OfferRelease, answered: Answered) ->
 
 
 def _let_go(unit: KnownUnit) -> KnownUnit:
+    """Returns the unit without claims and owner."""
     return replace(unit, owner=None, owner_asked_us=None, claims=(), release_at_us=None)
 
 

@@ -1,4 +1,4 @@
-"""Makes and releases claims on units through the claims topic. Shared by worker threads, so it is an edge."""
+"""Makes and releases claims on units by records of the claims topic. Does I/O; worker threads share it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
@@ -11,25 +11,32 @@ from streams.flow import Answer, Call, Caller, NotSent, Reply, Retry, Settled
 from streams.ports import Clock
 
 _AGAIN_S: Final = 1.0
+"""Seconds until a call is tried again that the broker did not answer in time."""
 
 
 class ClaimsTopic(Protocol):
-    """A topic of one partition. Raises SourceFailed or SinkFailed where the broker does not answer in time."""
+    """The claims topic, which has one partition.
+
+    Its methods raise SourceFailed or SinkFailed if the broker does not answer within ``timeout_s``.
+    """
 
     def read(self, timeout_s: float) -> tuple[bool, Iterable[tuple[int, bytes, bytes | None]]]:
-        """Returns whether the topic was created again, and all records since the last call: offset, key, value."""
+        """Returns whether the topic was recreated, and its records since the last call (offset, key, value).
+
+        After a recreation, those are all its records.
+        """
         ...
 
     def write(self, rows: Sequence[tuple[bytes, bytes]], timeout_s: float) -> None:
-        """Writes the records; they are durable when it returns."""
+        """Writes records (key, value); they are durable when it returns."""
         ...
 
 
 class Claims:
-    """A thread-safe ``Caller`` for the kinds ``claim`` and ``release`` that makes one call at a time.
+    """A thread-safe ``Caller`` for the kinds ``claim`` and ``release``; makes one call at a time.
 
     It reads the topic before it writes, so that no claim is written twice: the offset of a claim decides who owns the
-    name. It reads again after it has written, so that every claimant sees the first claim.
+    name. It reads again after it has written, so that every claimant sees the claim with the lowest offset.
     """
 
     def __init__(self, topic: ClaimsTopic, clock: Clock) -> None:
@@ -39,6 +46,11 @@ class Claims:
         self._lock = Lock()
 
     def call(self, call: Call) -> Answer:
+        """Claims or releases what the items name.
+
+        An item is settled with the unit's ``Owner`` or with ``ReleasedClaims``. It is to be retried if the broker does
+        not answer in time, and counts as not sent if an earlier call takes until ``send_by_s``.
+        """
         began = self._clock.now()
         if not self._lock.acquire(timeout=max(0.0, min(call.send_by_s, call.give_up_at_s) - began.mono_s)):
             return Answer(call=call, replies=(NotSent(),) * len(call.items))
@@ -80,7 +92,7 @@ class Claims:
         )
 
     def _unwritten(self, bodies: Sequence[OfferClaim | OfferRelease]) -> dict[bytes, bytes]:
-        """The next record of each body; bodies of one offer share records."""
+        """Returns the next record to write for each body, by key; bodies of one offer share records."""
         rows: dict[bytes, bytes] = {}
         for body in bodies:
             name = self._owners.unwritten(body)
@@ -89,6 +101,7 @@ class Claims:
         return rows
 
     def _read(self, by_s: float) -> None:
+        """Applies the topic's new records; forgets all earlier ones if the topic was recreated."""
         anew, records = self._topic.read(self._left_s(by_s))
         if anew:
             self._owners = Owners()

@@ -1,4 +1,4 @@
-"""Events of the offer flow <-> messages: values in Confluent's wire format, and keys. Pure."""
+"""Encodes and decodes the messages of the offer flow: keys, and values in Confluent's wire format. Pure."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -37,9 +37,9 @@ _PARTS_OF_STATES: Final = (
 
 
 class OfferCodecs:
-    """Every codec of the offer flow. Made once; the encoders may be called from any thread, the decoders from one.
+    """Every codec of the offer flow. Made once; encoders may be called from any thread, decoders from one.
 
-    Encoding raises for a value that its schema cannot carry: a bug. Decoding never raises for what a record contains.
+    Encoding raises for a value that does not fit its schema, which is a bug. Decoding never raises for invalid input.
     """
 
     def __init__(self, ids: SchemaIds, lookup: Lookup) -> None:
@@ -54,7 +54,10 @@ class OfferCodecs:
         self._states: Final = reader_of(OfferState, ids.value(OfferState), _PARTS_OF_STATES, lookup)
 
     def decode_changed(self, record: Record) -> OfferChanged | OfferWithdrawn | BadRecord | NotYet:
-        """The event of an input record; a record without a value is a tombstone."""
+        """Decodes an input record; one without a value is a tombstone.
+
+        Returns BadRecord if it cannot be decoded, and NotYet if its schema has not been fetched yet.
+        """
         key = self.decode_key(record.key)
         if not isinstance(key, str):
             return key
@@ -64,11 +67,11 @@ class OfferCodecs:
         return value if isinstance(value, BadRecord | NotYet) else _changed(value, key, record)
 
     def glance_state(self, value: bytes) -> BadRecord | NotYet | None:
-        """Whether ``decode_state`` has the schema that it needs; None = it has."""
+        """Returns why ``decode_state`` cannot run, or cannot run yet; None if it has the schema that it needs."""
         return self._states.glance(value)
 
     def decode_state(self, value: bytes) -> OfferState | BadRecord | NotYet:
-        """What ``encode_state`` made, of this version or of any other."""
+        """Decodes what ``encode_state`` of this or any other version wrote."""
         state: OfferState | BadRecord | NotYet = self._states.decode(value)
         return state
 

@@ -1,4 +1,4 @@
-"""The working copy of an entry during one turn: it changes in place; the entry is made once, at the end. Pure."""
+"""The working copy of an entry during one turn: it changes in place; ``result`` then makes the entry. Pure."""
 
 from connector.contracts.codes import Code
 from connector.contracts.problem import Problem
@@ -7,7 +7,10 @@ from streams.frozen import replace
 
 
 class EntryDraft:
-    """An entry's open fields, and the outcomes of this turn."""
+    """An entry's open fields, and the fields that end in this turn.
+
+    ``unit`` is the unit that the entry means, once it is identified in this turn.
+    """
 
     __slots__ = ("ends", "entry", "one_by_one", "open", "problem", "proved_again", "sent", "since_us", "unit")
 
@@ -23,17 +26,18 @@ class EntryDraft:
         self.unit: KnownUnit | None = None
 
     def end(self, end: FieldOutcome, problem: Problem | None) -> None:
-        """Ends a field. The result tells the first problem, but a late event's only if there is no other."""
+        """Ends a field. The entry keeps its first problem, but OUT_OF_ORDER gives way to a problem of another kind."""
         if self.problem is None or (problem is not None and self._is_only_late()):
             self.problem = problem or self.problem
         self.ends.append(end)
         self.open = [asked for asked in self.open if asked.field is not end.field]
 
     def _is_only_late(self) -> bool:
+        """Whether no field has ended with another code than OUT_OF_ORDER and CLAMPED so far."""
         return all(end.code in (None, Code.OUT_OF_ORDER, Code.CLAMPED) for end in (*self.entry.ended, *self.ends))
 
     def result(self) -> LedgerEntry:
-        """The entry after the turn; the very same one if nothing changed."""
+        """Returns the entry after the turn; the same object if nothing changed."""
         entry = self.entry
         if not self.ends and (self.since_us, self.sent, self.one_by_one, self.proved_again) == (
             entry.since_us, entry.sent, entry.one_by_one, entry.proved_again,

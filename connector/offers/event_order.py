@@ -1,4 +1,4 @@
-"""Decides which of two events is newer, from their records alone, so reading them again gives the same. Pure."""
+"""Decides which of two events is newer, by their records alone, so that a replay decides the same. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from typing import TypeAlias
 from streams.frozen import quick
 
 NO_SEQUENCE = -(2**63) - 1
-"""A missing sequence is lower than any."""
+"""Stands for a missing sequence; lower than any 64-bit number."""
 OF_ANOTHER_EAN = -1
-"""In place of an offset: the event is one of another EAN that wrote to the unit; only its time is known."""
+"""In place of an offset: an event of another EAN that wrote to the unit. Only its time is known."""
 UNKNOWN_OFFSET = -2
 """The offset of a tombstone that an earlier version stored without it."""
 
@@ -20,7 +20,7 @@ class EventOrder(StrEnum):
 
     EVENT_TIME = "event_time"  # the effective time, then the sequence, then the log
     SEQUENCE = "sequence"  # the source's own sequence, then the effective time, then the log
-    LOG = "log"  # the offset in the partition
+    LOG = "log"  # the offset in the partition, nothing else
 
 
 _Key: TypeAlias = tuple[int, ...]
@@ -31,17 +31,18 @@ _Key: TypeAlias = tuple[int, ...]
 class Recency:
     """How recent an event is among the events of its EAN; the newer event compares greater.
 
-    Two events of one source compare as configured for the source, and so do events of two sources that both use the
-    event time. Otherwise the log decides, because sequences of two sources cannot be compared; it also decides for an
-    event without a sequence from a source ordered by sequence. An event of another EAN compares by time with any other.
+    Two events of one source compare as configured for the source; so do events of two sources that are both ordered by
+    event time. Otherwise the log decides, because sequences of two sources cannot be compared. The log also decides for
+    an event without a sequence from a source ordered by sequence. An event of another EAN compares by time with any
+    other.
 
-    The order of three or more events may be circular, if the log decides between some and a sequence between others:
-    ``newest`` chooses among them.
+    Comparison is not transitive: three events may form a circle if the log decides between some and a sequence between
+    others. Use ``newest`` rather than ``max`` to choose among several.
     """
 
-    time_us: int  # effective
-    sequence: int
-    offset: int
+    time_us: int  # effective time
+    sequence: int  # or NO_SEQUENCE
+    offset: int  # or OF_ANOTHER_EAN, UNKNOWN_OFFSET
     source: str = field(default="", compare=False)
     by: EventOrder = field(default=EventOrder.EVENT_TIME, compare=False)
 
@@ -77,6 +78,7 @@ class Recency:
 
 
 def order_of(time_us: int, sequence: int | None, offset: int, source: str, by: EventOrder) -> Recency:
+    """Returns an event's order. One without a sequence is ordered by the log, if its source is ordered by sequence."""
     if offset < 0:
         by = EventOrder.EVENT_TIME
     elif sequence is None and by is EventOrder.SEQUENCE:
@@ -88,7 +90,7 @@ def newest(orders: Sequence[Recency]) -> Recency:
     """Returns the newest of at least one order.
 
     First drops every event that is older than another of its own line (one source ordered by sequence, or all sources
-    ordered by time); then the log decides. So an event never wins over one that its own source replaced it by.
+    ordered by time); then the log decides. So an event never wins over a newer one of its own source.
     """
     if all(one.by is EventOrder.EVENT_TIME for one in orders):
         return max(orders)

@@ -1,4 +1,4 @@
-"""What is known of a field: when an equal value need not be sent, and what makes a fact certain or not. Pure."""
+"""Rules for the facts of a unit's fields: when an equal value need not be sent, and when a fact is certain. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -10,11 +10,14 @@ from connector.offers.policy import OfferPolicy
 from streams.frozen import replace
 
 NOTHING_KNOWN = Fact(value=None, basis=Basis.OBSERVED, order=None, event_id=None, accepted_at_us=0, certain=False)
-"""The fact of a field that no look-up and no answer has shown, once it has an order."""
+"""The fact of a field whose value no look-up and no answer has shown; ``given_up`` adds an order to it."""
 
 
 def group_of(units: Sequence[KnownUnit], unit: KnownUnit, field: Field) -> tuple[KnownUnit, ...]:
-    """Returns the units that an update of this field changes: units of one offer id of an account share their stock."""
+    """Returns the units that an update of this field changes.
+
+    For stock, that is every known unit of the account with the same offer id, because they share their stock.
+    """
     if field is not Field.STOCK or unit.offer_id is None:
         return (unit,)
     return tuple(
@@ -25,7 +28,7 @@ def group_of(units: Sequence[KnownUnit], unit: KnownUnit, field: Field) -> tuple
 
 
 def newest_accepted(facts: Sequence[Fact | None]) -> Fact | None:
-    """Returns the fact with the newest accepted order; if none has an order, the first fact."""
+    """Returns the fact with the newest accepted order; if none has an order, the first fact, or None."""
     ordered = [(fact, fact.order) for fact in facts if fact is not None and fact.order is not None]
     if not ordered:
         return next((fact for fact in facts if fact is not None), None)
@@ -34,15 +37,18 @@ def newest_accepted(facts: Sequence[Fact | None]) -> Fact | None:
 
 
 def is_of_event(fact: Fact, entry: LedgerEntry) -> bool:
-    """Whether the fact comes from the entry's own event, which is read again.
+    """Whether the fact comes from the entry's own event, which is then being read again.
 
-    Compared by offset, because earlier versions ordered the event by another time.
+    Events are compared by offset, because earlier versions ordered them by another time.
     """
     return fact.order is not None and fact.order.offset == entry.offset and fact.event_id in (None, entry.event_id)
 
 
 def is_already_so(facts: Sequence[Fact | None], field: Field, value: int, policy: OfferPolicy, now_us: int) -> bool:
-    """Whether every unit of a group certainly holds the value, by an answer or a look-up that is still trusted."""
+    """Whether every unit of a group certainly holds the value, shown by an answer or a look-up that is still trusted.
+
+    Trust ends ``policy.trust_s`` after the answer or look-up; then an equal value is sent again.
+    """
     trust_us = policy.trust_s[field] * 1_000_000
     for fact in facts:
         if fact is None or fact.value != value or not fact.certain or now_us - fact.accepted_at_us >= trust_us:
@@ -51,26 +57,29 @@ def is_already_so(facts: Sequence[Fact | None], field: Field, value: int, policy
 
 
 def doubted(fact: Fact | None, now_us: int) -> Fact:
-    """Makes the fact uncertain, because another value may have been sent."""
+    """Returns the fact as uncertain, because another value may have been sent."""
     return replace(fact or NOTHING_KNOWN, certain=False, doubted_at_us=now_us)
 
 
 def accepted(prior: Fact | None, value: int, order: Recency, event_id: str | None, at_us: int) -> Fact:
-    """Returns the fact after the marketplace accepted the value of this event. An order never decreases."""
+    """Returns the fact after the marketplace accepted the value of this event. The order never decreases."""
     if prior is not None and prior.order is not None and prior.order > order:
         order, event_id = prior.order, prior.event_id
     return Fact(value=value, basis=Basis.ACCEPTED, order=order, event_id=event_id, accepted_at_us=at_us, certain=True)
 
 
 def not_applied(prior: Fact | None, value: int, order: Recency, at_us: int) -> Fact:
-    """Returns the fact after an accepted update that shows another value. The event may be sent again."""
+    """Returns the fact after an accepted update whose answer shows another value. The event may be sent again."""
     if prior is not None and prior.order is not None and prior.order > order:
         order = prior.order
     return Fact(value=value, basis=Basis.OBSERVED, order=order, event_id=None, accepted_at_us=at_us, certain=True)
 
 
 def given_up(fact: Fact | None, order: Recency) -> Fact:
-    """Notes that the event may have been accepted without an answer: no older one may follow; it may be sent again."""
+    """Returns the fact after an event that may have been accepted although no answer came.
+
+    Older events may no longer be sent; this one may be sent again.
+    """
     if fact is None:
         fact = NOTHING_KNOWN
     if fact.order is not None and fact.order >= order:
@@ -79,7 +88,7 @@ def given_up(fact: Fact | None, order: Recency) -> Fact:
 
 
 def raised(fact: Fact, order: Recency, event_id: str | None) -> Fact:
-    """Raises the order for a newer event that asks for the held value. Trust is not renewed."""
+    """Returns the fact with the order of a newer event that asks for the value already held. Trust is not renewed."""
     return Fact(
         value=fact.value,
         basis=fact.basis,
@@ -93,7 +102,10 @@ def raised(fact: Fact, order: Recency, event_id: str | None) -> Fact:
 def observed(
     facts: Mapping[Field, Fact], values: Mapping[Field, int], sent_us: int, answered_us: int
 ) -> dict[Field, Fact]:
-    """Returns facts after a look-up sent at ``sent_us``. Values accepted or doubted after that are left alone."""
+    """Returns the facts after a look-up that was sent at ``sent_us`` and showed ``values``.
+
+    Facts accepted or doubted after the look-up was sent are left alone: what it shows may be older.
+    """
     seen = dict(facts)
     for field, value in values.items():
         fact = seen.get(field)
@@ -108,10 +120,10 @@ def observed(
 
 
 def renewed(fact: Fact, value: int, sent_us: int, at_us: int) -> Fact:
-    """Renews trust in a field that an update's answer shows but the update did not carry. Doubt stays.
+    """Returns a fact that an update's answer shows although the update did not carry the field: its trust is renewed.
 
-    An update of a linked unit may have been accepted after this one was sent, so the stock in this answer may be older:
-    it is left alone, as in ``observed``.
+    An uncertain fact stays as it is. So does one accepted after the update was sent, as in ``observed``: an update of a
+    linked unit may have changed the stock since, so what this answer shows may be older.
     """
     if not fact.certain or fact.accepted_at_us > sent_us:
         return fact
@@ -119,7 +131,10 @@ def renewed(fact: Fact, value: int, sent_us: int, at_us: int) -> Fact:
 
 
 def written(units: Iterable[KnownUnit]) -> dict[str, int]:
-    """Returns the effective time of the newest accepted event per field of an offer, for a release."""
+    """Returns the effective time of the newest accepted event per field, in microseconds, for a release.
+
+    The keys are those of ``AcceptedTimes``.
+    """
     newest: dict[str, int] = {}
     for unit in units:
         for name, fact in unit.facts.items():
@@ -130,7 +145,10 @@ def written(units: Iterable[KnownUnit]) -> dict[str, int]:
 
 
 def written_before(unit: KnownUnit, accepted: Mapping[str, int]) -> dict[Field, Fact]:
-    """Returns the unit's facts after another EAN wrote to it: no older event of this EAN may follow."""
+    """Returns the unit's facts after other EANs wrote to it: no older event of this EAN may follow.
+
+    ``accepted`` is the effective time of the newest accepted event by field, as in ``written``.
+    """
     facts = dict(unit.facts)
     for name in Field:
         if (at_us := accepted.get(_told_as(unit, name))) is not None:
@@ -139,5 +157,5 @@ def written_before(unit: KnownUnit, accepted: Mapping[str, int]) -> dict[Field, 
 
 
 def _told_as(unit: KnownUnit, name: Field) -> str:
-    """The field's name in a release. Stock has one for all units of an offer, because they share it."""
+    """Returns the field's key in a release. Units of one offer share their stock, so its key has no unit id."""
     return name.value if name is Field.STOCK else f"{unit.unit_id}/{name.value}"

@@ -1,4 +1,4 @@
-"""GTINs as text: check digit, and the one normal form that keys, look-ups and state use. Pure.
+"""Validates GTINs and brings them into the normal form that keys, look-ups and state use. Pure.
 
 Source: GS1 General Specifications, sections 1.4 (forms) and 7.9 (check digit).
 """
@@ -8,13 +8,14 @@ _VALUES = bytes.maketrans(b"0123456789", bytes(range(10)))
 
 
 class GtinError(ValueError):
-    """The text is no GTIN; the message says why."""
+    """The text is not a GTIN; the message says why."""
 
 
 def normal_form(text: str) -> str:
-    """13 digits, or 14 where the first says a package level. Zeros are kept or added on the left, never trimmed away.
+    """Returns a GTIN as 13 digits, padded with zeros on the left, or as 14 if its first digit is not zero.
 
-    Raises GtinError for anything but 8, 12, 13 or 14 ASCII digits with a right check digit.
+    That first digit is a packaging level. Raises GtinError for anything but 8, 12, 13 or 14 ASCII digits with a correct
+    check digit, and for zeros alone.
     """
     if not (text.isascii() and text.isdigit()):
         raise GtinError(f"{text!r} has other characters than digits")
@@ -28,6 +29,6 @@ def normal_form(text: str) -> str:
 
 
 def check_digit(body: str) -> str:
-    """The digit that completes ``body``: weights 3 and 1 in turn, from the right."""
+    """Returns the check digit of a GTIN without one. The digits have weights 3 and 1 in turn, from the right."""
     digits = body.encode()[::-1].translate(_VALUES)
     return str(-(3 * sum(digits[::2]) + sum(digits[1::2])) % 10)

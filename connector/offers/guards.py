@@ -1,6 +1,6 @@
 """Validates offer events before anything is sent; each rule has a code. Pure.
 
-A rule for events rejects the whole event. A rule for fields rejects one field; the others are processed.
+A rule for events rejects the whole event. A rule for fields rejects one field; the other fields are processed.
 """
 
 from collections.abc import Iterator
@@ -38,6 +38,7 @@ class Examined:
 
 
 def examine(event: OfferChanged, terms: OfferTerms, now_us: int) -> Examined:
+    """Applies all rules to an event, with the configured default target and condition where it names none."""
     policy = terms.policy
     target_id = event.target_id or policy.default_target
     condition = event.condition or policy.default_condition
@@ -62,7 +63,10 @@ def examine(event: OfferChanged, terms: OfferTerms, now_us: int) -> Examined:
 
 
 def key_fault(key: str, ean: str) -> Refusal | None:
-    """Rejects a record whose key is not the normal form of its EAN, because order is kept per key."""
+    """Returns why a record is rejected whose key is not its EAN in normal form; None if it is.
+
+    Order is kept per key, so one EAN must not have two.
+    """
     if key == ean:
         try:
             normal = normal_form(ean)
@@ -85,6 +89,7 @@ def key_fault(key: str, ean: str) -> Refusal | None:
 
 
 def date_fault(occurred_at_us: int, record_time_us: int, terms: OfferTerms, now_us: int) -> Refusal | None:
+    """Returns why an event's time is rejected, such as one too far in the future; None if it is valid."""
     limit_us = us(terms.policy.future_limit_s)
     fault = time_fault(occurred_at_us, record_time_us, limit_us=limit_us, now_us=now_us)
     return None if fault is None else Refusal(*fault)
@@ -121,6 +126,7 @@ def _of_event(
 
 
 def _fields(event: OfferChanged, target: Target | None, terms: OfferTerms) -> Iterator[tuple[Asked, Refusal | None]]:
+    """Yields each field that the event carries, and why it is rejected, if it is."""
     if (stock := event.stock) is not None:
         fault = _stock_fault(stock, event.location, terms)
         yield Asked(field=Field.STOCK, value=stock, requested=Decimal(stock)), fault
@@ -155,7 +161,11 @@ def _price(price: Price, target: Target | None, terms: OfferTerms) -> tuple[Aske
 
 
 def _minor_units(price: Price, storefront: str, currency: Currency) -> tuple[int | None, Refusal | None]:
-    """Converts a price to minor units exactly, or rejects it. Never rounds."""
+    """Returns the price in minor units, and why it is rejected, if it is.
+
+    Rejects a wrong currency, a price that minor units cannot express exactly (it is never rounded), and one that is
+    not positive or above the currency's ceiling. The amount is None in the first two cases.
+    """
     if price.currency != currency.code:
         return None, refuse(
             Code.CURRENCY_MISMATCH, storefront=storefront, expected=currency.code, got=price.currency or "none"

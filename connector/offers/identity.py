@@ -1,12 +1,13 @@
-"""Finds the unit that an event means: proven, not proven yet, missing or unclear. Never matches fuzzily. Pure.
+"""Finds the unit that an event means. Matches exactly, never by similarity. Pure.
 
 Account, storefront, EAN (the lane's) and condition must all match. ``offer_id`` or ``unit_id`` may select one of
-several units, or contradict the match. A look-up without a clear match is stored as a *miss* per account, storefront
-and condition, and is valid until its next check. The first miss is valid for a grace period only, because a new unit
-becomes visible after minutes. The intervals then grow from 1 to 2, 5, 15 and 60 minutes, and end at the configured one.
+several matching units, or contradict the match. A look-up without an unambiguous match is stored as a *miss* per
+account, storefront and condition; it is valid until its next check. The first miss is valid for a grace period only,
+because a new unit takes minutes to become visible. The next intervals are 1, 2, 5, 15 and 60 minutes, and after those
+the configured one.
 
-An event that arrives after the last look-up may trigger another one earlier: if the look-up is older than a minute, or
-if the stock is zero, because an offer that was listed meanwhile would sell stock that does not exist.
+An event that arrives after the last look-up may trigger another one earlier: if that look-up is older than a minute, or
+if the event's stock is zero, because an offer that was listed meanwhile would sell stock that does not exist.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,42 +23,44 @@ from streams.frozen import replace
 NOT_YET_FOUND = "NOT_YET_FOUND"
 """A miss within its grace period."""
 LOOKUP_FAILED = "LOOKUP_FAILED"
-"""A failed look-up; stock does not wait for it to show linked units."""
+"""A look-up that failed; while this is valid, stock does not wait for another one to show linked units."""
 READ_BACK = "READ_BACK"
-"""The answer to an update was lost; one look-up reads back what the marketplace holds."""
+"""The answer to an update was lost; when this is due, one look-up reads back what the marketplace holds."""
 ANY_CONDITION = ""
-"""The condition of a miss that stands for a look-up which showed no unit of the EAN."""
+"""The condition of a miss that applies to the whole storefront, such as a look-up that showed no unit of the EAN."""
 
 STEPS_S = (60.0, 120.0, 300.0, 900.0, 3600.0)
-"""Intervals between look-ups of a missing offer, from its NOT_FOUND result on; then ``OfferPolicy.recheck_s``."""
+"""Seconds between look-ups of a missing offer, from its NOT_FOUND result on; then ``OfferPolicy.recheck_s``."""
 OLD_S = 60.0
-"""A look-up this old is repeated for an event that arrives after it."""
+"""A look-up of at least this age, in seconds, is repeated for an event that arrives after it."""
 SPACING_S = 5.0
-"""The least interval between look-ups for stocks of zero, per EAN and storefront."""
+"""The shortest interval in seconds between look-ups for stocks of zero, per EAN and storefront."""
 
 _NOT_A_LOOK = frozenset((LOOKUP_FAILED, READ_BACK))
 
 
 @dataclass(frozen=True, slots=True)
 class Proven:
+    """Exactly one unit matches, and a look-up that is still valid has shown it."""
+
     unit: KnownUnit
 
 
 @dataclass(frozen=True, slots=True)
 class Unproven:
-    """A look-up is needed now."""
+    """The unit is not known; a look-up is needed now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Not found, but it may not be visible yet."""
+    """Not found, but the unit may not be visible yet, or another look-up is due soon."""
 
-    until_us: int
+    until_us: int  # when to look it up again
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Not found by two look-ups."""
+    """Not found by two look-ups, the second after the grace period."""
 
     miss: Miss
     others: tuple[KnownUnit, ...]  # of the EAN on the storefront, in other conditions or with other ids
@@ -65,6 +68,8 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
+    """Several units match, or the event's ids contradict the match."""
+
     code: Code  # AMBIGUOUS_OFFER or IDENTITY_CONFLICT
     candidates: tuple[KnownUnit, ...]
     named: str  # what the event's ids select
@@ -76,7 +81,7 @@ UNPROVEN = Unproven()
 
 
 class Named(Protocol):
-    """Selects an offer on a storefront."""
+    """What selects a unit among those of an EAN on a storefront: an entry or a watermark."""
 
     @property
     def condition(self) -> str | None: ...
@@ -87,7 +92,7 @@ class Named(Protocol):
 
 
 def resolve(lane: OfferLane, account: str, storefront: str, entry: Named, now_us: int) -> Identity:
-    """Returns what the entry means, by the units and misses known. ``now_us`` decides whether a miss is still valid."""
+    """Returns what ``entry`` means by the units and misses that are known; misses due at ``now_us`` are not valid."""
     here = [u for u in lane.units if u.storefront == storefront and u.account == account and u.proved_at_us]
     pick = _pick(here, entry)
     if isinstance(pick, KnownUnit):
@@ -103,6 +108,7 @@ def resolve(lane: OfferLane, account: str, storefront: str, entry: Named, now_us
 
 
 def find_miss(misses: Iterable[Miss], account: str, storefront: str, condition: str) -> Miss | None:
+    """Returns the miss of a look-up for this condition; notes of failed look-ups and read-backs do not count."""
     for miss in misses:
         if (
             miss.storefront == storefront
@@ -125,7 +131,7 @@ def looked(lane: OfferLane, account: str, storefront: str) -> bool:
 def asks_again_at_us(looked_at_us: int | None, entry: LedgerEntry, *, none_left: bool) -> int | None:
     """Returns when an event may trigger another look-up although the last one is still valid; None if it may not.
 
-    ``none_left``: the event's stock is zero.
+    ``looked_at_us`` is the time of the last look-up. ``none_left``: the event's stock is zero.
     """
     if entry.announced is not Announced.NONE:
         return None  # its look-ups are scheduled
@@ -138,10 +144,10 @@ def asks_again_at_us(looked_at_us: int | None, entry: LedgerEntry, *, none_left:
 
 
 def recheck_after_us(miss: Miss, now_us: int, policy: OfferPolicy) -> int:
-    """Returns how long after a look-up at ``now_us`` the next one is due.
+    """Returns how many microseconds after a look-up at ``now_us`` the next one is due.
 
-    It depends on the age of the miss alone: look-ups that were late, or that new events triggered, cause no more of
-    them.
+    The interval depends on the age of the miss alone, so late look-ups, and those triggered by new events, do not
+    cause further ones.
     """
     if miss.code == NOT_YET_FOUND:
         return us(policy.not_found_grace_s)
@@ -154,16 +160,19 @@ def recheck_after_us(miss: Miss, now_us: int, policy: OfferPolicy) -> int:
 
 
 def misses_without(lane: OfferLane, account: str, storefront: str, codes: frozenset[str]) -> tuple[Miss, ...]:
-    """The lane's misses, less those of the storefront with one of these codes."""
+    """Returns the lane's misses without those of the storefront that have one of these codes."""
     return tuple(m for m in lane.misses if m.account != account or m.storefront != storefront or m.code not in codes)
 
 
 @dataclass(frozen=True, slots=True)
 class _NotSeen:
-    otherwise: Unclear | None  # the identity if later look-ups do not show it either
+    """No unit matches; a unit with the event's offer id may become visible later."""
+
+    otherwise: Unclear | None  # the identity if later look-ups do not show it either; None: Missing
 
 
 def _pick(here: Sequence[KnownUnit], entry: Named) -> KnownUnit | Unclear | _NotSeen:
+    """Selects among the units of a storefront by condition, then by ``unit_id``, then by ``offer_id``."""
     triple = [u for u in here if u.condition == entry.condition]
     matched = triple
     if entry.unit_id is not None:
@@ -193,7 +202,7 @@ def _conflict(named: str, found: Sequence[KnownUnit], matched: Sequence[KnownUni
 
 
 def describe(unit: KnownUnit) -> str:
-    """Describes a unit in a sentence."""
+    """Returns a unit's ids, storefront and condition for messages."""
     offer = f", offer id {unit.offer_id}" if unit.offer_id is not None else ""
     return f"unit {unit.unit_id} ({unit.storefront}, {unit.condition}{offer})"
 
@@ -209,7 +218,11 @@ def renew_misses(
     looked_at_us: int,
     call_ids: tuple[str, ...],
 ) -> tuple[Miss, ...]:
-    """Returns the lane's misses after an answered look-up of ``storefront``; ``entries`` are those for it."""
+    """Returns the lane's misses after an answered look-up of ``storefront``.
+
+    ``before`` is the lane with the misses so far, ``lane`` has the units that the look-up showed. ``entries`` are the
+    undone entries for the storefront; ``looked_at_us`` is when the look-up was sent.
+    """
     here = [u for u in lane.units if u.storefront == storefront and u.account == account and u.proved_at_us]
     rest = tuple(m for m in before.misses if m.storefront != storefront or m.account != account)
     asked = [m for m in before.misses if m.storefront == storefront and m.account == account]
@@ -239,6 +252,7 @@ def renew_misses(
 
 
 def _miss_code(here: Sequence[KnownUnit], condition: str, waiting: Sequence[LedgerEntry]) -> str | None:
+    """Returns the code of the condition's miss; None if its entries all have a unit."""
     picks = [_pick(here, entry) for entry in waiting]
     if any(isinstance(pick, _NotSeen) for pick in picks):
         return NOT_YET_FOUND

@@ -1,4 +1,4 @@
-"""The problem of an event that was read after a newer one. Pure."""
+"""Explains why an event lost: it was read after a newer one (OUT_OF_ORDER). Pure."""
 
 from connector.contracts.codes import Code, explain
 from connector.contracts.event_time import moment
@@ -7,16 +7,16 @@ from connector.offers.event_order import NO_SEQUENCE, OF_ANOTHER_EAN, Recency
 
 
 def out_of_order(order: Recency, newer: Recency) -> Problem | None:
-    """The problem of an event that lost to one read before it (OUT_OF_ORDER); None if it lost to a later one."""
+    """Returns the problem of an event that lost to ``newer``, read before it; None if that one was read after it."""
     if newer.offset >= order.offset:
         return None
     return explain(Code.OUT_OF_ORDER, newer=_shown(newer), this=_shown(order))
 
 
 def out_of_order_after_tombstone(order: Recency, tombstone: Recency) -> Problem | None:
-    """The problem of an event that was read after a newer tombstone (OUT_OF_ORDER).
+    """Returns the problem of an event that was read after a newer tombstone.
 
-    None if it was read before, or if that is not known.
+    None if it was read before the tombstone, or if the tombstone's offset is not known.
     """
     if not 0 <= tombstone.offset < order.offset:
         return None

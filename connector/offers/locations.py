@@ -1,8 +1,9 @@
 """Adds up stock by location: events carry the stock of a location, and the marketplace gets the total. Pure.
 
-The total sums the newest stock of each location, whatever the order of reading, without those that a newer stock
-without a location has replaced. A late event changes the total too. So the order of the total is that of the newest
-stock, with the highest offset of all: nothing older can overtake it, and a total changed by a late event is still sent.
+The total sums the newest stock of each location, in whatever order the events are read. It leaves out locations that a
+newer stock without a location has replaced. An event may be older than the newest stock and still change the total of
+its location. So the total has the order of the newest stock, with the highest offset of all: nothing older can win over
+it, and a total that an older event has changed is still sent.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from streams.frozen import replace
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """Pieces of all locations, before any buffer."""
+    """The stock of all locations in pieces, before the bounds and reserves of ``stock`` apply, and its order."""
 
     pieces: int
     order: Recency
@@ -30,7 +31,10 @@ class Total:
 def count(
     lane: OfferLane, entry: LedgerEntry, location: str | None, terms: OfferTerms
 ) -> tuple[OfferLane, LedgerEntry]:
-    """Stores the stock of a new entry as that of its location, or ends it as SUPERSEDED if a newer one is known."""
+    """Stores the stock of a new entry as that of its location, or ends it as SUPERSEDED if a newer one is known.
+
+    Returns the lane and the entry. ``location`` None: the stock is the total, and replaces all older ones.
+    """
     asked = next((asked for asked in entry.open if asked.field is Field.STOCK), None)
     rows = [row for row in lane.locations if row.selectors == entry.selectors]
     if asked is None or asked.value is None:
@@ -40,7 +44,7 @@ def count(
     if any(
         (row.location, row.stock, row.order.offset) == (location, max(0, asked.value), entry.offset) for row in rows
     ):
-        return lane, entry  # it is this event's own, even if an earlier version stored another time for it
+        return lane, entry  # stored by this very event, possibly under another time by an earlier version
     rival = _newer(lane, entry, location, rows)
     if rival is not None:
         newer = result_id(terms.cluster_id, terms.topic, entry.partition, rival.offset)
@@ -54,7 +58,7 @@ def count(
 
 
 def _newer(lane: OfferLane, entry: LedgerEntry, location: str | None, rows: list[Located]) -> Recency | None:
-    """The newer order that makes the stock of a location late; None if it is not."""
+    """Returns the newer order that makes the stock of a location late; None if it is not late."""
     if (marked := newer_mark(marks_at(lane, entry, location), entry.order)) is not None:
         return marked
     last = newest([*(row.order for row in rows if row.location in (location, None)), entry.order])
@@ -62,7 +66,7 @@ def _newer(lane: OfferLane, entry: LedgerEntry, location: str | None, rows: list
 
 
 def total_for(lane: OfferLane, entry: LedgerEntry, asked: Asked) -> Total | None:
-    """The total to send for a field of an entry; None if the entry's own value and order apply."""
+    """Returns the total to send for a field of an entry; None if the entry's own value and order apply."""
     if asked.field is not Field.STOCK or not lane.locations:
         return None
     rows = [row for row in lane.locations if row.selectors == entry.selectors]
@@ -75,18 +79,19 @@ def total_for(lane: OfferLane, entry: LedgerEntry, asked: Asked) -> Total | None
     if lane.marks:
         order = replace(
             order, by=EventOrder.LOG
-        )  # stocks of several lines make one total: the last to come completed it
+        )  # stocks of several lines make up one total, which the last event read has completed
     return Total(sum(row.stock for row in located), order) if order >= entry.order else None
 
 
 def stands(known: Fact, value: int) -> bool:
-    """Whether the last accepted value is this total, at an order that several totals may share.
+    """Whether the last accepted value still holds for this total, whose order several totals may share.
 
-    A certain value that only a look-up has shown was set by someone else: it is left alone, as for every event that is
-    read again.
+    A certain value that only a look-up has shown was set by someone else: it is left alone, as it is whenever an
+    accepted event is read again.
     """
     return known.certain and (known.value == value or known.basis is not Basis.ACCEPTED)
 
 
 def _replaces(newer: Located, row: Located) -> bool:
+    """Whether a new stock replaces a stored one: that of its location or, without a location, every older one."""
     return row.location == newer.location or (newer.location is None and row.order < newer.order)

@@ -1,4 +1,4 @@
-"""What the answer to a look-up teaches: the units of the EAN on a storefront, and what was not found. Pure."""
+"""Applies the reply to a look-up: the units of the EAN on a storefront, and the misses. Pure."""
 
 from collections.abc import Sequence
 from typing import assert_never
@@ -70,7 +70,7 @@ def _found(
 
 
 def _looked(lane: OfferLane, look_up: OfferLookUp, answered: Answered, terms: OfferTerms) -> OfferLane:
-    """Adds the look-up's call ids to every event that it was for, so that their results name it."""
+    """Returns the lane with the look-up's call ids in every entry that it was for, so that their results name it."""
     meant = {entry.result_id for entry in _meaning(lane, look_up.account, look_up.storefront, terms)}
     entries = tuple(
         replace(entry, lookup_call_ids=(*entry.lookup_call_ids, *_calls_of(answered))[-_CALLS_NAMED:])
@@ -82,6 +82,7 @@ def _looked(lane: OfferLane, look_up: OfferLookUp, answered: Answered, terms: Of
 
 
 def _calls_of(answered: Answered) -> tuple[str, ...]:
+    """Returns the ids of the calls behind the answer; a look-up may need several."""
     match answered.reply:
         case Settled(answer=Found(call_ids=call_ids)) if call_ids:
             return call_ids
@@ -90,11 +91,11 @@ def _calls_of(answered: Answered) -> tuple[str, ...]:
 
 
 _CALLS_NAMED = 6
-"""The last look-ups that a result names: an offer may be looked up again for months."""
+"""The most look-ups that a result names, the last ones: an offer may be looked up again for months."""
 
 
 def _is_of(ean: str, unit: Unit) -> bool:
-    """Whether the unit is the EAN's: one of its EANs must be ours, if the answer has any."""
+    """Whether the unit belongs to the EAN: if the answer lists EANs of the unit, this one must be among them."""
     return not unit.eans or any(_same(ean, other) for other in unit.eans)
 
 
@@ -108,7 +109,11 @@ def _same(ean: str, other: str) -> bool:
 def _units_after(
     lane: OfferLane, account: str, storefront: str, shown: Sequence[Unit], answered: Answered, release_at_us: int
 ) -> tuple[KnownUnit, ...]:
-    """``release_at_us``: when claims on units that are not shown any more may be released; by then this is durable."""
+    """Returns the lane's units after a look-up of one storefront that showed ``shown``.
+
+    ``release_at_us`` is when to release the claims on units that were renamed or are not shown any more. By then, this
+    turn is durable.
+    """
     at_us = answered.answered_us or answered.sent_us
     known = {u.unit_id: u for u in lane.units if u.account == account and u.storefront == storefront}
     renamed = {
@@ -155,12 +160,15 @@ def _units_after(
 
 
 def _to_be_looked_up(unit: KnownUnit, renamed: set[str | None]) -> KnownUnit:
-    """Marks a unit as to be looked up if its offer id has changed elsewhere: units that share one usually still do."""
+    """Marks a unit of another storefront for a look-up if the offer id that it shared was changed in this one.
+
+    Units that share an offer id are usually renamed together.
+    """
     return replace(unit, proved_at_us=0) if unit.offer_id is not None and unit.offer_id in renamed else unit
 
 
 def _release_at_us(prior: KnownUnit | None, from_us: int | None) -> int | None:
-    """When the unit's claims are to be released: as planned before, or else at ``from_us``."""
+    """Returns when to release the unit's claims: as planned before, or else at ``from_us``; None: they are kept."""
     if prior is None or not prior.claims or prior.release_at_us is not None:
         return prior.release_at_us if prior is not None else None
     return from_us
@@ -175,7 +183,10 @@ def _no_longer_shown(unit: KnownUnit, release_at_us: int) -> KnownUnit:
 
 
 def _taken_over(unit: Unit, gone: dict[int, KnownUnit]) -> KnownUnit | None:
-    """The former unit with the same offer id, whose accepted events a unit that was created again takes over."""
+    """Takes out of ``gone`` the former unit with the same offer id and condition; None if there is none.
+
+    A unit that was recreated keeps the order of the events that its predecessor accepted.
+    """
     for old in gone.values():
         if unit.offer_id is not None and (old.offer_id, old.condition) == (unit.offer_id, unit.condition.value):
             return gone.pop(old.unit_id)
@@ -183,7 +194,7 @@ def _taken_over(unit: Unit, gone: dict[int, KnownUnit]) -> KnownUnit | None:
 
 
 def _meaning(lane: OfferLane, account: str, storefront: str, terms: OfferTerms) -> list[LedgerEntry]:
-    """The undone entries for this storefront."""
+    """Returns the undone entries for this storefront."""
     meant = []
     for entry in lane.entries:
         target = terms.routing.find(entry.target_id)
@@ -193,7 +204,11 @@ def _meaning(lane: OfferLane, account: str, storefront: str, terms: OfferTerms) 
 
 
 def _not_looked(lane: OfferLane, look_up: OfferLookUp, fault: Refusal, terms: OfferTerms, now_us: int) -> OfferLane:
-    """Fails the entries that need this storefront's units, except announced ones; stock goes on without its links."""
+    """Returns the lane after a look-up that failed or was refused.
+
+    Fails the entries that need this storefront's units, except announced ones, which wait for their next check. Stock
+    of other storefronts is sent without waiting for linked units of this one.
+    """
     account, storefront = look_up.account, look_up.storefront
     meant = {
         e.result_id
@@ -234,7 +249,7 @@ def _end_entries(lane: OfferLane, result_ids: set[str], status: FieldStatus, fau
 
 
 def _end_replays(lane: OfferLane, account: str, storefront: str, fault: Refusal, terms: OfferTerms) -> OfferLane:
-    """Fails the replays of announced entries; the announced entries themselves stay as they were."""
+    """Ends the replays of announced entries as FAILED; the announced entries themselves stay undone."""
     entries: list[LedgerEntry] = []
     meant = {entry.result_id for entry in _meaning(lane, account, storefront, terms) if entry.asked_again}
     for entry in lane.entries:

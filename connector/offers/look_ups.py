@@ -1,4 +1,4 @@
-"""When a storefront is looked up: for an unproven unit, for linked units, for a change of who fulfils, after a loss."""
+"""Plans look-ups of unproven units, of linked units, of units that the marketplace fulfils, and to read back values."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ from streams.flow import BACKGROUND
 
 
 def rank_unproven(draft: OfferDraft, row: EntryDraft, asked: Asked) -> int:
-    """The rank of a field as long as nothing is known of what the marketplace holds."""
+    """Returns the rank of a field as if nothing were known of the value that the marketplace holds."""
     value = offered(draft.terms.policy, row.entry, asked, draft.total(row, asked)).value
     return rank_of(asked.field, value, None, row.entry)
 
@@ -48,9 +48,9 @@ class LookUps:
     # -- entries whose unit is not proven
 
     def asked_again(self, row: EntryDraft, target: Target, identity: Identity) -> Identity:
-        """The identity, or Unproven or Waiting where the event may have the marketplace asked again.
+        """Returns the identity, or Unproven or Waiting if the event may trigger another look-up.
 
-        An event that came after the last look-up does not always have to rely on it.
+        An event that arrived after the last look-up does not always have to rely on it.
         """
         miss = self._miss_of(row, target)
         if miss is None:
@@ -61,15 +61,17 @@ class LookUps:
         return UNPROVEN if self._now_us >= at_us else Waiting(at_us)
 
     def unproven(self, row: EntryDraft, target: Target, identity: Identity) -> None:
+        """Notes an entry that is Unproven, Waiting or Missing; ``plan_unproven`` plans what it needs."""
         self._unproven.append((row, target, identity))
 
     def plan_unproven(self) -> None:
+        """Plans the look-ups and wake-ups of the noted entries that are still open."""
         for row, target, identity in self._unproven:
             if row.open:
                 self._await(row, target, identity)
 
     def missing(self) -> list[tuple[EntryDraft, Missing]]:
-        """Open entries whose offer was not found."""
+        """Returns the open entries whose offer was not found."""
         return [(row, found) for row, _, found in self._unproven if isinstance(found, Missing) and row.open]
 
     def _await(self, row: EntryDraft, target: Target, identity: Identity) -> None:
@@ -84,7 +86,7 @@ class LookUps:
                 self._plan.wake(until_us)
             case Missing(miss, _):
                 self._plan.wake(miss.next_check_at_us)
-            case Proven() | Unclear():  # they have ended or wait for nothing
+            case Proven() | Unclear():  # never passed to ``unproven``
                 pass
 
     def _miss_of(self, row: EntryDraft, target: Target) -> Miss | None:
@@ -96,9 +98,9 @@ class LookUps:
     # -- units that are proven
 
     def waits_for_fulfilment(self, row: EntryDraft, value: int, members: Sequence[KnownUnit]) -> bool:
-        """Whether stock waits for another look-up of units that the marketplace fulfils.
+        """Whether stock waits for another look-up of units that the marketplace fulfils; plans that look-up.
 
-        Who fulfils a unit may have changed since it was looked up, so a later event has it looked up again.
+        The seller may have begun to fulfil a unit since it was looked up, so a later event triggers a look-up.
         """
         for member in members:
             at_us = asks_again_at_us(member.proved_at_us, row.entry, none_left=value == 0)
@@ -113,7 +115,10 @@ class LookUps:
         return False
 
     def waits_for_links(self, unit: KnownUnit, rank: int, since_us: int) -> bool:
-        """Whether stock waits until every storefront of the account was looked up, because units may share it."""
+        """Whether stock waits until every storefront of the account was looked up, because units may share it.
+
+        Plans the look-ups. The wait ends ``link_wait_s`` after the unit itself was looked up.
+        """
         unknown = [
             storefront
             for storefront in self._draft.terms.routing.storefronts_of(unit.account)
@@ -130,9 +135,9 @@ class LookUps:
     def newer_may_be_linked(self, order: Recency, unit: KnownUnit) -> bool:
         """Whether a newer stock of the account waits for its first look-up, which may show that it is the same stock.
 
-        The wait needs no limit: the newer event wants that look-up, and ends when it fails. Sending the older stock
-        first would set the marketplace back if a previous owner of the partition wrote the newer one and its look-up
-        did not become durable.
+        The wait needs no limit: the newer event wants that look-up, and ends if it fails. If a previous owner of the
+        partition wrote the newer stock, but its look-up did not become durable, sending the older stock first would
+        undo that write.
         """
         return unit.offer_id is not None and any(
             target.account == unit.account
@@ -142,7 +147,7 @@ class LookUps:
         )
 
     def failed(self, account: str, storefront: str) -> bool:
-        """Whether a look-up of the storefront failed so recently that it is not repeated for links alone."""
+        """Whether a look-up of the storefront failed so recently that it is not repeated for linked units alone."""
         return any(
             m.code == LOOKUP_FAILED
             and m.storefront == storefront
@@ -152,7 +157,7 @@ class LookUps:
         )
 
     def plan_read_backs(self) -> None:
-        """Plans the look-ups that follow writes whose answer was lost, when they are due."""
+        """Plans the due look-ups that read back values after a lost answer, and the wake-ups for the others."""
         for miss in self._lane.misses:
             if miss.code == READ_BACK:
                 if self._now_us >= miss.next_check_at_us:

@@ -1,4 +1,4 @@
-"""The working copy of a lane during one turn: entries and facts change in place; the lane is made once, at the end."""
+"""The working copy of a lane during one turn: entries and facts change in place; ``lane`` then makes the lane."""
 
 from operator import is_ as _is
 
@@ -19,7 +19,7 @@ from streams.frozen import replace
 
 
 class OfferDraft:
-    """A lane as a turn changes it."""
+    """The lane before the turn, with the turn's changes to entries and facts."""
 
     def __init__(self, before: OfferLane, terms: OfferTerms, now_us: int) -> None:
         self.before = before
@@ -29,7 +29,7 @@ class OfferDraft:
         self._facts: dict[int, dict[Field, Fact]] = {}  # unit id -> facts that have changed
 
     def lane(self) -> OfferLane:
-        """The lane after the turn; the very same one where nothing changed."""
+        """Returns the lane after the turn; the same object if nothing changed."""
         lane = self.before
         entries = tuple([row.result() for row in self.rows])
         if all(map(_is, entries, lane.entries)):
@@ -45,6 +45,7 @@ class OfferDraft:
     # -- facts
 
     def fact(self, unit: KnownUnit, field: Field) -> Fact | None:
+        """Returns the fact as changed in this turn so far."""
         changed = self._facts.get(unit.unit_id)
         return (changed.get(field) if changed is not None else None) or unit.facts.get(field)
 
@@ -52,11 +53,11 @@ class OfferDraft:
         self._facts.setdefault(unit.unit_id, {})[field] = fact
 
     def doubt(self, row: EntryDraft, asked: Asked, newer: Recency | None = None) -> None:
-        """Marks the field uncertain when an entry's value is dropped without an answer.
+        """Updates the facts of a field whose value is dropped without an answer.
 
         The value may have been sent, so no older one may follow it, whatever becomes of its successor. The known value
-        is in doubt if the dropped one differs; a dropped total always is in doubt, because an earlier total may have
-        been sent. ``newer``: the order of the successor, which must still be able to follow.
+        becomes uncertain if the dropped one differs from it, and always if the dropped one is a total, because an
+        earlier total may have been sent. ``newer`` is the order of the successor, which must not be shut out.
         """
         if row.unit is None:
             return
@@ -78,18 +79,21 @@ class OfferDraft:
     # -- entries
 
     def total(self, row: EntryDraft, asked: Asked) -> Total | None:
+        """Returns the total of all locations to send for a stock; None if the entry's own value applies."""
         return total_for(self.before, row.entry, asked)
 
     def order_of(self, row: EntryDraft, asked: Asked) -> Recency:
+        """Returns the order of the value to send: that of the total or of the entry."""
         total = self.total(row, asked)
         return total.order if total is not None else row.entry.order
 
     def unit_of(self, row: EntryDraft, target: Target) -> KnownUnit | None:
+        """Returns the entry's unit if it is proven."""
         identity = resolve(self.before, target.account, target.storefront, row.entry, self.now_us)
         return identity.unit if isinstance(identity, Proven) else None
 
     def withdraw(self, row: EntryDraft) -> None:
-        """Ends the open fields of an entry by a tombstone; values of it that may have been sent are in doubt."""
+        """Ends the open fields of an entry by a tombstone; facts become uncertain if its values may have been sent."""
         target = self.terms.routing.find(row.entry.target_id)
         row.unit = self.unit_of(row, target) if target is not None else None
         fault = refuse(Code.TOMBSTONE, ean=self.before.ean)

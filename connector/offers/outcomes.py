@@ -1,4 +1,4 @@
-"""What a reply teaches: facts about units, and how the fields that were sent ended. Pure."""
+"""Applies the reply to a call: updates what is known of units, and ends the fields that were sent. Pure."""
 
 from connector.offers.call_bodies import OfferClaim, OfferLookUp, OfferRelease, OfferUpdate
 from connector.offers.claim_answers import after_claim, after_release
@@ -10,7 +10,10 @@ from streams.flow import Answered
 
 
 def learn(lane: OfferLane, answered: Answered, terms: OfferTerms, now_us: int) -> OfferLane:
-    """Returns the lane after the reply to one of its calls."""
+    """Returns the lane after the reply to one of its calls.
+
+    Raises TypeError for the reply to a call that an offer lane never makes.
+    """
     match answered.want.body:
         case OfferLookUp() as look_up:
             return after_look_up(lane, look_up, answered, terms, now_us)

@@ -1,4 +1,4 @@
-"""When a lane claims and releases units: of several EANs that lead to one offer, one alone may write to it. Pure."""
+"""Decides when a lane claims and releases units: of several EANs that lead to one offer, one may write to it. Pure."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,8 @@ class Ownership:
     def may_write(self, row: EntryDraft, asked: Asked, group: Sequence[KnownUnit]) -> bool:
         """Whether this EAN owns every unit that a write would change.
 
-        Plans a claim where the owner is not known, and ends the field where another EAN is the owner.
+        Plans a claim if the owner of a unit is not known, and ends the field as REJECTED if it is another EAN. False
+        also while claims on the units are being released. A dry run claims nothing.
         """
         if self._draft.terms.policy.dry_run:
             return True
@@ -45,7 +46,7 @@ class Ownership:
         return free
 
     def plan_releases(self) -> None:
-        """Plans the release of claims that are not needed any more, when it is due."""
+        """Plans the releases of claims that are due, and the wake-ups for those that are not."""
         for unit in self._draft.before.units:
             if unit.release_at_us is None:
                 continue
@@ -64,12 +65,12 @@ class Ownership:
         }
 
     def _is_others(self, unit: KnownUnit) -> bool:
-        """Whether another EAN was the owner so recently that the topic is not asked again."""
+        """Whether another EAN was found to be the owner less than ``owner_recheck_s`` ago."""
         again_us = (unit.owner_asked_us or 0) + us(self._draft.terms.policy.owner_recheck_s)
         return unit.owner is not None and self._draft.now_us < again_us
 
     def _claim(self, unit: KnownUnit, rank: int, since_us: int) -> None:
-        """Plans a claim. If another EAN was the owner, plans a look-up first: the unit's names may have changed."""
+        """Plans a claim. If another EAN was the owner, first plans a look-up, as the unit's names may have changed."""
         refused = unit.owner is not None and unit.owner_asked_us is not None
         is_old = refused and unit.proved_at_us <= (unit.owner_asked_us or 0)
         if is_old and not self._look_ups.failed(unit.account, unit.storefront):

@@ -1,4 +1,4 @@
-"""The plan of a turn: the calls that a lane needs now, and when it has to be looked at again. Pure."""
+"""The plan of a turn: the calls that a lane needs now, and when to wake the lane. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,15 @@ from streams.flow import BACKGROUND
 from streams.frozen import quick
 
 RECHECK_RANK = 7
+"""Rank of releases, and of look-ups that read back values."""
 REPLAY_RANK = 8
+"""Rank of the updates of replayed events, unless they set stock to zero."""
 
 
 @quick
 @dataclass(frozen=True, slots=True)
 class PlannedUpdate:
-    """A value that may be sent now, to a unit whose identity is proven."""
+    """A value that may be sent now to a proven unit."""
 
     entry: LedgerEntry
     since_us: int
@@ -32,18 +34,18 @@ class PlannedUpdate:
 
 @dataclass(frozen=True, slots=True)
 class PlannedLookUp:
-    """A storefront to be looked up now, with the rank and age of what waits for it."""
+    """A storefront to be looked up now, with the best rank and the age of what waits for it."""
 
     account: str
     storefront: str
     rank: int
     since_us: int
-    conditions: frozenset[str] = frozenset()  # that are looked for
+    conditions: frozenset[str] = frozenset()  # of the units that are looked for
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedClaim:
-    """A unit whose claim is to be made or released now, with the rank and age of what waits for it."""
+    """A unit whose claim is to be made or released now, with the best rank and the age of what waits for it."""
 
     unit: KnownUnit
     rank: int
@@ -59,8 +61,8 @@ class OfferPlan:
     looks: tuple[PlannedLookUp, ...] = ()
     claims: tuple[PlannedClaim, ...] = ()
     releases: tuple[PlannedClaim, ...] = ()
-    missing: tuple[tuple[str, Missing], ...] = ()  # result_id -> of entries to be announced as not found
-    unclear: tuple[tuple[str, Unclear], ...] = ()  # result_id -> of entries that ended so
+    missing: tuple[tuple[str, Missing], ...] = ()  # by result_id: entries to be announced as not found
+    unclear: tuple[tuple[str, Unclear], ...] = ()  # by result_id: entries that ended as AMBIGUOUS or CONFLICT
     wake_at_us: int | None = None
 
 
@@ -68,7 +70,10 @@ NOTHING = OfferPlan()
 
 
 class PlanDraft:
-    """Collects a plan while a turn decides. Several reasons for one call become one, with the best rank and age."""
+    """Collects the plan while a turn decides.
+
+    A call that is planned for several reasons is planned once, with the best rank and the greatest age.
+    """
 
     def __init__(self, lane: OfferLane) -> None:
         self._lane = lane
@@ -103,6 +108,7 @@ class PlanDraft:
         self._unclear.append((result_id, unclear))
 
     def wake(self, at_us: int) -> None:
+        """Has the lane woken at this time at the latest."""
         self._wake_at_us = at_us if self._wake_at_us is None else min(at_us, self._wake_at_us)
 
     def plan(self, missing: Sequence[tuple[str, Missing]]) -> OfferPlan:
@@ -117,7 +123,7 @@ class PlanDraft:
         )
 
     def _of_marketplace(self, account: str, storefront: str) -> frozenset[str]:
-        """Conditions of units that the marketplace fulfils: a look-up must not leave them out."""
+        """Returns the conditions of units that the marketplace fulfils: a look-up must not leave them out."""
         return frozenset(
             unit.condition
             for unit in self._lane.units
@@ -129,7 +135,11 @@ class PlanDraft:
 
 
 def rank_of(field: Field, value: int | None, known: Fact | None, entry: LedgerEntry) -> int:
-    """Stock to zero, stock down, price, stock up, handling time; replays come last, unless stock goes to zero."""
+    """Returns the priority of an update.
+
+    The order is: stock to zero, stock down, price, stock up, handling time. Replays come last, unless they set stock to
+    zero. Stock whose present value is not known for certain counts as going down.
+    """
     if field is Field.STOCK and value == 0:
         return 0
     if entry.origin is Origin.REPLAY:
@@ -146,9 +156,10 @@ def rank_of(field: Field, value: int | None, known: Fact | None, entry: LedgerEn
 
 
 def rank_missed(row: EntryDraft, miss: Miss, *, none_left: bool) -> tuple[int, int]:
-    """Rank and age of another look-up of an offer that was not found: in the background, a stock of zero first.
+    """Returns rank and age of another look-up of an offer that was not found.
 
-    A scheduled look-up is as old as its schedule, because its event may have come many hours before.
+    Its rank is among the background priorities, where a stock of zero comes first. The age of a scheduled look-up
+    counts from its due time, because its event may be many hours old.
     """
     if row.entry.announced is not Announced.NONE:
         return BACKGROUND + 2, miss.next_check_at_us

@@ -1,4 +1,4 @@
-"""The settings of the offer flow; contradictory ones raise ValueError when built. Pure."""
+"""The settings of the offer flow; invalid values raise ValueError when the policy is built. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,21 +15,21 @@ _DAY_S = 24 * _HOUR_S
 class Locations(StrEnum):
     """How a stock with a location is processed."""
 
-    REFUSE = "refuse"
-    SUM = "sum"
+    REFUSE = "refuse"  # rejected
+    SUM = "sum"  # stored by location; the total of all locations is sent
 
 
 class NegativeStock(StrEnum):
     """How a stock below zero is processed."""
 
-    ZERO = "zero"
+    ZERO = "zero"  # counts as 0
     REJECT = "reject"
 
 
 class StockAboveMax(StrEnum):
     """How a stock above ``max_stock`` is processed."""
 
-    CAP = "cap"
+    CAP = "cap"  # counts as max_stock
     REJECT = "reject"
 
 
@@ -39,7 +39,7 @@ class StockRule:
 
     buffer_pct: int = 0  # kept back, in per cent of the stock
     keep: int = 0  # pieces that are never offered
-    show_at_most: int | None = None
+    show_at_most: int | None = None  # pieces; None = no limit
 
     def __post_init__(self) -> None:
         if not 0 <= self.buffer_pct <= 100:
@@ -55,9 +55,10 @@ class StockRules:
     """The rule of a target, and overrides for events with certain attributes; the first that matches applies."""
 
     rule: StockRule = field(default_factory=StockRule)
-    overrides: tuple[tuple[Mapping[str, str], StockRule], ...] = ()  # attributes that must all be there -> rule
+    overrides: tuple[tuple[Mapping[str, str], StockRule], ...] = ()  # attributes that must all match -> rule
 
     def of(self, attributes: Mapping[str, str]) -> StockRule:
+        """Returns the rule for an event with these attributes."""
         for when, rule in self.overrides:
             if all(attributes.get(name) == value for name, value in when.items()):
                 return rule
@@ -65,19 +66,23 @@ class StockRules:
 
 
 WHOLE_STOCK = StockRules()
-"""The rules of a target without any: all of its stock is offered."""
+"""The rules of a target for which none are configured: all of its stock is offered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferPolicy:
-    """``trust_s``: how long an accepted value makes an equal, newer one UNCHANGED; 0 = always write, inf = for ever."""
+    """The settings of the flow; times in seconds.
+
+    ``trust_s``: how long a value counts as known after it was accepted or read, so that an equal one is UNCHANGED
+    instead of being sent again. 0 = always send, inf = trust for ever.
+    """
 
     trust_s: Mapping[Field, float] = field(
         default_factory=lambda: {Field.STOCK: 6 * _HOUR_S, Field.PRICE: 7 * _DAY_S, Field.HANDLING_TIME: 7 * _DAY_S}
     )
     stock_rules: Mapping[str, StockRules] = field(default_factory=dict)  # by target
     negative_stock: NegativeStock = NegativeStock.ZERO
-    max_stock: int | None = None  # None = only what the marketplace itself can take
+    max_stock: int | None = None  # None = only the marketplace's own maximum applies
     stock_above_max: StockAboveMax = StockAboveMax.CAP
     stock_sends_price: frozenset[str] = frozenset()  # accounts whose stock changes carry the last accepted price
     default_target: str | None = None
@@ -89,9 +94,9 @@ class OfferPolicy:
     recheck_s: float = 6 * _HOUR_S  # the final interval between look-ups of a missing offer
     lookup_failed_s: float = 60.0  # how long a failed look-up is not repeated for linked units alone
     link_wait_s: float = 5.0  # longest wait of stock for look-ups of other storefronts, once its own unit is known
-    read_back_s: float = 7.0  # from a lost answer until the value is read back: deadline + grace
-    owner_recheck_s: float = 60.0  # how long an EAN is refused a unit of another one without reading the claims again
-    future_limit_s: float = 300.0
+    read_back_s: float = 7.0  # from a lost answer until the value is read back: deadline + grace period of a call
+    owner_recheck_s: float = 60.0  # how long an EAN is refused another one's unit without reading the claims again
+    future_limit_s: float = 300.0  # how far an event may be ahead of its record, and a record ahead of the clock
     dry_run: bool = False
 
     def __post_init__(self) -> None:
@@ -123,12 +128,16 @@ class OfferPolicy:
         )
 
     def ordered_by(self, source: str) -> EventOrder:
+        """Returns what decides between two events of the source."""
         return self.order_by_source.get(source, self.order)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferTerms:
-    """What the offer flow's functions depend on, besides the lane and the time."""
+    """What the offer flow's functions depend on, besides the lane and the time.
+
+    ``topic`` is the input topic; with ``cluster_id``, result ids are computed from it.
+    """
 
     policy: OfferPolicy
     routing: Routing
@@ -137,15 +146,16 @@ class OfferTerms:
     topic: str
 
     def exponent(self, storefront: str) -> int:
-        """Of the storefront's currency; 2 where the storefront is no longer in the reference."""
+        """Returns the exponent of the storefront's currency; 2 if the storefront is no longer in the reference."""
         currency = self.reference.storefronts.get(storefront)
         return currency.exponent if currency is not None else 2
 
     def currency(self, storefront: str) -> str | None:
+        """Returns the code of the storefront's currency; None if the storefront is no longer in the reference."""
         currency = self.reference.storefronts.get(storefront)
         return currency.code if currency is not None else None
 
 
 def us(seconds: float) -> int:
-    """Seconds as microseconds."""
+    """Converts seconds to microseconds."""
     return int(seconds * 1_000_000)

@@ -1,4 +1,4 @@
-"""Makes valid offer changes from plain values, for demos, tests, and a first producer.
+"""Makes valid offer changes from plain values, for demos, tests, and a first producer. An example:
 
 kit = ProducerKit(schema_id)  # of OfferChanged under <topic>-value
 key, value = kit.message(
@@ -45,10 +45,10 @@ class ProducedChange:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """From plain values by field; ``price`` as ``"19.99 EUR"``, as amount and currency, or as a ``Price``.
+        """Returns the change for values by field; ``price`` is ``"19.99 EUR"``, a tuple of both, or a ``Price``.
 
-        ``source`` is "producer-kit" and ``condition`` NEW where they are missing. Raises ``ValueError`` naming what
-        is missing, unknown, or no price.
+        ``source`` defaults to "producer-kit" and ``condition`` to NEW. Raises ``ValueError`` that names missing and
+        unknown fields, or an invalid price.
         """
         known = cls.__dataclass_fields__.keys()
         unknown = sorted(values.keys() - known)
@@ -71,14 +71,14 @@ def _price(value: object) -> Price | None:
 
 
 class ProducerKit:
-    """Keys and values for the input topic. ``key_schema_id`` None = keys are plain UTF-8."""
+    """Makes keys and values for the input topic. ``key_schema_id`` None: keys are plain UTF-8."""
 
     def __init__(self, schema_id: int, key_schema_id: int | None = None) -> None:
         self._value: Final = encoder(schemas.load("offer_changed", schemas.newest("offer_changed")), schema_id)
         self._key: Final = str.encode if key_schema_id is None else encoder_of_strings(key_schema_id)
 
     def message(self, values: Mapping[str, Any], key: str | None = None) -> tuple[bytes, bytes]:
-        """Key (the EAN, unless said otherwise) and value.
+        """Returns key (the EAN, unless ``key`` is given) and value.
 
         Raises like ``ProducedChange.of``, and ``ArithmeticError`` for a number that its field cannot carry.
         """
@@ -86,5 +86,5 @@ class ProducerKit:
         return self._key(change.ean if key is None else key), self._value(change)
 
     def tombstone(self, ean: str) -> tuple[bytes, None]:
-        """Ends the management of every target of the EAN."""
+        """Returns the tombstone that ends the management of every target of the EAN."""
         return self._key(ean), None

@@ -1,4 +1,4 @@
-"""A code with its problem: why an event or one of its fields ends badly. Pure."""
+"""A code with its problem: why an event or one of its fields does not succeed. Pure."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,22 @@ from streams.frozen import replace
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A code with the problem that explains it by the offending values."""
+    """A code, with the problem that explains it and quotes the offending values."""
 
     code: Code
     problem: Problem
 
 
 def refuse(code: Code, **values: object) -> Refusal:
+    """Returns the refusal for a code; ``values`` fill the placeholders of its text."""
     return Refusal(code, explain(code, **values))
 
 
 def refused_by_marketplace(refused: Refused, otherwise: Code, **values: str) -> Refusal:
-    """The marketplace's refusal, in its own words; ``otherwise`` is the code unless the adapter named one of ours."""
+    """Returns a refusal by the marketplace, with its own message.
+
+    The code is the one that the adapter gave, if the table of codes has it, or else ``otherwise``.
+    """
     code = known(refused.code, otherwise)
     problem = replace(
         explain(code, **values, message=refused.message),

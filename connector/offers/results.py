@@ -1,4 +1,4 @@
-"""Builds results, not-found rows and the tombstones of not-found rows. Pure."""
+"""Builds results, not-found records, and the tombstones that delete not-found records. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,16 +31,18 @@ from streams.frozen import replace
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """The tombstone of a not-found row."""
+    """The tombstone of a not-found record."""
 
     key: str
 
 
 Said: TypeAlias = tuple[OfferResult | OfferNotFound | Cleared, LedgerEntry | None]
-"""An output row, and the entry whose trace context it carries."""
+"""An output record, and the entry whose trace context it carries."""
 
 _DO_NOT_COUNT = frozenset((FieldStatus.UNCHANGED, FieldStatus.SUPERSEDED, FieldStatus.SUPPRESSED))
+"""Statuses that are ignored beside others, except that UNCHANGED beside a failure makes PARTIAL."""
 _IDENTITY = (FieldStatus.NOT_FOUND, FieldStatus.AMBIGUOUS, FieldStatus.CONFLICT)
+"""Statuses of an event whose offer could not be identified; one such field decides the event's status."""
 _BY_LOOK_UP = frozenset(Status(status.value) for status in _IDENTITY)
 _NO_PROBLEM = frozenset((Status.APPLIED, Status.UNCHANGED))
 
@@ -48,7 +50,7 @@ _NO_PROBLEM = frozenset((Status.APPLIED, Status.UNCHANGED))
 def build(
     before: OfferLane, lane: OfferLane, plan: OfferPlan, terms: OfferTerms, now_us: int
 ) -> tuple[OfferLane, list[Said]]:
-    """Returns the lane without finished entries, and the output rows. ``before`` is the lane before the turn."""
+    """Returns the lane without finished entries, and the output records. ``before`` is the lane before the turn."""
     said: list[Said] = []
     kept: list[LedgerEntry] = []
     cleared: dict[str, None] = {}
@@ -100,6 +102,7 @@ def status_of(entry: LedgerEntry) -> Status:
 
 
 def _final(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) -> OfferResult:
+    """Returns the result of an entry whose fields have all ended."""
     status = status_of(entry)
     problem = _clamped(entry, terms) if status in _NO_PROBLEM else entry.problem
     if status is Status.UNMANAGED and problem is None:
@@ -110,7 +113,7 @@ def _final(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) 
 
 
 def _clamped(entry: LedgerEntry, terms: OfferTerms) -> Problem | None:
-    """The problem of a result that succeeded with another value than the event's; None if there is none."""
+    """Returns the problem of a result whose stock was sent as another value than the event's; None if none was."""
     if all(end.code != Code.CLAMPED for end in entry.ended):
         return None
     stock = next(asked for asked in entry.asked if asked.field is Field.STOCK)
@@ -120,7 +123,7 @@ def _clamped(entry: LedgerEntry, terms: OfferTerms) -> Problem | None:
 def _announce(
     lane: OfferLane, entry: LedgerEntry, missing: Missing, terms: OfferTerms, now_us: int
 ) -> tuple[LedgerEntry, OfferNotFound, OfferResult]:
-    """Returns the entry, which stays undone, its not-found row, and the NOT_FOUND result."""
+    """Returns the entry, which stays undone, its not-found record, and the NOT_FOUND result."""
     storefront = missing.miss.storefront
     problem = explain(Code.OFFER_NOT_FOUND, ean=lane.ean, condition=entry.condition, storefront=storefront)
     ends = {end.field: end for end in entry.ended}
@@ -137,6 +140,7 @@ def _missed(field: Field) -> FieldOutcome:
 
 
 def _code(entry: LedgerEntry, status: Status) -> str | None:
+    """Returns the code that explains the status: that of the first field with this status, or else of any field."""
     if status in _NO_PROBLEM:
         return next((end.code for end in entry.ended if end.code == Code.CLAMPED), None)
     if entry.refused is not None:
@@ -182,7 +186,7 @@ def _result(
 
 
 def _lookup_call_ids(lane: OfferLane, entry: LedgerEntry, status: Status, terms: OfferTerms) -> tuple[str, ...]:
-    """The look-ups made for the event, or else the earlier look-up whose answer decided it."""
+    """Returns the look-ups made for the event or, if there were none, the earlier one whose answer decided it."""
     target = terms.routing.find(entry.target_id)
     if entry.lookup_call_ids or target is None or status not in _BY_LOOK_UP:
         return entry.lookup_call_ids
@@ -217,10 +221,10 @@ def _exponent(entry: LedgerEntry, terms: OfferTerms) -> int:
 def _unclear_row(
     lane: OfferLane, entry: LedgerEntry, unclear: Unclear, terms: OfferTerms
 ) -> tuple[tuple[Miss, ...], OfferNotFound | None]:
-    """Returns the misses, with the event counted, and the row of an ambiguous event.
+    """Returns the misses with the event counted, and the not-found record of an ambiguous event.
 
-    A conflict has no row: it is an error in the event, and its result tells everything. No re-check is scheduled,
-    because the entry has ended; the next event looks the offer up again.
+    A conflict has no such record (None): it is an error in the event, which its result describes fully. The record
+    names no next check, because the entry has ended; the next event triggers a look-up.
     """
     target = terms.routing.find(entry.target_id)
     if unclear.code is not Code.AMBIGUOUS_OFFER or target is None or entry.problem is None:
@@ -281,7 +285,7 @@ def _row(
 
 
 def _hint(entry: LedgerEntry, others: Sequence[KnownUnit]) -> str | None:
-    """Names other units of the EAN, for people to read. It decides nothing."""
+    """Returns a sentence that names other units of the EAN; None if there are none. It is information only."""
     if not others:
         return None
     return f"{entry.condition} was wanted; the same EAN has {'; '.join(map(describe, others))}"
@@ -292,7 +296,7 @@ def _key_of(entry: LedgerEntry, ean: str) -> str:
 
 
 def _resolved(before: Sequence[Miss], after: Sequence[Miss], ean: str, terms: OfferTerms) -> list[str]:
-    """Keys of rows for ambiguous offers of which only one unit is left."""
+    """Returns the keys of not-found records of offers that are no longer ambiguous."""
     if before is after:
         return []
     still = {(m.account, m.storefront, m.condition) for m in after}

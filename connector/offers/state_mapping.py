@@ -1,7 +1,7 @@
-"""Maps the ledger to the state in its topic, and back. Pure.
+"""Maps the ledger to its stored form, ``OfferState``, and back. Pure.
 
-Everything undone is kept, so records below the committed offset are never needed again. Why the two have separate
-types: ``docs/decisions/ledger-and-its-state.md``.
+The state keeps everything undone, so input records below the committed offset are never needed again.
+``docs/decisions/ledger-and-its-state.md`` says why the two have separate types.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ _FIELDS: Final[Mapping[str, Field]] = {field.value: field for field in Field}
 def is_blank(lane: OfferLane) -> bool:
     """Whether the lane equals one that was never stored.
 
-    A lane whose events were all rejected does not: read again, they must not look like new events.
+    False for a lane whose events were all rejected: its last offset tells that they are replays if they are read again.
     """
     return lane.last_offset < 0 and not lane.units and not lane.misses and not lane.entries
 
@@ -39,7 +39,7 @@ def is_blank(lane: OfferLane) -> bool:
 def is_undone(lane: OfferLane) -> bool:
     """Whether a new owner of the partition must wake the lane.
 
-    It must for an undone event, for a lost update to be read back, and for a claim to be released.
+    It must for an undone event, for a value to be read back after a lost answer, and for a claim to be released.
     """
     return (
         bool(lane.entries)
@@ -49,7 +49,7 @@ def is_undone(lane: OfferLane) -> bool:
 
 
 def stamped(before: OfferLane, after: OfferLane, now_us: int) -> OfferLane:
-    """Returns the lane with the time of its change; the very same one if the turn changed nothing."""
+    """Returns the lane with the time of its change, or the object ``before`` if the turn changed nothing."""
     same = (
         after.units is before.units
         and after.locations is before.locations
@@ -64,6 +64,7 @@ def stamped(before: OfferLane, after: OfferLane, now_us: int) -> OfferLane:
 
 
 def to_state(lane: OfferLane, terms: OfferTerms) -> OfferState:
+    """Returns the stored form of a lane."""
     return OfferState(
         ean=lane.ean,
         managed=lane.managed,
@@ -81,6 +82,7 @@ def to_state(lane: OfferLane, terms: OfferTerms) -> OfferState:
 
 
 def from_state(key: str, state: OfferState, terms: OfferTerms) -> OfferLane:
+    """Returns the lane that was stored under ``key``; fields that this version does not know are left out."""
     return OfferLane(
         ean=key,
         managed=state.managed,
@@ -125,7 +127,7 @@ _WITHOUT_EFFECT = ""
 
 
 def _field_states(unit: KnownUnit, currency: str | None, exponent: int) -> Iterator[FieldState]:
-    """One event often sets every field, so its id and source are stored with the first of them only."""
+    """Yields the unit's fields. One event often sets them all, so its id and source are stored with the first only."""
     named: dict[int, str | None] = {}
     sources: dict[int, str] = {}
     for name, fact in unit.facts.items():
@@ -185,6 +187,10 @@ def _known_unit(unit: UnitState, terms: OfferTerms) -> KnownUnit:
 
 
 def _facts(unit: UnitState, exponent: int, terms: OfferTerms) -> dict[Field, Fact]:
+    """Returns the facts that ``_field_states`` stored.
+
+    An id or source that was left out is that of the first field with the same offset.
+    """
     facts: dict[Field, Fact] = {}
     named: dict[int, str | None] = {}
     sources: dict[int, str] = {}
@@ -212,7 +218,7 @@ def _facts(unit: UnitState, exponent: int, terms: OfferTerms) -> dict[Field, Fac
 
 
 def _order(time_us: int, sequence: int | None, offset: int, source: str | None, terms: OfferTerms) -> Recency:
-    """The order under today's policy: a changed setting applies to stored events, too."""
+    """Returns the order by the present policy: a changed setting applies to stored events, too."""
     return order_of(time_us, sequence, offset, source or "", terms.policy.ordered_by(source or ""))
 
 
@@ -375,11 +381,13 @@ def _end(ended: Ended, exponent: int) -> FieldOutcome:
 
 
 def _exponent(target_id: str | None, terms: OfferTerms) -> int:
+    """Returns the exponent of the target's currency; 2 if the target is no longer configured."""
     target = terms.routing.find(target_id)
     return terms.exponent(target.storefront) if target is not None else 2
 
 
 def _major(field: Field, value: int, exponent: int) -> Decimal:
+    """Returns a value in smallest units as the contracts carry it: a price in major units."""
     return Decimal(value).scaleb(-exponent) if field is Field.PRICE else Decimal(value)
 
 

@@ -1,16 +1,16 @@
 """Computes the stock that is sent to the marketplace. Pure.
 
-The rules are applied in this order; the result is compared with what the marketplace holds:
+The rules apply in this order; the result is compared with what the marketplace holds:
 
-1. A stock below zero counts as 0 (or is REJECTED before it comes here: ``refused_below``).
+1. A stock below zero counts as 0 (or was REJECTED before: ``refused_below``).
 2. The stocks of all locations are added up.
 3. A stock above ``max_stock`` counts as ``max_stock`` (or is REJECTED).
-4. ``buffer_pct`` per cent are kept back; what is left is rounded down.
+4. ``buffer_pct`` per cent are kept back; the rest is rounded down.
 5. The last ``keep`` pieces are kept back.
-6. No more than ``show_at_most`` pieces are shown.
+6. No more than ``show_at_most`` pieces are offered.
 
-Rules 1 and 3 correct what an event says, and its result says CLAMPED. Rules 4 to 6 are the seller's own reserve, by
-target and attributes of the event.
+Rules 1 and 3 replace a value that is out of bounds, and the result then has the code CLAMPED. Rules 4 to 6 are the
+seller's own reserve, configured by target and by attributes of the event.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,10 @@ class Offered:
 
 
 def offered(policy: OfferPolicy, entry: LedgerEntry, asked: Asked, total: Total | None) -> Offered:
-    """Returns what is sent for a field of an event. ``total``: the stock of all locations, if they are added up."""
+    """Returns what is sent for a field of an event. ``total``: the stock of all locations, if they are added up.
+
+    Raises ValueError for a field without a value in smallest units, which should have ended.
+    """
     if asked.value is None:
         raise ValueError(f"{asked.field} has no value in smallest units and should have ended")
     if asked.field is not Field.STOCK:
@@ -47,13 +50,16 @@ def offered(policy: OfferPolicy, entry: LedgerEntry, asked: Asked, total: Total 
 
 
 def counted_as(policy: OfferPolicy, pieces: int) -> int:
-    """A stock within the bounds of rules 1 and 3."""
+    """Returns the stock within the bounds of rules 1 and 3."""
     pieces = max(0, pieces)
     return pieces if policy.max_stock is None else min(pieces, policy.max_stock)
 
 
 def refused_above(policy: OfferPolicy, pieces: int, marketplace_max: int) -> int | None:
-    """Returns the maximum if the stock is REJECTED for exceeding it. Stock is never capped to the marketplace's own."""
+    """Returns the maximum if the stock is REJECTED for exceeding it, otherwise None.
+
+    Stock above the marketplace's own maximum is always REJECTED, never capped to it.
+    """
     top = policy.max_stock
     if top is not None and pieces > top and policy.stock_above_max is StockAboveMax.REJECT:
         return top
@@ -63,13 +69,13 @@ def refused_above(policy: OfferPolicy, pieces: int, marketplace_max: int) -> int
 def refused_below(policy: OfferPolicy, pieces: int, *, of_location: bool) -> bool:
     """Whether a stock below zero is REJECTED.
 
-    That of a location never is: the total would still count the location's last stock, and oversell.
+    The stock of a location never is: otherwise the total would keep counting the location's last stock, and oversell.
     """
     return pieces < 0 and policy.negative_stock is NegativeStock.REJECT and not of_location
 
 
 def clamp_problem(policy: OfferPolicy, requested: int) -> Problem:
-    """The problem of a stock that was clamped, with both numbers."""
+    """Returns the problem of a stock that was clamped, with the requested and the counted number."""
     if requested < 0:
         return explain(Code.CLAMPED, what=f"Stock {requested}", bound="below zero", counted=0)
     top = policy.max_stock
@@ -79,5 +85,6 @@ def clamp_problem(policy: OfferPolicy, requested: int) -> Problem:
 
 
 def _less_reserve(pieces: int, rule: StockRule) -> int:
+    """Applies rules 4 to 6."""
     pieces = max(0, pieces * (100 - rule.buffer_pct) // 100 - rule.keep)
     return pieces if rule.show_at_most is None else min(pieces, rule.show_at_most)

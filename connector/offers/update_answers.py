@@ -1,4 +1,4 @@
-"""What the answer to an update teaches: how the fields that were sent ended, and what the unit holds. Pure."""
+"""Applies the reply to an update: ends the fields that were sent, and updates what is known of the unit. Pure."""
 
 from collections.abc import Iterator
 from typing import assert_never
@@ -20,6 +20,10 @@ from streams.frozen import replace
 
 
 def after_update(lane: OfferLane, update: OfferUpdate, answered: Answered, terms: OfferTerms, now_us: int) -> OfferLane:
+    """Returns the lane after the reply to an update.
+
+    Raises ValueError for a unit that the lane does not know, and TypeError for an answer that is none to an update.
+    """
     unit = next((u for u in lane.units if u.unit_id == update.unit_id and u.account == update.account), None)
     if unit is None:
         raise ValueError(f"an answer for unit {update.unit_id}, which the lane {lane.ean} never knew")
@@ -43,7 +47,10 @@ def after_update(lane: OfferLane, update: OfferUpdate, answered: Answered, terms
 
 
 class UpdateAnswerDraft:
-    """The working copy of a lane for the answer to one update: it changes in place; the lane is made at the end."""
+    """The working copy of a lane while the reply to one update is applied.
+
+    Its entries and facts change in place; ``lane`` then makes the lane.
+    """
 
     def __init__(
         self, lane: OfferLane, unit: KnownUnit, update: OfferUpdate, answered: Answered, policy: OfferPolicy
@@ -63,6 +70,7 @@ class UpdateAnswerDraft:
             row.unit, row.sent = unit, self._sent(row.entry)
 
     def lane(self) -> OfferLane:
+        """Returns the lane with the changed units, misses and entries."""
         units = (
             replace(unit, facts=facts) if (facts := self._facts.get(key)) else unit for key, unit in self._units.items()
         )
@@ -74,6 +82,10 @@ class UpdateAnswerDraft:
         )
 
     def accept(self, shown: Unit | None) -> None:
+        """Ends the fields as APPLIED, or as REJECTED where the answer shows another value than the one sent.
+
+        ``shown`` is the unit as the answer returned it; None: it returned none, and the values count as applied.
+        """
         values = shown.values if shown is not None else {}
         for carried in self._update.carried:
             field = carried.field
@@ -92,7 +104,7 @@ class UpdateAnswerDraft:
             self._learn_the_rest(shown)
 
     def _learn_the_rest(self, shown: Unit) -> None:
-        """Updates facts, status and offer id from the part of the answer that was not sent."""
+        """Updates the unit's other facts and its status by the answer; has a unit with a new offer id looked up."""
         sent = {c.field for c in self._update.carried}
         facts = self._facts_of(self._unit)
         for field, value in shown.values.items():
@@ -100,7 +112,7 @@ class UpdateAnswerDraft:
                 facts[field] = renewed(fact, value, self._answered.sent_us, self._at_us)
         renamed = shown.offer_id is not None and shown.offer_id != self._unit.offer_id
         if renamed or shown.status != self._unit.status:
-            # a unit that got another offer id is looked up anew: its links and its owner may have changed
+            # with another offer id, the unit's links and owner may have changed
             proved_at_us = 0 if renamed else self._unit.proved_at_us
             self._put(replace(self._unit, status=shown.status, proved_at_us=proved_at_us))
         for row in self._carried_rows():
@@ -108,7 +120,10 @@ class UpdateAnswerDraft:
                 row.sent = replace(row.sent, unit_status=shown.status)
 
     def refuse(self, refused: Refused) -> None:
-        """Rejects the fields that the refusal names. If it names none, the fields are sent one by one, stock first."""
+        """Rejects the fields that the refusal names.
+
+        If it names none and several were sent, they are sent again one by one, stock first.
+        """
         named = {error.field for error in refused.errors if error.field is not None}
         blamed = [c for c in self._update.carried if c.field in named]
         if not blamed and len(self._update.values) == 1:
@@ -121,7 +136,7 @@ class UpdateAnswerDraft:
                 row.one_by_one = True
 
     def gone(self) -> None:
-        """Has the unit looked up again, once, and discards what is known of its storefront."""
+        """Has all units of the storefront looked up again. Fails the fields if that was done for their entry before."""
         for carried in self._update.carried:
             row = self._rows.get(carried.result_id)
             if row is not None and row.proved_again:
@@ -135,7 +150,10 @@ class UpdateAnswerDraft:
         self._misses = tuple(m for m in self._misses if (m.account, m.storefront) != place)
 
     def lose(self, now_us: int, read_back_us: int) -> None:
-        """Has the newest value sent again, and schedules one look-up that reads back what the marketplace holds."""
+        """Makes the fields uncertain, so that the newest value is sent again, and schedules a look-up to read back.
+
+        ``read_back_us``: microseconds until that look-up, by which the lost call can no longer be executed.
+        """
         self._doubt(now_us)
         self._let_nothing_older_follow()
         read_back = Miss(
@@ -150,7 +168,7 @@ class UpdateAnswerDraft:
         self._misses = (*rest, read_back)
 
     def give_up(self, reason: str, now_us: int) -> None:
-        """Ends the fields as FAILED and uncertain, because any of the attempts may have been executed."""
+        """Ends the fields as FAILED. Their facts become uncertain, because any attempt may have been executed."""
         self._doubt(now_us)
         self._let_nothing_older_follow()
         for carried in self._update.carried:
@@ -159,7 +177,7 @@ class UpdateAnswerDraft:
     # -- helpers
 
     def _let_nothing_older_follow(self) -> None:
-        """Keeps older events from being sent, because the values may have been accepted although no answer came."""
+        """Keeps older events from being sent: the values may have been accepted although no answer came."""
         for carried in self._update.carried:
             for facts in self._group_facts(carried.field):
                 facts[carried.field] = given_up(facts.get(carried.field), carried.order)
@@ -170,7 +188,7 @@ class UpdateAnswerDraft:
                 facts[field] = doubted(facts.get(field), now_us)
 
     def _group_facts(self, field: Field) -> Iterator[dict[Field, Fact]]:
-        """The facts of all units that an update of this field changes."""
+        """Returns the facts of all units that an update of this field changes; changes to them are kept."""
         return map(self._facts_of, group_of(self._lane.units, self._unit, field))
 
     def _facts_of(self, unit: KnownUnit) -> dict[Field, Fact]:
@@ -187,7 +205,7 @@ class UpdateAnswerDraft:
         self._units[unit.account, unit.unit_id] = unit
 
     def _carried_rows(self) -> list[EntryDraft]:
-        """The entries whose values were sent, if they are still undone."""
+        """Returns the entries whose values were sent, if they are still undone."""
         return [row for of in {c.result_id for c in self._update.carried} if (row := self._rows.get(of)) is not None]
 
     def _end(self, carried: Carried, status: FieldStatus, fault: Refusal | None = None) -> None:
@@ -207,11 +225,12 @@ class UpdateAnswerDraft:
         row.end(end, fault.problem if fault is not None else None)
 
     def _is_still_meant(self, entry: LedgerEntry, asked: Asked, carried: Carried) -> bool:
-        """Whether the entry still asks for the value that was sent: a late tombstone may have changed a total since."""
+        """Whether the entry still asks for the value that was sent; a total may have changed since, by a tombstone."""
         total = total_for(self._lane, entry, asked)
         return total is None or offered(self._policy, entry, asked, total).value == carried.value
 
     def _sent(self, entry: LedgerEntry) -> Sent:
+        """Returns the entry's record of sent calls, with this call added."""
         earlier = entry.sent
         answered = self._answered
         return Sent(
@@ -227,7 +246,7 @@ class UpdateAnswerDraft:
         )
 
     def _moved(self) -> tuple[str, ...]:
-        """The other storefronts whose linked stock the update changed."""
+        """Returns the other storefronts whose linked stock the update changed."""
         if Field.STOCK not in self._update.values:
             return ()
         group = group_of(self._lane.units, self._unit, Field.STOCK)

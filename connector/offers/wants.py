@@ -1,4 +1,4 @@
-"""The calls that a lane would make now, derived from its plan alone at each turn. Pure."""
+"""Derives the calls that a lane would make now from its plan; each turn derives them anew. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -13,11 +13,13 @@ from connector.offers.policy import OfferTerms
 from streams.flow import Want
 
 FIRST_EVENT_IDS = 20
+"""The most event ids that a call names; its ``event_count`` tells how many there are."""
 
 _STOCK_FIRST: Final[Mapping[Field, int]] = {Field.STOCK: 0, Field.PRICE: 1, Field.HANDLING_TIME: 2}
 
 
 def derive(lane: OfferLane, plan: OfferPlan, terms: OfferTerms) -> tuple[Want, ...]:
+    """Returns the wants of a lane: one update per unit, then look-ups, claims and releases."""
     if not plan.sends and not plan.looks and not plan.claims and not plan.releases:
         return ()
     by_unit: dict[int, list[PlannedUpdate]] = {}
@@ -33,6 +35,7 @@ def derive(lane: OfferLane, plan: OfferPlan, terms: OfferTerms) -> tuple[Want, .
 
 
 def _update(sends: list[PlannedUpdate], terms: OfferTerms) -> Want:
+    """Returns one update with all values of a unit, or with the first alone if its fields are sent one by one."""
     sends.sort(key=lambda send: _STOCK_FIRST[send.field])
     if any(send.entry.one_by_one for send in sends):
         sends = sends[:1]
@@ -73,13 +76,14 @@ def _update(sends: list[PlannedUpdate], terms: OfferTerms) -> Want:
 
 
 def _ride_along(values: dict[Field, int], unit: KnownUnit) -> None:
+    """Adds the last accepted price to an update of stock, if it is certain (``stock_sends_price``)."""
     price = unit.facts.get(Field.PRICE)
     if price is not None and price.order is not None and price.certain and price.value is not None:
         values.setdefault(Field.PRICE, price.value)
 
 
 def _look_up(lane: OfferLane, look: PlannedLookUp, terms: OfferTerms) -> Want:
-    """Excludes writes of the units that it will show: what it observes must not be under way."""
+    """Returns the want of a look-up. It excludes writes of the units that it will show, so that none is in flight."""
     exclusive: dict[str, None] = {}
     for unit in lane.units:
         if unit.storefront == look.storefront and unit.account == look.account:
@@ -106,7 +110,10 @@ def _look_up(lane: OfferLane, look: PlannedLookUp, terms: OfferTerms) -> Want:
 
 
 def _waiting(lane: OfferLane, look: PlannedLookUp, terms: OfferTerms) -> Iterator[str]:
-    """Ids of the events that wait for the look-up: those of its storefront, and stocks that may be linked to it."""
+    """Yields the ids of events that wait for the look-up.
+
+    Those are the events for its storefront, and those with a stock that units of the storefront may share.
+    """
     for entry in lane.entries:
         target = terms.routing.find(entry.target_id)
         if entry.event_id is None or target is None or target.account != look.account:
@@ -129,7 +136,10 @@ def _claim(lane: OfferLane, ask: PlannedClaim) -> Want:
 
 
 def _release(lane: OfferLane, ask: PlannedClaim) -> Want:
-    """Excludes every write under the names: what is under way must be over before another EAN may write."""
+    """Returns the want of a release.
+
+    It excludes every write under the names: calls in flight must have ended before another EAN may write.
+    """
     account, names = ask.unit.account, lane.released_with(ask.unit)
     units = [u for u in lane.units if u.account == account and not set(names).isdisjoint((*u.claims, *u.names))]
     keys = [f"unit:{unit.unit_id}" for unit in units]

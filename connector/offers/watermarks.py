@@ -1,9 +1,10 @@
 """Watermarks: the newest event of each line per field; older events of the line are late. Pure.
 
 A line is one source ordered by sequence, or all sources ordered by time. Events of two lines cannot be compared, so the
-log decides between them. That alone would let a late event win over one that is newer by its own source, if an event of
-another line lies between them. So an event is late once its line has brought a newer one, whatever the outcome of that
-one; among events that are not late, the log decides. This orders all events of a field, by the log alone.
+log decides between them. By that rule alone, an event could win over a newer one of its own source if an event of
+another line lies between them. So an event is late once a newer event of its line was read, whatever the outcome of
+that one; among events that are not late, the log decides. The outcome depends on the log alone, so a replay gives the
+same.
 """
 
 from collections.abc import Sequence
@@ -15,11 +16,14 @@ from connector.offers.policy import OfferTerms
 from streams.frozen import replace
 
 MARKS = 64
-"""The most watermarks kept per EAN, the last read ones: a source that changes its name must not fill the state."""
+"""The most watermarks kept per EAN, those read last: sources that change their names must not fill the state."""
 
 
 def mark(lane: OfferLane, entry: LedgerEntry, location: str | None, terms: OfferTerms) -> OfferLane:
-    """Returns the lane with the watermarks of a new entry, if watermarks can decide anything under this policy."""
+    """Returns the lane with the watermarks of a new entry's open fields.
+
+    It has none if all sources are ordered by time, because they then decide nothing.
+    """
     if not terms.policy.mixes_orders:
         return replace(lane, marks=()) if lane.marks else lane
     if entry.order.by is EventOrder.LOG:
@@ -37,13 +41,13 @@ def mark(lane: OfferLane, entry: LedgerEntry, location: str | None, terms: Offer
 
 
 def newer_mark(marks: Sequence[Watermark], order: Recency) -> Recency | None:
-    """Returns the newest watermark of the line that ``order`` belongs to, if it is newer; else None."""
+    """Returns the order of the newest watermark in the line of ``order``, if it is newer; otherwise None."""
     newer = [one.order for one in marks if one.order.agrees_with(order) and one.order > order]
     return max(newer) if newer else None
 
 
 def marks_at(lane: OfferLane, entry: LedgerEntry, location: str | None) -> list[Watermark]:
-    """The watermarks of the stock of a location, with the entry's selectors."""
+    """Returns the watermarks of the stock of a location, among those with the entry's selectors."""
     return [
         one
         for one in lane.marks
