@@ -1,1 +1,1 @@
-"""Which call leaves next, and when: ranking, rate limits, retries and calls in flight."""
+"""Decides which call leaves next, and when: order of wants, rate limits, retries and calls in flight."""

@@ -1,4 +1,4 @@
-"""Attempt number -> wait, with a budget. Pure: the jitter comes from what waits, so that a history can be repeated."""
+"""Exponential back-off with a budget. Pure: the jitter is derived from what waits, so that a run can be repeated."""
 
 from dataclasses import dataclass
 from zlib import crc32
@@ -6,11 +6,11 @@ from zlib import crc32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
-    """Exponential with full jitter: between nothing and ``base_s`` x 2^(attempt - 1), never above ``cap_s``."""
+    """Exponential back-off with full jitter: between 0 and ``base_s`` x 2^(attempt - 1), never above ``cap_s``."""
 
     base_s: float
     cap_s: float
-    budget: int  # attempts that count, after which it is given up
+    budget: int  # counted attempts, after which it is given up
 
     def __post_init__(self) -> None:
         if not 0 < self.base_s <= self.cap_s:
@@ -19,7 +19,10 @@ class Backoff:
             raise ValueError(f"budget must be at least 1, got {self.budget}")
 
     def wait_s(self, attempt: int, spread: float) -> float:
-        """Seconds to wait after the attempt of this number (1 is the first) failed; ``spread`` in (0, 1]."""
+        """Returns the seconds to wait after attempt number ``attempt`` (1 is the first) failed.
+
+        ``spread``, in (0, 1], is the jitter.
+        """
         doublings = min(attempt - 1, 60)  # beyond that a float only grows
         return float(min(self.cap_s, self.base_s * 2**doublings) * spread)
 
@@ -28,5 +31,5 @@ class Backoff:
 
 
 def spread(*what: object) -> float:
-    """A number in (0, 1] that is even over what waits, and the same for the same."""
+    """Returns a hash of the arguments, spread evenly over (0, 1]."""
     return (crc32("\0".join(map(str, what)).encode()) + 1) / 2**32

@@ -1,6 +1,7 @@
 """Dispatches calls as the rate limiters allow, and applies answers to slots, rate limiters and retries.
 
-No call is made when the lease is over; each carries the lease's end, so that the worker checks it again at the socket.
+No call is made after the lease has expired. Each carries the lease's end, so that the worker checks it again right
+before sending.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,13 +22,15 @@ from streams.policy import Pace, Policy
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredItem:
-    """One item is answered: what its lane must hear, if anything."""
+    """One answered item; ``cause`` is for its lane's next turn, None = the want stays and the lane gets no turn."""
 
     sent: SentItem
     cause: Answered | None
 
 
 class Dispatcher:
+    """Makes calls of wants, for all accounts of the process."""
+
     def __init__(
         self,
         policy: Policy,
@@ -37,7 +40,7 @@ class Dispatcher:
         group_of: Callable[[str], str | None] = no_group,
     ) -> None:
         self.limiters = {name: RateLimiter(pace) for name, pace in paces.items()}
-        # by account and group of endpoints: a call of the group takes a slot here and one of its account's limiter
+        # by account and group of endpoints: a call of the group takes a slot of this limiter and of its account's
         self._group_limiters = {
             (name, group): RateLimiter(replace(pace, per_second=per_second, groups={}))
             for name, pace in paces.items()
@@ -53,7 +56,7 @@ class Dispatcher:
         self._said_open = dict.fromkeys(paces, True)
 
     def share(self, share: float, now_s: float) -> None:
-        """This process's part of every account's ceiling, the command line's reserve taken off."""
+        """Sets this process's share of every account's ceiling, less the reserve of the command line."""
         for name, limiter in self.limiters.items():
             ours = min(1.0, share) * (1 - self._paces[name].reserve)
             limiter.set_share(ours, now_s)
@@ -62,7 +65,7 @@ class Dispatcher:
                     self._group_limiters[account, group].set_share(ours, now_s)
 
     def calls(self, now: Now, lease_until_s: float, wake: Callable[[SleepingLane], None]) -> Iterator[Call]:
-        """All calls that may leave now. ``wake`` lets a sleeping lane say its wants."""
+        """Yields all calls that may leave now. ``wake`` wakes a sleeping lane, so that its wants are added."""
         if now.mono_s >= lease_until_s:
             return
         self._wants.advance(now.mono_s)
@@ -76,11 +79,12 @@ class Dispatcher:
                 yield self._call(name, limiter, taken, now.mono_s, lease_until_s)
 
     def announcements(self, now: Now, lease_until_s: float) -> Iterator[PendingWant]:
-        """``once`` wants whose standing in their lane's record changed: told after ``calls``, which need no record.
+        """Yields ``once`` wants that are announced or whose announcement is withdrawn; their lanes' records change.
 
-        As many may stand announced as leave in about the time of a checkpoint, so that little is unknown after a crash;
-        what cannot leave is taken back. While the account is closed nothing is announced, until its probe is due and
-        nothing else is there to be it: then one call.
+        To be called after ``calls``, whose wants need no announcement. At most as many calls are announced as leave in
+        about the time of a checkpoint, so that little is unknown after a crash; announcements of calls that cannot
+        leave are withdrawn. While the account is closed nothing is announced, except one call when the probe is due
+        and no other want can be the probe.
         """
         if now.mono_s >= lease_until_s:
             return
@@ -94,12 +98,13 @@ class Dispatcher:
                 yield from self._wants.announce(name, now.mono_s, ahead=ahead, urgent=urgent, pace=pace)
 
     def _stuck(self, announced: Iterable[PendingWant], limiter: RateLimiter, now_s: float) -> list[PendingWant]:
+        """Returns the announced wants that cannot leave: all while closed, those above priority 0 while reserved."""
         if limiter.is_shut(now_s):
             return list(announced)
         return [each for each in announced if each.want.priority > 0] if limiter.reserved_until_s > now_s else []
 
     def _announces_at(self, limiter: RateLimiter, now_s: float) -> float:
-        """Shortly before a call may leave; a closed account is not opened by what need not leave."""
+        """Returns when to announce: shortly before a call may leave, or, with a closed account, when its probe may."""
         ready_s = limiter.ready_at(now_s)
         return ready_s if not limiter.is_open(now_s) else ready_s - AHEAD_S
 
@@ -116,12 +121,12 @@ class Dispatcher:
         return len(self.in_flight) >= self._policy.max_calls
 
     def _only_urgent(self, limiter: RateLimiter, now_s: float) -> bool:
-        """Whether only priority 0 may leave: the last workers and the rest of a quota are kept for it."""
+        """Whether only priority 0 may leave: the last workers and the rest of a quota are reserved for it."""
         few_left = len(self.in_flight) >= self._policy.max_calls - self._policy.urgent_calls
         return few_left or limiter.reserved_until_s > now_s
 
     def _group_pace(self, name: str, now_s: float) -> GroupPace:
-        """When the pace of a group of endpoints allows its next call."""
+        """Returns a function of a group of endpoints: when the group's pace allows its next call."""
 
         def ready_at(group: str | None) -> float:
             group_limiter = self._group_limiters.get((name, group or ""))
@@ -130,7 +135,7 @@ class Dispatcher:
         return ready_at
 
     def _group_limiter(self, call: Call) -> RateLimiter | None:
-        """That of its group, where it has one with a pace of its own."""
+        """Returns the limiter of the call's group of endpoints; None if the group has no pace of its own."""
         return self._group_limiters.get((call.account, self._group_of(call.kind) or ""))
 
     def _wake(self, name: str, now_s: float, wake: Callable[[SleepingLane], None]) -> None:
@@ -162,7 +167,11 @@ class Dispatcher:
         return call
 
     def answered(self, answer: Answer, now: Now) -> list[AnsweredItem]:
-        """Slots are free again, retries are back in their place; what is final is for the lanes."""
+        """Applies an answer: frees slots, queues retries again, adapts the rate limiters.
+
+        Returns its items; empty for a call that is not in flight. Raises ValueError when the number of replies is not
+        the number of items.
+        """
         call = self.in_flight.land(answer.call.id)
         if call is None:
             return []
@@ -195,7 +204,7 @@ class Dispatcher:
         self, sent: SentItem, reply: Reply, answer: Answer, now: Now, *, counts: bool, closed: bool
     ) -> Answered | None:
         if sent.want.once and isinstance(reply, Retry) and not reply.refused:
-            reply = Lost(reason=reply.reason)  # it may have been carried out
+            reply = Lost(reason=reply.reason)  # it may have taken effect
         if isinstance(reply, Lost):
             self.in_flight.lose(sent, answer.call.give_up_at_s + self._policy.grace_s)
         else:
@@ -214,7 +223,8 @@ class Dispatcher:
                 return _answered(sent, GaveUp(reason=reply.reason), answer)
 
     def _tell_group(self, answer: Answer, now_s: float) -> None:
-        """Of slots and 429, which does not say whose limit it was; closing and probing are the account's."""
+        """Applies an answer to its group's limiter: the slot, and a 429, which does not say whose limit was exceeded.
+        Closing and probing are left to the account's limiter."""
         group_limiter = self._group_limiter(answer.call)
         if group_limiter is not None:
             left = answer.sent_s is not None
@@ -223,11 +233,12 @@ class Dispatcher:
             )
 
     def over(self, sent: SentItem, now_s: float) -> None:
+        """Frees the slot and exclusive keys of an item that can take no further effect."""
         self.in_flight.over(sent)
         self._wants.release(sent.keys, now_s)
 
     def news(self, now_s: float) -> Iterator[Notice]:
-        """Accounts that closed or opened since it was last said."""
+        """Yields a notice for each account that closed or reopened since the last call."""
         for name, limiter in self.limiters.items():
             is_open = limiter.is_open(now_s)
             if is_open != self._said_open[name]:
@@ -236,7 +247,7 @@ class Dispatcher:
                 yield Notice(event=event, level=level, fields={"account": name, "reason": limiter.state(now_s)})
 
     def next_s(self, now_s: float, lease_until_s: float) -> float:
-        """When something may leave, as far as it is known now."""
+        """Returns when something may leave or be announced, as far as is known now; ``inf`` = not known."""
         if now_s >= lease_until_s or self._full:
             return inf
         moments = (self._next_s(name, limiter, now_s) for name, limiter in self.limiters.items())

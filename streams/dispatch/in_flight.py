@@ -1,7 +1,7 @@
-"""Calls under way, and the lost ones whose effect may still come.
+"""Calls in flight, and lost items that may still take effect.
 
-What left is frozen. A slot and its exclusive keys are free again when the answer is there; when the answer was lost,
-when the call's deadline and the grace are over. That holds also when the partition it belonged to is gone.
+An item is kept as it was sent. It holds its slot and exclusive keys until its answer arrives or, when the answer was
+lost, until the call's deadline and the grace period are over, even when its partition's assignment has ended.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from streams.lanes.lane import PendingWant
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentItem:
-    """One item under way: the want as it left."""
+    """One item of a call in flight: the want as it was sent."""
 
     pending: PendingWant
     want: Want
@@ -31,20 +31,25 @@ class SentItem:
 
     @property
     def keys(self) -> tuple[Hashable, ...]:
+        """Its slot and exclusive keys, which it holds."""
         slot = (self.at.topic, self.pending.lane.key, self.want.slot)
         return (slot, *self.want.exclusive)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallInFlight:
+    """A call that was handed to a worker and is not answered."""
+
     call: Call
     items: tuple[SentItem, ...]
 
 
 class InFlight:
+    """The calls in flight and lost items of the process."""
+
     def __init__(self) -> None:
         self._calls: dict[str, CallInFlight] = {}
-        self._lost: list[tuple[float, int, SentItem]] = []
+        self._lost: list[tuple[float, int, SentItem]] = []  # a heap, by when they can no longer take effect
         self._seq = count()
         self._held: Counter[Assignment] = Counter()
 
@@ -53,38 +58,43 @@ class InFlight:
         return iter(self._calls.values())
 
     def __len__(self) -> int:
-        """Calls under way."""
+        """How many calls are in flight."""
         return len(self._calls)
 
     def held(self, at: Assignment) -> int:
-        """Items of this assignment that may still have an effect outside."""
+        """Returns how many items of this assignment may still have an effect outside."""
         return self._held[at]
 
     def leave(self, call: CallInFlight) -> None:
+        """Adds a call that is being handed to a worker."""
         self._calls[call.call.id] = call
         for sent in call.items:
             sent.pending.lane.held += 1
             self._held[sent.at] += 1
 
     def land(self, call_id: str) -> CallInFlight | None:
-        """None: it is not under way (answered twice)."""
+        """Removes a call that was answered and returns it; None = it is not in flight (answered twice).
+
+        Its items stay held until each is passed to ``over``.
+        """
         return self._calls.pop(call_id, None)
 
     def lose(self, sent: SentItem, until_s: float) -> None:
-        """Its answer was lost: it may still be carried out until then."""
+        """Keeps an item whose answer was lost: it may still take effect until ``until_s``."""
         heappush(self._lost, (until_s, next(self._seq), sent))
 
     def over(self, sent: SentItem) -> None:
-        """It can have no further effect."""
+        """Stops holding an item that can take no further effect."""
         sent.pending.lane.held -= 1
         self._held[sent.at] -= 1
         if not self._held[sent.at]:
             del self._held[sent.at]
 
     def ended(self, now_s: float) -> Iterator[SentItem]:
-        """Lost ones whose time is over."""
+        """Yields and removes the lost items that can no longer take effect."""
         while self._lost and self._lost[0][0] <= now_s:
             yield heappop(self._lost)[2]
 
     def next_s(self) -> float:
+        """Returns when the next lost item ends; ``inf`` = there is none."""
         return self._lost[0][0] if self._lost else inf

@@ -1,4 +1,4 @@
-"""One account's wants: awake ones in queues by kind, sleeping ones as entries."""
+"""The queues of one account: wants of awake lanes by kind, and entries of sleeping lanes."""
 
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappush
@@ -11,24 +11,26 @@ from streams.policy import DOZE, Pace
 
 
 class Queue:
-    """The wants of one kind of one account, in company or alone, of the background or not: a heap with dead entries.
+    """The ready wants of one account and kind, as a heap.
 
-    ``announced``: of a queue of ``once`` wants, how many were announced from here and have not left.
+    Background wants and wants that must be sent alone have queues of their own. An entry is dead, and skipped, when its
+    ticket is not that of its want any more.
     """
 
     __slots__ = ("announced", "behind", "group", "heap", "kind", "limit", "ready", "waiting_since_s")
 
     def __init__(self, kind: str, limit: int, group: str | None, *, behind: bool = False) -> None:
         self.kind = kind
-        self.behind = behind
-        self.limit = limit
-        self.group = group
+        self.behind = behind  # its wants are background work
+        self.limit = limit  # wants in one call
+        self.group = group  # of endpoints
         self.heap: list[tuple[QueueKey, int, PendingWant]] = []
-        self.ready = 0
-        self.announced = 0
-        self.waiting_since_s = -inf
+        self.ready = 0  # entries that are not dead
+        self.announced = 0  # ``once`` wants that were announced from here and have not left
+        self.waiting_since_s = -inf  # since when it is not empty
 
     def push(self, entry: tuple[QueueKey, int, PendingWant], now_s: float) -> None:
+        """Adds an entry (order, ticket, want); rebuilds the heap when most of it is dead."""
         if self.ready == 0:
             self.waiting_since_s = now_s
         self.ready += 1
@@ -38,33 +40,34 @@ class Queue:
             heapify(self.heap)
 
     def lingers_until_s(self, linger_s: float) -> float:
-        """A call that is not full and carries nothing urgent waits a little for company."""
+        """Returns until when a call that is not full and carries nothing urgent waits for more wants."""
         if not linger_s or self.ready >= self.limit or not self.heap or self.heap[0][0][0] == 0:
             return -inf
         return self.waiting_since_s + linger_s
 
 
 class AccountQueues:
-    """One account's wants: awake ones in queues, sleeping ones as entries."""
+    """The wants of awake lanes in queues, the entries of sleeping lanes, and their counts, for one account."""
 
     def __init__(self, pace: Pace, near: int, near_at_most: int) -> None:
         self.linger_s = pace.linger_s
         self.queues: dict[tuple[str, bool, bool], Queue] = {}
-        self.unannounced: dict[tuple[str, bool, bool], Queue] = {}  # ``once`` wants that no durable record names yet
-        self.announced: dict[PendingWant, Queue] = {}  # those that may leave, and from where they came
-        self.sleeping: dict[tuple[Assignment, bool], SleepingLanes] = {}  # True: their wants are all of the background
-        self.tally = Tally()  # of those that are awake
-        self.ready = 0
-        self.ready_background = 0  # of these, of the background
-        self.owed_background = 0.0  # calls that the background has waited for while others left
-        self.awake = 0
-        self.closure = 0  # counts how often the account opened again
-        self.near = near  # awake wants kept ready, so that a full call can be made
+        self.unannounced: dict[tuple[str, bool, bool], Queue] = {}  # ``once`` wants to be announced
+        self.announced: dict[PendingWant, Queue] = {}  # announced and not sent, with the queues they came from
+        self.sleeping: dict[tuple[Assignment, bool], SleepingLanes] = {}  # True: entries for background wants
+        self.tally = Tally()  # of the wants of awake lanes
+        self.ready = 0  # wants in queues
+        self.ready_background = 0  # of these, background work
+        self.owed_background = 0.0  # calls due to background work because others left before it
+        self.awake = 0  # wants in queues, delayed or parked
+        self.closure = 0  # how often the account has reopened
+        self.near = near  # wants kept ready by waking lanes, so that full calls can be made
         self._near_at_most = near_at_most
 
     @property
     def may_sleep_above(self) -> int:
-        """Above so many wants, further lanes may sleep; far enough from ``near`` that none goes to and fro."""
+        """Lanes may sleep while more wants than this wait; far enough above ``near`` that no lane sleeps and wakes in
+        turn."""
         return DOZE * self.near
 
     def queue(
@@ -77,6 +80,7 @@ class AccountQueues:
         *,
         announced: bool = True,
     ) -> Queue:
+        """Returns the queue of a kind, created on first use. ``announced`` False: that of wants to be announced."""
         queues = self.queues if announced else self.unannounced
         queue = queues.get((kind, alone, behind))
         if queue is None:
@@ -86,5 +90,6 @@ class AccountQueues:
         return queue
 
     def every_queue(self) -> Iterator[Queue]:
+        """Yields all queues, those of wants to be announced included."""
         yield from self.queues.values()
         yield from self.unannounced.values()

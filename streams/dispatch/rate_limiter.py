@@ -1,18 +1,20 @@
-"""Rate limiter of one account: when may the next call leave?
+"""Rate limiter of one account and process: decides when the next call may leave.
 
-The law of this file: over any second, the limiters of all processes together let no more calls leave than the ceiling
-times the sum of their shares, plus a margin of at most two calls a process (``MARGIN``). So slots accrue with time, at
-``ceiling x share x factor``, and a call takes a whole one; what accrues while nobody calls is forfeited, except for a
-tolerance that a loop needs which wakes a few milliseconds late. A share moved from one process to another carries
-nothing with it: each accrues from its own last slot.
+Guarantee: in any one second, the limiters of all processes together let no more calls leave than the ceiling times the
+sum of their shares, plus a margin of at most two calls per process (``MARGIN``). Slots accrue with time, at ``ceiling x
+share x factor``, and each call takes a whole one. Slots that accrue while there are no calls are forfeited, except for
+a tolerance for a loop that wakes a few milliseconds late. When a share moves from one process to another, no accrued
+slot moves with it: each process accrues from its own last slot.
 
-``strict`` adds a proof for an API that counts by arrival: a slot is held from ``take`` to the answer + 1 s, by which
-time the call has left every window of one second. Whole slots only, so a share under one call a second sends nothing.
+``strict`` makes the guarantee hold for an API that counts calls by arrival, too: a slot is held from ``take`` until 1 s
+after the answer, when the call has left every window of one second. Only whole slots count, so a share below one call
+per second sends nothing.
 
-Below the ceiling the factor halves on 429 and climbs back. Above all that stands one state for Retry-After, 401 and
-outage: closed until a moment, then one call as a probe, whose answer opens or closes again for longer.
+Below the ceiling, the factor halves on 429 and climbs back. Retry-After, 401 and outages take precedence: they close
+the account until a given time; then one call is sent as a probe, whose answer opens the account, or closes it again for
+longer.
 
-Pure: every moment is handed in, in seconds on the monotonic clock.
+Pure: all times are arguments, in seconds on the monotonic clock.
 """
 
 from collections import deque
@@ -21,42 +23,42 @@ from math import floor, inf, sqrt
 
 from streams.policy import Pace
 
-MARGIN = 2  # calls over ceiling x share in one second: one that had accrued before it, and one of tolerance
-LATE_S = 0.020  # a wake this late loses nothing, as long as that is no more than one slot ...
-LATE_AT_LEAST_S = 0.005  # ... or, above 200 calls/s, five milliseconds' worth: no loop wakes more exactly
+MARGIN = 2  # calls above ceiling x share in one second: one that had accrued before it, and one of tolerance
+LATE_S = 0.020  # a wake this late loses no slot, as long as that is no more than one slot ...
+LATE_AT_LEAST_S = 0.005  # ... or, above 200 calls/s, five milliseconds' worth: no loop wakes more precisely
 
-CLIMB_S = 15.0  # from nothing to the ceiling
-HALVE_EVERY_S = 1.0  # the calls in flight at the first 429 answer 429 too: they are one piece of news
-WINDOW_S = 1.0  # the marketplace counts calls by sliding second
+CLIMB_S = 15.0  # for the factor, from 0 to 1
+HALVE_EVERY_S = 1.0  # calls in flight at the first 429 are answered with 429 too; together they halve the factor once
+WINDOW_S = 1.0  # the marketplace counts calls per sliding second
 
-CLOSE_AT_MOST_S = 300.0  # whatever a header says
+CLOSE_AT_MOST_S = 300.0  # whatever Retry-After says
 PROBE_WAIT_S = 1.0  # after a failed probe, doubled up to ...
 PROBE_WAIT_AT_MOST_S = 30.0
 
-OUTAGE_WITHIN_S = 10.0
-OUTAGE_CALLS_AT_LEAST = 8
-OUTAGE_CALLS_AT_MOST = 20  # looking further back would see an outage late where calls are many
-FEW_IN_A_ROW = 3  # where calls are fewer than that, so many failed ones in a row, however long ago, are an outage ...
-FEW_PROBE_WAIT_AT_MOST_S = 5.0  # ... or one item's own fault: others must not wait long to show which
+OUTAGE_WITHIN_S = 10.0  # an outage: at least half of the calls answered within this time failed, ...
+OUTAGE_CALLS_AT_LEAST = 8  # ... if there were at least this many
+OUTAGE_CALLS_AT_MOST = 20  # only the last ones count: with many calls, more would delay the detection
+FEW_IN_A_ROW = 3  # with fewer calls, this many failures in a row, however long ago, count as an outage ...
+FEW_PROBE_WAIT_AT_MOST_S = 5.0  # ... but may be one item's own fault, so the next probe, with other items, comes soon
 
 _ROUNDING = 1e-9  # of a slot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Taken:
-    """A call that holds its place until it is answered."""
+    """A call that was taken and is not answered."""
 
     at_s: float
     probe: bool
 
 
 class RateLimiter:
-    """The pace of one account in one process. Mutable; asked and told by the engine alone."""
+    """The rate limiter of one account in one process. Used by the engine thread only."""
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
         self._share = 0.0
-        # slots accrued at the moment ``_at_s``, and the factor then: all later moments are computed from these
+        # slots accrued at the time ``_at_s``, and the factor then; values at later times are computed from these
         self._at_s = 0.0
         self._accrued = 0.0
         self._factor = 1.0
@@ -64,54 +66,54 @@ class RateLimiter:
         # closed and probing
         self._closed_until_s: float | None = None
         self._because = ""
-        self._few = False  # closed because of few calls
+        self._few = False  # closed because of ``FEW_IN_A_ROW``
         self._probe_wait_s = PROBE_WAIT_S
-        self._probe: str | None = None
+        self._probe: str | None = None  # id of the call in flight that is the probe
         self._opened_at_s = -inf
-        self.reserved_until_s = -inf  # until then the rest of a quota is kept for priority 0
-        # what left
+        self.reserved_until_s = -inf  # until then the rest of the quota is reserved for priority 0
+        # calls that have left
         self._in_flight: dict[str, _Taken] = {}
-        self._held_until_s: deque[float] = deque()  # strict: slots of answered calls, by their end
+        self._held_until_s: deque[float] = deque()  # strict: until when answered calls hold their slots, in order
         self._left_at_s: deque[float] = deque()  # within the last second
         self._outcomes: deque[tuple[float, bool]] = deque(maxlen=OUTAGE_CALLS_AT_MOST)  # answered at, failed
 
-    # ---- asked --------------------------------------------------------------------------------------------------
+    # ---- queries ------------------------------------------------------------------------------------------------
 
     @property
     def probing(self) -> bool:
-        """A probe is under way, whose answer opens or closes."""
+        """Whether a probe is in flight, whose answer opens or closes the account."""
         return self._probe is not None
 
-    def is_open(self, now_s: float) -> bool:  # noqa: ARG002 - a moment that has come does not open: a probe does
-        """Neither closed nor waiting for a probe. Says nothing of pace or share."""
+    def is_open(self, now_s: float) -> bool:  # noqa: ARG002 - time alone never opens it, only a probe
+        """Whether it is neither closed nor waiting for a probe, whatever pace and share are."""
         return self._closed_until_s is None
 
     def is_shut(self, now_s: float) -> bool:
-        """Closed, and not even a probe may leave now."""
+        """Whether it is closed and not even a probe may leave now."""
         if self._closed_until_s is None:
             return False
         return self._probe is not None or now_s < self._closed_until_s
 
     def ready_at(self, now_s: float) -> float:
-        """The earliest moment the next call may leave, ``now_s`` at the earliest.
+        """Returns when the next call may leave, ``now_s`` at the earliest.
 
-        ``inf``: not before something else happens (a share is given, a probe or a call that holds a slot is answered).
+        ``inf``: not before something else happens (a share is set, a probe or a call that holds a slot is answered).
         """
         if self._probe is not None:
             return inf
         return max(now_s, self._slot_at(now_s), self._closed_until_s or 0.0, self._free_at(now_s))
 
     def rate(self, now_s: float) -> float:
-        """Calls per second that may leave now; 0 while closed."""
+        """Returns how many calls per second may leave now; 0 while closed."""
         return self._ceiling() * self._factor_at(now_s) if self.is_open(now_s) else 0.0
 
     def tokens_left(self, now_s: float) -> int:
-        """Calls that could still have left in the second that ends now, at the present rate."""
+        """Returns how many more calls could have left in the second that ends now, at the present rate."""
         left = sum(1 for at_s in self._left_at_s if at_s > now_s - WINDOW_S)
         return max(0, floor(self.rate(now_s)) - left)
 
     def state(self, now_s: float) -> str:
-        """The state in words, for a person."""
+        """Returns the state in words, for people."""
         if self._probe is not None:
             return f"probing: {self._because}"
         if self._closed_until_s is not None:
@@ -129,17 +131,17 @@ class RateLimiter:
             return f"open at {self.rate(now_s):.1f}/s of {self._ceiling():.1f}/s, climbing"
         return f"open at {self.rate(now_s):.1f}/s"
 
-    # ---- told ---------------------------------------------------------------------------------------------------
+    # ---- changes ------------------------------------------------------------------------------------------------
 
     def set_share(self, share: float, now_s: float) -> None:
-        """This process's part of the ceiling, 0 to 1, from now on. What has accrued stays, nothing is added."""
+        """Sets this process's share of the ceiling; keeps accrued slots. Raises ValueError outside 0 to 1."""
         if not 0 <= share <= 1 + _ROUNDING:
             raise ValueError(f"share must be in [0, 1], got {share}")
         self._settle(now_s)
         self._share = min(share, 1.0)
 
     def take(self, now_s: float, call_id: str) -> None:
-        """A call leaves. Raises ``ValueError`` when it may not: ask ``ready_at`` first."""
+        """Takes a slot for a call. Raises ``ValueError`` when it may not leave yet (see ``ready_at``)."""
         if self.ready_at(now_s) > now_s:
             raise ValueError(f"call {call_id} may not leave before {self.ready_at(now_s)}, taken at {now_s}")
         if call_id in self._in_flight:
@@ -165,11 +167,12 @@ class RateLimiter:
         reserve_until_s: float | None = None,
         left: bool = True,
     ) -> None:
-        """What became of a call; every call that was taken is answered once, at its deadline at the latest.
+        """Applies the answer to a call; every call that was taken is answered once, at its deadline at the latest.
 
-        ``slow_down``: 429. ``failed``: for reasons that are not the items' own. ``close_s``: Retry-After or 401, in
-        seconds from now, clamped. ``reserve_until_s``: a moment, clamped; it refuses nothing. ``left`` False: it never
-        reached the marketplace. Raises ``ValueError`` for a call that was not taken.
+        ``slow_down``: 429. ``failed``: for reasons unrelated to its items. ``close_s``: close for this many seconds
+        (Retry-After or 401), clamped. ``because``: why it closes. ``reserve_until_s``: until when the rest of the quota
+        is reserved for priority 0, clamped; this does not limit ``take``. ``left`` False: the call was never sent.
+        Raises ``ValueError`` for a call that was not taken.
         """
         taken = self._in_flight.pop(call_id, None)
         if taken is None:
@@ -184,7 +187,7 @@ class RateLimiter:
         if taken.probe:
             refused = slow_down or failed or for_s > 0
             self._judge_probe(now_s, refused=refused, left=left, for_s=for_s, because=because)
-        elif taken.at_s >= self._opened_at_s:  # else it tells of a time before the probe that succeeded
+        elif taken.at_s >= self._opened_at_s:  # else it left before the probe that reopened the account
             self._learn(now_s, failed=failed, left=left, for_s=for_s, because=because)
 
     # ---- slots --------------------------------------------------------------------------------------------------
@@ -193,14 +196,14 @@ class RateLimiter:
         return self._pace.per_second * self._share
 
     def _climb_left_s(self) -> float:
-        """Seconds from ``_at_s`` until the factor is 1; it stands still while closed."""
+        """Returns the seconds from ``_at_s`` until the factor is 1; 0 while closed, because it does not climb then."""
         return (1.0 - self._factor) * CLIMB_S if self._closed_until_s is None else 0.0
 
     def _factor_at(self, now_s: float) -> float:
         return self._factor + min(max(0.0, now_s - self._at_s), self._climb_left_s()) / CLIMB_S
 
     def _accrued_at(self, now_s: float) -> float:
-        """Slots at a moment: the area under the rate since ``_at_s``, a climb and then a level."""
+        """Returns the slots accrued at a time: the integral of the rate, which first climbs and then is constant."""
         past_s = max(0.0, now_s - self._at_s)
         climb_s = min(past_s, self._climb_left_s())
         level = self._factor_at(now_s)
@@ -208,7 +211,7 @@ class RateLimiter:
         return min(self._accrued + self._ceiling() * area, 1.0 + _tolerance(self._ceiling() * level))
 
     def _slot_at(self, now_s: float) -> float:
-        """When a whole slot has accrued: the inverse of ``_accrued_at``."""
+        """Returns when a whole slot has accrued: the inverse of ``_accrued_at``."""
         if self._accrued_at(now_s) >= 1.0 - _ROUNDING:
             return now_s
         if self._share == 0:
@@ -221,15 +224,16 @@ class RateLimiter:
         return self._at_s + climb_s + (area - climbed) / (self._factor + climb_s / CLIMB_S)
 
     def _settle(self, now_s: float) -> None:
-        """Make ``now_s`` the moment that all is computed from; needed before a rate changes."""
+        """Moves ``_at_s``, from which all later values are computed, to ``now_s``; needed before a rate changes."""
         self._accrued, self._factor = self._accrued_at(now_s), self._factor_at(now_s)
         self._at_s = max(self._at_s, now_s)
 
     def _slots(self) -> int:
+        """Returns the number of whole slots (strict)."""
         return floor(self._ceiling() + _ROUNDING)
 
     def _free_at(self, now_s: float) -> float:
-        """Strict: when one of the whole slots is free. A call under way holds its slot without a known end."""
+        """Returns when a slot is free (strict); ``inf`` while only calls in flight, whose end is unknown, hold them."""
         if not self._pace.strict:
             return now_s
         while self._held_until_s and self._held_until_s[0] <= now_s:
@@ -249,7 +253,7 @@ class RateLimiter:
         self._factor = max(self._factor / 2, min(1.0, self._pace.floor_per_second / self._pace.per_second))
 
     def _learn(self, now_s: float, *, failed: bool, left: bool, for_s: float, because: str) -> None:
-        """From a call that was no probe."""
+        """Applies the outcome of a call that was not a probe: closes on request, or on an outage."""
         if left or failed:
             self._outcomes.append((now_s, failed))
         if for_s > 0:
@@ -276,7 +280,7 @@ class RateLimiter:
             self._probe_wait_s = min(2 * self._probe_wait_s, at_most_s)
         elif left:
             self._open(now_s)
-        # else it proved nothing: the next call is a probe again
+        # else it was never sent and proved nothing: the next call is a probe again
 
     def _close(self, now_s: float, for_s: float, because: str) -> None:
         self._settle(now_s)
@@ -294,10 +298,10 @@ class RateLimiter:
 
 
 def _tolerance(rate: float) -> float:
-    """Slots that a late wake may find beside its own."""
+    """Returns the slots above one that may accrue, so that a late wake loses none."""
     return min(rate * LATE_S, max(1.0, rate * LATE_AT_LEAST_S))
 
 
 def _clamped(close_s: float | None) -> float:
-    """NaN and negative waits, which a header can be made to say, count as none."""
+    """Returns ``close_s``, at most ``CLOSE_AT_MOST_S``; 0 for NaN and negative values, which a header may contain."""
     return min(close_s, CLOSE_AT_MOST_S) if close_s is not None and close_s > 0 else 0.0

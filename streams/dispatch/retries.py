@@ -1,4 +1,4 @@
-"""Attempts, retry budget and back-off of each slot. Kept beside the lanes, so that it survives their sleep."""
+"""Attempts, retry budget and back-off of each slot. Kept apart from the lanes, so that it survives their sleep."""
 
 from math import inf
 
@@ -9,47 +9,50 @@ from streams.policy import Policy
 
 
 class RetryState:
-    """The attempts of a slot; they count from the oldest pending event, so that merging resets nothing."""
+    """The attempts of a slot since its oldest pending event; a newer event that is merged in resets nothing."""
 
     __slots__ = ("alone", "attempts", "closure", "counted", "kind", "not_before_s", "since_us")
 
     def __init__(self, want: Want) -> None:
         self.since_us = want.since_us
         self.kind = want.kind
-        self.attempts = 0
-        self.counted = 0
-        self.not_before_s = -inf
-        self.alone = False
-        self.closure: int | None = None  # the account's closure in which it last failed
+        self.attempts = 0  # of this kind
+        self.counted = 0  # failures that count against the budget
+        self.not_before_s = -inf  # backing off until then
+        self.alone = False  # to be sent in a call of its own
+        self.closure: int | None = None  # ``AccountQueues.closure`` when it last failed
 
 
 class Retries:
-    """Per assignment and slot; it dies with the want, and with the assignment."""
+    """The retry states by assignment and slot; each is dropped with its want or its assignment."""
 
     def __init__(self, policy: Policy) -> None:
         self._backoff = Backoff(base_s=policy.retry_base_s, cap_s=policy.retry_cap_s, budget=policy.retry_budget)
         self._states: dict[Assignment, dict[tuple[str, str], RetryState]] = {}
 
     def of(self, pending: PendingWant) -> RetryState | None:
-        """None also when what is known is of an older event."""
+        """Returns the state of a want's slot; None if there is none, or if it belongs to another oldest event."""
         of_partition = self._states.get(pending.at)
         state = of_partition.get((pending.lane.key, pending.want.slot)) if of_partition else None
         return state if state is not None and state.since_us == pending.want.since_us else None
 
     def not_before_s(self, pending: PendingWant) -> float:
+        """Returns until when a want backs off; ``-inf`` = it does not."""
         state = self.of(pending)
         return state.not_before_s if state is not None else -inf
 
     def is_alone(self, pending: PendingWant) -> bool:
+        """Whether a want is to be sent in a call of its own."""
         state = self.of(pending)
         return state is not None and state.alone
 
     def failed_in(self, pending: PendingWant, closure: int) -> bool:
+        """Whether a want last failed while its account was closed, and the account has not reopened since."""
         state = self.of(pending)
         return state is not None and state.closure == closure
 
     def attempt(self, pending: PendingWant) -> int:
-        """The number of the attempt that leaves now, 1 for the first of its kind."""
+        """Returns the number of the attempt that is sent now, 1 for the first of its kind."""
         state = self.of(pending)
         if state is None:
             return 1
@@ -60,7 +63,7 @@ class Retries:
     def retry(
         self, pending: PendingWant, said: Retry, attempt: int, now_s: float, *, counts: bool, closure: int | None
     ) -> bool:
-        """Not now. False when the budget of the oldest undone event is used up."""
+        """Records a failed attempt and starts its back-off. Returns False when the retry budget is used up."""
         state = self.of(pending) or self._new(pending)
         state.attempts, state.alone, state.closure = attempt, said.alone, closure
         state.counted += counts
@@ -74,7 +77,7 @@ class Retries:
         return True
 
     def answered(self, pending: PendingWant, attempt: int, *, lost: bool) -> None:
-        """It may travel in company again. A lost one goes on counting its attempts."""
+        """Ends the back-off and lets the want share calls again. Attempts count on only after a lost answer."""
         state = self.of(pending)
         if state is None and lost:
             state = self._new(pending)
@@ -82,12 +85,13 @@ class Retries:
             state.alone, state.not_before_s, state.attempts = False, -inf, attempt if lost else 0
 
     def forget(self, pending: PendingWant) -> None:
+        """Drops the state of a want's slot."""
         of_partition = self._states.get(pending.at)
         if of_partition:
             of_partition.pop((pending.lane.key, pending.want.slot), None)
 
     def drop(self, at: Assignment) -> None:
-        """The assignment died."""
+        """Drops all states of an assignment that has ended."""
         self._states.pop(at, None)
 
     def _new(self, pending: PendingWant) -> RetryState:

@@ -1,12 +1,12 @@
 """The wants of all lanes of the process, in order of priority and age. One token takes the wants of one call.
 
-Invariants: at most one call in flight per slot and per exclusive key, across all lanes of the process and within a
+Invariants: at most one call is in flight per slot and per exclusive key, over all lanes of the process and within a
 call. Nothing overtakes priority 0. Background wants get their share of the calls, and no more while others are ready.
-A retry keeps its place and age. No want of a partition leaves before ``admit`` or after ``bar``.
+A retry keeps its age, and so its order. No want of a partition leaves before ``admit`` or after ``bar``.
 
-A ``once`` want may leave only when a record that announces it is durable, and is announced only when it is its turn
-to leave. It waits in a separate queue first; once announced and durable, it joins the other wants. An announcement
-that is not used is taken back, and a want that comes back must be announced again.
+A ``once`` want may leave only when a record that announces it is durable, and is announced only when it is next to
+leave. It waits in a separate queue until then; once announced, it joins the other wants, parked until the record is
+durable. An announcement that is not used is withdrawn, and a want that is to be retried must be announced again.
 
 A want is queued as ready; whatever blocks it is found when it reaches the top of its queue. It is then parked under
 the key that blocks it, so that no step has to look at all wants.
@@ -33,31 +33,33 @@ from streams.lanes.sleeping_lanes import (
 from streams.policy import DOZE, Pace, Policy
 
 NEAR_BACKGROUND = 4
-"""Wants of the background of one account kept ready."""
+"""Background wants of one account that are kept ready by waking lanes."""
 
 _ROUNDING = 1e-9
 
 AHEAD_S = 0.5
-"""How long before its turn a ``once`` want is announced, at most: about what a checkpoint takes on a slow broker."""
+"""How long before it may leave a ``once`` want is announced, at most: about the duration of a checkpoint on a slow
+broker."""
 
 GroupPace = Callable[[str | None], float]
-"""When a call of a group of endpoints may leave, as far as that group's own pace goes."""
+"""Returns when the pace of a group of endpoints allows its next call; ``-inf`` for a group without its own pace."""
 
 Ahead = Callable[[str | None], int]
-"""How many calls of a group of endpoints may stand announced."""
+"""Returns how many calls of a group of endpoints may be announced and not yet sent."""
 
 
 def no_group_pace(_group: str | None) -> float:
-    """No group has a pace of its own."""
+    """A ``GroupPace`` for accounts whose groups have no pace of their own."""
     return -inf
 
 
 def no_group(_kind: str) -> str | None:
+    """Returns None: the kind belongs to no group of endpoints."""
     return None
 
 
 class Wants:
-    """All wants of the process. Lanes say them, partitions admit and bar them, a token takes them."""
+    """All wants of the process: added by lanes, admitted and barred by partitions, taken by tokens."""
 
     def __init__(
         self, policy: Policy, paces: dict[str, Pace], group_of: Callable[[str], str | None] = no_group
@@ -69,20 +71,21 @@ class Wants:
         self.retries = Retries(policy)
         self._tickets = count()
         self._open: set[Assignment] = set()
-        self._busy: set[Hashable] = set()  # slots and exclusive keys of what is under way
+        self._busy: set[Hashable] = set()  # slots and exclusive keys of items in flight
         self._parked: dict[Hashable, list[tuple[int, PendingWant]]] = {}
         self._delays: list[tuple[float, int, PendingWant]] = []
         self._limits: dict[str, Callable[[str], int]] = {}
         self._group_of = group_of
 
-    # ---- said by lanes ----------------------------------------------------------------------------------------------
+    # ---- wants of a turn --------------------------------------------------------------------------------------------
 
     def say(
         self, at: Assignment, lane: Lane, wants: Iterable[Want], limit_of: Callable[[str], int], now_s: float
     ) -> None:
-        """A turn's wants replace what the lane wanted; what stays keeps its place, its age and what it went through.
+        """Replaces the lane's wants by those of a turn. A slot that is wanted again keeps its retry state, and its
+        place if its order is the same.
 
-        Raises ValueError for two wants of one slot, and for an account that nobody configured: a flow's bug.
+        Raises ValueError for two wants of one slot, and for an account that is not configured; both are bugs of a flow.
         """
         self._limits.setdefault(at.topic, limit_of)
         before, lane.pending = lane.pending, {}
@@ -127,7 +130,7 @@ class Wants:
     # ---- places -----------------------------------------------------------------------------------------------------
 
     def _enter(self, pending: PendingWant, now_s: float) -> None:
-        """Into its queue, or, backing off, aside until its moment."""
+        """Adds a want to its queue, or to the delayed ones while it backs off."""
         pending.ticket = next(self._tickets)
         account = self._account(pending.want.account)
         account.awake += 1
@@ -148,7 +151,7 @@ class Wants:
         return queue_key(pending.want.priority, pending.want.since_us, self._step_us)
 
     def _leave(self, pending: PendingWant) -> None:
-        """Out of wherever it stands; its entries die with its ticket."""
+        """Removes a want from its place by taking its ticket away; its entries are dead without it."""
         if pending.state in (WantState.READY, WantState.DELAYED, WantState.PARKED):
             account = self._account(pending.want.account)
             account.awake -= 1
@@ -188,6 +191,7 @@ class Wants:
         self._account(pending.want.account).tally.add(pending.want.priority, pending.want.since_us, n)
 
     def _blocker(self, pending: PendingWant) -> Hashable | None:
+        """Returns what keeps a ready want from leaving (partition, slot, exclusive key or lane); None = nothing."""
         if pending.at not in self._open:
             return pending.at
         if pending.slot_key in self._busy:
@@ -200,7 +204,7 @@ class Wants:
         return None
 
     def _top(self, queue: Queue) -> PendingWant | None:
-        """The queue's first that nothing blocks; those before it are parked."""
+        """Returns the queue's first want that nothing blocks; parks those before it."""
         while queue.heap:
             _, ticket, pending = queue.heap[0]
             if pending.ticket != ticket:
@@ -216,16 +220,17 @@ class Wants:
     # ---- partitions and lanes ---------------------------------------------------------------------------------------
 
     def admit(self, at: Assignment, now_s: float) -> None:
-        """The gate of a partition opened: its wants may leave, its lanes_asleep may be woken."""
+        """Lets the wants of a partition leave and its sleeping lanes be woken: its gate has opened."""
         self._open.add(at)
         self._unpark(at, now_s)
 
     def bar(self, at: Assignment) -> None:
-        """No new call of this partition, and no sleeping lane of it is woken."""
+        """Stops new calls of a partition; none of its sleeping lanes is woken for a call any more."""
         self._open.discard(at)
 
     def forget(self, at: Assignment, lanes: Iterable[Lane]) -> None:
-        """The assignment died. What is under way keeps its slot and keys until it is answered."""
+        """Drops all wants of an assignment that has ended. Items in flight keep their slots and keys until they are
+        over."""
         self.bar(at)
         for account in self.accounts.values():
             for behind in (False, True):
@@ -238,12 +243,12 @@ class Wants:
         self._parked.pop(at, None)
 
     def durable(self, at: Assignment, lane: Lane, now_s: float) -> None:
-        """All that the lane announced up to its last durable turn may leave."""
+        """Lets the wants leave that the lane's durable record announces."""
         if self._parked:
             self._unpark((at, lane.key), now_s)
 
     def release(self, keys: Iterable[Hashable], now_s: float) -> None:
-        """A call's item is over: slot and exclusive keys are free again."""
+        """Frees the slot and exclusive keys of an item that is over."""
         for key in keys:
             self._busy.discard(key)
             self._unpark(key, now_s)
@@ -251,7 +256,7 @@ class Wants:
     # ---- sleeping ---------------------------------------------------------------------------------------------------
 
     def may_sleep(self, lane: Lane, now_s: float) -> bool:
-        """Whether so many others wait that this lane's wants are not near."""
+        """Whether each want of the lane is far from leaving: enough others wait before it, or it backs off."""
         for pending in lane.pending.values():
             account = self._account(pending.want.account)
             backing_off = pending.state is WantState.DELAYED and self.retries.not_before_s(pending) > now_s + 1.0
@@ -266,7 +271,7 @@ class Wants:
         return True
 
     def put_to_sleep(self, sleeping: SleepingLane, lane: Lane, now_s: float) -> None:
-        """The lane sleeps: small entries stand for its wants, which are gone."""
+        """Replaces the wants of a lane by the small entries of a sleeping one."""
         not_before: dict[str, float] = {}
         for pending in lane.pending.values():
             name = pending.want.account
@@ -276,11 +281,11 @@ class Wants:
         self._add_sleeping(sleeping, not_before, now_s)
 
     def add_sleeping(self, sleeping: SleepingLane, now_s: float) -> None:
-        """A lane that sleeps since before this assignment."""
+        """Adds the entries of a lane that was restored asleep."""
         self._add_sleeping(sleeping, {}, now_s)
 
     def wake(self, sleeping: SleepingLane) -> None:
-        """The lane is awake again and will say its wants itself."""
+        """Removes the entries of a lane that is being woken; its next turn adds its wants."""
         if sleeping.ticket != -1:
             for waits in sleeping.waits:
                 if waits.account in self.accounts:
@@ -300,7 +305,7 @@ class Wants:
             lanes_asleep.add(sleeping, waits, order, not_before.get(waits.account, -inf), now_s)
 
     def _sleeping(self, account: AccountQueues) -> Iterator[tuple[bool, SleepingLanes]]:
-        """Of the partitions that are open; whether they are of the background."""
+        """Yields the entries of the partitions whose gate is open, and whether they are for background wants."""
         return ((behind, lanes_asleep) for (at, behind), lanes_asleep in account.sleeping.items() if at in self._open)
 
     def _first_asleep(
@@ -314,8 +319,11 @@ class Wants:
         return min((top for top in tops if top is not None), default=None)
 
     def to_wake(self, name: str, now_s: float) -> SleepingLane | None:
-        """The sleeping lane to wake before the next call: few are awake, or none awake is as urgent. Of
-        the background only as many as are needed to have some ready."""
+        """Returns the sleeping lane to wake before the next call; None = none.
+
+        A lane is woken while fewer than ``near`` wants are ready, or when it is more urgent than all of them; for
+        background wants only to keep ``NEAR_BACKGROUND`` ready.
+        """
         account = self.accounts[name]
         first = self._first_asleep(account, now_s, behind=False)
         if first is not None:
@@ -326,14 +334,15 @@ class Wants:
         return first[2] if first is not None and account.ready_background < NEAR_BACKGROUND else None
 
     def waiting(self, name: str) -> tuple[dict[int, int], int | None]:
-        """How many wants wait by priority, asleep or awake, and since when (µs) the oldest does."""
+        """Returns how many wants wait by priority, asleep or awake, and since when (µs) the oldest one does, background
+        work excluded."""
         account = self.accounts[name]
         return together([account.tally, *(lanes_asleep.tally for _, lanes_asleep in self._sleeping(account))])
 
     # ---- calls ------------------------------------------------------------------------------------------------------
 
     def advance(self, now_s: float) -> None:
-        """Those whose moment has come stop backing off."""
+        """Queues the wants whose back-off is over."""
         while self._delays and self._delays[0][0] <= now_s:
             _, ticket, pending = heappop(self._delays)
             if pending.ticket == ticket:
@@ -341,7 +350,8 @@ class Wants:
                 self._enter(pending, now_s)
 
     def next_s(self, name: str, now_s: float, *, urgent: bool = False, pace: GroupPace = no_group_pace) -> float:
-        """When this account has something for a token: now, when a wait for company or for a group ends, or never.
+        """Returns when this account has wants for a call, tokens aside: now, when a linger, a back-off of a sleeping
+        lane or the wait for a group's pace ends, or ``inf``.
 
         ``urgent``: only priority 0 counts.
         """
@@ -355,7 +365,7 @@ class Wants:
         return min(min(moments, default=inf), min(later, default=inf))
 
     def next_delay_s(self) -> float:
-        """When the next one stops backing off."""
+        """Returns when the next want stops backing off; ``inf`` = none does."""
         while self._delays and self._delays[0][1] != self._delays[0][2].ticket:
             heappop(self._delays)
         return self._delays[0][0] if self._delays else inf
@@ -363,9 +373,10 @@ class Wants:
     def take(
         self, name: str, now_s: float, *, urgent: bool = False, pace: GroupPace = no_group_pace
     ) -> list[PendingWant]:
-        """The wants of one call: the most urgent ready one and others of its kind. They hold slots and keys from now.
+        """Takes the wants of one call: the most urgent ready one and others of its kind. They hold their slots and keys
+        from now on.
 
-        ``urgent``: nothing, unless that want has priority 0.
+        ``urgent``: nothing is taken unless that want has priority 0.
         """
         queue = self._whose_turn(self.accounts[name], now_s, urgent, pace)
         taken: list[PendingWant] = []
@@ -382,7 +393,7 @@ class Wants:
         return taken
 
     def _whose_turn(self, account: AccountQueues, now_s: float, urgent: bool, pace: GroupPace) -> Queue | None:
-        """The most urgent queue, or the background when as many calls as its share allows have left without it."""
+        """Returns the most urgent queue, or that of the background when a call is due to it by its share."""
         best = self._most_urgent(account, now_s, urgent, pace, behind=False)
         behind = self._most_urgent(account, now_s, urgent, pace, behind=True)
         if best is None or behind is None:
@@ -416,7 +427,8 @@ class Wants:
     def announce(
         self, name: str, now_s: float, *, ahead: Ahead, urgent: bool = False, pace: GroupPace = no_group_pace
     ) -> list[PendingWant]:
-        """Those whose turn has come: they may leave when the next record of their lane is durable."""
+        """Announces the ``once`` wants that are next to leave; they may leave when the next record of their lane is
+        durable."""
         account = self.accounts[name]
         announced: list[PendingWant] = []
         for queue in self._in_turn(account, now_s, ahead, urgent, pace):
@@ -435,14 +447,16 @@ class Wants:
     def next_announcement_s(
         self, name: str, now_s: float, *, ahead: Ahead, urgent: bool = False, pace: GroupPace = no_group_pace
     ) -> float:
-        """When this account has one to announce: now, when it is near its group's turn, or never."""
+        """Returns when this account has a want to announce: now, shortly before its group's pace allows a call, or
+        ``inf``."""
         queues = self._in_turn(self.accounts[name], now_s, ahead, urgent, pace)
         return max(now_s, min((pace(queue.group) - AHEAD_S for queue in queues), default=inf))
 
     def _in_turn(
         self, account: AccountQueues, now_s: float, ahead: Ahead, urgent: bool, pace: GroupPace
     ) -> list[Queue]:
-        """Queues whose first would be announced: few of it are, and nothing that needs no announcement goes before."""
+        """Returns the queues whose first want is to be announced: fewer than ``ahead`` calls of theirs are announced,
+        and no want that needs no announcement comes before it."""
         others = (
             queue.heap[0][0]
             for queue in account.queues.values()
@@ -458,7 +472,7 @@ class Wants:
         ]
 
     def take_back(self, those: Iterable[PendingWant], now_s: float) -> list[PendingWant]:
-        """What was announced and has not left is as if it had not been; the others are passed over."""
+        """Withdraws the announcements of wants that have not left, and returns these wants; skips all others."""
         back = [
             pending
             for pending in those
@@ -471,12 +485,12 @@ class Wants:
         return back
 
     def _take_back(self, pending: PendingWant) -> None:
-        """It stands nowhere."""
+        """Withdraws the announcement of a want that is in no queue."""
         self._unlist(pending)
         pending.take_back()
 
     def _unlist(self, pending: PendingWant) -> None:
-        """It is no longer among those that are announced and have not left."""
+        """Removes a want from those that are announced and not sent."""
         queue = self._account(pending.want.account).announced.pop(pending, None)
         if queue is not None:
             queue.announced -= 1
@@ -484,16 +498,17 @@ class Wants:
     # ---- answers ----------------------------------------------------------------------------------------------------
 
     def again(self, pending: PendingWant, now_s: float) -> None:
-        """The call never left: the want returns to its place."""
+        """Queues a want again whose call was never sent."""
         if self._landed(pending):
             self._enter(pending, now_s)
 
     def retry(
         self, pending: PendingWant, said: Retry, attempt: int, now_s: float, *, counts: bool, closed: bool = False
     ) -> bool:
-        """Not now. False when the budget of the oldest undone event is used up: then its lane must hear of it.
+        """Queues a want again after a failed attempt, with a back-off.
 
-        ``closed``: its account is; until that opens, it stands behind those that have not failed.
+        Returns False when the retry budget of its oldest undone event is used up: then its lane must be told.
+        ``closed``: the account is closed; until it reopens, the want is queued behind those that have not failed.
         """
         if not self._landed(pending):
             return True
@@ -514,12 +529,12 @@ class Wants:
                     self._enter(pending, now_s)
 
     def answered(self, pending: PendingWant, attempt: int, *, lost: bool) -> None:
-        """Settled or lost: its lane speaks next."""
+        """Records a settled or lost answer; the lane's next turn decides what it wants then."""
         if self._landed(pending):
             self.retries.answered(pending, attempt, lost=lost)
 
     def _landed(self, pending: PendingWant) -> bool:
-        """Whether it is still wanted. The lane's next record says no longer that it may be under way."""
+        """Takes a want out of flight and withdraws its announcement. Returns whether it is still wanted."""
         if pending.announced_in is not None:
             pending.take_back()
         if pending.state is not WantState.IN_FLIGHT:
@@ -533,17 +548,18 @@ def _is_background(want: Want) -> bool:
 
 
 def _whose(sleeping: SleepingLane, waits: Waits) -> tuple[Assignment, bool]:
-    """Where it sleeps: in which partition, and whether in the background."""
+    """Returns which ``AccountQueues.sleeping`` holds the entry: its partition, and whether it is background work."""
     return sleeping.at, waits.priority >= BACKGROUND
 
 
 def _same_call(old: Want, new: Want) -> bool:
-    """Whether what announced the one announces the other: a record names a slot, and its value what that is to do."""
+    """Whether an announcement of the old want is valid for the new one: a record names only the slot, and its value
+    what the call does."""
     return new.once and (old.account, old.kind, old.body) == (new.account, new.kind, new.body)
 
 
 def _same_place(old: Want, new: Want) -> bool:
-    """Whether the newer want may stand where the older one stood."""
+    """Whether the new want may take the old one's place in its queue."""
     if old is new:
         return True
     return (old.account, old.kind, old.priority, old.since_us, old.exclusive, old.once) == (

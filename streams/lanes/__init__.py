@@ -1,1 +1,1 @@
-"""One lane per key: awake as an object, asleep as bytes."""
+"""The lanes of a partition, one per key: awake as an object, asleep as bytes."""

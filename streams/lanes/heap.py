@@ -1,8 +1,8 @@
-"""A heap whose entries may die where they stand. Pure.
+"""A heap that tolerates dead entries. Pure.
 
-Whoever moves something pushes a new entry and lets the old one die: a heap cannot take one out of its middle. Dead
-entries are dropped when they come up, and a few at every push once they may be the larger part; never all at once,
-because a million of them would hold up whoever pushes for a second.
+A heap cannot remove an entry from its middle. To move something, push a new entry and make ``alive`` return False for
+the old one. Dead entries are dropped when they reach the top, and a few at every push once they may be the majority;
+never all at once, because with a million of them a single push would take a second.
 """
 
 from collections.abc import Callable
@@ -12,25 +12,26 @@ from typing import Any, Final, Generic, TypeVar
 T = TypeVar("T", bound=tuple[Any, ...])
 
 SWEEP_AT_LEAST: Final = 1_000
-"""Entries, dead ones among them, below which nothing is swept."""
+"""Number of entries, dead ones included, below which no sweep starts."""
 
-_A_PUSH: Final = 4  # entries looked at: so a sweep ends before the entries have grown by a quarter
+_A_PUSH: Final = 4  # entries examined at each push: a sweep ends before the entries have grown by a quarter
 
 
 class Heap(Generic[T]):
-    """Entries are compared as they are; no two may be equal. ``alive`` says whether one still counts."""
+    """A min-heap of tuples, of which no two may be equal. ``alive`` returns whether an entry still counts."""
 
     def __init__(self, alive: Callable[[T], bool]) -> None:
         self._alive = alive
         self._heap: list[T] = []
-        self._unswept: list[T] = []  # a heap as well: taking the last one off a heap leaves a heap
+        self._unswept: list[T] = []  # also a heap: removing the last element of a heap leaves a heap
         self._sweep_at = SWEEP_AT_LEAST
 
     def __len__(self) -> int:
-        """Entries, dead ones among them."""
+        """The number of entries, dead ones included."""
         return len(self._heap) + len(self._unswept)
 
     def push(self, entry: T) -> None:
+        """Adds an entry, and sweeps a few when a sweep is in progress."""
         heappush(self._heap, entry)
         if self._unswept:
             self._sweep()
@@ -38,19 +39,19 @@ class Heap(Generic[T]):
             self._unswept, self._heap = self._heap, []
 
     def top(self) -> T | None:
-        """The least that is alive."""
+        """Returns the least entry that is alive; None if there is none."""
         least = self._least()
         return least[0] if least is not None else None
 
     def pop(self) -> T:
-        """Take off what ``top`` returns. Raises IndexError where there is none."""
+        """Removes and returns the least entry that is alive. Raises IndexError if there is none."""
         least = self._least()
         if least is None:
             raise IndexError("pop from an empty heap")
         return heappop(least)
 
     def _least(self) -> list[T] | None:
-        """The heap whose first entry is the least of all."""
+        """Returns the one of the two heaps that has the least entry, after dropping dead ones from their tops."""
         for heap in (self._heap, self._unswept):
             while heap and not self._alive(heap[0]):
                 heappop(heap)

@@ -1,4 +1,4 @@
-"""What the engine keeps for one lane, awake or asleep, and for each of its wants."""
+"""The engine's data for one lane, awake or asleep, and for each of its wants."""
 
 from enum import Enum, auto
 from typing import Any
@@ -11,18 +11,19 @@ NONE: frozenset[str] = frozenset()
 class WantState(Enum):
     """The state of a pending want."""
 
-    READY = auto()  # in its queue; what still blocks it is found when its turn comes
-    DELAYED = auto()  # not before a moment
-    PARKED = auto()  # until its partition opens, its slot or key is free, or its lane is durable
-    IN_FLIGHT = auto()  # left, in a call
-    UNPLACED = auto()  # answered; its lane is about to say what it wants now
+    READY = auto()  # in its queue; what still blocks it is found when it reaches the top
+    DELAYED = auto()  # backs off until a given time
+    PARKED = auto()  # until its partition opens, its slot or exclusive key is free, or its lane is durable
+    IN_FLIGHT = auto()  # sent, in a call
+    UNPLACED = auto()  # new or answered; about to be queued, or replaced by its lane's next turn
     WITHDRAWN = auto()  # no longer wanted
 
 
 class PendingWant:
-    """One slot's want, from the turn that said it first until a turn drops it. Its ticket is where it stands now.
+    """One slot's want, from the turn that first returned it until a turn drops it.
 
-    ``announced_in``: the version of the lane whose record says that this ``once`` want may leave; None = not announced.
+    ``ticket`` numbers its present entry in a queue or list; entries with another ticket are dead. ``announced_in`` is
+    the version of the lane whose record announces this ``once`` want; None = not announced.
     """
 
     __slots__ = ("announced_in", "at", "lane", "state", "ticket", "want")
@@ -37,22 +38,22 @@ class PendingWant:
 
     @property
     def slot_key(self) -> tuple[str, str, str]:
-        """Names the slot over all assignments: a lane's partition may come back while a call is still under way."""
+        """Identifies the slot across assignments: a partition may be assigned again while a call is in flight."""
         return (self.at.topic, self.lane.key, self.want.slot)
 
     @property
     def is_unannounced(self) -> bool:
-        """Must be announced before it leaves."""
+        """Whether it must be announced before it may leave."""
         return self.want.once and self.announced_in is None
 
     def announce(self) -> None:
-        """From the lane's next record on it may leave."""
+        """Announces it in the lane's next record; when that is durable, it may leave."""
         self.lane.announced |= {self.want.slot}
         self.lane.version += 1
         self.announced_in = self.lane.version
 
     def take_back(self) -> None:
-        """It has not left, or came back undone: from the lane's next record on it has not been announced."""
+        """Withdraws the announcement with the lane's next record: it has not left, or was answered."""
         self.lane.announced -= {self.want.slot}
         self.lane.version += 1
         self.announced_in = None
@@ -61,8 +62,8 @@ class PendingWant:
 class Lane:
     """An awake lane.
 
-    ``version`` counts its turns and what was announced or taken back in between; ``durable_version`` is the newest one
-    that is durable. When they are equal, everything is.
+    ``version`` counts its turns and the announcements made or withdrawn in between; ``durable_version`` is the newest
+    version that is durable. When they are equal, all of the lane is.
     """
 
     __slots__ = (
@@ -78,16 +79,16 @@ class Lane:
         self.said: tuple[Want, ...] = ()
         self.pending: dict[str, PendingWant] = {}
         self.wake_at_us: int | None = None
-        self.timer = -1  # its entry among the timers; any other with its key is dead
+        self.timer = -1  # the number of its entry among the timers; other entries with its key are dead
         self.stored: Stored | None = None  # as last handed to a checkpoint
         self.undone = False
         self.announced: frozenset[str] = NONE  # slots whose ``once`` want may leave, or may have left
-        self.restored = False  # undone by a predecessor, and not yet told so
-        self.held = 0  # calls under way, and those lost ones whose effect may still come
+        self.restored = False  # left undone by a previous owner; its first turn is to be ``Restored``
+        self.held = 0  # items in flight, and lost ones that may still take effect
 
 
 class SleepingLane:
-    """What is kept beside the bytes of a sleeping lane that is undone or has a timer."""
+    """Kept in addition to the bytes of a sleeping lane that is undone, has wants or has a timer."""
 
     __slots__ = ("announced", "at", "due_us", "key", "restored", "ticket", "timer", "undone", "waits")
 
@@ -102,12 +103,12 @@ class SleepingLane:
         restored: bool,
         announced: tuple[str, ...] = (),
     ) -> None:
-        self.announced = announced  # by a predecessor
+        self.announced = announced  # by a previous owner
         self.at = at
         self.key = key
         self.undone = undone
         self.due_us = due_us
         self.waits = waits
         self.restored = restored
-        self.timer = -1  # as a ``Lane``'s
-        self.ticket = -1  # its place among the sleeping lanes; -1 = none
+        self.timer = -1  # as in ``Lane``
+        self.ticket = -1  # of its entries among the sleeping lanes; -1 = it has none

@@ -1,11 +1,11 @@
 """The lanes of one assignment by key: asleep as bytes, or awake and taking turns.
 
-A lane is awake while a call of it is in flight, while a turn of it is not yet durable, or while its wants are among
-those that tokens will soon reach. Asleep it is the bytes of its state record in a ``PackedStore``; only a lane that is
-undone or has a timer also keeps a small ``SleepingLane``.
+A lane is awake while a call of it is in flight, while a turn of it is not yet durable, or while its wants are near the
+front of their queues. Asleep, it is the bytes of its state record in a ``PackedStore``; a lane that is undone, has
+wants or has a timer also keeps a small ``SleepingLane``.
 
-A lane that cannot be read fails its whole partition: ``fault`` says why, and no further turn is taken. Whoever gives
-turns checks it before anything is written.
+A lane that cannot be read stops its whole partition: ``fault`` says why, and no further turn is taken. The caller
+checks ``fault`` before anything is written.
 """
 
 from itertools import count
@@ -21,20 +21,20 @@ from streams.lanes.packed_store import PackedStore
 from streams.lanes.record_headers import headers_of, key_bytes, waits_of
 
 _OFFSET_BYTES: Final = 6
-"""Before each value in the store: the offset of the record that it was restored from, or -1."""
+"""Size of the prefix of each value in the store: the offset of the record that it was restored from, or -1."""
 
 
 class Lanes:
-    """Wakes lanes, gives them their turns, and lets them sleep when nothing is lost by it."""
+    """Wakes lanes, gives them their turns, and puts them to sleep when nothing is lost by it."""
 
     def __init__(self, flow: Flow[Any], at: Assignment, wants: Wants, outbox: Outbox) -> None:
         self.at = at
         self.awake: dict[str, Lane] = {}
         self.sleeping: dict[str, SleepingLane] = {}
-        self.undone = 0
-        self.open = OldestOpen()  # lanes for which something in the world stands open, by since when (µs)
-        self.unexplained: dict[str, float] = {}  # undone, and nothing will wake it: since when (s); oldest first
-        self.fault = ""  # why a lane cannot be read
+        self.undone = 0  # lanes
+        self.open = OldestOpen()  # lanes with something open in the outside world, and since when (µs)
+        self.unexplained: dict[str, float] = {}  # undone lanes that nothing will wake, and since when (s); oldest first
+        self.fault = ""  # why a lane cannot be read; empty = all can
         self._flow = flow
         self._wants = wants
         self._outbox = outbox
@@ -53,17 +53,21 @@ class Lanes:
     # ---- restoring --------------------------------------------------------------------------------------------------
 
     def take_over(self, state: dict[str, Stored]) -> None:
-        """What a predecessor stored: ``restore`` empties it piece by piece."""
+        """Takes ownership of the stored lanes of a new assignment; ``restore`` empties ``state`` piece by piece."""
         self._to_restore = state
         self._values = PackedStore(room=len(state))
 
     @property
     def to_restore(self) -> int:
-        """Lanes that are still to be restored. No lane takes a turn before there is none."""
+        """How many lanes are still to be restored. No lane takes a turn before that is 0."""
         return len(self._to_restore)
 
     def restore(self, at_most: int, now_s: float) -> NotYet | None:
-        """Restore so many lanes, fewer where one cannot be read, or not before something was fetched."""
+        """Restores at most this many lanes.
+
+        Stops at a lane that needs something to be fetched first, and returns that; stops at a lane that cannot be read,
+        and sets ``fault``.
+        """
         for _ in range(min(at_most, len(self._to_restore))):
             key, stored = self._to_restore.popitem()
             if stored.value is None:
@@ -80,6 +84,7 @@ class Lanes:
         return None
 
     def _problem(self, key: str, stored: Stored, value: bytes) -> BadRecord | NotYet | None:
+        """Returns why a stored lane cannot be loaded, or not yet; None = it can."""
         if stored.fault:
             return BadRecord(code="STATE_UNREADABLE", text=stored.fault)
         known = self._flow.state_version
@@ -93,8 +98,10 @@ class Lanes:
         return self._flow.glance(key, value)
 
     def _add_sleeping(self, key: str, stored: Stored, now_s: float) -> None:
-        """An undone lane that says neither when nor for which of our accounts it waits is due at once; so is one whose
-        ``once`` call may have left.
+        """Adds a restored lane to the sleeping ones if it is undone or has a timer.
+
+        A lane is due at once if it is undone and its record names neither a time nor a configured account that it waits
+        for, or if a ``once`` call of it may have left.
         """
         self.open.put(key, stored.open_since_us)
         known = any(waits.account in self._wants.accounts for waits in stored.waits)
@@ -122,9 +129,9 @@ class Lanes:
     # ---- turns ------------------------------------------------------------------------------------------------------
 
     def turn(self, key: str, cause: Cause, now: Now) -> None:
-        """One lane's turn, and those of all lanes that it tells: they fall into one checkpoint."""
+        """Gives one lane a turn, and all lanes that it sends messages to; all these turns are in one checkpoint."""
         told: list[tuple[str, Cause]] = [(key, cause)]
-        for lane_key, lane_cause in told:  # grows while lanes tell each other
+        for lane_key, lane_cause in told:  # grows while lanes send each other messages
             lane = None if self.fault else self.awake.get(lane_key) or self._wake(lane_key)
             if lane is None:
                 return
@@ -151,7 +158,7 @@ class Lanes:
         return turn.tells
 
     def _wake(self, key: str) -> Lane | None:
-        """None where it cannot be read."""
+        """Loads a sleeping or new lane and returns it; sets ``fault`` and returns None if it cannot be read."""
         kept = self._values.pop(key)
         offset, stored = (-1, None) if kept is None else _unshelved(kept)
         sleeping = self.sleeping.pop(key, None)
@@ -183,19 +190,21 @@ class Lanes:
     # ---- timers -----------------------------------------------------------------------------------------------------
 
     def _set_timer(self, due_us: int, key: str) -> int:
-        """The entry's number: of the entries with one key, that of its lane or sleeping is alive."""
+        """Adds a timer and returns its number: of the entries with one key, only the one whose number the lane has is
+        alive."""
         number = next(self._seq)
         self._timers.push((due_us, number, key))
         return number
 
     def due(self, wall_us: int, at_most: int) -> list[str]:
-        """Lanes whose timer has come; each is named once. Those beyond ``at_most`` are due still."""
+        """Returns the keys of at most this many lanes whose timer is due, each once; the others stay due."""
         keys: list[str] = []
         while len(keys) < at_most and (top := self._timers.top()) is not None and top[0] <= wall_us:
             keys.append(self._timers.pop()[2])
         return keys
 
     def next_due_us(self) -> int | None:
+        """Returns when the next timer is due; None = there is none."""
         top = self._timers.top()
         return top[0] if top is not None else None
 
@@ -210,7 +219,11 @@ class Lanes:
     # ---- storing and sleeping ---------------------------------------------------------------------------------------
 
     def record(self, lane: Lane) -> Output | None:
-        """The lane's state record, or None when it says what the last one said."""
+        """Returns the lane's state record; None when it equals the last one.
+
+        Raises ValueError when the flow stores nothing for a lane that is undone, open or has an announced call; the
+        lane would be lost.
+        """
         said = self._flow.store(lane.value)
         if said.value is None and (said.undone or said.open_since_us is not None or lane.announced):
             raise ValueError(f"lane {lane.key} is undone, open or under way, and stores nothing: it would be lost")
@@ -241,7 +254,8 @@ class Lanes:
         )
 
     def settle(self, lane: Lane, now_s: float) -> None:
-        """Let it sleep, when its last turn is durable, nothing of it is under way and its wants are not near."""
+        """Puts a lane to sleep if its last turn is durable, nothing of it is in flight or announced, and none of its
+        wants is near the front of its queue."""
         if lane.durable_version != lane.version or lane.held or lane.announced or self.awake.get(lane.key) is not lane:
             return
         if lane.pending and not self._wants.may_sleep(lane, now_s):
@@ -265,7 +279,7 @@ class Lanes:
             self.unexplained[lane.key] = now_s
 
     def withdraw(self, now_s: float) -> list[Lane]:
-        """Nothing leaves any more: what was announced and has not left is taken back. Returns the lanes of that."""
+        """Withdraws the announcements of all wants that have not left, and returns the lanes of these wants."""
         announced = [lane for lane in self.awake.values() if lane.announced and lane.pending]
         return [lane for lane in announced if self._wants.take_back(lane.pending.values(), now_s)]
 

@@ -1,4 +1,4 @@
-"""Counts the keys that have an age and keeps the oldest one up to date, without ever scanning them all."""
+"""Counts the lanes with something open and keeps the oldest one up to date, without ever scanning them all."""
 
 from itertools import count
 
@@ -6,7 +6,7 @@ from streams.lanes.heap import Heap
 
 
 class OldestOpen:
-    """Entries that a key has moved away from die where they are."""
+    """The keys with something open, and since when. A key that changes leaves a dead entry in the heap."""
 
     def __init__(self) -> None:
         self._newest: dict[str, tuple[int, int, str]] = {}  # the entry of each key: since when (µs), a number, the key
@@ -17,11 +17,12 @@ class OldestOpen:
         return len(self._newest)
 
     def of(self, key: str) -> int | None:
+        """Returns since when a key has something open (µs); None = it has nothing."""
         entry = self._newest.get(key)
         return entry[0] if entry is not None else None
 
     def put(self, key: str, since_us: int | None) -> None:
-        """None: it has no age any more."""
+        """Sets since when a key has something open (µs); None removes it."""
         if since_us == self.of(key):
             return
         if since_us is None:
@@ -31,5 +32,6 @@ class OldestOpen:
         self._heap.push(entry)
 
     def oldest_us(self) -> int | None:
+        """Returns the oldest time of all keys (µs); None = there is no key."""
         oldest = self._heap.top()
         return oldest[0] if oldest is not None else None

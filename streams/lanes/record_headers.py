@@ -1,9 +1,9 @@
-"""A lane's record in its state topic: the value is the flow's, the headers are ours.
+"""The headers of a lane's record in its state topic; its value is encoded by the flow.
 
-``undone`` = "1", ``open`` and ``due`` = µs since the epoch, ``waits`` = "account rank since_us;...", ``announced`` = a
-slot, as often as there are any: so that a new owner knows of every lane whether and when to wake it, what stands open
-and what may have left, and decodes none that is cold. ``reader`` = the lowest version of the state that loses nothing
-of the record; absent where any will do.
+``undone`` = "1"; ``open`` and ``due`` = µs since the epoch; ``waits`` = "account rank since_us;..."; ``announced`` = a
+slot, repeated for each one. From these a new owner knows of every lane whether and when to wake it, what is open and
+which calls may have left, without decoding the values of idle lanes. ``reader`` = the lowest version of the state that
+loses nothing of the record; absent if any version will do.
 """
 
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ from streams.flow import Headers, Stored, Waits, Want
 
 
 def headers_of(stored: Stored) -> Headers:
+    """Returns the headers of a lane's record."""
     headers: list[tuple[str, bytes]] = []
     if stored.undone:
         headers.append(("undone", b"1"))
@@ -31,7 +32,7 @@ def headers_of(stored: Stored) -> Headers:
 
 
 def stored_of(value: bytes | None, headers: Headers) -> Stored:
-    """The other way round. Raises ValueError for headers that are not ours."""
+    """Returns the lane of a record; the inverse of ``headers_of``. Raises ValueError for headers in another format."""
     by_name = dict(headers)
     due, since = by_name.get("due"), by_name.get("open")
     return Stored(
@@ -46,7 +47,7 @@ def stored_of(value: bytes | None, headers: Headers) -> Stored:
 
 
 def restored(value: bytes | None, headers: Headers, offset: int) -> Stored:
-    """As ``stored_of``, of a record that may be anybody's: what cannot be read of it is its ``fault``."""
+    """Returns the lane of a record that anyone may have written: if its headers cannot be read, ``fault`` says why."""
     try:
         return replace(stored_of(value, headers), offset=offset)
     except ValueError as error:
@@ -54,17 +55,17 @@ def restored(value: bytes | None, headers: Headers, offset: int) -> Stored:
 
 
 def lane_key(raw: bytes) -> str:
-    """The key of a lane's record, whatever its bytes are."""
+    """Returns a record key as text; any bytes, also those that are not UTF-8, survive ``key_bytes``."""
     return raw.decode(errors="surrogateescape")
 
 
 def key_bytes(key: str) -> bytes:
-    """The other way round."""
+    """Returns the record key of a lane; the inverse of ``lane_key``."""
     return key.encode(errors="surrogateescape")
 
 
 def waits_of(wants: Iterable[Want]) -> tuple[Waits, ...]:
-    """Per account the most urgent priority and the oldest age."""
+    """Returns, for each account, the most urgent priority and the oldest age of the wants."""
     by_account = sorted(wants, key=lambda want: want.account)
     return tuple(
         Waits(account=account, priority=min(w.priority for w in group), since_us=min(w.since_us for w in group))
@@ -78,7 +79,7 @@ def _waits(text: str) -> Waits:
 
 
 def _int64(text: str | bytes) -> int:
-    """Raises ValueError for what is no number, and for one that nothing of ours has written."""
+    """Parses a number. Raises ValueError for other text, and for a number that does not fit into 64 bits."""
     number = int(text)
     if not -(2**63) <= number < 2**63:
         raise ValueError(f"a number of {len(text)} digits does not fit into 64 bits")
