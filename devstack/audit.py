@@ -1,4 +1,4 @@
-"""Holds the simulator's log against the events: order, end state, freshness. Pure."""
+"""Compares the simulator's journal with the events: order of writes, final state, delays. Pure."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -11,7 +11,7 @@ FIELDS = ("listing_price", "amount", "handling_time")
 
 
 class Write(Protocol):
-    """One field of one unit as the marketplace took it."""
+    """One accepted write of one field of one unit."""
 
     @property
     def unit_id(self) -> int: ...
@@ -27,7 +27,7 @@ def out_of_order(
     storefronts: Mapping[str, tuple[str, str]],
     produced: Sequence[Produced],
 ) -> list[str]:
-    """Writes that cannot be read as a never falling sequence of events per unit and field, in words; empty = none."""
+    """Returns a message for each write that can't belong to a non-decreasing sequence of events per unit and field."""
     orders: defaultdict[tuple[int, str, object], list[Order]] = defaultdict(list)
     for unit_id, field, value, order in placed_values(before, storefronts, produced):
         orders[unit_id, field, value].append(order)
@@ -55,7 +55,7 @@ def differences(
     storefronts: Mapping[str, tuple[str, str]],
     produced: Sequence[Produced],
 ) -> tuple[int, list[str]]:
-    """(values compared, those in which the marketplace differs from the computed state, in words)."""
+    """Returns the number of values compared, and a message for each that differs from the computed state."""
     wanted = expected_units(before, storefronts, produced)
     wrong = [
         f"unit {unit_id}: {field} is {after[unit_id][field]}, wanted {value}"
@@ -67,7 +67,7 @@ def differences(
 
 
 def percentile(sorted_values: Sequence[float], share: float) -> float:
-    """The value that ``share`` of the sorted values do not exceed (nearest rank); 0.0 of none."""
+    """Returns the percentile by nearest rank, ``share`` from 0 to 1; 0.0 if there are no values."""
     if not sorted_values:
         return 0.0
     return sorted_values[min(len(sorted_values) - 1, max(0, round(share * len(sorted_values)) - 1))]

@@ -1,4 +1,4 @@
-"""The addresses of broker and registry, and two ways to run both on this machine."""
+"""Addresses of broker and registry, and two ways to run them on this machine: embedded, or on the JVM."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,9 +12,9 @@ from devstack.jvm_stack import JvmStack
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backbone:
-    """Where broker and registry are, and what this broker needs that another does not.
+    """The addresses of a broker and a registry, and the peculiarities of this broker.
 
-    ``make_topic`` takes a name and a number of partitions; None = the connector's own command creates topics.
+    ``make_topic`` creates a topic, given its name and number of partitions; None = use the connector's command.
     """
 
     bootstrap_servers: str
@@ -26,7 +26,7 @@ class Backbone:
 
 @contextmanager
 def embedded() -> Iterator[Backbone]:
-    """In this process, in milliseconds; at least once."""
+    """Runs broker and registry in this process, within milliseconds. No transactions: delivery is at least once."""
     with EmbeddedBroker() as broker, EmbeddedRegistry() as registry:
         yield Backbone(
             bootstrap_servers=broker.bootstrap_servers,
@@ -39,6 +39,6 @@ def embedded() -> Iterator[Backbone]:
 
 @contextmanager
 def real(cache_folder: Path, say: Callable[[str], None]) -> Iterator[Backbone]:
-    """A JVM broker and registry (Java 17 and Maven). Raises StackUnavailable with what is missing."""
+    """Runs a JVM broker and registry (Java 17 and Maven). Raises StackUnavailable if something is missing."""
     with JvmStack(cache_folder, say=say) as stack:
         yield Backbone(bootstrap_servers=stack.bootstrap_servers, registry_url=stack.registry_url)

@@ -1,4 +1,4 @@
-"""Plain producer and consumer of any topic, as an application outside the connector would write them."""
+"""A producer and a consumer for any topic, as an application outside the connector would write them."""
 
 import json
 import time
@@ -17,16 +17,16 @@ from streams.avro.schema import ParsedSchema
 from streams.dead_letter import CONNECT
 
 Row: TypeAlias = dict[str, Any]
-"""A decoded value: moments are microseconds since the epoch, decimals exact."""
+"""A decoded value: times are microseconds since the epoch, decimals are exact."""
 
 Position: TypeAlias = tuple[int, int]
 """Partition and offset."""
 
 Noted: TypeAlias = Callable[[int, int, int], None]
-"""Takes the partition, the offset and the record's time (µs since the epoch) that a broker has acknowledged."""
+"""Called with the partition, the offset and the timestamp (µs since the epoch) of an acknowledged record."""
 
 PARTITION_UA = -1
-"""librdkafka's word for: let the partitioner choose."""
+"""librdkafka's constant for "let the partitioner choose"."""
 
 _AT_ONCE = 10_000
 _ASK_S = 5.0
@@ -36,7 +36,7 @@ _LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
 class RegistryReader:
-    """Reads schemas from the registry, each once, and decodes values with them."""
+    """Decodes values with schemas from the registry; fetches each schema once."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -44,13 +44,13 @@ class RegistryReader:
         self._schemas: dict[int, Any] = {}
 
     def id_of(self, topic: str) -> int:
-        """The id of the latest schema of the topic's values."""
+        """Returns the id of the latest schema of the topic's values."""
         if topic not in self._ids:
             self._ids[topic] = self._get(f"subjects/{topic}-value/versions/latest")["id"]
         return self._ids[topic]
 
     def decode(self, value: bytes) -> Row:
-        """By the schema that it was written with."""
+        """Decodes a value with the schema that it was written with."""
         _, schema_id = HEADER.unpack_from(value)
         if schema_id not in self._schemas:
             self._schemas[schema_id] = ParsedSchema(json.loads(self._get(f"schemas/ids/{schema_id}")["schema"])).parsed
@@ -64,7 +64,7 @@ class RegistryReader:
 
 
 class Writer:
-    """Produces to one topic, in order, and tells the position of each record; Java's partitioner."""
+    """Produces to one topic in order, with the Java client's partitioner, and reports the position of each record."""
 
     def __init__(self, backbone: Backbone, topic: str) -> None:
         self._topic = topic
@@ -79,9 +79,9 @@ class Writer:
         self._refused: list[KafkaError] = []
 
     def send(self, key: bytes, value: bytes | None, noted: Noted, partition: int | None = None) -> None:
-        """``noted`` is called during a later ``send`` or ``flush``; ``partition`` None = by the key."""
+        """Produces a record. ``noted`` is called in a later ``send`` or ``flush``; ``partition`` None = by the key."""
 
-        now_ms = time.time_ns() // 1_000_000  # said by us: the embedded broker's acknowledgement does not tell it
+        now_ms = time.time_ns() // 1_000_000  # set here: acknowledgements of the embedded broker carry no timestamp
 
         def answered(error: KafkaError | None, record: Message) -> None:
             if error is not None:
@@ -96,19 +96,19 @@ class Writer:
                     self._topic, value, key, partition=chosen, timestamp=now_ms, on_delivery=answered
                 )
                 break
-            except BufferError:  # as much is on its way as fits the queue
+            except BufferError:  # the producer's queue is full
                 self._producer.poll(0.05)
         self._producer.poll(0)
 
     def flush(self) -> None:
-        """Wait for every acknowledgement. Raises RuntimeError when one is missing or bad."""
+        """Waits for all acknowledgements. Raises RuntimeError when one is missing or reports an error."""
         missing = self._producer.flush(60)
         if missing or self._refused:
             raise RuntimeError(f"{missing} records unacknowledged, {len(self._refused)} refused: {self._refused[:1]}")
 
 
 class Reader:
-    """Reads a topic from its begin, read committed; each question reads on from where the last one ended."""
+    """Reads a topic from its beginning (read committed); each read continues where the last one ended."""
 
     def __init__(self, backbone: Backbone, topic: str, registry: RegistryReader) -> None:
         self._registry = registry
@@ -118,9 +118,9 @@ class Reader:
                 "group.id": "reader",  # never joined, nothing is committed
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
-                "enable.partition.eof": True,  # moves the position over what a transaction leaves at the end
+                "enable.partition.eof": True,  # moves the position past the control records at the end
                 "fetch.queue.backoff.ms": 10,
-                "socket.timeout.ms": 10_000,  # a broker that is frozen keeps its connections
+                "socket.timeout.ms": 10_000,  # a frozen broker keeps its connections open
                 **backbone.properties,
             }
         )
@@ -135,11 +135,11 @@ class Reader:
 
     @property
     def seen(self) -> Sequence[Message]:
-        """The records read so far, without a question to the broker."""
+        """The records read so far; does not contact the broker."""
         return self._records
 
     def records(self) -> Sequence[Message]:
-        """All records up to the present end."""
+        """Returns all records up to the current end."""
         ends = self._ends()
         parts = [part for part in self._parts if part.partition in ends]
         while any(place.offset < ends[place.partition] for place in self._consumer.position(parts)):
@@ -148,9 +148,9 @@ class Reader:
         return self._records
 
     def _ends(self) -> dict[int, int]:
-        """The next offset of each partition that is not empty. One question for all: the consumer asks for each.
+        """Returns the end offset of each partition that is not empty, by one request; the consumer would send one each.
 
-        A client that gets no answer is replaced: it may ask a leader that is none any more, for good.
+        A client that gets no response is replaced: it may keep asking a broker that is no longer the leader.
         """
         asked = dict.fromkeys(self._parts, _LATEST)
         for left in reversed(range(_ASKS)):
@@ -162,14 +162,14 @@ class Reader:
             except (KafkaException, TimeoutError):
                 if not left:
                     raise
-                time.sleep(_AGAIN_S)  # a broker that was just started may not know yet what it leads
+                time.sleep(_AGAIN_S)  # a broker that has just started may not know yet which partitions it leads
                 self._admin = AdminClient(self._asks)
             else:
                 return {partition: end for partition, end in ends.items() if end}
         raise AssertionError("the last failure is raised above")
 
     def rows(self) -> Sequence[Row]:
-        """The values of all records up to the present end, without tombstones; each is decoded once."""
+        """Returns the values of all records up to the current end, without tombstones; each is decoded once."""
         records = self.records()
         values = (record.value() for record in records[self._decoded :])
         self._rows += [self._registry.decode(value) for value in values if value is not None]
@@ -177,7 +177,7 @@ class Reader:
         return self._rows
 
     def newest(self) -> dict[str, Row]:
-        """The newest value of every key that is no tombstone: what compaction would leave."""
+        """Returns the newest value of every key, without tombstones: what compaction would retain."""
         newest = {record.key(): record.value() for record in self.records()}
         return {
             (key or b"").decode(): self._registry.decode(value) for key, value in newest.items() if value is not None
@@ -188,12 +188,12 @@ class Reader:
 
 
 def position(record: Message) -> Position:
-    """Where a record that was read stands."""
+    """Returns the position of a record."""
     return record.partition() or 0, record.offset() or 0
 
 
 def dead_positions(letters: Iterable[Message]) -> list[Position]:
-    """Where in the input what became dead letters stood, by their headers."""
+    """Returns the input positions of dead letters, from their headers."""
     return [_dead_position(letter) for letter in letters]
 
 

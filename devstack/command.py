@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 class Demo:
-    """One run; everything it starts ends with its ``stack``."""
+    """One run of the demo; everything it starts is ended by its ``stack``."""
 
     def __init__(self, console: Console, stack: ExitStack, folder: Path, options: argparse.Namespace) -> None:
         self._console = console
@@ -142,10 +142,13 @@ class Demo:
             self._sales.turn((number + 1) / self._events)
             ahead_s = number / INPUT_PER_SECOND - (time.monotonic() - began)
             if ahead_s > 0.01:
-                time.sleep(ahead_s)  # the pace of the traffic, not a wait for something
+                time.sleep(ahead_s)  # keeps the traffic's rate
 
     def _settle(self) -> None:
-        """Until every event has its result or dead letter and every order is over. Raises when nothing moves."""
+        """Waits until every event has its result or dead letter and every order is settled.
+
+        Raises ``DeploymentFailed`` when there is no progress.
+        """
         wanted = {(one.partition, one.offset) for one in self._produced}
         self._until("results read", len(wanted), lambda: len(self._deployment.ended() & wanted))
         self._until("orders settled", self._sales.total, self._sales.settled)
@@ -188,7 +191,7 @@ class Demo:
         )
 
     def _others(self) -> dict[Position, str]:
-        """Where in the input an event stands that was not sent from here, and its key."""
+        """Returns the positions and keys of the events in the input that the demo did not send."""
         ours = {(one.partition, one.offset) for one in self._produced}
         records = {position(record): record for record in self._deployment.read("offer-changes")}
         return {at: (record.key() or b"").decode(errors="replace") for at, record in records.items() if at not in ours}
@@ -211,7 +214,7 @@ class Demo:
             self._console.print()
 
     def _until_interrupted(self, config: Path) -> None:
-        """The rest stays when the connector ends: a replay begins with its end."""
+        """Keeps broker and marketplace running, even after the connector has ended: a replay starts with its end."""
         told = False
         while True:
             if not self._run.running and not told:
@@ -219,14 +222,14 @@ class Demo:
                 code = self._run.wait()
                 self._console.print(f"\nThe connector has ended, with exit code {code}. Broker and marketplace go on.")
                 self._console.print(f"  start another     connector run --config {config}", markup=False)
-            time.sleep(0.5)  # until a person ends it
+            time.sleep(0.5)
 
     def _progress(self, what: str, total: int) -> "Bar":
         return Bar(self._console, what, total)
 
 
 class Bar:
-    """A line that grows on a terminal; a line every tenth elsewhere."""
+    """A progress bar on a terminal; elsewhere, a line per tenth of the progress."""
 
     def __init__(self, console: Console, what: str, total: int) -> None:
         self._console, self._what, self._total = console, what, max(1, total)
@@ -261,7 +264,7 @@ def _wall_us() -> Iterator[int]:
 
 
 def _end(process: ModuleProcess) -> None:
-    with suppress(subprocess.TimeoutExpired):  # what does not end is killed with its deployment
+    with suppress(subprocess.TimeoutExpired):  # a process that does not end is killed with its deployment
         process.stop(20)
 
 

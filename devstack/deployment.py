@@ -1,7 +1,7 @@
-"""A whole deployment on one machine: topics and schemas on a broker, the simulator, connectors.
+"""A complete deployment on one machine: topics and schemas on a broker, the simulator, connectors.
 
-It uses what an operator uses: the command line, a configuration file, signals and topics. It ends every process that it
-started, by process id.
+It uses the same interfaces as an operator: the command line, a configuration file, signals and topics. It ends every
+process that it started, by process id.
 """
 
 import subprocess
@@ -36,17 +36,17 @@ On = TypeVar("On", bound=Backbone)
 
 @dataclass(kw_only=True)
 class Deployment(Generic[On]):
-    """Topics of its own prefix, one marketplace, any number of connectors. A context manager.
+    """Topics with a prefix of their own, one marketplace, any number of connectors. A context manager.
 
-    Raises ``DeploymentFailed`` where a part does not come up, a command ends otherwise than it should, or what is
-    waited for does not come.
+    Methods raise ``DeploymentFailed`` when a part does not start, a command ends with an unexpected exit code, or a
+    wait makes no progress.
     """
 
     kafka: On
     folder: Path
     partitions: int = 8
     sellers: Sequence[str] = ("main",)
-    keys: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # client and secret key, where not made up
+    keys: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # client and secret key, if not generated
     storefronts: Sequence[str] = ("de", "at")
     catalogue: str = "eans = 600"
     scenario: str = ""  # further TOML tables
@@ -56,9 +56,9 @@ class Deployment(Generic[On]):
     orders: Mapping[str, Any] | None = None  # keys of [orders]; None = off
     account: Mapping[str, Any] = field(default_factory=dict)  # further keys of every [accounts.X]
     processing: Mapping[str, Any] = field(default_factory=dict)
-    prefix: str = ""  # "" = one that nobody else has
-    apart: bool = False  # its processes are in sessions of their own
-    registry_url: str = ""  # another way to the registry than the straight one
+    prefix: str = ""  # of topics and of the group; "" = a unique one
+    apart: bool = False  # start the processes in sessions of their own
+    registry_url: str = ""  # an address of the registry other than the backbone's, such as a proxy's
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ class Deployment(Generic[On]):
         self.registry = RegistryReader(self.kafka.registry_url)
         self._processes: list[ModuleProcess] = []
         self._connectors = 0
-        self.printed = ""  # by commands, all of it
+        self.printed = ""  # the output of all commands
         self._readers: dict[str, Reader] = {}
         self._done: set[Position] = set()
         self._looked_at = 0
@@ -113,7 +113,7 @@ class Deployment(Generic[On]):
         (self.folder / f"{seller}.secret").write_text(secret_key, "utf-8")
 
     def config(self, instance: str, **kafka: Any) -> Path:
-        """A configuration file of one instance; ``kafka`` overrides keys of its [kafka] table."""
+        """Writes the configuration file of one instance and returns its path; ``kafka`` overrides keys of [kafka]."""
         base = {
             "bootstrap_servers": self.kafka.bootstrap_servers,
             "group": f"{self.prefix}.connector",
@@ -172,18 +172,18 @@ class Deployment(Generic[On]):
 
     @property
     def targets(self) -> dict[str, tuple[str, str]]:
-        """Target id -> (storefront, currency), as the expectation takes it."""
+        """Returns target id -> (storefront, currency), as ``expectation`` needs it."""
         return {self.target(a, s): (s, CURRENCY[s]) for a in self.sellers for s in self.storefronts}
 
     # ---- processes --------------------------------------------------------------------------------------------------
 
     @property
     def processes(self) -> Sequence[ModuleProcess]:
-        """All that were started here, the marketplace first."""
+        """All processes started here, the marketplace first."""
         return self._processes
 
     def command(self, *arguments: str, code: int = 0, timeout_s: float = STILL_S) -> str:
-        """Run the command line and return what it printed; fails unless its exit code is ``code``."""
+        """Runs a command of the connector and returns its output; raises unless the exit code is ``code``."""
         done = subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "connector", *arguments],
             capture_output=True,
@@ -198,7 +198,7 @@ class Deployment(Generic[On]):
         return said
 
     def connector(self, instance: str = "one", *arguments: str, **kafka: Any) -> ModuleProcess:
-        """Start ``connector run`` with this instance id."""
+        """Starts ``connector run`` with this instance id."""
         self._connectors += 1
         config = self.config(instance, **kafka)
         log = self.folder / f"{instance}-{self._connectors}.log"
@@ -210,22 +210,22 @@ class Deployment(Generic[On]):
     def last_words(self) -> str:
         return "\n".join(f"--- {process.name}: {process.text()[-2500:]}" for process in self._processes)
 
-    # ---- the marketplace's side -------------------------------------------------------------------------------------
+    # ---- marketplace ------------------------------------------------------------------------------------------------
 
     def units_there(self, units: Units | None = None) -> list[UnitThere]:
         return simulator_process.units_there(units or self.units_before)
 
     def places(self, seller: str | None = None) -> tuple[list[OfferPlace], list[OfferPlace]]:
-        """What traffic can be about: (what one unit fits, what several fit)."""
+        """Returns the places that exactly one unit matches, and those that several match."""
         of_seller = {number: unit for number, unit in self.units_before.items() if seller in (None, unit["seller"])}
         return simulator_process.places(of_seller, self.target)
 
-    # ---- the backbone's side ----------------------------------------------------------------------------------------
+    # ---- topics -----------------------------------------------------------------------------------------------------
 
     def produce(
         self, messages: Iterable[traffic.Message], partition: Callable[[str], int] | None = None
     ) -> list[Produced]:
-        """Offer changes, in order; waits for every acknowledgement. Java's partitioner unless told otherwise."""
+        """Produces offer changes in order and waits for all acknowledgements; by default with Java's partitioner."""
         topic = self.topic("offer-changes")
         kit = ProducerKit(self.registry.id_of(topic))
         writer = Writer(self.kafka, topic)
@@ -238,7 +238,7 @@ class Deployment(Generic[On]):
         return done
 
     def dispatch(self, shipments: Iterable[Mapping[str, Any]], key: str | None = None) -> list[Position]:
-        """Shipment events from plain values, in order; waits for every acknowledgement."""
+        """Produces shipment events from plain values, in order, and waits for all acknowledgements."""
         topic = self.topic("shipments")
         kit = ShipmentKit(self.registry.id_of(topic))
         writer = Writer(self.kafka, topic)
@@ -249,37 +249,37 @@ class Deployment(Generic[On]):
         return done
 
     def reader(self, topic: str) -> Reader:
-        """Of a topic by its whole name; one for the whole deployment."""
+        """Returns the deployment's reader of a topic, by its full name."""
         if topic not in self._readers:
             self._readers[topic] = Reader(self.kafka, topic, self.registry)
         return self._readers[topic]
 
     @property
     def readers(self) -> Mapping[str, Reader]:
-        """Of every topic that was asked for."""
+        """The readers of all topics that were read so far, by topic name."""
         return self._readers
 
     def read(self, dataset: str, topic: str | None = None) -> Sequence[Message]:
-        """All records of a dataset, or of ``topic``, so far."""
+        """Returns all records so far of a dataset, or of ``topic``."""
         return self.reader(topic or self.topic(dataset)).records()
 
     def rows(self, dataset: str) -> Sequence[Row]:
-        """All values of a dataset so far."""
+        """Returns all values of a dataset so far."""
         return self.reader(self.topic(dataset)).rows()
 
     def newest(self, dataset: str) -> dict[str, Row]:
-        """The newest value of every key of a dataset."""
+        """Returns the newest value of every key of a dataset."""
         return self.reader(self.topic(dataset)).newest()
 
     def results(self, topic: str | None = None) -> Sequence[Row]:
-        """Every OfferResult so far, of the live run's topic or another."""
+        """Returns every OfferResult so far, from the live topic or from ``topic``."""
         return self.reader(topic or self.topic("offer-results")).rows()
 
     def calls(self) -> Sequence[Row]:
         return self.rows("marketplace-calls")
 
     def states(self) -> dict[str, Row]:
-        """The newest state of every EAN."""
+        """Returns the newest state of every EAN."""
         return self.newest("offer-state")
 
     def dead(self) -> Sequence[Message]:
@@ -299,9 +299,9 @@ class Deployment(Generic[On]):
         still_s: float = STILL_S,
         every_s: float = 0.2,
     ) -> None:
-        """Wait until ``true()``. Fails with all last words when ``progress()`` stands still, or a process fell.
+        """Waits until ``true()``. Raises with the tails of all logs on lack of progress or when a process has ended.
 
-        Without ``progress`` it is what has been read from topics.
+        Without ``progress``, records read from topics count as progress.
         """
 
         def true_or_fallen() -> bool:
@@ -319,23 +319,23 @@ class Deployment(Generic[On]):
         return {topic: len(reader.seen) for topic, reader in self._readers.items()}
 
     def settle(self, produced: Sequence[Produced]) -> None:
-        """Wait until every event has its result or dead letter, and the marketplace hears nothing more."""
+        """Waits until every event has its result or dead letter and the marketplace receives no more calls."""
         self.wait_for_results(produced)
         self.quiet()
 
     def wait_for_results(self, produced: Sequence[Produced]) -> None:
-        """Wait until every event has its result or dead letter."""
+        """Waits until every event has its result or dead letter."""
         try:
             self.wait_for("a result for every event", lambda: self.answered(produced))
         except DeploymentFailed as error:
             raise DeploymentFailed(f"{self.missing(produced)}\n{error}") from None
 
     def answered(self, produced: Sequence[Produced]) -> bool:
-        """Whether every position has a result or a dead letter by now."""
+        """Whether every event has a result or a dead letter."""
         return self.ended().issuperset((one.partition, one.offset) for one in produced)
 
     def ended(self) -> set[Position]:
-        """Every position with a result or a dead letter; asked often, so each row is looked at once."""
+        """Returns every position with a result or a dead letter. Called often, so each row is examined only once."""
         results = self.results()
         self._done.update((row["input_partition"], row["input_offset"]) for row in results[self._looked_at :])
         self._looked_at = len(results)
@@ -343,13 +343,13 @@ class Deployment(Generic[On]):
         return self._done
 
     def missing(self, produced: Sequence[Produced]) -> str:
-        """The first events without a result."""
+        """Describes how many events have no result, and the first of them."""
         have = self.ended()
         left = [one for one in produced if (one.partition, one.offset) not in have]
         return f"{len(left)} of {len(produced)} are missing, first: " + "\n  ".join(map(str, left[:3]))
 
     def quiet(self, for_s: float = 2.0) -> None:
-        """Wait until no call has arrived for ``for_s`` seconds. Raises ``DeploymentFailed`` when they never end."""
+        """Waits until no call has arrived for ``for_s`` seconds. Raises ``DeploymentFailed`` when calls never stop."""
         began_s = since_s = time.monotonic()
         count = -1
         while time.monotonic() - since_s < for_s:
@@ -381,5 +381,5 @@ def _table(name: str, values: Mapping[str, Any]) -> str:
 
 
 def _key(name: str) -> str:
-    """Quoted where it has dots or blanks, as Kafka's properties and names of carriers have."""
+    """Returns a TOML key, quoted where needed, for example for the dots in Kafka's properties."""
     return name if name.replace("-", "_").isidentifier() else orjson.dumps(name).decode()

@@ -1,13 +1,13 @@
-"""An embedded broker: librdkafka's own mock cluster, held by this process and open to any other on 127.0.0.1.
+"""An embedded broker: librdkafka's mock cluster in this process, reachable by other processes on 127.0.0.1.
 
-Good for a demonstration and for at-least-once tests: it starts in milliseconds, on a C thread, without Java or a
-container. It forgets everything when the holder ends. What it cannot do is listed in ``CANNOT``: a test that asserts
-one of these would pass falsely here.
+For demonstrations and at-least-once tests: it starts in milliseconds, on a C thread, without Java or a container. Its
+data is lost when the process ends. ``CANNOT`` lists what it does not support: a test that relies on one of these would
+pass here without proving anything.
 
-The mock's public option gives every topic four partitions and answers no administrator. The shared library inside
-confluent-kafka's Linux wheel exports more, reached by ctypes: topics of any size, a controller, a short first
-rebalance. The header calls that interface experimental, so a wheel that hides it falls back to the plain option
-(``sized`` False).
+The mock's public option gives every topic four partitions and does not answer admin requests. The shared library in
+confluent-kafka's Linux wheel exports further functions, called by ctypes: topics of any size, a controller, a short
+first rebalance. The header calls that interface experimental; with a wheel that does not export it, the public option
+is used (``sized`` is False).
 """
 
 import ctypes
@@ -19,7 +19,7 @@ from typing import Final, Protocol, Self
 import confluent_kafka
 
 PLAIN_PARTITIONS: Final = 4
-"""What the plain option gives every topic."""
+"""The number of partitions of every topic with the public option."""
 
 CANNOT: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -39,11 +39,11 @@ CANNOT: Final[Mapping[str, str]] = MappingProxyType(
 
 CLIENT_PROPERTIES: Final[Mapping[str, str | int]] = MappingProxyType(
     {
-        # an empty fetch waits its whole time even when data arrives: 477 ms from produce to consume with the default
+        # an empty fetch waits the full time even if data arrives: 477 ms from produce to consume with the default
         "fetch.wait.max.ms": 10,
     }
 )
-"""What clients of this broker should set; a real broker needs none of it."""
+"""Properties that clients of this broker should set; a real broker does not need them."""
 
 _FIRST_REBALANCE_MS: Final = 50
 _CONTROLLER: Final = 1
@@ -60,7 +60,7 @@ class _Cluster(Protocol):
 
 
 class EmbeddedBroker:
-    """The broker, for as long as it is open. Use it as a context manager, or call ``close``."""
+    """A running broker. Use it as a context manager, or call ``close``."""
 
     def __init__(self, brokers: int = 1) -> None:
         library = _library()
@@ -68,20 +68,20 @@ class EmbeddedBroker:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Addresses that any process of this machine may use."""
+        """The broker's addresses, for any process on this machine."""
         return self._cluster.bootstrap_servers
 
     @property
     def sized(self) -> bool:
-        """Whether topics get the number of partitions that was asked for."""
+        """Whether topics get the requested number of partitions."""
         return self._cluster.sized
 
     def create_topic(self, name: str, partitions: int) -> int:
-        """The number of partitions that the topic has now: as wanted, or four where only the plain option works."""
+        """Creates a topic and returns its number of partitions: the requested one, or 4 with the public option."""
         return self._cluster.create_topic(name, partitions)
 
     def close(self) -> None:
-        """Forget everything. Safe to call twice."""
+        """Stops the broker and discards its data. May be called twice."""
         self._cluster.close()
 
     def __enter__(self) -> Self:
@@ -94,7 +94,7 @@ class EmbeddedBroker:
 
 
 class _PlainCluster:
-    """The public option: a producer that holds the cluster."""
+    """The mock cluster by the public option: a producer with ``test.mock.num.brokers``."""
 
     sized = False
 
@@ -104,7 +104,7 @@ class _PlainCluster:
         self.bootstrap_servers = ",".join(f"{b.host}:{b.port}" for b in metadata.brokers.values())
 
     def create_topic(self, name: str, partitions: int) -> int:  # noqa: ARG002 - the mock decides
-        """Asking for a topic's metadata makes it."""
+        """Requests the topic's metadata, which creates it."""
         if self._holder is None:
             raise RuntimeError("the embedded broker is closed")
         self._holder.list_topics(name, timeout=5)
@@ -115,7 +115,7 @@ class _PlainCluster:
 
 
 class _SteeredCluster:
-    """The mock cluster through librdkafka's own functions."""
+    """The mock cluster by librdkafka's exported functions."""
 
     sized = True
 
@@ -123,7 +123,7 @@ class _SteeredCluster:
         self._library = library
         text = ctypes.create_string_buffer(512)
         settings = library.rd_kafka_conf_new()
-        # this client never connects anywhere, and says so at the default level
+        # this client never connects to a broker, which it would log at the default level
         library.rd_kafka_conf_set(settings, b"log_level", b"0", text, len(text))
         self._client: int | None = library.rd_kafka_new(_PRODUCER_TYPE, settings, text, len(text))
         if not self._client:
@@ -149,7 +149,7 @@ class _SteeredCluster:
 
 
 def _library() -> ctypes.CDLL | None:
-    """The librdkafka that confluent-kafka itself has loaded, with its functions' types; None where it is hidden."""
+    """Returns the librdkafka of confluent-kafka with declared function types, or None if it does not export them."""
     folder = Path(confluent_kafka.__file__).parent.parent / "confluent_kafka.libs"
     for path in sorted(folder.glob("librdkafka*.so*")):
         library = ctypes.CDLL(str(path))
@@ -162,7 +162,7 @@ def _library() -> ctypes.CDLL | None:
 
 
 def _declare(library: ctypes.CDLL) -> None:
-    """Argument and result types, as in rdkafka.h and rdkafka_mock.h. Raises AttributeError for what is not exported."""
+    """Declares the types of rdkafka.h and rdkafka_mock.h. Raises AttributeError for a function that is not exported."""
     handle, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
     signatures: dict[str, tuple[list[type], type | None]] = {
         "rd_kafka_conf_new": ([], handle),

@@ -28,10 +28,10 @@ Action: TypeAlias = Callable[["_Ask"], object]
 
 
 class EmbeddedRegistry:
-    """The registry, for as long as it is open. Use it as a context manager, or call ``close``."""
+    """A running registry. Use it as a context manager, or call ``close``."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """``port`` 0 = any free one. Raises OSError when it can't be had."""
+        """``port`` 0 = any free one. Raises OSError when the port can't be bound."""
         self._socket = _listening(host, port)
         self.url: Final = f"http://{host}:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(application(SchemaStore()), log_config=None, lifespan="off", ws="none")
@@ -41,7 +41,7 @@ class EmbeddedRegistry:
         self._server.listening.wait()
 
     def close(self) -> None:
-        """Safe to call twice."""
+        """Stops the server. May be called twice."""
         self._server.should_exit = True
         self._thread.join()
 
@@ -55,12 +55,12 @@ class EmbeddedRegistry:
         try:
             asyncio.run(self._server.serve(sockets=[self._socket]))
         finally:
-            self._server.listening.set()  # whoever waits for a server that failed learns it from its first request
+            self._server.listening.set()  # also if the server failed: then the first request to it fails
             self._socket.close()
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    # With its protocol named: asyncio turns Nagle's algorithm off for such sockets only, else each answer waits 40 ms.
+    # asyncio disables Nagle's algorithm only for IPPROTO_TCP, not for protocol 0: each response would take 40 ms longer
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -86,7 +86,7 @@ class _Server(uvicorn.Server):
 
 
 class _Ask:
-    """One request: the store, the parts of its path, its query, and its body."""
+    """One request: the store, the path parameters, the query and the body."""
 
     def __init__(self, store: SchemaStore, request: Request, body: Body) -> None:
         self.store = store
@@ -105,7 +105,7 @@ class _Ask:
 
     @property
     def schema(self) -> str:
-        """The schema's text in the body. Refused for another kind than Avro."""
+        """Returns the schema in the body. Raises RegistryError for a schema type other than Avro."""
         text, kind = self.body.get("schema"), self.body.get("schemaType", "AVRO")
         if kind != "AVRO":
             raise RegistryError(42201, f"Invalid schema type {kind}: only AVRO is known here")
@@ -117,7 +117,7 @@ class _Ask:
 
 
 def application(store: SchemaStore) -> Starlette:
-    """The API over a store, which is touched from the server's thread only."""
+    """Returns the HTTP API of a store. The store is used only in the server's thread."""
     return Starlette(
         routes=[Route(path, _endpoint(store, action), methods=[method]) for (method, path), action in _ACTIONS.items()],
         exception_handlers={404: _not_found, 405: _not_found},
@@ -269,7 +269,7 @@ _ACTIONS: Final[dict[tuple[str, str], Action]] = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve until interrupted."""
+    """Serves until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m devstack.embedded_registry", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8081)

@@ -1,8 +1,8 @@
 """Computes the final state of the marketplace from the events alone. Pure.
 
-Shares no code with the connector's own merging, on purpose: the demo and the tests compare the two. Newest wins per
-unit and field, by (occurred_at or the record's timestamp, whichever is earlier; sequence; offset), a missing sequence
-lowest; stock of units that share the seller's offer id is one value.
+Deliberately shares no code with the connector: the demo and the tests compare the two. Per unit and field the newest
+event wins, by (occurred_at or the record's timestamp, whichever is earlier; sequence; offset); a missing sequence is
+lowest. Units with the same offer id share their stock.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,12 +13,12 @@ from typing import Any
 from devstack.traffic import Message, gtin13
 
 FUTURE_US = 300_000_000
-"""An event dated further than this ahead of its record is refused (the contract of OfferChanged)."""
+"""An event dated further than this ahead of its record's timestamp is rejected (the contract of OfferChanged)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitThere:
-    """A unit as the marketplace held it at the start; values in smallest units, by the marketplace's field names."""
+    """A unit's initial state at the marketplace; values by the marketplace's field names, prices in minor units."""
 
     unit_id: int
     storefront: str
@@ -30,7 +30,7 @@ class UnitThere:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Produced:
-    """A message with the position that the broker gave it."""
+    """A message with the position that the broker assigned to it."""
 
     message: Message
     partition: int
@@ -44,7 +44,7 @@ Order = tuple[int, int, int]
 def expected_units(
     units: Iterable[UnitThere], storefronts: Mapping[str, tuple[str, str]], produced: Sequence[Produced]
 ) -> dict[int, dict[str, int]]:
-    """Unit id -> field -> value at rest. ``storefronts``: target id -> (storefront, currency)."""
+    """Returns the final state: unit id -> field -> value. ``storefronts``: target id -> (storefront, currency)."""
     there = list(units)
     held = {unit.unit_id: dict(unit.values) for unit in there}
     newest: dict[tuple[int, str], Order] = {}
@@ -58,7 +58,7 @@ def expected_units(
 def placed_values(
     units: Iterable[UnitThere], storefronts: Mapping[str, tuple[str, str]], produced: Sequence[Produced]
 ) -> Iterator[tuple[int, str, int, Order]]:
-    """Every value that an event asks of a unit, linked units included: (unit id, field, value, order of the event)."""
+    """Yields every value that an event sets, also on linked units: (unit id, field, value, order of the event)."""
     by_place: dict[tuple[str, str, str], list[UnitThere]] = {}
     linked: dict[str, list[UnitThere]] = {}
     for unit in units:
@@ -76,7 +76,7 @@ def placed_values(
 def _order(one: Produced) -> Order:
     payload = one.message.payload or {}
     sequence = payload.get("sequence")
-    time_us = min(payload["occurred_at_us"], one.record_time_us + 999)  # a record's timestamp counts milliseconds
+    time_us = min(payload["occurred_at_us"], one.record_time_us + 999)  # a record's timestamp is in whole milliseconds
     return time_us, -1 if sequence is None else sequence, one.offset
 
 

@@ -1,7 +1,7 @@
-"""Several real Kafka brokers and a schema registry as child processes, for tests of what one broker cannot show.
+"""A cluster of real Kafka brokers and a schema registry as child processes, for tests that need several brokers.
 
-Every node is broker and controller. What the brokers keep for themselves (group offsets, transactions) has a replica on
-each node, and a write needs two of them, so that any one node may be killed, frozen or restarted.
+Every node is broker and controller. The internal topics (group offsets, transactions) have a replica on each node and
+two in-sync replicas suffice for a write, so any single node may be killed, frozen or restarted.
 """
 
 import re
@@ -20,7 +20,7 @@ NODES: Final = 3
 
 
 class Node(JvmBroker):
-    """One broker of several."""
+    """One broker of a cluster."""
 
     def __init__(self, layout: Path, folder: Path, *, number: int, ports: tuple[int, int], voters: str) -> None:
         self.number = number
@@ -35,16 +35,16 @@ class Node(JvmBroker):
         _own_storage(folder / "data" / "meta.properties", number)
 
     def _on_new_ports(self) -> JvmProcess:
-        """The ports are those that the other nodes were told."""
+        """Uses the fixed ports, which the other nodes are configured with."""
         self._port, controller_port = self._ports
         return self._on(self._port, controller_port)
 
 
 class Cluster:
-    """Brokers and a registry together. Use it as a context manager, or call ``close``."""
+    """Brokers and a registry. Use it as a context manager, or call ``close``."""
 
     def __init__(self, cache: Path, *, nodes: int = NODES, say: Callable[[str], None] = lambda _line: None) -> None:
-        """``cache`` and ``say``: as of ``jvm.JvmStack``. Raises StackUnavailable."""
+        """``cache`` and ``say`` are as for ``jvm_stack.JvmStack``. Raises StackUnavailable."""
         layout = lay_out(cache, say)
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-cluster-"))
         self.nodes: Sequence[Node] = ()
@@ -70,13 +70,13 @@ class Cluster:
         return self._registry.url if self._registry is not None else ""
 
     def node(self, number: int) -> Node:
-        """By its number, which is its broker id."""
+        """Returns the node with this number, which is its broker id."""
         return next(node for node in self.nodes if node.number == number)
 
     def close(self) -> None:
-        """End all and remove their data. Safe to call twice."""
+        """Ends all processes and removes their data. May be called twice."""
         for node in self.nodes:
-            node.kill()  # an orderly end would hand its partitions over first, one node after the other
+            node.kill()  # a controlled shutdown would first move the leaders, one node after the other
         if self._registry is not None:
             self._registry.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -115,10 +115,10 @@ def _of_several(number: int, voters: str) -> str:
             "transaction.state.log.min.isr=2",
             f"share.coordinator.state.topic.replication.factor={NODES}",
             "share.coordinator.state.topic.min.isr=2",
-            # how soon the others notice that a broker was killed
+            # time until the other nodes notice that a broker was killed
             "broker.session.timeout.ms=3000",
             "broker.heartbeat.interval.ms=500",
-            # leaders move when a test moves them
+            # leaders move only when a test moves them
             "auto.leader.rebalance.enable=false",
             "",
         )
@@ -126,12 +126,12 @@ def _of_several(number: int, voters: str) -> str:
 
 
 def _own_storage(path: Path, number: int) -> None:
-    """The formatted storage is a copy of that of node 1: another node needs its own number and directory id."""
+    """Sets the node's own number and directory id: the formatted storage is a copy of that of node 1."""
     text = re.sub(r"(?m)^node\.id=.*$", f"node.id={number}", path.read_text())
     path.write_text(re.sub(r"(?m)^directory\.id=.*$", f"directory.id={_directory_id()}", text))
 
 
 def _directory_id() -> str:
-    """As Kafka writes a UUID: 16 bytes, base64 for URLs, without padding, and not beginning with a minus sign."""
+    """Returns a random UUID in Kafka's format: URL-safe base64 without padding, not starting with a minus sign."""
     text = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     return _directory_id() if text.startswith("-") else text

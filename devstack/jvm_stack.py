@@ -1,9 +1,9 @@
-"""A real Apache Kafka broker and a schema registry as child processes, for tests and for the demo on real parts.
+"""A real Apache Kafka broker and a schema registry as child processes, for tests and for the demo.
 
-Needs Java 17 and Maven, no container engine. Maven lays the jars out once in a cache folder (about 235 MB); the same
-step formats the broker's storage and lets the first run write class-data archives, so that later starts take a second
-or two. Several processes may share the cache: a file lock guards the laying out, and each stack has its own ports and
-its own copy of the storage.
+Needs Java 17 and Maven, no container engine. Maven fetches the jars once into a cache folder (about 235 MB); the same
+step formats the broker's storage and lets a first run write class-data archives, so that later starts take a second or
+two. Several processes may share the cache: a file lock guards its creation, and each stack has its own ports and its
+own copy of the storage.
 """
 
 import base64
@@ -44,11 +44,11 @@ def _nothing_more(_port: int, _controller_port: int) -> str:
 
 
 class StackUnavailable(Exception):
-    """The stack cannot be had on this machine; the message says what to install or what went wrong."""
+    """The stack can't run on this machine; the message names what to install or what went wrong."""
 
 
 def missing() -> str | None:
-    """What this machine lacks for the stack, as a sentence; None = nothing."""
+    """Returns a message about what this machine lacks for the stack, or None."""
     absent = [name for name in ("java", "mvn") if shutil.which(name) is None]
     if absent:
         return f"{' and '.join(absent)} not found: install a Java 17 runtime and Maven"
@@ -56,7 +56,7 @@ def missing() -> str | None:
 
 
 class JvmProcess:
-    """One Java child process on a port of its own, stopped by its process id."""
+    """One Java child process."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
         self._name = name
@@ -69,23 +69,24 @@ class JvmProcess:
         return self._child is not None and self._child.poll() is None
 
     def start(self, ready: Callable[[], bool]) -> None:
-        """Start and wait until ``ready``. Raises StackUnavailable with the log's tail when the process ends first.
+        """Starts the process and waits until ``ready``. Raises StackUnavailable with the log's tail if it ends first.
 
-        The process dies with the thread that started it: call this from one that lives as long as it is needed.
+        Where util-linux is installed, the process is killed when the thread that started it ends: start it from a
+        thread that lives as long as the process is needed.
         """
         self.begin()
         self.wait(ready)
 
     def begin(self) -> None:
-        """Start, and wait for nothing."""
+        """Starts the process without waiting."""
         with self._log.open("ab") as out:
-            # in a session of its own: Ctrl-C is for whoever uses it, who may still have to read from it
+            # a session of its own, so Ctrl-C does not reach it: its user may still have to read from it
             self._child = subprocess.Popen(  # noqa: S603 - our own command line
                 self._command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
             )
 
     def wait(self, ready: Callable[[], bool]) -> None:
-        """Wait until ``ready``. Raises StackUnavailable with the log's tail when the process ends first."""
+        """Waits until ``ready``. Raises StackUnavailable with the log's tail if the process ends or takes too long."""
         deadline = time.monotonic() + _START_S
         while not ready():
             if not self.running or time.monotonic() > deadline:
@@ -101,13 +102,13 @@ class JvmProcess:
             self._child.send_signal(number)
 
     def kill(self) -> None:
-        """kill -9, and wait until it is gone."""
+        """Sends SIGKILL and waits for the end."""
         self.signal(signal.SIGKILL)
         if self._child is not None:
             self._child.wait()
 
     def stop(self, timeout_s: float = _STOP_S) -> None:
-        """Ask it to end; kill it when it does not."""
+        """Sends SIGTERM, and SIGKILL if the process has not ended after ``timeout_s``."""
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)
         try:
@@ -118,7 +119,7 @@ class JvmProcess:
 
 
 class JvmBroker:
-    """One Kafka broker with its own ports and data; may be killed, frozen, and started again on the same data."""
+    """One Kafka broker with its own ports and data; can be killed, frozen, and restarted on the same data."""
 
     def __init__(
         self,
@@ -142,7 +143,7 @@ class JvmBroker:
         return f"127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Start, and wait until the listener answers; about a second, after a kill two and a half."""
+        """Starts the broker and waits until it listens: about a second, 2.5 seconds after a kill."""
         for remaining in reversed(range(_PORT_TRIES)):
             try:
                 self._process.start(lambda: _listens(self._port))
@@ -154,15 +155,15 @@ class JvmBroker:
                 return
 
     def begin(self) -> None:
-        """Start, and wait for nothing: a broker of several answers once most of them run."""
+        """Starts the broker without waiting: a cluster's brokers listen only once a majority runs."""
         self._process.begin()
 
     def wait(self) -> None:
-        """Until the listener answers. Raises StackUnavailable when it does not."""
+        """Waits until the broker listens. Raises StackUnavailable when it does not."""
         self._process.wait(lambda: _listens(self._port))
 
     def restart(self) -> None:
-        """Start again after ``kill`` or ``stop``: same ports, same data."""
+        """Starts the broker again after ``kill`` or ``stop``, with the same ports and data."""
         self._process.start(lambda: _listens(self._port))
 
     def kill(self) -> None:
@@ -178,9 +179,9 @@ class JvmBroker:
         self._process.stop(timeout_s)
 
     def tool(self, main_class: str, *arguments: str, timeout_s: float = 60.0) -> str:
-        """Run one of Kafka's own command line tools, e.g. ``org.apache.kafka.tools.TopicCommand``; its output.
+        """Runs one of Kafka's command line tools, such as ``org.apache.kafka.tools.TopicCommand``; returns its output.
 
-        Raises subprocess.CalledProcessError with what the tool said.
+        Raises subprocess.CalledProcessError, which holds the tool's output.
         """
         command = (*_java(*_QUICK_START), "-cp", _jars(self._layout), main_class, *arguments)
         return _run(command, timeout_s).stdout
@@ -198,7 +199,7 @@ class JvmBroker:
 
 
 class JvmRegistry:
-    """A schema registry that keeps its schemas in memory and speaks the Confluent REST API."""
+    """A schema registry with the Confluent REST API that keeps its schemas in memory."""
 
     def __init__(self, layout: Path, folder: Path, *, jvm_options: Sequence[str]) -> None:
         self._port = free_ports(1)[0]
@@ -219,7 +220,7 @@ class JvmRegistry:
 
 
 class JvmStack:
-    """Broker and registry together. Use it as a context manager, or call ``close``."""
+    """A broker and a registry. Use it as a context manager, or call ``close``."""
 
     def __init__(
         self,
@@ -229,7 +230,9 @@ class JvmStack:
         say: Callable[[str], None] = lambda _line: None,
         more: More = _nothing_more,
     ) -> None:
-        """``cache``: a folder that outlives the process. ``say`` hears what takes long. Raises StackUnavailable."""
+        """``cache``: a persistent folder. ``say`` is called with messages about slow steps. Raises StackUnavailable.
+        ``more`` returns further lines of the broker's server.properties.
+        """
         layout = lay_out(cache, say)
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-stack-"))
         try:
@@ -258,11 +261,11 @@ class JvmStack:
 
     @property
     def registry_url(self) -> str:
-        """Empty when the stack was asked for without a registry."""
+        """The address of the registry; "" if the stack has none."""
         return self._registry.url if self._registry is not None else ""
 
     def close(self) -> None:
-        """End both and remove their data. Safe to call twice."""
+        """Ends both processes and removes their data. May be called twice."""
         for part in (getattr(self, "_registry", None), getattr(self, "broker", None)):
             if part is not None:
                 part.stop()
@@ -278,9 +281,10 @@ class JvmStack:
 
 
 def lay_out(cache: Path, say: Callable[[str], None]) -> Path:
-    """The folder with jars, formatted storage and class-data archives; laid out by the first who asks.
+    """Returns the folder with jars, formatted storage and class-data archives; creates it on first use.
 
-    The folder's name is a digest of what went into it, so a changed pom or broker configuration gets its own.
+    The folder's name is a digest of the pom and the broker configuration, so a change of these creates a new folder.
+    Raises StackUnavailable.
     """
     if (problem := missing()) is not None:
         raise StackUnavailable(problem)
@@ -311,7 +315,7 @@ def _fetch_jars(layout: Path, pom: str) -> None:
 
 
 def _first_runs(layout: Path) -> None:
-    """Format the storage, and let a first run of each archive the classes it loads; Java writes that while it ends."""
+    """Formats the storage and runs broker and registry once, so that Java archives their classes when they end."""
     with tempfile.TemporaryDirectory(prefix="kafka-stack-") as name:
         folder = Path(name)
         properties = folder / "format.properties"
@@ -331,7 +335,7 @@ def _first_runs(layout: Path) -> None:
 
 
 def _cluster_id() -> str:
-    """A random id as Kafka writes it: 16 bytes, base64 for URLs, without padding."""
+    """Returns a random id in Kafka's format: 16 bytes in URL-safe base64 without padding."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
@@ -353,12 +357,15 @@ def _archiving(archive: Path) -> tuple[str, ...]:
 
 
 def archived(archive: Path) -> tuple[str, ...]:
-    """A missing or unfit archive is no error to Java with -Xshare:auto: the start is only slower."""
+    """Returns options to use a class-data archive. If it is missing or unusable, the start is slower (-Xshare:auto)."""
     return (*_QUICK_START, "-Xshare:auto", f"-XX:SharedArchiveFile={archive}")
 
 
 def _dies_with_us() -> tuple[str, ...]:
-    """Where util-linux is there, a killed test run leaves no broker behind (PR_SET_PDEATHSIG, prctl(2))."""
+    """Returns a command prefix that ends the child with its parent, so a killed test run leaves no broker behind.
+
+    Needs setpriv of util-linux (PR_SET_PDEATHSIG, prctl(2)); empty where that is missing.
+    """
     setpriv = shutil.which("setpriv")
     return (setpriv, "--pdeathsig", "KILL") if setpriv is not None else ()
 
@@ -370,10 +377,10 @@ def _run(command: Sequence[str], timeout_s: float) -> subprocess.CompletedProces
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Ports that are free now. Another process may still be quicker, so a start that finds its port taken tries others.
+    """Returns ports that are free now. Another process may take one first; the caller must then retry with others.
 
-    They are below the range from which Linux takes the ports of outgoing connections (ip_local_port_range, by default
-    from 32768): a broker that is restarted on its port finds it free.
+    They are below the range that Linux uses for outgoing connections (ip_local_port_range, by default from 32768), so
+    that a broker can be restarted on its port.
     """
     found: set[int] = set()
     while len(found) < count:

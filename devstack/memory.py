@@ -1,8 +1,8 @@
 """An in-memory broker with a source and a sink, for tests and experiments without Kafka.
 
 It passes the same contract suite as real brokers, except for what ``CANNOT`` lists. A checkpoint is written under one
-lock, so it is atomic. A rebalance is cooperative: a member gives up what another shall have, in its own next
-``poll``, and only then does the other get it.
+lock, so it is atomic. Rebalances are cooperative: a member gives up the partitions meant for another in its own next
+``poll``, and only then does the other member get them.
 """
 
 import time
@@ -58,7 +58,7 @@ _AGAIN_S: Final = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryRecord:
-    """One record in the log."""
+    """One record of a partition's log."""
 
     offset: int
     key: bytes | None
@@ -92,14 +92,14 @@ class _Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryMembership:
-    """The group's metadata as a value."""
+    """A member's group metadata, which is passed to commits."""
 
     group: str
     member: str
 
 
 class MemoryBroker:
-    """Topics, groups and producers. Any thread."""
+    """Topics, groups and producers. Thread-safe."""
 
     def __init__(self) -> None:
         self.changed = Condition()
@@ -108,15 +108,15 @@ class MemoryBroker:
         self._producers: dict[str, int] = defaultdict(int)
         self._count = 0
 
-    # ---- for a person or a test -------------------------------------------------------------------------------------
+    # ---- for tests and experiments ----------------------------------------------------------------------------------
 
     def create_topic(self, name: str, partitions: int) -> None:
-        """A topic that was there is gone, and its successor has another id."""
+        """Creates a topic; replaces an existing one by an empty topic with another id."""
         with self.changed:
             self._topics[name] = _Topic(id=f"topic-{self._next()}", logs=tuple(_Log() for _ in range(partitions)))
 
     def grow_topic(self, name: str, partitions: int) -> None:
-        """The topic as it is, with more partitions."""
+        """Adds partitions to a topic."""
         with self.changed:
             topic = self._topics[name]
             more = tuple(_Log() for _ in range(partitions - len(topic.logs)))
@@ -124,7 +124,7 @@ class MemoryBroker:
             self.changed.notify_all()
 
     def append(self, outputs: Iterable[Output]) -> None:
-        """Raises KeyError for an unknown topic, IndexError for an unknown partition; nothing is written then."""
+        """Appends records, all or none. Raises KeyError for an unknown topic, IndexError for an unknown partition."""
         with self.changed:
             placed = [(self._log_for(output), output) for output in outputs]
             for log, output in placed:
@@ -144,7 +144,7 @@ class MemoryBroker:
             return tuple(self._topics[topic].logs[partition].records)
 
     def delete_before(self, topic: str, partition: int, offset: int) -> None:
-        """As retention would."""
+        """Deletes the records before ``offset``, as retention does."""
         with self.changed:
             log = self._topics[topic].logs[partition]
             log.records = [record for record in log.records if record.offset >= offset]
@@ -155,12 +155,12 @@ class MemoryBroker:
             return self._groups[group].committed.get((topic, partition))
 
     def reset(self, group: str, topic: str, partition: int, offset: int) -> None:
-        """As Kafka's own tool does it: the position without a mark."""
+        """Sets a committed position without a mark, as Kafka's command line tool does."""
         with self.changed:
             self._groups[group].committed[topic, partition] = (offset, None)
 
     def expel(self, group: str, member: str) -> None:
-        """As a session time-out would: what it owned is free at once."""
+        """Removes a member and frees its partitions, as a session time-out does."""
         with self.changed:
             self._groups[group].members.pop(member, None)
             self._groups[group].owners = {p: m for p, m in self._groups[group].owners.items() if m != member}
@@ -180,7 +180,7 @@ class MemoryBroker:
             return member in self._groups[group].members
 
     def must_give_up(self, group: str, member: str) -> frozenset[Part]:
-        """What the member owns and another shall have."""
+        """Returns the partitions that the member owns and that are meant for another."""
         with self.changed:
             wanted = self._wanted(group)
             mine = {part for part, owner in self._groups[group].owners.items() if owner == member}
@@ -194,7 +194,7 @@ class MemoryBroker:
             self.changed.notify_all()
 
     def take(self, group: str, member: str) -> frozenset[Part]:
-        """What nobody owns and the member shall have: now its own."""
+        """Assigns the member the free partitions that are meant for it, and returns them."""
         with self.changed:
             owners = self._groups[group].owners
             gained = frozenset(
@@ -207,7 +207,7 @@ class MemoryBroker:
         return self._topics[topic].logs[partition]
 
     def topic(self, name: str) -> _Topic:
-        """Raises SourceFailed for a topic that is not there."""
+        """Returns a topic. Raises SourceFailed if it does not exist."""
         if name not in self._topics:
             raise SourceFailed(f"the topic {name} does not exist")
         return self._topics[name]
@@ -215,7 +215,7 @@ class MemoryBroker:
     # ---- for sinks --------------------------------------------------------------------------------------------------
 
     def begin_producer(self, instance_id: str) -> int:
-        """The new producer's epoch; earlier ones with this id are fenced."""
+        """Returns the epoch of a new producer; earlier producers with this id are fenced."""
         with self.changed:
             self._producers[instance_id] += 1
             return self._producers[instance_id]
@@ -223,7 +223,7 @@ class MemoryBroker:
     def write(
         self, instance_id: str, epoch: int, outputs: Iterable[Output], marks: Mapping[Part, Mark], by: MemoryMembership
     ) -> str:
-        """All or nothing. What was wrong, or nothing: "fenced", "unknown member"."""
+        """Writes outputs and marks, all or none. Returns the problem, "fenced" or "unknown member", or "" if none."""
         with self.changed:
             if self._producers[instance_id] != epoch:
                 return "fenced"
@@ -233,7 +233,7 @@ class MemoryBroker:
             return ""
 
     def commit(self, marks: Mapping[Part, Mark], by: MemoryMembership) -> bool:
-        """As a broker does it: the member must be in the group; whether it owns the partitions is not looked at."""
+        """Commits marks. Like a broker, requires that the member is in the group, not that it owns the partitions."""
         with self.changed:
             if by.member not in self._groups[by.group].members:
                 return False
@@ -242,7 +242,9 @@ class MemoryBroker:
             return True
 
     def _wanted(self, group: str) -> dict[Part, str]:
-        """Sticky: an owner keeps its partitions up to its fair number; the rest goes to who has least."""
+        """Returns the target assignment. It is sticky: an owner keeps its partitions up to its fair share; the others
+        go to the members with the fewest.
+        """
         members = self._groups[group].members
         parts = sorted(
             (name, number)
@@ -276,7 +278,7 @@ class MemoryBroker:
 
 
 class MemorySource:
-    """A member of a group of the broker. A ``ports.Source``."""
+    """A ``ports.Source`` that is a member of a consumer group of the broker."""
 
     def __init__(
         self,
@@ -318,7 +320,7 @@ class MemorySource:
         self._flowing |= parts & self._positions.keys()
 
     def reread(self, parts: frozenset[Assignment]) -> None:
-        """Nothing is fetched ahead here."""
+        """Does nothing: this source does not prefetch."""
 
     def group(self) -> MemoryMembership:
         return MemoryMembership(group=self._group, member=self._member)
@@ -336,7 +338,7 @@ class MemorySource:
             self._broker.expel(self._group, self._member)
 
     def _looked(self) -> Iterable[SourceEvent]:
-        """What the topics are, whenever that has changed."""
+        """Yields the topics' ids and numbers of partitions whenever they have changed."""
         there = {name: self._broker.topic(name) for name in (*self._topics, *self._topics.values())}
         seen = {name: Topic(id=topic.id, partitions=len(topic.logs)) for name, topic in there.items()}
         if seen != self._seen:
@@ -346,7 +348,7 @@ class MemorySource:
     # ---- rebalance --------------------------------------------------------------------------------------------------
 
     def _lost(self) -> Iterable[SourceEvent]:
-        """Expelled: everything is another's already. Joins again, as a consumer does by itself."""
+        """If the member was expelled, yields its partitions as lost and joins again, as a Kafka consumer does."""
         if self._broker.is_member(self._group, self._member):
             return
         parts = tuple(self._positions)
@@ -457,7 +459,7 @@ class MemorySource:
 
 
 class MemorySink:
-    """Writes a checkpoint in one go. A ``ports.Sink``."""
+    """A ``ports.Sink`` that writes each checkpoint atomically."""
 
     def __init__(self, broker: MemoryBroker, *, instance_id: str, clock: Callable[[], float] = uptime_s) -> None:
         self._broker = broker
@@ -467,7 +469,7 @@ class MemorySink:
         self._producer: int | None = None
         self._renewed_s: float | None = None
         self._given: Checkpoint | None = None
-        self._unsure: Checkpoint | None = None  # may be durable: a predecessor was given it and never said
+        self._unsure: Checkpoint | None = None  # may be durable: given to a predecessor that did not report the outcome
         self._given_up = False
         self.calling_since_s: float | None = None
 

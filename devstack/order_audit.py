@@ -1,4 +1,4 @@
-"""Compares the orders topic and the shipment results with the marketplace's own orders and log. Pure."""
+"""Compares the orders topic and the shipment results with the marketplace's own orders and journal. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 Row = Mapping[str, Any]
 
-_CURRENCY_UNIT = 100  # the demo's storefronts: cents of a euro
+_CURRENCY_UNIT = 100  # minor units: the demo's storefronts sell in euro
 
 
 class OrderDeed(Protocol):
-    """One thing that was done to an order unit, by the marketplace's log."""
+    """One change of an order unit, from the marketplace's journal."""
 
     @property
     def id_order_unit(self) -> int: ...
@@ -23,25 +23,25 @@ class OrderDeed(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrdersSeen:
-    """What was read after the run came to rest; moments are microseconds since the epoch."""
+    """What was read after the run had settled; times are microseconds since the epoch."""
 
     there: Sequence[Row]  # every order as the marketplace has it
     topic: Sequence[Row]  # every row of the orders topic, in order
-    results: Sequence[Row]  # every row of the shipment results, but for those of the events of others
+    results: Sequence[Row]  # the rows of the shipment results that belong to the shop's events
     deeds: Sequence[OrderDeed]
-    said: Mapping[str, frozenset[int]]  # by the shop: event id -> order units
-    behind: frozenset[int]  # order units that the shop did not send
+    said: Mapping[str, frozenset[int]]  # the shop's events: event id -> order units
+    behind: frozenset[int]  # order units that the shop did not dispatch
     interval_s: float
     at_us: int
-    of_others: Sequence[Row] = ()  # rows of the shipment results for events that the shop did not say
-    bought_by_others: frozenset[str] = frozenset()  # orders that are not the demo's
+    of_others: Sequence[Row] = ()  # the rows of the shipment results for events that the shop did not send
+    bought_by_others: frozenset[str] = frozenset()  # ids of orders that the demo did not place
 
     def newest(self) -> dict[str, Row]:
-        """The last row of each order."""
+        """Returns the last row of each order."""
         return {row["order_id"]: row for row in self.topic}
 
     def units_of_others(self) -> frozenset[int]:
-        """Order units that others bought, or said a parcel for."""
+        """Returns the order units that others bought or dispatched, rather than the demo."""
         bought = {
             unit["id_order_unit"]
             for order in self.there
@@ -51,16 +51,16 @@ class OrdersSeen:
         return frozenset(bought | {row["order_unit_id"] for row in self.of_others if row["order_unit_id"] is not None})
 
     def outcomes(self) -> dict[tuple[str, int | None], str]:
-        """(event id, order unit) -> how it ended, by the last row of each."""
+        """Maps (event id, order unit) to the status in the last row of each."""
         return {(row["event_id"], row["order_unit_id"]): row["status"] for row in self.results}
 
     def still_open(self) -> list[Row]:
-        """Orders with a unit that is still to be sent, by the topic; the oldest first."""
+        """Returns the orders that have unsent units according to the topic, the oldest first."""
         waiting = [row for row in self.newest().values() if row["units_open"]]
         return sorted(waiting, key=lambda row: (row["open_since"], row["order_id"]))
 
     def delays_s(self) -> list[float]:
-        """From an order's creation to its first row in the topic, sorted."""
+        """Returns the delays from each order's creation to its first row in the topic, in seconds, sorted."""
         created = {order["id_order"]: order["created_us"] for order in self.there}
         first: dict[str, int] = {}
         for row in self.topic:
@@ -69,7 +69,7 @@ class OrdersSeen:
 
 
 def differing(there: Iterable[Row], newest: Mapping[str, Row]) -> list[str]:
-    """Orders that the topic lacks, has too many of, or shows otherwise than the marketplace has them, in words."""
+    """Returns a message for each order that is missing in the topic, is only there, or differs from the marketplace."""
     orders = {order["id_order"]: order for order in there}
     wrong = [f"order {key} is in the topic and not at the marketplace" for key in newest.keys() - orders.keys()]
     for key, order in orders.items():
@@ -81,19 +81,19 @@ def differing(there: Iterable[Row], newest: Mapping[str, Row]) -> list[str]:
 
 
 def is_shown(order: Row, row: Row) -> bool:
-    """Whether the row has the order's units, each with the status and the price that the marketplace has."""
+    """Whether the row has the order's units, each with the marketplace's status and price."""
     has = {(unit["id_order_unit"], unit["status"], unit["price"]) for unit in order["order_units"]}
     shows = {(u["order_unit_id"], u["status_raw"], int(u["price"] * _CURRENCY_UNIT)) for u in row["units"]}
     return has == shows
 
 
 def sent_twice(deeds: Iterable[OrderDeed]) -> int:
-    """Order units that were marked as sent more than once."""
+    """Returns the number of order units that were marked as sent more than once."""
     sends = Counter(row.id_order_unit for row in deeds if row.deed == "send")
     return sum(count > 1 for count in sends.values())
 
 
 def posted_twice(deeds: Iterable[OrderDeed]) -> int:
-    """Parcels, by order unit and tracking number, that were told to the marketplace more than once."""
+    """Returns the number of parcels (order unit and tracking number) that were reported more than once."""
     parcels = Counter((row.id_order_unit, number) for row in deeds for number in row.tracking_numbers)
     return sum(count > 1 for count in parcels.values())

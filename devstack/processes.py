@@ -1,4 +1,4 @@
-"""Runs the project's commands as child processes, and waits for them."""
+"""Runs the project's commands as child processes and waits for them."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def wait_for(
     still_s: float = STILL_S,
     every_s: float = 0.1,
 ) -> None:
-    """``waiting.until``, raising ``DeploymentFailed``."""
+    """Waits like ``waiting.until``, but raises ``DeploymentFailed``."""
     try:
         until(what, true, progress=progress, still_s=still_s, every_s=every_s)
     except StoodStill as error:
@@ -33,14 +33,14 @@ def wait_for(
 
 
 class ModuleProcess:
-    """A Python module run as a process, its output in the file ``log``.
+    """A Python module run as a process, with its output in the file ``log``.
 
-    ``apart`` puts it into a session of its own: Ctrl-C is then for whoever started it, who ends it when its time has
-    come. Otherwise what ends the group of whoever started it ends it, too.
+    ``apart`` starts it in a session of its own, so Ctrl-C does not reach it and the parent must end it. Otherwise it
+    receives the signals sent to the parent's process group.
     """
 
     may_end: bool = False
-    """Whether its end is what is wanted: set by everything here that ends it or waits for its end."""
+    """Whether the process is expected to end: set by the methods that end it or wait for its end."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class ModuleProcess:
 
     @property
     def fell(self) -> bool:
-        """Ended, though nobody asked it to."""
+        """Whether the process has ended unexpectedly."""
         return not self.may_end and not self.running
 
     def kill9(self) -> None:
@@ -87,30 +87,30 @@ class ModuleProcess:
         self._process.send_signal(signal.SIGCONT)
 
     def stop(self, timeout_s: float = STILL_S) -> int:
-        """SIGTERM, and its exit code. Raises ``subprocess.TimeoutExpired``."""
+        """Sends SIGTERM and returns the exit code. Raises ``subprocess.TimeoutExpired``."""
         self.may_end = not self.fell
         if self.running:
             self._process.terminate()
         return self._process.wait(timeout_s)
 
     def wait(self, timeout_s: float = STILL_S) -> int:
-        """Its exit code, once it ends by itself. Raises ``subprocess.TimeoutExpired``."""
+        """Waits until it ends by itself and returns the exit code. Raises ``subprocess.TimeoutExpired``."""
         self.may_end = True
         return self._process.wait(timeout_s)
 
     def end(self) -> None:
-        """Whatever it does. Safe to call twice."""
+        """Kills the process if it is running, and closes the log. May be called twice."""
         if self.running:
             self._process.kill()
             self._process.wait()
         self._out.close()
 
     def text(self) -> str:
-        """What it has said so far."""
+        """Returns its output so far."""
         return self.log.read_text("utf-8", errors="replace")
 
     def first_line(self) -> str:
-        """What it says first. Raises ``DeploymentFailed`` when it ends without a word, or stays silent."""
+        """Waits for its first line of output and returns it. Raises ``DeploymentFailed`` if there is none."""
         wait_for(f"{self.name} to say something", lambda: "\n" in self.text() or not self.running, every_s=0.05)
         if "\n" not in self.text():
             raise DeploymentFailed(f"{self.name} did not start: {self.text()}")
@@ -118,7 +118,7 @@ class ModuleProcess:
 
     @property
     def health_url(self) -> str:
-        """Where its health pages are: the port is any free one, and said in the log. Waits for that."""
+        """Returns the URL of its health endpoints; waits until the log names the port, which is chosen at start."""
 
         def told() -> list[int]:
             lines = [orjson.loads(line) for line in self.text().splitlines() if '"health_port"' in line]

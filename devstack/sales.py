@@ -1,4 +1,4 @@
-"""Orders in the demo: buyers place orders while offers are updated, and the ERP dispatches what it reads."""
+"""Orders in the demo: buyers place orders while offers are updated, and the ERP dispatches the orders it reads."""
 
 import time
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ TURN_S = 1.0
 
 
 class Sales:
-    """``total`` orders, made little by little as the offers go on. Owned by the thread that calls it."""
+    """Places ``total`` orders in step with the offer traffic and dispatches them. Not thread-safe."""
 
     def __init__(self, deployment: Deployment[Backbone], total: int, interval_s: float) -> None:
         self.total = total
@@ -28,7 +28,10 @@ class Sales:
         self._turned_at_s = -TURN_S
 
     def turn(self, share: float) -> None:
-        """Once a second: new orders up to ``share`` of all, and parcels for those in the topic that may be sent."""
+        """Places orders up to ``share`` (0 to 1) of all, and dispatches those in the topic that may be sent.
+
+        Call it often: it acts at most once every ``TURN_S`` seconds.
+        """
         if time.monotonic() - self._turned_at_s < TURN_S:
             return
         self._turned_at_s = time.monotonic()
@@ -42,7 +45,7 @@ class Sales:
             self._sent.update(self._deployment.dispatch(leaves))
 
     def settled(self) -> int:
-        """Orders that are over: all that the shop sends of them is confirmed, and the topic shows them as they are."""
+        """Returns the number of settled orders: all the shop's events have results, and the topic is up to date."""
         if not self._shop.is_idle:
             return 0
         newest = {row["order_id"]: row for row in self._deployment.rows("orders")}

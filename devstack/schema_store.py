@@ -1,6 +1,6 @@
-"""The rules of a schema registry, in memory, behind the embedded registry. Pure.
+"""The logic of the embedded registry: subjects, versions and compatibility, in memory. Pure.
 
-Errors carry Confluent's codes, and their status is the first three digits of the code.
+Errors have Confluent's error codes; the HTTP status is the first three digits of the code.
 """
 
 import json
@@ -30,7 +30,7 @@ class RegistryError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A schema as it stands under a subject."""
+    """A version of a subject, with its schema."""
 
     subject: str
     version: int
@@ -40,7 +40,7 @@ class Version:
 
 @dataclass(slots=True)
 class _Subject:
-    versions: dict[int, int] = field(default_factory=dict)  # version -> id, deleted ones too
+    versions: dict[int, int] = field(default_factory=dict)  # version -> schema id, including deleted versions
     deleted: set[int] = field(default_factory=set)
     last: int = 0
 
@@ -49,7 +49,7 @@ class _Subject:
 
 
 class SchemaStore:
-    """Subjects, versions, levels and modes. One thread."""
+    """Subjects, versions, compatibility levels and modes. Not thread-safe."""
 
     def __init__(self) -> None:
         self.default_level = Level.BACKWARD
@@ -68,7 +68,7 @@ class SchemaStore:
         return self._texts[schema_id]
 
     def uses(self, schema_id: int) -> list[tuple[str, int]]:
-        """Every subject and version under which a schema stands."""
+        """Returns every subject and version that has this schema."""
         self.text(schema_id)
         return [
             (name, version)
@@ -85,12 +85,12 @@ class SchemaStore:
         return list(subject.versions) if deleted else subject.alive()
 
     def version(self, name: str, wanted: str, *, deleted: bool = False) -> Version:
-        """``wanted`` is a number or ``latest`` (-1 too)."""
+        """Returns a version. ``wanted`` is a number, ``latest`` or -1."""
         subject = self._subject(name, deleted=deleted)
         return self._version(name, subject, self._number(subject, wanted, deleted=deleted))
 
     def find(self, name: str, text: str) -> Version:
-        """This very schema under the subject, whatever its white space."""
+        """Returns the subject's version of exactly this schema, ignoring white space. Raises RegistryError if none."""
         subject = self._subject(name)
         schema_id = self._ids.get(_canonical(_parsed(text)))
         for version in reversed(subject.alive()):
@@ -99,7 +99,7 @@ class SchemaStore:
         raise RegistryError(40403, "Schema not found")
 
     def incompatibilities(self, name: str, text: str, wanted: str | None) -> list[str]:
-        """Against one version, or against those that the level asks for (``wanted`` None)."""
+        """Returns the incompatibilities with one version, or with those that the level covers (``wanted`` None)."""
         schema = _parsed(text)
         level = self.level(name)
         subject = self._subject(name)
@@ -114,7 +114,10 @@ class SchemaStore:
     # ---- change ---------------------------------------------------------------------------------------------------
 
     def register(self, name: str, text: str) -> int:
-        """The schema's id, an old one where it is known. Refused where it is incompatible (409) or no schema."""
+        """Registers a schema and returns its id; a known schema keeps its id.
+
+        Raises RegistryError if it is incompatible (409) or not a schema.
+        """
         schema = _parsed(text)
         subject = self._subjects.get(name) or _Subject()
         canonical = _canonical(schema)
@@ -136,7 +139,9 @@ class SchemaStore:
         return schema_id
 
     def delete_subject(self, name: str, *, permanent: bool) -> list[int]:
-        """Softly first: versions are hidden, ids stay readable; then, when asked again, for good."""
+        """Deletes a subject and returns its versions. A soft delete hides versions; schemas stay readable by id.
+        A permanent delete is only allowed after a soft one.
+        """
         if not permanent:
             subject = self._subject(name)
             gone = subject.alive()
@@ -199,11 +204,11 @@ def _parsed(text: str) -> Any:
         schema = json.loads(text)
         fastavro.parse_schema(schema)
     except Exception as error:
-        # What is no schema fails in the library in many ways.
+        # The library raises many different types for invalid schemas.
         raise RegistryError(42201, f"Invalid schema: {error}") from error
     return schema
 
 
 def _canonical(schema: Any) -> str:
-    """Equal for schemas that differ in white space and order of attributes only."""
+    """Returns a form that is equal for schemas that differ only in white space and order of attributes."""
     return json.dumps(schema, sort_keys=True)

@@ -1,8 +1,8 @@
 """The demo's ERP: reads orders from the topic and reports dispatched parcels. Pure.
 
 An order is packed once all its units may be sent. Every second event names offers and quantities, the others name order
-units. On purpose, some orders keep one unit back, some get a second parcel, and some events are sent twice, as by a
-producer that received no acknowledgement.
+units. Deliberately, some orders are dispatched without one unit, some get a second parcel, and some events are sent
+twice, as by a producer that received no acknowledgement.
 """
 
 from collections import Counter
@@ -10,20 +10,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 Shipment: TypeAlias = dict[str, Any]
-"""One ShipmentDispatched as the producer kit takes it."""
+"""One ShipmentDispatched event, as the producer kit accepts it."""
 
 CARRIERS = ("DHL", "dhl", "GLS", "Parcel post", "Our own van")
-"""Two spellings of one; the last two are aliases of the shop's."""
+"""Includes two spellings of one carrier; the last two are the shop's own names, configured as aliases."""
 ALIASES: Final[Mapping[str, str]] = {"Parcel post": "DHL", "Our own van": "Other"}
 
 STAYS_BEHIND = 16
 FOLLOWS = 10
 SAID_TWICE = 12
-"""Each so-manieth order of those that can."""
+"""These apply to every n-th order that qualifies: one unit kept back, a second parcel, an event sent twice."""
 
 
 class DemoShop:
-    """``said``: event id -> the order units that it is about. ``behind``: the order units that it does not send."""
+    """The ERP's state. ``said``: event id -> its order units. ``behind``: the order units that are never dispatched."""
 
     def __init__(self) -> None:
         self.said: dict[str, frozenset[int]] = {}
@@ -34,11 +34,14 @@ class DemoShop:
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything that was packed has been said, as often as it is."""
+        """Whether every event about packed orders has been returned, including repeated ones."""
         return not self._owed
 
     def take(self, orders: Iterable[Mapping[str, Any]], now_us: int) -> list[Shipment]:
-        """What leaves now, after these rows of the orders topic; ``now_us``: microseconds since the epoch."""
+        """Returns the events to send after reading these rows of the orders topic.
+
+        ``now_us``: the current time, in microseconds since the epoch.
+        """
         leaves, self._owed = self._owed, []
         for order in orders:
             if order["order_id"] not in self._packed and _may_be_sent(order):
@@ -77,7 +80,7 @@ class DemoShop:
 
 
 def _items(order: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The whole order by offer and quantity, as an ERP that does not know order units says it."""
+    """Returns the whole order by offer and quantity, as an ERP that does not know order units would report it."""
     pieces = Counter((unit["offer_id"], unit["ean"]) for unit in order["units"])
     return [{"offer_id": offer, "ean": ean, "quantity": count} for (offer, ean), count in pieces.items()]
 

@@ -1,4 +1,4 @@
-"""The simulator as a child process, its control endpoints, and the offers that traffic can be about."""
+"""The simulator as a child process, a client of its control endpoints, and the offers that traffic can change."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -15,11 +15,11 @@ from simulator.journal import Journal
 CURRENCY = {"de": "EUR", "at": "EUR", "sk": "EUR", "fr": "EUR", "it": "EUR", "cz": "CZK", "pl": "PLN"}
 
 Units = Mapping[int, Mapping[str, Any]]
-"""By unit id, in the marketplace's words."""
+"""Unit id -> the unit's fields, by the marketplace's names."""
 
 
 class SimulatorProcess:
-    """The simulator in a process of its own; ``scenario`` is TOML."""
+    """The simulator in a process of its own; ``scenario`` is the content of a scenario file (TOML)."""
 
     def __init__(self, folder: Path, scenario: str, *, apart: bool = False) -> None:
         path = folder / "scenario.toml"
@@ -42,11 +42,11 @@ class SimulatorProcess:
         return {unit["id_unit"]: unit for unit in map(orjson.loads, lines)}
 
     def orders(self) -> list[dict[str, Any]]:
-        """Every order as it is, with its units."""
+        """Returns the actual state of every order, with its units."""
         return list(map(orjson.loads, self.control.get("orders").raise_for_status().content.splitlines()))
 
     def buy(self, count: int) -> list[str]:
-        """So many buyers order now, each one or a few pieces; the ids of their orders."""
+        """Places ``count`` orders of one or a few pieces each, and returns their ids."""
         made = self.control.post("orders", json={"count": count}).raise_for_status().json()["orders"]
         return [order["id_order"] for order in made]
 
@@ -65,13 +65,13 @@ class SimulatorProcess:
 
 
 def condition_of(unit: Mapping[str, Any]) -> str:
-    """As events say it: the marketplace spells ``USED___GOOD``."""
+    """Returns the unit's condition as events spell it: ``USED_GOOD`` for the marketplace's ``USED___GOOD``."""
     condition: str = unit["condition"]
     return condition.replace("___", "_")
 
 
 def units_there(units: Units) -> list[UnitThere]:
-    """The marketplace's units as the expectation takes them."""
+    """Converts the marketplace's units for ``expectation``."""
     return [
         UnitThere(
             unit_id=unit_id,
@@ -86,7 +86,10 @@ def units_there(units: Units) -> list[UnitThere]:
 
 
 def places(units: Units, target: Callable[[str, str], str]) -> tuple[list[OfferPlace], list[OfferPlace]]:
-    """What traffic can be about: (what one unit fits, what several fit). ``target``: (seller, storefront) -> its id."""
+    """Returns the places that exactly one unit matches, and those that several match.
+
+    ``target`` maps (seller, storefront) to the target id.
+    """
     grouped: dict[tuple[str, str, str], list[OfferPlace]] = {}
     for place in _places(units, target):
         grouped.setdefault((place.target_id, place.ean, place.condition), []).append(place)

@@ -1,7 +1,7 @@
 """Finds a real Apache Kafka and a schema registry for the tests.
 
-In this order: addresses from the environment; the JVM broker (Java 17 and Maven); containers. Where none is to be had,
-the tests fail with what to install; they are never skipped.
+Tried in this order: addresses from the environment; the JVM broker (Java 17 and Maven); containers. If none is
+available, the tests fail with a message about what to install; they are never skipped.
 """
 
 import os
@@ -26,26 +26,26 @@ REGISTRY_IMAGE = "apicurio/apicurio-registry:2.6.13.Final"
 
 
 class NoKafka(Exception):
-    """No way to a real Kafka on this machine."""
+    """No real Kafka is available on this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack(Backbone):
-    """A running broker and registry, and how they were found."""
+    """A running broker and registry. ``origin`` describes how they were found."""
 
     origin: str
 
     def unique(self, name: str) -> str:
-        """A name that no other test of any concurrent run uses."""
+        """Returns a name that no other test uses, not even of a concurrent run."""
         return f"{name}-{uuid.uuid4().hex[:10]}"
 
     def create_topic(
         self, name: str = "topic", partitions: int = 1, config: Mapping[str, str] | None = None, *, exact: bool = False
     ) -> str:
-        """Create a topic and return its name, made unique unless ``exact``."""
+        """Creates a topic and returns its name, which is made unique unless ``exact``."""
         topic = name if exact else self.unique(name)
         new = NewTopic(topic, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
-        admin = self.admin()  # kept until the answer is there: its end is the end of what it was asked
+        admin = self.admin()  # keep a reference: the request ends with its client
         admin.create_topics([new], operation_timeout=10)[topic].result()
         return topic
 
@@ -59,7 +59,7 @@ class Stack(Backbone):
 
 @contextmanager
 def find(say: Callable[[str], None]) -> Iterator[Stack]:
-    """The stack for as long as the context lasts. Raises NoKafka with what to install."""
+    """Provides the stack within the context. Raises NoKafka with a message about what to install."""
     if os.environ.get(BOOTSTRAP_VARIABLE):
         yield _from_environment(say)
         return
@@ -104,7 +104,7 @@ def _containers(say: Callable[[str], None]) -> Iterator[Stack]:
 
 @contextmanager
 def _engine() -> Iterator[None]:
-    """Fails before any container is tried where no engine answers."""
+    """Raises NoKafka before any container is started if no container engine is reachable."""
     import docker
     from docker.errors import DockerException
 
@@ -148,12 +148,12 @@ def _registry_container() -> Any:
 
 
 QUICK_TO_RESTART = "broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n"
-"""Properties of a broker that a test kills: only after its session may it register again."""
+"""Properties of a broker that a test kills: it can register again only after its session has expired."""
 
 
 @contextmanager
 def own_broker() -> Iterator[jvm_stack.JvmStack]:
-    """A broker of one test's own, to be killed, frozen and started again; without a registry."""
+    """Provides a broker for one test, which may kill, freeze and restart it; without a registry."""
     if (problem := jvm_stack.missing()) is not None:
         raise NoKafka(f"a broker that can be killed needs Java and Maven: {problem}")
     with jvm_stack.JvmStack(CACHE, with_registry=False, more=lambda _port, _controller: QUICK_TO_RESTART) as started:
@@ -161,7 +161,7 @@ def own_broker() -> Iterator[jvm_stack.JvmStack]:
 
 
 def drop_topics(stack: Stack, *topics: str) -> None:
-    """Best effort: a broker from the environment should not fill up with our topics."""
+    """Deletes topics, ignoring errors, so that a broker from the environment does not accumulate them."""
     admin = stack.admin()
     with suppress(KafkaException):
         for future in admin.delete_topics(list(topics)).values():

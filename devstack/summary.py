@@ -1,6 +1,6 @@
-"""The summary at the end of the demo, and whether everything adds up. Pure.
+"""The summary at the end of the demo, with checks that everything adds up. Pure.
 
-Every figure comes from the output topics or from the simulator's log, none from the connector's own counters.
+Every figure comes from the output topics or from the simulator's journal, none from the connector's own counters.
 """
 
 from collections import Counter
@@ -37,10 +37,11 @@ ORDER_CALLS: Final[Mapping[str, str]] = {
     "order_unit": "order units",
     "carriers": "table of carriers",
 }
-"""The simulator's words for calls, in ours."""
+"""The simulator's names of endpoints, and the words that the summary uses."""
 
 SENT_STATUSES = frozenset({"CONFIRMED", "CONFIRMED_TRACKING_UNVERIFIED", "PARCEL_ADDED", "OUTCOME_UNKNOWN"})
-"""How a unit of the shop's events may end: the last but one as wanted, the others after an answer that was lost."""
+"""How order units of the shop's events may end. CONFIRMED_TRACKING_UNVERIFIED and OUTCOME_UNKNOWN result from lost
+responses, the others are the usual outcomes."""
 
 EXAMPLES = 3
 
@@ -50,7 +51,7 @@ Position = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What was read after the run came to rest; times in the rows are microseconds since the epoch."""
+    """What was read after the run had settled; times in the rows are microseconds since the epoch."""
 
     produced: Sequence[Produced]
     results: Sequence[Row]
@@ -66,12 +67,12 @@ class Observed:
     created: int
     deleted: int
     limit: int
-    once: bool  # read from a broker with transactions
+    once: bool  # exactly once: the broker has transactions
     orders: OrdersSeen
-    others: Mapping[Position, str] = field(default_factory=dict)  # events that the demo did not send: their keys
+    others: Mapping[Position, str] = field(default_factory=dict)  # position -> key of events that the demo did not send
 
     def of_the_demo(self) -> "Observed":
-        """Without the events of others, and without the offers that those were about."""
+        """Returns a copy without the events of others and without the offers that these concern."""
         if not self.others:
             return self
         theirs = self._units_of_others()
@@ -92,7 +93,7 @@ class Observed:
 
 @dataclass(slots=True)
 class Summary:
-    """Lines as they are printed; ``good`` False = a sum or a promise did not hold."""
+    """The printed lines; ``good`` False = at least one check failed."""
 
     lines: list[str] = field(default_factory=list)
     good: bool = True
@@ -101,7 +102,7 @@ class Summary:
         self.lines.append(text)
 
     def hold(self, text: str, holds: bool) -> None:
-        """A line that ends in a tick or a cross."""
+        """Adds a line with the outcome of a check: a tick or a cross."""
         self.good &= holds
         self.lines.append(f"{text} {'✓' if holds else '✗'}")
 
@@ -118,7 +119,7 @@ def summarise(all_seen: Observed) -> Summary:
 
 
 def _of_others(summary: Summary, seen: Observed) -> None:
-    """What somebody else sent is told, and has no part in the sums."""
+    """Lists the events that others sent; they are not part of the sums."""
     rows = [row for row in seen.results if _at(row) in seen.others]
     dead = sum(position in seen.others for position in seen.dead)
     if seen.others:
@@ -139,7 +140,7 @@ def _at(row: Row) -> Position:
 
 
 def final_rows(results: Iterable[Row]) -> dict[Position, Row]:
-    """The row of each input position that counts: the newest that is no REPLAY, or what a REPLAY found of an offer that
+    """Returns the final row of each input position: the newest one that is not a REPLAY, or the REPLAY's if the offer
     was not found before."""
     rows: dict[Position, Row] = {}
     for row in sorted(results, key=lambda row: row["decided_at"]):
@@ -173,7 +174,7 @@ def _orders(summary: Summary, seen: OrdersSeen) -> None:
     newest, wrong = seen.newest(), differing(seen.there, seen.newest())
     outcomes, deeds = seen.outcomes(), Counter(row.deed for row in seen.deeds)
     ended = Counter(outcomes.values())
-    by_all = ended + Counter(row["status"] for row in seen.of_others)  # the log does not say who sent a parcel
+    by_all = ended + Counter(row["status"] for row in seen.of_others)  # the journal does not record who sent a parcel
     settled = _confirmed(ended) + ended["PARCEL_ADDED"] + ended["OUTCOME_UNKNOWN"]
     said = {(event_id, unit) for event_id, units in seen.said.items() for unit in units}
     twice, again = sent_twice(seen.deeds), posted_twice(seen.deeds)
@@ -208,7 +209,7 @@ def _confirmed(ended: Counter[str]) -> int:
 
 
 def _still_open(summary: Summary, seen: OrdersSeen) -> None:
-    """Named, so that somebody can look for the missing piece."""
+    """Lists incomplete orders by id, so that the missing pieces can be looked for."""
     theirs = seen.units_of_others()
     waiting = [row for row in seen.still_open() if not theirs.issuperset(row["units_open"])]
     units = {unit for row in waiting for unit in row["units_open"]} - theirs
@@ -260,7 +261,7 @@ def _pace(summary: Summary, seen: Observed) -> None:
 
 
 def _counted(calls: Mapping[str, int], words: Mapping[str, str]) -> str:
-    """The sum, and what it is made of, in the order of ``words``."""
+    """Returns the sum and its parts, in the order of ``words``."""
     names = [*(kind for kind in words if calls.get(kind)), *sorted(calls.keys() - words.keys())]
     parts = ", ".join(f"{calls[kind]:,} {words.get(kind, kind)}" for kind in names if calls[kind])
     return f"{sum(calls.values()):,} ({parts})" if parts else "0"

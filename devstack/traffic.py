@@ -1,8 +1,8 @@
 """Mixed traffic of offer changes, generated from a seed, including the mistakes that real producers make.
 
-Keys follow a Zipf distribution: a few offers change often. Each message carries its ``MessageKind``, so that a reader
-of the results can compare every outcome with what was sent. A tombstone is followed by a full event for every place of
-its EAN, so that the final state does not depend on timing.
+Keys follow a Zipf distribution: a few offers change often. Each message carries its ``MessageKind``, so that every
+result can be compared with what was sent. A tombstone is followed by a full event for every place of its EAN, so that
+the final state does not depend on timing.
 """
 
 from collections import deque
@@ -15,11 +15,11 @@ from random import Random
 from typing import Any, Final, TypeAlias
 
 Payload: TypeAlias = dict[str, Any]
-"""One OfferChanged as the producer kit takes it: field name -> value, times as ``*_us`` integers."""
+"""One OfferChanged event as the producer kit accepts it: field name -> value, times as ``*_us`` integers."""
 
 
 class MessageKind(StrEnum):
-    """What a message is, by the intent of who sent it."""
+    """What a message is meant to be."""
 
     UPDATE = "update"
     DUPLICATE = "duplicate"
@@ -55,7 +55,7 @@ WEIGHTS: Final[Mapping[MessageKind, float]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferPlace:
-    """One thing that events can be about: an EAN in a condition on a target, and the one unit it means."""
+    """The subject of an event: an EAN in a condition on a target, and the unit that it denotes."""
 
     target_id: str
     ean: str
@@ -67,7 +67,7 @@ class OfferPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One record to be produced. Exactly one of ``payload`` and ``raw`` is set, neither for a tombstone."""
+    """One record to produce. Exactly one of ``payload`` and ``raw`` is set; neither for a tombstone."""
 
     kind: MessageKind
     key: str
@@ -77,9 +77,9 @@ class Message:
 
 @dataclass(slots=True)
 class Traffic:
-    """An endless source of messages about ``places``; the same seed and the same moments give the same messages.
+    """An endless source of messages about ``places``; the same seed and the same times give the same messages.
 
-    ``ambiguous`` are places that several units match; they are sent without the ids that would pick one.
+    ``ambiguous`` are places that several units match; their events omit the ids that would identify one.
     """
 
     places: Sequence[OfferPlace]
@@ -111,14 +111,14 @@ class Traffic:
             self.weights[MessageKind.AMBIGUOUS] = 0.0
 
     def messages(self, count: int, now_us: Iterator[int]) -> Iterator[Message]:
-        """``count`` messages and what a last tombstone still owes; ``now_us`` gives the moment of each."""
+        """Yields ``count`` messages, and the full events that must follow a tombstone; ``now_us`` gives the times."""
         for _ in range(count):
             yield self.next(next(now_us))
         while self._owed:
             yield self.next(next(now_us))
 
     def next(self, now_us: int) -> Message:
-        """The next message, as of ``now_us`` (microseconds since the epoch)."""
+        """Returns the next message, dated relative to ``now_us`` (microseconds since the epoch)."""
         self._count += 1
         if self._owed:
             kind, place = self._owed.popleft()
@@ -229,6 +229,6 @@ class Traffic:
 
 
 def gtin13(first_twelve: str) -> str:
-    """Append the GS1 check digit (weights 1 and 3 from the left) to twelve digits."""
+    """Appends the GS1 check digit (weights 1 and 3 from the left) to twelve digits."""
     total = sum(int(digit) * (3 if i % 2 else 1) for i, digit in enumerate(first_twelve))
     return first_twelve + str(-total % 10)

@@ -1,13 +1,13 @@
-"""Waits for progress instead of a deadline: a wait fails only when nothing has changed for a long time.
+"""Waits for conditions without fixed deadlines: a wait fails only when nothing has changed for a long time.
 
-A busy machine is slow, which is no failure; a lack of progress is.
+So a test does not fail because the machine is busy and slow.
 """
 
 import time
 from collections.abc import Callable
 
 STILL_S = 300.0
-"""Seconds without progress before a wait fails. For a wait without ``progress``, its total time-out."""
+"""Seconds without progress before a wait fails. For a wait without ``progress``, the total time-out."""
 
 
 class StoodStill(Exception):
@@ -24,8 +24,9 @@ def until(
 ) -> None:
     """Calls ``true()`` every ``every_s`` seconds until it returns true.
 
-    ``progress()`` is whatever changes on the way there: a count, a position, a text; it is asked for once a second at
-    most. Raises ``StoodStill`` with ``what`` and the last progress when that has been the same for ``still_s`` seconds.
+    ``progress()`` returns any value that changes along the way, such as a count, a position or a text; it is called at
+    most once a second. Raises ``StoodStill`` with ``what`` and the last progress when it has not changed for
+    ``still_s`` seconds.
     """
     last = progress() if progress is not None else None
     moved_s = looked_s = time.monotonic()

@@ -1,4 +1,4 @@
-"""The Avro contracts, as data: one file per record and version. ``README.md`` says how they are named and changed."""
+"""The Avro schemas as package data: one file per record and version. ``README.md`` describes naming and evolution."""
 
 import json
 from importlib.resources import files
@@ -25,26 +25,26 @@ NAMES = (
 
 
 INPUTS = frozenset({"offer_changed", "shipment_dispatched"})
-"""What others write and the connector reads; it writes all others."""
+"""Records that other applications write and the connector reads; the connector writes all others."""
 
 
 def text(name: str, version: int) -> str:
-    """The file as published. Raises ``FileNotFoundError`` for a name or version that does not exist."""
+    """Returns the schema file as published. Raises ``FileNotFoundError`` for an unknown name or version."""
     return (files(__name__) / naming.file_name(name, version)).read_text(encoding="utf-8")
 
 
 def load(name: str, version: int) -> dict[str, Any]:
-    """The file as JSON. Raises like ``text``."""
+    """Returns the parsed schema file. Raises like ``text``."""
     schema: dict[str, Any] = json.loads(text(name, version))
     return schema
 
 
 def versions(name: str) -> tuple[int, ...]:
-    """Every version of a record that is there, oldest first."""
+    """Returns all versions of a record, oldest first."""
     found = (naming.parse(entry.name) for entry in files(__name__).iterdir())
     return tuple(sorted(version for known, version in filter(None, found) if known == name))
 
 
 def newest(name: str) -> int:
-    """The newest version of a record."""
+    """Returns the newest version of a record."""
     return versions(name)[-1]

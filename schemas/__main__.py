@@ -1,5 +1,5 @@
-"""``python -m schemas check`` compares every schema with its release and with earlier versions; ``release`` publishes
-the new files, less those that an earlier version could not read.
+"""``python -m schemas check`` compares every schema with its released content and with earlier versions; ``release``
+adds the new files to ``released.json``, except those that are incompatible with an earlier version.
 """
 
 import json
@@ -14,7 +14,7 @@ _RELEASED = _FOLDER / "released.json"
 
 
 def main(arguments: list[str]) -> int:
-    """0 = in order, 1 = a released file was changed, or a file must not be released; 2 = not understood."""
+    """Returns the exit code: 0 = no problem, 1 = a released file changed or a file must not be released, 2 = usage."""
     released: dict[str, str] = json.loads(_RELEASED.read_text(encoding="utf-8"))
     present = {path.name: path.read_bytes() for path in _FOLDER.iterdir() if naming.parse(path.name)}
     new = sorted(present.keys() - released.keys())
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _refused(files: Iterable[str], present: Mapping[str, bytes]) -> dict[str, list[str]]:
-    """File -> why it must not be released, of those that must not."""
+    """Maps each file that must not be released to the reasons."""
     return {file: why for file in sorted(files) if (why := evolution.refusals(file, present))}
 
 

@@ -1,7 +1,4 @@
-"""Which version of a record may follow which: the check before a file is released, when nobody has written with it yet.
-
-Pure: files in, sentences out.
-"""
+"""Checks a new version of a schema against the earlier ones, before it is released and while nothing uses it. Pure."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,13 +14,13 @@ Schema: TypeAlias = Any
 
 _LOGICAL = ("logicalType", "precision", "scale")
 _NO_SCHEMA = (SchemaParseException, ValueError, LookupError, TypeError, AttributeError)
-"""What the Avro library and JSON raise for a text that is no schema."""
+"""Raised by the Avro library and the JSON parser for text that is not a schema."""
 
 
 def refusals(file: str, present: Mapping[str, bytes]) -> list[str]:
-    """Why ``file`` may not follow the earlier versions among ``present`` (file name -> content); empty = it may.
+    """Returns why ``file`` is incompatible with the earlier versions among ``present`` (file name -> content).
 
-    Outputs are FULL_TRANSITIVE, inputs BACKWARD_TRANSITIVE: producers of every earlier version may still be writing.
+    Outputs are checked as FULL_TRANSITIVE, inputs as BACKWARD_TRANSITIVE: producers may still use any earlier version.
     """
     try:
         new = json.loads(present[file])
@@ -34,7 +31,7 @@ def refusals(file: str, present: Mapping[str, bytes]) -> list[str]:
 
 
 def warnings(file: str, present: Mapping[str, bytes]) -> list[str]:
-    """What is allowed and looks like a mistake: an optional field that went while one of the same type came."""
+    """Returns warnings of likely mistakes: an optional field was removed and one of the same type was added."""
     earlier = list(_earlier(file, present))
     if not earlier or refusals(file, present):
         return []
@@ -47,7 +44,9 @@ def warnings(file: str, present: Mapping[str, bytes]) -> list[str]:
 
 
 def _earlier(file: str, present: Mapping[str, bytes]) -> Iterator[tuple[str, Schema]]:
-    """File and schema of the versions before, oldest first; a file that is no schema has its own refusal."""
+    """Yields file name and schema of the earlier versions, oldest first. Skips invalid files: they have a refusal of
+    their own.
+    """
     name, version = naming.parse(file) or ("", 0)
     for number in range(1, version):
         other = naming.file_name(name, number)
@@ -73,7 +72,7 @@ def _against(new: Schema, old: Schema, other: str, file: str) -> Iterator[str]:
 
 
 def _logical(schema: Schema, path: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Path -> what gives the bytes of a field their meaning; None of a union's branches hides another's."""
+    """Yields (path, logical type attributes) of each field; branches of a union have separate paths."""
     for branch in schema if isinstance(schema, list) else [schema]:
         if isinstance(branch, dict):
             if not branch.get("fields") and branch["type"] not in ("array", "map"):
@@ -92,7 +91,7 @@ def _said(logical: tuple[Any, ...]) -> str:
 
 
 def _renamed(new: Schema, old: Schema) -> Iterator[tuple[str, str, str]]:
-    """(record, field that went, field that came), of one type each and both with a default."""
+    """Yields (record, removed field, added field) for pairs of the same type that both have a default."""
     before, after = dict(_records(old)), dict(_records(new))
     for record in before.keys() & after.keys():
         gone = [field for name, field in before[record].items() if name not in after[record] and "default" in field]
@@ -103,7 +102,7 @@ def _renamed(new: Schema, old: Schema) -> Iterator[tuple[str, str, str]]:
 
 
 def _records(schema: Schema) -> Iterable[tuple[str, dict[str, Any]]]:
-    """Every record's fields by name."""
+    """Yields every record's name and its fields by name."""
     if isinstance(schema, list):
         for branch in schema:
             yield from _records(branch)

@@ -1,16 +1,16 @@
-"""A published file is never edited: ``released.json`` keeps the digest of each, and this compares. Pure."""
+"""Detects edits of released files: compares each with its digest in ``released.json``. Pure."""
 
 from collections.abc import Mapping
 from hashlib import sha256
 
 
 def digest(content: bytes) -> str:
-    """SHA-256 of a file's bytes, in hex."""
+    """Returns the SHA-256 of a file's bytes, in hex."""
     return sha256(content).hexdigest()
 
 
 def problems(released: Mapping[str, str], present: Mapping[str, bytes]) -> list[str]:
-    """What is wrong, one sentence a file; empty = every released file is as it was, and none is unreleased."""
+    """Returns one message per file that was changed or removed after its release, or is not released yet."""
     return [
         *(f"{file}: released, and gone" for file in sorted(released.keys() - present.keys())),
         *(

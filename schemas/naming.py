@@ -1,4 +1,4 @@
-"""``<record in snake case>.v<version>.avsc``, and back."""
+"""File names of schemas: ``<record in snake case>.v<version>.avsc``."""
 
 import re
 
@@ -10,6 +10,6 @@ def file_name(name: str, version: int) -> str:
 
 
 def parse(file: str) -> tuple[str, int] | None:
-    """Name and version of a schema's file; None = not a schema's file."""
+    """Returns name and version of a schema file, or None if the file name is not that of a schema."""
     match = _FILE.fullmatch(file)
     return (match[1], int(match[2])) if match else None
