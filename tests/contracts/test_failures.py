@@ -443,7 +443,7 @@ def test_a_state_topic_with_too_few_partitions_stops_the_source_and_says_the_rem
     narrow = real.create_topic("narrow", 1)
     reader = RecordingMember(source=real.source(group=where.group, topics={where.inputs: narrow}))
 
-    with closing(reader.source), pytest.raises(SourceFailed, match="give both the same number"):
+    with closing(reader.source), pytest.raises(SourceFailed, match="give both topics the same number"):
         until(lambda: bool(reader.owned), reader)
 
 

@@ -134,7 +134,7 @@ def test_a_poll_that_is_asked_for_brings_an_order_long_before_the_interval(deplo
     deployment.command("orders", "poll", "--once", "--config", config)
     deployment.wait_for("its end", lambda: deployment.newest("orders")[order_id]["status"] == "CANCELLED")
 
-    assert "Asked for a poll of main" in said
+    assert "Requested a poll of main" in said
     row = deployment.newest("orders")[order_id]
     assert [unit["order_unit_id"] for unit in row["units"]] == order_units
     assert (row["complete"], row["units_open"], row["payout_waits"]) == (True, [], False)
