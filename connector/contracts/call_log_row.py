@@ -1,11 +1,11 @@
-"""The row of the call log: one HTTP attempt, one to one with the record ``MarketplaceCalled``. Pure."""
+"""The row of the call log: one HTTP attempt, with the fields of the Avro record ``MarketplaceCalled``. Pure."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallItem:
-    """One unit in a call. ``event_ids`` are the first 20 of the events behind it, ``event_count`` counts them all."""
+    """One unit in a call. ``event_ids`` are the first 20 events that led to its update; ``event_count`` counts all."""
 
     unit_id: int
     event_ids: tuple[str, ...] = ()
@@ -16,7 +16,7 @@ class CallItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketplaceCalled:
-    """One HTTP attempt."""
+    """One HTTP attempt. The Avro schema documents each field."""
 
     call_id: str
     account: str
@@ -36,9 +36,9 @@ class MarketplaceCalled:
     request_sha256: str
     response_sha256: str | None = None
     items: tuple[CallItem, ...] = ()
-    event_ids: tuple[str, ...] = ()  # of a look-up
+    event_ids: tuple[str, ...] = ()  # for a look-up: the first 20 events that wait for it
     event_count: int = 0
-    listed: int | None = None  # units, by a look-up's answer
+    listed: int | None = None  # for a look-up: the number of matching units according to the response
     request_body: bytes | None = None
     response_body: bytes | None = None
     instance_id: str

@@ -1,7 +1,8 @@
-"""Events <-> messages: values in Confluent's wire format, and keys. Pure.
+"""Encodes events as Avro in Confluent's wire format, decodes them, and reads and writes keys. Pure.
 
-Ids of schemas come from the registry, once, at start (``connector/operations/schemas.py`` looks them up); what reads
-other people's schemas asks its ``Lookup``, and says ``NotYet`` for one that must be fetched first.
+The ids of the connector's own schemas are looked up in the registry once, at start
+(``connector/contracts/registry_subjects.py``). Readers of values with other schemas use a ``Lookup``, and return
+``NotYet`` if a schema must be fetched first.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,11 +16,11 @@ from streams.avro.compiled_writer import Writer
 from streams.flow import BadRecord, Headers, NotYet
 
 STRING_SCHEMA: Final = "string"
-"""Schema of keys with ``key_format = "avro"``."""
+"""The schema of keys with ``key_format = "avro"``."""
 
 
 class KeyFault(StrEnum):
-    """Why a key cannot be read: codes of ``BadRecord``, beside those of ``streams.avro.codec.Fault``."""
+    """Why a key cannot be read: codes of ``BadRecord``, in addition to those of ``streams.avro.codec.Fault``."""
 
     KEY_MISSING = "KEY_MISSING"
     KEY_MALFORMED = "KEY_MALFORMED"
@@ -27,19 +28,20 @@ class KeyFault(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaIds:
-    """What the registry calls our newest schemas, by record, such as ``offer_result``.
+    """The registry's ids of the newest version of our schemas, by record, such as ``offer_result``.
 
-    ``keys``: those of the string schema under each topic's key subject, with ``key_format = "avro"`` only.
+    ``keys``: the ids of the string schema under each topic's key subject; only with ``key_format = "avro"``.
     """
 
     values: Mapping[str, int]
     keys: Mapping[str, int] | None = None
 
     def value(self, event: type) -> int:
+        """Returns the id of the value schema of an event class."""
         return self.values[schema_name(event)]
 
     def key(self, event: type) -> int | None:
-        """None = keys are plain UTF-8."""
+        """Returns the id of the key schema of an event class, or None if keys are plain UTF-8."""
         return None if self.keys is None else self.keys[schema_name(event)]
 
 
@@ -47,14 +49,14 @@ KeyWriter: TypeAlias = Callable[[str], bytes]
 
 
 class KeyReader:
-    """Reads keys: plain UTF-8, or Avro strings. ``expected`` says in a person's words what a key must be."""
+    """Reads keys: plain UTF-8, or Avro strings. ``expected`` describes a valid key, for error messages."""
 
     def __init__(self, lookup: Lookup, *, avro: bool, expected: str) -> None:
         self._strings: Final = Decoder(STRING_SCHEMA, lookup) if avro else None
         self._expected: Final = expected
 
     def decode(self, key: bytes | None) -> str | BadRecord | NotYet:
-        """A key of an input. Never raises for what it contains."""
+        """Decodes the key of an input record. Never raises because of its content."""
         if key is None:
             return BadRecord(code=KeyFault.KEY_MISSING, text=f"the record has no key; {self._expected} is expected")
         if self._strings is not None:
@@ -73,16 +75,20 @@ class KeyReader:
 
 
 def writer_of(event: type, schema_id: int) -> Writer:
+    """Returns a function that encodes events of this class."""
     return encoder(newest_schema(event), schema_id)
 
 
 def reader_of(event: type, schema_id: int, parts: Iterable[type], lookup: Lookup) -> ObjectDecoder:
-    """Of what ``writer_of`` wrote, any version of it. ``parts``: the classes of the records and enums in it."""
+    """Returns a decoder for values that ``writer_of`` wrote, in any version of the schema.
+
+    ``parts``: the classes of the records and enums in the event.
+    """
     return ObjectDecoder(newest_schema(event), schema_id, {kind.__name__: kind for kind in (event, *parts)}, lookup)
 
 
 def newest_schema(event: type) -> dict[str, Any]:
-    """The version that the event's class is one to one with."""
+    """Returns the newest version of an event's schema, which the event's class matches."""
     name = schema_name(event)
     return schemas.load(name, schemas.newest(name))
 
@@ -93,17 +99,17 @@ def schema_name(event: type) -> str:
 
 
 def key_writer(schema_id: int | None) -> KeyWriter:
-    """``schema_id`` None = plain UTF-8."""
+    """Returns a function that encodes keys: as Avro strings, or as plain UTF-8 if ``schema_id`` is None."""
     return str.encode if schema_id is None else encoder_of_strings(schema_id)
 
 
 def encoder_of_strings(schema_id: int) -> KeyWriter:
-    """Writes an Avro string in Confluent's wire format."""
+    """Returns a function that encodes Avro strings in Confluent's wire format."""
     return encoder({"type": "string"}, schema_id)
 
 
 def header_text(headers: Headers, name: str) -> str | None:
-    """The last header of that name; None where there is none, or none that is ASCII."""
+    """Returns the last header with that name and an ASCII value, or None if there is none."""
     if not headers:
         return None
     for known, value in reversed(headers):

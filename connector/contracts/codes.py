@@ -535,7 +535,7 @@ def explain(code: Code, /, **values: object) -> Problem:
 
 
 def known(code: str, otherwise: Code) -> Code:
-    """Returns the code of that name, or ``otherwise`` where there is none."""
+    """Returns the code of that name, or ``otherwise`` if there is none."""
     return Code(code) if code in Code.__members__ else otherwise
 
 

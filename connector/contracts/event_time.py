@@ -20,7 +20,7 @@ _UNITS = (("seconds", 1_000_000, 1), ("milliseconds", 1_000, 1), ("nanoseconds",
 
 
 def effective_us(occurred_at_us: int, record_time_us: int) -> int:
-    """Returns the effective time; the record's timestamp where ``occurred_at`` is invalid.
+    """Returns the effective time; the record's timestamp if ``occurred_at`` is invalid.
 
     An event ordered by the log is not rejected for its time.
     """
@@ -29,7 +29,7 @@ def effective_us(occurred_at_us: int, record_time_us: int) -> int:
 
 
 def time_fault(occurred_at_us: int, record_time_us: int, *, limit_us: int, now_us: int) -> tuple[Code, Problem] | None:
-    """Returns why an event's time is rejected: not in microseconds, or ahead of its record or of the clock."""
+    """Returns why an event's time is rejected, or None: not in microseconds, or ahead of its record or of the clock."""
     if not _FIRST_US <= record_time_us < _LAST_US:
         return Code.RECORD_TIME_INVALID, explain(Code.RECORD_TIME_INVALID, got_ms=record_time_us // 1_000)
     if not _FIRST_US <= occurred_at_us < _LAST_US:

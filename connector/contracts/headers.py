@@ -1,4 +1,4 @@
-"""The headers of every output: CloudEvents 1.0 in the binary mode of its Kafka binding, and the input's trace. Pure."""
+"""The headers of outputs: CloudEvents 1.0 (binary mode of its Kafka binding) and the input's trace context. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ _EPOCH = datetime(1970, 1, 1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """W3C trace context of the input record, passed along as it came."""
+    """The W3C trace context of the input record, passed on unchanged."""
 
     traceparent: str | None = None
     tracestate: str | None = None
@@ -24,23 +24,27 @@ NO_TRACE = Trace()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
-    """What one process says of itself in the headers of its outputs."""
+    """Identifies a process in the headers of its outputs."""
 
     source: str  # a URI reference of the connector, such as /kaufland-connector/<group>
     instance_id: str
-    config_digest: str
+    config_digest: str  # of the effective settings
 
     def of(self, event: type, *, id_: str, time_us: int, subject: str, trace: Trace = NO_TRACE) -> Headers:
-        """Of any event: ``id_`` names the row, ``subject`` is what it is about, ``time_us`` when it came to be."""
+        """Returns the headers of an event; ``id_``, ``time_us`` and ``subject`` are ce_id, ce_time and ce_subject."""
         return (*self._headers(event, id_, time_us, subject), *_trace(trace))
 
     def of_called(self, called: MarketplaceCalled) -> Headers:
+        """Returns the headers of a row of the call log."""
         return self.of(MarketplaceCalled, id_=called.call_id, time_us=called.sent_at_us, subject=called.account)
 
     def of_decision(
         self, event: type, *, result_id: str, decided_at_us: int, subject: str, trace: Trace = NO_TRACE
     ) -> Headers:
-        """Of a result. Its id is that of the decision, because the same ``result_id`` may be decided again."""
+        """Returns the headers of a result.
+
+        ce_id also has the time of the decision, because the same ``result_id`` may be decided again.
+        """
         return (
             *self._headers(event, f"{result_id}/{decided_at_us}", decided_at_us, subject),
             ("instance_id", self.instance_id.encode()),

@@ -78,6 +78,7 @@ CREATE_DRY_RUN = ("topics --create --dry-run",)
 
 
 def of_run(topics: Topics, identity: Identity) -> Grant:
+    """Returns what the connector's own principal needs."""
     operations = {Access.READ: ("Read",), Access.WRITE: ("Write",), Access.BOTH: ("Read", "Write")}
     return Grant(
         commands=RUN,
@@ -89,7 +90,10 @@ def of_run(topics: Topics, identity: Identity) -> Grant:
 
 
 def of_dry_run(live: Topics, own: Topics, identity: Identity) -> Grant:
-    """Reads the inputs and states of the live run, and writes outputs of its own; ``identity`` is the dry run's."""
+    """Returns what a dry run needs: to read the live inputs and states, and to write its own outputs.
+
+    ``identity`` is that of the dry run.
+    """
     kept = {topic.name: topic for topic in manifest(live)}
     mine = manifest(own)
     shared = {topic.name for topic in mine if topic.name in kept}
@@ -105,6 +109,7 @@ def of_dry_run(live: Topics, own: Topics, identity: Identity) -> Grant:
 
 
 def of_create(topics: Topics, *, dry_run: bool = False) -> Grant:
+    """Returns what creating the topics needs."""
     return Grant(
         commands=CREATE_DRY_RUN if dry_run else CREATE,
         permissions=tuple(_topic(topic.name, "Create", "Describe") for topic in manifest(topics)),
@@ -112,6 +117,7 @@ def of_create(topics: Topics, *, dry_run: bool = False) -> Grant:
 
 
 def of_orders(topics: Topics, group: str) -> Grant:
+    """Returns what the commands that read the orders topic need."""
     group_read = Permission(resource=Resource.GROUP, name=group, operations=("Describe",))
     return Grant(commands=ORDERS, permissions=(_topic(topics.orders, "Read"), group_read))
 
@@ -141,7 +147,7 @@ def beginning(instance_id: str) -> str:
 
 
 def commands(permissions: Iterable[Permission], principal: Principal) -> Iterator[str]:
-    """Returns ``kafka-acls`` commands, one for all resources of a type that need the same operations."""
+    """Yields ``kafka-acls`` commands, one for all resources of a type that need the same operations."""
     ordered = sorted(permissions, key=_alike)
     for (resource, prefixed, operations), alike in groupby(ordered, key=_alike):
         yield " ".join(
@@ -162,11 +168,11 @@ def _alike(permission: Permission) -> tuple[Resource, bool, tuple[str, ...]]:
 # ---- what is missing ------------------------------------------------------------------------------------------------
 
 Allowed = Mapping[tuple[Resource, str], frozenset[str] | None]
-"""The operations allowed to our principal on each resource; None where the broker does not report them."""
+"""The operations allowed to our principal on each resource; None if the broker does not report them."""
 
 
 def missing(needed: Iterable[Permission], allowed: Allowed) -> Iterator[Permission]:
-    """Returns the needed operations that the broker does not allow; resources it does not report are skipped."""
+    """Yields the needed operations that the broker does not allow; resources that it does not report are skipped."""
     for permission in needed:
         may = allowed.get((permission.resource, permission.name))
         if may is None:

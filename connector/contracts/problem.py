@@ -1,11 +1,11 @@
-"""Why an event was not applied, as results of every flow say it. Pure."""
+"""The problem in a result: why an event was not applied. Used by every flow. Pure."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemError:
-    """The marketplace's own words about one field."""
+    """The marketplace's error message about one field."""
 
     field: str
     message: str
@@ -13,7 +13,10 @@ class ProblemError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Why, and what to do. None of APPLIED, UNCHANGED and SUPERSEDED."""
+    """Why an event was not applied, and what to do. Results APPLIED, UNCHANGED and SUPERSEDED have none.
+
+    ``http_status``, ``type``, ``marketplace_message`` and ``errors`` quote the marketplace's response.
+    """
 
     message: str
     advice: str

@@ -16,7 +16,7 @@ _INPUTS = (
     (Feature.OFFERS, "offer_changed", "offer_changes"),
     (Feature.SHIPMENTS, "shipment_dispatched", "shipments"),
 )
-"""Feature, record and dataset of what others write."""
+"""Feature, record and dataset of the topics that other systems write."""
 
 _OUTPUTS = (
     (Feature.OFFERS, "offer_result", "offer_results"),
@@ -25,14 +25,14 @@ _OUTPUTS = (
     (Feature.OFFERS, "marketplace_called", "marketplace_calls"),
     (Feature.SHIPMENTS, "shipment_result", "shipment_results"),
     (Feature.SHIPMENTS, "shipment_state", "shipment_state"),
-    (Feature.ORDERS, "scheduler_command", "scheduler"),  # what the command line and the receiver of pushes ask for
+    (Feature.ORDERS, "scheduler_command", "scheduler"),  # written by the command line and the push receiver
     (Feature.ORDERS, "scheduler_state", "scheduler_state"),
     (Feature.ORDERS, "order_observed", "orders"),
     (Feature.CONTACTS, "order_contact", "order_contacts"),
     (Feature.RETURNS, "return_observed", "returns"),
     (Feature.SALES_ORDERS, "sales_order_requested", "sales_orders"),
 )
-"""Feature, record and dataset of what the connector writes."""
+"""Feature, record and dataset of the topics that the connector writes."""
 
 _STATES = ("offer_state", "shipment_state", "scheduler_state")
 
@@ -44,7 +44,7 @@ class SubjectSpec:
     subject: str
     schema: str
     level: Level
-    ours: bool = True  # False: the input's, where others register what they write
+    ours: bool = True  # False: the subject of an input, whose schemas its producers register
 
 
 def wanted(topics: Topics, *, avro_keys: bool) -> tuple[SubjectSpec, ...]:
@@ -71,7 +71,10 @@ def wanted(topics: Topics, *, avro_keys: bool) -> tuple[SubjectSpec, ...]:
 
 
 def look_up(registry: Registry, topics: Topics, *, avro_keys: bool) -> SchemaIds:
-    """Returns the schema ids of our records. Blocks. Raises RegistryDown, and SchemaUnknown with every missing one."""
+    """Returns the schema ids of our records. Blocks.
+
+    Raises RegistryDown, and SchemaUnknown that names every subject without its schema.
+    """
     missing: list[str] = []
 
     def id_of(subject: str, schema: str) -> int:
@@ -90,7 +93,10 @@ def look_up(registry: Registry, topics: Topics, *, avro_keys: bool) -> SchemaIds
 
 
 def fetch_states(registry: Registry, topics: Topics, add: Callable[[int, str], None]) -> None:
-    """Passes every version of the states' schemas to ``add``, because a restore cannot wait. Raises RegistryDown."""
+    """Passes id and text of every version of the states' schemas to ``add``, because a restore cannot wait for them.
+
+    Raises RegistryDown.
+    """
     for record, topic in _on(_OUTPUTS, topics):
         if record in _STATES:
             subject = value_subject(topic)

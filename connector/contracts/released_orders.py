@@ -1,8 +1,8 @@
 """Tells the shipment flow which orders the order flow has seen with a unit that may be sent.
 
 The order flow is the first to see that the marketplace has released a unit, for which a shipment event may be waiting.
-The flows read different topics, whose partitions other processes may own, and nothing here is durable: a missing
-entry delays a waiting event by some minutes and does nothing else. One object, shared by two flows of a process.
+The two flows of a process share one object. The other flow's partition may belong to another process, and nothing is
+durable; a missing entry only delays a waiting event by some minutes.
 """
 
 from typing import Final
@@ -25,5 +25,5 @@ class ReleasedOrders:
             del self._noted_at_us[next(iter(self._noted_at_us))]
 
     def noted_at_us(self, account: str, order_id: str) -> int | None:
-        """Returns when that was last seen; None if not recently, or not by this process."""
+        """Returns when ``note`` last recorded the order; None if not recently, or not in this process."""
         return self._noted_at_us.get((account, order_id))

@@ -1,4 +1,4 @@
-"""The identity of results. Pure."""
+"""Computes the ids of results. Pure."""
 
 from hashlib import sha1
 from typing import Final
@@ -8,9 +8,9 @@ _RESULT_NAMESPACE: Final = bytes.fromhex("031b6c4affa855cc822586d82c93cdc2")
 
 
 def result_id(cluster_id: str, topic: str, partition: int, offset: int, part: int | None = None) -> str:
-    """The UUIDv5 (RFC 9562) of an input position: the same when the record is processed again, by whomever.
+    """Returns the UUIDv5 (RFC 9562) of an input position: the same whenever and wherever the record is processed.
 
-    ``part`` tells results of one record apart, such as those of order units.
+    ``part`` distinguishes several results of one record, such as those of order units.
     """
     name = f"{cluster_id}/{topic}/{partition}/{offset}{'' if part is None else f'/{part}'}".encode()
     digest = bytearray(sha1(_RESULT_NAMESPACE + name, usedforsecurity=False).digest()[:16])

@@ -20,18 +20,18 @@ def state_version(event: type) -> int:
 
 
 def needs_of(event: type) -> Needs:
-    """Returns a function that tells the lowest schema version that holds a state without loss."""
+    """Returns a function that computes the lowest schema version that holds a state without loss."""
     name = schema_name(event)
     return needs([schemas.load(name, version) for version in schemas.versions(name)])
 
 
 def reader(needed: int) -> int:
-    """Returns the version as ``Stored.reader`` has it: 0, any reader, for the first version."""
+    """Returns the value of ``Stored.reader`` for a schema version: 0 (any reader) for the first version."""
     return needed if needed > 1 else 0
 
 
 def made(key: str, state: S | BadRecord | NotYet, make: Callable[[S], L]) -> L:
-    """Makes a lane of a decoded state. Raises Unreadable where the state is not readable or ``make`` fails."""
+    """Builds a lane from a decoded state. Raises Unreadable if the state cannot be read or ``make`` fails."""
     if isinstance(state, BadRecord | NotYet):
         raise Unreadable(unreadable(key, state.text).text)
     try:
@@ -41,5 +41,6 @@ def made(key: str, state: S | BadRecord | NotYet, make: Callable[[S], L]) -> L:
 
 
 def unreadable(key: str, why: str) -> BadRecord:
+    """Returns the problem of a state that cannot be read, with its remedy."""
     text = f"{why}. Remedy: with all processes stopped, connector state forget {key}"
     return BadRecord(code=UNREADABLE, text=text)

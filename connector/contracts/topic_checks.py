@@ -12,7 +12,7 @@ from streams.topics import TopicDescription, TopicToCreate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicFinding:
-    """One requirement that a topic does not meet. ``grave``: ``run`` refuses to start."""
+    """One requirement that a topic or permission does not meet. ``grave``: whether ``run`` refuses to start."""
 
     topic: str
     says: str
@@ -22,9 +22,9 @@ class TopicFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The producer's limits, in bytes."""
+    """The producer's limits."""
 
-    batch_bytes: int
+    batch_bytes: int  # the largest batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,10 @@ def named(topics: Topics, needs: Needs) -> list[str]:
 
 
 def denied(needs: Needs, there: Mapping[str, TopicDescription], group: frozenset[str] | None) -> Iterator[TopicFinding]:
-    """Returns the needed permissions that the broker denies; ``group`` are the operations allowed on our group."""
+    """Yields a finding for each needed permission that the broker denies.
+
+    ``group``: the operations that the broker allows on the consumer group; None if it does not report them.
+    """
     allowed = {(Resource.TOPIC, name): topic.allowed for name, topic in there.items()}
     allowed |= {
         (needed.resource, needed.name): group for needed in needs.grant.permissions if needed.resource is Resource.GROUP
@@ -52,7 +55,7 @@ def denied(needs: Needs, there: Mapping[str, TopicDescription], group: frozenset
 
 
 def _denied(lacking: Permission, needs: Needs, *, hidden: bool) -> TopicFinding:
-    """Without DescribeConfigs a topic can be used, but its settings are not checked."""
+    """Not grave if only DescribeConfigs is denied: the topic can be used, but its settings are not checked."""
     (remedy,) = commands([lacking], needs.principal)
     operations = ", ".join(lacking.operations)
     unseen = "; whether it exists is unknown" if hidden and lacking.resource is Resource.TOPIC else ""
@@ -67,10 +70,10 @@ def _denied(lacking: Permission, needs: Needs, *, hidden: bool) -> TopicFinding:
 def findings(
     topics: Topics, there: Mapping[str, TopicDescription], limits: Limits, *, dry_run: bool = False
 ) -> Iterator[TopicFinding]:
-    """Returns the requirements that the described topics do not meet; ``there`` lacks topics that do not exist.
+    """Yields a finding for each requirement that the topics do not meet. ``there`` lacks topics that do not exist.
 
-    Topics that may not be described are skipped. ``dry_run`` says that these are the topics of a dry run, to which the
-    remedies then refer.
+    Topics that may not be described are skipped. ``dry_run``: these are the topics of a dry run, and the remedies refer
+    to it.
     """
     create = "connector topics --create --dry-run" if dry_run else "connector topics --create"
     for topic in manifest(topics):
@@ -162,7 +165,7 @@ def _size(topic: TopicSpec, there: TopicDescription, limits: Limits) -> Iterator
         )
 
 
-# ---- creating topics ------------------------------------------------------------------------------------------
+# ---- creating topics ------------------------------------------------------------------------------------------------
 
 
 def wanted(

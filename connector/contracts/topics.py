@@ -15,7 +15,7 @@ DAY_MS = 24 * 60 * 60 * 1000
 
 
 class Feature(StrEnum):
-    """What can be enabled or disabled; each feature has topics of its own."""
+    """A feature that can be enabled or disabled; each has topics of its own."""
 
     OFFERS = "offers"
     SHIPMENTS = "shipments"
@@ -334,11 +334,11 @@ _ROWS = (
 
 
 def manifest(topics: Topics) -> tuple[TopicSpec, ...]:
-    """The topics of the enabled features."""
+    """Returns the topics of the enabled features."""
     return tuple(row.of(topics) for row in _ROWS if row.feature in topics.features)
 
 
-# ---- for a person ---------------------------------------------------------------------------------------------------
+# ---- the printed page -----------------------------------------------------------------------------------------------
 
 
 def document() -> str:

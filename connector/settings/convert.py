@@ -21,7 +21,7 @@ _URGENT_CALLS: Final = 4
 
 
 def policy(processing: model.ProcessingSettings) -> Policy:
-    """Raises ValueError for numbers that are inconsistent."""
+    """Returns the runtime's policy. Raises ValueError if its numbers are inconsistent."""
     return Policy(
         session_s=processing.session,
         lease_s=processing.lease,
@@ -42,6 +42,7 @@ def policy(processing: model.ProcessingSettings) -> Policy:
 
 
 def pace(account: model.AccountSettings) -> Pace:
+    """Returns an account's rate limits."""
     return Pace(
         per_second=account.requests_per_second,
         strict=account.rate.strict,
@@ -63,7 +64,7 @@ def pace(account: model.AccountSettings) -> Pace:
 
 
 def allow_list(text: str) -> frozenset[str]:
-    """Parses one EAN per line, in any of its forms. Raises ValueError for anything else."""
+    """Parses a text with one EAN per line, in any form, to their normal forms. Raises ValueError for anything else."""
     return frozenset(normal_form(ean) for ean in text.split())
 
 
@@ -72,7 +73,7 @@ def routing(
     currencies: Mapping[str, str],
     allowed: Mapping[str, frozenset[str]] | None = None,
 ) -> Routing:
-    """Returns the routing table; ``allowed`` has the EANs of each target with an allow-list.
+    """Returns the routing table. ``currencies``: by storefront; ``allowed``: the EANs of targets with an allow-list.
 
     Raises ValueError that names both targets of a conflict.
     """
@@ -106,21 +107,23 @@ def features(settings: model.Settings) -> frozenset[Feature]:
 
 
 def topics(settings: model.Settings) -> Topics:
+    """Returns the topic names and the enabled features."""
     names = settings.topics.model_dump(exclude={"prefix", "key_format"})
     return named(settings.topics.prefix, features(settings), **names)
 
 
 def push_url(public_url: str, account: str) -> str:
-    """Returns the address that the marketplace calls for an account."""
+    """Returns the URL to which the marketplace sends an account's notifications."""
     return f"{public_url.rstrip('/')}/{account}"
 
 
 def avro_keys(settings: model.Settings) -> bool:
+    """Whether keys are Avro strings; if not, they are plain UTF-8."""
     return settings.topics.key_format == "avro"
 
 
 def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPolicy:
-    """Raises ValueError for invalid numbers."""
+    """Returns the offer flow's policy. Raises ValueError for invalid numbers."""
     offers, trust, processing = settings.offers, settings.trust, settings.processing
     return OfferPolicy(
         trust_s={Field.STOCK: trust.stock, Field.PRICE: trust.price, Field.HANDLING_TIME: trust.handling_time},
@@ -146,7 +149,7 @@ def offer_policy(settings: model.Settings, *, dry_run: bool = False) -> OfferPol
 
 
 def _stock_rules(target: model.TargetSettings, account: model.AccountSettings) -> StockRules:
-    """Returns a target's rules; a rule's missing values are the target's, and the target's the account's."""
+    """Returns a target's rules. Values missing in a rule default to the target's, and those to the account's."""
     rule = StockRule(
         buffer_pct=target.buffer_pct if target.buffer_pct is not None else account.buffer_pct,
         keep=target.keep,
@@ -160,7 +163,7 @@ def _stock_rules(target: model.TargetSettings, account: model.AccountSettings) -
 
 
 def shipment_policy(settings: model.Settings, *, dry_run: bool = False) -> ShipmentPolicy:
-    """Raises ValueError for invalid numbers."""
+    """Returns the shipment flow's policy. Raises ValueError for invalid numbers."""
     shipments = settings.shipments
     return ShipmentPolicy(
         accounts=frozenset(settings.accounts),
@@ -178,7 +181,7 @@ def shipment_policy(settings: model.Settings, *, dry_run: bool = False) -> Shipm
 
 
 def order_policy(settings: model.Settings) -> OrderPolicy:
-    """Raises ValueError for invalid numbers."""
+    """Returns the order flow's policy. Raises ValueError for invalid numbers."""
     orders = settings.orders
     return OrderPolicy(
         accounts=frozenset(name for name, account in settings.accounts.items() if account.orders),
@@ -200,8 +203,8 @@ def order_policy(settings: model.Settings) -> OrderPolicy:
 def dry_run(settings: model.Settings) -> model.Settings:
     """Returns the settings of a dry run, which runs next to the live group.
 
-    It reads the live inputs, but has a group, an instance id and outputs of its own. Orders are disabled, because the
-    live group already writes them to the backbone.
+    It reads the live inputs, but has its own consumer group, instance id and outputs. Orders are disabled, because the
+    live group already writes them to their topics.
     """
     live = topics(settings)
     prefix = f"{settings.topics.prefix}.dry-run"

@@ -13,7 +13,7 @@ _WRITTEN = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>ms|s|m|h|d)?")
 
 
 def seconds(written: object) -> float:
-    """Parses a duration. Raises ValueError for anything else, and for a negative number."""
+    """Parses a duration to seconds. Raises ValueError for anything else, and for a negative number."""
     if isinstance(written, str) and written.strip() == "inf":
         return math.inf
     if isinstance(written, str) and (match := _WRITTEN.fullmatch(written.strip())):
@@ -34,7 +34,7 @@ def written(duration_s: float) -> str:
 
 
 def is_duration(field: FieldInfo) -> bool:
-    """Returns whether the field is a ``Duration``, or a union with one."""
+    """Whether the field is a ``Duration``, or a union with one."""
     of_union = (rule for kind in get_args(field.annotation) for rule in getattr(kind, "__metadata__", ()))
     return any(getattr(rule, "func", None) is seconds for rule in (*field.metadata, *of_union))
 
@@ -45,4 +45,4 @@ def _plain(number: float) -> str:
 
 
 Duration = Annotated[float, BeforeValidator(seconds)]
-"""A number of seconds, however it was written."""
+"""A number of seconds; a settings file may write it in any form that ``seconds`` parses."""

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 PREFIX = "CONNECTOR__"
 CONFIG_FILE = "CONNECTOR_CONFIG"
-"""Names the configuration file where the command line does not."""
+"""The environment variable that names the configuration file if the command line does not."""
 
 Tree: TypeAlias = dict[str, Any]
 
@@ -40,7 +40,7 @@ def _known_as(tree: Tree, part: str) -> str:
 
 
 def _value(text: str) -> Any:
-    """Parses a table, which is given as JSON; anything else stays text, which the model converts."""
+    """Parses a table, which is given as JSON. Anything else stays text, and the settings model converts it."""
     if text.startswith("{"):
         try:
             return json.loads(text)

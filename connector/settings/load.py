@@ -1,7 +1,6 @@
 """Loads a file and the environment into ``Settings``, or fails with one message that names every problem.
 
-Settings that depend on each other are checked wherever they are valid on their own, so that one problem does not hide
-another.
+Settings that depend on each other are checked even if others are invalid, so that one problem does not hide another.
 """
 
 import tomllib
@@ -29,11 +28,11 @@ OURS = frozenset(
         "acks", "max.poll.interval.ms", "message.timeout.ms",
     }
 )  # fmt: skip
-"""Properties of librdkafka that the connector sets itself, because its guarantees depend on them."""
+"""librdkafka properties that the connector sets itself, because its guarantees depend on them."""
 
 
 KeySource: TypeAlias = Callable[[], str]
-"""Reads the current value of a key. Raises SettingsError where it cannot be read."""
+"""Returns the current value of a key. Raises SettingsError if it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +40,14 @@ class Facts:
     """Facts of the marketplace against which settings are checked."""
 
     storefronts: Mapping[str, str]  # storefront -> currency
-    calls_per_second: float  # per account, a maximum
-    bulk_limit: int  # offers in one call
+    calls_per_second: float  # the maximum per account
+    bulk_limit: int  # the maximum number of offers in one call
     address: Callable[[model.AccountSettings], object]  # raises ValueError for a base address that is not allowed
     keys: Callable[
         [KeySource, KeySource], tuple[str, ...]
     ]  # client and secret key; returns notices; raises SettingsError
     client: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]]
-    """Returns each property that the Kafka client rejects ("": all of them together) and its message."""
+    """Returns each property that the Kafka client rejects, with its message; "" if it rejects their combination."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +84,9 @@ def load(
 
 
 def wants_json(file: Path | None, environ: Mapping[str, str]) -> bool:
-    """Returns whether JSON logs are configured explicitly, so that problems of the settings are logged as JSON, too.
+    """Whether JSON logs are configured explicitly, so that problems of the settings are logged as JSON, too.
 
-    Raises nothing; ``load`` reports what is wrong.
+    Never raises; ``load`` reports the problems.
     """
     try:
         tree = overlay(_read(file), environ)
@@ -101,7 +100,7 @@ def wants_json(file: Path | None, environ: Mapping[str, str]) -> bool:
 
 
 def _read(file: Path | None) -> dict[str, Any]:
-    """Raises SettingsError for a file that cannot be read; no other check would be meaningful."""
+    """Parses the file. Raises SettingsError if it cannot be read; no other check would be meaningful then."""
     if file is None:
         return {}
     try:
@@ -129,7 +128,7 @@ def _secrets_in_file(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> lis
 
 
 def _dotted(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Flattens nested tables: TOML reads ``sasl.mechanism = "PLAIN"`` as one, librdkafka as a property."""
+    """Flattens the tables of Kafka properties: TOML reads ``sasl.mechanism = "PLAIN"`` as a nested table."""
     kafka = tree.get("kafka")
     if not isinstance(kafka, Mapping):
         return dict(tree)
@@ -184,7 +183,7 @@ def _across(tree: Mapping[str, Any], tables: Tables, now: datetime, facts: Facts
 
 
 def _onboarded(targets: Any, accounts: Any) -> Iterator[SettingsProblem]:
-    """Checks each target's account in the tree as written, whatever else is wrong with the target or the account."""
+    """Checks that each target's account is configured, even if the target or the account has other problems."""
     known = sorted(accounts) if isinstance(accounts, Mapping) else []
     for name, target in targets.items() if isinstance(targets, Mapping) else ():
         account = target.get("account") if isinstance(target, Mapping) else None

@@ -1,6 +1,6 @@
 """Messages about configuration problems: the setting, the value that was found and what was expected. Pure.
 
-A value is repeated only where it cannot be a secret.
+A value is repeated only if it cannot be a secret.
 """
 
 import re
@@ -27,17 +27,19 @@ class SettingsProblem:
 
 
 def is_secret(setting: str) -> bool:
+    """Whether a setting's value must not be printed; a ``_file`` setting only names the file with the secret."""
     return bool(SECRET_NAME.search(setting)) and not setting.endswith("_file")
 
 
 def of_validation(error: ValidationError, section: type[BaseModel], path: Sequence[str]) -> Iterator[SettingsProblem]:
-    """Returns every problem that pydantic found in one table of the file."""
+    """Yields every problem that pydantic found in one table of the file."""
     for row in error.errors(include_url=False):
         setting = ".".join([*path, *(str(part) for part in row["loc"])])
         yield SettingsProblem(setting=setting, says=_says(setting, dict(row), section))
 
 
 def unknown(name: str, known: Sequence[str]) -> str:
+    """Returns the message for an unknown setting, with a suggestion."""
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
     return f"is not a setting; {hint}"
@@ -63,7 +65,7 @@ def _expected(row: Mapping[str, Any]) -> str:
 
 
 def row_of(annotation: Any) -> Any:
-    """Returns the type of one table where the setting is a list of tables, else the setting's own type."""
+    """Returns the type of one table if the setting is a list of tables, else the setting's own type."""
     return get_args(annotation)[0] if get_origin(annotation) is tuple else annotation
 
 

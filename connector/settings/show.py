@@ -18,31 +18,28 @@ OWN = ("instance_id", "health")
 
 
 def masked(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Returns every setting with its formatted value, in the order of the model; secrets are masked."""
+    """Yields every setting with its formatted value, in the order of the model; secrets are masked."""
     yield from _walk(settings, ())
 
 
 def digest(settings: Settings) -> str:
-    """Returns a digest that is equal for processes with the same settings; every result carries it.
-
-    Secrets are excluded.
-    """
+    """Returns a digest of the settings, which every result carries. Excludes secrets and the settings in ``OWN``."""
     rows = [row for row in _walk(settings, ()) if not is_secret(row[0]) and not set(row[0].split(".")) & set(OWN)]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
 
 
 def fingerprint(secret: str) -> str:
-    """Returns a short hash that tells two keys apart without revealing them."""
+    """Returns a short hash that distinguishes two keys without revealing them."""
     return "sha256:" + hashlib.sha256(secret.encode()).hexdigest()[:8]
 
 
 def without_password(address: str) -> str:
-    """Masks the password in an address of the form ``user:password@host``."""
+    """Masks the password in a URL of the form ``scheme://user:password@host``."""
     return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", address)
 
 
 def _walk(table: BaseModel | Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Walks sections, whose fields tell which numbers are durations, and plain tables, kept as given."""
+    """Yields the settings of a section, whose fields show which numbers are durations, or of a plain table."""
     fields = type(table).model_fields if isinstance(table, BaseModel) else {}
     for name, value in table if isinstance(table, BaseModel) else table.items():
         here = (*path, name)

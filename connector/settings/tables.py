@@ -1,8 +1,8 @@
 """Validates each table of the file on its own, and keeps the valid settings of tables that have problems. Pure.
 
-A setting that is invalid is replaced by its default, or None, and its name is added to ``unread``. So the rest of its
-table can still be checked against other tables, and one message names all problems. pydantic alone does not do this: a
-model with one invalid field yields no values, and its own validators across fields do not run.
+An invalid setting is replaced by its default, or None, and its name is added to ``unread``. So the rest of its table
+can still be checked against other tables, and one message names all problems. pydantic alone does not do this: a model
+with one invalid field has no values, and its validators across fields do not run.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class PartialTable(Generic[S]):
     unread: frozenset[str] = frozenset()
 
     def has(self, *settings: str) -> bool:
-        """Returns whether each of these settings is valid: given and valid, or not given."""
+        """Whether each of these settings is either valid or not given."""
         return self.unread.isdisjoint(settings)
 
 
@@ -56,11 +56,11 @@ class Tables:
         )
 
     def section(self, kind: type[S]) -> PartialTable[S] | None:
-        """Returns the section of this type, or None where it is not a table."""
+        """Returns the section of this type, or None if the file has no table in its place."""
         return next((table for table in self.sections.values() if isinstance(table.values, kind)), None)
 
     def settings(self) -> model.Settings:
-        """Returns the whole settings. Called only when there was no problem."""
+        """Returns the whole settings. To be called only if there was no problem."""
         return model.Settings(
             **{name: table.values for name, table in self.sections.items()},
             accounts={name: table.values for name, table in self.accounts.items()},

@@ -1,1 +1,1 @@
-"""What a process does before its loop turns: plan the run, check what it needs, wait for who is away."""
+"""The start of ``connector run``: plans the run, checks its requirements, and waits for unavailable services."""

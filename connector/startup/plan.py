@@ -1,4 +1,4 @@
-"""Decides from the settings what a run reads, restores and writes, before anything is opened."""
+"""Derives from the settings what a run reads, restores and writes, before anything is opened."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ class RunPlan:
     """What a run reads, restores and writes."""
 
     loaded: Loaded
-    settings: Settings  # of the dry run, where this is one
+    settings: Settings  # for a dry run, its own
     topics: Topics
     restored_from: Mapping[str, str]  # input -> state topic; a dry run restores from the live states and writes its own
-    known_as: Topics  # topics under whose subjects our schemas are registered
+    known_as: Topics  # the topics under whose subjects our schemas are registered: always the live ones
     dry_run: bool
 
     @classmethod

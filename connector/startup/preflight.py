@@ -1,4 +1,4 @@
-"""Checks before ``run`` reads anything: the topics, the routing, and that no other process has the instance id."""
+"""Checks before ``run`` reads any record: the topics, the routing, and that no other process has the instance id."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -26,9 +26,9 @@ _POLL_S: Final = 0.5
 
 
 def check_topics(plan: RunPlan) -> tuple[str, Mapping[str, int]]:
-    """Returns the cluster's id and each input's number of partitions.
+    """Checks the topics; returns the cluster's id and each input's number of partitions.
 
-    Raises SourceFailed, or Stopped with what to repair.
+    Raises SourceFailed, or Stopped with the problems and their remedies.
     """
     broker = administration(plan.settings)
     cluster_id = broker.cluster_id()
@@ -45,7 +45,10 @@ def check_topics(plan: RunPlan) -> tuple[str, Mapping[str, int]]:
 
 
 def check_routing(plan: RunPlan) -> None:
-    """Raises Stopped with the old and the new meaning of each changed target id; a dry run only logs them."""
+    """Compares the routing with the accepted one. Raises Stopped that names each changed target id with both meanings.
+
+    A dry run only logs the differences.
+    """
     live, table = plan.loaded.settings, accepted_routing(plan.settings)
     if not plan.dry_run:
         hold(table, live.kafka.group, routing(live))
@@ -55,7 +58,7 @@ def check_routing(plan: RunPlan) -> None:
 
 
 def wait_for_instance_id(configured: Settings, startup: Startup) -> None:
-    """Waits until no other process of the group runs with our instance_id. Raises Stopped where one keeps running."""
+    """Waits until no other process of the group has our instance_id. Raises Stopped if one keeps running."""
     kafka, processing, clock = configured.kafka, configured.processing, SystemClock()
     members = GroupMembers(connection(configured), kafka.group)
     takeover = Takeover(lease_s=processing.lease, session_s=processing.session, static=kafka.static_membership)

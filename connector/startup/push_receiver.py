@@ -1,4 +1,4 @@
-"""Receives the marketplace's notifications, and watches the subscriptions that send them."""
+"""Opens the receiver of the marketplace's notifications, and the watch over its subscriptions."""
 
 from contextlib import ExitStack
 from functools import partial
@@ -22,7 +22,7 @@ _log = structlog.get_logger("connector")
 
 
 def open_receiver(plan: RunPlan, ids: SchemaIds, opened: ExitStack) -> int | None:
-    """Listens for notifications and returns the port; None where push is disabled."""
+    """Listens for notifications and returns the port, or None if push is disabled. Raises Stopped."""
     push = plan.settings.push
     if not push.enabled or Feature.ORDERS not in plan.topics.features or push.public_url is None:
         return None
@@ -41,7 +41,7 @@ def open_receiver(plan: RunPlan, ids: SchemaIds, opened: ExitStack) -> int | Non
 
 
 def subscription_watch(configured: Settings, topics: Topics) -> PushWatch | None:
-    """Returns the watch over the subscriptions that notify this connector; None where push is disabled."""
+    """Returns the watch over the subscriptions that notify this connector, or None if push is disabled."""
     push = configured.push
     if not push.enabled or Feature.ORDERS not in topics.features or push.public_url is None:
         return None

@@ -1,4 +1,4 @@
-"""Calls to the broker and the registry before the loop turns: waits while they are down, and can be stopped.
+"""Makes the calls to the broker and the registry at start: waits while they are down, and can be stopped.
 
 Such a call blocks for seconds, and some cannot be interrupted. Each runs in a thread of its own, so that the main
 thread keeps updating its heartbeat and handles signals. When a stop is requested, a call still running is abandoned.
@@ -23,13 +23,14 @@ _log = structlog.get_logger("connector")
 
 
 class StopRequested(Exception):
-    """A signal arrived before the loop had begun: nothing was read, so there is nothing to drain."""
+    """A stop was requested before the loop had begun: nothing was read, so there is nothing to drain."""
 
 
 class Startup:
-    """The time between the first log line and the loop.
+    """The phase of a process before the runner's loop begins.
 
-    ``stop`` is called from a signal handler; ``beat_s`` and ``reason`` are read from any thread.
+    ``stop`` is called from a signal handler. ``beat_s``, the heartbeat on the monotonic clock, and ``reason``, what is
+    waited for, may be read from any thread.
     """
 
     def __init__(self, clock: Callable[[], float] = uptime_s, retry_s: float = _RETRY_S) -> None:
@@ -48,13 +49,13 @@ class Startup:
             self._stop_loop()
 
     def hand_over(self, stop_loop: Callable[[], None]) -> None:
-        """The loop begins: from now on, a stop is passed on to it."""
+        """Passes stops on to the loop, which begins now; also a stop that was requested before."""
         self._stop_loop = stop_loop
         if self._stop_requested:
             stop_loop()
 
     def ask(self, whom: str, question: Callable[[], T]) -> T:
-        """Returns what ``question`` returns, and retries for as long as ``whom`` is down.
+        """Returns what ``question`` returns; retries for as long as ``whom`` is down.
 
         Raises StopRequested, and whatever the question raises except BrokerDown and RegistryDown.
         """
@@ -71,7 +72,7 @@ class Startup:
         self.pause(for_s)
 
     def pause(self, for_s: float) -> None:
-        """Raises StopRequested."""
+        """Waits while updating the heartbeat. Raises StopRequested."""
         nothing: SimpleQueue[None] = SimpleQueue()
         until_s = self._clock() + for_s
         while self._clock() < until_s:
