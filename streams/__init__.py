@@ -1,1 +1,1 @@
-"""A generic stream runtime: keyed lanes, paced calls to the outside, checkpoints as snapshots. Knows no marketplace."""
+"""A generic stream runtime: keyed lanes, rate-limited outgoing calls, consistent checkpoints. Knows no marketplace."""

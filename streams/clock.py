@@ -1,4 +1,4 @@
-"""The machine's clocks."""
+"""The machine's clocks: a monotonic one that includes suspension, and the wall clock."""
 
 import time
 from collections.abc import Callable
@@ -8,11 +8,12 @@ from streams.flow import Now
 
 
 def _uptime() -> Callable[[], float]:
-    """Seconds that no step of the wall clock moves and that go on while the machine is suspended.
+    """Returns a clock in seconds that is not affected by steps of the wall clock and counts while the machine is
+    suspended.
 
-    ``time.monotonic`` stands still meanwhile on Linux (clock_gettime(2): CLOCK_BOOTTIME is CLOCK_MONOTONIC that counts
-    suspension too). A lease measured with it would look valid to a machine that wakes up long after the broker gave its
-    partitions to another. Where there is no such clock, ``time.monotonic`` has to do.
+    On Linux ``time.monotonic`` stops during suspension (clock_gettime(2): CLOCK_BOOTTIME is CLOCK_MONOTONIC that also
+    counts suspension). A lease measured with it would seem valid on a machine that resumes long after the broker has
+    assigned its partitions to another. Where there is no such clock, ``time.monotonic`` is used.
     """
     boottime = getattr(time, "CLOCK_BOOTTIME", None)
     if boottime is None:
@@ -25,11 +26,11 @@ def _uptime() -> Callable[[], float]:
 
 
 uptime_s: Final = _uptime()
-"""The clock of every lease, deadline and wait, in every thread: moments of two different clocks cannot be compared."""
+"""The clock of every lease, deadline and wait, in every thread: times of two different clocks cannot be compared."""
 
 
 class SystemClock:
-    """A ``ports.Clock``."""
+    """The ``ports.Clock`` of a real run."""
 
     def now(self) -> Now:
         return Now(mono_s=uptime_s(), wall_us=time.time_ns() // 1000)

@@ -1,7 +1,7 @@
-"""Original bytes + reason -> dead-letter record.
+"""Makes dead-letter records: the original record with the reason in headers.
 
-The headers are those of Kafka Connect (KIP-298), so that tools which know its dead letters read ours, and three of
-our own: ``code``, ``attempts``, ``instance``. Key, value and headers stay as they were read.
+The headers are those of Kafka Connect (KIP-298), so that tools for its dead letters can read these too, and three more:
+``code``, ``attempts``, ``instance``. Key, value and the original headers stay as they were read.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ CONNECT = "__connect.errors."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetters:
-    """Where dead letters go and what they say of us. ``topics``: input topic -> dead-letter topic."""
+    """The target topics and the constant headers of dead letters. ``topics``: dead-letter topic by input topic."""
 
     topics: Mapping[str, str]
     instance: str
@@ -23,7 +23,7 @@ class DeadLetters:
     max_bytes: int = 900_000  # a batch of Kafka's default size takes 1,048,588 bytes, headers included
 
     def letter(self, record: Record, bad: BadRecord) -> Output:
-        """The record that keeps what could not be read. Too large for its topic, it names the bytes instead."""
+        """Returns the dead letter of a record. If it were too large, it has sizes and a digest instead of the value."""
         reason = self._reason(record, bad)
         headers = (*record.headers, *reason)
         size = len(record.key or b"") + len(record.value or b"") + _size(headers)
@@ -51,7 +51,7 @@ class DeadLetters:
 
 
 def _instead(record: Record) -> Headers:
-    """What stands for a value that is too large: its position is in the reason already."""
+    """Returns headers in place of a value that is too large; the other headers name the record's position."""
     value = record.value or b""
     return (
         ("value.length", str(len(value)).encode()),
@@ -61,6 +61,7 @@ def _instead(record: Record) -> Headers:
 
 
 def _short(key: bytes | None) -> bytes | None:
+    """Returns the key; None if it is longer than 1,000 bytes."""
     return key if key is None or len(key) <= 1_000 else None
 
 

@@ -1,33 +1,33 @@
-"""Our few exceptions.
+"""The exceptions of the runtime.
 
 StreamError
-├── SettingsError     a person must change the configuration; every problem in one message
-├── Stopped           the engine has found a reason not to go on; nothing further was committed
-├── SourceFailed      the consumer cannot go on; a restart repeats
-│   └── BrokerDown    no broker answers; ask again later
-├── SinkFailed        the producer cannot go on (fenced by a second process with our id)
-├── NotPermitted      the broker denies an operation to our principal; a person must allow it
-├── RegistryDown      the schema registry does not answer; ask again later
-├── RegistryDenied    the schema registry refuses our credentials; a person must mend them
-├── SchemaUnknown     the registry answers, and does not know the schema
-└── SchemaRefused     the registry refuses a schema as incompatible
+├── SettingsError     the configuration must be changed; one message names every problem
+├── Stopped           the run was ended for a reason; nothing further was committed
+├── SourceFailed      the consumer cannot continue; a restart repeats what was not durable
+│   └── BrokerDown    no broker answers; retry later
+├── SinkFailed        the producer cannot continue (fenced by a second process with the same transactional id)
+├── NotPermitted      the broker denies an operation to the client's principal; it must be allowed
+├── RegistryDown      the schema registry does not answer; retry later
+├── RegistryDenied    the schema registry rejects the credentials; they must be corrected
+├── SchemaUnknown     the schema registry answers, but does not know the schema
+└── SchemaRefused     the schema registry rejects a schema as incompatible
 """
 
 
 class StreamError(Exception):
-    """Root of what this runtime raises on purpose."""
+    """Base class of the exceptions that the runtime raises deliberately."""
 
 
 class SettingsError(StreamError):
-    """A person must change the configuration."""
+    """The configuration must be changed."""
 
 
 class Stopped(StreamError):
-    """The engine has found a reason not to go on."""
+    """The engine or the runner ended the run for the reason in the message."""
 
 
 class SourceFailed(StreamError):
-    """The consumer cannot go on."""
+    """The consumer cannot continue."""
 
 
 class BrokerDown(SourceFailed):
@@ -35,11 +35,11 @@ class BrokerDown(SourceFailed):
 
 
 class SinkFailed(StreamError):
-    """The producer cannot go on."""
+    """The producer cannot continue."""
 
 
 class NotPermitted(StreamError):
-    """The broker denies an operation to our principal."""
+    """The broker denies an operation to the client's principal."""
 
 
 class RegistryDown(StreamError):
@@ -47,12 +47,12 @@ class RegistryDown(StreamError):
 
 
 class RegistryDenied(StreamError):
-    """The schema registry refuses our credentials."""
+    """The schema registry rejects the credentials."""
 
 
 class SchemaUnknown(StreamError):
-    """The registry does not know this schema."""
+    """The schema registry does not know this schema."""
 
 
 class SchemaRefused(StreamError):
-    """The registry refuses this schema as incompatible with earlier versions."""
+    """The schema registry rejects this schema as incompatible with earlier versions."""

@@ -27,15 +27,15 @@ Headers: TypeAlias = tuple[tuple[str, bytes], ...]
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
-    """The moment of a step, handed in by the runner or by a simulation."""
+    """The time of a step, passed in by the runner or a simulation."""
 
-    mono_s: float  # pace, back-off, deadlines, lease
-    wall_us: int  # trust, schedules, stamps
+    mono_s: float  # monotonic: for rates, back-off, deadlines, the lease
+    wall_us: int  # wall clock: for trust, schedules, timestamps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """A partition for as long as one assignment lasts; what is keyed by it dies with the assignment."""
+    """A partition for the duration of one assignment; what is keyed by it is dropped when the assignment ends."""
 
     topic: str
     partition: int
@@ -58,7 +58,7 @@ class Record:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One record to be produced. ``partition`` None = murmur2 of the key, as a Java producer would choose."""
+    """One record to be produced. ``partition`` None: chosen by murmur2 of the key, as by Kafka's Java producer."""
 
     topic: str
     key: bytes | None
@@ -83,15 +83,15 @@ class Want:
     account: str
     kind: str
     priority: int  # 0 is the most urgent; from ``BACKGROUND`` on it comes after everything else
-    since_us: int  # the oldest undone event behind it: ageing and the retry budget hang on it
+    since_us: int  # when its oldest undone event arrived: for its age; another one gets a new retry budget
     body: Any
     exclusive: tuple[str, ...] = ()
-    once: bool = False  # may not be repeated: announced in the lane's record before it leaves (``Stored.announced``)
+    once: bool = False  # must not be repeated: announced in the lane's record before it leaves (``Stored.announced``)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """Word from another lane of the partition (or from the control topic); both turns fall into one checkpoint."""
+    """A message from another lane of the partition or from the control topic; both turns are in one checkpoint."""
 
     lane: str
     message: Any
@@ -100,7 +100,7 @@ class Told:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn(Generic[L]):
-    """What one transition of a lane says; ``wants`` and ``wake_at_us`` replace what the lane said before."""
+    """The result of one transition of a lane. ``wants`` and ``wake_at_us`` replace those of the turn before."""
 
     lane: L
     wants: tuple[Want, ...] = ()
@@ -112,31 +112,31 @@ class Turn(Generic[L]):
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A lane as its state topic keeps it; ``value`` None is a tombstone (the lane is as new).
+    """A lane as stored in its state topic; ``value`` None is a tombstone (the lane is as new).
 
-    ``value`` and what stands down to ``announced`` is what its record says: all but ``value`` as headers, so that cold
-    lanes stay undecoded after a restore. The flow fills ``value``, ``undone``, ``open_since_us`` and ``reader``; the
-    engine adds the rest.
+    The fields from ``value`` to ``announced`` are the contents of its record, all but ``value`` as headers, so that
+    idle lanes need not be decoded after a restore. The flow sets ``value``, ``undone``, ``open_since_us`` and
+    ``reader``; the engine adds the rest.
 
-    A ``once`` want whose turn to leave has come is announced first, and leaves when that record is durable. The slot
-    goes from the record with the turn that hears what became of the call; before that when nothing left after all: the
-    account closed, the partition drains, or the reply proves that nothing was done.
+    A ``once`` want that is next to leave is announced first, and leaves when that record is durable. The slot is
+    removed from the record by the turn that gets the call's outcome; earlier if nothing was sent after all (the account
+    closed, or the partition drains), or if the reply proves that nothing was done.
     """
 
     value: bytes | None
-    undone: bool = False
-    open_since_us: int | None = None  # something in the world stands open since: counted by topic, with the oldest age
-    due_us: int | None = None
+    undone: bool = False  # not finished: a new owner must continue with it
+    open_since_us: int | None = None  # since when something is open in the outside world; counted by topic, with age
+    due_us: int | None = None  # when to wake it
     waits: tuple["Waits", ...] = ()
     announced: tuple[str, ...] = ()  # slots of ``once`` wants that may leave, or have left, since this record
     reader: int = field(default=0, compare=False)  # the lowest state version that loses nothing of it; 0 = any
-    offset: int = field(default=-1, compare=False)  # of its record, where it was restored from one
+    offset: int = field(default=-1, compare=False)  # of the record that it was restored from; -1 = none
     fault: str = field(default="", compare=False)  # why the record's headers cannot be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waits:
-    """What a sleeping lane waits for at ``account``: the most urgent priority and oldest age of its wants."""
+    """A sleeping lane's wants of one account: their most urgent priority and oldest age."""
 
     account: str
     priority: int
@@ -145,7 +145,7 @@ class Waits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadRecord:
-    """A record that cannot be read: it becomes a dead letter. ``error`` names the exception's class, if any."""
+    """A record that cannot be read; it becomes a dead letter. ``error``: the name of the exception's class, if any."""
 
     code: str
     text: str
@@ -154,7 +154,7 @@ class BadRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotYet:
-    """A record that cannot be read before ``need`` was fetched (a writer schema): intake of its partition waits."""
+    """A record that cannot be read before ``need`` (a writer schema) was fetched; its partition waits for that."""
 
     need: Any
     text: str
@@ -166,7 +166,7 @@ class NotYet:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrived:
-    """An event for a lane. The event keeps its position: order and identity of results hang on it."""
+    """An event for a lane. The event includes its position, on which the order and the ids of results depend."""
 
     lane: str
     event: Any
@@ -175,14 +175,14 @@ class Arrived:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """Final for this item, yes or no; ``answer`` is the edge's own type."""
+    """A final outcome of this item, accepted or refused; ``answer`` is of the caller's own type."""
 
     answer: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """Sent (or perhaps sent), answer unknown. The engine keeps slot and exclusive keys until deadline + grace."""
+    """Sent, or perhaps sent, with an unknown answer. Slot and exclusive keys are held until deadline + grace period."""
 
     reason: str
 
@@ -197,7 +197,7 @@ class GaveUp:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """What became of a want that left."""
+    """The outcome of a want that was sent."""
 
     want: Want
     reply: Settled | Lost | GaveUp
@@ -209,15 +209,15 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Woken:
-    """Its timer has come, or a token is near: say again what is wanted."""
+    """Its timer is due, or its wants are near the front of their queues: the turn returns them again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """First turn of an undone lane by a new owner.
+    """The first turn of an undone lane at a new owner.
 
-    ``announced``: slots whose ``once`` want may have left and was never answered here. What became of it is unknown;
-    the flow must not want it again.
+    ``announced``: slots whose ``once`` want the previous owner may have sent, with unknown outcome; the flow must not
+    want them again.
     """
 
     announced: frozenset[str] = frozenset()
@@ -225,21 +225,21 @@ class Restored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draining:
-    """Before hand-over, to a lane of which something was announced and has not left: the engine has taken that back."""
+    """Before a hand-over, to a lane with announced wants that have not left: the engine withdrew the announcements."""
 
 
 Cause: TypeAlias = Arrived | Answered | Woken | Restored | Draining | Told
 
 
 class Unreadable(ValueError):
-    """A lane's record that cannot be read; its words are for a person, with the remedy."""
+    """A lane's record cannot be read; the message is for people and contains the remedy."""
 
 
 class Flow(Protocol[L]):
-    """What an application implements. Pure; the engine never looks inside a lane, an event or a body.
+    """Implemented by the application. Pure; the engine never looks inside a lane, an event or a body.
 
-    Called from the engine thread only. Any other exception than ``Unreadable`` from ``load`` is a bug: the process
-    stops and commits nothing.
+    Called from the engine thread only. Any exception other than ``Unreadable`` from ``load`` is a bug: the process
+    stops and commits nothing further.
     """
 
     @property
@@ -249,45 +249,47 @@ class Flow(Protocol[L]):
 
     @property
     def state_topic(self) -> str:
-        """The compacted topic of the lanes: as many partitions as ``topic``."""
+        """The compacted topic of the lanes, with as many partitions as ``topic``."""
         ...
 
     def read(self, record: Record, now: Now) -> Arrived | BadRecord | NotYet:
-        """Decode one record. Never raises for what a record may contain."""
+        """Decodes one record. Never raises, whatever the record contains."""
         ...
 
     @property
     def state_version(self) -> int:
-        """The newest version of lanes that it carries on without loss (``Stored.reader``)."""
+        """The newest version of stored lanes that this flow reads without loss (``Stored.reader``)."""
         ...
 
     def standing(self, partition: int) -> Iterable[str]:
-        """Lanes that live without input; woken once when their partition opens."""
+        """Returns the lanes of a partition that exist without input; they are woken once when the partition opens."""
         ...
 
     def glance(self, key: str, stored: bytes) -> BadRecord | NotYet | None:
-        """Whether ``load`` has what it needs, without loading; None = it has. Asked of every lane of a new partition,
-        so that no lane ever has to wait for a schema in the middle of a turn."""
+        """Checks whether ``load`` could read a stored lane, without loading it; None = it could.
+
+        Called for every lane of a new partition, so that no lane has to wait for a schema later, in a turn.
+        """
         ...
 
     def load(self, key: str, stored: bytes | None) -> L:
-        """The lane as stored; None = a lane that was never stored. Raises Unreadable: its partition is refused."""
+        """Returns a lane; ``stored`` None = it was never stored. Raises Unreadable, which stops its partition."""
         ...
 
     def turn(self, lane: L, cause: Cause, now: Now) -> Turn[L]:
-        """The one transition."""
+        """Applies a cause to a lane: its only transition."""
         ...
 
     def store(self, lane: L) -> Stored:
-        """All of the lane that is undone must be in it: the log below the position is never read again."""
+        """Encodes a lane. Must contain all that is undone, because records below the position are not read again."""
         ...
 
     def kind_limit(self, kind: str) -> int:
-        """How many wants of this kind one call may carry, at least 1."""
+        """Returns how many wants of this kind one call may carry, at least 1."""
         ...
 
     def group(self, kind: str) -> str | None:
-        """The group of endpoints that calls of this kind belong to, which may have a pace of its own; None = none."""
+        """Returns the group of endpoints of this kind, which may have a pace of its own; None = it has no group."""
         ...
 
 
@@ -297,11 +299,11 @@ class Flow(Protocol[L]):
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One want as it travels in a call."""
+    """One want in a call."""
 
     body: Any
     attempt: int  # 1 for the first
-    since_us: int = 0  # the want's: when the oldest undone event behind it arrived; 0 = nobody says
+    since_us: int = 0  # ``Want.since_us``; 0 = unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,29 +314,29 @@ class Call:
     account: str
     kind: str
     items: tuple[Item, ...]
-    send_by_s: float  # the lease: checked by the worker right before the call leaves; later = NotSent
-    give_up_at_s: float  # the total deadline, kept on every read and write of the socket
-    tokens_left: int = 0  # calls the account could still have made in this second; for the call log
+    send_by_s: float  # the lease's end, checked by the worker right before sending; later = NotSent
+    give_up_at_s: float  # the total deadline, applied to every read and write of the socket
+    tokens_left: int = 0  # calls that the account could still have made in this second; for the call log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Not now; ends in the engine. ``counts`` False = the fault is not this item's (429, outage, 401).
+    """To be sent again later by the engine; the flow is not told.
 
-    A ``once`` want is tried again only when ``refused`` says that nothing of it was carried out, as 429 and 401 do;
-    its flow hears any other retry as ``Lost``.
+    A ``once`` want is sent again only if ``refused`` is set, as for 429 and 401; its flow gets any other retry as
+    ``Lost``.
     """
 
     reason: str
-    after_s: float | None = None
-    alone: bool = False  # not in company: one of the call's items spoils it
-    counts: bool = True
-    refused: bool = False  # before anything was done: it can be repeated whatever it is
+    after_s: float | None = None  # None = by the back-off
+    alone: bool = False  # in a call of its own, because one of the call's items may have spoiled it
+    counts: bool = True  # against the retry budget; False = not the item's fault (429, outage, 401)
+    refused: bool = False  # rejected before anything was done, so that it is safe to repeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent:
-    """``send_by_s`` had passed, or the connection was never made: nothing left."""
+    """Nothing was sent: ``send_by_s`` had passed, or the connection was not established."""
 
     reason: str = "lease"
 
@@ -348,25 +350,28 @@ class Answer:
 
     call: Call
     replies: tuple[Reply, ...]
-    log: tuple[Output, ...] = ()
-    sent_s: float | None = None  # None = never left
+    log: tuple[Output, ...] = ()  # records for the call log
+    sent_s: float | None = None  # None = never sent
     answered_s: float | None = None
     sent_us: int = 0
     answered_us: int | None = None
-    slow_down: bool = False  # 429: halve the pace
-    close_account_s: float | None = None  # nothing but a probe for that long (Retry-After, 401)
+    slow_down: bool = False  # 429: halve the rate
+    close_account_s: float | None = None  # send nothing for this long, then a probe (Retry-After, 401)
     closed_because: str = ""
-    reserve_until_s: float | None = None  # monotonic; until then the rest of the quota is kept for priority 0
-    failed: bool = False  # for reasons that are not the items' own: counts toward an outage
+    reserve_until_s: float | None = None  # monotonic; until then the rest of the quota is reserved for priority 0
+    failed: bool = False  # for reasons unrelated to its items: counts toward an outage
     stop: str | None = None  # the process must stop, and why
 
 
 class Caller(Protocol):
-    """In a worker thread: map, sign, send once, read the answer by the verdict table. Never retries, never raises."""
+    """Makes calls, each in a worker thread: encodes and signs it, sends it once, and classifies the answer.
+
+    Never retries, never raises.
+    """
 
     def call(self, call: Call) -> Answer: ...
 
 
 BACKGROUND = 16
-"""Priorities from here on are background work: whatever its age, it leaves when nothing else is ready, and otherwise
-gets ``Policy.background_share`` of an account's calls, so that neither starves the other."""
+"""The first priority of background work. Whatever its age, background work leaves when nothing else is ready, and
+otherwise gets ``Policy.background_share`` of an account's calls, so that neither starves the other."""

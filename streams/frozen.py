@@ -1,8 +1,9 @@
-"""Frozen values, made and copied quickly. Pure.
+"""Fast construction and copying of frozen dataclasses. Pure.
 
-A frozen dataclass sets each of its fields through ``object.__setattr__``, by name. An event makes some forty values and
-copies ten, so that alone is a tenth of all that it costs. Here a constructor and a copier are generated per class that
-use the slots' own descriptors. They do what the standard ones do, in two thirds and in a third of the time.
+A frozen dataclass sets each of its fields through ``object.__setattr__``, by name. Processing an event constructs some
+forty values and copies ten, so that this alone is a tenth of its cost. Here a constructor and a copier are generated
+for each class that use the descriptors of its slots. They do the same as the standard ones, in two thirds and in one
+third of the time.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,9 +14,9 @@ T = TypeVar("T")
 
 
 def quick(kind: type[T]) -> type[T]:
-    """Decorates a frozen, slotted dataclass: its constructor is generated again.
+    """Class decorator: replaces the constructor of a frozen, slotted dataclass by a faster one.
 
-    Raises TypeError for another class, and for one whose constructor does more than keep its arguments.
+    Raises TypeError for any other class, and for one with a ``__post_init__``.
     """
     known = _fields_of(kind)
     lines = ["def __init__(self, " + ", ".join(_parameters(known)) + "):"]
@@ -28,19 +29,19 @@ def quick(kind: type[T]) -> type[T]:
     scope |= {f"make_{field.name}": field.default_factory for field in known}
     made = _function("__init__", lines, scope)
     made.__qualname__ = f"{kind.__qualname__}.__init__"
-    kind.__init__ = made  # type: ignore[method-assign]  # that is what it is for
+    kind.__init__ = made  # type: ignore[method-assign]  # replacing it is the purpose
     return kind
 
 
-if TYPE_CHECKING:  # to a type checker the two are one, so names and types of what is changed stay checked
+if TYPE_CHECKING:  # type checkers see the standard function, and so check the names and types of the changes
     from dataclasses import replace as replace
 else:
 
     def replace(value: Any, /, **changes: Any) -> Any:
-        """The value with these fields changed.
+        """Returns a copy of the value with these fields changed.
 
-        Raises AttributeError for an unknown field, TypeError for a value whose class is no slotted dataclass or
-        whose constructor does more than keep its arguments.
+        Raises AttributeError for an unknown field, TypeError for a value whose class is not a slotted dataclass or
+        has a ``__post_init__``.
         """
         kind = value.__class__
         copy = (_COPIERS.get(kind) or _copier_of(kind))(value)
@@ -56,6 +57,7 @@ _COPIERS: Final[dict[type, _Copier]] = {}
 
 
 def _copier_of(kind: type) -> _Copier:
+    """Generates the copier of a class, and caches it."""
     lines = [
         "def copy(value):",
         "    new = blank(kind)",
@@ -66,21 +68,23 @@ def _copier_of(kind: type) -> _Copier:
     return copier
 
 
-# ---- what both are made of ------------------------------------------------------------------------------------------
+# ---- code generation ------------------------------------------------------------------------------------------------
 
 
 def _fields_of(kind: type) -> tuple[Field[Any], ...]:
+    """Returns the fields of a class. Raises TypeError for a class that is not supported."""
     if not is_dataclass(kind) or not hasattr(kind, "__slots__") or hasattr(kind, "__post_init__"):
         raise TypeError(f"{kind.__name__} is not a slotted dataclass that only keeps its arguments")
     return fields(kind)
 
 
 def _setters(kind: type) -> dict[str, Any]:
-    """A slot's own descriptor sets it, past the class's refusal."""
+    """Returns the setters of the slots' descriptors, which bypass the frozen class's ``__setattr__``."""
     return {f"set_{field.name}": getattr(kind, field.name).__set__ for field in _fields_of(kind)}
 
 
 def _parameters(known: Iterable[Field[Any]]) -> list[str]:
+    """Returns the constructor's parameters as source text."""
     positional: list[str] = []
     by_name: list[str] = []
     for field in known:
@@ -92,7 +96,7 @@ def _parameters(known: Iterable[Field[Any]]) -> list[str]:
 
 
 def _function(name: str, lines: Iterable[str], scope: dict[str, Any]) -> Callable[..., Any]:
-    """The names in it are a dataclass's own: identifiers. Values never become part of it."""
+    """Compiles a function. Its source contains only field names of dataclasses, which are identifiers, never values."""
     exec("\n".join(lines), scope)  # noqa: S102
     function: Callable[..., Any] = scope[name]
     return function

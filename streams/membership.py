@@ -1,10 +1,10 @@
-"""What a consumer knows of its place in the group, from its own statistics. Pure.
+"""A consumer's membership in its group, derived from the client's statistics; when to replace the client. Pure.
 
-librdkafka keeps a connection of its own to the group's coordinator and shows it among the brokers under the name
-``GroupCoordinator``, with the age of the last byte that was received there (STATISTICS.md of librdkafka). Measured with
-2.16 on Apache Kafka 4.3: while the member is settled, that age stays below the heartbeat interval; after the broker was
-killed the connection is no longer ``UP``; while the broker is frozen the connection stays ``UP`` and the age grows. A
-member keeps its id through a rebalance, and loses it when its session is over.
+librdkafka keeps a separate connection to the group's coordinator and lists it among the brokers under the name
+``GroupCoordinator``, with the time since the last byte was received there (STATISTICS.md of librdkafka). Measured with
+2.16 on Apache Kafka 4.3: while the member is settled, that time stays below the heartbeat interval; after the broker
+was killed, the connection is no longer ``UP``; while the broker is frozen, the connection stays ``UP`` and the time
+grows. A member keeps its id through a rebalance, and loses it when its session expires.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from math import inf
 from typing import Any, Final
 
 COORDINATOR: Final = "GroupCoordinator"
-SESSIONS_UNHEARD: Final = 3  # without a word of the coordinator, and not in the group
+SESSIONS_UNHEARD: Final = 3  # session timeouts without data from the coordinator while not in the group
 FIRST_WAIT_S: Final = 5.0  # between two replacements; then twice as long, and so on
 MOST_WAIT_S: Final = 60.0
 _SETTLED: Final = "steady"
@@ -26,10 +26,10 @@ _WITH_ADDRESS: Final = ("configured", "learned")
 class Membership:
     """A member's view of its group. Times are on the monotonic clock."""
 
-    joined_as: str = ""  # the member id under which it was settled last; empty = not in the group
-    settled: bool = False  # False: it joins, or the group rebalances
+    joined_as: str = ""  # the member id under which it was last settled; empty = not in the group
+    settled: bool = False  # False: it is joining, or the group rebalances
     connected: bool = False  # to the group's coordinator
-    heard_at_s: float | None = None  # when the coordinator last said anything; None = never
+    heard_at_s: float | None = None  # when data was last received from the coordinator; None = never
     assigned: int = 0  # partitions that the group has given it, restored or not
 
     @property
@@ -38,11 +38,11 @@ class Membership:
 
 
 def is_severed(statistics: Mapping[str, Any]) -> bool:
-    """Whether the client knows no broker that has an address: then it is cut off for good.
+    """Whether the client knows no broker with an address: then it never reconnects.
 
-    A broker that its controller takes for dead, as it does for a moment after a freeze, describes a cluster without
-    brokers. The client gives up those it knew, the configured ones among them, and looks for no others (librdkafka
-    2.16.0 with ``metadata.recovery.strategy=none``; seen in one of ten freezes of a single broker).
+    A broker that its controller considers dead, as it does for a moment after a freeze, describes a cluster without
+    brokers. The client then discards all brokers it knew, the configured ones included, and looks for no others
+    (librdkafka 2.16.0 with ``metadata.recovery.strategy=none``; seen in one of ten freezes of a single broker).
     """
     brokers = statistics.get("brokers")
     return brokers is not None and not any(broker.get("source") in _WITH_ADDRESS for broker in brokers.values())
@@ -54,11 +54,12 @@ def is_connected(statistics: Mapping[str, Any]) -> bool:
 
 
 class Isolation:
-    """For how long a client has had no connection to any broker.
+    """Detects a client that has had no connection to any broker for a given time.
 
-    A client forgets the brokers that a metadata answer leaves out, those of its configuration too. In a cluster that
-    is rolled it may end up knowing one broker alone, and try that one for ever after it went down (librdkafka 2.16.0).
-    Once a session has passed the group has expelled the member anyway, and a new client loses nothing.
+    A client forgets the brokers that a metadata response leaves out, those of its configuration included. During a
+    rolling restart of the cluster it may end up with a single known broker, and try only that one forever after it went
+    down (librdkafka 2.16.0). Once the session timeout has passed, the group has removed the member anyway, and a new
+    client loses nothing.
     """
 
     def __init__(self, patience_s: float) -> None:
@@ -66,7 +67,7 @@ class Isolation:
         self._since_s: float | None = None
 
     def is_over(self, statistics: Mapping[str, Any], now_s: float) -> bool:
-        """Whether the client should be replaced; the patience begins anew then."""
+        """Whether the client should be replaced; the time starts again then."""
         if is_connected(statistics):
             self._since_s = None
         elif self._since_s is None:
@@ -78,7 +79,7 @@ class Isolation:
 
 
 class ReplacementReason(Enum):
-    """Why a consumer is replaced, in words for a person."""
+    """Why a consumer is replaced; the values are shown to people."""
 
     SEVERED = "the client knew no broker any more and would not have looked for one: a new one joins the group"
     ISOLATED = (
@@ -92,23 +93,27 @@ class ReplacementReason(Enum):
 
 
 class Replacement:
-    """When a consumer is to be replaced, and no more often than can help.
+    """Decides when a consumer is to be replaced, with growing waits between two replacements.
 
-    A broker that is up but cut off from the others may be all that a client hears of: it names no coordinator, or one
-    that is none. A coordinator that is connected may be silent for as long as it waits for other members to join, so it
-    gets the time that those have.
+    A client may be connected only to a broker that is up but cut off from the others; such a broker names no
+    coordinator, or a wrong one. A connected coordinator may send nothing while it waits for other members to join, so
+    it gets as much time as they have (the poll interval).
     """
 
     def __init__(self, session_s: float, poll_interval_s: float) -> None:
         self._isolation = Isolation(session_s)
         self._unheard_s = SESSIONS_UNHEARD * session_s
         self._joining_s = max(self._unheard_s, poll_interval_s + session_s)
-        self._watched_since_s: float | None = None  # this client, or since it was settled last
+        self._watched_since_s: float | None = None  # the start of this client, or when it was last settled
         self._not_before_s = -inf
         self._wait_s = FIRST_WAIT_S
 
     def cause(self, statistics: Mapping[str, Any], seen: Membership, now_s: float) -> ReplacementReason | None:
-        """Asked with all statistics of the client of now. A cause is given once; a new client is watched then."""
+        """Returns why to replace the client now; None = keep it.
+
+        To be called with all statistics of the current client. After a reason was returned, the next call is expected
+        to be about a new client.
+        """
         if seen.settled:
             self._watched_since_s, self._wait_s = now_s, FIRST_WAIT_S
         cause = self._found(statistics, seen, now_s)
@@ -135,13 +140,13 @@ class Replacement:
 
 
 def observed(before: Membership, statistics: Mapping[str, Any], member_id: str | None, now_s: float) -> Membership:
-    """The membership that these statistics show, ``member_id`` being the one that the client has now."""
+    """Returns the membership that these statistics show. ``member_id``: the client's current one."""
     settled = statistics.get("cgrp", {}).get("join_state") == _SETTLED
     coordinator = statistics.get("brokers", {}).get(COORDINATOR, {})
     idle_us = coordinator.get("rxidle", -1)
     known = member_id or ""
     return Membership(
-        # an id alone is not enough: a broker hands one out before the member is let in
+        # an id alone is not enough: a broker assigns one before the member has joined
         joined_as=known if settled or known == before.joined_as else "",
         settled=settled and bool(known),
         connected=coordinator.get("state") == _CONNECTED,

@@ -1,4 +1,4 @@
-"""Key bytes -> partition, exactly as Kafka's Java client chooses it, so that its producers and we agree. Pure."""
+"""The partition of a key, chosen exactly as by Kafka's Java client, so that all producers agree. Pure."""
 
 _MASK = 0xFFFFFFFF
 _M = 0x5BD1E995
@@ -6,7 +6,7 @@ _SEED = 0x9747B28C
 
 
 def murmur2(data: bytes) -> int:
-    """MurmurHash2 with Kafka's seed, unsigned 32 bits (``org.apache.kafka.common.utils.Utils.murmur2``)."""
+    """Returns MurmurHash2 with Kafka's seed, as unsigned 32 bits (``org.apache.kafka.common.utils.Utils.murmur2``)."""
     length = len(data)
     h = _SEED ^ length
     whole = length & ~3
@@ -21,7 +21,10 @@ def murmur2(data: bytes) -> int:
 
 
 def partition_for(key: bytes | None, partitions: int) -> int:
-    """The partition of a keyed record; without a key 0, where Kafka's client would choose any."""
+    """Returns the partition of a key; 0 without a key, where Kafka's client may choose any.
+
+    Raises ValueError when ``partitions`` is below 1.
+    """
     if partitions < 1:
         raise ValueError(f"a topic has at least 1 partition, got {partitions}")
     if key is None:

@@ -1,21 +1,21 @@
-"""The engine's numbers: pace of an account, share of a topic, bounds and deadlines. Checked when built."""
+"""The engine's parameters: pace of an account, share of a topic, bounds and deadlines. Validated on construction."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 DOZE = 4
-"""An account's lanes fall asleep, waiting, when more than this times ``Policy.near`` are awake."""
+"""Lanes that wait for a call may sleep while more than this times ``Policy.near`` wants of their account wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """One account's pace. Refuses nonsense when built."""
+    """The pace of one account. Raises ValueError for values out of range."""
 
     per_second: float = 100.0  # the configured ceiling over all processes
-    strict: bool = False  # hold each slot until its answer + 1 s: provable, dearer
-    linger_s: float = 0.0  # wait this long for company when a call is not full and nothing urgent waits
-    floor_per_second: float = 1.0  # AIMD never goes below
-    reserve: float = 0.02  # share of the ceiling that is the command line's
+    strict: bool = False  # hold each slot until its answer + 1 s: safe for an API that counts arrivals, but slower
+    linger_s: float = 0.0  # wait this long for more wants when a call is not full and nothing urgent waits
+    floor_per_second: float = 1.0  # halving on 429 never goes below
+    reserve: float = 0.02  # part of the ceiling that is reserved for the command line
     groups: Mapping[str, float] = field(default_factory=dict)  # calls per second of a group, within ``per_second``
 
     def __post_init__(self) -> None:
@@ -32,25 +32,25 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The engine's numbers; they interlock, and what does not fit together is refused when built."""
+    """The engine's parameters. They depend on each other: raises ValueError for values that do not fit together."""
 
-    session_s: float = 15.0
-    lease_s: float = 4.0
-    call_deadline_s: float = 6.0
-    grace_s: float = 1.0
+    session_s: float = 15.0  # of the consumer group
+    lease_s: float = 4.0  # calls may be sent for this long after the last durable checkpoint was sent
+    call_deadline_s: float = 6.0  # of a whole call
+    grace_s: float = 1.0  # after the deadline, a call may still take effect for this long
     read_ahead: int = 20_000  # offsets beyond the durable position
-    drained_wait_s: float = 1.0  # gate after a drained predecessor
-    checkpoint_min_s: float = 0.05
+    drained_wait_s: float = 1.0  # the gate's wait after a previous owner that had drained
+    checkpoint_min_s: float = 0.05  # between the starts of two checkpoints, at least
     max_outputs: int = 20_000  # outputs and changed lanes kept back before intake pauses
     max_awake: int = 50_000  # lanes awake before intake pauses
-    near: int = 32  # wants of an account kept awake for its next calls, at least; two full calls if that is more
-    max_calls: int = 64  # under way at once, each in a worker of its own: none waits behind another and leaves late
+    near: int = 32  # wants of an account kept ready for its next calls, at least; two full calls if that is more
+    max_calls: int = 64  # in flight at once, each in a worker of its own, so that none waits for another
     urgent_calls: int = 4  # of these, reserved for priority 0
-    retry_budget: int = 8  # answered attempts of one item
-    retry_base_s: float = 0.5
-    retry_cap_s: float = 30.0
+    retry_budget: int = 8  # failures of one want that count; lost answers do not
+    retry_base_s: float = 0.5  # the longest wait after the first failure; it doubles with each ...
+    retry_cap_s: float = 30.0  # ... up to this
     age_step_s: float = 10.0  # a want gains one priority for each such step of age, but never reaches 0
-    background_share: float = 0.1  # of the calls, for wants of the background while others are ready all the time
+    background_share: float = 0.1  # part of the calls that background work gets while other wants are ready
     stall_s: float = 60.0  # lag or pending work without progress for this long is logged as an error
 
     def __post_init__(self) -> None:
@@ -70,8 +70,10 @@ class Policy:
             raise ValueError(f"urgent_calls must be in [0, {self.max_calls}), got {self.urgent_calls}")
 
     def near_at_most(self, accounts: int) -> int:
-        """Above that, lanes that may not sleep yet would fill ``max_awake`` while a partition catches up: intake would
-        pause, and the gate that waits for it would never open. Raises ValueError where ``near`` itself is above it.
+        """Returns the upper bound for ``near`` with this many accounts.
+
+        Above it, lanes that may not sleep yet would fill ``max_awake`` while a partition catches up: intake would
+        pause, and the gate that waits for it would never open. Raises ValueError if ``near`` is above it already.
         """
         at_most = (self.max_awake - 1) // (DOZE * max(1, accounts))
         if self.near > at_most:

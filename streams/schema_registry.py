@@ -1,4 +1,7 @@
-"""The contract of a schema registry: schemas by id and by subject. One suite (``tests/contracts``) runs over each."""
+"""The contract of a schema registry: schemas by id and by subject.
+
+One test suite (``tests/contracts``) runs against every implementation.
+"""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,7 +11,7 @@ from streams.avro.compatibility import Level
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """A schema under a subject."""
+    """A schema as registered under a subject."""
 
     subject: str
     id: int
@@ -17,34 +20,37 @@ class Registered:
 
 
 class Registry(Protocol):
-    """Every method blocks, and raises ``RegistryDown`` where the registry does not answer as one."""
+    """A schema registry. Every method blocks; raises ``RegistryDown`` if there is no answer, or no valid one."""
 
     def schema(self, schema_id: int) -> str:
-        """The text of a schema. Raises ``SchemaUnknown``."""
+        """Returns the text of a schema. Raises ``SchemaUnknown``."""
         ...
 
     def versions(self, subject: str) -> tuple[int, ...]:
-        """Oldest first; empty = the subject is not there."""
+        """Returns the versions of a subject, oldest first; empty = it does not exist."""
         ...
 
     def version(self, subject: str, version: int) -> Registered:
-        """Raises ``SchemaUnknown``."""
+        """Returns one version of a subject. Raises ``SchemaUnknown``."""
         ...
 
     def find(self, subject: str, schema: str) -> Registered | None:
-        """This very schema under the subject; None = it is not registered there."""
+        """Returns the registration of exactly this schema under the subject; None = it is not registered there."""
         ...
 
     def register(self, subject: str, schema: str) -> int:
-        """The schema's id; registering it again changes nothing. Raises ``SchemaRefused`` with the registry's words."""
+        """Registers a schema and returns its id; registering it again changes nothing.
+
+        Raises ``SchemaRefused`` with the registry's message.
+        """
         ...
 
     def compatible(self, subject: str, schema: str) -> bool:
-        """Whether the schema may follow what is there, by the subject's level; True where nothing is there."""
+        """Whether the schema may be the next version by the subject's compatibility level; True for a new subject."""
         ...
 
     def level(self, subject: str) -> Level | None:
-        """The subject's level; None = it has none of its own."""
+        """Returns the subject's compatibility level; None = it has none of its own."""
         ...
 
     def set_level(self, subject: str, level: Level) -> None: ...

@@ -1,8 +1,8 @@
 """All metrics and log events, with unit and meaning, and the observer that feeds them from a running stream.
 
-Nothing is emitted that is not listed, and a test compares. Metrics are named ``stream_*`` with the unit last, as
-Prometheus wants it; moments are exported as such, not as "seconds since". No label has unbounded values: no key, no
-lane, no message.
+Nothing else is emitted; a test compares. Metrics are named ``stream_*`` with the unit last, following Prometheus'
+conventions; times are exported as timestamps, not as "seconds since". No label has unbounded values: no key, lane or
+message.
 """
 
 from collections import Counter
@@ -42,7 +42,7 @@ _CHECKPOINT_BUCKETS_S: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One metric. ``unit`` in words where the name does not carry it."""
+    """One metric. ``unit`` is for people; the name does not always contain it."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
@@ -50,7 +50,7 @@ class Metric:
     meaning: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
-    of_snapshot: bool = False  # a gauge that every snapshot shows anew
+    of_snapshot: bool = False  # a gauge that is set from each snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +67,12 @@ def _counter(name: str, unit: str, meaning: str, *labels: str) -> Metric:
 
 
 def _gauge(name: str, unit: str, meaning: str, *labels: str) -> Metric:
-    """One that every snapshot shows anew."""
+    """Returns a gauge that is set from each snapshot."""
     return Metric(name=f"stream_{name}", kind="gauge", unit=unit, meaning=meaning, labels=labels, of_snapshot=True)
 
 
 def _moment(name: str, meaning: str, *labels: str) -> Metric:
-    """When something last happened."""
+    """Returns a gauge of the time when something last happened."""
     unit = "s since the epoch"
     return Metric(name=f"stream_{name}_timestamp_seconds", kind="gauge", unit=unit, meaning=meaning, labels=labels)
 
@@ -256,19 +256,20 @@ _Instrument: TypeAlias = PrometheusCounter | PrometheusGauge | PrometheusHistogr
 
 
 class Board:
-    """The gauges of one snapshot. Filled by one thread, then put up whole, and not written any more."""
+    """The gauges of one snapshot. Filled by one thread, then published as a whole and not changed any more."""
 
     def __init__(self) -> None:
         self._rows: dict[str, list[tuple[tuple[str, ...], float]]] = {}
 
     def show(self, name: str, value: float, **labels: str) -> None:
-        """Raises KeyError for a gauge that is not listed, ValueError for labels that are not its own."""
+        """Sets a gauge. Raises KeyError for a gauge that is not listed, ValueError for labels other than its own."""
         metric = _OF_SNAPSHOTS[name]
         if labels.keys() != set(metric.labels):
             raise ValueError(f"{name} has the labels {metric.labels}, not {tuple(labels)}")
         self._rows.setdefault(name, []).append((tuple(labels[label] for label in metric.labels), float(value)))
 
     def families(self) -> Iterator[GaugeMetricFamily]:
+        """Yields the gauges in Prometheus' form."""
         for name, rows in self._rows.items():
             family = GaugeMetricFamily(name, _about(_OF_SNAPSHOTS[name]), labels=_OF_SNAPSHOTS[name].labels)
             for labels, value in rows:
@@ -277,7 +278,7 @@ class Board:
 
 
 class _Shown(Collector):
-    """What is put up now: a page is made of one board, whatever is put up meanwhile."""
+    """Exports the published board. An exposition uses one board only, even if another is published meanwhile."""
 
     def __init__(self) -> None:
         self.board = Board()
@@ -287,7 +288,7 @@ class _Shown(Collector):
 
 
 class Metrics:
-    """The listed metrics in a registry of their own. One thread writes; any may read the exposition."""
+    """The listed metrics in a registry of their own. Written by one thread; any thread may read the exposition."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -297,32 +298,36 @@ class Metrics:
         self._registry.register(self._shown)
 
     def count(self, name: str, by: float = 1.0, **labels: str) -> None:
-        """Raises KeyError for a metric that is not listed, ValueError for labels that are not its own."""
+        """Increments a counter.
+
+        Raises KeyError for a metric that is not listed, TypeError for one of another kind, ValueError for labels other
+        than its own.
+        """
         child = self._child(name, labels)
         if not isinstance(child, PrometheusCounter):
             raise TypeError(f"{name} is no counter")
         child.inc(by)
 
     def show(self, name: str, value: float, **labels: str) -> None:
-        """As ``count``, for a gauge that no snapshot shows."""
+        """Sets a gauge that does not come from snapshots. Raises as ``count`` does."""
         child = self._child(name, labels)
         if not isinstance(child, PrometheusGauge):
             raise TypeError(f"{name} is no gauge")
         child.set(value)
 
     def observe(self, name: str, seconds: float, **labels: str) -> None:
-        """As ``count``, for a histogram."""
+        """Adds an observation to a histogram. Raises as ``count`` does."""
         child = self._child(name, labels)
         if not isinstance(child, PrometheusHistogram):
             raise TypeError(f"{name} is no histogram")
         child.observe(seconds)
 
     def put_up(self, board: Board) -> None:
-        """These gauges in place of those before; what is not among them is not shown any more."""
+        """Replaces all gauges of snapshots; those that are not on the board are no longer exported."""
         self._shown.board = board
 
     def exposition(self) -> bytes:
-        """Prometheus' text format, UTF-8."""
+        """Returns the metrics in Prometheus' text format, UTF-8."""
         return generate_latest(self._registry)
 
     def _instrument(self, metric: Metric) -> _Instrument:
@@ -350,7 +355,7 @@ class Telemetry:
     """A ``runner.Observer``: turns what goes in and out of the engine into metrics and log lines."""
 
     def __init__(self, log: Log) -> None:
-        """``log`` writes one line; called in the engine thread, it must not raise."""
+        """``log`` writes one line. It is called in the engine thread and must not raise."""
         self.metrics = Metrics()
         self._log = log
         self._started_s: dict[int, float] = {}  # serial -> when the checkpoint started
@@ -439,7 +444,7 @@ class Telemetry:
                 waited_s = (answer.answered_us - since_us) / _US
                 self.metrics.observe("stream_event_to_settled_seconds", waited_s, account=account, kind=kind)
 
-    # ---- lines ------------------------------------------------------------------------------------------------------
+    # ---- log lines --------------------------------------------------------------------------------------------------
 
     def _assigned(self, said: Assigned) -> None:
         self.metrics.count("stream_partitions_gained_total", len(said.parts))
@@ -505,7 +510,7 @@ def _show_accounts(board: Board, snapshot: Snapshot) -> None:
 
 
 def described() -> Iterator[str]:
-    """Every metric and event as a row of a table, for the documentation."""
+    """Yields the lines of two Markdown tables, of all metrics and all log events, for the documentation."""
     yield "| metric | labels | unit | meaning |"
     yield "| --- | --- | --- | --- |"
     for metric in METRICS:

@@ -1,4 +1,4 @@
-"""A topic as a broker describes it, and as it is to be created. Pure."""
+"""A topic as described by a broker, and a topic to be created. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicDescription:
-    """What the broker says of a topic.
+    """A broker's description of a topic.
 
-    ``config``: effective values, defaults included; empty = it would not say. ``allowed``: what whoever asks may do
-    with it, in the words of Kafka's ACLs (``Read``, ``DescribeConfigs``); None = the broker does not say.
+    ``config``: effective values, defaults included; empty = not permitted to read it. ``allowed``: the operations that
+    the client is permitted on the topic, named as in Kafka's ACLs (``Read``, ``DescribeConfigs``); None = not reported.
     """
 
     partitions: int
@@ -19,7 +19,7 @@ class TopicDescription:
 
     @property
     def hidden(self) -> bool:
-        """Whoever asks may not describe it: it may exist or not, and nothing else that stands here is known."""
+        """Whether the client may not describe it: the topic may not exist, and the other fields are not known."""
         return self.allowed is not None and not self.allowed
 
 
