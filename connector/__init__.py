@@ -1,1 +1,1 @@
-"""The connector: offer changes in, marketplace updated, a result for every event out."""
+"""The connector: reads events from Kafka, applies them to the marketplace, and writes a result for every event."""

@@ -1,4 +1,4 @@
-"""``python -m connector``."""
+"""Runs the command line as ``python -m connector``."""
 
 from connector.cli import main
 

@@ -55,15 +55,15 @@ from streams.telemetry import Telemetry
 
 _log = structlog.get_logger("connector")
 
-_FETCHERS: Final = 2  # threads on top of those for calls, so that a slow registry delays no call
-_LEASES_UNTIL_A_SINK_HANGS: Final = 4  # with at_least_once, a single call may take one lease
-_GC_THRESHOLD: Final = 10_000  # allocations less deallocations before a collection; Python's default is 700
+_FETCHERS: Final = 2  # threads in addition to those for calls, so that a slow registry delays no call
+_LEASES_UNTIL_A_SINK_HANGS: Final = 4  # with at_least_once, a single call of the sink may take one lease
+_GC_THRESHOLD: Final = 10_000  # allocations minus deallocations before a collection; Python's default is 700
 
 
 def run(loaded: Loaded, *, dry_run: bool) -> None:
-    """Runs until SIGTERM or SIGINT. Raises StreamError, with the remedy, for whatever else ends the process."""
+    """Runs until SIGTERM or SIGINT. Raises StreamError, with the remedy, if anything else ends the process."""
     plan, startup = RunPlan.of(loaded, dry_run=dry_run), Startup()
-    with _signals(startup.stop), ExitStack() as opened:  # both before anything is waited for
+    with _signals(startup.stop), ExitStack() as opened:  # both before the first wait
         pages = _open_pages(plan, startup, opened)
         try:
             runner, vitals = _assemble(plan, startup, opened)
@@ -79,7 +79,7 @@ def run(loaded: Loaded, *, dry_run: bool) -> None:
 
 
 def _tune_garbage_collection() -> None:
-    """Leaves what startup allocated out of garbage collection, and collects less often.
+    """Excludes the objects created at start from garbage collection, and collects less often.
 
     Reference counting frees almost everything that a turn allocates; at the default threshold, collections took a
     twelfth of the time per applied event.
@@ -94,7 +94,7 @@ def _tune_garbage_collection() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Backbone:
-    """What the broker and the schema registry answered."""
+    """The facts that the broker and the schema registry returned at start."""
 
     cluster_id: str
     partitions: Mapping[str, int]  # by input topic
@@ -103,9 +103,9 @@ class _Backbone:
 
 
 def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runner, Vitals]:
-    """Queries the backbone, then builds the runner. Whatever must be closed is registered with ``opened``.
+    """Queries the broker and the registry, then builds the runner. Registers what must be closed with ``opened``.
 
-    Raises StopRequested, and StreamError for what must be repaired first.
+    Raises StopRequested, or StreamError with the problem and its remedy.
     """
     configured, clock = plan.settings, SystemClock()
     backbone = _query_backbone(plan, startup, opened)
@@ -299,7 +299,7 @@ def _about(plan: RunPlan) -> dict[str, Any]:
 
 
 def _open_pages(plan: RunPlan, startup: Startup, opened: ExitStack) -> HealthServer | None:
-    """Opens the health pages and logs that the process starts; None where the pages are disabled."""
+    """Opens the health pages, if they are enabled, and logs that the process starts. Raises Stopped."""
     health, about = plan.settings.health, _about(plan)
     vitals = StartVitals(beat_s=lambda: startup.beat_s, reason=lambda: startup.reason, about=about)
     pages = opened.enter_context(_listening(vitals, health)) if health.enabled else None
@@ -321,7 +321,7 @@ def _listening(vitals: Vitals, health: model.HealthSettings) -> HealthServer:
 
 @contextmanager
 def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Calls ``stop`` on SIGTERM and SIGINT, which drains what is in flight before the process exits."""
+    """Calls ``stop`` on SIGTERM and SIGINT; it drains the calls in flight before the process exits."""
     before = {number: signal.signal(number, lambda *_: stop()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield

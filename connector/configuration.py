@@ -1,6 +1,6 @@
-"""Loads the settings of a process, and checks them against the facts of the marketplace.
+"""Loads the settings of a process, checks them against the facts of the marketplace, and builds the routing table.
 
-Every configured secret is registered with the log's scrubber on the way.
+Loading registers every configured secret with the log's scrubber.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ def load_settings(file: Path | None, environ: Mapping[str, str], now: datetime) 
 
 
 def marketplace_facts(reference: ReferenceData) -> Facts:
-    """Returns what settings are checked against."""
+    """Returns the facts of the marketplace against which settings are checked."""
     table = reference.current.reference
     return Facts(
         storefronts={code: currency.code for code, currency in table.storefronts.items()},
@@ -47,7 +47,7 @@ def marketplace_facts(reference: ReferenceData) -> Facts:
 
 
 def secrets(configured: Settings) -> Iterator[str]:
-    """Returns the value of every configured secret; one that is not set is the empty string."""
+    """Yields the value of every configured secret; an empty string for one that is not set."""
     for account in configured.accounts.values():
         for source in key_sources(account):
             yield source().strip()
@@ -57,7 +57,7 @@ def secrets(configured: Settings) -> Iterator[str]:
 
 
 def base_address(account: model.AccountSettings) -> Any:
-    """Returns the address that the account's calls go to. Raises ValueError for one that is not allowed."""
+    """Returns the address to which an account's calls go. Raises ValueError if it is not allowed."""
     return address(account.base_url, playground=account.playground, dev=account.simulator)
 
 

@@ -25,6 +25,7 @@ from streams.kafka.table import CompactedTable
 
 
 def connection(configured: Settings) -> KafkaConnection:
+    """Returns the connection settings of all Kafka clients; properties from files are read now."""
     kafka = configured.kafka
     from_files = {name: file.read_text(encoding="utf-8").strip() for name, file in kafka.properties_from_files.items()}
     return KafkaConnection(
@@ -35,15 +36,17 @@ def connection(configured: Settings) -> KafkaConnection:
 
 
 def administration(configured: Settings) -> ClusterAdmin:
+    """Returns the client that describes and creates topics."""
     return ClusterAdmin(connection(configured).admin(), describes=configured.kafka.topic_ids)
 
 
 def registry(configured: Settings) -> RegistryClient:
+    """Returns the schema registry's client."""
     return RegistryClient(configured.registry.url, timeout_s=configured.registry.timeout)
 
 
 def accepted_routing(configured: Settings) -> CompactedTable:
-    """Returns the topic in which the group keeps the accepted routing."""
+    """Returns the topic that holds the accepted routing of each consumer group."""
     topic = convert.topics(configured).routing
     return CompactedTable(connection(configured), topic, reader=configured.kafka.group)
 
@@ -54,6 +57,7 @@ def produce(configured: Settings, topic: str, key: bytes, value: bytes | None, *
 
 
 def marketplace(configured: Settings, log: CallLog | None = None) -> Kaufland:
+    """Returns the marketplace adapter for all configured accounts. ``log`` None: calls are not logged."""
     mode = UpdateMode.BATCH if configured.offers.mode == "batch" else UpdateMode.SINGLE
     contacts = Feature.CONTACTS in convert.features(configured)
     return kaufland(
@@ -78,7 +82,7 @@ def _marketplace_account(
 
 
 def _scrubbed(source: KeySource) -> KeySource:
-    """Registers with the log's scrubber every key that is read, rotated ones included."""
+    """Wraps a key source: every key that it returns, rotated ones included, is registered with the log's scrubber."""
 
     def read() -> str:
         key = source()

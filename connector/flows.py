@@ -25,13 +25,14 @@ from streams.avro.codec import Lookup
 from streams.flow import Flow
 
 WEIGHTS: Final[Mapping[str, float]] = {"offer_changes": 0.8, "shipments": 0.1, "scheduler": 0.1}
-"""Shares of an account's rate by input, scaled to the inputs that are read. A process may use the share of all its
-partitions for any of its work; the weight limits what a process that owns partitions of one input only can send."""
+"""The share of an account's rate that each input's partitions bring, scaled to the inputs that are read. A process may
+use the share of all its partitions for any of its work; so a weight only limits a process that owns partitions of a
+single input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningFlow:
-    """A flow with its dead letter topic and its weight."""
+    """A flow with its dead letter topic and its weight (see ``WEIGHTS``)."""
 
     flow: Flow[Any]
     dead_letters: str  # topic
@@ -40,7 +41,7 @@ class RunningFlow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowDependencies:
-    """What flows are built from."""
+    """The objects that flows are built from."""
 
     settings: Settings
     topics: Topics
@@ -61,30 +62,30 @@ def running_flows(around: FlowDependencies) -> dict[str, RunningFlow]:
 
 
 def polls(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, PollReport]]:
-    """Returns a function that reports the polls of each account; empty where no orders are polled."""
+    """Returns a function that reports the polls by account; empty if no orders are polled."""
     found = (line.flow.polls for line in running.values() if isinstance(line.flow, OrderFlow))
     return next(found, dict)
 
 
 def out_of_order(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, int]]:
-    """Returns a function that counts, by source, results of events older than one read before them."""
+    """Returns a function that reports, by source, the number of results with the code OUT_OF_ORDER."""
     return next(line.flow.out_of_order for line in running.values() if isinstance(line.flow, OfferFlow))
 
 
 def sent_as_other(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, int]]:
-    """Returns a function that counts, by account, parcels sent with the code for unknown carriers."""
+    """Returns a function that reports, by account, the number of results with the code CARRIER_SENT_AS_OTHER."""
     found = (line.flow.sent_as_other for line in running.values() if isinstance(line.flow, ShipmentFlow))
     return next(found, dict)
 
 
 def subscriptions(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[str, PushReport]]:
-    """Returns a function that reports the subscriptions of each account; empty where they are not watched."""
+    """Returns a function that reports the push subscriptions by account; empty if they are not watched."""
     found = (line.flow.subscriptions for line in running.values() if isinstance(line.flow, OrderFlow))
     return next(found, dict)
 
 
 def writes(topics: Topics) -> str:
-    """Describes what the enabled features may change at the marketplace."""
+    """Describes, for the log, what the enabled features may change at the marketplace."""
     parcels = "; confirmations of parcels" if Feature.SHIPMENTS in topics.features else ""
     return f"updates of price, stock and handling time{parcels}"
 
@@ -100,7 +101,7 @@ def inputs(topics: Topics) -> dict[str, str]:
 
 
 def state_decoders(topics: Topics, ids: SchemaIds, lookup: Lookup) -> dict[str, Callable[[bytes], Any]]:
-    """Returns by state topic the function that decodes its values to a state, a ``BadRecord`` or a ``NotYet``."""
+    """Returns, by state topic, the function that decodes its values to a state, a ``BadRecord`` or a ``NotYet``."""
     decoders: dict[str, Callable[[bytes], Any]] = {topics.offer_state: OfferCodecs(ids, lookup).decode_state}
     if Feature.SHIPMENTS in topics.features:
         decoders[topics.shipment_state] = ShipmentCodecs(ids, lookup).decode_state

@@ -1,7 +1,7 @@
-"""Structured logs on standard error: one JSON object per line, or colours on a terminal, without secrets.
+"""Structured logs on standard error: one JSON object per line, or coloured text on a terminal, without secrets.
 
-Every secret that the process knows is registered here and removed from the formatted line: from messages, values,
-tracebacks, the log lines of libraries, and what the interpreter prints when it crashes.
+Every secret that the process knows is registered here and removed from the formatted line, which also covers
+tracebacks, the log lines of libraries, and the interpreter's report of a crash.
 """
 
 import logging
@@ -20,14 +20,15 @@ from streams.messages import Notice
 
 HIDDEN = "***"
 _SHORTEST = 6
-"""Minimum length: a shorter "secret" would be removed from ordinary words; real keys have 31 characters or more."""
+"""The minimum length of a secret: a shorter one would also be removed from ordinary words. The marketplace's keys have
+31 characters or more."""
 
 _NOISY = ("httpx", "httpcore", "uvicorn", "asyncio")
-"""Libraries that log every call at level info."""
+"""Libraries that log every call at level info; only their warnings are logged."""
 
 
 CLIENT: Final = "librdkafka"
-"""The Kafka client, which repeats the same line for every connection attempt, several times a second."""
+"""The Kafka client's logger. It repeats a line for every connection attempt, several times a second."""
 
 _REPEATED_S: Final = 30.0
 
@@ -39,16 +40,18 @@ class Scrubber:
         self._secrets: frozenset[str] = frozenset()
 
     def learn(self, secrets: Iterable[str]) -> None:
+        """Adds secrets; those shorter than the minimum length are ignored."""
         self._secrets |= {secret for secret in secrets if len(secret) >= _SHORTEST}
 
     def clean(self, text: str) -> str:
+        """Returns the text with every known secret replaced by ``***``."""
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
         return text
 
 
 SCRUBBER = Scrubber()
-"""The process's scrubber; logging is global to the process, too."""
+"""The process's scrubber. Global, as logging is."""
 
 
 def configure(*, level: str, form: str, stream: TextIO | None = None) -> None:
@@ -81,7 +84,7 @@ def configure(*, level: str, form: str, stream: TextIO | None = None) -> None:
 
 
 def last_words(error: StreamError) -> bool:
-    """Logs what ended the process if logs are JSON. Returns whether it did."""
+    """If logs are JSON, logs the error that ended the process. Returns whether it was logged."""
     handlers = logging.getLogger().handlers
     if not any(isinstance(handler.formatter, _Scrubbed) and handler.formatter.as_json for handler in handlers):
         return False
@@ -96,7 +99,7 @@ def write_notice(notice: Notice) -> None:
 
 
 class Unrepeated(logging.Filter):
-    """Passes a line once in 30 seconds, ignoring the numbers in it, and counts the suppressed ones."""
+    """Passes lines that differ only in numbers once in 30 seconds; the next one has the count of suppressed lines."""
 
     def __init__(self, clock: Callable[[], float] = uptime_s) -> None:
         super().__init__()
@@ -117,7 +120,7 @@ class Unrepeated(logging.Filter):
         return True
 
     def _forget(self, now_s: float) -> None:
-        """Drops lines that have not been repeated for a while, so that the number of remembered lines stays small."""
+        """Drops lines not passed for a minute, so that the number of remembered lines stays small."""
         for line in [line for line, at_s in self._passed.items() if now_s - at_s >= 2 * _REPEATED_S]:
             del self._passed[line]
             self._held_back.pop(line, None)
@@ -127,7 +130,7 @@ _COUNTED: Final = re.compile(r"\d+")
 
 
 class _Scrubbed(structlog.stdlib.ProcessorFormatter):
-    """Renders a line, traceback included, then removes secrets from it."""
+    """Formats a line, traceback included, then removes secrets from it."""
 
     def __init__(self, shared: list[Any], *, as_json: bool) -> None:
         self.as_json = as_json
@@ -149,7 +152,7 @@ def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackTy
 
 
 def _unraisable(raised: "sys.UnraisableHookArgs") -> None:
-    """Logs an exception that no caller can catch: in a destructor, or in a callback of the client."""
+    """Logs an exception that no caller can catch: raised in a destructor, or in a callback of the Kafka client."""
     error = raised.exc_value if raised.exc_value is not None else raised.exc_type()
     structlog.get_logger("crash").error("raised where nobody hears", where=repr(raised.object), exc_info=error)
 

@@ -1,4 +1,4 @@
-"""A small web server in a thread of its own, for handlers that return at once. Edge."""
+"""A small web server in a thread of its own, for handlers that return immediately. Edge."""
 
 import socket
 import threading
@@ -14,7 +14,7 @@ _STOP_S: Final = 5.0
 
 
 class WebServer:
-    """A context manager that listens as soon as it is created; raises OSError for a port that is in use."""
+    """Listens as soon as it is created; raises OSError if the port is in use. A context manager that closes it."""
 
     def __init__(self, routes: Sequence[BaseRoute], *, host: str, port: int, name: str) -> None:
         self._socket = socket.create_server((host, port))
@@ -28,7 +28,7 @@ class WebServer:
         return int(self._socket.getsockname()[1])
 
     def close(self) -> None:
-        """Stops the server. May be called more than once."""
+        """Stops the server. Safe to call twice."""
         self._server.should_exit = True
         self._thread.join(_STOP_S)
         self._socket.close()

@@ -19,6 +19,7 @@ of its own, and for orders and parcels the name of the call (`send`, `order-page
 
 
 def document() -> str:
+    """Returns the content of docs/metrics.md."""
     tables = list(described())
     first = tables.index("")
     own = (f"| `{gauge.name}` | {gauge.label or ''} | {gauge.unit} | {gauge.means} |" for gauge in EVERY)

@@ -10,7 +10,7 @@ from connector.orders.subscriptions import PushReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
-    """One metric; ``label`` None: a single value for the process."""
+    """One metric; ``label`` is None if it has a single value for the process."""
 
     name: str
     unit: str
@@ -69,7 +69,7 @@ PUSH_DISABLED: Final = Gauge(
 EVERY: Final = (READY, SKEW, POLLED, POLL_FAILURES, OUT_OF_ORDER, SENT_AS_OTHER, PUSH_DISABLED)
 
 Readings = Mapping[Gauge, Mapping[str, float | None]]
-"""By label value, "" without a label; None: not known yet."""
+"""The values of each metric by label value ("" for a metric without a label); None if not known yet."""
 
 
 def readings(
@@ -81,6 +81,7 @@ def readings(
     sent_as_other: Mapping[str, int],
     subscriptions: Mapping[str, PushReport],
 ) -> Readings:
+    """Returns the present value of each metric."""
     return {
         READY: {"": float(ready)},
         SKEW: skews,

@@ -1,8 +1,9 @@
 """Serves health and metrics over HTTP, from a thread that only reads snapshots.
 
-``/livez``: whether the loop turns; it does not depend on the broker or the marketplace, so that an outage causes no
-restart. ``/readyz``: 200 while the process does its share of the group's work, else 503 with the reasons; warnings need
-an operator's attention and do not change the status. ``/status``: details as JSON. ``/metrics``: Prometheus.
+``/livez``: 200 while the runner's loop makes turns, else 503; it does not depend on the broker or the marketplace, so
+that an outage causes no restart. ``/readyz``: 200 while the process does its share of the group's work, else 503 with
+the reasons; warnings need an operator's attention and do not change the status. ``/status``: details as JSON.
+``/metrics``: Prometheus' text format.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,22 +18,22 @@ from starlette.routing import Route
 from connector.web_server import WebServer
 
 SILENT_S = 30.0
-"""A loop that has not turned for this long is stuck: a turn takes milliseconds, a revocation at most its budget."""
+"""A loop without a turn for this many seconds is stuck: a turn takes milliseconds, a revocation at most its budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """What ``/readyz`` reports. Without reasons the process is ready, whatever the warnings."""
+    """The content of ``/readyz``. The process is ready if there are no ``reasons``, whatever the ``warnings``."""
 
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
 class Vitals(Protocol):
-    """The state of the process. Called from the server's thread; every method returns a snapshot immediately."""
+    """The state of the process. Called from the server's thread; every method returns immediately."""
 
     def beat_age_s(self) -> float:
-        """Seconds since the loop last turned."""
+        """Returns the seconds since the loop's last turn."""
         ...
 
     def readiness(self) -> Readiness: ...
@@ -40,12 +41,12 @@ class Vitals(Protocol):
     def status(self) -> Mapping[str, Any]: ...
 
     def metrics(self) -> bytes:
-        """In Prometheus' text format."""
+        """Returns the metrics in Prometheus' text format."""
         ...
 
 
 class HealthServer(WebServer):
-    """Listens as soon as it is created; raises OSError for a port that is in use."""
+    """Serves the health pages. Listens as soon as it is created; raises OSError if the port is in use."""
 
     def __init__(self, vitals: Vitals, *, host: str, port: int, silent_s: float = SILENT_S) -> None:
         self._vitals = vitals
@@ -59,7 +60,7 @@ class HealthServer(WebServer):
         super().__init__(routes, host=host, port=port, name="health")
 
     def show(self, vitals: Vitals) -> None:
-        """Reports these vitals from now on."""
+        """Replaces the vitals that are served."""
         self._vitals = vitals
 
     def _livez(self, _: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Derives the health pages from the engine's snapshot: readiness, warnings and the status page."""
+"""Derives readiness, warnings, the status page and metrics from the engine's snapshot."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -15,12 +15,12 @@ from streams.engine.stall_detector import HELD_BACK_S
 from streams.membership import Membership
 
 BEAT_S: Final = 10.0
-"""A loop that has not turned for this long does no work, and its last snapshot is outdated."""
+"""A loop without a turn for this many seconds does no work, and its last snapshot is outdated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """The loop's last turn and its snapshot. ``at_s`` is on the monotonic clock."""
+    """The time of the loop's last turn, on the monotonic clock, and its snapshot. None: no turn yet."""
 
     at_s: float
     snapshot: Snapshot | None
@@ -31,8 +31,8 @@ class Beat:
 class Patience:
     """How long the group's coordinator may be silent before this process is no longer ready."""
 
-    settled_s: float  # a member of a stable group hears from it with every heartbeat
-    session_s: float  # during a rebalance there are none, and its response takes as long as the slowest member
+    settled_s: float  # in a stable group: the coordinator answers every heartbeat
+    session_s: float  # during a rebalance: there are no heartbeats, and its response waits for the slowest member
 
     @classmethod
     def of(cls, *, heartbeat_s: float, session_s: float) -> "Patience":
@@ -40,7 +40,7 @@ class Patience:
 
 
 class ProcessVitals:
-    """A ``health.Vitals`` from the loop's last turn. It never waits for the loop."""
+    """The ``health.Vitals`` of a running process, from the loop's last turn. Never waits for the loop."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class ProcessVitals:
 
 
 class StartVitals:
-    """A ``health.Vitals`` of a process that is starting: not ready, with what it waits for as the reason."""
+    """The ``health.Vitals`` of a process that is starting: not ready; the reason is what it waits for."""
 
     def __init__(
         self,
@@ -167,7 +167,10 @@ def _of_beat(age_s: float) -> Iterator[str]:
 
 
 def _of_membership(last: Beat, patience: Patience, now_s: float) -> Iterator[str]:
-    """A process without partitions is on standby, and ready as long as the group could assign it some."""
+    """Yields why the process is not a working member of its group.
+
+    A process without partitions is on standby, and ready as long as the group could assign it some.
+    """
     group = last.membership
     silent_s = _age_s(group, now_s)
     silence = "has not responded yet" if silent_s is None else f"last responded {silent_s:.1f} s ago"
@@ -190,7 +193,7 @@ def _age_s(group: Membership, now_s: float) -> float | None:
 
 
 def reasons(snapshot: Snapshot) -> Iterator[str]:
-    """Returns why this process does not do its share of the group's work; empty if it does."""
+    """Yields the reasons why this process does not do its share of the group's work."""
     if snapshot.stopped:
         yield f"stopped: {snapshot.stopped}"
     if snapshot.draining:
@@ -202,7 +205,7 @@ def reasons(snapshot: Snapshot) -> Iterator[str]:
 
 
 def warnings(snapshot: Snapshot) -> Iterator[str]:
-    """Returns what needs an operator's attention although the process is ready; a restart would not help."""
+    """Yields what needs an operator's attention although the process is ready; a restart would not help."""
     for name, account in snapshot.accounts.items():
         if not account.is_open:
             yield f"account {name} is paused: {account.valve}"
@@ -211,7 +214,7 @@ def warnings(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _held_back(partition: PartitionSnapshot) -> Iterator[str]:
-    """An open transaction of another producer; only that producer, or the broker's timeout, ends it."""
+    """Reports records behind an open transaction; only its producer, or the broker's timeout, ends it."""
     if partition.held_back_age_s >= HELD_BACK_S:
         yield (
             f"{partition.topic}/{partition.partition}: {partition.held_back} offsets have been behind a producer's "

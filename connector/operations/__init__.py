@@ -1,1 +1,1 @@
-"""What the commands do, one file each. They are handed what they work with; ``connector/app.py`` picks it."""
+"""The implementations of the commands, one module each. ``connector/cli.py`` passes in what they work with."""

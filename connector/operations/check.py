@@ -1,6 +1,6 @@
-"""Implements ``connector check``: checks everything before going live, each with status, reason and remedy.
+"""Implements ``connector check``: checks everything before going live; prints status, reason and remedy of each check.
 
-Every check runs, whatever the others found, so that one run reports all problems. Nothing is written anywhere.
+Every check runs, whatever the others found, so that one run reports all problems. Nothing is written.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from streams.errors import NotPermitted, RegistryDenied, RegistryDown, SchemaUnk
 from streams.topics import TopicDescription
 
 SKEW_WARNING_S = 30.0
-"""A tenth of the time difference that the simulator tolerates; a synchronised clock is never further off."""
+"""A tenth of the difference that the marketplace tolerates in a signature; a synchronised clock is never so far off."""
 
 
 BROKER_REMEDY = "check that the broker is running, and [kafka] bootstrap_servers and properties (TLS, SASL)"
@@ -35,6 +35,8 @@ PERMISSIONS_REMEDY = "grant the permissions that `connector topics` prints"
 
 
 class CheckStatus(StrEnum):
+    """The status of one check; only BAD fails the command."""
+
     GOOD = "ok"
     NOTE = "note"
     BAD = "FAILED"
@@ -51,7 +53,7 @@ class CheckRow:
 
 
 class BrokerQueries(Protocol):
-    """What ``check`` asks of a broker. Raises SourceFailed where none responds."""
+    """The queries of ``check`` to the broker. They raise SourceFailed if no broker responds."""
 
     def cluster_id(self) -> str: ...
 
@@ -62,11 +64,11 @@ class BrokerQueries(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckInputs:
-    """What the checks query.
+    """The objects that the checks query.
 
-    ``moved`` returns the target ids whose meaning differs from the accepted routing; it raises SourceFailed or
-    NotPermitted where that routing cannot be read, and Stopped where the record is invalid. ``subjects`` looks up the
-    ids of our schemas; it raises RegistryDown, RegistryDenied or SchemaUnknown.
+    ``moved`` returns a message for each target id whose meaning differs from the accepted routing; it raises
+    SourceFailed or NotPermitted if that routing cannot be read, and Stopped if its record is invalid. ``subjects``
+    looks up the ids of our schemas; it raises RegistryDown, RegistryDenied or SchemaUnknown.
     """
 
     loaded: Loaded
@@ -81,6 +83,7 @@ class CheckInputs:
 
 
 def check(parts: CheckInputs) -> list[CheckRow]:
+    """Runs all checks and returns their results."""
     return [
         *_configuration(parts),
         *_switches(parts.loaded.settings),
@@ -91,7 +94,7 @@ def check(parts: CheckInputs) -> list[CheckRow]:
 
 
 def report(console: Console, rows: Sequence[CheckRow]) -> bool:
-    """Prints the table. Returns whether nothing failed."""
+    """Prints the results as a table. Returns whether no check failed."""
     colours = {CheckStatus.GOOD: "green", CheckStatus.NOTE: "yellow", CheckStatus.BAD: "red"}
     table = Table("subject", "status", "reason", "remedy")
     for row in rows:
@@ -116,7 +119,7 @@ def _configuration(parts: CheckInputs) -> Iterator[CheckRow]:
 
 
 def _switches(settings: Settings) -> Iterator[CheckRow]:
-    """Reports which features are enabled for which accounts, so that an excluded account is noticed here."""
+    """Reports which features are enabled for which accounts, so that an operator notices an excluded account."""
     accounts = sorted(settings.accounts.items())
     unknown = "sent as Other" if settings.shipments.unknown_carrier == "other" else "REJECTED"
     shipping = [name for name, account in accounts if account.shipments]
@@ -190,13 +193,13 @@ def _good(topic: str, described: TopicDescription) -> CheckRow:
 
 
 def _failed(subject: str, error: StreamError, remedy: str) -> CheckRow:
-    """Reports a failure; ``remedy`` applies where the error names none."""
+    """Reports a failure with the error's own remedy, else with ``remedy``."""
     reason, _, own = str(error).partition(" Remedy: ")
     return CheckRow(subject=subject, verdict=CheckStatus.BAD, reason=reason, remedy=own or remedy)
 
 
 def _routing(parts: CheckInputs) -> Iterator[CheckRow]:
-    """Compares with the accepted routing. The remedy is to accept the new one only where the old one was read."""
+    """Compares the routing with the accepted one. Accepting it is the remedy only if the accepted one could be read."""
     try:
         changed = parts.moved()
     except SourceFailed as failed:

@@ -15,7 +15,7 @@ from connector.settings.load import Loaded
 
 @contextmanager
 def open_inputs(loaded: Loaded) -> Iterator[CheckInputs]:
-    """Yields what ``connector check`` queries; everything is closed on exit."""
+    """Opens what ``connector check`` queries; closes it on exit."""
     configured = loaded.settings
     topics = convert.topics(configured)
     adapter = marketplace(configured)

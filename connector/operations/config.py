@@ -9,6 +9,7 @@ from connector.settings.show import digest, masked
 
 
 def show(console: Console, loaded: Loaded) -> None:
+    """Prints the effective settings, with secrets masked, and the notes about them."""
     console.print(f"# {loaded.file or 'no file'} and the environment; digest {digest(loaded.settings)}")
     for setting, value in masked(loaded.settings):
         console.print(f"{setting} = {value}", markup=False, highlight=False, soft_wrap=True)
@@ -19,6 +20,7 @@ def show(console: Console, loaded: Loaded) -> None:
 
 
 def show_routing(console: Console, routing: Routing) -> None:
+    """Prints the routing table, sorted by target id."""
     table = Table("target_id", "account", "storefront", "currency", "prices", "state", "EANs")
     for target in sorted(routing.targets.values(), key=lambda target: target.id):
         table.add_row(

@@ -1,8 +1,8 @@
 """Implements ``connector state digest``: a digest of all offer states, to compare before and after a rebuild.
 
-Two states have the same digest if the same events produced the same values and the same events are pending. How and
-when that happened is excluded: times of look-ups and acceptances, values that were only observed, and whether a value
-was written or already there. Pure, except for ``show``.
+Two states have the same digest if the same events produced the same values and the same events are pending. The digest
+does not cover how and when that happened: times of look-ups and acceptances, values that were only observed, and
+whether a value was written or already there. Pure, except for ``show``.
 """
 
 import json
@@ -18,11 +18,11 @@ from connector.offers.event_order import EventOrder, Recency, order_of
 from connector.offers.events import FieldState, LocationStock, OfferState, Undone, UnitState
 
 OrderedBy: TypeAlias = Callable[[str], EventOrder]
-"""Returns the order of a source's events; an unknown source is the empty string."""
+"""Returns how a source's events are ordered; an unknown source is the empty string."""
 
 
 def show(console: Console, states: Iterable[tuple[str, OfferState | None]], ordered_by: OrderedBy) -> None:
-    """Prints the digest of a state topic's records, which are in the order of each partition."""
+    """Prints a state topic's digest and number of EANs. ``states``: its records, in the order of each partition."""
     digest = StateDigest(ordered_by)
     for ean, state in states:
         digest.take(ean, state)
@@ -30,14 +30,14 @@ def show(console: Console, states: Iterable[tuple[str, OfferState | None]], orde
 
 
 class StateDigest:
-    """Keeps 32 bytes for each EAN, whatever the number of records."""
+    """Computes the digest of a state topic record by record. Keeps 32 bytes per EAN, however many records it has."""
 
     def __init__(self, ordered_by: OrderedBy) -> None:
         self._ordered_by = ordered_by
         self._lanes: dict[str, bytes] = {}
 
     def take(self, ean: str, state: OfferState | None) -> None:
-        """Takes the next record, which replaces earlier ones of its EAN."""
+        """Adds the next record, which replaces earlier ones of its EAN. ``state`` None: a tombstone."""
         made = essence(state, self._ordered_by) if state is not None else None
         if made is None:
             self._lanes.pop(ean, None)
@@ -46,10 +46,11 @@ class StateDigest:
 
     @property
     def count(self) -> int:
+        """The number of EANs with a state."""
         return len(self._lanes)
 
     def value(self) -> str:
-        """SHA-256 in hexadecimal digits."""
+        """Returns the SHA-256 of all states in hexadecimal digits."""
         whole = sha256()
         for ean in sorted(self._lanes):
             whole.update(ean.encode() + b"\0" + self._lanes[ean])
@@ -61,7 +62,10 @@ def by_event_time(source: str) -> EventOrder:  # noqa: ARG001 the default of eve
 
 
 def essence(state: OfferState, ordered_by: OrderedBy = by_event_time) -> dict[str, Any] | None:
-    """Returns what the input made of an EAN, or None. Linked units share their stock, which counts once."""
+    """Returns the part of a state that its events determine, or None if there is none.
+
+    Linked units share their stock, which counts once.
+    """
     fields = sorted(_canonical(held) for held in _held(state.units, ordered_by))
     undone = sorted(_canonical(_open(event)) for event in state.undone)
     locations = sorted(_canonical(_located(stock)) for stock in state.locations)
@@ -78,13 +82,13 @@ def essence(state: OfferState, ordered_by: OrderedBy = by_event_time) -> dict[st
 
 
 def _held(units: Iterable[UnitState], ordered_by: OrderedBy) -> Iterator[dict[str, Any]]:
-    """Returns each field set by an event; of a linked stock, the newest event, because a unit may have an older one."""
+    """Yields each field set by an event; a linked stock by the newest event, since a unit may have an older one."""
     linked: dict[tuple[str, str], tuple[Recency, FieldState]] = {}
     for unit in units:
         sources: dict[int | None, str] = {}
         for field in unit.fields:
             if field.event_time_us is None:
-                continue  # observed, no event behind it
+                continue  # only observed, not set by an event
             source = sources.setdefault(field.input_offset, field.source or "")
             order = order_of(field.event_time_us, field.sequence, field.input_offset or 0, source, ordered_by(source))
             if field.field != Field.STOCK or unit.offer_id is None:
@@ -123,5 +127,5 @@ def _canonical(value: Any) -> bytes:
 
 
 def _text(value: Decimal) -> str:
-    """Formats 5 and 5.0000 alike."""
+    """Formats a number without trailing zeros, so that 5 and 5.0000 are alike."""
     return format(value.normalize(), "f")

@@ -31,7 +31,7 @@ _CLAIM_STAYS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateRecord:
-    """The record of a key in a state topic. ``state`` is the decoded state, or why it cannot be decoded."""
+    """The record of a key in a state topic. ``state``: the decoded state, or why it cannot be decoded."""
 
     topic: str
     partition: int
@@ -41,9 +41,9 @@ class StateRecord:
 
 
 def found(kept_lanes: Callable[[str], Sequence[StateRecord]], key: str) -> Sequence[StateRecord]:
-    """Returns the records of a key, which may be given as a message prints it, with ``\\`` escapes.
+    """Returns the records of a key, which may be given as a message prints it: with ``\\`` escapes.
 
-    A JSON log line escapes them a second time.
+    A JSON log line escapes the backslashes again, so doubly escaped keys are tried, too.
     """
     in_message = unescaped(key)
     meant = dict.fromkeys((key, in_message, unescaped(in_message)))
@@ -51,7 +51,7 @@ def found(kept_lanes: Callable[[str], Sequence[StateRecord]], key: str) -> Seque
 
 
 def unescaped(printed: str) -> str:
-    """Returns the key that a message prints this way between quotes; unchanged where that is not a key."""
+    """Returns the key that a message prints this way between quotes, or ``printed`` if that is not a key."""
     try:
         key = printed.encode("ascii").decode("unicode_escape")
         key_bytes(key)
@@ -61,7 +61,7 @@ def unescaped(printed: str) -> str:
 
 
 def chosen(found: Sequence[StateRecord], key: str, topic: str | None) -> StateRecord:
-    """Returns the record to delete. Raises Stopped where there is none, SettingsError where there are several."""
+    """Returns the record to delete. Raises Stopped if there is none, SettingsError if there are several."""
     meant = [kept for kept in found if topic in (None, kept.topic)]
     if not meant:
         where = "the state topics have" if topic is None else f"{topic} has"
@@ -73,12 +73,12 @@ def chosen(found: Sequence[StateRecord], key: str, topic: str | None) -> StateRe
 
 
 def write_tombstone(configured: Settings, record: StateRecord) -> None:
-    """Deletes the record where it is. Raises SinkFailed, NotPermitted."""
+    """Deletes the record by a tombstone in its own partition. Raises SinkFailed, NotPermitted."""
     produce(configured, record.topic, key_bytes(record.key), None, partition=record.partition)
 
 
 def must_be_stopped(members: int, group: str, *, started_meanwhile: bool = False) -> None:
-    """Raises Stopped while the group has members: the owner has the state in memory and writes it again."""
+    """Raises Stopped if the group has members: the owner has the state in memory and would write it again."""
     if not members:
         return
     if started_meanwhile:
@@ -93,7 +93,7 @@ def must_be_stopped(members: int, group: str, *, started_meanwhile: bool = False
 
 
 def show(console: Console, kept: StateRecord) -> None:
-    """Prints where the state is and what is lost with it."""
+    """Prints where the state is, what is lost with it, and what stays."""
     console.print(f"{kept.key!a} in {kept.topic}/{kept.partition} at offset {kept.offset}", highlight=False)
     console.print("Lost with it:", highlight=False)
     for line in losses(kept.state):
@@ -104,7 +104,7 @@ def show(console: Console, kept: StateRecord) -> None:
 
 @singledispatch
 def losses(state: object) -> Iterator[str]:
-    """Returns what is lost, one sentence per line."""
+    """Yields what is lost with a state, one sentence per line."""
     why = state.text if isinstance(state, BadRecord | NotYet) else f"it is a {type(state).__name__}"
     yield f"everything in the state; its contents are unknown, because the record cannot be read ({why})"
     yield "pending events: they are neither sent nor get a result; find them in the input topic and send them again"
@@ -143,7 +143,7 @@ def _(state: SchedulerState) -> Iterator[str]:
 
 @singledispatch
 def stays(state: object) -> Iterator[str]:
-    """Returns what remains elsewhere, one sentence per line."""
+    """Yields what remains in other topics, one sentence per line."""
     if isinstance(state, BadRecord | NotYet):
         yield f"of an offer: its claim where a product carries several EANs, if it has one. {_CLAIM_STAYS}"
 

@@ -1,4 +1,4 @@
-"""Implements ``connector orders``: lists orders that await shipping, and totals of sales by day."""
+"""Implements ``connector orders open`` and ``orders totals``: orders that await shipping, and sales by day."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 OrderRecord = Mapping[str, Any]
-"""A decoded record of the orders topic: times in microseconds since the epoch, money as Decimal."""
+"""A decoded record of the orders topic: times in microseconds since the epoch, amounts of money as Decimal."""
 
 
 def newest(records: Iterable[tuple[str, OrderRecord | None]]) -> list[OrderRecord]:
@@ -86,7 +86,7 @@ class _Sum:
 
 
 def age(passed_s: int) -> str:
-    """Formats a duration: 3 d 4 h, 5 h 10 min, 7 min, 40 s."""
+    """Formats a number of seconds as a duration: 3 d 4 h, 5 h 10 min, 7 min, 40 s."""
     minutes = max(0, passed_s) // 60
     days, hours = minutes // 1440, minutes % 1440 // 60
     if days:

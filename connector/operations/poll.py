@@ -14,7 +14,10 @@ from streams.errors import Stopped
 
 
 def request_polls(configured: Settings, accounts: Sequence[str], changed_from_us: int | None) -> None:
-    """Requests a poll of each account. Raises Stopped where orders are disabled, RegistryDown, SinkFailed."""
+    """Requests a poll of each account. Raises Stopped if orders are disabled, RegistryDown, SinkFailed.
+
+    ``changed_from_us``: also reads again what changed since then; None polls from where the last poll ended.
+    """
     topics = convert.topics(configured)
     if Feature.ORDERS not in topics.features:
         raise Stopped("orders are disabled. Remedy: [orders] enabled = true")
@@ -32,7 +35,7 @@ def request_poll(
     asked_by: str,
     changed_from_us: int | None = None,
 ) -> None:
-    """Produces the command; another process may be the one that polls. Blocks. Raises SinkFailed."""
+    """Produces the command for the process that polls, which may be another one. Blocks. Raises SinkFailed."""
     topics = convert.topics(configured)
     command = SchedulerCommand(
         command=Command.POLL_NOW,

@@ -1,7 +1,7 @@
-"""Implements ``connector push``: lists, makes and repairs subscriptions, only when the operator asks for it.
+"""Implements ``connector push``: lists, creates and repairs subscriptions. Nothing else changes subscriptions.
 
-An address is ours if it is ``[push] public_url`` followed by the account's name. A subscription with another address
-belongs to another system and is not changed, except with ``--move``.
+A subscription is ours if its URL is ``[push] public_url`` followed by the account's name. One with another URL belongs
+to another system and is not changed, except with ``--move``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,11 +17,11 @@ from streams.errors import Stopped
 
 ORDER_EVENTS = ("order_new", "order_unit_status_changed")
 RETURN_EVENTS = ("return_new", "return_status_changed")
-"""The events that trigger a poll of orders, and of returns."""
+"""The events that trigger a poll: those about orders, and those about returns."""
 
 
 class SubscriptionClient(Protocol):
-    """Makes each call once. Raises Stopped with the marketplace's message where it refuses or does not respond."""
+    """Makes each call once. Raises Stopped if the marketplace refuses it, with its message, or does not respond."""
 
     def subscriptions(self, account: str) -> Sequence[Subscription]: ...
 
@@ -40,7 +40,7 @@ class WantedSubscription:
 
 
 def show(console: Console, marketplace: SubscriptionClient, urls: Mapping[str, str]) -> bool:
-    """Lists every subscription of the accounts. Returns whether none of ours is disabled. ``urls``: by account."""
+    """Prints every subscription of the accounts; returns whether none of ours is disabled. ``urls``: by account."""
     table = Table("account", "id", "storefront", "event", "state", "address")
     disabled = 0
     for account, url in sorted(urls.items()):
@@ -67,7 +67,10 @@ def subscribe(
     wanted: Sequence[WantedSubscription],
     email: str,
 ) -> bool:
-    """Makes missing subscriptions; the marketplace has one per event and storefront. Returns whether all are active."""
+    """Creates missing subscriptions; returns whether all wanted ones are ours and active.
+
+    The marketplace allows one subscription per event and storefront.
+    """
     good = True
     for account in sorted(urls):
         there = {(one.storefront, one.event): one for one in marketplace.subscriptions(account)}
@@ -108,9 +111,9 @@ def _subscribe(
 
 
 def repair(console: Console, marketplace: SubscriptionClient, urls: Mapping[str, str], *, move: bool = False) -> bool:
-    """Enables our disabled subscriptions; ``move``: also changes those with another address to ours.
+    """Enables our disabled subscriptions; with ``move``, also changes those with another URL to ours.
 
-    Returns whether nothing was refused.
+    Returns whether all of these are active now.
     """
     good, mended = True, 0
     for account, url in sorted(urls.items()):

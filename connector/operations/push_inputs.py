@@ -1,4 +1,4 @@
-"""Opens the marketplace for ``connector push``, and says which subscriptions are made by default."""
+"""Opens the marketplace for ``connector push``, and determines which subscriptions to create."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,10 +15,10 @@ from streams.errors import SettingsError
 def open_subscriptions(
     configured: Settings, accounts: Sequence[str]
 ) -> Iterator[tuple[SubscriptionClient, Mapping[str, str]]]:
-    """Yields the marketplace and, by account, the address that it notifies.
+    """Yields the marketplace and, by account, the URL that it notifies.
 
-    Without ``accounts``, these are all accounts whose orders are polled. Raises SettingsError where public_url is
-    missing or an account's orders are not polled.
+    Without ``accounts``, these are all accounts whose orders are polled. Raises SettingsError if public_url is missing
+    or an account's orders are not polled.
     """
     public_url = configured.push.public_url
     if public_url is None:
@@ -36,10 +36,9 @@ def open_subscriptions(
 def wanted_subscriptions(
     configured: Settings, accounts: Iterable[str], storefronts: Sequence[str], events: Sequence[str]
 ) -> list[WantedSubscription]:
-    """Returns the subscriptions to make.
+    """Returns the subscriptions to create.
 
-    Without ``storefronts``, these are the ones that the accounts have targets on; without ``events``, those that
-    trigger a poll.
+    Defaults: without ``storefronts``, those of each account's targets; without ``events``, those that trigger a poll.
     """
     return_events = RETURN_EVENTS if configured.orders.returns else ()
     routes = routing(configured)

@@ -31,9 +31,10 @@ def principal(configured: Settings, name: str | None = None) -> Principal:
 
 
 def grants(configured: Settings, *, dry_run: bool, instances: str | None = None) -> Sequence[Grant]:
-    """Returns what each command needs under the live settings.
+    """Returns the permissions that the commands need; with ``dry_run``, those of a dry run only.
 
-    ``instances`` is the common prefix of all instance ids; by default it is derived from the configured one.
+    ``configured`` are the live settings. ``instances``: the common prefix of all instance ids; by default, it is
+    derived from the configured one.
     """
     live, trial = convert.topics(configured), convert.dry_run(configured)
     own = convert.topics(trial)
@@ -53,7 +54,7 @@ def grants(configured: Settings, *, dry_run: bool, instances: str | None = None)
 
 
 def needs(configured: Settings, *, dry_run: bool = False) -> Needs:
-    """Returns what ``run`` needs under the live settings."""
+    """Returns the permissions that ``run`` needs. ``configured`` are the live settings, also for a dry run."""
     return Needs(grant=grants(configured, dry_run=dry_run)[0], principal=principal(configured))
 
 

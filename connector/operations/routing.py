@@ -13,7 +13,7 @@ REMEDY = "connector config routing --accept, if the change is intended: pending 
 
 
 class AcceptedRoutingStore(Protocol):
-    """Stores the group's accepted routing. Raises SourceFailed or SinkFailed where the broker does not respond."""
+    """Stores the accepted routing by group. Raises SourceFailed or SinkFailed if the broker does not respond."""
 
     def read(self) -> Mapping[str, bytes]: ...
 
@@ -35,7 +35,10 @@ def differences(table: AcceptedRoutingStore, group: str, routing: Routing) -> li
 
 
 def hold(table: AcceptedRoutingStore, group: str, routing: Routing) -> None:
-    """Raises Stopped with both meanings of each changed id; stores new ones. Called before anything is read."""
+    """Adds new target ids to the accepted routing. Raises Stopped that names each changed id with both meanings.
+
+    Called before any record is read.
+    """
     before = accepted(table, group)
     changed = list(moved(before, routing))
     if changed:

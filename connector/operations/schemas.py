@@ -1,4 +1,4 @@
-"""Implements ``connector schemas``: registers schemas, as nothing else does, and checks what is registered."""
+"""Implements ``connector schemas``: registers schemas, and checks the registered ones. Nothing else registers any."""
 
 import json
 from collections.abc import Iterator
@@ -20,12 +20,14 @@ class RegistrationOutcome(StrEnum):
 
     REGISTERED = "registered"
     ALREADY_THERE = "already there"
-    LEFT = "left to its owner"  # the input's subject, where others have registered what they write
+    LEFT = "left to its owner"  # an input's subject in which its producers have registered their schema
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
+    """What was done for one subject. ``id``: of the registered schema; ``reason``: of a refusal."""
+
     subject: str
     outcome: RegistrationOutcome
     id: int | None = None
@@ -46,7 +48,7 @@ def register(console: Console, registry: Registry, topics: Topics, *, avro_keys:
 def registrations(registry: Registry, subjects: tuple[SubjectSpec, ...]) -> list[Registration]:
     """Sets the compatibility level of each subject, then registers its schema. Idempotent.
 
-    The input's subject is not changed once it has a version: its producers own it. A refused schema is reported as an
+    An input's subject is not changed once it has a version: its producers own it. A refused schema is reported as an
     outcome, and the others are still registered. Raises RegistryDown.
     """
     return [_register(registry, subject) for subject in subjects]
@@ -76,7 +78,7 @@ def _register(registry: Registry, subject: SubjectSpec) -> Registration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectFinding:
-    """The result of checking one subject; ``remedy`` is empty where nothing needs to be done."""
+    """The result of checking one subject; ``remedy`` is empty if nothing needs to be done."""
 
     subject: str
     good: bool
@@ -86,7 +88,7 @@ class SubjectFinding:
 
 
 def check(console: Console, registry: Registry, topics: Topics, *, avro_keys: bool = False) -> bool:
-    """Checks each subject, changing nothing. Returns whether ``run`` may start. Raises RegistryDown."""
+    """Checks each subject without changing anything. Returns whether ``run`` may start. Raises RegistryDown."""
     found = findings(registry, wanted(topics, avro_keys=avro_keys))
     table = Table("subject", "id", "found", "remedy")
     for row in found:

@@ -1,4 +1,4 @@
-"""Reads and decodes the contents of the connector's own topics: states and orders."""
+"""Reads and decodes the records of the connector's own topics: states and orders."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,7 +23,10 @@ from streams.lanes.record_headers import key_bytes
 
 
 def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]]:
-    """Reads every record of the offer state topic. Raises Stopped for a record that this connector did not write."""
+    """Yields the EAN and state of every record of the offer state topic; None is a tombstone.
+
+    Raises Stopped if a state cannot be read.
+    """
     topics, avro_keys = convert.topics(configured), convert.avro_keys(configured)
     with registry(configured) as client:
         cache = SchemaCache(client)
@@ -39,7 +42,7 @@ def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]
 
 
 def state_records(configured: Settings, key: str) -> list[StateRecord]:
-    """Returns the newest record with this key in each state topic. Raises as ``read_key_values``."""
+    """Returns the newest record with this key of each state topic and partition. Raises as ``read_key_values``."""
     topics, avro_keys = convert.topics(configured), convert.avro_keys(configured)
     with registry(configured) as client:
         cache = SchemaCache(client)
@@ -60,7 +63,10 @@ def _records_of(configured: Settings, topic: str, key: str, decode: Callable[[by
 
 
 def order_records(configured: Settings) -> Iterator[tuple[str, OrderRecord | None]]:
-    """Reads every record of the orders topic. Raises Stopped where orders are disabled or a record cannot be read."""
+    """Yields the order id and order of every record of the orders topic; None is a tombstone.
+
+    Raises Stopped if orders are disabled or a record cannot be read.
+    """
     topics = convert.topics(configured)
     if Feature.ORDERS not in topics.features:
         raise Stopped("orders are disabled. Remedy: [orders] enabled = true")

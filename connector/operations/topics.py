@@ -14,7 +14,7 @@ from streams.topics import TopicDescription, TopicToCreate
 
 
 class TopicAdmin(Protocol):
-    """What these commands ask of a broker. Raises SourceFailed where none responds."""
+    """The calls of these commands to the broker. They raise SourceFailed if no broker responds."""
 
     def describe(self, names: Sequence[str]) -> Mapping[str, TopicDescription]: ...
 
@@ -24,6 +24,7 @@ class TopicAdmin(Protocol):
 
 
 def show(console: Console, topics: Topics, grants: Sequence[Grant], principal: Principal) -> None:
+    """Prints the topics, and the permissions as ``kafka-acls`` commands."""
     table = Table("topic", "key", "cleanup", "kept", "partitions", "connector", "for")
     for topic in manifest(topics):
         kept = topic.config.get("retention.ms")
@@ -46,7 +47,7 @@ def show(console: Console, topics: Topics, grants: Sequence[Grant], principal: P
 
 
 def check(console: Console, found: Sequence[TopicFinding]) -> bool:
-    """Prints what differs or is denied, with the remedy. Returns whether ``run`` may start."""
+    """Prints the findings with their remedies. Returns whether ``run`` may start."""
     if not found:
         console.print("[green]All topics meet the requirements.[/]")
         return True
@@ -60,9 +61,9 @@ def check(console: Console, found: Sequence[TopicFinding]) -> bool:
 
 
 def create(console: Console, broker: TopicAdmin, topics: Topics, *, partitions: int, replication: int | None) -> bool:
-    """Creates missing topics and changes no existing one. Returns whether none is missing any more.
+    """Creates missing topics; changes no existing one. Returns whether all topics exist now.
 
-    Nothing is created while some topic may not be described, because whether it exists is unknown.
+    Nothing is created if some topic may not be described, because it is unknown whether it exists.
     """
     there = broker.describe([topic.name for topic in manifest(topics)])
     hidden = [name for name, topic in there.items() if topic.hidden]
@@ -87,7 +88,7 @@ def create(console: Console, broker: TopicAdmin, topics: Topics, *, partitions: 
 def found_on(
     broker: TopicAdmin, topics: Topics, limits: Limits, needs: Needs, group: str, *, dry_run: bool = False
 ) -> list[TopicFinding]:
-    """Returns everything that is wrong, denied permissions first. Raises SourceFailed where no broker responds."""
+    """Returns all findings, denied permissions first. Raises SourceFailed if no broker responds."""
     there = broker.describe(named(topics, needs))
     return [
         *denied(needs, there, broker.allowed_on_group(group)),
