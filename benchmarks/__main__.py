@@ -23,17 +23,17 @@ from devstack.stack import NoKafka, Stack, find
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """The size of each measurement."""
 
     offers: int  # on the stand
-    throughput: int  # offers a run
-    seconds: float  # of pace
-    mixed: tuple[int, int, int]  # offers, changes of them and orders that share one limit
-    stages: int
-    units: int  # in memory
-    latencies_s: Sequence[float]  # of the marketplace's answers
-    lingers: Sequence[str]  # of the connector
-    processes: Sequence[int]
+    throughput: int  # offers per run
+    seconds: float  # duration of a pace measurement
+    mixed: tuple[int, int, int]  # offers, changes of these, and orders that share one limit
+    stages: int  # events
+    units: int  # known units for the memory measurement
+    latencies_s: Sequence[float]  # of the marketplace's responses
+    lingers: Sequence[str]  # values of the connector's setting
+    processes: Sequence[int]  # group sizes
 
 
 FULL = Size(
@@ -61,7 +61,7 @@ QUICK = Size(
 
 
 class Run:
-    """The measurements by name; the stand is put up when the first needs it."""
+    """The measurements by name. The stand is started when a measurement first needs it."""
 
     def __init__(self, kafka: Stack, size: Size, opened: ExitStack) -> None:
         self._kafka = kafka
@@ -103,7 +103,7 @@ def main() -> None:
 
 
 class Report:
-    """Prints at once, and keeps what it printed."""
+    """Prints lines immediately and keeps them for the report file."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -114,7 +114,7 @@ class Report:
             self.text += line + "\n"
 
     def note(self, line: str) -> None:
-        """For who watches, not for the report."""
+        """Prints progress to standard error; not part of the report."""
         print(line, file=sys.stderr, flush=True)
 
 
@@ -129,7 +129,7 @@ def _heading(arguments: Sequence[str]) -> Sequence[str]:
 
 
 def _load(before: float) -> str:
-    """Other work on the machine spoils every figure; this is how a reader sees it."""
+    """Returns the machine's load as a line of the report: other load falsifies the figures."""
     return f"- load of the machine, one-minute average: {before:.1f} before, {os.getloadavg()[0]:.1f} after"
 
 

@@ -1,7 +1,7 @@
-"""The bare loop: the connector's consuming, decoding, encoding and producing in transactions, and nothing between.
+"""The bare loop: consumes, decodes, encodes and produces in transactions like the connector, without any logic between.
 
-For each event one result and one state record of the size that the connector writes, made from templates. What it
-reaches is the bound for any process with this codec and client; the connector is measured as a share of it.
+For each event it writes one result and one state record of the size that the connector writes, made from templates. Its
+rate is the upper bound for any process with this codec and client; the connector is measured as a share of it.
 
 Run as ``python -m benchmarks.bare_loop --config FILE --number N``; writes to ``bare.results`` and ``bare.state`` of the
 configuration's prefix. Ends on SIGTERM.
@@ -38,7 +38,7 @@ _BATCH = 500
 
 
 class BareLoop:
-    """Reads ``topic``, answers every record with two, commits both with the position."""
+    """Writes a result and a state record for every input record."""
 
     def __init__(self, codecs: OfferCodecs, cache: SchemaCache, prefix: str) -> None:
         self._codecs = codecs
@@ -71,11 +71,11 @@ class BareLoop:
         )
 
     def _reported(self, error: object, message: Message) -> None:
-        """As in the connector, a failed delivery fails the commit."""
+        """Raises for a failed delivery, which fails the commit as in the connector."""
 
 
 def run(config: Path, number: int) -> None:
-    """Until SIGTERM."""
+    """Runs until SIGTERM."""
     configured = configuration.load_settings(config, os.environ, datetime.now(UTC)).settings
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -125,7 +125,7 @@ def _transaction(loop: BareLoop, consumer: Consumer, producer: Producer, message
 
 
 def _from_the_end(consumer: Consumer, parts: Sequence[TopicPartition]) -> None:
-    """What is there already belongs to another measurement."""
+    """Assigns the partitions from their ends on: existing records belong to other measurements."""
     for part in parts:
         part.offset = consumer.get_watermark_offsets(part, timeout=10, cached=False)[1]
     consumer.incremental_assign(list(parts))
@@ -151,7 +151,7 @@ _OFFER = Offer(
 
 
 def _result_template() -> OfferResult:
-    """As for an event with three fields that are as they should be."""
+    """Returns the result of an event with three unchanged fields."""
     price, count = Decimal("19.99"), Decimal(7)
     values = {"price": price, "stock": count, "handling_time": count}
     fields = tuple(

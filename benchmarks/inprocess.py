@@ -1,7 +1,7 @@
-"""The engine and the offer flow in this process, with real bytes and no I/O: for stages and memory.
+"""The engine and the offer flow in this process, with real bytes and without I/O: for stages and memory.
 
-Records are Avro as the topics carry them; calls are answered at once with what the marketplace would say; a checkpoint
-is durable as soon as it is said.
+Records are Avro, as in the topics; calls are answered immediately as the marketplace would; a checkpoint is durable as
+soon as the engine emits it.
 """
 
 import cProfile
@@ -41,7 +41,7 @@ TOPICS: Final = named("bench")
 
 
 def made_up_offers(count: int) -> Iterator[Offer]:
-    """As the simulator's, with EANs whose check digit is right."""
+    """Yields offers like the simulator's, with valid EANs."""
     for number in range(count):
         yield Offer(
             ean=_gtin13(f"4{number:011d}"),
@@ -70,7 +70,7 @@ def codecs() -> OfferCodecs:
 
 
 def stored_states(offers: Iterable[Offer]) -> dict[int, dict[str, Stored]]:
-    """The state of every offer by partition, each as a restore finds it."""
+    """Returns partition -> EAN -> state record, as a restore reads them."""
     write = state_writer(STATE_ID)
     states: dict[int, dict[str, Stored]] = {partition: {} for partition in range(PARTITIONS)}
     for offer in offers:
@@ -80,7 +80,7 @@ def stored_states(offers: Iterable[Offer]) -> dict[int, dict[str, Stored]]:
 
 
 class InProcessEngine:
-    """An engine with all partitions open; time is the machine's."""
+    """An engine with all partitions open; it runs in real time."""
 
     def __init__(
         self, offers: Sequence[Offer], with_codecs: OfferCodecs, states: Mapping[int, Mapping[str, Stored]]
@@ -105,7 +105,7 @@ class InProcessEngine:
         self._until(lambda: self.engine.snapshot(now()).partitions[0].phase == "open")
 
     def records(self, number: int, **values: Any) -> list[Record]:
-        """One event for each offer; ``number`` makes the price new. Values: what the event carries instead."""
+        """Returns one event for each offer. ``number`` makes the price new; ``values`` override fields of the event."""
         made = []
         for index, offer in enumerate(self._offers):
             partition = partition_for(offer.ean.encode(), PARTITIONS)
@@ -127,7 +127,7 @@ class InProcessEngine:
         return made
 
     def handle(self, records: Sequence[Record]) -> None:
-        """Feed in batches as the source does, until everything is settled and durable."""
+        """Feeds records in batches as the source does, and returns when everything is settled and durable."""
         for start in range(0, len(records), BATCH):
             batch = records[start : start + BATCH]
             positions = {record.at: record.offset + 1 for record in batch}
@@ -135,7 +135,7 @@ class InProcessEngine:
         self._until(lambda: self._is_done(self.engine.snapshot(now())))
 
     def feed(self, said: Input) -> None:
-        """One input and all that its effects come to."""
+        """Feeds one input and all inputs that follow from its effects."""
         todo: list[Input] = [said]
         for one in todo:
             for effect in self.engine.feed(one, now()):
@@ -212,7 +212,7 @@ def _unit_as_updated(update: Update) -> Accepted:
 
 
 def profiled(count: int) -> str:
-    """What ``count`` applied events cost by function; cProfile slows it down, so shares are what can be read."""
+    """Returns a profile by function of ``count`` applied events. cProfile adds overhead: only the shares are valid."""
     offers = list(made_up_offers(count))
     world = InProcessEngine(offers, codecs(), stored_states(offers))
     records = world.records(1)

@@ -1,7 +1,7 @@
-"""What the measurements send: price changes about units that the marketplace has, with values that name their event.
+"""Generates the load of the measurements: changes of existing units whose price identifies the event.
 
-The price of event ``n`` is ``BASE_CENTS + n`` minor units, so a write in the simulator's journal says which event it is
-of.
+The price of event ``n`` is ``BASE_CENTS + n`` minor units, so each write in the simulator's journal can be attributed
+to its event.
 """
 
 import time
@@ -17,14 +17,14 @@ from confluent_kafka import Producer
 from connector.offers.producer_kit import ProducerKit
 
 BASE_CENTS = 200_000
-"""Above every price of the simulator's catalogue, whose highest is under 1,000.00."""
+"""Higher than every price of the simulator's catalogue (below 1,000.00)."""
 
 ZIPF = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """One unit that events can be about."""
+    """One unit that events can change."""
 
     ean: str
     unit_id: int
@@ -36,7 +36,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadEvent:
-    """One message, ready to be produced."""
+    """One encoded event and the time at which to produce it."""
 
     offer: Offer
     price_cents: int
@@ -46,7 +46,7 @@ class LoadEvent:
 
 
 class Events:
-    """Makes events with rising numbers. ``schema_id`` is that of the input's value."""
+    """Generates events with increasing numbers. ``schema_id`` is that of the input topic's values."""
 
     def __init__(self, offers: Sequence[Offer], schema_id: int, seed: int = 1) -> None:
         self._offers = list(offers)
@@ -58,7 +58,7 @@ class Events:
         self._last: list[LoadEvent] = []
 
     def each_once(self, count: int) -> list[LoadEvent]:
-        """New values for all fields of ``count`` different offers, all meant to be sent now."""
+        """Returns events with new values for all fields of ``count`` different offers, all due now."""
         if count > len(self._offers):
             raise ValueError(f"there are {len(self._offers)} offers, not {count}")
         now_s = time.monotonic()
@@ -66,12 +66,15 @@ class Events:
         return self._last
 
     def again(self) -> list[LoadEvent]:
-        """New events with the values of the last ``each_once``."""
+        """Returns new events with the values of the last ``each_once``."""
         now_s = time.monotonic()
         return [self._event(event.offer, now_s, full=True, cents=event.price_cents) for event in self._last]
 
     def paced(self, rate: float, duration_s: float) -> list[LoadEvent]:
-        """New prices at an even rate, Zipf distributed over the offers; the first is due when all are made."""
+        """Returns price changes at a constant rate (events/s), Zipf distributed over the offers.
+
+        The first is due shortly after all have been generated.
+        """
         count = int(rate * duration_s)
         chosen = self._random.choices(self._offers, cum_weights=self._weights, k=count)
         begin_s = time.monotonic() + 0.5 + count * 200e-6
@@ -98,7 +101,7 @@ class Events:
 
 
 def produce(bootstrap_servers: str, topic: str, events: Iterable[LoadEvent]) -> float:
-    """Each event at its intended moment, or at once where that is past. How late the latest was handed over (s)."""
+    """Produces each event at its intended time, or immediately if that has passed. Returns the largest delay (s)."""
     producer = Producer(
         {
             "bootstrap.servers": bootstrap_servers,
@@ -120,7 +123,7 @@ def produce(bootstrap_servers: str, topic: str, events: Iterable[LoadEvent]) -> 
 
 
 def _due_together(events: Iterable[LoadEvent]) -> Iterator[list[LoadEvent]]:
-    """Waits until the next events are due, 2 ms' worth of them together."""
+    """Waits until events are due and yields them, those of 2 ms together."""
     batch: list[LoadEvent] = []
     for event in events:
         if batch and event.intended_s > batch[0].intended_s + 0.002:

@@ -1,10 +1,10 @@
-"""Bytes per known unit: an engine that has restored many, against one that has restored none.
+"""Bytes per known unit: compares an engine that has restored many units with one that has restored none.
 
-A known unit is one that sleeps: an offer with nothing under way and nothing undone, whose price, stock and handling
-time are known. Counted is all that the engine holds for it: its key, its place, and the bytes of its state record.
+A known unit is an offer in a sleeping lane: no call in flight, no pending work, and known price, stock and handling
+time. Everything that the engine holds for it counts: its key, its index entry, and the bytes of its state record.
 
-Run as ``python -m benchmarks.memory UNITS [--traced]`` it is the process that is measured; each figure has one of its
-own, because freed memory is not given back. Linux (``/proc``).
+``python -m benchmarks.memory UNITS [--traced]`` is the process that is measured. Each figure needs a process of its
+own, because freed memory is not returned to the system. Linux only (``/proc``).
 """
 
 import gc
@@ -40,7 +40,7 @@ def measure(units: int) -> ReportSection:
 
 
 def _record_bytes() -> int:
-    """The value of one state record, as the topic keeps it."""
+    """Returns the size of one state record's value."""
     return sum(
         len(stored.value or b"") for states in stored_states(made_up_offers(1)).values() for stored in states.values()
     )
@@ -52,7 +52,7 @@ def _bytes_of(units: int, *options: str) -> int:
 
 
 def _restored(units: int, *, traced: bool) -> int:
-    """Restore, and say what that holds."""
+    """Restores ``units`` units and returns the bytes held: resident memory, or traced allocations with ``traced``."""
     if traced:
         tracemalloc.start()
     world = InProcessEngine((), codecs(), stored_states(made_up_offers(units)))

@@ -1,8 +1,8 @@
-"""How long each priority waits while offers, parcels and orders share one account's limit. Counted at the marketplace.
+"""Waiting times by priority while offers, parcels and orders share one account's limit, measured at the marketplace.
 
-A change waits from the moment it was meant to be sent until the marketplace took its value or a newer one of the same
-unit, a parcel until its order unit was sent, a poll from the end of its interval until its first page was asked for.
-Each unit gets changes of one kind, so that its rank is that of the kind.
+A change waits from its intended time until the marketplace accepted its value or a newer one of the same unit; a parcel
+until its order unit was marked as sent; a poll from the end of its interval until its first page was requested. Each
+unit gets changes of one kind only, so that its priority is that of the kind.
 """
 
 import time
@@ -32,12 +32,12 @@ _SCENARIO = f"[orders]\nconfirm_delay_s = 0.0\nunits_min = {UNITS_OF_AN_ORDER}\n
 
 @dataclass(frozen=True, slots=True)
 class ChangeMix:
-    """A kind of change: its share of the units, the field, and how its values go on from the known one."""
+    """A kind of change: its share of the units, the field, and how each value follows from the one before."""
 
     name: str
     share: float
-    field: str  # in the marketplace's words
-    step: int  # 0 = to zero
+    field: str  # the marketplace's name
+    step: int  # added to the value; 0 = set to zero
 
 
 WAYS = (
@@ -48,12 +48,12 @@ WAYS = (
 )
 PARCELS, POLLS = "shipments", "order poll"
 ORDER = ("stock to zero", "stock down", PARCELS, "price", "stock up", POLLS)
-"""By rank."""
+"""The kinds by priority, the most urgent first."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredChange:
-    """One event of the burst; ``place`` counts those of its unit."""
+    """One event of the burst and the value that it sets."""
 
     way: ChangeMix
     event: LoadEvent
@@ -76,13 +76,13 @@ def shared(kafka: Stack, eans: int, changes: int, orders: int) -> ReportSection:
     return _section(waits_s, journal, eans, changes, orders, end_s - begin_s)
 
 
-# ---- what is sent ---------------------------------------------------------------------------------------------------
+# ---- load -----------------------------------------------------------------------------------------------------------
 
 
 def _burst(ready: Stand, changes: int) -> Iterator[MeasuredChange]:
     chance = Random(1)
     kit = ProducerKit(ready.deployment.registry.id_of(ready.input))
-    offers = [offer for offer in ready.offers if offer.values["amount"] > 1]  # of which stock can fall
+    offers = [offer for offer in ready.offers if offer.values["amount"] > 1]  # whose stock can be lowered
     ways = chance.choices(WAYS, [way.share for way in WAYS], k=len(offers))
     values = [_first(way, offer) for way, offer in zip(ways, offers, strict=True)]
     begin_s = time.monotonic()
@@ -114,7 +114,7 @@ def _event(kit: ProducerKit, number: int, offer: Offer, way: ChangeMix, value: i
 
 
 def _sell(ready: Stand, count: int) -> None:
-    """So many orders, and a parcel for each at once: as quick as any shop."""
+    """Places ``count`` orders and dispatches a parcel for each immediately."""
     market = ready.deployment.marketplace
     market.buy(count)
     ready.deployment.dispatch(
@@ -133,11 +133,11 @@ def _sent(ready: Stand) -> int:
     return sent
 
 
-# ---- what came of it ------------------------------------------------------------------------------------------------
+# ---- results --------------------------------------------------------------------------------------------------------
 
 
 def _waits_s(burst: Sequence[MeasuredChange], journal: Journal, begin_s: float, end_s: float) -> dict[str, list[float]]:
-    """By priority, sorted. What was never taken waits until the end."""
+    """Returns the waiting times of each kind, sorted. A change that was never accepted counts until ``end_s``."""
     taken: defaultdict[tuple[int, str], list[tuple[int, float]]] = defaultdict(list)
     for write in journal.writes:
         if write.mono_us >= begin_s * 1e6:

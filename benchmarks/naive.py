@@ -1,8 +1,7 @@
-"""The naive consumer: read, decode, PATCH with a fixed sleep between calls, commit. One event, one call, one after
-the other.
+"""The naive consumer: reads, decodes, sends a PATCH, sleeps a fixed time, commits; one event after the other.
 
-It is given what a straight loop seldom has: the unit's id in every event, one kept connection, prices ready to send.
-Run as ``python -m benchmarks.naive --config FILE --group NAME``. Ends on SIGTERM.
+It has advantages over a typical simple loop: the unit's id in every event, a persistent connection, prices ready to
+send. Run as ``python -m benchmarks.naive --config FILE --group NAME``. Ends on SIGTERM.
 """
 
 import argparse
@@ -33,7 +32,7 @@ _WIRE_FORMAT_BYTES = 5
 
 
 class Patches:
-    """Signs and sends one call after the other over one connection."""
+    """Signs and sends PATCH calls over one connection."""
 
     def __init__(self, account: AccountSettings) -> None:
         self._client_key, self._secret = (source().strip() for source in key_sources(account))
@@ -42,7 +41,7 @@ class Patches:
         self._connection = http.client.HTTPConnection(address.netloc)
 
     def send(self, unit_id: int, price_cents: int) -> int:
-        """The answer's status."""
+        """Sends a price and returns the response's status."""
         path = f"/v2/units/{unit_id}?storefront=de"
         body = orjson.dumps({"listing_price": price_cents})
         timestamp_s = int(time.time())
@@ -62,7 +61,7 @@ class Patches:
 
 
 def run(config: Path, group: str) -> None:
-    """Until SIGTERM."""
+    """Runs until SIGTERM."""
     configured = configuration.load_settings(config, os.environ, datetime.now(UTC)).settings
     [account] = configured.accounts.values()
     stop = threading.Event()
@@ -94,7 +93,7 @@ def _next(message: Message) -> TopicPartition:
 
 
 def _from_the_end(consumer: Consumer, parts: list[TopicPartition]) -> None:
-    """What is there already belongs to another measurement."""
+    """Assigns the partitions from their ends on: existing records belong to other measurements."""
     for part in parts:
         part.offset = consumer.get_watermark_offsets(part, timeout=10, cached=False)[1]
     consumer.assign(parts)

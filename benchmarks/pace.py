@@ -1,7 +1,7 @@
-"""How well the permitted rate is used, what it costs in calls, and how fresh the marketplace is. Counted there.
+"""The used share of the permitted rate, the number of calls, and freshness, all measured at the marketplace.
 
-Freshness of an event: from the moment it was meant to be sent until the marketplace took its value or a newer one of
-the same unit. Events that are still waiting when the watch ends count with the time they have waited by then.
+Freshness of an event: the time from its intended time until the marketplace accepted its value or a newer one of the
+same unit. An event that is still waiting at the end counts with its waiting time so far.
 """
 
 import time
@@ -34,7 +34,7 @@ Running: TypeAlias = Callable[[], AbstractContextManager[object]]
 
 
 def used_share(stand: Stand, seconds: float, latencies_s: Sequence[float]) -> ReportSection:
-    """Backlogs of single calls, which no bulk makes shorter, with and without latency."""
+    """Measures the call rate with a backlog in single mode, which bulk calls can't shorten, by latency."""
     permitted = RATE * (1 - RESERVE)
     backlog = int(permitted * (seconds + 3))
     rows: list[Row] = []
@@ -65,7 +65,7 @@ def used_share(stand: Stand, seconds: float, latencies_s: Sequence[float]) -> Re
 
 
 def _backlogged(stand: Stand, backlog: int, seconds: float) -> Journal:
-    """What arrives in the ``seconds`` after the first second of the backlog's calls."""
+    """Sends a backlog and returns what arrives in ``seconds``, beginning one second after its first call."""
     begin_s = time.monotonic()
     stand.send(stand.events.each_once(backlog))
     first_s = stand.first_call_s(begin_s)
@@ -83,7 +83,7 @@ def _used(journal: Journal, permitted: float, seconds: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacedOutcome:
-    """What became of paced events by the end of the watch."""
+    """The outcome of paced events at the end of the measurement."""
 
     events: int
     calls: int
@@ -148,8 +148,8 @@ def _paced(stand: Stand, rate: float, seconds: float) -> PacedOutcome:
 
 
 def _fresh(events: Sequence[LoadEvent], journal: Journal, end_s: float) -> tuple[list[float], int]:
-    """The freshness of every event, and how many were still waiting at ``end_s``."""
-    taken: defaultdict[int, list[tuple[int, float]]] = defaultdict(list)  # by unit: rising prices, and when
+    """Returns the freshness of every event, and how many were still waiting at ``end_s``."""
+    taken: defaultdict[int, list[tuple[int, float]]] = defaultdict(list)  # by unit: increasing prices with their times
     for write in journal.writes:
         if write.field == "listing_price":
             taken[write.unit_id].append((write.new, write.mono_us / 1e6))
@@ -162,7 +162,7 @@ def _fresh(events: Sequence[LoadEvent], journal: Journal, end_s: float) -> tuple
     return fresh_s, waiting
 
 
-# ---- who runs -------------------------------------------------------------------------------------------------------
+# ---- consumers under test -------------------------------------------------------------------------------------------
 
 
 def _both(stand: Stand) -> Iterator[tuple[str, Running]]:
@@ -179,7 +179,7 @@ def _with_lingers(stand: Stand, lingers: Sequence[str]) -> Iterator[tuple[str, R
 
 @contextmanager
 def _naive(stand: Stand) -> Iterator[None]:
-    """In a group of its own, from the end of the input on."""
+    """Runs the naive consumer in a group of its own, from the end of the input on."""
     stand.deployment.account = {"requests_per_second": RATE}
     group = f"naive-{time.monotonic_ns()}"
     config = str(stand.deployment.config("naive"))

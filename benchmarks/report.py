@@ -1,4 +1,4 @@
-"""A figure, its goal, and the table that is printed. Pure."""
+"""Goals and printed tables of measurements. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Row: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """The goal for a measured value; a missed goal is reported, never raised."""
+    """The goal for a measured value. A missed goal is reported and is not an error."""
 
     what: str
     value: float
@@ -22,7 +22,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSection:
-    """One measurement: a table, what must be known to read it, its goals, and profiles where a goal was missed."""
+    """One measurement: a table, notes on how to read it, its goals, and a profile for missed goals."""
 
     title: str
     head: Row
@@ -55,7 +55,7 @@ def at_most(what: str, value: float, wanted: float) -> Goal:
 
 
 def _table(head: Row, rows: Sequence[Row]) -> Iterable[str]:
-    """Markdown that also lines up on a terminal; the first column is text, the others are figures."""
+    """Yields a Markdown table that is aligned on a terminal too; the first column is text, the others are figures."""
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     yield _line(head, widths)
     yield "| " + " | ".join(["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]) + " |"

@@ -1,7 +1,8 @@
 """Measures the simulator's cost: bulk calls of 150 units, one-unit patches and look-ups, over real sockets.
 
-It must never be what a measurement of the connector measures, so it has to carry several times the marketplace's 111
-calls a second in a fraction of one core. Run: ``python -m benchmarks.simulator [seconds per figure]``. Linux.
+The simulator must not be the bottleneck of a measurement of the connector, so it has to serve several times the
+marketplace's 111 calls a second with a fraction of one core. Run: ``python -m benchmarks.simulator [seconds per
+figure]``. Linux only.
 """
 
 import hashlib
@@ -71,7 +72,7 @@ class MeasuredSimulator:
 
 @contextmanager
 def simulator(scenario: str) -> Iterator[MeasuredSimulator]:
-    """The stand-in as a process of its own."""
+    """Runs the simulator as a process."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "scenario.toml")
         path.write_text(scenario, "utf-8")
@@ -103,11 +104,11 @@ def _describe(pid: int, greeting: dict[str, Any]) -> MeasuredSimulator:
 
 
 Shape = Callable[[int], tuple[str, str, bytes]]
-"""The number of a call to its method, path and body."""
+"""Returns method, path and body of the call with this number."""
 
 
 def measure(process: MeasuredSimulator, what: str, shape: Shape, seconds: float, units: int) -> Figure:
-    """Calls in a closed loop over a few connections; the server's own processor time is what counts."""
+    """Sends calls in a closed loop over a few connections and measures the server's processor time."""
     counts = [0] * CONNECTIONS
     until_s = time.monotonic() + seconds
     before_s, started_s = process.cpu_s(), time.monotonic()
@@ -155,7 +156,7 @@ def _headers(process: MeasuredSimulator, method: str, path: str, body: bytes) ->
 
 
 def shapes(process: MeasuredSimulator) -> dict[str, tuple[Shape, int]]:
-    """What is measured, and how many units each call writes."""
+    """Returns the measured kinds of calls, each with the number of units that a call writes."""
 
     def bulk(number: int) -> tuple[str, str, bytes]:
         start = number * UNITS_A_CALL % (len(process.unit_ids) - UNITS_A_CALL)

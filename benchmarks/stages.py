@@ -1,8 +1,8 @@
-"""Microseconds per event by stage, in one process and without the marketplace: what the throughput is made of.
+"""Microseconds per event by stage, in one process and without the marketplace: where the time of an event goes.
 
-Timers sit on the codecs; the engine with the flow's turns is the rest. Time is the thread's own processor time, so a
-busy machine shows as little as may be. Consuming and producing run on the real broker, with the very bytes, as many
-events in a transaction as a checkpoint has under load.
+The codecs are timed; the remainder is the engine with the flow's turns. Times are the thread's processor time, which
+depends little on other load. Consuming and producing are measured on the real broker with the same bytes, with as many
+events per transaction as a checkpoint has under load.
 """
 
 import time
@@ -28,7 +28,7 @@ _REST: Final = "engine and turns of the flow"
 
 
 class StageTimer:
-    """The processor time that each codec which handles an event has taken; replaces the codecs' own methods."""
+    """Measures the processor time of the codecs that handle an event. Replaces the methods of ``codecs``."""
 
     def __init__(self, codecs: OfferCodecs) -> None:
         self.spent_s = dict.fromkeys(_TIMED.values(), 0.0)
@@ -46,7 +46,7 @@ class StageTimer:
 
 
 def measure(kafka: Stack, count: int) -> ReportSection:
-    """One column for events that repeat what is true, one for events that are applied, ``count`` of each."""
+    """Measures ``count`` events that repeat current values and ``count`` events that are applied, one column each."""
     offers = list(made_up_offers(count))
     made = codecs()
     timer = StageTimer(made)
@@ -111,7 +111,7 @@ def _produce(kafka: Stack, topic: str, outputs: Sequence[Output], at_once: int) 
 
 
 def _ignore(error: object, message: object) -> None:
-    """The price of a delivery report is part of producing."""
+    """A delivery callback that does nothing: the cost of delivery reports is part of producing."""
 
 
 def _consume(kafka: Stack, topic: str, count: int) -> float:

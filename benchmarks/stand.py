@@ -1,7 +1,7 @@
-"""The test stand: a real Kafka and registry, the marketplace's stand-in, and topics whose state is already known.
+"""The test stand: a real Kafka and registry, the simulator, and a state topic in which every unit is already known.
 
-It is the ``Deployment`` that the demo and the fault tests have, with the state of every unit written beforehand, as if
-each had been looked up: a cold start would be measured as look-ups. Everything is a process of its own.
+It is the ``Deployment`` of the demo and the fault tests, with the state of every unit written beforehand, as if each
+had been looked up: otherwise look-ups would be measured. Every part is a process of its own.
 """
 
 import time
@@ -50,13 +50,13 @@ _FIELDS = {"price": "listing_price", "stock": "amount", "handling_time": "handli
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """What a measurement works with."""
+    """The deployment, its offers and a generator of events, as measurements use them."""
 
     deployment: Deployment[Stack]
     offers: Sequence[Offer]
     events: Events
 
-    # ---- the connector ----------------------------------------------------------------------------------------------
+    # ---- connector --------------------------------------------------------------------------------------------------
 
     @contextmanager
     def connectors(
@@ -67,10 +67,10 @@ class Stand:
         single: bool = False,
         **account: Any,
     ) -> Iterator[list[ModuleProcess]]:
-        """``connector run``, that many times in one group, ready to send; ended at the end.
+        """Runs ``count`` connectors in one group within the context; enters it when they are ready to send.
 
-        ``start``: the positions to begin from, else the input's end, because what is there belongs to another
-        measurement. ``account`` are keys of its configuration section.
+        ``start``: the positions to begin from; by default the input's end, because existing records belong to other
+        measurements. ``account``: keys of the configuration's account section.
         """
         self._set_positions(start or self.input_ends())
         self.deployment.account = account
@@ -85,7 +85,7 @@ class Stand:
 
     @property
     def _partitions(self) -> int:
-        """Of all inputs."""
+        """Returns the number of partitions of all inputs."""
         shipments = PARTITIONS if self.deployment.shipments is not None else 0
         return PARTITIONS + shipments + (self.deployment.orders is not None)
 
@@ -94,7 +94,7 @@ class Stand:
         return self.process(f"connector-{number}", ["connector", "run", "--config", str(config)])
 
     def _set_positions(self, positions: Mapping[int, int]) -> None:
-        """Of the group, which must be empty. Waits for a broker that has just begun to know groups."""
+        """Sets the positions of the group, which must be empty. Retries while the group coordinator is starting."""
         parts = [TopicPartition(self.input, partition, offset) for partition, offset in positions.items()]
         asked = ConsumerGroupTopicPartitions(f"{self.deployment.prefix}.connector", parts)
         admin = self.deployment.kafka.admin()  # kept until the answer is there
@@ -106,11 +106,11 @@ class Stand:
         until("the positions of the group", are_set, 30)
 
     def process(self, name: str, arguments: Sequence[str]) -> ModuleProcess:
-        """A Python module as a process of its own."""
+        """Runs a Python module as a process."""
         log = self.deployment.folder / f"{name}-{time.monotonic_ns()}.log"
         return ModuleProcess(name, arguments, log)
 
-    # ---- the backbone -----------------------------------------------------------------------------------------------
+    # ---- topics -----------------------------------------------------------------------------------------------------
 
     @property
     def input(self) -> str:
@@ -120,28 +120,28 @@ class Stand:
         return produce(self.deployment.kafka.bootstrap_servers, self.input, events)
 
     def input_ends(self) -> dict[int, int]:
-        """The next offset of each partition of the input."""
+        """Returns the end offset of each partition of the input."""
         parts = {TopicPartition(self.input, number): LATEST for number in range(PARTITIONS)}
         admin = self.deployment.kafka.admin()  # kept until the answer is there
         found = admin.list_offsets(parts)
         return {part.partition: future.result().offset for part, future in found.items()}
 
     def result_times_s(self, topic: str | None = None) -> list[float]:
-        """When each result was handed to a producer, in order (s since the epoch)."""
+        """Returns the times at which the results were handed to a producer, sorted (s since the epoch)."""
         return sorted(record.timestamp()[1] / 1000 for record in self.deployment.read("offer-results", topic))
 
     def statuses(self, since: int) -> Mapping[str, int]:
-        """How often each status stands in the results from number ``since`` on."""
+        """Counts the statuses of the results from index ``since`` on."""
         return Counter(row["status"] for row in self.deployment.results()[since:])
 
-    # ---- the marketplace --------------------------------------------------------------------------------------------
+    # ---- marketplace ------------------------------------------------------------------------------------------------
 
     def limit(self, requests_per_second: int) -> None:
         self.deployment.marketplace.policy(requests_per_second=requests_per_second)
 
     @contextmanager
     def answers_after(self, wait_s: float) -> Iterator[None]:
-        """The marketplace answers this late."""
+        """Delays the marketplace's responses by ``wait_s`` within the context."""
         if wait_s:
             self.deployment.marketplace.fault("latency", {"kind": "slow", "wait_s": wait_s})
         try:
@@ -150,13 +150,13 @@ class Stand:
             self.deployment.marketplace.heal()
 
     def first_call_s(self, since_s: float) -> float:
-        """When the first call arrived since then; waits for it."""
+        """Waits for a further call and returns when the first call after ``since_s`` arrived (monotonic clock)."""
         calls = self.deployment.marketplace.summary()["calls"]
         until("a call", lambda: self.deployment.marketplace.summary()["calls"] > calls, 30)
         return self.journal(since_s).calls[0].mono_us / 1e6
 
     def journal(self, since_s: float) -> Journal:
-        """What arrived from that moment of the monotonic clock on."""
+        """Returns the calls and writes from ``since_s`` (monotonic clock) on."""
         whole, since_us = self.deployment.marketplace.journal(), since_s * 1e6
         return Journal(
             calls=[call for call in whole.calls if call.mono_us >= since_us],
@@ -166,7 +166,7 @@ class Stand:
 
 @contextmanager
 def stand(kafka: Stack, eans: int, **parts: Any) -> Iterator[Stand]:
-    """A stand whose marketplace has ``eans`` units, all of them known to the connector. ``parts`` of ``Deployment``."""
+    """Provides a stand with ``eans`` units, all known to the connector. ``parts`` are arguments of ``Deployment``."""
     with (
         TemporaryDirectory(prefix="bench-") as folder,
         Deployment(
@@ -198,7 +198,7 @@ def _offer(deployment: Deployment[Stack], unit_id: int, unit: Mapping[str, Any])
 
 
 def make_known(bootstrap_servers: str, topic: str, offers: Sequence[Offer], schema_id: int) -> None:
-    """Write the state that a look-up of every offer would have left."""
+    """Writes the state records that a look-up of every offer would have produced."""
     write = state_writer(schema_id)
     producer = Producer({"bootstrap.servers": bootstrap_servers, "queue.buffering.max.messages": 1_000_000})
     for offer in offers:
@@ -214,7 +214,7 @@ def state_writer(schema_id: int) -> Writer:
 
 
 def known_state(offer: Offer, partition: int) -> OfferState:
-    """What is known of an offer after a look-up, with one unit."""
+    """Returns the state of an offer after a look-up that found one unit."""
     now_us = time.time_ns() // 1000
     fields = (
         FieldState(
@@ -243,7 +243,7 @@ def known_state(offer: Offer, partition: int) -> OfferState:
 
 
 def all_owned(running: Sequence[ModuleProcess], partitions: int = PARTITIONS) -> bool:
-    """Every process has its even part of the partitions open."""
+    """Whether every process has opened its share of the partitions. Raises RuntimeError if a process has ended."""
     for process in running:
         if not process.running:
             raise RuntimeError(f"{process.name} ended:\n{process.text()[-3000:]}")

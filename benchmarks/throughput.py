@@ -1,7 +1,7 @@
-"""Offers a second with the limit lifted: by one connector and by two, absolute and as a share of the bare loop.
+"""Offers per second without a rate limit: absolute and as a share of the bare loop, by number of connectors.
 
-Events are produced at once into a running group; the rate is their number over the time from the first one produced to
-the last result handed to a producer. Broker, simulator and connectors share the machine.
+All events are produced at once into a running group; the rate is their number divided by the time from the first event
+to the last result handed to a producer. Broker, simulator and connectors share the machine.
 """
 
 import time
@@ -20,7 +20,7 @@ ONE_ACCOUNT = 111 * 150
 
 
 def measure(stand: Stand, count: int, group_sizes: Sequence[int], timeout_s: float) -> ReportSection:
-    """``count`` different offers in each run."""
+    """Measures each group size, with ``count`` different offers in each run."""
     stand.limit(UNLIMITED)
     rows, goals = [], []
     for processes in group_sizes:
@@ -62,16 +62,19 @@ def _goals(processes: int, repeated: float, applied: float) -> list[Goal]:
 
 
 def _connector(stand: Stand, count: int, processes: int, timeout_s: float) -> tuple[float, float]:
-    """(offers/s that repeat what is true, offers/s applied)."""
+    """Returns the rates (offers/s) of events that repeat current values and of events that are applied."""
     with stand.connectors(processes, requests_per_second=UNLIMITED):
-        _run(stand, stand.events.each_once(count), timeout_s)  # what is true from now on
+        _run(stand, stand.events.each_once(count), timeout_s)  # sets the current values
         repeated = _run(stand, stand.events.again(), timeout_s, status="UNCHANGED")
         applied = _run(stand, stand.events.each_once(count), timeout_s, status="APPLIED")
     return repeated, applied
 
 
 def _replayed(stand: Stand, count: int, timeout_s: float) -> float:
-    """Events that were applied, read again after their offsets were set back; from the tenth part of the results on."""
+    """Returns the rate (offers/s) of applied events that are read again after an offset reset.
+
+    Measured from the first tenth of the results on.
+    """
     start = stand.input_ends()
     with stand.connectors(requests_per_second=UNLIMITED):
         _run(stand, stand.events.each_once(count), timeout_s, status="APPLIED")
@@ -85,7 +88,7 @@ def _replayed(stand: Stand, count: int, timeout_s: float) -> float:
 def _bare(stand: Stand, count: int, processes: int, timeout_s: float) -> float:
     with _bare_loops(stand, processes):
         topic = f"{stand.deployment.prefix}.{bare_loop.RESULTS}"
-        _run(stand, stand.events.each_once(count // 4), timeout_s, topic=topic)  # warm
+        _run(stand, stand.events.each_once(count // 4), timeout_s, topic=topic)  # warm-up
         return _run(stand, stand.events.each_once(count), timeout_s, topic=topic)
 
 
@@ -112,7 +115,7 @@ def _bare_loops(stand: Stand, processes: int) -> Iterator[None]:
 def _run(
     stand: Stand, events: Sequence[LoadEvent], timeout_s: float, *, topic: str | None = None, status: str | None = None
 ) -> float:
-    """Offers a second. ``status``: what every result must say."""
+    """Produces the events and returns offers per second. ``status``: the status that every result must have."""
     before = len(stand.result_times_s(topic))
     begin_s = time.time()
     stand.send(events)
