@@ -1,1 +1,1 @@
-"""Parcels out: a shipment event confirms the units of an order, each once."""
+"""The shipment flow: each event about parcels confirms the units of an order to the marketplace, each unit once."""

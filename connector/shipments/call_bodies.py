@@ -1,4 +1,4 @@
-"""The bodies of the calls that change something; each names the event that it is made for. Pure."""
+"""The bodies of the calls that change something at the marketplace, with the event of each. Pure."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from connector.marketplace.orders import AddParcel, SendUnit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitSend(SendUnit):
-    """A send, with the event that it is made for."""
+    """The confirmation of an order unit, with the event that it is made for."""
 
     event_id: str
     input_offset: int

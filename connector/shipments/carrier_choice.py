@@ -1,4 +1,4 @@
-"""The marketplace's carrier code for each parcel of an event, by the account's last carrier table. Pure."""
+"""Chooses the marketplace's carrier code for each parcel of an event, by the account's carrier table. Pure."""
 
 from connector.contracts.codes import Code
 from connector.shipments.carrier_tables import CarrierTables, Unmatched
@@ -11,7 +11,10 @@ from connector.shipments.policy import ShipmentPolicy
 def carrier_codes(
     event: UndoneShipment, carriers: CarrierTables, policy: ShipmentPolicy, now_us: int
 ) -> dict[str, str] | CodedStatus | None:
-    """Tracking number -> carrier code; or why a parcel cannot be sent. None: the carriers must be read first."""
+    """Returns carrier codes by tracking number, or why a parcel cannot be sent.
+
+    None: the carriers must be read first.
+    """
     codes: dict[str, str] = {}
     for number in parcels_of(event):
         name = carrier_of(event, number)

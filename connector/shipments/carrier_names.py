@@ -1,6 +1,6 @@
-"""Matches the seller's carrier names to the marketplace's codes: by alias, ignoring case and white space. Pure.
+"""Matches the seller's carrier names to the marketplace's codes, by name or alias. Pure.
 
-Nothing is guessed: a name that is only similar is unknown.
+Case and white space are ignored. A name that is only similar to a code is unknown.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from connector.shipments.policy import loosened
 
 
 class CarrierNames:
-    """One table of the marketplace's exact codes, with the seller's aliases."""
+    """One carrier table: the marketplace's codes, and the seller's aliases for them."""
 
     def __init__(self, codes: Iterable[str], aliases: Mapping[str, str]) -> None:
         self._codes = frozenset(codes)
@@ -18,7 +18,7 @@ class CarrierNames:
         self._exact_aliases = dict(aliases)
 
     def match(self, name: str) -> str | None:
-        """The marketplace's own code, or None. A code of the table wins over an alias."""
+        """Returns the marketplace's code for a name, or None. A code of the table takes precedence over an alias."""
         found = self._of_table(name)
         if found is not None:
             return found
@@ -26,7 +26,7 @@ class CarrierNames:
         return self._of_table(meant) if meant is not None else None
 
     def lacks(self, codes: Iterable[str]) -> tuple[str, ...]:
-        """The codes that the table does not have, ascending."""
+        """Returns those of the codes that the table does not have, ascending."""
         return tuple(sorted({code for code in codes if self._of_table(code) is None}))
 
     def _of_table(self, name: str) -> str | None:
@@ -34,7 +34,7 @@ class CarrierNames:
 
 
 def _unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Drops every key that two different codes share: it matches none of them."""
+    """Returns the pairs as a mapping, without keys that two different codes share: these match nothing."""
     found: dict[str, set[str]] = {}
     for key, code in pairs:
         found.setdefault(key, set()).add(code)

@@ -1,7 +1,7 @@
 """Each account's carriers, as this process read them last. Not pure: all shipment lanes share one object.
 
-The tables are the marketplace's, not the lanes'; they are not stored, and a new process reads them again. Lanes read
-and change them in their turns, in the engine's thread alone.
+The tables belong to the marketplace and are not stored; a new process reads them again. Lanes read and change them in
+their turns, in the engine's thread only.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,27 +13,28 @@ from connector.shipments.policy import REJECT, ShipmentPolicy, us
 _PATIENCE_US = us(10.0)
 """Longest time that lanes wait for another lane to read the table."""
 _LOOK_AGAIN_US = us(0.5)
+"""How often waiting lanes check whether the table was read."""
 
 
 class Unmatched(Enum):
     """Why a name has no code."""
 
-    UNKNOWN = auto()
+    UNKNOWN = auto()  # the table has neither the name nor the configured fallback
     NOT_YET = auto()  # the table must be read first, or again
 
 
 Unlisted = Mapping[str, tuple[str, ...]]
-"""Setting of [shipments] -> the carrier codes in it that the marketplace's table lacks."""
+"""The configured carrier codes that the marketplace's table lacks, by setting of [shipments]."""
 SayUnlisted = Callable[[str, Unlisted], None]
-"""Called with an account and what its table lacks, whenever that changes."""
+"""Called with an account and the configured codes that its table lacks, whenever these change."""
 
 
 def _say_nothing(account: str, unlisted: Unlisted) -> None:
-    """For callers that do not report unlisted carriers."""
+    """The default of ``CarrierTables``: reports nothing."""
 
 
 class CarrierTables:
-    """One table of carriers per account, with the moment it was read and the lane that is reading it."""
+    """One carrier table per account, with the time when it was read and the lane that is reading it."""
 
     def __init__(self, policy: ShipmentPolicy, say_unlisted: SayUnlisted = _say_nothing) -> None:
         self._policy = policy
@@ -41,10 +42,10 @@ class CarrierTables:
         self._unlisted: dict[str, Unlisted] = {}
         self._tables: dict[str, CarrierNames] = {}
         self._read_at_us: dict[str, int] = {}
-        self._asked: dict[str, tuple[str, int]] = {}  # account -> the lane that reads, since when
+        self._asked: dict[str, tuple[str, int]] = {}  # by account: the lane that reads the table, and since when
 
     def replace(self, account: str, codes: Iterable[str], now_us: int) -> None:
-        """Keeps the table as it was just read, and reports configured carriers that it lacks."""
+        """Stores a table that was just read; reports the configured codes that it lacks if these have changed."""
         table = self._tables[account] = CarrierNames(codes, self._policy.aliases)
         self._read_at_us[account] = now_us
         self._asked.pop(account, None)
@@ -54,7 +55,7 @@ class CarrierTables:
         self._unlisted[account] = unlisted
 
     def _unlisted_of(self, table: CarrierNames) -> Unlisted:
-        """A configured code that the marketplace does not know has no effect."""
+        """Returns the configured codes that the table lacks; these have no effect."""
         policy = self._policy
         codes = {
             "untracked_carriers": table.lacks(policy.untracked_carriers),
@@ -64,14 +65,17 @@ class CarrierTables:
         return {setting: lacking for setting, lacking in codes.items() if lacking}
 
     def keep(self, account: str, now_us: int) -> bool:
-        """The table could not be read: keeps the last one for as long again. False if there is none."""
+        """Keeps the last table for as long again, as it could not be read. Returns False if there is none."""
         self._asked.pop(account, None)
         if account in self._tables:
             self._read_at_us[account] = now_us
         return account in self._tables
 
     def code(self, account: str, name: str, now_us: int) -> str | Unmatched:
-        """The marketplace's code of a carrier; for an unknown one, the configured code if there is one."""
+        """Returns the marketplace's code for a carrier name; for an unknown one, the configured code if there is one.
+
+        An unknown name is not final before the table is younger than ``carriers_again_s``.
+        """
         table = self._tables.get(account)
         if table is None or not self._is_fresh(account, self._policy.carriers_s, now_us):
             return Unmatched.NOT_YET
@@ -84,7 +88,7 @@ class CarrierTables:
         return (table.match(fallback) if fallback != REJECT else None) or Unmatched.UNKNOWN
 
     def shown(self, account: str, name: str) -> str | None:
-        """The code as far as it is known now, for results; causes no reading."""
+        """Returns the code by the present table, however old, for results; None if there is no table or no code."""
         table = self._tables.get(account)
         if table is None:
             return None
@@ -92,7 +96,10 @@ class CarrierTables:
         return table.match(name) or (table.match(fallback) if fallback != REJECT else None)
 
     def wait_until_us(self, account: str, lane: str, now_us: int) -> int | None:
-        """When to look again for a table that another lane is reading. None: ``lane`` is to read it, and is noted."""
+        """Returns when to check again for a table that another lane is reading.
+
+        None: ``lane`` is to read the table itself, and is noted as its reader.
+        """
         asking = self._asked.get(account)
         if asking is not None and asking[0] != lane and 0 <= now_us - asking[1] < _PATIENCE_US:
             return now_us + _LOOK_AGAIN_US

@@ -47,7 +47,10 @@ class ShipmentCodecs:
         self._states: Final = reader_of(ShipmentState, ids.value(ShipmentState), _PARTS_OF_STATES, lookup)
 
     def decode_dispatched(self, record: Record) -> ShipmentDispatched | BadRecord | NotYet:
-        """Decodes an input record."""
+        """Decodes an input record.
+
+        Returns BadRecord if it cannot be decoded, and NotYet if its schema has not been fetched yet.
+        """
         key = self._key.decode(record.key)
         if not isinstance(key, str):
             return key
@@ -57,7 +60,7 @@ class ShipmentCodecs:
         return value if isinstance(value, BadRecord | NotYet) else _dispatched(value, key, record)
 
     def glance_state(self, value: bytes) -> BadRecord | NotYet | None:
-        """Why ``decode_state`` cannot run yet; None if it has the schema that it needs."""
+        """Returns why ``decode_state`` cannot run, or cannot run yet; None if it has the schema that it needs."""
         return self._states.glance(value)
 
     def decode_state(self, value: bytes) -> ShipmentState | BadRecord | NotYet:

@@ -1,4 +1,4 @@
-"""A shipment status together with its code and the text that explains it. Pure."""
+"""A shipment status, with its code and the text that explains it. Pure."""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,10 @@ class CodedStatus:
 
 
 def coded(status: ShipmentStatus, code: Code, /, **values: object) -> CodedStatus:
-    """``values`` fill the placeholders of the code's text."""
+    """Returns a status with a code; ``values`` fill the placeholders of the code's text."""
     return CodedStatus(status, code, explain(code, **values))
 
 
 def rejected(code: Code, /, **values: object) -> CodedStatus:
-    """As ``coded``, with the status REJECTED."""
+    """Returns REJECTED with a code, as ``coded`` does."""
     return coded(ShipmentStatus.REJECTED, code, **values)

@@ -1,8 +1,8 @@
 """Decides, for each order unit of each undone event, whether it ends now or which call it needs next. Pure.
 
-Only facts about order units count: which event confirmed a unit, with which parcels. So an event that comes again ends
-the same way without a call. Nothing is kept from turn to turn but the ledger; the shared carrier tables are read, and
-the lane that reads them is noted there.
+Decisions depend on facts about order units only: which event confirmed a unit, and with which parcels. So an event that
+comes again ends the same way without a call. Only the ledger is kept between turns. The shared carrier tables are read,
+and a lane that is going to read them from the marketplace is noted there.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from streams.frozen import replace
 
 
 def decide(draft: ShipmentDraft) -> ShipmentPlan:
-    """Ends in the draft what can end now; the plan has the rest."""
+    """Ends in the draft what can end now, and returns the plan for the rest."""
     decision = _Decision(draft)
     decision.admit_events()
     decision.decide_units()
@@ -44,7 +44,10 @@ class _Decision:
         self._wake_at_us: int | None = None
 
     def admit_events(self) -> None:
-        """Ends events whose account may not ship, and reads the order of those whose units are not known."""
+        """Ends events whose account may not ship, and plans to read the order of those whose units are not known.
+
+        If a unit that was chosen for an event was cancelled before it was sent, units are chosen again.
+        """
         for entry in self._draft.entries:
             if entry.event.items and any(map(self._draft.was_cancelled_unsent, entry.open)):
                 entry.choose_again()
@@ -59,6 +62,7 @@ class _Decision:
             self._orders.setdefault(account, PlannedRead(account, RANK, since_us))
 
     def decide_units(self) -> None:
+        """Decides every order unit that some event has open."""
         draft = self._draft
         for order_unit_id in dict.fromkeys(identifier for entry in draft.entries for identifier in entry.open):
             self._unit(draft.units[order_unit_id])
@@ -85,7 +89,10 @@ class _Decision:
             self._to_be_sent(unit, entries)
 
     def _adopted(self, unit: ShippedUnit, entries: Sequence[ShipmentEntry]) -> ShippedUnit | None:
-        """The unit as sent by our send that had no answer. None: the event's carriers must be read first."""
+        """Returns a unit that is sent as confirmed by the send whose answer was lost, with that send's parcels.
+
+        None: the event's carriers must be read first.
+        """
         noted = tuple(parcel for parcel in unit.parcels if parcel.with_send)
         entry = next((entry for entry in entries if entry.event.event_id == unit.tried_by), None)
         if not noted and entry is not None:
@@ -101,6 +108,7 @@ class _Decision:
     # ---- units that are sent ----------------------------------------------------------------------------------------
 
     def _sent_by_another(self, unit: ShippedUnit, entry: ShipmentEntry) -> None:
+        """Ends an event as ALREADY_CONFIRMED on a unit that was not sent by this connector."""
         code = Code.NOTHING_LEFT_TO_SEND if entry.event.nothing_left else Code.SENT_BY_ANOTHER
         shows = unit.status_raw or unit.status.value
         found = coded(ShipmentStatus.ALREADY_CONFIRMED, code, unit=unit.order_unit_id, status=shows)
@@ -135,7 +143,7 @@ class _Decision:
     # ---- units that are still to be sent ----------------------------------------------------------------------------
 
     def _to_be_sent(self, unit: ShippedUnit, entries: Sequence[ShipmentEntry]) -> None:
-        """Sends for the first event that may; the unit's other events wait for the outcome."""
+        """Plans the send for the first event that may send the unit; its other events wait for the outcome."""
         since_us = min(entry.event.received_at_us for entry in entries)
         if any(entry.open[unit.order_unit_id].read_first for entry in entries):
             self._reads.append(PlannedRead(entries[0].event.account, RANK, since_us, unit.order_unit_id))
@@ -148,7 +156,7 @@ class _Decision:
                 return
 
     def _send(self, unit: ShippedUnit, entry: ShipmentEntry, since_us: int) -> bool:
-        """Whether the unit's next event may send: this one has ended. Otherwise the others wait for this one."""
+        """Ends the event or plans its send. Returns True if the event has ended, so that the next one may send."""
         identifier = unit.order_unit_id
         if (words := entry.open[identifier].refused) is not None:
             message = words.message or f"HTTP {words.http_status}"
@@ -169,7 +177,7 @@ class _Decision:
     # ---- units that are not ready -----------------------------------------------------------------------------------
 
     def _wait(self, unit: ShippedUnit, entries: Sequence[ShipmentEntry]) -> None:
-        """Reads a unit that is open, or of unknown status, again until it is ready or its events waited too long."""
+        """Plans to read the unit again until it is ready to be sent; ends events that have waited too long."""
         identifier = unit.order_unit_id
         for entry in entries:
             until_us = entry.event.received_at_us + us(self._policy.wait_open_s)
@@ -181,7 +189,7 @@ class _Decision:
             self._read_again(unit, waiting)
 
     def _read_again(self, unit: ShippedUnit, waiting: Sequence[ShipmentEntry]) -> None:
-        """Reads the unit when it is due, or at once if the order flow has seen its order with a unit to be sent."""
+        """Plans to read the unit when it is due, or now if the order flow has seen its order with a unit to be sent."""
         account = waiting[0].event.account
         newest_us = max(entry.event.received_at_us for entry in waiting)
         waited_s = (unit.checked_at_us - newest_us) / us(1.0)
@@ -192,11 +200,11 @@ class _Decision:
             self._reads.append(PlannedRead(account, RECHECK_RANK, due_us, unit.order_unit_id))
             return
         self._wake(due_us)
-        if self._draft.shared.released is not None:  # checking for a release costs a turn, and no call
+        if self._draft.shared.released is not None:  # only another turn notices a release; it makes no call
             self._wake(self._now_us + us(self._policy.recheck_s))
 
     def _was_released(self, unit: ShippedUnit, account: str) -> bool:
-        """Whether the order flow has seen the order with a unit to be sent, since this unit was read."""
+        """Whether the order flow has seen the order with a unit to be sent since this unit was read."""
         released = self._draft.shared.released
         noted_us = released.noted_at_us(account, self._draft.lane.order_id) if released is not None else None
         return noted_us is not None and noted_us > unit.checked_at_us
@@ -213,7 +221,10 @@ class _Decision:
     # ---- carriers ---------------------------------------------------------------------------------------------------
 
     def _send_group(self, entry: ShipmentEntry, order_unit_id: int) -> tuple[str, tuple[str, ...]] | None:
-        """What goes with the send: the first parcel's carrier and all its parcels. None as in ``_codes``."""
+        """Returns the first parcel's carrier code and the keys of all parcels with it, which are sent together.
+
+        None as in ``_codes``.
+        """
         codes = self._codes(entry, order_unit_id)
         if codes is None:
             return None
@@ -221,7 +232,7 @@ class _Decision:
         return first, tuple(number for number, code in codes.items() if code == first)
 
     def _codes(self, entry: ShipmentEntry, order_unit_id: int) -> dict[str, str] | None:
-        """Tracking number -> carrier code. None: the carriers must be read first, or the unit has ended."""
+        """Returns carrier codes by tracking number. None: the carriers must be read first, or the unit has ended."""
         codes = carrier_codes(entry.event, self._draft.shared.carriers, self._policy, self._now_us)
         if codes is None:
             self._read_carriers(entry, order_unit_id)
@@ -232,6 +243,10 @@ class _Decision:
         return None
 
     def _read_carriers(self, entry: ShipmentEntry, order_unit_id: int) -> None:
+        """Plans to read the account's carriers, or to wait for the lane that reads them.
+
+        Ends the event on this unit if the carriers could not be read in this turn.
+        """
         draft, account = self._draft, entry.event.account
         if draft.no_carriers is not None:
             draft.end(entry, order_unit_id, draft.no_carriers)

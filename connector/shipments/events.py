@@ -1,4 +1,4 @@
-"""The typed events of the shipment flow, one class per record under ``schemas/``. Pure.
+"""The typed events of the shipment flow, one class per record schema under ``schemas/``. Pure.
 
 Attributes that end in ``_us`` are fields of type timestamp-micros: microseconds since the Unix epoch, UTC.
 """
@@ -14,18 +14,18 @@ from connector.marketplace.orders import UnitStatus
 class ShipmentStatus(StrEnum):
     """How one order unit of one event ended."""
 
-    UNKNOWN = "UNKNOWN"  # of a newer contract than the reader's
-    CONFIRMED = "CONFIRMED"
-    ALREADY_CONFIRMED = "ALREADY_CONFIRMED"
-    CONFIRMED_TRACKING_UNVERIFIED = "CONFIRMED_TRACKING_UNVERIFIED"
-    PARCEL_ADDED = "PARCEL_ADDED"
-    WAITING_TOO_LONG = "WAITING_TOO_LONG"
-    NOT_FOUND = "NOT_FOUND"
-    REJECTED = "REJECTED"
-    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
-    SUPPRESSED = "SUPPRESSED"
-    FAILED = "FAILED"
-    DRY_RUN = "DRY_RUN"
+    UNKNOWN = "UNKNOWN"  # never written; stands for a symbol that is newer than the reader's schema
+    CONFIRMED = "CONFIRMED"  # the marketplace accepted the confirmation with the tracking numbers
+    ALREADY_CONFIRMED = "ALREADY_CONFIRMED"  # it was sent before; the code says how that is known
+    CONFIRMED_TRACKING_UNVERIFIED = "CONFIRMED_TRACKING_UNVERIFIED"  # sent; whether with these numbers is not known
+    PARCEL_ADDED = "PARCEL_ADDED"  # parcels were added to a unit that was sent before
+    WAITING_TOO_LONG = "WAITING_TOO_LONG"  # it did not become ready to be sent in time
+    NOT_FOUND = "NOT_FOUND"  # the marketplace does not have the order or the unit
+    REJECTED = "REJECTED"  # the same event can never succeed
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"  # a parcel was posted without an answer; it is not posted again
+    SUPPRESSED = "SUPPRESSED"  # a setting forbids sending
+    FAILED = "FAILED"  # given up after the retry budget, or a needed call was refused
+    DRY_RUN = "DRY_RUN"  # would have been sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Parcel:
 
     carrier: str
     tracking_number: str | None = None
-    no_tracking: bool = False  # it has no number; otherwise a missing number is an error
+    no_tracking: bool = False  # True: it has no number; otherwise, a missing number is an error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +51,10 @@ class ShippedItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentDispatched:
-    """Parcels that were handed to the carrier.
+    """Parcels of an order that were handed to a carrier.
 
-    Without ``order_unit_ids`` and ``items`` it stands for every unit of the order still to be sent, if that is allowed.
+    An event with neither ``order_unit_ids`` nor ``items`` means every unit of the order that is still to be sent, if
+    the settings allow that.
     """
 
     event_id: str
@@ -67,7 +68,7 @@ class ShipmentDispatched:
     parcels: tuple[Parcel, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
 
-    # of the record that carried it
+    # of the input record
     key: str
     input_topic: str
     partition: int
@@ -92,7 +93,7 @@ class MarketplaceWords:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentResult:
-    """One per order unit and event, at least one per event."""
+    """How one order unit of an event ended. There is one per order unit and event, and at least one per event."""
 
     result_id: str
     event_id: str
@@ -105,9 +106,9 @@ class ShipmentResult:
     order_id: str
     order_unit_id: int | None = None
     carrier_requested: str | None = None  # as the event names it; several are listed once each, separated by ", "
-    carrier_code: str | None = None  # the marketplace's; None if none was needed or found
+    carrier_code: str | None = None  # the marketplace's code; None if none was needed or found
     tracking_numbers: tuple[str, ...] = ()
-    units_open: tuple[int, ...] = ()  # units of the order, as far as known, still to be sent after this result
+    units_open: tuple[int, ...] = ()  # known units of the order that are still to be sent after this result
     call_ids: tuple[str, ...] = ()
     attempts: int = 0
     marketplace: MarketplaceWords | None = None
@@ -126,29 +127,29 @@ class ShipmentResult:
 class ParcelState:
     """A parcel of an order unit that the marketplace has, or may have.
 
-    Without ``certain``, a parcel that went with a send (``with_send``) is unverified, and one that was added on its own
-    is of unknown outcome; neither is ever sent again automatically.
+    If it is not ``certain``, a parcel that was part of a send (``with_send``) is unverified, and one that was added on
+    its own has an unknown outcome. Neither is ever sent again automatically.
     """
 
     tracking_number: str  # identifies the parcel within its unit; empty for the one without a number
     carrier_code: str | None = None
     added_by: str  # event_id
     added_at_us: int
-    with_send: bool
-    certain: bool
+    with_send: bool  # part of the call that confirmed the unit
+    certain: bool  # the marketplace has accepted it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShippedUnit:
-    """An order unit as this connector knows it."""
+    """What is known of an order unit."""
 
     order_unit_id: int
     storefront: str | None = None
     status: UnitStatus  # as last read, or SENT once a send was accepted
-    status_raw: str | None = None  # None: never read since it was sent
-    checked_at_us: int  # when the status was learned
-    confirmed_by: str | None = None  # event_id of the event whose send was carried out; None = not by us
-    tried_by: str | None = None  # event_id of the event whose send may have been carried out; its answer was lost
+    status_raw: str | None = None  # None: not read since it was sent
+    checked_at_us: int  # when the status became known
+    confirmed_by: str | None = None  # event_id of the event whose send was executed; None: not sent by this connector
+    tried_by: str | None = None  # event_id of the event whose send may have been executed; its answer was lost
     sent_at_us: int | None = None
     parcels: tuple[ParcelState, ...] = ()
 
@@ -159,7 +160,7 @@ class OpenUnit:
 
     order_unit_id: int
     read_first: bool = False  # its status must be read before any other call
-    refused: MarketplaceWords | None = None  # the refusal of a send, until the unit's status tells what it means
+    refused: MarketplaceWords | None = None  # the refusal of a send, kept until the unit's status explains it
     parcels_refused: tuple[str, ...] = ()  # tracking numbers
     call_ids: tuple[str, ...] = ()
     attempts: int = 0
@@ -167,11 +168,11 @@ class OpenUnit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndoneShipment:
-    """An event without all its results yet, with everything that the results need."""
+    """An event that lacks a result for some order unit, with everything that its results need."""
 
     event_id: str
     digest: str  # of the whole event
-    content: str | None = None  # digest without time and sequence; None = an older version wrote it
+    content: str | None = None  # digest without time and sequence; None: stored by an older version
     account: str
     input_offset: int
     occurred_at_us: int
@@ -179,18 +180,18 @@ class UndoneShipment:
     received_at_us: int
     order_unit_ids: tuple[
         int, ...
-    ] = ()  # as the event names them, or chosen once the order was read; empty = not read yet
-    items: tuple[ShippedItem, ...] = ()  # what the units are chosen by, once the order was read
+    ] = ()  # as the event names them, or as chosen after the order was read; empty: not read yet
+    items: tuple[ShippedItem, ...] = ()  # by which units are chosen, once the order was read
     answered: tuple[int, ...] = ()  # with items: units that have their result while the others are chosen again
     parcels: tuple[Parcel, ...] = ()
-    units: tuple[OpenUnit, ...] = ()  # empty = its order must be read first
+    units: tuple[OpenUnit, ...] = ()  # empty: its order must be read first
     nothing_left: bool = False  # it named no unit, and none was left to be sent
     traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenShipment:
-    """A finished event; if it comes again, its results get the same ids."""
+    """A finished event. It is remembered so that its results get the same ids if it is sent again."""
 
     event_id: str
     digest: str
@@ -202,10 +203,13 @@ class SeenShipment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentState:
-    """A lane of the shipment flow. Internal; deleted some weeks after its last change."""
+    """The lane of an order: its units, its undone events and the last finished ones.
+
+    Internal to the connector; deleted some weeks after its last change (``ShipmentPolicy.keep_s``).
+    """
 
     order_id: str
-    account: str | None = None  # under which the order was read; None = not read
+    account: str | None = None  # with which the order was read; None: not read
     units: tuple[ShippedUnit, ...] = ()
     undone: tuple[UndoneShipment, ...] = ()
     seen: tuple[SeenShipment, ...] = ()

@@ -1,7 +1,8 @@
-"""The shipment flow, one lane per order: reads records, takes turns, and stores lanes. The rules are in its neighbours.
+"""The shipment flow: one lane per order. Reads events, runs turns and stores lanes; the rules are in the other modules.
 
-A turn: ``merge`` or ``outcomes`` applies the cause to a draft of the lane, ``decide`` ends order units and plans calls,
-``results`` and ``wants`` express them. The flow confirms units and adds parcels; it never cancels, refunds or rejects.
+In a turn, ``merge`` or ``outcomes`` applies the cause to a draft of the lane, ``decide`` ends order units and plans
+calls, and ``results`` and ``wants`` turn these into records and calls. The flow confirms units and adds parcels; it
+never cancels, refunds or rejects anything.
 """
 
 from collections.abc import Iterable, Mapping
@@ -65,7 +66,10 @@ class ShipmentFlow:
         carriers: CarrierTables,
         released: ReleasedOrders | None = None,
     ) -> None:
-        """``carriers`` and ``released`` are shared by all lanes; ``released`` is None unless orders are polled here."""
+        """``carriers`` and ``released`` are shared by all lanes.
+
+        ``released`` is None if this process does not poll orders.
+        """
         self._terms = ShipmentTerms(policy=policy, cluster_id=cluster_id, topic=topics.shipments)
         self._shared = ShipmentShared(carriers=carriers, released=released)
         self._codecs = codecs
@@ -76,7 +80,7 @@ class ShipmentFlow:
         self._sent_as_other: Mapping[str, int] = MappingProxyType({})
 
     def sent_as_other(self) -> Mapping[str, int]:
-        """Results with CARRIER_SENT_AS_OTHER since the start, by account. Any thread may call it."""
+        """Returns the number of results with CARRIER_SENT_AS_OTHER since the start, by account. Thread-safe."""
         return self._sent_as_other
 
     @property
@@ -92,31 +96,40 @@ class ShipmentFlow:
         return self._state_version
 
     def kind_limit(self, kind: str) -> int:  # noqa: ARG002
+        """Returns 1: every call has one want."""
         return 1
 
     def group(self, kind: str) -> str | None:
         return GROUPS.get(kind)
 
     def standing(self, partition: int) -> Iterable[str]:  # noqa: ARG002
-        """None: the lane of an order exists through its events."""
+        """Returns no lanes: the lane of an order exists through its events."""
         return ()
 
     def read(self, record: Record, now: Now) -> Arrived | BadRecord | NotYet:  # noqa: ARG002
-        """An event that can be read but must not be sent is not dead-lettered: its turn ends it with a result."""
+        """Decodes a record.
+
+        An event that must not be sent is not dead-lettered: its turn ends it with a result that says why.
+        """
         event = self._codecs.decode_dispatched(record)
         return event if isinstance(event, BadRecord | NotYet) else Arrived(lane=event.key, event=event)
 
     def glance(self, key: str, stored: bytes) -> BadRecord | NotYet | None:
+        """Returns why a stored lane cannot be loaded, or cannot be loaded yet; None if it can be tried."""
         said = self._codecs.glance_state(stored)
         return state_versions.unreadable(key, said.text) if isinstance(said, BadRecord) else said
 
     def load(self, key: str, stored: bytes | None) -> ShipmentLane:
-        """Raises ``Unreadable`` for bytes that are not a state of this flow."""
+        """Returns the lane of a state record, or a blank one for None.
+
+        Raises ``Unreadable`` for bytes that are not a state of this flow.
+        """
         if stored is None:
             return ledger.blank(key)
         return state_versions.made(key, self._codecs.decode_state(stored), lambda state: state)
 
     def store(self, lane: ShipmentLane) -> Stored:
+        """Returns the lane's state record, or none for a lane that equals one never stored."""
         if ledger.is_blank(lane):
             return Stored(value=None)
         return Stored(
@@ -126,6 +139,10 @@ class ShipmentFlow:
         )
 
     def turn(self, lane: ShipmentLane, cause: Cause, now: Now) -> Turn[ShipmentLane]:
+        """Applies a cause to the lane; returns the new lane, its wants, its outputs, and when to wake it.
+
+        A lane without undone events is blank again ``keep_s`` after its last change.
+        """
         now_us = now.wall_us
         draft = self._apply(lane, cause, now_us)
         plan, after = decide(draft), draft.result()

@@ -1,4 +1,4 @@
-"""Rejects shipment events that must not be sent; each rule has its code. Pure."""
+"""Validates shipment events before anything is sent; each rule has a code. Pure."""
 
 from collections import Counter
 
@@ -13,12 +13,12 @@ _SEPARATORS = frozenset(",;|")
 
 
 def account_of(event: ShipmentDispatched, policy: ShipmentPolicy) -> str:
-    """The account that an event is for; empty if neither the event nor the settings name one."""
+    """Returns the event's account, or the only configured one if it names none; empty if there are several."""
     return event.account or policy.only_account or ""
 
 
 def check(event: ShipmentDispatched, policy: ShipmentPolicy, now_us: int) -> CodedStatus | None:
-    """Why an event must not be sent; None if it may."""
+    """Returns why an event must not be sent; None if it may."""
     if not event.order_id:
         return rejected(Code.ORDER_ID_MISSING)
     if event.key != event.order_id:
@@ -30,7 +30,10 @@ def check(event: ShipmentDispatched, policy: ShipmentPolicy, now_us: int) -> Cod
 
 
 def check_account(account: str, policy: ShipmentPolicy) -> CodedStatus | None:
-    """Why an account may not ship. Checked at each turn: the settings may have changed while an event waited."""
+    """Returns why nothing may be sent for an account; None if it may.
+
+    Checked at each turn, because the settings may have changed while an event waited.
+    """
     known = ", ".join(sorted(policy.accounts))
     if not account:
         return rejected(Code.ACCOUNT_MISSING, known=known)
@@ -65,7 +68,7 @@ def _item_fault(item: ShippedItem) -> CodedStatus | None:
 
 
 def item_text(item: ShippedItem) -> str:
-    """An item as messages show it: ``2 of offer AB-120``."""
+    """Returns an item for messages, such as ``2 of offer AB-120``."""
     which = (f"offer {item.offer_id}" if item.offer_id else "", f"EAN {item.ean}" if item.ean else "")
     return f"{item.quantity} of {', '.join(filter(None, which)) or 'nothing'}"
 

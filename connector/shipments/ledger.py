@@ -1,6 +1,6 @@
-"""A lane's value: the state of an order as its topic stores it, and the questions that rules ask of it. Pure.
+"""A lane's value, and the functions by which rules examine it. Pure.
 
-The stored record is the value that turns work on: it is replaced, never changed, and holds nothing else.
+The value is the record that the state topic stores, and nothing else. A turn replaces it and never changes it in place.
 """
 
 from collections.abc import Iterable
@@ -24,36 +24,37 @@ from streams.frozen import replace
 ShipmentLane: TypeAlias = ShipmentState
 
 NO_SEQUENCE = -(2**63) - 1
-"""A missing sequence is lower than any."""
+"""Stands for a missing sequence; lower than any 64-bit number."""
 KEPT_EVENTS = 20
-"""How many finished events a lane remembers; an older one that comes again is judged by what its units have."""
+"""How many finished events a lane remembers. An older one that comes again is judged by the state of its units."""
 
 
 def blank(order_id: str) -> ShipmentLane:
-    """A lane that was never stored."""
+    """Returns a lane that was never stored."""
     return ShipmentState(order_id=order_id, input_partition=-1, last_offset=-1, updated_at_us=0)
 
 
 def is_blank(lane: ShipmentLane) -> bool:
+    """Whether the lane equals one that was never stored."""
     return lane.last_offset < 0
 
 
 def order_of(event: UndoneShipment) -> tuple[int, int, int]:
-    """The key that events are sorted by."""
+    """Returns the key that events are sorted by: time, sequence, offset."""
     sequence = NO_SEQUENCE if event.sequence is None else event.sequence
     return (event.occurred_at_us, sequence, event.input_offset)
 
 
 def unit_result_id(event: UndoneShipment, order_unit_id: int | None, partition: int, terms: ShipmentTerms) -> str:
-    """The result_id of one order unit of an event."""
+    """Returns the result_id of one order unit of an event; ``order_unit_id`` None: of the event as a whole."""
     return result_id(terms.cluster_id, terms.topic, partition, event.input_offset, order_unit_id)
 
 
 def digest_of(event: ShipmentDispatched) -> str:
-    """A digest of the whole event with its time. Events that an older version stored are compared by this alone."""
+    """Returns a digest of the whole event, time included. Events stored by an older version are compared by it."""
     parcels = [(parcel.carrier, parcel.tracking_number) for parcel in event.parcels]
     said: tuple[object, ...] = (event.occurred_at_us, event.sequence, event.account, event.order_unit_ids, parcels)
-    if event.items:  # fields that older events lack leave their digests unchanged
+    if event.items:  # added only if set, so that the digests of older events stay the same
         said = (*said, [(item.offer_id, item.ean, item.quantity) for item in event.items])
     if any(parcel.no_tracking for parcel in event.parcels):
         said = (*said, [parcel.no_tracking for parcel in event.parcels])
@@ -61,7 +62,7 @@ def digest_of(event: ShipmentDispatched) -> str:
 
 
 def content_of(event: ShipmentDispatched) -> str:
-    """A digest without time and sequence: a source that sends an event again may give it another time."""
+    """Returns a digest without time and sequence: a source may send an event again with another time."""
     items = sorted((item.offer_id or "", item.ean or "", item.quantity) for item in event.items)
     parcels = [(parcel.carrier, parcel.tracking_number, parcel.no_tracking) for parcel in event.parcels]
     said = (event.account, sorted(event.order_unit_ids), items, parcels)
@@ -69,7 +70,7 @@ def content_of(event: ShipmentDispatched) -> str:
 
 
 def is_same(one: SeenShipment | UndoneShipment, other: SeenShipment | UndoneShipment) -> bool:
-    """Whether two stored events are the same event: the same event_id with the same content."""
+    """Whether two stored events are the same event: the same event_id and the same content."""
     if one.event_id != other.event_id:
         return False
     if one.content is None or other.content is None:
@@ -78,7 +79,7 @@ def is_same(one: SeenShipment | UndoneShipment, other: SeenShipment | UndoneShip
 
 
 def with_seen(lane: ShipmentLane, event: UndoneShipment) -> ShipmentLane:
-    """The lane after an event's last result: the event is remembered as seen."""
+    """Returns the lane after an event's last result, which remembers the event as seen."""
     seen = SeenShipment(
         event_id=event.event_id,
         digest=event.digest,
@@ -95,12 +96,12 @@ def with_seen(lane: ShipmentLane, event: UndoneShipment) -> ShipmentLane:
 
 
 def send_slot(order_unit_id: int, input_offset: int) -> str:
-    """Identifies the send of an event: if found announced after a restart, it may have been sent."""
+    """Returns the slot of an event's send. If a new owner finds it announced, the send may have been executed."""
     return f"{order_unit_id}/send/{input_offset}"
 
 
 def parcel_slot(order_unit_id: int, tracking_number: str) -> str:
-    """Identifies a parcel, whichever event brought it."""
+    """Returns the slot of a parcel of a unit; it is the same for all events that name the parcel."""
     return f"{order_unit_id}/parcel/{sha256(tracking_number.encode()).hexdigest()[:16]}"
 
 
@@ -108,7 +109,7 @@ def parcel_slot(order_unit_id: int, tracking_number: str) -> str:
 
 
 def numbers_of(event: UndoneShipment) -> tuple[str, ...]:
-    """The tracking numbers of an event that passed the guards, each once."""
+    """Returns the tracking numbers of an event, each once; the event must have passed the guards."""
     return tuple(dict.fromkeys(parcel.tracking_number for parcel in event.parcels if parcel.tracking_number))
 
 
@@ -117,11 +118,12 @@ UNTRACKED = ""
 
 
 def parcels_of(event: UndoneShipment) -> tuple[str, ...]:
-    """Keys of an event's parcels, each once: tracking numbers, or ``UNTRACKED``."""
+    """Returns the keys of an event's parcels, each once: tracking numbers, or ``UNTRACKED``."""
     return numbers_of(event) or tuple(UNTRACKED for parcel in event.parcels if parcel.no_tracking)
 
 
 def carrier_of(event: UndoneShipment, tracking_number: str) -> str:
+    """Returns the seller's name of a parcel's carrier. ``tracking_number`` is a key of ``parcels_of``."""
     return next(p.carrier for p in event.parcels if (p.tracking_number or UNTRACKED) == tracking_number)
 
 
@@ -130,7 +132,7 @@ def find_parcel(unit: ShippedUnit, tracking_number: str) -> ParcelState | None:
 
 
 def with_parcels(unit: ShippedUnit, *noted: ParcelState) -> ShippedUnit:
-    """The unit with these parcels; one with the same tracking number is replaced."""
+    """Returns the unit with these parcels; they replace parcels with the same tracking number."""
     numbers = {parcel.tracking_number for parcel in noted}
     return replace(unit, parcels=(*(p for p in unit.parcels if p.tracking_number not in numbers), *noted))
 
@@ -144,23 +146,26 @@ def is_open(unit: ShippedUnit) -> bool:
 
 
 def is_of(unit: ShippedUnit, event_id: str) -> bool:
-    """Whether an event's send of the unit was carried out, or may have been."""
+    """Whether an event's send of the unit was executed, or may have been."""
     return event_id in (unit.confirmed_by, unit.tried_by)
 
 
 def has_part_of(unit: ShippedUnit, event_id: str) -> bool:
-    """Whether an event's send of the unit, or one of its parcels, was carried out, or may have been."""
+    """Whether a call for the event, a send of the unit or one of its parcels, was executed, or may have been."""
     return is_of(unit, event_id) or any(parcel.added_by == event_id for parcel in unit.parcels)
 
 
 def carries(unit: ShippedUnit, event: UndoneShipment) -> bool:
-    """Whether the unit has a tracking number of an event, or may have it."""
+    """Whether the unit has one of the event's tracking numbers, or may have it."""
     numbers = numbers_of(event)
     return any(parcel.tracking_number in numbers for parcel in unit.parcels)
 
 
 def after_reading(known: ShippedUnit | None, found: OrderUnitSummary, now_us: int) -> ShippedUnit:
-    """The unit after it was read. A unit that was sent stays sent: an answer that shows it unsent is outdated."""
+    """Returns the unit after it was read.
+
+    A unit that was sent stays sent: an answer that shows it as unsent is outdated.
+    """
     if known is None:
         return ShippedUnit(
             order_unit_id=found.order_unit_id,
@@ -176,5 +181,5 @@ def after_reading(known: ShippedUnit | None, found: OrderUnitSummary, now_us: in
 
 
 def opened(order_unit_ids: Iterable[int]) -> tuple[OpenUnit, ...]:
-    """Units without a result yet, and without a call."""
+    """Returns open units for which no call was made yet."""
     return tuple(OpenUnit(order_unit_id=identifier) for identifier in order_unit_ids)

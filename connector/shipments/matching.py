@@ -1,11 +1,11 @@
 """Chooses the order units for an event that names offers and quantities, by what is known of each unit. Pure.
 
-An order unit is one piece, and pieces of one offer are alike: it does not matter which is chosen, only that none is
-chosen twice. The order of candidates decides, so the same order gives the same choice.
+An order unit is one piece, and pieces of one offer are alike: it does not matter which one is chosen, as long as none
+is chosen twice. Candidates are sorted by rank and id, so the same state of the order gives the same choice.
 
-A parcel accounts for its pieces: a unit that has a tracking number of the event is one of them, whichever event brought
-the number. A unit that was sent without a known parcel may be one as well; it is chosen before one that is still to be
-sent, so that nothing is confirmed in its place.
+A unit that has one of the event's tracking numbers is one of its pieces, whichever event brought the number. A unit
+that was sent with unknown parcels may be one of them, too. It is chosen before units that are still to be sent, so that
+none of these is confirmed in its place.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ from streams.frozen import replace
 
 
 class MatchRank(IntEnum):
-    """What a unit is to an event; the lowest rank is chosen first."""
+    """How well a unit fits an event; units with the lowest rank are chosen first."""
 
-    ANSWERED = auto()  # the event has a result for it already
-    SENT_FOR_EVENT = auto()  # or it shares a tracking number with the event
-    SENT_UNEXPLAINED = auto()  # it was sent, and no known event says with which parcel
+    ANSWERED = auto()  # the event already has a result for it
+    SENT_FOR_EVENT = auto()  # sent for the event, or has one of its tracking numbers
+    SENT_UNEXPLAINED = auto()  # sent, and no known event tells with which parcel
     CHOSEN_BY_EVENT = auto()  # to be sent, and chosen for this event before
     FREE = auto()  # to be sent
     CHOSEN_BY_OTHER = auto()  # to be sent, and chosen before for another event, which failed
@@ -36,7 +36,7 @@ _TO_BE_SENT = (MatchRank.CHOSEN_BY_EVENT, MatchRank.FREE, MatchRank.CHOSEN_BY_OT
 
 
 def match_items(draft: ShipmentDraft, entry: ShipmentEntry, found: OrderSummaryFound) -> None:
-    """Opens a unit for each piece that the event names, or ends the event with the reason."""
+    """Opens a unit in the entry for each piece that its event names, or ends the event with the reason."""
     event = entry.event
     ranked = {unit.order_unit_id: _rank(draft, unit.order_unit_id, event) for unit in found.units}
     candidates = [unit for unit in found.units if ranked[unit.order_unit_id] is not None]
@@ -55,9 +55,10 @@ def match_items(draft: ShipmentDraft, entry: ShipmentEntry, found: OrderSummaryF
 
 
 def give_way(draft: ShipmentDraft, entry: ShipmentEntry) -> None:
-    """For an event that names units: other events choose again if they had chosen one of them and not sent it yet.
+    """Has other events choose their units again after an event that names its units.
 
-    So do events that share a tracking number with it: the named units may be their pieces.
+    That concerns events for which one of the named units was chosen and not sent yet, and events that share a tracking
+    number with this one, because the named units may be their pieces.
     """
     numbers = set(numbers_of(entry.event))
     for other in draft.entries:
@@ -72,7 +73,7 @@ def give_way(draft: ShipmentDraft, entry: ShipmentEntry) -> None:
 
 
 def _rank(draft: ShipmentDraft, identifier: int, event: UndoneShipment) -> MatchRank | None:
-    """None: the unit cannot be chosen for the event."""
+    """Returns the unit's rank for an event; None if it cannot be chosen for it."""
     unit = draft.units[identifier]
     if identifier in event.answered:
         return MatchRank.ANSWERED
@@ -88,7 +89,10 @@ def _rank(draft: ShipmentDraft, identifier: int, event: UndoneShipment) -> Match
 
 
 def _was_sent_for(draft: ShipmentDraft, unit: ShippedUnit, event: UndoneShipment) -> bool:
-    """Undone events count as well: two events with one parcel wait for the same unit."""
+    """Whether the unit is one of the event's pieces, by a tracking number or because it was sent for the event.
+
+    Undone events that have the unit open count as well: two events with the same parcel wait for the same unit.
+    """
     if carries(unit, event):
         return True
     numbers = set(numbers_of(event))
@@ -98,7 +102,7 @@ def _was_sent_for(draft: ShipmentDraft, unit: ShippedUnit, event: UndoneShipment
 
 
 def _has_its_id_alone(draft: ShipmentDraft, event: UndoneShipment) -> bool:
-    """False if the event_id was used for two contents: a unit does not tell for which of them it was sent."""
+    """Whether the event_id stands for one content only; otherwise a unit does not tell for which it was sent."""
     seen, undone = draft.lane.seen, draft.lane.undone
     return all(is_same(one, event) for one in seen if one.event_id == event.event_id) and all(
         is_same(one, event) for one in undone if one.event_id == event.event_id
@@ -106,10 +110,12 @@ def _has_its_id_alone(draft: ShipmentDraft, event: UndoneShipment) -> bool:
 
 
 def _is_unexplained(unit: ShippedUnit) -> bool:
+    """Whether the unit was sent, but no event is known to have sent it, nor any parcel."""
     return unit.status in SENT and unit.confirmed_by is None and unit.tried_by is None and not unit.parcels
 
 
 def _as_choice(draft: ShipmentDraft, unit: ShippedUnit, event: UndoneShipment) -> MatchRank:
+    """Returns the rank of a unit that is still to be sent, by the finished events for which it was chosen."""
     had = [one for one in draft.lane.seen if unit.order_unit_id in one.order_unit_ids]
     if any(is_same(one, event) for one in had):
         return MatchRank.CHOSEN_BY_EVENT
@@ -135,7 +141,10 @@ def _lacking(
 def _doubt(
     event: UndoneShipment, chosen: list[OrderUnitSummary], ranked: dict[int, MatchRank | None]
 ) -> CodedStatus | None:
-    """Rejects the event if only some of an item's pieces may have been sent: the rest cannot be told apart."""
+    """Returns why the event is rejected if some chosen pieces of an item may have been sent and others were not.
+
+    Whether the event means the former or the latter cannot be told. None: it is not rejected.
+    """
     for item in event.items:
         of_item = [unit for unit in chosen if _is_meant(unit, item)]
         unexplained = [unit for unit in of_item if ranked[unit.order_unit_id] is MatchRank.SENT_UNEXPLAINED]
@@ -154,10 +163,10 @@ def _shown(units: list[OrderUnitSummary]) -> str:
 
 
 def _choose(items: Sequence[ShippedItem], candidates: Sequence[OrderUnitSummary]) -> tuple[int, ...] | ShippedItem:
-    """A unit for each piece, ascending by id; or the first item for which there are too few.
+    """Returns a unit for each piece, ascending by id, or the first item for which there are too few.
 
-    More specific items choose first, so that an item with only an EAN does not take the one unit of an offer that
-    another item names.
+    Units are chosen for the more specific items first, so that an item with only an EAN does not take the one unit of
+    an offer that another item names.
     """
     left = list(candidates)
     chosen: list[int] = []
@@ -171,7 +180,7 @@ def _choose(items: Sequence[ShippedItem], candidates: Sequence[OrderUnitSummary]
 
 
 def _is_meant(unit: OrderUnitSummary, item: ShippedItem) -> bool:
-    """Whether a unit is a piece of this item; leading zeros of EANs do not matter."""
+    """Whether a unit is a piece of this item; leading zeros of EANs are ignored."""
     if item.offer_id is not None and unit.offer_id != item.offer_id:
         return False
     return item.ean is None or item.ean.lstrip("0") in (ean.lstrip("0") for ean in unit.eans)

@@ -1,4 +1,4 @@
-"""Takes an event into the lane's draft: as a new one, as one that is undone already, or as one seen before. Pure."""
+"""Adds an event to the lane's draft: as a new one, as one that is undone already, or as one seen before. Pure."""
 
 from connector.contracts.codes import Code
 from connector.shipments.coded_status import rejected
@@ -23,9 +23,10 @@ from streams.frozen import replace
 def merge_event(
     lane: ShipmentLane, event: ShipmentDispatched, terms: ShipmentTerms, shared: ShipmentShared, now_us: int
 ) -> ShipmentDraft:
-    """A draft of the lane with the event. One that comes again keeps its first offset, so its results keep their ids.
+    """Returns a draft of the lane with the event.
 
-    It ends by what its units are known to have: one that was carried out needs no call, one that failed is tried again.
+    An event that comes again keeps its first offset, so its results keep their ids. It ends by the state of its units:
+    what was executed before needs no call, and what failed is tried again.
     """
     lane = replace(lane, input_partition=event.partition, last_offset=max(lane.last_offset, event.offset))
     draft = ShipmentDraft(lane, terms, shared, now_us)
@@ -65,9 +66,9 @@ def _undone(event: ShipmentDispatched, terms: ShipmentTerms, now_us: int) -> Und
 
 
 def _seen_before(draft: ShipmentDraft, event: UndoneShipment, before: SeenShipment) -> UndoneShipment:
-    """The event with its first offset and its units.
+    """Returns an event that came again, with its first offset and its units.
 
-    Units chosen for its items are chosen again unless each was, or may have been, sent for the event.
+    Units that were chosen for its items are chosen again, unless every one was, or may have been, sent for the event.
     """
     units = event.order_unit_ids or before.order_unit_ids
     if event.items and not all(_was_sent_for(draft, identifier, event) for identifier in units):
@@ -76,12 +77,13 @@ def _seen_before(draft: ShipmentDraft, event: UndoneShipment, before: SeenShipme
 
 
 def _was_sent_for(draft: ShipmentDraft, identifier: int, event: UndoneShipment) -> bool:
+    """Whether the unit was, or may have been, sent for the event or with one of its tracking numbers."""
     unit = draft.units.get(identifier)
     return unit is not None and (has_part_of(unit, event.event_id) or carries(unit, event))
 
 
 def _is_reused(lane: ShipmentLane, event: UndoneShipment, before: SeenShipment | None) -> bool:
-    """Whether its event_id belongs to an event with other content that is undone or has changed a unit.
+    """Whether the event_id belongs to another event, with other content, that is undone or has changed a unit.
 
     An event that changed nothing may be corrected under its own event_id.
     """
@@ -95,15 +97,16 @@ def _is_reused(lane: ShipmentLane, event: UndoneShipment, before: SeenShipment |
 
 
 def _are_known(lane: ShipmentLane, event: UndoneShipment) -> bool:
-    """Whether the order need not be read, because its units that the event names are known."""
+    """Whether the order need not be read, because all units that the event names are known."""
     known = {unit.order_unit_id for unit in lane.units}
     return bool(event.order_unit_ids) and lane.account == event.account and known.issuperset(event.order_unit_ids)
 
 
 def _item(item: ShippedItem) -> ShippedItem:
-    """Empty identifiers count as missing."""
+    """Returns the item with empty identifiers as missing ones."""
     return replace(item, offer_id=item.offer_id or None, ean=(item.ean or "").strip() or None)
 
 
 def _trimmed(parcel: Parcel) -> Parcel:
+    """Returns the parcel with its tracking number stripped, and an empty one as missing."""
     return replace(parcel, tracking_number=(parcel.tracking_number or "").strip() or None)

@@ -1,7 +1,7 @@
-"""Applies the answer to a call: changes the draft and, after a reading of the carriers, the shared carrier tables.
+"""Applies the answer to a call: changes the draft and, after carriers were read, the shared carrier tables.
 
-An answer yields facts about order units, and refusals. It ends an event only if no further call can help; otherwise
-``decide`` says what follows.
+An answer brings facts about order units, or a refusal. It ends an event only if no further call can help; otherwise
+``decide`` determines what follows.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,10 @@ from streams.frozen import replace
 
 
 def apply_answer(draft: ShipmentDraft, answered: Answered) -> None:
-    """Applies one answer, lost answers and calls that were given up included."""
+    """Applies the reply to a call: an answer, a lost one, or that the call was given up.
+
+    Raises TypeError for a call that a shipment lane never makes.
+    """
     match answered.want.body:
         case UnitSend() as send:
             _note_call(draft, send.order_unit_id, send.input_offset, answered)
@@ -37,6 +40,7 @@ def apply_answer(draft: ShipmentDraft, answered: Answered) -> None:
 
 
 def _note_call(draft: ShipmentDraft, identifier: int, input_offset: int, answered: Answered) -> None:
+    """Adds the call to the unit of the event that it was made for, so that the result names it."""
     for entry in draft.entries_at(identifier, input_offset):
         open_unit = entry.open[identifier]
         entry.open[identifier] = replace(
@@ -47,10 +51,10 @@ def _note_call(draft: ShipmentDraft, identifier: int, input_offset: int, answere
 
 
 def restore(draft: ShipmentDraft, announced: Iterable[str]) -> None:
-    """For a new owner: calls that the previous one announced, without a stored answer, may have been carried out."""
+    """Applies the previous owner's announced calls, by slot: without a stored answer, they may have been executed."""
     slots = frozenset(announced)
     for entry in draft.entries:
-        for order_unit_id in draft.units:  # also of an event whose units are being chosen again
+        for order_unit_id in draft.units:  # not only open ones: the event's units may be about to be chosen again
             if send_slot(order_unit_id, entry.event.input_offset) in slots:
                 note_may_be_sent(draft, entry, order_unit_id)
             for number in numbers_of(entry.event):

@@ -1,4 +1,4 @@
-"""Applies the answer to a parcel that was added to an order unit. Changes the draft and nothing else."""
+"""Applies the answer to a call that adds a parcel to an order unit. Changes the draft only."""
 
 from collections.abc import Iterable
 from typing import assert_never
@@ -25,7 +25,11 @@ from streams.frozen import replace
 
 
 def apply_post(draft: ShipmentDraft, post: ParcelPost, answered: Answered) -> None:
-    """Adds the parcel to the unit; after a lost answer as one of unknown outcome."""
+    """Adds the parcel to the unit; after a lost answer, as one of unknown outcome.
+
+    If it was refused, notes that in the events that have the parcel; if the unit is gone, or the call was given up,
+    ends these events. Raises TypeError for an answer that is none to this call.
+    """
     unit, number = draft.units.get(post.order_unit_id), post.tracking_number
     if unit is None:
         return

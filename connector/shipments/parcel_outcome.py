@@ -1,4 +1,4 @@
-"""How an event ends on a unit that is sent and has every parcel of the event that was not refused. Pure."""
+"""Decides how an event ends on a unit that is sent and has all parcels of the event except refused ones. Pure."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,10 @@ from connector.shipments.policy import ShipmentPolicy
 def outcome_of(
     unit: ShippedUnit, event: UndoneShipment, open_unit: OpenUnit, policy: ShipmentPolicy
 ) -> CodedStatus | ShipmentStatus:
-    """The worst first: a parcel of unknown outcome, a refused one, an unverified one; then a success."""
+    """Returns how the event ends: by its worst parcel, or as a success.
+
+    From the worst: a parcel of unknown outcome, a refused one, an unverified one.
+    """
     identifier = unit.order_unit_id
     parcels = [parcel for key in parcels_of(event) if (parcel := find_parcel(unit, key)) is not None]
     uncertain = [parcel for parcel in parcels if not parcel.certain]
@@ -37,7 +40,7 @@ def outcome_of(
 def _with_carriers(
     status: ShipmentStatus, event: UndoneShipment, parcels: Iterable[ParcelState], policy: ShipmentPolicy
 ) -> CodedStatus | ShipmentStatus:
-    """A success; it names the carriers that were sent under the marketplace's code for unknown ones."""
+    """Returns the success, with CARRIER_SENT_AS_OTHER if carriers were sent under the code for unknown ones."""
     unknown = {
         carrier: parcel.carrier_code
         for parcel in parcels

@@ -7,14 +7,18 @@ from connector.contracts.problem import Problem
 from connector.shipments.events import MarketplaceWords, OpenUnit, ShipmentStatus, UndoneShipment
 
 RANK = 2
-"""Priority of calls; 0 is the most urgent: after stock to zero and stock down, before price."""
+"""Priority of calls among those of all flows (0 is the most urgent): after stock down (1), before price (3)."""
 RECHECK_RANK = 7
 """Priority of reading again a unit that is not ready to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnitOutcome:
-    """How one order unit of an event ended; ``open_unit`` holds the calls that were made for it."""
+    """How one order unit of an event ended.
+
+    ``order_unit_id`` None: the event as a whole. ``open_unit`` names the calls that were made for the unit. ``words``
+    is the marketplace's answer, if it refused a call.
+    """
 
     event: UndoneShipment
     order_unit_id: int | None
@@ -27,7 +31,7 @@ class UnitOutcome:
 
 @dataclass(frozen=True, slots=True)
 class PlannedSend:
-    """A unit that may be confirmed now."""
+    """An order unit that may be confirmed now, with the parcels that are part of the call."""
 
     event: UndoneShipment
     order_unit_id: int
@@ -38,7 +42,7 @@ class PlannedSend:
 
 @dataclass(frozen=True, slots=True)
 class PlannedParcel:
-    """A parcel that may be added now, once."""
+    """A parcel that may be added to a sent unit now, once."""
 
     event: UndoneShipment
     order_unit_id: int
@@ -49,7 +53,7 @@ class PlannedParcel:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRead:
-    """Something that must be read. ``order_unit_id`` is None for the order and for the account's carriers."""
+    """An order unit that must be read; ``order_unit_id`` None: the order or the account's carriers."""
 
     account: str
     rank: int
@@ -59,7 +63,7 @@ class PlannedRead:
 
 @dataclass(frozen=True, slots=True)
 class ShipmentPlan:
-    """The result of ``decide``: what ended, which calls to make, and when to look again."""
+    """The result of ``decide``: what ended, which calls to make, and when to wake the lane."""
 
     ends: tuple[UnitOutcome, ...] = ()
     sends: tuple[PlannedSend, ...] = ()

@@ -1,4 +1,4 @@
-"""The settings of the shipment flow; invalid values are rejected when the policy is built. Pure."""
+"""The settings of the shipment flow; invalid values raise ValueError when the policy is built. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,10 @@ REJECT: Final = "reject"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentPolicy:
-    """``accounts``: all that are configured. Nothing is sent for those in ``disabled``."""
+    """The settings of the flow; times in seconds.
+
+    ``accounts``: all that are configured. Nothing is sent for those in ``disabled``.
+    """
 
     accounts: frozenset[str]
     disabled: frozenset[str] = frozenset()
@@ -27,7 +30,7 @@ class ShipmentPolicy:
     carriers_s: float = _DAY_S  # how long the marketplace's table of carriers is used
     carriers_again_s: float = _HOUR_S  # how old it may be when a name is not in it
     keep_s: float = 45 * _DAY_S  # how long an order is remembered after its last change
-    future_limit_s: float = 300.0
+    future_limit_s: float = 300.0  # how far an event may be ahead of its record, and a record ahead of the clock
     dry_run: bool = False
 
     def __post_init__(self) -> None:
@@ -48,11 +51,11 @@ class ShipmentPolicy:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
 
     def recheck_after_s(self, waited_s: float) -> float:
-        """Seconds from a reading to the next one, if the event had waited for ``waited_s`` by then."""
+        """Returns the seconds from one reading of an open unit to the next, if its event had waited ``waited_s``."""
         return max(self.recheck_s, min(self.recheck_max_s, waited_s / 4))
 
     def is_unknown(self, carrier: str, code: str) -> bool:
-        """Whether a carrier was sent under the code for unknown carriers without an alias that says so."""
+        """Whether ``code`` is the code for unknown carriers, and neither the carrier's own name nor its alias."""
         meant = {loosened(carrier), *(loosened(of) for name, of in self.aliases.items() if _same(name, carrier))}
         return _same(code, self.unknown_carrier) and loosened(code) not in meant
 
@@ -68,7 +71,10 @@ class ShipmentPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentTerms:
-    """What every turn is decided by, beside the lane, the time, and what the process shares."""
+    """What every turn depends on, besides the lane, the time, and what the process shares.
+
+    ``topic`` is the input topic; with ``cluster_id``, result ids are computed from it.
+    """
 
     policy: ShipmentPolicy
     cluster_id: str
@@ -76,7 +82,7 @@ class ShipmentTerms:
 
 
 def loosened(name: str) -> str:
-    """A carrier's name without white space, case-folded."""
+    """Returns a carrier's name without white space, case-folded."""
     return "".join(name.split()).casefold()
 
 
@@ -85,5 +91,5 @@ def _same(one: str, other: str) -> bool:
 
 
 def us(seconds: float) -> int:
-    """Seconds as microseconds."""
+    """Converts seconds to microseconds."""
     return int(seconds * 1_000_000)

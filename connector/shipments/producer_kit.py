@@ -1,4 +1,4 @@
-"""Makes valid shipment events from plain values, for demonstrations, tests, and first producers.
+"""Makes valid shipment events from plain values, for demos, tests, and a first producer. An example:
 
 kit = ShipmentKit(schema_id)  # of ShipmentDispatched under <topic>-value
 key, value = kit.message(
@@ -39,7 +39,7 @@ class ProducedShipment:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """From values by field; parcels and items may be objects or mappings of their fields.
+        """Returns the shipment for values by field; parcels and items may be objects or mappings of their fields.
 
         ``source`` defaults to "producer-kit". Raises ``ValueError`` that names missing and unknown fields.
         """
@@ -62,6 +62,6 @@ class ShipmentKit:
         self._key: Final = str.encode if key_schema_id is None else encoder_of_strings(key_schema_id)
 
     def message(self, values: Mapping[str, Any], key: str | None = None) -> tuple[bytes, bytes]:
-        """Key (the order id, unless said otherwise) and value. Raises like ``ProducedShipment.of``."""
+        """Returns key (the order id, unless ``key`` is given) and value. Raises like ``ProducedShipment.of``."""
         dispatch = ProducedShipment.of(values)
         return self._key(dispatch.order_id if key is None else key), self._value(dispatch)

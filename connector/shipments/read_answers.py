@@ -1,4 +1,4 @@
-"""Applies what was read: an order, a unit, or the account's carriers. Changes the draft and the shared tables."""
+"""Applies the answer to a read of an order, a unit, or the account's carriers. Changes the draft and shared tables."""
 
 from collections.abc import Iterable
 from typing import assert_never
@@ -31,7 +31,10 @@ from streams.frozen import replace
 
 
 def apply_order(draft: ShipmentDraft, answered: Answered) -> None:
-    """Opens the units of the events that waited for the order, or ends those events."""
+    """Opens the units of the events that waited for the order, or ends those events.
+
+    Raises TypeError for an answer that is none to this call.
+    """
     account, order_id = answered.want.account, draft.lane.order_id
     unread = [entry for entry in draft.entries if entry.is_unread and entry.event.account == account]
     match answered.reply:
@@ -69,7 +72,7 @@ def _order_found(draft: ShipmentDraft, found: OrderSummaryFound, account: str, u
             order_id=draft.lane.order_id,
             fault=f"{found.unreadable.fault} (sha256 {found.unreadable.sha256})",
         )
-    # events that name units come before events for which units are chosen
+    # events that name units come first, so that none of their units is chosen for another event
     for entry in sorted(unread, key=lambda one: not one.event.order_unit_ids):
         if entry.event.order_unit_ids:
             _named_units(draft, entry, of_order, broken)
@@ -82,7 +85,11 @@ def _order_found(draft: ShipmentDraft, found: OrderSummaryFound, account: str, u
 
 
 def _named_units(draft: ShipmentDraft, entry: ShipmentEntry, of_order: list[int], broken: CodedStatus | None) -> None:
-    """Opens the units that the event names. One that is not in the order may be another order's, and is never sent."""
+    """Opens the units that the event names; ends those that are not in the order.
+
+    Such a unit may belong to another order, so it is never sent. ``broken`` is its outcome if units of the order could
+    not be read.
+    """
     entry.open = {unit.order_unit_id: unit for unit in opened(entry.event.order_unit_ids)}
     for identifier in entry.event.order_unit_ids:
         if identifier not in of_order:
@@ -91,11 +98,15 @@ def _named_units(draft: ShipmentDraft, entry: ShipmentEntry, of_order: list[int]
 
 
 def _whole_order(draft: ShipmentDraft, entry: ShipmentEntry, of_order: list[int]) -> None:
-    """For an event that names nothing: every unit still to be sent that no other event has; if none is, those sent."""
+    """Opens units for an event that names none, or ends it if the settings require that units are named.
+
+    It means the units still to be sent that no other event has open; otherwise all those still to be sent; otherwise
+    those that were sent; otherwise all.
+    """
     still = [identifier for identifier in of_order if is_open(draft.units[identifier])]
     if (
         draft.terms.policy.require_units and still and len(of_order) > 1
-    ):  # the last open unit may belong to another parcel
+    ):  # even a single open unit may belong to another parcel
         draft.end_all(entry, rejected(Code.ORDER_UNITS_NOT_NAMED, units=", ".join(map(str, of_order))))
         return
     free = [identifier for identifier in still if not draft.entries_of(identifier)]
@@ -112,7 +123,10 @@ def _whole_order(draft: ShipmentDraft, entry: ShipmentEntry, of_order: list[int]
 
 
 def apply_unit(draft: ShipmentDraft, identifier: int, answered: Answered) -> None:
-    """Notes the unit's status, or ends the events that need it."""
+    """Updates the unit's status, or ends the events that need it.
+
+    Raises TypeError for an answer that is none to this call.
+    """
     unit = draft.units.get(identifier)
     if unit is None:
         return
@@ -136,7 +150,11 @@ def apply_unit(draft: ShipmentDraft, identifier: int, answered: Answered) -> Non
 
 
 def _unit_found(entry: ShipmentEntry, identifier: int, unit: ShippedUnit) -> None:
-    """If the unit was not ready when a send was refused, the refusal is dropped: it says nothing about a later send."""
+    """Allows further calls for the unit.
+
+    If the unit is not ready to be sent, that explains the refusal of a send. The refusal is dropped, because it says
+    nothing about a later send.
+    """
     open_unit = replace(entry.open[identifier], read_first=False)
     if is_open(unit) and unit.status is not UnitStatus.NEED_TO_BE_SENT:
         open_unit = replace(open_unit, refused=None)
@@ -146,7 +164,7 @@ def _unit_found(entry: ShipmentEntry, identifier: int, unit: ShippedUnit) -> Non
 def _unit_not_read(
     draft: ShipmentDraft, unit: ShippedUnit, why: CodedStatus, words: MarketplaceWords | None = None
 ) -> None:
-    """Ends the events that need the unit's status; those that only wait for it read it again later."""
+    """Ends the events that need the unit's status; the unit is read again later for those that wait for a change."""
     draft.units[unit.order_unit_id] = replace(unit, checked_at_us=draft.now_us)
     for entry in draft.entries_of(unit.order_unit_id):
         if entry.open[unit.order_unit_id].read_first:
@@ -154,7 +172,11 @@ def _unit_not_read(
 
 
 def apply_carriers(draft: ShipmentDraft, answered: Answered) -> None:
-    """Replaces the account's shared table; without an answer, the last one is kept for as long again."""
+    """Replaces the account's shared carrier table; if it could not be read, keeps the last one for as long again.
+
+    If there is none to keep, events that need the table end in this turn. Raises TypeError for an answer that is none
+    to this call.
+    """
     account, carriers = answered.want.account, draft.shared.carriers
     match answered.reply:
         case Settled(answer=CarriersFound(codes=codes)):

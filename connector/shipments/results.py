@@ -1,4 +1,4 @@
-"""Builds shipment results; nothing else does. Pure."""
+"""Builds the results of order units that have ended. Pure."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,7 +12,7 @@ from connector.shipments.policy import ShipmentTerms
 def build(
     lane: ShipmentLane, end: UnitOutcome, terms: ShipmentTerms, carriers: CarrierTables, now_us: int
 ) -> ShipmentResult:
-    """``lane``: as the turn leaves it, which tells the units that are still open."""
+    """Returns the result of one order unit. ``lane`` is the lane after the turn, which tells the units still open."""
     event, calls = end.event, end.open_unit
     unit = next((one for one in lane.units if one.order_unit_id == end.order_unit_id), None)
     return ShipmentResult(
@@ -43,14 +43,14 @@ def build(
 
 
 def _storefront(lane: ShipmentLane, unit: ShippedUnit | None) -> str | None:
-    """An order has one storefront."""
+    """Returns the storefront of the unit, or of any unit of the order: an order has one storefront."""
     if unit is not None:
         return unit.storefront
     return next((one.storefront for one in lane.units), None)
 
 
 def _codes(end: UnitOutcome, unit: ShippedUnit | None, carriers: CarrierTables) -> Iterator[str]:
-    """The code each parcel was sent with, if known; otherwise the code it would be sent with."""
+    """Yields the carrier code that each parcel was sent with or, if that is not known, would be sent with."""
     for parcel in end.event.parcels:
         known = find_parcel(unit, parcel.tracking_number or "") if unit is not None else None
         code = known.carrier_code if known is not None else None
@@ -60,4 +60,5 @@ def _codes(end: UnitOutcome, unit: ShippedUnit | None, carriers: CarrierTables) 
 
 
 def _each_once(names: Iterable[str]) -> str | None:
+    """Joins the names, each once, by ", "; None if there are none."""
     return ", ".join(dict.fromkeys(filter(None, names))) or None

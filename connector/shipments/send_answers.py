@@ -1,4 +1,4 @@
-"""Applies the answer to a send, which confirms an order unit. Changes the draft and nothing else."""
+"""Applies the answer to a send, the call that confirms an order unit. Changes the draft only."""
 
 from typing import assert_never
 
@@ -24,10 +24,13 @@ from streams.frozen import replace
 
 
 def apply_send(draft: ShipmentDraft, send: UnitSend, answered: Answered) -> None:
-    """Confirms the unit, or has its status read after a refused or a lost send."""
+    """Confirms the unit, or has its status read after a refused or a lost send.
+
+    Raises TypeError for an answer that is none to a send.
+    """
     unit = draft.units.get(send.order_unit_id)
     if unit is None:
-        return  # it is gone, and so are its events
+        return  # the marketplace no longer has the unit, and its events have ended
     match answered.reply:
         case Settled(answer=Taken()):
             draft.units[unit.order_unit_id] = _confirmed(unit, send, answered, draft.now_us)
@@ -38,7 +41,7 @@ def apply_send(draft: ShipmentDraft, send: UnitSend, answered: Answered) -> None
         case Lost():
             draft.units[unit.order_unit_id] = _tried(unit, send, draft.now_us)
             _read_first(draft, unit, send.input_offset)
-        case GaveUp(reason=reason):  # no attempt was carried out; otherwise the reply is Lost
+        case GaveUp(reason=reason):  # no attempt was executed; otherwise the reply would be Lost
             draft.end_each(draft.entries_at(unit.order_unit_id, send.input_offset), unit.order_unit_id, gave_up(reason))
         case Settled(answer=other):
             raise TypeError(f"a send is never answered by {other!r}")
@@ -47,7 +50,10 @@ def apply_send(draft: ShipmentDraft, send: UnitSend, answered: Answered) -> None
 
 
 def _confirmed(unit: ShippedUnit, send: UnitSend, answered: Answered, now_us: int) -> ShippedUnit:
-    """An earlier send without an answer was not carried out, or this one would have been refused: drops its parcels."""
+    """Returns the unit as confirmed by this send.
+
+    Parcels of an earlier send without an answer are dropped: had it been executed, this one would have been refused.
+    """
     heard = tuple(parcel for parcel in unit.parcels if parcel.certain or not parcel.with_send)
     unit = replace(
         unit,
@@ -63,13 +69,14 @@ def _confirmed(unit: ShippedUnit, send: UnitSend, answered: Answered, now_us: in
 
 
 def _tried(unit: ShippedUnit, send: UnitSend, now_us: int) -> ShippedUnit:
-    """The unit after a send that may have been carried out."""
+    """Returns the unit after a send that may have been executed."""
     if unit.confirmed_by is not None:
         return unit
     return with_parcels(replace(unit, tried_by=send.event_id), *_sent_with(send, now_us, certain=False))
 
 
 def _sent_with(send: UnitSend, now_us: int, *, certain: bool) -> tuple[ParcelState, ...]:
+    """Returns the parcels of a send, or the one without a number."""
     return tuple(
         ParcelState(
             tracking_number=number,
@@ -86,14 +93,14 @@ def _sent_with(send: UnitSend, now_us: int, *, certain: bool) -> tuple[ParcelSta
 def _read_first(
     draft: ShipmentDraft, unit: ShippedUnit, input_offset: int, *, refused: MarketplaceWords | None = None
 ) -> None:
-    """The event makes no further call for the unit before the unit's status is read."""
+    """Has the unit's status read before the event makes any further call for the unit."""
     for entry in draft.entries_at(unit.order_unit_id, input_offset):
         open_unit = entry.open[unit.order_unit_id]
         entry.open[unit.order_unit_id] = replace(open_unit, read_first=True, refused=refused)
 
 
 def note_may_be_sent(draft: ShipmentDraft, entry: ShipmentEntry, identifier: int) -> None:
-    """The event's send may have been carried out: the unit's status is read before any further call for the unit."""
+    """Notes that the event's send may have been executed; has the unit's status read before any further call for it."""
     unit = draft.units[identifier]
     if unit.confirmed_by is None:
         draft.units[identifier] = replace(unit, tried_by=entry.event.event_id)

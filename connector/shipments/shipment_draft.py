@@ -1,6 +1,6 @@
-"""The working copy of a lane during one turn: changed in place by the turn's steps, then turned into the lane's value.
+"""The working copy of a lane during one turn: it changes in place; ``result`` then makes the lane's value.
 
-Pure: a draft is made in a turn, and nothing keeps it.
+Pure: a draft exists during one turn only.
 """
 
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ class ShipmentEntry:
         self.event = event
         self.open = {unit.order_unit_id: unit for unit in event.units}
         self.was_ended = False
-        self.is_remembered = True  # among the lane's seen events, once it is over
+        self.is_remembered = True  # among the lane's seen events, once it has ended
 
     @property
     def is_unread(self) -> bool:
@@ -46,10 +46,10 @@ class ShipmentEntry:
         return not self.open and not self.was_ended
 
     def choose_again(self) -> None:
-        """Has units chosen for its items again, once the order was read; a unit with a result counts as chosen.
+        """Has the order read and units chosen for the event's items again. A unit with a result stays chosen.
 
-        A call in flight for one of the units is not lost: the order is read after it, and a unit that was sent for the
-        event is found again.
+        A call in flight for one of the units is not lost: the order is read after it has ended, and a unit that was
+        sent for the event is chosen again.
         """
         answered = tuple(identifier for identifier in self.event.order_unit_ids if identifier not in self.open)
         self.event = replace(self.event, order_unit_ids=(), answered=answered)
@@ -57,13 +57,16 @@ class ShipmentEntry:
         self.was_ended = False
 
     def result(self) -> UndoneShipment:
-        """The event as the lane stores it."""
+        """Returns the event as the lane stores it."""
         units = tuple(self.open.values())
         return self.event if units == self.event.units else replace(self.event, units=units)
 
 
 class ShipmentDraft:
-    """``entries`` and ``units`` change in place; ``result`` makes the lane once, at the end of the turn."""
+    """The lane before the turn, with the turn's changes to ``entries`` and ``units``.
+
+    ``entries`` are sorted by time, sequence and offset. ``ends`` collects the outcomes of this turn.
+    """
 
     def __init__(self, lane: ShipmentLane, terms: ShipmentTerms, shared: ShipmentShared, now_us: int) -> None:
         self.lane = lane
@@ -80,11 +83,11 @@ class ShipmentDraft:
         self.entries = sorted([*self.entries, entry], key=lambda one: order_of(one.event))
 
     def entries_of(self, order_unit_id: int) -> list[ShipmentEntry]:
-        """Entries that have a unit open, in the order of their events."""
+        """Returns the entries that have the unit open, in the order of their events."""
         return [entry for entry in self.entries if order_unit_id in entry.open]
 
     def entries_at(self, order_unit_id: int, input_offset: int) -> list[ShipmentEntry]:
-        """The event that a call was made for, while its unit is open."""
+        """Returns the entry of the event with this offset, if it has the unit open; otherwise an empty list."""
         return [entry for entry in self.entries_of(order_unit_id) if entry.event.input_offset == input_offset]
 
     # ---- ends -------------------------------------------------------------------------------------------------------
@@ -96,7 +99,10 @@ class ShipmentDraft:
         what: CodedStatus | ShipmentStatus,
         words: MarketplaceWords | None = None,
     ) -> None:
-        """Ends one unit of an event. ``words``: the marketplace's, if not those of the refused send."""
+        """Ends one unit of an event.
+
+        ``words``: the marketplace's answer for the result, if it is not the refusal of the unit's send.
+        """
         open_unit = entry.open.pop(order_unit_id)
         self.note_if_tried(entry.event, order_unit_id)
         self._ended(entry, order_unit_id, open_unit, what, words or open_unit.refused)
@@ -107,7 +113,7 @@ class ShipmentDraft:
             self.end(entry, order_unit_id, what)
 
     def end_all(self, entry: ShipmentEntry, what: CodedStatus, words: MarketplaceWords | None = None) -> None:
-        """Ends an event: each open unit; if there is none, each that it names; otherwise the event as a whole."""
+        """Ends each open unit of an event; if none has ended then, each unit that it names, or the event as a whole."""
         for order_unit_id in list(entry.open):
             self.end(entry, order_unit_id, what, words)
         if not entry.was_ended:
@@ -132,7 +138,7 @@ class ShipmentDraft:
     # ---- parcels ----------------------------------------------------------------------------------------------------
 
     def note_if_tried(self, event: UndoneShipment, order_unit_id: int) -> None:
-        """If the event's send may have been carried out, its parcels may be there: notes them, so none is posted."""
+        """Notes the event's parcels on the unit if its send may have been executed, so that none is posted again."""
         unit = self.units.get(order_unit_id)
         if unit is not None and unit.confirmed_by is None and unit.tried_by == event.event_id:
             self.note_parcels(event, unit)
@@ -153,7 +159,7 @@ class ShipmentDraft:
     # ---- the lane ---------------------------------------------------------------------------------------------------
 
     def result(self) -> ShipmentLane:
-        """The lane after the turn; the very same object if nothing changed."""
+        """Returns the lane after the turn; the same object if nothing changed."""
         undone = tuple(entry.result() for entry in self.entries if entry.open or entry.is_unread)
         units = tuple(self.units.values())
         lane = self.lane
@@ -166,7 +172,7 @@ class ShipmentDraft:
 
 
 def uncertain_parcel(event: UndoneShipment, tracking_number: str, carrier_code: str | None, now_us: int) -> ParcelState:
-    """A parcel that may have left with a send of the event."""
+    """Returns a parcel that may have been part of an executed send of the event."""
     return ParcelState(
         tracking_number=tracking_number,
         carrier_code=carrier_code,

@@ -1,8 +1,9 @@
-"""Turns a plan into the calls that the lane wants now; derived from the plan alone at each turn. Pure.
+"""Derives the calls that a lane wants now from its plan; each turn derives them anew. Pure.
 
-Every want of an order unit holds that unit's key. So at most one call of the unit is in flight, and the reading after a
-lost answer waits until the lost call can no longer be carried out. A call that changes something is announced before it
-is sent (``once``), and its slot identifies it: a new owner knows which calls may have been sent, and which cannot.
+Every want that concerns an order unit holds that unit's exclusive key. So at most one call of the unit is in flight,
+and the read after a lost answer waits until the lost call can no longer be executed. A call that changes something is
+announced before it is sent (``once``), and its slot identifies it. So a new owner knows which calls may have been sent,
+and that no others were.
 """
 
 from connector.marketplace.call_kinds import CallKind
@@ -14,7 +15,7 @@ from streams.flow import Want
 
 
 def derive(lane: ShipmentLane, plan: ShipmentPlan, *, draining: bool = False) -> tuple[Want, ...]:
-    """``draining``: no call that changes something is announced any more."""
+    """Returns the wants of a lane. ``draining``: none that changes something, so none is announced any more."""
     return (
         *(() if draining else map(_send, plan.sends)),
         *(() if draining else map(_post, plan.posts)),
