@@ -1,7 +1,7 @@
-"""How much a test tries: everything in ``make test``, the first part of it in ``make unit``, which sets ``TESTS=unit``.
+"""The number of examples of property tests: all in ``make test``, a part in ``make unit``, which sets ``TESTS=unit``.
 
-What a test checks is the same in both. The marker ``slow`` is for what takes seconds by its nature; ``make unit``
-leaves that out.
+What a test checks is the same in both. Tests that inherently take seconds have the marker ``slow``; ``make unit``
+skips them.
 """
 
 import os
@@ -11,5 +11,5 @@ SHARE = 5
 
 
 def examples(count: int) -> int:
-    """Of so many examples of a property, those that are tried."""
+    """Returns how many of ``count`` examples of a property to run: all, or in unit runs a part, but at least 5."""
     return max(5, count // SHARE) if UNIT else count

@@ -1,4 +1,4 @@
-"""Drives one engine in virtual time; the test acts as its source, sink and workers, one step at a time."""
+"""Drives one engine in virtual time; the test plays its source, sink and workers, step by step."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ OK = Settled(answer=Shown())
 
 
 class EngineDriver:
-    """Collects effects by kind; a checkpoint becomes durable when ``write`` says so, or at once with ``auto``."""
+    """Collects effects by kind. A checkpoint becomes durable by ``write``, or immediately with ``auto``."""
 
     def __init__(
         self,
@@ -86,13 +86,13 @@ class EngineDriver:
         return effects
 
     def step(self, seconds: float) -> None:
-        """Let time pass at once, then tick."""
+        """Advances the time in one step, then ticks."""
         wall_us = self.now.wall_us + round(seconds * 1e6)
         self.now = Now(mono_s=self.now.mono_s + seconds, wall_us=wall_us)
         self.feed(Tick())
 
     def run(self, seconds: float, *, answer: Reply | None = OK) -> None:
-        """Let time pass in the steps that the engine asks for; calls are answered at once, unless with None."""
+        """Advances the time in the steps that the engine asks for. Answers calls immediately, unless with None."""
         until_s = self.now.mono_s + seconds
         for _ in range(100_000):
             if answer is not None:
@@ -119,7 +119,7 @@ class EngineDriver:
         committed: int | None = None,
         skips: bool = False,
     ) -> Assignment:
-        """``committed``: a position without a mark. ``skips``: none, and the start passes over records."""
+        """``committed``: a committed position without a mark. ``skips``: no position, and the start skips records."""
         self.epochs += 1
         at = Assignment(topic=topic, partition=partition, epoch=self.epochs)
         start = mark.position if mark else committed or 0
@@ -139,7 +139,7 @@ class EngineDriver:
         return at
 
     def opened(self, **kwargs: Any) -> Assignment:
-        """Assigned, caught up, and its gate open."""
+        """Assigns a partition and runs until it has caught up and its gate is open."""
         at = self.assign(**kwargs)
         self.run(self.policy.drained_wait_s + 0.1, answer=None)
         assert self.engine.snapshot(self.now).partitions[-1].phase == "open"
@@ -179,7 +179,7 @@ class EngineDriver:
     # ---- sink -------------------------------------------------------------------------------------------------------
 
     def write(self, checkpoint: Checkpoint | None = None, *, without: tuple[Assignment, ...] = ()) -> list[Effect]:
-        """A checkpoint becomes durable, apart from the parts of ``without``."""
+        """Makes a checkpoint durable, except for the assignments in ``without``; by default the newest checkpoint."""
         checkpoint = checkpoint or self.checkpoints[-1]
         self.written.append(checkpoint)
         for at, outputs in checkpoint.outputs.items():
@@ -196,7 +196,7 @@ class EngineDriver:
     # ---- workers ----------------------------------------------------------------------------------------------------
 
     def answer(self, call: Call, *replies: Reply, sent: bool = True, **said: Any) -> list[Effect]:
-        """One reply for all of the call's items, or one each."""
+        """Answers a call with one reply for all items, or with one for each."""
         if call in self.calls:
             self.calls.remove(call)
         each = replies * len(call.items) if len(replies) == 1 else replies
@@ -208,14 +208,14 @@ class EngineDriver:
         while self.calls:
             self.answer(self.calls[0], reply)
 
-    # ---- what became of it ------------------------------------------------------------------------------------------
+    # ---- outcome ----------------------------------------------------------------------------------------------------
 
     def of(self, kind: type[Any]) -> list[Any]:
         return [effect for effect in self.effects if isinstance(effect, kind)]
 
     @property
     def results(self) -> list[tuple[str, str]]:
-        """Durable results: (event id, status)."""
+        """Returns the durable results: (event id, status)."""
         rows = [json.loads(value) for _, value in self.topics.get("settings", [])]
         return [(row["id"], row["status"]) for row in rows]
 
@@ -225,12 +225,12 @@ class EngineDriver:
 
     @property
     def notices(self) -> list[Notice]:
-        """What was said as an error."""
+        """Returns the notices of level error."""
         return [notice for notice in self.of(Notice) if notice.level == "error"]
 
     @property
     def paused(self) -> set[Assignment]:
-        """Assignments that the source was told to stop reading (or never to start)."""
+        """Returns the assignments that the source was told to pause, or never to resume."""
         flowing: set[Assignment] = set()
         known: set[Assignment] = set()
         for effect in self.effects:
@@ -253,7 +253,7 @@ class EngineDriver:
 
 
 class RecordingThermostats(Thermostats):
-    """Keeps what its lanes heard: (lane, name of the cause)."""
+    """Records the causes of its lanes' turns: (lane, name of the cause)."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

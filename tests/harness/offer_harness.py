@@ -1,4 +1,4 @@
-"""Drives the offer flow without an engine: events and answers in, results and wants out; the codec is a fake."""
+"""Drives the offer flow without an engine: events and answers in, results and wants out, with a fake codec."""
 
 import pickle
 from collections.abc import Mapping
@@ -95,7 +95,7 @@ class PlainCodecs:
 
 
 class RecordingCodecs(PlainCodecs):
-    """Keeps results as they are."""
+    """Records results before they are encoded."""
 
     def __init__(self) -> None:
         self.results: list[OfferResult] = []
@@ -151,7 +151,7 @@ def unit(
 
 @dataclass(slots=True)
 class OfferHarness:
-    """One lane. ``reload`` stores and loads it after every turn, as an engine may."""
+    """One lane. ``reload``: store and load it after every turn, as an engine may do."""
 
     flow: OfferFlow
     ean: str = EAN
@@ -188,7 +188,7 @@ class OfferHarness:
         self.lane = self.flow.load(self.ean, self.flow.store(self.lane).value)
 
     def event(self, **said: Any) -> str:
-        """An event arrives; its result_id. ``at`` in seconds from the start orders it, by default its arrival does."""
+        """Delivers an event and returns its result id. ``at``: its time in seconds from the start; by default now."""
         event = self.make(**said)
         self.hear(Arrived(lane=event.key, event=event))
         return result_id(CLUSTER, TOPICS.offer_changes, 0, event.offset)
@@ -212,7 +212,7 @@ class OfferHarness:
             "input_topic": TOPICS.offer_changes,
             "partition": 0,
             "offset": offset,
-            "record_time_us": max(self.now_us, occurred_at_us),  # an honest producer's
+            "record_time_us": max(self.now_us, occurred_at_us),  # not dated in the future
             "price": money,
         }
         return OfferChanged(**{**given, **said})
@@ -229,7 +229,7 @@ class OfferHarness:
         return result_id(CLUSTER, TOPICS.offer_changes, 0, offset)
 
     def pass_s(self, seconds: float) -> None:
-        """Time passes; the lane is woken at its times, as the engine would."""
+        """Advances the time and wakes the lane when due, as the engine would."""
         until_us = self.now_us + int(seconds * SECOND)
         while self.wake_at_us is not None and self.wake_at_us <= until_us:
             self.now_us = max(self.now_us, self.wake_at_us)
@@ -289,7 +289,7 @@ class OfferHarness:
     def give_up(self, kind: str) -> None:
         self.reply(self.want(kind), GaveUp(reason="503 eight times"))
 
-    # -- what came out
+    # -- outputs
 
     @property
     def last(self) -> OfferResult:
@@ -307,7 +307,7 @@ class OfferHarness:
         return sorted(want.kind for want in self.wants)
 
     def known(self, *units: Unit, targets: tuple[str, ...] = ("de",)) -> "OfferHarness":
-        """The units are learned by an event that asks for what is so already."""
+        """Makes the units known, by an event that requests their present values."""
         first = units[0]
         self.event(
             price=str(Decimal(first.values[Field.PRICE]).scaleb(-2)),

@@ -1,6 +1,6 @@
-"""The order flow under test: a marketplace that moves, and lanes that are stored as Avro after every turn.
+"""Drives the order flow against a marketplace whose orders change; lanes are stored as Avro after every turn.
 
-What was checkpointed survives a crash; the rest is lost.
+A crash loses everything that was not checkpointed.
 """
 
 from collections.abc import Callable
@@ -139,13 +139,13 @@ def row_of(one: OrderUnit) -> PageRow:
 
 @dataclass(slots=True)
 class MarketplaceOrders:
-    """The marketplace's orders, by its own clock; times in whole seconds, as the API shows them."""
+    """The marketplace's orders and clock. Times are in whole seconds, as the API shows them."""
 
     page_size: int = 100
     now_us: int = START_US
     units: dict[int, OrderUnit] = field(default_factory=dict)
     returns: list[Return] = field(default_factory=list)
-    return_units: tuple[ReturnUnit, ...] = ()  # of each
+    return_units: tuple[ReturnUnit, ...] = ()  # of each return
     unreadable_rows: dict[int, UnreadableRow] = field(default_factory=dict)  # by order unit
     unreadable_orders: dict[str, UnreadableRow] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
@@ -189,7 +189,7 @@ class MarketplaceOrders:
                 raise AssertionError(body)
 
     def _page(self, body: ReadOrderPage) -> OrderPage:
-        """Newest change first; the order within a second is not specified."""
+        """Returns a page, the newest change first; the order within a second is not specified."""
         listed = [one for one in self.units.values() if one.changed_us >= body.changed_from_us]
         listed.sort(key=lambda one: -one.changed_us)
         shown = listed[body.offset : body.offset + self.page_size]
@@ -203,11 +203,11 @@ class MarketplaceOrders:
 
 @dataclass(slots=True)
 class OrderHarness:
-    """All lanes of the partition. ``checkpoint`` makes outputs durable; ``crash`` goes back to the last checkpoint."""
+    """All lanes of a partition. ``checkpoint`` makes outputs durable; ``crash`` restores the last checkpoint."""
 
     flow: OrderFlow = field(default_factory=flow_of)
     market: MarketplaceOrders = field(default_factory=MarketplaceOrders)
-    now_us: int = START_US + 3_600 * SECOND  # a clock of our own, an hour off
+    now_us: int = START_US + 3_600 * SECOND  # the connector's clock, one hour ahead of the marketplace's
     stored: dict[str, Stored] = field(default_factory=dict)
     wants: dict[str, tuple[Want, ...]] = field(default_factory=dict)
     wakes: dict[str, int] = field(default_factory=dict)
@@ -250,7 +250,7 @@ class OrderHarness:
         return turn
 
     def ask(self, changed_from_us: int | None = None, account: str = "main", offset: int | None = None) -> None:
-        """A command on the scheduler topic."""
+        """Delivers a poll command of the scheduler topic."""
         if offset is None:
             offset = self.offset
             self.offset += 1
@@ -269,7 +269,7 @@ class OrderHarness:
         self.hear(f"main/{order_id}", Told(lane=f"main/{order_id}", message=message))
 
     def pass_s(self, seconds: float, *, answering: bool = True) -> None:
-        """Lets time pass here and at the marketplace: wakes lanes at their times, and answers what they want."""
+        """Advances the time here and at the marketplace, wakes lanes when due, and answers what they want."""
         until_us = self.now_us + int(seconds * SECOND)
         while self.wakes and min(self.wakes.values()) <= until_us:
             key = min(self.wakes, key=self.wakes.__getitem__)
@@ -301,7 +301,7 @@ class OrderHarness:
         self.hear(key, answered)
 
     def answer(self, key: str = "main", slot: str | None = None) -> None:
-        """Answers as the marketplace is now."""
+        """Answers the want with the marketplace's current state."""
         self.reply(Settled(answer=self.market.answer(self.want(key, slot).body)), key, slot)
 
     def answer_all(self, between: Callable[[], None] = lambda: None) -> None:
@@ -322,7 +322,7 @@ class OrderHarness:
         self.outputs.clear()
 
     def crash(self) -> None:
-        """A new owner: what was not durable is lost, undone lanes are restored, the gate opens."""
+        """Starts a new owner from the last checkpoint: restores lanes with pending work, and opens the gate."""
         self.stored = dict(self.durable_states)
         self.outputs.clear()
         self.wants.clear()
@@ -331,10 +331,10 @@ class OrderHarness:
             if stored.undone:
                 self.hear(key, Restored())
             else:
-                self.hear(key, Woken())  # engines keep the timer; a turn says it again
+                self.hear(key, Woken())  # engines store timers; here a turn sets it again
         self.open()
 
-    # -- what came out
+    # -- outputs
 
     def said(self, topic: str) -> list[dict[str, Any]]:
         outputs = (*self.durable_outputs, *self.outputs)
@@ -347,7 +347,7 @@ class OrderHarness:
 
     @property
     def letters(self) -> list[dict[str, str]]:
-        """Dead letters, their headers as text."""
+        """Returns the dead letters' keys and headers as text."""
         outputs = [o for o in (*self.durable_outputs, *self.outputs) if o.topic == TOPICS.scheduler_dlq]
         assert all(output.value is None for output in outputs)
         return [{name: value.decode() for name, value in o.headers} | {"key": (o.key or b"").decode()} for o in outputs]

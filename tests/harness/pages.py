@@ -10,14 +10,14 @@ from textwrap import dedent
 
 ROOT = Path(__file__).parents[2]
 PRINTED = frozenset({"settings", "metrics", "codes", "topics"})
-"""Pages of ``docs/`` that are printed from the source."""
+"""Pages of ``docs/`` that are generated from the source."""
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\S*)\n(?P<body>.*?)^ *```$", flags=re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One fenced block, its indentation taken off."""
+    """One fenced block, with its indentation removed."""
 
     page: str
     language: str
@@ -26,7 +26,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    name: str  # path from the root
+    name: str  # path relative to the repository's root
     text: str
 
     @property
@@ -38,12 +38,12 @@ class Page:
 
     @property
     def prose(self) -> str:
-        """Everything outside the fenced blocks."""
+        """The text outside the fenced blocks."""
         return _FENCE.sub("", self.text)
 
     @property
     def spans(self) -> tuple[str, ...]:
-        """Inline code."""
+        """The contents of all inline code spans."""
         return tuple(_SPAN.findall(self.prose))
 
 
@@ -52,7 +52,7 @@ def page(name: str) -> Page:
 
 
 def pages() -> Iterator[Page]:
-    """Every page that is written by hand, the change log apart: it tells what was."""
+    """Yields every page that is written by hand, except the change log, which describes the past."""
     written = (path for path in (ROOT / "docs").rglob("*.md") if path.stem not in PRINTED)
     readmes = (ROOT / folder / "README.md" for folder in (".", "schemas", "tests"))
     for path in sorted({*written, *readmes, ROOT / "CONTRIBUTING.md"}):
@@ -61,14 +61,14 @@ def pages() -> Iterator[Page]:
 
 
 def commands(block: Block) -> Iterator[str]:
-    """The commands of a console block: lines after a ``$``, continued lines joined, comments taken off."""
+    """Yields the commands of a console block: lines after ``$``, continuation lines joined, comments removed."""
     for line in block.body.replace("\\\n", " ").splitlines():
         if line.startswith("$ "):
             yield re.sub(r"\s+# .*$", "", line.removeprefix("$ "))
 
 
 def block(name: str, language: str, containing: str) -> Block:
-    """The one block of a page in this language that contains a text."""
+    """Returns the only block of a page in this language that contains a text. Raises LookupError."""
     found = [one for one in page(name).blocks if one.language == language and containing in one.body]
     if len(found) != 1:
         raise LookupError(f"{name} has {len(found)} {language} blocks with {containing!r}, expected 1")
@@ -77,13 +77,13 @@ def block(name: str, language: str, containing: str) -> Block:
 
 @cache
 def functions(path: Path) -> frozenset[str]:
-    """Names of all functions and methods of a file."""
+    """Returns the names of all functions and methods of a file."""
     tree = ast.parse(path.read_text("utf-8"))
     return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
 
 
 def missing(names: Iterable[str]) -> list[str]:
-    """Those of ``path`` or ``path::function`` that do not exist. A path that ends in a slash is a directory."""
+    """Returns the names, ``path`` or ``path::function``, that do not exist. A path ending in a slash is a directory."""
     found = []
     for name in names:
         path, _, function = name.partition("::")

@@ -1,4 +1,4 @@
-"""Drives one lane of the shipment flow: events and answers in, results and wants out, over the real codec."""
+"""Drives one lane of the shipment flow: events and answers in, results and wants out, with the real codec."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -98,7 +98,7 @@ def unit(
 
 
 def parcels(*of: str) -> tuple[Parcel, ...]:
-    """``carrier:number``; a number alone goes with DHL."""
+    """Parses ``carrier:number`` texts; without a carrier it is DHL."""
     split = [one.rpartition(":") for one in of]
     return tuple(Parcel(carrier=carrier or "DHL", tracking_number=number or None) for carrier, _, number in split)
 
@@ -111,7 +111,7 @@ def result_of(output: Output) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class ShipmentHarness:
-    """One lane, stored and loaded after every turn, as an engine may do."""
+    """One lane, which is stored and loaded after every turn, as an engine may do."""
 
     flow: ShipmentFlow = field(default_factory=flow_of)
     now_us: int = START_US
@@ -148,13 +148,13 @@ class ShipmentHarness:
         return event
 
     def again(self, event: ShipmentDispatched) -> None:
-        """The same record, read again."""
+        """Delivers the same record again."""
         self.hear(Arrived(lane=event.key, event=event))
 
     def make(
         self, *units: int, of: Iterable[str] = ("T1",), at: float | None = None, **said: Any
     ) -> ShipmentDispatched:
-        """``at`` in seconds from the start orders it; by default its arrival does."""
+        """Returns an event. ``at``: its time in seconds from the start; by default now."""
         offset = self.offset
         self.offset += 1
         given: dict[str, Any] = {
@@ -173,7 +173,7 @@ class ShipmentHarness:
         return ShipmentDispatched(**{**given, **said})
 
     def pass_s(self, seconds: float) -> None:
-        """Lets time pass; wakes the lane at its times, as the engine would."""
+        """Advances the time and wakes the lane when due, as the engine would."""
         until_us = self.now_us + int(seconds * SECOND)
         while self.wake_at_us is not None and self.wake_at_us <= until_us and not self.wants:
             self.now_us = max(self.now_us, self.wake_at_us)
@@ -181,7 +181,7 @@ class ShipmentHarness:
         self.now_us = max(self.now_us, until_us)
 
     def restart(self, of: ShipmentPolicy | None = None, announced: Iterable[str] = ()) -> None:
-        """A new owner: what the process shared between lanes is lost."""
+        """Restores the lane in a new process, without what the old one's lanes shared."""
         self.flow = flow_of(of)
         self.hear(Restored(announced=frozenset(announced)))
 
@@ -217,7 +217,7 @@ class ShipmentHarness:
         self.settled(CallKind.CARRIERS, CarriersFound(codes=codes or CARRIERS))
 
     def shows(self, status: str) -> None:
-        """The answer to a reading of the unit."""
+        """Answers the look-up of an order unit with this status."""
         want = self.want(CallKind.ORDER_UNIT)
         self.reply(want, Settled(answer=UnitFound(unit=unit(want.body.order_unit_id, status))))
 
@@ -238,10 +238,10 @@ class ShipmentHarness:
     def give_up(self, kind: CallKind) -> None:
         self.reply(self.want(kind), GaveUp(reason="503 eight times"))
 
-    # -- where tests begin
+    # -- starting points
 
     def ready(self, *units: int, of: Iterable[str] = ("T1",), named: bool = True) -> ShipmentDispatched:
-        """An event whose units are all ready to be sent, its order and the carriers read."""
+        """Delivers an event and answers the look-ups of its order and the carriers: all units are ready to be sent."""
         event = self.event(*(units if named else ()), of=of)
         self.order(*map(unit, units))
         if any(want.kind == CallKind.CARRIERS for want in self.wants):
@@ -249,7 +249,7 @@ class ShipmentHarness:
         return event
 
     def confirmed(self, *units: int, of: Iterable[str] = ("T1",)) -> ShipmentDispatched:
-        """As ``ready``, then confirmed by us."""
+        """As ``ready``, then confirms every unit and clears the results."""
         event = self.ready(*units, of=of)
         for _ in units:
             self.taken()
@@ -257,7 +257,7 @@ class ShipmentHarness:
         self.results.clear()
         return event
 
-    # -- what came out
+    # -- outputs
 
     @property
     def kinds(self) -> list[str]:
@@ -273,7 +273,7 @@ class ShipmentHarness:
 
 
 class PlainReading(ShipmentFlow):
-    """The real flow, with input events taken by offset instead of being decoded."""
+    """The real flow, with events looked up by offset instead of decoded."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,6 +1,6 @@
-"""A proxy in front of an HTTP server that records requests and that a test can close.
+"""An HTTP proxy that records requests and that a test can close.
 
-Requests are kept byte for byte. While it is closed, connections are refused, as by a server that has been stopped.
+Requests are recorded byte for byte. While it is closed, connections are refused, as by a stopped server.
 """
 
 import threading
@@ -21,7 +21,7 @@ _OF_THE_CONNECTION = frozenset({"connection", "transfer-encoding", "content-leng
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardedRequest:
-    """One request as it arrived; header names in lower case."""
+    """One request as received; header names are in lower case."""
 
     method: str
     target: str
@@ -32,10 +32,10 @@ class ForwardedRequest:
 
 
 class TcpProxy:
-    """Forwards to ``url`` and keeps what passes. A context manager; its address stays while it is shut."""
+    """Forwards requests to ``url`` and records them. A context manager; it keeps its port while it is closed."""
 
     def __init__(self, url: str = "") -> None:
-        """Without ``url`` there is nobody behind it yet."""
+        """``url`` "" = no server yet; set it later with ``lead_to``."""
         self.lead_to(url)
         self.passed: list[ForwardedRequest] = []
         self._sockets: set[socket] = set()
@@ -48,7 +48,7 @@ class TcpProxy:
         return f"http://127.0.0.1:{self._own_port}{self._path}"
 
     def lead_to(self, url: str) -> None:
-        """Forward to this one from now on."""
+        """Forwards requests to this URL from now on."""
         parts = urlsplit(url)
         self._host, self._port, self._path = parts.hostname or "", parts.port or 80, parts.path
 
@@ -59,17 +59,20 @@ class TcpProxy:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
 
     def shut(self) -> None:
-        """Refuse connections and end those that are there. Safe to call twice."""
+        """Closes the proxy: refuses new connections and closes the existing ones. May be called twice."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
         for connected in tuple(self._sockets):
-            with suppress(OSError):  # the other side was quicker
+            with suppress(OSError):  # already closed by the peer
                 connected.shutdown(SHUT_RDWR)
 
     def forward(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any, bytes]:
-        """The answer's status, headers and body. Raises OSError or HTTPException when there was none."""
+        """Forwards a request and returns the response's status, headers and body.
+
+        Raises OSError or HTTPException when there is no response.
+        """
         connection = HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
         try:
             connection.request(method, target, body=body or None, headers=dict(headers))
@@ -131,6 +134,6 @@ def _handler(proxy: TcpProxy) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _pass  # noqa: N815 - the standard library's names
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
-            """Says nothing: what passes is kept."""
+            """Logs nothing: requests are recorded."""
 
     return ForwardingHandler

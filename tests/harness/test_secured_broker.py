@@ -1,4 +1,4 @@
-"""The broker with TLS, SCRAM and ACLs refuses whom it should: otherwise the tests on it would show nothing."""
+"""The broker with TLS, SCRAM and ACLs denies what it should; otherwise tests of permissions would prove nothing."""
 
 import pytest
 from confluent_kafka import KafkaError
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.kafka
 
 
 def answer_about(topic: str, broker: SecuredBroker, user: ScramUser) -> int | None:
-    """The code with which the broker refuses to describe the topic; None = it describes it."""
+    """Returns the error code of describing the topic, or None if the broker describes it."""
     asked = AdminClient({**broker.connection(user).admin(), "log_level": 0})
     refused: KafkaError | None = asked.list_topics(topic, timeout=30).topics[topic].error
     return None if refused is None else refused.code()

@@ -1,12 +1,12 @@
-"""A toy application over the whole engine: thermostats, whose set-points come as events and are set by calls.
+"""A toy application that uses all of the engine: thermostats, whose set-points arrive as events and are set by calls.
 
 The newest set-point of a device wins, every event ends in exactly one result, a chime may ring only once. It shows
-that ``streams`` knows no marketplace, and gives tests and simulation something small that uses every part of it:
-several slots in a lane, merging, ageing, exclusive keys (rooms on one boiler), ``once``, tells (a zone hears of its
-rooms), timers (reminders), standing lanes, dead letters and records that must wait for a schema.
+that ``streams`` is independent of the marketplace, and gives tests and simulation a small flow with every feature:
+several slots in a lane, merging, ageing, exclusive keys (rooms on one boiler), ``once``, tells (a zone is notified of
+its rooms), timers (reminders), standing lanes, dead letters and records that must wait for a schema.
 
 An event is JSON: ``{"id", "at": µs, "device": "heat", "value": 21}`` with, optionally, ``rank`` (default 3),
-``account`` (default "main"), ``boiler`` (exclusive key), ``zone`` (who is told), ``remind_us`` (timer), ``schema``
+``account`` (default "main"), ``boiler`` (exclusive key), ``zone`` (lane to notify), ``remind_us`` (timer), ``schema``
 (must be known first), ``chime`` (a text: ring it, once, instead of setting a device). The record's key is the room.
 """
 
@@ -38,15 +38,15 @@ from streams.flow import (
 )
 
 CHIME = "chime"
-"""The slot of a room's chimes."""
+"""The slot for a room's chimes."""
 
 Order = tuple[int, int]
-"""(occurred at in µs, offset): the order of two events of a device."""
+"""(time of the event in µs, offset): the sort key of a device's events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetPoint:
-    """One event, as it was read."""
+    """One decoded event."""
 
     id: str
     order: Order
@@ -63,19 +63,19 @@ class SetPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """What one device should show, and what it is known to show."""
+    """The wanted and the last accepted value of a device."""
 
     wanted: SetPoint | None = None
-    since_us: int = 0  # the oldest event behind ``wanted``; merging keeps it
+    since_us: int = 0  # when the oldest event merged into ``wanted`` arrived
     accepted: int | None = None
     accepted_order: Order = (0, -1)
-    newest_order: Order = (0, -1)  # of all events: what is older may not leave, whatever became of the newest
-    certain: bool = True  # until something is wanted, which may have left before we know; again once that is accepted
+    newest_order: Order = (0, -1)  # of all events: older ones are never sent, whatever the outcome of the newest
+    certain: bool = True  # False from the first want, which may have been sent, until the wanted value is accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """The lane: its devices, its chimes not yet rung (the first is wanted), its reminders; how often it was told."""
+    """The lane: devices, pending chimes (the first is wanted), reminders; ``heard`` counts the messages it was told."""
 
     key: str
     last_offset: int = -1
@@ -83,7 +83,7 @@ class Room:
     chimes: tuple[SetPoint, ...] = ()
     reminders: tuple[tuple[int, str], ...] = ()
     heard: int = 0
-    notes: tuple[str, ...] = ()  # ids of events, kept since version 2 of the state
+    notes: tuple[str, ...] = ()  # ids of events; since version 2 of the state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,14 +100,14 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """The edge's own answer type: whether the device took the value."""
+    """The answer of a call: whether the device accepted the value."""
 
     ok: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
 class Thermostats:
-    """The flow. ``schemas`` are the ones known so far; a worker that fetches one adds it."""
+    """The flow. ``schemas`` are the schemas known so far; a worker that fetches one adds it."""
 
     topic: str = "setpoints"
     state_topic: str = "rooms"
@@ -134,7 +134,7 @@ class Thermostats:
         return self.lives if partition == 0 else ()
 
     def glance(self, key: str, stored: bytes) -> BadRecord | NotYet | None:
-        """A record that begins with ``#<number>`` was written with that schema."""
+        """Asks for the schema of a record that begins with ``#<number>``, unless it is known."""
         if not stored.startswith(b"#"):
             return None
         schema = int(stored[1:].partition(b"{")[0])
@@ -151,7 +151,7 @@ class Thermostats:
     def store(self, lane: Room) -> Stored:
         undone = bool(lane.chimes or lane.reminders or any(d.wanted for _, d in lane.devices))
         if self.state_version < 2:
-            lane = replace(lane, notes=())  # it does not know them
+            lane = replace(lane, notes=())  # version 1 has no notes
         if lane == Room(key=lane.key):
             return Stored(value=None)
         return Stored(value=encode(lane), undone=undone, reader=2 if lane.notes else 0)
@@ -190,7 +190,7 @@ class Thermostats:
         if event.id in undone_ids(lane):
             return lane
         if event.chime and event.order[1] <= lane.last_offset:
-            outputs.append(self._result(lane.key, event.id, "HEARD_BEFORE"))  # without transactions: not rung again
+            outputs.append(self._result(lane.key, event.id, "HEARD_BEFORE"))  # read again: do not ring twice
             return lane
         lane = replace(lane, last_offset=max(lane.last_offset, event.order[1]))
         if self.state_version > 1:
@@ -219,7 +219,7 @@ class Thermostats:
         return replace(lane, reminders=tuple(r for r in lane.reminders if r[0] > now.wall_us))
 
     def _restored(self, lane: Room, cause: Restored, outputs: list[Output]) -> Room:
-        """Whether the first chime rang is not known: it is not rung again."""
+        """Drops the first chime if its call was announced: it may have rung, so it is not rung again."""
         if CHIME not in cause.announced:
             return lane
         outputs.append(self._result(lane.key, lane.chimes[0].id, "UNKNOWN"))
@@ -231,7 +231,7 @@ class Thermostats:
 
 
 def set_point(raw: dict[str, Any], offset: int, now: Now) -> SetPoint:
-    """Raises KeyError, TypeError or ValueError for what is not a set-point."""
+    """Decodes a set-point. Raises KeyError, TypeError or ValueError for an invalid one."""
     known = {name: raw[name] for name in ("rank", "account", "boiler", "zone", "remind_us", "chime") if name in raw}
     return SetPoint(
         id=raw["id"],
@@ -244,7 +244,10 @@ def set_point(raw: dict[str, Any], offset: int, now: Now) -> SetPoint:
 
 
 def merge(device: Device, event: SetPoint) -> tuple[Device, list[tuple[str, str]]]:
-    """The newest wins; the other one ends as SUPERSEDED, an equal and certain one as UNCHANGED."""
+    """Merges an event into a device; returns the device and (event id, status) of the events that end by this.
+
+    The newest event wins; the other one ends as SUPERSEDED, one that equals the certain value as UNCHANGED.
+    """
     wanted = device.wanted
     if event.order <= device.newest_order:
         same = event.order == device.accepted_order
@@ -258,7 +261,7 @@ def merge(device: Device, event: SetPoint) -> tuple[Device, list[tuple[str, str]
 
 
 def learn(device: Device, body: Setting, reply: Settled | Lost | GaveUp) -> tuple[Device, list[tuple[str, str]]]:
-    """What an answer says of a device."""
+    """Applies an answer to a device; returns the device and (event id, status) of the events that end by this."""
     if isinstance(reply, Lost):
         return device, []
     current = device.wanted is not None and device.wanted.order == body.order
