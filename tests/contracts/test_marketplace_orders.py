@@ -1,6 +1,8 @@
-"""The edge and the simulator, written apart, over real sockets: orders, parcels and returns mean the same to both.
+"""The Kaufland adapter against the simulator, which is written independently, over real sockets: both interpret orders,
+parcels and returns in the same way.
 
-Every answer of the simulator is judged by the marketplace's OpenAPI document, but where a test leaves it on purpose.
+Every answer of the simulator is checked against the marketplace's OpenAPI document, except in tests of undocumented
+answers.
 """
 
 import time
@@ -53,7 +55,7 @@ SMALL: dict[str, Any] = {
 
 
 class Stall:
-    """A simulator, and the edge that calls it."""
+    """A simulator and the adapter that calls it."""
 
     def __init__(self, simulator: Simulator, *, contacts: bool = False) -> None:
         self.simulator = simulator
@@ -84,11 +86,11 @@ class Stall:
         return found
 
     def truth(self) -> dict[str, dict[str, Any]]:
-        """Orders as the simulator itself knows them, by id."""
+        """Returns the simulator's own orders by id."""
         return {order["id_order"]: order for order in self.simulator.orders()}
 
     def unit(self, status: UnitStatus = UnitStatus.NEED_TO_BE_SENT) -> int:
-        """An order unit of this status."""
+        """Returns the id of an order unit with this status."""
         for order_id in self.truth():
             for unit in self.order(order_id).units:
                 if unit.status is status:
@@ -247,7 +249,7 @@ def test_a_buyer_is_handed_on_only_where_the_account_asks_for_it(open_stall: Ope
 
 
 def malformed(open_stall: Open, defect: str) -> tuple[Stall, str]:
-    """The first unit of an order has this defect."""
+    """Returns a simulator and the id of an order whose first unit has this defect."""
     rows = [{"order": 3, "defect": defect}]
     stall = open_stall(contacts=True, documented=False, orders={"undocumented": True, "malformed": rows})
     return stall, list(stall.truth())[3]

@@ -69,7 +69,7 @@ def aimed(plan: HistoryPlan) -> HistoryPlan:
 
 
 def restless(plan: HistoryPlan) -> HistoryPlan:
-    """Partitions move often, calls last long, and nobody waits after a drained hand-over."""
+    """Partitions move often, calls last long, and there is no wait after a drained hand-over."""
     policy = replace(plan.policy, drained_wait_s=0.0, call_deadline_s=2.0)
     habits = replace(plan.habits, slow=0.5, lost=0.3)
     pace = Pace(per_second=30.0)

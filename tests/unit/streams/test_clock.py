@@ -1,4 +1,4 @@
-"""One clock for every lease and deadline, and it goes on while the machine is suspended."""
+"""All leases and deadlines use one clock, which counts while the machine is suspended."""
 
 import ast
 import time
@@ -12,7 +12,7 @@ from streams.clock import SystemClock
 
 ROOT = Path(__file__).parent.parent.parent.parent
 OWN_TIME = ("streams/clock.py", "devstack/jvm_stack.py", "simulator/", "devstack/")
-"""The clock itself, and what only measures how long a program of a developer takes."""
+"""May use other clocks: the clock module itself, and development tools that only measure how long something takes."""
 
 
 def test_leases_are_measured_with_a_clock_that_a_suspended_machine_does_not_stop() -> None:
@@ -52,7 +52,7 @@ def test_where_there_is_no_such_clock_the_monotonic_one_has_to_do(
 
 
 def test_no_part_measures_its_waits_with_a_clock_of_its_own() -> None:
-    """A lease that one clock granted and another checks is worth nothing."""
+    """A lease is valid only if it is granted and checked by the same clock."""
     assert list(_other_clocks()) == []
 
 

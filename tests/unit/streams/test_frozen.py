@@ -1,4 +1,4 @@
-"""A changed copy says what ``dataclasses.replace`` would, a quick constructor what the standard one does."""
+"""``frozen.replace`` behaves like ``dataclasses.replace``, and a ``quick`` constructor like the standard one."""
 
 import dataclasses
 from dataclasses import dataclass

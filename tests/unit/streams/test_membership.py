@@ -1,4 +1,4 @@
-"""What the client's statistics say of a member's place in its group."""
+"""A member's state in its group, derived from the client's statistics; when the client is replaced."""
 
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,7 @@ MEMBER = Membership(joined_as="a", settled=True, connected=True, heard_at_s=99.0
 
 
 def statistics(join_state: str, coordinator_state: str, rxidle_us: int) -> dict[str, Any]:
-    """The fields that count, as librdkafka 2.16 writes them."""
+    """Returns the fields that are used, in the form of librdkafka 2.16."""
     coordinator = {"name": "GroupCoordinator", "nodeid": 1, "state": coordinator_state, "rxidle": rxidle_us}
     other = {"name": "127.0.0.1:9092/1", "nodeid": 1, "state": "UP", "rxidle": 3_000}
     return {
@@ -39,7 +39,7 @@ def test_a_settled_member_is_joined_and_its_coordinator_was_heard_when_it_last_a
 @pytest.mark.parametrize(
     ("sources", "severed"),
     [
-        (("logical", "internal"), True),  # what is left after a broker has described a cluster without brokers
+        (("logical", "internal"), True),  # remain after a broker has described a cluster without brokers
         ((), True),
         (("configured",), False),  # before the first connection
         (("logical", "internal", "learned"), False),
@@ -76,7 +76,7 @@ def test_one_connection_is_enough_and_the_patience_begins_anew_when_it_goes() ->
 
 
 UNCOORDINATED = statistics("init", "INIT", -1)
-"""One broker is up, and names no coordinator."""
+"""Statistics with one broker that is up, and without a coordinator."""
 UNCOORDINATED["brokers"]["127.0.0.1:9092/1"]["source"] = "learned"
 
 

@@ -1,4 +1,4 @@
-"""Where a key goes."""
+"""The partition of a key equals that of Kafka's Java client and librdkafka."""
 
 import pytest
 from confluent_kafka import Message, Producer
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from devstack.embedded_broker import EmbeddedBroker
 from streams.partitioner import murmur2, partition_for
 
-# Of org.apache.kafka.common.utils.UtilsTest, testMurmur2, as signed 32 bits.
+# From org.apache.kafka.common.utils.UtilsTest, testMurmur2, as signed 32 bits.
 JAVA_VECTORS = {
     b"21": -973932308,
     b"foobar": -790332482,

@@ -1,4 +1,4 @@
-"""The loop and its threads, with a scripted engine: what goes where, and what ends a run."""
+"""The runner's loop and threads with a scripted engine: how messages are routed, and what ends a run."""
 
 import threading
 import time
@@ -59,7 +59,7 @@ EMPTY = Snapshot(
 
 @dataclass
 class Script:
-    """An engine that says what its rules say to an input; by default it stops when it is told to drain."""
+    """An engine with a rule for each type of input that returns its effects; without one, it stops on ``Drain``."""
 
     rules: dict[type, Callable[[Any], list[Effect]]] = field(default_factory=dict)
     heard: list[Input] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Script:
 
 @dataclass
 class Ears:
-    """Keeps what an observer hears."""
+    """An observer that records notices and counts snapshots."""
 
     notices: list[Notice] = field(default_factory=list)
     snapshots: int = 0
@@ -102,7 +102,7 @@ class Ears:
 
 @dataclass
 class Workplace:
-    """A runner over a broker in memory with one assigned partition, and what a test changes of it."""
+    """The parts of a runner over a broker in memory with one assigned partition; a test may replace each."""
 
     engine: Script = field(default_factory=Script)
     broker: MemoryBroker = field(default_factory=MemoryBroker)
@@ -121,7 +121,7 @@ class Workplace:
         self.sink = MemorySink(self.broker, instance_id="one")
 
     def sink_threads(self) -> Sequence[threading.Thread]:
-        """Those that live; without what other tests of this process have left hanging in their client."""
+        """Returns the running sink threads, without those that other tests of this process left hanging."""
         return [one for one in threading.enumerate() if one.name == "sink" and one not in self.before]
 
     def runner(self) -> Runner:
@@ -139,6 +139,8 @@ class Workplace:
 
 @dataclass
 class Calling:
+    """A caller that answers with a function."""
+
     does: Callable[[Call], Answer]
 
     def call(self, call: Call) -> Answer:
@@ -146,7 +148,7 @@ class Calling:
 
 
 class Bare:
-    """What a sink of a test needs not say itself."""
+    """Default methods for the sinks of tests."""
 
     calling_since_s: float | None = None
 
@@ -162,13 +164,13 @@ class Bare:
 
 @dataclass
 class Hanging(Bare):
-    """Over a sink in memory: a call hangs in it until ``released``, before or after it has done its work."""
+    """A sink in memory whose ``write`` hangs until ``released``, before or after the checkpoint became durable."""
 
     inner: MemorySink
     released: threading.Event = field(default_factory=threading.Event)
-    times: int = 1  # how many sinks after each other hang
+    times: int = 1  # how many sinks in a row hang
     after_it_landed: bool = False
-    ended: list[str] = field(default_factory=list)  # what came of the calls that hung
+    ended: list[str] = field(default_factory=list)  # results of the calls that hung
 
     def open(self) -> None:
         self.inner.open()
@@ -195,7 +197,7 @@ def place() -> Workplace:
 
 @pytest.fixture
 def started(place: Workplace) -> Iterator[Callable[[], Runner]]:
-    """Starts a runner in a thread of its own; it is stopped and joined at the end."""
+    """Returns a function that starts a runner in a thread; the runner is stopped and joined after the test."""
     running: list[tuple[Runner, threading.Thread]] = []
 
     def start() -> Runner:
@@ -224,7 +226,7 @@ def call(name: str = "c") -> Call:
 
 
 def answering(names: set[str]) -> Callable[[Call], Answer]:
-    """Answers at once, and notes the names of the threads that it ran in."""
+    """Returns a function that answers at once and adds the name of its thread to ``names``."""
 
     def answer(asked: Call) -> Answer:
         names.add(threading.current_thread().name)
@@ -246,7 +248,7 @@ def values(place: Workplace) -> list[bytes | None]:
     return [kept.value for kept in place.broker.records("out", 0)]
 
 
-# ---- what goes where ------------------------------------------------------------------------------------------------
+# ---- routing --------------------------------------------------------------------------------------------------------
 
 
 def test_what_the_source_reports_reaches_the_engine_in_the_thread_that_runs(
@@ -639,7 +641,7 @@ def raises(error: BaseException) -> Callable[..., Any]:
 
 
 class Bug(Exception):
-    """Nothing that is raised on purpose."""
+    """An exception that the runtime does not know."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The closed list: what is emitted is listed, what is listed is fed."""
+"""Exactly the listed metrics and log events are emitted, and each has a source."""
 
 import ast
 import re
@@ -88,7 +88,7 @@ def telemetry(lines: list[Notice]) -> Telemetry:
 
 
 def samples(telemetry: Telemetry) -> dict[str, float]:
-    """Name and labels -> value, as a scraper reads it."""
+    """Returns the exposition as values by name with labels."""
     return {
         sample.name + "".join(f",{name}={text}" for name, text in sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(telemetry.metrics.exposition().decode())
@@ -100,7 +100,7 @@ def samples(telemetry: Telemetry) -> dict[str, float]:
 
 
 def said_in(source: str) -> Iterator[str]:
-    """The names of events in calls that say one."""
+    """Yields the names of log events in a source text."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
@@ -165,7 +165,7 @@ def test_the_table_for_the_documentation_names_everything() -> None:
     assert all(f"`{entry.name}`" in table for entry in (*METRICS, *EVENTS))
 
 
-# ---- what feeds it --------------------------------------------------------------------------------------------------
+# ---- sources of the values ------------------------------------------------------------------------------------------
 
 
 def test_records_calls_and_replies_are_counted(telemetry: Telemetry) -> None:

@@ -1,4 +1,4 @@
-"""Attempt number -> wait."""
+"""Back-off: the wait after each attempt, its jitter, and the retry budget."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A token takes one call's order, most harmful first; what an answer means for slot, place, age and budget."""
+"""The order in which calls leave, most urgent first; how answers affect slots, order, age and retry budget."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from tests.harness.toy_flow import Shown, Thermostats
 
 
 def loaded(*events: Mapping[str, object], flow: Thermostats | None = None, **kwargs: object) -> EngineDriver:
-    """Open, lease over, these events undone, and then a lease again: what leaves now leaves by rank."""
+    """Returns a driver with these events waiting, because the lease has expired. See ``leave``."""
     driver = EngineDriver(flow=flow, **kwargs)  # type: ignore[arg-type]
     at = driver.opened()
     driver.auto = False
@@ -24,7 +24,7 @@ def loaded(*events: Mapping[str, object], flow: Thermostats | None = None, **kwa
 
 
 def leave(driver: EngineDriver, seconds: float = 1.0) -> list[list[str]]:
-    """The rooms of each call that leaves when the lease is back."""
+    """Renews the lease and returns the rooms of each call that leaves then."""
     driver.auto = True
     driver.write()
     driver.run(seconds, answer=None)
@@ -278,7 +278,7 @@ def test_a_new_event_after_the_old_ones_ended_has_a_budget_of_its_own() -> None:
 
 
 def test_the_budget_survives_sleep() -> None:
-    """A lane that waits long sleeps as bytes; what it went through is kept."""
+    """A lane that waits for long sleeps as bytes; its attempts are kept."""
     driver = EngineDriver(policy=Policy(retry_budget=2))
     at = driver.opened()
     driver.event(at)
@@ -499,7 +499,7 @@ def test_a_call_says_since_when_each_of_its_items_waits() -> None:
 
 
 def answering(driver: EngineDriver, seconds: float, fails: Callable[[Call], bool]) -> None:
-    """Time passes; calls are answered after at most a tenth of a second."""
+    """Lets time pass; calls are answered after at most a tenth of a second, and fail if ``fails`` returns True."""
     until_s = driver.now.mono_s + seconds
     while driver.now.mono_s < until_s:
         for call in tuple(driver.calls):
@@ -509,7 +509,7 @@ def answering(driver: EngineDriver, seconds: float, fails: Callable[[Call], bool
 
 
 def in_outage(driver: EngineDriver, seconds: float, poison: str = "") -> None:
-    """Everything fails for a while; afterwards only ``poison`` does, and something else is wanted now and then."""
+    """Lets all calls fail for this long, then only those with ``poison``, while other events arrive now and then."""
     answering(driver, seconds, lambda _: True)
     for _ in range(60):
         driver.event(next(iter(driver.marks)), "other", value=driver.next_offset)

@@ -1,4 +1,4 @@
-"""What may not be repeated: announced in a durable record before it leaves, and only when its turn has come."""
+"""``once`` wants: announced in a durable record before they leave, and only when they are next to leave."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ CLOSED: dict[str, Any] = {"close_account_s": 60.0, "closed_because": "401"}
 
 
 def chiming(**kwargs: Any) -> tuple[EngineDriver, Any]:
-    """One chime under way."""
+    """Returns a driver with a chime in flight."""
     driver = EngineDriver(**kwargs)
     at = driver.opened()
     driver.event(at, "hall", chime="dinner")
@@ -24,7 +24,7 @@ def chiming(**kwargs: Any) -> tuple[EngineDriver, Any]:
 
 
 def closed() -> tuple[EngineDriver, Any]:
-    """The account answers 401, and a chime is wanted."""
+    """Returns a driver whose account was closed by a 401, with a chime that waits."""
     driver = EngineDriver()
     at = driver.opened()
     driver.event(at, "kitchen")
@@ -36,7 +36,7 @@ def closed() -> tuple[EngineDriver, Any]:
 
 
 def successor(driver: EngineDriver, at: Any) -> EngineDriver:
-    """The next owner after a kill."""
+    """Returns a driver for the next owner after a kill."""
     second = EngineDriver(boot_us=1_000)
     second.next_offset = driver.next_offset
     second.assign(mark=driver.marks[at], state=driver.state)
@@ -60,7 +60,7 @@ def test_after_a_crash_while_the_account_was_closed_the_call_is_made() -> None:
 
 
 def waiting_announced() -> EngineDriver:
-    """One call is under way, and a chime is announced and waits for its token."""
+    """Returns a driver with a call in flight and an announced chime that waits for its token."""
     driver = EngineDriver(paces={"main": Pace(per_second=2, reserve=0)})
     at = driver.opened()
     driver.event(at, "kitchen")
@@ -73,7 +73,7 @@ def waiting_announced() -> EngineDriver:
 
 
 def announced(driver: EngineDriver) -> list[str]:
-    """In the durable record of the hall."""
+    """Returns the slots that the durable record of the hall announces."""
     return list(driver.state["hall"].announced)
 
 

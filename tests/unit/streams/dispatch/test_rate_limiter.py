@@ -1,3 +1,5 @@
+"""The rate limiter: spacing and share, halving on 429, closing and probing, outages, strict accounts."""
+
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -20,7 +22,7 @@ START_S = 1_000.0
 
 
 def opened(*, share: float = 1.0, **pace: float) -> RateLimiter:
-    """A limiter whose first slot is there at ``START_S``."""
+    """Returns a limiter whose first slot has accrued at ``START_S``."""
     limiter = RateLimiter(Pace(**pace))  # type: ignore[arg-type]
     limiter.set_share(share, START_S - 100)
     return limiter
@@ -39,7 +41,7 @@ def throttled(limiter: RateLimiter, call_id: str, now_s: float, *, close_s: floa
 
 
 def busy(limiter: RateLimiter, from_s: float, to_s: float, *, late_s: float = 0.0) -> list[float]:
-    """Moments of calls with a backlog, by a loop that wakes late; every call is answered well at once."""
+    """Returns when calls leave with a permanent backlog, in a loop that wakes this late; all succeed at once."""
     moments: list[float] = []
     now_s = from_s
     while (ready_s := limiter.ready_at(now_s)) < to_s:
@@ -405,7 +407,7 @@ def test_the_pace_does_not_climb_while_closed() -> None:
 
 
 def outage(limiter: RateLimiter, failures: str) -> None:
-    """Answers in a row, x failed and . good."""
+    """Makes calls in a row: x fails, . succeeds."""
     for number, mark in enumerate(failures):
         now_s = limiter.ready_at(START_S + number * 0.1)
         limiter.take(now_s, f"call-{number}")
@@ -431,7 +433,7 @@ def test_fewer_failures_are_no_outage(answers: str) -> None:
 
 
 def seldom(limiter: RateLimiter, failures: str, *, every_s: float) -> None:
-    """As ``outage``, with few calls in ten seconds."""
+    """As ``outage``, with one call every ``every_s``."""
     for number, mark in enumerate(failures):
         now_s = START_S + every_s * number
         limiter.take(now_s, f"call-{number}")
@@ -564,7 +566,7 @@ def test_strict_with_a_share_that_shrinks_waits_for_the_slots_over_it() -> None:
     assert limiter.ready_at(START_S + 5) == START_S + 6
 
 
-# ---- words -----------------------------------------------------------------------------------------------------------
+# ---- the state in words ----------------------------------------------------------------------------------------------
 
 
 def test_the_state_of_an_open_valve_says_its_pace() -> None:
@@ -580,7 +582,7 @@ def test_a_wait_that_is_over_is_said() -> None:
     assert closed_by_retry_after(2.0).state(START_S + 3) == "to be probed: 429"
 
 
-# ---- any order of things, against a sliding window -------------------------------------------------------------------
+# ---- any sequence of operations, checked by a sliding window ---------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -607,7 +609,7 @@ STEPS = st.lists(
 
 @dataclass(slots=True)
 class Drive:
-    """Plays steps on a limiter and keeps what left, and with which limit."""
+    """Applies steps to a limiter and keeps the shares over time."""
 
     limiter: RateLimiter
     per_second: float
@@ -616,7 +618,7 @@ class Drive:
     shares: list[tuple[float, float]] = field(default_factory=lambda: [(-inf, 0.0)])
 
     def share_within(self, from_s: float, to_s: float) -> float:
-        """The area under the share, in seconds."""
+        """Returns the integral of the share over an interval, in seconds."""
         ends = [*(at_s for at_s, _ in self.shares[1:]), inf]
         return sum(
             share * max(0.0, min(end_s, to_s) - max(start_s, from_s))
@@ -625,7 +627,7 @@ class Drive:
         )
 
     def play(self, steps: list[Step]) -> list[tuple[float, float, bool]]:
-        """Calls: left at, ceiling x share then, arrived."""
+        """Returns the calls: when each left, ceiling x share then, and whether it reached the marketplace."""
         left: list[tuple[float, float, bool]] = []
         due: list[tuple[float, str, str]] = []
         for step in steps:

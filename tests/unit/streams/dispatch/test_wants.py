@@ -1,4 +1,4 @@
-"""What no flow of the tests can bring about by itself: wants by hand."""
+"""``Wants`` used directly, for cases that the flows of the tests do not produce."""
 
 from dataclasses import replace
 
@@ -80,7 +80,7 @@ def sleeper(at: Assignment, priority: int, *, since_us: int = 1) -> SleepingLane
 
 
 def admit(wants: Wants, *rests: SleepingLane) -> None:
-    """Their partitions open, after they were restored."""
+    """Adds lanes that were restored asleep, and opens their partitions."""
     for rest in rests:
         wants.add_sleeping(rest, 0.0)
         wants.admit(rest.at, 0.0)

@@ -1,4 +1,4 @@
-"""Wants and lanes against a list: whatever comes in whatever order, one token takes what a plain list would take."""
+"""``Wants`` against a model: after any sequence of operations, a token takes the same wants as from a plain list."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ LANES = [(AT[0], "a"), (AT[0], "b"), (AT[1], "c")]
 SLOTS = ("s", "t")
 LIMITS = {"k": 3, "single": 1}
 STEP_S = 10.0
-AHEAD = 2  # calls that may stand announced
+AHEAD = 2  # calls that may be announced and not yet sent
 
 
 @dataclass
 class ModelledWant:
-    """One want as a plain list keeps it."""
+    """One want in the model's list."""
 
     at: Assignment
     lane: str
@@ -48,7 +48,7 @@ class ModelledWant:
 
 @dataclass
 class Left:
-    """One call under way: what the engine took, and what the list says of it."""
+    """One call in flight: the wants that were taken, and the model's rows for them."""
 
     taken: list[PendingWant]
     rows: list[ModelledWant]
@@ -64,9 +64,9 @@ class WantsAgainstAList(RuleBasedStateMachine):
         self.rows: list[ModelledWant] = []
         self.open: set[Assignment] = set()
         self.left: list[Left] = []
-        self.left_without = dict.fromkeys("xy", 0)  # calls since the background had its turn, while it waited
+        self.left_without = dict.fromkeys("xy", 0)  # calls since the last background one, while such wants were ready
 
-    # ---- what happens -----------------------------------------------------------------------------------------------
+    # ---- operations -------------------------------------------------------------------------------------------------
 
     @rule(
         which=st.sampled_from(LANES),
@@ -128,7 +128,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
 
     @rule(account=st.sampled_from("xy"))
     def a_token_is_near(self, account: str) -> None:
-        """What may not be repeated is announced: of each kind two calls' worth at most, the most urgent first."""
+        """Announces ``once`` wants: of each queue at most ``AHEAD`` calls' worth, the most urgent first."""
         expected = {id(row) for row in self._to_announce(account)}
         announced = self.wants.announce(account, self.now_s, ahead=lambda _: AHEAD)
         rows = {(row.lane, row.want.slot): row for row in self.rows}
@@ -155,7 +155,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
         return chosen
 
     def _first_that_needs_none(self, account: str, busy: set[object]) -> tuple[int, float] | None:
-        """The smallest key at the head of a queue, of those heads that may be repeated."""
+        """Returns the smallest key among the first wants of all queues, without ``once`` wants."""
         heads: dict[tuple[object, ...], ModelledWant] = {}
         order = {id(row): self._ticket(row) for row in self.rows}
         for row in sorted(self.rows, key=lambda each: (each.queue_key, order[id(each)])):
@@ -168,7 +168,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
 
     @rule()
     def an_account_closes(self) -> None:
-        """What is announced and has not left is taken back."""
+        """Withdraws the announcements of wants that have not left."""
         for account in self.wants.accounts.values():
             self.wants.take_back(tuple(account.announced), self.now_s)
         for row in self.rows:
@@ -207,7 +207,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
             if now is not None and pending.lane.pending.get(row.want.slot) is pending:
                 now.not_before_s, now.alone, now.attempts = self.now_s + wait_s, alone, row.attempts + 1
 
-    # ---- what a list says -------------------------------------------------------------------------------------------
+    # ---- the model --------------------------------------------------------------------------------------------------
 
     def _busy(self) -> set[object]:
         return {key for left in self.left for key in left.keys}
@@ -220,9 +220,9 @@ class WantsAgainstAList(RuleBasedStateMachine):
         return True
 
     def _expected(self, account: str) -> list[ModelledWant]:
-        """The most urgent ready one, and the next of its kind, no two with one key."""
+        """Returns the most urgent ready want and the next ones of its queue, no two with the same exclusive key."""
         busy = self._busy()
-        # of equal keys, the one that has stood there longer; the engine's ticket says which that is
+        # of equal sort keys, the want that was queued first, which has the lower ticket
         order = {id(row): self._ticket(row) for row in self.rows}
         mine = sorted((r for r in self.rows if r.want.account == account), key=lambda r: (r.queue_key, order[id(r)]))
         ready = [row for row in mine if self._ready(row, busy)]
@@ -237,7 +237,8 @@ class WantsAgainstAList(RuleBasedStateMachine):
         return taken
 
     def _whose_turn(self, account: str, ready: list[ModelledWant]) -> ModelledWant | None:
-        """One call in ten is the background's, while both are ready; priority 0 does not wait for it."""
+        """Returns the want whose queue is next: one call in ten is for background work while both are ready, but
+        priority 0 does not wait for it."""
         behind = next((row for row in ready if row.behind), None)
         first = ready[0] if ready else None
         if first is None or behind is None or first is behind:
@@ -251,7 +252,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
     def _ticket(self, row: ModelledWant) -> int:
         return self.lanes[row.lane].pending[row.want.slot].ticket
 
-    # ---- always -----------------------------------------------------------------------------------------------------
+    # ---- invariants -------------------------------------------------------------------------------------------------
 
     @invariant()
     def nothing_under_way_shares_a_key(self) -> None:
@@ -280,7 +281,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
 
     @rule(which=st.sampled_from(LANES))
     def a_lane_sleeps_and_wakes(self, which: tuple[Assignment, str]) -> None:
-        """What it went through is kept, whether or not it slept in between."""
+        """Puts a lane to sleep and wakes it; its attempts and back-off are kept."""
         at, name = which
         lane = self.lanes[name]
         pending = list(lane.pending.values())

@@ -1,6 +1,7 @@
-"""However many lanes a partition has, no single step of the engine does much: the loop comes round, marks go out.
+"""The work of a single step of the engine is bounded, whatever the number of lanes, so that the loop keeps running and
+marks are committed in time.
 
-Work is counted, in calls of functions within one step. Nothing here looks at a clock.
+Work is measured as the number of function calls within one step, not by a clock.
 """
 
 import sys
@@ -22,13 +23,13 @@ from tests.harness.toy_flow import Room, SetPoint, Thermostats, encode, with_dev
 
 FEW, MANY = 1_500, 6_000
 SOME = 1.5
-"""A step may take this much more with four times the lanes: a push into a heap that is just being swept."""
+"""A step may take this many times the calls with four times the lanes: a push into a heap that is being swept."""
 
 Scenario = Callable[[EngineDriver, dict[str, Stored]], Any]
 
 
 class Metered:
-    """An engine whose calls of functions are counted, step by step."""
+    """Wraps an engine and counts the function calls of each step; ``most`` is the largest number."""
 
     def __init__(self, driver: EngineDriver) -> None:
         self._engine = driver.engine
@@ -55,7 +56,7 @@ class Metered:
 
 
 def undone(number: int, **waiting: Any) -> Stored:
-    """A room that waits for its call."""
+    """Returns a stored room with an event that waits for its call."""
     point = SetPoint(id=f"e{number}", order=(number, number), device="heat", value=1)
     room = with_device(Room(key=f"room{number}", last_offset=number), "heat", Shown(wanted=point, certain=False))
     return Stored(value=encode(room), undone=True, offset=number, **waiting)
@@ -106,7 +107,7 @@ def most_work(scenario: Scenario, made: Callable[[int], Stored], lanes: int) -> 
 
 @pytest.fixture
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that the lanes of a test are many."""
+    """Lowers the bounds of a step, so that few lanes take many steps."""
     monkeypatch.setattr("streams.engine.engine.RESTORED_A_STEP", 100)
     monkeypatch.setattr("streams.engine.engine.WOKEN_A_STEP", 50)
 

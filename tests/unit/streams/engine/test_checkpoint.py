@@ -1,4 +1,4 @@
-"""A checkpoint is a snapshot: outputs, changed lanes and marks, as one; and the lease that hangs on it."""
+"""A checkpoint is a consistent snapshot of outputs, changed lanes and marks; the lease depends on it."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.harness.engine_driver import OK, EngineDriver, rooms
 
 
 def by_hand(**kwargs: object) -> EngineDriver:
-    """Open, and from here on checkpoints become durable by hand."""
+    """Returns a driver with an open partition, whose checkpoints become durable only when the test says so."""
     driver = EngineDriver(**kwargs)  # type: ignore[arg-type]
     driver.opened()
     driver.auto = False
@@ -167,7 +167,7 @@ def test_a_checkpoint_of_which_nothing_was_committed_prolongs_no_lease() -> None
     assert driver.engine.snapshot(driver.now).lease_left_s == left_s
 
 
-# ---- refused, died --------------------------------------------------------------------------------------------------
+# ---- partitions that are refused or lost ----------------------------------------------------------------------------
 
 
 def test_a_partition_whose_part_was_refused_commits_and_sends_nothing_more_and_others_go_on() -> None:

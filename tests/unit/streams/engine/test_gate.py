@@ -1,4 +1,4 @@
-"""Nothing leaves a newly assigned partition before nothing older can come after something newer."""
+"""A newly assigned partition sends nothing until it is certain that no older value can follow a newer one."""
 
 from dataclasses import replace
 from typing import Any

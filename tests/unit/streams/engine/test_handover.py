@@ -1,4 +1,4 @@
-"""Drained and handed over: on revoke, on the process's end, and what ``once`` asks for."""
+"""Draining and handing over partitions, on revoke and at the end of the process; ``once`` wants at the hand-over."""
 
 from streams.flow import Lost, NotSent, Retry
 from streams.messages import Notice

@@ -1,4 +1,4 @@
-"""What comes in: read-ahead, bounds, records that wait for a schema, dead letters."""
+"""Reading: read-ahead, bounds on memory, records that wait for a schema, dead letters."""
 
 from hashlib import sha256
 

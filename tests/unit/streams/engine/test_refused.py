@@ -1,4 +1,4 @@
-"""A partition whose topic was replaced, or whose offsets are not in its log, commits nothing and says what to do."""
+"""A partition whose topic was replaced, or whose offsets are not in its log, commits nothing and names the remedy."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ def mark(position: int = 0, *, input_topic_id: str = "input-1", drained: bool = 
 
 
 def committed(driver: EngineDriver, at: Assignment, since: int) -> list[int]:
-    """Positions of this assignment in checkpoints that were made after the first ``since``."""
+    """Returns the positions of this assignment in all checkpoints but the first ``since``."""
     return [one.marks[at].position for one in driver.checkpoints[since:] if at in one.marks]
 
 

@@ -1,4 +1,4 @@
-"""When a sink whose call does not return is given up."""
+"""When a sink whose call does not return is replaced, and when the process stops."""
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ def watch() -> SinkWatch:
 
 
 def hang(watch: SinkWatch, since_s: float) -> SinkAction:
-    """Looks every second until something is to be done."""
+    """Looks every second at a call that does not return, until an action is returned."""
     for second in range(60):
         verdict = watch.look(since_s, since_s + second)
         if verdict is not SinkAction.FINE:

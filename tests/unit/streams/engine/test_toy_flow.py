@@ -1,4 +1,4 @@
-"""What the simulation found in a flow's own rules: the order guard, and trust in what was accepted."""
+"""Rules of a flow in which the simulation found errors: the order of events, and trust in accepted values."""
 
 from streams.flow import Lost, Settled
 from tests.harness.toy_flow import Device, SetPoint, Setting, Shown, learn, merge
@@ -15,7 +15,7 @@ def body(event: SetPoint) -> Setting:
 def test_nothing_older_leaves_after_a_lost_answer_and_a_refusal() -> None:
     lost, refused, late = event("lost", at=10, value=1), event("refused", at=20, value=2), event("late", at=5, value=3)
     device, _ = merge(Device(), lost)
-    device, _ = learn(device, body(lost), Lost(reason="deadline"))  # and yet it was accepted
+    device, _ = learn(device, body(lost), Lost(reason="deadline"))  # but it was accepted
     device, _ = merge(device, refused)
     device, _ = learn(device, body(refused), Settled(answer=Shown(ok=False)))
 
@@ -28,7 +28,7 @@ def test_nothing_older_leaves_after_a_lost_answer_and_a_refusal() -> None:
 def test_what_a_lost_owner_may_have_sent_is_written_over_though_it_equals_what_was_accepted() -> None:
     on = event("on", at=10, value=0)
     known = Device(accepted=1, accepted_order=(1, 1), newest_order=(1, 1))
-    device, _ = merge(known, on)  # restored so by the next owner; the one before had it accepted
+    device, _ = merge(known, on)  # as restored by the next owner; the previous one's call was accepted
     equal = event("equal", at=20, value=0)
     device, _ = merge(device, equal)
     device, _ = learn(device, body(equal), Settled(answer=Shown(ok=False)))

@@ -1,4 +1,4 @@
-"""A lane that cannot be read, or not without loss, breaks its partition alone, says which it is, and loses nothing."""
+"""A lane that cannot be read, or not without loss, stops only its own partition, is named, and loses nothing."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A heap with dead entries gives the least that is alive, and sweeps a few at a time."""
+"""A heap with dead entries returns the least live entry, and sweeps a few dead ones at a time."""
 
 from hypothesis import given
 from hypothesis import strategies as st

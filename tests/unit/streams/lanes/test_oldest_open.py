@@ -1,4 +1,5 @@
-"""What stands open in the world: counted by partition with the oldest age, while cold lanes stay bytes."""
+"""Lanes with something open in the outside world are counted by partition, with the oldest age, without decoding idle
+lanes."""
 
 from typing import Any
 
@@ -16,7 +17,7 @@ SECOND_US = 1_000_000
 
 
 class Cold(Thermostats):
-    """A room without heat stands open, since the event that switched it off."""
+    """A flow whose rooms are open while their heat is off, since the event that switched it off."""
 
     def store(self, lane: Room) -> Stored:
         stored = Thermostats.store(self, lane)
@@ -25,7 +26,7 @@ class Cold(Thermostats):
 
 
 class Vanishing(Cold):
-    """A room whose value is 7 is forgotten."""
+    """A flow that stores nothing for a room whose value is 7."""
 
     def store(self, lane: Room) -> Stored:
         forgotten = any(device.accepted == 7 for _, device in lane.devices)

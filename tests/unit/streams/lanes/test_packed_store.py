@@ -1,4 +1,4 @@
-"""A packed store keeps what a dictionary would, in less memory."""
+"""A packed store behaves like a dictionary, in less memory."""
 
 import tracemalloc
 
@@ -8,11 +8,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from streams.lanes.packed_store import PackedStore
 
 KEYS = st.text(max_size=3) | st.sampled_from([f"4{number:012d}" for number in range(30)])
-VALUES = st.binary(max_size=30) | KEYS.map(str.encode)  # a value that looks like a key is none
+VALUES = st.binary(max_size=30) | KEYS.map(str.encode)  # a value that looks like a key must not be found as one
 
 
 def shelf_of(values: dict[str, bytes]) -> PackedStore:
-    """As a restore fills it."""
+    """Returns a store filled like in a restore."""
     shelf = PackedStore(room=len(values))
     for key, value in values.items():
         shelf.add(key, value)

@@ -1,4 +1,4 @@
-"""The headers of a state record come back as they were written, and anybody else's are a fault of that record alone."""
+"""The headers of a state record are read as they were written; headers in another format are a fault of that record."""
 
 import pytest
 from hypothesis import example, given

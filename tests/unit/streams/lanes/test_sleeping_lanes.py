@@ -1,4 +1,4 @@
-"""Lanes sleep as bytes when nothing is lost by it, and are woken by rank as tokens come."""
+"""Lanes sleep as bytes when nothing is lost by it, and are woken by priority; stalls and background work."""
 
 import sys
 from dataclasses import replace
@@ -112,7 +112,7 @@ def test_sleepers_are_woken_by_rank() -> None:
 
 
 def test_a_more_harmful_sleeper_is_woken_before_those_that_are_awake() -> None:
-    """The sleeper speaks first, although enough others are awake."""
+    """The sleeping lane's call leaves first, although enough others are awake."""
     first = EngineDriver()
     at = first.opened()
     first.event(at, "worst", rank=0)
@@ -176,7 +176,7 @@ def test_a_done_lane_with_a_timer_is_woken_and_not_told_that_it_was_restored() -
 
 
 class Postponing(RecordingThermostats):
-    """Wakes once, at the second that its last event names."""
+    """A flow whose lanes are woken once, at the second that their last event names."""
 
     def turn(self, lane: Room, cause: Cause, now: Now) -> Turn[Room]:
         at_us = WALL_US + cause.event.value * 1_000_000 if isinstance(cause, Arrived) else None
@@ -282,7 +282,7 @@ def test_told_from_outside_reaches_the_lane_that_is_known() -> None:
 
 
 class Forgetful(Thermostats):
-    """Stores nothing once its lane has been told twice."""
+    """A flow that stores nothing for a lane that got two messages."""
 
     def store(self, lane: Room) -> Stored:
         return Stored(value=None) if lane.heard >= 2 else super().store(lane)
@@ -373,7 +373,7 @@ def test_state_goes_to_the_partition_number_of_the_input() -> None:
 
 
 class Stuck(Thermostats):
-    """Says it is undone and never what it waits for."""
+    """A flow whose lanes are undone, without wants or timers."""
 
     def turn(self, lane: Room, cause: Cause, now: Now) -> Turn[Room]:
         return replace(super().turn(lane, cause, now), wants=())
@@ -472,7 +472,7 @@ def test_a_partition_behind_a_backlog_of_others_in_the_clients_queue_is_neither_
     assert driver.notices == []
     assert driver.stops == []
 
-    for second_of in range(30):  # what came after it does not go before it
+    for second_of in range(30):  # records that arrive later are not before it in the queue
         driver.arrive(driver.record(first), end=800 + second_of)
         driver.run(1)
     assert {at for effect in driver.of(Reread) for at in effect.parts} == {second}
@@ -557,7 +557,7 @@ def test_a_transaction_that_has_ended_holds_nothing_back_any_more() -> None:
 
 
 def waiting_for_a_checkpoint() -> EngineDriver:
-    """Lag, and a checkpoint that does not become durable."""
+    """Returns a driver with lag and a checkpoint that does not become durable."""
     driver = EngineDriver(policy=Policy(stall_s=60))
     at = driver.opened()
     driver.auto = False
@@ -631,7 +631,7 @@ def test_answers_that_come_right_after_a_freeze_are_no_worker_that_hangs() -> No
 
 
 def test_a_long_backlog_of_the_background_never_makes_another_wait_for_more_than_one_call() -> None:
-    """However old it is, and although all of it would be older than what comes."""
+    """Although all of the backlog is older than the other events."""
     driver = EngineDriver(flow=Thermostats(limits={"set": 1}), paces={"main": Pace(per_second=10, reserve=0)})
     at = driver.opened()
     driver.arrive(*[driver.record(at, f"back-{n}", rank=BACKGROUND + n % 2) for n in range(5_000)])
