@@ -1,4 +1,4 @@
-"""What the four pages answer, asked over a real socket."""
+"""The four health pages, requested over a real socket."""
 
 import socket
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from connector.console.health import HealthServer, Readiness
 
 @dataclass
 class Patient:
-    """Vitals that a test sets."""
+    """Vitals whose values are set by a test."""
 
     age_s: float = 0.1
     reasons: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Readiness tells a person what stands in the way."""
+"""Readiness with its reasons and warnings, the status page, and the application's metrics."""
 
 from collections.abc import Mapping
 from dataclasses import replace

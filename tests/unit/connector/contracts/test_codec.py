@@ -1,4 +1,4 @@
-"""Events and messages."""
+"""The codecs of the offer flow: decoding inputs, and encoding outputs and states."""
 
 import json
 from decimal import Decimal
@@ -66,7 +66,7 @@ def message(**other: Any) -> tuple[bytes, bytes]:
     return ProducerKit(CHANGED).message(change(**other))
 
 
-# ---- in -------------------------------------------------------------------------------------------------------------
+# ---- inputs ---------------------------------------------------------------------------------------------------------
 
 
 def test_an_offer_change_is_read_with_the_position_of_its_record() -> None:
@@ -199,7 +199,7 @@ def library_bytes_filled(writer: dict[str, Any], value: dict[str, Any]) -> bytes
     return library_bytes(writer, defaults | value)
 
 
-# ---- out ------------------------------------------------------------------------------------------------------------
+# ---- outputs and states ---------------------------------------------------------------------------------------------
 
 AT = 1_763_771_234_567_891
 
@@ -353,7 +353,7 @@ def test_an_output_is_what_its_schema_says(name: str, event: Any, schema_id: int
 
 
 def plain(value: Any) -> Any:
-    """A dataclass as the record that its schema describes."""
+    """Returns a dataclass as the record that its schema describes."""
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     if hasattr(value, "__dataclass_fields__"):
@@ -366,7 +366,7 @@ def plain(value: Any) -> Any:
 
 
 def known_to(schema: Any, value: Any) -> Any:
-    """A plain record without the fields that a version does not have yet."""
+    """Returns a plain record without the fields that ``schema`` lacks."""
     if isinstance(schema, list):
         return next((known_to(branch, value) for branch in schema if isinstance(branch, dict)), value)
     if isinstance(value, list) and isinstance(schema, dict):

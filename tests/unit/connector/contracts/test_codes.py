@@ -1,4 +1,4 @@
-"""The table of codes and its printed form."""
+"""The table of codes, and the page that is printed from it."""
 
 import inspect
 import re

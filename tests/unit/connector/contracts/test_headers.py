@@ -1,4 +1,4 @@
-"""The headers of outputs."""
+"""The headers of outputs: CloudEvents attributes, the deciding process, and the trace context."""
 
 from connector.contracts.headers import NO_TRACE, Stamp, Trace
 from connector.offers.events import OfferNotFound, OfferResult

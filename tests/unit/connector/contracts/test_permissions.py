@@ -1,4 +1,4 @@
-"""The sets of permissions: the least that is needed, and what of them is missing."""
+"""The sets of permissions: each is minimal, and missing permissions are found."""
 
 from connector.contracts.permissions import (
     Identity,

@@ -1,4 +1,4 @@
-"""Word between the order flow and the shipment flow of one process."""
+"""The order flow tells the shipment flow of its process which orders have a unit that may be sent."""
 
 from connector.contracts.headers import Stamp
 from connector.contracts.released_orders import MOST, ReleasedOrders

@@ -1,4 +1,4 @@
-"""State of other versions: every one is read by the newest, and the one before it refuses what it would lose."""
+"""States of several schema versions: the newest reads all; an older one refuses a state if it would lose a part."""
 
 from collections.abc import Callable
 from functools import cache
@@ -66,7 +66,7 @@ def parsed(name: str, version: int) -> Any:
 
 @cache
 def reader_of(name: str, version: int) -> Decoder:
-    """As a connector of that version reads what any version wrote."""
+    """Returns the decoder of a connector with that schema version; it reads values of any version."""
     return Decoder(schemas.load(name, version), TEXTS.get)
 
 
@@ -86,13 +86,13 @@ def read(name: str, by: int, value: Any, of: int) -> Any:
 
 
 def passed_through(name: str, value: Any, version: int) -> Any:
-    """What the newest version reads after a connector of an older one has read it and written it back."""
+    """Returns a value of the newest version after a connector with an older one has read it and written it back."""
     newest = schemas.newest(name)
     return read(name, newest, read(name, version, value, newest), version)
 
 
 def kept(part: Any) -> Any:
-    """A schema without the fields that may be lost."""
+    """Returns a schema without the fields that may be lost."""
     if isinstance(part, list):
         return [kept(one) for one in part]
     if not isinstance(part, dict):
@@ -105,11 +105,12 @@ def kept(part: Any) -> Any:
 
 @cache
 def reader_of_what_counts(name: str) -> Decoder:
+    """Returns a decoder that reads only the fields that must not be lost."""
     return Decoder(kept(schemas.load(name, schemas.newest(name))), TEXTS.get)
 
 
 def is_lossless(name: str, value: Any, version: int) -> bool:
-    """Whether all that must not be lost comes back from a connector of an older version."""
+    """Whether a connector with an older version keeps all fields that must not be lost."""
     newest = schemas.newest(name)
     before, after = (
         reader_of_what_counts(name).decode(frame(id_of(name, newest)) + written(name, newest, one))
@@ -138,7 +139,7 @@ def test_a_state_needs_a_version_exactly_where_an_older_one_would_lose_something
     newest = schemas.load(name, schemas.newest(name))
     value = data.draw(some(name, schemas.newest(name)))
     if data.draw(st.booleans()):
-        value = passed_through(name, value, version)  # makes no use of what is newer
+        value = passed_through(name, value, version)  # uses no newer field
 
     needed = needed_by(name)(as_object(newest, value))
 

@@ -1,4 +1,4 @@
-"""The manifest, and what is said where the broker's topics differ from it."""
+"""The required topics, and the findings where the broker's topics differ from them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A tiny HTTP server on 127.0.0.1 whose every answer is written by the test, byte by byte where it matters."""
+"""A small HTTP server on 127.0.0.1 whose responses are defined by the test, byte by byte if necessary."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """One request as it arrived; ``connection`` counts the connections."""
+    """One request as received; ``connection`` is the number of its connection, counted from 1."""
 
     method: str
     target: str
@@ -24,11 +24,12 @@ class Received:
 
 
 Script: TypeAlias = Callable[[Received, socket.socket], bytes | None]
-"""Answers one request: bytes to send, after which the connection stays open; None = it did all itself, and closes."""
+"""Responds to one request. Returns the bytes to send, after which the connection stays open, or None to close it; then
+the script itself has written to the socket whatever it wanted to."""
 
 
 def answer(status: int, body: Any = None, *, raw: bytes | None = None, **headers: str) -> bytes:
-    """An HTTP answer with a JSON body, or with ``raw``; header names with underscores for hyphens."""
+    """Returns an HTTP response with a JSON body, or with ``raw``. ``headers``: names with underscores for hyphens."""
     payload = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     lines = {"Date": formatdate(time(), usegmt=True), "Content-Length": str(len(payload)), **named}
@@ -38,6 +39,8 @@ def answer(status: int, body: Any = None, *, raw: bytes | None = None, **headers
 
 @dataclass(slots=True, kw_only=True)
 class AnsweringServer:
+    """A running server. ``received``: all requests so far."""
+
     port: int
     script: Script
     received: list[Received] = field(default_factory=list)
@@ -50,7 +53,7 @@ class AnsweringServer:
 
 @contextmanager
 def answering(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[AnsweringServer]:
-    """Serve until the block ends. The script may be replaced meanwhile."""
+    """Serves until the block ends. The test may replace the script meanwhile. ``tls``: serves HTTPS."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = AnsweringServer(port=listener.getsockname()[1], script=script)
     threads: list[threading.Thread] = []
@@ -91,7 +94,7 @@ def _serve(server: AnsweringServer, sock: socket.socket, connection: int, tls: s
                 return
             sock.sendall(reply)
     except OSError:
-        return  # the client is gone, or the test is over
+        return  # the client has closed the connection, or the test has ended
     finally:
         _close(sock)
 
@@ -113,6 +116,6 @@ def _request(sock: socket.socket, connection: int) -> Received | None:
 
 
 def _close(sock: socket.socket) -> None:
-    with suppress(OSError):  # closed already
+    with suppress(OSError):  # already closed
         sock.shutdown(socket.SHUT_RDWR)
     sock.close()

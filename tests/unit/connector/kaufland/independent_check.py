@@ -1,6 +1,6 @@
-"""Verifies a captured request as the marketplace would, written from its documentation and without our own module.
+"""Verifies a captured request as the marketplace would, written from its documentation without the code under test.
 
-HMAC is spelled out from RFC 2104 here, so that not even that is shared with what is under test.
+HMAC is implemented here after RFC 2104, so that it is not shared with the code under test either.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ def faults_of(
     now_s: float,
     window_s: int = 300,
 ) -> list[str]:
-    """What the marketplace would object to; empty = believed. ``headers`` by lower-case name, as received."""
+    """Returns the faults for which the marketplace would refuse the request. ``headers``: by lower-case name."""
     faults = [f"{name} is missing" for name in _REQUIRED if not headers.get(name)]
     if faults:
         return faults

@@ -1,4 +1,7 @@
-"""Orders, order units and returns as the API shows them, and calls about them. Every personal value is a canary."""
+"""Orders, order units and returns as the API returns them, and calls about them.
+
+Every personal value contains ``CANARY``, so that tests can find personal data where it must not be.
+"""
 
 import time
 from typing import Any
@@ -19,7 +22,7 @@ from connector.marketplace.orders import (
 from streams.flow import Call, Item
 
 CANARY = "Canary~"
-"""In every value that tells who bought, and in nothing else."""
+"""Contained in every personal value, and in no other."""
 
 ADDRESS = {
     "first_name": f"{CANARY}Ada",
@@ -52,7 +55,7 @@ BODIES: dict[CallKind, OrderBody] = {
 
 
 def order_unit(order_unit_id: int = 11, *, in_order: bool = False, **changed: Any) -> dict[str, Any]:
-    """An order unit; ``in_order`` as a part of its order, which has the addresses then."""
+    """Returns an order unit; with ``in_order``, as part of an order, which then has the addresses."""
     alone = {} if in_order else {"fulfillment_type": "fulfilled_by_merchant", **PERSONAL}
     return {
         "id_order_unit": order_unit_id,
@@ -154,7 +157,7 @@ SUCCESS: dict[CallKind, Any] = {
     CallKind.RETURN: {"data": one_return(return_unit())},
     CallKind.SUBSCRIPTIONS: page(SUBSCRIPTION),
 }
-"""A good answer to each of ``BODIES`` that reads."""
+"""A valid response to each of ``BODIES`` that reads."""
 
 
 def order_call(kind: CallKind, body: OrderBody | None = None, *, deadline_s: float = 60.0) -> Call:

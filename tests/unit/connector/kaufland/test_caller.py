@@ -1,4 +1,4 @@
-"""Callers against a real server on 127.0.0.1: what leaves, what comes of every way an answer can go wrong, and when."""
+"""Callers with a real server on 127.0.0.1: requests, deadlines, and the replies to every kind of bad response."""
 
 import json
 import logging
@@ -42,7 +42,7 @@ Rows = list[MarketplaceCalled]
 
 
 class Edge:
-    """An adapter, its server, and the rows of the call log."""
+    """An adapter, its server, and the rows of its call log."""
 
     def __init__(self, server: AnsweringServer, adapter: Kaufland, rows: Rows) -> None:
         self.server = server
@@ -98,7 +98,7 @@ def edge(make_edge: MakeEdge) -> Edge:
 
 
 def accepting(request: Received, _sock: socket.socket) -> bytes:
-    """Takes every update."""
+    """Accepts every update."""
     entries = [
         {"id_unit": e["id_unit"], "status_code": 200, "unit": unit(e["id_unit"], **e["unit_data"])}
         for e in json.loads(request.body)
@@ -119,7 +119,7 @@ def faults(request: Received, *, secret_key: str = SECRET_KEY) -> list[str]:
     )
 
 
-# ---- what leaves ----------------------------------------------------------------------------------------------------
+# ---- requests -------------------------------------------------------------------------------------------------------
 
 
 def test_the_adapter_is_a_marketplace(edge: Edge) -> None:
@@ -278,7 +278,7 @@ def test_the_lease_is_checked_at_the_first_byte_and_not_before_connecting(
 
 
 def drip(head: bytes, every_s: float) -> Script:
-    """Sends a byte now and then, for longer than any call may take."""
+    """Sends a byte every ``every_s``, for longer than any call may take."""
 
     def script(_request: Received, sock: socket.socket) -> None:
         sock.sendall(head)
@@ -292,7 +292,10 @@ def drip(head: bytes, every_s: float) -> Script:
 
 
 def call_that_left(edge: Edge, body: LookUp | Update, deadline_s: float) -> tuple[Call, Answer]:
-    """On a busy machine the deadline may pass before the first byte: then once more, with more time."""
+    """Makes a call and returns it with its answer; tries again with more time until a byte of the request was sent.
+
+    On a busy machine, the deadline may pass before the first byte.
+    """
     wanted = call(body, deadline_s=deadline_s)
     outcome = edge.adapter.call(wanted)
     return (wanted, outcome) if outcome.sent_s is not None else call_that_left(edge, body, 2 * deadline_s)
@@ -362,7 +365,7 @@ def test_a_redirect_is_never_followed(edge: Edge) -> None:
     assert len(edge.server.received) == 1
 
 
-# ---- what comes back ------------------------------------------------------------------------------------------------
+# ---- responses ------------------------------------------------------------------------------------------------------
 
 
 def test_a_low_quota_reserves_the_rest_from_the_moment_of_the_answer(edge: Edge) -> None:
@@ -376,12 +379,12 @@ def test_a_low_quota_reserves_the_rest_from_the_moment_of_the_answer(edge: Edge)
 
 
 def closes(_request: Received, _sock: socket.socket) -> None:
-    """Says nothing."""
+    """Closes the connection without a response."""
 
 
 def resets(_request: Received, sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-    sock.close()  # without a shutdown, and without lingering: a reset
+    sock.close()  # without shutdown and lingering: sends a reset
 
 
 def half_a_body(_request: Received, sock: socket.socket) -> None:
@@ -471,7 +474,10 @@ def test_a_list_of_several_pages_takes_a_call_for_each(edge: Edge) -> None:
 def both_ways(
     own: list[dict[str, Any]], others: list[dict[str, Any]], *, refuses: bytes | None = None
 ) -> Callable[[Received, socket.socket], bytes]:
-    """A marketplace with these units; ``refuses``: what it answers to the other way."""
+    """Returns the script of a marketplace: the merchant fulfils the units in ``own``, the marketplace the ``others``.
+
+    ``refuses``: its response to a request for the others.
+    """
 
     def respond(request: Received, _sock: socket.socket) -> bytes:
         if "fulfillment_type=fulfilled_by_kaufland" not in request.target:
@@ -484,7 +490,7 @@ def both_ways(
 
 
 def look_until_settled(edge: Edge, body: LookUp) -> tuple[Found, int]:
-    """And how many calls it took; none of its retries counts as a failure."""
+    """Repeats a look-up until it settles; returns its answer and the number of calls. No retry counts as an attempt."""
     for calls in range(1, 5):
         (reply,) = edge.call(body).replies
         if isinstance(reply, Settled):
@@ -618,7 +624,7 @@ UNAUTHORIZED = {"type": "/problems/corrupted-signature", "message": "signature",
 
 
 def believing(request: Received, sock: socket.socket) -> bytes:
-    """Answers as the marketplace does: what it does not believe, it refuses."""
+    """Responds as the marketplace does: refuses requests that are not correctly signed."""
     return accepting(request, sock) if faults(request) == [] else answer(401, UNAUTHORIZED)
 
 
@@ -794,7 +800,7 @@ def test_check_tells_the_storefronts_of_an_account_that_is_believed(edge: Edge) 
 
 @pytest.mark.parametrize(
     ("script", "reachable", "says"),
-    [  # made when the test runs: an answer says the time of its making
+    [  # created when the test runs, since a response has the time of its creation
         (lambda: answer(401, UNAUTHORIZED), True, "WRONG_SIGNATURE"),
         (lambda: answer(403, {**UNAUTHORIZED, "type": "/problems/inactive-account"}), True, "inactive-account"),
         (lambda: answer(500), True, "HTTP 500"),
@@ -828,7 +834,7 @@ def test_close_may_be_called_twice(edge: Edge) -> None:
     edge.adapter.close()
 
 
-# ---- anything at all ------------------------------------------------------------------------------------------------
+# ---- arbitrary responses --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

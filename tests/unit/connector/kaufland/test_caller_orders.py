@@ -1,4 +1,4 @@
-"""Calls about orders, parcels and returns against a real server: what leaves, what comes of it, who is not named."""
+"""Calls about orders, parcels and returns with a real server: requests, replies; personal data is not kept."""
 
 import json
 import logging
@@ -54,7 +54,7 @@ WRITES = [CallKind.SEND, CallKind.PARCEL]
 
 
 class LoggedAdapter:
-    """An adapter, its server, and the rows of the call log."""
+    """An adapter, its server, and the rows of its call log."""
 
     def __init__(self, server: AnsweringServer, adapter: Kaufland, rows: list[MarketplaceCalled]) -> None:
         self.server = server
@@ -110,7 +110,7 @@ def good(kind: CallKind) -> bytes:
     return answer(204) if kind in WRITES else answer(200, SUCCESS[kind])
 
 
-# ---- what leaves ----------------------------------------------------------------------------------------------------
+# ---- requests -------------------------------------------------------------------------------------------------------
 
 FILTER = "ts_updated_from_iso=2026-01-01T00%3A00%3A04Z"
 LEAVES: dict[CallKind, tuple[str, str]] = {
@@ -171,7 +171,7 @@ def test_a_call_of_two_items_stops(desk: LoggedAdapter) -> None:
     assert desk.adapter.call(replace(call, items=call.items * 2)).stop is not None
 
 
-# ---- what comes of it -----------------------------------------------------------------------------------------------
+# ---- replies --------------------------------------------------------------------------------------------------------
 
 FOUND: dict[CallKind, type[Any]] = {
     CallKind.SEND: Taken,
@@ -197,7 +197,7 @@ def test_a_good_answer_settles_its_item(desk: LoggedAdapter, kind: CallKind) -> 
 
 
 def closes(_request: Received, _sock: socket.socket) -> None:
-    """The connection ends without an answer."""
+    """Closes the connection without a response."""
 
 
 def half(_request: Received, sock: socket.socket) -> None:
@@ -248,7 +248,7 @@ def test_the_quota_of_its_own_group_stands_in_for_an_answer_that_does_not_say_it
     assert others.call(kind).reserve_until_s is None
 
 
-# ---- what is kept ---------------------------------------------------------------------------------------------------
+# ---- personal data --------------------------------------------------------------------------------------------------
 
 
 def test_contacts_are_handed_on_only_by_an_account_that_is_asked_for_them(make_desk: MakeDesk) -> None:
@@ -282,7 +282,7 @@ def test_each_attempt_has_a_row_without_storefront_and_items(desk: LoggedAdapter
 
 
 def test_no_query_says_who_bought_for_queries_are_logged() -> None:
-    """What may be asked by: moments, pages and embedded parts; ids of orders and returns are in the path."""
+    """A query has times, pages and embedded parts only; ids of orders and returns are in the path."""
     names = {name for _, target in LEAVES.values() for name, _ in parse_qsl(urlsplit(target).query)}
 
     assert names <= {"ts_updated_from_iso", "sort", "limit", "offset", "embedded", "fulfillment_type"}
@@ -331,7 +331,7 @@ def test_a_buyer_is_in_no_reply_no_row_no_log_line(
     assert CANARY not in caplog.text
 
 
-# ---- anything at all ------------------------------------------------------------------------------------------------
+# ---- arbitrary responses --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Reference data: what is shipped agrees with the API's document, and a file of one's own is laid over it safely."""
+"""Reference data: the shipped table agrees with the API's document, and an invalid overlay is refused."""
 
 import json
 import re

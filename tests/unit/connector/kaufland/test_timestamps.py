@@ -1,4 +1,4 @@
-"""Moments: exact to the microsecond, never without an offset, and asked for so that none is passed over."""
+"""Timestamps: exact to the microsecond, refused without an offset, and rounded down in filters so no row is missed."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""Wants, answers and accounts as the tests of the Kaufland edge use them."""
+"""Wants, calls, clocks and response bodies for the tests of the Kaufland adapter."""
 
 import time
 from typing import Any
@@ -11,12 +11,14 @@ EAN = "4006381333931"
 
 
 class RealClock:
+    """The machine's clock."""
+
     def now(self) -> Now:
         return Now(mono_s=uptime_s(), wall_us=time.time_ns() // 1000)
 
 
 class WrongClock:
-    """A machine whose wall clock is off."""
+    """The clock of a machine whose wall clock is off by ``off_s`` seconds."""
 
     def __init__(self, off_s: float) -> None:
         self.off_s = off_s
@@ -26,7 +28,7 @@ class WrongClock:
 
 
 def unit(unit_id: int, **changed: Any) -> dict[str, Any]:
-    """A unit as the API shows it."""
+    """Returns a unit as the API returns it."""
     return {
         "id_unit": unit_id,
         "status": "AVAILABLE",
@@ -57,12 +59,13 @@ def unit(unit_id: int, **changed: Any) -> dict[str, Any]:
 
 
 def page(*units: dict[str, Any], total: int | None = None, offset: int = 0) -> dict[str, Any]:
+    """Returns the body of a page of units; ``total``: of the whole list, by default the length of this page."""
     count = len(units) if total is None else total
     return {"data": list(units), "pagination": {"offset": offset, "limit": 100, "total": count}}
 
 
 def update(unit_id: int, **values: int) -> Update:
-    """``update(1, price=100, stock=0)``."""
+    """Returns an update of a unit's fields: ``update(1, price=100, stock=0)``; without values, of the stock."""
     fields = {Field(name): value for name, value in (values or {"stock": 3}).items()}
     return Update(storefront="de", unit_id=unit_id, values=fields, event_ids=(f"e{unit_id}",), event_count=1)
 
@@ -72,7 +75,7 @@ def look_up(*conditions: str) -> LookUp:
 
 
 SOON_S = 60.0
-"""Far less than what would hold a call up lasts, and enough for a busy machine."""
+"""A limit in seconds for a call that must end soon: ample on a busy machine, and much less than if the call hung."""
 
 
 def call(*bodies: LookUp | Update, account: str = "main", deadline_s: float = 60.0, attempt: int = 1) -> Call:

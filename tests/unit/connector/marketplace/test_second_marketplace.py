@@ -1,7 +1,7 @@
-"""A second marketplace, unlike the first in every way, behind the same port: the pipeline does not notice.
+"""A second marketplace with a very different API behind the same port: the offer flow works without any change.
 
-The bazaar speaks in lines of text, names articles by a word, takes three changes at a time, counts money in shillings
-of ten pence, and has no idea of HTTP. Nothing in ``connector`` or ``streams`` was changed for it.
+The bazaar speaks a line protocol, identifies articles by a name, takes at most three changes per request, counts money
+in shillings of ten pence, and does not use HTTP. It needs no code in ``connector`` or ``streams``.
 """
 
 import pickle
@@ -42,15 +42,15 @@ REFERENCE = Reference(
     bulk_limit=3,
 )
 
-# ---- the far side ---------------------------------------------------------------------------------------------------
+# ---- the marketplace ------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
 class Bazaar:
-    """Answers one line with one line. Commands: ``SEEK ean`` and ``SET article name=value ...``, many by ``|``."""
+    """Answers each line with a line. Commands: ``SEEK ean`` and ``SET article name=value ...``, separated by ``|``."""
 
     stalls: dict[str, dict[str, int]]
-    closed: int = 0  # so many requests meet a closed gate
+    closed: int = 0  # the number of further requests that are refused because the gate is closed
     heard: list[str] = field(default_factory=list)
 
     def say(self, line: str) -> str:
@@ -82,7 +82,7 @@ FIELDS = {name: known for known, name in NAMES.items()}
 
 @dataclass(slots=True)
 class BazaarMarketplace:
-    """The port of ``connector.marketplace.offers``: bodies into lines, lines into answers."""
+    """Implements the port of ``connector.marketplace.offers``: turns bodies into lines, and lines into answers."""
 
     bazaar: Bazaar
 
@@ -148,11 +148,11 @@ def _unit(number: int, values: dict[Field, int]) -> Unit:
     )
 
 
-# ---- the pipeline, unchanged ----------------------------------------------------------------------------------------
+# ---- the pipeline ---------------------------------------------------------------------------------------------------
 
 
 class Street:
-    """Engine, offer flow and the bazaar's adapter, in memory and virtual time."""
+    """The engine, the offer flow and the bazaar's adapter, in memory and in virtual time."""
 
     def __init__(self, *eans: str) -> None:
         self.bazaar = Bazaar({ean: {"coins": 100, "rugs": 3, "moons": 2} for ean in eans})
@@ -169,7 +169,7 @@ class Street:
         self.driver.arrive(*(self._record(ean, **said) for ean in eans))
 
     def run(self, seconds: float = 5.0) -> None:
-        """Calls go to the bazaar and its answers come back, as the engine's clock says."""
+        """Runs the engine for ``seconds`` of virtual time; makes its calls and returns their answers to it."""
         until_s = self.driver.now.mono_s + seconds
         while self.driver.now.mono_s < until_s:
             for call in list(self.driver.calls):

@@ -1,4 +1,4 @@
-"""Everything that can be known before going live is said in one run, each with its remedy."""
+"""``connector check``: one run reports every problem that can be found before going live, each with its remedy."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -148,7 +148,7 @@ def test_topics_are_checked_one_by_one(parts: CheckInputs) -> None:
 
 
 def configured(parts: CheckInputs, **sections: object) -> CheckInputs:
-    """With other sections of the configuration."""
+    """Returns the inputs with other sections of the settings."""
     return replace(parts, loaded=replace(parts.loaded, settings=parts.loaded.settings.model_copy(update=sections)))
 
 

@@ -1,4 +1,4 @@
-"""The digest of a state topic: it sees what the input made, and not how or when."""
+"""The digest of a state topic: it depends on what the events resulted in, but not on how or when."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -98,9 +98,9 @@ def with_stock(**change: Any) -> OfferState:
         replace(STATE, undone=(replace(MISSED, received_at_us=9, since_us=9, times_seen=4),)),
         replace(STATE, misses=(MISS,)),
         with_stock(accepted_at_us=9, basis=Basis.OBSERVED, certain=False, value=Decimal(5)),
-        # the linked unit has been looked up, too
+        # the linked unit was looked up, too
         replace(STATE, units=(UNIT, replace(UNIT, unit_id=2, storefront="at", fields=(STOCK,)))),
-        # the linked unit knows an older event only, wherever it is listed
+        # the linked unit has an older event, wherever it is listed
         replace(STATE, units=(UNIT, LINKED)),
         replace(STATE, units=(LINKED, UNIT)),
     ],

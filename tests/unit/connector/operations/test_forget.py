@@ -1,4 +1,4 @@
-"""Forgetting one lane: what is lost is said first, and never while somebody has it in memory."""
+"""``connector state forget``: prints what is lost first, and refuses while the group has members."""
 
 import json
 from dataclasses import replace

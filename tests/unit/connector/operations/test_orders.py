@@ -1,4 +1,4 @@
-"""What people ask of the orders topic."""
+"""``connector orders``: the list of open orders, and sales by day."""
 
 from collections.abc import Iterable
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Subscriptions are listed, made and mended when a person says so, and no other is touched."""
+"""``connector push``: lists, creates and repairs subscriptions on request, and changes no other system's."""
 
 import io
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ ELSEWHERE = "https://other.example/hook"
 
 @dataclass
 class StubSubscriptionClient:
-    """A marketplace with one account."""
+    """A marketplace with the subscriptions of one account."""
 
     there: list[Subscription] = field(default_factory=list)
     refuses: str = ""

@@ -1,4 +1,4 @@
-"""The accepted routing: written down by the first start, held by every later one, changed by a person only."""
+"""The accepted routing: stored by the first start, checked by every later one, and changed by the operator only."""
 
 import io
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Registering, looking up and checking the subjects of the offer flow."""
+"""``connector schemas``: registers, looks up and checks the subjects of the offer flow."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Topics are created only when asked, and match the input where they must."""
+"""``connector topics``: creates topics on request only, with the input's number of partitions where required."""
 
 import io
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A target id that means another place now is seen; a new one and a vanished one are no surprise."""
+"""The accepted routing: a target id with another meaning is detected; new and removed ids are not reported."""
 
 import pytest
 from hypothesis import given

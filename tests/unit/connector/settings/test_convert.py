@@ -1,4 +1,4 @@
-"""Settings into the values that the runtime understands."""
+"""Settings are converted into the types of the runtime and the flows."""
 
 import pytest
 

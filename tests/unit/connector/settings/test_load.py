@@ -1,4 +1,4 @@
-"""A file and the environment become one object, or one message with every problem."""
+"""Settings are loaded from a file and the environment, or fail with one message that has every problem."""
 
 import contextlib
 import math

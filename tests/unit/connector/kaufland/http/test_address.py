@@ -1,4 +1,4 @@
-"""The allow-list of addresses."""
+"""The allow-list of base addresses."""
 
 import pytest
 

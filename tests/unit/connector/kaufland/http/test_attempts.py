@@ -1,4 +1,4 @@
-"""A signature is of the moment of sending: what waited in a queue, or is tried again, is signed anew."""
+"""Each attempt is signed when it is sent: a request that waited in a queue, or is retried, is signed again."""
 
 import time
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ CLIENT_KEY, SECRET_KEY = "c" * 32, "5" * 64
 
 
 class LateClock:
-    """Time goes on by ``on_s`` more than it really did."""
+    """A clock that is ``on_s`` seconds ahead of the real one."""
 
     on_s = 0.0
 
@@ -30,7 +30,7 @@ class LateClock:
 
 
 class IdleAdapter:
-    """An adapter for whom time may pass without waiting."""
+    """An adapter with a clock that a test can advance."""
 
     def __init__(self, server: AnsweringServer, user_agent: str | None = None) -> None:
         self.clock = LateClock()

@@ -1,4 +1,4 @@
-"""Keys: read, read again when they change, warned about, and never shown."""
+"""Keys: read, read again when they change, checked with notices, and never shown."""
 
 import pickle
 import traceback

@@ -1,4 +1,4 @@
-"""The signature: published and derived vectors, what must not verify, and every byte's part in it."""
+"""The signature: published and derived test vectors, and that every changed byte changes it."""
 
 import base64
 import hashlib

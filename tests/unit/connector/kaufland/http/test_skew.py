@@ -1,4 +1,4 @@
-"""The marketplace's clock, as told by its answers."""
+"""The clock skew, measured by the ``Date`` header of responses."""
 
 from email.utils import formatdate
 

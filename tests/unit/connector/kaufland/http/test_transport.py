@@ -1,4 +1,4 @@
-"""The socket itself: HTTPS, the total deadline on every kind of operation, and how failures are named."""
+"""The transport: HTTPS, the total deadline on every operation, and the exceptions for failures."""
 
 import socket
 import ssl

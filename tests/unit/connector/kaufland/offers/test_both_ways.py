@@ -1,4 +1,4 @@
-"""A look-up of what the merchant fulfils, and where it may matter of what the marketplace does."""
+"""Look-ups of units that the merchant fulfils and, only if needed, of those that the marketplace fulfils."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Bodies: only what changed leaves, as whole numbers; what comes back is read or refused, never guessed."""
+"""Bodies: requests hold changed fields only, as whole numbers; responses are read or refused, never guessed."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A look-up over several pages: whole, or asked again."""
+"""Look-ups over several pages: the list is complete, or it is read again."""
 
 from dataclasses import replace
 from typing import Any
@@ -69,8 +69,8 @@ def test_units_of_earlier_pages_keep_their_values_and_the_time_of_their_own_call
 @pytest.mark.parametrize(
     ("second", "total"),
     [
-        ((101, 101), 102),  # grew
-        ((100, 100), 101),  # a row shifted: one is listed twice, one not at all
+        ((101, 101), 102),  # the list grew
+        ((100, 100), 101),  # a row shifted: one unit is listed twice, and one not at all
     ],
 )
 def test_a_list_that_moved_is_read_from_the_beginning(second: tuple[int, int], total: int) -> None:

@@ -1,4 +1,4 @@
-"""Requests about orders, parcels and returns: what leaves is what the API's document describes, or nothing does."""
+"""Requests about orders, parcels and returns: they conform to the API's document, or are not sent."""
 
 from urllib.parse import parse_qs, urlsplit
 

@@ -1,4 +1,4 @@
-"""Answers about orders, parcels and returns: facts that are exact, rows that spoil no other, and nobody's name."""
+"""Responses about orders, parcels and returns: read exactly, row by row, and without personal data."""
 
 import copy
 import json
@@ -120,7 +120,7 @@ def fault_of(**changed: Any) -> str:
 
 
 def with_vat(said: str) -> OrderFound:
-    """The rate as JSON spells it."""
+    """Reads an order whose VAT rate has exactly this JSON text."""
     body = raw({"data": order(order_unit(in_order=True, vat="VAT"))}).replace(b'"VAT"', said.encode())
     found = read_order(body)
     assert found is not None
@@ -259,7 +259,7 @@ def test_shipping_reads_of_an_order_unit_its_id_and_status_and_what_is_in_it() -
 
 STRICT_FOR_SHIPPING = ("id_order_unit", "id_order", "status")
 STRICT = (*STRICT_FOR_SHIPPING, "price", "revenue_gross", "shipping_rate", "currency")
-"""Identity and money: nothing is ever guessed."""
+"""The fields for identity and money: a row in which one of them is invalid is unreadable."""
 
 odd = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False), st.text(max_size=8),
@@ -464,7 +464,7 @@ def test_a_contact_that_is_none_spoils_no_order(personal: dict[str, Any]) -> Non
 
 
 def digest_of(row: Any) -> str:
-    """As anyone would compute it from the answer's text."""
+    """Computes a row's digest from the response's text, without the code under test."""
     canonical = json.dumps(json.loads(json.dumps(row)), sort_keys=True, separators=(",", ":"))
     return sha256(canonical.encode()).hexdigest()
 
@@ -594,12 +594,12 @@ FULL = [order_unit(number) for number in range(1, 101)]
         (page(), True),
         (page(*FULL, total=100), True),
         (page(*FULL, total=101), False),
-        (page(*FULL[:37], total=38), True),  # counted a moment later than listed
+        (page(*FULL[:37], total=38), True),  # counted later than listed
         (page(total=50), True),
-        (page(*FULL[:30], total=200), None),  # the page is shorter than asked for: rows would be passed over
+        (page(*FULL[:30], total=200), None),  # a short page that is not the last one: rows would be skipped
         (page(total=101), None),
         (page(*FULL, *FULL[:1]), None),
-        (page(*FULL, offset=100, total=300), None),  # another page than asked for
+        (page(*FULL, offset=100, total=300), None),  # another page than requested
         ({"data": FULL}, False),
         ({"data": FULL[:99]}, True),
         ({"data": [*FULL, *FULL]}, None),
@@ -623,7 +623,7 @@ def test_carriers_are_known_by_their_exact_codes() -> None:
     assert facts.carriers(raw({"data": {"carriers": []}})) is None
 
 
-# ---- anything at all ------------------------------------------------------------------------------------------------
+# ---- arbitrary responses --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("body", [None, b"", b"{", b"null", b"\xff", b"[" * 100_000, b"9" * 5_000])
@@ -640,7 +640,7 @@ Place = tuple[str | int, ...]
 
 
 def planted(whole: Any, place: Place, value: Any) -> Any:
-    """The whole with this value in this place."""
+    """Returns a copy of ``whole`` with the value at that path."""
     spoilt = copy.deepcopy(whole)
     inner = spoilt
     for step in place[:-1]:

@@ -1,4 +1,4 @@
-"""Notifications: nothing but a hastened poll ever follows, and only where the seller's secret signed it."""
+"""Notifications: one triggers a poll and nothing else, and only if it is signed with the seller's secret."""
 
 import threading
 import time
@@ -111,11 +111,11 @@ def test_only_a_plain_challenge_of_a_known_account_is_answered(
     assert NotificationReceiver(SUBSCRIBERS).challenge(account, mode, challenge) == answer
 
 
-# ---- over real sockets ----------------------------------------------------------------------------------------------
+# ---- the server and the trigger, over real sockets ------------------------------------------------------------------
 
 
 class Rings:
-    """Who was rung for; ``fail`` first so many."""
+    """Records the accounts for which a poll was triggered; the first ``fail`` calls raise SinkFailed."""
 
     def __init__(self, fail: int = 0) -> None:
         self.accounts: list[str] = []

@@ -1,4 +1,4 @@
-"""Requests about push subscriptions, and what is read of their answers."""
+"""Requests about push subscriptions, and the fields that are read of their responses."""
 
 import json
 from typing import Any

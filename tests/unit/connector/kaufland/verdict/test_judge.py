@@ -1,4 +1,4 @@
-"""The verdict table: every status, problem type and transport failure has its row, and every item its one reply."""
+"""The verdict table: every status, problem type and transport failure has a row, and every item gets one reply."""
 
 import json
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def problem(name: str = "", *, errors: tuple[dict[str, str], ...] = ()) -> dict[
 
 @dataclass(frozen=True)
 class AskedCall:
-    """What a call asks for; of updates, whether they go in bulk."""
+    """A kind of call; ``in_bulk``: whether updates are sent in bulk."""
 
     kind: CallKind
     in_bulk: bool = False
@@ -78,7 +78,7 @@ def one(asked: AskedCall, answer: ApiResponse | TransportFailure) -> Reply:
     return reply
 
 
-# ---- the table is whole ---------------------------------------------------------------------------------------------
+# ---- the table is complete ------------------------------------------------------------------------------------------
 
 
 def statuses_of_the_document() -> set[int]:
@@ -460,7 +460,7 @@ def test_a_configured_quota_stands_in_for_an_answer_that_does_not_say_its_limit(
     assert not judged(question, heard(200, {"data": []}, x_ratelimit_remaining="5")).reserve_s
 
 
-# ---- anything at all ------------------------------------------------------------------------------------------------
+# ---- arbitrary responses --------------------------------------------------------------------------------------------
 
 
 @given(

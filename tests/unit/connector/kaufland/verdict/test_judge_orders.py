@@ -1,4 +1,4 @@
-"""The verdict on calls about orders, parcels and returns: a row of expectations for every status and problem type."""
+"""The verdict on calls about orders, parcels and returns: the expected reply for every status and problem type."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -36,7 +36,7 @@ def end(reply: Reply) -> str:
     return type(reply.answer if isinstance(reply, Settled) else reply).__name__
 
 
-# status -> ends of (send, parcel, order and order unit, lists): with the marketplace's words, and without
+# status -> replies to (send, parcel, order and order unit, lists): with the marketplace's error envelope, and without
 WITH_WORDS: dict[int, tuple[str, str, str, str]] = {
     400: (REF, REF, REF, REF),
     401: (R, R, R, R),
@@ -117,7 +117,7 @@ def test_every_status_without_them_refuses_nothing(kind: CallKind, status: int, 
     assert end(one(kind, heard(status, body), None)) == ends
 
 
-# problem type -> ends of (send, parcel, order and order unit, lists); what is not listed is refused, whatever asked
+# problem type -> replies to (send, parcel, order and order unit, lists); any other type is a refusal for all of them
 TYPES: dict[str, tuple[str, str, str, str]] = {
     "corrupted-signature": (R, R, R, R),
     "duplicate-action": (REF, REF, R, R),
@@ -213,7 +213,7 @@ def test_an_answer_that_was_cut_off_costs_a_read_no_attempt(kind: CallKind) -> N
     assert not reply.counts
 
 
-# ---- once -----------------------------------------------------------------------------------------------------------
+# ---- calls that are not idempotent ----------------------------------------------------------------------------------
 
 
 @given(
