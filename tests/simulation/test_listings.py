@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from connector.offers import decide, identity, merge
+from connector.offers import decide, identity, look_ups, merge
 from connector.offers.events import Announced
 from tests.harness.effort import examples
 from tests.simulation.listings import ListingHistory
@@ -71,11 +71,11 @@ _take = merge.take
 @pytest.mark.parametrize(
     ("owner", "name", "wrong", "goes_red"),
     [
-        (decide, "asks_again_at_us", _believes_every_miss, "E"),
+        (look_ups, "asks_again_at_us", _believes_every_miss, "E"),
         (merge, "_read_again", _absorbs_what_is_announced, "N"),
         (merge, "take", _takes_all_for_news, "N"),
         (identity, "recheck_after_us", _never_again, "E"),
-        (decide, "_is_news", _answers_a_replay_from_memory, "N"),
+        (decide, "_is_to_be_announced", _answers_a_replay_from_memory, "N"),
         (decide, "is_already_so", _trusts_for_ever, "E"),
     ],
 )
