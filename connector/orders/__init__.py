@@ -1,1 +1,1 @@
-"""Orders in: a poller brings what has changed, always as whole orders."""
+"""The order flow: polls the marketplace for changed orders and returns, and writes each as a whole."""

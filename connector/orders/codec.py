@@ -41,7 +41,7 @@ class OrderCodecs:
     """
 
     def __init__(self, ids: SchemaIds, lookup: Lookup) -> None:
-        """``ids`` may lack the records of parts that are switched off."""
+        """``ids`` may lack the schemas of parts that are switched off."""
         self.encode_state: Final = writer_of(SchedulerState, ids.value(SchedulerState))
         self.encode_order: Final = writer_of(OrderObserved, ids.value(OrderObserved))
         self.encode_contact: Final = _writer_if_on(OrderContact, ids)
@@ -58,7 +58,10 @@ class OrderCodecs:
         self._states: Final = reader_of(SchedulerState, ids.value(SchedulerState), _PARTS_OF_STATES, lookup)
 
     def decode_command(self, record: Record) -> SchedulerCommand | BadRecord | NotYet:
-        """Decodes an input record."""
+        """Decodes an input record.
+
+        Returns BadRecord if it cannot be decoded, and NotYet if its schema has not been fetched yet.
+        """
         key = self._key.decode(record.key)
         if not isinstance(key, str):
             return key
@@ -68,7 +71,7 @@ class OrderCodecs:
         return value if isinstance(value, BadRecord | NotYet) else _command(value, key, record)
 
     def glance_state(self, value: bytes) -> BadRecord | NotYet | None:
-        """Why ``decode_state`` cannot run yet; None if it has the schema that it needs."""
+        """Returns why ``decode_state`` cannot run, or cannot run yet; None if it has the schema that it needs."""
         return self._states.glance(value)
 
     def decode_state(self, value: bytes) -> SchedulerState | BadRecord | NotYet:
@@ -90,6 +93,7 @@ def _is_on(event: type, ids: SchemaIds) -> bool:
 
 
 def _switched_off(event: object) -> NoReturn:
+    """Stands for the codec of a part that is switched off."""
     raise ValueError(f"{type(event).__name__} belongs to a part that is switched off")
 
 

@@ -1,4 +1,7 @@
-"""Dead letters of unreadable rows and orders: position and digest, never content, as it may be personal. Pure."""
+"""Dead letters of rows and orders that cannot be read. Pure.
+
+They have position and digest, never the content, which may include personal data.
+"""
 
 from dataclasses import dataclass
 
@@ -8,29 +11,31 @@ from streams.dead_letter import CONNECT
 from streams.flow import Headers
 
 MOST_DIGESTS = 500
-"""How many digests a lane remembers; the oldest are dropped."""
+"""How many digests of dead letters a lane remembers; the oldest are dropped."""
 
 _DIGITS = 16
-"""Digits kept of a digest: enough to tell that few apart."""
+"""Hexadecimal digits kept of a digest, enough to distinguish that few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
-    """One thing that cannot be read. ``where`` is its position at the marketplace."""
+    """A row or an order that cannot be read. ``where`` is its position at the marketplace, such as a path."""
 
     code: Code
     account: str
     where: str
-    sha256: str  # of the row's or order's canonical JSON; empty where there is nothing to take it of
+    sha256: str  # of the row's or order's canonical JSON; empty if there is no content
     fault: str
     order_id: str | None = None
 
     @property
     def key(self) -> str:
+        """The key of the dead letter: the order id, or else the account."""
         return self.account if self.order_id is None else self.order_id
 
 
 def quarantined(code: Code, account: str, unreadable: UnreadableRow) -> Quarantined:
+    """Returns the dead letter of a row that the adapter could not read."""
     return Quarantined(
         code=code,
         account=account,
@@ -42,15 +47,21 @@ def quarantined(code: Code, account: str, unreadable: UnreadableRow) -> Quaranti
 
 
 def is_remembered(digests: tuple[str, ...], digest: str) -> bool:
+    """Whether a dead letter with this digest was written before."""
     return digest[:_DIGITS] in digests
 
 
 def remembered(digests: tuple[str, ...], digest: str) -> tuple[str, ...]:
+    """Returns the remembered digests with a further one."""
     return (*digests, digest[:_DIGITS])[-MOST_DIGESTS:]
 
 
 def headers(row: Quarantined, scheduler: str, instance: str) -> Headers:
-    """The headers of every dead letter, without those of an input record, and with position and digest."""
+    """Returns the headers of the dead letter.
+
+    They are those of every dead letter, without the ones that refer to an input record, and with position and digest.
+    ``scheduler`` is the scheduler topic, ``instance`` the process.
+    """
     problem = explain(row.code, account=row.account, order_id=row.order_id, where=row.where, fault=row.fault)
     said = {
         CONNECT + "topic": scheduler,

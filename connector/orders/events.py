@@ -1,8 +1,8 @@
-"""The typed events of the order flow, one class per record under ``schemas/``. Pure.
+"""The typed events of the order flow, one class per record schema under ``schemas/``. Pure.
 
-Attributes that end in ``_us`` are fields of type timestamp-micros: microseconds since the Unix epoch, UTC. Money is a
-decimal in major units of the row's currency, exact in its minor unit. Only ``OrderContact`` has personal data of
-buyers.
+Attributes that end in ``_us`` are fields of type timestamp-micros: microseconds since the Unix epoch, UTC. Amounts of
+money are decimals in major units of the unit's currency, exact to its minor unit. Only ``OrderContact`` has personal
+data of buyers.
 """
 
 from collections.abc import Mapping
@@ -13,20 +13,20 @@ from uuid import NAMESPACE_URL, uuid5
 
 
 class OrderStatus(StrEnum):
-    """Derived from the order's units."""
+    """The status of a whole order, derived from its units."""
 
     UNKNOWN = "UNKNOWN"  # a unit has a status that is not known
-    OPEN = "OPEN"  # not released for shipping, as a whole
+    OPEN = "OPEN"  # no unit is released for shipping yet
     NEED_TO_BE_SENT = "NEED_TO_BE_SENT"  # nothing sent yet, at least one unit may be
     PARTLY_SENT = "PARTLY_SENT"  # at least one unit was sent, at least one is still to be
     SENT = "SENT"  # nothing is left to be sent, at least one is under way
-    RECEIVED = "RECEIVED"  # every unit that was not cancelled was received, or counts so
-    RETURNED = "RETURNED"  # every unit that was not cancelled came back
+    RECEIVED = "RECEIVED"  # every unit that was not cancelled was received, or counts as received
+    RETURNED = "RETURNED"  # every unit that was not cancelled was returned
     CANCELLED = "CANCELLED"  # every unit
 
 
 class OrderUnitStatus(StrEnum):
-    """The marketplace's status in capitals; its raw word stands beside it."""
+    """The marketplace's status of an order unit, in capitals. ``status_raw`` beside it has the original spelling."""
 
     UNKNOWN = "UNKNOWN"
     OPEN = "OPEN"
@@ -51,14 +51,17 @@ class Command(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerCommand:
-    """Key: account. ``changed_from_us``: reads again what has changed since then; None = from the cursor."""
+    """A command to the poller of an account, which is the record's key.
+
+    ``changed_from_us``: read again what has changed since then; None: since the cursor.
+    """
 
     command: Command
     changed_from_us: int | None = None
     asked_by: str = ""  # such as cli, push
     asked_at_us: int
 
-    # of the record that carried it
+    # of the input record
     key: str
     input_topic: str
     partition: int
@@ -72,13 +75,13 @@ class SchedulerCommand:
 class OrderDiscount:
     """A discount on one piece."""
 
-    usage_type: str  # the marketplace's own word
+    usage_type: str  # as the marketplace spells it
     amount: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedUnit:
-    """One piece of an order."""
+    """An order unit: one piece of an order."""
 
     order_unit_id: int
     status: OrderUnitStatus
@@ -108,7 +111,7 @@ class ObservedUnit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderObserved:
-    """Always the whole order. Key: order id; compacted."""
+    """An order as it was read, always as a whole. Key: order id; the topic is compacted."""
 
     account: str
     order_id: str
@@ -118,19 +121,22 @@ class OrderObserved:
     status: OrderStatus
     units: tuple[ObservedUnit, ...]
     units_open: tuple[int, ...]  # still to be sent
-    open_since_us: int | None = None  # since when the oldest of them is open; None = none is
+    open_since_us: int | None = None  # creation of the oldest of them; None: there is none
     complete: bool  # every unit was sent or cancelled
-    payout_waits: bool  # some units are sent, others are still to be: the marketplace pays when all are sent
+    payout_waits: bool  # some units are sent, others still to be sent; the marketplace pays once all are sent
     fulfillment_type: str
     is_marketplace_deemed_supplier: bool | None = None
-    notes: tuple[str, ...] = ()  # what of the answer could not be read, never its value
+    notes: tuple[str, ...] = ()  # parts of the answer that could not be read, without their values
     observed_at_us: int
-    content_sha256: str  # of everything but observed_at: the same content is not written again
+    content_sha256: str  # of everything but observed_at; the same content is not written again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderContact:
-    """Personal data: own topic and permissions, short retention, off by default. Values as the API returns them."""
+    """The buyer's personal data, with values as the API returns them.
+
+    It has a topic of its own, with its own permissions and a short retention, and is off by default.
+    """
 
     account: str
     order_id: str
@@ -153,16 +159,16 @@ class ReturnedUnit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReturnObserved:
-    """One return. Key: return id."""
+    """A return as it was read, always as a whole. Key: return id."""
 
     account: str
     return_id: int
     storefront: str
     status_raw: str
     order_unit_ids: tuple[int, ...] = ()  # those of ``units``
-    reason: str | None = None  # where all units have the same
+    reason: str | None = None  # if all units have the same one
     units: tuple[ReturnedUnit, ...] = ()
-    notes: tuple[str, ...] = ()  # what of the answer could not be read, never its value
+    notes: tuple[str, ...] = ()  # parts of the answer that could not be read, without their values
     tracking_provider: str | None = None
     created_at_us: int
     changed_at_us: int | None = None
@@ -170,17 +176,20 @@ class ReturnObserved:
 
 
 _SALES_ORDERS = uuid5(NAMESPACE_URL, "kaufland-stream-connector/sales-order")
-"""Must never change: command ids depend on it."""
+"""The namespace of command ids; must never change, because they depend on it."""
 
 
 def command_id(account: str, order_id: str) -> str:
-    """The UUIDv5 (RFC 9562) of an order: the same however often its sales order is requested."""
+    """Returns the UUIDv5 (RFC 9562) of an order's sales order; it is the same however often that is requested."""
     return str(uuid5(_SALES_ORDERS, f"{account}/{order_id}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SalesOrderRequested:
-    """A command for the seller's own ERP, one per order. Key: order id; the same ``command_id`` when it is repeated."""
+    """A command to the seller's ERP to create a sales order, one per order. Key: order id.
+
+    A repeated request has the same ``command_id``.
+    """
 
     command_id: str  # UUIDv5 of account and order id
     account: str
@@ -197,43 +206,43 @@ class SalesOrderRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A list that is being read: page after page, from the newest change down to a fixed moment."""
+    """A list that is being read page by page, from the newest change down to a fixed time."""
 
-    changed_from_us: int  # by the marketplace's clock
+    changed_from_us: int  # that time, by the marketplace's clock
     offset: int = 0  # of the next page
-    pages: int = 0  # that were read
-    newest_us: int | None = None  # the newest change on the first page; None = that page is not read yet, or was empty
+    pages: int = 0  # read so far
+    newest_us: int | None = None  # the newest change on the first page; None: that page is not read yet, or was empty
     since_us: int  # when it became due
-    again_at_us: int | None = None  # not before; None = now
+    again_at_us: int | None = None  # when to read the next page; None: now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListState:
     """How far a list of the marketplace has been read."""
 
-    cursor_us: int | None = None  # earlier changes were told to their lanes; None = never read to its end
-    listing: Listing | None = None  # being read; a new owner begins it again
+    cursor_us: int | None = None  # the lanes know all earlier changes; None: never read to its end
+    listing: Listing | None = None  # being read; a new owner starts it again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollState:
-    """The lane of an account: how far its lists are read, and when they are due again. Key: account."""
+    """The lane of an account: how far its lists have been read, and when they are due again. Key: account."""
 
     orders: ListState = ListState()
     returns: ListState = ListState()
-    last_offset: int = -1  # of the scheduler topic
+    last_offset: int = -1  # of the last command read from the scheduler topic
     asked_from_us: int | None = None  # a command asked for all changes since then; kept until a list has shown them
-    polls: int = 0  # that were begun
+    polls: int = 0  # started so far
     due_at_us: int = 0
     polled_at_us: int | None = None  # the last poll that reached its end
     failed_at_us: int | None = None
     failures: int = 0  # in a row
     problem: str | None = None
-    quarantined: tuple[str, ...] = ()  # digests of rows that cannot be read and name no order
+    quarantined: tuple[str, ...] = ()  # digests of dead-lettered rows that name no order
 
 
 class Trouble(StrEnum):
-    """Why the order is still undone after its last reading."""
+    """Why an order or a return is still undone after it was last read."""
 
     UNKNOWN = "UNKNOWN"
     GAVE_UP = "GAVE_UP"  # the retry budget was used up
@@ -244,7 +253,7 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenRow:
-    """The part of an order unit that tells whether the order must be read."""
+    """The fields of an order unit by which a change is detected."""
 
     order_unit_id: int
     status_raw: str
@@ -253,7 +262,7 @@ class SeenRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitFees:
-    """Fees of an order unit, which the list of order units shows and the order does not. In minor units."""
+    """The fees of an order unit in minor units. Only the list of order units shows them, not the order itself."""
 
     order_unit_id: int
     eco_fee: int | None = None
@@ -262,26 +271,26 @@ class UnitFees:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLaneState:
-    """The lane of an order. Key: account, a slash, order id; deleted once nothing is left to do or to remember."""
+    """The lane of an order. Key: account, "/", order id; deleted once nothing is left to do or to remember."""
 
     order_id: str
     seen: tuple[SeenRow, ...] = ()  # its units, as they were last read
-    told: tuple[SeenRow, ...] = ()  # rows of the list that no read has shown yet
+    told: tuple[SeenRow, ...] = ()  # rows of the list whose change no read of the order has shown yet
     fees: tuple[UnitFees, ...] = ()  # of units that have any, as the list last showed them
-    undone_since_us: int | None = None  # since when a change is known and not written; None = nothing is undone
+    undone_since_us: int | None = None  # since when a known change is not written; None: nothing is undone
     trouble: Trouble | None = None
-    tries: int = 0  # reads in a row that ended in this trouble
-    again_at_us: int | None = None  # not read before; None = now
+    tries: int = 0  # consecutive reads that ended in this trouble
+    again_at_us: int | None = None  # when to read it again; None: now
     content_sha256: str | None = None  # of what was last written
     open_since_us: int | None = None
-    sales_order_at_us: int | None = None  # when it was requested; None = not yet
-    quarantined: tuple[str, ...] = ()  # digests of what could not be read
-    keep_until_us: int | None = None  # None = as long as it is open or undone
+    sales_order_at_us: int | None = None  # when it was requested; None: not yet
+    quarantined: tuple[str, ...] = ()  # digests of dead letters
+    keep_until_us: int | None = None  # None: as long as it is open or undone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedReturn:
-    """A return as the list shows it."""
+    """A return's row in the list of returns."""
 
     storefront: str
     status_raw: str
@@ -295,18 +304,18 @@ class ReturnLaneState:
     """The lane of a return. Key: account, "/return/", return id; deleted once the list has not shown it for a while."""
 
     return_id: int
-    content_sha256: str = ""  # of what was last written; empty = nothing was
-    row_sha256: str | None = None  # of the list's row that it was last read for; None = never
-    listed: ListedReturn | None = None  # the list's row that it must still be read for; None = it was read
+    content_sha256: str = ""  # of what was last written; empty: nothing was written yet
+    row_sha256: str | None = None  # of the row for which it was last read; None: never read
+    listed: ListedReturn | None = None  # the row for which it must still be read; None: it was read
     undone_since_us: int | None = None
-    tries: int = 0  # reads in a row that did not show it
-    again_at_us: int | None = None  # not read before; None = now
+    tries: int = 0  # consecutive reads that did not show it as listed
+    again_at_us: int | None = None  # when to read it again; None: now
     keep_until_us: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerState:
-    """A lane of the scheduler partition. One of ``poll``, ``order`` and ``returned`` is set; the others are null."""
+    """A lane of the scheduler partition. One of ``poll``, ``order`` and ``returned`` is set; the others are None."""
 
     account: str
     poll: PollState | None = None

@@ -1,11 +1,11 @@
-"""The order flow: the process that owns the scheduler topic's one partition polls. The rules are in its neighbours.
+"""The order flow. The process that owns the scheduler topic's one partition polls; the rules are in the other modules.
 
-The partition has three kinds of lanes: one for each account, which reads lists and needs no input; one for each order
+The partition has three kinds of lanes: one for each account, which polls lists and needs no input; one for each order
 that a list has shown; and one for each return. Because they share a partition, only one process of a group polls, and
 the rows of a page become durable together with the cursor behind them.
 
-Each kind has a module with a ``turn`` of the same shape: a draft of the stored state applies the cause, and its
-``step`` says what the lane writes, wants and keeps.
+Each kind has a module (``poll_lane``, ``order_lane``, ``return_lane``) with a ``turn`` function: a draft of the stored
+state applies the cause, and the draft's ``step`` returns what the lane writes, wants and stores.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,12 +43,13 @@ from streams.flow import Arrived, BadRecord, Cause, NotYet, Now, Output, Record,
 from streams.frozen import replace
 
 _LATER_US = 24 * 3600 * 1_000_000
+"""How often an undone lane of an account that is no longer polled is woken: once a day."""
 
 
 class OrderFlow:
     """The ``streams.flow.Flow`` of orders.
 
-    A dry run has none: polling would use the account's rate limit for results that nobody reads.
+    A dry run has no order flow: polling would spend the account's rate limit on results that nobody reads.
     """
 
     def __init__(
@@ -62,10 +63,10 @@ class OrderFlow:
         released: ReleasedOrders | None = None,
         push: PushWatch | None = None,
     ) -> None:
-        """``currencies``: by code.
+        """``currencies`` are by code.
 
-        ``released`` and ``push`` are shared by the process: orders seen with a unit to be sent are noted in
-        ``released``; ``push`` watches the marketplace's subscriptions, if notifications are received.
+        ``released`` and ``push`` are shared by the process. Orders seen with a unit to be sent are noted in
+        ``released``. ``push`` watches the marketplace's subscriptions; None: notifications are not received.
         """
         self._terms = OrderTerms(policy=policy, currencies=currencies)
         self._codecs = codecs
@@ -90,23 +91,25 @@ class OrderFlow:
         return self._state_version
 
     def kind_limit(self, kind: str) -> int:  # noqa: ARG002
+        """Returns 1: every call has one want."""
         return 1
 
     def group(self, kind: str) -> str | None:
         return GROUPS.get(kind)
 
     def standing(self, partition: int) -> Iterable[str]:
-        """The accounts are in the first partition only, so that no two processes ever poll one of them."""
+        """Returns the accounts for the first partition and none for others, so that one process polls each account."""
         return sorted(self._terms.policy.accounts) if partition == 0 else ()
 
     def polls(self) -> Mapping[str, PollReport]:
-        """The state of each account's polls in this process. Any thread may call it.
+        """Returns the state of each account's polls in this process. Thread-safe.
 
-        A process that has lost the partition still returns what it last knew.
+        A process that has lost the partition still returns its last state.
         """
         return self._polls
 
     def read(self, record: Record, now: Now) -> Arrived | BadRecord | NotYet:  # noqa: ARG002
+        """Decodes a command; returns BadRecord for an account that is not polled."""
         command = self._codecs.decode_command(record)
         if isinstance(command, BadRecord | NotYet):
             return command
@@ -118,17 +121,22 @@ class OrderFlow:
         return Arrived(lane=command.key, event=command)
 
     def glance(self, key: str, stored: bytes) -> BadRecord | NotYet | None:
+        """Returns why a stored lane cannot be loaded, or cannot be loaded yet; None if it can be tried."""
         said = self._codecs.glance_state(stored)
         return state_versions.unreadable(key, said.text) if isinstance(said, BadRecord) else said
 
     def load(self, key: str, stored: bytes | None) -> OrderLane:
-        """Raises ``Unreadable`` for bytes that are not a state of this flow."""
+        """Returns the lane of a state record, or a blank one for None.
+
+        Raises ``Unreadable`` for bytes that are not a state of this flow.
+        """
         if stored is None:
             return ledger.blank(key)
         decoded = self._codecs.decode_state(stored)
         return state_versions.made(key, decoded, lambda state: OrderLane(key=parse_key(key), state=state))
 
     def store(self, lane: OrderLane) -> Stored:
+        """Returns the lane's state record, or none for a lane that equals one never stored."""
         state = lane.state
         if ledger.is_blank(state):
             return Stored(value=None)
@@ -140,6 +148,7 @@ class OrderFlow:
         )
 
     def turn(self, lane: OrderLane, cause: Cause, now: Now) -> Turn[OrderLane]:
+        """Applies a cause to the lane; returns the new lane, its wants, outputs and messages, and when to wake it."""
         key, before, now_us = lane.key, lane.state, now.wall_us
         if key.account not in self._terms.policy.accounts:
             return _resting(lane, now_us)
@@ -169,10 +178,11 @@ class OrderFlow:
         return ((), None) if self._push is None else self._push.turn(account, cause, now_us)
 
     def subscriptions(self) -> Mapping[str, PushReport]:
-        """As ``polls``, for the marketplace's subscriptions."""
+        """Returns the state of each account's subscriptions, as ``polls`` does."""
         return {} if self._push is None else self._push.reports()
 
     def _note(self, said: Iterable[Said]) -> None:
+        """Notes orders with a unit to be sent, for the shipment flow."""
         if self._released is None:
             return
         for fact in said:
@@ -236,5 +246,5 @@ def _sooner(one_us: int | None, other_us: int | None) -> int | None:
 
 
 def _resting(lane: OrderLane, now_us: int) -> Turn[OrderLane]:
-    """For an account that is not polled any more: keeps the lane as it is until the account is polled again."""
+    """Returns a turn without changes, for an account that is not polled any more: it may be polled again later."""
     return Turn(lane=lane, wake_at_us=now_us + _LATER_US if ledger.is_undone(lane.state) else None)

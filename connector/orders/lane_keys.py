@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 RETURN = "return/"
+"""Precedes the return id in the key of a return's lane."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneKey:
-    """A parsed key: the lane of an account, or of one of its orders or returns."""
+    """A parsed key: of the lane of an account or, with an id, of one of its orders or returns."""
 
     account: str
     order_id: str | None = None
@@ -15,10 +16,12 @@ class LaneKey:
 
 
 def order_key(account: str, order_id: str) -> str:
+    """Returns the key of an order's lane."""
     return f"{account}/{order_id}"
 
 
 def return_key(account: str, return_id: int) -> str:
+    """Returns the key of a return's lane."""
     return f"{account}/{RETURN}{return_id}"
 
 

@@ -1,4 +1,4 @@
-"""The result of one turn of an account's, an order's or a return's lane: values, not yet messages. Pure."""
+"""The result of one turn of an account's, an order's or a return's lane, before it is encoded. Pure."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
@@ -15,7 +15,10 @@ Said: TypeAlias = OrderObserved | OrderContact | ReturnObserved | SalesOrderRequ
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneStep(Generic[S]):
-    """``state`` is None if the lane is forgotten."""
+    """The lane's state after a turn, with what it writes (``said``), wants, and tells other lanes.
+
+    ``state`` None: the lane is deleted.
+    """
 
     state: S | None
     wants: tuple[Want, ...] = ()
@@ -26,7 +29,7 @@ class LaneStep(Generic[S]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedRows:
-    """A message to an order's lane: the rows of its units on a page of the list."""
+    """A message to an order's lane: its rows on a page of the list of order units."""
 
     rows: tuple[PageRow, ...] = ()
     unreadable: tuple[UnreadableRow, ...] = ()

@@ -1,4 +1,4 @@
-"""A lane's value: its key, and the state as its topic stores it, which turns work on. Pure."""
+"""A lane's value: its key, and the record that the state topic stores. Pure."""
 
 from dataclasses import dataclass
 
@@ -15,17 +15,18 @@ class OrderLane:
 
 
 def blank(key: str) -> OrderLane:
-    """A lane that was never stored."""
+    """Returns a lane that was never stored."""
     parsed = parse_key(key)
     return OrderLane(key=parsed, state=SchedulerState(account=parsed.account, updated_at_us=0))
 
 
 def is_blank(state: SchedulerState) -> bool:
+    """Whether the state equals that of a lane that was never stored."""
     return state.poll is None and state.order is None and state.returned is None
 
 
 def is_undone(state: SchedulerState) -> bool:
-    """Whether a new owner must go on with it: something is not written yet, or a list is being read."""
+    """Whether a new owner must continue the lane: a change is not written yet, or a list is being read."""
     if state.order is not None:
         return state.order.undone_since_us is not None
     if state.returned is not None:
@@ -36,5 +37,5 @@ def is_undone(state: SchedulerState) -> bool:
 
 
 def open_since_us(state: SchedulerState) -> int | None:
-    """Since when the oldest unit of the order is still to be sent; None if none is."""
+    """Returns when the order's oldest unit that is still to be sent was created; None if there is none."""
     return state.order.open_since_us if state.order is not None else None

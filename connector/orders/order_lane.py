@@ -1,8 +1,8 @@
 """The lane of one order: reads the whole order once the list shows a change, and writes it if it differs. Pure.
 
-The list only says that something changed; what is written is always the whole order as it was read after that. An order
-is undone until an answer shows every row that the list has shown. Only such an answer ends it, or the marketplace's
-answer that the order does not exist.
+The list only tells that something has changed; what is written is always the whole order as it was read after that. An
+order is undone until an answer shows every change that the list has shown, or the marketplace answers repeatedly that
+the order does not exist. If answers stay older than the list, the order is written anyway after ``STALE_TRIES`` reads.
 """
 
 from collections.abc import Mapping
@@ -44,13 +44,13 @@ _WAITS_S: Final[Mapping[Trouble, tuple[float, float]]] = {
     Trouble.STALE: (5.0, 60.0),
     Trouble.UNKNOWN: (60.0, _HOUR_S),
 }
-"""Wait before the next read: the first one, doubled each time, and its limit."""
+"""Seconds before the next read: the first wait, which doubles each time, and its limit."""
 
 GONE_TRIES = 6
 """Reads before an order that the list shows counts as missing; they take over half an hour."""
 
 STALE_TRIES = 6
-"""Reads before an order is written although the list shows a newer change; they take some minutes."""
+"""Reads before an order counts as written although the list shows a newer change; they take some minutes."""
 
 
 def turn(
@@ -81,7 +81,7 @@ class OrderDraft:
     # ---- the list ---------------------------------------------------------------------------------------------------
 
     def apply_rows(self, listed: ListedRows) -> None:
-        """Rows that differ from what is known make the order undone; others only show that it is still listed."""
+        """Makes the order undone if rows differ from what is known, or cannot be read; otherwise extends its life."""
         state = self._state
         known = newest_by_unit((*state.seen, *state.told))
         news = [row for row in map(seen_row, listed.rows) if is_news(known.get(row.order_unit_id), row)]
@@ -112,6 +112,7 @@ class OrderDraft:
     # ---- answers ----------------------------------------------------------------------------------------------------
 
     def apply_answer(self, answered: Answered) -> None:
+        """Applies the answer to a read of the order. Raises TypeError for an answer that is none to it."""
         match answered.reply:
             case Settled(answer=OrderFound(unreadable=None) as found):
                 self._found(found)
@@ -146,18 +147,21 @@ class OrderDraft:
     def _stale(
         self, found: OrderFound, read: tuple[SeenRow, ...], ahead: tuple[SeenRow, ...], *, fallen_back: bool
     ) -> None:
-        """Writes an answer that lacks listed changes too, unless it is older than the last one; then reads again."""
+        """Has the order read again, as the answer lacks listed changes (``ahead``).
+
+        Writes the answer nevertheless, unless it is older than the last one (``fallen_back``).
+        """
         if not fallen_back:
             if not self._write(found):
                 return
             self._state = replace(self._state, seen=read, told=ahead)
         first = self._tries_of(Trouble.STALE) == 0
         self._wait(Trouble.STALE)
-        if first:  # a change listed during the reading is usually shown by the next one
+        if first:  # the change was probably listed while the order was read, so the next read shows it
             self._state = replace(self._state, again_at_us=None)
 
     def _write(self, found: OrderFound) -> bool:
-        """Writes the order if it differs. False: it cannot be expressed in the contract, and is quarantined."""
+        """Writes the order if it differs. Returns False if the contract cannot carry it: it is dead-lettered."""
         whole = with_fees(found, self._state.fees)
         try:
             fact = observed(self._account, whole, self._terms.currencies, self._now_us)
@@ -175,6 +179,7 @@ class OrderDraft:
         return True
 
     def _request_sales_order(self, fact: OrderObserved) -> None:
+        """Requests the order's sales order once, if that is switched on; not for a cancelled order."""
         policy = self._terms.policy
         if not policy.create_sales_orders or self._state.sales_order_at_us is not None:
             return
@@ -189,13 +194,14 @@ class OrderDraft:
         self._wait(Trouble.UNREADABLE)
 
     def _quarantine(self, code: Code, unreadable: UnreadableRow) -> None:
-        """Writes a dead letter, and remembers its digest so that it is written once."""
+        """Writes a dead letter, and remembers its digest so that it is written only once."""
         order_id = self._state.order_id
         self._said.append(replace(quarantined(code, self._account, unreadable), order_id=order_id))
         digests = remembered(self._state.quarantined, unreadable.sha256)
         self._state = replace(self._state, quarantined=digests)
 
     def _gone(self) -> None:
+        """Reads again; after ``GONE_TRIES`` reads, writes a dead letter and ends the order."""
         if self._tries_of(Trouble.GONE) + 1 < GONE_TRIES:
             self._wait(Trouble.GONE)
             return
@@ -220,13 +226,14 @@ class OrderDraft:
         return self._state.tries if self._state.trouble is trouble else 0
 
     def _wait(self, trouble: Trouble) -> None:
+        """Schedules the next read, later with each consecutive failure of this kind."""
         tries = self._tries_of(trouble) + 1
         base_s, cap_s = _WAITS_S[trouble]
         again_at_us = self._now_us + wait_us(base_s, cap_s, tries)
         self._state = replace(self._state, trouble=trouble, tries=tries, again_at_us=again_at_us)
 
     def _end(self) -> None:
-        """Nothing is undone any more. A finished order is remembered for a while, an open one as long as it is open."""
+        """Ends the undone work. The lane of a finished order is kept for a while, that of an open one without limit."""
         state, policy = self._state, self._terms.policy
         keep_until_us = None
         if state.open_since_us is None:
@@ -257,7 +264,7 @@ class OrderDraft:
 
 
 def _of_refusal(order_id: str, refused: Refused) -> UnreadableRow:
-    """Leaves out the marketplace's message: it may quote personal data."""
+    """Returns the refusal as an unreadable row, without its message, which may quote personal data."""
     fault = f"HTTP {refused.http_status} {refused.type or refused.code}"
     where = f"orders/{order_id}"
     return UnreadableRow(where=where, sha256=sha256(fault.encode()).hexdigest(), fault=fault, order_id=order_id)

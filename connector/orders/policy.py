@@ -1,4 +1,4 @@
-"""The settings of the order flow; invalid values are rejected when the policy is built. Pure."""
+"""The settings of the order flow; invalid values raise ValueError when the policy is built. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,22 +13,22 @@ LONGEST_LOOKBACK_DAYS = 3650
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderPolicy:
-    """``accounts``: those whose orders are polled.
+    """The settings of the flow; times in seconds. ``accounts``: those whose orders are polled.
 
-    ``create_sales_orders`` requests one sales order per order once it is switched on, also for past orders that the
-    first start finds, unless all their units are cancelled.
+    ``create_sales_orders`` requests one sales order for each order that is read while it is on, past orders that the
+    first poll finds included, unless all units of the order are cancelled.
     """
 
     accounts: frozenset[str]
-    interval_s: float = 60.0  # from the start of a poll to that of the next, give or take a tenth
+    interval_s: float = 60.0  # from the start of a poll to that of the next, varied by up to a tenth
     intervals_s: Mapping[str, float] = field(default_factory=dict)  # by account, where it differs
     overlap_s: float = 300.0  # how far behind the cursor a poll begins, to find changes that became visible late
     lookback_days: int = 30  # of the very first poll
-    contacts: bool = False
+    contacts: bool = False  # whether buyers' data is written
     create_sales_orders: bool = False
     customer_number: str | None = None  # of sales orders
-    returns: bool = False
-    sales_order_memory_s: float = 400 * _DAY_S  # how long an order is remembered to have its sales order
+    returns: bool = False  # whether returns are polled
+    sales_order_memory_s: float = 400 * _DAY_S  # how long it is remembered that an order has its sales order
 
     def __post_init__(self) -> None:
         for account in self.accounts:
@@ -48,32 +48,33 @@ class OrderPolicy:
             raise ValueError(f"sales_order_memory_s must be at least {self.memory_s}, got {self.sales_order_memory_s}")
 
     def interval_of(self, account: str) -> float:
-        """Seconds."""
+        """Returns the account's poll interval in seconds."""
         return self.intervals_s.get(account, self.interval_s)
 
     @property
     def memory_s(self) -> float:
-        """How long a finished lane is kept after a list has last shown it.
+        """How many seconds a finished lane is kept after a list has last shown it.
 
-        A lane that polls still show must not be forgotten: it would be read and written again. Twice the time between
-        two polls is enough, as a lane's life is extended when half of it is over; a day covers outages as well.
+        A lane that polls still show must not be deleted: it would be read and written again. Twice the time between two
+        polls is enough, because the deadline is extended when half of this time is over. At least a day, to cover
+        outages.
         """
         return max(_DAY_S, 4 * max(self.interval_s, *self.intervals_s.values(), 0.0), 2 * self.overlap_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderTerms:
-    """What every turn is decided by, beside the lane and the time."""
+    """What every turn depends on, besides the lane and the time."""
 
     policy: OrderPolicy
     currencies: Mapping[str, Currency]  # by code
 
 
 def us(seconds: float) -> int:
-    """Seconds as microseconds."""
+    """Converts seconds to microseconds."""
     return int(seconds * 1_000_000)
 
 
 def wait_us(base_s: float, cap_s: float, tries: int) -> int:
-    """Microseconds to wait after that many tries in a row: doubled each time, up to ``cap_s``."""
+    """Returns the wait in microseconds after ``tries`` consecutive failures: doubled each time, up to ``cap_s``."""
     return us(min(cap_s, base_s * 2.0 ** min(tries - 1, 30)))

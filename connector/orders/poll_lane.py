@@ -1,7 +1,8 @@
-"""The lane of an account: polls its lists page by page, and tells the lanes of orders and returns what they show. Pure.
+"""The lane of an account: polls its lists page by page, and sends their rows to the lanes of orders and returns. Pure.
 
-The rows of a page are told in the turn that takes the page, and the cursor moves in the turn of the last page. So once
-a cursor is durable, each order behind it is written or undone. A new owner begins an unfinished list again.
+The rows of a page are sent in the turn that applies the page, and the cursor moves in the turn of the last page. So
+once a cursor is durable, each order that changed before it is written or undone. A new owner starts an unfinished list
+again.
 """
 
 from dataclasses import dataclass
@@ -28,11 +29,12 @@ from streams.flow import Answered, Arrived, Cause, GaveUp, Lost, Restored, Settl
 from streams.frozen import replace
 
 _AGAIN_CAP_S = 900.0
+"""Longest wait in seconds after failures, unless the poll interval is longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollReport:
-    """An account's polls, for people. Times are by this machine's clock, the cursor by the marketplace's."""
+    """The state of an account's polls, for display. Times are by the local clock, the cursor by the marketplace's."""
 
     account: str
     cursor_us: int | None
@@ -45,6 +47,7 @@ class PollReport:
 
 
 def report(account: str, state: PollState) -> PollReport:
+    """Returns the report of a lane's state."""
     return PollReport(
         account=account,
         cursor_us=state.orders.cursor_us,
@@ -58,7 +61,10 @@ def report(account: str, state: PollState) -> PollReport:
 
 
 def turn(account: str, before: PollState | None, cause: Cause, terms: OrderTerms, now_us: int) -> LaneStep[PollState]:
-    """Applies the cause to the lane of an account, and begins a poll that is due."""
+    """Applies the cause to the lane of an account, and begins a poll if one is due.
+
+    ``before`` is None for a lane that is not stored.
+    """
     draft = PollDraft(account, before or PollState(), terms, now_us)
     match cause:
         case Arrived(event=SchedulerCommand() as command):
@@ -88,7 +94,10 @@ class PollDraft:
     # ---- when -------------------------------------------------------------------------------------------------------
 
     def apply_command(self, command: SchedulerCommand) -> None:
-        """Polls now. If a list is being read, it began before the command, and the next one follows at once."""
+        """Makes a poll due now; ignores a command that was applied before.
+
+        A list that is being read began before the command, so another poll follows it at once.
+        """
         state = self._state
         if command.offset <= state.last_offset:
             return
@@ -103,7 +112,7 @@ class PollDraft:
             )
 
     def restart_lists(self) -> None:
-        """For a new owner: begins the previous owner's unfinished lists again, from the durable cursor."""
+        """Makes the previous owner's unfinished lists due again, from the durable cursor."""
         state = self._state
         if state.orders.listing is not None:
             state = replace(state, orders=replace(state.orders, listing=None), due_at_us=self._now_us)
@@ -112,10 +121,10 @@ class PollDraft:
         self._state = state
 
     def begin_poll(self) -> None:
-        """Begins a poll if one is due and none is being read."""
+        """Begins a poll if one is due and no list of orders is being read."""
         state, now_us = self._state, self._now_us
         interval_us = us(self._interval_s * (0.9 + 0.2 * spread(self._account, state.polls)))
-        # A shortened interval applies at once; a clock that was set back delays nothing.
+        # The bound applies a shortened interval at once, and keeps a clock that was set back from delaying polls.
         due_at_us = min(state.due_at_us, now_us + us(1.1 * self._interval_s))
         if state.orders.listing is not None or due_at_us > now_us:
             self._state = replace(state, due_at_us=due_at_us)
@@ -132,7 +141,7 @@ class PollDraft:
     # ---- pages ------------------------------------------------------------------------------------------------------
 
     def apply_answer(self, answered: Answered) -> None:
-        """Ignores an answer that belongs to a list which was begun again since."""
+        """Applies a page; ignores one that belongs to a list which has been restarted since."""
         orders, returns = self._state.orders, self._state.returns
         match answered.want.body:
             case ReadOrderPage() as body if orders.listing is not None and body == wants.order_page_body(
@@ -181,6 +190,7 @@ class PollDraft:
         return replace(state, listing=after)
 
     def _reached_end(self, under_way: Listing) -> None:
+        """Notes a complete poll; drops a command's start time if the list began early enough for it."""
         state = self._state
         asked_from_us = state.asked_from_us
         if asked_from_us is not None and under_way.changed_from_us <= asked_from_us:
@@ -188,7 +198,11 @@ class PollDraft:
         self._state = replace(state, asked_from_us=asked_from_us, polled_at_us=self._now_us, failures=0, problem=None)
 
     def _failed(self, state: ListState, under_way: Listing, reply: Settled | Lost | GaveUp) -> ListState:
-        """Given up: the list continues later where it stands, as rows only move down. Refused: it begins again."""
+        """Returns the list's state after a page could not be read.
+
+        A page that was given up is read later, from the same offset, because rows only move down. After a refusal, the
+        list begins again. Raises TypeError for an answer that is none to this call.
+        """
         match reply:
             case GaveUp(reason=reason):
                 again_at_us = self._count_failure(reason)
@@ -208,7 +222,7 @@ class PollDraft:
         return replace(state, listing=None)
 
     def _count_failure(self, problem: str) -> int:
-        """Notes the failure. Returns when to try again."""
+        """Notes the failure and returns when to try again."""
         state, interval_s = self._state, self._interval_s
         self._state = replace(state, failed_at_us=self._now_us, failures=state.failures + 1, problem=problem)
         return self._now_us + wait_us(interval_s, max(_AGAIN_CAP_S, interval_s), self._state.failures)
@@ -216,6 +230,7 @@ class PollDraft:
     # ---- who is told ------------------------------------------------------------------------------------------------
 
     def _tell_orders(self, page: OrderPage) -> None:
+        """Sends each order's rows to its lane; dead-letters unreadable rows that name no order."""
         rows: dict[str, list[PageRow]] = {}
         strange: dict[str, list[UnreadableRow]] = {}
         for row in page.rows:
@@ -230,13 +245,14 @@ class PollDraft:
             self._tells.append(Told(lane=order_key(self._account, order_id), message=listed))
 
     def _tell_returns(self, page: ReturnPage) -> None:
+        """Sends each row to the lane of its return; dead-letters unreadable rows."""
         for row in page.returns:
             self._tells.append(Told(lane=return_key(self._account, row.return_id), message=row))
         for unreadable in page.unreadable:
             self._quarantine(Code.RETURN_ROW_UNREADABLE, unreadable)
 
     def _quarantine(self, code: Code, unreadable: UnreadableRow) -> None:
-        """Once for each digest."""
+        """Writes a dead letter, once for each digest."""
         digests = self._state.quarantined
         if not is_remembered(digests, unreadable.sha256):
             self._said.append(quarantined(code, self._account, unreadable))

@@ -1,4 +1,4 @@
-"""Builds what the order flow writes about orders and returns: statuses from units, money in major units. Pure."""
+"""Builds the records that the order flow writes about orders and returns. Pure."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -27,15 +27,15 @@ _UNDER_WAY = frozenset({UnitStatus.SENT})
 _CAME_BACK = frozenset({UnitStatus.RETURNED, UnitStatus.RETURNED_PAID})
 _LONG = 1 << 63
 _AMOUNT = 10**14
-"""Decimals of the contracts have 18 digits, four of them after the point."""
+"""Amounts must be below this: decimals of the contracts have 18 digits, four of them after the decimal point."""
 
 
 class CannotSay(ValueError):
-    """The order has a value that the contract cannot carry. The message names the field, never a buyer's data."""
+    """The order has a value that the contract cannot carry. The message names the field, without personal data."""
 
 
 def status_of(statuses: Iterable[UnitStatus]) -> OrderStatus:
-    """Of an order, by its units. Raises ValueError for an order without units."""
+    """Returns an order's status by those of its units. Raises ValueError for an order without units."""
     every = frozenset(statuses)
     if not every:
         raise ValueError("an order without units has no status")
@@ -65,7 +65,10 @@ def payout_waits(statuses: Iterable[UnitStatus]) -> bool:
 
 
 def observed(account: str, found: OrderFound, currencies: Mapping[str, Currency], now_us: int) -> OrderObserved:
-    """The whole order with its digest. Raises ``CannotSay``."""
+    """Returns the whole order with its digest; ``currencies`` are by code.
+
+    Raises ``CannotSay`` for an order without units, an unknown currency, or a number that is out of range.
+    """
     if not found.units:
         raise CannotSay("the order has no units")
     units = sorted(found.units, key=lambda unit: unit.order_unit_id)
@@ -93,6 +96,7 @@ def observed(account: str, found: OrderFound, currencies: Mapping[str, Currency]
 
 
 def returned(account: str, found: ReturnFound, now_us: int) -> ReturnObserved:
+    """Returns the whole return as it was read."""
     row, reasons = found.returned, {unit.reason for unit in found.units}
     return ReturnObserved(
         account=account,
@@ -120,7 +124,7 @@ def returned(account: str, found: ReturnFound, now_us: int) -> ReturnObserved:
 
 
 def contact(fact: OrderObserved, of: Contact) -> OrderContact:
-    """The buyer's data, for a topic of its own."""
+    """Returns the personal data of an order's buyer, for its own topic."""
     return OrderContact(
         account=fact.account,
         order_id=fact.order_id,
@@ -132,6 +136,7 @@ def contact(fact: OrderObserved, of: Contact) -> OrderContact:
 
 
 def sales_order(fact: OrderObserved, customer_number: str | None, now_us: int) -> SalesOrderRequested:
+    """Returns the request for an order's sales order."""
     return SalesOrderRequested(
         command_id=command_id(fact.account, fact.order_id),
         account=fact.account,
@@ -145,7 +150,10 @@ def sales_order(fact: OrderObserved, customer_number: str | None, now_us: int) -
 
 
 def digest(fact: OrderObserved | ReturnObserved) -> str:
-    """SHA-256 of everything but when it was observed, in lower-case hex: JSON with sorted names, decimals as text."""
+    """Returns the SHA-256, in lower-case hex, of all fields except the time of observation.
+
+    It is computed from JSON with sorted names, and with decimals as text.
+    """
     content: dict[str, Any] = asdict(fact)
     for name in ("observed_at_us", "content_sha256"):
         content.pop(name, None)
@@ -204,7 +212,10 @@ def _unit(unit: OrderUnit, currencies: Mapping[str, Currency]) -> ObservedUnit:
 
 
 def _per_cent(unit: OrderUnit) -> Decimal:
-    """In the contract's scale, so that 19 and 19.00 are one content."""
+    """Returns the VAT rate with the contract's four decimal places, so that 19 and 19.00 have the same digest.
+
+    Raises ``CannotSay`` if that would change the value.
+    """
     try:
         vat = Decimal(unit.vat or "").quantize(Decimal("0.0001"))
         exact = vat == Decimal(unit.vat or "") and abs(vat) < _AMOUNT

@@ -1,7 +1,7 @@
-"""The lane of one return: reads the whole return once its row of the list changes, and writes it if it differs. Pure.
+"""The lane of one return: reads the whole return once its row in the list changes, and writes it if it differs. Pure.
 
-The list does not show which units come back, so a return is undone until it was read after its row changed. One that
-cannot be read is written as far as the row tells, with a note, so that consumers do not wait for it.
+The list does not show which units are returned, so a return is undone until it was read after its row changed. One that
+cannot be read is written with what the row shows, and with a note, so that consumers do not wait for it.
 """
 
 from collections.abc import Mapping
@@ -22,12 +22,12 @@ from streams.flow import Answered, Cause, GaveUp, Lost, Settled, Told
 from streams.frozen import replace
 
 TRIES = 6
-"""Reads of a return that is not shown as listed; after them, it waits for the list to show another change."""
+"""Reads that do not show a return as listed; after them, it is read again only if the list shows another change."""
 
 _WAITS_S: Mapping[Trouble, tuple[float, float]] = MappingProxyType(
     {Trouble.GAVE_UP: (60.0, 3600.0), Trouble.UNREADABLE: (60.0, 3600.0), Trouble.STALE: (5.0, 60.0)}
 )
-"""Wait before the next read: the first one, doubled each time, and its limit."""
+"""Seconds before the next read: the first wait, which doubles each time, and its limit."""
 
 
 def turn(
@@ -58,7 +58,7 @@ class ReturnDraft:
     # ---- the list ---------------------------------------------------------------------------------------------------
 
     def apply_rows(self, row: Return) -> None:
-        """A row that differs makes the return undone; an equal one only shows that it is still listed."""
+        """Makes the return undone if its row differs from what is known; otherwise only extends its life."""
         state, listed = self._state, _listed(row)
         if listed == state.listed:
             return
@@ -76,6 +76,7 @@ class ReturnDraft:
     # ---- answers ----------------------------------------------------------------------------------------------------
 
     def apply_answer(self, answered: Answered) -> None:
+        """Applies the answer to a read of the return. Raises TypeError for an answer that is none to it."""
         listed = self._state.listed
         if listed is None:
             return
@@ -98,7 +99,7 @@ class ReturnDraft:
                 assert_never(unreachable)
 
     def _found(self, listed: ListedReturn, found: ReturnFound) -> None:
-        """Reads again if the answer is older than the list; after ``TRIES`` reads it is written anyway."""
+        """Writes the return. An answer older than the list's row is not written before the last of ``TRIES`` reads."""
         shown_us, listed_us = found.returned.changed_us, listed.changed_at_us
         is_older = shown_us is not None and listed_us is not None and shown_us < listed_us
         if is_older and self._state.tries + 1 < TRIES:
@@ -108,6 +109,7 @@ class ReturnDraft:
         self._end(listed)
 
     def _not_shown(self, listed: ListedReturn, why: UnreadableRow) -> None:
+        """Writes a dead letter and what the row shows, once; reads again up to ``TRIES`` times."""
         if self._state.tries == 0:
             self._said.append(quarantined(Code.RETURN_UNREADABLE, self._account, why))
             row = ReturnFound(returned=_row(self._state.return_id, listed), notes=(f"return_units: {why.fault}",))
@@ -118,7 +120,7 @@ class ReturnDraft:
             self._end(listed)
 
     def _of(self, fault: str) -> UnreadableRow:
-        """Leaves out the marketplace's message: it may quote personal data."""
+        """Returns a failed read as an unreadable row, without the marketplace's message, which may be personal."""
         where = f"returns/{self._state.return_id}"
         return UnreadableRow(where=where, sha256=sha256(fault.encode()).hexdigest(), fault=fault)
 

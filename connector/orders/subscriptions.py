@@ -1,7 +1,7 @@
-"""Checks that the marketplace still sends notifications, by reading its subscriptions regularly. Keeps what it read.
+"""Watches the marketplace's push subscriptions by reading them regularly. Not pure: it keeps what it read.
 
-If an address fails for half a day, the marketplace disables the subscription and reports it by mail only; after that,
-missing notifications look like a lack of orders. Nothing here changes a subscription: `connector push repair` does.
+If an address fails for half a day, the marketplace disables its subscription and reports that by mail only. From then
+on, missing notifications look like a lack of orders. Nothing here changes a subscription; `connector push repair` does.
 What was read is kept in this process only; a new owner of the partition reads it again.
 """
 
@@ -30,13 +30,14 @@ class PushReport:
     """An account's subscriptions that notify this connector, as last read."""
 
     account: str
-    read_at_us: int | None = None
+    read_at_us: int | None = None  # None: never read
     active: int = 0
     disabled: tuple[Subscription, ...] = ()
     problem: str | None = None  # why the last reading failed
 
     @property
     def none_there(self) -> bool:
+        """Whether no subscription, active or disabled, notifies this connector."""
         return self.read_at_us is not None and not self.active and not self.disabled
 
 
@@ -51,7 +52,11 @@ class _SubscriptionRead:
 
 
 class PushWatch:
-    """Shared by all accounts of the process; used by the engine's thread, ``reports`` by any. ``urls``: by account."""
+    """The subscriptions of all accounts. Used by the engine's thread only, except ``reports``.
+
+    ``urls`` are the addresses at which this connector is notified, by account; other accounts are not watched.
+    ``changed`` is called with each report that differs from the one before it.
+    """
 
     def __init__(self, urls: Mapping[str, str], changed: Changed) -> None:
         self._urls = urls
@@ -60,10 +65,11 @@ class PushWatch:
         self._reports: Mapping[str, PushReport] = MappingProxyType({})
 
     def reports(self) -> Mapping[str, PushReport]:
+        """Returns the last reports, by account. Thread-safe."""
         return self._reports
 
     def turn(self, account: str, cause: Cause, now_us: int) -> tuple[tuple[Want, ...], int | None]:
-        """Called in each turn of an account's lane. Returns the readings wanted now, and when to wake the lane."""
+        """Returns the calls wanted now, and when to wake the lane; called in each turn of an account's lane."""
         reading = self._readings.get(account)
         if reading is None:
             return (), None
@@ -71,7 +77,7 @@ class PushWatch:
             reading.due_at_us, reading.found = 0, ()
         if isinstance(cause, Answered) and cause.want.kind == CallKind.SUBSCRIPTIONS:
             self._heard(account, reading, cause, now_us)
-        # a clock that was set back delays nothing
+        # the bound keeps a clock that was set back from delaying the next reading
         reading.due_at_us = min(reading.due_at_us, now_us + _us(EVERY_S))
         if now_us < reading.due_at_us:
             return (), reading.due_at_us
@@ -90,7 +96,7 @@ class PushWatch:
         match answered.reply:
             case Settled(answer=SubscriptionPage() as page):
                 if answered.want.body != ReadSubscriptions(offset=len(reading.found)):
-                    return  # of a list that was begun again since
+                    return  # a page of a reading that has been restarted since
                 found = (*reading.found, *page.rows)
                 if not page.is_last and len(found) < _MOST:
                     reading.found = found

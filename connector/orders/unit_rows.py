@@ -1,4 +1,4 @@
-"""Rows of an order's units: as the list shows them, and as the order was read last. Pure."""
+"""Compares the rows of order units that the list shows with those of the order as it was last read. Pure."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,11 +8,12 @@ from streams.frozen import replace
 
 
 def seen_row(row: PageRow) -> SeenRow:
+    """Returns the fields of a list's row by which a change is detected."""
     return SeenRow(order_unit_id=row.order_unit_id, status_raw=row.status_raw, changed_at_us=row.changed_us)
 
 
 def newest_by_unit(rows: Iterable[SeenRow]) -> dict[int, SeenRow]:
-    """The newest row of each unit; of two with the same time, the later one in ``rows``."""
+    """Returns the newest row of each unit; of two with the same time, the later one in ``rows``."""
     newest: dict[int, SeenRow] = {}
     for row in rows:
         known = newest.get(row.order_unit_id)
@@ -22,11 +23,12 @@ def newest_by_unit(rows: Iterable[SeenRow]) -> dict[int, SeenRow]:
 
 
 def sorted_rows(rows: Iterable[SeenRow]) -> tuple[SeenRow, ...]:
+    """Returns the rows by ascending unit id."""
     return tuple(sorted(rows, key=lambda row: row.order_unit_id))
 
 
 def renewed_fees(fees: Sequence[UnitFees], rows: Iterable[PageRow]) -> tuple[UnitFees, ...]:
-    """The fees of an order's units after ``rows`` of the list; units without fees are left out."""
+    """Returns the fees of an order's units, updated by ``rows`` of the list; units without fees are left out."""
     known = {one.order_unit_id: one for one in fees}
     for row in rows:
         if row.eco_fee is None and row.packaging_fee is None:
@@ -39,7 +41,7 @@ def renewed_fees(fees: Sequence[UnitFees], rows: Iterable[PageRow]) -> tuple[Uni
 
 
 def with_fees(found: OrderFound, fees: Iterable[UnitFees]) -> OrderFound:
-    """The order as read, with the fees that only the list shows."""
+    """Returns the order as it was read, with the fees that only the list shows."""
     known = {one.order_unit_id: one for one in fees}
 
     def whole(unit: OrderUnit) -> OrderUnit:
@@ -63,6 +65,6 @@ def is_news(known: SeenRow | None, row: SeenRow) -> bool:
 
 
 def not_shown_yet(rows: Sequence[SeenRow], read: Sequence[SeenRow]) -> tuple[SeenRow, ...]:
-    """The rows whose change the order as read does not show yet."""
+    """Returns those of ``rows`` whose change the order as it was ``read`` does not show yet."""
     shown = {row.order_unit_id: row.changed_at_us for row in read}
     return tuple(row for row in rows if shown.get(row.order_unit_id, -1) < row.changed_at_us)
