@@ -38,7 +38,7 @@ NEAR_BACKGROUND = 4
 _ROUNDING = 1e-9
 
 AHEAD_S = 0.5
-"""How long before it may leave a ``once`` want is announced, at most: about the duration of a checkpoint on a slow
+"""A ``once`` want is announced at most this long before it may leave: about the duration of a checkpoint on a slow
 broker."""
 
 GroupPace = Callable[[str | None], float]
@@ -105,6 +105,7 @@ class Wants:
             self.retries.forget(gone)
 
     def _renew(self, pending: PendingWant, want: Want, now_s: float) -> None:
+        """Replaces a pending want by the one that the lane's next turn returned for its slot."""
         old = pending.want
         if pending.announced_in is not None and not _same_call(old, want) and pending.state is not WantState.IN_FLIGHT:
             self._leave(pending)
@@ -121,6 +122,7 @@ class Wants:
         self._enter(pending, now_s)
 
     def _withdraw(self, pending: PendingWant) -> None:
+        """Removes a want that is no longer wanted; its call, if it is in flight, goes on."""
         self._leave(pending)
         if pending.announced_in is not None and pending.state is not WantState.IN_FLIGHT:
             self._take_back(pending)
@@ -164,6 +166,7 @@ class Wants:
             pending.state = WantState.UNPLACED
 
     def _park(self, pending: PendingWant, why: Hashable) -> None:
+        """Moves a want from its queue to those that wait for ``why`` (see ``_blocker``)."""
         self._leave(pending)
         self._account(pending.want.account).awake += 1
         pending.ticket = next(self._tickets)
@@ -171,6 +174,7 @@ class Wants:
         self._parked.setdefault(why, []).append((pending.ticket, pending))
 
     def _unpark(self, why: Hashable, now_s: float) -> None:
+        """Queues again all wants that wait for ``why``."""
         for ticket, pending in self._parked.pop(why, ()):
             if pending.ticket == ticket:
                 self._leave(pending)
@@ -519,7 +523,7 @@ class Wants:
         return True
 
     def opened(self, name: str, now_s: float) -> None:
-        """The account reopened: requeues the wants that were set aside."""
+        """Requeues the wants that were set aside while the account was closed; it has reopened."""
         account = self.accounts[name]
         account.closure += 1
         for queue in account.every_queue():
@@ -534,7 +538,7 @@ class Wants:
             self.retries.answered(pending, attempt, lost=lost)
 
     def _landed(self, pending: PendingWant) -> bool:
-        """Takes a want out of flight and withdraws its announcement. Returns whether it is still wanted."""
+        """Withdraws the announcement of a want whose call was answered. Returns whether it is still wanted."""
         if pending.announced_in is not None:
             pending.take_back()
         if pending.state is not WantState.IN_FLIGHT:
@@ -553,8 +557,8 @@ def _whose(sleeping: SleepingLane, waits: Waits) -> tuple[Assignment, bool]:
 
 
 def _same_call(old: Want, new: Want) -> bool:
-    """Whether an announcement of the old want is valid for the new one: a record names only the slot, and its value
-    what the call does."""
+    """Whether an announcement of the old want is valid for the new one: the record's headers name only the slot, so the
+    call must be the same."""
     return new.once and (old.account, old.kind, old.body) == (new.account, new.kind, new.body)
 
 

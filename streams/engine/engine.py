@@ -228,6 +228,7 @@ class Engine:
     # ---- what follows from any input --------------------------------------------------------------------------------
 
     def _go_on(self, now: Now) -> Iterator[Effect]:
+        """Yields all effects that are possible now. The order matters: each step uses what the earlier ones did."""
         self._over(now)
         self._restore(now)
         self._wake_due(now)
@@ -306,9 +307,11 @@ class Engine:
             self._set_share(now)
 
     def _wake(self, sleeping: SleepingLane, now: Now) -> None:
+        """Gives a sleeping lane a turn, so that its wants are added before the next call is made."""
         self._partitions[sleeping.at].lanes.turn(sleeping.key, WOKEN, now)
 
     def _checkpoint(self, now: Now) -> Iterator[Checkpoint]:
+        """Yields a checkpoint if one is due, of the partitions with changes or urgent marks, or of all."""
         if self._checkpoints.due_at_s(urgent=any(map(self._is_urgent, self._changing()))) <= now.mono_s:
             writing = [assigned for assigned in self._partitions.values() if assigned.partition.writes]
             everyone = self._checkpoints.all_marks_due(now.mono_s)
@@ -332,6 +335,7 @@ class Engine:
             yield Released(parts=frozenset(assigned.at for assigned in done))
 
     def _intake(self, now: Now) -> Iterator[Effect]:
+        """Pauses and resumes partitions, by their own need for records and by the room left in memory."""
         room = min(self._room()) > 0
         parts = [assigned.partition for assigned in self._partitions.values()]
         changed = [part for part in parts if part.flowing != (part.wants_more and room)]
@@ -344,6 +348,7 @@ class Engine:
             )
 
     def _next_s(self, now: Now) -> float:
+        """Returns when something can become possible by time alone."""
         changing = self._changing()
         sending = (t for t in self._partitions.values() if t.partition.sends)
         due_us = (t.lanes.next_due_us() for t in sending) if min(self._room()) > 0 else ()
@@ -363,6 +368,7 @@ class Engine:
     # ---- partitions come and go -------------------------------------------------------------------------------------
 
     def _misfit(self, at: Assignment, owned: OwnedPartition) -> str | None:
+        """Returns why the process must stop rather than read a newly assigned partition; None = it need not."""
         if at.topic not in self._flows:
             return f"{at.topic} was assigned and no flow reads it: the subscription and the flows differ"
         return misfit(owned, self._shares[at.topic].partitions, at, self._flows[at.topic].state_topic)
@@ -395,6 +401,7 @@ class Engine:
             yield Drop(parts=frozenset(assigned.at for assigned in partitions))
 
     def _group(self, kind: str) -> str | None:
+        """Returns the group of endpoints that the flows name for a kind; None = none does."""
         groups = (flow.group(kind) for flow in self._flows.values())
         return next((group for group in groups if group is not None), None)
 

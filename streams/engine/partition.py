@@ -1,10 +1,9 @@
 """A partition's phases for one assignment (catching up, open, refused, draining, gone), its gate, backlog and marks.
 
-Only this module tests the phase; the others ask ``reads``, ``sends`` and so on. The gate keeps calls back after a
-crash: the previous owner may have sent a newer value, and the marketplace accepted it, without that being durable
-here, and no older value may be sent after it. So no call leaves before (a) all records that the previous owner may have
-read are read, (b) no call of the previous owner can be in flight any more, and (c) a mark of this owner that is not
-``drained`` is durable.
+Only this module tests the phase; other modules use ``reads``, ``sends`` and so on. The gate exists because of crashes:
+a newer value that the previous owner sent may have been accepted without this being durable here, and no older value
+may be sent after it. So no call leaves before (a) all records that the previous owner may have read are read, (b) no
+call of the previous owner can be in flight any more, and (c) a mark of this owner that is not ``drained`` is durable.
 """
 
 from collections import deque
@@ -79,8 +78,8 @@ class Partition:
         self._phase = Phase.CATCHING_UP
         self._policy = policy
         self._sent_from_here = False  # the gate was opened
-        self._marked = False  # a mark of this assignment is durable, other than the one that hands over
-        self._mark_asked = False  # a checkpoint with such a mark was started
+        self._marked = False  # a mark of this assignment that is not ``drained`` is durable
+        self._mark_asked = False  # a checkpoint with a mark of this assignment was started
         self._final: int | None = None  # serial of the checkpoint whose mark hands the partition over
         self._final_durable = False
         found = owned.mark

@@ -40,7 +40,7 @@ class SinkWatch:
         return SinkAction.FINE
 
     def became_durable(self) -> None:
-        """Tells that a checkpoint became durable: the next sink that hangs is replaced again."""
+        """Records that a checkpoint became durable: the next sink that hangs is replaced again."""
         self._replaced = False
 
     def _given_up(self) -> SinkAction:

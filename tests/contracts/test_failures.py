@@ -456,7 +456,7 @@ def own(own_kafka: JvmStack) -> KafkaAdapter:
 
 
 def bring_back(stack: JvmStack, over: threading.Event) -> None:
-    """Restarts the broker after three seconds, in a thread that stays: the broker dies with its starting thread."""
+    """Restarts the broker after three seconds and keeps running, because the broker ends with its starting thread."""
     time.sleep(3.0)
     stack.broker.restart()
     over.wait()

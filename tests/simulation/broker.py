@@ -65,7 +65,7 @@ class Transaction:
 
 
 class CommitListener(Protocol):
-    """Is told of each committed transaction: the checker."""
+    """Notified of each committed transaction; implemented by the checker."""
 
     def landed(self, transaction: Transaction) -> None: ...
 

@@ -51,7 +51,7 @@ class EngineUnderTest(Protocol):
 
 
 class Witness(Protocol):
-    """Observes the processes: the checker."""
+    """Observes the processes; implemented by the checker."""
 
     def restored(self, process: str, at: Assignment) -> None: ...
     def left(self, process: str, call: Call) -> None: ...

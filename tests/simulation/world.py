@@ -23,7 +23,7 @@ class SimulatedWorld:
         self._ticket = 0
 
     def at(self, when_s: float, happen: Callable[[], None]) -> None:
-        """Schedules an event, not before now. Events of the same moment happen in the order of scheduling."""
+        """Schedules an event, not before now. Events at the same time happen in the order of scheduling."""
         self._ticket += 1
         heapq.heappush(self._queue, (max(when_s, self.now_s), self._ticket, happen))
 
@@ -31,7 +31,7 @@ class SimulatedWorld:
         self.at(self.now_s + wait_s, happen)
 
     def run_until(self, until_s: float) -> None:
-        """Runs all events up to and including a moment."""
+        """Runs all events up to and including this time."""
         queue = self._queue
         while queue and queue[0][0] <= until_s:
             self.now_s, _, happen = heapq.heappop(queue)
