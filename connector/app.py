@@ -146,6 +146,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
 
 
 def _query_backbone(plan: RunPlan, startup: Startup, opened: ExitStack) -> _Backbone:
+    """Checks topics and routing, and looks up the schemas; waits while the broker or the registry is down."""
     avro_keys = convert.avro_keys(plan.settings)
     client = opened.enter_context(registry(plan.settings))
     cluster_id, partitions = startup.ask("the broker", lambda: check_topics(plan))
@@ -212,6 +213,7 @@ def _engine(
 
 
 def _claims(plan: RunPlan, clock: SystemClock) -> Claims:
+    """Returns the claims on units, which are kept in the topic of unit owners."""
     kafka = plan.settings.kafka
     owners = SharedLog(
         connection(plan.settings), plan.topics.unit_owners, reader=kafka.group, topic_ids=kafka.topic_ids
@@ -263,6 +265,7 @@ def _runner_settings(configured: Settings) -> RunnerSettings:
 
 
 def _log_bodies(configured: Settings, adapter: Kaufland) -> None:
+    """Adds bodies to the call log if ``[log] bodies_until`` is in the future."""
     until = configured.log.bodies_until
     left_s = (until - datetime.now(UTC)).total_seconds() if until is not None else 0.0
     if left_s > 0:
@@ -286,6 +289,7 @@ def _skews(adapter: Kaufland, accounts: Sequence[str]) -> dict[str, float | None
 
 
 def _about(plan: RunPlan) -> dict[str, Any]:
+    """Returns the facts about this process that the log and ``/status`` show."""
     return {
         "version": version("kaufland-stream-connector"),
         "group": plan.settings.kafka.group,
@@ -310,6 +314,7 @@ def _open_pages(plan: RunPlan, startup: Startup, opened: ExitStack) -> HealthSer
 
 
 def _listening(vitals: Vitals, health: model.HealthSettings) -> HealthServer:
+    """Opens the health pages. Raises Stopped with the remedy if the port is in use."""
     try:
         return HealthServer(vitals, host=health.host, port=health.port)
     except OSError as error:

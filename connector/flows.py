@@ -111,6 +111,7 @@ def state_decoders(topics: Topics, ids: SchemaIds, lookup: Lookup) -> dict[str, 
 
 
 def _lines(around: FlowDependencies) -> Iterator[RunningFlow]:
+    """Yields the flow of each enabled feature; the shipment flow and the order flow share the released orders."""
     topics = around.topics
     released = ReleasedOrders() if Feature.ORDERS in topics.features else None
     yield RunningFlow(flow=_offers(around), dead_letters=topics.offer_changes_dlq, weight=WEIGHTS["offer_changes"])

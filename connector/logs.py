@@ -108,6 +108,7 @@ class Unrepeated(logging.Filter):
         self._held_back: dict[str, int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to log the record; may append the count of suppressed lines to it."""
         now_s = self._clock()
         line = _COUNTED.sub("#", record.getMessage())
         if now_s - self._passed.get(line, -_REPEATED_S) < _REPEATED_S:

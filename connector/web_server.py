@@ -25,6 +25,7 @@ class WebServer:
 
     @property
     def port(self) -> int:
+        """The port on which the server listens."""
         return int(self._socket.getsockname()[1])
 
     def close(self) -> None:

@@ -36,6 +36,7 @@ class Patience:
 
     @classmethod
     def of(cls, *, heartbeat_s: float, session_s: float) -> "Patience":
+        """Returns the limits for a heartbeat interval and a session timeout."""
         return cls(settled_s=2 * heartbeat_s + 1.0, session_s=session_s)
 
 
@@ -162,6 +163,7 @@ def _moment(at_us: int | None) -> str | None:
 
 
 def _of_beat(age_s: float) -> Iterator[str]:
+    """Yields a reason if the loop makes no turns."""
     if age_s > BEAT_S:
         yield f"the loop has not turned for {age_s:.0f} s; the rest of this report is as old as that"
 
@@ -223,6 +225,7 @@ def _held_back(partition: PartitionSnapshot) -> Iterator[str]:
 
 
 def _of_partition(partition: PartitionSnapshot) -> Iterator[str]:
+    """Yields why a partition is not processed."""
     name = f"{partition.topic}/{partition.partition}"
     if partition.broken:
         yield f"{name}: {partition.broken}"

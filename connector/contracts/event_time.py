@@ -52,6 +52,7 @@ def moment(at_us: int) -> str:
 
 
 def _other_unit(value: int) -> str:
+    """Returns a hint if the value is plausible in another unit of time, else an empty text."""
     for unit, times, by in _UNITS:
         at_us = value * times // by
         if _FIRST_US <= at_us < _LAST_US:

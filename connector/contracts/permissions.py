@@ -123,6 +123,7 @@ def of_orders(topics: Topics, group: str) -> Grant:
 
 
 def _on(topics: Topics, features: frozenset[Feature]) -> Iterator[TopicSpec]:
+    """Yields the topics of these features."""
     return (topic for topic in manifest(topics) if topic.feature in features)
 
 
@@ -131,6 +132,7 @@ def _topic(name: str, *operations: str) -> Permission:
 
 
 def _of_group(group: str, identity: Identity) -> Iterator[Permission]:
+    """Yields the permissions on the consumer group and, if used, on transactional ids."""
     yield Permission(resource=Resource.GROUP, name=group, operations=("Read",))
     if identity.transactional:
         yield Permission(

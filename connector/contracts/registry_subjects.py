@@ -111,10 +111,12 @@ def _on(table: Sequence[tuple[Feature, str, str]], topics: Topics) -> Iterator[t
 
 
 def value_subject(topic: str) -> str:
+    """Returns the subject of a topic's values."""
     return f"{topic}-value"
 
 
 def key_subject(topic: str) -> str:
+    """Returns the subject of a topic's keys."""
     return f"{topic}-key"
 
 

@@ -92,10 +92,12 @@ def findings(
 
 
 def _seen(described: TopicDescription | None) -> TopicDescription | None:
+    """Returns the description of a topic, or None if it does not exist or may not be described."""
     return None if described is None or described.hidden else described
 
 
 def _partitions(topic: TopicSpec, there: TopicDescription, source: TopicDescription | None) -> Iterator[TopicFinding]:
+    """Compares the number of partitions with the required one, which may be that of the input."""
     if topic.layout is Layout.SINGLE and there.partitions != 1:
         yield TopicFinding(
             topic=topic.name,
@@ -121,6 +123,7 @@ def _partitions(topic: TopicSpec, there: TopicDescription, source: TopicDescript
 
 
 def _cleanup(topic: TopicSpec, there: TopicDescription) -> Iterator[TopicFinding]:
+    """Reports another cleanup policy; grave for an input, or if records could be deleted or compacted away."""
     wanted = _policies(topic.config["cleanup.policy"])
     found = _policies(there.config.get("cleanup.policy", ""))
     if not found or found == wanted:

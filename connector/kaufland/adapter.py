@@ -45,12 +45,14 @@ class Kaufland:
         return caller
 
     def call(self, call: Call) -> Answer:
+        """Makes the call with the current thread's caller. Never raises."""
         caller: KauflandCaller | None = getattr(self._of_thread, "caller", None)
         if caller is None:
             caller = self._of_thread.caller = self.caller()
         return caller.call(call)
 
     def reference(self) -> Reference:
+        """Returns the current reference data."""
         return self._shared.reference.current.reference
 
     def reload_reference(self) -> str | None:
@@ -195,6 +197,7 @@ class Kaufland:
 
 
 def _why(heard: ApiResponse) -> str:
+    """Describes why a response refuses a request, with the diagnosis of a 401."""
     error = mapping.read_error(heard.body)
     words = f" {error.type or ''} {error.message}".rstrip() if error is not None else ""
     if heard.status != 401:

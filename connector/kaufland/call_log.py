@@ -29,6 +29,7 @@ class BodySwitch:
         return granted_s
 
     def is_on(self, now_s: float) -> bool:
+        """Whether bodies are logged. ``now_s`` is on the monotonic clock."""
         return now_s < self._until_s
 
 
@@ -42,5 +43,6 @@ class CallLog:
     headers: Callable[[MarketplaceCalled], Headers] | None = None  # of the record, including those of CloudEvents
 
     def output(self, row: MarketplaceCalled) -> Output:
+        """Returns the record for a row."""
         headers = self.headers(row) if self.headers is not None else ()
         return Output(topic=self.topic, key=row.account.encode(), value=self.encode(row), headers=headers)

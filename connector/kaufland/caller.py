@@ -58,6 +58,7 @@ class KauflandAccount:
 
     @property
     def terms(self) -> CallOptions:
+        """The settings that affect the content of the account's requests."""
         return CallOptions(mode=self.mode, quotas=self.quotas, contacts=self.contacts)
 
 
@@ -235,6 +236,7 @@ def _answered(ask: PreparedCall, replies: tuple[Reply, ...]) -> tuple[Reply, ...
 
 
 def _is_no_answer(reply: Reply) -> bool:
+    """Whether an optional call ended without units: refused, lost, or failed in a way that counts."""
     match reply:
         case Settled(answer=Found()):
             return False
@@ -255,6 +257,7 @@ def _merged(call: Call, ask: PreparedCall, replies: Sequence[Reply]) -> tuple[Re
 
 
 def _rows(updates: Sequence[Update], verdict: Verdict) -> tuple[CallItem, ...]:
+    """Returns the items of a call log row, one for each update."""
     details = verdict.details or ((None, None),) * len(updates)
     return tuple(
         CallItem(
@@ -269,6 +272,7 @@ def _rows(updates: Sequence[Update], verdict: Verdict) -> tuple[CallItem, ...]:
 
 
 def _digest(answer: ApiResponse | None) -> str | None:
+    """Returns the SHA-256 of a response's body, or None if there is none."""
     return hashlib.sha256(answer.body).hexdigest() if answer is not None and answer.body is not None else None
 
 

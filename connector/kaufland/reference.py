@@ -45,6 +45,8 @@ class _ConditionRow(_ReferenceModel):
 
 
 class _Table(_ReferenceModel):
+    """The content of ``reference.json``; its parts are checked against each other."""
+
     storefronts: dict[StorefrontCode, _StorefrontRow] = Field(min_length=1)
     currencies: dict[CurrencyCode, _CurrencyRow]
     conditions: dict[str, _ConditionRow]
@@ -116,6 +118,7 @@ def _object(raw: bytes, name: str) -> dict[str, Any]:
 
 
 def _laid_over(table: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the table with entries of ``over`` added or replaced; tables in it are merged, not replaced."""
     merged = dict(table)
     for name, value in over.items():
         below = merged.get(name)
@@ -155,6 +158,7 @@ class ReferenceData:
 
     @property
     def current(self) -> KauflandReference:
+        """The table in use."""
         return self._current
 
     def reload(self) -> str | None:

@@ -143,6 +143,8 @@ MarketplaceAnswer: TypeAlias = Found | Accepted | Refused | Gone
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Currency:
+    """A currency, and the highest price in it."""
+
     code: str
     exponent: int  # minor units are 10 ** -exponent of a major unit
     ceiling: int  # the highest price the marketplace takes, in minor units

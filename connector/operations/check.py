@@ -111,6 +111,7 @@ def report(console: Console, rows: Sequence[CheckRow]) -> bool:
 
 
 def _configuration(parts: CheckInputs) -> Iterator[CheckRow]:
+    """Reports the notes about the settings; invalid settings fail before any check."""
     loaded = parts.loaded
     yield CheckRow(subject="configuration", verdict=CheckStatus.GOOD, reason=f"{loaded.file or 'environment'} is valid")
     for line in (*loaded.ignored, *loaded.warnings):
@@ -152,6 +153,7 @@ def _switch(part: str, accounts: Sequence[str], details: str, *, is_on: bool) ->
 
 
 def _brought_in(settings: Settings) -> str:
+    """Describes which data is read in addition to orders."""
     orders = settings.orders
     also = {"returns": orders.returns, "sales orders": orders.create_sales_orders, "PERSONAL DATA": orders.contacts}
     names = ", ".join(name for name, is_on in also.items() if is_on)
@@ -159,6 +161,7 @@ def _brought_in(settings: Settings) -> str:
 
 
 def _broker(parts: CheckInputs) -> Iterator[CheckRow]:
+    """Checks the broker, the topics, the permissions and the accepted routing."""
     address = parts.loaded.settings.kafka.bootstrap_servers
     try:
         cluster = parts.broker.cluster_id()
@@ -218,6 +221,7 @@ def _routing(parts: CheckInputs) -> Iterator[CheckRow]:
 
 
 def _registry(parts: CheckInputs) -> Iterator[CheckRow]:
+    """Checks that the registry has the schema of every output."""
     subject = f"registry {without_password(parts.loaded.settings.registry.url)}"
     try:
         parts.subjects()
@@ -232,6 +236,7 @@ def _registry(parts: CheckInputs) -> Iterator[CheckRow]:
 
 
 def _account(parts: CheckInputs, account: str) -> Iterator[CheckRow]:
+    """Checks an account's connection and keys, its clock, and the storefronts of its targets."""
     health = parts.marketplace(account)
     subject = f"account {account}"
     if not health.authenticated:
@@ -250,6 +255,7 @@ def _account(parts: CheckInputs, account: str) -> Iterator[CheckRow]:
 
 
 def _clock(subject: str, skew_s: float | None) -> Iterator[CheckRow]:
+    """Reports the clock skew; a large one is a note, because signatures are corrected for it."""
     if skew_s is None:
         return
     off = abs(skew_s) > SKEW_WARNING_S
@@ -262,6 +268,7 @@ def _clock(subject: str, skew_s: float | None) -> Iterator[CheckRow]:
 
 
 def _storefronts(routing: Routing, account: str, seen: Sequence[str]) -> Iterator[CheckRow]:
+    """Checks that the account sells on the storefront of each of its targets."""
     for target in sorted(routing.targets.values(), key=lambda target: target.id):
         if target.account == account:
             there = target.storefront in seen

@@ -58,6 +58,7 @@ class StateDigest:
 
 
 def by_event_time(source: str) -> EventOrder:  # noqa: ARG001 the default of every source
+    """Returns the default order of events."""
     return EventOrder.EVENT_TIME
 
 
@@ -117,12 +118,14 @@ def _located(stock: LocationStock) -> dict[str, Any]:
 
 
 def _open(event: Undone) -> dict[str, Any]:
+    """Returns a pending event with the fields that are still to be written."""
     over = {ended.field for ended in event.ended}
     wanted = {field.field: _text(field.value) for field in event.fields if field.field not in over}
     return {"result_id": event.result_id, "announced": event.announced, "fields": wanted}
 
 
 def _canonical(value: Any) -> bytes:
+    """Returns the JSON with sorted keys, without white space."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 

@@ -74,6 +74,8 @@ def show_totals(console: Console, orders: Iterable[OrderRecord]) -> None:
 
 
 class _Sum:
+    """The totals of one day, account and currency. ``money``: price, shipping and gross revenue."""
+
     def __init__(self) -> None:
         self.orders = 0
         self.units = 0
@@ -97,5 +99,6 @@ def age(passed_s: int) -> str:
 
 
 def _open_since(order: OrderRecord) -> int:
+    """Returns since when the order has had units to be sent, in microseconds since the epoch."""
     since_us: int | None = order["open_since"]
     return since_us if since_us is not None else order["changed_at"]

@@ -89,6 +89,7 @@ def _subscribe(
     there: Subscription | None,
     email: str,
 ) -> bool:
+    """Creates one wanted subscription, or prints why not; returns whether it is ours and active."""
     what = f"{want.account}: {want.event} on {want.storefront}"
     if there is None:
         return _done(
@@ -132,11 +133,13 @@ def repair(console: Console, marketplace: SubscriptionClient, urls: Mapping[str,
 def _mend(
     console: Console, marketplace: SubscriptionClient, account: str, one: Subscription, url: str | None, what: str
 ) -> bool:
+    """Enables one subscription, with our URL if ``url`` is given; returns whether it is active."""
     done = "is active again" if url is None else "leads here, and is active"
     return _done(console, what, lambda: marketplace.enable(account, one.id, url), done)
 
 
 def _done(console: Console, what: str, ask: Callable[[], Subscription], done: str) -> bool:
+    """Makes a change and prints its outcome; returns whether the subscription is active."""
     try:
         changed = ask()
     except Stopped as refused:

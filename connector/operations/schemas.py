@@ -55,6 +55,7 @@ def registrations(registry: Registry, subjects: tuple[SubjectSpec, ...]) -> list
 
 
 def _register(registry: Registry, subject: SubjectSpec) -> Registration:
+    """Registers one subject's schema, unless the subject belongs to producers that have registered theirs."""
     name = subject.subject
     there = registry.find(name, subject.schema)
     known = None if there is None else there.id
@@ -104,6 +105,7 @@ def findings(registry: Registry, subjects: tuple[SubjectSpec, ...]) -> list[Subj
 
 
 def _check_ours(registry: Registry, subject: SubjectSpec) -> SubjectFinding:
+    """Checks that our schema is registered, with the required level."""
     there = registry.find(subject.subject, subject.schema)
     if there is None:
         return _check_missing(registry, subject)
@@ -115,6 +117,7 @@ def _check_ours(registry: Registry, subject: SubjectSpec) -> SubjectFinding:
 
 
 def _check_missing(registry: Registry, subject: SubjectSpec) -> SubjectFinding:
+    """Reports a missing schema, with the remedy that depends on whether it is compatible."""
     if registry.compatible(subject.subject, subject.schema):
         reason, remedy = "this version's schema is not registered", REMEDY
     else:
@@ -124,6 +127,7 @@ def _check_missing(registry: Registry, subject: SubjectSpec) -> SubjectFinding:
 
 
 def _check_input(registry: Registry, subject: SubjectSpec) -> SubjectFinding:
+    """Checks that every registered schema of an input can be read."""
     numbers = registry.versions(subject.subject)
     if not numbers:
         reason = "nothing is registered; records are read with the schema that they name"
@@ -138,6 +142,7 @@ def _check_input(registry: Registry, subject: SubjectSpec) -> SubjectFinding:
 
 
 def _unreadable(registry: Registry, subject: SubjectSpec, numbers: tuple[int, ...]) -> Iterator[str]:
+    """Yields a message for each version that cannot be read with our schema."""
     reader = json.loads(subject.schema)
     for number in numbers:
         try:

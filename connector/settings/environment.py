@@ -25,6 +25,7 @@ def overlay(tree: Mapping[str, Any], environ: Mapping[str, str]) -> Tree:
 
 
 def _set(tree: Tree, path: list[str], value: str) -> None:
+    """Sets one value, creating the tables on its path."""
     *tables, last = path
     for part in tables:
         name = _known_as(tree, part)
@@ -35,6 +36,7 @@ def _set(tree: Tree, path: list[str], value: str) -> None:
 
 
 def _known_as(tree: Tree, part: str) -> str:
+    """Returns the name in the tree that the part of a variable matches, else the part in lower case."""
     plain = part.lower()
     return next((name for name in tree if name.lower().replace("-", "_") == plain.replace("-", "_")), plain)
 

@@ -112,6 +112,7 @@ def _read(file: Path | None) -> dict[str, Any]:
 
 
 def _secrets_in_file(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[SettingsProblem]:
+    """Reports secrets in the file; they belong into files of their own, or the environment."""
     found = []
     for name, value in tree.items():
         if isinstance(value, Mapping):
@@ -165,6 +166,7 @@ def _paths_beside(tree: dict[str, Any], file: Path | None) -> dict[str, Any]:
 
 
 def _across(tree: Mapping[str, Any], tables: Tables, now: datetime, facts: Facts) -> Iterator[SettingsProblem]:
+    """Yields the problems between settings, and those that the facts of the marketplace show."""
     yield from _onboarded(tree.get("targets"), tree.get("accounts"))
     yield from _places(tables.targets, facts.storefronts)
     yield from _idle_accounts(tree, tables)
@@ -195,6 +197,7 @@ def _onboarded(targets: Any, accounts: Any) -> Iterator[SettingsProblem]:
 def _places(
     targets: Mapping[str, PartialTable[model.TargetSettings]], storefronts: Mapping[str, str]
 ) -> Iterator[SettingsProblem]:
+    """Checks the storefront, allow-list and stock rules of each target."""
     for name, target in targets.items():
         if target.has("storefront") and target.values.storefront not in storefronts:
             says = f"{target.values.storefront!r} is not a storefront; known: {', '.join(sorted(storefronts))}"
@@ -222,6 +225,7 @@ def _idle_accounts(tree: Mapping[str, Any], tables: Tables) -> Iterator[Settings
 
 
 def _eans(setting: str, file: Path | None) -> Iterator[SettingsProblem]:
+    """Reports an allow-list that cannot be read or has invalid lines."""
     if file is None:
         return
     try:
@@ -245,6 +249,7 @@ def _stock_rules(setting: str, rules: Sequence[model.StockRuleSettings]) -> Iter
 
 
 def _account(setting: str, account: PartialTable[model.AccountSettings], facts: Facts) -> Iterator[SettingsProblem]:
+    """Checks the keys, the base address and the rate of an account."""
     if account.has("client_key_file", "client_key", "secret_key_file", "secret_key"):
         yield from _keys(setting, account.values, facts)
     if account.has("base_url", "simulator", "playground"):
@@ -266,6 +271,7 @@ def _base_address(setting: str, account: model.AccountSettings, facts: Facts) ->
 
 
 def _ceiling(setting: str, account: model.AccountSettings, facts: Facts) -> Iterator[SettingsProblem]:
+    """Checks an account's rate against its own floor and the API's limit."""
     if account.rate.floor_per_second > account.requests_per_second:
         says = f"{account.rate.floor_per_second} is above requests_per_second, {account.requests_per_second}"
         yield SettingsProblem(setting=f"{setting}.rate.floor_per_second", says=says)
@@ -275,6 +281,7 @@ def _ceiling(setting: str, account: model.AccountSettings, facts: Facts) -> Iter
 
 
 def _keys(setting: str, account: model.AccountSettings, facts: Facts) -> Iterator[SettingsProblem]:
+    """Checks that each key has one source, and that its value can be a key."""
     missing = False
     for name in ("client_key", "secret_key"):
         file, value = getattr(account, f"{name}_file"), getattr(account, name)
@@ -301,6 +308,8 @@ def key_sources(account: model.AccountSettings) -> tuple[KeySource, KeySource]:
 
 
 def _source(file: Path | None, value: SecretStr | None) -> KeySource:
+    """Returns a reader of a key from its file, or from the settings."""
+
     def read() -> str:
         if file is None:
             return value.get_secret_value() if value is not None else ""
@@ -315,6 +324,7 @@ def _source(file: Path | None, value: SecretStr | None) -> KeySource:
 
 
 def _kafka(kafka: PartialTable[model.KafkaSettings], facts: Facts) -> Iterator[SettingsProblem]:
+    """Reports properties that the connector sets itself, unreadable files, and properties that the client rejects."""
     values = kafka.values
     for name in sorted(OURS & {*values.properties, *values.properties_from_files}):
         says = "is set by the connector itself, because its guarantees depend on it"
@@ -327,6 +337,7 @@ def _kafka(kafka: PartialTable[model.KafkaSettings], facts: Facts) -> Iterator[S
 
 
 def _client(values: model.KafkaSettings, facts: Facts) -> Iterator[SettingsProblem]:
+    """Reports properties that the Kafka client rejects."""
     from_files = {name: file.read_text(encoding="utf-8").strip() for name, file in values.properties_from_files.items()}
     tried = {name: value for name, value in {**values.properties, **from_files}.items() if name not in OURS}
     for name, says in facts.client(tried) if tried else ():
@@ -336,10 +347,12 @@ def _client(values: model.KafkaSettings, facts: Facts) -> Iterator[SettingsProbl
 
 
 def _holds(name: str, values: model.KafkaSettings) -> str:
+    """Returns the table in which a property is set."""
     return "properties_from_files" if name in values.properties_from_files else "properties"
 
 
 def _unreadable(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
+    """Yields each property whose file cannot be read, and why."""
     for name, file in files.items():
         if not file.is_file():
             yield name, f"{str(file)!r} is not a file"
@@ -353,6 +366,7 @@ def _unreadable(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
 
 
 def _numbers(processing: PartialTable[model.ProcessingSettings]) -> Iterator[SettingsProblem]:
+    """Checks that the numbers of [processing] are consistent."""
     if not processing.has("session", "lease", "call_deadline"):
         return
     try:
@@ -362,6 +376,7 @@ def _numbers(processing: PartialTable[model.ProcessingSettings]) -> Iterator[Set
 
 
 def _offers(offers: PartialTable[model.OfferSettings], targets: Any, facts: Facts) -> Iterator[SettingsProblem]:
+    """Checks that the default target exists, and the bulk size against the API's limit."""
     known = sorted(targets) if isinstance(targets, Mapping) else []
     target, size = offers.values.default_target, offers.values.bulk_size
     if target is not None and target not in known:
@@ -373,12 +388,14 @@ def _offers(offers: PartialTable[model.OfferSettings], targets: Any, facts: Fact
 
 
 def _push(push: PartialTable[model.PushSettings]) -> Iterator[SettingsProblem]:
+    """Reports a missing public URL."""
     if push.has("enabled", "public_url") and push.values.enabled and push.values.public_url is None:
         says = "is missing; it is needed to verify the marketplace's signature, which covers the address"
         yield SettingsProblem(setting="push.public_url", says=says)
 
 
 def _debugging(log: model.LogSettings, now: datetime) -> Iterator[SettingsProblem]:
+    """Reports a ``bodies_until`` without an offset from UTC, or more than an hour ahead."""
     if log.bodies_until is None:
         return
     if log.bodies_until.tzinfo is None:
@@ -396,6 +413,7 @@ def _debugging(log: model.LogSettings, now: datetime) -> Iterator[SettingsProble
 
 
 def _ignored(settings: Settings, now: datetime) -> Iterator[str]:
+    """Yields a note for each setting that has no effect because of others."""
     if settings.offers.mode == "single" and "bulk_size" in settings.offers.model_fields_set:
         yield 'offers.bulk_size: no effect while offers.mode = "single"'
     for name, account in settings.accounts.items():
@@ -484,6 +502,7 @@ def _order_warnings(offers: OfferSettings) -> Iterator[str]:
 
 
 def _warnings(settings: Settings, facts: Facts) -> Iterator[str]:
+    """Yields notes about valid settings that need attention."""
     yield from _order_warnings(settings.offers)
     if settings.orders.enabled and settings.orders.contacts:
         yield "orders.contacts: personal data is written; give its topic separate permissions and a short retention"
@@ -493,6 +512,7 @@ def _warnings(settings: Settings, facts: Facts) -> Iterator[str]:
 
 
 def _message(file: Path | None, problems: Sequence[SettingsProblem]) -> str:
+    """Returns the error message, with one line per problem."""
     where = (
         f"in {file}"
         if file is not None

@@ -46,6 +46,7 @@ def unknown(name: str, known: Sequence[str]) -> str:
 
 
 def _says(setting: str, row: Mapping[str, Any], section: type[BaseModel]) -> str:
+    """Describes a problem: the value found, what is expected, and the meaning of the setting."""
     fields = _fields_at(section, row["loc"][:-1])
     name = str(row["loc"][-1]) if row["loc"] else ""
     if row["type"] == "extra_forbidden":

@@ -71,6 +71,7 @@ class Tables:
 def _by_name(
     kind: type[S], name: str, tree: Mapping[str, Any], problems: list[SettingsProblem]
 ) -> Mapping[str, PartialTable[S]]:
+    """Validates the tables of accounts or targets."""
     written = tree.get(name, {})
     if not isinstance(written, Mapping):
         problems.append(_no_table(name))
@@ -84,6 +85,7 @@ def _by_name(
 def _table(
     kind: type[S], written: Any, path: tuple[str, ...], problems: list[SettingsProblem]
 ) -> PartialTable[S] | None:
+    """Validates one table; None if the value is not a table."""
     if not isinstance(written, Mapping):
         problems.append(_no_table(".".join(path)))
         return None
@@ -96,6 +98,7 @@ def _table(
 
 
 def _rest(kind: type[S], written: Mapping[str, Any], unread: frozenset[str]) -> S:
+    """Builds the section from its valid settings, with defaults for the others."""
     fields = {name: field for name, field in kind.model_fields.items() if name in unread}
     placeholders: dict[str, Any] = {
         name: (Any, None if field.is_required() else field.default) for name, field in fields.items()

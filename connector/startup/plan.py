@@ -23,6 +23,7 @@ class RunPlan:
 
     @classmethod
     def of(cls, loaded: Loaded, *, dry_run: bool) -> "RunPlan":
+        """Derives the plan from the loaded settings."""
         live = convert.topics(loaded.settings)
         settings = convert.dry_run(loaded.settings) if dry_run else loaded.settings
         return cls(

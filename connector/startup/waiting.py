@@ -111,6 +111,7 @@ class Startup:
 
 
 def _taken(queue: SimpleQueue[T], timeout_s: float) -> T | None:
+    """Returns the next item of the queue, or None if there is none within the timeout."""
     try:
         return queue.get(timeout=timeout_s)
     except Empty:

@@ -61,6 +61,7 @@ def address(base_url: str | None = None, *, playground: bool = False, dev: bool 
 
 
 def _near(url: str) -> bool:
+    """Whether a URL is plain HTTP, without user or query, to a near host."""
     try:
         parts = urlsplit(url)
         plain = parts.scheme == "http" and not (parts.username or parts.password or parts.query or parts.fragment)
@@ -70,6 +71,7 @@ def _near(url: str) -> bool:
 
 
 def _is_near(host: str) -> bool:
+    """Whether a host is this machine, or a name without a domain."""
     if re.fullmatch(r"[a-z][a-z0-9-]{0,62}", host):
         return True
     try:

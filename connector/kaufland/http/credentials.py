@@ -124,6 +124,7 @@ def _file(path: Path) -> Callable[[], str]:
 
 
 def _read(sources: tuple[Callable[[], str], Callable[[], str]]) -> tuple[KeyPair, tuple[str, ...]]:
+    """Reads both keys; returns them with the notices about them. Raises SettingsError that names every fault."""
     faults: list[str] = []
     notices: list[str] = []
     keys: list[Secret] = []
@@ -140,6 +141,7 @@ def _read(sources: tuple[Callable[[], str], Callable[[], str]]) -> tuple[KeyPair
 
 
 def _key(name: str, text: str, length: int, notices: list[str]) -> Secret:
+    """Returns a key without white space around it, and adds notices. Raises SettingsError if it is no key."""
     key = text.strip()
     if not key:
         raise SettingsError(f"{name} is empty")

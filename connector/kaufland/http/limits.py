@@ -89,11 +89,13 @@ def quota(headers: Mapping[str, str], *, wall_s: float, limit: int | None = None
 
 
 def _whole(text: str | None) -> int | None:
+    """Returns a number of 0 or more, rounded down, or None if the text is not one."""
     number = _number((text or "").strip())
     return int(number) if number is not None and number >= 0 else None
 
 
 def _number(text: str) -> float | None:
+    """Returns a finite number, or None if the text is not one."""
     if not text or not text.isascii() or len(text) > 20:
         return None
     try:

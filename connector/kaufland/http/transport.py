@@ -114,6 +114,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 def _readable(sock: socket.socket) -> bool:
+    """Whether the socket is closed, or a read would not block."""
     if sock.fileno() < 0:
         return True
     poll = select.poll()
@@ -158,6 +159,7 @@ class _Network(httpcore.NetworkBackend):
 
 @contextmanager
 def _mapped(late: type[Exception], failed: type[Exception]) -> Iterator[None]:
+    """Translates exceptions of the socket into those of httpcore."""
     try:
         yield
     except TimeoutError as error:
@@ -186,6 +188,7 @@ _OF_HTTPX: dict[type[Exception], type[httpx.TransportError]] = {
 
 @contextmanager
 def _translated(request: httpx.Request) -> Iterator[None]:
+    """Translates exceptions of httpcore into those of httpx."""
     try:
         yield
     except tuple(_OF_HTTPX) as error:
@@ -193,6 +196,8 @@ def _translated(request: httpx.Request) -> Iterator[None]:
 
 
 class _Body(httpx.SyncByteStream):
+    """The body of a response as a stream of httpx."""
+
     def __init__(self, response: httpcore.Response, request: httpx.Request) -> None:
         self._response = response
         self._request = request

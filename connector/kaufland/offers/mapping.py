@@ -128,6 +128,7 @@ STOREFRONTS = ApiRequest(method="GET", target="/info/storefront")
 
 
 def read_page(body: bytes | None) -> UnitsPage | None:
+    """Reads a page of ``GET /units``."""
     return _read(UnitsPage, body, UnitsPage.SIDE)
 
 
@@ -152,6 +153,7 @@ _MAX_COUNT = 2**31 - 1
 
 
 def read_unit(body: bytes | None) -> UnitAnswer | None:
+    """Reads the unit in the response to ``PATCH /units/{id_unit}``."""
     answer = _read(OneUnit, body, OneUnit.SIDE)
     return answer.data if answer is not None else None
 
@@ -182,10 +184,12 @@ def _readable_entries(body: bytes | None) -> list[BulkEntry] | None:
 
 
 def read_error(body: bytes | None) -> ErrorAnswer | None:
+    """Reads the marketplace's error envelope."""
     return _read(ErrorAnswer, body)
 
 
 def read_storefronts(body: bytes | None) -> tuple[str, ...] | None:
+    """Reads the seller's storefronts, in lower case."""
     answer = _read(StorefrontsAnswer, body)
     return tuple(code.lower() for code in answer.data) if answer is not None else None
 
@@ -225,16 +229,19 @@ def field_errors(answer: ErrorAnswer | BulkEntry) -> tuple[FieldError, ...]:
 
 
 def _on_storefront(answer: UnitAnswer, storefront: str) -> bool:
+    """Whether the unit is on the storefront; true if the response does not name one."""
     return answer.storefront is None or answer.storefront.lower() == storefront
 
 
 def _of_product(answer: UnitAnswer, ean: str) -> bool:
+    """Whether a unit's product has the EAN, ignoring leading zeros; true if the response lists no EAN."""
     if answer.product is None or not answer.product.eans:
         return True
     return ean.lstrip("0") in {listed.lstrip("0") for listed in answer.product.eans}
 
 
 def _read(model: type[M], body: bytes | None, side: frozenset[FieldPath] = frozenset()) -> M | None:
+    """Validates a body, with invalid side fields set to null; None if it does not conform to the model."""
     if not body:
         return None
     try:
@@ -244,6 +251,7 @@ def _read(model: type[M], body: bytes | None, side: frozenset[FieldPath] = froze
 
 
 def _json(body: bytes | None) -> Any:
+    """Returns the JSON value of a body, or None if it is not JSON."""
     if not body:
         return None
     try:

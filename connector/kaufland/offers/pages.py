@@ -23,6 +23,8 @@ Key: TypeAlias = tuple[str, str, str]  # account, storefront, EAN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Gathered:
+    """The pages of a list that were read so far. ``at_s``: when the last one was read (monotonic clock)."""
+
     units: tuple[Unit, ...]
     ids: frozenset[int]  # of all listed units, including those that do not match the look-up
     total: int
@@ -83,6 +85,7 @@ class Pages:
 
 
 def _total_without(page: UnitsPage) -> int | None:
+    """Returns the length of a list without pagination, or None if it may go on: its page is full."""
     return len(page.data) if len(page.data) < PAGE_LIMIT else None
 
 

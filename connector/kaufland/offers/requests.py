@@ -178,6 +178,7 @@ class OfferRequests:
 
 
 def _settled(units: tuple[Unit, ...] | None) -> Reply:
+    """Returns the result of a look-up; without a result, a Retry that makes its next call."""
     if units is None:
         return Retry(reason="it may be fulfilled by the marketplace", after_s=0.0, counts=False)
     return Settled(answer=Found(units=units))
@@ -212,6 +213,7 @@ def _sendable(
 
 
 def _of(item: Item, body_type: type[B], storefront: str) -> B:
+    """Returns an item's body. Raises ValueError if it does not belong to a call of this kind."""
     body = item.body
     if not isinstance(body, body_type) or body.storefront != storefront:
         raise ValueError("the item does not belong into a call of this kind")

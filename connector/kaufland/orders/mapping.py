@@ -81,6 +81,7 @@ def one_return(body: ReadReturn) -> ApiRequest:
 
 
 def _changes(body: ReadOrderPage | ReadReturnPage) -> str:
+    """Returns the query of a list of changes, the newest first."""
     return urlencode(
         {
             "ts_updated_from_iso": iso_before(body.changed_from_us),

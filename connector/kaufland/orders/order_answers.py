@@ -173,6 +173,7 @@ def one_return(body: bytes | None, asked: ReadReturn) -> ReturnFound | None:
 
 
 def _data(answer: Any) -> Any:
+    """Returns the content of a response's envelope, or None if there is none."""
     return answer.get("data") if isinstance(answer, dict) else None
 
 
@@ -298,6 +299,7 @@ def _unit(answer: OrderUnitAnswer, order: OrderAnswer, reference: KauflandRefere
 
 
 def _status(said: str) -> UnitStatus:
+    """Returns the status of an order unit; UNKNOWN for an unrecognized text."""
     return _STATUSES.get(said.lower(), UnitStatus.UNKNOWN)
 
 
@@ -308,6 +310,7 @@ def _plain(number: Decimal) -> str:
 
 
 def _condition(said: str | int | None, reference: KauflandReference) -> str | None:
+    """Returns a condition as the event contracts spell it; an unknown one as the API returns it."""
     if said is None:
         return None
     known = reference.condition(said)
@@ -359,6 +362,7 @@ def _contact(data: Mapping[str, Any]) -> Contact | None:
 
 
 def _texts(said: Any) -> dict[str, str]:
+    """Returns the texts and numbers of an object by name; other values are left out."""
     if not isinstance(said, dict):
         return {}
     return {

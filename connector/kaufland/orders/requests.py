@@ -99,6 +99,7 @@ def _nothing(_body: bytes | None) -> None:
 
 
 def _reply(found: _Found, heard: ApiResponse) -> Reply | UnreadableRow | None:
+    """Reads a response; an UnreadableRow or None if it does not conform to the API."""
     try:
         fact = found(heard.body)
     except RecursionError:  # nested deeper than any response of the API: not a valid one

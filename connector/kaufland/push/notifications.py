@@ -98,6 +98,7 @@ class NotificationReceiver:
 
 
 def _is_signed(subscriber: PushAccount, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether the notification is signed with the account's secret key."""
     timestamp = headers.get(TIMESTAMP_HEADER.lower(), "")
     if not re.fullmatch(r"[0-9]{1,12}", timestamp):
         return False

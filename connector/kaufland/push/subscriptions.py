@@ -83,6 +83,7 @@ def read_page(body: bytes | None, offset: int = 0) -> tuple[tuple[Subscription, 
 
 
 def read_one(body: bytes | None) -> Subscription | None:
+    """Returns the subscription in the response to a change."""
     try:
         read = _One.model_validate_json(body or b"")
     except ValidationError:

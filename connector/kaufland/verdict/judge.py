@@ -127,6 +127,7 @@ def judge(
 
 
 def _of_failure(question: Question, failure: TransportFailure) -> Verdict:
+    """Judges a call without a response."""
     row = TRANSPORT_ROWS.get(failure.error, UNKNOWN_TRANSPORT)
     reason = f"{failure.error}: {failure.text}" if failure.text else failure.error
     if not failure.left:
@@ -142,6 +143,7 @@ def _of_failure(question: Question, failure: TransportFailure) -> Verdict:
 
 
 def _of_row(question: Question, row: VerdictRow, heard: ApiResponse, error: ErrorAnswer | None) -> Verdict:
+    """Judges a response as a whole by one row, which applies to every item of the call."""
     reason = f"HTTP {heard.status}" + (f" {error.type or ''} {error.message}" if error is not None else "")
     verdict = Verdict(
         replies=tuple(_reply(row, question, attempt, reason, heard, error) for attempt in question.attempts),
@@ -184,6 +186,7 @@ def _reply(
 
 
 def _refused(code: str, status: int, error: ErrorAnswer | BulkEntry) -> Refused:
+    """Returns the refusal of an item, with the marketplace's error message."""
     return Refused(
         code=code,
         http_status=status,
@@ -197,6 +200,7 @@ def _refused(code: str, status: int, error: ErrorAnswer | BulkEntry) -> Refused:
 
 
 def _of_success(question: Question, heard: ApiResponse, reference: KauflandReference, read: Read) -> Verdict:
+    """Judges a response with a success status by the kind of the call."""
     match question.kind:
         case CallKind.UPDATE if question.in_bulk:
             return _of_bulk(question, heard, reference)
@@ -209,6 +213,7 @@ def _of_success(question: Question, heard: ApiResponse, reference: KauflandRefer
 
 
 def _of_read(question: Question, heard: ApiResponse, read: Read) -> Verdict:
+    """Judges the response to a read; ``read`` turns it into the reply."""
     reply = read(heard)
     if reply is None or isinstance(reply, UnreadableRow):
         return _unreadable(question, heard, reply.fault if reply is not None else None)
@@ -223,6 +228,7 @@ def _of_parcel(question: Question, heard: ApiResponse) -> Verdict:
 
 
 def _of_patch(question: Question, heard: ApiResponse, reference: KauflandReference) -> Verdict:
+    """Judges the response to the update of a single unit; one about another unit is unreadable."""
     update = question.updates[0]
     if heard.status == 204:
         return Verdict(replies=(Settled(answer=Accepted(unit=None, http_status=204)),), outcome="accepted")
@@ -233,6 +239,7 @@ def _of_patch(question: Question, heard: ApiResponse, reference: KauflandReferen
 
 
 def _of_bulk(question: Question, heard: ApiResponse, reference: KauflandReference) -> Verdict:
+    """Judges a bulk response entry by entry."""
     entries = mapping.read_bulk(heard.body)
     if entries is None:
         return _unreadable(question, heard)
@@ -249,6 +256,8 @@ def _of_bulk(question: Question, heard: ApiResponse, reference: KauflandReferenc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judged:
+    """The verdict on one entry of a bulk response."""
+
     reply: Reply
     row: VerdictRow = field(default=DONE)
     status: int | None = None
@@ -256,6 +265,7 @@ class _Judged:
 
 
 def _of_entry(entry: BulkEntry | None, update: Update, reference: KauflandReference) -> _Judged:
+    """Judges the entry of one update; without an entry, or with that of another unit, the update is lost."""
     if entry is None:
         return _Judged(reply=Lost(reason="the answer lacks this unit"), row=MISSING_ITEM, code="MISSING_IN_ANSWER")
     status = int(entry.status_code)
@@ -268,6 +278,7 @@ def _of_entry(entry: BulkEntry | None, update: Update, reference: KauflandRefere
 
 
 def _entry_row(status: int, entry: BulkEntry) -> VerdictRow:
+    """Returns the row of an entry; for an error, by its problem type if that is known, else by its status."""
     by_status = STATUS_ROWS.get(status) or CLASS_ROWS.get(status // 100, UNKNOWN_STATUS)
     if by_status in (UNAUTHORIZED, FORBIDDEN):
         return REFUSED  # the call itself was authorized, so this refers to the unit
@@ -277,6 +288,7 @@ def _entry_row(status: int, entry: BulkEntry) -> VerdictRow:
 
 
 def _entry_reply(row: VerdictRow, status: int, entry: BulkEntry, update: Update, reference: KauflandReference) -> Reply:
+    """Returns the reply to an item according to the row of its entry."""
     match row.end:
         case ItemOutcome.DONE:
             return (
@@ -299,6 +311,7 @@ def _accepted(unit: UnitAnswer, update: Update, status: int, reference: Kaufland
 
 
 def _unreadable(question: Question, heard: ApiResponse, fault: str | None = None) -> Verdict:
+    """Judges a success status whose body cannot be used; a truncated body does not count as an attempt."""
     what = f"cut off by {heard.cut}" if heard.cut is not None else "not what the API promises"
     what = f"{what}: {fault}" if fault is not None else what
     reason = f"HTTP {heard.status}, and the body is {what}"
@@ -342,6 +355,7 @@ the next request is signed."""
 
 
 def _diagnosed(verdict: Verdict, heard: ApiResponse, error: ErrorAnswer | None) -> Verdict:
+    """Adds the cause of a 401; after a clock skew, the account is closed for CLOCK_MEASURED_S only."""
     served_s = http_date_s(heard.headers.get("date"))
     off_s = heard.signed_at_s - served_s if served_s is not None else None
     because = diagnosis(error.type if error is not None else None, off_s)

@@ -215,6 +215,7 @@ def row_of(kind: CallKind, status: int, error: ErrorAnswer | None) -> VerdictRow
 
 
 def _without_words(kind: CallKind, by_status: VerdictRow) -> VerdictRow:
+    """Returns the row of an error without the marketplace's error envelope; it refuses no item."""
     if by_status is FORBIDDEN:
         return BARRED
     if by_status is GONE and kind in _OF_OFFERS:
