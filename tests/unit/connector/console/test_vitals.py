@@ -54,6 +54,7 @@ NOW_S = 100.0
 def vitals(
     snapshot: Snapshot | None = WELL, membership: Membership = MEMBER, beat_s: float = NOW_S, **more: Any
 ) -> ProcessVitals:
+    """Returns vitals of a process, by default of one that is ready."""
     about: Mapping[str, Any] = more.pop("about", {})
     return ProcessVitals(
         lambda: Beat(at_s=beat_s, snapshot=snapshot, membership=membership),

@@ -63,6 +63,7 @@ def change(**other: Any) -> dict[str, Any]:
 
 
 def message(**other: Any) -> tuple[bytes, bytes]:
+    """Returns the key and value of an offer change."""
     return ProducerKit(CHANGED).message(change(**other))
 
 
@@ -195,6 +196,7 @@ def test_a_price_whose_writer_declares_no_decimal_is_not_guessed() -> None:
 
 
 def library_bytes_filled(writer: dict[str, Any], value: dict[str, Any]) -> bytes:
+    """Encodes a value with the fastavro library, with defaults for missing fields."""
     defaults = {field["name"]: field["default"] for field in writer["fields"] if "default" in field}
     return library_bytes(writer, defaults | value)
 

@@ -20,6 +20,7 @@ WHO = Principal(name="User:connector", bootstrap_servers="broker:9092")
 
 
 def rows(permissions: tuple[Permission, ...]) -> dict[str, tuple[str, ...]]:
+    """Returns the operations by resource name."""
     return {permission.name: permission.operations for permission in permissions}
 
 
@@ -53,6 +54,7 @@ def test_a_dry_run_writes_nothing_of_the_live_run_and_reads_its_state() -> None:
 
 
 def vars_of(topics: object) -> dict[str, str]:
+    """Returns the topic names by dataset."""
     return {name: getattr(topics, name) for name in topics.__slots__}  # type: ignore[attr-defined]
 
 

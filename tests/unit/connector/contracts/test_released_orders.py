@@ -11,6 +11,7 @@ from tests.harness.order_harness import EUR, TOPICS, OrderHarness, codecs, found
 
 
 def desk_with(released: ReleasedOrders) -> OrderHarness:
+    """Returns an order flow in its harness that notes released orders here."""
     return OrderHarness(
         flow=OrderFlow(
             policy=OrderPolicy(accounts=frozenset({"main"})),

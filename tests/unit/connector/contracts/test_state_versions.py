@@ -40,11 +40,13 @@ TEXTS = {
 
 
 def id_of(name: str, version: int) -> int:
+    """Returns the registry's id of a schema version."""
     return IDS.values[name] - schemas.newest(name) + version
 
 
 @cache
 def decoder(name: str) -> Callable[[bytes], Any]:
+    """Returns the function of the connector that decodes this state."""
     codecs: dict[str, Callable[..., Any]] = {
         "offer_state": OfferCodecs,
         "shipment_state": ShipmentCodecs,
@@ -56,6 +58,7 @@ def decoder(name: str) -> Callable[[bytes], Any]:
 
 @cache
 def some(name: str, version: int) -> st.SearchStrategy[Any]:
+    """Returns a strategy for values of a schema version."""
     return values(schemas.load(name, version))
 
 
@@ -76,12 +79,14 @@ def needed_by(name: str) -> Needs:
 
 
 def written(name: str, version: int, value: Any) -> bytes:
+    """Encodes a value of a schema version with the fastavro library."""
     out = BytesIO()
     fastavro.schemaless_writer(out, parsed(name, version), value)
     return out.getvalue()
 
 
 def read(name: str, by: int, value: Any, of: int) -> Any:
+    """Returns what a connector of version ``by`` reads of a value that has version ``of``."""
     return reader_of(name, by).decode(frame(id_of(name, of)) + written(name, of, value))
 
 

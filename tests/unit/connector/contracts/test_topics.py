@@ -11,6 +11,7 @@ LIMITS = Limits(batch_bytes=1_000_000)
 
 
 def as_wanted(partitions: int = 8) -> dict[str, TopicDescription]:
+    """Returns descriptions of topics that meet all requirements."""
     return {
         topic.name: TopicDescription(partitions=partitions, config={**topic.config, "max.message.bytes": "1048588"})
         for topic in manifest(TOPICS)
@@ -18,6 +19,7 @@ def as_wanted(partitions: int = 8) -> dict[str, TopicDescription]:
 
 
 def found(there: dict[str, TopicDescription]) -> list[TopicFinding]:
+    """Returns the findings for these topics."""
     return list(findings(TOPICS, there, LIMITS))
 
 

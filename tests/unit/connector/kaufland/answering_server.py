@@ -100,6 +100,7 @@ def _serve(server: AnsweringServer, sock: socket.socket, connection: int, tls: s
 
 
 def _request(sock: socket.socket, connection: int) -> Received | None:
+    """Reads one request; None if the client closed the connection."""
     raw = b""
     while b"\r\n\r\n" not in raw:
         chunk = sock.recv(65536)

@@ -87,6 +87,7 @@ def order_unit(order_unit_id: int = 11, *, in_order: bool = False, **changed: An
 
 
 def order(*units: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    """Returns an order; by default, with one order unit."""
     return {
         "id_order": "MB7UWLD",
         "ts_created_iso": "2026-01-01T00:00:00Z",
@@ -100,6 +101,7 @@ def order(*units: dict[str, Any], **changed: Any) -> dict[str, Any]:
 
 
 def return_row(return_id: int = 7, **changed: Any) -> dict[str, Any]:
+    """Returns a return as the list of returns has it."""
     return {
         "id_return": return_id,
         "ts_created_iso": "2026-01-01T00:00:00Z",
@@ -114,6 +116,7 @@ def return_row(return_id: int = 7, **changed: Any) -> dict[str, Any]:
 
 
 def return_unit(return_unit_id: int = 71, **changed: Any) -> dict[str, Any]:
+    """Returns a returned order unit."""
     return {
         "id_return_unit": return_unit_id,
         "id_return": 7,
@@ -129,10 +132,12 @@ def return_unit(return_unit_id: int = 71, **changed: Any) -> dict[str, Any]:
 
 
 def one_return(*units: Any, **changed: Any) -> dict[str, Any]:
+    """Returns a return as ``GET /returns/{id_return}`` returns it."""
     return {**return_row(), "buyer": BUYER, "return_units": list(units), **changed}
 
 
 def page(*rows: Any, offset: int = 0, total: int | None = None) -> dict[str, Any]:
+    """Returns the body of a page of a list; ``total``: by default, the list ends with this page."""
     count = offset + len(rows) if total is None else total
     return {"data": list(rows), "pagination": {"offset": offset, "limit": 100, "total": count}}
 
@@ -161,6 +166,7 @@ SUCCESS: dict[CallKind, Any] = {
 
 
 def order_call(kind: CallKind, body: OrderBody | None = None, *, deadline_s: float = 60.0) -> Call:
+    """Returns a call of this kind, by default with the body from ``BODIES``."""
     by_s = time.monotonic() + deadline_s
     return Call(
         id="call-1",

@@ -50,9 +50,11 @@ class Edge:
         self.rows = rows
 
     def call(self, *bodies: LookUp | Update, **changed: Any) -> Answer:
+        """Makes one call with these bodies; ``changed``: other attributes of the call."""
         return self.adapter.call(replace(call(*bodies), **changed) if changed else call(*bodies))
 
     def answers(self, script: Script | bytes) -> None:
+        """Sets how the server responds from now on."""
         self.server.script = (lambda _request, _sock: script) if isinstance(script, bytes) else script
 
 
@@ -107,6 +109,7 @@ def accepting(request: Received, _sock: socket.socket) -> bytes:
 
 
 def faults(request: Received, *, secret_key: str = SECRET_KEY) -> list[str]:
+    """Returns the faults for which the marketplace would refuse the request."""
     return faults_of(
         method=request.method,
         scheme="http",
@@ -383,11 +386,13 @@ def closes(_request: Received, _sock: socket.socket) -> None:
 
 
 def resets(_request: Received, sock: socket.socket) -> None:
+    """Ends the connection with a TCP reset."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
     sock.close()  # without shutdown and lingering: sends a reset
 
 
 def half_a_body(_request: Received, sock: socket.socket) -> None:
+    """Sends a response that ends in the middle of its body."""
     sock.sendall(answer(207, {"data": [unit(1)]})[:-40])
 
 
@@ -557,6 +562,8 @@ def test_only_a_refusal_of_the_other_way_is_believed_for_an_hour(
 
 
 class LateFaultClock(RealClock):
+    """A clock behind the real one by more than a fault of one call is remembered."""
+
     behind_s = FAULT_FOR_S + 1
 
     def now(self) -> Now:

@@ -65,10 +65,12 @@ class LoggedAdapter:
         return self.adapter.call(order_call(kind, body))
 
     def reply(self, kind: CallKind, body: OrderBody | None = None) -> Reply:
+        """Makes one call and returns its only reply."""
         (reply,) = self.call(kind, body).replies
         return reply
 
     def answers(self, script: Script | bytes) -> None:
+        """Sets how the server responds from now on."""
         self.server.script = (lambda _request, _sock: script) if isinstance(script, bytes) else script
 
 
@@ -107,6 +109,7 @@ def desk(make_desk: MakeDesk) -> LoggedAdapter:
 
 
 def good(kind: CallKind) -> bytes:
+    """Returns a successful response to this kind of call."""
     return answer(204) if kind in WRITES else answer(200, SUCCESS[kind])
 
 
@@ -201,6 +204,7 @@ def closes(_request: Received, _sock: socket.socket) -> None:
 
 
 def half(_request: Received, sock: socket.socket) -> None:
+    """Sends a response that ends in the middle of its body."""
     sock.sendall(b'HTTP/1.1 200 X\r\nContent-Length: 99\r\n\r\n{"data')
 
 

@@ -71,6 +71,7 @@ def update(unit_id: int, **values: int) -> Update:
 
 
 def look_up(*conditions: str) -> LookUp:
+    """Returns a look-up of ``EAN`` for these conditions."""
     return LookUp(storefront="de", ean=EAN, conditions=frozenset(conditions))
 
 
@@ -79,6 +80,7 @@ SOON_S = 60.0
 
 
 def call(*bodies: LookUp | Update, account: str = "main", deadline_s: float = 60.0, attempt: int = 1) -> Call:
+    """Returns a call with these bodies, whose lease and deadline end in ``deadline_s``."""
     now_s = uptime_s()
     kind = "lookup" if isinstance(bodies[0], LookUp) else "update"
     return Call(

@@ -46,6 +46,8 @@ GOOD = Health(
 
 @dataclass
 class StubBrokerQueries:
+    """A broker with these topics; ``down``: why it does not respond."""
+
     down: str = ""
     group: frozenset[str] | None = None
     there: dict[str, TopicDescription] = field(
@@ -91,10 +93,13 @@ def parts() -> CheckInputs:
 
 
 def bad(rows: list[CheckRow]) -> list[CheckRow]:
+    """Returns the failed checks."""
     return [row for row in rows if row.verdict is CheckStatus.BAD]
 
 
 def raising(error: Exception) -> Callable[[], Any]:
+    """Returns a function that raises the error."""
+
     def ask() -> Any:
         raise error
 
@@ -153,6 +158,7 @@ def configured(parts: CheckInputs, **sections: object) -> CheckInputs:
 
 
 def row_of(parts: CheckInputs, subject: str) -> CheckRow:
+    """Returns the only check of a subject."""
     [row] = [row for row in check(parts) if row.subject == subject]
     return row
 

@@ -79,6 +79,7 @@ MISS = Miss(account="main", storefront="at", condition="", code="OFFER_NOT_FOUND
 
 
 def of(*states: OfferState | None) -> str:
+    """Returns the digest of a state topic with these records; None is a tombstone."""
     digest = StateDigest(by_event_time)
     for state in states:
         digest.take(STATE.ean if state is None else state.ean, state)
@@ -86,6 +87,7 @@ def of(*states: OfferState | None) -> str:
 
 
 def with_stock(**change: Any) -> OfferState:
+    """Returns the state with attributes of its stock changed."""
     return replace(STATE, units=(replace(UNIT, fields=(replace(STOCK, **change), PRICE, SEEN)),))
 
 

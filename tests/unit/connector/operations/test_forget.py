@@ -21,10 +21,12 @@ from tests.unit.connector.operations.test_digest import STATE
 
 
 def kept(of: Any, topic: str = "t.offer-state", partition: int = 3) -> StateRecord:
+    """Returns the record of a state."""
     return StateRecord(topic=topic, partition=partition, offset=17, key="4006381333931", state=of)
 
 
 def shown(of: Any) -> str:
+    """Returns what is printed before a state is deleted."""
     out = StringIO()
     forget.show(Console(file=out, width=400), kept(of))
     return out.getvalue()

@@ -25,6 +25,7 @@ def unit(number: int, status: str = "SENT", currency: str = "EUR") -> dict[str, 
 
 
 def order(order_id: str, open_for_us: int | None, *units: dict[str, Any], waiting: Iterable[int] = ()) -> OrderRecord:
+    """Returns a record of the orders topic; ``waiting``: the units still to be sent."""
     return {
         "order_id": order_id,
         "account": "main",
@@ -40,6 +41,7 @@ def order(order_id: str, open_for_us: int | None, *units: dict[str, Any], waitin
 
 
 def printed(show: Any, *arguments: Any, width: int = 200) -> list[str]:
+    """Returns the lines that a command prints."""
     console = Console(file=StringIO(), width=width)
     show(console, *arguments)
     assert isinstance(console.file, StringIO)

@@ -44,10 +44,12 @@ class StubSubscriptionClient:
 
 
 def one(number: int, event: str = "order_new", url: str = URLS["main"], *, active: bool = True) -> Subscription:
+    """Returns a subscription, by default an active one of this connector."""
     return Subscription(id=number, storefront="de", event=event, url=url, is_active=active)
 
 
 def wanted(*events: str) -> list[push.WantedSubscription]:
+    """Returns subscriptions of account ``main`` that should exist."""
     return [push.WantedSubscription(account="main", storefront="de", event=event) for event in events]
 
 

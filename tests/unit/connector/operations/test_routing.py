@@ -14,6 +14,8 @@ from streams.errors import Stopped
 
 @dataclass
 class InMemoryRoutingStore:
+    """The accepted routing in memory; counts the writes."""
+
     rows: dict[str, bytes] = field(default_factory=dict)
     written: int = 0
 
@@ -26,6 +28,7 @@ class InMemoryRoutingStore:
 
 
 def routing(**storefronts: str) -> Routing:
+    """Returns a routing table of one account: target id to storefront."""
     return Routing.of(Target(id=t, account="main", storefront=at, currency="EUR") for t, at in storefronts.items())
 
 

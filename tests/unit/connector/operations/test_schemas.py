@@ -141,6 +141,7 @@ def test_a_check_after_registering_finds_nothing(registry: RegistryClient, conso
 
 
 def findings_by_subject(registry: RegistryClient, topics: Topics = TOPICS) -> dict[str, tuple[bool, str]]:
+    """Returns by subject whether it is good, and the reason."""
     return {row.subject: (row.good, row.reason) for row in findings(registry, wanted(topics, avro_keys=False))}
 
 

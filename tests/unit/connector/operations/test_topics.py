@@ -21,6 +21,8 @@ IDENTITY = Identity(group="g", instances="i-", transactional=True)
 
 
 class StubTopicAdmin:
+    """A broker with these topics; records the created ones."""
+
     def __init__(self, there: Mapping[str, TopicDescription]) -> None:
         self.there = dict(there)
         self.created: list[TopicToCreate] = []
@@ -46,6 +48,7 @@ def printed(on: Console) -> str:
 
 
 def checked(broker: operation.TopicAdmin, topics: Topics) -> bool:
+    """Whether the check of the broker's topics passes."""
     needs = Needs(grant=of_run(topics, IDENTITY), principal=WHO)
     return operation.check(console(), operation.found_on(broker, topics, LIMITS, needs, "g"))
 

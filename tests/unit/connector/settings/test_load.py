@@ -55,18 +55,21 @@ storefront = "de"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    """Returns a folder with the files of both keys."""
     (tmp_path / "client_key").write_text(CLIENT_KEY + "\n")
     (tmp_path / "secret_key").write_text(SECRET_KEY + "\n")
     return tmp_path
 
 
 def read(folder: Path, text: str = MINIMAL, environ: Mapping[str, str] | None = None) -> Loaded:
+    """Loads settings from a file with this text."""
     file = folder / "connector.toml"
     file.write_text(text)
     return load(file, environ or {}, NOW, FACTS)
 
 
 def problems(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Returns the problems that loading a file with this text reports."""
     with pytest.raises(SettingsError) as refused:
         read(folder, text, environ)
     return [line.strip() for line in str(refused.value).splitlines()[1:]]

@@ -44,6 +44,7 @@ class IdleAdapter:
         self.adapter: Kaufland = kaufland([account], clock=self.clock)
 
     def sends(self, attempt: int) -> Answer:
+        """Makes one call with an update; ``attempt``: the number of its attempt."""
         give_up_at_s = self.clock.now().mono_s + 5
         made = replace(call(update(1, stock=5), attempt=attempt), send_by_s=give_up_at_s, give_up_at_s=give_up_at_s)
         return self.adapter.call(made)

@@ -21,6 +21,7 @@ ascii_text = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_siz
 
 
 def signature(vector: dict[str, Any], **changed: Any) -> str:
+    """Returns the signature of a test vector with some parts changed."""
     parts = {**vector, **changed}
     return sign(
         parts["secret_key"],

@@ -17,6 +17,7 @@ def now(mono_s: float, wall_s: float) -> Now:
 
 
 def dated(wall_s: float) -> dict[str, str]:
+    """Returns the headers of a response with this ``Date``."""
     return {"date": formatdate(wall_s, usegmt=True)}
 
 

@@ -28,12 +28,14 @@ KEY = CERTIFICATE.with_name("loopback-key.pem")
 
 
 def serving() -> ssl.SSLContext:
+    """Returns a TLS context for a server with the test certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE, KEY)
     return context
 
 
 def trusting() -> ssl.SSLContext:
+    """Returns a TLS context for a client that trusts the test certificate."""
     return ssl.create_default_context(cafile=str(CERTIFICATE))
 
 
@@ -55,6 +57,7 @@ def client(port: int, tls: ssl.SSLContext) -> Iterator[Client]:
 
 
 def ping(made: Client, within_s: float = 60.0) -> Exchange:
+    """Makes a ping that may take at most ``within_s``."""
     by_s = uptime_s() + within_s
     return made.exchange(PING, send_by_s=by_s, give_up_at_s=by_s)
 
@@ -113,6 +116,7 @@ def test_a_handshake_that_never_ends_lets_nothing_leave_and_keeps_the_deadline()
 
 
 def passage(send_by_s: float = 60.0, give_up_at_s: float = 60.0) -> CallDeadlines:
+    """Returns the deadlines of a call, in seconds from now."""
     now_s = uptime_s()
     made = CallDeadlines(RealClock())
     made.begin(send_by_s=now_s + send_by_s, give_up_at_s=now_s + give_up_at_s)

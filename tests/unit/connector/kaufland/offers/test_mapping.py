@@ -29,6 +29,7 @@ VALUES = st.fixed_dictionaries(
 
 
 def request_schema(name: str) -> Any:
+    """Returns a validator for a schema of the API's document."""
     return jsonschema_rs.validator_for(
         {**DOCUMENT["components"]["schemas"][name], "components": DOCUMENT["components"]}
     )

@@ -18,16 +18,19 @@ REFERENCE = ReferenceData().current
 
 
 def listed(first: int, last: int, *, total: int) -> tuple[UnitsPage, tuple[Unit, ...]]:
+    """Returns a page with the units ``first`` to ``last`` of a list, and what is read of it."""
     return of(page(*(unit(number) for number in range(first, last + 1)), total=total))
 
 
 def of(raw: dict[str, Any]) -> tuple[UnitsPage, tuple[Unit, ...]]:
+    """Reads the body of a page."""
     read = mapping.read_page(orjson.dumps(raw))
     assert read is not None
     return read, mapping.units_of(read, look_up(), REFERENCE)
 
 
 def ids(found: object) -> list[int]:
+    """Returns the ids of the units; fails if the list is not complete."""
     assert isinstance(found, tuple)
     return [each.unit_id for each in found]
 

@@ -103,17 +103,20 @@ def read_returns(body: bytes | None, offset: int = 0) -> ReturnPage | None:
 
 
 def order_with(**changed: Any) -> OrderFound:
+    """Reads an order with one order unit; ``changed``: fields of that unit."""
     found = read_order(raw({"data": order(order_unit(in_order=True, **changed))}))
     assert found is not None
     return found
 
 
 def unit_of(**changed: Any) -> OrderUnit:
+    """Returns the order unit that is read with these fields changed."""
     (unit,) = order_with(**changed).units
     return unit
 
 
 def fault_of(**changed: Any) -> str:
+    """Returns the fault of an order whose unit has these fields changed."""
     found = order_with(**changed)
     assert found.unreadable is not None
     return found.unreadable.fault
@@ -670,6 +673,7 @@ PLACES: list[tuple[Any, Place]] = [
 
 
 def set_apart(found: Any) -> list[UnreadableRow]:
+    """Returns the unreadable rows of whatever was read."""
     match found:
         case UnreadableRow():
             return [found]

@@ -27,15 +27,18 @@ SUBSCRIBERS = {"main": PushAccount(url=URL, secret=lambda: SECRET)}
 
 
 def body(id_message: str | int = "m1", event_name: str = "order_new") -> bytes:
+    """Returns the body of a notification."""
     return orjson.dumps({"event_name": event_name, "id_message": id_message, "resource": "/orders/MB7UWLD/"})
 
 
 def headers(content: bytes, *, secret: str = SECRET, url: str = URL, at_s: int = 1_700_000_000) -> dict[str, str]:
+    """Returns the signature headers of a notification."""
     signature = sign(secret, method="POST", uri=url, body=content, timestamp_s=at_s)
     return {"shop-timestamp": str(at_s), "shop-signature": signature}
 
 
 def verdict(content: bytes, said: dict[str, str], account: str = "main") -> NotificationOutcome:
+    """Returns the outcome of a notification that a new receiver gets."""
     return NotificationReceiver(SUBSCRIBERS).notified(account, said, content)
 
 
@@ -173,6 +176,7 @@ def test_an_endless_body_is_cut_off(client: httpx.Client) -> None:
 
 
 def within(bell: PollTrigger, do: Callable[[], None]) -> None:
+    """Runs a test with a trigger, and closes the trigger."""
     try:
         do()
     finally:

@@ -40,12 +40,14 @@ FOUND = Settled(answer=Found(units=()))
 
 
 def heard(status: int, body: Any = None, *, signed_at_s: int = SERVED_S, **headers: str) -> ApiResponse:
+    """Returns a response; header names with underscores for hyphens."""
     named = {"date": SERVED, **{name.replace("_", "-"): value for name, value in headers.items()}}
     raw = None if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
     return ApiResponse(status=status, headers=named, body=raw, signed_at_s=signed_at_s, wall_s=SERVED_S)
 
 
 def problem(name: str = "", *, errors: tuple[dict[str, str], ...] = ()) -> dict[str, Any]:
+    """Returns the marketplace's error envelope of a problem type."""
     full = f"/problems/{name}" if name else "about:blank"
     return {"type": full, "message": f"it is {name}", "errors": list(errors)}
 
@@ -65,15 +67,18 @@ REPEATABLE = [asked for asked in KINDS if not asked.kind.once]
 
 
 def ask(asked: AskedCall, count: int = 1, attempt: int = 1) -> Question:
+    """Returns the question of a call with ``count`` items."""
     updates = tuple(update(number + 1) for number in range(count)) if asked in WRITES else ()
     return Question(kind=asked.kind, attempts=(attempt,) * count, updates=updates, in_bulk=asked.in_bulk)
 
 
 def judged(question: Question, answer: ApiResponse | TransportFailure, on_page: Reply | None = FOUND) -> Verdict:
+    """Returns the verdict; ``on_page``: the reply to a successful read."""
     return judge(question, answer, REFERENCE, lambda _: on_page)
 
 
 def one(asked: AskedCall, answer: ApiResponse | TransportFailure) -> Reply:
+    """Returns the reply to a call of one item."""
     (reply,) = judged(ask(asked), answer).replies
     return reply
 
@@ -82,6 +87,7 @@ def one(asked: AskedCall, answer: ApiResponse | TransportFailure) -> Reply:
 
 
 def statuses_of_the_document() -> set[int]:
+    """Returns every HTTP status in the API's documents."""
     return {
         int(status)
         for document in DOCUMENTS
@@ -110,6 +116,7 @@ def test_every_problem_type_of_the_documents_has_a_row() -> None:
 
 
 def subclasses(of: type[Exception]) -> Iterator[type[Exception]]:
+    """Yields a class and all its subclasses that httpx defines."""
     yield of
     for child in of.__subclasses__():
         if child.__module__.startswith("httpx"):

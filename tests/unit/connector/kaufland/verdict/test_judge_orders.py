@@ -28,11 +28,13 @@ R, L, REF, GONE = "Retry", "Lost", "Refused", "Gone"
 
 
 def one(kind: CallKind, answer: ApiResponse | TransportFailure, found: Reply | UnreadableRow | None = FOUND) -> Reply:
+    """Returns the reply to a call of one item."""
     (reply,) = judge(ask(AskedCall(kind)), answer, REFERENCE, lambda _: found).replies
     return reply
 
 
 def end(reply: Reply) -> str:
+    """Returns the name of the reply's class or, if it is settled, of its answer's class."""
     return type(reply.answer if isinstance(reply, Settled) else reply).__name__
 
 
@@ -96,6 +98,7 @@ COLUMNS = {
 
 
 def cells(table: dict[int, tuple[str, str, str, str]]) -> Iterable[tuple[CallKind, int, str]]:
+    """Returns kind, status and expected reply of every cell of a table."""
     return [(kind, status, row[COLUMNS[kind]]) for status, row in table.items() for kind in KINDS]
 
 
