@@ -1,4 +1,4 @@
-"""The topic of claims as a list, as several processes see it; compaction included."""
+"""An in-memory claims topic that several processes can share, with compaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from streams.flow import Answer, Call, Item, Now, Want
 
 @dataclass(slots=True)
 class ClaimsLog:
-    """Keeps offset, key and value of every record that compaction has left."""
+    """The topic's log: offset, key and value of every record that compaction has left. ``away``: no broker answers."""
 
     records: list[tuple[int, bytes, bytes | None]] = field(default_factory=list)
     end: int = 0
@@ -23,7 +23,7 @@ class ClaimsLog:
 
 @dataclass(slots=True)
 class TopicView:
-    """A process's sight of the log."""
+    """The ``ClaimsTopic`` of one process: reads the log from its own position."""
 
     log: ClaimsLog
     next: int = 0
@@ -46,7 +46,7 @@ class TopicView:
 
 @dataclass(slots=True)
 class StoppedClock:
-    """A clock that stands."""
+    """A clock that moves only when a test sets it."""
 
     mono_s: float = 0.0
 
@@ -55,7 +55,7 @@ class StoppedClock:
 
 
 def claims_of(log: ClaimsLog) -> Claims:
-    """Those of a process that has just started."""
+    """Returns the ``Claims`` of a process that has just started."""
     return Claims(TopicView(log), StoppedClock())
 
 

@@ -1,8 +1,9 @@
-"""An independent model of what offer events must lead to; it shares no code with ``connector.offers``, on purpose.
+"""An independent model of the outcome of offer events. It deliberately shares no code with ``connector.offers``.
 
-Given the units of the marketplace at the start and every record of the input, ``expect`` says which value each field of
-each unit may hold at rest, and how each event may have ended. Where timing decides (an older value may have left before
-a newer one came; a tombstone may have come before a value left) there is more than one answer, and no other.
+Given the units of the marketplace at the start and every input record, ``expect`` returns the values that each field of
+each unit may hold once all work is done, and the statuses with which each event may have ended. There are several where
+timing decides: an older value may have been sent before a newer one was read, or a tombstone may have been read before
+a value was sent. Any other outcome is an error.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ class ModelledStorefront:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelledUnit:
-    """A unit as the marketplace holds it at the start, values in smallest units."""
+    """A unit as the marketplace holds it at the start, with values in smallest units."""
 
     unit_id: int
     account: str
@@ -40,17 +41,17 @@ class ModelledUnit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputRecord:
-    """A record of the input.
+    """An input record.
 
-    ``values`` are in smallest units; None is a value that must be refused. ``ok`` False: the event as a whole must be
-    refused (key, EAN, target, time). ``values`` None: a tombstone, whose ``occurred_at_us`` is its record's time.
+    ``values`` are in smallest units; a value of None must be rejected. ``ok`` False: the event as a whole must be
+    rejected (key, EAN, target, time). ``values`` None: a tombstone, whose ``occurred_at_us`` is its record's timestamp.
     """
 
     partition: int
     offset: int
     ean: str
     occurred_at_us: int
-    recorded_at_us: int | None = None  # timestamp of the record, in whole milliseconds; None: not before the event
+    recorded_at_us: int | None = None  # the record's timestamp, in whole milliseconds; None: not before the event
     sequence: int | None = None
     target_id: str | None = None
     condition: str | None = None
@@ -73,9 +74,11 @@ class InputRecord:
 
 @dataclass(slots=True, kw_only=True)
 class Expected:
-    """``values``: unit id and field -> what it may hold at rest. ``fields``: position and field -> how it may end.
+    """The outcomes that are allowed.
 
-    ``statuses``: position -> how the event may end; an announced NOT_FOUND may be followed by one closing row.
+    ``values``: by unit id and field, the values that it may hold once all work is done. ``fields``: by position and
+    field, the statuses with which it may end. ``statuses``: by position, those with which the event may end; an
+    announced NOT_FOUND may be followed by one final result.
     """
 
     values: dict[tuple[int, str], frozenset[int]]
@@ -109,7 +112,7 @@ def expect(
 def _outright(
     expected: Expected, said: InputRecord, places: Mapping[str, ModelledStorefront]
 ) -> ModelledStorefront | None:
-    """Where the event is to go; None: how it ends needs no look at the marketplace."""
+    """Returns the event's storefront, or None if it ends whatever units the marketplace has."""
     if said.values is None:
         expected.statuses[said.position] = frozenset({"UNMANAGED"} if said.ok else {"REJECTED"})
         return None
@@ -147,7 +150,7 @@ class _Reckoning:
                 self.members[cell] = _linked(self.units, outcome) if name == STOCK else [outcome]
 
 
-# ---- who is meant ---------------------------------------------------------------------------------------------------
+# ---- which unit an event means --------------------------------------------------------------------------------------
 
 
 def _who(units: Sequence[ModelledUnit], place: ModelledStorefront, said: InputRecord) -> ModelledUnit | str:
@@ -191,7 +194,11 @@ def _tombstones(records: Sequence[InputRecord]) -> dict[str, list[InputRecord]]:
 
 
 def _withdrawn(said: InputRecord, tombstones: Iterable[InputRecord]) -> bool | None:
-    """True: it came after a newer tombstone. None: it came before one, and may have left in time. False: neither."""
+    """Whether a newer tombstone ends the event.
+
+    True: it was read after the tombstone. None: it was read before it, and may have been sent in time. False: there is
+    no newer tombstone.
+    """
     newer = [t for t in tombstones if t.partition == said.partition and _before(said, t)]
     if any(t.offset < said.offset for t in newer):
         return True
@@ -233,7 +240,7 @@ def _settle(
 
 
 def _overtaken(expected: Expected, asked: list[InputRecord], tombstones: Mapping[str, Sequence[InputRecord]]) -> None:
-    """What waits for an offer that is not there may be overtaken or withdrawn while it waits."""
+    """Adds the statuses of an event that may be superseded or withdrawn while its offer is not found."""
     for said in asked:
         fate = _withdrawn(said, tombstones.get(said.ean, ()))
         for name in said.values or ():
@@ -251,7 +258,7 @@ def _overtaken(expected: Expected, asked: list[InputRecord], tombstones: Mapping
 
 
 def _statuses(ends: Sequence[frozenset[str]]) -> frozenset[str]:
-    """How an event may end whose fields may end so: every combination, by the rule of the contract."""
+    """Returns the statuses of an event for all combinations of its fields' statuses, by the rule of the contract."""
     combined: set[frozenset[str]] = {frozenset()}
     for choices in ends:
         combined = {one | {choice} for one in combined for choice in choices}

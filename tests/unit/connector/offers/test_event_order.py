@@ -1,4 +1,4 @@
-"""Which of two events is the newer: by what its source has chosen, never by a date ahead of the record."""
+"""Which of two events is newer: by the order configured for its source, never by a time ahead of the record."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,12 +27,12 @@ def shop_of(policy: OfferPolicy | None = None) -> OfferHarness:
 
 
 def dated(shop: OfferHarness, ahead_s: float, **said: Any) -> str:
-    """An event of now, whose source's clock runs ahead of its record."""
+    """Delivers an event whose source's clock is ahead of its record by ``ahead_s``; returns its result id."""
     said = {"occurred_at_us": shop.now_us + int(ahead_s * SECOND), "record_time_us": shop.now_us, **said}
     return shop.event(**said)
 
 
-# ---- by event time, as far as the record supports it ----------------------------------------------------------------
+# ---- by effective time: never later than the record's timestamp -----------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_two_events_within_a_record_timestamps_millisecond_keep_their_order() ->
     assert shop.last.status is Status.SUPERSEDED
 
 
-# ---- an event that came late says so --------------------------------------------------------------------------------
+# ---- late events end with the code OUT_OF_ORDER ---------------------------------------------------------------------
 
 
 def test_an_event_read_later_that_loses_says_out_of_order_with_the_newer_ones_time_and_an_advice() -> None:
@@ -214,12 +214,12 @@ def test_an_event_that_was_written_before_a_tombstone_and_is_read_again_is_not_o
     assert shop.flow.out_of_order() == {}
 
 
-# ---- what an earlier version ordered by the event's own word --------------------------------------------------------
+# ---- facts that an earlier version ordered by occurred_at alone -----------------------------------------------------
 
 
 def test_an_event_that_an_earlier_version_accepted_by_its_own_word_is_no_newer_than_itself() -> None:
     shop = shop_of()
-    event = shop.make(stock=6, at=200, record_time_us=START_US + 200 * SECOND)  # as the earlier version knew it
+    event = shop.make(stock=6, at=200, record_time_us=START_US + 200 * SECOND)  # as the earlier version ordered it
     shop.event(**said_of(event))
     shop.accept()
 
@@ -239,7 +239,7 @@ def test_a_stock_of_a_location_that_an_earlier_version_ordered_by_its_own_word_i
     assert (shop.last.status, shop.last.code) == (Status.UNCHANGED, None)
 
 
-# ---- moments that are none ------------------------------------------------------------------------------------------
+# ---- invalid times --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_a_record_whose_timestamp_is_no_moment_is_rejected_with_that_advice() ->
 
 
 def known_by(policy: OfferPolicy, *units: Any) -> OfferHarness:
-    """A shop that knows its units by a look-up that needed no event of these orders."""
+    """Returns a harness that already knows these units, without any event of a source under test."""
     first = OfferHarness(flow_of()).known(*(units or (unit(7, stock=3, price=1000),)))
     shop = OfferHarness(flow_of(policy=policy), now_us=first.now_us, offset=first.offset)
     shop.lane = shop.flow.load(EAN, first.flow.store(first.lane).value)
@@ -456,7 +456,7 @@ _said = st.tuples(
 
 
 def winner_of(said: Sequence[tuple[str, int, int, Any, str]]) -> int:
-    """The last that is not late: no one read before it is newer by what its source goes by. Shares no code."""
+    """Returns the last event that is not late by the order of its source. Shares no code with ``connector.offers``."""
     last, seen = 0, dict[str, tuple[int, int]]()
     for number, (source, sequence, at_s, _, _) in enumerate(said):
         line = {"a": "a", "b": "b", "wms": f"wms-{number}"}.get(source, "time")

@@ -1,4 +1,4 @@
-"""The identity of a result, and of a not-found row."""
+"""The result_id of a result, and the key of a not-found record."""
 
 import uuid
 
@@ -19,7 +19,7 @@ def test_a_result_id_is_the_uuid_of_its_input_position(cluster: str, topic: str,
 
 
 def test_a_result_id_never_changes() -> None:
-    """Downstream keeps rows by it: this value may not move with any release."""
+    """Consumers identify results by it, so no release may change this value."""
     assert result_id("c", "t", 1, 2) == "30850877-a40c-507d-b410-569d1c0554ab"
 
 

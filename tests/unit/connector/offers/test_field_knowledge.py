@@ -1,4 +1,4 @@
-"""When an equal value is not written again, and what makes a fact certain or doubtful."""
+"""When an equal value is not sent again, and when a fact is certain or uncertain."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -103,7 +103,7 @@ def test_a_value_observed_in_a_look_up_counts_as_accepted_with_the_events_order(
 
 
 def test_zero_after_an_overtaken_five_is_written_though_zero_was_accepted_before() -> None:
-    """Accepted 0, then 5 may have left before a crash, then 0: without doubt it would end UNCHANGED, and oversell."""
+    """0 was accepted, 5 may have been sent before a crash, then 0 comes again: ending it UNCHANGED would oversell."""
     shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=0)
     shop.accept()
@@ -194,7 +194,7 @@ def test_nothing_older_follows_a_lost_write_whose_successor_was_refused() -> Non
 
 def test_nothing_older_follows_what_stood_undone_and_was_overtaken_by_a_refused_one() -> None:
     shop = OfferHarness(flow_of()).known(unit(7, stock=3))
-    shop.event(stock=5, at=10)  # an owner before may have sent it
+    shop.event(stock=5, at=10)  # a previous owner may have sent it
     shop.event(stock=20, at=20)
     shop.refuse(Refused(code="VALIDATION", http_status=400, type=None, message="no"))
 
@@ -357,7 +357,7 @@ def test_the_units_status_goes_into_the_result() -> None:
     assert shop.lane.units[0].status == "ONHOLD"
 
 
-# ---- buffer, and what rides along -----------------------------------------------------------------------------------
+# ---- the buffer, and prices sent along with a stock -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -406,7 +406,7 @@ def test_a_price_that_only_rode_along_never_ends_the_stock() -> None:
 # ---- a field whose value no look-up shows ---------------------------------------------------------------------------
 
 NOT_SHOWN = replace(unit(7), values={})
-"""A unit whose side fields cannot be read."""
+"""A unit of which look-ups show no values."""
 
 
 def _lost_and_given_up(shop: OfferHarness) -> None:

@@ -1,4 +1,4 @@
-"""What the flow wants, stores and writes: ranks, calls, keys and partitions, and the lane as bytes."""
+"""What the offer flow wants, writes and stores: priorities, calls, keys, partitions, and the lane's state record."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -237,7 +237,7 @@ def test_nothing_is_sent_means_no_sent_record() -> None:
     assert shop.last.problem is None
 
 
-# ---- the lane as bytes ----------------------------------------------------------------------------------------------
+# ---- the state record -----------------------------------------------------------------------------------------------
 
 
 def test_a_lane_without_undone_work_and_without_a_fact_is_a_tombstone() -> None:
@@ -274,7 +274,7 @@ def test_a_known_unit_is_small() -> None:
 
 
 class _Mixed(PlainCodecs):
-    """State as Avro, the rest plain."""
+    """Codecs with Avro for state records and plain objects for all other messages."""
 
     def encode_state(self, value: Any, /) -> bytes:
         return AVRO.encode_state(value)
@@ -405,7 +405,7 @@ _lanes = st.builds(
 
 
 def _sources(lane: OfferLane) -> Iterator[str]:
-    """Of every event that is remembered: they are left out when lanes are compared."""
+    """Yields the sources in all remembered orders: comparing lanes ignores them."""
     yield from (fact.order.source for unit in lane.units for fact in unit.facts.values() if fact.order is not None)
     yield from (row.order.source for row in lane.locations)
     yield from (mark.order.source for mark in lane.marks)

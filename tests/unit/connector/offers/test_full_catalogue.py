@@ -1,4 +1,4 @@
-"""A source that publishes its whole catalogue each night costs no call for what has not changed. With real bytes."""
+"""A source that publishes its whole catalogue each night causes no call for unchanged offers. Uses Avro messages."""
 
 import pickle
 from collections import Counter
@@ -39,7 +39,7 @@ RESULT: Any = fastavro.parse_schema(schemas.load("offer_result", 1))
 
 
 def known(catalogue: list[str]) -> dict[str, Stored]:
-    """The state of every offer: price 10.00, stock 3, known a second before the events."""
+    """Returns the stored state of every offer: price 10.00, stock 3, known since one second before the events."""
     shop = OfferHarness(flow_of(DE)).known(unit(7, price=1000, stock=3))
     first: OfferState = pickle.loads(shop.flow.store(shop.lane).value or b"")
     [its] = first.units

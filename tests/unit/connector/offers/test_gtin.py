@@ -1,4 +1,4 @@
-"""GTINs: one normal form, and no other text."""
+"""Every GTIN has one normal form; any other text is refused."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What can be read but must not be sent gets a result with code, sentence and advice, and nothing of it is sent."""
+"""An event that can be read but must not be sent ends with a code, a sentence and advice; nothing of it is sent."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which unit is meant: four outcomes, never a guess, and a clock for what may only not be visible yet."""
+"""Which unit an event means: four outcomes, no guesses, and a schedule for units that may not be visible yet."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -18,13 +18,13 @@ CONDITIONS = [c for c in Condition if c is not Condition.UNKNOWN]
 
 
 def missed(shop: OfferHarness, *others: Unit) -> None:
-    """Looked up, and again after the grace."""
+    """Answers two look-ups, the second after the grace period, with these other units only."""
     shop.found(*others)
     shop.pass_s(60)
     shop.found(*others)
 
 
-# ---- the triple -----------------------------------------------------------------------------------------------------
+# ---- EAN, condition and storefront ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("wanted", "there"), list(product(CONDITIONS, CONDITIONS)))
@@ -83,7 +83,7 @@ def test_one_look_up_proves_an_ean_and_storefront_until_it_is_invalid() -> None:
     assert shop.kinds == ["update:de", "update:de"]
 
 
-# ---- ids that pick, and ids that contradict -------------------------------------------------------------------------
+# ---- ids that select a unit, and ids that contradict the match ------------------------------------------------------
 
 A = unit(1, offer_id="a")
 B = unit(2, offer_id="b")
@@ -257,13 +257,13 @@ def test_an_announced_event_that_is_overtaken_is_closed_too() -> None:
     assert shop.not_found[f"shop-de|NEW||{EAN}"] is not None
 
 
-# ---- looked for again ---------------------------------------------------------------------------------------------
+# ---- look-ups that are repeated -----------------------------------------------------------------------------------
 
 
 def test_a_just_listed_offer_is_found_by_the_next_stock_of_zero() -> None:
     shop = OfferHarness(flow_of())
     shop.event(stock=9)
-    missed(shop)  # and now it is listed in the portal, with 5 pieces
+    missed(shop)  # now it is listed in the portal, with 5 pieces
     shop.pass_s(10)
 
     closing = shop.event(stock=0)
@@ -297,7 +297,7 @@ def test_checks_that_come_late_are_no_more_of_them() -> None:
     shop.event(stock=9)
     missed(shop)
 
-    shop.now_us += 3600 * SECOND  # others had their turn
+    shop.now_us += 3600 * SECOND  # other calls came first
     shop.pass_s(0)
     shop.found()
 
@@ -310,7 +310,7 @@ def test_a_new_event_looks_again_when_the_last_look_is_older_than_a_minute(after
     shop = OfferHarness(flow_of(policy=OfferPolicy(recheck_s=30 * 24 * 3600)))
     shop.event(stock=9)
     missed(shop)
-    for _ in range(5):  # the next check is an hour ahead
+    for _ in range(5):  # until the next check is an hour ahead
         assert shop.wake_at_us is not None
         shop.pass_s((shop.wake_at_us - shop.now_us) / SECOND)
         shop.found()
@@ -386,7 +386,7 @@ def test_who_fulfils_a_unit_is_looked_up_again_before_its_stock_is_refused() -> 
     shop.pass_s(61)
 
     shop.event(stock=4)
-    shop.found(unit(7, stock=9))  # the seller sends it now
+    shop.found(unit(7, stock=9))  # the seller fulfils it now
     shop.accept()
 
     assert shop.statuses == ["REJECTED", "APPLIED"]
@@ -535,7 +535,7 @@ def test_an_event_that_is_read_again_while_it_waits_has_one_result() -> None:
 
 
 def test_what_was_announced_and_not_yet_durable_is_announced_once_when_it_is_read_again() -> None:
-    """After a crash the lane is as it was stored: what is read again then is no replay."""
+    """After a crash the lane is as it was stored, so an event that is read again then is not a replay."""
     shop = OfferHarness(flow_of(), reload=False)
     announced = shop.event(stock=9)
     stored = shop.flow.load(EAN, None)
@@ -770,7 +770,7 @@ def test_a_unit_that_is_gone_for_good_is_not_found_after_the_grace() -> None:
     assert shop.statuses == ["NOT_FOUND"]
 
 
-# ---- other hands on it ----------------------------------------------------------------------------------------------
+# ---- changes by others ----------------------------------------------------------------------------------------------
 
 
 def test_stock_that_the_marketplace_counts_itself_is_refused_and_the_price_goes() -> None:

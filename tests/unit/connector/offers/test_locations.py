@@ -1,4 +1,4 @@
-"""Stock by location: the marketplace is told the total of the newest stocks, in whatever order they come."""
+"""Stock by location: the marketplace gets the total of the newest stocks, in whatever order events are read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +25,7 @@ TOP = replace(SUM, max_stock=99_999, stock_above_max=StockAboveMax.REJECT)
 
 
 def shop_of(policy: OfferPolicy = SUM, stock: int = 99) -> OfferHarness:
-    """Its unit is known, and holds a stock that no event has named."""
+    """Returns a harness whose unit is known, with a stock that no event has set."""
     shop = OfferHarness(flow_of(policy=policy))
     shop.event(price="10.00")
     shop.found(unit(7, price=1000, stock=stock))
@@ -53,7 +53,7 @@ def answer(shop: OfferHarness, want: Want, held: int) -> None:
 
 
 def seen_of_another(shop: OfferHarness, stock: int) -> None:
-    """As after a look-up that shows what somebody else has written."""
+    """Applies a look-up that shows a stock which somebody else has set."""
     [known] = shop.lane.units
     facts = observed(known.facts, {Field.STOCK: stock}, sent_us=shop.now_us + 1, answered_us=shop.now_us + 2)
     shop.lane = replace(shop.lane, units=(replace(known, facts=facts),))
@@ -208,7 +208,7 @@ def test_the_stock_of_one_location_beyond_the_range_counts_nowhere() -> None:
     assert wanted(shop) == 5
 
 
-# ---- stocks of no location ------------------------------------------------------------------------------------------
+# ---- stocks without a location --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("nowhere", [None, ""])
@@ -462,7 +462,7 @@ def order(event: OfferChanged) -> tuple[int, float, int]:
 
 
 def expected(read: Sequence[OfferChanged]) -> int:
-    """The total that these events explain, by the definition alone."""
+    """Returns the total of these events, computed from the definition."""
     newest: dict[str | None, OfferChanged] = {}
     for event in sorted(read, key=order):
         newest[event.location] = event
@@ -474,7 +474,10 @@ def expected(read: Sequence[OfferChanged]) -> int:
 
 @dataclass
 class LocationHistory:
-    """One call in flight; the lane is durable when it is kept; what was read is read again before anything is sent."""
+    """A history of one lane with one call in flight.
+
+    ``keep`` makes the lane durable. After a crash, everything that had been read is read again before anything is sent.
+    """
 
     events: list[OfferChanged]
     shop: OfferHarness

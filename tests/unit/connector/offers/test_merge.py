@@ -1,4 +1,4 @@
-"""Undone events merge field by field, newest order wins, and every one of them ends exactly once."""
+"""Undone events merge field by field: the newest order wins, and every event ends exactly once."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -224,7 +224,7 @@ def test_linked_stock_is_written_once_and_the_newest_over_all_storefronts_wins()
 
 
 def test_a_linked_stock_is_not_what_an_overtaken_answer_shows_beside_its_price() -> None:
-    """The price left first and was carried out first; the answer of the stock that left later came first."""
+    """The price was sent and executed first, but the answer to the stock, which was sent later, came first."""
     shop = OfferHarness(flow_of(DE, AT)).known(DE_A)
     shop.event(stock=9)
     shop.found(AT_A, storefront="at")
@@ -295,7 +295,7 @@ def test_a_slow_look_up_of_links_stops_blocking_and_is_joined_when_it_is_learned
 def test_stock_waits_as_long_as_it_takes_while_a_newer_stock_may_be_of_a_linked_unit() -> None:
     shop = OfferHarness(flow_of(DE, AT)).known(DE_A)
     shop.event(stock=0, at=10)
-    # the owner before may have looked up, found the link and written this one, and nothing of it was durable
+    # a previous owner may have found the link by a look-up and sent this stock, without making any of it durable
     newer = shop.event(stock=5, at=20, target_id="shop-at")
 
     shop.pass_s(60)
@@ -474,7 +474,7 @@ def _but(**switches: object) -> Target:
     return replace(DE, **switches)  # type: ignore[arg-type]
 
 
-# ---- an outcome per field -------------------------------------------------------------------------------------------
+# ---- outcomes by field ----------------------------------------------------------------------------------------------
 
 
 def refused(*fields: Field, message: str = "no") -> Refused:

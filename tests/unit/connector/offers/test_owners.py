@@ -1,4 +1,4 @@
-"""Which of several EANs writes to a unit: the first that claims it, in whatever process, until it lets go."""
+"""Which of several EANs writes to a unit: the first to claim it, in whatever process, until it releases the claim."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,12 +21,12 @@ BOTH = (EAN, OTHER_EAN)
 
 
 def shop_of(ean: str, *targets: Any, policy: OfferPolicy | None = None) -> OfferHarness:
-    """In a process of its own."""
+    """Returns the harness of an EAN's lane, in a process of its own."""
     return OfferHarness(flow_of(*targets, policy=policy), ean=ean)
 
 
 def answer(shop: OfferHarness, claims: Claims, kind: str = CLAIM) -> None:
-    """Every want of the kind goes in one call, as the engine would send them."""
+    """Answers all wants of the kind with one call, as the engine would send them."""
     wants = [want for want in shop.wants if want.kind == kind]
     assert wants, f"{kind} is not wanted, but {shop.kinds}"
     for want, reply in zip(wants, asked(claims, *wants).replies, strict=True):
@@ -35,7 +35,7 @@ def answer(shop: OfferHarness, claims: Claims, kind: str = CLAIM) -> None:
 
 
 def led_to(shop: OfferHarness, claims: Claims, eans: Sequence[str] = BOTH, **said: Any) -> str:
-    """An event whose look-up shows the unit; then the claim is answered."""
+    """Sends an event, answers its look-up with the unit, and then its claim."""
     identifier = shop.event(**said)
     shop.found(unit(7, eans=tuple(eans)))
     answer(shop, claims)
@@ -178,7 +178,7 @@ def test_units_that_share_a_stock_are_owned_as_one_before_it_is_known_that_they_
     assert shop.wants == ()
 
 
-# ---- letting go ---------------------------------------------------------------------------------------------------
+# ---- releases -----------------------------------------------------------------------------------------------------
 
 
 def test_a_withdrawn_ean_lets_the_next_one_own_the_unit() -> None:

@@ -1,4 +1,4 @@
-"""A first producer's offer changes."""
+"""The producer kit makes offer changes that the codecs can read."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""A result names the look-ups that it was decided by, and a look-up's want the events that wait for it."""
+"""A result names the look-ups that decided it, and a look-up's call names the events that wait for it."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def asked(shop: OfferHarness, storefront: str = "de") -> LookUp:
 
 
 def missed(shop: OfferHarness) -> None:
-    """Looked for twice, with the grace between."""
+    """Answers two look-ups with nothing found, the second after the grace period."""
     shop.found()
     shop.pass_s(60)
     shop.found()

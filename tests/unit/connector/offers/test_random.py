@@ -1,7 +1,8 @@
 """Random histories of one lane against the independent model: events, look-ups, answers, crashes, reloads at any point.
 
-The history plays the engine's part: one call in flight per slot and exclusive key, a call's content frozen, results and
-lane durable together, and after a crash nothing is sent before everything that had been read is read again.
+A history follows the engine's rules: one call in flight per slot and exclusive key; the content of a call does not
+change; results and lane become durable together; after a crash, nothing is sent before everything that had been read is
+read again.
 """
 
 from collections import Counter
@@ -47,7 +48,7 @@ def records(draw: st.DrawFn) -> list[InputRecord]:
     for offset in range(draw(st.integers(1, 9))):
         at_us = START_US - draw(st.integers(0, 6)) * SECOND
         recorded_at_us = at_us + draw(st.integers(0, 3)) * SECOND
-        if draw(st.integers(0, 3)) == 0:  # dated ahead of its record, and of honest events that come after it
+        if draw(st.integers(0, 3)) == 0:  # dated ahead of its record, and of later events with correct times
             at_us = recorded_at_us + draw(st.integers(1, 200)) * SECOND
         if draw(st.integers(0, 11)) == 0:
             said.append(InputRecord(partition=0, offset=offset, ean=EAN, occurred_at_us=recorded_at_us, values=None))
@@ -130,7 +131,7 @@ class OfferHistory:
     read_before: int = 0
     durable: tuple[bytes | None, int, int] = (None, 0, 0)
     writes: int = 0
-    applied: set[str] = field(default_factory=set)  # what the marketplace took once, it does not refuse later
+    applied: set[str] = field(default_factory=set)  # result ids; the marketplace does not refuse what it accepted once
     failed: bool = False
     hides: bool = False  # whether look-ups show no values
 
@@ -138,7 +139,7 @@ class OfferHistory:
         self.flow = flow_of(DE, AT, codecs=self.codecs, policy=OfferPolicy(not_found_grace_s=5, recheck_s=50_000))
         self.lane = self.flow.load(EAN, None)
 
-    # -- the engine's part
+    # -- what the engine does
 
     def hear(self, cause: Any) -> None:
         turn = self.flow.turn(self.lane, cause, Now(mono_s=0.0, wall_us=self.now_us))
@@ -175,7 +176,7 @@ class OfferHistory:
         self.lane = self.flow.load(EAN, stored)
         self.hear(Woken())
 
-    # -- the marketplace's part
+    # -- what the marketplace does
 
     def apply(self, want: Want) -> Unit:
         body = want.body
@@ -312,7 +313,7 @@ def move(history: OfferHistory, name: str, data: st.DataObject, outcomes: list[s
         case "wait":
             history.now_us += 6 * SECOND
             history.hear(Woken())
-        case _:  # nothing to send, to answer or to put to sleep
+        case _:  # nothing to send, to answer or to reload
             pass
 
 
@@ -373,7 +374,7 @@ def test_reading_everything_again_writes_nothing_and_says_the_same_ids(
     said = [one for one in said if one.values is not None]
     history = play(said, data, GENTLE)
     writes = history.writes
-    known_to = history.lane.last_offset  # a lane without a fact forgets it
+    known_to = history.lane.last_offset  # a lane without any fact does not store it
 
     again = history.replay()
 

@@ -1,6 +1,7 @@
-"""State that is made again from the input is the state that was, whether the input is read as it came or all at once.
+"""A state that is rebuilt from the input equals the former one, whether the input was read as it came or all at once.
 
-Only what a tombstone withdrew hangs on whether it had left by then, so every tombstone is followed by what is to be.
+There is one exception: whether an event that a tombstone withdrew was sent before depends on timing. So in these
+histories, events for every unit follow each tombstone.
 """
 
 from collections.abc import Iterable
@@ -28,7 +29,7 @@ EVERY_UNIT = (
     ("shop-at", "USED_GOOD", "w"),
 )
 WAITS_S = (0.2, 3, 6, 31)
-"""Shorter and longer than stock waits for linked units, and a lost write for its read-back."""
+"""Seconds, shorter and longer than stock waits for linked units, and than a lost update waits to be read back."""
 
 
 def with_everything_after_a_tombstone(said: Iterable[InputRecord]) -> list[InputRecord]:
@@ -55,7 +56,7 @@ def with_everything_after_a_tombstone(said: Iterable[InputRecord]) -> list[Input
 
 @dataclass
 class Overtaking(OfferHistory):
-    """A call may be carried out long before its answer is heard, so that one overtakes another."""
+    """A history in which a call may be executed long before its answer arrives, so that calls overtake each other."""
 
     left_us: dict[int, int] = field(default_factory=dict)  # by the want's id
     done: dict[int, Reply] = field(default_factory=dict)
@@ -82,7 +83,7 @@ class Overtaking(OfferHistory):
 
 
 def played(said: list[InputRecord], data: st.DataObject) -> OfferHistory:
-    """Delivered, sent, carried out, answered, lost, crashed and waited for in any order, until nothing is left."""
+    """Plays random steps (deliver, send, execute, answer, lose, crash, wait) until nothing is left."""
     history = Overtaking(said)
     for _ in range(data.draw(st.integers(0, 40))):
         name = data.draw(st.sampled_from([*MOVES, "wait", "send", "answer", "carry out"]))
@@ -99,7 +100,7 @@ def played(said: list[InputRecord], data: st.DataObject) -> OfferHistory:
 
 
 def rebuilt(history: OfferHistory) -> OfferHistory:
-    """Without state, at the marketplace as it is now; nothing is sent before everything is read."""
+    """Returns a history without state, with the marketplace as it is now; all input is read before anything is sent."""
     again = OfferHistory(history.said, held=history.held)
     again.now_us = history.now_us + SECOND
     again.read_before = len(again.said)

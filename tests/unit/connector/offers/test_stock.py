@@ -1,4 +1,4 @@
-"""What the marketplace is told of a stock: below zero is none, a top, and what the seller keeps back."""
+"""Which stock is sent: bounds (zero and ``max_stock``), and the seller's reserve."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -116,7 +116,7 @@ def test_a_location_below_zero_counts_as_none_whatever_is_configured(policy: Off
     assert wanted(shop) == 5
 
 
-# ---- a top ----------------------------------------------------------------------------------------------------------
+# ---- the maximum ----------------------------------------------------------------------------------------------------
 
 
 def test_without_a_maximum_any_stock_that_the_api_can_take_is_sent() -> None:
@@ -162,7 +162,7 @@ def test_the_total_of_all_locations_is_capped_too_and_says_that_it_is_the_total(
     assert "The stock of all locations together" in shop.last.problem.message
 
 
-# ---- what is kept back ----------------------------------------------------------------------------------------------
+# ---- the reserve ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("stock", "sent"), [(0, 0), (1, 0), (2, 0), (3, 1), (10, 8)])

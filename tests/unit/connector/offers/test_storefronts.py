@@ -1,4 +1,4 @@
-"""Every storefront of the shipped reference data is a market of its own: currency, bounds, triple and switch."""
+"""Every storefront of the reference data has its own currency, bounds, units and switches."""
 
 from decimal import Decimal
 from itertools import product
@@ -25,7 +25,7 @@ def shop_on(storefront: str, currency: Currency) -> OfferHarness:
 
 
 def written(shop: OfferHarness, storefront: str, **said: Any) -> dict[Field, int] | None:
-    """What an event for a known unit would send; None = nothing."""
+    """Returns the values that an event for a known unit would send; None: nothing is sent."""
     shop.event(target_id="here", **said)
     if f"lookup:{storefront}" in shop.kinds:
         shop.found(unit(7, storefront, price=1, stock=1, days=1), storefront=storefront)

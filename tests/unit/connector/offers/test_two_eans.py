@@ -1,8 +1,8 @@
 """Seeded histories of two EANs that lead to the same units, each in a process of its own, which may die at any point.
 
-The claims go over a real ``Claims`` and a log that is compacted now and then. Whatever happens, what the marketplace
-accepts for a unit and field never goes back in the events' time, whichever EAN brought it, and everything comes to
-rest. The mutants show that the histories see what they are there for.
+Claims are made by a real ``Claims`` on a log that is compacted now and then. Whatever happens, the marketplace never
+accepts an older value for a unit and field after a newer one, whichever EAN the events have, and all work ends. The
+mutants show that the histories find the errors that they are meant to find.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from tests.unit.connector.offers.claimed import ClaimsLog, asked, claims_of
 POLICY = OfferPolicy(not_found_grace_s=5, recheck_s=30, owner_recheck_s=20)
 MOVES = ["read", "read", "save", "wait", "compact", *["send"] * 6, *["answer"] * 6]
 TROUBLES = ["die", "unlist"]
-"""One kind in a history: that a unit comes and goes while a write is forgotten is another matter."""
+"""A history has one kind of trouble only: units that come and go while an update is lost are not tested here."""
 
 
 class BackInTime(AssertionError):
@@ -42,9 +42,9 @@ class SharedMarketplace:
 
     stock: dict[str, int] = field(default_factory=lambda: {"de": 1, "at": 1})
     price: dict[str, int] = field(default_factory=lambda: {"de": 1000, "at": 1000})
-    times_us: dict[str, int] = field(default_factory=dict)  # event id -> when it happened, as its record supports it
+    times_us: dict[str, int] = field(default_factory=dict)  # by event id: its effective time
     accepted_us: dict[tuple[int, str], int] = field(default_factory=dict)
-    unlisted: set[str] = field(default_factory=set)  # EANs that lead nowhere at present
+    unlisted: set[str] = field(default_factory=set)  # EANs whose look-ups show no unit at present
 
     def unit(self, storefront: str) -> Unit:
         return Unit(
@@ -76,7 +76,7 @@ class SharedMarketplace:
 
 
 class ModelledProcess:
-    """The lane of one EAN; the part of the engine is played as in the other histories of lanes."""
+    """The lane of one EAN, driven by the engine's rules as in ``test_random``."""
 
     def __init__(
         self, ean: str, said: list[OfferChanged | OfferWithdrawn], market: SharedMarketplace, log: ClaimsLog
@@ -114,13 +114,13 @@ class ModelledProcess:
         self.durable = (self.flow.store(self.lane).value, self.position, len(self.codecs.results))
 
     def wait(self, until_us: int) -> None:
-        """No call leaves without a checkpoint within the lease, so one comes before any time passes."""
+        """Lets time pass after a checkpoint: no call is sent without a checkpoint within the lease."""
         self.save()
         self.now_us = max(self.now_us, until_us)
         self.hear(Woken())
 
     def die(self, rng: Random) -> None:
-        """What is under way may still be carried out; a successor sends only after that."""
+        """Restarts from the durable state. Calls in flight may still be executed; a successor sends only after that."""
         for want in self.in_flight:
             if rng.random() < 0.5 and not isinstance(want.body, LookUp):
                 self._carry_out(want)
@@ -182,7 +182,7 @@ def said_of(ean: str, rng: Random) -> list[OfferChanged | OfferWithdrawn]:
 
 
 def play(seed: int) -> list[ModelledProcess]:
-    """Raises BackInTime; and AssertionError where it never comes to rest."""
+    """Plays a seeded history. Raises BackInTime, and AssertionError if its work never ends."""
     rng = Random(seed)
     market, log = SharedMarketplace(), ClaimsLog()
     processes = [ModelledProcess(ean, said_of(ean, rng), market, log) for ean in (EAN, OTHER_EAN)]
@@ -190,7 +190,7 @@ def play(seed: int) -> list[ModelledProcess]:
     market.times_us = {event.event_id: min(event.occurred_at_us, event.record_time_us + 999) for event in events}
     moves = [*MOVES, rng.choice(TROUBLES)]
     for _ in range(rng.randint(0, 5)):
-        busy = rng.choice(processes)  # for a while it is mostly one of the two
+        busy = rng.choice(processes)  # for a while, most moves are made by one of the two
         for _ in range(rng.randint(0, 60)):
             move(busy if rng.random() < 0.9 else rng.choice(processes), rng.choice(moves), rng)
     market.unlisted.clear()
@@ -206,11 +206,11 @@ def play(seed: int) -> list[ModelledProcess]:
 
 
 def go_on(process: ModelledProcess) -> None:
-    """Its next event, and everything under way is answered."""
+    """Reads the next event, sends a want, and answers all calls in flight."""
     process.read()
     process.in_flight.extend(process.may_send()[:1])
     for want in list(process.in_flight):
-        process.answer(want, Random(0))  # its first chances lose nothing
+        process.answer(want, Random(0))  # a seed whose first numbers lose no answer
 
 
 def move(process: ModelledProcess, name: str, rng: Random) -> None:
@@ -229,7 +229,7 @@ def move(process: ModelledProcess, name: str, rng: Random) -> None:
             process.wait(process.now_us + 8 * SECOND)
         case "compact":
             process.log.compact()
-        case "unlist":  # the EAN leads nowhere, until the end
+        case "unlist":  # look-ups of the EAN show no unit until the end
             process.market.unlisted.add(process.ean)
         case _:  # nothing to send or to answer
             pass
@@ -260,7 +260,7 @@ _TURNS = count()
 
 
 def _never_stands(self: Any, body: Any) -> str | None:
-    """One name of a claim after the other is written again."""
+    """Has the names of a claim written again in turn, although they are written."""
     unwritten = _UNWRITTEN(self, body)
     if unwritten is not None or isinstance(body, OfferRelease):
         return unwritten
@@ -273,7 +273,7 @@ MUTANTS: dict[str, tuple[Any, str, Callable[..., Any], int]] = {
     "a claim is written again": (Owners, "unwritten", _never_stands, 880),
     "an event is ordered by its own word": (merge, "effective_us", lambda occurred_us, _recorded_us: occurred_us, 110),
 }
-"""What is broken, how, and a seed from which on it soon shows."""
+"""By name: the object and attribute to replace, the replacement, and a seed soon after which it is found."""
 
 
 @pytest.mark.parametrize("name", MUTANTS)

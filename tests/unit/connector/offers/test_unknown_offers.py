@@ -1,4 +1,4 @@
-"""Many offers that are not listed starve nobody: counted in calls, in virtual time."""
+"""Look-ups of many offers that are not listed do not delay other calls, counted in virtual time."""
 
 from collections import Counter
 from typing import Any
@@ -21,7 +21,7 @@ def ean(number: int) -> str:
 
 
 class Arriving(PlainCodecs):
-    """Reads what the test hands over instead of bytes."""
+    """Codecs that return the events of ``EVENTS`` instead of decoding bytes."""
 
     def decode_changed(self, record: Record) -> Any:
         return EVENTS[record.offset]
@@ -29,7 +29,7 @@ class Arriving(PlainCodecs):
 
 EVENTS: dict[int, Any] = {}
 LISTED = 10
-"""Numbers below it are offers that are there."""
+"""Offers with numbers below this are listed."""
 
 
 def answer(call: Call, driver: EngineDriver) -> None:
@@ -49,7 +49,7 @@ def answer(call: Call, driver: EngineDriver) -> None:
 
 
 def run(driver: EngineDriver, seconds: float) -> list[Call]:
-    """All calls of that time, answered at once."""
+    """Lets time pass, answers all calls at once, and returns them."""
     made: list[Call] = []
     until_s = driver.now.mono_s + seconds
     while driver.now.mono_s < until_s:
@@ -83,7 +83,7 @@ def test_offers_that_are_not_there_take_no_call_that_another_waits_for() -> None
     say(driver, at, *unknown, stock=7)
     run(driver, 2 * UNKNOWN / PER_SECOND)
 
-    say(driver, at, *unknown, stock=0)  # a nightly catalogue that says of each that none is left
+    say(driver, at, *unknown, stock=0)  # like a nightly catalogue with no stock left of any
     waited: list[int] = []
     background = 0
     for turn in range(20):
