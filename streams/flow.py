@@ -369,7 +369,9 @@ class Caller(Protocol):
     Never retries, never raises.
     """
 
-    def call(self, call: Call) -> Answer: ...
+    def call(self, call: Call) -> Answer:
+        """Makes one call and returns its answer, at its deadline at the latest."""
+        ...
 
 
 BACKGROUND = 16

@@ -34,6 +34,7 @@ class Membership:
 
     @property
     def joined(self) -> bool:
+        """Whether it is in the group."""
         return bool(self.joined_as)
 
 
@@ -132,6 +133,7 @@ class Replacement:
         return ReplacementReason.UNCOORDINATED if self._is_unheard(seen, now_s) else None
 
     def _is_unheard(self, seen: Membership, now_s: float) -> bool:
+        """Whether the member is not settled and has received nothing from the coordinator for too long."""
         if self._watched_since_s is None:
             self._watched_since_s = now_s
         heard_s = -inf if seen.heard_at_s is None else seen.heard_at_s

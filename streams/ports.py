@@ -16,6 +16,8 @@ SourceEvent: TypeAlias = Assigned | Revoked | Arrivals | TopicsSeen | Broken | N
 
 
 class Clock(Protocol):
+    """The time, as monotonic seconds and as wall-clock microseconds."""
+
     def now(self) -> Now: ...
 
 
@@ -35,9 +37,13 @@ class Source(Protocol):
         """
         ...
 
-    def pause(self, parts: frozenset[Assignment]) -> None: ...
+    def pause(self, parts: frozenset[Assignment]) -> None:
+        """Stops returning records of these partitions from ``poll``."""
+        ...
 
-    def resume(self, parts: frozenset[Assignment]) -> None: ...
+    def resume(self, parts: frozenset[Assignment]) -> None:
+        """Returns records of these partitions from ``poll`` again, after the last one returned."""
+        ...
 
     def reread(self, parts: frozenset[Assignment]) -> None:
         """Seeks these partitions to the next offset to return, because they have lag and no records arrive."""

@@ -49,6 +49,8 @@ _JOIN_S: Final = 10.0  # the longest wait for the sink thread to end
 
 
 class Lifecycle(Enum):
+    """The states of a runner, in order."""
+
     NEW = "new"
     RUNNING = "running"
     DRAINING = "draining"
@@ -68,15 +70,23 @@ class Steps(Protocol):
 class Observer(Protocol):
     """Notified of every input, effect and snapshot, in the engine thread. Must be quick, and must not raise."""
 
-    def heard(self, said: Input, now: Now) -> None: ...
+    def heard(self, said: Input, now: Now) -> None:
+        """Called before an input is fed to the engine."""
+        ...
 
-    def did(self, effect: Effect, now: Now) -> None: ...
+    def did(self, effect: Effect, now: Now) -> None:
+        """Called before an effect of the engine is carried out, and with each notice of source and sink."""
+        ...
 
-    def saw(self, snapshot: Snapshot) -> None: ...
+    def saw(self, snapshot: Snapshot) -> None:
+        """Called with a snapshot of the engine several times per second."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerSettings:
+    """The runner's parameters. Raises ValueError for fewer workers than one."""
+
     max_workers: int = 128
     drain_s: float = 25.0  # shorter than an orchestrator's time between the request to stop and the kill
     sink_hangs_after_s: float = 16.0  # a few leases, and far longer than any call of a sink may take
@@ -160,6 +170,7 @@ class Runner:
     # ---- the loop ---------------------------------------------------------------------------------------------------
 
     def _turn(self) -> None:
+        """One round of the loop: poll the source, handle messages of other threads, then act on the time."""
         if self._asked_to_stop and self.lifecycle is Lifecycle.RUNNING:
             self._drain()
         for heard in self._source.poll(self._patience_s(), self._revoke):
@@ -188,6 +199,7 @@ class Runner:
             self._pass_time()
 
     def _pass_time(self) -> None:
+        """Does what is due: ticks, sink watch, retries, commits, snapshots. Raises Stopped for an overdue drain."""
         now = self._clock.now()
         self.beat_s = now.mono_s
         if now.mono_s > self._drain_over_s:
@@ -211,6 +223,7 @@ class Runner:
     # ---- engine -----------------------------------------------------------------------------------------------------
 
     def _feed(self, said: Input) -> None:
+        """Feeds the engine and carries out the effects; does nothing after a ``Stop``."""
         if self._stop is not None:
             return
         now = self._clock.now()
@@ -283,6 +296,7 @@ class Runner:
                 pass
 
     def _replace_sink(self, for_s: float) -> None:
+        """Starts the sink's successor and gives it the checkpoint in progress. ``for_s``: how long the call hangs."""
         checkpoint = self._writing.checkpoint
         fields = {"serial": checkpoint.serial if checkpoint is not None else 0, "for_s": round(for_s, 1)}
         self._notices([Notice(event="sink_replaced", level="error", fields=fields)])
@@ -293,6 +307,7 @@ class Runner:
             self._sink.write(checkpoint, self._source.group())
 
     def _made_durable(self, done: Done) -> None:
+        """Feeds a durable checkpoint to the engine; if its marks are not committed, keeps it for ``_commit``."""
         self._notices(done.notices)
         if not done.committed:
             self._writing.to_commit = done
@@ -465,6 +480,7 @@ def _take(queue: SimpleQueue[Any], timeout_s: float) -> Any:
 
 
 def _taken(queue: SimpleQueue[_Said], timeout_s: float) -> Iterable[_Said]:
+    """Yields all messages of the queue; waits at most ``timeout_s`` for the first."""
     said = _take(queue, timeout_s)
     while said is not None:
         yield said

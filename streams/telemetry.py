@@ -363,6 +363,7 @@ class Telemetry:
         self._now_s = 0.0
 
     def heard(self, said: Input, now: Now) -> None:
+        """Counts and logs an input."""
         self._now_s = now.mono_s
         match said:
             case Arrivals(records=records):
@@ -388,6 +389,7 @@ class Telemetry:
                 pass
 
     def did(self, effect: Effect, now: Now) -> None:
+        """Counts and logs an effect."""
         match effect:
             case Call(account=account, kind=kind):
                 self.metrics.count("stream_calls_total", account=account, kind=kind)
@@ -406,6 +408,7 @@ class Telemetry:
                 pass
 
     def saw(self, snapshot: Snapshot) -> None:
+        """Publishes a snapshot as gauges; logs progress every two seconds."""
         board = Board()
         for part in snapshot.partitions:
             _show_partition(board, part)
@@ -465,6 +468,7 @@ class Telemetry:
             self._say("partitions_revoked", count=len(said.parts), budget_s=said.budget_s)
 
     def _progress(self, snapshot: Snapshot) -> None:
+        """Logs which partitions still catch up, and what a drain still waits for."""
         for part in snapshot.partitions:
             if part.gate:
                 self._say(

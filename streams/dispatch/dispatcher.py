@@ -109,6 +109,8 @@ class Dispatcher:
         return ready_s if not limiter.is_open(now_s) else ready_s - AHEAD_S
 
     def _ahead(self, name: str, limiter: RateLimiter, now_s: float) -> Ahead:
+        """Returns a function of a group of endpoints: how many calls leave within ``AHEAD_S``, at least one."""
+
         def calls(group: str | None) -> int:
             group_limiter = self._group_limiters.get((name, group or ""))
             rate = limiter.rate(now_s) if group_limiter is None else min(limiter.rate(now_s), group_limiter.rate(now_s))
@@ -139,6 +141,7 @@ class Dispatcher:
         return self._group_limiters.get((call.account, self._group_of(call.kind) or ""))
 
     def _wake(self, name: str, now_s: float, wake: Callable[[SleepingLane], None]) -> None:
+        """Wakes sleeping lanes until enough wants are ready for the next call."""
         for _ in range(self._wants.accounts[name].near):
             sleeping = self._wants.to_wake(name, now_s)
             if sleeping is None:
@@ -203,6 +206,7 @@ class Dispatcher:
     def _item(
         self, sent: SentItem, reply: Reply, answer: Answer, now: Now, *, counts: bool, closed: bool
     ) -> Answered | None:
+        """Applies the reply to one item. Returns the cause for its lane's turn; None = the want is queued again."""
         if sent.want.once and isinstance(reply, Retry) and not reply.refused:
             reply = Lost(reason=reply.reason)  # it may have taken effect
         if isinstance(reply, Lost):

@@ -246,6 +246,7 @@ class RateLimiter:
     # ---- 429, closing, probing ----------------------------------------------------------------------------------
 
     def _halve(self, now_s: float) -> None:
+        """Halves the factor, at most once in ``HALVE_EVERY_S`` and not below the floor."""
         if now_s < self._halved_at_s + HALVE_EVERY_S:
             return
         self._settle(now_s)
@@ -263,6 +264,7 @@ class RateLimiter:
             self._close(now_s, PROBE_WAIT_S, because or "most of the recent calls failed")
 
     def _outage(self, now_s: float) -> bool:
+        """Whether the recent outcomes are an outage (see the ``OUTAGE_...`` and ``FEW_...`` constants)."""
         recent = self._recent(now_s)
         if len(recent) >= OUTAGE_CALLS_AT_LEAST:
             return 2 * sum(recent) >= len(recent)
@@ -273,6 +275,8 @@ class RateLimiter:
         return [failed for at_s, failed in self._outcomes if at_s > now_s - OUTAGE_WITHIN_S]
 
     def _judge_probe(self, now_s: float, *, refused: bool, left: bool, for_s: float, because: str) -> None:
+        """Applies the outcome of a probe: opens, or closes again with a wait that doubles each time. A probe that was
+        not sent changes nothing."""
         self._probe = None
         if refused:
             self._close(now_s, max(for_s, self._probe_wait_s), because or self._because)
@@ -283,6 +287,7 @@ class RateLimiter:
         # else it was never sent and proved nothing: the next call is a probe again
 
     def _close(self, now_s: float, for_s: float, because: str) -> None:
+        """Closes for at least this long; never shortens a longer close."""
         self._settle(now_s)
         self._closed_until_s = max(self._closed_until_s or 0.0, now_s + for_s)
         self._because = because

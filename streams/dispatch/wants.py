@@ -148,6 +148,7 @@ class Wants:
         queue.push((self._key_of(pending, account), pending.ticket, pending), now_s)
 
     def _key_of(self, pending: PendingWant, account: AccountQueues) -> QueueKey:
+        """Returns the want's sort key; behind all others if it failed since its account closed."""
         if self.retries.failed_in(pending, account.closure):
             return set_aside_key(pending.want.since_us)
         return queue_key(pending.want.priority, pending.want.since_us, self._step_us)
@@ -424,6 +425,7 @@ class Wants:
         return best
 
     def _may_go(self, queue: Queue, *, urgent: bool) -> bool:
+        """Whether the queue has a want that nothing blocks; with ``urgent``, one of priority 0."""
         return self._top(queue) is not None and (is_urgent(queue.heap[0][0]) or not urgent)
 
     # ---- once -------------------------------------------------------------------------------------------------------

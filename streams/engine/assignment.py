@@ -126,6 +126,7 @@ class AssignedPartition:
         return tuple(outputs), tuple((lane, lane.version) for lane in changed)
 
     def became_durable(self, mark: Mark, written: CheckpointPart, now_s: float) -> None:
+        """Applies a durable checkpoint: its lanes may sleep, and wants that it announced may leave."""
         self.partition.became_durable(mark, now_s)
         for lane, turned in written.lanes:
             lane.durable_version = turned

@@ -31,6 +31,7 @@ class Outbox:
         return len(self.outputs) + len(self.changed)
 
     def add(self, lane: Lane, outputs: Iterable[Output], *, tells: bool) -> None:
+        """Adds a turn's outputs and its changed lane. ``tells``: the turn sent messages to other lanes."""
         self.changed[lane.key] = lane
         if outputs:
             self.outputs.extend(outputs)
@@ -77,6 +78,7 @@ class Checkpoints:
 
     @property
     def on_way(self) -> bool:
+        """Whether a checkpoint is in progress."""
         return self._on_way is not None
 
     @property
@@ -105,6 +107,7 @@ class Checkpoints:
         return on_way + sum(len(outbox) for outbox in self.outboxes.values())
 
     def outbox(self, at: Assignment) -> Outbox:
+        """Returns the outbox of an assignment, created on first use."""
         return self.outboxes.setdefault(at, Outbox())
 
     def drop(self, at: Assignment) -> None:
@@ -127,11 +130,13 @@ class Checkpoints:
         return self._started_s + min(max(self._policy.checkpoint_min_s, PACE * self._took_s), idle_s)
 
     def all_marks_due(self, now_s: float) -> bool:
+        """Whether the next checkpoint should contain the marks of all partitions, changed or not."""
         return now_s >= self._started_s + self._policy.lease_s / OF_LEASE
 
     # ---- the one in progress ----------------------------------------------------------------------------------------
 
     def next_serial(self) -> int:
+        """Returns the serial that the next ``start`` uses."""
         return self._serial + 1
 
     def start(

@@ -153,6 +153,7 @@ class Engine:
                 self._partitions[at].partition.leaderless = why
 
     def _answer(self, said: Answer, now: Now) -> Iterator[Effect]:
+        """Applies an answer to the limiters, and to the lanes of partitions that are still assigned."""
         heard = self._dispatcher.answered(said, now)
         living = [item for item in heard if item.sent.at in self._partitions]
         if living and said.log:
@@ -163,6 +164,7 @@ class Engine:
             yield Stop(reason=said.stop)
 
     def _written(self, said: Written, now: Now) -> Iterator[Effect]:
+        """Applies a durable checkpoint; stops partitions whose part could not be written."""
         for at, written in self._checkpoints.written(said, now.mono_s).items():
             if at in said.marks:
                 self._partitions[at].became_durable(said.marks[at], written, now.mono_s)
@@ -263,6 +265,7 @@ class Engine:
                 self._partitions[sent.at].lanes.settle(sent.pending.lane, now.mono_s)
 
     def _restore(self, now: Now) -> None:
+        """Restores at most ``RESTORED_A_STEP`` lanes."""
         left = RESTORED_A_STEP
         for assigned in self._changing():
             if left and assigned.partition.is_restoring:
@@ -285,6 +288,7 @@ class Engine:
                 yield from self._refused(assigned, assigned.lanes.fault, now)
 
     def _read(self, now: Now) -> Iterator[Effect]:
+        """Gives lanes turns for arrived records as far as there is room; yields the fetches that records need."""
         arrived = [assigned for assigned in self._partitions.values() if assigned.partition.backlog]
         outputs, awake = self._room() if arrived else (0, 0)
         for assigned in arrived:
@@ -325,6 +329,7 @@ class Engine:
         return assigned.partition.mark_is_urgent(self._dispatcher.in_flight.held(assigned.at))
 
     def _release(self, now: Now) -> Iterator[Effect]:
+        """Ends and releases the partitions that are handed over."""
         done = [assigned for assigned in self._changing() if assigned.partition.is_handed_over(now.mono_s)]
         if done:
             for assigned in done:
@@ -386,12 +391,14 @@ class Engine:
         )
 
     def _refused(self, assigned: AssignedPartition, reason: str, now: Now) -> Iterator[Effect]:
+        """Stops a partition and discards what it has not written; the others continue."""
         assigned.refuse(reason)
         self._checkpoints.drop(assigned.at)
         self._set_share(now)
         yield _notice("partition_broken", assigned.at, reason)
 
     def _end(self, partitions: list[AssignedPartition], now: Now) -> Iterator[Effect]:
+        """Ends assignments and drops all that is kept for them."""
         for assigned in partitions:
             assigned.end()
             self._checkpoints.drop(assigned.at)

@@ -99,18 +99,22 @@ class Partition:
 
     @property
     def phase(self) -> str:
+        """The phase in words, for people."""
         return self._phase.value
 
     @property
     def reads(self) -> bool:
+        """Whether its records are read."""
         return self._phase in READS
 
     @property
     def sends(self) -> bool:
+        """Whether calls may be made for it."""
         return self._phase in SENDS
 
     @property
     def writes(self) -> bool:
+        """Whether its outputs, lanes and marks go into checkpoints."""
         return self._phase in WRITES
 
     @property
@@ -131,6 +135,7 @@ class Partition:
 
     @property
     def lag(self) -> int:
+        """How many offsets are between its position and the last stable offset."""
         return max(0, self.end - self.position)
 
     @property
@@ -139,6 +144,7 @@ class Partition:
 
     @property
     def may_take(self) -> bool:
+        """Whether the first record of the backlog may be given to its lane now."""
         is_held_up = self.needs is not None or self.to_restore
         return bool(self.backlog) and not is_held_up and self.backlog[0].offset < self.limit
 
@@ -223,6 +229,7 @@ class Partition:
         return tuple(reasons)
 
     def may_open(self, now_s: float) -> bool:
+        """Whether nothing keeps the gate closed any more; the reasons are those of ``gate``."""
         return (
             self._phase is Phase.CATCHING_UP
             and not self.to_restore
@@ -272,6 +279,7 @@ class Partition:
         )
 
     def became_durable(self, mark: Mark, now_s: float) -> None:
+        """Applies a mark of this partition that was committed."""
         if mark.position > self.durable:
             self.moved_at_s = now_s
         self.durable = max(self.durable, mark.position)

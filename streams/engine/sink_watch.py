@@ -13,6 +13,8 @@ AGAIN: Final = 0.25  # after the first look that finds a call late, wait for thi
 
 
 class SinkAction(Enum):
+    """What to do about a sink: nothing, replace it, or stop the process."""
+
     FINE = auto()
     REPLACE = auto()
     STOP = auto()

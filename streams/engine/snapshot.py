@@ -65,6 +65,7 @@ class Snapshot:
 
 
 def partition_of(partition: Partition, lanes: Lanes, in_flight: int, now: Now) -> PartitionSnapshot:
+    """Returns the status of a partition with ``in_flight`` items."""
     oldest_us = lanes.open.oldest_us()
     return PartitionSnapshot(
         topic=partition.at.topic,
@@ -90,6 +91,7 @@ def partition_of(partition: Partition, lanes: Lanes, in_flight: int, now: Now) -
 
 
 def account_of(name: str, dispatcher: Dispatcher, wants: Wants, now: Now) -> AccountSnapshot:
+    """Returns the status of an account."""
     limiter, (by_priority, oldest_us) = dispatcher.limiters[name], wants.waiting(name)
     return AccountSnapshot(
         valve=limiter.state(now.mono_s),

@@ -139,6 +139,7 @@ class StallDetector:
             yield Reread(parts=frozenset({assigned.at}))
 
     def _lag(self, assigned: AssignedPartition, now_s: float, on_way: Callable[[float], str]) -> Iterator[Effect]:
+        """Logs lag without progress; a stall time later, logs it again if it is explained, else stops the process."""
         partition = assigned.partition
         still_s = now_s - partition.moved_at_s
         if not partition.lag or not partition.reads or still_s < self._policy.stall_s:
@@ -175,6 +176,7 @@ class StallDetector:
 
 
 def _explanation(assigned: AssignedPartition) -> str:
+    """Returns what the partition itself explains its lag with; empty = nothing."""
     partition = assigned.partition
     if partition.needs is not None:
         return f"records wait for {partition.needs.need}: {partition.needs.text}"

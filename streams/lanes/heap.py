@@ -60,6 +60,7 @@ class Heap(Generic[T]):
         return self._heap if self._heap[0] < self._unswept[0] else self._unswept
 
     def _sweep(self) -> None:
+        """Moves a few entries that are alive from the unswept heap to the other one, and drops dead ones."""
         for entry in (self._unswept.pop() for _ in range(min(_A_PUSH, len(self._unswept)))):
             if self._alive(entry):
                 heappush(self._heap, entry)

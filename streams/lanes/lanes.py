@@ -45,6 +45,7 @@ class Lanes:
 
     @property
     def asleep(self) -> int:
+        """How many lanes are asleep."""
         return len(self._values)
 
     def __contains__(self, key: str) -> bool:
@@ -120,6 +121,7 @@ class Lanes:
         self._wants.add_sleeping(sleeping, now_s)
 
     def _cannot_carry_on(self, key: str, offset: int, why: str) -> None:
+        """Sets ``fault`` for a lane that cannot be read. ``offset``: of its record; -1 = unknown."""
         where = f"at offset {offset} " if offset >= 0 else ""
         self.fault = (
             f"the state of {key!a} {where}of {self._flow.state_topic}/{self.at.partition} cannot be carried on: {why}. "
@@ -144,6 +146,7 @@ class Lanes:
                 told.extend((tell.lane, tell) for tell in tells)
 
     def _turn(self, lane: Lane, cause: Cause, now: Now) -> tuple[Told, ...]:
+        """Gives a lane one turn, applies the result, and returns its messages to other lanes."""
         turn = self._flow.turn(lane.value, cause, now)
         lane.value = turn.lane
         lane.version += 1
@@ -209,6 +212,7 @@ class Lanes:
         return top[0] if top is not None else None
 
     def _is_set(self, entry: tuple[int, int, str]) -> bool:
+        """Whether a timer's entry is alive: it is the present one of its lane."""
         due_us, number, key = entry
         lane = self.awake.get(key)
         if lane is not None:
@@ -269,6 +273,7 @@ class Lanes:
             self._put_to_sleep(lane, now_s)
 
     def _put_to_sleep(self, lane: Lane, now_s: float) -> None:
+        """Keeps what is needed to wake a lane that is undone, has wants or has a timer."""
         sleeping = SleepingLane(
             self.at, lane.key, lane.undone, lane.wake_at_us, waits_of(lane.said), restored=lane.restored
         )
@@ -285,8 +290,10 @@ class Lanes:
 
 
 def _shelved(offset: int, value: bytes) -> bytes:
+    """Returns the bytes that the store keeps for a lane."""
     return offset.to_bytes(_OFFSET_BYTES, "little", signed=True) + value
 
 
 def _unshelved(kept: bytes) -> tuple[int, bytes]:
+    """Returns offset and value; the inverse of ``_shelved``."""
     return int.from_bytes(kept[:_OFFSET_BYTES], "little", signed=True), kept[_OFFSET_BYTES:]
