@@ -85,7 +85,7 @@ def subscriptions(running: Mapping[str, RunningFlow]) -> Callable[[], Mapping[st
 
 
 def writes(topics: Topics) -> str:
-    """Describes, for the log, what the enabled features may change at the marketplace."""
+    """Describes what the enabled features may change at the marketplace, for the log and ``/status``."""
     parcels = "; confirmations of parcels" if Feature.SHIPMENTS in topics.features else ""
     return f"updates of price, stock and handling time{parcels}"
 

@@ -20,7 +20,7 @@ STRING_SCHEMA: Final = "string"
 
 
 class KeyFault(StrEnum):
-    """Why a key cannot be read: codes of ``BadRecord``, in addition to those of ``streams.avro.codec.Fault``."""
+    """Why a key cannot be read. Codes of ``BadRecord``, beside those of ``streams.avro.codec.DecodeErrorCode``."""
 
     KEY_MISSING = "KEY_MISSING"
     KEY_MALFORMED = "KEY_MALFORMED"

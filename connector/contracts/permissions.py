@@ -1,8 +1,8 @@
 """The ACLs that each command needs, as ``kafka-acls`` commands, and which of them are missing. Pure.
 
 Each set is complete and minimal for its commands. In Kafka, Read and Write imply Describe, so Describe is named only
-where neither is needed. Resource names are literal except for transactional ids: each process has its own, and they
-share a prefix.
+if neither is needed. Resource names are literal except for transactional ids: each process has its own, and they share
+a prefix.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,8 +1,8 @@
 """Tells the shipment flow which orders the order flow has seen with a unit that may be sent.
 
 The order flow is the first to see that the marketplace has released a unit, for which a shipment event may be waiting.
-The two flows of a process share one object. The other flow's partition may belong to another process, and nothing is
-durable; a missing entry only delays a waiting event by some minutes.
+The two flows of a process share one object. They read different topics, whose partitions other processes may own, and
+nothing is durable; a missing entry only delays a waiting event by some minutes.
 """
 
 from typing import Final

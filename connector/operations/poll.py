@@ -16,7 +16,7 @@ from streams.errors import Stopped
 def request_polls(configured: Settings, accounts: Sequence[str], changed_from_us: int | None) -> None:
     """Requests a poll of each account. Raises Stopped if orders are disabled, RegistryDown, SinkFailed.
 
-    ``changed_from_us``: also reads again what changed since then; None polls from where the last poll ended.
+    ``changed_from_us``: the poll reads again what changed since then; None continues where the last poll ended.
     """
     topics = convert.topics(configured)
     if Feature.ORDERS not in topics.features:

@@ -1,4 +1,4 @@
-"""Implements ``connector push``: lists, creates and repairs subscriptions. Nothing else changes subscriptions.
+"""Implements ``connector push``: lists, creates and repairs subscriptions, at the operator's request only.
 
 A subscription is ours if its URL is ``[push] public_url`` followed by the account's name. One with another URL belongs
 to another system and is not changed, except with ``--move``.

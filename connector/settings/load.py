@@ -1,6 +1,6 @@
 """Loads a file and the environment into ``Settings``, or fails with one message that names every problem.
 
-Settings that depend on each other are checked even if others are invalid, so that one problem does not hide another.
+Settings that depend on each other are checked even if other settings are invalid, so that no problem hides another.
 """
 
 import tomllib

@@ -67,7 +67,7 @@ class Startup:
                 self.pause(self._retry_s)
 
     def wait(self, for_what: str, reason: str, for_s: float) -> None:
-        """Logs what is waited for, and waits. Raises StopRequested."""
+        """Logs what the process waits for, and waits ``for_s``. Raises StopRequested."""
         self._log_wait(f"waiting for {for_what}", reason)
         self.pause(for_s)
 

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 _MAX_PRICE = (
-    2_500_000_000  # the highest of all currencies, in minor units; that of each currency is in the reference data
+    2_500_000_000  # the highest price in any currency, in minor units; that of each currency is in the reference data
 )
 
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]

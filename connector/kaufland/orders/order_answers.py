@@ -93,7 +93,7 @@ def order_summary(body: bytes | None, asked: ReadOrderSummary) -> OrderSummaryFo
 
 
 def order(body: bytes | None, asked: ReadOrder, reference: KauflandReference, *, contacts: bool) -> OrderFound | None:
-    """Reads the whole order. If a part of it cannot be read, the answer has no units, and ``unreadable`` says why."""
+    """Reads the whole order. If more than side fields are invalid, it has no units, and ``unreadable`` says why."""
     data = _data(exact(body))
     if not isinstance(data, dict):
         return None

@@ -77,7 +77,7 @@ class OrderRequests:
 
 
 def _way_of_others(kind: CallKind, body: Any) -> tuple[ApiRequest, _Found]:
-    """Does the same for returns and subscriptions. Raises ValueError if kind and body do not match."""
+    """Returns request and reader for returns and subscriptions. Raises ValueError if kind and body do not match."""
     match kind, body:
         case CallKind.RETURN_PAGE, ReadReturnPage():
             return mapping.return_page(body), partial(order_answers.return_page, asked=body)
