@@ -1,6 +1,6 @@
-"""The invariants of a run, read from outside: the topics as a read-committed reader sees them, and the simulator's log.
+"""Checks the invariants of a run from outside: from the topics, read committed, and the simulator's journal.
 
-Each check raises AssertionError with the first counter-examples. Nothing of the connector is imported here.
+Each check raises AssertionError with the first counterexamples. Nothing of the connector is imported here.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ def position(row: Row) -> tuple[int, int]:
 
 
 def once_each(produced: Sequence[Produced], results: Iterable[Row], dead: Iterable[tuple[int, int]]) -> None:
-    """N: exactly one LIVE result or one dead letter for each input position, and none for anything else."""
+    """N: each input position has exactly one LIVE result or one dead letter, and there are no others."""
     seen = Counter(position(row) for row in results if row["origin"] == "LIVE")
     seen.update(dead)
     wanted = {(one.partition, one.offset) for one in produced}
@@ -39,13 +39,13 @@ def end_state(
     storefronts: Mapping[str, tuple[str, str]],
     produced: Sequence[Produced],
 ) -> None:
-    """E: every unit holds the newest value of every field of the events that mean it; the rest is untouched."""
+    """E: every unit has the newest value of each field from its events; other values are unchanged."""
     _, wrong = audit.differences(before, after, storefronts, produced)
     assert not wrong, f"{len(wrong)} fields differ from the computed state: {wrong[:5]}"
 
 
 def untouched(before: Mapping[int, Mapping[str, Any]], after: Mapping[int, Mapping[str, Any]]) -> None:
-    """C: the units are byte for byte as before, but for the three fields and what the marketplace derives of them."""
+    """C: the units are unchanged except for the three fields and what the marketplace derives from these."""
     assert before.keys() == after.keys()
     for unit_id, unit in before.items():
         changed = {name for name in unit if unit[name] != after[unit_id][name]} - MAY_DIFFER
@@ -53,16 +53,16 @@ def untouched(before: Mapping[int, Mapping[str, Any]], after: Mapping[int, Mappi
 
 
 def nothing_created(journal: Journal) -> None:
-    """C: no call creates or deletes, none carries a field beside the three."""
+    """C: no call creates or deletes a unit, and none carries a field other than the three."""
     assert (journal.created, journal.deleted) == (0, 0)
     assert journal.written_fields <= set(audit.FIELDS), journal.written_fields
     assert journal.dropped == 0
 
 
 def only_what_events_carry(journal: Journal, calls: Iterable[Row], produced: Sequence[Produced]) -> int:
-    """C: every field of every write call is carried by one of the events that the call's own row names.
+    """C: every field of every write call comes from one of the events that the call's row in the call log names.
 
-    Returns how many fields were looked at. Calls without a row, as a kill leaves them, are passed over.
+    Returns the number of fields checked. Calls without a row, which result from kills, are skipped.
     """
     carried = {one.message.payload["event_id"]: _carried(one) for one in produced if one.message.payload is not None}
     behind = {
@@ -86,10 +86,10 @@ def only_what_events_carry(journal: Journal, calls: Iterable[Row], produced: Seq
 def repeated(
     units: Sequence[UnitThere], journal: Journal, calls: Iterable[Row], produced: Sequence[Produced]
 ) -> tuple[int, int]:
-    """Promise 5: what is written again was not durable when its process died: no row of its call can be read.
+    """Promise 5: a write is only repeated if it was not durable when its process died, so its call has no readable row.
 
-    Looked at are values that one event alone asks of a unit's field, so that a second write of it is a repetition.
-    Returns (repeated writes, writes that were not durable).
+    Only values that a single event sets on a unit's field are checked, so that a second write is a repetition. Returns
+    the numbers of repeated writes and of writes that were not durable.
     """
     asked = Counter((one.message.key, name, value) for one in produced for name, value in _values(one))
     eans = {unit.unit_id: unit.ean for unit in units}
@@ -115,7 +115,7 @@ def repeated(
 
 
 def _durable_calls(journal: Journal, calls: Iterable[Row]) -> set[int]:
-    """Write calls with a row: the same body, sent before and answered after it arrived."""
+    """Returns the ids of write calls that have a row: same body, sent before and answered after the call arrived."""
     rows: dict[str, list[tuple[int, int]]] = {}
     for call in calls:
         if call["answered_at"] is not None:
@@ -128,7 +128,7 @@ def _durable_calls(journal: Journal, calls: Iterable[Row]) -> set[int]:
 
 
 def _values(one: Produced) -> Iterator[tuple[str, int]]:
-    """Stock and price as the marketplace is sent them."""
+    """Yields stock and price as they are sent to the marketplace."""
     payload = one.message.payload or {}
     if payload.get("stock") is not None:
         yield "amount", payload["stock"]
@@ -148,19 +148,19 @@ def in_order(
     storefronts: Mapping[str, tuple[str, str]],
     produced: Sequence[Produced],
 ) -> None:
-    """O: per unit and field the accepted values can be read as a never falling sequence of events."""
+    """O: per unit and field, the accepted values belong to a non-decreasing sequence of events."""
     by_calls = [write for write in journal.writes if write.cause is not WriteCause.MARKETPLACE]
     wrong = audit.out_of_order(before, by_calls, storefronts, produced)
     assert not wrong, f"{len(wrong)} writes are out of order: {wrong[:5]}"
 
 
 def under_the_limit(journal: Journal, sellers: Iterable[str], limit: int = 111) -> None:
-    """R: no sliding second holds more calls of a seller than the limit, by arrival; so no answer was 429."""
+    """R: by arrival, no sliding second contains more calls of a seller than the limit, and no response was 429."""
     for seller in sellers:
         assert journal.worst_second(seller) <= limit, f"{seller}: {journal.worst_second(seller)} calls in one second"
     assert journal.by_status.get(429, 0) == 0
 
 
 def no_overlap(journal: Journal) -> None:
-    """O: no two write calls for one unit at a time."""
+    """O: no two write calls for one unit overlap in time."""
     assert not journal.overlaps(), journal.overlaps()[:3]

@@ -13,12 +13,12 @@ from tests.faults.deployment import WatchedDeployment
 
 Deploy: TypeAlias = Callable[..., WatchedDeployment]
 FAST_MISS = '[offers]\nnot_found_grace = "1s"\n'
-"""A unit that is not found is looked for once more after a second, so that tests need not wait a minute."""
+"""A unit that is not found is looked up again after one second instead of a minute."""
 
 
 @pytest.fixture
 def deploy(kafka: Stack, tmp_path: Path) -> Iterator[Deploy]:
-    """Builds deployments that end with the test."""
+    """Returns a function that starts deployments, which are ended after the test."""
     numbers = count()
     with ExitStack() as stack:
 

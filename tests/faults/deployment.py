@@ -12,7 +12,7 @@ from devstack.waiting import StoodStill, until
 
 @dataclass(kw_only=True)
 class WatchedDeployment(Deployment[Stack]):
-    """On a real broker."""
+    """A deployment on a real broker, with this check."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -22,9 +22,9 @@ class WatchedDeployment(Deployment[Stack]):
             assert not (shown := list(self._shows_a_key())), f"a key is shown in {shown}"
 
     def wait_for_calls(self, more: int) -> None:
-        """Wait until the marketplace has heard ``more`` calls than now, or none for so long that none is left to make.
+        """Waits until the marketplace has received ``more`` further calls, or no call for so long that none is left.
 
-        How many calls are left hangs on the machine: the slower it is, the more events are merged before they leave.
+        How many are left depends on the machine: the slower it is, the more events are merged before they are sent.
         """
         aim = self._calls_heard() + more
         with suppress(StoodStill):
@@ -37,7 +37,7 @@ class WatchedDeployment(Deployment[Stack]):
         return calls
 
     def _shows_a_key(self) -> Iterator[str]:
-        """Which output of the test holds a key of an account: logs, what commands printed, topics as far as read."""
+        """Yields the outputs that contain an account key: logs, output of commands, topics as far as they were read."""
         keys = [file.read_bytes() for kind in ("client", "secret") for file in self.folder.glob(f"*.{kind}")]
         for name, said in self._outputs():
             if any(key in said for key in keys):
@@ -46,7 +46,7 @@ class WatchedDeployment(Deployment[Stack]):
     def _outputs(self) -> Iterator[tuple[str, bytes]]:
         yield "the output of a command", self.printed.encode()
         for process in self.processes:
-            if process is not self.marketplace.process:  # the simulator tells its keys: they are no secrets
+            if process is not self.marketplace.process:  # the simulator's log may contain its generated keys
                 yield f"the log of {process.name}", process.log.read_bytes()
         for topic, reader in self.readers.items():
             for record in reader.seen:

@@ -1,7 +1,6 @@
-"""Orders as the marketplace holds them beside what the topics say of them, and what a cursor promises.
+"""Compares the orders in the topics with the marketplace's, and checks the guarantee of the poll cursor.
 
-Everything that an order must say is worked out here anew from the simulator's truth; nothing of the connector's own
-derivation is used.
+The expected rows are computed here from the simulator's state, independently of the connector's code.
 """
 
 from bisect import bisect
@@ -30,28 +29,28 @@ CAME_BACK = {"returned", "returned_paid"}
 SENT = UNDER_WAY | ARRIVED | CAME_BACK
 
 
-# ---- the truth ------------------------------------------------------------------------------------------------------
+# ---- marketplace ----------------------------------------------------------------------------------------------------
 
 
 def at_marketplace(deployment: WatchedDeployment) -> dict[str, Row]:
-    """Every order, as it is now, by its id."""
+    """Returns the current state of every order, by id."""
     lines = deployment.marketplace.control.get("orders").raise_for_status().content.splitlines()
     return {order["id_order"]: order for order in map(orjson.loads, lines)}
 
 
 def buy(deployment: WatchedDeployment, **asked: Any) -> list[tuple[str, list[int]]]:
-    """Have orders made; each one's id and the ids of its order units."""
+    """Places orders; returns the id of each and the ids of its order units."""
     made = deployment.marketplace.control.post("orders", json=asked).raise_for_status().json()["orders"]
     return [(order["id_order"], order["id_order_units"]) for order in made]
 
 
 def change(deployment: WatchedDeployment, path: str, body: Any = None) -> None:
-    """What happens to an order at the marketplace, by the control address."""
+    """Changes an order at the marketplace through the control endpoints."""
     deployment.marketplace.control.post(path, json=body).raise_for_status()
 
 
 def status_of(statuses: Iterable[str]) -> str:
-    """Of an order, by the words of the contract."""
+    """Returns an order's status as the schema defines it, from those of its units."""
     living = set(statuses) - {"cancelled"}
     rules = (
         ("CANCELLED", not living),
@@ -66,7 +65,7 @@ def status_of(statuses: Iterable[str]) -> str:
 
 
 def expected(order: Row) -> dict[str, Any]:
-    """What the newest row must say of an order, as far as the marketplace's truth tells."""
+    """Returns the fields that an order's newest row must have, as far as the marketplace's state determines them."""
     units = sorted(order["order_units"], key=lambda unit: unit["id_order_unit"])
     statuses = [unit["status"] for unit in units]
     still_open = [unit["id_order_unit"] for unit in units if unit["status"] in TO_BE_SENT]
@@ -102,15 +101,15 @@ def _expected_unit(unit: Row) -> dict[str, Any]:
 
 
 def in_whole_seconds(moment_us: int) -> int:
-    """As the API shows moments of orders."""
+    """Returns a time as the API shows those of orders."""
     return moment_us // 1_000_000 * 1_000_000
 
 
-# ---- the topics -----------------------------------------------------------------------------------------------------
+# ---- topics ---------------------------------------------------------------------------------------------------------
 
 
 def differences(rows: Mapping[str, Row], orders: Mapping[str, Row]) -> dict[str, Any]:
-    """Order id -> what its newest row and the truth say differently; also of an order that only one side has."""
+    """Returns order id -> how its newest row differs from the marketplace, including orders that only one side has."""
     found: dict[str, Any] = dict.fromkeys(rows.keys() - orders.keys(), "no such order")
     for order_id, order in orders.items():
         row = rows.get(order_id)
@@ -129,18 +128,18 @@ def _unequal(row: Row, wanted: Row) -> Iterator[str]:
 
 
 def _as_wanted(units: Iterable[Row], wanted: Iterable[Row]) -> list[Row]:
-    """Of each unit what can be known of it."""
+    """Returns the units, reduced to the fields that ``wanted`` has."""
     names = {name for unit in wanted for name in unit}
     return [{name: unit[name] for name in names} for unit in units]
 
 
 def all_right(deployment: WatchedDeployment) -> bool:
-    """Whether the newest row of each order is the truth."""
+    """Whether the newest row of each order matches the marketplace."""
     return not differences(deployment.newest("orders"), at_marketplace(deployment))
 
 
 def one_key_each(deployment: WatchedDeployment) -> None:
-    """Every record's key is the id of the one order that it tells of."""
+    """Asserts that every record's key is the id of its order and that there are no tombstones."""
     records, rows = deployment.read("orders"), deployment.rows("orders")
     assert len(records) == len(rows), "an order has a tombstone"
     for record, row in zip(records, rows, strict=True):
@@ -148,7 +147,7 @@ def one_key_each(deployment: WatchedDeployment) -> None:
 
 
 def no_content_twice(deployment: WatchedDeployment) -> None:
-    """No order is written that says what was written of it last."""
+    """Asserts that no row repeats the content of the same order's previous row."""
     last: dict[str, str] = {}
     repeated = []
     for row in deployment.rows("orders"):
@@ -158,12 +157,14 @@ def no_content_twice(deployment: WatchedDeployment) -> None:
     assert not repeated, f"{len(repeated)} orders were written again as they were, first {repeated[:5]}"
 
 
-# ---- the cursor -----------------------------------------------------------------------------------------------------
+# ---- cursor ---------------------------------------------------------------------------------------------------------
 
 
 def cursors(states: Mapping[str, Row]) -> dict[str, tuple[int, int]]:
-    """Account -> (up to which change its list has been read, when that list ended), in microseconds; none before the
-    first list ended."""
+    """Returns account -> (the last change up to which its list was read, when that read ended), in microseconds.
+
+    Accounts that have not read a whole list yet are left out.
+    """
     polls = {row["account"]: row["poll"] for row in states.values() if row["poll"] is not None}
     return {
         account: (poll["orders"]["cursor"], poll["polled_at"])
@@ -173,9 +174,9 @@ def cursors(states: Mapping[str, Row]) -> dict[str, tuple[int, int]]:
 
 
 def passed_over(deployment: WatchedDeployment, journal: Journal) -> list[str]:
-    """Orders behind the cursor that are neither written nor stand undone, as durable as it can be read.
+    """Returns the orders before the cursor that are neither written nor pending, as far as committed records show.
 
-    Nobody may be writing: the states are read first, and an order that has been written since would count.
+    No process may be writing: the states are read first, so orders written after that would be missed.
     """
     states, rows = deployment.newest("scheduler-state"), deployment.newest("orders")
     undone = {key for key, row in states.items() if row["order"] is not None and row["order"]["undone_since"]}
@@ -190,9 +191,9 @@ def passed_over(deployment: WatchedDeployment, journal: Journal) -> list[str]:
 
 
 def none_is_passed_over(deployment: WatchedDeployment) -> None:
-    """After a process has died, and before another has begun.
+    """Waits until no order is passed over; call it after a process has died and before another has started.
 
-    What was being committed as it died may be shown a moment later.
+    A transaction that was committing when the process died may become visible a moment later.
     """
     journal = deployment.marketplace.journal()
     lost: list[str] = []
@@ -207,9 +208,9 @@ def none_is_passed_over(deployment: WatchedDeployment) -> None:
 
 
 def _behind(journal: Journal, read_up_to: Mapping[str, tuple[int, int]]) -> dict[tuple[str, str, int], tuple[int, str]]:
-    """The order units that stood behind an account's cursor when its list ended: their last change and their status.
+    """Returns the order units before an account's cursor when its list ended, with their last change and status.
 
-    One that changed while the list was read has moved to its top, before the cursor, and is shown by the next list.
+    A unit that changed while the list was read has moved to its top, beyond the cursor; the next list will show it.
     """
     last = {}
     for row in journal.order_rows:
@@ -220,7 +221,7 @@ def _behind(journal: Journal, read_up_to: Mapping[str, tuple[int, int]]) -> dict
 
 
 def _says(row: Row | None, unit_id: int, at_us: int, status: str) -> bool:
-    """Whether an order's row tells of this change, or of a later one."""
+    """Whether an order's row includes this change or a later one."""
     units = {} if row is None else {unit["order_unit_id"]: unit for unit in row["units"]}
     unit = units.get(unit_id)
     return unit is not None and (unit["changed_at"], unit["status_raw"] == status) >= (at_us, True)
@@ -230,14 +231,14 @@ def _says(row: Row | None, unit_id: int, at_us: int, status: str) -> bool:
 
 
 def last_poll(health: httpx.Client, account: str) -> str | None:
-    """When the account's last good poll ended, as the process's status page says; None = none did, or not in this
-    process."""
+    """Returns when the account's last successful poll ended, from the process's status page; None = no poll has
+    succeeded in this process."""
     polled: Row = health.get("/status").raise_for_status().json().get("orders", {}).get(account, {})
     return polled.get("last_success")
 
 
 def read_since(journal: Journal, mono_us: int) -> set[str]:
-    """Ids of the orders that were read as a whole, and answered, after that moment."""
+    """Returns the ids of the orders that were fetched successfully after this time (monotonic, µs)."""
     return {
         urlsplit(call.target).path.rstrip("/").rpartition("/")[2]
         for call in journal.calls
@@ -246,7 +247,7 @@ def read_since(journal: Journal, mono_us: int) -> set[str]:
 
 
 def shifted_lists(journal: Journal) -> int:
-    """How often something changed between two pages of one list, so that its rows moved on."""
+    """Counts the changes between two pages of one list, which shift its rows."""
     pages: dict[str | None, list[tuple[int, int]]] = {}
     for call in journal.polls:
         offset = int(parse_qs(urlsplit(call.target).query).get("offset", ["0"])[0])

@@ -1,6 +1,6 @@
-"""Shipment events of every kind about orders of the simulator, what each must come to, and what may happen only once.
+"""Generates shipment events of every kind with their expected outcomes, and checks what may happen only once.
 
-What is expected is worked out here from the orders and the events alone; nothing of the connector's own rules is used.
+The expectations are computed from the orders and the events alone, independently of the connector's code.
 """
 
 from collections import Counter, defaultdict
@@ -19,7 +19,7 @@ from tests.faults.deployment import WatchedDeployment
 Row: TypeAlias = Mapping[str, Any]
 
 ALIASES = {"DHL Paket": "DHL", "Die Post": "Austrian Post"}
-"""Of the configuration."""
+"""The configured aliases of carriers."""
 
 SPELLINGS = {
     "DHL": "DHL",
@@ -31,16 +31,16 @@ SPELLINGS = {
     "Deutsche Poste": "Other",
     "Pigeon": "Other",
 }
-"""A carrier as an event names it -> as the marketplace must be told."""
+"""A carrier as an event names it -> the carrier code that the marketplace must receive."""
 
 CONFIRMED = frozenset({"CONFIRMED", "CONFIRMED_TRACKING_UNVERIFIED"})
 ADDED = frozenset({"PARCEL_ADDED", "OUTCOME_UNKNOWN"})
-"""The second of each: the answer was lost, or its process died before it was heard."""
+"""OUTCOME_UNKNOWN: the response was lost, or the process died before it received it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParcelDispatch:
-    """One event; ``ends``: how it may end, by order unit (None: the event as a whole)."""
+    """One event. ``ends``: the permitted statuses by order unit (None = the event as a whole)."""
 
     payload: dict[str, Any]
     ends: Mapping[int | None, frozenset[str]]
@@ -52,9 +52,9 @@ class ParcelDispatch:
 
 
 class Warehouse:
-    """Makes events about the orders of a marketplace, where at first every order unit may be sent. From a seed.
+    """Generates events about the marketplace's orders from a seed. Initially, every order unit may be sent.
 
-    ``cancelled``, ``held`` (open for a while) and ``kept`` (open for ever) are order units that the test must bring
+    ``cancelled``, ``held`` (open for a while) and ``kept`` (open permanently) are order units that the test must bring
     into that state before it produces the events.
     """
 
@@ -68,7 +68,7 @@ class Warehouse:
         self._numbers = count(1)
 
     def dispatches(self) -> list[ParcelDispatch]:
-        """At least one for each order, none twice, in the order of what happened."""
+        """Returns at least one event for each order, without duplicates, in chronological order."""
         ways = {
             self._whole: 20,
             self._named: 30,
@@ -84,7 +84,7 @@ class Warehouse:
         return [one for order, way in zip(self._orders, chosen, strict=True) for one in way(order)]
 
     def shuffled(self, dispatches: Sequence[ParcelDispatch], total: int) -> list[ParcelDispatch]:
-        """Each once, and some of them again, up to ``total`` in all, in no order."""
+        """Returns all events, some of them repeatedly, ``total`` in all, in random order."""
         again = self._chance.choices(dispatches, k=total - len(dispatches))
         mixed = [*dispatches, *again]
         self._chance.shuffle(mixed)
@@ -93,11 +93,11 @@ class Warehouse:
     # ---- kinds of events --------------------------------------------------------------------------------------------
 
     def _whole(self, order: Row) -> Iterator[ParcelDispatch]:
-        """It names no order unit: all are meant."""
+        """An event that names no order units, which means all."""
         yield self._event(order, (), [self._parcel()], dict.fromkeys(_units(order), CONFIRMED))
 
     def _named(self, order: Row) -> Iterator[ParcelDispatch]:
-        """It names all; one of them may be cancelled, or still open."""
+        """An event that names all order units, of which one may be cancelled or still open."""
         units = _units(order)
         ends: dict[int | None, frozenset[str]] = dict.fromkeys(units, CONFIRMED)
         fate = self._chance.random()
@@ -112,30 +112,30 @@ class Warehouse:
         yield self._event(order, units, [self._parcel()], ends)
 
     def _apart(self, order: Row) -> Iterator[ParcelDispatch]:
-        """A parcel for each order unit."""
+        """An event with a parcel for each order unit."""
         for unit in _units(order):
             yield self._event(order, [unit], [self._parcel()], {unit: CONFIRMED})
 
     def _several_parcels(self, order: Row) -> Iterator[ParcelDispatch]:
-        """Of one carrier: one call tells both."""
+        """Two parcels of one carrier, which one call reports."""
         first = self._parcel()
         second = {**self._parcel(), "carrier": first["carrier"]}
         yield self._event(order, _units(order), [first, second], dict.fromkeys(_units(order), CONFIRMED))
 
     def _two_carriers(self, order: Row) -> Iterator[ParcelDispatch]:
-        """The second parcel must be added after the unit was sent."""
+        """Two parcels of different carriers: the second must be added after the unit was sent."""
         parcels = [{**self._parcel(), "carrier": "GLS"}, {**self._parcel(), "carrier": "Pigeon"}]
         ends = dict.fromkeys(_units(order), CONFIRMED | {"OUTCOME_UNKNOWN"})
         yield self._event(order, _units(order), parcels, ends)
 
     def _later(self, order: Row) -> Iterator[ParcelDispatch]:
-        """Another parcel of the same unit; whichever of both is read first confirms it."""
+        """Two events with a parcel of the same unit each; the one that is read first confirms it."""
         unit = self._chance.choice(_units(order))
         for _ in range(2):
             yield self._event(order, [unit], [self._parcel()], {unit: CONFIRMED | ADDED})
 
     def _strange(self, order: Row) -> Iterator[ParcelDispatch]:
-        """It also names a unit of another order, and one that nobody has."""
+        """An event that also names a unit of another order and one that does not exist."""
         other = self._chance.choice([one for one in self._orders if one["id_order"] != order["id_order"]])
         strangers = [_units(other)[0], 999_000_000_000_000 + next(self._numbers)]
         ends: dict[int | None, frozenset[str]] = dict.fromkeys(_units(order), CONFIRMED)
@@ -143,12 +143,12 @@ class Warehouse:
         yield self._event(order, [*_units(order), *strangers], [self._parcel()], ends)
 
     def _nowhere(self, _: Row) -> Iterator[ParcelDispatch]:
-        """Of an order that is not there."""
+        """An event about an order that does not exist."""
         unknown = {"id_order": f"NOWHERE{next(self._numbers)}", "order_units": []}
         yield self._event(unknown, (), [self._parcel()], {None: frozenset({"NOT_FOUND"})})
 
     def _nameless(self, order: Row) -> Iterator[ParcelDispatch]:
-        """Without a tracking number."""
+        """An event without a tracking number."""
         ends = dict.fromkeys(_units(order), frozenset({"REJECTED"}))
         yield self._event(order, _units(order), [{"carrier": "DHL", "tracking_number": " "}], ends)
 
@@ -181,16 +181,16 @@ def _units(order: Row) -> list[int]:
 
 
 def all_answered(deployment: WatchedDeployment, dispatches: Iterable[ParcelDispatch]) -> bool:
-    """Whether each order unit of each event has a result by now."""
+    """Whether each order unit of each event has a result."""
     seen = {(row["event_id"], row["order_unit_id"]) for row in deployment.rows("shipment-results")}
     return all((one.event_id, unit) in seen for one in dispatches for unit in one.ends)
 
 
 def one_result_each(dispatches: Sequence[ParcelDispatch], rows: Iterable[Row]) -> None:
-    """Each order unit of each event has one result, as a reader sees it who reads what is committed.
+    """Asserts that each order unit of each event has one result for a read-committed reader.
 
-    An event that comes again when it is over is answered again, under the same id and in the same words. ``dispatches``
-    are all that were produced, repeated ones repeatedly.
+    An event that is repeated after it has ended gets the same result again, with the same id and content.
+    ``dispatches`` are all that were produced, including repetitions.
     """
     produced = Counter(one.event_id for one in dispatches)
     wanted = {(one.event_id, unit): ends for one in dispatches for unit, ends in one.ends.items()}
@@ -219,7 +219,7 @@ def _ends(rows: Iterable[Row]) -> set[str]:
 
 
 def one_event_confirms(rows: Iterable[Row]) -> None:
-    """Of the events about one order unit, at most one has confirmed it."""
+    """Asserts that at most one of the events about an order unit has confirmed it."""
     confirmed: defaultdict[int, set[str]] = defaultdict(set)
     for row in rows:
         if row["status"] in CONFIRMED:
@@ -228,7 +228,7 @@ def one_event_confirms(rows: Iterable[Row]) -> None:
 
 
 def nothing_twice(journal: Journal) -> None:
-    """No order unit is sent twice, none is even asked to be that is sent, and no parcel is told twice."""
+    """Asserts that no order unit was sent twice or requested to be after it was sent, and no parcel reported twice."""
     sends = Counter(row.id_order_unit for row in journal.order_rows if row.deed == "send")
     assert not (twice := [unit for unit, times in sends.items() if times > 1]), f"sent twice: {twice[:5]}"
     asked = [call for call in journal.calls if call.problem == ProblemType.DUPLICATE_ACTION]
@@ -240,7 +240,7 @@ def nothing_twice(journal: Journal) -> None:
 
 
 def as_said(orders: Iterable[Row], dispatches: Iterable[ParcelDispatch], rows: Iterable[Row]) -> int:
-    """What should be sent is, and nothing else; each with the parcels that the results tell of. Returns how many."""
+    """Asserts that exactly the right order units are sent, with the parcels that the results name. Returns how many."""
     said: defaultdict[int, dict[str, str]] = defaultdict(dict)  # order unit -> tracking number -> carrier
     for one in dispatches:
         for unit, ends in one.ends.items():
@@ -261,5 +261,5 @@ def as_said(orders: Iterable[Row], dispatches: Iterable[ParcelDispatch], rows: I
 
 
 def _parcels(unit: Row) -> dict[str, str]:
-    """Tracking number -> carrier, as the marketplace has them."""
+    """Returns the marketplace's parcels of a unit: tracking number -> carrier."""
     return {number: parcel["carrier_code"] for parcel in unit["parcels"] for number in parcel["tracking_numbers"]}

@@ -1,4 +1,4 @@
-"""20,000 events of every kind, one process: one result each, the right end state, in order, under the limit."""
+"""20,000 events of every kind, one process: one result each, the expected final state, in order, within the limit."""
 
 from collections import Counter, defaultdict
 
@@ -29,7 +29,7 @@ def test_20_000_mixed_events_end_in_one_result_each_and_in_the_computed_state(de
     for one in produced:
         place = (one.partition, one.offset)
         status = "DEAD" if place in dead else live[place]["status"]
-        # a tombstone ends what is undone of its EAN, and what comes late
+        # a tombstone ends pending and late events of its EAN
         if status != "UNMANAGED" or one.message.key not in withdrawn or one.message.kind is MessageKind.TOMBSTONE:
             statuses[one.message.kind][status] += 1
     assert set(statuses) == set(MessageKind), "a kind of event is not in the traffic"

@@ -1,4 +1,4 @@
-"""kill -9 and SIGSTOP: nothing lost, nothing older over newer, and a thawed process writes nothing."""
+"""SIGKILL and SIGSTOP: nothing is lost, no older value replaces a newer one, a resumed process writes nothing."""
 
 import random
 
@@ -65,10 +65,10 @@ def test_a_merged_value_accepted_and_not_durable_is_followed_by_the_newest_alone
     produced = deployment.produce([stock_event(place, next(times), known)])
     deployment.settle(produced)
     assert connector.stop() == 0
-    # the answer drips, so that the kill comes after the write was applied and before it was heard
+    # the response is sent slowly, so that the kill comes after the write was applied and before the response arrived
     deployment.marketplace.fault("slow", {"kind": "drip"}, unit_ids=[place.unit_id], times=1)
 
-    # both wait in the topic: the newer is merged over the older
+    # both wait in the topic: the newer one supersedes the older
     produced += deployment.produce(stock_event(place, next(times), stock) for stock in (4, 5))
     connector = deployment.connector()
     wait_for("the write", lambda: deployment.marketplace.units()[place.unit_id]["amount"] == 5, every_s=0.01)

@@ -1,4 +1,4 @@
-"""Two processes share the work and the limit; a long backlog is sent as its newest values."""
+"""Two processes share the partitions and the rate limit; of a long backlog, only the newest values are sent."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ from tests.faults.conftest import Deploy
 from tests.faults.workload import SHORT, all_hold, mixed, wall_us
 
 READ_AHEAD = 20_000
-"""Offsets, by default."""
+"""The default read-ahead per partition, in offsets."""
 
 
 def test_one_joins_and_one_leaves_in_mid_flow(deploy: Deploy) -> None:
@@ -23,7 +23,7 @@ def test_one_joins_and_one_leaves_in_mid_flow(deploy: Deploy) -> None:
     deployment.connector("two")
 
     def second_calls() -> bool:
-        """There is always something to send, however long the second takes to join."""
+        """Whether the second process has made a call; keeps producing, so that there is always something to send."""
         produced.extend(deployment.produce(traffic.messages(400, times)))
         return any(call["instance_id"].endswith("-two") for call in deployment.calls())
 
@@ -36,7 +36,7 @@ def test_one_joins_and_one_leaves_in_mid_flow(deploy: Deploy) -> None:
 
 
 def test_a_backlog_of_200_000_events_on_5_000_eans_is_sent_as_its_newest_values(deploy: Deploy) -> None:
-    # so many partitions that each backlog is within the read-ahead: nothing is sent before all of it is read
+    # enough partitions that each backlog is within the read-ahead: nothing is sent before all of it has been read
     deployment = deploy(
         partitions=16,
         storefronts=("de",),

@@ -1,4 +1,4 @@
-"""Offsets and state are everyday things to reset: replay writes nothing, a rebuild writes newest values only."""
+"""Resetting offsets and state is a routine operation: a replay writes nothing, a rebuild only the newest values."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,14 +21,14 @@ CATALOGUE = 'eans = 250\nconditions = ["NEW", "USED___GOOD"]\nambiguous = 0.03'
 
 
 def reset_offsets(deployment: WatchedDeployment, to: int = 0) -> None:
-    """As ``kafka-consumer-groups --reset-offsets`` does, while no member is there."""
+    """Resets the offsets like ``kafka-consumer-groups --reset-offsets``; the group must have no members."""
     admin = deployment.kafka.admin()
     topic = deployment.topic("offer-changes")
     places = [TopicPartition(topic, number, to) for number in range(deployment.partitions)]
     group = ConsumerGroupTopicPartitions(f"{deployment.prefix}.connector", places)
 
     def altered() -> bool:
-        """Refused while the broker still counts the last member."""
+        """Tries the reset; the broker refuses it while it still counts the last member."""
         said = next(iter(admin.alter_consumer_group_offsets([group]).values())).result()
         return all(place.error is None for place in said.topic_partitions)
 
@@ -44,7 +44,7 @@ def recreate(deployment: WatchedDeployment, dataset: str) -> None:
 
 
 def digest(deployment: WatchedDeployment) -> str:
-    """The state's digest, as a person asks for it."""
+    """Returns the output of ``connector state digest``."""
     return deployment.command("state", "digest", "--config", str(deployment.config("setup")))
 
 
@@ -73,7 +73,7 @@ def test_replaying_what_is_true_writes_nothing_and_repeats_the_result_ids(deploy
     again = replayed(deployment)
     assert Counter(row["result_id"] for row in again) == Counter(over)
     assert all(row["decided_at"] > first[row["result_id"]]["decided_at"] for row in again)
-    readable = [one for one in produced if one.message.raw is None]  # the others are dead letters once more
+    readable = [one for one in produced if one.message.raw is None]  # the others become dead letters again
     checks.once_each(readable, deployment.results(), [])
     checks.end_state(deployment.units_there(), deployment.marketplace.units(), deployment.targets, produced)
 
@@ -109,13 +109,13 @@ def test_state_and_offsets_reset_rebuild_the_same_state_with_newest_values_only(
 
 
 def all_said_after(deployment: WatchedDeployment, produced: list[Produced], moment_us: int) -> bool:
-    """An event that was announced and overtaken has two rows already: rows of before do not count."""
+    """Whether every event has a row after ``moment_us``; one that was announced and superseded has earlier ones too."""
     again = {checks.position(row) for row in deployment.results() if row["decided_at"] > moment_us}
     return again.issuperset((one.partition, one.offset) for one in produced if one.message.raw is None)
 
 
 def essences(deployment: WatchedDeployment) -> dict[str, dict[str, Any]]:
-    """What the digest is made of, by EAN, so that a difference can be read."""
+    """Returns the content of the digest by EAN, to show differences."""
     configured = configuration.load_settings(deployment.config("setup"), {}, datetime.now(UTC)).settings
     newest = dict(topic_contents.offer_states(configured))
     made = {ean: essence(state) for ean, state in newest.items() if state is not None}
@@ -123,7 +123,7 @@ def essences(deployment: WatchedDeployment) -> dict[str, dict[str, Any]]:
 
 
 def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """EAN -> what is only in one of both, part by part."""
+    """Returns EAN -> the differing parts."""
     eans = sorted(ean for ean in {*before, *after} if before.get(ean) != after.get(ean))
     return {ean: dict(_parts_that_differ(before.get(ean, {}), after.get(ean, {}))) for ean in eans}
 
@@ -138,7 +138,7 @@ def _parts_that_differ(before: Mapping[str, Any], after: Mapping[str, Any]) -> I
 
 
 def told_about(deployment: WatchedDeployment, produced: list[Produced], eans: Iterable[str]) -> str:
-    """Every event and every row of these EANs, for a failure's message."""
+    """Returns all events and rows of these EANs, for a failure message."""
     of = set(eans)
     said = [
         f"{one.partition}/{one.offset} {one.message.kind} {one.message.payload}"

@@ -1,4 +1,4 @@
-"""Bulk calls at their edges: how many calls, no unit twice in one, and what a refused item does to its company."""
+"""Edge cases of bulk calls: the number of calls, no unit twice in a call, and refused items among accepted ones."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -32,7 +32,7 @@ def change(place: OfferPlace, at_us: int, **carried: object) -> Message:
 def known_units(
     deployment: WatchedDeployment, times: Iterator[int], count: int
 ) -> tuple[dict[str, list[OfferPlace]], list[Produced]]:
-    """``count`` units of each seller looked up and written, and the connector stopped: what comes next waits."""
+    """Makes ``count`` units of each seller known, and stops the connector, so that further events form a backlog."""
     places = {seller: deployment.places(seller)[0][:count] for seller in deployment.sellers}
     connector = deployment.connector()
     produced = deployment.produce(
@@ -50,7 +50,7 @@ def test_1_149_150_151_and_301_units_take_1_1_1_2_and_3_calls(deploy: Deploy) ->
     places, produced = known_units(deployment, times, 301)
     before = len(deployment.marketplace.journal().write_calls)
 
-    # each unit twice: the older of the two is overtaken while it waits, so no unit is in a call twice
+    # each unit twice: the older event is superseded while it waits, so no unit is in a call twice
     for stock in (800, 8):
         produced += deployment.produce(
             change(place, next(times), stock=stock)
@@ -78,7 +78,7 @@ def test_1_149_150_151_and_301_units_take_1_1_1_2_and_3_calls(deploy: Deploy) ->
 
 
 def test_3_refused_of_150_are_rejected_alone_and_147_are_not_sent_again(deploy: Deploy) -> None:
-    """One account's answers name the refused field, the other's name none."""
+    """The responses to one account name the refused field, those to the other name none."""
     sellers = ("told", "untold")
     deployment = deploy(partitions=1, sellers=sellers, storefronts=("de",), catalogue=CATALOGUE)
     times = wall_us()

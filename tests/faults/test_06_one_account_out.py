@@ -1,4 +1,4 @@
-"""One of two accounts answers 401 and one key fails while 100,000 other events pass: nobody else waits."""
+"""One of two accounts gets 401 and one key fails, while 100,000 other events are processed without delay."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -12,8 +12,8 @@ from tests.faults.deployment import WatchedDeployment
 from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
 
-BULK = 2  # few units in a call, so that the calls, not the units, are what is short
-CEILING = 30  # calls per second of each account: low, so that it is what is short on any machine
+BULK = 2  # few units per call, so that the number of calls is the bottleneck
+CEILING = 30  # calls per second of each account: low, so that it is the bottleneck on any machine
 
 
 def all_read(deployment: WatchedDeployment) -> bool:
@@ -29,7 +29,7 @@ def all_read(deployment: WatchedDeployment) -> bool:
 
 
 def fastest(deployment: WatchedDeployment, seller: str, over_s: int) -> float:
-    """Most write calls of a seller that were let in within a stretch of ``over_s``, per second."""
+    """Returns the highest rate of a seller's successful write calls over ``over_s`` seconds, in calls per second."""
     calls = deployment.marketplace.journal().write_calls
     arrivals = sorted(call.mono_us for call in calls if call.seller == seller and call.status < 400)
     ends = (bisect_right(arrivals, begin + over_s * 1_000_000) for begin in arrivals)

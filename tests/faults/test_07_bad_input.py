@@ -1,4 +1,4 @@
-"""Bad input gets a code, a sentence and an advice, and nothing else stops."""
+"""Invalid input is reported with a code, an explanation and advice, and does not stop other events."""
 
 from decimal import Decimal
 from pathlib import Path

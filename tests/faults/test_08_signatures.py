@@ -1,4 +1,4 @@
-"""Every call that the connector makes is believed by a check that shares no line with it."""
+"""Every call of the connector passes a signature check that shares no code with it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Canary secrets appear in nothing that leaves the process: logs, topics, metrics, or what it says of a fault."""
+"""Canary secrets appear in no output of the process: logs, topics, metrics, error messages."""
 
 from confluent_kafka import Producer
 
@@ -35,7 +35,7 @@ def test_canary_secrets_are_in_none_of_the_outputs(deploy: Deploy) -> None:
     checked = deployment.command("check", "--config", str(deployment.config("one")), code=1)
     connector.kill9()
 
-    # a lane that cannot be read is refused with its partition, in words, without secrets
+    # a lane that can't be read is reported with its partition, without secrets
     producer = Producer({"bootstrap.servers": deployment.kafka.bootstrap_servers})
     for partition in range(deployment.partitions):
         headers: list[tuple[str, str | bytes | None]] = [("undone", b"1")]

@@ -1,4 +1,4 @@
-"""Orders come in whole, in their last state, once per content, whatever moves and whoever dies."""
+"""Orders arrive complete, in their final state and once per content, despite shifting pages and killed processes."""
 
 import random
 import time
@@ -8,9 +8,9 @@ from tests.faults.conftest import Deploy
 from tests.faults.deployment import WatchedDeployment
 
 ONE_BY_ONE, TO_READ, AT_ONCE = 400, 100, 3_600
-"""Orders of the trade, which goes by the clock; of each kill, which must have something to read on a slow machine, too,
-where the trade is long over by then; and at the end. With ten kills 5,000."""
-AFTERWARDS_S = 16  # an order has come to its rest so long after it was made
+"""Numbers of orders: generated over time; placed for each kill, so that there is something to read even on a slow
+machine, where all generated orders exist by then; and placed at the end. With ten kills 5,000 in all."""
+AFTERWARDS_S = 16  # an order no longer changes so many seconds after its creation
 TRADE = f"""
 [orders]
 at_start = 100
@@ -26,7 +26,7 @@ SHORT = {"session": "4s", "lease": "1s", "call_deadline": "1s", "grace": "500ms"
 OFTEN = {"interval": "5s", "overlap": "5s"}
 SELDOM = {"interval": "1h"}
 QUIET = "[orders]\nconfirm_delay_s = 0.0\n"
-"""What is bought changes no more by itself."""
+"""A scenario in which orders do not change after they are confirmed."""
 
 
 def orders_read(deployment: WatchedDeployment) -> int:
@@ -35,9 +35,9 @@ def orders_read(deployment: WatchedDeployment) -> int:
 
 
 def kill_while_it_reads(deployment: WatchedDeployment, chance: random.Random, beyond: frozenset[int] | None) -> int:
-    """Start a process and kill it at some moment while it reads orders. How many it had read, and had not written.
+    """Starts a process and kills it at a random time while it reads orders; returns how many it had not yet written.
 
-    Before, it has read a list to another end than those ``beyond``; None = wherever it is.
+    ``beyond``: first waits until a cursor is none of these; None = does not wait.
     """
     begin_us = time.monotonic_ns() // 1000
     connector = deployment.connector(static_membership=True)
@@ -58,12 +58,12 @@ def kill_while_it_reads(deployment: WatchedDeployment, chance: random.Random, be
 
 
 def cursors(deployment: WatchedDeployment) -> frozenset[int]:
-    """Of all accounts that have one."""
+    """Returns the cursors of all accounts that have one."""
     return frozenset(cursor_us for cursor_us, _ in orders.cursors(deployment.newest("scheduler-state")).values())
 
 
 def at_rest(deployment: WatchedDeployment) -> bool:
-    """All orders are made, and nothing happens to them any more."""
+    """Whether all orders exist and no longer change."""
     there = orders.at_marketplace(deployment)
     last_us = max(order["updated_us"] for order in there.values())
     return len(there) >= ONE_BY_ONE + AT_ONCE and time.time_ns() // 1000 - last_us > AFTERWARDS_S * 1_000_000
@@ -78,7 +78,7 @@ def test_5_000_moving_orders_over_ten_kills_end_as_the_marketplace_has_them(depl
     seen: frozenset[int] = frozenset()
 
     while len(caught) < 10:
-        # every second one has read a whole list, the others are wherever they are
+        # every second process has read a whole list before the kill
         unwritten = kill_while_it_reads(deployment, chance, seen if len(caught) % 2 else None)
         if unwritten:
             caught.append(unwritten)

@@ -1,4 +1,4 @@
-"""Of several processes one polls: the owner of the scheduler's one partition; another takes over when it dies."""
+"""Only one of several processes polls: the owner of the scheduler's partition; another takes over when it dies."""
 
 import time
 from itertools import pairwise
@@ -14,7 +14,7 @@ INTERVAL_S = 5.0
 
 
 def start(deployment: WatchedDeployment, name: str) -> ModuleProcess:
-    """A process that the marketplace can tell from the others."""
+    """Starts a process with a user agent of its own, and waits until it is ready."""
     deployment.account = {"user_agent": name}
     connector = deployment.connector(name)
     with connector.health() as health:
@@ -27,7 +27,7 @@ def polls(deployment: WatchedDeployment) -> list[CallRow]:
 
 
 def poller(deployment: WatchedDeployment) -> str:
-    """Who polled last."""
+    """Returns the user agent of the last poll."""
     return polls(deployment)[-1].user_agent
 
 
@@ -36,7 +36,7 @@ def first_poll_after(deployment: WatchedDeployment, moment_us: int, name: str) -
 
 
 def now_us() -> int:
-    """By the clock of the journal."""
+    """Returns the time by the journal's monotonic clock."""
     return time.monotonic_ns() // 1000
 
 
@@ -51,7 +51,7 @@ def test_one_of_two_processes_polls_and_the_other_takes_over_when_it_dies_or_lea
     processes = {name: start(deployment, name) for name in ("one", "two")}
     deployment.wait_for("some polls", lambda: len(polls(deployment)) >= 2)
 
-    killed = poller(deployment)  # which of both it is, is the group's choice
+    killed = poller(deployment)  # the group decides which of the two
     [other] = processes.keys() - {killed}
     processes[killed].kill9()
     killed_us = now_us()

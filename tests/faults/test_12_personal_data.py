@@ -1,4 +1,4 @@
-"""Who bought stands in the topic for it, when that is on, and nowhere else: not even of what cannot be read."""
+"""Buyers' data appear only in the topic for them, if it is on, and nowhere else, not even for unreadable orders."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,25 +24,25 @@ malformed = [{", ".join(f'{{order = {number}, defect = "{defect}"}}' for number,
 
 
 def personal() -> list[bytes]:
-    """What only a buyer's data holds: the word in every text of it, and each buyer's number and the mail's domain."""
+    """Returns texts that only buyers' data contain: the canary, the buyers' ids and the domain of their addresses."""
     numbers = (str(Buyer(number=number, country="DE").body()["id_buyer"]) for number in range(ORDERS))
     return [text.encode() for text in (CANARY, "buyers.invalid", *numbers)]
 
 
 def talkative() -> str:
-    """Settings under which as much as possible is said and written."""
+    """Returns settings with the most verbose logging."""
     until = (datetime.now(UTC) + timedelta(minutes=50)).isoformat()
     return f'[log]\nlevel = "debug"\nbodies_until = {until}\n'
 
 
 def topics_of(deployment: WatchedDeployment) -> set[str]:
-    """Every topic of the deployment, inner ones too."""
+    """Returns all topics of the deployment, including internal ones."""
     there = deployment.kafka.admin().list_topics(timeout=30).topics
     return {name for name in there if name.startswith(f"{deployment.prefix}.")}
 
 
 def outputs(deployment: WatchedDeployment, connector: ModuleProcess) -> Iterator[tuple[str, bytes]]:
-    """Everything that leaves, by the name of where it goes."""
+    """Yields all outputs of the process: name and content."""
     for topic in topics_of(deployment):
         for record in deployment.reader(topic).records():
             yield topic, b"\n".join((record.key() or b"", record.value() or b"", repr(record.headers()).encode()))
@@ -57,7 +57,7 @@ def outputs(deployment: WatchedDeployment, connector: ModuleProcess) -> Iterator
 
 
 def quarantined(deployment: WatchedDeployment) -> dict[str, dict[str, Any]]:
-    """The dead letters about orders: headers by order id."""
+    """Returns the dead letters about orders: order id -> headers."""
     records = deployment.read("scheduler", f"{deployment.topic('scheduler')}.dlq")
     assert all(record.value() is None for record in records), "a dead letter holds what could not be read"
     return {(record.key() or b"").decode(): dict(record.headers() or []) for record in records}
@@ -78,11 +78,11 @@ def test_buyers_are_in_their_own_topic_or_nowhere(deploy: Deploy, is_on: bool) -
     whole = there.keys() - broken.keys()
     connector = deployment.connector()
 
-    # what cannot be read is put aside, the rest flows
+    # unreadable orders are quarantined, the others are processed
     deployment.wait_for("the whole orders", lambda: deployment.newest("orders").keys() >= whole)
     deployment.wait_for("the broken ones to be put aside", lambda: quarantined(deployment).keys() >= broken.keys())
     assert deployment.newest("orders").keys() == whole
-    # healed, it comes in with its next change
+    # once readable again, an order is written with its next change
     for unit in broken.values():
         orders.change(deployment, f"order-units/{unit['id_order_unit']}", {"status": "sent", "defect": None})
     deployment.wait_for("every order", lambda: orders.all_right(deployment))
@@ -99,7 +99,7 @@ def test_buyers_are_in_their_own_topic_or_nowhere(deploy: Deploy, is_on: bool) -
     deployment.wait_for("parcels of all", lambda: all(row["complete"] for row in deployment.newest("orders").values()))
     deployment.command("orders", "poll", "--once", "--config", str(deployment.config("one")))
 
-    # what comes back is named, and not what its buyer wrote beside it
+    # a return is reported without the buyer's note
     back = next(iter(whole))
     sent = there[back]["order_units"][0]["id_order_unit"]
     deployment.marketplace.control.post(f"order-units/{sent}/return").raise_for_status()

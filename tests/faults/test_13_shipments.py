@@ -1,4 +1,4 @@
-"""Parcels: each order unit is confirmed once, whatever comes twice, late, misspelt or not at all, and whoever dies."""
+"""Shipments: each order unit is confirmed once, despite duplicate, late or wrong events and killed processes."""
 
 import random
 import time
@@ -25,7 +25,7 @@ PATIENT = {
 }
 IMPATIENT = {**PATIENT, "wait_open": "1ms"}
 UNHINDERED = 1_000
-"""Calls a second, far more than are made: how fast they leave is not what is shown here."""
+"""A limit in calls per second far above the rate of these tests, which do not test the rate."""
 
 
 def trade(orders: int, units_max: int) -> str:
@@ -40,13 +40,13 @@ def calls_of(journal: Journal, kind: Endpoint) -> int:
 
 
 def change(deployment: WatchedDeployment, order_units: Iterable[int], path: str = "", body: Any = None) -> None:
-    """What happens to order units at the marketplace."""
+    """Changes order units at the marketplace."""
     for order_unit in sorted(order_units):
         deployment.marketplace.control.post(f"order-units/{order_unit}{path}", json=body).raise_for_status()
 
 
 def lose_some_answers(deployment: WatchedDeployment) -> None:
-    """Of sends and of further parcels; and some calls end before anything is done."""
+    """Makes some responses to sends and further parcels get lost, and some of these calls fail without effect."""
     fault, lost, unheard = deployment.marketplace.fault, {"kind": "lose_answer", "reset": True}, {"kind": "reset"}
     fault("lost send", lost, method="PATCH", path="/order-units/*", skip=5, every=50)
     fault("unheard send", unheard, method="PATCH", path="/order-units/*", skip=10, every=90)
@@ -110,7 +110,7 @@ def test_5_000_shipment_events_over_kills_and_lost_answers_confirm_each_unit_onc
 
 
 def small(deploy: Deploy, **parts: Any) -> WatchedDeployment:
-    """With three orders of one unit each."""
+    """Starts a deployment with three orders of one unit each."""
     return deploy(partitions=1, catalogue="eans = 20", scenario=trade(3, 1), processing=SHORT, **parts)
 
 
@@ -161,7 +161,7 @@ def test_a_lost_answer_is_read_back_or_unknown_and_never_asked_for_by_sending_ag
     once_and_in_the_same_words(confirmed, "CONFIRMED_TRACKING_UNVERIFIED", "TRACKING_UNVERIFIED")
     once_and_in_the_same_words(unknown, "OUTCOME_UNKNOWN", "PARCEL_OUTCOME_UNKNOWN")
     journal = deployment.marketplace.journal()
-    # the one that never arrived was sent again, once its unit was read
+    # the send that had no effect was repeated after a look-up of its unit
     assert (calls_of(journal, Endpoint.SEND), calls_of(journal, Endpoint.SHIPMENT)) == (4, 1)
     shipments.nothing_twice(journal)
 
@@ -173,7 +173,7 @@ def test_what_a_killed_process_did_and_did_not_hear_of_is_not_done_again(deploy:
     connector = deployment.connector(static_membership=True)
     deployment.dispatch([event(second, "before", "T2")])
     wait_for_results(deployment, "before")
-    # the answers drip, so that the kill comes after the deed and before it was heard of
+    # responses are sent slowly, so that the kill comes after the change and before the response arrived
     deployment.marketplace.fault("send", {"kind": "drip"}, method="PATCH", path="/order-units/*", times=1)
     deployment.marketplace.fault("parcel", {"kind": "drip"}, method="POST", path="/shipments", times=1)
 

@@ -1,4 +1,4 @@
-"""Offers, parcels and orders share one limit: it holds, none of them starves, and a group of endpoints has its own."""
+"""Offers, parcels and orders share one limit: it is kept, none of them starves, and endpoint groups have limits too."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -21,14 +21,14 @@ LIMIT = 40
 BURST = 50_000
 INTERVAL_S = 5.0
 FLOOR = 3
-"""Times the interval: what may pass between two polls under load."""
+"""The longest permitted time between two polls under load, as a multiple of the interval."""
 PLAIN = "linked = 0.0\nambiguous = 0.0\nmissing = 0.0\nfurther_condition = 0.0\nincomplete = 0.0\non_hold = 0.0\n"
 SINGLE = f'{FAST_MISS}mode = "single"\n'
-"""No bulk makes the calls fewer, so that the limit is what is short."""
+"""Single mode: without bulk calls, the rate limit is the bottleneck."""
 
 
 def burst(places: list[OfferPlace], count: int, times: Iterator[int]) -> Iterator[Message]:
-    """Stock of a tenth of the offers, now and then none, and prices of the others: so all ranks wait at once."""
+    """Yields stock changes of a tenth of the offers, some to zero, and price changes of the others: all priorities."""
     chance = Random(14)
     for number in range(count):
         at_us, index = next(times), chance.randrange(len(places))
@@ -49,7 +49,7 @@ def burst(places: list[OfferPlace], count: int, times: Iterator[int]) -> Iterato
 
 
 def parcels(orders: Iterable[shipments.Row]) -> Iterator[dict[str, object]]:
-    """One event for each whole order."""
+    """Yields one event for each order, with all its units."""
     for order in orders:
         yield {
             "event_id": f"parcel-{order['id_order']}",
@@ -61,13 +61,13 @@ def parcels(orders: Iterable[shipments.Row]) -> Iterator[dict[str, object]]:
 
 
 def all_sent(deployment: WatchedDeployment, orders: Iterable[shipments.Row]) -> bool:
-    """By the topic of orders."""
+    """Whether the orders topic shows all these orders as sent."""
     newest = deployment.newest("orders")
     return all(order["id_order"] in newest and newest[order["id_order"]]["status"] == "SENT" for order in orders)
 
 
 def polls_begun(journal: Journal) -> list[int]:
-    """When each poll began: its first page arrived."""
+    """Returns the times at which polls began: when the request for the first page arrived."""
     firsts = (call for call in journal.polls if call.kind is Endpoint.ORDER_UNITS and is_first_page(call))
     return [call.mono_us for call in firsts]
 
@@ -96,7 +96,7 @@ def test_a_burst_of_offers_with_orders_and_parcels_stays_under_the_limit_and_sta
     connector = deployment.connector()
     times = wall_us()
     produced = deployment.produce(change(place, next(times), stock=1) for place in places)
-    deployment.settle(produced)  # all offers are known, and polls go on
+    deployment.settle(produced)  # all offers are known, and polling continues
     quiet_us = time.monotonic_ns() // 1000
 
     produced += deployment.produce(burst(places, BURST // 5, times))
@@ -124,7 +124,7 @@ def test_a_burst_of_offers_with_orders_and_parcels_stays_under_the_limit_and_sta
 # ---- groups of endpoints --------------------------------------------------------------------------------------------
 
 PACES = {"units_read": 25, "units_write": 10, "orders": 25, "returns": 10, "shipments": 10}
-"""Calls a second of each group."""
+"""The limit of each group, in calls per second."""
 
 
 def test_each_group_of_endpoints_keeps_its_own_limit_beside_the_others(deploy: Deploy) -> None:
@@ -153,7 +153,7 @@ def test_each_group_of_endpoints_keeps_its_own_limit_beside_the_others(deploy: D
     checks.under_the_limit(journal, deployment.sellers)
     fastest = {group: journal.worst_second("main", kinds=GROUPS[group]) for group in PACES}
     assert all(fastest[group] <= pace for group, pace in PACES.items()), fastest
-    busy = [group for group in PACES if group != "returns"]  # of which there is but one page
+    busy = [group for group in PACES if group != "returns"]  # these have only one page
     assert all(fastest[group] > PACES[group] // 2 for group in busy), fastest
     begun = [min(moments(journal, *GROUPS[group])) for group in busy]
     ended = [max(moments(journal, *GROUPS[group])) for group in busy]

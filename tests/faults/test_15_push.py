@@ -1,4 +1,4 @@
-"""Notifications: one hastens a poll; without them nothing is lost but time; whatever else is said brings nothing."""
+"""Push notifications trigger a poll early; if they are lost, only time is lost; forged ones have no other effect."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -21,14 +21,14 @@ from tests.harness.tcp_proxy import ForwardedRequest, TcpProxy
 SELDOM = {"interval": "1h"}
 OFTEN = {"interval": "5s"}
 SPACING_S = 5.0
-"""Between two polls that notifications ask for."""
+"""The minimum time between two polls that notifications trigger."""
 EAGER = "[push]\nretry_after_s = [0.2, 0.2]\nduplicated = 1.0\n"
 _, SECRET = made_up_keys("main")
 
 
 @pytest.fixture
 def proxy() -> Iterator[TcpProxy]:
-    """What stands before the receiver, at the address that the marketplace knows."""
+    """A proxy in front of the push receiver; its address is the callback URL."""
     with TcpProxy() as passage:
         yield passage
 
@@ -46,7 +46,7 @@ def receiving(deploy: Deploy, proxy: TcpProxy) -> WatchedDeployment:
 
 
 def started(deployment: WatchedDeployment, proxy: TcpProxy) -> ModuleProcess:
-    """A connector behind the proxy, after its first poll."""
+    """Starts a connector behind the proxy and waits for its first poll."""
     connector = deployment.connector()
     with connector.health() as health:
         deployment.wait_for("the first poll", lambda: has_polled(health))
@@ -56,7 +56,7 @@ def started(deployment: WatchedDeployment, proxy: TcpProxy) -> ModuleProcess:
 
 
 def has_polled(health: httpx.Client) -> bool:
-    polls = health.get("/status").json().get("orders", {})  # not there while it starts
+    polls = health.get("/status").json().get("orders", {})  # missing while it starts
     return "main" in polls and polls["main"]["last_success"] is not None
 
 
@@ -70,13 +70,13 @@ def signed(method: str, url: str, body: bytes, *, secret: str = SECRET, at_s: fl
 
 
 def subscribe(deployment: WatchedDeployment, event_name: str) -> None:
-    """As the seller does it once; the marketplace asks the address for its challenge."""
+    """Subscribes by the command line, as a seller does once; the marketplace verifies the callback URL."""
     said = asked(deployment, "subscribe", "--email", "shop@example.com", "--event", event_name)
     assert f"main: {event_name} on de: subscribed" in said
 
 
 def asked(deployment: WatchedDeployment, *arguments: str, code: int = 0) -> str:
-    """What `connector push` says; in this process, for speed."""
+    """Returns the output of ``connector push``, which runs in this process for speed."""
     done = CliRunner().invoke(cli, ["push", *arguments, "--config", str(deployment.config("one"))])
     assert done.exit_code == code, (done.output, done.exception)
     return done.output
@@ -128,12 +128,12 @@ def test_a_notification_hastens_a_poll_and_losing_every_one_costs_nothing_but_ti
     assert {row["asked_by"] for row in deployment.rows("scheduler")} == {"push"}
 
 
-# ---- what is not believed -------------------------------------------------------------------------------------------
+# ---- messages that are rejected -------------------------------------------------------------------------------------
 
 
 @contextmanager
 def outside(proxy: TcpProxy) -> Iterator[httpx.Client]:
-    """Anybody who knows the address."""
+    """A client that knows only the address."""
     with httpx.Client(base_url=proxy.url, trust_env=False, timeout=60) as client:
         yield client
 
@@ -144,7 +144,7 @@ def message(name: str, resource: str = "/orders/MB7UWLD/") -> bytes:
 
 
 def forged(url: str) -> Iterator[tuple[str, bytes, Mapping[str, str]]]:
-    """Path, body and headers of messages that the seller's secret did not sign, or that are none."""
+    """Yields path, body and headers of messages without a valid signature, or of invalid messages."""
     body = message("order_new")
     right = signed("POST", url, body)
     yield "/main", body, {}
@@ -167,7 +167,7 @@ MISLEADING: tuple[Mapping[str, str], ...] = (
     {"mode": "subscribe", "challenge": "<script>alert(1)</script>"},
     {"mode": "subscribe", "challenge": "x" * 513},
 )
-"""Queries that are no verification of the address."""
+"""Queries that are not a valid verification of the callback URL."""
 
 
 def test_forged_replayed_late_and_misleading_messages_bring_nothing_but_a_hastened_poll(
@@ -185,7 +185,7 @@ def test_forged_replayed_late_and_misleading_messages_bring_nothing_but_a_hasten
         [genuine, *_] = [passed for passed in notifications(proxy) if passed.status == 200]
         heard_s = time.monotonic()
         replayed = [anybody.post("/main", content=genuine.body, headers=genuine.headers) for _ in range(20)]
-        # what rang once too often would be heard by the end of the spacing, before what follows
+        # a poll triggered by a replayed message would begin by the end of the spacing, before what follows
         deployment.wait_for("the end of the spacing", lambda: time.monotonic() > heard_s + SPACING_S)
         late_us = time.time_ns() // 1000
         late = message("item_unit_deleted", f"/order-units/{order_id}/send/")

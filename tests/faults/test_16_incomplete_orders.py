@@ -1,4 +1,4 @@
-"""An order of which a unit is still to be sent is named, with its age, until its last parcel makes it complete."""
+"""An order with unsent units is reported, with its age, until its last unit is confirmed."""
 
 import httpx
 
@@ -11,7 +11,7 @@ OPEN, AGE = "stream_lanes_open", "stream_oldest_open_age_seconds"
 
 
 def measured(health: httpx.Client, name: str, topic: str) -> float:
-    """A gauge of a topic, as the metrics page shows it."""
+    """Returns a topic's gauge from the metrics page."""
     lines = health.get("/metrics").raise_for_status().text.splitlines()
     [value] = [line.rpartition(" ")[2] for line in lines if line.startswith(f'{name}{{topic="{topic}"')]
     return float(value)

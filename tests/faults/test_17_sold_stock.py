@@ -1,4 +1,4 @@
-"""Where the two flows meet: the marketplace counts its sales off the stock, and what it was told is then not so."""
+"""Offers and orders interact: the marketplace deducts sales from the stock, so the last accepted stock is outdated."""
 
 import time
 

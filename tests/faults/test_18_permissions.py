@@ -1,6 +1,6 @@
-"""What `connector topics` prints is what a principal needs: every command runs with it, twice, and nothing is spare.
+"""The permissions that ``connector topics`` prints are necessary and sufficient: each command runs with them, twice.
 
-On a broker with TLS, SCRAM and ACLs. A set of permissions goes to a principal of its own, as it was printed.
+On a broker with TLS, SCRAM and ACLs. Each printed set of permissions is granted to a principal of its own.
 """
 
 import argparse
@@ -55,7 +55,7 @@ ON_THE_BROKER: Final[Mapping[str, tuple[str, ...]]] = {
     "orders open": ("orders open",),
     "orders totals": ("orders totals",),
 }
-"""Command -> the ways of it that ask a broker; each is in one of the printed sets."""
+"""Command -> its variants that contact a broker; each is in one of the printed sets."""
 
 ELSEWHERE: Final = frozenset(
     {
@@ -69,7 +69,7 @@ ELSEWHERE: Final = frozenset(
         "demo",
     }
 )
-"""Commands that ask no broker, or one of their own."""
+"""Commands that contact no broker, or one of their own."""
 
 OPERATIONS: Final = {
     "Read": AclOperation.READ,
@@ -81,11 +81,11 @@ OPERATIONS: Final = {
 WORDS: Final[Mapping[Any, str]] = {operation: word for word, operation in OPERATIONS.items()}
 
 
-# ---- what is printed ------------------------------------------------------------------------------------------------
+# ---- printed permissions --------------------------------------------------------------------------------------------
 
 
 def told(*arguments: str) -> tuple[int, str]:
-    """Exit code and everything that a person sees of a command; in this process, for speed."""
+    """Runs a command in this process, for speed; returns the exit code and everything that it prints."""
     done = CliRunner().invoke(cli, arguments)
     raised = "" if done.exception is None or isinstance(done.exception, SystemExit) else str(done.exception)
     return done.exit_code, done.output + raised
@@ -98,7 +98,7 @@ def good(*arguments: str) -> str:
 
 
 def printed_sets(config: Path, *arguments: str) -> dict[str, list[str]]:
-    """Command -> the kafka-acls commands of the set that stands under its name."""
+    """Returns command -> the kafka-acls commands that are printed for it."""
     sets: dict[str, list[str]] = {}
     names: list[str] = []
     for line in good("topics", "--config", str(config), *arguments).splitlines():
@@ -112,7 +112,7 @@ def printed_sets(config: Path, *arguments: str) -> dict[str, list[str]]:
 
 
 def bindings(command: str) -> list[AclBinding]:
-    """What one printed command means."""
+    """Returns the ACLs that a printed command adds."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--bootstrap-server", required=True)
     parser.add_argument("--add", action="store_true", required=True)
@@ -143,7 +143,7 @@ def bindings(command: str) -> list[AclBinding]:
 
 
 class Door:
-    """A deployment's configuration as one principal has it."""
+    """A user of the broker with a configuration of the deployment for its credentials."""
 
     def __init__(self, broker: SecuredBroker, deployment: WatchedDeployment, name: str, prefix: str = "") -> None:
         self._broker = broker
@@ -164,7 +164,7 @@ class Door:
             self.config.write_text(text.replace(f'prefix = "{deployment.prefix}"', f'prefix = "{prefix}"'))
 
     def allow(self, command: str, *arguments: str) -> list[AclBinding]:
-        """Exactly what is printed for the command."""
+        """Grants exactly the permissions that are printed for the command, and returns them."""
         lines = printed_sets(self.config, *arguments)[command]
         allowed = [binding for line in lines for binding in bindings(line)]
         assert {binding.principal for binding in allowed} == {self.user.principal}, "the user name is not the default"
@@ -176,7 +176,7 @@ class Door:
         return configuration.load_settings(self.config, {}, datetime.now(UTC)).settings
 
     def asking(self, *, dry_run: bool = False) -> Callable[[], list[TopicFinding]]:
-        """What `topics --check` finds, over one connection for all the times."""
+        """Returns a function with the findings of ``topics --check``, which reuses one connection."""
         live = self.settings
         settings = convert.dry_run(live) if dry_run else live
         broker, needed = connections.administration(settings), required_permissions.needs(live, dry_run=dry_run)
@@ -186,7 +186,7 @@ class Door:
 
 @pytest.fixture(scope="module")
 def deployment(secured: SecuredBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedDeployment]:
-    """With every part on; the broker as its super user reaches it. Nothing has run yet."""
+    """A deployment with every part enabled, with the broker's super user listener. No connector has run yet."""
     with EmbeddedRegistry() as registry:
         plain = Stack(origin="", bootstrap_servers=secured.stack.bootstrap_servers, registry_url=registry.url)
         with every_part(plain, tmp_path_factory.mktemp("permissions")) as started:
@@ -227,7 +227,7 @@ def every_part(plain: Stack, folder: Path) -> WatchedDeployment:
 
 
 def fill(deployment: WatchedDeployment) -> None:
-    """Something for every output: what is applied, not found, unreadable, sent, and sent back."""
+    """Produces input for every output: applied, not found and unreadable events, a shipment and a return."""
     places, _ = deployment.places()
     times = wall_us()
     unknown = replace(places[0], ean="4006381333931")
@@ -254,7 +254,7 @@ def fill(deployment: WatchedDeployment) -> None:
 
 
 def empty(deployment: WatchedDeployment, topics: Topics) -> list[str]:
-    """Topics that the connector may write, and has not."""
+    """Returns the topics that the connector may write but has not written to."""
     mine = (topic.name for topic in manifest(topics) if topic.access is not Access.READ)
     return [name for name in mine if not deployment.reader(name).records()]
 
@@ -278,7 +278,7 @@ def without(broker: SecuredBroker, binding: AclBinding) -> Iterator[None]:
 
 
 def seen_by_check(broker: SecuredBroker, allowed: Sequence[AclBinding], ask: Callable[[], list[TopicFinding]]) -> None:
-    """Each of them but the transactional id's, which can be tried by a start alone."""
+    """Asserts that the check finds each missing permission, except the transactional id's, which only a start shows."""
     assert ask() == []
     for binding in allowed:
         if binding.restype is not ResourceType.TRANSACTIONAL_ID:
@@ -294,7 +294,7 @@ def seen_by_check(broker: SecuredBroker, allowed: Sequence[AclBinding], ask: Cal
 def refused_at_start(
     broker: SecuredBroker, deployment: WatchedDeployment, door: Door, allowed: Sequence[AclBinding]
 ) -> None:
-    """Without the transactional id, and with another permission away, a start says which, and ends."""
+    """Asserts that a start without the transactional id's or another permission ends with a message that names it."""
     (transactional,) = (binding for binding in allowed if binding.restype is ResourceType.TRANSACTIONAL_ID)
     with without(broker, transactional):
         refused = deployment.connector("runner-0", **door.kafka)
@@ -387,7 +387,7 @@ def test_kafkas_own_tool_takes_what_is_printed(deployment: WatchedDeployment, se
     lines = [line for line in printed_sets(door.config)["run"] if "--transactional-id" in line or "--group" in line]
 
     for line in lines:
-        # the super user comes by the other listener
+        # the super user connects to the other listener
         plainly = line.replace(secured.bootstrap_servers, deployment.kafka.bootstrap_servers)
         secured.stack.broker.tool("org.apache.kafka.tools.AclCommand", *shlex.split(plainly)[1:])
 

@@ -1,4 +1,4 @@
-"""The process tells the truth about itself: while it starts, while its backbone is away, and when it ends."""
+"""The process reports its own state correctly: during start, while broker or registry are unavailable, at its end."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ SMALL: dict[str, Any] = {
 
 
 def reasons(health: httpx.Client) -> str:
-    """Of a process that is not ready; "" for one that is."""
+    """Returns why a process is not ready; "" if it is ready."""
     answer = health.get("/readyz")
     said = answer.json()
     assert (answer.status_code == 503) == bool(said["reasons"]) == (not said["ready"])
@@ -40,7 +40,7 @@ def reasons(health: httpx.Client) -> str:
 
 
 def lines(process: ModuleProcess) -> list[dict[str, Any]]:
-    """Its log: every line is JSON, or this fails."""
+    """Returns the log's lines, each parsed as JSON."""
     return [orjson.loads(line) for line in process.text().splitlines()]
 
 
@@ -107,7 +107,7 @@ class _Denies(BaseHTTPRequestHandler):
         self.wfile.write(b'{"error_code": 401, "message": "Unauthorized"}')
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
-        """Says nothing."""
+        """Logs nothing."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The backbone has its own troubles: what was deleted before it was read, and a registry that is away."""
+"""Failures of broker and registry: records deleted before they were read, and an unavailable registry."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -17,11 +17,11 @@ from tests.faults.test_05_bulk_edges import change
 from tests.faults.workload import wall_us
 from tests.harness.tcp_proxy import TcpProxy
 
-QUICK = {"session": "6s", "lease": "2s", "call_deadline": "3s"}  # an owner that nobody heard of is waited out sooner
+QUICK = {"session": "6s", "lease": "2s", "call_deadline": "3s"}  # shortens the wait for a previous owner
 
 
 def into(partition: int) -> Callable[[str], int]:
-    """Says it of every key: which partition a record is in is the producer's choice."""
+    """Returns a partitioner that assigns every key to one partition."""
     return lambda _key: partition
 
 
@@ -32,7 +32,7 @@ def delete_up_to(deployment: WatchedDeployment, partition: int, offset: int) -> 
 
 
 def reset(deployment: WatchedDeployment, partition: int, offset: int) -> None:
-    """What ``kafka-consumer-groups --reset-offsets`` does, of a group without members."""
+    """Resets an offset like ``kafka-consumer-groups --reset-offsets``; the group must have no members."""
     place = TopicPartition(deployment.topic("offer-changes"), partition, offset)
     group = ConsumerGroupTopicPartitions(f"{deployment.prefix}.connector", [place])
     admin = deployment.kafka.admin()
@@ -79,7 +79,7 @@ def test_an_offset_out_of_range_stops_its_partition_alone_and_a_reset_heals_it(d
 
 
 def newer_schema() -> dict[str, Any]:
-    """As a producer of tomorrow writes it: a field more, with a default."""
+    """Returns a newer version of the schema, with a further field that has a default."""
     written = orjson.loads(orjson.dumps(schemas.load("offer_changed", schemas.newest("offer_changed"))))
     written["fields"].append({"name": "season", "type": ["null", "string"], "default": None})
     return dict(written)

@@ -1,4 +1,4 @@
-"""A target id that means another storefront than before stops the start until a person has accepted it."""
+"""A target id that now denotes another storefront stops the start until an operator accepts the change."""
 
 from devstack.processes import wait_for
 from tests.faults.conftest import Deploy
@@ -11,7 +11,7 @@ def test_a_changed_mapping_is_refused_with_both_until_it_is_accepted(deploy: Dep
         wait_for("readiness", lambda: health.get("/readyz").status_code == 200)
     assert first.stop() == 0
 
-    # what was main-de sells on at now, and the other way round
+    # main-de now denotes the storefront at, and main-at the storefront de
     deployment.target = lambda seller, storefront: f"{seller}-{'at' if storefront == 'de' else 'de'}"  # type: ignore[method-assign]
     refused = deployment.connector()
     assert refused.wait() == 1

@@ -1,4 +1,4 @@
-"""Single and batch are one setting: the same events end the same, and batch needs a fraction of the calls."""
+"""Single and batch mode give the same results for the same events; batch needs a fraction of the calls."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,7 +17,7 @@ CATALOGUE = f"eans = {OFFERS}\nlinked = 0.0\nambiguous = 0.0\nmissing = 0.0\nfur
 
 
 def run(deployment: WatchedDeployment) -> dict[str, tuple[str, str | None]]:
-    """One event for each unit, half of them refused by us or by the marketplace; what each ended as, by its event."""
+    """Runs one event for each unit, half of them refused by the connector or the marketplace; returns the outcomes."""
     places, _ = deployment.places()
     times = wall_us()
     deployment.marketplace.fault(

@@ -1,4 +1,4 @@
-"""An input topic that is deleted and created again under a running connector: nothing is lost without a word."""
+"""An input topic is deleted and created again while the connector runs: nothing is lost silently."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.faults.workload import SHORT, mixed, wall_us
 
 
 def reasons(health: httpx.Client) -> str:
-    """Why it is not ready; empty when it is."""
+    """Returns why the process is not ready; "" if it is ready."""
     answer = health.get("/readyz")
     body: dict[str, Any] = answer.json()
     return "" if answer.status_code == 200 else str(body)
@@ -25,7 +25,7 @@ def await_refusal(deployment: WatchedDeployment, connector: ModuleProcess, *word
 
 
 def decided_after(deployment: WatchedDeployment, moment_us: int) -> set[tuple[int, int]]:
-    """Rows of before have positions of the old topic."""
+    """Returns the positions of results after ``moment_us``; earlier rows have positions of the old topic."""
     return {checks.position(row) for row in deployment.results() if row["decided_at"] > moment_us}
 
 
@@ -55,6 +55,6 @@ def test_an_input_topic_deleted_and_created_again_is_refused_until_state_and_off
     deployment.quiet()
     assert last.stop() == 0
 
-    # the state of the old topic is forgotten: what counts is the order of the new topic's events
+    # the state of the old topic was reset, so the order of the new topic's events counts
     checks.end_state(units, deployment.marketplace.units(), deployment.targets, new)
     checks.nothing_created(deployment.marketplace.journal())

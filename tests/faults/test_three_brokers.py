@@ -1,8 +1,8 @@
-"""Three brokers: rolled, killed, frozen, their leaders and coordinators moved; two connectors work on all the while.
+"""Three brokers are restarted, killed and frozen, and leaders and coordinators moved, while two connectors work.
 
-After each, the audit of a run: nothing lost, one result each, none older over newer, the limit kept, the end state
-right. One cluster and one deployment serve all tests of this file: each leaves the cluster whole, and its audit covers
-what was produced before it as well.
+After each test, a run's audit: nothing lost, one result per event, no older value over a newer one, the limit kept, the
+final state as computed. All tests of this file share one cluster and one deployment: each test leaves the cluster
+intact, and its audit includes what was produced before.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,12 +26,12 @@ from tests.faults.workload import all_hold, mixed, wall_us
 
 ASK_S = 5.0
 PIECE = 150
-"""Events between two steps."""
+"""The number of events between two steps."""
 
 
 @dataclass(kw_only=True)
 class Site:
-    """The cluster, two connectors on it, and everything that was produced so far."""
+    """The cluster, two connectors, and everything produced so far."""
 
     cluster: Cluster
     deployment: WatchedDeployment
@@ -41,13 +41,13 @@ class Site:
     produced: list[Produced] = field(default_factory=list)
 
     def produce(self) -> list[Produced]:
-        """A piece more."""
+        """Produces ``PIECE`` further events."""
         piece = self.deployment.produce(self.traffic.messages(PIECE, self.times))
         self.produced += piece
         return piece
 
     def flows(self) -> None:
-        """What is produced now gets its results, whatever is the matter."""
+        """Produces events and waits for their results."""
         self.deployment.wait_for_results(self.produce())
 
     def audit(self) -> None:
@@ -55,18 +55,18 @@ class Site:
         all_hold(self.deployment, self.produced)
 
     def is_ready(self) -> bool:
-        """Whether both connectors do their part."""
+        """Whether both connectors are ready."""
         return all(get(f"{url}/readyz", timeout=30, trust_env=False).status_code == 200 for url in self.health_urls)
 
     @property
     def admin(self) -> AdminClient:
-        """A new one for every question: one that is kept may ask a broker that is away, for good."""
+        """A new client for every request: an old one may keep asking a broker that is gone."""
         return AdminClient({"bootstrap.servers": self.cluster.bootstrap_servers})
 
-    # ---- the cluster ------------------------------------------------------------------------------------------------
+    # ---- cluster ----------------------------------------------------------------------------------------------------
 
     def partitions(self, *topics: str) -> dict[TopicPartition, Any]:
-        """Of these topics, or of all."""
+        """Returns the metadata of the partitions of these topics, or of all."""
         admin = self.admin
         found = admin.list_topics(timeout=30).topics
         return {
@@ -77,7 +77,7 @@ class Site:
         }
 
     def wait_until_whole(self) -> None:
-        """Every partition has a leader and all its replicas in sync."""
+        """Waits until every partition has a leader and all its replicas are in sync."""
 
         def whole() -> bool:
             with suppress(KafkaException):
@@ -91,9 +91,9 @@ class Site:
         return self.cluster.node(self.partitions(topic)[TopicPartition(topic, 0)].leader)
 
     def coordinator(self) -> Node:
-        """Of the connectors' group."""
+        """Returns the node that coordinates the connectors' group."""
         group = f"{self.deployment.prefix}.connector"
-        admin = self.admin  # kept until the answer is there
+        admin = self.admin  # keep a reference until the response is there
         described = admin.describe_consumer_groups([group], request_timeout=ASK_S)[group].result(2 * ASK_S)
         return self.cluster.node(described.coordinator.id)
 
@@ -101,16 +101,16 @@ class Site:
         return {part: one.leader for part, one in self.partitions(*topics).items()}
 
     def move_leaders_off(self, node: Node) -> None:
-        """And back to the node as a follower: what it led is led by others now."""
+        """Restarts a node, so that others lead its partitions, and waits until the cluster is whole."""
         node.stop()
         node.restart()
         self.wait_until_whole()
 
     def move_leaders_back(self, topics: Sequence[str]) -> int:
-        """To the first replica of each; how many moved."""
+        """Moves leaders back to the preferred replicas; returns how many moved."""
         before = self.leaders(*topics)
         admin = self.admin
-        with suppress(KafkaException):  # some are where they should be, which it calls an error
+        with suppress(KafkaException):  # partitions already led by it are reported as errors
             admin.elect_leaders(ElectionType.PREFERRED, list(before)).result(30)
         self.deployment.wait_for("leaders to be others", lambda: self.leaders(*topics) != before)
         after = self.leaders(*topics)

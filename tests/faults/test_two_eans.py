@@ -1,4 +1,4 @@
-"""Two EANs of one product, each in a process of its own: the one that wrote first goes on, the other is told so."""
+"""Two EANs of one product in two processes: the EAN that was applied first keeps the unit, the other is refused."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A state record that cannot be read, or not without loss, on a real broker: its partition stands, the rest goes on."""
+"""A state record that can't be read without loss, on a real broker: its partition stops, the others continue."""
 
 from confluent_kafka import Producer
 

@@ -1,4 +1,4 @@
-"""Traffic for a deployment, and all invariants of a run at once."""
+"""Traffic for a deployment, and a check of all invariants of a run."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -9,11 +9,11 @@ from tests.faults import checks
 from tests.faults.deployment import WatchedDeployment
 
 SHORT = {"session": "4s", "lease": "1500ms", "call_deadline": "2s"}
-"""Of ``WatchedDeployment.processing``: what a killed process leaves behind is over soon."""
+"""Values of ``WatchedDeployment.processing`` with which a killed process is replaced quickly."""
 
 
 def wall_us() -> Iterator[int]:
-    """The wall clock, never twice the same microsecond."""
+    """Yields the wall clock in microseconds, strictly increasing."""
     last = 0
     while True:
         last = max(last + 1, time.time_ns() // 1000)
@@ -21,13 +21,13 @@ def wall_us() -> Iterator[int]:
 
 
 def mixed(deployment: WatchedDeployment, seed: int = 1) -> Traffic:
-    """Every kind of message, about the units of all sellers."""
+    """Returns traffic with every kind of message about the units of all sellers."""
     single, several = deployment.places()
     return Traffic(single, ambiguous=several, seed=seed)
 
 
 def all_hold(deployment: WatchedDeployment, produced: Sequence[Produced], limit: int = 111) -> None:
-    """N, O, R, E and C, at rest."""
+    """Checks the invariants N, O, R, E and C after the run has settled."""
     before = deployment.units_there()
     after = deployment.marketplace.units()
     journal = deployment.marketplace.journal()
