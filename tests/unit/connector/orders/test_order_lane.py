@@ -1,4 +1,4 @@
-"""The lane of one order."""
+"""The lane of one order: when the order is read, written, dead-lettered and deleted."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -24,7 +24,7 @@ def listed(*units: OrderUnit) -> ListedRows:
 
 
 def written(*units: OrderUnit, harness: OrderHarness | None = None) -> OrderHarness:
-    """A harness with the order written as it is."""
+    """Returns a harness in which the order was read and written with these units."""
     harness = harness or OrderHarness()
     harness.tell("M1", listed(*units))
     harness.reply(Settled(answer=found(*units)), LANE)
@@ -323,7 +323,7 @@ def test_a_new_order_that_is_found_only_later_is_not_given_up() -> None:
     assert harness.letters == []
 
 
-# ---- what is remembered ---------------------------------------------------------------------------------------------
+# ---- how long an order is remembered --------------------------------------------------------------------------------
 
 
 def test_an_incomplete_order_is_remembered_as_open_until_it_is_complete() -> None:
@@ -437,7 +437,7 @@ def test_no_sales_order_is_requested_of_what_is_cancelled_nor_when_that_is_off()
 
 
 def test_the_number_of_a_sales_order_never_changes() -> None:
-    """The seller's own systems tell repeats by it: this value may not move with any release."""
+    """The seller's systems detect repeated requests by it, so no release may change this value."""
     assert command_id("main", "MB7UWLD") == "b43c25b3-7b8e-5259-a2e3-77167781fe6a"
 
 

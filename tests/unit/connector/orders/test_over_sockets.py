@@ -1,4 +1,4 @@
-"""The order flow against the simulator, through the edge that production uses: real requests, real answers."""
+"""The order flow against the simulator over HTTP, through the adapter that is used in production."""
 
 import time
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ KINDS = {
 
 @dataclass(slots=True)
 class SocketMarketplace(MarketplaceOrders):
-    """A marketplace behind the edge; it has its own clock."""
+    """A marketplace behind the production adapter; it has its own clock."""
 
     stall: Stall | None = None
 
@@ -41,7 +41,7 @@ def scenario(**orders: Any) -> Scenario:
 
 
 def statuses(rows: list[dict[str, Any]]) -> dict[str, dict[int, str]]:
-    """The last that is known of each order: status by order unit."""
+    """Returns the last written statuses of each order, by order unit."""
     return {row["order_id"]: {one["order_unit_id"]: one["status_raw"] for one in row["units"]} for row in rows}
 
 

@@ -1,4 +1,4 @@
-"""Lists that change while they are read, with crashes in between: no change is lost, and the last state is right."""
+"""Lists that change while they are read, with crashes in between: no change is lost, and final states are correct."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ from tests.harness.order_harness import EUR, SECOND, MarketplaceOrders, OrderHar
 STATUSES = ("open", "need_to_be_sent", "sent", "received", "cancelled", "returned")
 
 Move = tuple[str, int, int]
-"""What happens at the marketplace or to us: (what, a number to choose by, seconds that pass)."""
+"""A step of a history: what happens, a number that selects the object, and the seconds that pass before it."""
 
 MOVES = st.lists(
     st.tuples(
@@ -23,7 +23,7 @@ MOVES = st.lists(
 
 
 def happen(harness: OrderHarness, move: Move) -> bool:
-    """Whether it was a crash."""
+    """Applies a step. Returns True if it was a crash."""
     what, number, seconds = move
     market = harness.market
     harness.now_us += seconds * SECOND
@@ -42,7 +42,7 @@ def happen(harness: OrderHarness, move: Move) -> bool:
 
 
 def nothing_is_passed(harness: OrderHarness) -> None:
-    """What is durable: each order behind the cursor is written as it was then or later, or undone."""
+    """Asserts that every order changed before the durable cursor is undone, or durably written with that change."""
     states = {key: harness.flow.load(key, stored.value).state for key, stored in harness.durable_states.items()}
     poll = states["main"].poll if "main" in states else None
     if poll is None or poll.orders.cursor_us is None:
@@ -122,7 +122,7 @@ def test_page_edges_of_a_hundred_rows_hold(seed: int, orders: int) -> None:
 
 
 def test_rows_of_one_second_whose_order_changes_between_pages_are_all_read() -> None:
-    """Rows of one second have no promised order; those at the edge of a page change places."""
+    """The API does not define the order of rows of one second; here, rows at the edge of a page change places."""
     harness = OrderHarness()
     for number in range(500):
         harness.market.create(f"M{number}", units=1)

@@ -1,4 +1,4 @@
-"""The lane of an account: when it polls, what it reads, and which lanes it tells."""
+"""The lane of an account: when it polls, what it reads, and which lanes it sends rows to."""
 
 from dataclasses import replace
 from typing import Any
@@ -363,7 +363,7 @@ def test_a_row_that_names_its_order_makes_that_one_undone_and_the_cursor_moves_o
     assert [letter["key"] for letter in harness.letters] == ["M2"]
 
 
-# ---- for people -----------------------------------------------------------------------------------------------------
+# ---- reports --------------------------------------------------------------------------------------------------------
 
 
 def test_polls_tell_how_they_go() -> None:

@@ -1,4 +1,4 @@
-"""What is written about an order, derived from its units."""
+"""The records of an order are derived from its units."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -182,5 +182,5 @@ def test_any_difference_of_content_is_another_digest(other: dict[str, Any]) -> N
 
 
 def test_a_digest_never_changes() -> None:
-    """It is remembered in state: another one for the same content would write every order again."""
+    """Lanes store the digest: if it changed for the same content, every order would be written again."""
     assert fact(unit()).content_sha256 == "6a08e87d82385db8006b3b37202e971128d2d506e421a811207e14080bfdbea4"

@@ -1,4 +1,4 @@
-"""The lane of one return."""
+"""The lane of one return: when the return is read, written, dead-lettered and deleted."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The order flow through the real engine: over a broker in memory with threads, and by hand in virtual time."""
+"""The order flow in the real engine: with threads and an in-memory broker, and step by step in virtual time."""
 
 import threading
 import time
@@ -38,7 +38,7 @@ class ErrorPrinter:
 
 @dataclass
 class MarketplaceCaller:
-    """One process's way to the marketplace; it notes who polls."""
+    """The caller of one process; it notes which process polls."""
 
     name: str
     market: MarketplaceOrders
@@ -67,7 +67,7 @@ class MarketplaceCaller:
 
 @dataclass
 class PollingGroup:
-    """A broker in memory, a marketplace, and the processes of a group."""
+    """An in-memory broker, a marketplace, and the processes of a consumer group."""
 
     broker: MemoryBroker = field(default_factory=MemoryBroker)
     market: MarketplaceOrders = field(default_factory=lambda: MarketplaceOrders(now_us=time.time_ns() // 1000))
@@ -133,7 +133,7 @@ class PollingGroup:
         )
 
     def statuses(self) -> dict[str, list[str]]:
-        """What the topic of orders says of each, in order."""
+        """Returns the statuses of each order in the order topic, oldest first."""
         found: dict[str, list[str]] = {}
         for partition in range(3):
             for kept in self.broker.records(TOPICS.orders, partition):

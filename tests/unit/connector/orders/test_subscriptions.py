@@ -1,4 +1,4 @@
-"""A disabled subscription is noticed by the polling process, and reported once."""
+"""The polling process notices a disabled subscription, and reports it once."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ EVERY_US = round(EVERY_S * 1e6)
 
 
 class WatchedAccount:
-    """One account's watch, with what it said."""
+    """A ``PushWatch`` for one account, with the reports that it has made."""
 
     def __init__(self) -> None:
         self.said: list[PushReport] = []

@@ -1,4 +1,4 @@
-"""Carriers of parcels: read once, matched, and parcels without a tracking number."""
+"""Carriers of parcels: the table is read once, names are matched; parcels without a tracking number."""
 
 import pytest
 

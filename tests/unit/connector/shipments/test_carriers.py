@@ -1,4 +1,4 @@
-"""Matching carrier names to codes, and the accounts' carrier tables over time."""
+"""How carrier names match codes, and how long the accounts' carrier tables are used."""
 
 import pytest
 from hypothesis import assume, given
@@ -15,7 +15,7 @@ ALIASES = st.dictionaries(NAMES, NAMES, max_size=4)
 
 
 def varied(draw: st.DrawFn, name: str) -> str:
-    """The same name in other case, with other white space."""
+    """Returns the name in another case, with other white space."""
     return "".join(
         draw(st.sampled_from(["", " ", "\t"])) + draw(st.sampled_from([letter.upper(), letter.lower(), letter]))
         for letter in name
@@ -84,7 +84,7 @@ def test_an_alias_that_leads_nowhere_is_unknown() -> None:
     assert CarrierNames(["DHL"], {"post": "Deutsche Post"}).match("post") is None
 
 
-# ---- the table over time --------------------------------------------------------------------------------------------
+# ---- how long a table is used ---------------------------------------------------------------------------------------
 
 HOUR = 3600 * SECOND
 

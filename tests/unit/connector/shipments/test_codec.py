@@ -1,4 +1,4 @@
-"""Shipment events and messages."""
+"""Encoding and decoding of the shipment flow's messages."""
 
 from dataclasses import replace
 from typing import Any

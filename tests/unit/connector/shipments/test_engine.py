@@ -1,4 +1,4 @@
-"""The flow in the real engine: what is announced, what is asked after a crash, and what is never sent again."""
+"""The shipment flow in the real engine: announced calls, reads after a crash, and what is never sent again."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from tests.harness.shipment_harness import CARRIERS, ORDER, TOPICS, PlainReading
 
 
 class ShipmentDriver(EngineDriver):
-    """A driver whose workers are a marketplace with two units that are ready; it counts what it carried out."""
+    """An engine driver that answers like a marketplace with two units ready to be sent; counts the executed calls."""
 
     def __init__(self, **said: Any) -> None:
         super().__init__(flow=PlainReading(), paces={"main": Pace()}, **said)
@@ -49,7 +49,7 @@ class ShipmentDriver(EngineDriver):
         self.arrive(Record(at=at, offset=offset, key=ORDER.encode(), value=b"", time_us=self.now.wall_us))
 
     def work(self, seconds: float, *, until: Callable[[Call], bool] = lambda _: False) -> Call | None:
-        """Calls are carried out and answered as they come; the first that ``until`` names is left under way."""
+        """Executes and answers calls; stops at the first for which ``until`` is true, and leaves it in flight."""
         end_s = self.now.mono_s + seconds
         while self.now.mono_s < end_s:
             while self.calls:
@@ -74,7 +74,7 @@ def assigned(driver: ShipmentDriver, **said: Any) -> Any:
 
 
 def successor(driver: ShipmentDriver, at: Any) -> tuple[ShipmentDriver, Any]:
-    """A new process after a kill: durable state and mark, nothing else."""
+    """Returns a new process after a kill. It has the durable state and the offset metadata, nothing else."""
     heir = ShipmentDriver(instance="two")
     heir.flows[TOPICS.shipments].events |= driver.flows[TOPICS.shipments].events  # type: ignore[attr-defined]
     heir.sent, heir.parcels, heir.now = driver.sent, driver.parcels, driver.now

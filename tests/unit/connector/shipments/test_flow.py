@@ -1,4 +1,4 @@
-"""The shipment flow: one unit and one parcel, switches, and how long an order is remembered."""
+"""The shipment flow with one unit and one parcel; switches; how long an order is remembered."""
 
 import pytest
 
@@ -152,7 +152,7 @@ def test_an_account_taken_away_while_events_wait_refuses_them() -> None:
     assert harness.kinds == []
 
 
-# ---- memory ---------------------------------------------------------------------------------------------------------
+# ---- how long an order is remembered --------------------------------------------------------------------------------
 
 
 def test_an_order_is_forgotten_some_weeks_after_its_last_change() -> None:

@@ -1,4 +1,4 @@
-"""Sends without an answer: read back, adopted, or sent again."""
+"""Sends whose answer was lost: the unit is read, then the send counts as executed or is repeated."""
 
 from connector.marketplace.call_kinds import CallKind
 from tests.harness.shipment_harness import (

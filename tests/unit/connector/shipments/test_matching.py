@@ -1,4 +1,4 @@
-"""Items: a parcel confirms each of its pieces once, however often it is reported."""
+"""Events with items: a parcel confirms each of its pieces once, however many events report it."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,7 +25,7 @@ def sent(harness: ShipmentHarness) -> list[int]:
 
 
 def one_of_two(**said: Any) -> tuple[ShipmentHarness, ShipmentDispatched]:
-    """An event that names one of two pieces, carried out on unit 1."""
+    """Returns an event for one of two pieces, after unit 1 was sent for it."""
     harness = ShipmentHarness()
     event = harness.event(**{"items": ONE, "of": ("T1",), **said})
     harness.order(*pieces(READY, READY))
@@ -36,12 +36,12 @@ def one_of_two(**said: Any) -> tuple[ShipmentHarness, ShipmentDispatched]:
 
 
 def lost(harness: ShipmentHarness) -> None:
-    """The state of the lane is gone."""
+    """Has the lane lose its stored state."""
     harness.lane = harness.flow.load(harness.lane.order_id, None)
     harness.results.clear()
 
 
-# ---- the same parcel, told again ------------------------------------------------------------------------------------
+# ---- the same parcel, reported again --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("said", [{"parcels": LETTER}, {}])
@@ -152,7 +152,7 @@ def test_an_event_that_an_older_version_remembers_is_known_by_all_that_it_says_a
     assert harness.kinds == []
 
 
-# ---- pieces that somebody sent --------------------------------------------------------------------------------------
+# ---- pieces that were sent by another -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("said", [{"parcels": LETTER}, {}])
@@ -220,7 +220,7 @@ def test_pieces_confirmed_in_the_portal_are_already_confirmed_for_items_as_for_n
     assert said == [[(1, "ALREADY_CONFIRMED", "SENT_BY_ANOTHER")]] * 2
 
 
-# ---- a choice that was not sent -------------------------------------------------------------------------------------
+# ---- chosen units that were not sent --------------------------------------------------------------------------------
 
 
 def test_a_piece_that_was_chosen_and_not_sent_gives_way_to_an_event_that_names_it() -> None:
@@ -316,7 +316,7 @@ def test_what_has_its_result_keeps_it_when_the_rest_is_chosen_anew() -> None:
     harness.event(items=TWO, of=("T1",))
     harness.order(*pieces(READY, "open", READY))
     harness.carriers()
-    harness.event(3, of=("T2",))  # names a unit of its own
+    harness.event(3, of=("T2",))  # an event that names a unit, with another parcel
     while sent(harness):
         harness.taken()
     before = list(harness.said)

@@ -1,7 +1,8 @@
 """Random histories of one order against a model marketplace: events, lost answers, crashes and reloads at any point.
 
-The history plays the engine's part: one call under way per slot and exclusive key, changes leave only once a
-durable record announces them, results and lane are durable together, after a crash what was read since is read again.
+A history follows the engine's rules: one call in flight per slot and exclusive key; a call that changes something is
+sent only after a durable record has announced it; results and lane become durable together; after a crash, what was
+read since the last checkpoint is read again.
 """
 
 from collections import Counter
@@ -45,7 +46,7 @@ PARCELS = [
 
 @dataclass(slots=True)
 class MarketplaceUnits:
-    """Units, and what was ever carried out for them."""
+    """The units of the marketplace, and counts of all sends and parcels that were executed for them."""
 
     status: dict[int, str] = field(default_factory=lambda: {1: "need_to_be_sent", 2: "need_to_be_sent", 3: "open"})
     parcels: Counter[tuple[int, str]] = field(default_factory=Counter)
@@ -81,7 +82,7 @@ class MarketplaceUnits:
 
 @dataclass(frozen=True, slots=True)
 class LateSend:
-    """A lost call that is carried out at the end of its grace, or never."""
+    """A call with a lost answer that is executed at the end of its grace period, or never."""
 
     want: Want
     until_us: int
@@ -113,7 +114,7 @@ class ShipmentHistory:
     def new_flow() -> ShipmentFlow:
         return flow_of(policy(wait_open_s=WAIT_S, require_units=False, unknown_carrier="Other"))
 
-    # -- the engine's part
+    # -- what the engine does
 
     def hear(self, cause: Cause) -> None:
         turn = self.flow.turn(self.lane, cause, Now(mono_s=self.now_us / 1e6, wall_us=self.now_us))
@@ -148,7 +149,7 @@ class ShipmentHistory:
             )
         )
 
-    # -- what may happen
+    # -- the steps of a history
 
     def arrive(self, named: tuple[int, ...], parcels: list[Parcel], at: int, pieces: int = 0) -> None:
         offset = len(self.log)
@@ -170,16 +171,16 @@ class ShipmentHistory:
         )
 
     def write_again(self, which: int) -> None:
-        """A producer's second try: the same event at another position."""
+        """Writes the same event again, as a producer that retries does."""
         self.log.append(replace(self.log[which % len(self.log)], offset=len(self.log)))
 
     def say_again(self, which: int, at: int) -> None:
-        """A source's second try: the same event under another time."""
+        """Writes the same event with another time, as a source that repeats it does."""
         event = self.log[which % len(self.log)]
         self.log.append(replace(event, offset=len(self.log), occurred_at_us=START_US + at * SECOND))
 
     def say_under_another_id(self, which: int) -> None:
-        """The same parcels, told by another event."""
+        """Reports the same parcels by another event."""
         offset = len(self.log)
         self.log.append(replace(self.log[which % offset], offset=offset, event_id=f"e{offset}"))
 
@@ -190,7 +191,7 @@ class ShipmentHistory:
             self.hear(Arrived(lane=ORDER, event=event))
 
     def read_again(self, which: int) -> None:
-        """Somebody reset the position and kept the state."""
+        """Reads records again, as after a reset of the offsets that kept the state."""
         if self.read:
             self.hear(Arrived(lane=ORDER, event=self.log[which % self.read]))
 
@@ -200,7 +201,7 @@ class ShipmentHistory:
                 self.flying[want.slot] = want
 
     def go_on(self, steps: int) -> None:
-        """All goes well for a while; then what is wanted is announced and leaves."""
+        """Runs some steps without trouble; then announces and sends what is wanted."""
         for _ in range(steps):
             self.settle_all()
             self.read_one()
@@ -213,7 +214,7 @@ class ShipmentHistory:
             self.answer(slot, Settled(answer=self.market.carry_out(self.flying[slot])))
 
     def lose(self, fate: str) -> None:
-        """The answers of all that is under way."""
+        """Loses the answers to all calls in flight."""
         for slot, want in sorted(self.flying.items()):
             if fate == "at once":
                 self.market.carry_out(want)
@@ -237,13 +238,13 @@ class ShipmentHistory:
                 self.market.carry_out(late.want)
 
     def happens_there(self, order_unit_id: int, status: str) -> None:
-        """What the marketplace and others do: no unit comes back from being sent or cancelled."""
+        """Changes a unit's status at the marketplace; sent and cancelled units keep theirs."""
         before = self.market.status[order_unit_id]
         if before == "open" or (before == "need_to_be_sent" and status != "need_to_be_sent"):
             self.market.status[order_unit_id] = status
 
     def checkpoint(self) -> None:
-        """What is wanted once is announced by the record; outputs and lane become durable together."""
+        """Makes outputs and lane durable together; the record announces the wants that must not be repeated."""
         self.announced |= {want.slot for want in self.wants if want.once}
         self.durable = self.flow.store(self.lane)
         self.durable_read = self.read
@@ -252,7 +253,7 @@ class ShipmentHistory:
         self.said = []
 
     def crash(self, happens: bool) -> None:
-        """What is under way is carried out, or not; the new owner waits until it is over."""
+        """Restarts from durable state once calls in flight are over; ``happens``: they are executed before."""
         for want in self.flying.values() if happens else ():
             self.market.carry_out(want)
         self.flying = {}
@@ -268,12 +269,12 @@ class ShipmentHistory:
         self.read = self.durable_read
 
     def lose_the_state(self, happens: bool) -> None:
-        """The state topic is gone with the process; all events are read again."""
+        """Crashes and loses the state topic as well; all events are read again."""
         self.durable, self.durable_read, self.durable_announced = Stored(value=None), 0, frozenset()
         self.was_lost = True
         self.crash(happens)
 
-    # -- what must hold
+    # -- invariants
 
     def nothing_is_there_twice(self) -> None:
         assert all(times == 1 for times in self.market.parcels.values()), self.market.parcels
@@ -353,7 +354,7 @@ FATES = st.sampled_from(
         ("read_one",),
     ]
 )
-"""Of what is under way."""
+"""What may happen to the calls in flight."""
 
 
 BOX = Parcel(carrier="DHL", tracking_number="A")
@@ -361,7 +362,7 @@ BOX = Parcel(carrier="DHL", tracking_number="A")
 
 @settings(max_examples=examples(120), deadline=None, suppress_health_check=list(HealthCheck))
 @given(EVENTS, st.lists(st.tuples(NEWS, st.integers(0, 5), FATES), min_size=2, max_size=7))
-@example(  # a send that left before a crash, whose read-back is given up: another event has the same parcel
+@example(  # a send before a crash whose unit cannot be read afterwards; another event has the same parcel
     ("arrive", (), [BOX], 0), [(("arrive", (), [BOX], 0), 3, ("crash", True)), (("write_again", 0), 1, ("give_up",))]
 )
 def test_whatever_happens_nothing_is_there_twice_and_every_event_has_its_results(
@@ -382,12 +383,12 @@ def test_whatever_happens_nothing_is_there_twice_and_every_event_has_its_results
 
 
 def of_items(number: int, pieces: int) -> tuple[Any, ...]:
-    """An event that names pieces, with a parcel of its own."""
+    """Returns an event with items and a parcel that no other event has."""
     return "arrive", (), [Parcel(carrier="DHL", tracking_number=f"N{number}")], 0, pieces
 
 
 def of_unit(named: int) -> tuple[Any, ...]:
-    """An event that names a unit, with a parcel of its own."""
+    """Returns an event that names a unit, with a parcel that no other event has."""
     return "arrive", (named,), [Parcel(carrier="DHL", tracking_number=f"U{named}")], 0
 
 
@@ -422,6 +423,6 @@ def test_whatever_happens_a_parcel_confirms_no_more_pieces_than_it_holds(
         holds = sum(item.quantity for item in event.items) or len(event.order_unit_ids)
         pieces[number] = max(pieces.get(number, 0), holds)
     named = {identifier for event in history.log for identifier in event.order_unit_ids}
-    explained = named if history.was_lost else set()  # whose they are is what the events say, once nothing else does
+    explained = named if history.was_lost else set()  # after the loss of state, only the events tell
     confirmed = Counter(number for identifier, number in history.market.parcels if identifier not in explained)
     assert all(times <= pieces[number] for number, times in confirmed.items()), (confirmed, pieces)

@@ -1,4 +1,4 @@
-"""Events that come again: absorbed, answered again, corrected, or refused."""
+"""Events that come again: ignored while undone, answered again, accepted as corrections, or rejected."""
 
 from connector.marketplace.call_kinds import CallKind
 from tests.harness.shipment_harness import (

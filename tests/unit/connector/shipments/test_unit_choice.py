@@ -1,4 +1,4 @@
-"""Which order units an event means: units that it names, items, or the whole order."""
+"""Which order units an event means: those that it names, those that match its items, or the whole order."""
 
 from typing import Any
 
@@ -199,7 +199,7 @@ def test_an_order_read_under_another_account_is_read_again() -> None:
 
 
 def pieces(*statuses: str, offer_id: str = "sku-1", eans: tuple[str, ...] = ("4006381333931",)) -> list[Any]:
-    """Alike but for their numbers and statuses."""
+    """Returns units that differ only in their ids and statuses."""
     return [unit(number, status, offer_id=offer_id, eans=eans) for number, status in enumerate(statuses, 1)]
 
 

@@ -1,4 +1,4 @@
-"""What the status of an order unit means for its events, also after a refused send."""
+"""How the status of an order unit decides the outcome of its events, also after a refused send."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from tests.harness.shipment_harness import (
     unit,
 )
 
-# ---- what the status says -------------------------------------------------------------------------------------------
+# ---- by status ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", ["sent", "received"])
@@ -107,7 +107,7 @@ def test_a_unit_that_is_open_for_a_day_is_read_ever_more_seldom() -> None:
 
 
 def waits_for_an_hour(released: ReleasedOrders) -> ShipmentHarness:
-    """An event whose unit is still open, read ever more seldom."""
+    """Returns a harness with an event that has waited an hour for an open unit, which is read less and less often."""
     harness = ShipmentHarness(flow=flow_of(released=released))
     harness.event(1)
     harness.order(unit(1, "open"))
@@ -202,7 +202,7 @@ def test_a_poll_that_fails_is_only_made_later() -> None:
     assert harness.kinds == ["order-unit"]
 
 
-# ---- refusals are judged by the status ------------------------------------------------------------------------------
+# ---- refused sends, by status ---------------------------------------------------------------------------------------
 
 
 def test_a_refused_send_of_a_unit_still_to_be_sent_is_refused_in_the_marketplaces_words() -> None:
