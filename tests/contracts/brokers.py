@@ -74,6 +74,8 @@ class BrokerAdapter(Protocol):
 
 
 class MemoryAdapter:
+    """The implementation in memory."""
+
     cannot = memory.CANNOT
 
     def __init__(self) -> None:
@@ -226,6 +228,8 @@ class _ClientAdapter:
 
 
 class EmbeddedAdapter(_ClientAdapter):
+    """The embedded broker."""
+
     cannot = embedded_broker.CANNOT
     session_s = 3.0
     properties = embedded_broker.CLIENT_PROPERTIES
@@ -293,6 +297,7 @@ class RecordingMember:
     resumes: bool = True
 
     def poll(self, timeout_s: float = 0.05) -> None:
+        """Polls the source once; resumes assigned partitions if ``resumes`` is set."""
         for heard in self.source.poll(timeout_s, self._goes):
             match heard:
                 case Assigned(parts=parts):
@@ -329,6 +334,7 @@ class RecordingMember:
         return f"{len(self.records)} records, {self.positions=}, {self.broken=}, {self.notices=}, {self.revoked=}"
 
     def _goes(self, revoked: Revoked) -> None:
+        """The source's ``OnRevoke``: records the revocation and calls ``on_revoke``."""
         self.revoked.append(revoked)
         self.on_revoke(revoked)
         self._forget(revoked.parts)

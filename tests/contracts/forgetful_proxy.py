@@ -50,6 +50,7 @@ class ForgetfulProxy:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
+        """Forwards responses to a client; while ``forgets`` is set, removes all brokers from metadata responses."""
         try:
             broker = socket.create_connection(("127.0.0.1", self.target_port))
         except OSError:
@@ -65,6 +66,7 @@ class ForgetfulProxy:
                 client.sendall(len(frame).to_bytes(4, "big") + frame)
 
     def _requests(self, client: socket.socket, broker: socket.socket, metadata: set[bytes]) -> None:
+        """Forwards requests to the broker, and collects the correlation ids of those for metadata."""
         with suppress(OSError):
             while (frame := _frame(client)) is not None:
                 key, version = (int.from_bytes(frame[at : at + 2], "big") for at in (0, 2))

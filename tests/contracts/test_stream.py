@@ -108,6 +108,7 @@ class StreamFixture:
         self.dead = self.broker.create_topic("setpoints.dlq", PARTITIONS)
 
     def start(self, name: str) -> RunnerThread:
+        """Starts a process of the toy flow."""
         policy = Policy(session_s=6.0, lease_s=2.0, call_deadline_s=1.0, grace_s=0.2, drained_wait_s=0.1)
         letters = DeadLetters(topics={self.flow.topic: self.dead}, instance=name)
         engine = Engine(
@@ -134,6 +135,7 @@ class StreamFixture:
         return self.processes[-1]
 
     def say(self, first: int, count: int, *, more: list[Output] | None = None) -> None:
+        """Appends ``count`` numbered events over 20 rooms, and ``more`` records."""
         events = [
             Output(
                 topic=self.flow.topic,
@@ -145,6 +147,7 @@ class StreamFixture:
         self.broker.append([*events, *(more or [])])
 
     def results(self) -> Counter[str]:
+        """Returns how many results each event has."""
         values = [
             output.value for number in range(PARTITIONS) for output in self.broker.visible(self.flow.results, number)
         ]
@@ -154,6 +157,7 @@ class StreamFixture:
         return [self.broker.committed(self.group, self.flow.topic, number) for number in range(PARTITIONS)]
 
     def never_went_back(self) -> bool:
+        """Whether no device was set to an older event's value after a newer one's."""
         last: dict[tuple[str, str], tuple[int, int]] = {}
         for room, device, order in self.caller.set_to:
             if order < last.get((room, device), order):
@@ -162,6 +166,8 @@ class StreamFixture:
         return True
 
     def wait(self, what: Callable[[], bool]) -> None:
+        """Waits until a condition holds; fails if a process fails or nothing makes progress."""
+
         def so() -> bool:
             died = [process.error for process in self.processes if process.error is not None]
             assert not died, died

@@ -85,6 +85,7 @@ class ModelApi:
         return self.world.between(0.001, self.habits.latency_s)
 
     def _arrived(self, sent: CallRecord, hear: Hear) -> None:
+        """Decides what happens to a call: throttled, failed, lost or served."""
         world, call = self.world, sent.call
         arrivals = self.arrivals.setdefault(call.account, [])
         arrivals.append(world.now_s)
@@ -107,12 +108,14 @@ class ModelApi:
             self._serve(sent, hear)
 
     def _throttle(self, sent: CallRecord, hear: Hear) -> None:
+        """Answers 429, often with Retry-After."""
         self.world.count("429")
         close_s = self.world.between(0.1, 2.0) if self.world.chance(self.habits.retry_after) else None
         replies = self._all(sent.call, Retry(reason="429", counts=False, refused=True))
         self._answer(sent, hear, replies, slow_down=True, close_s=close_s)
 
     def _lose(self, sent: CallRecord, hear: Hear) -> None:
+        """Loses the answer; the call is not executed, executed now, or executed late, within the grace period."""
         world, call = self.world, sent.call
         world.count("lost answer")
         if world.chance(0.4):
@@ -131,6 +134,7 @@ class ModelApi:
         self._execute(sent)
 
     def _serve(self, sent: CallRecord, hear: Hear) -> None:
+        """Executes a call after a while and answers it; an answer that would be too late is lost."""
         world, call = self.world, sent.call
         left_s = call.give_up_at_s - world.now_s
         takes_s = world.between(0, left_s) if world.chance(self.habits.slow) else self._way_s()
@@ -148,6 +152,7 @@ class ModelApi:
         world.after(min(takes_s, left_s), execute)
 
     def _execute(self, sent: CallRecord) -> tuple[Reply, ...]:
+        """Applies the items of a call and returns their replies: accepted, refused or temporarily refused."""
         replies: list[Reply] = []
         for item in sent.call.items:
             body: Setting = item.body
@@ -166,6 +171,7 @@ class ModelApi:
         return tuple(replies)
 
     def _take(self, body: Setting) -> None:
+        """Accepts an item."""
         if body.chime:
             self.rung.append((body.event_id, self.world.now_s))
             return
@@ -187,6 +193,7 @@ class ModelApi:
         failed: bool = False,
         close_s: float | None = None,
     ) -> None:
+        """Sends the answer back; it arrives after ``back_s``, at the call's deadline at the latest."""
         back_s = self._way_s() if back_s is None else back_s
         at_s = min(self.world.now_s + back_s, sent.call.give_up_at_s)
         self.may_execute -= 1

@@ -204,6 +204,7 @@ class GroupCoordinator:
         self.rebalance()
 
     def handed_back(self, name: str, partitions: Iterable[int]) -> None:
+        """A member has released revoked partitions; they are assigned to others."""
         moved = [partition for partition in partitions if self.owners[partition] == name]
         for partition in moved:
             self.owners[partition] = None
@@ -213,6 +214,7 @@ class GroupCoordinator:
             self.rebalance(shuffle=False)
 
     def rebalance(self, *, shuffle: bool = True) -> None:
+        """Starts a new generation. ``shuffle`` False keeps the target assignment."""
         self.generation += 1
         if shuffle:
             self._aim()
@@ -248,6 +250,8 @@ class GroupCoordinator:
         return name in self.members and member.session == name
 
     def _sync(self, name: str, member: GroupMember, generation: int) -> Callable[[], None]:
+        """Returns the action by which a member learns of a generation."""
+
         def sync() -> None:
             if self._hears(name, member):
                 member.generation = max(member.generation, generation)
@@ -255,6 +259,7 @@ class GroupCoordinator:
         return sync
 
     def _settle(self) -> None:
+        """Assigns partitions without an owner, and revokes those that are to move."""
         back: dict[str, list[int]] = {}
         for partition, owner in self.owners.items():
             target = self._target[partition]

@@ -160,6 +160,7 @@ class Evidence:
         self._anew()
 
     def _anew(self) -> None:
+        """Forgets all results, because offsets are counted or processed again."""
         for known in (self.answered, self.heard, self._open, self._checked_to):
             known.clear()
 
@@ -192,6 +193,7 @@ class Evidence:
     # ---- from the broker --------------------------------------------------------------------------------------------
 
     def landed(self, transaction: Transaction) -> None:
+        """Checks a committed transaction: its owners, drained marks, results, and that nothing is lost."""
         if transaction.marks:
             self.leases[transaction.run] = transaction.sent_at_s + self.policy.lease_s
         for at in {*transaction.marks, *transaction.outputs}:
@@ -209,6 +211,7 @@ class Evidence:
             self._check(partition)
 
     def _outputs(self, transaction: Transaction) -> None:
+        """Counts results and dead letters, and checks the lanes' records."""
         for outputs in transaction.outputs.values():
             for output in outputs:
                 if output.topic == "rooms" and output.key is not None:
@@ -242,6 +245,7 @@ class Evidence:
         self._count(said.partition, said.offset)
 
     def _count(self, partition: int, offset: int) -> None:
+        """Counts a result of an event; a second one is a violation, except without transactions."""
         answered = self.answered.setdefault(partition, {})
         answered[offset] = answered.get(offset, 0) + 1
         if answered[offset] > 1 and self.repeats:
@@ -250,6 +254,7 @@ class Evidence:
             self.complain("N", f"{partition}@{offset} is answered {answered[offset]} times")
 
     def _check(self, partition: int) -> None:
+        """Checks that every event below the committed position has a result or is pending in a lane's record."""
         if not self.mended:
             return
         position = self.broker.position(partition)
@@ -264,6 +269,7 @@ class Evidence:
             self.violations.extend(checker.nothing_lost(f"partition {partition}", sorted(unanswered), landed))
 
     def _undone(self, partition: int) -> frozenset[int]:
+        """Returns the offsets of events that are pending in the durable records of lanes."""
         ids: set[str] = set()
         for key, output in self.broker.states[partition].items():
             if ("undone", b"1") in output.headers and output.value is not None:
@@ -337,6 +343,7 @@ class SeededHistory:
             self.broker.when_appended.append(member.input_moved)
 
     def run(self) -> HistoryOutcome:
+        """Runs the history to its end and returns what it violated."""
         self._events()
         self._faults()
         for number, member in enumerate(self.members):
@@ -375,6 +382,7 @@ class SeededHistory:
         return append
 
     def _append(self, event_id: str, room: str, partition: int) -> None:
+        """Appends a random input record: mostly a set point, sometimes a chime, a reminder or an unreadable record."""
         world, rng = self.world, self.world.rng
         late_us = rng.randint(0, 2_000_000) if rng.random() < self.plan.late else 0
         raw: dict[str, Any] = {
@@ -441,6 +449,7 @@ class SeededHistory:
     # ---- faults -----------------------------------------------------------------------------------------------------
 
     def _faults(self) -> None:
+        """Schedules the faults of the plan."""
         rng = self.world.rng
         kinds = [self._crash, self._freeze, self._stop, self._move]
         kinds += [self._cut_off] if self.plan.transactions else []
@@ -574,6 +583,7 @@ class SeededHistory:
     # ---- recovery and check -----------------------------------------------------------------------------------------
 
     def _heal(self) -> None:
+        """Ends all faults and starts stopped processes; processes of the older version are upgraded."""
         self.api.outages.storm = self.api.outages.outage = False
         for member in self.members:
             member.faults.commits = member.busy_workers = 0.0
@@ -630,6 +640,7 @@ class SeededHistory:
         )
 
     def _unrest(self) -> None:
+        """Reports what is still to be done when the time for it is over."""
         positions = {p: (self.broker.position(p), len(log.entries)) for p, log in enumerate(self.broker.logs)}
         text = (
             f"no rest {REST_WITHIN_S} s after the last fault: position and end {positions},"
@@ -638,6 +649,7 @@ class SeededHistory:
         self.evidence.complain("P", text)
 
     def _judge(self) -> None:
+        """Checks all invariants of the end state and of the whole history."""
         evidence, found = self.evidence, self.evidence.violations
         for partition, said in evidence.said.items():
             answered = evidence.answered.get(partition, {})
@@ -663,6 +675,7 @@ class SeededHistory:
                 yield Violation(invariant="E", text=f"{event_id} of {slot} ended FAILED by what was not its fault")
 
     def _under_way(self) -> Iterable[CallInterval]:
+        """Yields all calls with the time during which each may have had an effect."""
         for sent in self.api.sent:
             bodies = [item.body for item in sent.call.items]
             until_s = sent.answered_s
@@ -687,6 +700,7 @@ class SeededHistory:
                 yield from checker.within_limit(account, left, limit, window_s=0.99)
 
     def _ends(self) -> Iterable[Violation]:
+        """Checks that every slot holds the value of its newest event, unless that was refused, failed or dropped."""
         newest: dict[Any, InputEvent] = {}
         for said in self.evidence.by_id.values():
             if said.slot is not None and (said.slot not in newest or said.order > newest[said.slot].order):

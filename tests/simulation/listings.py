@@ -105,6 +105,7 @@ class ListingHistory:
         return self.driver.now.mono_s - self._start_s
 
     def run(self) -> "ListingHistory":
+        """Runs the history to its end and collects the violations."""
         for at_s, happen in sorted(self._happenings(), key=lambda each: each[0]):
             self._until(at_s)
             happen()
@@ -118,6 +119,7 @@ class ListingHistory:
         return self
 
     def _happenings(self) -> Iterator[tuple[float, Callable[[], None]]]:
+        """Yields events, edits, kills and offset resets with their times, in no order."""
         rng = self.rng
         for _ in range(rng.randint(6, 20)):
             yield rng.uniform(0, EVENTS_END_S), self._event
@@ -212,6 +214,7 @@ class ListingHistory:
     # ---- the sources ------------------------------------------------------------------------------------------------
 
     def _event(self) -> None:
+        """Appends a random event of a random offer."""
         rng, offset = self.rng, len(self.reads)
         now_us = self.driver.now.wall_us
         late_us = rng.randint(0, 120) * SECOND if rng.random() < 0.2 else 0
@@ -264,6 +267,7 @@ class ListingHistory:
         return replies
 
     def _reply(self, body: LookUp | OfferUpdate) -> Reply:
+        """Answers a look-up, or accepts an update and checks that no field goes back (**O**)."""
         if isinstance(body, LookUp):
             listing = self.listings[body.ean]
             there = (self._shown(listing),) if listing.listed_at_s <= self.now_s else ()
@@ -294,6 +298,7 @@ class ListingHistory:
         return max(meant, key=lambda read: read.order, default=None)
 
     def _oversold(self) -> Iterator[Violation]:
+        """Checks that no offer sells stock against its newest event (**E**, shortly after the last event)."""
         for ean, listing in self.listings.items():
             newest = self._newest(ean, Field.STOCK)
             if newest is None or newest.value(Field.STOCK) != 0 or newest.at_s <= listing.listed_at_s:
@@ -304,6 +309,7 @@ class ListingHistory:
                 yield Violation(invariant="E", text=f"{text} {newest.event.event_id} of {newest.at_s:.0f} s says none")
 
     def _ends(self) -> Iterator[Violation]:
+        """Checks that every offer holds its newest or last edited values (**E**, at the end)."""
         for ean, listing in self.listings.items():
             for of in (Field.STOCK, Field.PRICE):
                 newest = self._newest(ean, of)
@@ -314,6 +320,7 @@ class ListingHistory:
                     yield Violation(invariant="E", text=f"{text} {newest.value(of)}")
 
     def _rows(self) -> Iterator[Violation]:
+        """Checks the number of results of each event (**N**)."""
         rows: dict[str, Counter[str]] = {}
         results: list[OfferResult] = [pickle.loads(v) for _, v in self.driver.topics.get(TOPICS.offer_results, [])]
         for result in results:

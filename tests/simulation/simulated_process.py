@@ -124,6 +124,7 @@ class SimulatedProcess:
         self._fresh()
 
     def _fresh(self) -> None:
+        """Resets all that a process keeps in memory."""
         self.flow = self.around.flow()
         self.flow.state_version = self.state_version
         self.engine = self.around.build(self.flow, self.process, self.world.wall_us() + self.run)
@@ -148,6 +149,7 @@ class SimulatedProcess:
         return Now(mono_s=self.mono_s(), wall_us=now.wall_us)
 
     def mono_s(self) -> float:
+        """The monotonic clock of this process."""
         return self.world.now_s - self._lost_s
 
     @property
@@ -178,6 +180,7 @@ class SimulatedProcess:
     # ---- life and death ---------------------------------------------------------------------------------------------
 
     def start(self) -> None:
+        """Starts a process, unless one is running; it joins the group shortly after."""
         if self.alive:
             return
         self.run += 1
@@ -227,6 +230,7 @@ class SimulatedProcess:
         return self.around.policy.session_s - self.world.between(0.0, 0.3)
 
     def _expire(self, after_s: float, told_after_s: float) -> None:
+        """Removes the member from the group after ``after_s``; the process learns it ``told_after_s`` later."""
         session, run = self.session, self.run
 
         def expire() -> None:
@@ -274,6 +278,7 @@ class SimulatedProcess:
         self.around.group.join(self.session, self)
 
     def given(self, partition: int) -> None:
+        """A partition is assigned: restores its state, then reports it to the engine."""
         self._epoch += 1
         at = Assignment(topic=INPUT, partition=partition, epoch=self._epoch)
         self._restoring[partition] = at
@@ -293,6 +298,7 @@ class SimulatedProcess:
         self.later(self.world.between(0.0, 0.03), lambda: self._report(at, owned))
 
     def _owned(self, partition: int) -> OwnedPartition:
+        """Returns the partition's committed mark and state."""
         broker = self.around.broker
         mark = broker.marks.get(partition)
         start = 0 if mark is None else mark.position
@@ -311,6 +317,7 @@ class SimulatedProcess:
         )
 
     def _report(self, at: Assignment, owned: OwnedPartition) -> None:
+        """Feeds ``Assigned``, unless the partition has been taken away meanwhile; waits for the end of a revocation."""
         if self._restoring.get(at.partition) != at:
             return
         if self._revoking:  # the consumer's thread is inside the callback
@@ -379,6 +386,7 @@ class SimulatedProcess:
     # ---- the ordinary step ------------------------------------------------------------------------------------------
 
     def feed(self, it: Input) -> None:
+        """Feeds the engine, carries out its effects, and schedules the next tick."""
         if not isinstance(it, Tick):
             self._idle_ticks = 0
         if isinstance(it, Answer):
@@ -483,6 +491,7 @@ class SimulatedProcess:
             self._kick()
 
     def _poll(self) -> None:
+        """Reads some records of each partition that is not paused."""
         self._poll_is_due = False
         if self._revoking:
             return
@@ -590,6 +599,7 @@ class SimulatedTransactionalSink:
             self._world.after(self._world.between(0.0, 0.02), arrive)
 
     def _attempt(self) -> None:
+        """Starts a transaction with the first waiting checkpoint, without the parts of lost assignments."""
         checkpoint = self._waiting[0]
         outputs = {at: out for at, out in checkpoint.outputs.items() if at not in self._dead}
         marks = {at: mark for at, mark in checkpoint.marks.items() if at not in self._dead}
@@ -607,6 +617,7 @@ class SimulatedTransactionalSink:
             self._carry_out(transaction, checkpoint.serial, member.mono_s())
 
     def _carry_out(self, transaction: Transaction, serial: int, sent_at_s: float) -> None:
+        """Sends the offsets, then the commit request; each may fail."""
         session, generation = self._member.session, self._member.generation
         fate = "well"
         if self._world.chance(self._member.faults.commits):
@@ -657,6 +668,7 @@ class SimulatedTransactionalSink:
             self._broker.land(transaction)
 
     def _look(self, attempt: int) -> None:
+        """Watches a call that hangs, and replaces the producer or stops the process like the runner."""
         if attempt != self._attempts:
             return
         match self._watch.look(self._calling_since_s, self._member.mono_s()):
@@ -676,6 +688,7 @@ class SimulatedTransactionalSink:
         self._member.later(self._leg_s(), lambda: self._after(hung))
 
     def _after(self, hung: Transaction | None) -> None:
+        """Reports the checkpoint as durable if its transaction was committed, or else writes it again."""
         landed = hung is not None and hung.landed
         self._world.count(f"sink replaced, {'it had landed' if landed else 'nothing had landed'}")
         if hung is None or not landed or self._member.around.breaks.never_looks_whether_it_landed:
@@ -721,6 +734,7 @@ class SimulatedPlainSink(SimulatedTransactionalSink):
         self._member.later(self._leg_s(), lambda: self._produce(self._waiting[0]))
 
     def _produce(self, checkpoint: Checkpoint) -> None:
+        """Produces the records; after a failure only some of them are there, and all are produced again."""
         outputs = {at: out for at, out in checkpoint.outputs.items() if at not in self._dead}
         failed = self._world.chance(self._member.faults.commits)
         if failed:
@@ -738,6 +752,7 @@ class SimulatedPlainSink(SimulatedTransactionalSink):
         self._member.later(self._leg_s(), lambda: self._committed(checkpoint, sent_at_s))
 
     def _committed(self, checkpoint: Checkpoint, sent_at_s: float) -> None:
+        """Commits the marks; a stale member's commit is rejected and repeated."""
         member = self._member
         marks = {at: mark for at, mark in checkpoint.marks.items() if at not in self._dead}
         if marks and not self._is_member(member.session, member.generation):
