@@ -14,7 +14,7 @@ from devstack.jvm_stack import JvmStack, StackUnavailable
 from tests.harness.effort import examples
 from tests.harness.secured_broker import SecuredBroker, secured_broker
 
-# A property says nothing about speed, and a busy machine must not fail it.
+# Properties do not test speed, so a busy machine must not fail them.
 settings.register_profile(
     "tests", deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow]
 )
@@ -22,11 +22,11 @@ settings.load_profile("tests")
 
 
 SHARE_WHAT_IS_SLOW_TO_START = frozenset({"tests/faults/test_three_brokers.py", "tests/faults/test_18_permissions.py"})
-"""Files whose tests stay in one process, one after the other: they share a cluster, or what the first has filled."""
+"""Files whose tests run in one process, one after the other: they share a cluster or data written by the first test."""
 
 
 class _OneByOne(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist ships no types
-    """Each process takes the next test when it is done with one; the tests of some files are taken together."""
+    """Assigns tests to idle processes one by one, except for files whose tests stay together."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -34,17 +34,17 @@ class _OneByOne(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist ships
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
-    """Of ``--dist loadscope``. The marker ``xdist_group`` has no effect with pytest 9.2 and pytest-xdist 3.8."""
+    """Returns the scheduler for ``--dist loadscope``. (``xdist_group`` has no effect with pytest 9.2 and xdist 3.8.)"""
     return _OneByOne(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 STARTS_KAFKA = {"kafka", "own_kafka", "secured"}
-"""The fixtures that start a real broker: a test that asks for one has the marker ``kafka``, and is no unit test."""
+"""The fixtures that start a real broker: a test that uses one gets the marker ``kafka`` and is not a unit test."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Before the choice by ``-m``. The longest go first: none may begin when the other processes are about to end."""
+    """Sets the marker ``kafka`` (before ``-m`` selects) and runs the longest tests first, so that none starts last."""
     for item in items:
         if _starts_kafka(item):
             item.add_marker("kafka")
@@ -57,23 +57,23 @@ def _starts_kafka(item: pytest.Item) -> bool:
 
 
 def _is_about_faults(item: pytest.Item) -> bool:
-    """Everything there is about whole deployments on a real broker."""
+    """Whether a test is in ``tests/faults``, where all tests run whole deployments on a real broker."""
     return "faults" in item.path.parts
 
 
 def _length(item: pytest.Item) -> int:
-    """Whole deployments, then what else starts a broker, then what else is slow, then the rest."""
+    """Returns the sort key: whole deployments, then other tests with a broker, then other slow ones, then the rest."""
     ranks = (_is_about_faults(item), item.get_closest_marker("kafka"), item.get_closest_marker("slow"), True)
     return next(rank for rank, holds in enumerate(ranks) if holds)
 
 
 @pytest.fixture(scope="session")
 def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Prints a line past pytest's capturing, so that a run shows which Kafka it used."""
+    """Returns a function that prints a line in spite of pytest's capturing, to show which Kafka a run uses."""
     capture = request.config.pluginmanager.get_plugin("capturemanager")
 
     def line(text: str) -> None:
-        # standard error: of several test processes, the standard output is their way to the first
+        # standard error: xdist's worker processes use their standard output to communicate
         with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
             print(f"\n{text}", file=sys.stderr, flush=True)
 
@@ -92,7 +92,7 @@ def kafka(say: Callable[[str], None]) -> Iterator[stack.Stack]:
 
 @pytest.fixture
 def own_kafka() -> Iterator[JvmStack]:
-    """A real broker of this test's own, which it may kill (``broker.kill``, ``broker.restart``) or freeze."""
+    """A real broker for one test, which may kill, restart and freeze it (``broker.kill``, ``broker.restart``)."""
     try:
         with stack.own_broker() as started:
             yield started
@@ -102,7 +102,7 @@ def own_kafka() -> Iterator[JvmStack]:
 
 @pytest.fixture(scope="session")
 def secured() -> Iterator[SecuredBroker]:
-    """A broker with TLS, SCRAM and ACLs, one for all tests of a process: each makes users of its own."""
+    """A broker with TLS, SCRAM and ACLs, one for all tests of a process; each test creates its own users."""
     try:
         with secured_broker(stack.CACHE) as started:
             yield started

@@ -1,6 +1,6 @@
-"""The rules of structure, read from the source files: imports, purity, names, and what belongs where.
+"""Checks the structure of the source files: imports, purity, names, and where modules belong.
 
-Every check takes the sources as a mapping, so that each rule is also shown red on a planted violation.
+Every check takes the sources as a mapping, so that tests can also show that it finds a planted violation.
 """
 
 import ast
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 OURS = ("streams", "schemas", "connector", "simulator", "devstack", "tests", "benchmarks")
 SHIPPED = ("streams", "schemas", "connector", "simulator", "devstack")
 
-# Every shipped module is pure unless it stands here: a new one is pure by default.
+# Every shipped module is pure unless it is listed here: a new one is pure by default.
 EDGES = {
     "streams.runner": "the one impure loop: threads and the clock",
     "streams.clock": "the machine's clocks",
@@ -67,7 +67,7 @@ IMPURE_CALLS = {
     "urandom": "chance",
 }
 
-# Who may import what, itself always included. Whoever is not named here must take it as an argument.
+# Which modules may import a package, besides itself. All others must be given what they need as an argument.
 ONLY = {
     "confluent_kafka": ("streams.kafka", "devstack"),
     "connector.kaufland": (
@@ -103,16 +103,16 @@ ONLY = {
     "streams.avro.compatibility": ("streams", "connector", "devstack", "schemas.evolution"),
 }
 
-# What a package may import of ours, itself always included.
+# Which modules of this repository a package may import, besides itself.
 KNOWS = {
     "streams": (),
-    "schemas": ("streams.avro.compatibility",),  # one module checks what may follow what, before a release
+    "schemas": ("streams.avro.compatibility",),  # used to check compatibility before a release
     "simulator": (),
 }
 
 FLOWS = ("connector.offers", "connector.shipments", "connector.orders")
 
-# What imports no flow but itself: flows know nothing of each other, and nothing that they share knows any of them.
+# Packages that import no flow except themselves: flows and what they share do not depend on other flows.
 WITHOUT_OTHER_FLOWS = (
     *FLOWS,
     "connector.contracts",
@@ -121,15 +121,15 @@ WITHOUT_OTHER_FLOWS = (
     "connector.kaufland",
 )
 
-# Packages of one flow, which no module at the root of connector or streams may serve alone.
+# Packages of a flow: a module that serves only one of them must not be at the root of connector or streams.
 FLOWS = ("connector.offers", "connector.shipments", "connector.orders")
 
-# Module-level state of pure modules, each with the reason why it is none that a caller could see.
+# Permitted module-level state of pure modules, each with the reason why callers can't observe it.
 PERMITTED_STATE = {
     "streams.frozen._COPIERS": "a function for each type, made at its first use and the same however often it is made",
 }
 
-# Annotations by which the type checker forbids to change what a name holds.
+# Annotations with which the type checker forbids mutation.
 READ_ONLY = frozenset({"Mapping", "Sequence", "Collection", "Set", "AbstractSet", "Iterable", "frozenset", "tuple"})
 # fmt: off
 MUTABLE_TYPES = frozenset(
@@ -169,7 +169,7 @@ def within_any(module: str, packages: tuple[str, ...]) -> bool:
 
 
 def imports_of(path: str, tree: ast.Module, modules: frozenset[str]) -> Iterator[str]:
-    """Absolute names of what is imported; ``from a import b`` is ``a.b`` where that is a module of ours."""
+    """Yields the absolute names of imported modules; ``from a import b`` gives ``a.b`` if that is in ``modules``."""
     package = module_of(path) if path.endswith("__init__.py") else module_of(path).rpartition(".")[0]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -185,7 +185,7 @@ def imports_of(path: str, tree: ast.Module, modules: frozenset[str]) -> Iterator
 
 
 def broken_rules(tree: Mapping[str, str]) -> list[str]:
-    """One sentence for every place where the dependency rule is broken."""
+    """Returns one message for each violation of the rules."""
     modules = frozenset(module_of(path) for path in tree)
     trees = {path: parsed(source) for path, source in tree.items()}
     imported = {path: sorted(set(imports_of(path, trees[path], modules))) for path in tree}
@@ -234,7 +234,7 @@ def impurities(path: str, imported: list[str], tree: ast.Module) -> Iterator[str
 
 
 def edges_beyond(module: str) -> tuple[str, ...]:
-    """The edges that a pure module must not import: all but the package, or the module, that it stands in itself."""
+    """Returns the edges that a pure module must not import: all except the package that contains it."""
     return tuple(edge for edge in EDGES if not within(module, edge))
 
 
@@ -249,7 +249,7 @@ def is_called_pure(tree: ast.Module) -> bool:
 
 
 def module_state(path: str, tree: ast.Module) -> Iterator[str]:
-    """What a pure module would keep from one call to the next."""
+    """Yields the module-level state that a module would keep between calls."""
     for node in tree.body:
         targets, value, annotation = assigned(node)
         for name in targets:
@@ -271,7 +271,7 @@ def module_state(path: str, tree: ast.Module) -> Iterator[str]:
 
 
 def assigned(node: ast.stmt) -> tuple[list[str], ast.expr | None, ast.expr | None]:
-    """The names that a statement assigns, the value, and the annotation."""
+    """Returns the names that a statement assigns, the value and the annotation."""
     if isinstance(node, ast.Assign):
         return [target.id for target in node.targets if isinstance(target, ast.Name)], node.value, None
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
@@ -292,7 +292,7 @@ def is_read_only(annotation: ast.expr | None) -> bool:
 
 
 def keeps_everything(decorator: ast.expr) -> bool:
-    """``functools.cache``, or ``lru_cache`` without a bound."""
+    """Whether a decorator is ``functools.cache`` or an unbounded ``lru_cache``."""
     if isinstance(decorator, ast.Call):
         sizes = [*decorator.args[:1], *(keyword.value for keyword in decorator.keywords if keyword.arg == "maxsize")]
         unbounded = any(isinstance(size, ast.Constant) and size.value is None for size in sizes)
@@ -301,14 +301,14 @@ def keeps_everything(decorator: ast.expr) -> bool:
 
 
 def last_name(node: ast.expr) -> str:
-    """``b`` of ``b``, ``a.b`` and ``a.b[c]``."""
+    """Returns ``b`` for ``b``, ``a.b`` and ``a.b[c]``; "" for other expressions."""
     if isinstance(node, ast.Subscript):
         return last_name(node.value)
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def misplaced(graph: Mapping[str, list[str]]) -> Iterator[str]:
-    """Modules at the root of a package that only one flow imports, or that import only one flow."""
+    """Yields the modules at a package's root that only one flow imports, or that import only one flow."""
     for module in sorted(graph):
         package, _, _ = module.rpartition(".")
         if package not in ("connector", "streams"):
@@ -322,7 +322,7 @@ def misplaced(graph: Mapping[str, list[str]]) -> Iterator[str]:
 
 
 def repeated_class_names(tree: Mapping[str, str]) -> dict[str, list[str]]:
-    """Class names that are defined more than once, and the files that define them."""
+    """Returns the class names that are defined more than once, with the files that define them."""
     defined: defaultdict[str, list[str]] = defaultdict(list)
     for path, source in tree.items():
         for node in ast.walk(parsed(source)):
@@ -332,7 +332,7 @@ def repeated_class_names(tree: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def misleading_aliases(tree: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Imports that give something the name of a module of ours that it is not: file and alias."""
+    """Returns (file, alias) of imports whose alias is the name of another module of this repository."""
     modules = {module_of(path) for path in tree}
     bases = {module.rpartition(".")[2] for module in modules}
     return [
@@ -346,7 +346,7 @@ def misleading_aliases(tree: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def rings(graph: Mapping[str, list[str]]) -> list[str]:
-    """Import rings, each named once."""
+    """Returns the import cycles, each once."""
     found: set[str] = set()
     done: set[str] = set()
 

@@ -1,7 +1,7 @@
-"""The compose file, kept right without a container engine.
+"""Tests the compose file without a container engine.
 
-Its shape is checked as data. Then the command and environment of each of our own services are taken out of it and run
-as processes against a real broker and registry, until one event is APPLIED, an order has come in, and its parcel is
+Its structure is checked as data. Then the command and environment of each of the project's services are run as
+processes against a real broker and registry, until an event is APPLIED, an order has arrived, and its parcel is
 confirmed.
 """
 
@@ -119,16 +119,16 @@ def test_what_the_image_installs_is_what_was_tested() -> None:
 
 
 def _pins(lock: Path) -> list[str]:
-    """Each pinned requirement with its hashes."""
+    """Returns each pinned requirement with its hashes."""
     lines = [line for line in lock.read_text("utf-8").splitlines() if not line.lstrip().startswith("#")]
     return [block for block in "\n".join(lines).replace("\\\n", " ").splitlines() if block.strip()]
 
 
-# ---- our services as processes --------------------------------------------------------------------------------------
+# ---- the project's services as processes ----------------------------------------------------------------------------
 
 
 class Composed:
-    """Runs our services as the compose file has them, less the engine: addresses and paths become those of here."""
+    """Runs services of the compose file as processes, with addresses and paths replaced by those of this machine."""
 
     def __init__(self, compose: dict[str, Any], kafka: Stack, folder: Path) -> None:
         self._services = compose["services"]
@@ -150,7 +150,7 @@ class Composed:
         self.simulator = ""
 
     def start_simulator(self) -> ModuleProcess:
-        """On a free port, which it prints; the other services are told that one."""
+        """Starts the simulator on a free port and configures the other services with it."""
         self._here["8090"] = "0"
         simulator = self.start("simulator")
         wait_for("the simulator", lambda: "control_url" in simulator.text() or not simulator.running)
@@ -243,7 +243,7 @@ def parcel(order: Mapping[str, Any], schema_id: int) -> tuple[bytes, bytes]:
 
 
 class PrefixedTopics:
-    """Those of one prefix: produced to as Java's clients do, and read from the beginning, read committed."""
+    """Topics of one prefix. Produces with the Java client's partitioner; reads from the beginning, read committed."""
 
     def __init__(self, kafka: Stack, prefix: str) -> None:
         self._kafka = kafka
@@ -268,7 +268,7 @@ class PrefixedTopics:
         assert producer.flush(30) == 0
 
     def rows(self, dataset: str, schema: str) -> list[dict[str, Any]]:
-        """Every value that is there."""
+        """Returns all values of a dataset."""
         parsed = fastavro.parse_schema(schemas.load(schema, schemas.newest(schema)))
         connection = KafkaConnection(bootstrap_servers=self._kafka.bootstrap_servers, client_id="test")
         there = read_key_values(connection, f"{self._prefix}.{dataset}.v1", reader=self._kafka.unique("reader"))

@@ -1,4 +1,4 @@
-"""What is imported is declared in ``pyproject.toml``, and what is declared is imported or runs as a command."""
+"""Imported distributions are declared in ``pyproject.toml``, and declared ones are imported or run as a command."""
 
 import ast
 import sys
@@ -27,7 +27,7 @@ FROM_A_CHECKOUT = {
     "docker": "devstack.stack: whether containers can be started",
     "testcontainers": "devstack.stack: broker and registry in containers, for the tests and for `make bench`",
 }
-"""What shipped code imports, and an installation does without."""
+"""Distributions that shipped code imports but an installation does not need."""
 
 
 def declared(extra: str | None = None) -> set[str]:
@@ -36,7 +36,7 @@ def declared(extra: str | None = None) -> set[str]:
 
 
 def imported(*folders: str) -> set[str]:
-    """The distributions of everything that the sources below these folders import, and that Python does not bring."""
+    """Returns the distributions that the sources in these folders import, without the standard library."""
     known = packages_distributions()
     names = {name for folder in folders for name in names_in(folder)}
     return {canonicalize_name(known.get(name, [name])[0]) for name in names - OURS - sys.stdlib_module_names}

@@ -1,4 +1,4 @@
-"""The pages in docs/ that are printed from the source are as the source says, and say what a newcomer must find."""
+"""Generated pages in docs/ match the source, pages contain what a newcomer needs, and their paths and links exist."""
 
 import json
 import re
@@ -72,7 +72,7 @@ NAMED = re.compile(
     r"(\.ci|benchmarks|config|connector|devstack|docs|schemas|simulator|streams|tests)/[\w./-]*(::\w+)?"
     r"|[A-Z]\w+\.md|Makefile"
 )
-"""What names a path of this repository, from its root."""
+"""Matches paths of this repository, relative to its root."""
 
 
 def named_in(text: str) -> list[str]:
@@ -98,7 +98,7 @@ def leads(start: Path, link: str) -> bool:
 
 
 def anchors(text: str) -> set[str]:
-    """Of a page's headings, as they are linked to."""
+    """Returns the anchors of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

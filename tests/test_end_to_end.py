@@ -1,4 +1,4 @@
-"""One event, from the input topic to the marketplace and back as a result, through the command line alone."""
+"""One event from the input topic to the marketplace and its result, using only the command line."""
 
 import socket
 from dataclasses import replace
@@ -18,7 +18,7 @@ from tests.faults.workload import wall_us
 
 
 def price_change(place: OfferPlace, price: str) -> Message:
-    """An event that carries nothing but a price."""
+    """Returns an event that carries only a price."""
     payload = {
         "event_id": f"price-{price}",
         "occurred_at_us": next(wall_us()),
@@ -54,7 +54,7 @@ def test_one_event_is_applied_on_a_real_broker(kafka: Stack, tmp_path: Path) -> 
 
 @pytest.mark.kafka
 def test_a_not_found_is_proven_by_the_topics_alone(kafka: Stack, tmp_path: Path) -> None:
-    """Result -> call ids -> calls that asked for this EAN and storefront for this event, and were told of none."""
+    """The result's call ids lead to look-ups of this EAN and storefront for this event that found nothing."""
     with Deployment(
         kafka=kafka, folder=tmp_path / "proof", partitions=1, catalogue="eans = 5", settings=FAST_MISS
     ) as deployed:

@@ -1,4 +1,4 @@
-"""docs/features.md names, for every feature, a module that exists and tests that exist; each id stands there once."""
+"""docs/features.md lists every feature once, with a module and tests that exist."""
 
 import re
 from collections import Counter
@@ -24,7 +24,7 @@ def table(text: str) -> Iterator[list[str]]:
 
 
 def wrong(cell: str) -> list[str]:
-    """What is named in a cell, as ``path`` or ``path::function``, and does not exist."""
+    """Returns the names in a table cell, ``path`` or ``path::function``, that do not exist."""
     return missing(re.findall(r"`([^`]+)`", cell))
 
 

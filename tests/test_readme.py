@@ -1,4 +1,4 @@
-"""What the pages show is what happens: each command, configuration and snippet is run, or checked as far as it can."""
+"""The pages are correct: each command, configuration and snippet in them is run or, where it can't be, checked."""
 
 import argparse
 import io
@@ -33,7 +33,7 @@ from simulator import __main__ as simulator_cli
 from tests.harness.pages import ROOT, Block, block, commands, page, pages
 
 ON = frozenset({Feature.OFFERS, Feature.SHIPMENTS, Feature.ORDERS})
-"""What config/example.toml turns on."""
+"""The features that config/example.toml enables."""
 PROGRESS = ("events sent", "results read", "orders settled")
 PAGES = tuple(pages())
 BLOCKS = [pytest.param(one, id=f"{one.page}-{n}") for each in PAGES for n, one in enumerate(each.blocks)]
@@ -48,14 +48,14 @@ SNIPPETS = {
     "ROW_NUMBER()": "tests/test_readme.py::test_the_query_keeps_one_row_of_each_event",
     "waited_us": "tests/test_readme.py::test_the_query_joins_results_with_their_calls",
 }
-"""A text of each snippet, and the test that runs it."""
+"""A text that identifies each snippet -> the test that runs it."""
 KAFKAS_OWN = frozenset(
     {
         "--bootstrap-server", "--group", "--topic", "--reset-offsets", "--to-datetime", "--to-earliest", "--to-latest",
         "--execute", "--delete",
     }
 )  # fmt: skip
-"""Options of Kafka's own tools, which are not here; ``tests/faults`` does the same with an administrator."""
+"""Options of Kafka's command line tools, which the tests do not run; ``tests/faults`` uses an admin client instead."""
 
 
 # ---- the demo's output ----------------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ def shown_output() -> list[str]:
 
 
 def normalised(text: str) -> list[str]:
-    """Without progress, and with every figure, address and example offer made alike."""
+    """Returns the lines without progress, with figures, addresses and example offers replaced by placeholders."""
     lines = []
     for line in text.splitlines():
         if not line.strip() or line.startswith(PROGRESS) or line.strip() == "...":
@@ -177,7 +177,7 @@ def is_command(span: str) -> bool:
 
 
 def unknown(command: str) -> str:
-    """Why a command cannot be run as it is shown; empty = it can."""
+    """Returns why a command can't be run as shown; "" if it can."""
     words = shlex.split(command.rstrip("& "), comments=True)
     environ = {}
     while words and (words[0] == "export" or re.match(r"\w+=", words[0])):
@@ -210,7 +210,7 @@ def _unknown_settings(environ: dict[str, str]) -> str:
             datetime.now(UTC),
             configuration.marketplace_facts(ReferenceData()),
         )
-    except Exception as error:  # noqa: BLE001 - whatever it is, the page is wrong
+    except Exception as error:  # noqa: BLE001 - any error means that the page is wrong
         return str(error)
     return ""
 
@@ -229,7 +229,7 @@ def _unknown_to_us(words: list[str]) -> str:
         command, path, words = found, f"{path} {words[0]}", words[1:]
     try:
         command.make_context(path, list(words))
-    except Exception as error:  # noqa: BLE001 - what is refused, for whatever reason, cannot be run
+    except Exception as error:  # noqa: BLE001 - a command that is refused for any reason can't be run
         return f"{path}: {error}"
     return ""
 
@@ -253,7 +253,7 @@ def _unknown_target(words: list[str]) -> str:
 
 
 def _missing(words: Iterable[str]) -> str:
-    """Paths that do not exist."""
+    """Returns the paths that do not exist."""
     return ", ".join(word for word in words if "/" in word and not (ROOT / word.partition("::")[0]).exists())
 
 
@@ -286,7 +286,7 @@ def _unknown_to_kafka(words: list[str]) -> str:
 
 
 def configured(text: str, folder: Path) -> Loaded:
-    """A shown configuration, loaded as ``connector run`` does; its secrets are files with the simulator's keys."""
+    """Loads a configuration from a page as ``connector run`` does; its secrets are files with the simulator's keys."""
     keys = ROOT / "config" / "simulator-keys"
     environ = {
         f"CONNECTOR__ACCOUNTS__MAIN__{key.upper()}_FILE": str(keys / key) for key in ("client_key", "secret_key")
@@ -300,7 +300,7 @@ def configured(text: str, folder: Path) -> Loaded:
 
 
 def asked(query: str, **tables: list[dict[str, object]]) -> list[dict[str, object]]:
-    """The rows that a query finds in these tables."""
+    """Runs a query on these tables and returns the rows."""
     with sqlite3.connect(":memory:") as database:
         database.row_factory = sqlite3.Row
         for name, rows in tables.items():
@@ -347,8 +347,8 @@ def test_the_query_joins_results_with_their_calls() -> None:
 
 @pytest.mark.slow
 def test_the_snippet_that_sends_an_event_shows_what_became_of_it(tmp_path: Path) -> None:
-    """Every command of "Your own broker", then the snippet: on the embedded broker, which keeps no transactions and
-    lets only its holder create topics."""
+    """Runs every command of "Your own broker", then the snippet, on the embedded broker, which has no transactions and
+    lets only its own process create topics."""
     snippet = tmp_path / "snippet.py"
     snippet.write_text(block("docs/getting-started.md", "python", "ProducerKit(").body, "utf-8")
     port = _free_port()
@@ -375,7 +375,7 @@ def test_the_snippet_that_sends_an_event_shows_what_became_of_it(tmp_path: Path)
 
 
 class Shell:
-    """Runs the page's commands, each in a shell of its own after ``begin``; its addresses replaced by those here."""
+    """Runs a page's commands, each in a shell of its own after ``begin``, with the page's addresses replaced."""
 
     def __init__(self, there: backbone.Backbone, port: int, environ: dict[str, str], folder: Path) -> None:
         self.begin = ""
@@ -402,7 +402,7 @@ class Shell:
 
     @contextmanager
     def start(self, command: str) -> Iterator[None]:
-        """In the background; ends with SIGTERM and exit code 0."""
+        """Runs a command in the background; ends it by SIGTERM and expects exit code 0."""
         log = self._folder / "started.log"
         with log.open("ab") as out:
             process = subprocess.Popen(

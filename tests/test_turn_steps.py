@@ -1,4 +1,4 @@
-"""A turn's steps import earlier steps only, however many modules lie between; read from the imports of the flows."""
+"""The steps of a turn import only earlier steps, directly and indirectly; checked from the imports of the flows."""
 
 from collections.abc import Iterator, Mapping
 
@@ -13,7 +13,7 @@ LATER_STEPS = {
     "wants": ("merge", "decide", "outcomes", "results", "flow"),
     "results": ("merge", "decide", "outcomes", "wants", "flow"),
 }
-"""What a step must not reach. Merging and hearing an answer come first, then deciding, then wants and results."""
+"""Step -> steps that it must not import. The flow calls them in turn: merge or outcomes, decide, wants and results."""
 
 
 def graph_of(tree: Mapping[str, str]) -> dict[str, list[str]]:

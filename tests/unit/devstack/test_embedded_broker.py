@@ -1,4 +1,4 @@
-"""The embedded broker does what the demo needs of it."""
+"""The embedded broker supports what the demo needs."""
 
 from collections.abc import Iterator
 

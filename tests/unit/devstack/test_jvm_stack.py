@@ -1,4 +1,4 @@
-"""The broker that tests run on: its own ports and data, and the same data after a kill."""
+"""The JVM broker has ports and data of its own, and keeps its data after a kill."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""``connector demo --keep``: what a person does beside it, as docs/getting-started.md says, ends in a good summary."""
+"""``connector demo --keep``: the summary stays correct after the actions that docs/getting-started.md describes."""
 
 import os
 import re
@@ -23,7 +23,7 @@ INPUT, RESULTS = "demo.offer-changes.v1", "demo.offer-results.v1"
 
 
 class KeptRun:
-    """A demo that has ended and was left running."""
+    """A finished demo whose processes were left running."""
 
     def __init__(self, folder: Path) -> None:
         self.demo = ModuleProcess("demo", ["connector", "demo", "--keep", "--events", str(EVENTS)], folder / "demo.log")
@@ -60,14 +60,14 @@ class KeptRun:
         return ModuleProcess("another", ["connector", *command[1].split()], self.folder / "another.log")
 
     def read_from_the_beginning(self) -> None:
-        """By the page's own snippet."""
+        """Runs the snippet of the page."""
         exec(block("docs/getting-started.md", "python", "demo.connector").body, {"broker": self.broker})
 
     def replayed(self) -> list[Mapping[str, Any]]:
         return [row for row in self.results.rows() if row["origin"] == "REPLAY"]
 
     def send(self, event_id: str, ean: str, stock: int) -> None:
-        """An event that the demo knows nothing of."""
+        """Produces an event that the demo did not send."""
         at_us = time.time_ns() // 1000
         said = {"event_id": event_id, "occurred_at_us": at_us, "ean": ean, "target_id": "shop-de", "condition": "NEW"}
         writer = Writer(self.backbone, INPUT)

@@ -1,4 +1,4 @@
-"""The demo's shop: what it sends, and what it leaves on purpose."""
+"""The demo's shop: the events it sends, and the order units it deliberately does not dispatch."""
 
 from typing import Any
 

@@ -67,7 +67,7 @@ def a_good_run() -> Observed:
 
 
 def good_orders() -> OrdersSeen:
-    """Two orders: of the first, unit 12 stays behind; unit 21 of the second had a second parcel."""
+    """Returns two orders: unit 12 of the first was not dispatched; unit 21 of the second has a second parcel."""
     return OrdersSeen(
         there=[bought("M1", {11: "sent", 12: "need_to_be_sent"}), bought("M2", {21: "sent"})],
         topic=[
@@ -297,7 +297,7 @@ def test_what_others_sent_hides_no_fault_of_another_offer() -> None:
 
 
 def test_orders_and_parcels_of_others_are_told_as_such_and_are_no_fault() -> None:
-    """They sent the piece that the shop left behind, and bought one that nobody has sent."""
+    """Others dispatched the unit that the shop left behind, and bought one that nobody dispatched."""
     seen = good_orders()
     sent, bought_unit = {11: "sent", 12: "sent"}, {31: "need_to_be_sent"}
     orders = replace(

@@ -1,4 +1,4 @@
-"""A wait ends when nothing moves, not after a time."""
+"""A wait fails on lack of progress, not after a fixed time."""
 
 from itertools import count
 
@@ -8,7 +8,7 @@ from devstack.waiting import StoodStill, until
 
 
 def test_a_wait_goes_on_as_long_as_something_moves() -> None:
-    """Longer than it would bear to see nothing move."""
+    """The wait lasts longer than ``still_s``."""
     asked = count()
 
     until("a thousand", lambda: next(asked) >= 1_000, progress=lambda: next(asked), still_s=0.0, every_s=0.0)

@@ -1,4 +1,4 @@
-"""Random valid data for a schema, in the forms that the Avro library and our generated writers take."""
+"""Random valid data for a schema, in the forms that the Avro library and the generated writers accept."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -18,7 +18,7 @@ LONGS = st.one_of(
 
 
 def values(schema: Any, named: dict[str, Any] | None = None) -> st.SearchStrategy[Any]:
-    """What the Avro library writes; moments are numbers, as everywhere in our own code."""
+    """Returns a strategy of values for the Avro library. Timestamps are integers, as everywhere in the connector."""
     named = {} if named is None else named
     if isinstance(schema, list):
         return st.one_of([values(branch, named) for branch in schema])
@@ -61,7 +61,7 @@ def library_bytes(schema: Any, value: Any) -> bytes:
 
 
 def as_object(schema: Any, value: Any, named: dict[str, Any] | None = None) -> Any:
-    """The same value as an object with attributes, as a generated writer takes it."""
+    """Converts a value to an object with attributes, as a generated writer accepts it."""
     named = dict(names_in(schema)) if named is None else named
     if isinstance(schema, list):
         return None if value is None else as_object(schema[1], value, named)
@@ -81,7 +81,7 @@ def as_object(schema: Any, value: Any, named: dict[str, Any] | None = None) -> A
 
 
 def names_in(schema: Any) -> Iterator[tuple[str, Any]]:
-    """Every named type, also where a value of it is absent."""
+    """Yields every named type with its name, including those without a value."""
     if isinstance(schema, list):
         for branch in schema:
             yield from names_in(branch)

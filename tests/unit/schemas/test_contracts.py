@@ -1,4 +1,4 @@
-"""The schemas themselves: how they are written, that they agree with the events, and with each other over time."""
+"""The schemas follow the conventions, match the event classes, and are compatible over their versions."""
 
 import dataclasses
 import itertools
@@ -27,21 +27,21 @@ from tests.harness.effort import examples
 from tests.unit.schemas.data import library_bytes, values
 
 MODULES = (events, order_events, shipment_events, call_log_row)
-"""Where the classes of the records are."""
+"""The modules that define the classes of the records."""
 INPUTS = frozenset({"offer_changed", "shipment_dispatched"})
-"""What others write and we read."""
+"""Records that other applications write and the connector reads."""
 READ = INPUTS | {"scheduler_command"}
-"""What comes with the position of its record."""
+"""Records whose classes also hold the position of the record."""
 
 
 def module_of(name: str) -> Any:
-    """Where the events of a schema are: its record's class, and those of what the record holds."""
+    """Returns the module of a schema's record class and of the classes of its parts."""
     (found,) = (m for m in MODULES if hasattr(m, schemas.load(name, 1)["name"]))
     return found
 
 
 def class_in(module: Any, name: str) -> Any:
-    """The class of a record or an enum: in the module of its schema, or among the parts that all flows share."""
+    """Returns the class of a record or an enum, from the module of its schema or from those that all flows share."""
     return getattr(module, name) if hasattr(module, name) else getattr(problem, name)
 
 
@@ -53,7 +53,7 @@ OF_THE_RECORD = {"key", "input_topic", "partition", "offset", "record_time_us", 
 
 
 def types_in(schema: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every type with its path, named types where they are defined."""
+    """Yields every type with its path; named types where they are defined."""
     yield path, schema
     if isinstance(schema, list):
         for branch in schema:
@@ -133,7 +133,7 @@ PLAIN = {"string": str, "bytes": bytes, "boolean": bool, "int": int, "long": int
 
 
 def expected_type(schema: Any, module: Any) -> Any:
-    """The Python type of an attribute that carries a field of this type."""
+    """Returns the Python type of an attribute for a field of this type."""
     match schema:
         case ["null", other]:
             return expected_type(other, module) | None
@@ -214,7 +214,9 @@ def test_data_of_one_version_is_read_with_every_other(name: str, written: int, r
 
 
 def next_version(schema: dict[str, Any]) -> dict[str, Any]:
-    """A version as the README allows it: a field more and one less in every record, a symbol more in every enum."""
+    """Returns a next version as the README permits: every record has a field added and one removed, every enum a symbol
+    added.
+    """
     changed: dict[str, Any] = json.loads(json.dumps(schema))
     for record in records_in(changed):
         optional = [field for field in record["fields"] if "default" in field and not _names_a_type(field["type"])]

@@ -1,4 +1,4 @@
-"""A published file is never edited."""
+"""The check that released schema files are never edited and new versions are compatible."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ FOLDER = Path(schemas.__file__).parent
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """Every file is released in it, those too that are still being written here."""
+    """Returns a copy of the schemas in which every file is released, including those not released yet here."""
     made = tmp_path / "schemas"
     shutil.copytree(FOLDER, made, ignore=shutil.ignore_patterns("__pycache__"))
     released = {path.name: history.digest(path.read_bytes()) for path in made.glob("*.avsc")}
@@ -83,11 +83,11 @@ def test_a_release_takes_new_files_and_never_changed_ones(copy: Path) -> None:
 
 
 Change = Callable[[list[dict[str, Any]]], None]
-"""Edits the fields of a record."""
+"""Edits the fields of a record in place."""
 
 
 def next_version(copy: Path, name: str, change: Change) -> str:
-    """A new file beside the newest version of ``name``: that one, with ``change``; its name."""
+    """Writes the next version of ``name``, the newest one with ``change`` applied, and returns its file name."""
     versions = sorted(int(path.name.split(".v")[1].removesuffix(".avsc")) for path in copy.glob(f"{name}.v*.avsc"))
     schema = json.loads((copy / naming.file_name(name, versions[-1])).read_text())
     change(schema["fields"])

@@ -1,4 +1,4 @@
-"""A subscriber's address for tests: remembers what it was sent, and answers as it is told."""
+"""A callback server for tests: records the messages it receives, and responds as configured."""
 
 import threading
 from collections.abc import Callable
@@ -22,7 +22,7 @@ class ReceivedMessage:
 
 
 class CallbackServer:
-    """``status`` answers messages, ``answer_challenge`` a challenge. A context manager."""
+    """``status`` is the response to messages; ``answer_challenge`` returns that to a challenge. A context manager."""
 
     def __init__(self) -> None:
         self.status = 200

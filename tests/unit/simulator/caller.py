@@ -1,4 +1,4 @@
-"""A caller of the API for tests: signs by its own reading of the documentation, over real sockets."""
+"""A client of the API for tests, over real sockets, with an independent implementation of the signature."""
 
 import hashlib
 import hmac
@@ -11,11 +11,11 @@ import httpx
 import orjson
 
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Never used; making one for each client would take longer than the test."""
+"""Not used for any connection; creating one for each client would take longer than the test."""
 
 
 class SigningCaller:
-    """One seller's client. ``skew_s`` is added to the clock; ``drop`` leaves headers out."""
+    """One seller's client."""
 
     def __init__(self, base_url: str, client_key: str, secret_key: str, *, timeout_s: float = 120.0) -> None:
         self.base_url = base_url
@@ -40,7 +40,10 @@ class SigningCaller:
         drop: tuple[str, ...] = (),
         content: bytes | None = None,
     ) -> httpx.Response:
-        """``body`` goes as JSON, ``content`` as it is. The path begins after the base path."""
+        """Sends a signed call. ``path`` is relative to the base path.
+
+        ``body`` is sent as JSON, ``content`` as is. ``skew_s`` is added to the timestamp; ``drop``: headers to omit.
+        """
         raw = content if content is not None else b"" if body is None else orjson.dumps(body)
         uri = f"{self.base_url}{path}"
         sent = self.signed(method, uri, raw, int(time.time() + skew_s)) | dict(headers or {})

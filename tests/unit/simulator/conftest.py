@@ -1,4 +1,4 @@
-"""A small simulator whose every answer is judged by the marketplace's OpenAPI document."""
+"""A small simulator whose responses are all validated against the marketplace's OpenAPI document."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -28,7 +28,7 @@ Start = Callable[..., Simulator]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts simulators with other values than the small scenario's; closes them."""
+    """Returns a function that starts simulators with changes of the small scenario; they are closed after the test."""
     running: list[Simulator] = []
 
     def begin(**changes: Any) -> Simulator:
@@ -57,12 +57,12 @@ def caller_of(simulator: Simulator, seller: str = "demo", *, timeout_s: float = 
 
 
 def units(simulator: Simulator, storefront: str = "de") -> list[SimulatedUnit]:
-    """The demo seller's units on a storefront."""
+    """Returns the units on a storefront."""
     return [unit for unit in simulator.catalogue if unit.storefront == storefront]
 
 
 def linked_pair(simulator: Simulator) -> tuple[SimulatedUnit, SimulatedUnit]:
-    """A unit on de and its twin on at."""
+    """Returns a unit on de and the one on at with the same offer id."""
     for unit in units(simulator):
         for twin in simulator.catalogue.linked(unit.seller, unit.id_offer or ""):
             if twin.storefront == "at":

@@ -1,4 +1,4 @@
-"""The marketplace's OpenAPI document as a judge of answers: every answer must be one that the document describes."""
+"""Validates responses against the marketplace's OpenAPI document."""
 
 import json
 import re
@@ -16,12 +16,12 @@ DATA = Path(__file__).parents[2] / "data" / "kaufland"
 
 
 class NotAsDocumented(AssertionError):
-    """An answer that the document does not allow."""
+    """A response that the document does not permit."""
 
 
 @cache
 def document() -> dict[str, Any]:
-    """The document of 2.27.0 with what is known of 2.44.0 laid over it, as JSON Schema."""
+    """Returns the document 2.27.0 patched with the known parts of 2.44.0, as JSON Schema."""
     base = json.loads((DATA / "openapi.json").read_text("utf-8"))
     patch = json.loads((DATA / "openapi-2.44.0.merge-patch.json").read_text("utf-8"))
     merged: dict[str, Any] = _as_json_schema(_merged(base, patch))
@@ -29,7 +29,7 @@ def document() -> dict[str, Any]:
 
 
 def _merged(base: Any, patch: Any) -> Any:
-    """RFC 7396."""
+    """Applies a JSON Merge Patch (RFC 7396)."""
     if not isinstance(patch, dict):
         return patch
     result = dict(base) if isinstance(base, dict) else {}
@@ -42,7 +42,7 @@ def _merged(base: Any, patch: Any) -> Any:
 
 
 def _as_json_schema(value: Any) -> Any:
-    """OpenAPI 3.0 says ``nullable`` where JSON Schema says "or null"."""
+    """Converts ``nullable`` of OpenAPI 3.0 to a union with null."""
     if isinstance(value, list):
         return [_as_json_schema(entry) for entry in value]
     if not isinstance(value, dict):
@@ -61,7 +61,7 @@ ERROR = "#/components/schemas/ErrorResponse"
 
 
 def _described(request: HttpRequest) -> dict[str, Any]:
-    """The answers that the document lists for this method and path, by status."""
+    """Returns the responses that the document lists for this method and path, by status."""
     inner = request.path.removeprefix(BASE_PATH).rstrip("/")
     paths = document()["paths"]
     item: dict[str, Any] = paths.get(inner) or next(
@@ -73,12 +73,12 @@ def _described(request: HttpRequest) -> dict[str, Any]:
 
 @cache
 def _pattern(path: str) -> re.Pattern[str]:
-    """``/orders/{id_order}`` as a pattern; a fixed path wins over it."""
+    """Returns a pattern for a path such as ``/orders/{id_order}``."""
     return re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path))
 
 
 def inspect(request: HttpRequest, answer: HttpResponse) -> None:
-    """Raises NotAsDocumented. A status that the document does not list must be an error in the error envelope."""
+    """Raises NotAsDocumented for an invalid response. A status that is not listed must be an error in the envelope."""
     described = _described(request).get(str(answer.status))
     if described is not None and "content" not in described:
         if answer.body:

@@ -1,4 +1,4 @@
-"""Orders without sockets: a small catalogue, buyers, and the endpoints, by a clock that stands still."""
+"""Orders without sockets: a small catalogue, buyers and the endpoints, with a clock that tests advance."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ STOREFRONTS = ("de", "at", "pl")
 
 
 class OrderBench:
-    """What is done is noted in ``rows``; ``now_s`` counts from ``EPOCH_S``."""
+    """Records the changes in ``rows`` and the events in ``events``. ``now_s`` is in seconds since ``EPOCH_S``."""
 
     def __init__(self, *, eans: int = 20, **plan: Any) -> None:
         catalogue = Catalogue()
@@ -48,7 +48,7 @@ class OrderBench:
         return CallContext(now=moment, call_id=call_id)
 
     def act(self, what: Any, *arguments: Any, call_id: int | None = None, **options: Any) -> Any:
-        """Do it now, and note what was changed."""
+        """Calls ``what`` with a context of the current time and records its changes."""
         context = self.context(call_id)
         result = what(*arguments, context, **options) if arguments else what(context, **options)
         self.rows += context.order_rows
@@ -56,7 +56,7 @@ class OrderBench:
         return result
 
     def wait(self, wait_s: float) -> None:
-        """Time goes by, and what is due happens."""
+        """Advances the time and carries out what is due."""
         self.now_s += wait_s
         self.act(self.trade.run)
 

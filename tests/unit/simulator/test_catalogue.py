@@ -1,4 +1,4 @@
-"""What the marketplace holds, and how it is made up."""
+"""The catalogue and its generator."""
 
 from collections import Counter
 
@@ -81,7 +81,7 @@ def test_sellers_never_share_a_unit_id() -> None:
     catalogue = Catalogue()
     catalogue.add_stock(make(PLAN, "one"))
 
-    catalogue.add_stock(make(PLAN, "two", first=PLAN.eans))  # raises when an id is taken
+    catalogue.add_stock(make(PLAN, "two", first=PLAN.eans))  # raises if an id is taken
 
     assert {unit.seller for unit in catalogue} == {"one", "two"}
 

@@ -1,4 +1,4 @@
-"""The control endpoints: what tests and people see and change from outside the process."""
+"""The control endpoints."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Which calls a fault strikes, and what becomes of single units."""
+"""Which calls a fault applies to, and its effect on single units."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The stand-in proves the adapter wrong only as long as they share no code."""
+"""The simulator shares no code with the connector, so that it can show the adapter's errors."""
 
 import ast
 from collections.abc import Iterator

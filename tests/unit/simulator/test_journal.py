@@ -1,4 +1,4 @@
-"""What the journal answers about calls and writes."""
+"""The journal's queries about calls and writes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every answer is one that the marketplace's OpenAPI document describes, whatever is asked."""
+"""Every response conforms to the marketplace's OpenAPI document, for any request."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -29,7 +29,7 @@ BUSY = {
     "autopaid": 0.3,
     "returned": 0.5,
 }
-"""Order units in every status that they come to by themselves."""
+"""A scenario with order units in every status that they reach by themselves."""
 
 
 @pytest.fixture(scope="module")
@@ -149,10 +149,10 @@ GENERATED = settings(
 
 
 def sent(caller: SigningCaller, method: str, path: str, body: Any = None) -> int:
-    """Send it; the judge has been asked by the time the answer is here."""
+    """Sends a request and returns the status; the response was validated before it was sent."""
     try:
         content = None if body is None else orjson.dumps(body)
-    except TypeError:  # beyond 64 bits
+    except TypeError:  # an integer beyond 64 bits
         content = str(body).replace("'", '"').encode()
     return caller.call(method, path, content=content).status_code
 

@@ -1,4 +1,4 @@
-"""What tests and people see of orders, and do to them, from outside the process."""
+"""The control endpoints about orders and returns."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,7 +69,7 @@ def test_spoils_a_row_and_heals_it(start: Start) -> None:
     simulator = start()
     (id_order,) = simulator.add_orders(pieces=1)
     unit_id = simulator.orders()[0]["order_units"][0]["id_order_unit"]
-    simulator._server._inspector = None  # the row leaves the OpenAPI document on purpose
+    simulator._server._inspector = None  # the row violates the OpenAPI document deliberately
     with caller_of(simulator) as caller, httpx.Client(base_url=simulator.control_url, trust_env=False) as control:
         control.post(f"order-units/{unit_id}", json={"defect": "price_text"})
         spoilt = caller.call("GET", f"/orders/{id_order}").json()["data"]["order_units"][0]["price"]

@@ -1,4 +1,4 @@
-"""Orders, parcels and returns over real sockets; every answer is judged by the OpenAPI document as well."""
+"""Orders, parcels and returns over real sockets; every response is also validated against the OpenAPI document."""
 
 import contextlib
 import time

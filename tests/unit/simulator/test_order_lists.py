@@ -1,4 +1,4 @@
-"""The lists of order units and orders against plain lists that are filtered and sorted anew."""
+"""The lists of order units and orders, compared with plain lists that are filtered and sorted for each query."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -36,7 +36,7 @@ FILTERS = st.fixed_dictionaries(
 
 
 def history(steps: list[tuple[str, int, SimulatedUnitStatus]]) -> OrderBench:
-    """Orders that are made and changed while time goes by, and sometimes, as a clock that is set, back."""
+    """Returns orders that are created and changed over time; the clock may also be set back."""
     bench = OrderBench(confirm_delay_s=100.0)
     for step, number, status in steps:
         units = [unit for order in bench.book for unit in order.units]
@@ -64,7 +64,7 @@ def query_text(filters: dict[str, Any], **page: int) -> str:
 
 
 def fits(unit: SimulatedOrderUnit, filters: dict[str, Any]) -> bool:
-    """The model: each filter by its documented sentence."""
+    """The model: whether a unit matches the filters as they are documented."""
     statuses, ways = filters.get("status"), filters.get("fulfillment_type", MERCHANT)
     created_s, updated_s = unit.order.created_us // 10**6 - EPOCH_S, unit.updated_us // 10**6 - EPOCH_S
     return (
@@ -138,7 +138,7 @@ def test_a_row_that_changes_between_two_pages_moves_to_the_front_and_shifts_the_
 
     assert before[1]["id_order_unit"] == after[0]["id_order_unit"]  # seen twice
     assert after[1]["id_order_unit"] == second_oldest.id
-    assert oldest.id not in {row["id_order_unit"] for row in before + after}  # not seen at all, until asked again
+    assert oldest.id not in {row["id_order_unit"] for row in before + after}  # on neither page
 
 
 def test_another_sellers_orders_are_never_listed() -> None:

@@ -1,4 +1,4 @@
-"""The life of an order unit: whatever is tried in whatever order, it goes the ways that there are."""
+"""The life cycle of an order unit: any sequence of operations results only in permitted transitions."""
 
 from collections import Counter
 from typing import Any
@@ -22,7 +22,7 @@ WAYS = {
     "sent_and_autopaid": {"returned"},
     "returned": {"returned_paid"},
 }
-"""The model, by the sentences that describe the marketplace; a return may arrive before the receipt is known."""
+"""The model: the transitions as the marketplace is described; a return may arrive before the receipt is known."""
 
 
 class OrderUnitLife(RuleBasedStateMachine):

@@ -1,4 +1,4 @@
-"""The simulator as a process of its own, and as an object in this one."""
+"""The simulator as a process, and as an object in this process."""
 
 import contextlib
 import signal
@@ -98,7 +98,7 @@ def test_planned_key_changes_happen() -> None:
     change = {"seller": "demo", "at_s": 0, "client_key": "n", "secret_key": "s"}
     scenario = Scenario.model_validate({"catalogue": {"eans": 1}, "key_changes": [change]})
     with Simulator(scenario) as simulator, SigningCaller(simulator.url, "n", "s") as caller:
-        simulator.state()  # one turn of its loop
+        simulator.state()  # waits for one iteration of its event loop
 
         assert caller.call("GET", "/status/ping").status_code == 200
 

@@ -152,7 +152,7 @@ def test_a_message_that_is_refused_comes_again_and_then_the_subscription_ends(
     subscriber.status = 204
     (id_order,) = simulator.add_orders()
     wait_for(lambda: len(simulator.journal.pushes) == 4)
-    assert simulator.journal.pushes[-1].resource == f"/orders/{id_order}/"  # what was missed is not sent again
+    assert simulator.journal.pushes[-1].resource == f"/orders/{id_order}/"  # missed messages are not sent again
 
 
 def test_a_message_that_is_accepted_at_last_does_not_come_again(

@@ -1,4 +1,4 @@
-"""A live list against a plain one that is sorted anew each time."""
+"""``RecentFirst`` compared with a plain list that is sorted for each query."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ PUTS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 8)), max_size=60)
 
 
 def newest_first(puts: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Moment and id of each row, by its last put."""
+    """Returns the time and id of each row as of its last put, newest first."""
     return sorted(((moment, row_id) for row_id, moment in dict(puts).items()), reverse=True)
 
 

@@ -1,4 +1,4 @@
-"""The scenario file."""
+"""Loading and validation of scenario files."""
 
 from pathlib import Path
 from typing import Any

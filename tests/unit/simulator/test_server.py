@@ -1,4 +1,4 @@
-"""What a caller meets on the wire: limits, clocks, keys, and every mishap."""
+"""The server's behaviour on the wire: limits, clocks, keys, and every fault."""
 
 import contextlib
 import socket
@@ -49,7 +49,7 @@ def held_back(caller: SigningCaller) -> None:
         caller.call("GET", PING)
 
 
-# ---- who calls ------------------------------------------------------------------------------------------------------
+# ---- authentication -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["Shop-Client-Key", "Shop-Timestamp", "Shop-Signature", "User-Agent", "Accept"])
@@ -81,7 +81,7 @@ def test_a_timestamp_is_taken_inside_the_clock_window_and_refused_outside(
     start: Start, window_s: int, skew_s: int
 ) -> None:
     with caller_of(start(server={"clock_window_s": window_s})) as caller:
-        # A second may pass on the way, so each edge is approached from the side on which that does no harm.
+        # A second may pass before the check, so each edge is tested with a margin on the side where that matters.
         assert caller.call("GET", PING, skew_s=-skew_s + 1).status_code == 200
         assert caller.call("GET", PING, skew_s=skew_s).status_code == 200
         assert caller.call("GET", PING, skew_s=-skew_s - 1).status_code == 401
@@ -123,7 +123,7 @@ def test_an_inactive_account_is_refused(start: Start) -> None:
         assert caller.call("GET", PING).json()["type"] == "/problems/inactive-account"
 
 
-# ---- how fast -------------------------------------------------------------------------------------------------------
+# ---- rate limits ----------------------------------------------------------------------------------------------------
 
 
 def test_over_the_limit_a_call_is_not_done_and_answers_429(start: Start) -> None:
@@ -394,7 +394,7 @@ def test_an_accepted_value_may_be_another_one(caller: SigningCaller, simulator: 
 
 
 def raw(simulator: Simulator, data: bytes) -> bytes:
-    """What comes back for bytes that no client library would send."""
+    """Sends raw bytes, such as no client library would send, and returns what is received."""
     host, port = simulator.url.split("/")[2].split(":")
     with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(data)

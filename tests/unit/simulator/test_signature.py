@@ -1,4 +1,4 @@
-"""Who calls, and whether the call is what its sender signed."""
+"""Validation of the authentication headers and the signature."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""When a message is tried again, by a clock that is moved by hand."""
+"""The schedule of retries of a message, with a clock that the test sets."""
 
 from simulator.call_context import ChangeNotice
 from simulator.exchange import Moment
@@ -19,7 +19,7 @@ def hear(subscriptions: Subscriptions, *, storefront: str = "de", seller: str = 
 
 
 def attempts_s(subscriptions: Subscriptions, until_s: int) -> list[float]:
-    """The seconds at which a message leaves that is always refused."""
+    """Returns the times, in seconds, at which a message that is always refused is sent."""
     left: list[float] = []
     for now_s in range(until_s):
         for push in subscriptions.due(now_s * 10**6, 10):

@@ -1,4 +1,4 @@
-"""What buyers do by themselves: the same plan, the same history."""
+"""Generated orders: the same plan gives the same history."""
 
 from collections import Counter
 from typing import Any

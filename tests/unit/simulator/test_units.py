@@ -1,4 +1,4 @@
-"""Units over real sockets: listing, reading, changing, and what must not change."""
+"""The endpoints about units over real sockets: listing, reading, changing, and what must not change."""
 
 from typing import Any
 
@@ -457,7 +457,7 @@ def test_what_the_marketplace_does_by_itself_is_told_apart(caller: SigningCaller
 
 
 def changed(before: Any, after: Any) -> dict[int, dict[str, Any]]:
-    """What is different, by unit, the date of the change left out."""
+    """Returns the differences by unit, without the date of the last change."""
     return {
         unit_id: difference
         for unit_id in after

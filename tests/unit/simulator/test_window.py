@@ -1,4 +1,4 @@
-"""One seller's sliding second."""
+"""The sliding window of one seller's rate limit."""
 
 from hypothesis import given
 from hypothesis import strategies as st
