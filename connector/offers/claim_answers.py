@@ -11,7 +11,7 @@ from streams.frozen import replace
 
 
 def after_claim(lane: OfferLane, claim: OfferClaim, answered: Answered, now_us: int) -> OfferLane:
-    """Returns the lane after the reply to a claim. Raises TypeError for an answer that is none to a claim."""
+    """Returns the lane after the reply to a claim. Raises TypeError for the answer of another kind of call."""
     match answered.reply:
         case Settled(answer=Owner() as owner):
             return _with_unit(
@@ -50,7 +50,7 @@ def _owned(unit: KnownUnit, owner: Owner, claim: OfferClaim, now_us: int) -> Kno
 def after_release(lane: OfferLane, release: OfferRelease, answered: Answered) -> OfferLane:
     """Returns the lane after the reply to a release: without the claims, and without units kept for them alone.
 
-    Raises TypeError for an answer that is none to a release.
+    Raises TypeError for the answer of another kind of call.
     """
     match answered.reply:
         case Settled(answer=ReleasedClaims()):

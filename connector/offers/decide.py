@@ -244,10 +244,14 @@ class _Settling:
         late = Refusal(Code.OUT_OF_ORDER, problem) if problem is not None else None
         self._draft.end(row, field, FieldStatus.SUPERSEDED, late, superseded_by=superseded_by, before=before)
 
-    # -- what becomes of the winner
+    # -- how a winner ends, or what is sent for it
 
     def _decide(self, row: EntryDraft, asked: Asked, unit: KnownUnit) -> None:
-        """Ends the field of a winning event, or plans the update."""
+        """Ends the field of a winning event, or plans the update.
+
+        Checked in this order: whether the EAN owns the units; whether the marketplace fulfils them; the bounds of a
+        total; whether the event is late, was accepted before, or asks for what the units already hold.
+        """
         entry, field, policy = row.entry, asked.field, self._terms.policy
         group = group_of(self._lane.units, unit, field)
         if not self._ownership.may_write(row, asked, group):

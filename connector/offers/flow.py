@@ -107,6 +107,7 @@ class OfferFlow:
         return self._state_version
 
     def kind_limit(self, kind: str) -> int:
+        """Returns the number of wants that one call of this kind may have."""
         if kind in (CLAIM, RELEASE):
             return CLAIMS_IN_A_CALL
         return self._update_limit if group_of(kind) == UNITS_WRITE else 1

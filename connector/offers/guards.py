@@ -140,6 +140,7 @@ def _fields(event: OfferChanged, target: Target | None, terms: OfferTerms) -> It
 
 
 def _stock_fault(stock: int, location: str | None, terms: OfferTerms) -> Refusal | None:
+    """Returns why a stock is rejected: its location, or its range; None if it is valid."""
     policy, ceiling = terms.policy, terms.reference.max_stock
     if location and policy.locations is Locations.REFUSE:
         return refuse(Code.LOCATION_NOT_CONFIGURED, location=location)
@@ -152,6 +153,7 @@ def _stock_fault(stock: int, location: str | None, terms: OfferTerms) -> Refusal
 
 
 def _price(price: Price, target: Target | None, terms: OfferTerms) -> tuple[Asked, Refusal | None]:
+    """Returns the price in minor units of the target's currency, and why it is rejected, if it is."""
     currency = terms.reference.storefronts.get(target.storefront) if target is not None else None
     value: int | None = None
     fault: Refusal | None = None

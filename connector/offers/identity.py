@@ -196,6 +196,7 @@ def _pick(here: Sequence[KnownUnit], entry: Named) -> KnownUnit | Unclear | _Not
 
 
 def _conflict(named: str, found: Sequence[KnownUnit], matched: Sequence[KnownUnit]) -> Unclear:
+    """Returns the conflict between the units that an id selects (``found``) and those that match otherwise."""
     candidates = (*found, *(u for u in matched if u not in found))
     shown = f"{named} ({', '.join(map(describe, found)) or 'not of this EAN and storefront'})"
     return Unclear(Code.IDENTITY_CONFLICT, candidates, shown)
@@ -268,6 +269,12 @@ def _miss_code(here: Sequence[KnownUnit], condition: str, waiting: Sequence[Ledg
 def _next_miss(
     prior: Miss | None, account: str, storefront: str, condition: str, code: str, now_us: int, policy: OfferPolicy
 ) -> Miss:
+    """Returns the miss after a look-up without an unambiguous match; ``prior`` is the one before.
+
+    The first miss is NOT_YET_FOUND until the grace period ends; a look-up after that makes it OFFER_NOT_FOUND. If that
+    look-up is overdue by ``recheck_s``, the grace period starts again. Misses with other codes are valid for
+    ``recheck_s``, and keep their age while the code stays the same.
+    """
     grace_us, recheck_us = us(policy.not_found_grace_s), us(policy.recheck_s)
     fresh = Miss(
         account=account,

@@ -1,9 +1,9 @@
 """Adds up stock by location: events carry the stock of a location, and the marketplace gets the total. Pure.
 
 The total sums the newest stock of each location, in whatever order the events are read. It leaves out locations that a
-newer stock without a location has replaced. An event may be older than the newest stock and still change the total of
-its location. So the total has the order of the newest stock, with the highest offset of all: nothing older can win over
-it, and a total that an older event has changed is still sent.
+newer stock without a location has replaced. An event that is older than the stocks of other locations still changes the
+total, if it is the newest of its own. So the total has the order of the newest stock, with the highest offset of all:
+nothing older can win over it, and a total that such an event has changed is still sent.
 """
 
 from dataclasses import dataclass

@@ -100,6 +100,7 @@ def _is_of(ean: str, unit: Unit) -> bool:
 
 
 def _same(ean: str, other: str) -> bool:
+    """Whether ``other`` is the same EAN in any form; ``ean`` is a normal form."""
     try:
         return normal_form(other) == ean
     except GtinError:
@@ -175,10 +176,12 @@ def _release_at_us(prior: KnownUnit | None, from_us: int | None) -> int | None:
 
 
 def _other_eans(ean: str, unit: Unit) -> tuple[str, ...]:
+    """Returns the unit's EANs except this one, sorted."""
     return tuple(sorted({other for other in unit.eans if not _same(ean, other)}))
 
 
 def _no_longer_shown(unit: KnownUnit, release_at_us: int) -> KnownUnit:
+    """Returns the unit as unproven, with its claims to be released."""
     return replace(unit, proved_at_us=0, release_at_us=_release_at_us(unit, release_at_us))
 
 

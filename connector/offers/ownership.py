@@ -56,6 +56,7 @@ class Ownership:
                 self._plan.wake(unit.release_at_us)
 
     def _names_being_released(self) -> set[tuple[str, str]]:
+        """Returns account and name of each claim whose release is planned but not done."""
         lane = self._draft.before
         return {
             (unit.account, name)

@@ -292,6 +292,7 @@ def _hint(entry: LedgerEntry, others: Sequence[KnownUnit]) -> str | None:
 
 
 def _key_of(entry: LedgerEntry, ean: str) -> str:
+    """Returns the key of the entry's not-found record."""
     return not_found_key(entry.target_id or "", entry.condition or "", entry.offer_id, ean)
 
 

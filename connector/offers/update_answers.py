@@ -22,7 +22,7 @@ from streams.frozen import replace
 def after_update(lane: OfferLane, update: OfferUpdate, answered: Answered, terms: OfferTerms, now_us: int) -> OfferLane:
     """Returns the lane after the reply to an update.
 
-    Raises ValueError for a unit that the lane does not know, and TypeError for an answer that is none to an update.
+    Raises ValueError for a unit that the lane does not know, and TypeError for the answer of another kind of call.
     """
     unit = next((u for u in lane.units if u.unit_id == update.unit_id and u.account == update.account), None)
     if unit is None:

@@ -19,7 +19,7 @@ class OrderStatus(StrEnum):
     OPEN = "OPEN"  # no unit is released for shipping yet
     NEED_TO_BE_SENT = "NEED_TO_BE_SENT"  # nothing sent yet, at least one unit may be
     PARTLY_SENT = "PARTLY_SENT"  # at least one unit was sent, at least one is still to be
-    SENT = "SENT"  # nothing is left to be sent, at least one is under way
+    SENT = "SENT"  # nothing is left to be sent, at least one unit is in transit
     RECEIVED = "RECEIVED"  # every unit that was not cancelled was received, or counts as received
     RETURNED = "RETURNED"  # every unit that was not cancelled was returned
     CANCELLED = "CANCELLED"  # every unit

@@ -190,6 +190,7 @@ class OrderFlow:
                 self._released.note(fact.account, fact.order_id, fact.observed_at_us)
 
     def _publish(self, account: str, state: PollState | None) -> None:
+        """Replaces the account's report; other threads read the mapping, so a new one is made."""
         if state is not None:
             self._polls = MappingProxyType({**self._polls, account: poll_lane.report(account, state)})
 

@@ -112,7 +112,7 @@ class OrderDraft:
     # ---- answers ----------------------------------------------------------------------------------------------------
 
     def apply_answer(self, answered: Answered) -> None:
-        """Applies the answer to a read of the order. Raises TypeError for an answer that is none to it."""
+        """Applies the answer to a read of the order. Raises TypeError for the answer of another call."""
         match answered.reply:
             case Settled(answer=OrderFound(unreadable=None) as found):
                 self._found(found)
@@ -132,6 +132,7 @@ class OrderDraft:
                 assert_never(unreachable)
 
     def _found(self, found: OrderFound) -> None:
+        """Writes the order and ends, unless the answer is older than the list or than an earlier answer."""
         state = self._state
         read = tuple(
             SeenRow(order_unit_id=unit.order_unit_id, status_raw=unit.status_raw, changed_at_us=unit.changed_us)
@@ -189,6 +190,7 @@ class OrderDraft:
         self._state = replace(self._state, sales_order_at_us=self._now_us)
 
     def _unreadable(self, unreadable: UnreadableRow) -> None:
+        """Writes a dead letter, once for each digest, and reads again later."""
         if not is_remembered(self._state.quarantined, unreadable.sha256):
             self._quarantine(Code.ORDER_UNREADABLE, unreadable)
         self._wait(Trouble.UNREADABLE)
@@ -220,9 +222,10 @@ class OrderDraft:
         self._state = replace(state, seen=seen, open_since_us=None)
         self._end()
 
-    # ---- what stays -------------------------------------------------------------------------------------------------
+    # ---- waiting and ending -----------------------------------------------------------------------------------------
 
     def _tries_of(self, trouble: Trouble) -> int:
+        """Returns the number of consecutive reads that ended in this trouble."""
         return self._state.tries if self._state.trouble is trouble else 0
 
     def _wait(self, trouble: Trouble) -> None:

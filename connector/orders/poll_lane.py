@@ -91,7 +91,7 @@ class PollDraft:
         self._said: list[Said] = []
         self._tells: list[Told] = []
 
-    # ---- when -------------------------------------------------------------------------------------------------------
+    # ---- when to poll -----------------------------------------------------------------------------------------------
 
     def apply_command(self, command: SchedulerCommand) -> None:
         """Makes a poll due now; ignores a command that was applied before.
@@ -201,7 +201,7 @@ class PollDraft:
         """Returns the list's state after a page could not be read.
 
         A page that was given up is read later, from the same offset, because rows only move down. After a refusal, the
-        list begins again. Raises TypeError for an answer that is none to this call.
+        list begins again. Raises TypeError for the answer of another kind of call.
         """
         match reply:
             case GaveUp(reason=reason):
@@ -227,7 +227,7 @@ class PollDraft:
         self._state = replace(state, failed_at_us=self._now_us, failures=state.failures + 1, problem=problem)
         return self._now_us + wait_us(interval_s, max(_AGAIN_CAP_S, interval_s), self._state.failures)
 
-    # ---- who is told ------------------------------------------------------------------------------------------------
+    # ---- messages to the lanes of orders and returns ----------------------------------------------------------------
 
     def _tell_orders(self, page: OrderPage) -> None:
         """Sends each order's rows to its lane; dead-letters unreadable rows that name no order."""
@@ -258,7 +258,7 @@ class PollDraft:
             self._said.append(quarantined(code, self._account, unreadable))
             self._state = replace(self._state, quarantined=remembered(digests, unreadable.sha256))
 
-    # ---- what follows -----------------------------------------------------------------------------------------------
+    # ---- the result of the turn -------------------------------------------------------------------------------------
 
     def step(self) -> LaneStep[PollState]:
         """Returns the lane after the turn, with what it writes, wants and waits for."""

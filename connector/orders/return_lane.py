@@ -76,7 +76,7 @@ class ReturnDraft:
     # ---- answers ----------------------------------------------------------------------------------------------------
 
     def apply_answer(self, answered: Answered) -> None:
-        """Applies the answer to a read of the return. Raises TypeError for an answer that is none to it."""
+        """Applies the answer to a read of the return. Raises TypeError for the answer of another call."""
         listed = self._state.listed
         if listed is None:
             return
@@ -130,7 +130,7 @@ class ReturnDraft:
             self._said.append(fact)
             self._state = replace(self._state, content_sha256=content_sha256)
 
-    # ---- what stays -------------------------------------------------------------------------------------------------
+    # ---- waiting and ending -----------------------------------------------------------------------------------------
 
     def _wait(self, trouble: Trouble) -> None:
         tries = self._state.tries + 1

@@ -101,7 +101,7 @@ class _Decision:
                 return None
             code, numbers = group if group is not None else ("", ())
             noted = tuple(uncertain_parcel(entry.event, number, code, self._now_us) for number in numbers)
-        unit = self._draft.units[unit.order_unit_id]  # an event that has just ended may have left its parcels
+        unit = self._draft.units[unit.order_unit_id]  # ending the event may have noted parcels on the unit
         unit = replace(unit, confirmed_by=unit.tried_by, tried_by=None, sent_at_us=unit.checked_at_us)
         return with_parcels(unit, *noted)
 

@@ -28,7 +28,7 @@ def apply_post(draft: ShipmentDraft, post: ParcelPost, answered: Answered) -> No
     """Adds the parcel to the unit; after a lost answer, as one of unknown outcome.
 
     If it was refused, notes that in the events that have the parcel; if the unit is gone, or the call was given up,
-    ends these events. Raises TypeError for an answer that is none to this call.
+    ends these events. Raises TypeError for the answer of another kind of call.
     """
     unit, number = draft.units.get(post.order_unit_id), post.tracking_number
     if unit is None:

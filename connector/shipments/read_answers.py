@@ -33,7 +33,7 @@ from streams.frozen import replace
 def apply_order(draft: ShipmentDraft, answered: Answered) -> None:
     """Opens the units of the events that waited for the order, or ends those events.
 
-    Raises TypeError for an answer that is none to this call.
+    Raises TypeError for the answer of another kind of call.
     """
     account, order_id = answered.want.account, draft.lane.order_id
     unread = [entry for entry in draft.entries if entry.is_unread and entry.event.account == account]
@@ -125,7 +125,7 @@ def _whole_order(draft: ShipmentDraft, entry: ShipmentEntry, of_order: list[int]
 def apply_unit(draft: ShipmentDraft, identifier: int, answered: Answered) -> None:
     """Updates the unit's status, or ends the events that need it.
 
-    Raises TypeError for an answer that is none to this call.
+    Raises TypeError for the answer of another kind of call.
     """
     unit = draft.units.get(identifier)
     if unit is None:

@@ -26,7 +26,7 @@ from streams.frozen import replace
 def apply_send(draft: ShipmentDraft, send: UnitSend, answered: Answered) -> None:
     """Confirms the unit, or has its status read after a refused or a lost send.
 
-    Raises TypeError for an answer that is none to a send.
+    Raises TypeError for the answer of another kind of call.
     """
     unit = draft.units.get(send.order_unit_id)
     if unit is None:
