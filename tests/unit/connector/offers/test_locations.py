@@ -516,6 +516,7 @@ class LocationHistory:
         self.kept = (self.shop.flow.store(self.shop.lane).value, self.position)
 
     def crash(self, *, carried_out: bool) -> None:
+        """Restarts from the durable lane; ``carried_out``: the call in flight was executed."""
         if self.in_flight is not None and carried_out:
             self.held = self.in_flight.body.values[Field.STOCK]
         read, self.in_flight, self.shop.wants = self.position, None, ()
@@ -526,6 +527,7 @@ class LocationHistory:
             self.read()
 
     def again(self) -> None:
+        """Reads all events so far again."""
         for event in self.events[: self.position]:
             self.hear(event)
 
@@ -539,6 +541,7 @@ class LocationHistory:
                 getattr(self, name)()
 
     def finish(self) -> None:
+        """Reads the remaining events and answers calls until nothing is wanted; fails if that never happens."""
         while self.position < len(self.events):
             self.read()
         for _ in range(10):

@@ -119,6 +119,11 @@ def event_of(said: InputRecord) -> OfferChanged | OfferWithdrawn:
 
 @dataclass
 class OfferHistory:
+    """A lane with its engine and its marketplace, driven step by step.
+
+    ``durable`` is the last checkpoint: state record, input position, number of results.
+    """
+
     said: list[InputRecord]
     codecs: RecordingCodecs = field(default_factory=RecordingCodecs)
     held: dict[int, dict[str, int]] = field(default_factory=lambda: {u.unit_id: dict(u.values) for u in UNITS})
@@ -154,6 +159,7 @@ class OfferHistory:
             self.read_before = max(self.read_before, self.position)
 
     def may_send(self) -> list[Want]:
+        """Returns the wants that may be sent: none before everything that was read before a crash is read again."""
         if self.position < self.read_before:
             return []
         slots = {want.slot for want in self.in_flight}
@@ -167,6 +173,7 @@ class OfferHistory:
         self.lane = self.flow.load(EAN, self.flow.store(self.lane).value)
 
     def crash(self, draw: Any) -> None:
+        """Restarts from the last checkpoint; each update in flight is executed or not."""
         for want in self.in_flight:
             if not isinstance(want.body, LookUp) and draw(st.booleans()):
                 self.apply(want)
@@ -179,6 +186,7 @@ class OfferHistory:
     # -- what the marketplace does
 
     def apply(self, want: Want) -> Unit:
+        """Executes an update; asserts that no older event is accepted after a newer one."""
         body = want.body
         for carried in body.carried:
             event = next(s for s in self.said if _id(s) == carried.result_id)
@@ -248,6 +256,7 @@ class OfferHistory:
     # -- the end
 
     def drain(self) -> None:
+        """Reads, answers and waits until nothing is left to do; raises AssertionError if that never happens."""
         for _ in range(200):
             while self.position < len(self.said):
                 self.deliver()
@@ -263,6 +272,7 @@ class OfferHistory:
         raise AssertionError(f"no rest: {self.wants}")
 
     def replay(self) -> list[OfferResult]:
+        """Reads all input again with the state kept; returns the new results."""
         count = len(self.codecs.results)
         for said in self.said:
             self.hear(Arrived(lane=EAN, event=event_of(said)))

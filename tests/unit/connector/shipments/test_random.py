@@ -90,6 +90,12 @@ class LateSend:
 
 
 class ShipmentHistory:
+    """A lane with its engine and its marketplace, driven step by step.
+
+    ``rows`` are the durable results, ``said`` those since the last checkpoint. ``late`` are lost calls that may
+    still be executed.
+    """
+
     def __init__(self) -> None:
         self.market = MarketplaceUnits()
         self.log: list[ShipmentDispatched] = []
@@ -127,6 +133,7 @@ class ShipmentHistory:
                 assert want.body.order_unit_id in UNITS, "a unit of another order would be confirmed"
 
     def may_leave(self, want: Want) -> bool:
+        """Whether the engine may send the want now."""
         busy = {key for flying in self.flying.values() for key in flying.exclusive}
         busy |= {key for late in self.late for key in late.want.exclusive}
         slots = {*self.flying, *(late.want.slot for late in self.late)}
@@ -232,6 +239,7 @@ class ShipmentHistory:
             self.hear(Woken())
 
     def end_of_grace(self) -> None:
+        """Executes the lost calls whose grace period is over, if they are executed at all."""
         for late in [late for late in self.late if late.until_us <= self.now_us]:
             self.late.remove(late)
             if late.happens:
@@ -285,6 +293,7 @@ class ShipmentHistory:
             assert self.wants or self.wake_at_us is not None
 
     def finish(self) -> None:
+        """Runs without trouble until nothing is undone; fails if that never happens."""
         for _ in range(400):
             self.read_one()
             self.leave()
@@ -296,6 +305,7 @@ class ShipmentHistory:
         assert not self.lane.undone, "undone, and nothing will ever wake it"
 
     def check_results(self) -> None:
+        """Asserts that each event has one result_id for each of its order units, and that results are true."""
         ids: dict[tuple[str, int | None], set[str]] = {}
         for row in self.rows:
             ids.setdefault((row["event_id"], row["order_unit_id"]), set()).add(row["result_id"])
@@ -308,6 +318,7 @@ class ShipmentHistory:
             self.check_truth(row)
 
     def check_truth(self, row: dict[str, Any]) -> None:
+        """Asserts that a result agrees with what was executed at the marketplace."""
         order_unit_id, status = row["order_unit_id"], row["status"]
         if order_unit_id == STRANGER:
             assert status in {"NOT_FOUND", "FAILED"}
