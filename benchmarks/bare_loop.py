@@ -49,6 +49,7 @@ class BareLoop:
         self._known = known_state(_OFFER, 0)
 
     def take(self, message: Message, producer: Producer) -> None:
+        """Decodes an event, and encodes and produces its result and its state record."""
         record = _record(message)
         event = self._codecs.decode_changed(record)
         if isinstance(event, NotYet):

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def measure(units: int) -> ReportSection:
+    """Measures ``units`` units, as resident memory and as traced allocations."""
     resident = (_bytes_of(units) - _bytes_of(0)) / units
     traced = (_bytes_of(units, "--traced") - _bytes_of(0, "--traced")) / units
     return ReportSection(

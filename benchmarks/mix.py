@@ -61,6 +61,7 @@ class MeasuredChange:
 
 
 def shared(kafka: Stack, eans: int, changes: int, orders: int) -> ReportSection:
+    """Measures the waiting times with ``changes`` changes and ``orders`` orders."""
     parts = {"scenario": _SCENARIO, "shipments": {"require_units": False}, "orders": {"interval": f"{INTERVAL_S:.0f}s"}}
     with stand(kafka, eans, **parts) as ready, ready.connectors(requests_per_second=RATE, single=True):
         until("the first poll", lambda: bool(ready.deployment.marketplace.journal().polls), _PATIENCE_S)

@@ -93,6 +93,7 @@ class PacedOutcome:
 
 
 def freshness(stand: Stand, seconds: float, lingers: Sequence[str]) -> ReportSection:
+    """Measures calls and freshness at fixed rates, with the connector's linger settings and the naive consumer."""
     rows: list[Row] = []
     goals: list[Goal] = []
     for rate in RATES:

@@ -38,6 +38,8 @@ requests_per_second = 1000000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
+    """The result of one measurement; ``cpu_us_per_call`` is the server's processor time."""
+
     what: str
     calls_per_s: float
     cpu_us_per_call: float
@@ -53,6 +55,8 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredSimulator:
+    """A running simulator process, its address and keys, and its units."""
+
     pid: int
     netloc: str
     client_key: str

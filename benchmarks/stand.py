@@ -97,7 +97,7 @@ class Stand:
         """Sets the positions of the group, which must be empty. Retries while the group coordinator is starting."""
         parts = [TopicPartition(self.input, partition, offset) for partition, offset in positions.items()]
         asked = ConsumerGroupTopicPartitions(f"{self.deployment.prefix}.connector", parts)
-        admin = self.deployment.kafka.admin()  # kept until the answer is there
+        admin = self.deployment.kafka.admin()  # keep a reference until the response is there
 
         def are_set() -> bool:
             [future] = admin.alter_consumer_group_offsets([asked]).values()
@@ -122,7 +122,7 @@ class Stand:
     def input_ends(self) -> dict[int, int]:
         """Returns the end offset of each partition of the input."""
         parts = {TopicPartition(self.input, number): LATEST for number in range(PARTITIONS)}
-        admin = self.deployment.kafka.admin()  # kept until the answer is there
+        admin = self.deployment.kafka.admin()  # keep a reference until the response is there
         found = admin.list_offsets(parts)
         return {part.partition: future.result().offset for part, future in found.items()}
 

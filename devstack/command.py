@@ -47,6 +47,7 @@ not_found_grace = "2s"
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Runs the demo and returns the exit code."""
     options = _options(arguments)
     console = Console(highlight=False, soft_wrap=True)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -51,6 +51,8 @@ _PRODUCER_TYPE: Final = 0  # rd_kafka_type_t
 
 
 class _Cluster(Protocol):
+    """What both ways to the mock cluster provide."""
+
     sized: bool
     bootstrap_servers: str
 

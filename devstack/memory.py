@@ -69,6 +69,8 @@ class MemoryRecord:
 
 @dataclass(slots=True, kw_only=True)
 class _Log:
+    """A partition's records, from the offset ``begin`` on."""
+
     begin: int = 0
     records: list[MemoryRecord] = field(default_factory=list)
 
@@ -79,12 +81,16 @@ class _Log:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Topic:
+    """A topic; a recreated one has another id."""
+
     id: str
     logs: tuple[_Log, ...]
 
 
 @dataclass(slots=True, kw_only=True)
 class _Group:
+    """A consumer group: its members, who owns which partition, and the committed positions."""
+
     members: dict[str, frozenset[str]] = field(default_factory=dict)  # member -> topics
     owners: dict[Part, str] = field(default_factory=dict)
     committed: dict[Part, tuple[int, Mark | None]] = field(default_factory=dict)
@@ -169,6 +175,7 @@ class MemoryBroker:
     # ---- for sources ------------------------------------------------------------------------------------------------
 
     def join(self, group: str, topics: Iterable[str]) -> str:
+        """Adds a member to a group and returns its id."""
         with self.changed:
             member = f"member-{self._next()}"
             self._groups[group].members[member] = frozenset(topics)
@@ -187,6 +194,7 @@ class MemoryBroker:
             return frozenset(part for part in mine if wanted.get(part) != member)
 
     def give_up(self, group: str, member: str, parts: Iterable[Part]) -> None:
+        """Frees those of the partitions that the member owns."""
         with self.changed:
             for part in parts:
                 if self._groups[group].owners.get(part) == member:
@@ -326,6 +334,7 @@ class MemorySource:
         return MemoryMembership(group=self._group, member=self._member)
 
     def commit(self, marks: Mapping[Assignment, Mark], serial: int) -> Written | Again | None:
+        """See ``ports.Source``."""
         alive = {at: mark for at, mark in marks.items() if at in self._positions}
         sent_at_s = self._clock()
         if not self._broker.commit({(at.topic, at.partition): mark for at, mark in alive.items()}, self.group()):

@@ -64,6 +64,7 @@ class Sales:
         )
 
     def observe(self, deeds: Sequence[OrderRow]) -> OrdersSeen:
+        """Reads everything that the summary needs to know about orders."""
         there = self._deployment.marketplace.orders()
         others = {position(record) for record in self._deployment.read("shipments")} - self._sent
         rows = self._deployment.rows("shipment-results")

@@ -40,6 +40,8 @@ class Version:
 
 @dataclass(slots=True)
 class _Subject:
+    """A subject's versions; ``last`` is the highest number that was ever assigned."""
+
     versions: dict[int, int] = field(default_factory=dict)  # version -> schema id, including deleted versions
     deleted: set[int] = field(default_factory=set)
     last: int = 0
@@ -156,6 +158,7 @@ class SchemaStore:
         return list(subject.versions)
 
     def delete_version(self, name: str, wanted: str, *, permanent: bool) -> int:
+        """Deletes a version and returns its number. A permanent delete is only allowed after a soft one."""
         subject = self._subject(name, deleted=permanent)
         number = self._number(subject, wanted, deleted=permanent)
         if not permanent:

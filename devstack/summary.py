@@ -108,6 +108,7 @@ class Summary:
 
 
 def summarise(all_seen: Observed) -> Summary:
+    """Returns the summary of a run."""
     summary, seen = Summary(), all_seen.of_the_demo()
     _events(summary, seen)
     _orders(summary, seen.orders)

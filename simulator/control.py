@@ -40,6 +40,8 @@ PREFIX: Final = "/_simulator/"
 
 
 class Keys(BaseModel):
+    """A seller's new pair of keys."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
     client_key: str = Field(min_length=1)
     secret_key: str = Field(min_length=1, repr=False)
@@ -132,19 +134,19 @@ class Control:
         return HttpResponse(status=204)
 
     def change_keys(self, seller: str, client_key: str, secret_key: str) -> None:
-        """The seller has new keys in the portal; the old ones end at once. Raises KeyError for an unknown seller."""
+        """Replaces a seller's keys; the old ones are refused from now on. Raises KeyError for an unknown seller."""
         account = self._api.sellers[seller]
         account.client_key, account.secret_key = client_key, secret_key
 
     def change_unit(self, unit_id: int, change: Change) -> ProblemDetails | None:
-        """As if the marketplace did it by itself. None = done."""
+        """Changes a unit as if the marketplace itself did it. Returns why the change is refused, or None."""
         context = self.context()
         problem = self._api.market.change_by_itself(unit_id, change, context)
         self._api.note(context)
         return problem
 
     def context(self) -> CallContext:
-        """Now, and by no call."""
+        """Returns a context for a change at the current time that no call causes."""
         return CallContext(now=self._api.server_time(self._clocks()))
 
     def _unit_lines(self) -> list[bytes]:

@@ -87,6 +87,8 @@ class GroupSection(StrictModel):
 
 
 class LimitsSection(StrictModel):
+    """The rate limits; fields as in ``api.SimulatorPolicy``. ``headers``: send rate limit headers."""
+
     requests_per_second: int = Field(default=DEFAULT_REQUESTS_PER_SECOND, ge=1)
     count_refused: bool = False
     retry_after: bool = False
@@ -102,6 +104,8 @@ class LimitsSection(StrictModel):
 
 
 class ServerSection(StrictModel):
+    """The server's clock, scheme and journal; fields as in ``api.SimulatorPolicy``."""
+
     clock_window_s: int = Field(default=DEFAULT_CLOCK_WINDOW_S, ge=0)
     clock_offset_s: float = 0.0
     scheme: Literal["http", "https"] = "http"
@@ -109,6 +113,8 @@ class ServerSection(StrictModel):
 
 
 class RulesSection(StrictModel):
+    """Fields as in ``offers.rules.Strictness``."""
+
     listing_price_required: bool = False
     max_amount: int = Field(default=MAX_AMOUNT, ge=0, lt=2**31)
 
@@ -132,6 +138,8 @@ class MatchSection(StrictModel):
 
 
 class RespondSection(StrictModel):
+    """See ``mishaps.Respond``."""
+
     kind: Literal["respond"]
     status: int = Field(ge=200, le=599)
     type: str = ProblemType.ABOUT_BLANK
@@ -142,45 +150,63 @@ class RespondSection(StrictModel):
 
 
 class GarbleSection(StrictModel):
+    """See ``mishaps.Garble``."""
+
     kind: Literal["garble"]
     body: str = '{"data": ['
 
 
 class SlowSection(StrictModel):
+    """See ``mishaps.Delay``."""
+
     kind: Literal["slow"]
     wait_s: Seconds
 
 
 class DripSection(StrictModel):
+    """See ``mishaps.Drip``."""
+
     kind: Literal["drip"]
     interval_s: Seconds = 1.0
     bytes_at_once: int = Field(default=1, ge=1)
 
 
 class ResetSection(StrictModel):
+    """See ``mishaps.Reset``."""
+
     kind: Literal["reset"]
 
 
 class HalfBodySection(StrictModel):
+    """See ``mishaps.HalfBody``."""
+
     kind: Literal["half_body"]
     share: Share = 0.5
 
 
 class LoseAnswerSection(StrictModel):
+    """See ``mishaps.LoseAnswer``."""
+
     kind: Literal["lose_answer"]
     reset: bool = False
 
 
 class ApplyLateSection(StrictModel):
+    """See ``mishaps.ApplyLate``."""
+
     kind: Literal["apply_late"]
     after_s: Seconds
 
 
 class OutageSection(StrictModel):
+    """See ``mishaps.Outage``."""
+
     kind: Literal["outage"]
 
 
 class RefuseSection(StrictModel):
+    """See ``mishaps.Refuse``."""
+
     kind: Literal["refuse"]
     status: int = Field(default=400, ge=400, le=599)
     type: str = ProblemType.VALIDATION_ERROR
@@ -191,6 +217,8 @@ class RefuseSection(StrictModel):
 
 
 class AlterSection(StrictModel):
+    """See ``mishaps.Alter``."""
+
     kind: Literal["alter"]
     field: str
     value: Any

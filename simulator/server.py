@@ -73,6 +73,7 @@ class Server:
         return formatdate(time.time() + self.api.policy.clock_offset_s, usegmt=True)
 
     def inspect(self, request: HttpRequest, answer: HttpResponse) -> None:
+        """Calls the inspector and collects the exception that it raises."""
         if self._inspector is None:
             return
         try:
@@ -124,7 +125,7 @@ class ClientConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._receive(b"")
-        return True  # keep our side open: a response may still be in progress
+        return True  # keep the server's side open: a response may still be in progress
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
         self._transport = None

@@ -57,6 +57,7 @@ class Market:
         return self.catalogue.units(seller, query.storefront)
 
     def unit(self, seller: str, unit_id: int, query: UnitQuery) -> HttpResponse:
+        """``GET /units/{id_unit}``."""
         unit = self.catalogue.own_unit(seller, query.storefront, unit_id)
         return not_found("Unit").answer() if unit is None else _one(unit, query)
 
@@ -190,6 +191,7 @@ class Market:
         return None
 
     def delete(self, seller: str, unit_id: int, query: UnitQuery) -> HttpResponse:
+        """``DELETE /units/{id_unit}``."""
         unit = self.catalogue.own_unit(seller, query.storefront, unit_id)
         if unit is None:
             return not_found("Unit").answer()

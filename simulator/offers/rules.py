@@ -54,6 +54,8 @@ class Strictness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListQuery:
+    """The query of ``GET /units``."""
+
     storefront: str
     limit: int = DEFAULT_PAGE
     offset: int = 0
@@ -66,12 +68,16 @@ class ListQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitQuery:
+    """The query of the other endpoints about units."""
+
     storefront: str
     embedded: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class BulkItem:
+    """One item of ``POST /units/bulk``."""
+
     unit_id: int
     data: Mapping[str, object]  # not yet validated
 
@@ -93,6 +99,7 @@ class Query:
         return values[-1] if values else None
 
     def number(self, name: str, low: int, high: int) -> int | None:
+        """Returns an integer from ``low`` to ``high``, or None if it is missing or invalid; records the error."""
         text = self.text(name)
         if text is None:
             return None
@@ -124,6 +131,7 @@ class Query:
         return self.storefront() if "storefront" in self._values else None
 
     def one_of(self, name: str, allowed: Sequence[str]) -> str | None:
+        """Returns a value and records an error if it is not one of ``allowed``."""
         text = self.text(name)
         if text is not None and text not in allowed:
             self.errors.append(RequestFieldError(name, f"must be one of {sorted(allowed)}"))
@@ -144,6 +152,7 @@ class Query:
         return moment
 
     def ean(self) -> str | None:
+        """Returns the EAN and records an error unless it has 13 or 14 digits."""
         text = self.text("ean")
         if text is not None and not (text.isascii() and text.isdigit() and len(text) in (13, 14)):
             self.errors.append(RequestFieldError("ean", "must have 13 or 14 digits"))
@@ -368,6 +377,7 @@ class NewUnit:
 
 
 def new_unit(body: bytes, storefront: str, strictness: Strictness) -> NewUnit | ProblemDetails:
+    """Parses and validates the body of ``POST /units``."""
     data = parse(body)
     if isinstance(data, ProblemDetails):
         return data

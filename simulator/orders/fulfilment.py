@@ -59,6 +59,7 @@ class Fulfilment:
     # ---- reads ------------------------------------------------------------------------------------------------------
 
     def carriers(self) -> HttpResponse:
+        """``GET /carriers``."""
         return _data({"carriers": [{"name": name, "isHauler": is_hauler} for name, is_hauler in CARRIERS.items()]})
 
     def order_units(self, seller: str, query: LiveQuery) -> HttpResponse:
@@ -86,6 +87,7 @@ class Fulfilment:
         )
 
     def order_unit(self, seller: str, id_order_unit: int, embedded: frozenset[str]) -> HttpResponse:
+        """``GET /order-units/{id_order_unit}``."""
         unit = self.book.own_unit(seller, id_order_unit)
         return not_found("Order unit").answer() if unit is None else _data(order_unit_details(unit, embedded))
 
@@ -103,10 +105,12 @@ class Fulfilment:
         return _page([order_row(order) for order in orders], query, total)
 
     def order(self, seller: str, id_order: str, embedded: frozenset[str]) -> HttpResponse:
+        """``GET /orders/{id_order}``."""
         order = self.book.own_order(seller, id_order)
         return not_found("Order").answer() if order is None else _data(order_body(order, embedded))
 
     def return_list(self, seller: str, query: LiveQuery) -> HttpResponse:
+        """``GET /returns``, newest first."""
         ranking = self.returns.by_updated(seller) if query.by_updated else self.returns.by_created(seller)
 
         def keep(one: SimulatedReturn) -> bool:
@@ -122,10 +126,13 @@ class Fulfilment:
         return _page([return_row(one) for one in shown], query, total)
 
     def one_return(self, seller: str, id_return: int, embedded: frozenset[str]) -> HttpResponse:
+        """``GET /returns/{id_return}``."""
         one = self.returns.own(seller, id_return)
         return not_found("Return").answer() if one is None else _data(return_body(one, embedded))
 
     def return_units(self, seller: str, query: LiveQuery) -> HttpResponse:
+        """``GET /return-units``, newest first."""
+
         def keep(unit: SimulatedReturnUnit) -> bool:
             return _order_fits(unit.of.order, query) and (query.statuses is None or unit.status in query.statuses)
 
@@ -135,6 +142,7 @@ class Fulfilment:
         return _page([return_unit_row(unit) for unit in shown], query, total)
 
     def return_unit(self, seller: str, id_return_unit: int, embedded: frozenset[str]) -> HttpResponse:
+        """``GET /return-units/{id_return_unit}``."""
         unit = self.returns.own_unit(seller, id_return_unit)
         return not_found("Return unit").answer() if unit is None else _data(return_unit_body(unit, embedded))
 

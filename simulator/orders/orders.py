@@ -20,6 +20,8 @@ from simulator.recent_first import RecentFirst
 
 
 class SimulatedUnitStatus(StrEnum):
+    """The documented statuses of an order unit."""
+
     OPEN = "open"
     NEED_TO_BE_SENT = "need_to_be_sent"
     SENT = "sent"
@@ -70,6 +72,8 @@ class Defect(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedParcel:
+    """A parcel of an order unit, as a call reported it."""
+
     carrier_code: str
     tracking_numbers: tuple[str, ...]
 

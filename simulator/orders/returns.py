@@ -17,6 +17,8 @@ REASONS: Final = ("bad_quality", "defect", "delivered_damaged", "dislike", "no_r
 
 
 class ReturnStatus(StrEnum):
+    """The simulated statuses of a return."""
+
     RETURN_REQUESTED = "return_requested"
     LABEL_GENERATED = "label_generated"
     PACKAGE_SENT = "package_sent"
@@ -25,6 +27,8 @@ class ReturnStatus(StrEnum):
 
 
 class ReturnUnitStatus(StrEnum):
+    """The simulated statuses of a return unit."""
+
     NEED_TO_BE_RETURNED = "need_to_be_returned"
     RETURN_ARRIVED = "return_arrived"
     RETURN_ACCEPTED = "return_accepted"
@@ -46,6 +50,8 @@ NEXT: Final[Mapping[ReturnStatus, ReturnStatus]] = MappingProxyType(
 
 @dataclass(slots=True, kw_only=True)
 class SimulatedReturn:
+    """A return. Times are in microseconds since the epoch by the simulated server's clock."""
+
     id: int
     order: SimulatedOrder
     created_us: int
@@ -58,6 +64,8 @@ class SimulatedReturn:
 
 @dataclass(slots=True, kw_only=True)
 class SimulatedReturnUnit:
+    """One order unit of a return."""
+
     id: int
     of: SimulatedReturn
     order_unit: SimulatedOrderUnit

@@ -131,6 +131,8 @@ def parcel_sent(body: bytes) -> SimulatedParcel | ProblemDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FurtherParcel:
+    """The body of ``POST /shipments``."""
+
     id_order_unit: int
     parcel: SimulatedParcel
 

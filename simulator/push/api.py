@@ -28,6 +28,8 @@ _CHANGEABLE: Final = frozenset({"callback_url", "fallback_email", "is_active"})
 
 
 class SubscriptionApi:
+    """Parses requests about subscriptions, and carries them out."""
+
     def __init__(self, subscriptions: Subscriptions) -> None:
         self._subscriptions = subscriptions
 

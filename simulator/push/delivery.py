@@ -53,6 +53,7 @@ class Pusher:
             task.add_done_callback(self._under_way.discard)
 
     async def stop(self) -> None:
+        """Stops sending and cancels the messages being sent."""
         self._is_stopped = True
         for task in tuple(self._under_way):
             task.cancel()

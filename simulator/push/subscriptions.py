@@ -36,6 +36,8 @@ class PushTerms:
 
 @dataclass(slots=True, kw_only=True)
 class PushSubscription:
+    """A seller's subscription of one event on one storefront."""
+
     id: int
     seller: str
     storefront: str
@@ -45,6 +47,7 @@ class PushSubscription:
     is_active: bool = True
 
     def body(self) -> dict[str, object]:
+        """Returns the subscription as responses show it."""
         return {
             "id_subscription": self.id,
             "callback_url": self.callback_url,
@@ -166,7 +169,10 @@ class Subscriptions:
         return pushes
 
     def answered(self, push: PushMessage, status: int, now_us: int) -> PushRow:
-        """Records an attempt (``status`` 0: no answer in time) and schedules a retry, or disables the subscription."""
+        """Schedules a retry of a failed attempt or disables its subscription; returns the row for the journal.
+
+        ``status`` is that of the response, 0 = no response in time.
+        """
         waits_s = self.terms.retry_after_s
         failed = status not in ACCEPTED
         is_last = failed and push.attempt > len(waits_s)

@@ -75,6 +75,7 @@ class EngineDriver:
     # ---- time -------------------------------------------------------------------------------------------------------
 
     def feed(self, said: Input) -> list[Effect]:
+        """Feeds an input to the engine, and records and returns its effects."""
         effects = self.engine.feed(said, self.now)
         self.effects.extend(effects)
         self.calls.extend(e for e in effects if isinstance(e, Call))

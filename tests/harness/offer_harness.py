@@ -172,6 +172,7 @@ class OfferHarness:
     # -- causes
 
     def hear(self, cause: Cause) -> None:
+        """Runs a turn and records its wants, timer and outputs."""
         turn = self.flow.turn(self.lane, cause, Now(mono_s=self.now_us / 1e6, wall_us=self.now_us))
         self.lane, self.wants, self.wake_at_us = turn.lane, turn.wants, turn.wake_at_us
         for output in turn.outputs:
@@ -196,6 +197,7 @@ class OfferHarness:
     def make(
         self, *, at: float | None = None, price: str | Price | None = None, offset: int | None = None, **said: Any
     ) -> OfferChanged:
+        """Returns an event. ``at``: its time in seconds from the start; by default now."""
         if offset is None:
             offset = self.offset
             self.offset += 1
@@ -212,12 +214,13 @@ class OfferHarness:
             "input_topic": TOPICS.offer_changes,
             "partition": 0,
             "offset": offset,
-            "record_time_us": max(self.now_us, occurred_at_us),  # not dated in the future
+            "record_time_us": max(self.now_us, occurred_at_us),  # the event is never dated after its record
             "price": money,
         }
         return OfferChanged(**{**given, **said})
 
     def tombstone(self, *, at: float | None = None, offset: int | None = None) -> str:
+        """Delivers a tombstone and returns its result id."""
         if offset is None:
             offset = self.offset
             self.offset += 1
@@ -247,6 +250,7 @@ class OfferHarness:
         return found[0]
 
     def reply(self, want: Want, reply: Settled | Lost | GaveUp) -> None:
+        """Answers a want, a tenth of a second later."""
         sent_us = self.now_us
         self.now_us += SECOND // 10
         self.calls += 1
@@ -258,6 +262,7 @@ class OfferHarness:
         )
 
     def found(self, *units: Unit, storefront: str = "de") -> None:
+        """Answers the look-up of a storefront with these units."""
         want = self.want(f"lookup:{storefront}")
         assert isinstance(want.body, LookUp)
         assert want.body.ean == self.ean
@@ -266,6 +271,7 @@ class OfferHarness:
     def accept(
         self, storefront: str = "de", shows: Mapping[Field, int] | None = None, status: str = "AVAILABLE", **more: Any
     ) -> Want:
+        """Answers the update of a storefront as accepted; ``shows`` are values that differ from those sent."""
         want = self.want(f"update:{storefront}")
         body = want.body
         returned = replace(
@@ -279,14 +285,17 @@ class OfferHarness:
         self.reply(self.want(f"update:{storefront}"), Settled(answer=refused))
 
     def gone(self, storefront: str = "de") -> None:
+        """Answers the update of a storefront with 404."""
         self.reply(self.want(f"update:{storefront}"), Settled(answer=Gone(http_status=404)))
 
     def lose(self, storefront: str = "de") -> Want:
+        """Answers the update of a storefront as lost: its outcome is unknown."""
         want = self.want(f"update:{storefront}")
         self.reply(want, Lost(reason="no answer"))
         return want
 
     def give_up(self, kind: str) -> None:
+        """Answers a want as given up after repeated failures."""
         self.reply(self.want(kind), GaveUp(reason="503 eight times"))
 
     # -- outputs

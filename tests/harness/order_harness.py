@@ -157,6 +157,7 @@ class MarketplaceOrders:
         return self.now_us // SECOND * SECOND
 
     def create(self, order_id: str, units: int = 1, status: str = "open") -> list[int]:
+        """Creates an order; returns the ids of its order units."""
         numbers = [len(self.units) + n for n in range(1, units + 1)]
         for number in numbers:
             self.units[number] = unit(number, order_id, status, self.second_us)
@@ -170,6 +171,7 @@ class MarketplaceOrders:
         return [one for one in self.units.values() if one.order_id == order_id]
 
     def answer(self, body: Any) -> Any:
+        """Returns the marketplace's answer to the body of a call."""
         match body:
             case ReadOrderPage():
                 return self._page(body)
@@ -224,6 +226,7 @@ class OrderHarness:
         return self
 
     def hear(self, key: str, cause: Cause) -> None:
+        """Runs a turn of a lane and records its outputs, state, wants and timer."""
         told: list[tuple[str, Cause]] = [(key, cause)]
         for lane_key, lane_cause in told:
             turn = self._turn(lane_key, lane_cause)

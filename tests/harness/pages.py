@@ -26,6 +26,8 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
+    """One page of the documentation."""
+
     name: str  # path relative to the repository's root
     text: str
 

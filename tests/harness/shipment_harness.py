@@ -129,6 +129,7 @@ class ShipmentHarness:
     # -- causes
 
     def hear(self, cause: Cause) -> None:
+        """Runs a turn, records its wants, timer and outputs, and stores and loads the lane."""
         turn = self.flow.turn(self.lane, cause, Now(mono_s=self.now_us / 1e6, wall_us=self.now_us))
         self.wants, self.wake_at_us = turn.wants, turn.wake_at_us
         self.outputs += turn.outputs

@@ -275,6 +275,7 @@ def learn(device: Device, body: Setting, reply: Settled | Lost | GaveUp) -> tupl
 
 
 def rung(reply: Settled | Lost | GaveUp) -> str:
+    """Returns the status of a chime after this reply."""
     match reply:
         case Settled():
             return "RUNG"
@@ -285,6 +286,7 @@ def rung(reply: Settled | Lost | GaveUp) -> str:
 
 
 def want_of(room: str, name: str, device: Device) -> Want:
+    """Returns the call that a device needs. Raises ValueError if it wants none."""
     wanted = device.wanted
     if wanted is None:
         raise ValueError(f"device {name} of {room} wants nothing")
@@ -301,6 +303,7 @@ def want_of(room: str, name: str, device: Device) -> Want:
 
 
 def chime_of(room: str, event: SetPoint) -> Want:
+    """Returns the call that rings a chime, at most once."""
     body = Setting(room=room, device="", value=0, order=event.order, event_id=event.id, chime=event.chime)
     return Want(
         slot=CHIME,
@@ -314,6 +317,7 @@ def chime_of(room: str, event: SetPoint) -> Want:
 
 
 def undone_ids(lane: Room) -> set[str]:
+    """Returns the ids of the events that have no result yet."""
     ids = {d.wanted.id for _, d in lane.devices if d.wanted}
     return ids | {c.id for c in lane.chimes} | {name for _, name in lane.reminders}
 

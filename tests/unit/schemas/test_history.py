@@ -142,7 +142,7 @@ def test_what_an_earlier_version_could_not_read_is_refused_and_not_released(
 
 
 def test_every_earlier_version_counts_not_the_last_alone(copy: Path) -> None:
-    """The middle one has lost the field, so that beside it alone any type would do."""
+    """The last version lacks the field, so compared with it alone any type of the field would be permitted."""
 
     def came(fields: list[dict[str, Any]]) -> None:
         fields.append({"name": "colour", "type": "string", "default": ""})

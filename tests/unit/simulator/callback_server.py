@@ -13,6 +13,8 @@ import orjson
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedMessage:
+    """A message as received."""
+
     headers: dict[str, str]  # names in lower case
     body: bytes
 

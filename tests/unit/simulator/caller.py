@@ -55,6 +55,7 @@ class SigningCaller:
         return self._http.send(request)
 
     def signed(self, method: str, uri: str, raw: bytes, timestamp: int) -> dict[str, str]:
+        """Returns the headers of a signed request."""
         text = f"{method}\n{uri}\n".encode() + raw + f"\n{timestamp}".encode()
         headers = {
             "Shop-Client-Key": self.client_key,
