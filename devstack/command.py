@@ -90,7 +90,7 @@ class Demo:
         self._console.print(verdict)
         return 0 if summary.good else 1
 
-    # ---- parts ------------------------------------------------------------------------------------------------------
+    # ---- start ------------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
         self._backbone = self._stack.enter_context(self._broker())
@@ -162,7 +162,7 @@ class Demo:
 
                 def more() -> bool:
                     self._sales.turn(1.0)
-                    return count() > before  # noqa: B023 - called within the round
+                    return count() > before  # noqa: B023 - called within the iteration
 
                 self._deployment.wait_for(f"further {what}", more, still_s=STUCK_S, every_s=0.5)
                 have = count()

@@ -105,7 +105,7 @@ class _PlainCluster:
         metadata = self._holder.list_topics(timeout=5)
         self.bootstrap_servers = ",".join(f"{b.host}:{b.port}" for b in metadata.brokers.values())
 
-    def create_topic(self, name: str, partitions: int) -> int:  # noqa: ARG002 - the mock decides
+    def create_topic(self, name: str, partitions: int) -> int:  # noqa: ARG002 - the mock ignores it
         """Requests the topic's metadata, which creates it."""
         if self._holder is None:
             raise RuntimeError("the embedded broker is closed")

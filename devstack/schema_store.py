@@ -172,7 +172,7 @@ class SchemaStore:
             )
         return number
 
-    # ---- within ---------------------------------------------------------------------------------------------------
+    # ---- internal -------------------------------------------------------------------------------------------------
 
     def _subject(self, name: str, *, deleted: bool = False) -> _Subject:
         subject = self._subjects.get(name)

@@ -144,7 +144,7 @@ class ClientConnection(asyncio.Protocol):
         try:
             self._http.receive_data(data)
             self._advance()
-        except Exception as mistake:  # noqa: BLE001 - nobody above could handle it
+        except Exception as mistake:  # noqa: BLE001 - a bug here; kept and raised at close
             self._server.complaints.append(mistake)
             self.reset()
 

@@ -263,7 +263,7 @@ class Simulator:
             self._trade.run(context)
             self._api.note(context)
             self._pusher.send_due()
-        except Exception as mistake:  # noqa: BLE001 - nobody above could handle it
+        except Exception as mistake:  # noqa: BLE001 - a bug here; kept and raised at close
             self._server.complaints.append(mistake)
             return
         self._loop.call_later(_TRADE_S, self._trade_again)

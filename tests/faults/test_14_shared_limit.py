@@ -121,7 +121,7 @@ def test_a_burst_of_offers_with_orders_and_parcels_stays_under_the_limit_and_sta
     shipments.nothing_twice(journal)
 
 
-# ---- groups of endpoints --------------------------------------------------------------------------------------------
+# ---- endpoint groups ------------------------------------------------------------------------------------------------
 
 PACES = {"units_read": 25, "units_write": 10, "orders": 25, "returns": 10, "shipments": 10}
 """The limit of each group, in calls per second."""

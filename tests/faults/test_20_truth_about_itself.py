@@ -91,7 +91,7 @@ def test_a_registry_that_is_away_at_start_is_waited_for_with_the_reason_and_sigt
         patient, ended = deployment.connector("patient"), deployment.connector("ended")
         with patient.health() as first, ended.health() as second:
             for health in (first, second):
-                deployment.wait_for("the start to wait", lambda: "waiting for the schema registry" in reasons(health))  # noqa: B023 - waited for at once
+                deployment.wait_for("the start to wait", lambda: "waiting for the schema registry" in reasons(health))  # noqa: B023 - called within the iteration
                 assert "does not answer" in reasons(health)
             assert ended.stop() == 0, "a signal that nothing handles would be its exit code"
             passage.open()
