@@ -110,6 +110,7 @@ KNOWS = {
     "simulator": (),
 }
 
+# A module that serves only one of them must not be at the root of connector or streams.
 FLOWS = ("connector.offers", "connector.shipments", "connector.orders")
 
 # Packages that import no flow except themselves: flows and what they share do not depend on other flows.
@@ -120,9 +121,6 @@ WITHOUT_OTHER_FLOWS = (
     "connector.routing",
     "connector.kaufland",
 )
-
-# Packages of a flow: a module that serves only one of them must not be at the root of connector or streams.
-FLOWS = ("connector.offers", "connector.shipments", "connector.orders")
 
 # Permitted module-level state of pure modules, each with the reason why callers can't observe it.
 PERMITTED_STATE = {

@@ -103,6 +103,21 @@ def test_the_image_runs_as_an_ordinary_user_and_installs_by_hash() -> None:
     assert all("--hash=" in block for block in _pins(ROOT / "requirements-run.lock"))
 
 
+def test_what_the_image_is_built_of_is_there_and_not_ignored() -> None:
+    """The ignore file excludes everything, and names what is included."""
+    first, *included = (ROOT / ".dockerignore").read_text("utf-8").split()
+    copied = [
+        source
+        for line in (ROOT / "Dockerfile").read_text("utf-8").splitlines()
+        if line.startswith("COPY ") and "--from" not in line
+        for source in line.split()[1:-1]
+    ]
+
+    assert first == "*"
+    assert {"connector", "simulator", "LICENSE", "requirements-run.lock"} <= set(copied)
+    assert [source for source in copied if not (ROOT / source).exists() or f"!{source}" not in included] == []
+
+
 def test_locks_pin_by_hash_and_name_no_address() -> None:
     for name in ("requirements.lock", "requirements-run.lock"):
         text = (ROOT / name).read_text("utf-8")

@@ -24,9 +24,10 @@ def refuse(code: Code, **values: object) -> Refusal:
 def refused_by_marketplace(refused: Refused, otherwise: Code, **values: str) -> Refusal:
     """Returns a refusal by the marketplace, with its own message.
 
-    The code is the one that the adapter gave, if the table of codes has it, or else ``otherwise``.
+    The code is the one that the adapter gave, if the table of codes has it and it says more than that the marketplace
+    refused; or else ``otherwise``.
     """
-    code = known(refused.code, otherwise)
+    code = otherwise if refused.code == Code.MARKETPLACE_REFUSED else known(refused.code, otherwise)
     problem = replace(
         explain(code, **values, message=refused.message),
         http_status=refused.http_status,

@@ -158,7 +158,7 @@ class ObjectDecoder:
 
 
 def _bad(code: DecodeErrorCode, text: str, error: BaseException) -> BadRecord:
-    return BadRecord(code=code, text=text[:500], error=type(error).__name__)
+    return BadRecord(code=code, text=text[:500], error=getattr(error, "reported_as", type(error).__name__))
 
 
 def _prepared(text: str, schema_id: int) -> ParsedSchema | BadRecord:

@@ -14,9 +14,13 @@ Schema: TypeAlias = Any
 class UnusableSchema(ValueError):
     """Not a schema, or one whose values could cost more to decode than their number of bytes allows."""
 
+    reported_as = "Unusable"  # in the headers of dead letters, which do not change with our names
+
 
 class InexactDecimal(ArithmeticError):
     """A decimal that the reader's scale and precision cannot represent exactly."""
+
+    reported_as = "NotExact"  # see ``UnusableSchema``
 
 
 class ParsedSchema:

@@ -199,6 +199,22 @@ def test_results_are_keyed_by_ean_and_not_found_rows_stay_with_the_lanes_partiti
     assert shop.last.input_partition == 5
 
 
+def test_a_result_and_a_not_found_row_have_ids_and_subjects_of_their_own_in_their_headers() -> None:
+    shop = OfferHarness(flow_of())
+
+    shop.event(stock=5)
+    shop.found()
+    shop.pass_s(60)
+    shop.found()
+
+    [row] = [row for row in shop.not_found.values() if row is not None]
+    headers = {output.topic: dict(output.headers) for output in shop.outputs}
+    of_result, of_row = headers[TOPICS.offer_results], headers[TOPICS.offers_not_found]
+    assert of_result["ce_id"] == f"{shop.last.result_id}/{shop.last.decided_at_us}".encode()
+    assert of_row["ce_id"] == f"{row.result_id}/{row.last_seen_at_us}".encode()
+    assert of_result["ce_subject"] == of_row["ce_subject"] == EAN.encode()
+
+
 def test_a_result_carries_the_trace_of_its_event() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
 

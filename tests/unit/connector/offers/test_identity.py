@@ -668,12 +668,13 @@ def test_an_event_whose_own_look_up_gives_up_has_failed() -> None:
     assert not shop.wants
 
 
-def test_a_refused_look_up_fails_in_the_marketplaces_words() -> None:
+@pytest.mark.parametrize("code", ["X", "MARKETPLACE_REFUSED"])
+def test_a_refused_look_up_fails_in_the_marketplaces_words(code: str) -> None:
     shop = OfferHarness(flow_of())
     shop.event(stock=9)
 
     refused = Refused(
-        code="X", http_status=400, type="/problems/storefront-not-configured", message="no such storefront",
+        code=code, http_status=400, type="/problems/storefront-not-configured", message="no such storefront",
         errors=(FieldError(field=None, name="storefront", message="unknown"),),
     )  # fmt: skip
     shop.reply(shop.want("lookup:de"), Settled(answer=refused))

@@ -70,6 +70,8 @@ def test_a_result_says_all_about_its_unit() -> None:
     }
     headers = dict(harness.outputs[-1].headers)
     assert headers["ce_type"] == b"kaufland.connector.ShipmentResult.v1"
+    assert headers["ce_id"] == f"{harness.last['result_id']}/{harness.last['decided_at']}".encode()
+    assert headers["ce_subject"] == ORDER.encode()
     assert headers["instance_id"] == b"shop-0"
     assert harness.outputs[-1].key == ORDER.encode()
 

@@ -99,6 +99,7 @@ def test_a_decimal_that_would_be_rounded_or_cut_is_not_read(writer: Any, amount:
 
     assert isinstance(value, BadRecord)
     assert value.code == DecodeErrorCode.DECIMAL_NOT_EXACT
+    assert value.error == "NotExact", "consumers of dead letters read it in a header"
     assert amount in value.text
 
 
@@ -347,6 +348,7 @@ def test_a_schema_that_could_keep_a_reader_busy_for_ever_is_refused(name: str) -
 
     assert isinstance(bad, BadRecord)
     assert bad.code == DecodeErrorCode.SCHEMA_UNUSABLE
+    assert bad.error == "Unusable", "consumers of dead letters read it in a header"
     assert why in bad.text
 
 
