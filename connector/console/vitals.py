@@ -84,7 +84,11 @@ class ProcessVitals:
         return {
             **self._about,
             "beat_age_s": round(self._clock() - beat.at_s, 3),
-            "group": {**asdict(beat.membership), "heard_age_s": _age_s(beat.membership, self._clock())},
+            "group": {
+                "name": self._about.get("group", ""),
+                **asdict(beat.membership),
+                "heard_age_s": _age_s(beat.membership, self._clock()),
+            },
             "clock_skew_s": self._skews(),
             "orders": {account: synced(poll) for account, poll in self._polls().items()},
             "push": {account: subscribed(push) for account, push in self._subscriptions().items()},

@@ -165,12 +165,13 @@ TABLE: Mapping[Code, CodeText] = {
     ),
     Code.KEY_CONTRADICTS_EAN: CodeText(
         sentence="The record's key {key} is not the EAN {ean}",
-        advice="Key the topic by EAN: run the rekey stage before the connector. Without it, the order of events "
-        "cannot be guaranteed.",
+        advice="Key the topic by EAN, or have a job of your own copy it to a topic that is. With other keys, the order "
+        "of events cannot be guaranteed.",
     ),
     Code.KEY_NOT_NORMAL: CodeText(
         sentence="The record's key {key} is another form of the EAN {ean}",
-        advice="Key the topic by the EAN's normal form (13 digits): run the rekey stage before the connector.",
+        advice="Key the topic by the EAN's normal form (13 digits), or have a job of your own copy it to a topic that "
+        "is.",
     ),
     Code.TARGET_MISSING: CodeText(
         sentence="The event has no target_id",
@@ -490,8 +491,7 @@ TABLE: Mapping[Code, CodeText] = {
     ),
     Code.KEY_MISSING: CodeText(
         sentence="The record has no key",
-        advice="Key the topic as its contract says: offers by EAN, with the rekey stage before the connector; "
-        "shipments by order id.",
+        advice="Key the topic as its contract says: offers by EAN, shipments by order id.",
     ),
     Code.KEY_MALFORMED: CodeText(
         sentence="The record's key is not text in the configured format",

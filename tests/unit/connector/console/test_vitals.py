@@ -167,10 +167,11 @@ def test_before_the_first_snapshot_nothing_is_ready_and_status_still_answers() -
 
 
 def test_status_shows_the_whole_snapshot_and_the_membership() -> None:
-    status = vitals().status()
+    status = vitals(about={"group": "kaufland"}).status()
 
     assert status["engine"]["partitions"][0]["partition"] == 3
     assert (status["group"]["joined_as"], status["group"]["heard_age_s"]) == ("one-1", 1.0)
+    assert status["group"]["name"] == "kaufland"
 
 
 def test_the_skew_of_each_accounts_clock_is_a_metric_and_on_the_status_page() -> None:
