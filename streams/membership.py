@@ -82,7 +82,7 @@ class Isolation:
 class ReplacementReason(Enum):
     """Why a consumer is replaced; the values are shown to people."""
 
-    SEVERED = "the client knew no broker any more and would not have looked for one: a new one joins the group"
+    SEVERED = "the client knew no broker any more and did not look for one; a new client joins the group"
     ISOLATED = (
         "the client has had no connection to a broker for a session and may know none that is up: a new one, which "
         "begins with kafka.bootstrap_servers, joins the group"

@@ -46,7 +46,7 @@ def test_a_step_of_a_turn_imports_earlier_steps_only(flow: str) -> None:
 def test_a_step_that_reaches_a_later_one_through_another_module_is_found() -> None:
     tree = {
         "connector/offers/merge.py": "from connector.offers.plan import OfferPlan",
-        "connector/offers/plan.py": "from connector.offers.decide import settle",
+        "connector/offers/plan.py": "from connector.offers.decide import decide",
         "connector/offers/decide.py": "",
     }
 

@@ -37,11 +37,11 @@ from connector.offers.watermarks import newer_mark
 from connector.routing.table import Target
 
 
-def settle(lane: OfferLane, terms: OfferTerms, now_us: int) -> tuple[OfferLane, OfferPlan]:
+def decide(lane: OfferLane, terms: OfferTerms, now_us: int) -> tuple[OfferLane, OfferPlan]:
     """Returns the lane in which every field that can end has ended, and the plan for the others."""
     if not lane.entries and not lane.misses and all(unit.release_at_us is None for unit in lane.units):
         return lane, NOTHING
-    settling = _Settling(lane, terms, now_us)
+    settling = _OfferDecision(lane, terms, now_us)
     settling.identify()
     settling.choose_winners()
     return settling.result()
@@ -50,8 +50,8 @@ def settle(lane: OfferLane, terms: OfferTerms, now_us: int) -> tuple[OfferLane, 
 _Cell: TypeAlias = tuple[Hashable, ...]
 
 
-class _Settling:
-    """One run of ``settle``."""
+class _OfferDecision:
+    """One run of ``decide``."""
 
     def __init__(self, lane: OfferLane, terms: OfferTerms, now_us: int) -> None:
         self._lane = lane

@@ -15,10 +15,10 @@ from connector.marketplace.call_kinds import UNITS_WRITE, group_of
 from connector.marketplace.offers import Reference
 from connector.offers import merge, results, state_mapping, wants
 from connector.offers.call_bodies import CLAIM, CLAIMS_IN_A_CALL, RELEASE
-from connector.offers.decide import settle
+from connector.offers.decide import decide
 from connector.offers.events import OfferChanged, OfferNotFound, OfferResult, OfferState, OfferWithdrawn
 from connector.offers.ledger import OfferLane
-from connector.offers.outcomes import learn
+from connector.offers.outcomes import apply_answer
 from connector.offers.plan import OfferPlan
 from connector.offers.policy import OfferPolicy, OfferTerms
 from connector.offers.results import Cleared, Said
@@ -157,8 +157,8 @@ class OfferFlow:
         """Applies a cause to the lane; returns the new lane, its wants, its outputs, and when to wake it."""
         now_us = now.wall_us
         taken = self._heard(lane, cause, now_us)
-        settled, plan = settle(taken, self._terms, now_us)
-        after, said = results.build(lane, settled, plan, self._terms, now_us)
+        decided, plan = decide(taken, self._terms, now_us)
+        after, said = results.build(lane, decided, plan, self._terms, now_us)
         return Turn(
             lane=state_mapping.stamped(lane, after, now_us),
             wants=wants.derive(after, plan, self._terms),
@@ -170,11 +170,11 @@ class OfferFlow:
         """Returns the lane after an event or an answer was applied; other causes only have the lane decided again."""
         match cause:
             case Arrived(event=OfferChanged() as changed):
-                return merge.take(lane, changed, self._terms, now_us)
+                return merge.merge_event(lane, changed, self._terms, now_us)
             case Arrived(event=OfferWithdrawn() as withdrawn):
                 return merge.withdraw(lane, withdrawn, self._terms, now_us)
             case Answered():
-                return learn(lane, cause, self._terms, now_us)
+                return apply_answer(lane, cause, self._terms, now_us)
             case Woken() | Restored() | Draining() | Told() | Arrived():
                 return lane
 

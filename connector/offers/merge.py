@@ -16,7 +16,7 @@ from connector.offers.watermarks import mark
 from streams.frozen import replace
 
 
-def take(lane: OfferLane, event: OfferChanged, terms: OfferTerms, now_us: int) -> OfferLane:
+def merge_event(lane: OfferLane, event: OfferChanged, terms: OfferTerms, now_us: int) -> OfferLane:
     """Returns the lane with an entry for the event.
 
     An event that is read again while its entry is undone gets no second entry: one processing, one result. If the

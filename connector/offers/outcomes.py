@@ -9,7 +9,7 @@ from connector.offers.update_answers import after_update
 from streams.flow import Answered
 
 
-def learn(lane: OfferLane, answered: Answered, terms: OfferTerms, now_us: int) -> OfferLane:
+def apply_answer(lane: OfferLane, answered: Answered, terms: OfferTerms, now_us: int) -> OfferLane:
     """Returns the lane after the reply to one of its calls.
 
     Raises TypeError for the reply to a call that an offer lane never makes.

@@ -81,10 +81,6 @@ class Checkpoints:
         """Whether a checkpoint is in progress."""
         return self._on_way is not None
 
-    @property
-    def started_s(self) -> float:
-        return self._started_s
-
     def delayed(self, said: Delayed, now_s: float) -> None:
         """Records the sink's report that the checkpoint in progress is not durable yet, and why."""
         if said.serial == self._serial:

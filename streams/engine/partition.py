@@ -223,9 +223,11 @@ class Partition:
         if self.position < self._target:
             reasons.append(f"read up to {self.position} of {self._target}")
         if now_s < self._waits_until_s:
-            reasons.append(f"calls of the owner before may be under way for {self._waits_until_s - now_s:.1f} s")
+            reasons.append(
+                f"calls of the previous owner may still be in flight for {self._waits_until_s - now_s:.1f} s"
+            )
         if not self._marked:
-            reasons.append("our own mark is not durable")
+            reasons.append("this process has not committed a position of its own yet")
         return tuple(reasons)
 
     def may_open(self, now_s: float) -> bool:

@@ -135,7 +135,9 @@ class StallDetector:
             self._anew.pop(assigned.at, None)
         elif still_s >= (after_s := self._anew.get(assigned.at, FETCH_ANEW_S)):
             self._anew[assigned.at] = 2 * after_s
-            yield _notice(assigned, f"lag {partition.lag}, no progress for {still_s:.0f} s: fetched anew", "warning")
+            yield _notice(
+                assigned, f"lag {partition.lag}, no progress for {still_s:.0f} s: fetching it again", "warning"
+            )
             yield Reread(parts=frozenset({assigned.at}))
 
     def _lag(self, assigned: AssignedPartition, now_s: float, on_way: Callable[[float], str]) -> Iterator[Effect]:
@@ -154,7 +156,7 @@ class StallDetector:
         elif now_s - said_s >= self._policy.stall_s:
             del self._said[assigned.at]  # so that it is logged again
             if not explained:
-                yield Stop(reason=f"{_name(assigned.at)} has lag {partition.lag} and does not move")
+                yield Stop(reason=f"{_name(assigned.at)} has lag {partition.lag} and makes no progress")
 
     def _undone(self, assigned: AssignedPartition, now: Now) -> Iterator[Effect]:
         """Gives an undone lane that nothing will wake one more turn; if that does not help, stops the process."""
@@ -171,7 +173,10 @@ class StallDetector:
                 )
                 return
             self._woken[assigned.at, key] = now.mono_s
-            yield _notice(assigned, f"lane {key} is undone and nothing will wake it: given one more turn")
+            yield _notice(
+                assigned,
+                f"lane {key} has pending work and no timer, token or pause explains it: giving it one more turn",
+            )
             lanes.turn(key, WOKEN, now)
 
 
@@ -181,7 +186,7 @@ def _explanation(assigned: AssignedPartition) -> str:
     if partition.needs is not None:
         return f"records wait for {partition.needs.need}: {partition.needs.text}"
     if partition.leaderless:
-        return f"its leader is away, and nothing of it can be read until it is back: {partition.leaderless}"
+        return f"it has no leader, and cannot be read until it has one: {partition.leaderless}"
     return ""
 
 

@@ -431,6 +431,10 @@ def _stored(message: Message) -> Stored:
     try:
         headers = message.headers() or ()
     except UnicodeDecodeError as error:
-        return Stored(value=message.value(), offset=message.offset() or 0, fault=f"its headers are not ours: {error}")
+        return Stored(
+            value=message.value(),
+            offset=message.offset() or 0,
+            fault=f"its headers were not written by this connector: {error}",
+        )
     pairs = cast("Iterable[tuple[str, bytes | None]]", headers)
     return restored(message.value(), tuple((name, text or b"") for name, text in pairs), message.offset() or 0)

@@ -124,7 +124,7 @@ class Lanes:
         """Sets ``fault`` for a lane that cannot be read. ``offset``: of its record; -1 = unknown."""
         where = f"at offset {offset} " if offset >= 0 else ""
         self.fault = (
-            f"the state of {key!a} {where}of {self._flow.state_topic}/{self.at.partition} cannot be carried on: {why}. "
+            f"the state of {key!a} {where}of {self._flow.state_topic}/{self.at.partition} cannot be used: {why}. "
             f"Nothing of {self.at.topic}/{self.at.partition} is read, sent or committed (see docs/operations.md)"
         )
 
@@ -230,7 +230,7 @@ class Lanes:
         """
         said = self._flow.store(lane.value)
         if said.value is None and (said.undone or said.open_since_us is not None or lane.announced):
-            raise ValueError(f"lane {lane.key} is undone, open or under way, and stores nothing: it would be lost")
+            raise ValueError(f"lane {lane.key} has pending work and stores nothing; the work would be lost")
         if said.value is None:
             stored = said
         else:

@@ -51,7 +51,7 @@ def restored(value: bytes | None, headers: Headers, offset: int) -> Stored:
     try:
         return replace(stored_of(value, headers), offset=offset)
     except ValueError as error:
-        return Stored(value=value, offset=offset, fault=f"its headers are not ours: {error}")
+        return Stored(value=value, offset=offset, fault=f"its headers were not written by this connector: {error}")
 
 
 def lane_key(raw: bytes) -> str:

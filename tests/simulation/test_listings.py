@@ -48,7 +48,7 @@ def _absorbs_what_is_announced(lane: Any, *_args: Any) -> Any:
 
 
 def _takes_all_for_news(lane: Any, event: Any, terms: Any, now_us: int) -> Any:
-    return _take(replace(lane, last_offset=-1), event, terms, now_us)
+    return _merge_event(replace(lane, last_offset=-1), event, terms, now_us)
 
 
 def _never_again(*_args: Any) -> int:
@@ -64,7 +64,7 @@ def _trusts_for_ever(*args: Any, **_kwargs: Any) -> bool:
     return all(fact is not None and fact.value == value for fact in facts)
 
 
-_take = merge.take
+_merge_event = merge.merge_event
 
 
 @pytest.mark.slow
@@ -73,7 +73,7 @@ _take = merge.take
     [
         (look_ups, "asks_again_at_us", _believes_every_miss, "E"),
         (merge, "_read_again", _absorbs_what_is_announced, "N"),
-        (merge, "take", _takes_all_for_news, "N"),
+        (merge, "merge_event", _takes_all_for_news, "N"),
         (identity, "recheck_after_us", _never_again, "E"),
         (decide, "_is_to_be_announced", _answers_a_replay_from_memory, "N"),
         (decide, "is_already_so", _trusts_for_ever, "E"),

@@ -228,5 +228,5 @@ def test_a_lane_that_is_under_way_and_stores_nothing_is_a_bug() -> None:
     driver = EngineDriver(flow=Forgetting())
     at = driver.opened()
 
-    with pytest.raises(ValueError, match="under way"):
+    with pytest.raises(ValueError, match="pending work"):
         driver.event(at, "hall", chime="dinner")

@@ -24,7 +24,7 @@ def reminder(room: str) -> bytes:
 
 
 NO_STATE = Stored(value=b"{", offset=17)
-HEADERS = Stored(value=reminder("cellar"), offset=17, fault="its headers are not ours")
+HEADERS = Stored(value=reminder("cellar"), offset=17, fault="its headers were not written by this connector")
 
 
 def test_a_record_whose_headers_cannot_be_read_breaks_its_partition_alone_with_key_and_offset() -> None:

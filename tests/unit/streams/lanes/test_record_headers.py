@@ -28,7 +28,10 @@ def test_headers_come_back_as_they_were(due: int | None, since: int | None, wait
 @pytest.mark.parametrize("name", NUMBERED)
 @pytest.mark.parametrize("sign", ["", "-"])
 def test_a_number_of_400_digits_is_a_fault_of_its_record(name: str, sign: str) -> None:
-    assert "headers are not ours" in restored(b"v", ((name, f"{sign}{'9' * 400}".encode()),), 7).fault
+    assert (
+        "headers were not written by this connector"
+        in restored(b"v", ((name, f"{sign}{'9' * 400}".encode()),), 7).fault
+    )
 
 
 @given(headers=st.lists(st.tuples(st.sampled_from([*NUMBERED, "waits", "announced", "undone"]), st.binary())))
