@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from connector.contracts.codes import Code, explain
 from connector.contracts.problem import Problem
 
+NO_SEQUENCE = -(2**63) - 1
+"""Stands for a missing sequence; lower than any 64-bit number."""
 _WITHIN_MS_US = 999
 """A record's timestamp has milliseconds: it may stand for any microsecond of that millisecond."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from connector.contracts.event_time import NO_SEQUENCE
 from streams.frozen import quick
 
-NO_SEQUENCE = -(2**63) - 1
-"""Stands for a missing sequence; lower than any 64-bit number."""
 OF_ANOTHER_EAN = -1
 """In place of an offset: an event of another EAN that wrote to the unit. Only its time is known."""
 UNKNOWN_OFFSET = -2

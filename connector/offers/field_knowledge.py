@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from connector.contracts.event_time import NO_SEQUENCE
 from connector.marketplace.offers import Field
-from connector.offers.event_order import NO_SEQUENCE, OF_ANOTHER_EAN, Recency, newest
+from connector.offers.event_order import OF_ANOTHER_EAN, Recency, newest
 from connector.offers.events import Basis
 from connector.offers.ledger import Fact, KnownUnit, LedgerEntry
 from connector.offers.policy import OfferPolicy

@@ -9,13 +9,14 @@ from decimal import Decimal
 
 from connector.contracts.codes import Code
 from connector.contracts.event_time import time_fault
+from connector.contracts.microseconds import us
 from connector.contracts.problem import Problem
 from connector.marketplace.offers import Condition, Currency, Field
 from connector.offers.event_order import EventOrder
 from connector.offers.events import FieldStatus, OfferChanged, Price
 from connector.offers.gtin import GtinError, normal_form
 from connector.offers.ledger import Asked, FieldOutcome
-from connector.offers.policy import Locations, OfferTerms, us
+from connector.offers.policy import Locations, OfferTerms
 from connector.offers.refusal import Refusal, refuse
 from connector.offers.stock import refused_above, refused_below
 from connector.routing.table import Target

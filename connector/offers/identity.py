@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from connector.contracts.codes import Code
+from connector.contracts.microseconds import us
 from connector.offers.events import Announced, Miss
 from connector.offers.ledger import KnownUnit, LedgerEntry, OfferLane
-from connector.offers.policy import OfferPolicy, us
+from connector.offers.policy import OfferPolicy
 from streams.frozen import replace
 
 NOT_YET_FOUND = "NOT_YET_FOUND"

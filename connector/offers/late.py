@@ -1,9 +1,9 @@
 """Explains why an event lost: it was read after a newer one (OUT_OF_ORDER). Pure."""
 
 from connector.contracts.codes import Code, explain
-from connector.contracts.event_time import moment
+from connector.contracts.event_time import NO_SEQUENCE, moment
 from connector.contracts.problem import Problem
-from connector.offers.event_order import NO_SEQUENCE, OF_ANOTHER_EAN, Recency
+from connector.offers.event_order import OF_ANOTHER_EAN, Recency
 
 
 def out_of_order(order: Recency, newer: Recency) -> Problem | None:

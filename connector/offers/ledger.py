@@ -9,14 +9,20 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
 
+from connector.contracts.event_time import NO_SEQUENCE
 from connector.contracts.problem import Problem
 from connector.marketplace.offers import Field
-from connector.offers.event_order import NO_SEQUENCE, UNKNOWN_OFFSET, EventOrder, Recency
+from connector.offers.event_order import UNKNOWN_OFFSET, EventOrder, Recency
 from connector.offers.events import Announced, Basis, FieldStatus, Miss, Origin, Sent
 from streams.frozen import quick
 
 Selectors: TypeAlias = tuple[str | None, str | None, str | None, int | None]
 """How an event selects its offer: target, condition, offer id, unit id."""
+
+
+def to_major(field: Field, value: int, exponent: int) -> Decimal:
+    """Returns a value in smallest units as the contracts carry it: a price in major units."""
+    return Decimal(value).scaleb(-exponent) if field is Field.PRICE else Decimal(value)
 
 
 @quick

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from connector.contracts.codes import Code
+from connector.contracts.microseconds import us
 from connector.marketplace.offers import Found, Gone, Refused, Unit
 from connector.offers.call_bodies import OfferLookUp
 from connector.offers.entry_draft import EntryDraft
@@ -21,7 +22,7 @@ from connector.offers.identity import (
     resolve,
 )
 from connector.offers.ledger import FieldOutcome, KnownUnit, LedgerEntry, OfferLane
-from connector.offers.policy import OfferTerms, us
+from connector.offers.policy import OfferTerms
 from connector.offers.refusal import Refusal, refuse, refused_by_marketplace
 from streams.flow import Answered, GaveUp, Lost, Settled
 from streams.frozen import replace

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from connector.contracts.microseconds import us
 from connector.marketplace.offers import Field
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.event_order import Recency
@@ -23,7 +24,6 @@ from connector.offers.identity import (
 from connector.offers.ledger import Asked, KnownUnit
 from connector.offers.offer_draft import OfferDraft
 from connector.offers.plan import RECHECK_RANK, PlanDraft, rank_missed, rank_of
-from connector.offers.policy import us
 from connector.offers.stock import offered
 from connector.routing.table import Target
 from streams.flow import BACKGROUND

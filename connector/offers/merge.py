@@ -1,9 +1,9 @@
 """Adds an event to the ledger, as a new entry or as a repetition of an undone one; applies tombstones. Pure."""
 
 from connector.contracts.codes import Code
-from connector.contracts.event_time import effective_us
+from connector.contracts.event_time import NO_SEQUENCE, effective_us
 from connector.contracts.result_ids import result_id
-from connector.offers.event_order import NO_SEQUENCE, Recency, order_of
+from connector.offers.event_order import Recency, order_of
 from connector.offers.events import Announced, FieldStatus, OfferChanged, OfferWithdrawn, Origin
 from connector.offers.guards import date_fault, examine, key_fault
 from connector.offers.late import out_of_order_after_tombstone

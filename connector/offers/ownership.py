@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from connector.contracts.codes import Code
+from connector.contracts.microseconds import us
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.events import FieldStatus
 from connector.offers.ledger import Asked, KnownUnit
 from connector.offers.look_ups import LookUps, rank_unproven
 from connector.offers.offer_draft import OfferDraft
 from connector.offers.plan import PlanDraft
-from connector.offers.policy import us
 from connector.offers.refusal import refuse
 
 

@@ -150,12 +150,12 @@ class OfferTerms:
         currency = self.reference.storefronts.get(storefront)
         return currency.exponent if currency is not None else 2
 
+    def target_exponent(self, target_id: str | None) -> int:
+        """Returns the exponent of the target's currency; 2 if the target is no longer configured."""
+        target = self.routing.find(target_id)
+        return self.exponent(target.storefront) if target is not None else 2
+
     def currency(self, storefront: str) -> str | None:
         """Returns the code of the storefront's currency; None if the storefront is no longer in the reference."""
         currency = self.reference.storefronts.get(storefront)
         return currency.code if currency is not None else None
-
-
-def us(seconds: float) -> int:
-    """Converts seconds to microseconds."""
-    return int(seconds * 1_000_000)

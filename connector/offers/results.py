@@ -22,7 +22,7 @@ from connector.offers.events import (
     not_found_key,
 )
 from connector.offers.identity import Missing, Unclear, describe, find_miss
-from connector.offers.ledger import Asked, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
+from connector.offers.ledger import Asked, FieldOutcome, KnownUnit, LedgerEntry, OfferLane, to_major
 from connector.offers.plan import OfferPlan
 from connector.offers.policy import OfferTerms
 from connector.offers.stock import clamp_problem
@@ -108,7 +108,7 @@ def _final(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) 
     if status is Status.UNMANAGED and problem is None:
         problem = explain(Code.TOMBSTONE, ean=lane.ean)
     ends = {end.field: end for end in entry.ended}
-    fields = tuple(_field(asked, ends[asked.field], _exponent(entry, terms)) for asked in entry.asked)
+    fields = tuple(_field(asked, ends[asked.field], terms.target_exponent(entry.target_id)) for asked in entry.asked)
     return _result(lane, entry, status, _code(entry, status), fields, problem, terms, now_us)
 
 
@@ -127,7 +127,9 @@ def _announce(
     storefront = missing.miss.storefront
     problem = explain(Code.OFFER_NOT_FOUND, ean=lane.ean, condition=entry.condition, storefront=storefront)
     ends = {end.field: end for end in entry.ended}
-    fields = tuple(_field(a, ends.get(a.field) or _missed(a.field), _exponent(entry, terms)) for a in entry.asked)
+    fields = tuple(
+        _field(a, ends.get(a.field) or _missed(a.field), terms.target_exponent(entry.target_id)) for a in entry.asked
+    )
     result = _result(lane, entry, Status.NOT_FOUND, Code.OFFER_NOT_FOUND, fields, problem, terms, now_us)
     row = _row(
         lane, entry, Code.OFFER_NOT_FOUND, problem, missing.others, missing.miss, _hint(entry, missing.others), terms
@@ -208,14 +210,7 @@ def _field(asked: Asked, end: FieldOutcome, exponent: int) -> FieldResult:
 
 
 def _major(field: Field, value: int | None, exponent: int) -> Decimal | None:
-    if value is None:
-        return None
-    return Decimal(value).scaleb(-exponent) if field is Field.PRICE else Decimal(value)
-
-
-def _exponent(entry: LedgerEntry, terms: OfferTerms) -> int:
-    target = terms.routing.find(entry.target_id)
-    return terms.exponent(target.storefront) if target is not None else 2
+    return None if value is None else to_major(field, value, exponent)
 
 
 def _unclear_row(

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
+from connector.contracts.event_time import NO_SEQUENCE
 from connector.marketplace.offers import Field
-from connector.offers.event_order import NO_SEQUENCE, Recency, order_of
+from connector.offers.event_order import Recency, order_of
 from connector.offers.events import (
     Ended,
     FieldState,
@@ -21,7 +22,17 @@ from connector.offers.events import (
     UnitState,
 )
 from connector.offers.identity import READ_BACK
-from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, LedgerEntry, Located, OfferLane, Watermark
+from connector.offers.ledger import (
+    Asked,
+    Fact,
+    FieldOutcome,
+    KnownUnit,
+    LedgerEntry,
+    Located,
+    OfferLane,
+    Watermark,
+    to_major,
+)
 from connector.offers.policy import OfferTerms
 from streams.frozen import replace
 
@@ -148,7 +159,7 @@ def _field_state(
     order = fact.order
     return FieldState(
         field=name.value,
-        value=_major(name, fact.value or 0, exponent),
+        value=to_major(name, fact.value or 0, exponent),
         value_known=fact.value is not None,
         currency=currency,
         basis=fact.basis,
@@ -279,7 +290,7 @@ def _mark(mark: OrderMark, terms: OfferTerms) -> Watermark:
 
 
 def _undone(entry: LedgerEntry, terms: OfferTerms) -> Undone:
-    exponent = _exponent(entry.target_id, terms)
+    exponent = terms.target_exponent(entry.target_id)
     return Undone(
         result_id=entry.result_id,
         event_id=entry.event_id,
@@ -319,13 +330,13 @@ def _ended(end: FieldOutcome, exponent: int) -> Ended:
         status=end.status,
         code=end.code,
         superseded_by=end.superseded_by,
-        before=None if end.before is None else _major(end.field, end.before, exponent),
-        sent=None if end.sent is None else _major(end.field, end.sent, exponent),
+        before=None if end.before is None else to_major(end.field, end.before, exponent),
+        sent=None if end.sent is None else to_major(end.field, end.sent, exponent),
     )
 
 
 def _entry(undone: Undone, partition: int, terms: OfferTerms) -> LedgerEntry:
-    exponent = _exponent(undone.target_id, terms)
+    exponent = terms.target_exponent(undone.target_id)
     return LedgerEntry(
         result_id=undone.result_id,
         event_id=undone.event_id,
@@ -378,17 +389,6 @@ def _end(ended: Ended, exponent: int) -> FieldOutcome:
         before=None if ended.before is None else _minor(name, ended.before, exponent),
         sent=None if ended.sent is None else _minor(name, ended.sent, exponent),
     )
-
-
-def _exponent(target_id: str | None, terms: OfferTerms) -> int:
-    """Returns the exponent of the target's currency; 2 if the target is no longer configured."""
-    target = terms.routing.find(target_id)
-    return terms.exponent(target.storefront) if target is not None else 2
-
-
-def _major(field: Field, value: int, exponent: int) -> Decimal:
-    """Returns a value in smallest units as the contracts carry it: a price in major units."""
-    return Decimal(value).scaleb(-exponent) if field is Field.PRICE else Decimal(value)
 
 
 def _minor(field: Field, value: Decimal, exponent: int) -> int:

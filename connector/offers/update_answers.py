@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from connector.contracts.codes import Code
+from connector.contracts.microseconds import us
 from connector.marketplace.offers import Accepted, Field, Gone, Refused, Unit
 from connector.offers.call_bodies import Carried, OfferUpdate
 from connector.offers.entry_draft import EntryDraft
@@ -12,7 +13,7 @@ from connector.offers.field_knowledge import accepted, doubted, given_up, group_
 from connector.offers.identity import READ_BACK, misses_without
 from connector.offers.ledger import Asked, Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
 from connector.offers.locations import total_for
-from connector.offers.policy import OfferPolicy, OfferTerms, us
+from connector.offers.policy import OfferPolicy, OfferTerms
 from connector.offers.refusal import Refusal, refuse, refused_by_marketplace
 from connector.offers.stock import offered
 from streams.flow import Answered, GaveUp, Lost, Settled

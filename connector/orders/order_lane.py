@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Final, assert_never
 
 from connector.contracts.codes import Code
+from connector.contracts.microseconds import us
 from connector.marketplace.offers import Gone, Refused
 from connector.marketplace.orders import OrderFound, UnreadableRow
 from connector.orders import wants
@@ -22,7 +23,7 @@ from connector.orders.events import (
     Trouble,
 )
 from connector.orders.lane_step import LaneStep, ListedRows, Said
-from connector.orders.policy import OrderTerms, us, wait_us
+from connector.orders.policy import OrderTerms, wait_us
 from connector.orders.results import CannotSay, contact, observed, sales_order
 from connector.orders.unit_rows import (
     is_news,

@@ -8,8 +8,9 @@ times are by the marketplace's clock, except the start of the very first list.
 
 from collections.abc import Iterable, Sequence
 
+from connector.contracts.microseconds import us
 from connector.orders.events import Listing, ListState
-from connector.orders.policy import OrderPolicy, us
+from connector.orders.policy import OrderPolicy
 from streams.frozen import replace
 
 LAP = 10

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from connector.contracts.microseconds import us
 from connector.marketplace.offers import Currency
 
 _DAY_S = 24 * 3600.0
@@ -68,11 +69,6 @@ class OrderTerms:
 
     policy: OrderPolicy
     currencies: Mapping[str, Currency]  # by code
-
-
-def us(seconds: float) -> int:
-    """Converts seconds to microseconds."""
-    return int(seconds * 1_000_000)
 
 
 def wait_us(base_s: float, cap_s: float, tries: int) -> int:

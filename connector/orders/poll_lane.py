@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from connector.contracts.codes import Code
+from connector.contracts.microseconds import us
 from connector.marketplace.offers import Gone, Refused
 from connector.marketplace.orders import (
     OrderPage,
@@ -23,7 +24,7 @@ from connector.orders.dead_letters import is_remembered, quarantined, remembered
 from connector.orders.events import Listing, ListState, PollState, SchedulerCommand
 from connector.orders.lane_keys import order_key, return_key
 from connector.orders.lane_step import LaneStep, ListedRows, Said
-from connector.orders.policy import OrderTerms, us, wait_us
+from connector.orders.policy import OrderTerms, wait_us
 from streams.dispatch.backoff import spread
 from streams.flow import Answered, Arrived, Cause, GaveUp, Lost, Restored, Settled, Told, Want
 from streams.frozen import replace

@@ -10,13 +10,14 @@ from types import MappingProxyType
 from typing import assert_never
 
 from connector.contracts.codes import Code
+from connector.contracts.microseconds import us
 from connector.marketplace.offers import Gone, Refused
 from connector.marketplace.orders import Return, ReturnFound, UnreadableRow
 from connector.orders import wants
 from connector.orders.dead_letters import quarantined
 from connector.orders.events import ListedReturn, ReturnLaneState, ReturnObserved, Trouble
 from connector.orders.lane_step import LaneStep, Said
-from connector.orders.policy import OrderTerms, us, wait_us
+from connector.orders.policy import OrderTerms, wait_us
 from connector.orders.results import digest, returned
 from streams.flow import Answered, Cause, GaveUp, Lost, Settled, Told
 from streams.frozen import replace

@@ -7,8 +7,9 @@ their turns, in the engine's thread only.
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
 
+from connector.contracts.microseconds import us
 from connector.shipments.carrier_names import CarrierNames
-from connector.shipments.policy import REJECT, ShipmentPolicy, us
+from connector.shipments.policy import REJECT, ShipmentPolicy
 
 _PATIENCE_US = us(10.0)
 """Longest time that lanes wait for another lane to read the table."""

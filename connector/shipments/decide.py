@@ -8,6 +8,7 @@ and a lane that is going to read them from the marketplace is noted there.
 from collections.abc import Sequence
 
 from connector.contracts.codes import Code
+from connector.contracts.microseconds import us
 from connector.marketplace.orders import SENT, UnitStatus
 from connector.shipments.carrier_choice import carrier_codes
 from connector.shipments.coded_status import CodedStatus, coded, rejected
@@ -16,7 +17,6 @@ from connector.shipments.guards import check_account
 from connector.shipments.ledger import find_parcel, numbers_of, parcel_slot, with_parcels
 from connector.shipments.parcel_outcome import outcome_of
 from connector.shipments.plan import RANK, RECHECK_RANK, PlannedParcel, PlannedRead, PlannedSend, ShipmentPlan
-from connector.shipments.policy import us
 from connector.shipments.shipment_draft import ShipmentDraft, ShipmentEntry, uncertain_parcel
 from streams.frozen import replace
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from connector.contracts import state_versions
 from connector.contracts.codes import Code
 from connector.contracts.headers import NO_TRACE, Stamp, Trace
+from connector.contracts.microseconds import us
 from connector.contracts.released_orders import ReleasedOrders
 from connector.marketplace.call_kinds import GROUPS
 from connector.shipments import ledger, merge, outcomes, results, wants
@@ -21,7 +22,7 @@ from connector.shipments.decide import decide
 from connector.shipments.events import ShipmentResult, ShipmentState
 from connector.shipments.ledger import ShipmentLane
 from connector.shipments.plan import UnitOutcome
-from connector.shipments.policy import ShipmentPolicy, ShipmentTerms, us
+from connector.shipments.policy import ShipmentPolicy, ShipmentTerms
 from connector.shipments.shared import ShipmentShared
 from connector.shipments.shipment_draft import ShipmentDraft
 from streams.flow import (

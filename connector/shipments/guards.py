@@ -4,9 +4,10 @@ from collections import Counter
 
 from connector.contracts.codes import Code
 from connector.contracts.event_time import time_fault
+from connector.contracts.microseconds import us
 from connector.shipments.coded_status import CodedStatus, coded, rejected
 from connector.shipments.events import Parcel, ShipmentDispatched, ShipmentStatus, ShippedItem
-from connector.shipments.policy import ShipmentPolicy, us
+from connector.shipments.policy import ShipmentPolicy
 
 _SEPARATORS = frozenset(",;|")
 """Characters that separate several numbers in one field. No carrier uses them; numbers may hold spaces and slashes."""

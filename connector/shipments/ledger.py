@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import TypeAlias
 
+from connector.contracts.event_time import NO_SEQUENCE
 from connector.contracts.result_ids import result_id
 from connector.marketplace.orders import TO_BE_SENT, OrderUnitSummary, UnitStatus
 from connector.shipments.events import (
@@ -23,8 +24,6 @@ from streams.frozen import replace
 
 ShipmentLane: TypeAlias = ShipmentState
 
-NO_SEQUENCE = -(2**63) - 1
-"""Stands for a missing sequence; lower than any 64-bit number."""
 KEPT_EVENTS = 20
 """How many finished events a lane remembers. An older one that comes again is judged by the state of its units."""
 

@@ -88,8 +88,3 @@ def loosened(name: str) -> str:
 
 def _same(one: str, other: str) -> bool:
     return loosened(one) == loosened(other)
-
-
-def us(seconds: float) -> int:
-    """Converts seconds to microseconds."""
-    return int(seconds * 1_000_000)

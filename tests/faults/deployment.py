@@ -5,7 +5,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+
 from devstack.deployment import Deployment
+from devstack.processes import wait_for
 from devstack.stack import Stack
 from devstack.waiting import StoodStill, until
 
@@ -31,6 +34,22 @@ class WatchedDeployment(Deployment[Stack]):
             until(
                 f"{aim} calls", lambda: self._calls_heard() >= aim, progress=self._calls_heard, still_s=30, every_s=0.02
             )
+
+    def reset_offsets(self, *, to: int = 0, partition: int | None = None) -> None:
+        """Resets the offset of a partition of offer changes, or of all, like ``kafka-consumer-groups --reset-offsets``.
+
+        The broker refuses it while it still counts the last member.
+        """
+        topic, admin = self.topic("offer-changes"), self.kafka.admin()
+        numbers = range(self.partitions) if partition is None else (partition,)
+        places = [TopicPartition(topic, number, to) for number in numbers]
+        group = ConsumerGroupTopicPartitions(f"{self.prefix}.connector", places)
+
+        def altered() -> bool:
+            said = next(iter(admin.alter_consumer_group_offsets([group]).values())).result()
+            return all(place.error is None for place in said.topic_partitions)
+
+        wait_for("the offsets to be reset", altered)
 
     def _calls_heard(self) -> int:
         calls: int = self.marketplace.summary()["calls"]

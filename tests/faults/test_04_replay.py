@@ -5,8 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-
 from connector import configuration
 from connector.operations import topic_contents
 from connector.operations.digest import essence
@@ -18,21 +16,6 @@ from tests.faults.deployment import WatchedDeployment
 from tests.faults.workload import mixed, wall_us
 
 CATALOGUE = 'eans = 250\nconditions = ["NEW", "USED___GOOD"]\nambiguous = 0.03'
-
-
-def reset_offsets(deployment: WatchedDeployment, to: int = 0) -> None:
-    """Resets the offsets like ``kafka-consumer-groups --reset-offsets``; the group must have no members."""
-    admin = deployment.kafka.admin()
-    topic = deployment.topic("offer-changes")
-    places = [TopicPartition(topic, number, to) for number in range(deployment.partitions)]
-    group = ConsumerGroupTopicPartitions(f"{deployment.prefix}.connector", places)
-
-    def altered() -> bool:
-        """Tries the reset; the broker refuses it while it still counts the last member."""
-        said = next(iter(admin.alter_consumer_group_offsets([group]).values())).result()
-        return all(place.error is None for place in said.topic_partitions)
-
-    wait_for("the offsets to be reset", altered)
 
 
 def recreate(deployment: WatchedDeployment, dataset: str) -> None:
@@ -64,7 +47,7 @@ def test_replaying_what_is_true_writes_nothing_and_repeats_the_result_ids(deploy
     over = set(first)
     assert any(row["status"] == "NOT_FOUND" for row in first.values()), "what stands announced is replayed as well"
 
-    reset_offsets(deployment)
+    deployment.reset_offsets()
     deployment.connector()
     deployment.wait_for("every event read again", lambda: over <= {row["result_id"] for row in replayed(deployment)})
     deployment.quiet()
@@ -90,7 +73,7 @@ def test_state_and_offsets_reset_rebuild_the_same_state_with_newest_values_only(
     first_us = max(row["decided_at"] for row in deployment.results())
 
     recreate(deployment, "offer-state")
-    reset_offsets(deployment)
+    deployment.reset_offsets()
     connector = deployment.connector()
     deployment.wait_for("every event said again", lambda: all_said_after(deployment, produced, first_us))
     deployment.quiet()

@@ -7,7 +7,7 @@ from typing import Any
 import fastavro
 import httpx
 import orjson
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import TopicPartition
 
 import schemas
 from devstack.traffic import Message, MessageKind, OfferPlace
@@ -29,15 +29,6 @@ def delete_up_to(deployment: WatchedDeployment, partition: int, offset: int) -> 
     place = TopicPartition(deployment.topic("offer-changes"), partition, offset)
     admin = deployment.kafka.admin()
     admin.delete_records([place])[place].result(30)
-
-
-def reset(deployment: WatchedDeployment, partition: int, offset: int) -> None:
-    """Resets an offset like ``kafka-consumer-groups --reset-offsets``; the group must have no members."""
-    place = TopicPartition(deployment.topic("offer-changes"), partition, offset)
-    group = ConsumerGroupTopicPartitions(f"{deployment.prefix}.connector", [place])
-    admin = deployment.kafka.admin()
-    for answered in admin.alter_consumer_group_offsets([group]).values():
-        answered.result(30)
 
 
 def test_an_offset_out_of_range_stops_its_partition_alone_and_a_reset_heals_it(deploy: Deploy) -> None:
@@ -70,7 +61,7 @@ def test_an_offset_out_of_range_stops_its_partition_alone_and_a_reset_heals_it(d
     assert not deployment.answered(late[-1:])
     assert second.stop() == 0
 
-    reset(deployment, 0, late[-1].offset)
+    deployment.reset_offsets(partition=0, to=late[-1].offset)
     deployment.connector()
     deployment.settle(late[-1:])
 

@@ -8,7 +8,7 @@ from devstack.processes import ModuleProcess
 from tests.faults import checks
 from tests.faults.conftest import Deploy
 from tests.faults.deployment import WatchedDeployment
-from tests.faults.test_04_replay import recreate, reset_offsets
+from tests.faults.test_04_replay import recreate
 from tests.faults.workload import SHORT, mixed, wall_us
 
 
@@ -48,7 +48,7 @@ def test_an_input_topic_deleted_and_created_again_is_refused_until_state_and_off
 
     units = deployment.units_there(deployment.marketplace.units())
     recreate(deployment, "offer-state")
-    reset_offsets(deployment)
+    deployment.reset_offsets()
     last = deployment.connector()
     readable = {(one.partition, one.offset) for one in new if one.message.raw is None}
     deployment.wait_for("every new event answered", lambda: decided_after(deployment, before_us) >= readable)

@@ -138,7 +138,7 @@ def row_of(one: OrderUnit) -> PageRow:
 
 
 @dataclass(slots=True)
-class MarketplaceOrders:
+class ScriptedOrders:
     """The marketplace's orders and clock. Times are in whole seconds, as the API shows them."""
 
     page_size: int = 100
@@ -208,7 +208,7 @@ class OrderHarness:
     """All lanes of a partition. ``checkpoint`` makes outputs durable; ``crash`` restores the last checkpoint."""
 
     flow: OrderFlow = field(default_factory=flow_of)
-    market: MarketplaceOrders = field(default_factory=MarketplaceOrders)
+    market: ScriptedOrders = field(default_factory=ScriptedOrders)
     now_us: int = START_US + 3_600 * SECOND  # the connector's clock, one hour ahead of the marketplace's
     stored: dict[str, Stored] = field(default_factory=dict)
     wants: dict[str, tuple[Want, ...]] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from simulator.orders.buyers import CANARY
 from simulator.scenario import Scenario
 from simulator.simulator import Simulator
 from tests.contracts.test_marketplace_orders import SMALL, Stall
-from tests.harness.order_harness import TOPICS, MarketplaceOrders, OrderHarness, flow_of
+from tests.harness.order_harness import TOPICS, OrderHarness, ScriptedOrders, flow_of
 from tests.unit.simulator.openapi import inspect
 
 KINDS = {
@@ -22,7 +22,7 @@ KINDS = {
 
 
 @dataclass(slots=True)
-class SocketMarketplace(MarketplaceOrders):
+class SocketMarketplace(ScriptedOrders):
     """A marketplace behind the production adapter; it has its own clock."""
 
     stall: Stall | None = None

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from connector.orders.results import observed
 from tests.harness.effort import examples
-from tests.harness.order_harness import EUR, SECOND, MarketplaceOrders, OrderHarness, flow_of, found
+from tests.harness.order_harness import EUR, SECOND, OrderHarness, ScriptedOrders, flow_of, found
 
 STATUSES = ("open", "need_to_be_sent", "sent", "received", "cancelled", "returned")
 
@@ -72,7 +72,7 @@ def last_states_are_right(harness: OrderHarness) -> None:
 def test_every_change_before_the_end_of_a_poll_is_delivered_whatever_moves_and_crashes(
     moves: list[Move], page_size: int, orders: int, overlap_s: int
 ) -> None:
-    harness = OrderHarness(flow=flow_of(overlap_s=overlap_s), market=MarketplaceOrders(page_size=page_size))
+    harness = OrderHarness(flow=flow_of(overlap_s=overlap_s), market=ScriptedOrders(page_size=page_size))
     for number in range(orders):
         harness.market.create(f"M{number}")
         harness.market.now_us += (number % 3) * SECOND

@@ -21,7 +21,7 @@ from streams.messages import Input, Notice
 from streams.policy import Pace, Policy, Share
 from streams.runner import Runner, RunnerSettings
 from tests.harness.engine_driver import EngineDriver
-from tests.harness.order_harness import DECODERS, START_US, TOPICS, MarketplaceOrders, codecs, flow_of
+from tests.harness.order_harness import DECODERS, START_US, TOPICS, ScriptedOrders, codecs, flow_of
 
 PATIENCE_S = 120.0
 
@@ -41,7 +41,7 @@ class MarketplaceCaller:
     """The caller of one process; it notes which process polls."""
 
     name: str
-    market: MarketplaceOrders
+    market: ScriptedOrders
     lock: threading.Lock
     polled_by: list[str]
     clock: SystemClock = field(default_factory=SystemClock)
@@ -70,7 +70,7 @@ class PollingGroup:
     """An in-memory broker, a marketplace, and the processes of a consumer group."""
 
     broker: MemoryBroker = field(default_factory=MemoryBroker)
-    market: MarketplaceOrders = field(default_factory=lambda: MarketplaceOrders(now_us=time.time_ns() // 1000))
+    market: ScriptedOrders = field(default_factory=lambda: ScriptedOrders(now_us=time.time_ns() // 1000))
     lock: threading.Lock = field(default_factory=threading.Lock)
     polled_by: list[str] = field(default_factory=list)
     running: dict[str, tuple[Runner, threading.Thread, OrderFlow]] = field(default_factory=dict)
@@ -184,7 +184,7 @@ def test_orders_flow_through_the_engine_and_another_process_takes_over_without_a
 
 
 def test_polls_follow_by_the_clock_alone_and_what_is_open_is_stored_as_open() -> None:
-    market = MarketplaceOrders(now_us=START_US)
+    market = ScriptedOrders(now_us=START_US)
     market.create("M1", units=2, status="need_to_be_sent")
     flow = flow_of(interval_s=60)
     driver = EngineDriver(flow=flow)
