@@ -415,7 +415,7 @@ ITEM_NEWS = st.one_of(
 
 @settings(max_examples=examples(80), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(ITEM_NEWS, st.integers(0, 5), FATES), min_size=2, max_size=7))
-@example(  # the state is lost: the unit that the second parcel confirmed is taken for that of the first, given up before
+@example(  # the state is lost: the unit confirmed by the second parcel is taken for that of the first
     [(("write_again", 0), 3, ("give_up",)), (of_items(1, 1), 2, ("lose_the_state", True))]
 )
 def test_whatever_happens_a_parcel_confirms_no_more_pieces_than_it_holds(
