@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from threading import Thread
-from typing import Any, Final, ParamSpec, cast
+from typing import Any, Final, ParamSpec
 
 from confluent_kafka import (
     OFFSET_END,
@@ -30,12 +30,13 @@ from confluent_kafka import (
 from streams.clock import uptime_s
 from streams.engine.partition import out_of_range
 from streams.errors import SourceFailed
-from streams.flow import Assignment, Headers, Record
+from streams.flow import Assignment, Record
 from streams.kafka.admin_client import RenewingAdminClient, error_of
 from streams.kafka.authorization import member_access, not_permitted
 from streams.kafka.commits import OffsetCommit
 from streams.kafka.errors import ConsumerErrorKind, consumer_error_kind
 from streams.kafka.group_metadata import identifies_member
+from streams.kafka.message_headers import headers_of
 from streams.kafka.restore import LATEST, Part, Restorer
 from streams.kafka.settings import SourceSettings
 from streams.membership import Membership, Replacement, observed
@@ -361,7 +362,7 @@ class KafkaSource:
             key=message.key(),
             value=message.value(),
             time_us=message.timestamp()[1] * 1000,
-            headers=_headers(message),
+            headers=headers_of(message),
         )
 
     def _passed(self) -> dict[Assignment, int]:
@@ -543,13 +544,3 @@ def _closed(_revoked: Revoked) -> None:
 
 def _cannot_seek(at: Assignment) -> str:
     return f"{at.topic} partition {at.partition} cannot be read yet (no leader?); retrying"
-
-
-def _headers(message: Message) -> Headers:
-    """Returns the headers; a null value becomes empty. If a name is not UTF-8, returns none of them."""
-    try:
-        headers = message.headers()
-    except UnicodeDecodeError:
-        return ()
-    pairs = cast("Iterable[tuple[str, bytes | None]]", headers or ())
-    return tuple((name, text or b"") for name, text in pairs)

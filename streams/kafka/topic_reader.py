@@ -1,14 +1,16 @@
-"""Reads a topic once, from its beginning to its current end: for commands that inspect what a group has written."""
+"""Reads a topic, or a part of it, once and up to its current end: for commands that inspect topics."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, Message, TopicPartition
 
 from streams.errors import SourceFailed
+from streams.flow import Headers
 from streams.kafka.authorization import not_permitted, reader_access
 from streams.kafka.client_messages import ClientErrors
+from streams.kafka.message_headers import headers_of
 from streams.kafka.settings import KafkaConnection
 from streams.kafka.watermarks import watermark_offsets
 
@@ -17,30 +19,50 @@ _PATIENCE_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TopicRange:
+    """The part of a topic to read; by default, all of it.
+
+    Times are microseconds since the epoch and mean what they mean to Kafka's own tools: reading starts at the first
+    record with the timestamp ``from_us`` or a later one, and ends before the first with ``to_us`` or a later one.
+    ``offsets``: the first offset and the end (exclusive; None: the current end) of each partition to read.
+    """
+
+    from_us: int | None = None
+    to_us: int | None = None
+    offsets: Mapping[int, tuple[int, int | None]] | None = None  # None: every partition
+
+
+WHOLE_TOPIC: Final = TopicRange()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TopicRecord:
     """A record with its partition and offset."""
 
     partition: int
     offset: int
-    key: bytes
+    key: bytes | None
     value: bytes | None
+    time_us: int  # the record's timestamp; 0 if it has none
+    headers: Headers = ()
 
 
 def read_key_values(
     connection: KafkaConnection, topic: str, *, reader: str, timeout_s: float = 10.0
 ) -> Iterator[tuple[bytes, bytes | None]]:
-    """Yields key and value of every record. See ``read_records``."""
-    return ((one.key, one.value) for one in read_records(connection, topic, reader=reader, timeout_s=timeout_s))
+    """Yields key and value of every record; a record without a key has an empty one. See ``read_records``."""
+    return ((one.key or b"", one.value) for one in read_records(connection, topic, reader=reader, timeout_s=timeout_s))
 
 
 def read_records(
-    connection: KafkaConnection, topic: str, *, reader: str, timeout_s: float = 10.0
+    connection: KafkaConnection, topic: str, *, reader: str, part: TopicRange = WHOLE_TOPIC, timeout_s: float = 10.0
 ) -> Iterator[TopicRecord]:
-    """Yields every committed record, in order within a partition; a value of None is a tombstone.
+    """Yields every committed record of ``part``, in order within a partition; a value of None is a tombstone.
 
     Reads up to the last stable offsets at the time of the call, without joining a group; ``reader`` is the group id
     that the broker sees. Raises BrokerDown, NotPermitted if this principal may not read the topic, and SourceFailed if
-    reading fails otherwise or no record arrives for ``timeout_s``.
+    ``part`` names a partition that the topic does not have, reading fails otherwise, or no record arrives for
+    ``timeout_s``.
     """
     errors = ClientErrors(connection.bootstrap_servers)
     configuration = connection.consumer(
@@ -48,7 +70,7 @@ def read_records(
     )
     consumer = Consumer({**errors.quiet_config, **configuration})
     try:
-        yield from _read(consumer, topic, _ranges(consumer, errors, topic, timeout_s), timeout_s)
+        yield from _read(consumer, topic, _ranges(consumer, errors, topic, part, timeout_s), timeout_s)
     except KafkaException as error:
         consumer.poll(0)  # delivers the errors that the client has reported meanwhile
         raise not_permitted(error.args[0], *reader_access(topic, reader)) or errors.failure(error, topic) from error
@@ -56,15 +78,45 @@ def read_records(
         consumer.close()
 
 
-def _ranges(consumer: Consumer, errors: ClientErrors, topic: str, timeout_s: float) -> dict[int, tuple[int, int]]:
-    """Returns first offset and last stable offset of each partition that is not empty."""
+def _ranges(
+    consumer: Consumer, errors: ClientErrors, topic: str, part: TopicRange, timeout_s: float
+) -> dict[int, tuple[int, int]]:
+    """Returns the first offset and the end of each partition that has something to read."""
     described = errors.retry(consumer, lambda for_s: consumer.list_topics(topic, for_s).topics[topic], timeout_s)
     if described.error is not None:
         raise KafkaException(described.error)
-    ranges = {
-        number: watermark_offsets(consumer, TopicPartition(topic, number), timeout_s) for number in described.partitions
-    }
-    return {number: (first, end) for number, (first, end) in ranges.items() if first < end}
+    numbers = sorted(described.partitions)
+    if part.offsets is not None:
+        missing = sorted(part.offsets.keys() - set(numbers))
+        if missing:
+            raise SourceFailed(f"{topic} has {len(numbers)} partitions and no partition {missing[0]}")
+        numbers = sorted(part.offsets)
+    begin = _at_time(consumer, topic, numbers, part.from_us, timeout_s)
+    stop = _at_time(consumer, topic, numbers, part.to_us, timeout_s)
+    ranges = {}
+    for number in numbers:
+        first, end = watermark_offsets(consumer, TopicPartition(topic, number), timeout_s)
+        asked, before = part.offsets[number] if part.offsets is not None else (first, None)
+        first = max(first, asked, begin.get(number, end) if part.from_us is not None else first)
+        end = min(end, end if before is None else before, stop.get(number, end))
+        if first < end:
+            ranges[number] = (first, end)
+    return ranges
+
+
+def _at_time(
+    consumer: Consumer, topic: str, numbers: list[int], time_us: int | None, timeout_s: float
+) -> dict[int, int]:
+    """Returns the offset of the first record at or after a time, for each partition that has such a record."""
+    if time_us is None:
+        return {}
+    milliseconds = -(-time_us // 1000)
+    places = [TopicPartition(topic, number, milliseconds) for number in numbers]
+    found = consumer.offsets_for_times(places, timeout_s)
+    for place in found:
+        if place.error is not None:
+            raise KafkaException(place.error)
+    return {place.partition: place.offset for place in found if place.offset >= 0}
 
 
 def _read(
@@ -81,13 +133,24 @@ def _read(
         for message in messages:
             if message.error() is not None:
                 raise KafkaException(message.error())
-            partition, offset = message.partition() or 0, message.offset() or 0
-            if offset < left.get(partition, 0):
-                yield TopicRecord(partition=partition, offset=offset, key=message.key() or b"", value=message.value())
+            if (message.offset() or 0) < left.get(message.partition() or 0, 0):
+                yield _record(message)
         # by position, not by record offset: positions move past control records and aborted data at the end
         for place in consumer.position(_places(topic, left)):
             if place.offset >= left[place.partition]:
                 del left[place.partition]
+
+
+def _record(message: Message) -> TopicRecord:
+    kind, time_ms = message.timestamp()
+    return TopicRecord(
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        key=message.key(),
+        value=message.value(),
+        time_us=0 if kind == TIMESTAMP_NOT_AVAILABLE else time_ms * 1000,
+        headers=headers_of(message),
+    )
 
 
 def _places(topic: str, numbers: Mapping[int, Any]) -> list[TopicPartition]:

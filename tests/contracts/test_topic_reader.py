@@ -1,5 +1,6 @@
-"""Reads a topic to its current end, over the embedded broker and a real one: committed records only."""
+"""Reads a topic, or a part of it, to its end, over the embedded broker and a real one: committed records only."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +11,11 @@ from devstack.embedded_broker import EmbeddedBroker
 from devstack.stack import Stack
 from streams.errors import SourceFailed
 from streams.kafka.settings import KafkaConnection
-from streams.kafka.topic_reader import read_key_values
+from streams.kafka.topic_reader import TopicRange, read_key_values, read_records
 
 PARTITIONS = 3
+SECOND = 1_000_000
+START_US = (int(time.time()) - 3600) * SECOND  # a broker deletes what is older than the topic's retention
 
 
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.kafka)])
@@ -61,6 +64,67 @@ def test_every_record_of_every_partition_is_read(place: tuple[str, str]) -> None
         *((b"key-2", str(number).encode()) for number in range(3)),
         (b"key-3", None),
     ]
+
+
+def filled(place: tuple[str, str]) -> None:
+    """Produces ten records to partitions 0 and 1; record ``n`` has the timestamp ``START_US`` + ``n`` seconds."""
+    addresses, topic = place
+    writer = producer(addresses)
+    for partition in (0, 1):
+        for number in range(10):
+            writer.produce(
+                topic,
+                b"%d" % number,
+                b"key",
+                partition,
+                timestamp=START_US // 1000 + number * 1000,
+                headers=[("n", b"%d" % number)],
+            )
+    assert writer.flush(10) == 0
+
+
+def part_of(place: tuple[str, str], part: TopicRange) -> dict[int, list[int]]:
+    """Returns the numbers of the records that are read, by partition."""
+    addresses, topic = place
+    found: dict[int, list[int]] = {}
+    for one in read_records(connection(addresses), topic, reader="reader", part=part):
+        assert one.headers == (("n", one.value),)
+        assert one.time_us == START_US + int(one.value or b"") * SECOND
+        found.setdefault(one.partition, []).append(one.offset)
+    return found
+
+
+def test_offsets_choose_partitions_and_their_records(place: tuple[str, str]) -> None:
+    filled(place)
+
+    assert part_of(place, TopicRange(offsets={0: (2, 5)})) == {0: [2, 3, 4]}
+    assert part_of(place, TopicRange(offsets={0: (8, None), 1: (0, 1)})) == {0: [8, 9], 1: [0]}
+    assert part_of(place, TopicRange(offsets={1: (7, 99), 2: (0, None)})) == {1: [7, 8, 9]}
+    assert part_of(place, TopicRange(offsets={1: (10, None)})) == {}
+
+
+def test_a_partition_that_does_not_exist_is_named(place: tuple[str, str]) -> None:
+    with pytest.raises(SourceFailed, match=r"has 3 partitions and no partition 7"):
+        part_of(place, TopicRange(offsets={0: (0, None), 7: (0, None)}))
+
+
+@pytest.mark.kafka
+def test_times_choose_the_records_from_one_and_before_the_other(kafka: Stack) -> None:
+    """Not over the embedded broker, which has no offsets for times."""
+    place = kafka.bootstrap_servers, kafka.create_topic("whole", PARTITIONS)
+    filled(place)
+
+    def at(seconds: int) -> int:
+        return START_US + seconds * SECOND
+
+    assert part_of(place, TopicRange(from_us=at(4), to_us=at(6))) == {0: [4, 5], 1: [4, 5]}
+    assert part_of(place, TopicRange(from_us=at(8) - 1)) == {0: [8, 9], 1: [8, 9]}
+    assert part_of(place, TopicRange(from_us=at(7) + 1)) == {0: [8, 9], 1: [8, 9]}
+    assert part_of(place, TopicRange(to_us=at(1))) == {0: [0], 1: [0]}
+    assert part_of(place, TopicRange(from_us=at(10))) == {}
+    assert part_of(place, TopicRange(from_us=at(3), offsets={1: (0, 5)})) == {1: [3, 4]}
+
+    kafka.delete_topic(place[1])
 
 
 @pytest.mark.kafka
