@@ -1,6 +1,6 @@
 """Runs the command line as ``python -m connector``."""
 
-from connector.cli import main
+from connector.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -406,7 +406,7 @@ def test_every_edge_exists() -> None:
             "may import connector.kaufland",
         ),
         (
-            "connector/cli.py",
+            "connector/cli/main.py",
             "from streams.kafka import source",
             "devstack may import streams.kafka",
         ),
@@ -499,11 +499,11 @@ def test_an_alias_that_is_the_name_of_another_module_is_found() -> None:
     tree = {
         "connector/accepted_routing.py": "",
         "connector/operations/routing.py": "",
-        "connector/cli.py": "from connector.operations import routing as accepted_routing",
+        "connector/cli/main.py": "from connector.operations import routing as accepted_routing",
         "connector/app.py": "import connector.operations.routing as routing\nimport numpy as np",
     }
 
-    assert misleading_aliases(tree) == [("connector/cli.py", "accepted_routing")]
+    assert misleading_aliases(tree) == [("connector/cli/main.py", "accepted_routing")]
 
 
 def test_what_is_allowed_is_not_complained_about() -> None:

@@ -21,7 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 from connector import configuration
-from connector.cli import cli
+from connector.cli.main import cli
 from connector.contracts.topic_checks import wanted
 from connector.contracts.topics import Feature, named
 from connector.kaufland.reference import ReferenceData

@@ -1,1 +1,1 @@
-"""The implementations of the commands, one module each. ``connector/cli.py`` passes in what they work with."""
+"""The implementations of the commands, one module each. ``connector/cli`` passes in what they work with."""

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from connector.cli import cli
+from connector.cli.main import cli
 from devstack.processes import ModuleProcess
 from simulator.exchange import Endpoint
 from simulator.scenario import made_up_keys

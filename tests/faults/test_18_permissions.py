@@ -24,7 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented t
 from typer.testing import CliRunner
 
 from connector import configuration, connections
-from connector.cli import cli
+from connector.cli.main import cli
 from connector.contracts.topic_checks import TopicFinding
 from connector.contracts.topics import Access, Topics, manifest
 from connector.operations import required_permissions

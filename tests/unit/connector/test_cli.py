@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from connector.cli import cli
+from connector.cli.main import cli
 
 ROOT = Path(__file__).parent.parent.parent.parent
 EXAMPLE = str(ROOT / "config" / "example.toml")
