@@ -36,6 +36,8 @@ from streams.policy import Pace, Policy, Share
 
 CHANGED_ID, RESULT_ID, NOT_FOUND_ID, STATE_ID = range(1, 5)
 BATCH: Final = 500
+LONGEST_WAIT_S: Final = 300.0
+"""How long the engine may take to restore its partitions or to settle a batch; far longer than a busy machine needs."""
 _TOP: Final = 28
 TOPICS: Final = named("bench")
 
@@ -102,7 +104,7 @@ class InProcessEngine:
             for partition, at in self._at.items()
         }
         self.feed(Assigned(parts=owned))
-        self._until(lambda: self.engine.snapshot(now()).partitions[0].phase == "open")
+        self._until(lambda: all(one.phase == "open" for one in self.engine.snapshot(now()).partitions))
 
     def records(self, number: int, **values: Any) -> list[Record]:
         """Returns one event for each offer. ``number`` makes the price new; ``values`` override fields of the event."""
@@ -156,10 +158,10 @@ class InProcessEngine:
         return not (snapshot.lanes_undone or snapshot.outputs_kept or snapshot.lanes_awake)
 
     def _until(self, true: Callable[[], bool]) -> None:
-        end_s = uptime_s() + 30
+        end_s = uptime_s() + LONGEST_WAIT_S
         while not true():
             if uptime_s() > end_s:
-                raise RuntimeError("the engine did not come to rest within 30 s")
+                raise RuntimeError(f"the engine did not come to rest within {LONGEST_WAIT_S:.0f} s")
             time.sleep(max(0.0, min(0.01, self.engine.wake_at_s() - uptime_s())))
             self.feed(Tick())
 
