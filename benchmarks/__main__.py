@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
-from benchmarks import memory, mix, pace, stages, throughput
+from benchmarks import bodies, memory, mix, pace, stages, throughput
 from benchmarks.report import ReportSection
 from benchmarks.stand import Stand, stand
 from devstack.stack import NoKafka, Stack, find
@@ -31,6 +32,7 @@ class Size:
     mixed: tuple[int, int, int]  # offers, changes of these, and orders that share one limit
     stages: int  # events
     units: int  # known units for the memory measurement
+    rounds: int  # of the measurement of request bodies
     latencies_s: Sequence[float]  # of the marketplace's responses
     lingers: Sequence[str]  # values of the connector's setting
     processes: Sequence[int]  # group sizes
@@ -43,6 +45,7 @@ FULL = Size(
     mixed=(3_000, 50_000, 100),
     stages=10_000,
     units=200_000,
+    rounds=300,
     latencies_s=(0.0, 0.15),
     lingers=("0s", "500ms"),
     processes=(1, 2),
@@ -54,19 +57,30 @@ QUICK = Size(
     mixed=(500, 5_000, 20),
     stages=1_000,
     units=50_000,
+    rounds=100,
     latencies_s=(0.15,),
     lingers=("0s",),
     processes=(1,),
 )
 
+MEASUREMENTS: Final = ("used", "freshness", "mix", "throughput", "memory", "bodies", "stages")
+"""The names of all measurements, in the order in which they run."""
+
 
 class Run:
-    """The measurements by name. The stand is started when a measurement first needs it."""
+    """The measurements by name. Broker and stand are started when a measurement first needs them.
 
-    def __init__(self, kafka: Stack, size: Size, opened: ExitStack) -> None:
-        self._kafka = kafka
+    ``note`` gets a line for each step of starting the broker.
+    """
+
+    def __init__(self, size: Size, opened: ExitStack, note: Callable[[str], None]) -> None:
         self._size = size
         self._opened = opened
+        self._note = note
+
+    @cached_property
+    def _kafka(self) -> Stack:
+        return self._opened.enter_context(find(self._note))
 
     @cached_property
     def _stand(self) -> Stand:
@@ -81,6 +95,7 @@ class Run:
             "mix": lambda: mix.shared(self._kafka, *size.mixed),
             "throughput": lambda: throughput.measure(self._stand, size.throughput, size.processes, timeout_s=120),
             "memory": lambda: memory.measure(size.units),
+            "bodies": lambda: bodies.measure(size.rounds),
             "stages": lambda: stages.measure(self._kafka, size.stages),
         }
 
@@ -90,10 +105,10 @@ def main() -> None:
     size = QUICK if options.quick else FULL
     report = Report()
     try:
-        with find(report.note) as kafka, ExitStack() as opened:
-            measurements = Run(kafka, size, opened).measurements
+        with ExitStack() as opened:
+            measurements = Run(size, opened, report.note).measurements
             report.lines(_heading(sys.argv[1:]))
-            for name in options.only or measurements:
+            for name in options.only or MEASUREMENTS:
                 before = os.getloadavg()[0]
                 report.lines(["", *measurements[name]().lines(), _load(before)])
     except NoKafka as problem:
@@ -136,8 +151,7 @@ def _load(before: float) -> str:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    names = ("used", "freshness", "mix", "throughput", "memory", "stages")
-    parser.add_argument("--only", nargs="+", choices=names)
+    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS)
     parser.add_argument("--output", type=Path)
     return parser.parse_args()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import schemas
+from benchmarks.__main__ import MEASUREMENTS
 from connector.console import document as metrics
 from connector.contracts import topics
 from connector.contracts.call_log_row import CallItem, MarketplaceCalled
@@ -66,6 +67,12 @@ def test_the_scope_names_all_four_domains_of_the_api() -> None:
 
     for domain in ("Product data", "Inventory", "Sales", "Tickets"):
         assert f"| {domain} |" in scope
+
+
+def test_the_page_of_benchmarks_lists_every_measurement() -> None:
+    text = (ROOT / "docs" / "benchmarks.md").read_text()
+
+    assert re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE) == list(MEASUREMENTS)
 
 
 NAMED = re.compile(

@@ -30,6 +30,7 @@ from connector.marketplace.offers import Accepted, Field, Found, Gone, LookUp, M
 from streams.clock import uptime_s
 from streams.flow import Answer, Call, Item, Lost, NotSent, Now, Retry, Settled
 from streams.ports import Clock
+from tests.harness.counted import counted_validations
 from tests.harness.effort import examples
 from tests.unit.connector.kaufland.answering_server import AnsweringServer, Received, Script, answer, answering
 from tests.unit.connector.kaufland.independent_check import faults_of
@@ -199,6 +200,15 @@ def test_a_value_that_cannot_be_sent_is_refused_and_spoils_no_other(edge: Edge) 
     assert second.answer.code == "VALUE_OUT_OF_BOUNDS"
     assert [reply.answer.unit.unit_id for reply in (first, third)] == [1, 3]  # type: ignore[union-attr]
     assert b'"id_unit":2' not in edge.server.received[0].body
+
+
+def test_each_update_of_a_call_is_validated_once(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    edge.answers(accepting)
+    validated = counted_validations(monkeypatch)
+
+    edge.call(*(update(number + 1, stock=number) for number in range(150)))
+
+    assert validated == [{"amount": number} for number in range(150)]
 
 
 def test_a_storefront_that_is_not_known_is_refused_with_those_that_are(edge: Edge) -> None:
