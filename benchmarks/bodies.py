@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from benchmarks.report import ReportSection, at_most
-from connector.kaufland.offers.mapping import ApiRequest, UnitChange, bulk, unit_change
+from connector.kaufland.http.exchange import ApiRequest
+from connector.kaufland.offers.requests import UnitChange, bulk, unit_change
 from connector.marketplace.offers import Field, Update
 
 UNITS: Final = 150

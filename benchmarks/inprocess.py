@@ -19,7 +19,7 @@ from benchmarks.stand import PARTITIONS, SELLER, STOREFRONT, known_state, state_
 from connector.contracts.codec import SchemaIds
 from connector.contracts.headers import Stamp
 from connector.contracts.topics import named
-from connector.kaufland.reference import ReferenceData
+from connector.kaufland.reference import load_reference
 from connector.marketplace.offers import Accepted, Condition, Field, Unit, Update
 from connector.offers.codec import OfferCodecs
 from connector.offers.flow import OfferFlow
@@ -174,7 +174,7 @@ def _engine(with_codecs: OfferCodecs) -> Engine:
     flow = OfferFlow(
         policy=OfferPolicy(),
         routing=Routing.of([Target(id="main-de", account=SELLER, storefront=STOREFRONT, currency="EUR")]),
-        reference=ReferenceData().current.reference,
+        reference=load_reference().reference,
         codecs=with_codecs,
         topics=TOPICS,
         cluster_id="bench",

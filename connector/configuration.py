@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from connector.kaufland.http.address import address
 from connector.kaufland.http.credentials import Credentials
-from connector.kaufland.reference import ReferenceData
+from connector.kaufland.reference import KauflandReference, load_reference
 from connector.logs import SCRUBBER
 from connector.routing.table import Routing
 from connector.settings import convert, model
@@ -28,14 +28,14 @@ def load_settings(file: Path | None, environ: Mapping[str, str], now: datetime) 
 
     Raises SettingsError that names every problem.
     """
-    loaded = load(file, environ, now, marketplace_facts(ReferenceData()))
+    loaded = load(file, environ, now, marketplace_facts(load_reference()))
     SCRUBBER.learn(secrets(loaded.settings))
     return loaded
 
 
-def marketplace_facts(reference: ReferenceData) -> Facts:
+def marketplace_facts(reference: KauflandReference) -> Facts:
     """Returns the facts of the marketplace against which settings are checked."""
-    table = reference.current.reference
+    table = reference.reference
     return Facts(
         storefronts={code: currency.code for code, currency in table.storefronts.items()},
         calls_per_second=API_CALLS_PER_SECOND,
@@ -63,7 +63,7 @@ def base_address(account: model.AccountSettings) -> Any:
 
 def routing(configured: Settings) -> Routing:
     """Returns the effective routing table, with the allow-lists read from their files."""
-    table = ReferenceData().current.reference
+    table = load_reference().reference
     lists = {
         name: convert.allow_list(target.allow_eans_file.read_text(encoding="utf-8"))
         for name, target in configured.targets.items()

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from connector.configuration import base_address
 from connector.contracts.topics import Feature
+from connector.kaufland.account import KauflandAccount
 from connector.kaufland.adapter import Kaufland, kaufland
 from connector.kaufland.call_log import CallLog
-from connector.kaufland.caller import KauflandAccount
+from connector.kaufland.call_options import UpdateMode
 from connector.kaufland.http.credentials import Credentials
-from connector.kaufland.requests import UpdateMode
 from connector.logs import SCRUBBER
 from connector.settings import convert, model
 from connector.settings.load import KeySource, key_sources

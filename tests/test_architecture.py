@@ -34,6 +34,8 @@ EDGES = {
     "connector.logs": "writes to the process's standard streams",
     "connector.settings.load": "reads files and the environment it is given",
     "connector.offers.claims": "worker threads share it",
+    "connector.kaufland.account": "holds keys, which are read from files",
+    "connector.kaufland.account_check": "makes calls",
     "connector.kaufland.adapter": "holds a caller for each thread",
     "connector.kaufland.http.client": "sockets",
     "connector.kaufland.http.transport": "sockets",
@@ -108,6 +110,18 @@ KNOWS = {
     "streams": (),
     "schemas": ("streams.avro.compatibility",),  # used to check compatibility before a release
     "simulator": (),
+}
+
+# What each package in connector/kaufland may import of that directory's other packages; modules at its root may import
+# all. Packages about different resources of the API know nothing of each other: what two of them use is at the root.
+KAUFLAND_PACKAGES = {
+    "bodies": (),
+    "http": (),
+    "verdict": ("bodies", "http"),
+    "offers": ("bodies", "http", "verdict"),
+    "orders": ("bodies", "http", "verdict"),
+    "returns": ("bodies", "http", "verdict"),
+    "push": ("bodies", "http", "verdict"),
 }
 
 # A module that serves only one of them must not be at the root of connector or streams.
@@ -196,6 +210,7 @@ def broken_rules(tree: Mapping[str, str]) -> list[str]:
         if EMPTY_NAMES & set(module_of(path).split(".")):
             found.append(f"{path}: the name says nothing")
     graph = {module_of(path): imported[path] for path in tree}
+    found += imports_across(graph)
     found += misplaced(graph)
     found += rings(graph)
     return found
@@ -216,6 +231,17 @@ def wrong_imports(path: str, imported: list[str]) -> Iterator[str]:
                 yield f"{path}: must not know the flow {flow}"
         if within_any(name, ("tests", "benchmarks")):
             yield f"{path}: shipped code must not import {name}"
+
+
+def imports_across(graph: Mapping[str, list[str]]) -> Iterator[str]:
+    """Yields the imports of one package in connector/kaufland by another one that may not import it."""
+    root = "connector.kaufland"
+    for package, allowed in KAUFLAND_PACKAGES.items():
+        others = tuple(f"{root}.{other}" for other in KAUFLAND_PACKAGES if other not in (package, *allowed))
+        for module in (module for module in graph if within(module, f"{root}.{package}")):
+            for name in graph[module]:
+                if within_any(name, others):
+                    yield f"{module.replace('.', '/')}.py: {root}.{package} must not know {name}"
 
 
 def impurities(path: str, imported: list[str], tree: ast.Module) -> Iterator[str]:
@@ -399,7 +425,7 @@ def test_every_edge_exists() -> None:
             "streams must not know connector.offers.events",
         ),
         ("schemas/__init__.py", "import streams.errors", "schemas must not know streams.errors"),
-        ("connector/offers/state.py", "import connector.kaufland.offers.mapping", "may import connector.kaufland"),
+        ("connector/offers/state.py", "import connector.kaufland.offers.requests", "may import connector.kaufland"),
         (
             "connector/offers/events.py",
             "from ..kaufland.http import signing",
@@ -424,6 +450,16 @@ def test_every_edge_exists() -> None:
         ),
         ("connector/contracts/headers.py", "import connector.orders.events", "must not know the flow connector.orders"),
         ("connector/kaufland/call_log.py", "import connector.offers.events", "must not know the flow connector.offers"),
+        (
+            "connector/kaufland/orders/calls.py",
+            "from connector.kaufland.offers import requests",
+            "connector.kaufland.orders must not know connector.kaufland.offers.requests",
+        ),
+        (
+            "connector/kaufland/http/client.py",
+            "import connector.kaufland.verdict.judge",
+            "connector.kaufland.http must not know connector.kaufland.verdict.judge",
+        ),
         ("connector/offers/flow.py", "import connector.app", "only connector.cli may import connector.app"),
         ("streams/dispatch/rate_limiter.py", "import time", "a pure module must not import time"),
         ("streams/dispatch/rate_limiter.py", "from time import monotonic", "a pure module must not import time"),
@@ -431,7 +467,7 @@ def test_every_edge_exists() -> None:
         ("streams/engine/engine.py", "import threading", "a pure module must not import threading"),
         ("streams/engine/engine.py", "from streams.kafka.source import X", "a pure module must not import the edge"),
         ("connector/routing/table.py", "import os.path", "a pure module must not import os.path"),
-        ("connector/kaufland/offers/mapping.py", "import httpx", "a pure module must not import httpx"),
+        ("connector/kaufland/offers/requests.py", "import httpx", "a pure module must not import httpx"),
         ("connector/kaufland/http/signing.py", "import datetime\ndatetime.datetime.now()", "must not ask a clock"),
         ("connector/kaufland/http/signing.py", "import uuid\nuuid.uuid4()", "must not ask chance"),
         ("connector/offers/merge.py", "def f():\n    import socket", "a pure module must not import socket"),
@@ -456,7 +492,7 @@ def test_a_planted_violation_is_found(path: str, line: str, complaint: str) -> N
         [
             "connector/offers/events.py",
             "connector/kaufland/http/signing.py",
-            "connector/kaufland/offers/mapping.py",
+            "connector/kaufland/offers/requests.py",
             "streams/dispatch/wants.py",
         ],
         "",
@@ -465,6 +501,12 @@ def test_a_planted_violation_is_found(path: str, line: str, complaint: str) -> N
     found = broken_rules({**skeleton, path: line})
 
     assert any(rule.startswith(path) and complaint in rule for rule in found), found
+
+
+def test_every_package_of_the_kaufland_adapter_has_a_rule() -> None:
+    packages = {path.parent.name for path in (ROOT / "connector/kaufland").glob("*/*.py")}
+
+    assert packages == set(KAUFLAND_PACKAGES)
 
 
 def test_a_planted_import_ring_is_found() -> None:

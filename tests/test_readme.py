@@ -24,7 +24,7 @@ from connector import configuration
 from connector.cli.main import cli
 from connector.contracts.topic_checks import wanted
 from connector.contracts.topics import Feature, named
-from connector.kaufland.reference import ReferenceData
+from connector.kaufland.reference import load_reference
 from connector.settings.load import Loaded, load
 from devstack import backbone
 from devstack import command as demo
@@ -208,7 +208,7 @@ def _unknown_settings(environ: dict[str, str]) -> str:
             ROOT / "config" / "example.toml",
             environ,
             datetime.now(UTC),
-            configuration.marketplace_facts(ReferenceData()),
+            configuration.marketplace_facts(load_reference()),
         )
     except Exception as error:  # noqa: BLE001 - any error means that the page is wrong
         return str(error)
@@ -293,7 +293,7 @@ def configured(text: str, folder: Path) -> Loaded:
     }
     file = folder / "connector.toml"
     file.write_text(text, "utf-8")
-    return load(file, environ, datetime.now(UTC), configuration.marketplace_facts(ReferenceData()))
+    return load(file, environ, datetime.now(UTC), configuration.marketplace_facts(load_reference()))
 
 
 # ---- queries --------------------------------------------------------------------------------------------------------

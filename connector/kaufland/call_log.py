@@ -1,13 +1,18 @@
-"""Encodes the call log's row of an HTTP attempt; a switch adds the exact bodies for a limited time. Pure.
+"""The call log: one row for each HTTP attempt, and a switch that adds the exact bodies for a limited time. Pure.
 
 Only calls about offers, parcels and carriers are logged with bodies, never a call whose response holds personal data.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
 
-from connector.contracts.call_log_row import MarketplaceCalled
-from streams.flow import Headers, Output
+from connector.contracts.call_log_row import CallItem, MarketplaceCalled
+from connector.kaufland.http.exchange import ApiResponse, Exchange, TransportFailure
+from connector.kaufland.prepared_call import PreparedCall
+from connector.kaufland.verdict.judge import Verdict
+from connector.marketplace.offers import Update
+from streams.flow import Call, Headers, Output
 
 MAX_BODIES_S = 3600.0
 """The longest time, in seconds, for which the switch can be turned on."""
@@ -42,7 +47,84 @@ class CallLog:
     instance_id: str
     headers: Callable[[MarketplaceCalled], Headers] | None = None  # of the record, including those of CloudEvents
 
-    def output(self, row: MarketplaceCalled) -> Output:
-        """Returns the record for a row."""
+    def output(
+        self,
+        call: Call,
+        prepared: PreparedCall,
+        exchange: Exchange,
+        heard: ApiResponse | TransportFailure,
+        verdict: Verdict,
+        *,
+        with_bodies: bool,
+    ) -> Output:
+        """Returns the record of one attempt. ``with_bodies``: whether the switch is on."""
+        row = _row(call, prepared, exchange, heard, verdict, self.instance_id)
+        if with_bodies and not prepared.question.kind.personal:
+            response = heard.body if isinstance(heard, ApiResponse) else None
+            row = replace(row, request_body=prepared.request.body, response_body=response)
         headers = self.headers(row) if self.headers is not None else ()
         return Output(topic=self.topic, key=row.account.encode(), value=self.encode(row), headers=headers)
+
+
+def _row(
+    call: Call,
+    prepared: PreparedCall,
+    exchange: Exchange,
+    heard: ApiResponse | TransportFailure,
+    verdict: Verdict,
+    instance_id: str,
+) -> MarketplaceCalled:
+    """Returns the row of one attempt, without bodies."""
+    answer = heard if isinstance(heard, ApiResponse) else None
+    began = exchange.sent or exchange.began
+    return MarketplaceCalled(
+        call_id=call.id,
+        account=call.account,
+        storefront=prepared.storefront,
+        kind=call.kind,
+        method=prepared.request.method,
+        path=prepared.request.target,
+        attempt=max(prepared.question.attempts),
+        sent_at_us=began.wall_us,
+        answered_at_us=exchange.ended.wall_us if answer is not None else None,
+        duration_us=round((exchange.ended.mono_s - began.mono_s) * 1e6),
+        http_status=answer.status if answer is not None else None,
+        outcome=verdict.outcome,
+        problem_type=verdict.problem_type,
+        transport_error=heard.error if isinstance(heard, TransportFailure) else heard.cut,
+        tokens_left=call.tokens_left,
+        request_sha256=sha256(prepared.request.body).hexdigest(),
+        response_sha256=_digest(answer),
+        items=_items(prepared.updates, verdict),
+        event_ids=prepared.event_ids,
+        event_count=prepared.event_count,
+        listed=_listed(prepared, answer),
+        instance_id=instance_id,
+    )
+
+
+def _listed(prepared: PreparedCall, answer: ApiResponse | None) -> int | None:
+    """Returns how many units the response to a look-up lists; None for other calls and without a response of 200."""
+    if prepared.count_listed is None or answer is None or answer.status != 200:
+        return None
+    return prepared.count_listed(answer.body)
+
+
+def _items(updates: Sequence[Update], verdict: Verdict) -> tuple[CallItem, ...]:
+    """Returns the items of a call log row, one for each update."""
+    details = verdict.details or ((None, None),) * len(updates)
+    return tuple(
+        CallItem(
+            unit_id=update.unit_id,
+            event_ids=update.event_ids[:20],
+            event_count=update.event_count,
+            status_code=status,
+            code=code,
+        )
+        for update, (status, code) in zip(updates, details, strict=True)
+    )
+
+
+def _digest(answer: ApiResponse | None) -> str | None:
+    """Returns the SHA-256 of a response's body, or None if there is none."""
+    return sha256(answer.body).hexdigest() if answer is not None and answer.body is not None else None

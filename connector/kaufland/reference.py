@@ -73,7 +73,6 @@ class KauflandReference:
     """The reference data in the form in which the adapter looks it up."""
 
     reference: Reference
-    condition_names: Mapping[Condition, str]  # as the API spells them in units: USED___VERY_GOOD
     _conditions: Mapping[str, Condition]  # by every spelling, in lower case
 
     def storefront(self, code: str) -> str:
@@ -142,32 +141,14 @@ def _built(table: _Table) -> KauflandReference:
             max_handling_time_days=table.max_handling_time_days,
             bulk_limit=table.bulk_limit,
         ),
-        condition_names={Condition(ours): row.name for ours, row in table.conditions.items()},
         _conditions=spellings,
     )
 
 
-class ReferenceData:
-    """Holds the current table. Thread-safe: during a ``reload``, readers get either the old or the new table."""
+def load_reference(over: Path | None = None) -> KauflandReference:
+    """Reads the shipped table, with the entries of the file ``over`` laid over it.
 
-    def __init__(self, over: Path | None = None) -> None:
-        """Reads the table. Raises ValueError for an invalid file, OSError for one that cannot be read."""
-        self._over = over
-        self._shipped = (resources.files(__package__) / "reference.json").read_bytes()
-        self._current = self._read()
-
-    @property
-    def current(self) -> KauflandReference:
-        """The table in use."""
-        return self._current
-
-    def reload(self) -> str | None:
-        """Reads the file again. Returns the error if it was refused (the old table stays in use), else None."""
-        try:
-            self._current = self._read()
-        except (ValueError, OSError) as refused:
-            return str(refused)
-        return None
-
-    def _read(self) -> KauflandReference:
-        return read_reference(self._shipped, self._over.read_bytes() if self._over is not None else None)
+    Raises ValueError for an invalid file, OSError for one that cannot be read.
+    """
+    shipped = (resources.files(__package__) / "reference.json").read_bytes()
+    return read_reference(shipped, over.read_bytes() if over is not None else None)

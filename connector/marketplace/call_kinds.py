@@ -62,9 +62,6 @@ def storefront_of(kind: str) -> str:
     return kind.partition(":")[2]
 
 
-OF_ORDERS = tuple(kind for kind in CallKind if kind not in (CallKind.LOOK_UP, CallKind.UPDATE))
-"""The kinds whose bodies are defined in ``connector.marketplace.orders``."""
-
 _WRITES = frozenset({CallKind.UPDATE, CallKind.SEND, CallKind.PARCEL})
 _LISTS = frozenset(
     {CallKind.LOOK_UP, CallKind.ORDER_PAGE, CallKind.CARRIERS, CallKind.RETURN_PAGE, CallKind.SUBSCRIPTIONS}

@@ -152,7 +152,7 @@ class Currency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """Static facts about a marketplace that flows need; loaded from data files and reloadable."""
+    """Static facts about a marketplace that flows need, loaded from data files."""
 
     storefronts: Mapping[str, Currency]  # storefront -> its one currency
     max_stock: int

@@ -14,8 +14,8 @@ import httpx
 import orjson
 import pytest
 
+from connector.kaufland.account import KauflandAccount
 from connector.kaufland.adapter import kaufland
-from connector.kaufland.caller import KauflandAccount
 from connector.kaufland.http.address import address
 from connector.kaufland.http.credentials import Credentials
 from connector.marketplace.call_kinds import CallKind

@@ -5,38 +5,20 @@ The signature covers the bytes on the wire: the auth object reads method, URI an
 
 import ssl
 from collections.abc import Generator
-from dataclasses import dataclass
 
 import httpx
 
 from connector.kaufland.http import signing
 from connector.kaufland.http.address import Address
 from connector.kaufland.http.credentials import Credentials
+from connector.kaufland.http.exchange import ApiRequest, ApiResponse, Exchange, NotLeft, TransportFailure
 from connector.kaufland.http.skew import SkewMeter
 from connector.kaufland.http.transport import CallDeadlines, LeaseOver, Transport
-from connector.kaufland.offers.mapping import ApiRequest
-from connector.kaufland.verdict.judge import ApiResponse, TransportFailure
-from streams.flow import Now
 from streams.ports import Clock
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """The largest response body that is read. A page of 100 units with products, or a bulk response of 150 units, has a few
 hundred kilobytes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotLeft:
-    """Nothing was sent: the lease or the deadline had expired before the first byte."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """One attempt: its response or failure, and when it began, sent its first byte (None = never), and ended."""
-
-    heard: ApiResponse | TransportFailure | NotLeft
-    began: Now
-    sent: Now | None
-    ended: Now
 
 
 class SignedAuth(httpx.Auth):

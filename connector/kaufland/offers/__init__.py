@@ -1,1 +1,1 @@
-"""Offers in the Seller API: requests, models of the bodies, and paged lists."""
+"""Offers in the Seller API: look-ups and updates of units."""

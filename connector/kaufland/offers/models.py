@@ -6,20 +6,20 @@ fields that identify, ignore unlisted fields, and keep values of open sets (stat
 Source: OpenAPI document of the Seller API, 2.27.0 with the changes up to 2.44.0.
 """
 
-from typing import Annotated, ClassVar, TypeAlias
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-_MAX_PRICE = (
-    2_500_000_000  # the highest price in any currency, in minor units; that of each currency is in the reference data
-)
+from connector.kaufland.bodies.api_model import ApiRequestModel, ApiResponseModel, Int64, NumericId
+from connector.kaufland.bodies.pagination import Pagination
+from connector.kaufland.bodies.row_validation import FieldPath
+from connector.kaufland.verdict.error_body import ErrorDetail
 
-Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-UnitId = Annotated[int, Field(ge=1, lt=2**63)]
+_MAX_PRICE = 2_500_000_000
+"""The highest price in any currency, in minor units; that of each currency is in the reference data."""
 
-
-FieldPath: TypeAlias = tuple[str, ...]
-"""The names of fields from a model inwards, without indexes of lists."""
+BY_MARKETPLACE = "fulfilled_by_kaufland"
+"""``fulfillment_type`` of a unit that the marketplace stores and ships."""
 
 _SIDE_OF_LISTED = ("status", "listing_price", "amount", "handling_time")
 """For look-ups, which establish identity: a missing value is merely not known yet."""
@@ -27,15 +27,7 @@ _SIDE_OF_WRITTEN = ("status",)
 """For responses to updates, whose values show what was accepted."""
 
 
-class _OfferRequestModel(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-class _OfferResponseModel(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
-
-
-class UnitPatch(_OfferRequestModel):
+class UnitPatch(ApiRequestModel):
     """``UnitPatchRequest``, with only the fields that are ever written."""
 
     listing_price: int | None = Field(default=None, ge=1, le=_MAX_PRICE)
@@ -43,16 +35,16 @@ class UnitPatch(_OfferRequestModel):
     handling_time: int | None = Field(default=None, ge=0, le=100)
 
 
-class ProductAnswer(_OfferResponseModel):
+class ProductAnswer(ApiResponseModel):
     """``Product`` as embedded in a unit."""
 
     eans: list[str] = Field(default_factory=list)
 
 
-class UnitAnswer(_OfferResponseModel):
+class UnitAnswer(ApiResponseModel):
     """``UnitEmbedded`` and ``Unit``."""
 
-    id_unit: UnitId
+    id_unit: NumericId
     status: str | None = None
     currency: str | None = None
     condition: str | int | None = None
@@ -65,13 +57,7 @@ class UnitAnswer(_OfferResponseModel):
     product: ProductAnswer | None = None
 
 
-class Pagination(_OfferResponseModel):
-    offset: int = Field(ge=0)
-    limit: int = Field(ge=0)
-    total: int = Field(ge=0)
-
-
-class UnitsPage(_OfferResponseModel):
+class UnitsPage(ApiResponseModel):
     """``CollectionApiResponse_UnitEmbedded_``."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset(("data", name) for name in _SIDE_OF_LISTED)
@@ -80,7 +66,7 @@ class UnitsPage(_OfferResponseModel):
     pagination: Pagination | None = None
 
 
-class OneUnit(_OfferResponseModel):
+class OneUnit(ApiResponseModel):
     """``ApiResponse_Unit_``."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset(("data", name) for name in _SIDE_OF_WRITTEN)
@@ -88,25 +74,12 @@ class OneUnit(_OfferResponseModel):
     data: UnitAnswer
 
 
-class ErrorDetail(_OfferResponseModel):
-    field: str = ""
-    message: str = ""
-
-
-class ErrorAnswer(_OfferResponseModel):
-    """``ErrorResponse``; some responses have a message only, and older ones no type."""
-
-    type: str | None = None
-    message: str
-    errors: list[ErrorDetail] = Field(default_factory=list)
-
-
-class BulkEntry(_OfferResponseModel):
+class BulkEntry(ApiResponseModel):
     """One element of ``UnitsBulkUpdateResponse``; covers its three variants."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset(("unit", name) for name in _SIDE_OF_WRITTEN)
 
-    id_unit: UnitId
+    id_unit: NumericId
     status_code: int | float = Field(ge=100, lt=1000, allow_inf_nan=False)
     unit: UnitAnswer | None = None
     message: str = ""
@@ -114,15 +87,9 @@ class BulkEntry(_OfferResponseModel):
     errors: list[ErrorDetail] = Field(default_factory=list)
 
 
-class BulkAnswer(_OfferResponseModel):
+class BulkAnswer(ApiResponseModel):
     """``UnitsBulkUpdateResponse``."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset(("data", *path) for path in BulkEntry.SIDE)
 
     data: list[BulkEntry]
-
-
-class StorefrontsAnswer(_OfferResponseModel):
-    """``ApiResponse_string-Array_`` of ``GET /info/storefront``."""
-
-    data: list[str]

@@ -1,1 +1,1 @@
-"""Orders, parcels and returns in the Seller API: requests, models of the bodies, and answers."""
+"""Orders in the Seller API: reading orders and carriers, sending order units, adding parcels."""

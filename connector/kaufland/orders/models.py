@@ -1,94 +1,81 @@
-"""Pydantic models of the bodies about orders, parcels and returns, with the fields that the connector uses. Pure.
+"""Pydantic models of the bodies about orders and parcels, with the fields that the connector uses. Pure.
 
 Request models are strict and forbid unlisted fields. Response models are strict for the fields that identify and for
 amounts of money, and ignore unlisted fields; no personal data is listed, so none is kept. Values of open sets stay raw
 text. ``SIDE`` of a model lists the fields whose faults must not invalidate the rest: an invalid one is read as null
-(``row_validation.tolerant``).
+(``bodies.row_validation``).
 Source: OpenAPI document of the Seller API, 2.27.0 with the changes up to 2.44.0.
 """
 
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from connector.kaufland.offers.models import FieldPath, Int64, UnitId
-from connector.kaufland.timestamps import us_of
-
-
-def _moment(value: Any) -> int:
-    moment_us = us_of(value) if isinstance(value, str) else None
-    if moment_us is None:
-        raise PydanticCustomError("moment", "not an ISO 8601 date and time with an offset")
-    return moment_us
+from connector.kaufland.bodies.api_model import (
+    AnyCaseStorefront,
+    ApiRequestModel,
+    ApiResponseModel,
+    Int64,
+    Moment,
+    NumericId,
+    Text,
+    Word,
+)
+from connector.kaufland.bodies.row_validation import FieldPath
 
 
 def _percent(value: Any) -> Any:
     return Decimal(value) if type(value) is int else value
 
 
-# Every text has a length limit, which also makes pydantic refuse text that is not valid Unicode.
 OrderId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
-Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-Text = Annotated[str, StringConstraints(max_length=1000)]
-StorefrontCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2}$", to_lower=True)]
 CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Moment = Annotated[int, BeforeValidator(_moment)]
 Days = Annotated[int, Field(ge=0, le=10_000)]
 Percent = Annotated[Decimal, BeforeValidator(_percent), Field(ge=0, le=1000, max_digits=12, decimal_places=4)]
+TrackingNumber = Annotated[str, StringConstraints(pattern=r"^[^,]*$", max_length=200)]
 
 
 # ---- requests -------------------------------------------------------------------------------------------------------
 
 
-class _OrderRequestModel(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-_TrackingNumber = Annotated[str, StringConstraints(pattern=r"^[^,]*$", max_length=200)]
-
-
-class SendBody(_OrderRequestModel):
+class SendBody(ApiRequestModel):
     """``OrderUnitSendRequest``; the API takes all tracking numbers in one text, separated by commas."""
 
-    tracking_numbers: list[Annotated[_TrackingNumber, Field(min_length=1)]]
+    tracking_numbers: list[Annotated[TrackingNumber, Field(min_length=1)]]
     carrier_code: Word
 
 
-class Shipment(_OrderRequestModel):
-    tracking_number: _TrackingNumber
+class Shipment(ApiRequestModel):
+    tracking_number: TrackingNumber
     carrier_code: Word
 
 
-class ShipmentBody(_OrderRequestModel):
+class ShipmentBody(ApiRequestModel):
     """``AddShipmentRequest``."""
 
-    id_order_unit: UnitId
+    id_order_unit: NumericId
     shipment_information: Shipment
 
 
 # ---- responses ------------------------------------------------------------------------------------------------------
 
 
-class _OrderResponseModel(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
-
-
-class OrderedProduct(_OrderResponseModel):
+class OrderedProduct(ApiResponseModel):
     """``Product`` as embedded in an order unit."""
 
     eans: list[Text] | None = None
 
 
-class DiscountAnswer(_OrderResponseModel):
+class DiscountAnswer(ApiResponseModel):
     """An element of ``discounts`` of an order unit."""
 
     usage_type: Word
     discount_value: Int64
 
 
-class OrderUnitAnswer(_OrderResponseModel):
+class OrderUnitAnswer(ApiResponseModel):
     """An order unit of ``OrderDetails``. Money in minor units."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset(
@@ -113,14 +100,14 @@ class OrderUnitAnswer(_OrderResponseModel):
         )
     )
 
-    id_order_unit: UnitId
+    id_order_unit: NumericId
     id_order: OrderId
     status: Word
     price: Int64
     revenue_gross: Int64
     shipping_rate: Int64 | None = None
     currency: CurrencyCode
-    storefront: StorefrontCode | None = None
+    storefront: AnyCaseStorefront | None = None
     ts_created_iso: Moment | None = None
     ts_updated_iso: Moment | None = None
     revenue_net: Int64 | None = None
@@ -138,7 +125,7 @@ class OrderUnitAnswer(_OrderResponseModel):
     product: OrderedProduct | None = None
 
 
-class OrderAnswer(_OrderResponseModel):
+class OrderAnswer(ApiResponseModel):
     """``OrderDetails``, without the addresses."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset(
@@ -151,7 +138,7 @@ class OrderAnswer(_OrderResponseModel):
     )
 
     id_order: OrderId
-    storefront: StorefrontCode
+    storefront: AnyCaseStorefront
     ts_created_iso: Moment | None = None
     fulfillment_type: Text | None = None
     is_marketplace_deemed_supplier: bool | None = None
@@ -166,27 +153,27 @@ class OrderAnswer(_OrderResponseModel):
         return self
 
 
-class OrderUnitSummaryAnswer(_OrderResponseModel):
+class OrderUnitSummaryAnswer(ApiResponseModel):
     """``OrderUnit``, ``OrderUnitDetails``, or an order unit of ``OrderDetails``; the fields that shipping needs."""
 
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset({("storefront",), ("id_offer",), ("product",)})
 
-    id_order_unit: UnitId
+    id_order_unit: NumericId
     id_order: OrderId
     status: Word
-    storefront: StorefrontCode | None = None
+    storefront: AnyCaseStorefront | None = None
     id_offer: Text | None = None
     product: OrderedProduct | None = None
 
 
-class OrderSummaryAnswer(_OrderResponseModel):
+class OrderSummaryAnswer(ApiResponseModel):
     """``OrderDetails``; its order units are validated one by one later."""
 
     id_order: OrderId
     order_units: list[Any] = Field(min_length=1)
 
 
-class OrderUnitRow(_OrderResponseModel):
+class OrderUnitRow(ApiResponseModel):
     """A row of ``CollectionApiResponse_OrderUnit_``, with the fields that show which order has changed.
 
     Also has the fees, which ``OrderDetails`` lacks.
@@ -195,54 +182,14 @@ class OrderUnitRow(_OrderResponseModel):
     SIDE: ClassVar[frozenset[FieldPath]] = frozenset({("eco_fee",), ("packaging_fee",)})
 
     id_order: OrderId
-    id_order_unit: UnitId
+    id_order_unit: NumericId
     status: Word
     ts_updated_iso: Moment
     eco_fee: Int64 | None = None
     packaging_fee: Int64 | None = None
 
 
-class ReturnRow(_OrderResponseModel):
-    """``Return``. Only ``GET /returns/{id_return}`` has its units and their reasons."""
-
-    SIDE: ClassVar[frozenset[FieldPath]] = frozenset({("ts_updated_iso",), ("tracking_provider",)})
-
-    id_return: UnitId
-    storefront: StorefrontCode
-    status: Word
-    ts_created_iso: Moment
-    ts_updated_iso: Moment | None = None
-    tracking_provider: Text | None = None
-
-
-class ReturnAnswer(_OrderResponseModel):
-    """``ReturnDetails``, without the buyer; its units are validated one by one later."""
-
-    SIDE: ClassVar[frozenset[FieldPath]] = ReturnRow.SIDE | {("return_units",)}
-
-    id_return: UnitId
-    storefront: StorefrontCode
-    status: Word
-    ts_created_iso: Moment
-    ts_updated_iso: Moment | None = None
-    tracking_provider: Text | None = None
-    return_units: list[Any] | None = None
-
-
-class ReturnUnitAnswer(_OrderResponseModel):
-    """``ReturnUnit``. Of its note, only its presence is used."""
-
-    SIDE: ClassVar[frozenset[FieldPath]] = frozenset({("reason",)})
-
-    id_return_unit: UnitId
-    id_return: UnitId
-    id_order_unit: UnitId
-    status: Word
-    reason: Word | None = None
-    note: Any = None
-
-
-class CarrierAnswer(_OrderResponseModel):
+class CarrierAnswer(ApiResponseModel):
     """``Carrier``."""
 
     name: Word

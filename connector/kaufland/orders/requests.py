@@ -1,107 +1,81 @@
-"""Turns wants about orders, parcels and returns into requests, one item per call. Pure."""
+"""Turns wants about orders, parcels and carriers into requests. Pure.
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeAlias
+Lists cover all storefronts. By the API's default, they leave out what the marketplace fulfils itself.
+"""
 
-from connector.kaufland.offers.mapping import ApiRequest, Unsendable
-from connector.kaufland.orders import mapping, order_answers
-from connector.kaufland.push import subscriptions
-from connector.kaufland.reference import ReferenceData
-from connector.kaufland.requests import CallOptions, PreparedCall, refused_here
-from connector.kaufland.verdict.judge import ApiResponse, Question
-from connector.marketplace.call_kinds import CallKind
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from connector.kaufland.bodies.api_model import NumericId
+from connector.kaufland.bodies.pagination import changes_query
+from connector.kaufland.http.exchange import ApiRequest, Unsendable
+from connector.kaufland.orders.models import OrderId, SendBody, ShipmentBody
 from connector.marketplace.orders import (
     AddParcel,
-    OrderAnswer,
-    ReadCarriers,
     ReadOrder,
     ReadOrderPage,
     ReadOrderSummary,
     ReadOrderUnit,
-    ReadReturn,
-    ReadReturnPage,
-    ReadSubscriptions,
     SendUnit,
-    SubscriptionPage,
-    UnreadableRow,
 )
-from streams.flow import Call, Reply, Settled
 
-_Found: TypeAlias = Callable[[bytes | None], OrderAnswer | UnreadableRow | None]
+S = TypeVar("S", bound=BaseModel)
 
+_ORDER_UNIT_ID: TypeAdapter[int] = TypeAdapter(NumericId)
+_ORDER_ID: TypeAdapter[str] = TypeAdapter(OrderId)
 
-class OrderRequests:
-    """Prepares calls of all kinds of ``connector.marketplace.orders``. Thread-safe."""
-
-    def __init__(self, reference: ReferenceData) -> None:
-        self._reference = reference
-
-    def ask(self, call: Call, terms: CallOptions) -> PreparedCall | tuple[Reply, ...]:
-        """Prepares a call; returns a refusal if its item cannot be sent."""
-        (item,) = call.items
-        kind = CallKind(call.kind)
-        try:
-            request, found = self._way(kind, item.body, terms)
-        except Unsendable as wrong:
-            return (refused_here("VALUE_OUT_OF_BOUNDS", wrong),)
-        return PreparedCall(
-            request=request,
-            question=Question(kind=kind, attempts=(item.attempt,), quota_limit=terms.quota(call.kind)),
-            items=call.items,
-            storefront=None,
-            read=lambda heard: _reply(found, heard),
-        )
-
-    def _way(self, kind: CallKind, body: Any, terms: CallOptions) -> tuple[ApiRequest, _Found]:
-        """Returns the request, and the function that reads its response. Raises Unsendable."""
-        table = self._reference.current
-        match kind, body:
-            case CallKind.SEND, SendUnit():
-                return mapping.send(body), _nothing
-            case CallKind.PARCEL, AddParcel():
-                return mapping.parcel(body), _nothing
-            case CallKind.ORDER_UNIT, ReadOrderUnit():
-                return mapping.order_unit(body), partial(order_answers.order_unit, asked=body)
-            case CallKind.ORDER, ReadOrder():
-                read = partial(order_answers.order, asked=body, reference=table, contacts=terms.contacts)
-                return mapping.order(body), read
-            case CallKind.ORDER, ReadOrderSummary():
-                return mapping.order(body), partial(order_answers.order_summary, asked=body)
-            case CallKind.ORDER_PAGE, ReadOrderPage():
-                return mapping.order_page(body), partial(order_answers.order_page, asked=body)
-            case CallKind.CARRIERS, ReadCarriers():
-                return mapping.CARRIERS, order_answers.carriers
-            case _:
-                return _way_of_others(kind, body)
+CARRIERS = ApiRequest(method="GET", target="/carriers")
 
 
-def _way_of_others(kind: CallKind, body: Any) -> tuple[ApiRequest, _Found]:
-    """Returns request and reader for returns and subscriptions. Raises ValueError if kind and body do not match."""
-    match kind, body:
-        case CallKind.RETURN_PAGE, ReadReturnPage():
-            return mapping.return_page(body), partial(order_answers.return_page, asked=body)
-        case CallKind.RETURN, ReadReturn():
-            return mapping.one_return(body), partial(order_answers.one_return, asked=body)
-        case CallKind.SUBSCRIPTIONS, ReadSubscriptions():
-            return subscriptions.page(body.offset), partial(_subscriptions, offset=body.offset)
-        case _:
-            raise ValueError("the item does not belong into a call of this kind")
+def send(body: SendUnit) -> ApiRequest:
+    """``PATCH /order-units/{id_order_unit}/send``. Raises Unsendable."""
+    data = _valid(SendBody, tracking_numbers=list(body.tracking_numbers), carrier_code=body.carrier_code)
+    sent = {"tracking_numbers": ",".join(data.tracking_numbers), "carrier_code": data.carrier_code}
+    return ApiRequest(method="PATCH", target=f"{_unit_path(body.order_unit_id)}/send", body=orjson.dumps(sent))
 
 
-def _subscriptions(body: bytes | None, *, offset: int) -> SubscriptionPage | None:
-    read = subscriptions.read_page(body, offset)
-    return None if read is None else SubscriptionPage(rows=read[0], is_last=read[1])
+def parcel(body: AddParcel) -> ApiRequest:
+    """``POST /shipments``. Raises Unsendable."""
+    shipment = {"tracking_number": body.tracking_number, "carrier_code": body.carrier_code}
+    data = _valid(ShipmentBody, id_order_unit=body.order_unit_id, shipment_information=shipment)
+    return ApiRequest(method="POST", target="/shipments", body=orjson.dumps(data.model_dump()))
 
 
-def _nothing(_body: bytes | None) -> None:
-    """Reads nothing: only the status of the response matters for a parcel."""
+def order_unit(body: ReadOrderUnit) -> ApiRequest:
+    """``GET /order-units/{id_order_unit}``. Raises Unsendable."""
+    return ApiRequest(method="GET", target=_unit_path(body.order_unit_id))
 
 
-def _reply(found: _Found, heard: ApiResponse) -> Reply | UnreadableRow | None:
-    """Reads a response; an UnreadableRow or None if it does not conform to the API."""
+def order(body: ReadOrder | ReadOrderSummary) -> ApiRequest:
+    """``GET /orders/{id_order}``. Raises Unsendable."""
     try:
-        fact = found(heard.body)
-    except RecursionError:  # nested deeper than any response of the API: not a valid one
-        return None
-    return fact if fact is None or isinstance(fact, UnreadableRow) else Settled(answer=fact)
+        return ApiRequest(method="GET", target=f"/orders/{_ORDER_ID.validate_python(body.order_id, strict=True)}")
+    except ValidationError:
+        raise Unsendable("the order id is not one of the marketplace's") from None
+
+
+def order_page(body: ReadOrderPage) -> ApiRequest:
+    """``GET /order-units`` of all storefronts, the newest change first.
+
+    By default, it lists what the merchant fulfils; fulfilment by the marketplace is deprecated.
+    """
+    return ApiRequest(method="GET", target=f"/order-units?{changes_query(body.changed_from_us, body.offset)}")
+
+
+def _unit_path(order_unit_id: int) -> str:
+    """Returns the path of an order unit. Raises Unsendable."""
+    try:
+        return f"/order-units/{_ORDER_UNIT_ID.validate_python(order_unit_id, strict=True)}"
+    except ValidationError:
+        raise Unsendable("the order unit id is not one of the marketplace's") from None
+
+
+def _valid(model: type[S], **data: Any) -> S:
+    """Builds the model. Raises Unsendable, which names the invalid fields, but no values."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as wrong:
+        faults = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in wrong.errors())
+        raise Unsendable(faults) from None

@@ -1,1 +1,1 @@
-"""Kaufland's push notifications: subscriptions, and the server that receives notifications."""
+"""Push notifications of the Seller API: subscriptions, and the server that receives notifications."""

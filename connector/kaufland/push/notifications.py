@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from connector.kaufland.http.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from connector.kaufland.push.models import Notification
 
 MAX_BODY_BYTES = 64 * 1024
 REMEMBERED = 10_000
@@ -33,16 +34,6 @@ class NotificationOutcome(StrEnum):
     REFUSED = "refused"  # not signed with this seller's secret
     UNREADABLE = "unreadable"
     NOBODY = "nobody"  # there is no such account
-
-
-class Notification(BaseModel):
-    """The fields of a notification that are read; its payload is not."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    event_name: str
-    id_message: str | int
-    resource: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

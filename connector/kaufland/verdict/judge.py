@@ -10,43 +10,30 @@ Rules:
 - Responses with personal data are never quoted; error messages describe the request and may be.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-from connector.kaufland.http.limits import http_date_s, quota, retry_after_s
-from connector.kaufland.http.signing import WINDOW_S
-from connector.kaufland.offers import mapping
-from connector.kaufland.offers.models import BulkEntry, ErrorAnswer, UnitAnswer
-from connector.kaufland.reference import KauflandReference
+from connector.kaufland.http.exchange import ApiResponse, TransportFailure
+from connector.kaufland.http.limits import quota, retry_after_s
+from connector.kaufland.verdict.diagnosis import CLOCK_SKEW, diagnosis
+from connector.kaufland.verdict.error_body import ErrorAnswer, field_errors, read_error
 from connector.kaufland.verdict.table import (
     BROKEN_OFF,
-    BUSY,
-    CLASS_ROWS,
     DONE,
-    FORBIDDEN,
-    MISSING_ITEM,
     NEVER_LEFT,
-    ODD_REFUSAL,
-    REDIRECTED,
-    REFUSED,
-    STATUS_ROWS,
-    THROTTLED,
     TRANSPORT_ROWS,
-    TYPE_ROWS,
     UNAUTHORIZED,
-    UNKNOWN_STATUS,
     UNKNOWN_TRANSPORT,
     UNREADABLE,
     ItemOutcome,
     Split,
     VerdictRow,
     row_of,
-    short_type,
 )
 from connector.marketplace.call_kinds import CallKind
-from connector.marketplace.offers import Accepted, Gone, Refused, Update
-from connector.marketplace.orders import Taken, UnreadableRow
+from connector.marketplace.offers import Gone, Refused
+from connector.marketplace.orders import UnreadableRow
 from streams.flow import Lost, NotSent, Reply, Retry, Settled
 
 ALONE_FROM_ATTEMPT = 4
@@ -54,30 +41,6 @@ ALONE_FROM_ATTEMPT = 4
 sooner: with every fifth call failing, splitting each of them at once would turn one call into a hundred."""
 
 # ---- input and output of ``judge`` ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiResponse:
-    """An HTTP response.
-
-    ``body`` is None if it was truncated, too large, or not decodable; ``cut`` then names the exception, or is TooLarge.
-    """
-
-    status: int
-    headers: Mapping[str, str]  # names in lower case
-    body: bytes | None = field(repr=False)  # may hold personal data
-    cut: str | None = None
-    signed_at_s: int = 0  # the timestamp in the request's signature
-    wall_s: float = 0.0  # when it was read: Unix seconds by the server's clock
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransportFailure:
-    """No response was received. ``left``: whether at least one byte of the request was written to the socket."""
-
-    error: str  # class name
-    left: bool
-    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,30 +60,31 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """The call that is judged: each item's attempt (1 = the first) and, for updates of offers, the updates."""
+    """The call that is judged: its kind, and each item's attempt (1 = the first)."""
 
     kind: CallKind
     attempts: Sequence[int]
-    updates: Sequence[Update] = ()
-    in_bulk: bool = False  # whether the response has an entry for each update, even for a single one
     quota_limit: int | None = None  # the configured limit, for responses with quota headers but no limit
 
 
-Read = Callable[[ApiResponse], Reply | UnreadableRow | None]
-"""Turns the successful response to a read into a reply; an UnreadableRow or None if it does not conform to the API."""
+JudgeSuccess: TypeAlias = Callable[[ApiResponse], Verdict | UnreadableRow | None]
+"""Judges a response with a success status; an UnreadableRow or None if it does not conform to the API's document."""
 
 
-def judge(
-    question: Question, heard: ApiResponse | TransportFailure, reference: KauflandReference, read: Read
-) -> Verdict:
+def judge(question: Question, heard: ApiResponse | TransportFailure, on_success: JudgeSuccess) -> Verdict:
     """Returns the verdict on one call. Never raises because of the content of a response."""
     if isinstance(heard, TransportFailure):
         return _of_failure(question, heard)
-    error = mapping.read_error(heard.body) if 400 <= heard.status < 600 else None
+    error = read_error(heard.body) if 400 <= heard.status < 600 else None
     row = row_of(question.kind, heard.status, error)
     if row is DONE:
-        return _with_pace(_of_success(question, heard, reference, read), question, heard)
+        return _with_pace(_of_success(question, heard, on_success), question, heard)
     return _with_pace(_of_row(question, row, heard, error), question, heard)
+
+
+def answered(reply: Reply) -> Verdict:
+    """Returns the verdict on a read of one item whose response was read as ``reply``."""
+    return Verdict(replies=(reply,), outcome="answered")
 
 
 # ---- a call as a whole ----------------------------------------------------------------------------------------------
@@ -174,7 +138,15 @@ def _reply(
     if row.end is ItemOutcome.LOST and question.kind.writes:
         return Lost(reason=reason)
     if heard is not None and error is not None and row.end is ItemOutcome.REFUSED:
-        return Settled(answer=_refused(row.code, heard.status, error))
+        return Settled(
+            answer=Refused(
+                code=row.code,
+                http_status=heard.status,
+                type=error.type,
+                message=error.message,
+                errors=field_errors(error.errors),
+            )
+        )
     if heard is not None and row.end is ItemOutcome.GONE and question.kind.names_one:
         return Settled(answer=Gone(http_status=heard.status, message=error.message if error is not None else ""))
     if question.kind.once and not row.untouched:
@@ -185,129 +157,12 @@ def _reply(
     return Retry(reason=reason, alone=alone, counts=counts, refused=row.untouched)
 
 
-def _refused(code: str, status: int, error: ErrorAnswer | BulkEntry) -> Refused:
-    """Returns the refusal of an item, with the marketplace's error message."""
-    return Refused(
-        code=code,
-        http_status=status,
-        type=error.type if isinstance(error, ErrorAnswer) else error.key or None,
-        message=error.message,
-        errors=mapping.field_errors(error),
-    )
-
-
-# ---- success --------------------------------------------------------------------------------------------------------
-
-
-def _of_success(question: Question, heard: ApiResponse, reference: KauflandReference, read: Read) -> Verdict:
-    """Judges a response with a success status by the kind of the call."""
-    match question.kind:
-        case CallKind.UPDATE if question.in_bulk:
-            return _of_bulk(question, heard, reference)
-        case CallKind.UPDATE:
-            return _of_patch(question, heard, reference)
-        case CallKind.SEND | CallKind.PARCEL:
-            return _of_parcel(question, heard)
-        case _:
-            return _of_read(question, heard, read)
-
-
-def _of_read(question: Question, heard: ApiResponse, read: Read) -> Verdict:
-    """Judges the response to a read; ``read`` turns it into the reply."""
-    reply = read(heard)
-    if reply is None or isinstance(reply, UnreadableRow):
-        return _unreadable(question, heard, reply.fault if reply is not None else None)
-    return Verdict(replies=(reply,) * len(question.attempts), outcome="answered")
-
-
-def _of_parcel(question: Question, heard: ApiResponse) -> Verdict:
-    """204 is the only success status in the API's document; no other shows that the parcel was accepted."""
-    if heard.status != 204:
-        return _unreadable(question, heard)
-    return Verdict(replies=(Settled(answer=Taken(http_status=204)),), outcome="accepted")
-
-
-def _of_patch(question: Question, heard: ApiResponse, reference: KauflandReference) -> Verdict:
-    """Judges the response to the update of a single unit; one about another unit is unreadable."""
-    update = question.updates[0]
-    if heard.status == 204:
-        return Verdict(replies=(Settled(answer=Accepted(unit=None, http_status=204)),), outcome="accepted")
-    unit = mapping.read_unit(heard.body)
-    if unit is None or unit.id_unit != update.unit_id:
-        return _unreadable(question, heard)
-    return Verdict(replies=(_accepted(unit, update, heard.status, reference),), outcome="accepted")
-
-
-def _of_bulk(question: Question, heard: ApiResponse, reference: KauflandReference) -> Verdict:
-    """Judges a bulk response entry by entry."""
-    entries = mapping.read_bulk(heard.body)
-    if entries is None:
-        return _unreadable(question, heard)
-    judged = [_of_entry(entries.get(u.unit_id), u, reference) for u in question.updates]
-    settled = [isinstance(item.reply, Settled) and isinstance(item.reply.answer, Accepted) for item in judged]
-    return Verdict(
-        replies=tuple(item.reply for item in judged),
-        outcome="accepted" if all(settled) else "partly_accepted" if any(settled) else "none_accepted",
-        slow_down=any(item.row is THROTTLED for item in judged),
-        failed=all(item.row.failed for item in judged),
-        details=tuple((item.status, item.code) for item in judged),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Judged:
-    """The verdict on one entry of a bulk response."""
-
-    reply: Reply
-    row: VerdictRow = field(default=DONE)
-    status: int | None = None
-    code: str | None = None
-
-
-def _of_entry(entry: BulkEntry | None, update: Update, reference: KauflandReference) -> _Judged:
-    """Judges the entry of one update; without an entry, or with that of another unit, the update is lost."""
-    if entry is None:
-        return _Judged(reply=Lost(reason="the answer lacks this unit"), row=MISSING_ITEM, code="MISSING_IN_ANSWER")
-    status = int(entry.status_code)
-    if entry.unit is not None and entry.unit.id_unit != update.unit_id:
-        return _Judged(
-            reply=Lost(reason="answered with another unit"), row=MISSING_ITEM, status=status, code="MIXED_UP"
-        )
-    row = _entry_row(status, entry)
-    return _Judged(reply=_entry_reply(row, status, entry, update, reference), row=row, status=status, code=row.name)
-
-
-def _entry_row(status: int, entry: BulkEntry) -> VerdictRow:
-    """Returns the row of an entry; for an error, by its problem type if that is known, else by its status."""
-    by_status = STATUS_ROWS.get(status) or CLASS_ROWS.get(status // 100, UNKNOWN_STATUS)
-    if by_status in (UNAUTHORIZED, FORBIDDEN):
-        return REFUSED  # the call itself was authorized, so this refers to the unit
-    if by_status in (REDIRECTED, ODD_REFUSAL):
-        return UNKNOWN_STATUS if by_status is REDIRECTED else BUSY
-    return TYPE_ROWS.get(short_type(entry.key) or "", by_status) if status >= 400 else by_status
-
-
-def _entry_reply(row: VerdictRow, status: int, entry: BulkEntry, update: Update, reference: KauflandReference) -> Reply:
-    """Returns the reply to an item according to the row of its entry."""
-    match row.end:
-        case ItemOutcome.DONE:
-            return (
-                _accepted(entry.unit, update, status, reference)
-                if entry.unit is not None
-                else Settled(answer=Accepted(unit=None, http_status=status))
-            )
-        case ItemOutcome.REFUSED:
-            return Settled(answer=_refused(row.code, status, entry))
-        case ItemOutcome.GONE:
-            return Settled(answer=Gone(http_status=status, message=entry.message))
-        case ItemOutcome.RETRY:
-            return Retry(reason=f"{status} {entry.key} {entry.message}".strip(), counts=row.counts)
-        case ItemOutcome.LOST:
-            return Lost(reason=f"{status} {entry.message}".strip())
-
-
-def _accepted(unit: UnitAnswer, update: Update, status: int, reference: KauflandReference) -> Settled:
-    return Settled(answer=Accepted(unit=mapping.unit_of(unit, update.storefront, reference), http_status=status))
+def _of_success(question: Question, heard: ApiResponse, on_success: JudgeSuccess) -> Verdict:
+    """Judges a response with a success status as the kind of the call requires."""
+    verdict = on_success(heard)
+    if verdict is None or isinstance(verdict, UnreadableRow):
+        return _unreadable(question, heard, verdict.fault if verdict is not None else None)
+    return verdict
 
 
 def _unreadable(question: Question, heard: ApiResponse, fault: str | None = None) -> Verdict:
@@ -325,30 +180,6 @@ def _unreadable(question: Question, heard: ApiResponse, fault: str | None = None
 
 # ---- the account ----------------------------------------------------------------------------------------------------
 
-_DIAGNOSES: Mapping[str, str] = MappingProxyType(
-    {
-        "invalid-credentials": "WRONG_CLIENT_KEY: the marketplace does not know this client key; it was renewed in the "
-        "seller portal, or belongs to another environment",
-        "corrupted-signature": "WRONG_SIGNATURE: our clock is right, so the secret key does not belong to the client "
-        "key, or something between here and the marketplace changed address or body",
-        "missing-or-invalid-request-header": "HEADER_REFUSED: a header is missing or malformed; something between here "
-        "and the marketplace may have removed it",
-    }
-)
-
-
-def diagnosis(problem_type: str | None, signed_off_s: float | None) -> str:
-    """Returns why a signed request was rejected with 401. ``signed_off_s``: its timestamp minus the server's time."""
-    if signed_off_s is not None and abs(signed_off_s) > WINDOW_S - 1:  # Date counts whole seconds
-        ahead = "ahead of" if signed_off_s > 0 else "behind"
-        return (
-            f"CLOCK_SKEW: the signed time was {abs(signed_off_s):.0f} s {ahead} the marketplace's clock, "
-            f"{WINDOW_S} s are allowed; synchronise this machine's clock (NTP)"
-        )
-    unspecific = "UNAUTHORIZED: the keys are not accepted; compare them with the seller portal"
-    return _DIAGNOSES.get(short_type(problem_type) or "", unspecific)
-
-
 CLOCK_MEASURED_S = 1.0
 """How long the account closes after a 401 caused by clock skew: its ``Date`` header gave the server's time, with which
 the next request is signed."""
@@ -356,12 +187,9 @@ the next request is signed."""
 
 def _diagnosed(verdict: Verdict, heard: ApiResponse, error: ErrorAnswer | None) -> Verdict:
     """Adds the cause of a 401; after a clock skew, the account is closed for CLOCK_MEASURED_S only."""
-    served_s = http_date_s(heard.headers.get("date"))
-    off_s = heard.signed_at_s - served_s if served_s is not None else None
-    because = diagnosis(error.type if error is not None else None, off_s)
-    if error is not None:
-        because = f"{because} ({error.message})"
-    if because.startswith("CLOCK_SKEW"):
+    cause = diagnosis(heard, error)
+    because = f"{cause} ({error.message})" if error is not None else cause
+    if cause.startswith(CLOCK_SKEW):
         return replace(verdict, closed_because=because, close_account_s=CLOCK_MEASURED_S)
     return replace(verdict, closed_because=because)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from connector.kaufland.offers.models import ErrorAnswer
+from connector.kaufland.verdict.error_body import ErrorAnswer
 from connector.marketplace.call_kinds import CallKind
 
 _OF_OFFERS = frozenset({CallKind.LOOK_UP, CallKind.UPDATE})
@@ -205,13 +205,29 @@ UNKNOWN_TRANSPORT = VerdictRow(name="unknown_transport", end=ItemOutcome.LOST, f
 
 def row_of(kind: CallKind, status: int, error: ErrorAnswer | None) -> VerdictRow:
     """Returns the row of a response as a whole. ``error``: None if the body is not the marketplace's error envelope."""
-    by_status = STATUS_ROWS.get(status) or CLASS_ROWS.get(status // 100, UNKNOWN_STATUS)
+    by_status = _by_status(status)
     if status < 400 or by_status in (UNAUTHORIZED, THROTTLED):
         return by_status
     if error is None:
         return _without_words(kind, by_status)
     row = TYPE_ROWS.get(short_type(error.type) or "", by_status)
     return KIND_ROWS.get(kind, {}).get(row, row)
+
+
+def row_of_entry(status: int, problem_type: str) -> VerdictRow:
+    """Returns the row of an entry of a bulk response; for an error, by its problem type if that is known."""
+    by_status = _by_status(status)
+    if by_status in (UNAUTHORIZED, FORBIDDEN):
+        return REFUSED  # the call itself was authorized, so this refers to the unit
+    if by_status is REDIRECTED:
+        return UNKNOWN_STATUS
+    if by_status is ODD_REFUSAL:
+        return BUSY
+    return TYPE_ROWS.get(short_type(problem_type) or "", by_status) if status >= 400 else by_status
+
+
+def _by_status(status: int) -> VerdictRow:
+    return STATUS_ROWS.get(status) or CLASS_ROWS.get(status // 100, UNKNOWN_STATUS)
 
 
 def _without_words(kind: CallKind, by_status: VerdictRow) -> VerdictRow:

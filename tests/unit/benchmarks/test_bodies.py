@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from benchmarks import bodies
-from connector.kaufland.offers.mapping import ApiRequest
+from connector.kaufland.http.exchange import ApiRequest
 from connector.marketplace.offers import Update
 from tests.harness.counted import counted_validations
 

@@ -9,8 +9,8 @@ import pytest
 
 from connector.contracts import codes
 from connector.contracts.codes import TABLE, Code
-from connector.kaufland.offers import requests as offer_requests
-from connector.kaufland.orders import requests as order_requests
+from connector.kaufland import prepared_call
+from connector.kaufland.offers import calls as offer_calls
 from connector.kaufland.verdict import table
 
 
@@ -41,7 +41,7 @@ def test_the_offending_values_fill_the_sentence(code: Code) -> None:
 
 def test_every_code_of_the_kaufland_edge_is_in_the_table() -> None:
     judged = {row.code for row in vars(table).values() if isinstance(row, table.VerdictRow)}
-    sources = (inspect.getsource(module) for module in (offer_requests, order_requests))
+    sources = (inspect.getsource(module) for module in (prepared_call, offer_calls))
     refused_unsent = {code for text in sources for code in re.findall(r'refused_here\("([A-Z_]+)"', text)}
 
     assert judged > {"MARKETPLACE_REFUSED"}

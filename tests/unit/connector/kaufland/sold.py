@@ -3,7 +3,9 @@
 Every personal value contains ``CANARY``, so that tests can find personal data where it must not be.
 """
 
+import json
 import time
+from hashlib import sha256
 from typing import Any
 
 from connector.marketplace.call_kinds import CallKind
@@ -39,6 +41,7 @@ ADDRESS = {
 BUYER = {"id_buyer": 21631426, "email": f"{CANARY}ada@example.org"}
 PERSONAL = {"buyer": BUYER, "billing_address": ADDRESS, "shipping_address": ADDRESS}
 
+CREATED_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 CHANGED_US = 1_767_225_605_000_000  # 2026-01-01T00:00:05Z
 
 BODIES: dict[CallKind, OrderBody] = {
@@ -52,6 +55,8 @@ BODIES: dict[CallKind, OrderBody] = {
     CallKind.RETURN: ReadReturn(return_id=7),
     CallKind.SUBSCRIPTIONS: ReadSubscriptions(offset=0),
 }
+OF_ORDERS = tuple(BODIES)
+"""The kinds of calls whose bodies are defined in ``connector.marketplace.orders``."""
 
 
 def order_unit(order_unit_id: int = 11, *, in_order: bool = False, **changed: Any) -> dict[str, Any]:
@@ -177,3 +182,14 @@ def order_call(kind: CallKind, body: OrderBody | None = None, *, deadline_s: flo
         give_up_at_s=by_s,
         tokens_left=3,
     )
+
+
+def raw(value: Any) -> bytes:
+    """Returns the body of a response with this JSON value."""
+    return json.dumps(value).encode()
+
+
+def digest_of(row: Any) -> str:
+    """Computes a row's digest from the response's text, without the code under test."""
+    canonical = json.dumps(json.loads(json.dumps(row)), sort_keys=True, separators=(",", ":"))
+    return sha256(canonical.encode()).hexdigest()

@@ -18,14 +18,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.contracts.call_log_row import MarketplaceCalled
+from connector.kaufland.account import KauflandAccount
 from connector.kaufland.adapter import Kaufland, kaufland
 from connector.kaufland.call_log import MAX_BODIES_S, CallLog
-from connector.kaufland.caller import KauflandAccount, KauflandCaller
+from connector.kaufland.call_options import UpdateMode
+from connector.kaufland.caller import KauflandCaller
 from connector.kaufland.http.address import address
 from connector.kaufland.http.client import MAX_ANSWER_BYTES
 from connector.kaufland.http.credentials import Credentials
-from connector.kaufland.offers.both_ways import FAULT_FOR_S
-from connector.kaufland.requests import UpdateMode
+from connector.kaufland.offers.fulfillment import FAULT_FOR_S
 from connector.marketplace.offers import Accepted, Field, Found, Gone, LookUp, Marketplace, Refused, Update
 from streams.clock import uptime_s
 from streams.flow import Answer, Call, Item, Lost, NotSent, Now, Retry, Settled
@@ -525,6 +526,20 @@ def test_a_unit_that_the_marketplace_fulfils_is_found_and_known_as_such(edge: Ed
     assert again.units == first.units
     assert (calls, later) == (3, 2)
     assert all(not faults(request) for request in edge.server.received)
+
+
+def test_a_look_up_whose_calls_are_made_by_different_threads_names_all_of_them(edge: Edge) -> None:
+    edge.answers(both_ways([], [unit(7, fulfillment_type="fulfilled_by_kaufland")]))
+    callers = [edge.adapter.caller() for _ in range(3)]
+
+    replies = [
+        caller.call(replace(call(look_up("NEW")), id=f"call-{number}")).replies[0]
+        for number, caller in enumerate(callers, 1)
+    ]
+
+    assert [isinstance(reply, Retry) for reply in replies] == [True, True, False]
+    assert isinstance(replies[-1], Settled)
+    assert replies[-1].answer.call_ids == ("call-1", "call-2", "call-3")
 
 
 def test_a_unit_that_an_earlier_call_of_its_look_up_showed_says_when_that_call_left(edge: Edge) -> None:

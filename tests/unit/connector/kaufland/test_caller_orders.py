@@ -15,16 +15,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.contracts.call_log_row import MarketplaceCalled
+from connector.kaufland.account import KauflandAccount
 from connector.kaufland.adapter import Kaufland, kaufland
 from connector.kaufland.call_log import CallLog
-from connector.kaufland.caller import KauflandAccount
+from connector.kaufland.call_options import CallOptions
+from connector.kaufland.call_preparation import CallPreparation
 from connector.kaufland.http.address import address
 from connector.kaufland.http.credentials import Credentials
-from connector.kaufland.orders.requests import OrderRequests
-from connector.kaufland.reference import ReferenceData
-from connector.kaufland.requests import CallOptions, PreparedCall
-from connector.kaufland.verdict.judge import ApiResponse
-from connector.marketplace.call_kinds import OF_ORDERS, CallKind
+from connector.kaufland.http.exchange import ApiResponse
+from connector.kaufland.prepared_call import PreparedCall
+from connector.kaufland.reference import load_reference
+from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Refused
 from connector.marketplace.orders import (
     CarriersFound,
@@ -45,7 +46,17 @@ from streams.flow import Answer, Lost, Reply, Retry, Settled
 from tests.harness.effort import examples
 from tests.unit.connector.kaufland.answering_server import AnsweringServer, Received, Script, answer, answering
 from tests.unit.connector.kaufland.independent_check import faults_of
-from tests.unit.connector.kaufland.sold import BODIES, CANARY, SUCCESS, order, order_call, order_unit, page, return_row
+from tests.unit.connector.kaufland.sold import (
+    BODIES,
+    CANARY,
+    OF_ORDERS,
+    SUCCESS,
+    order,
+    order_call,
+    order_unit,
+    page,
+    return_row,
+)
 from tests.unit.connector.kaufland.wants import RealClock
 
 CLIENT_KEY, SECRET_KEY = "c0ffee" + "0" * 26, "5" * 64
@@ -218,13 +229,13 @@ def test_a_broken_answer_loses_a_parcel_and_repeats_a_read(desk: LoggedAdapter, 
 
 @pytest.mark.parametrize("kind", PERSONAL)
 def test_an_answer_nested_to_the_edge_of_what_can_be_read_raises_nothing(kind: CallKind) -> None:
-    ask = OrderRequests(ReferenceData()).ask(order_call(kind), CallOptions(contacts=True))
-    assert isinstance(ask, PreparedCall)
+    prepared = CallPreparation(load_reference(), RealClock()).prepare(order_call(kind), CallOptions(contacts=True))
+    assert isinstance(prepared, PreparedCall)
 
     for depth in range(700, 1010):
         nested = b"[" * depth + b"]" * depth
-        ask.read(ApiResponse(status=200, headers={}, body=b'{"data":[{"id_order":%b}]}' % nested))
-        ask.read(ApiResponse(status=200, headers={}, body=b'{"data":{"id_order":%b}}' % nested))
+        prepared.on_success(ApiResponse(status=200, headers={}, body=b'{"data":[{"id_order":%b}]}' % nested))
+        prepared.on_success(ApiResponse(status=200, headers={}, body=b'{"data":{"id_order":%b}}' % nested))
 
 
 @pytest.mark.parametrize(

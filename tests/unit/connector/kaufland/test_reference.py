@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connector.kaufland.reference import ReferenceData, UnknownStorefront
+from connector.kaufland.reference import UnknownStorefront, load_reference
 from connector.marketplace.offers import Condition
 
 DATA = Path(__file__).parents[3] / "data/kaufland"
@@ -21,11 +21,11 @@ def enum_of(name: str) -> set[str]:
 
 
 def test_storefronts_currencies_and_conditions_are_those_of_the_api() -> None:
-    table = ReferenceData().current
+    table = load_reference()
 
     assert set(table.reference.storefronts) == enum_of("Storefront")
     assert {c.code for c in table.reference.storefronts.values()} == enum_of("Currency")
-    assert set(table.condition_names.values()) == enum_of("UnitCondition")
+    assert {table.condition(name) for name in enum_of("UnitCondition")} == set(Condition) - {Condition.UNKNOWN}
 
 
 @pytest.mark.parametrize(
@@ -39,52 +39,51 @@ def test_storefronts_currencies_and_conditions_are_those_of_the_api() -> None:
     ],
 )
 def test_a_storefront_has_one_currency_with_its_ceiling(storefront: str, currency: str, ceiling: int) -> None:
-    entry = ReferenceData().current.reference.storefronts[storefront]
+    entry = load_reference().reference.storefronts[storefront]
 
     assert (entry.code, entry.exponent, entry.ceiling) == (currency, 2, ceiling)
 
 
 def test_the_bounds_are_those_of_the_api() -> None:
-    bounds = ReferenceData().current.reference
+    bounds = load_reference().reference
 
     assert (bounds.max_stock, bounds.max_handling_time_days, bounds.bulk_limit) == (2**31 - 1, 100, 150)
 
 
 @pytest.mark.parametrize("condition", [c for c in Condition if c is not Condition.UNKNOWN])
 def test_every_spelling_of_a_condition_means_that_condition(condition: Condition) -> None:
-    table = ReferenceData().current
-    name = table.condition_names[condition]
+    table = load_reference()
+    (name,) = [name for name in enum_of("UnitCondition") if table.condition(name) is condition]
 
-    assert table.condition(name) is condition
     kind, _, grade = name.partition("___")
     assert table.condition(f"{kind} - {grade.replace('_', ' ')}".lower() if grade else kind.lower()) is condition
 
 
 @pytest.mark.parametrize(("code", "condition"), [(100, "NEW"), (110, "REFURBISHED_AS_NEW"), (500, "USED_ACCEPTABLE")])
 def test_integer_codes_of_conditions_are_known(code: int, condition: str) -> None:
-    assert ReferenceData().current.condition(code) is Condition(condition)
+    assert load_reference().condition(code) is Condition(condition)
 
 
 @pytest.mark.parametrize("said", [None, "", "USED", "USED_GOOD", "used_good", "BRAND_NEW", 999])
 def test_a_condition_that_is_not_listed_is_unknown_and_never_guessed(said: str | int | None) -> None:
-    assert ReferenceData().current.condition(said) is Condition.UNKNOWN
+    assert load_reference().condition(said) is Condition.UNKNOWN
 
 
 def test_a_storefront_is_read_in_any_case_and_sent_in_lower_case() -> None:
-    assert ReferenceData().current.storefront(" DE ") == "de"
+    assert load_reference().storefront(" DE ") == "de"
 
 
 @pytest.mark.parametrize("code", ["deu", "ro", "", "xx"])
 def test_an_unknown_storefront_is_refused_with_the_list_of_known_ones(code: str) -> None:
     with pytest.raises(UnknownStorefront, match="known are: at, cz, de, es, fr, it, nl, pl, sk"):
-        ReferenceData().current.storefront(code)
+        load_reference().storefront(code)
 
 
 def test_a_storefront_is_added_by_data_alone(tmp_path: Path) -> None:
     file = tmp_path / "reference.json"
     file.write_text(json.dumps(ROMANIA))
 
-    table = ReferenceData(file).current
+    table = load_reference(file)
 
     assert table.storefront("RO") == "ro"
     assert table.reference.storefronts["ro"].code == "RON"
@@ -105,30 +104,22 @@ def test_a_storefront_is_added_by_data_alone(tmp_path: Path) -> None:
         ('{"storefront": {}}', "storefront"),
     ],
 )
-def test_a_bad_file_is_refused_and_the_old_table_stays(tmp_path: Path, bad: str, why: str) -> None:
+def test_a_bad_file_is_refused_with_what_is_wrong(tmp_path: Path, bad: str, why: str) -> None:
     file = tmp_path / "reference.json"
-    file.write_text(json.dumps(ROMANIA))
-    data = ReferenceData(file)
-    before = data.current
-
     file.write_text(bad)
-    refused = data.reload()
 
-    assert refused is not None
-    assert why in refused
-    assert data.current is before
     with pytest.raises(ValueError, match=re.escape(why)):
-        ReferenceData(file)
+        load_reference(file)
 
 
-def test_a_file_that_vanished_is_refused_and_a_mended_one_is_taken(tmp_path: Path) -> None:
+def test_a_value_of_the_file_replaces_the_shipped_one(tmp_path: Path) -> None:
     file = tmp_path / "reference.json"
-    file.write_text("{}")
-    data = ReferenceData(file)
-
-    file.unlink()
-    assert data.reload() is not None
     file.write_text('{"bulk_limit": 10}')
 
-    assert data.reload() is None
-    assert data.current.reference.bulk_limit == 10
+    assert load_reference(file).reference.bulk_limit == 10
+    assert load_reference().reference.bulk_limit == 150
+
+
+def test_a_file_that_is_not_there_is_refused_and_never_replaced_by_the_shipped_table(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        load_reference(tmp_path / "reference.json")

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from connector.contracts.codes import Code
-from connector.kaufland.reference import ReferenceData
+from connector.kaufland.reference import load_reference
 from connector.marketplace.offers import Condition, Currency, Field
 from connector.offers.events import Price
 from connector.offers.policy import OfferPolicy
 from connector.routing.table import Target
 from tests.harness.offer_harness import AT, DE, EAN, OTHER_EAN, OfferHarness, flow_of, unit
 
-REFERENCE = ReferenceData().current.reference
+REFERENCE = load_reference().reference
 CURRENCIES = sorted({currency.code for currency in REFERENCE.storefronts.values()} | {"RON", "USD"})
 EVERYWHERE = sorted(REFERENCE.storefronts.items())
 

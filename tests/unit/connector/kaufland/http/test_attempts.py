@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from connector.kaufland.account import KauflandAccount
 from connector.kaufland.adapter import Kaufland, kaufland
-from connector.kaufland.caller import KauflandAccount
 from connector.kaufland.http.address import address
 from connector.kaufland.http.credentials import Credentials
 from streams.clock import uptime_s

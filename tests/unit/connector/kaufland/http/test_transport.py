@@ -11,13 +11,13 @@ import httpcore
 import httpx
 import pytest
 
+from connector.kaufland.account_check import PING
 from connector.kaufland.http.address import Address
-from connector.kaufland.http.client import Client, Exchange
+from connector.kaufland.http.client import Client
 from connector.kaufland.http.credentials import Credentials
+from connector.kaufland.http.exchange import ApiResponse, Exchange, TransportFailure
 from connector.kaufland.http.skew import SkewMeter
 from connector.kaufland.http.transport import _OF_HTTPX, CallDeadlines, LeaseOver, _Stream
-from connector.kaufland.offers.mapping import PING
-from connector.kaufland.verdict.judge import ApiResponse, TransportFailure
 from connector.kaufland.verdict.table import TRANSPORT_ROWS
 from streams.clock import uptime_s
 from tests.unit.connector.kaufland.answering_server import Received, answer, answering

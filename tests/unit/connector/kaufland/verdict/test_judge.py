@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +13,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.kaufland.http.exchange import ApiResponse, TransportFailure
 from connector.kaufland.http.limits import MAX_WAIT_S, RESET_UNSAID_S
-from connector.kaufland.reference import ReferenceData
+from connector.kaufland.offers import verdicts as offer_verdicts
+from connector.kaufland.orders import verdicts as order_verdicts
+from connector.kaufland.reference import load_reference
 from connector.kaufland.verdict.judge import (
     ALONE_FROM_ATTEMPT,
     CLOCK_MEASURED_S,
-    ApiResponse,
+    JudgeSuccess,
     Question,
-    TransportFailure,
     Verdict,
+    answered,
     judge,
 )
 from connector.kaufland.verdict.table import STATUS_ROWS, TRANSPORT_ROWS, TYPE_ROWS
 from connector.marketplace.call_kinds import CallKind
-from connector.marketplace.offers import Accepted, Field, Found, Gone, Refused
+from connector.marketplace.offers import Field, Found, Gone, Refused
+from connector.marketplace.orders import UnreadableRow
 from streams.flow import Lost, NotSent, Reply, Retry, Settled
-from tests.unit.connector.kaufland.offers.test_mapping import json_values
+from tests.unit.connector.kaufland.arbitrary_json import json_values
 from tests.unit.connector.kaufland.wants import unit, update
 
-REFERENCE = ReferenceData().current
+REFERENCE = load_reference()
 DATA = Path(__file__).parents[4] / "data/kaufland"
 DOCUMENTS = [json.loads((DATA / name).read_text()) for name in ("openapi.json", "openapi-2.44.0.merge-patch.json")]
 SERVED = "Thu, 01 Jan 2026 00:00:00 GMT"
@@ -66,15 +71,36 @@ KINDS = [*(AskedCall(kind) for kind in CallKind), BULK]
 REPEATABLE = [asked for asked in KINDS if not asked.kind.once]
 
 
-def ask(asked: AskedCall, count: int = 1, attempt: int = 1) -> Question:
-    """Returns the question of a call with ``count`` items."""
-    updates = tuple(update(number + 1) for number in range(count)) if asked in WRITES else ()
-    return Question(kind=asked.kind, attempts=(attempt,) * count, updates=updates, in_bulk=asked.in_bulk)
+@dataclass(frozen=True)
+class JudgedCall:
+    """A call's question, and the judge of its successful response; None for a read, whose result the test chooses."""
+
+    question: Question
+    on_success: JudgeSuccess | None = None
 
 
-def judged(question: Question, answer: ApiResponse | TransportFailure, on_page: Reply | None = FOUND) -> Verdict:
-    """Returns the verdict; ``on_page``: the reply to a successful read."""
-    return judge(question, answer, REFERENCE, lambda _: on_page)
+def ask(asked: AskedCall, count: int = 1, attempt: int = 1) -> JudgedCall:
+    """Returns a call with ``count`` items; updates are of the units 1, 2, ..."""
+    updates = tuple(update(number + 1) for number in range(count))
+    on_success: JudgeSuccess | None
+    match asked.kind:
+        case CallKind.UPDATE if asked.in_bulk:
+            on_success = partial(offer_verdicts.of_bulk, updates=updates, reference=REFERENCE)
+        case CallKind.UPDATE:
+            on_success = partial(offer_verdicts.of_patch, update=updates[0], reference=REFERENCE)
+        case CallKind.SEND | CallKind.PARCEL:
+            on_success = order_verdicts.of_parcel
+        case _:
+            on_success = None
+    return JudgedCall(Question(kind=asked.kind, attempts=(attempt,) * count), on_success)
+
+
+def judged(
+    call: JudgedCall, answer: ApiResponse | TransportFailure, found: Reply | UnreadableRow | None = FOUND
+) -> Verdict:
+    """Returns the verdict; ``found``: what is read of the successful response to a read."""
+    read = found if found is None or isinstance(found, UnreadableRow) else answered(found)
+    return judge(call.question, answer, call.on_success if call.on_success is not None else lambda _: read)
 
 
 def one(asked: AskedCall, answer: ApiResponse | TransportFailure) -> Reply:
@@ -344,16 +370,6 @@ def test_a_success_that_is_none_leaves_a_write_unknown(asked: AskedCall, status:
 # ---- success --------------------------------------------------------------------------------------------------------
 
 
-def test_a_patch_is_accepted_with_the_unit_that_came_back() -> None:
-    reply = one(PATCH, heard(200, {"data": unit(1, amount=3)}))
-
-    assert isinstance(reply, Settled)
-    assert isinstance(reply.answer, Accepted)
-    assert reply.answer.unit is not None
-    assert reply.answer.unit.values[Field.STOCK] == 3
-    assert one(PATCH, heard(204)) == Settled(answer=Accepted(unit=None, http_status=204))
-
-
 @pytest.mark.parametrize("asked", WRITES)
 @pytest.mark.parametrize("body", [None, b"", b'{"data": [', b"[]", b"null", {"data": 5}, {"data": unit(99)}])
 def test_a_success_that_cannot_be_read_leaves_a_write_unknown_and_repeats_a_look_up(
@@ -363,73 +379,18 @@ def test_a_success_that_cannot_be_read_leaves_a_write_unknown_and_repeats_a_look
 
     assert isinstance(verdict.replies[0], Lost)
     assert verdict.failed
-    assert isinstance(judged(ask(LOOK_UP), heard(200, body), on_page=None).replies[0], Retry)
+    assert isinstance(judged(ask(LOOK_UP), heard(200, body), found=None).replies[0], Retry)
 
 
 def test_a_look_up_pays_for_a_wrong_body_and_not_for_one_that_was_cut_off() -> None:
     cut = replace(heard(200), body=None, cut="ReadError")
 
-    wrong_reply = judged(ask(LOOK_UP), heard(200, b"{"), on_page=None).replies[0]
-    cut_reply = judged(ask(LOOK_UP), cut, on_page=None).replies[0]
+    wrong_reply = judged(ask(LOOK_UP), heard(200, b"{"), found=None).replies[0]
+    cut_reply = judged(ask(LOOK_UP), cut, found=None).replies[0]
 
     assert isinstance(wrong_reply, Retry)
     assert isinstance(cut_reply, Retry)
     assert (wrong_reply.counts, cut_reply.counts) == (True, False)
-
-
-ENTRIES: list[tuple[dict[str, Any], type[Any]]] = [
-    ({"status_code": 200, "unit": unit(1)}, Accepted),
-    ({"status_code": 200.0, "unit": unit(1)}, Accepted),
-    ({"status_code": 200}, Accepted),
-    ({"status_code": 400, "message": "no", "errors": [{"field": "amount", "message": "x"}]}, Refused),
-    ({"status_code": 403, "message": "not yours", "errors": []}, Refused),
-    ({"status_code": 404, "message": "Unit not found", "errors": []}, Gone),
-    ({"status_code": 409, "message": "busy", "errors": []}, Retry),
-    ({"status_code": 418, "message": "odd", "errors": []}, Retry),
-    ({"status_code": 429, "message": "slow", "errors": []}, Retry),
-    ({"status_code": 500, "key": "internal", "message": "oops"}, Retry),
-    ({"status_code": 503, "key": "internal", "message": "oops"}, Retry),
-    ({"status_code": 202, "unit": unit(1)}, Lost),
-    ({"status_code": 302}, Lost),
-    ({"status_code": 200, "unit": unit(2)}, Lost),
-    ({"status_code": "200", "unit": unit(1)}, Lost),
-    ({"status_code": 200, "unit": {"id_unit": 1, "amount": "many"}}, Lost),
-]
-
-
-@pytest.mark.parametrize(("entry", "ends"), ENTRIES)
-def test_each_item_of_a_bulk_answer_is_judged_by_itself(entry: dict[str, Any], ends: type[Any]) -> None:
-    others = [{"id_unit": number, "status_code": 200, "unit": unit(number)} for number in (3, 2)]
-    body = {"data": [*others, {"id_unit": 1, **entry}, {"id_unit": 77, "status_code": 200, "unit": unit(77)}]}
-
-    first, second, third = judged(ask(BULK, 3), heard(207, body)).replies
-
-    assert isinstance(first.answer if isinstance(first, Settled) else first, ends)
-    assert isinstance(second, Settled)
-    assert second.answer.unit.unit_id == 2
-    assert isinstance(third, Settled)
-    assert third.answer.unit.unit_id == 3
-
-
-def test_an_item_that_the_answer_lacks_is_lost_alone() -> None:
-    body = {"data": [{"id_unit": 2, "status_code": 200, "unit": unit(2)}]}
-
-    verdict = judged(ask(BULK, 2), heard(207, body))
-
-    assert isinstance(verdict.replies[0], Lost)
-    assert isinstance(verdict.replies[1], Settled)
-    assert not verdict.failed
-    assert verdict.details == ((None, "MISSING_IN_ANSWER"), (200, "done"))
-
-
-def test_a_throttled_item_slows_the_account_down_and_costs_no_attempt() -> None:
-    body = {"data": [{"id_unit": 1, "status_code": 429, "message": "", "errors": []}]}
-
-    verdict = judged(ask(BULK), heard(207, body))
-
-    assert verdict.slow_down
-    assert isinstance(verdict.replies[0], Retry)
-    assert not verdict.replies[0].counts
 
 
 # ---- quotas ---------------------------------------------------------------------------------------------------------
@@ -461,7 +422,7 @@ def test_quota_headers_are_obeyed_where_they_are_and_bounded(
 
 
 def test_a_configured_quota_stands_in_for_an_answer_that_does_not_say_its_limit() -> None:
-    question = Question(kind=CallKind.LOOK_UP, attempts=(1,), quota_limit=25)
+    question = JudgedCall(Question(kind=CallKind.LOOK_UP, attempts=(1,), quota_limit=25))
 
     assert judged(question, heard(200, {"data": []}, x_ratelimit_remaining="4")).reserve_s
     assert not judged(question, heard(200, {"data": []}, x_ratelimit_remaining="5")).reserve_s
@@ -487,7 +448,7 @@ def test_whatever_comes_back_every_item_has_one_reply(
     many = count if asked is BULK else 1
     answer = ApiResponse(status=status, headers=headers, body=body, signed_at_s=SERVED_S, wall_s=SERVED_S)
 
-    verdict = judged(ask(asked, many, attempt), answer, on_page=None)
+    verdict = judged(ask(asked, many, attempt), answer, found=None)
 
     assert len(verdict.replies) == many
     assert verdict.outcome

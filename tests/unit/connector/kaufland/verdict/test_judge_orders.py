@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.kaufland.verdict.judge import ApiResponse, TransportFailure, judge
+from connector.kaufland.http.exchange import ApiResponse, TransportFailure
 from connector.kaufland.verdict.table import STATUS_ROWS, TRANSPORT_ROWS, TYPE_ROWS
 from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Gone, Refused
-from connector.marketplace.orders import CarriersFound, Taken, UnreadableRow
+from connector.marketplace.orders import CarriersFound, UnreadableRow
 from streams.flow import Lost, NotSent, Reply, Retry, Settled
 from tests.unit.connector.kaufland.sold import CANARY
-from tests.unit.connector.kaufland.verdict.test_judge import REFERENCE, SERVED_S, AskedCall, ask, heard, problem
+from tests.unit.connector.kaufland.verdict.test_judge import SERVED_S, AskedCall, ask, heard, judged, problem
 
 K = CallKind
 SENDING = [K.SEND, K.PARCEL]
@@ -29,7 +29,7 @@ R, L, REF, GONE = "Retry", "Lost", "Refused", "Gone"
 
 def one(kind: CallKind, answer: ApiResponse | TransportFailure, found: Reply | UnreadableRow | None = FOUND) -> Reply:
     """Returns the reply to a call of one item."""
-    (reply,) = judge(ask(AskedCall(kind)), answer, REFERENCE, lambda _: found).replies
+    (reply,) = judged(ask(AskedCall(kind)), answer, found).replies
     return reply
 
 
@@ -183,13 +183,6 @@ def test_a_storefront_that_is_not_configured_has_its_own_code(kind: CallKind) ->
 # ---- success --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", SENDING)
-def test_204_alone_says_that_a_parcel_was_taken(kind: CallKind) -> None:
-    assert one(kind, heard(204)) == Settled(answer=Taken(http_status=204))
-    assert isinstance(one(kind, heard(200, {"data": {}})), Lost)
-    assert isinstance(one(kind, heard(201, {"data": {}})), Lost)
-
-
 @pytest.mark.parametrize("kind", [*ONES, *LISTS])
 def test_a_read_is_answered_by_what_was_found(kind: CallKind) -> None:
     assert one(kind, heard(200, {"data": []})) == FOUND
@@ -199,7 +192,7 @@ def test_a_read_is_answered_by_what_was_found(kind: CallKind) -> None:
 def test_an_answer_that_cannot_be_read_is_asked_for_again_and_names_the_fault_alone(kind: CallKind) -> None:
     unreadable = UnreadableRow(where="order-units/11", sha256="0" * 64, fault="price: int_type")
 
-    verdict = judge(ask(AskedCall(kind)), heard(200, {"data": CANARY}), REFERENCE, lambda _: unreadable)
+    verdict = judged(ask(AskedCall(kind)), heard(200, {"data": CANARY}), unreadable)
 
     (reply,) = verdict.replies
     assert isinstance(reply, Retry)
@@ -247,7 +240,7 @@ def test_only_a_parcel_may_be_made_once() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_outage_is_told_of_whatever_asked(kind: CallKind) -> None:
-    verdict = judge(ask(AskedCall(kind)), heard(503, b"<html>", retry_after="7"), REFERENCE, lambda _: None)
+    verdict = judged(ask(AskedCall(kind)), heard(503, b"<html>", retry_after="7"), None)
 
     assert verdict.failed
     assert verdict.close_account_s == 7.0
@@ -271,6 +264,6 @@ def test_no_word_of_an_answer_that_names_a_buyer_is_in_a_verdict(kind: CallKind,
     body = {"data": {"buyer": CANARY}, "message": CANARY, "type": CANARY, "errors": [{"message": CANARY}]}
     answer = heard(status, body)
 
-    verdict = judge(ask(AskedCall(kind)), replace(answer, cut="ReadError" if cut else None), REFERENCE, lambda _: None)
+    verdict = judged(ask(AskedCall(kind)), replace(answer, cut="ReadError" if cut else None), None)
 
     assert CANARY not in repr(verdict)

@@ -1,25 +1,19 @@
-"""Requests about orders, parcels and returns: they conform to the API's document, or are not sent."""
-
-from urllib.parse import parse_qs, urlsplit
+"""Requests about orders and parcels: they conform to the API's document, or are not sent."""
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.kaufland.offers.mapping import ApiRequest, Unsendable
-from connector.kaufland.orders import mapping
+from connector.kaufland.http.exchange import ApiRequest, Unsendable
+from connector.kaufland.orders import requests
 from connector.marketplace.orders import (
     AddParcel,
     ReadOrder,
-    ReadOrderPage,
     ReadOrderUnit,
-    ReadReturn,
-    ReadReturnPage,
     SendUnit,
 )
-from tests.unit.connector.kaufland.offers.test_mapping import DOCUMENT, request_schema
-from tests.unit.connector.kaufland.sold import CHANGED_US
+from tests.unit.connector.kaufland.api_document import request_schema
 
 NUMBERS = st.text(st.characters(exclude_characters=",", exclude_categories=["Cs"]), min_size=1, max_size=30)
 IDS = st.integers(1, 2**63 - 1)
@@ -32,7 +26,7 @@ def sent(request: ApiRequest) -> tuple[str, str, bytes]:
 def test_a_send_names_its_parcels_in_one_text() -> None:
     body = SendUnit(order_unit_id=314567896580917, carrier_code="DPD Austria", tracking_numbers=("T1", "T2"))
 
-    assert sent(mapping.send(body)) == (
+    assert sent(requests.send(body)) == (
         "PATCH",
         "/order-units/314567896580917/send",
         b'{"tracking_numbers":"T1,T2","carrier_code":"DPD Austria"}',
@@ -42,13 +36,13 @@ def test_a_send_names_its_parcels_in_one_text() -> None:
 def test_a_carrier_without_tracking_is_sent_without_a_number() -> None:
     body = SendUnit(order_unit_id=1, carrier_code="Other", tracking_numbers=())
 
-    assert orjson.loads(mapping.send(body).body) == {"tracking_numbers": "", "carrier_code": "Other"}
+    assert orjson.loads(requests.send(body).body) == {"tracking_numbers": "", "carrier_code": "Other"}
 
 
 def test_a_further_parcel_names_its_order_unit() -> None:
     body = AddParcel(order_unit_id=11, carrier_code="DHL", tracking_number="T3")
 
-    assert sent(mapping.parcel(body)) == (
+    assert sent(requests.parcel(body)) == (
         "POST",
         "/shipments",
         b'{"id_order_unit":11,"shipment_information":{"tracking_number":"T3","carrier_code":"DHL"}}',
@@ -56,45 +50,15 @@ def test_a_further_parcel_names_its_order_unit() -> None:
 
 
 def test_reads_name_what_they_read_and_carry_no_body() -> None:
-    assert sent(mapping.order_unit(ReadOrderUnit(order_unit_id=11))) == ("GET", "/order-units/11", b"")
-    assert sent(mapping.order(ReadOrder(order_id="MB7UWLD"))) == ("GET", "/orders/MB7UWLD", b"")
-    assert sent(mapping.one_return(ReadReturn(return_id=7))) == ("GET", "/returns/7?embedded=return_units", b"")
-    assert sent(mapping.CARRIERS) == ("GET", "/carriers", b"")
-
-
-@pytest.mark.parametrize(
-    ("path", "request_"),
-    [
-        ("/order-units", mapping.order_page(ReadOrderPage(changed_from_us=CHANGED_US, offset=200))),
-        ("/returns", mapping.return_page(ReadReturnPage(changed_from_us=CHANGED_US, offset=200))),
-    ],
-)
-def test_a_page_asks_for_all_storefronts_newest_change_first(path: str, request_: ApiRequest) -> None:
-    parts = urlsplit(request_.target)
-
-    assert (request_.method, parts.path, request_.body) == ("GET", path, b"")
-    assert parse_qs(parts.query) == {
-        "ts_updated_from_iso": ["2026-01-01T00:00:04Z"],
-        "sort": ["ts_updated:desc"],
-        "limit": ["100"],
-        "offset": ["200"],
-    }
-
-
-@pytest.mark.parametrize("path", ["/order-units", "/returns"])
-def test_the_api_leaves_out_its_own_fulfilment_by_default(path: str) -> None:
-    described = {entry["name"]: entry for entry in DOCUMENT["paths"][path]["get"]["parameters"]}
-
-    assert described["fulfillment_type"]["schema"]["default"] == ["fulfilled_by_merchant"]
-    assert described["limit"]["schema"]["maximum"] == 100
-    assert "ts_updated:desc" in described["sort"]["schema"]["enum"]
-    assert not described["storefront"].get("required", False)
+    assert sent(requests.order_unit(ReadOrderUnit(order_unit_id=11))) == ("GET", "/order-units/11", b"")
+    assert sent(requests.order(ReadOrder(order_id="MB7UWLD"))) == ("GET", "/orders/MB7UWLD", b"")
+    assert sent(requests.CARRIERS) == ("GET", "/carriers", b"")
 
 
 @given(unit_id=IDS, numbers=st.lists(NUMBERS, max_size=4), carrier=NUMBERS)
 def test_every_body_is_valid_by_the_apis_own_document(unit_id: int, numbers: list[str], carrier: str) -> None:
-    send = mapping.send(SendUnit(order_unit_id=unit_id, carrier_code=carrier, tracking_numbers=tuple(numbers)))
-    parcel = mapping.parcel(AddParcel(order_unit_id=unit_id, carrier_code=carrier, tracking_number="".join(numbers)))
+    send = requests.send(SendUnit(order_unit_id=unit_id, carrier_code=carrier, tracking_numbers=tuple(numbers)))
+    parcel = requests.parcel(AddParcel(order_unit_id=unit_id, carrier_code=carrier, tracking_number="".join(numbers)))
 
     assert request_schema("OrderUnitSendRequest").is_valid(orjson.loads(send.body))
     assert request_schema("AddShipmentRequest").is_valid(orjson.loads(parcel.body))
@@ -115,7 +79,7 @@ def test_every_body_is_valid_by_the_apis_own_document(unit_id: int, numbers: lis
 )
 def test_a_send_that_the_api_can_never_take_does_not_leave_and_is_not_quoted(body: SendUnit) -> None:
     with pytest.raises(Unsendable) as refused:
-        mapping.send(body)
+        requests.send(body)
 
     assert "secret" not in str(refused.value)
     assert refused.value.__suppress_context__
@@ -131,7 +95,7 @@ def test_a_send_that_the_api_can_never_take_does_not_leave_and_is_not_quoted(bod
 )
 def test_a_parcel_that_the_api_can_never_take_does_not_leave_and_is_not_quoted(body: AddParcel) -> None:
     with pytest.raises(Unsendable) as refused:
-        mapping.parcel(body)
+        requests.parcel(body)
 
     assert "secret" not in str(refused.value)
 
@@ -139,13 +103,13 @@ def test_a_parcel_that_the_api_can_never_take_does_not_leave_and_is_not_quoted(b
 @pytest.mark.parametrize("order_id", ["", ".", "..", "A/B", "A?b=1", "A B", "Ä", "A\n", "A" * 65, "\ud800"])
 def test_an_order_id_that_could_mean_another_address_does_not_leave(order_id: str) -> None:
     with pytest.raises(Unsendable):
-        mapping.order(ReadOrder(order_id=order_id))
+        requests.order(ReadOrder(order_id=order_id))
 
 
 @given(order_id=st.text(max_size=70))
 def test_an_order_id_leaves_as_it_is_or_not_at_all(order_id: str) -> None:
     try:
-        target = mapping.order(ReadOrder(order_id=order_id)).target
+        target = requests.order(ReadOrder(order_id=order_id)).target
     except Unsendable:
         return
 

@@ -8,7 +8,7 @@ the beginning.
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from connector.kaufland.offers.mapping import PAGE_LIMIT
+from connector.kaufland.bodies.pagination import PAGE_LIMIT
 from connector.kaufland.offers.models import UnitsPage
 from connector.marketplace.offers import Unit
 
@@ -18,7 +18,8 @@ FRESH_S = 60.0
 MAX_UNITS = 5_000
 """A longer list is not read: no seller has so many units of one EAN on one storefront."""
 
-Key: TypeAlias = tuple[str, str, str]  # account, storefront, EAN
+LookUpKey: TypeAlias = tuple[str, str, str]
+"""Account, storefront and EAN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,16 +43,16 @@ class Moved:
     """The list changed while it was read: repeat the look-up from the beginning."""
 
 
-class Pages:
+class LookUpPages:
     """Holds partly read lists.
 
     Thread-safe: an entry is replaced as a whole, and only one look-up of a key is in progress at a time.
     """
 
     def __init__(self) -> None:
-        self._half_read: dict[Key, _Gathered] = {}
+        self._half_read: dict[LookUpKey, _Gathered] = {}
 
-    def offset(self, key: Key, now_s: float) -> int:
+    def offset(self, key: LookUpKey, now_s: float) -> int:
         """Returns the offset of the next page of this look-up."""
         gathered = self._half_read.get(key)
         if gathered is not None and now_s - gathered.at_s > FRESH_S:
@@ -60,7 +61,7 @@ class Pages:
         return gathered.next_offset if gathered is not None else 0
 
     def take(
-        self, key: Key, page: UnitsPage, units: tuple[Unit, ...], *, offset: int, now_s: float
+        self, key: LookUpKey, page: UnitsPage, units: tuple[Unit, ...], *, offset: int, now_s: float
     ) -> tuple[Unit, ...] | More | Moved | None:
         """Adds the page requested at ``offset``. Returns all units after the last page, else More or Moved.
 

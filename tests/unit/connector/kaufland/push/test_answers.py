@@ -1,4 +1,4 @@
-"""Requests about push subscriptions, and the fields that are read of their responses."""
+"""Responses about push subscriptions: only the fields that are used are read, and never the mail address."""
 
 import json
 from typing import Any
@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.kaufland.push import subscriptions
+from connector.kaufland.push import answers
 from connector.marketplace.offers import Subscription
+from connector.marketplace.orders import SubscriptionPage
 
 
 def row(number: int = 11_001, **said: Any) -> dict[str, Any]:
@@ -28,12 +29,12 @@ def body(*rows: dict[str, Any], total: int | None = None) -> bytes:
 
 
 def test_a_page_is_read_without_the_mail_address() -> None:
-    read = subscriptions.read_page(body(row(is_active=False), total=1))
+    read = answers.subscription_page(body(row(is_active=False), total=1))
 
     expected = Subscription(
         id=11_001, storefront="de", event="order_new", url="https://shop.example/main", is_active=False
     )
-    assert read == ((expected,), True)
+    assert read == SubscriptionPage(rows=(expected,), is_last=True)
 
 
 @pytest.mark.parametrize(
@@ -50,28 +51,13 @@ def test_a_page_is_read_without_the_mail_address() -> None:
 def test_a_list_ends_by_its_total_and_without_one_by_a_page_that_is_not_full(
     answer: bytes, offset: int, is_last: bool
 ) -> None:
-    read = subscriptions.read_page(answer, offset)
+    read = answers.subscription_page(answer, offset=offset)
 
     assert read is not None
-    assert read[1] is is_last
+    assert read.is_last is is_last
 
 
 @given(st.binary() | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps).map(str.encode))
 def test_whatever_is_answered_is_a_page_or_nothing(answer: bytes) -> None:
-    assert subscriptions.read_page(answer) is None
-    assert subscriptions.read_one(answer) is None
-
-
-def test_the_mail_address_is_in_the_body_and_in_no_address_that_is_logged() -> None:
-    request = subscriptions.create("de", "order_new", "https://shop.example/main", "shop@example.com")
-
-    assert (request.method, request.target) == ("POST", "/subscriptions?storefront=de")
-    assert json.loads(request.body)["fallback_email"] == "shop@example.com"
-
-
-def test_an_address_that_stays_is_not_said_again_for_it_would_be_verified() -> None:
-    assert json.loads(subscriptions.enable(7, None).body) == {"is_active": True}
-    assert json.loads(subscriptions.enable(7, "https://here").body) == {
-        "is_active": True,
-        "callback_url": "https://here",
-    }
+    assert answers.subscription_page(answer) is None
+    assert answers.one_subscription(answer) is None

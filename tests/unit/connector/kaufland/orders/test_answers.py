@@ -1,19 +1,14 @@
-"""Responses about orders, parcels and returns: read exactly, row by row, and without personal data."""
+"""Responses about orders and carriers: read exactly, row by row, and without personal data."""
 
-import copy
-import json
 from decimal import Decimal
-from hashlib import sha256
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
 
-from connector.kaufland.orders import order_answers as facts
-from connector.kaufland.orders.models import OrderAnswer, OrderUnitAnswer, OrderUnitRow, ReturnRow
-from connector.kaufland.reference import ReferenceData
+from connector.kaufland.orders import answers
+from connector.kaufland.reference import load_reference
 from connector.marketplace.orders import (
     CarriersFound,
     Contact,
@@ -28,12 +23,6 @@ from connector.marketplace.orders import (
     ReadOrderPage,
     ReadOrderSummary,
     ReadOrderUnit,
-    ReadReturn,
-    ReadReturnPage,
-    Return,
-    ReturnFound,
-    ReturnPage,
-    ReturnUnit,
     UnitFound,
     UnitStatus,
     UnreadableRow,
@@ -43,16 +32,15 @@ from tests.unit.connector.kaufland.sold import (
     CANARY,
     CARRIERS,
     CHANGED_US,
-    one_return,
+    CREATED_US,
+    digest_of,
     order,
     order_unit,
     page,
-    return_row,
-    return_unit,
+    raw,
 )
 
-REFERENCE = ReferenceData().current
-CREATED_US = 1_767_225_600_000_000
+REFERENCE = load_reference()
 UNIT = OrderUnit(
     order_unit_id=11,
     order_id="MB7UWLD",
@@ -78,28 +66,20 @@ UNIT = OrderUnit(
 )
 
 
-def raw(value: Any) -> bytes:
-    return json.dumps(value).encode()
-
-
 def read_unit(body: bytes | None) -> UnitFound | UnreadableRow | None:
-    return facts.order_unit(body, ReadOrderUnit(order_unit_id=11))
+    return answers.order_unit(body, ReadOrderUnit(order_unit_id=11))
 
 
 def read_summary(body: bytes | None) -> OrderSummaryFound | None:
-    return facts.order_summary(body, ReadOrderSummary(order_id="MB7UWLD"))
+    return answers.order_summary(body, ReadOrderSummary(order_id="MB7UWLD"))
 
 
 def read_order(body: bytes | None, *, contacts: bool = False) -> OrderFound | None:
-    return facts.order(body, ReadOrder(order_id="MB7UWLD"), REFERENCE, contacts=contacts)
+    return answers.order(body, ReadOrder(order_id="MB7UWLD"), REFERENCE, contacts=contacts)
 
 
 def read_page(body: bytes | None, offset: int = 0) -> OrderPage | None:
-    return facts.order_page(body, ReadOrderPage(changed_from_us=0, offset=offset))
-
-
-def read_returns(body: bytes | None, offset: int = 0) -> ReturnPage | None:
-    return facts.return_page(body, ReadReturnPage(changed_from_us=0, offset=offset))
+    return answers.order_page(body, ReadOrderPage(changed_from_us=0, offset=offset))
 
 
 def order_with(**changed: Any) -> OrderFound:
@@ -466,12 +446,6 @@ def test_a_contact_that_is_none_spoils_no_order(personal: dict[str, Any]) -> Non
 # ---- lists ----------------------------------------------------------------------------------------------------------
 
 
-def digest_of(row: Any) -> str:
-    """Computes a row's digest from the response's text, without the code under test."""
-    canonical = json.dumps(json.loads(json.dumps(row)), sort_keys=True, separators=(",", ":"))
-    return sha256(canonical.encode()).hexdigest()
-
-
 def test_a_page_tells_which_orders_have_changed() -> None:
     found = read_page(raw(page(order_unit(12, status="odd"), order_unit(11))))
 
@@ -518,221 +492,9 @@ def test_an_order_id_is_named_only_where_it_is_one() -> None:
     assert [row.order_id for row in found.unreadable] == [None, None]
 
 
-def test_returns_are_read_and_bad_ones_set_apart() -> None:
-    bad = return_row(8, storefront=None)
-
-    found = read_returns(raw(page(return_row(ts_updated_iso=None, status="odd"), bad)))
-
-    assert found == ReturnPage(
-        returns=(
-            Return(
-                return_id=7,
-                storefront="de",
-                status_raw="odd",
-                created_us=CREATED_US,
-                changed_us=None,
-                tracking_provider="DHL",
-            ),
-        ),
-        unreadable=(
-            UnreadableRow(where="returns?offset=0, row 2", sha256=digest_of(bad), fault="storefront: string_type"),
-        ),
-        is_last=True,
-    )
-
-
-def read_return(body: bytes | None) -> ReturnFound | None:
-    return facts.one_return(body, ReadReturn(return_id=7))
-
-
-def test_a_return_names_what_comes_back_and_not_what_its_sender_wrote() -> None:
-    found = read_return(raw({"data": one_return(return_unit(), return_unit(72, note=None, reason="dislike"))}))
-
-    assert found is not None
-    assert found.returned.status_raw == "package_sent"
-    assert found.units == (
-        ReturnUnit(return_unit_id=71, order_unit_id=11, status_raw="return_arrived", reason="defect", has_note=True),
-        ReturnUnit(return_unit_id=72, order_unit_id=11, status_raw="return_arrived", reason="dislike"),
-    )
-    assert found.notes == ()
-    assert CANARY not in repr(found)
-
-
-@pytest.mark.parametrize(
-    ("data", "units", "notes"),
-    [
-        (one_return(return_unit(reason=5)), 1, ("return unit 71: reason: string_type",)),
-        (one_return(return_unit(id_order_unit="x"), return_unit(72)), 1, ("return_units.0: id_order_unit: int_type",)),
-        (one_return(return_unit(id_return=8)), 0, ("return_units.0: id_return: another return's",)),
-        (one_return(return_units="x"), 0, ("return_units: list_type",)),
-        (return_row(), 0, ("return_units: missing",)),
-    ],
-)
-def test_what_cannot_be_read_of_a_return_is_noted_and_costs_nothing_else(
-    data: dict[str, Any], units: int, notes: tuple[str, ...]
-) -> None:
-    found = read_return(raw({"data": data}))
-
-    assert found is not None
-    assert found.unreadable is None
-    assert (len(found.units), found.notes) == (units, notes)
-
-
-def test_a_return_without_its_identity_is_unreadable_and_another_one_is_not_believed() -> None:
-    broken = read_return(raw({"data": one_return(status=None)}))
-
-    assert broken is not None
-    assert broken.unreadable is not None
-    assert broken.unreadable.fault == "status: string_type"
-    assert read_return(raw({"data": one_return(id_return=8)})) is None
-    assert read_return(raw({"data": []})) is None
-
-
-FULL = [order_unit(number) for number in range(1, 101)]
-
-
-@pytest.mark.parametrize(
-    ("answer", "is_last"),
-    [
-        (page(), True),
-        (page(*FULL, total=100), True),
-        (page(*FULL, total=101), False),
-        (page(*FULL[:37], total=38), True),  # counted later than listed
-        (page(total=50), True),
-        (page(*FULL[:30], total=200), None),  # a short page that is not the last one: rows would be skipped
-        (page(total=101), None),
-        (page(*FULL, *FULL[:1]), None),
-        (page(*FULL, offset=100, total=300), None),  # another page than requested
-        ({"data": FULL}, False),
-        ({"data": FULL[:99]}, True),
-        ({"data": [*FULL, *FULL]}, None),
-        ({"data": FULL, "pagination": {"offset": 0, "limit": 100, "total": "many"}}, None),
-        ({"data": {}}, None),
-        ({}, None),
-        ([], None),
-    ],
-)
-def test_a_page_says_whether_the_list_goes_on_or_is_not_believed(answer: Any, is_last: bool | None) -> None:
-    found = read_page(raw(answer))
-
-    assert (found.is_last if found is not None else None) is is_last
-
-
 def test_carriers_are_known_by_their_exact_codes() -> None:
     listed = [*CARRIERS["data"]["carriers"], {"name": "DHL"}, {"name": 5}, None]
 
-    assert facts.carriers(raw(CARRIERS)) == CarriersFound(codes=("DHL", "Other Hauler"))
-    assert facts.carriers(raw({"data": {"carriers": listed}})) == CarriersFound(codes=("DHL", "Other Hauler"))
-    assert facts.carriers(raw({"data": {"carriers": []}})) is None
-
-
-# ---- arbitrary responses --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("body", [None, b"", b"{", b"null", b"\xff", b"[" * 100_000, b"9" * 5_000])
-def test_what_is_no_json_is_no_answer(body: bytes | None) -> None:
-    assert (read_unit(body), read_summary(body), read_order(body), read_page(body), read_returns(body)) == (None,) * 5
-
-
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.just(CANARY),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.just(CANARY) | st.text(max_size=5), inner),
-    max_leaves=6,
-)
-Place = tuple[str | int, ...]
-
-
-def planted(whole: Any, place: Place, value: Any) -> Any:
-    """Returns a copy of ``whole`` with the value at that path."""
-    spoilt = copy.deepcopy(whole)
-    inner = spoilt
-    for step in place[:-1]:
-        inner = inner[step]
-    inner[place[-1]] = value
-    return spoilt
-
-
-ORDER = {"data": order(order_unit())}
-ROWS = page(order_unit(), return_row())
-RETURN = {"data": one_return(return_unit())}
-PLACES: list[tuple[Any, Place]] = [
-    *((RETURN, ("data", name)) for name in one_return()),
-    *((RETURN, ("data", "return_units", 0, name)) for name in return_unit()),
-    (RETURN, ("data", "return_units", 0)),
-    *((ORDER, ("data", name)) for name in order()),
-    *((ORDER, ("data", "order_units", 0, name)) for name in order_unit()),
-    (ORDER, ("data", "order_units", 0, "product", "eans", 0)),
-    (ORDER, ("data", "order_units", 0)),
-    (ORDER, ("data",)),
-    *((ROWS, ("data", 0, name)) for name in order_unit()),
-    *((ROWS, ("data", 1, name)) for name in return_row()),
-    (ROWS, ("data", 0)),
-    (ROWS, ("data",)),
-    (ROWS, ("pagination",)),
-]
-
-
-def set_apart(found: Any) -> list[UnreadableRow]:
-    """Returns the unreadable rows of whatever was read."""
-    match found:
-        case UnreadableRow():
-            return [found]
-        case ReturnFound(unreadable=UnreadableRow() as whole):
-            return [whole]
-        case OrderFound(unreadable=UnreadableRow() as whole) | OrderSummaryFound(unreadable=UnreadableRow() as whole):
-            return [whole]
-        case OrderPage() | ReturnPage():
-            return list(found.unreadable)
-        case _:
-            return []
-
-
-@given(planting=st.sampled_from(PLACES), value=anything, contacts=st.booleans())
-def test_whatever_stands_in_an_answer_is_read_or_set_apart_without_its_words(
-    planting: tuple[Any, Place], value: Any, contacts: bool
-) -> None:
-    body = raw(planted(*planting, value))
-
-    answers = (
-        read_unit(body),
-        read_summary(body),
-        read_order(body, contacts=contacts),
-        read_page(body),
-        read_returns(body),
-        read_return(body),
-    )
-
-    assert CANARY not in repr(answers[2].notes if answers[2] is not None else None)
-    for unreadable in (row for found in answers for row in set_apart(found)):
-        assert CANARY not in repr(unreadable)
-        assert len(unreadable.sha256) == 64
-
-
-@pytest.mark.parametrize(
-    ("model", "data"),
-    [
-        (OrderUnitAnswer, order_unit(storefront=CANARY)),
-        (OrderAnswer, order(order_unit(storefront=CANARY))),
-        (OrderAnswer, order(ts_created_iso=CANARY)),
-        (OrderUnitRow, order_unit(id_order=CANARY)),
-        (ReturnRow, return_row(storefront=CANARY)),
-    ],
-)
-def test_an_exception_quotes_no_value(model: type[BaseModel], data: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError) as wrong:
-        model.model_validate(data)
-
-    assert CANARY not in str(wrong.value)
-
-
-def test_no_fact_names_the_buyer() -> None:
-    answers = (
-        read_unit(raw({"data": order_unit()})),
-        read_summary(raw({"data": order()})),
-        read_order(raw({"data": order()}), contacts=True),
-        read_page(raw(page(order_unit()))),
-        read_returns(raw(page(return_row()))),
-    )
-
-    assert None not in answers
-    assert CANARY not in repr(answers), "a contact is handed on, and shows nothing of itself"
+    assert answers.carriers(raw(CARRIERS)) == CarriersFound(codes=("DHL", "Other Hauler"))
+    assert answers.carriers(raw({"data": {"carriers": listed}})) == CarriersFound(codes=("DHL", "Other Hauler"))
+    assert answers.carriers(raw({"data": {"carriers": []}})) is None

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from connector.kaufland.offers.pages import FRESH_S, Key
+from connector.kaufland.offers.look_up_pages import FRESH_S, LookUpKey
 from connector.marketplace.offers import LookUp, Unit
 
 KNOWN_FOR_S = 3600.0
@@ -43,10 +43,10 @@ class LookUpProgress:
     """
 
     def __init__(self) -> None:
-        self._halves: dict[Key, _MerchantUnits] = {}
+        self._halves: dict[LookUpKey, _MerchantUnits] = {}
         self._has_any: dict[tuple[str, str], tuple[bool, float]] = {}  # account, storefront -> whether, until when
 
-    def way(self, key: Key, now_s: float) -> LookUpStep:
+    def next_step(self, key: LookUpKey, now_s: float) -> LookUpStep:
         """Returns the next call of a look-up. A look-up begun more than FRESH_S ago starts again."""
         half = self._halves.get(key)
         if half is not None and now_s - half.at_s > FRESH_S:
@@ -56,7 +56,7 @@ class LookUpProgress:
             return LookUpStep.MERCHANT
         return LookUpStep.ANY_OF_MARKETPLACE if self._known(key, now_s) is None else LookUpStep.MARKETPLACE
 
-    def first(self, key: Key, asked: LookUp, units: tuple[Unit, ...], now_s: float) -> tuple[Unit, ...] | None:
+    def first(self, key: LookUpKey, asked: LookUp, units: tuple[Unit, ...], now_s: float) -> tuple[Unit, ...] | None:
         """Records the units that the merchant fulfils. Returns the result, or None if another call is needed."""
         lacking = asked.conditions - {unit.condition for unit in units} if units else asked.conditions or {""}
         if not lacking or self._known(key, now_s) is False:
@@ -64,12 +64,12 @@ class LookUpProgress:
         self._halves[key] = _MerchantUnits(units=units, at_s=now_s)
         return None
 
-    def probed(self, key: Key, *, has_any: bool, now_s: float) -> tuple[Unit, ...] | None:
+    def probed(self, key: LookUpKey, *, has_any: bool, now_s: float) -> tuple[Unit, ...] | None:
         """Records whether the marketplace fulfils any offer. Returns the result, or None if another call is needed."""
         self._has_any[key[0], key[1]] = (has_any, now_s + KNOWN_FOR_S)
         return None if has_any else self.without(key)
 
-    def unanswered(self, key: Key, now_s: float, *, refused: bool) -> tuple[Unit, ...]:
+    def unanswered(self, key: LookUpKey, now_s: float, *, refused: bool) -> tuple[Unit, ...]:
         """Ends the look-up after an optional call without an answer; returns the units that the merchant fulfils.
 
         ``refused``: the marketplace refuses the parameter, which it has deprecated, so that it is not used for an hour.
@@ -78,7 +78,7 @@ class LookUpProgress:
         self._has_any[key[0], key[1]] = (False, now_s + (KNOWN_FOR_S if refused else FAULT_FOR_S))
         return self.without(key)
 
-    def whole(self, key: Key, others: Iterable[Unit]) -> tuple[Unit, ...]:
+    def whole(self, key: LookUpKey, others: Iterable[Unit]) -> tuple[Unit, ...]:
         """Ends the look-up; returns the units of both calls. Where both have a condition, the merchant's units win.
 
         The values of the first call may have been overwritten since, see ``Unit.read_at_us``.
@@ -87,11 +87,11 @@ class LookUpProgress:
         taken = {unit.condition for unit in own}
         return (*own, *(unit for unit in others if unit.condition not in taken))
 
-    def without(self, key: Key) -> tuple[Unit, ...]:
+    def without(self, key: LookUpKey) -> tuple[Unit, ...]:
         """Ends the look-up; returns the units that the merchant fulfils."""
         half = self._halves.pop(key, None)
         return half.units if half is not None else ()
 
-    def _known(self, key: Key, now_s: float) -> bool | None:
+    def _known(self, key: LookUpKey, now_s: float) -> bool | None:
         has_any, until_s = self._has_any.get((key[0], key[1]), (False, float("-inf")))
         return has_any if now_s <= until_s else None

@@ -9,13 +9,11 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from connector.kaufland.offers.models import FieldPath
 from connector.marketplace.orders import UnreadableRow
 
 M = TypeVar("M", bound=BaseModel)
@@ -23,15 +21,11 @@ M = TypeVar("M", bound=BaseModel)
 _ORDER_ID = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 _MAX_FAULTS = 5
 
+FieldPath: TypeAlias = tuple[str, ...]
+"""The names of fields from a model inwards, without indexes of lists."""
 
-def exact(body: bytes | None) -> Any:
-    """Returns the JSON value with fractions as Decimal, or None if the body is not JSON or is null."""
-    if not body:
-        return None
-    try:
-        return json.loads(body.decode(), parse_float=Decimal)
-    except (ValueError, RecursionError):
-        return None
+FieldLocation: TypeAlias = tuple[str | int, ...]
+"""The path of a value in a row: names of fields and indexes in lists, outermost first."""
 
 
 def checked(model: type[M], raw: Any, where: str, order_id: str | None = None) -> M | UnreadableRow:
@@ -40,10 +34,6 @@ def checked(model: type[M], raw: Any, where: str, order_id: str | None = None) -
         return model.model_validate(raw)
     except ValidationError as wrong:
         return UnreadableRow(where=where, sha256=digest(raw), fault=_faults(wrong), order_id=order_id or _order_id(raw))
-
-
-FieldLocation: TypeAlias = tuple[str | int, ...]
-"""The path of a value in a row: names of fields and indexes in lists, outermost first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

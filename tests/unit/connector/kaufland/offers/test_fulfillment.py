@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from connector.kaufland.offers.both_ways import FAULT_FOR_S, KNOWN_FOR_S, LookUpProgress, LookUpStep
-from connector.kaufland.offers.pages import FRESH_S
+from connector.kaufland.offers.fulfillment import FAULT_FOR_S, KNOWN_FOR_S, LookUpProgress, LookUpStep
+from connector.kaufland.offers.look_up_pages import FRESH_S
 from connector.marketplace.offers import Condition, Field, Unit
 from tests.unit.connector.kaufland.wants import EAN, look_up
 
@@ -24,9 +24,9 @@ USED = replace(NEW, unit_id=2, condition=Condition.USED_GOOD, fulfilled_by_marke
 def test_a_condition_that_is_there_costs_one_call() -> None:
     ways = LookUpProgress()
 
-    assert ways.way(KEY, 0.0) is LookUpStep.MERCHANT
+    assert ways.next_step(KEY, 0.0) is LookUpStep.MERCHANT
     assert ways.first(KEY, look_up("NEW"), (NEW,), 0.0) == (NEW,)
-    assert ways.way(KEY, 0.0) is LookUpStep.MERCHANT
+    assert ways.next_step(KEY, 0.0) is LookUpStep.MERCHANT
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,11 @@ def test_a_condition_that_is_lacking_is_asked_for_the_other_way(
     ways = LookUpProgress()
 
     assert ways.first(KEY, look_up(*conditions), units, 0.0) is None
-    assert ways.way(KEY, 1.0) is LookUpStep.ANY_OF_MARKETPLACE
+    assert ways.next_step(KEY, 1.0) is LookUpStep.ANY_OF_MARKETPLACE
     assert ways.probed(KEY, has_any=True, now_s=1.0) is None
-    assert ways.way(KEY, 2.0) is LookUpStep.MARKETPLACE
+    assert ways.next_step(KEY, 2.0) is LookUpStep.MARKETPLACE
     assert [unit.unit_id for unit in ways.whole(KEY, (USED,))] == [*(unit.unit_id for unit in units), 2]
-    assert ways.way(KEY, 3.0) is LookUpStep.MERCHANT
+    assert ways.next_step(KEY, 3.0) is LookUpStep.MERCHANT
 
 
 def test_a_seller_who_has_none_there_is_asked_about_it_once_an_hour() -> None:
@@ -88,4 +88,4 @@ def test_a_look_up_that_was_left_half_done_is_begun_anew() -> None:
     ways = LookUpProgress()
     ways.first(KEY, look_up("NEW"), (), 0.0)
 
-    assert ways.way(KEY, FRESH_S + 1) is LookUpStep.MERCHANT
+    assert ways.next_step(KEY, FRESH_S + 1) is LookUpStep.MERCHANT

@@ -6,15 +6,15 @@ from typing import Any
 import orjson
 import pytest
 
-from connector.kaufland.offers import mapping
+from connector.kaufland.offers import answers
+from connector.kaufland.offers.look_up_pages import FRESH_S, MAX_UNITS, LookUpPages, More, Moved
 from connector.kaufland.offers.models import UnitsPage
-from connector.kaufland.offers.pages import FRESH_S, MAX_UNITS, More, Moved, Pages
-from connector.kaufland.reference import ReferenceData
+from connector.kaufland.reference import load_reference
 from connector.marketplace.offers import Unit
 from tests.unit.connector.kaufland.wants import EAN, look_up, page, unit
 
 KEY = ("main", "de", EAN)
-REFERENCE = ReferenceData().current
+REFERENCE = load_reference()
 
 
 def listed(first: int, last: int, *, total: int) -> tuple[UnitsPage, tuple[Unit, ...]]:
@@ -24,9 +24,9 @@ def listed(first: int, last: int, *, total: int) -> tuple[UnitsPage, tuple[Unit,
 
 def of(raw: dict[str, Any]) -> tuple[UnitsPage, tuple[Unit, ...]]:
     """Reads the body of a page."""
-    read = mapping.read_page(orjson.dumps(raw))
+    read = answers.read_page(orjson.dumps(raw))
     assert read is not None
-    return read, mapping.units_of(read, look_up(), REFERENCE)
+    return read, answers.units_of(read, look_up(), REFERENCE)
 
 
 def ids(found: object) -> list[int]:
@@ -36,7 +36,7 @@ def ids(found: object) -> list[int]:
 
 
 def test_one_page_is_the_whole_list() -> None:
-    pages = Pages()
+    pages = LookUpPages()
 
     assert pages.offset(KEY, 0) == 0
     assert ids(pages.take(KEY, *listed(1, 100, total=100), offset=0, now_s=0)) == list(range(1, 101))
@@ -44,7 +44,7 @@ def test_one_page_is_the_whole_list() -> None:
 
 
 def test_further_pages_are_asked_for_one_by_one_and_put_together() -> None:
-    pages = Pages()
+    pages = LookUpPages()
 
     assert pages.take(KEY, *listed(1, 100, total=201), offset=0, now_s=0) == More()
     assert pages.offset(KEY, 1) == 100
@@ -57,7 +57,7 @@ def test_further_pages_are_asked_for_one_by_one_and_put_together() -> None:
 
 
 def test_units_of_earlier_pages_keep_their_values_and_the_time_of_their_own_call() -> None:
-    pages = Pages()
+    pages = LookUpPages()
     first, units = listed(1, 100, total=101)
     pages.take(KEY, first, tuple(replace(unit, read_at_us=1) for unit in units), offset=0, now_s=0)
 
@@ -77,7 +77,7 @@ def test_units_of_earlier_pages_keep_their_values_and_the_time_of_their_own_call
     ],
 )
 def test_a_list_that_moved_is_read_from_the_beginning(second: tuple[int, int], total: int) -> None:
-    pages = Pages()
+    pages = LookUpPages()
     pages.take(KEY, *listed(1, 100, total=101), offset=0, now_s=0)
 
     assert pages.take(KEY, *listed(*second, total=total), offset=100, now_s=1) == Moved()
@@ -85,7 +85,7 @@ def test_a_list_that_moved_is_read_from_the_beginning(second: tuple[int, int], t
 
 
 def test_a_list_half_read_grows_stale() -> None:
-    pages = Pages()
+    pages = LookUpPages()
     pages.take(KEY, *listed(1, 100, total=101), offset=0, now_s=0)
 
     assert pages.offset(KEY, FRESH_S + 1) == 0
@@ -93,20 +93,20 @@ def test_a_list_half_read_grows_stale() -> None:
 
 
 def test_absence_is_not_believed_of_a_list_that_says_it_holds_more() -> None:
-    assert Pages().take(KEY, *listed(1, 0, total=3), offset=0, now_s=0) == Moved()
+    assert LookUpPages().take(KEY, *listed(1, 0, total=3), offset=0, now_s=0) == Moved()
 
 
 def test_a_page_that_contradicts_itself_is_refused() -> None:
     without = page(*(unit(number) for number in range(1, 101)))
     del without["pagination"]
 
-    assert Pages().take(KEY, *of(without), offset=0, now_s=0) is None
-    assert Pages().take(KEY, *listed(1, 101, total=101), offset=0, now_s=0) is None
-    assert Pages().take(KEY, *listed(1, 100, total=MAX_UNITS + 1), offset=0, now_s=0) is None
+    assert LookUpPages().take(KEY, *of(without), offset=0, now_s=0) is None
+    assert LookUpPages().take(KEY, *listed(1, 101, total=101), offset=0, now_s=0) is None
+    assert LookUpPages().take(KEY, *listed(1, 100, total=MAX_UNITS + 1), offset=0, now_s=0) is None
 
 
 def test_a_short_page_without_pagination_is_the_whole_list() -> None:
     without = page(unit(1))
     del without["pagination"]
 
-    assert ids(Pages().take(KEY, *of(without), offset=0, now_s=0)) == [1]
+    assert ids(LookUpPages().take(KEY, *of(without), offset=0, now_s=0)) == [1]

@@ -1,0 +1,1 @@
+"""Returns in the Seller API: reading lists and single returns."""
