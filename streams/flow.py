@@ -91,7 +91,7 @@ class Want:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A message from another lane of the partition or from the control topic; both turns are in one checkpoint."""
+    """A message from another lane of the partition (both turns are in one checkpoint) or from the control topic."""
 
     lane: str
     message: Any

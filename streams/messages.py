@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from streams.flow import Answer, Assignment, Call, Output, Record, Stored, Told
+from streams.control import ControlRead
+from streams.flow import Answer, Assignment, Call, Output, Record, Stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +191,18 @@ class Stop:
 
 
 Input: TypeAlias = (
-    Assigned | Revoked | Arrivals | TopicsSeen | Answer | Written | Broken | Fetched | Told | Tick | Drain | Delayed
+    Assigned
+    | Revoked
+    | Arrivals
+    | TopicsSeen
+    | Answer
+    | Written
+    | Broken
+    | Fetched
+    | ControlRead
+    | Tick
+    | Drain
+    | Delayed
 )
 
 

@@ -98,10 +98,12 @@ class Dispatcher:
                 yield from self._wants.announce(name, now.mono_s, ahead=ahead, urgent=urgent, pace=pace)
 
     def _stuck(self, announced: Iterable[PendingWant], limiter: RateLimiter, now_s: float) -> list[PendingWant]:
-        """Returns the announced wants that cannot leave: all while closed, those above priority 0 while reserved."""
+        """Returns the announced wants that cannot leave: all while closed, those above priority 0 while reserved, and
+        those that a control command halts."""
         if limiter.is_shut(now_s):
             return list(announced)
-        return [each for each in announced if each.want.priority > 0] if limiter.reserved_until_s > now_s else []
+        reserved = limiter.reserved_until_s > now_s
+        return [each for each in announced if self._wants.is_halted(each.want) or (reserved and each.want.priority > 0)]
 
     def _announces_at(self, limiter: RateLimiter, now_s: float) -> float:
         """Returns when to announce: shortly before a call may leave, or, with a closed account, when its probe may."""

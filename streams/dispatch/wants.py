@@ -17,6 +17,7 @@ from heapq import heappop, heappush
 from itertools import count
 from math import inf
 
+from streams.control import Halted, nothing_halted
 from streams.dispatch.queues import AccountQueues, Queue
 from streams.dispatch.retries import Retries
 from streams.flow import BACKGROUND, Assignment, Retry, Waits, Want
@@ -36,6 +37,9 @@ NEAR_BACKGROUND = 4
 """Background wants of one account that are kept ready by waking lanes."""
 
 _ROUNDING = 1e-9
+
+_HALTED = "halted"
+"""What wants are parked under that a control command keeps from leaving."""
 
 AHEAD_S = 0.5
 """A ``once`` want is announced at most this long before it may leave: about the duration of a checkpoint on a slow
@@ -76,6 +80,7 @@ class Wants:
         self._delays: list[tuple[float, int, PendingWant]] = []
         self._limits: dict[str, Callable[[str], int]] = {}
         self._group_of = group_of
+        self._halted: Halted = nothing_halted
 
     # ---- wants of a turn --------------------------------------------------------------------------------------------
 
@@ -196,9 +201,12 @@ class Wants:
         self._account(pending.want.account).tally.add(pending.want.priority, pending.want.since_us, n)
 
     def _blocker(self, pending: PendingWant) -> Hashable | None:
-        """Returns what keeps a ready want from leaving (partition, slot, exclusive key or lane); None = nothing."""
+        """Returns what keeps a ready want from leaving (partition, halted kind, slot, exclusive key or lane); None =
+        nothing."""
         if pending.at not in self._open:
             return pending.at
+        if self.is_halted(pending.want):
+            return _HALTED
         if pending.slot_key in self._busy:
             return pending.slot_key
         for key in pending.want.exclusive:
@@ -232,6 +240,16 @@ class Wants:
     def bar(self, at: Assignment) -> None:
         """Stops new calls of a partition; none of its sleeping lanes is woken for a call any more."""
         self._open.discard(at)
+
+    def halt(self, halted: Halted, now_s: float) -> None:
+        """Replaces the condition under which wants must not leave. A halted want keeps its age and retry budget, and
+        keeps its lane awake."""
+        self._halted = halted
+        self._unpark(_HALTED, now_s)
+
+    def is_halted(self, want: Want) -> bool:
+        """Whether a control command keeps the want from leaving."""
+        return self._halted(want.account, want.kind)
 
     def forget(self, at: Assignment, lanes: Iterable[Lane]) -> None:
         """Drops all wants of an assignment that has ended. Items in flight keep their slots and keys until they are

@@ -7,8 +7,9 @@ from streams.dead_letter import DeadLetters
 from streams.dispatch.in_flight import SentItem
 from streams.dispatch.wants import Wants
 from streams.engine.checkpoint import CheckpointPart, Outbox
+from streams.engine.control_effects import PendingReview
 from streams.engine.partition import Partition, Trigger
-from streams.flow import Answered, Arrived, Assignment, BadRecord, Draining, Flow, NotYet, Now, Output, Told, Woken
+from streams.flow import Answered, Arrived, Assignment, BadRecord, Draining, Flow, NotYet, Now, Output, Woken
 from streams.lanes.lane import Lane
 from streams.lanes.lanes import Lanes
 from streams.messages import Mark, OwnedPartition
@@ -39,6 +40,7 @@ class AssignedPartition:
         self.lanes.take_over(owned.state)
         self.partition.to_restore = self.lanes.to_restore
         self.outbox = outbox
+        self.review = PendingReview()
         self._flow = flow
         self._wants = wants
         self._dead_letters = dead_letters
@@ -108,10 +110,10 @@ class AssignedPartition:
         """Marks a lane's record to be written again although the lane had no turn."""
         self.outbox.add(lane, (), tells=False)
 
-    def tell(self, told: Told, now: Now) -> None:
-        """Delivers a message of the control topic, if its lane is in this partition."""
-        if told.lane in self.lanes and not self.partition.is_draining:
-            self.lanes.turn(told.lane, told, now)
+    @property
+    def has_review(self) -> bool:
+        """Whether lanes are to take a turn because of a control command."""
+        return bool(self.review) and self.partition.sends
 
     # ---- checkpoints ------------------------------------------------------------------------------------------------
 

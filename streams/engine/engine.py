@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any, Final
 
+from streams.control import CommandHandler, ControlRead
 from streams.dead_letter import DeadLetters
 from streams.dispatch.dispatcher import Dispatcher
 from streams.dispatch.wants import Wants
@@ -18,7 +19,7 @@ from streams.engine.partition import misfit, outgrown, replaced_input, replaced_
 from streams.engine.schema_fetch import SchemaFetch
 from streams.engine.snapshot import Snapshot, account_of, partition_of
 from streams.engine.stall_detector import StallDetector
-from streams.flow import Answer, Assignment, Flow, Now, Told
+from streams.flow import Answer, Assignment, Flow, Now
 from streams.lanes.lane import SleepingLane
 from streams.messages import (
     Arrivals,
@@ -47,6 +48,9 @@ RESTORED_A_STEP: Final = 2_000
 """Lanes restored in one step, which takes a few milliseconds. A partition may have any number of lanes; the bound
 keeps the loop running, so that marks are committed in time."""
 
+REVIEWED_A_STEP: Final = 500
+"""Lanes that take a turn in one step because of a control command."""
+
 WOKEN_A_STEP: Final = 500
 """Lanes woken by their timers in one step; each takes a turn. After a restore all undone lanes may be due at once."""
 
@@ -64,7 +68,9 @@ class Engine:
         instance: str,
         boot_us: int,
         dead_letters: DeadLetters,
+        control: CommandHandler | None = None,
     ) -> None:
+        """``control``: None if there is no control topic; otherwise no partition sends before it was read."""
         self._flows = flows
         self._shares = shares
         self._policy = policy
@@ -75,6 +81,8 @@ class Engine:
         self._schema_fetch = SchemaFetch()
         self._stall_detector = StallDetector(policy)
         self._partitions: dict[Assignment, AssignedPartition] = {}
+        self._control = control
+        self._control_is_read = control is None
         self._drain_by_s: float | None = None
         self._stopped = ""
         self._wake_at_s = inf
@@ -108,8 +116,8 @@ class Engine:
                 effects.extend(self._broken(said, now))
             case Fetched():
                 self._schema_fetch.fetched(said, self._partitions, now.mono_s)
-            case Told():
-                self._told(said, now)
+            case ControlRead():
+                self._control_read(said, now)
             case Drain():
                 self._drain(said, now)
             case Delayed():
@@ -178,6 +186,7 @@ class Engine:
                 yield Stop(reason=problem)
                 return
             self._partitions[at] = self._assigned_partition(at, owned, now)
+            self._partitions[at].partition.awaits_control = not self._control_is_read
             reason = unfit(owned, at, self._flows[at.topic].state_topic)
             if reason is not None:
                 yield from self._refused(self._partitions[at], reason, now)
@@ -217,9 +226,19 @@ class Engine:
         if assigned is not None:
             yield from self._refused(assigned, said.reason, now)
 
-    def _told(self, said: Told, now: Now) -> None:
+    def _control_read(self, said: ControlRead, now: Now) -> None:
+        """Applies records of the control topic; lanes take their turns in later steps."""
+        if self._control is None:
+            raise ValueError("records of a control topic, but no control was given to apply them")
+        effect = self._control.apply(said, now)
+        if effect.halted is not None:
+            self._wants.halt(effect.halted, now.mono_s)
+        self._control_is_read = self._control_is_read or said.complete
         for assigned in self._partitions.values():
-            assigned.tell(said, now)
+            assigned.partition.awaits_control = not self._control_is_read
+            assigned.review.tell(effect.tells)
+            if effect.review:
+                assigned.review.ask()
 
     def _drain(self, said: Drain, now: Now) -> None:
         self._drain_by_s = now.mono_s + said.budget_s
@@ -233,6 +252,7 @@ class Engine:
         """Yields all effects that are possible now. The order matters: each step uses what the earlier ones did."""
         self._over(now)
         self._restore(now)
+        self._review(now)
         self._wake_due(now)
         yield from self._read(now)
         yield from self._open_gates(now)
@@ -272,6 +292,13 @@ class Engine:
                 before = assigned.lanes.to_restore
                 assigned.restore(left, now)
                 left -= before - assigned.lanes.to_restore
+
+    def _review(self, now: Now) -> None:
+        """Gives at most ``REVIEWED_A_STEP`` lanes the turns that control commands ask for."""
+        left = min(REVIEWED_A_STEP, *self._room())
+        for assigned in self._partitions.values():
+            if left > 0 and assigned.has_review:
+                left -= assigned.review.step(assigned.lanes, now, left)
 
     def _wake_due(self, now: Now) -> None:
         """Gives lanes whose timers are due their turns. Runs before records are read, because a backlog would use up
@@ -355,7 +382,7 @@ class Engine:
     def _next_s(self, now: Now) -> float:
         """Returns when something can become possible by time alone."""
         changing = self._changing()
-        sending = (t for t in self._partitions.values() if t.partition.sends)
+        sending = [t for t in self._partitions.values() if t.partition.sends]
         due_us = (t.lanes.next_due_us() for t in sending) if min(self._room()) > 0 else ()
         moments = (
             self._dispatcher.next_s(now.mono_s, self._checkpoints.lease_until_s),
@@ -363,6 +390,7 @@ class Engine:
             self._checkpoints.due_at_s(urgent=any(map(self._is_urgent, changing))),
             self._schema_fetch.next_s(),
             self._stall_detector.next_s() if self._partitions else inf,
+            now.mono_s if any(t.has_review for t in sending) and min(self._room()) > 0 else inf,
             now.mono_s if any(t.partition.is_restoring and t.partition.needs is None for t in changing) else inf,
             min((assigned.partition.gate_at_s() for assigned in changing), default=inf),
             min((assigned.partition.deadline_s for assigned in changing), default=inf),

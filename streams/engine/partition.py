@@ -4,6 +4,7 @@ Only this module tests the phase; other modules use ``reads``, ``sends`` and so 
 a newer value that the previous owner sent may have been accepted without this being durable here, and no older value
 may be sent after it. So no call leaves before (a) all records that the previous owner may have read are read, (b) no
 call of the previous owner can be in flight any more, and (c) a mark of this owner that is not ``drained`` is durable.
+Nor does one before (d) the commands in force are known, where there is a control topic.
 """
 
 from collections import deque
@@ -75,6 +76,7 @@ class Partition:
         self.moved_at_s = now_s  # when it last made progress
         self.deadline_s = inf  # of the hand-over
         self.broken = ""  # why the partition was stopped
+        self.awaits_control = False  # the control topic was not read to its end yet
         self._phase = Phase.CATCHING_UP
         self._policy = policy
         self._sent_from_here = False  # the gate was opened
@@ -226,6 +228,8 @@ class Partition:
             reasons.append(
                 f"calls of the previous owner may still be in flight for {self._waits_until_s - now_s:.1f} s"
             )
+        if self.awaits_control:
+            reasons.append("the control topic has not been read to its end yet")
         if not self._marked:
             reasons.append("this process has not committed a position of its own yet")
         return tuple(reasons)
@@ -235,6 +239,7 @@ class Partition:
         return (
             self._phase is Phase.CATCHING_UP
             and not self.to_restore
+            and not self.awaits_control
             and self._marked
             and now_s >= self._waits_until_s
             and self.position >= self._target
@@ -247,7 +252,12 @@ class Partition:
 
     def gate_at_s(self) -> float:
         """Returns when the gate can open if it waits for nothing but time; otherwise ``inf``."""
-        waits = self._phase is Phase.CATCHING_UP and self._marked and self.position >= self._target
+        waits = (
+            self._phase is Phase.CATCHING_UP
+            and self._marked
+            and not self.awaits_control
+            and self.position >= self._target
+        )
         return self._waits_until_s if waits else inf
 
     # ---- marks ------------------------------------------------------------------------------------------------------

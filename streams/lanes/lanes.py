@@ -51,6 +51,11 @@ class Lanes:
     def __contains__(self, key: str) -> bool:
         return key in self.awake or key in self._values or key in self.sleeping
 
+    def with_pending_work(self) -> list[str]:
+        """Returns the keys of all lanes that are undone, have wants or have a timer."""
+        awake = (key for key, lane in self.awake.items() if lane.undone or lane.pending or lane.wake_at_us is not None)
+        return [*awake, *self.sleeping]
+
     # ---- restoring --------------------------------------------------------------------------------------------------
 
     def take_over(self, state: dict[str, Stored]) -> None:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from streams.control import CommandHandler
 from streams.dead_letter import DeadLetters
 from streams.engine.engine import Engine
 from streams.flow import Answer, Assignment, Call, Cause, Flow, Now, Record, Reply, Settled, Stored, Turn
@@ -47,6 +48,7 @@ class EngineDriver:
         instance: str = "one",
         boot_us: int = 0,
         auto: bool = True,
+        control: CommandHandler | None = None,
     ) -> None:
         flow = flow or Thermostats()
         self.flows = flows or {flow.topic: flow}
@@ -59,6 +61,7 @@ class EngineDriver:
             instance=instance,
             boot_us=boot_us,
             dead_letters=DeadLetters(topics={t: f"{t}.dlq" for t in self.flows}, instance=instance),
+            control=control,
         )
         self.auto = auto
         self.now = Now(mono_s=100.0, wall_us=WALL_US)

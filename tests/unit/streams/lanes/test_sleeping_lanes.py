@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from streams.flow import BACKGROUND, Arrived, Call, Cause, Now, Output, Retry, Stored, Told, Turn, Waits, Want
+from streams.flow import BACKGROUND, Arrived, Call, Cause, Now, Output, Retry, Stored, Turn, Waits, Want
 from streams.lanes.heap import SWEEP_AT_LEAST
 from streams.lanes.record_headers import headers_of, stored_of, waits_of
 from streams.lanes.sleeping_lanes import queue_key, set_aside_key
@@ -267,18 +267,6 @@ def test_a_lane_that_tells_others_is_written_after_them_whatever_changed_first()
     lanes = [output.key for output in driver.checkpoints[-1].outputs[at] if output.topic == "rooms"]
     assert lanes[-1] == b"kitchen"
     assert set(lanes) == {b"kitchen", b"zone:north", b"hall"}
-
-
-def test_told_from_outside_reaches_the_lane_that_is_known() -> None:
-    driver = EngineDriver()
-    at = driver.opened()
-    driver.event(at)
-    driver.run(0.5)
-    driver.feed(Told(lane="kitchen", message="hello"))
-    driver.feed(Told(lane="unknown", message="hello"))
-    driver.run(0.5)
-
-    assert driver.results == [("e0", "APPLIED"), ("hello", "HEARD")]
 
 
 class Forgetful(Thermostats):
