@@ -1,4 +1,4 @@
-"""The contracts between the runner and its edges: ``Source``, ``Sink`` and ``Clock``.
+"""The contracts between the runner and its edges: ``Source``, ``Sink``, ``Follower`` and ``Clock``.
 
 One test suite (``tests/contracts``) runs against every implementation: in memory, embedded broker, real Kafka.
 """
@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from streams.control import ControlRead
 from streams.flow import Assignment, Now
 from streams.messages import Arrivals, Assigned, Broken, Checkpoint, Mark, Notice, Revoked, TopicsSeen, Written
 
@@ -15,10 +16,32 @@ SourceEvent: TypeAlias = Assigned | Revoked | Arrivals | TopicsSeen | Broken | N
 """What ``Source.poll`` returns. ``Revoked`` only with ``lost`` set; an orderly revoke is passed to ``OnRevoke``."""
 
 
+Report: TypeAlias = Callable[[ControlRead | Notice], None]
+"""Passes on what a ``Follower`` has read. Any thread."""
+
+
 class Clock(Protocol):
     """The time, as monotonic seconds and as wall-clock microseconds."""
 
     def now(self) -> Now: ...
+
+
+class Stopping(Protocol):
+    """Whether a thread is to end; ``threading.Event`` is one."""
+
+    def is_set(self) -> bool: ...
+
+    def wait(self, timeout: float) -> bool:
+        """Waits at most ``timeout`` seconds until it is set; returns whether it is."""
+        ...
+
+
+class Follower(Protocol):
+    """Reads a topic beside the source, in a thread of its own, and reports what it reads to the engine."""
+
+    def follow(self, report: Report, stopping: Stopping) -> None:
+        """Reads until ``stopping`` is set; returns within seconds then. Never raises for what a broker does."""
+        ...
 
 
 class Source(Protocol):

@@ -2,21 +2,23 @@
 
 The *engine thread* is the thread that calls ``Runner.run``; it owns the source and the engine. The *sink thread* owns
 the sink and makes one checkpoint at a time durable. If it hangs in a call of its client, it is abandoned and a new sink
-thread continues with its checkpoint. *Worker threads* make the outgoing calls, each with its own caller; the pool grows
-to the largest number that was needed at once, up to a bound. Threads exchange frozen messages over queues.
+thread continues with its checkpoint. *Follower threads* read topics beside the source. *Worker threads* make the
+outgoing calls, each with its own caller; the pool grows to the largest number that was needed at once, up to a bound.
+Threads exchange frozen messages over queues.
 
 An exception in any thread ends the run: nothing further is committed, and it is raised again from ``Runner.run``. A
 restart repeats what was not durable. All decisions are made by the engine.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Final, Protocol, TypeAlias
 
+from streams.control import ControlRead
 from streams.engine.sink_watch import SinkAction, SinkWatch
 from streams.engine.snapshot import Snapshot
 from streams.errors import Stopped, StreamError
@@ -39,7 +41,7 @@ from streams.messages import (
     Tick,
     Written,
 )
-from streams.ports import Again, Clock, Done, Sink, Source
+from streams.ports import Again, Clock, Done, Follower, Sink, Source
 
 _BUSY_POLL_S: Final = 0.005
 _IDLE_POLL_S: Final = 0.1
@@ -111,7 +113,7 @@ class _OfSink:
     said: Done | Again | _Crash
 
 
-_Said: TypeAlias = Answer | Fetched | _OfSink | _Crash
+_Said: TypeAlias = Answer | Fetched | ControlRead | Notice | _OfSink | _Crash
 
 
 class Runner:
@@ -128,6 +130,7 @@ class Runner:
         clock: Clock,
         observer: Observer,
         settings: RunnerSettings,
+        followers: Sequence[Follower] = (),
     ) -> None:
         """``fetch`` fetches what a flow needs before it can read a record; raises StreamError if that fails now."""
         self._engine = engine
@@ -138,6 +141,7 @@ class Runner:
         self._said: SimpleQueue[_Said] = SimpleQueue()
         self._sink = _SinkThread(sink, self._said)
         self._workers = _Workers(caller_factory, fetch, self._said, settings.max_workers)
+        self._followers = _Followers(followers, self._said)
         self._sink_watch = SinkWatch(settings.sink_hangs_after_s)
         self._writing = _Writing()
         self._released: set[Assignment] = set()
@@ -156,6 +160,7 @@ class Runner:
         self.lifecycle = Lifecycle.RUNNING
         try:
             self._sink.start()
+            self._followers.start()
             while self._stop is None:
                 self._turn()
         finally:
@@ -262,6 +267,10 @@ class Runner:
                 case Answer() | Fetched():
                     self._workers.outstanding -= 1
                     self._feed(said)
+                case ControlRead():
+                    self._feed(said)
+                case Notice():
+                    self._notices([said])
                 case _OfSink(by=by, said=its):
                     if by is self._sink:
                         self._hear_sink(its)
@@ -349,6 +358,7 @@ class Runner:
         try:
             self._source.close()
         finally:
+            self._followers.stop()
             self._workers.close()
             self._sink.close(self._patience_with_sink_s())
 
@@ -469,6 +479,29 @@ class _Workers:
         except StreamError as error:
             return Fetched(need=fetch.need, problem=str(error))
         return Fetched(need=fetch.need)
+
+
+class _Followers:
+    """A thread for each follower."""
+
+    def __init__(self, followers: Sequence[Follower], said: SimpleQueue[_Said]) -> None:
+        self._said = said
+        self._stopping = Event()
+        self._threads = [Thread(target=self._run, args=(each,), name="follower", daemon=True) for each in followers]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Lets the threads end, without waiting for them."""
+        self._stopping.set()
+
+    def _run(self, follower: Follower) -> None:
+        try:
+            follower.follow(self._said.put, self._stopping)
+        except BaseException as error:  # noqa: BLE001 - raised again in the engine thread
+            self._said.put(_Crash(error=error))
 
 
 def _take(queue: SimpleQueue[Any], timeout_s: float) -> Any:

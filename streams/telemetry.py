@@ -245,6 +245,12 @@ EVENTS: Final = (
     LogEvent(
         name="broker_error", meaning="The client reports an error that it recovers from by itself.", fields=("reason",)
     ),
+    LogEvent(
+        name="control_unreadable",
+        meaning="The control topic cannot be read; the commands read before stay in force, and reading is retried.",
+        fields=("topic", "reason"),
+    ),
+    LogEvent(name="control_readable", meaning="The control topic is read again.", fields=("topic",)),
     LogEvent(name="schema_missing", meaning="A schema look-up failed; it is retried.", fields=("need", "reason")),
 )
 

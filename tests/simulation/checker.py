@@ -8,6 +8,7 @@ It takes plain values, so that a run against a real broker can be checked by the
 - E: end state; every slot holds the value of its newest event
 - B: bounds on lanes and outputs in memory (reported by ``simulated_process.py``)
 - P: progress; everything ends within its budget (reported by ``simulated_process.py`` and ``history.py``)
+- K: no call is made against a command that its process has read (reported by ``simulated_process.py``)
 - U: no outcome is UNKNOWN without need (reported by ``simulated_process.py`` and ``history.py``)
 """
 

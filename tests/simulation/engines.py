@@ -3,17 +3,26 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
+from streams.control import CommandHandler
 from streams.dead_letter import DeadLetters
 from streams.engine.engine import Engine
 from streams.policy import Pace, Policy, Share
 from tests.harness.toy_flow import Thermostats
 from tests.simulation.broker import INPUT
 
-Build: TypeAlias = Callable[[Thermostats, Policy, Pace, int, str, int], Engine]
-"""(flow, policy, pace, partitions, name of the process, start in µs) -> engine"""
+Build: TypeAlias = Callable[[Thermostats, Policy, Pace, int, str, int, CommandHandler | None], Engine]
+"""(flow, policy, pace, partitions, name of the process, start in µs, handler of control commands) -> engine"""
 
 
-def build_engine(flow: Thermostats, policy: Policy, pace: Pace, partitions: int, name: str, boot_us: int) -> Engine:
+def build_engine(
+    flow: Thermostats,
+    policy: Policy,
+    pace: Pace,
+    partitions: int,
+    name: str,
+    boot_us: int,
+    control: CommandHandler | None = None,
+) -> Engine:
     return Engine(
         flows={INPUT: flow},
         shares={INPUT: Share(weight=1.0, partitions=partitions)},
@@ -22,4 +31,5 @@ def build_engine(flow: Thermostats, policy: Policy, pace: Pace, partitions: int,
         instance=name,
         boot_us=boot_us,
         dead_letters=DeadLetters(topics={INPUT: f"{INPUT}.dlq"}, instance=name),
+        control=control,
     )

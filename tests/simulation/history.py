@@ -22,6 +22,7 @@ from tests.simulation import checker
 from tests.simulation.api import Habits, ModelApi
 from tests.simulation.broker import INPUT, EntryKind, GroupCoordinator, LogEntry, ModelBroker, Transaction
 from tests.simulation.checker import CallInterval, Landed, Violation
+from tests.simulation.control import HaltCommands, ModelControl
 from tests.simulation.engines import Build, build_engine
 from tests.simulation.simulated_process import STEPS, Breaks, SimulatedEnvironment, SimulatedProcess
 from tests.simulation.world import START_S, SimulatedWorld
@@ -70,6 +71,7 @@ class HistoryPlan:
     suspensions: int = 0  # of the machine that runs all processes, in addition to the faults
     recreated: bool = False  # the input topic is created again; in the end an operator applies the remedy
     versions: bool = False  # two connector versions at once, until the last fault is over
+    halts: int = 0  # of all sets, by a control topic, in addition to the faults
     transactions: bool = True  # False: records become durable one by one, then the marks
 
     @staticmethod
@@ -322,6 +324,7 @@ class SeededHistory:
         self.api = ModelApi(self.world, plan.habits, plan.policy.grace_s)
         self.evidence = Evidence(self.world, self.broker, plan.policy, repeats=not plan.transactions)
         self.broker.listeners.append(self.evidence)
+        self.control = ModelControl() if plan.halts else None
         around = SimulatedEnvironment(
             world=self.world,
             broker=self.broker,
@@ -329,10 +332,13 @@ class SeededHistory:
             api=self.api,
             witness=self.evidence,
             policy=plan.policy,
-            build=lambda toy, name, boot_us: build(toy, plan.policy, plan.pace, plan.partitions, name, boot_us),
+            build=lambda toy, name, boot_us: build(
+                toy, plan.policy, plan.pace, plan.partitions, name, boot_us, HaltCommands() if plan.halts else None
+            ),
             flow=lambda: flow(limits={"set": plan.items, "chime": 1}),
             transactions=plan.transactions,
             breaks=breaks or Breaks(),
+            control=self.control,
         )
         self.members = [SimulatedProcess(f"m{number}", around) for number in range(plan.members)]
         for number, member in enumerate(self.members):
@@ -463,6 +469,8 @@ class SeededHistory:
             self.world.after(rng.random() * self.plan.lasts_s, self._sink_hangs)
         for _ in range(self.plan.suspensions):
             self.world.after(rng.random() * self.plan.lasts_s, self._suspend)
+        for _ in range(self.plan.halts):
+            self.world.after(rng.random() * self.plan.lasts_s, self._halt)
         if self.plan.recreated:
             self.world.after(self.world.between(0.3, 0.8) * self.plan.lasts_s, self._recreate)
         if self.plan.aimed:
@@ -483,6 +491,18 @@ class SeededHistory:
 
     def _sink_hangs(self) -> None:
         self._anyone().faults.hangs += 1
+
+    def _halt(self) -> None:
+        """Halts all sets for a while."""
+        self._command(on=True)
+        self.world.after(self.world.between(0.1, 5.0), lambda: self._command(on=False))
+
+    def _command(self, *, on: bool) -> None:
+        self.world.count("halted" if on else "halt ended")
+        if self.control is not None:
+            self.control.halt(on=on)
+        for member in self.members:
+            member.commanded()
 
     def _suspend(self) -> None:
         """Suspends the machine that runs all processes; everything else continues."""
@@ -585,6 +605,8 @@ class SeededHistory:
     def _heal(self) -> None:
         """Ends all faults and starts stopped processes; processes of the older version are upgraded."""
         self.api.outages.storm = self.api.outages.outage = False
+        if self.control is not None:
+            self._command(on=False)
         for member in self.members:
             member.faults.commits = member.busy_workers = 0.0
             member.faults.hangs = 0

@@ -54,6 +54,17 @@ class Mutant:
                 one.stop()
 
 
+def _opens_without_the_commands(self: Partition, now_s: float) -> bool:
+    before, self.awaits_control = self.awaits_control, False
+    try:
+        return _MAY_OPEN(self, now_s)
+    finally:
+        self.awaits_control = before
+
+
+_MAY_OPEN = Partition.may_open
+
+
 def hot(plan: HistoryPlan) -> HistoryPlan:
     """One slot, two values, many faults: an accepted value that is not durable soon meets an older event."""
     return replace(plan, partitions=1, rooms=1, devices=("heat",), values=2, faults=6, commit_s=0.2, events=30)
@@ -331,6 +342,18 @@ MUTANTS = (
         goes_red="N",
         changes=((Lanes, "_problem", lambda *_: None),),
         change=lambda plan: replace(plan, versions=True, members=2, partitions=2),
+    ),
+    Mutant(
+        name="a halted want leaves",
+        goes_red="K",
+        changes=((Wants, "is_halted", lambda *_: False),),
+        change=lambda plan: replace(plan, halts=3),
+    ),
+    Mutant(
+        name="a partition opens before the commands in force are known",
+        goes_red="K",
+        changes=((Partition, "may_open", _opens_without_the_commands),),
+        change=lambda plan: replace(plan, halts=3),
     ),
     Mutant(name="no pace", goes_red="R", changes=((RateLimiter, "_slot_at", _at_once),)),
     Mutant(name="strict holds no slot", goes_red="R", changes=((RateLimiter, "_free_at", _at_once),)),

@@ -39,6 +39,7 @@ from streams.policy import Policy
 from tests.harness.toy_flow import Thermostats
 from tests.simulation.api import ModelApi, not_sent
 from tests.simulation.broker import INPUT, STATE_TOPIC_ID, EntryKind, GroupCoordinator, ModelBroker, Transaction
+from tests.simulation.control import LONGEST_READ_S, ControlTopicReader, ModelControl
 from tests.simulation.world import SimulatedWorld
 
 
@@ -85,6 +86,7 @@ class SimulatedEnvironment:
     flow: Callable[[], Thermostats]
     transactions: bool = True
     breaks: Breaks = field(default_factory=Breaks)
+    control: ModelControl | None = None
 
 
 @dataclass(slots=True)
@@ -142,6 +144,8 @@ class SimulatedProcess:
         self._idle_ticks = 0
         self._under_way: dict[str, Call] = {}
         self._lost_s = 0.0  # time lost by a clock that stops
+        control = self.around.control
+        self._commands = ControlTopicReader(control) if control is not None else None
 
     def now(self) -> Now:
         """The time by the clocks of this process."""
@@ -191,6 +195,18 @@ class SimulatedProcess:
         self.world.say(f"{self.process} starts")
         self._arm()
         self.later(self.world.between(0.01, 0.1), self._join)
+        if self._commands is not None:
+            self.later(self.world.between(0.0, 3.0), self.read_control)
+
+    def read_control(self) -> None:
+        """Reads the control topic to its end."""
+        if self._commands is not None:
+            self.feed(self._commands.read())
+
+    def commanded(self) -> None:
+        """A record was written to the control topic; a process that has read it to its end follows it."""
+        if self._commands is not None and self._commands.complete:
+            self.later(self.world.between(0.0, LONGEST_READ_S), self.read_control)
 
     def crash(self) -> None:
         """SIGKILL. Its session lasts until it times out, unless a static id lets a successor replace it at once."""
@@ -407,10 +423,7 @@ class SimulatedProcess:
     def _perform(self, effect: Effect) -> None:
         match effect:
             case Call():
-                self._under_way[effect.id] = effect
-                wait_s = self.world.between(0.0, 0.5) if self.world.chance(self.busy_workers) else 0.0
-                self.later(wait_s + self.world.between(0.0, 0.003), lambda: self._send(effect))
-                self.reached("call made")
+                self._give_to_worker(effect)
             case Checkpoint():
                 self._check_announced(effect)
                 self.sink.write(effect)
@@ -430,6 +443,14 @@ class SimulatedProcess:
                 if failed or not self._leaving:
                     self._complain("P", f"{self.process} stops: {reason}")
                 self._exit()
+
+    def _give_to_worker(self, call: Call) -> None:
+        if self._commands is not None and self._commands.forbids(call):
+            self._complain("K", f"{self.process} makes {call.id} against the commands that it has read")
+        self._under_way[call.id] = call
+        wait_s = self.world.between(0.0, 0.5) if self.world.chance(self.busy_workers) else 0.0
+        self.later(wait_s + self.world.between(0.0, 0.003), lambda: self._send(call))
+        self.reached("call made")
 
     def _check_announced(self, checkpoint: Checkpoint) -> None:
         """Checks that, while an account is closed, only calls in flight are announced."""

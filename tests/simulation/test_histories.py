@@ -150,6 +150,23 @@ def test_an_older_version_beside_a_newer_one_drops_nothing_that_it_does_not_know
     assert happened["hand-over"]
 
 
+def commanded(plan: HistoryPlan) -> HistoryPlan:
+    """A control topic halts all sets from time to time."""
+    return replace(plan, halts=3)
+
+
+def test_nothing_leaves_against_a_command_and_nothing_is_lost_by_one() -> None:
+    happened: Counter[str] = Counter()
+    for seed in range(BASE, BASE + 60):
+        outcome = SeededHistory(seed, change=commanded).run()
+        if outcome.violations:
+            pytest.fail(SeededHistory(seed, change=commanded, trace=True).run().report())
+        happened.update(outcome.seen)
+
+    expected = ("halted", "halt ended", "crash", "hand-over", "lost assignment", "announced", "result APPLIED")
+    assert [what for what in expected if not happened[what]] == []
+
+
 def plain(plan: HistoryPlan) -> HistoryPlan:
     """As on a broker without transactions."""
     return replace(plan, transactions=False)

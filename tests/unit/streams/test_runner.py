@@ -11,6 +11,7 @@ import pytest
 
 from devstack.memory import MemoryBroker, MemorySink, MemorySource
 from streams.clock import SystemClock, uptime_s
+from streams.control import ControlRead
 from streams.engine.snapshot import Snapshot
 from streams.errors import RegistryDown, SinkFailed, SourceFailed, Stopped
 from streams.flow import Answer, Assignment, Call, Item, Now, Output, Settled
@@ -36,7 +37,7 @@ from streams.messages import (
     Tick,
     Written,
 )
-from streams.ports import Again, Done, SourceEvent
+from streams.ports import Again, Done, Follower, Report, SourceEvent, Stopping
 from streams.runner import Lifecycle, Runner, RunnerSettings
 
 PATIENCE_S = 120.0
@@ -112,6 +113,7 @@ class Workplace:
     call: Callable[[Call], Answer] = lambda call: Answer(call=call, replies=(Settled(answer=1),))
     fetch: Callable[[Any], None] = lambda _need: None
     settings: RunnerSettings = field(default_factory=lambda: RunnerSettings(drain_s=1.0))
+    followers: Sequence[Follower] = ()
     before: Sequence[threading.Thread] = field(default_factory=threading.enumerate)
 
     def __post_init__(self) -> None:
@@ -134,6 +136,7 @@ class Workplace:
             clock=SystemClock(),
             observer=self.ears,
             settings=self.settings,
+            followers=self.followers,
         )
 
 
@@ -696,6 +699,44 @@ def test_after_a_failure_nothing_further_is_committed(place: Workplace) -> None:
         place.runner().run()
 
     assert len(writes) == 1
+
+
+@dataclass
+class Following:
+    """A follower that reports these messages, then fails with the error, or waits to be stopped."""
+
+    reports: Sequence[ControlRead | Notice]
+    error: BaseException | None = None
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def follow(self, report: Report, stopping: Stopping) -> None:
+        for each in self.reports:
+            report(each)
+        if self.error is not None:
+            raise self.error
+        stopping.wait(PATIENCE_S)
+        self.stopped.set()
+
+
+def test_what_a_follower_reports_reaches_the_engine_in_order_and_it_is_stopped_with_the_runner(
+    place: Workplace,
+) -> None:
+    reports = [ControlRead(complete=complete) for complete in (False, False, True)]
+    follower = Following([*reports, Notice(event="control_readable")])
+    place.followers = [follower]
+    place.engine.rules[ControlRead] = lambda read: [DRAINED] if read.complete else []
+    place.runner().run()
+
+    assert place.engine.inputs(ControlRead) == reports
+    assert place.engine.threads == {threading.current_thread().name}
+    assert follower.stopped.wait(PATIENCE_S)
+
+
+def test_a_follower_that_fails_ends_the_run(place: Workplace) -> None:
+    place.followers = [Following([], error=Bug("follower"))]
+
+    with pytest.raises(Bug, match="follower"):
+        place.runner().run()
 
 
 def test_a_runner_runs_once(place: Workplace) -> None:

@@ -18,7 +18,7 @@ from tests.harness.toy_flow import Room, Thermostats
 ALL = ControlRead(anew=True, complete=True)
 
 
-class Commands:
+class ToyCommands:
     """The commands of the test: ``{"halt": [kinds]}``, ``{"review": true}``, ``{"tell": [room, message]}``."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class HeldThermostats(RecordingThermostats):
 
 def commanded(flow: Thermostats | None = None, **kwargs: Any) -> EngineDriver:
     """Returns a driver with a control topic that was read to its end."""
-    driver = EngineDriver(flow=flow, control=Commands(), **kwargs)
+    driver = EngineDriver(flow=flow, control=ToyCommands(), **kwargs)
     driver.feed(ALL)
     return driver
 
@@ -67,7 +67,7 @@ def command(driver: EngineDriver, *commands: dict[str, Any]) -> None:
 
 
 def test_no_partition_opens_before_the_control_topic_was_read_to_its_end() -> None:
-    driver = EngineDriver(control=Commands())
+    driver = EngineDriver(control=ToyCommands())
     at = driver.assign()
     driver.event(at)
     driver.run(30.0)
