@@ -1,7 +1,8 @@
-"""A topic as described by a broker, and a topic to be created. Pure."""
+"""A topic as described by a broker, a topic to be created, and the part of a topic to read. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +32,20 @@ class TopicToCreate:
     partitions: int
     config: Mapping[str, str]
     replication: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicRange:
+    """The part of a topic to read; by default, all of it.
+
+    Times are microseconds since the epoch and mean what they mean to Kafka's own tools: reading starts at the first
+    record with the timestamp ``from_us`` or a later one, and ends before the first with ``to_us`` or a later one.
+    ``offsets``: the first offset and the end (exclusive; None: the current end) of each partition to read.
+    """
+
+    from_us: int | None = None
+    to_us: int | None = None
+    offsets: Mapping[int, tuple[int, int | None]] | None = None  # None: every partition
+
+
+WHOLE_TOPIC: Final = TopicRange()

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from connector import app, connections, logs
+from connector.cli import going_live
 from connector.cli.config import config_cli
 from connector.cli.options import FAILED, MISUSED, ConfigFile, finish, loaded, output
 from connector.cli.orders import orders_cli
@@ -39,6 +40,7 @@ cli.add_typer(config_cli, name="config")
 cli.add_typer(state_cli, name="state")
 cli.add_typer(orders_cli, name="orders")
 cli.add_typer(push_cli, name="push")
+cli.command("match-report")(going_live.report_matches)
 
 DryRun = Annotated[
     bool,

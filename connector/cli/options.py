@@ -24,6 +24,7 @@ ConfigFile = Annotated[
 Accounts = Annotated[
     list[str] | None, typer.Option("--account", help="Default: every account whose orders are polled.")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")]
 DATE_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
 

@@ -70,6 +70,8 @@ RUN = (
 
 CREATE = ("topics --create",)
 ORDERS = ("orders open", "orders totals")
+GOING_LIVE = ("match-report",)
+"""The commands that judge the input before anything is written."""
 DRY_RUN = ("run --dry-run", "topics --check --dry-run")
 CREATE_DRY_RUN = ("topics --create --dry-run",)
 
@@ -120,6 +122,13 @@ def of_orders(topics: Topics, group: str) -> Grant:
     """Returns what the commands that read the orders topic need."""
     group_read = Permission(resource=Resource.GROUP, name=group, operations=("Describe",))
     return Grant(commands=ORDERS, permissions=(_topic(topics.orders, "Read"), group_read))
+
+
+def of_going_live(topics: Topics, group: str) -> Grant:
+    """Returns what the commands need that judge the input by what the state knows: they write nothing."""
+    group_read = Permission(resource=Resource.GROUP, name=group, operations=("Describe",))
+    read = (_topic(name, "Read") for name in (topics.offer_changes, topics.offer_state))
+    return Grant(commands=GOING_LIVE, permissions=(*read, group_read))
 
 
 def _on(topics: Topics, features: frozenset[Feature]) -> Iterator[TopicSpec]:

@@ -44,7 +44,7 @@ def examine(event: OfferChanged, terms: OfferTerms, now_us: int) -> Examined:
     target_id = event.target_id or policy.default_target
     condition = event.condition or policy.default_condition
     target = terms.routing.find(target_id)
-    refusal = _of_event(event, target_id, condition, target, terms, now_us)
+    refusal = _of_event(event, target_id, condition, terms, now_us)
     asked, ended, problem = [], [], None
     for one, fault in _fields(event, target, terms):
         asked.append(one)
@@ -96,11 +96,26 @@ def date_fault(occurred_at_us: int, record_time_us: int, terms: OfferTerms, now_
     return None if fault is None else Refusal(*fault)
 
 
+def selector_fault(target_id: str | None, condition: str | None, terms: OfferTerms) -> Refusal | None:
+    """Returns why an event with this target and condition, defaults included, selects no offer; None if it does."""
+    if target_id is None:
+        return refuse(Code.TARGET_MISSING)
+    target = terms.routing.find(target_id)
+    if target is None or target.storefront not in terms.reference.storefronts:
+        return refuse(
+            Code.TARGET_UNKNOWN, target_id=target_id, known=", ".join(sorted(terms.routing.targets)) or "none"
+        )
+    if condition is None:
+        return refuse(Code.CONDITION_MISSING)
+    if condition not in CONDITIONS:
+        return refuse(Code.CONDITION_UNKNOWN, condition=condition, known=", ".join(sorted(CONDITIONS)))
+    return None
+
+
 def _of_event(
     event: OfferChanged,
     target_id: str | None,
     condition: str | None,
-    target: Target | None,
     terms: OfferTerms,
     now_us: int,
 ) -> Refusal | None:
@@ -111,16 +126,8 @@ def _of_event(
         return fault
     if event.sequence is None and terms.policy.ordered_by(event.source) is EventOrder.SEQUENCE:
         return refuse(Code.SEQUENCE_MISSING, source=event.source)
-    if target_id is None:
-        return refuse(Code.TARGET_MISSING)
-    if target is None or target.storefront not in terms.reference.storefronts:
-        return refuse(
-            Code.TARGET_UNKNOWN, target_id=target_id, known=", ".join(sorted(terms.routing.targets)) or "none"
-        )
-    if condition is None:
-        return refuse(Code.CONDITION_MISSING)
-    if condition not in CONDITIONS:
-        return refuse(Code.CONDITION_UNKNOWN, condition=condition, known=", ".join(sorted(CONDITIONS)))
+    if fault := selector_fault(target_id, condition, terms):
+        return fault
     if event.price is None and event.stock is None and event.handling_time_days is None:
         return refuse(Code.NOTHING_CARRIED)
     return None

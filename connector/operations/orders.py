@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from connector.operations.durations import in_words
+
 OrderRecord = Mapping[str, Any]
 """A decoded record of the orders topic: times in microseconds since the epoch, amounts of money as Decimal."""
 
@@ -45,7 +47,7 @@ def show_open(console: Console, orders: Iterable[OrderRecord], now_us: int) -> N
             order["status"],
             "\n".join(map(str, order["units_open"])),
             str(len(order["units"])),
-            age((now_us - _open_since(order)) // 1_000_000),
+            in_words((now_us - _open_since(order)) / 1e6),
             "yes" if order["payout_waits"] else "",
         )
     if waiting:
@@ -85,17 +87,6 @@ class _Sum:
         self.units += 1
         parts = (unit["price"], unit["shipping_rate"], unit["revenue_gross"])
         self.money = [have + more for have, more in zip(self.money, parts, strict=True)]
-
-
-def age(passed_s: int) -> str:
-    """Formats a number of seconds as a duration: 3 d 4 h, 5 h 10 min, 7 min, 40 s."""
-    minutes = max(0, passed_s) // 60
-    days, hours = minutes // 1440, minutes % 1440 // 60
-    if days:
-        return f"{days} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min" if minutes else f"{max(0, passed_s)} s"
 
 
 def _open_since(order: OrderRecord) -> int:

@@ -10,6 +10,7 @@ from connector.contracts.permissions import (
     beginning,
     of_create,
     of_dry_run,
+    of_going_live,
     of_orders,
     of_run,
 )
@@ -49,6 +50,7 @@ def grants(configured: Settings, *, dry_run: bool, instances: str | None = None)
         of_run(live, _identity(configured, configured, instances)),
         of_create(live),
         *of_orders_topic,
+        of_going_live(live, configured.kafka.group),
         *of_the_trial,
     )
 

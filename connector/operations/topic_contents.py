@@ -1,4 +1,4 @@
-"""Reads and decodes the records of the connector's own topics: states and orders."""
+"""Reads and decodes the records of topics: offer changes, states and orders."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,17 +9,45 @@ from connector.connections import connection, registry
 from connector.contracts.registry_subjects import fetch_states, look_up
 from connector.contracts.topics import Feature
 from connector.offers.codec import OfferCodecs
-from connector.offers.events import OfferState
+from connector.offers.events import OfferChanged, OfferState, OfferWithdrawn
 from connector.operations.forget import StateRecord
 from connector.operations.orders import OrderRecord
 from connector.settings import convert
 from connector.settings.model import Settings
 from streams.avro.codec import Decoder
 from streams.errors import Stopped
-from streams.flow import BadRecord, NotYet
+from streams.flow import Assignment, BadRecord, NotYet, Record
 from streams.kafka.registry import SchemaCache
 from streams.kafka.topic_reader import TopicRecord, read_key_values, read_records
 from streams.lanes.record_headers import key_bytes
+from streams.topics import TopicRange
+
+
+def offer_changes(
+    configured: Settings, part: TopicRange
+) -> Iterator[tuple[TopicRecord, OfferChanged | OfferWithdrawn | BadRecord]]:
+    """Yields the records of the offer changes topic, or of a part of it, as the flow reads them.
+
+    Raises as ``read_records``, and RegistryDown.
+    """
+    topics = convert.topics(configured)
+    with registry(configured) as client:
+        cache = SchemaCache(client)
+        codecs = OfferCodecs(look_up(client, topics, avro_keys=convert.avro_keys(configured)), cache.get)
+        for found in read_records(
+            connection(configured), topics.offer_changes, reader=configured.kafka.group, part=part
+        ):
+            record = Record(
+                at=Assignment(topic=topics.offer_changes, partition=found.partition, epoch=0),
+                offset=found.offset,
+                key=found.key,
+                value=found.value,
+                time_us=found.time_us,
+                headers=found.headers,
+            )
+            while isinstance(said := codecs.decode_changed(record), NotYet):
+                cache.fetch(said.need)
+            yield found, said
 
 
 def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]]:

@@ -13,26 +13,10 @@ from streams.kafka.client_messages import ClientErrors
 from streams.kafka.message_headers import headers_of
 from streams.kafka.settings import KafkaConnection
 from streams.kafka.watermarks import watermark_offsets
+from streams.topics import WHOLE_TOPIC, TopicRange
 
 _BATCH: Final = 1_000
 _PATIENCE_S: Final = 0.2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopicRange:
-    """The part of a topic to read; by default, all of it.
-
-    Times are microseconds since the epoch and mean what they mean to Kafka's own tools: reading starts at the first
-    record with the timestamp ``from_us`` or a later one, and ends before the first with ``to_us`` or a later one.
-    ``offsets``: the first offset and the end (exclusive; None: the current end) of each partition to read.
-    """
-
-    from_us: int | None = None
-    to_us: int | None = None
-    offsets: Mapping[int, tuple[int, int | None]] | None = None  # None: every partition
-
-
-WHOLE_TOPIC: Final = TopicRange()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ from devstack.embedded_broker import EmbeddedBroker
 from devstack.stack import Stack
 from streams.errors import SourceFailed
 from streams.kafka.settings import KafkaConnection
-from streams.kafka.topic_reader import TopicRange, read_key_values, read_records
+from streams.kafka.topic_reader import read_key_values, read_records
+from streams.topics import TopicRange
 
 PARTITIONS = 3
 SECOND = 1_000_000

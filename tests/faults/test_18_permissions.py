@@ -54,6 +54,7 @@ ON_THE_BROKER: Final[Mapping[str, tuple[str, ...]]] = {
     "orders poll": ("orders poll --once",),
     "orders open": ("orders open",),
     "orders totals": ("orders totals",),
+    "match-report": ("match-report",),
 }
 """Command -> its variants that contact a broker; each is in one of the printed sets."""
 
@@ -343,8 +344,8 @@ def test_a_dry_run_runs_twice_with_what_is_printed_for_it_and_each_is_needed(
 
 
 @pytest.mark.kafka
-@pytest.mark.parametrize("command", ["orders open", "orders totals"])
-def test_whoever_reads_the_orders_needs_what_is_printed_for_that_alone(
+@pytest.mark.parametrize("command", ["orders open", "orders totals", "match-report"])
+def test_whoever_only_reads_needs_what_is_printed_for_that_alone(
     deployment: WatchedDeployment, secured: SecuredBroker, command: str
 ) -> None:
     reader = Door(secured, deployment, "reader")

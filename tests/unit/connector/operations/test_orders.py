@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from connector.operations.orders import OrderRecord, age, newest, show_open, show_totals
+from connector.operations.orders import OrderRecord, newest, show_open, show_totals
 
 HOUR_US = 3_600_000_000
 NOW_US = 1_700_000_000_000_000
@@ -91,13 +91,3 @@ def test_totals_are_exact_by_day_and_currency_and_leave_cancelled_units_out() ->
 
     assert ["2023-11-14", "main", "EUR", "2", "3", "59.97", "11.70", "51.00"] in lines
     assert ["2023-11-14", "main", "CZK", "1", "1", "19.99", "3.90", "17.00"] in lines
-
-
-def test_an_age_is_said_as_a_person_says_it() -> None:
-    assert [age(seconds) for seconds in (-5, 59, 3_599, 3_600, 90_000)] == [
-        "0 s",
-        "59 s",
-        "59 min",
-        "1 h 0 min",
-        "1 d 1 h",
-    ]

@@ -1,0 +1,85 @@
+"""The chapter "Go live" of docs/operations.md, run as it stands: each command prints what the chapter shows."""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from connector.offers.gtin import check_digit
+from devstack.stack import Stack
+from devstack.traffic import Message
+from tests.faults.conftest import FAST_MISS
+from tests.faults.deployment import WatchedDeployment
+from tests.faults.test_05_bulk_edges import change
+from tests.faults.workload import wall_us
+from tests.harness.pages import block, commands
+
+PAGE = "docs/operations.md"
+BRANDS = ("Acme", "Globex", "Initech")
+CATALOGUE = 'eans = 300\nconditions = ["NEW"]\nmissing = 0.0\nambiguous = 0.01\nfurther_condition = 0.0'
+"""Each EAN is on both storefronts; three EANs have two units."""
+
+
+@pytest.fixture
+def shop(kafka: Stack, tmp_path: Path) -> Iterator[WatchedDeployment]:
+    """A seller whose source has written the stock of 300 EANs for two storefronts, with a few mistakes of each kind."""
+    with WatchedDeployment(
+        kafka=kafka, folder=tmp_path / "shop", sellers=("shop",), catalogue=CATALOGUE, settings=FAST_MISS
+    ) as deployment:
+        deployment.produce(stocks(deployment))
+        yield deployment
+
+
+def stocks(deployment: WatchedDeployment) -> Iterator[Message]:
+    """Yields an event for each EAN and storefront.
+
+    Of the brand Globex some are in a condition that does not exist; Initech has EANs that the marketplace lacks.
+    """
+    one, several = deployment.places()
+    times = wall_us()
+    for place in sorted([*one, *several], key=lambda place: (place.ean, place.target_id)):
+        number = int(place.ean[3:-1])
+        brand = BRANDS[number % len(BRANDS)]
+        meant = place
+        if brand == "Globex" and number % 60 == 1:
+            meant = replace(place, condition="USED_GOOD")
+        if brand == "Initech" and number % 60 == 2:
+            meant = replace(place, ean=unknown(number))
+        yield change(meant, next(times), stock=3, attributes={"brand": brand})
+
+
+def unknown(number: int) -> str:
+    """Returns an EAN that the marketplace does not have."""
+    body = f"400638{number:06d}"
+    return body + check_digit(body)
+
+
+def run(deployment: WatchedDeployment, command: str, folder: Path) -> str:
+    """Runs a command of the chapter and returns what it prints, with the names that the chapter uses."""
+    words = shlex.split(command)
+    assert words[0] == "connector"
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "--config", str(deployment.config("one"))],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout.replace(deployment.prefix, "kaufland")
+
+
+def test_the_match_report_prints_what_the_chapter_shows(shop: WatchedDeployment, tmp_path: Path) -> None:
+    [command] = commands(block(PAGE, "console", "connector match-report"))
+    shown = block(PAGE, "text", "offers found").body
+
+    printed = run(shop, command, tmp_path)
+
+    assert printed == shown
+    assert (tmp_path / "offers.csv").read_text().startswith("ean,target_id,condition")
+    assert shop.marketplace.journal().write_calls == ()
