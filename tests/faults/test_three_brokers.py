@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import ElectionType, KafkaException, TopicPartition
+from confluent_kafka import Consumer, ElectionType, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from httpx import get
 
 from devstack import stack
@@ -188,6 +189,58 @@ def test_coordinators_that_move_while_the_old_one_is_frozen_lose_nothing(site: S
     site.flows()
 
     site.audit()
+
+
+def test_a_transaction_that_is_committed_while_a_partition_has_no_leader_is_not_lost(site: Site) -> None:
+    """What exactly once relies on. Kafka 4.3.0 and 4.3.1 fail here: docs/decisions/kafka-4-3-loses-transactions.md."""
+    alone, node = "only-on-the-third", site.cluster.node(3)
+    admin = site.admin  # keep a reference until the response is there
+    admin.create_topics([NewTopic(alone, num_partitions=1, replica_assignment=[[3]])])[alone].result()
+    producer = Producer({"bootstrap.servers": site.cluster.bootstrap_servers, "transactional.id": "markers"})
+    site.deployment.wait_for("a producer", lambda: _succeeds(lambda: producer.init_transactions(ASK_S)))
+    producer.begin_transaction()
+    producer.produce(alone, b"committed", partition=0)
+    assert producer.flush(60) == 0
+
+    node.kill()
+    site.deployment.wait_for("the loss of the leader", lambda: site.leaders(alone)[TopicPartition(alone, 0)] == -1)
+    site.deployment.wait_for("the commit", lambda: _succeeds(lambda: producer.commit_transaction(ASK_S)))
+    node.restart()
+    site.wait_until_whole()
+
+    site.deployment.wait_for("the committed record", lambda: _first_value(site, alone) == b"committed")
+    admin = site.admin
+    admin.delete_topics([alone])[alone].result()
+    site.flows()
+    site.audit()
+
+
+def _succeeds(step: Callable[[], object]) -> bool:
+    """Whether a step of the producer succeeds; False if it may be repeated."""
+    try:
+        step()
+    except KafkaException as error:
+        if not error.args[0].retriable():
+            raise
+        return False
+    return True
+
+
+def _first_value(site: Site, topic: str) -> bytes | None:
+    """Returns the first value that a read-committed consumer sees now; None if there is none."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": site.cluster.bootstrap_servers,
+            "group.id": "markers",
+            "isolation.level": "read_committed",
+        }
+    )
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    try:
+        message = consumer.poll(ASK_S)
+        return message.value() if message is not None and message.error() is None else None
+    finally:
+        consumer.close()
 
 
 def _moved(site: Site, before: Node) -> bool:
