@@ -1,7 +1,7 @@
 """Each account's carriers, as this process read them last. Not pure: all shipment lanes share one object.
 
-The tables belong to the marketplace and are not stored; a new process reads them again. Lanes read and change them in
-their turns, in the engine's thread only.
+The tables belong to the marketplace and are not stored; a new process reads them again. ``ShipmentFlow`` has them read
+and changed in turns only, in the engine's thread.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -43,13 +43,13 @@ class CarrierTables:
         self._unlisted: dict[str, Unlisted] = {}
         self._tables: dict[str, CarrierNames] = {}
         self._read_at_us: dict[str, int] = {}
-        self._asked: dict[str, tuple[str, int]] = {}  # by account: the lane that reads the table, and since when
+        self._reading: dict[str, tuple[str, int]] = {}  # by account: the lane that reads the table, and since when
 
     def replace(self, account: str, codes: Iterable[str], now_us: int) -> None:
         """Stores a table that was just read; reports the configured codes that it lacks if these have changed."""
         table = self._tables[account] = CarrierNames(codes, self._policy.aliases)
         self._read_at_us[account] = now_us
-        self._asked.pop(account, None)
+        self._reading.pop(account, None)
         unlisted = self._unlisted_of(table)
         if unlisted != self._unlisted.get(account, {}):
             self._say_unlisted(account, unlisted)
@@ -67,7 +67,7 @@ class CarrierTables:
 
     def keep(self, account: str, now_us: int) -> bool:
         """Keeps the last table for as long again, as it could not be read. Returns False if there is none."""
-        self._asked.pop(account, None)
+        self._reading.pop(account, None)
         if account in self._tables:
             self._read_at_us[account] = now_us
         return account in self._tables
@@ -97,16 +97,20 @@ class CarrierTables:
         return table.match(name) or (table.match(fallback) if fallback != REJECT else None)
 
     def wait_until_us(self, account: str, lane: str, now_us: int) -> int | None:
-        """Returns when to check again for a table that another lane is reading.
+        """Returns when ``lane`` should check again for a table that another lane is reading.
 
-        None: ``lane`` is to read the table itself, and is noted as its reader.
+        None: no other lane is reading it, or that lane has taken too long, so ``lane`` is to read it itself.
         """
-        asking = self._asked.get(account)
-        if asking is not None and asking[0] != lane and 0 <= now_us - asking[1] < _PATIENCE_US:
+        reading = self._reading.get(account)
+        if reading is not None and reading[0] != lane and 0 <= now_us - reading[1] < _PATIENCE_US:
             return now_us + _LOOK_AGAIN_US
-        if asking is None or asking[0] != lane:
-            self._asked[account] = (lane, now_us)
         return None
+
+    def note_reader(self, account: str, lane: str, now_us: int) -> None:
+        """Records that ``lane`` reads the table from now on. If it is reading the table already, nothing changes."""
+        reading = self._reading.get(account)
+        if reading is None or reading[0] != lane:
+            self._reading[account] = (lane, now_us)
 
     def _is_fresh(self, account: str, for_s: float, now_us: int) -> bool:
         return now_us - self._read_at_us[account] < us(for_s)

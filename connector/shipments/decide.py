@@ -1,8 +1,8 @@
 """Decides, for each order unit of each undone event, whether it ends now or which call it needs next. Pure.
 
 Decisions depend on facts about order units only: which event confirmed a unit, and with which parcels. So an event that
-comes again ends the same way without a call. Only the ledger is kept between turns. The shared carrier tables are read,
-and a lane that is going to read them from the marketplace is noted there.
+comes again ends the same way without a call. Only the draft, the working copy of this turn, is changed. What all lanes
+of the process share is handed in and only read: the flow notes which lane reads an account's carriers.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,14 @@ from connector.shipments.guards import check_account
 from connector.shipments.ledger import find_parcel, numbers_of, parcel_slot, with_parcels
 from connector.shipments.parcel_outcome import outcome_of
 from connector.shipments.plan import RANK, RECHECK_RANK, PlannedParcel, PlannedRead, PlannedSend, ShipmentPlan
+from connector.shipments.shared import ShipmentShared
 from connector.shipments.shipment_draft import ShipmentDraft, ShipmentEntry, uncertain_parcel
 from streams.frozen import replace
 
 
-def decide(draft: ShipmentDraft) -> ShipmentPlan:
+def decide(draft: ShipmentDraft, shared: ShipmentShared) -> ShipmentPlan:
     """Ends in the draft what can end now, and returns the plan for the rest."""
-    decision = _Decision(draft)
+    decision = _Decision(draft, shared)
     decision.admit_events()
     decision.decide_units()
     return decision.plan()
@@ -32,8 +33,9 @@ def decide(draft: ShipmentDraft) -> ShipmentPlan:
 class _Decision:
     """Collects the plan of one turn."""
 
-    def __init__(self, draft: ShipmentDraft) -> None:
+    def __init__(self, draft: ShipmentDraft, shared: ShipmentShared) -> None:
         self._draft = draft
+        self._shared = shared
         self._policy = draft.terms.policy
         self._now_us = draft.now_us
         self._sends: list[PlannedSend] = []
@@ -200,12 +202,12 @@ class _Decision:
             self._reads.append(PlannedRead(account, RECHECK_RANK, due_us, unit.order_unit_id))
             return
         self._wake(due_us)
-        if self._draft.shared.released is not None:  # only another turn notices a release; it makes no call
+        if self._shared.released is not None:  # only another turn notices a release; it makes no call
             self._wake(self._now_us + us(self._policy.recheck_s))
 
     def _was_released(self, unit: ShippedUnit, account: str) -> bool:
         """Whether the order flow has seen the order with a unit to be sent since this unit was read."""
-        released = self._draft.shared.released
+        released = self._shared.released
         noted_us = released.noted_at_us(account, self._draft.lane.order_id) if released is not None else None
         return noted_us is not None and noted_us > unit.checked_at_us
 
@@ -233,7 +235,7 @@ class _Decision:
 
     def _codes(self, entry: ShipmentEntry, order_unit_id: int) -> dict[str, str] | None:
         """Returns carrier codes by tracking number. None: the carriers must be read first, or the unit has ended."""
-        codes = carrier_codes(entry.event, self._draft.shared.carriers, self._policy, self._now_us)
+        codes = carrier_codes(entry.event, self._shared.carriers, self._policy, self._now_us)
         if codes is None:
             self._read_carriers(entry, order_unit_id)
         elif isinstance(codes, CodedStatus):
@@ -251,7 +253,7 @@ class _Decision:
         if draft.no_carriers is not None:
             draft.end(entry, order_unit_id, draft.no_carriers)
             return
-        until_us = draft.shared.carriers.wait_until_us(account, draft.lane.order_id, self._now_us)
+        until_us = self._shared.carriers.wait_until_us(account, draft.lane.order_id, self._now_us)
         if until_us is None:
             self._carriers.setdefault(account, PlannedRead(account, RANK, entry.event.received_at_us))
         else:

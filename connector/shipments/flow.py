@@ -146,7 +146,9 @@ class ShipmentFlow:
         """
         now_us = now.wall_us
         draft = self._apply(lane, cause, now_us)
-        plan, after = decide(draft), draft.result()
+        plan, after = decide(draft, self._shared), draft.result()
+        for read in plan.carriers:
+            self._shared.carriers.note_reader(read.account, lane.order_id, now_us)
         after = replace(after, updated_at_us=now_us) if after != lane else lane
         wake_at_us = plan.wake_at_us
         if not after.undone and not ledger.is_blank(after):
@@ -162,11 +164,11 @@ class ShipmentFlow:
 
     def _apply(self, lane: ShipmentLane, cause: Cause, now_us: int) -> ShipmentDraft:
         if isinstance(cause, Arrived):
-            return merge.merge_event(lane, cause.event, self._terms, self._shared, now_us)
-        draft = ShipmentDraft(lane, self._terms, self._shared, now_us)
+            return merge.merge_event(lane, cause.event, self._terms, now_us)
+        draft = ShipmentDraft(lane, self._terms, now_us)
         match cause:
             case Answered():
-                outcomes.apply_answer(draft, cause)
+                outcomes.apply_answer(draft, cause, self._shared.carriers)
             case Restored(announced=announced):
                 outcomes.restore(draft, announced)
             case Woken() | Draining() | Told():

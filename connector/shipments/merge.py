@@ -15,21 +15,18 @@ from connector.shipments.ledger import (
 )
 from connector.shipments.matching import give_way
 from connector.shipments.policy import ShipmentTerms
-from connector.shipments.shared import ShipmentShared
 from connector.shipments.shipment_draft import ShipmentDraft, ShipmentEntry
 from streams.frozen import replace
 
 
-def merge_event(
-    lane: ShipmentLane, event: ShipmentDispatched, terms: ShipmentTerms, shared: ShipmentShared, now_us: int
-) -> ShipmentDraft:
+def merge_event(lane: ShipmentLane, event: ShipmentDispatched, terms: ShipmentTerms, now_us: int) -> ShipmentDraft:
     """Returns a draft of the lane with the event.
 
     An event that comes again keeps its first offset, so its results keep their ids. It ends by the state of its units:
     what was executed before needs no call, and what failed is tried again.
     """
     lane = replace(lane, input_partition=event.partition, last_offset=max(lane.last_offset, event.offset))
-    draft = ShipmentDraft(lane, terms, shared, now_us)
+    draft = ShipmentDraft(lane, terms, now_us)
     new = _undone(event, terms, now_us)
     if any(is_same(undone, new) for undone in lane.undone):
         return draft

@@ -1,4 +1,4 @@
-"""Applies the answer to a call: changes the draft and, after carriers were read, the shared carrier tables.
+"""Applies the answer to a call: changes the draft and, after carriers were read, the process's carrier tables.
 
 An answer brings facts about order units, or a refusal. It ends an event only if no further call can help; otherwise
 ``decide`` determines what follows.
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from connector.marketplace.orders import ReadCarriers, ReadOrderSummary, ReadOrderUnit
 from connector.shipments.call_bodies import ParcelPost, UnitSend
+from connector.shipments.carrier_tables import CarrierTables
 from connector.shipments.ledger import numbers_of, parcel_slot, send_slot
 from connector.shipments.parcel_answers import apply_post, note_parcel
 from connector.shipments.read_answers import apply_carriers, apply_order, apply_unit
@@ -17,10 +18,11 @@ from streams.flow import Answered
 from streams.frozen import replace
 
 
-def apply_answer(draft: ShipmentDraft, answered: Answered) -> None:
+def apply_answer(draft: ShipmentDraft, answered: Answered, carriers: CarrierTables) -> None:
     """Applies the reply to a call: an answer, a lost one, or that the call was given up.
 
-    Raises TypeError for a call that a shipment lane never makes.
+    ``carriers`` are changed by the answer to ``ReadCarriers`` only. Raises TypeError for a call that a shipment lane
+    never makes.
     """
     match answered.want.body:
         case UnitSend() as send:
@@ -34,7 +36,7 @@ def apply_answer(draft: ShipmentDraft, answered: Answered) -> None:
         case ReadOrderUnit() as read:
             apply_unit(draft, read.order_unit_id, answered)
         case ReadCarriers():
-            apply_carriers(draft, answered)
+            apply_carriers(draft, answered, carriers)
         case other:
             raise TypeError(f"a shipment lane never wants {other!r}")
 

@@ -1,4 +1,7 @@
-"""Applies the answer to a read of an order, a unit, or the account's carriers. Changes the draft and shared tables."""
+"""Applies the answer to a read of an order, a unit, or the account's carriers. Changes the draft.
+
+The answer about carriers changes the process's carrier tables too.
+"""
 
 from collections.abc import Iterable
 from typing import assert_never
@@ -12,6 +15,7 @@ from connector.marketplace.orders import (
     UnitFound,
     UnitStatus,
 )
+from connector.shipments.carrier_tables import CarrierTables
 from connector.shipments.coded_status import CodedStatus, coded, rejected
 from connector.shipments.events import (
     MarketplaceWords,
@@ -171,13 +175,13 @@ def _unit_not_read(
             draft.end(entry, unit.order_unit_id, why, words)
 
 
-def apply_carriers(draft: ShipmentDraft, answered: Answered) -> None:
-    """Replaces the account's shared carrier table; if it could not be read, keeps the last one for as long again.
+def apply_carriers(draft: ShipmentDraft, answered: Answered, carriers: CarrierTables) -> None:
+    """Replaces the account's table in ``carriers``; if it could not be read, keeps the last one for as long again.
 
     If there is none to keep, events that need the table end in this turn. Raises TypeError for an answer that is none
     to this call.
     """
-    account, carriers = answered.want.account, draft.shared.carriers
+    account = answered.want.account
     match answered.reply:
         case Settled(answer=CarriersFound(codes=codes)):
             carriers.replace(account, codes, draft.now_us)

@@ -1,4 +1,8 @@
-"""What all shipment lanes of the process share. Not pure: turns read and change it, in the engine's thread only."""
+"""What all shipment lanes of the process share. Not pure: it changes from turn to turn, in the engine's thread only.
+
+``decide`` and ``results`` read it. ``outcomes`` stores the carrier tables that were read, and the flow notes which lane
+reads one.
+"""
 
 from dataclasses import dataclass
 
@@ -8,7 +12,7 @@ from connector.shipments.carrier_tables import CarrierTables
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentShared:
-    """Passed to each turn. Nothing of it is stored: a new process starts with an empty one and reads it again."""
+    """Handed to the steps of a turn. Nothing is stored: a new process starts with an empty one and reads it again."""
 
     carriers: CarrierTables
     released: ReleasedOrders | None = None  # written by the order flow; None: orders are not polled in this process

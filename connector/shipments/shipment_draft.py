@@ -25,7 +25,6 @@ from connector.shipments.ledger import (
 )
 from connector.shipments.plan import UnitOutcome
 from connector.shipments.policy import ShipmentTerms
-from connector.shipments.shared import ShipmentShared
 from streams.frozen import replace
 
 
@@ -68,10 +67,9 @@ class ShipmentDraft:
     ``entries`` are sorted by time, sequence and offset. ``ends`` collects the outcomes of this turn.
     """
 
-    def __init__(self, lane: ShipmentLane, terms: ShipmentTerms, shared: ShipmentShared, now_us: int) -> None:
+    def __init__(self, lane: ShipmentLane, terms: ShipmentTerms, now_us: int) -> None:
         self.lane = lane
         self.terms = terms
-        self.shared = shared
         self.now_us = now_us
         self.account = lane.account
         self.entries = [ShipmentEntry(event) for event in sorted(lane.undone, key=order_of)]

@@ -124,7 +124,8 @@ class ShipmentHarness:
     calls: int = 0
 
     def __post_init__(self) -> None:
-        self.lane = self.flow.load(ORDER, None)
+        if self.lane is None:
+            self.lane = self.flow.load(ORDER, None)
 
     # -- causes
 

@@ -153,3 +153,33 @@ def test_a_fallback_that_the_marketplace_does_not_list_is_named(fallback: str) -
     )
 
     assert said == ([{"unknown_carrier": ("Otter",)}] if fallback == "Otter" else [])
+
+
+# ---- which lane reads the table -------------------------------------------------------------------------------------
+
+
+def test_other_lanes_wait_for_the_lane_that_reads_the_table_but_not_for_long() -> None:
+    carriers = CarrierTables(policy())
+
+    carriers.note_reader("main", "order-1", START_US)
+
+    assert carriers.wait_until_us("main", "order-1", START_US) is None
+    assert carriers.wait_until_us("main", "order-2", START_US) == START_US + SECOND // 2
+    assert carriers.wait_until_us("other", "order-2", START_US) is None
+    assert carriers.wait_until_us("main", "order-2", START_US + 10 * SECOND) is None
+
+
+def test_asking_who_reads_the_table_makes_nobody_its_reader() -> None:
+    carriers = CarrierTables(policy())
+
+    assert carriers.wait_until_us("main", "order-1", START_US) is None
+    assert carriers.wait_until_us("main", "order-2", START_US) is None
+
+
+def test_a_lane_that_is_noted_again_does_not_extend_the_time_that_others_wait() -> None:
+    carriers = CarrierTables(policy())
+
+    carriers.note_reader("main", "order-1", START_US)
+    carriers.note_reader("main", "order-1", START_US + 9 * SECOND)
+
+    assert carriers.wait_until_us("main", "order-2", START_US + 10 * SECOND) is None
