@@ -43,7 +43,6 @@ class Figure:
     what: str
     calls_per_s: float
     cpu_us_per_call: float
-    written_units: int
 
     def line(self) -> str:
         share = 100 * 111 * self.cpu_us_per_call / 1e6
@@ -111,7 +110,7 @@ Shape = Callable[[int], tuple[str, str, bytes]]
 """Returns method, path and body of the call with this number."""
 
 
-def measure(process: MeasuredSimulator, what: str, shape: Shape, seconds: float, units: int) -> Figure:
+def measure(process: MeasuredSimulator, what: str, shape: Shape, seconds: float) -> Figure:
     """Sends calls in a closed loop over a few connections and measures the server's processor time."""
     counts = [0] * CONNECTIONS
     until_s = time.monotonic() + seconds
@@ -128,7 +127,6 @@ def measure(process: MeasuredSimulator, what: str, shape: Shape, seconds: float,
         what=what,
         calls_per_s=calls / (time.monotonic() - started_s),
         cpu_us_per_call=(process.cpu_s() - before_s) * 1e6 / max(calls, 1),
-        written_units=calls * units,
     )
 
 
@@ -159,8 +157,8 @@ def _headers(process: MeasuredSimulator, method: str, path: str, body: bytes) ->
     return headers | ({"Content-Type": "application/json"} if body else {})
 
 
-def shapes(process: MeasuredSimulator) -> dict[str, tuple[Shape, int]]:
-    """Returns the measured kinds of calls, each with the number of units that a call writes."""
+def shapes(process: MeasuredSimulator) -> dict[str, Shape]:
+    """Returns the measured kinds of calls."""
 
     def bulk(number: int) -> tuple[str, str, bytes]:
         start = number * UNITS_A_CALL % (len(process.unit_ids) - UNITS_A_CALL)
@@ -179,9 +177,9 @@ def shapes(process: MeasuredSimulator) -> dict[str, tuple[Shape, int]]:
         return "GET", f"/v2/units?storefront=de&ean={ean}&embedded=products", b""
 
     return {
-        f"bulk of {UNITS_A_CALL} units": (bulk, UNITS_A_CALL),
-        "patch of one unit": (patch, 1),
-        "look-up by EAN": (look_up, 0),
+        f"bulk of {UNITS_A_CALL} units": bulk,
+        "patch of one unit": patch,
+        "look-up by EAN": look_up,
     }
 
 
@@ -190,8 +188,8 @@ def main() -> None:
     with simulator(SCENARIO) as process:
         at_rest_mib = process.memory_mib()
         print(f"{len(process.unit_ids):,} units on one storefront of two; {at_rest_mib:.0f} MiB at rest")
-        for what, (shape, units) in shapes(process).items():
-            print(measure(process, what, shape, seconds, units).line(), flush=True)
+        for what, shape in shapes(process).items():
+            print(measure(process, what, shape, seconds).line(), flush=True)
         print(f"{process.memory_mib():.0f} MiB with the journal of all these calls")
 
 

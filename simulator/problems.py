@@ -31,7 +31,6 @@ class ProblemType(StrEnum):
     BULK_DUPLICATE_UNITS = "/problems/units/bulk-duplicate-units"
     BULK_TOO_MANY_UNITS = "/problems/units/bulk-too-many-units"
     SERVER_ERROR = "/problems/server-error"
-    SERVICE_UNAVAILABLE = "/problems/service-unavailable"
 
 
 @dataclass(frozen=True, slots=True)

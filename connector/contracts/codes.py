@@ -84,7 +84,6 @@ class Code(StrEnum):
     # parcels: responses of the marketplace
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
     ORDER_UNIT_NOT_FOUND = "ORDER_UNIT_NOT_FOUND"
-    ORDER_ANSWER_UNREADABLE = "ORDER_ANSWER_UNREADABLE"
     ORDER_UNITS_UNREADABLE = "ORDER_UNITS_UNREADABLE"
     ORDER_READ_REFUSED = "ORDER_READ_REFUSED"
     CARRIERS_REFUSED = "CARRIERS_REFUSED"
@@ -406,10 +405,6 @@ TABLE: Mapping[Code, CodeText] = {
     Code.ORDER_UNIT_NOT_FOUND: CodeText(
         sentence="The marketplace does not know order unit {unit} of order {order_id}",
         advice="Correct the order unit at the source; nothing was confirmed for it.",
-    ),
-    Code.ORDER_ANSWER_UNREADABLE: CodeText(
-        sentence="The marketplace's response about order {order_id} cannot be read: {fault}",
-        advice="Report it with the digest of the row; replay this position when it can be read.",
     ),
     Code.ORDER_UNITS_UNREADABLE: CodeText(
         sentence="The marketplace's response about order {order_id} cannot be read: {fault}",

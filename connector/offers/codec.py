@@ -48,7 +48,6 @@ class OfferCodecs:
         self.encode_state: Final = writer_of(OfferState, ids.value(OfferState))
         self.result_key: Final = key_writer(ids.key(OfferResult))
         self.not_found_key: Final = key_writer(ids.key(OfferNotFound))
-        self.state_key: Final = key_writer(ids.key(OfferState))
         self.decode_key: Final = KeyReader(lookup, avro=ids.keys is not None, expected="the EAN").decode
         self._changes: Final = Decoder(newest_schema(OfferChanged), lookup)
         self._states: Final = reader_of(OfferState, ids.value(OfferState), _PARTS_OF_STATES, lookup)

@@ -250,8 +250,3 @@ def _tell(order: SimulatedOrder, event_name: str, resource: str, context: CallCo
     context.notices.append(
         ChangeNotice(event_name=event_name, seller=order.seller, storefront=order.storefront, resource=resource)
     )
-
-
-def in_whole_seconds(moment_us: int) -> int:
-    """Returns microseconds rounded down to a second: responses show times so, and filters must compare the same."""
-    return moment_us // 1_000_000 * 1_000_000

@@ -65,7 +65,6 @@ class Breaks:
 
     lease_unchecked: bool = False
     gate_open_at_once: bool = False
-    marks_without_read_ahead: bool = False
     keeps_the_dead: bool = False  # the sink writes records of lost assignments
     clock_stands_still: bool = False  # while frozen, like CLOCK_MONOTONIC during a suspension
     never_looks_whether_it_landed: bool = False  # the successor of a sink that hangs

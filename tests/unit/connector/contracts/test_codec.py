@@ -148,7 +148,7 @@ def test_keys_may_be_avro_strings() -> None:
 
     assert isinstance(event, OfferChanged)
     assert event.key == EAN
-    assert keyed.result_key(EAN) == keyed.state_key(EAN) == key == encoder_of_strings(STRING)(EAN)
+    assert keyed.result_key(EAN) == key == encoder_of_strings(STRING)(EAN)
 
 
 def test_a_plain_key_is_no_avro_string() -> None:

@@ -39,7 +39,6 @@ PLACES = {
     "shop-de": ModelledStorefront(account="main", storefront="de"),
     "shop-at": ModelledStorefront(account="main", storefront="at"),
 }
-FINAL = {"APPLIED", "UNCHANGED"}
 
 
 @st.composite
