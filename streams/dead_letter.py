@@ -33,7 +33,7 @@ class DeadLetters:
         return Output(topic=topic, key=_short(record.key), value=None, headers=(*reason, *_instead(record)))
 
     def _reason(self, record: Record, bad: BadRecord) -> Headers:
-        said = {
+        fields = {
             CONNECT + "topic": record.at.topic,
             CONNECT + "partition": str(record.at.partition),
             CONNECT + "offset": str(record.offset),
@@ -47,7 +47,7 @@ class DeadLetters:
             "attempts": "1",
             "instance": self.instance,
         }
-        return tuple((name, text.encode()) for name, text in said.items())
+        return tuple((name, text.encode()) for name, text in fields.items())
 
 
 def _instead(record: Record) -> Headers:

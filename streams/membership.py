@@ -14,7 +14,7 @@ from math import inf
 from typing import Any, Final
 
 COORDINATOR: Final = "GroupCoordinator"
-SESSIONS_UNHEARD: Final = 3  # session timeouts without data from the coordinator while not in the group
+SESSIONS_WITHOUT_CONTACT: Final = 3  # session timeouts without data from the coordinator while not in the group
 FIRST_WAIT_S: Final = 5.0  # between two replacements; then twice as long, and so on
 MOST_WAIT_S: Final = 60.0
 _SETTLED: Final = "steady"
@@ -63,8 +63,8 @@ class Isolation:
     client loses nothing.
     """
 
-    def __init__(self, patience_s: float) -> None:
-        self._patience_s = patience_s
+    def __init__(self, session_s: float) -> None:
+        self._session_s = session_s
         self._since_s: float | None = None
 
     def is_over(self, statistics: Mapping[str, Any], now_s: float) -> bool:
@@ -73,7 +73,7 @@ class Isolation:
             self._since_s = None
         elif self._since_s is None:
             self._since_s = now_s
-        elif now_s - self._since_s >= self._patience_s:
+        elif now_s - self._since_s >= self._session_s:
             self._since_s = None
             return True
         return False
@@ -88,8 +88,8 @@ class ReplacementReason(Enum):
         "begins with kafka.bootstrap_servers, joins the group"
     )
     UNCOORDINATED = (
-        "the client is not in the group and has long heard nothing of the group's coordinator, though a broker is up: "
-        "a new one, which begins with kafka.bootstrap_servers, joins the group"
+        "the client is not in the group and has received nothing from the group's coordinator for long, although a "
+        "broker is up: a new one, which begins with kafka.bootstrap_servers, joins the group"
     )
 
 
@@ -103,8 +103,8 @@ class Replacement:
 
     def __init__(self, session_s: float, poll_interval_s: float) -> None:
         self._isolation = Isolation(session_s)
-        self._unheard_s = SESSIONS_UNHEARD * session_s
-        self._joining_s = max(self._unheard_s, poll_interval_s + session_s)
+        self._no_contact_s = SESSIONS_WITHOUT_CONTACT * session_s
+        self._joining_s = max(self._no_contact_s, poll_interval_s + session_s)
         self._watched_since_s: float | None = None  # the start of this client, or when it was last settled
         self._not_before_s = -inf
         self._wait_s = FIRST_WAIT_S
@@ -130,15 +130,15 @@ class Replacement:
             return ReplacementReason.ISOLATED
         if is_severed(statistics):
             return ReplacementReason.SEVERED
-        return ReplacementReason.UNCOORDINATED if self._is_unheard(seen, now_s) else None
+        return ReplacementReason.UNCOORDINATED if self._has_lost_contact(seen, now_s) else None
 
-    def _is_unheard(self, seen: Membership, now_s: float) -> bool:
+    def _has_lost_contact(self, seen: Membership, now_s: float) -> bool:
         """Whether the member is not settled and has received nothing from the coordinator for too long."""
         if self._watched_since_s is None:
             self._watched_since_s = now_s
-        heard_s = -inf if seen.heard_at_s is None else seen.heard_at_s
-        silent_s = now_s - max(self._watched_since_s, heard_s)
-        return not seen.settled and silent_s >= (self._joining_s if seen.connected else self._unheard_s)
+        contact_s = -inf if seen.heard_at_s is None else seen.heard_at_s
+        silent_s = now_s - max(self._watched_since_s, contact_s)
+        return not seen.settled and silent_s >= (self._joining_s if seen.connected else self._no_contact_s)
 
 
 def observed(before: Membership, statistics: Mapping[str, Any], member_id: str | None, now_s: float) -> Membership:

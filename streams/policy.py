@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-DOZE = 4
+SLEEP_FACTOR = 4
 """Lanes that wait for a call may sleep while more than this times ``Policy.near`` wants of their account wait."""
 
 
@@ -75,11 +75,11 @@ class Policy:
         Above it, lanes that may not sleep yet would fill ``max_awake`` while a partition catches up: intake would
         pause, and the gate that waits for it would never open. Raises ValueError if ``near`` is above it already.
         """
-        at_most = (self.max_awake - 1) // (DOZE * max(1, accounts))
+        at_most = (self.max_awake - 1) // (SLEEP_FACTOR * max(1, accounts))
         if self.near > at_most:
             raise ValueError(
-                f"max_awake must be above {DOZE} x near for each account: {self.max_awake} <= "
-                f"{DOZE} x {self.near} x {accounts}; a partition would never catch up"
+                f"max_awake must be above {SLEEP_FACTOR} x near for each account: {self.max_awake} <= "
+                f"{SLEEP_FACTOR} x {self.near} x {accounts}; a partition would never catch up"
             )
         return at_most
 

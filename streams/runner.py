@@ -62,7 +62,7 @@ class Lifecycle(Enum):
 class Steps(Protocol):
     """The engine, as the runner uses it."""
 
-    def feed(self, said: Input, now: Now) -> list[Effect]: ...
+    def feed(self, message: Input, now: Now) -> list[Effect]: ...
 
     def wake_at_s(self) -> float: ...
 
@@ -72,15 +72,15 @@ class Steps(Protocol):
 class Observer(Protocol):
     """Notified of every input, effect and snapshot, in the engine thread. Must be quick, and must not raise."""
 
-    def heard(self, said: Input, now: Now) -> None:
+    def on_input(self, message: Input, now: Now) -> None:
         """Called before an input is fed to the engine."""
         ...
 
-    def did(self, effect: Effect, now: Now) -> None:
+    def on_effect(self, effect: Effect, now: Now) -> None:
         """Called before an effect of the engine is carried out, and with each notice of source and sink."""
         ...
 
-    def saw(self, snapshot: Snapshot) -> None:
+    def on_snapshot(self, snapshot: Snapshot) -> None:
         """Called with a snapshot of the engine several times per second."""
         ...
 
@@ -106,14 +106,14 @@ class _Crash:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _OfSink:
+class _SinkMessage:
     """A message from a sink thread. It is ignored when that thread has been replaced meanwhile."""
 
     by: "_SinkThread"
-    said: Done | Again | _Crash
+    message: Done | Again | _Crash
 
 
-_Said: TypeAlias = Answer | Fetched | ControlRead | Notice | _OfSink | _Crash
+_ThreadMessage: TypeAlias = Answer | Fetched | ControlRead | Notice | _SinkMessage | _Crash
 
 
 class Runner:
@@ -138,15 +138,15 @@ class Runner:
         self._clock = clock
         self._observer = observer
         self._settings = settings
-        self._said: SimpleQueue[_Said] = SimpleQueue()
-        self._sink = _SinkThread(sink, self._said)
-        self._workers = _Workers(caller_factory, fetch, self._said, settings.max_workers)
-        self._followers = _Followers(followers, self._said)
+        self._messages: SimpleQueue[_ThreadMessage] = SimpleQueue()
+        self._sink = _SinkThread(sink, self._messages)
+        self._workers = _Workers(caller_factory, fetch, self._messages, settings.max_workers)
+        self._followers = _Followers(followers, self._messages)
         self._sink_watch = SinkWatch(settings.sink_hangs_after_s)
         self._writing = _Writing()
         self._released: set[Assignment] = set()
         self._stop: Stop | None = None
-        self._asked_to_stop = False
+        self._stop_requested = False
         self._drain_over_s = inf
         self._snapshot_s = -inf
         self.lifecycle = Lifecycle.NEW
@@ -170,21 +170,21 @@ class Runner:
 
     def stop(self) -> None:
         """Requests a drain and shutdown. Safe to call from a signal handler, and more than once."""
-        self._asked_to_stop = True
+        self._stop_requested = True
 
     # ---- the loop ---------------------------------------------------------------------------------------------------
 
     def _turn(self) -> None:
         """One round of the loop: poll the source, handle messages of other threads, then act on the time."""
-        if self._asked_to_stop and self.lifecycle is Lifecycle.RUNNING:
+        if self._stop_requested and self.lifecycle is Lifecycle.RUNNING:
             self._drain()
-        for heard in self._source.poll(self._patience_s(), self._revoke):
-            if isinstance(heard, Notice):
-                self._observer.did(heard, self._clock.now())
+        for event in self._source.poll(self._poll_timeout_s(), self._revoke):
+            if isinstance(event, Notice):
+                self._observer.on_effect(event, self._clock.now())
             else:
-                self._feed(heard)
-        self._hear_threads()
-        self._pass_time()
+                self._feed(event)
+        self._receive()
+        self._do_due()
 
     def _drain(self) -> None:
         self.lifecycle = Lifecycle.DRAINING
@@ -200,10 +200,10 @@ class Runner:
         while self._stop is None and not self._released.issuperset(revoked.parts):
             if self._clock.now().mono_s > over_s:
                 raise Stopped(f"a hand-over of {len(revoked.parts)} partitions did not end within its budget")
-            self._hear_threads(self._patience_s())
-            self._pass_time()
+            self._receive(self._poll_timeout_s())
+            self._do_due()
 
-    def _pass_time(self) -> None:
+    def _do_due(self) -> None:
         """Does what is due: ticks, sink watch, retries, commits, snapshots. Raises Stopped for an overdue drain."""
         now = self._clock.now()
         self.beat_s = now.mono_s
@@ -217,9 +217,9 @@ class Runner:
         if now.mono_s - self._snapshot_s >= _SNAPSHOT_EVERY_S:
             self._snapshot_s = now.mono_s
             self.snapshot = self._engine.snapshot(now)
-            self._observer.saw(self.snapshot)
+            self._observer.on_snapshot(self.snapshot)
 
-    def _patience_s(self) -> float:
+    def _poll_timeout_s(self) -> float:
         """Returns how long a poll may wait: messages of other threads cannot interrupt it, so it is short while any
         are expected."""
         most_s = _BUSY_POLL_S if self._workers.outstanding or self._writing.anything else _IDLE_POLL_S
@@ -227,14 +227,14 @@ class Runner:
 
     # ---- engine -----------------------------------------------------------------------------------------------------
 
-    def _feed(self, said: Input) -> None:
+    def _feed(self, message: Input) -> None:
         """Feeds the engine and carries out the effects; does nothing after a ``Stop``."""
         if self._stop is not None:
             return
         now = self._clock.now()
-        self._observer.heard(said, now)
-        for effect in self._engine.feed(said, now):
-            self._observer.did(effect, now)
+        self._observer.on_input(message, now)
+        for effect in self._engine.feed(message, now):
+            self._observer.on_effect(effect, now)
             self._do(effect)
 
     def _do(self, effect: Effect) -> None:
@@ -260,30 +260,30 @@ class Runner:
 
     # ---- threads ----------------------------------------------------------------------------------------------------
 
-    def _hear_threads(self, timeout_s: float = 0.0) -> None:
+    def _receive(self, timeout_s: float = 0.0) -> None:
         """Handles all messages of other threads; waits at most ``timeout_s`` for the first."""
-        for said in _taken(self._said, timeout_s):
-            match said:
+        for message in _taken(self._messages, timeout_s):
+            match message:
                 case Answer() | Fetched():
                     self._workers.outstanding -= 1
-                    self._feed(said)
+                    self._feed(message)
                 case ControlRead():
-                    self._feed(said)
+                    self._feed(message)
                 case Notice():
-                    self._notices([said])
-                case _OfSink(by=by, said=its):
+                    self._notices([message])
+                case _SinkMessage(by=by, message=sink_message):
                     if by is self._sink:
-                        self._hear_sink(its)
+                        self._handle_sink(sink_message)
                 case _Crash(error=error):
                     raise error
 
-    def _hear_sink(self, said: Done | Again | _Crash) -> None:
-        match said:
+    def _handle_sink(self, message: Done | Again | _Crash) -> None:
+        match message:
             case Done():
-                self._made_durable(said)
+                self._made_durable(message)
             case Again():
-                self._writing.again_at_s = self._clock.now().mono_s + said.after_s
-                self._delayed(said)
+                self._writing.again_at_s = self._clock.now().mono_s + message.after_s
+                self._delayed(message)
             case _Crash(error=error):
                 raise error
 
@@ -350,7 +350,7 @@ class Runner:
     def _notices(self, notices: Iterable[Notice]) -> None:
         now = self._clock.now()
         for notice in notices:
-            self._observer.did(notice, now)
+            self._observer.on_effect(notice, now)
 
     def _close(self) -> None:
         """Leaves the group first, so that the next owner need not wait until this process has ended."""
@@ -389,9 +389,9 @@ class _Writing:
 class _SinkThread:
     """A thread that owns a sink: opens it, writes the checkpoints it is given, closes it."""
 
-    def __init__(self, sink: Sink, said: SimpleQueue[_Said]) -> None:
+    def __init__(self, sink: Sink, messages: SimpleQueue[_ThreadMessage]) -> None:
         self._sink = sink
-        self._said = said
+        self._messages = messages
         self._todo: SimpleQueue[tuple[Checkpoint, Any] | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="sink", daemon=True)
 
@@ -411,23 +411,23 @@ class _SinkThread:
     def successor(self) -> "_SinkThread":
         """Returns a thread with the sink's successor. This thread ends by itself if its call ever returns."""
         self._todo.put(None)
-        return _SinkThread(self._sink.successor(), self._said)
+        return _SinkThread(self._sink.successor(), self._messages)
 
-    def close(self, patience_s: float) -> None:
-        """Discards queued checkpoints and waits at most ``patience_s`` for the current write to end."""
+    def close(self, timeout_s: float) -> None:
+        """Discards queued checkpoints and waits at most ``timeout_s`` for the current write to end."""
         while _take(self._todo, 0.0) is not None:
             pass
         self._todo.put(None)
         if self._thread.is_alive():
-            self._thread.join(patience_s)
+            self._thread.join(timeout_s)
 
     def _run(self) -> None:
         try:
             self._sink.open()
             while (todo := self._todo.get()) is not None:
-                self._said.put(_OfSink(by=self, said=self._sink.write(*todo)))
+                self._messages.put(_SinkMessage(by=self, message=self._sink.write(*todo)))
         except BaseException as error:  # noqa: BLE001 - raised again in the engine thread
-            self._said.put(_OfSink(by=self, said=_Crash(error=error)))
+            self._messages.put(_SinkMessage(by=self, message=_Crash(error=error)))
         finally:
             self._sink.close()
 
@@ -439,12 +439,12 @@ class _Workers:
         self,
         caller_factory: Callable[[], Caller],
         fetch: Callable[[Any], None],
-        said: SimpleQueue[_Said],
+        messages: SimpleQueue[_ThreadMessage],
         most: int,
     ) -> None:
         self._caller_factory = caller_factory
         self._fetch = fetch
-        self._said = said
+        self._messages = messages
         self._most = most
         self._todo: SimpleQueue[Call | Fetch | None] = SimpleQueue()
         self._threads: list[Thread] = []
@@ -469,9 +469,9 @@ class _Workers:
         try:
             caller = self._caller_factory()
             while (work := self._todo.get()) is not None:
-                self._said.put(caller.call(work) if isinstance(work, Call) else self._fetched(work))
+                self._messages.put(caller.call(work) if isinstance(work, Call) else self._fetched(work))
         except BaseException as error:  # noqa: BLE001 - raised again in the engine thread
-            self._said.put(_Crash(error=error))
+            self._messages.put(_Crash(error=error))
 
     def _fetched(self, fetch: Fetch) -> Fetched:
         try:
@@ -484,8 +484,8 @@ class _Workers:
 class _Followers:
     """A thread for each follower."""
 
-    def __init__(self, followers: Sequence[Follower], said: SimpleQueue[_Said]) -> None:
-        self._said = said
+    def __init__(self, followers: Sequence[Follower], messages: SimpleQueue[_ThreadMessage]) -> None:
+        self._messages = messages
         self._stopping = Event()
         self._threads = [Thread(target=self._run, args=(each,), name="follower", daemon=True) for each in followers]
 
@@ -499,9 +499,9 @@ class _Followers:
 
     def _run(self, follower: Follower) -> None:
         try:
-            follower.follow(self._said.put, self._stopping)
+            follower.follow(self._messages.put, self._stopping)
         except BaseException as error:  # noqa: BLE001 - raised again in the engine thread
-            self._said.put(_Crash(error=error))
+            self._messages.put(_Crash(error=error))
 
 
 def _take(queue: SimpleQueue[Any], timeout_s: float) -> Any:
@@ -512,9 +512,9 @@ def _take(queue: SimpleQueue[Any], timeout_s: float) -> Any:
         return None
 
 
-def _taken(queue: SimpleQueue[_Said], timeout_s: float) -> Iterable[_Said]:
+def _taken(queue: SimpleQueue[_ThreadMessage], timeout_s: float) -> Iterable[_ThreadMessage]:
     """Yields all messages of the queue; waits at most ``timeout_s`` for the first."""
-    said = _take(queue, timeout_s)
-    while said is not None:
-        yield said
-        said = _take(queue, 0.0)
+    message = _take(queue, timeout_s)
+    while message is not None:
+        yield message
+        message = _take(queue, 0.0)

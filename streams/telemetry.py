@@ -261,7 +261,7 @@ _OF_SNAPSHOTS: Final = {metric.name: metric for metric in METRICS if metric.of_s
 _Instrument: TypeAlias = PrometheusCounter | PrometheusGauge | PrometheusHistogram
 
 
-class Board:
+class GaugeBoard:
     """The gauges of one snapshot. Filled by one thread, then published as a whole and not changed any more."""
 
     def __init__(self) -> None:
@@ -287,10 +287,10 @@ class _Shown(Collector):
     """Exports the published board. An exposition uses one board only, even if another is published meanwhile."""
 
     def __init__(self) -> None:
-        self.board = Board()
+        self.gauges = GaugeBoard()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        return self.board.families()
+        return self.gauges.families()
 
 
 class Metrics:
@@ -328,9 +328,9 @@ class Metrics:
             raise TypeError(f"{name} is no histogram")
         child.observe(seconds)
 
-    def put_up(self, board: Board) -> None:
+    def replace_gauges(self, gauges: GaugeBoard) -> None:
         """Replaces all gauges of snapshots; those that are not on the board are no longer exported."""
-        self._shown.board = board
+        self._shown.gauges = gauges
 
     def exposition(self) -> bytes:
         """Returns the metrics in Prometheus' text format, UTF-8."""
@@ -368,33 +368,33 @@ class Telemetry:
         self._progress_s = 0.0
         self._now_s = 0.0
 
-    def heard(self, said: Input, now: Now) -> None:
+    def on_input(self, message: Input, now: Now) -> None:
         """Counts and logs an input."""
         self._now_s = now.mono_s
-        match said:
+        match message:
             case Arrivals(records=records):
                 for topic, count in Counter(record.at.topic for record in records).items():
                     self.metrics.count("stream_records_read_total", count, topic=topic)
             case Answer():
-                self._answered(said)
+                self._answered(message)
             case Written(serial=serial):
                 self.metrics.count("stream_checkpoints_total")
                 self.metrics.show("stream_last_checkpoint_timestamp_seconds", now.wall_us / _US)
                 started_s = self._started_s.pop(serial, now.mono_s)
                 self.metrics.observe("stream_checkpoint_seconds", now.mono_s - started_s)
             case Assigned():
-                self._assigned(said)
+                self._assigned(message)
             case Revoked():
-                self._revoked(said)
+                self._revoked(message)
             case Drain(budget_s=budget_s):
-                self._say("draining", budget_s=budget_s)
+                self._notice("draining", budget_s=budget_s)
             case Fetched(need=need, problem=problem) if problem is not None:
                 self.metrics.count("stream_fetches_failed_total")
-                self._say("schema_missing", "warning", need=str(need), reason=problem)
+                self._notice("schema_missing", "warning", need=str(need), reason=problem)
             case _:
                 pass
 
-    def did(self, effect: Effect, now: Now) -> None:
+    def on_effect(self, effect: Effect, now: Now) -> None:
         """Counts and logs an effect."""
         match effect:
             case Call(account=account, kind=kind):
@@ -409,27 +409,27 @@ class Telemetry:
                     self.metrics.count("stream_checkpoints_failed_total")
                 self._log(effect)
             case Stop(reason=reason, failed=failed):
-                self._say("stops", "error" if failed else "info", reason=reason, failed=int(failed))
+                self._notice("stops", "error" if failed else "info", reason=reason, failed=int(failed))
             case _:
                 pass
 
-    def saw(self, snapshot: Snapshot) -> None:
+    def on_snapshot(self, snapshot: Snapshot) -> None:
         """Publishes a snapshot as gauges; logs progress every two seconds."""
-        board = Board()
+        gauges = GaugeBoard()
         for part in snapshot.partitions:
-            _show_partition(board, part)
+            _show_partition(gauges, part)
         for topic in {part.topic for part in snapshot.partitions}:
             parts = [part for part in snapshot.partitions if part.topic == topic]
-            board.show("stream_lanes_open", sum(part.open for part in parts), topic=topic)
+            gauges.show("stream_lanes_open", sum(part.open for part in parts), topic=topic)
             oldest_s = max(part.oldest_open_age_s for part in parts)
-            board.show("stream_oldest_open_age_seconds", oldest_s, topic=topic)
-        _show_accounts(board, snapshot)
-        board.show("stream_lanes", snapshot.lanes_awake, state="awake")
-        board.show("stream_lanes", snapshot.lanes_asleep, state="asleep")
-        board.show("stream_outputs_waiting", snapshot.outputs_kept)
-        board.show("stream_lease_left_seconds", snapshot.lease_left_s)
-        board.show("stream_draining", float(snapshot.draining))
-        self.metrics.put_up(board)
+            gauges.show("stream_oldest_open_age_seconds", oldest_s, topic=topic)
+        _show_accounts(gauges, snapshot)
+        gauges.show("stream_lanes", snapshot.lanes_awake, state="awake")
+        gauges.show("stream_lanes", snapshot.lanes_asleep, state="asleep")
+        gauges.show("stream_outputs_waiting", snapshot.outputs_kept)
+        gauges.show("stream_lease_left_seconds", snapshot.lease_left_s)
+        gauges.show("stream_draining", float(snapshot.draining))
+        self.metrics.replace_gauges(gauges)
         if self._now_s - self._progress_s >= _PROGRESS_EVERY_S:
             self._progress_s = self._now_s
             self._progress(snapshot)
@@ -438,7 +438,7 @@ class Telemetry:
 
     def _answered(self, answer: Answer) -> None:
         account, kind = answer.call.account, answer.call.kind
-        for reply, count in Counter(map(_word, answer.replies)).items():
+        for reply, count in Counter(map(_reply_label, answer.replies)).items():
             self.metrics.count("stream_replies_total", count, account=account, kind=kind, reply=reply)
         if answer.slow_down:
             self.metrics.count("stream_slow_downs_total", account=account)
@@ -455,10 +455,10 @@ class Telemetry:
 
     # ---- log lines --------------------------------------------------------------------------------------------------
 
-    def _assigned(self, said: Assigned) -> None:
-        self.metrics.count("stream_partitions_gained_total", len(said.parts))
-        for at, owned in said.parts.items():
-            self._say(
+    def _assigned(self, message: Assigned) -> None:
+        self.metrics.count("stream_partitions_gained_total", len(message.parts))
+        for at, owned in message.parts.items():
+            self._notice(
                 "partition_restored",
                 topic=at.topic,
                 partition=at.partition,
@@ -468,16 +468,18 @@ class Telemetry:
                 drained=int(owned.mark is not None and owned.mark.drained),
             )
 
-    def _revoked(self, said: Revoked) -> None:
-        self.metrics.count("stream_partitions_given_up_total", len(said.parts), how="lost" if said.lost else "revoked")
-        if not said.lost:
-            self._say("partitions_revoked", count=len(said.parts), budget_s=said.budget_s)
+    def _revoked(self, message: Revoked) -> None:
+        self.metrics.count(
+            "stream_partitions_given_up_total", len(message.parts), how="lost" if message.lost else "revoked"
+        )
+        if not message.lost:
+            self._notice("partitions_revoked", count=len(message.parts), budget_s=message.budget_s)
 
     def _progress(self, snapshot: Snapshot) -> None:
         """Logs which partitions still catch up, and what a drain still waits for."""
         for part in snapshot.partitions:
             if part.gate:
-                self._say(
+                self._notice(
                     "catching_up",
                     topic=part.topic,
                     partition=part.partition,
@@ -485,7 +487,7 @@ class Telemetry:
                     gate="; ".join(part.gate),
                 )
         if snapshot.draining:
-            self._say(
+            self._notice(
                 "drain_progress",
                 partitions=len(snapshot.partitions),
                 calls=sum(account.calls_in_flight for account in snapshot.accounts.values()),
@@ -493,30 +495,30 @@ class Telemetry:
                 wants=sum(sum(account.wants_by_rank.values()) for account in snapshot.accounts.values()),
             )
 
-    def _say(self, event: str, level: str = "info", **fields: str | int | float) -> None:
+    def _notice(self, event: str, level: str = "info", **fields: str | int | float) -> None:
         self._log(Notice(event=event, level=level, fields=fields))
 
 
-def _show_partition(board: Board, part: PartitionSnapshot) -> None:
+def _show_partition(gauges: GaugeBoard, part: PartitionSnapshot) -> None:
     where = {"topic": part.topic, "partition": str(part.partition)}
-    board.show("stream_partition_lag", part.lag, **where)
-    board.show("stream_partition_position", part.position, **where)
-    board.show("stream_partition_durable", part.durable, **where)
-    board.show("stream_partition_held_back", part.held_back, **where)
-    board.show("stream_partition_held_back_age_seconds", part.held_back_age_s, **where)
-    board.show("stream_partition_undone", part.undone, **where)
-    board.show("stream_partition_closed", float(bool(part.gate)), **where)
-    board.show("stream_partition_broken", float(bool(part.broken)), **where)
+    gauges.show("stream_partition_lag", part.lag, **where)
+    gauges.show("stream_partition_position", part.position, **where)
+    gauges.show("stream_partition_durable", part.durable, **where)
+    gauges.show("stream_partition_held_back", part.held_back, **where)
+    gauges.show("stream_partition_held_back_age_seconds", part.held_back_age_s, **where)
+    gauges.show("stream_partition_undone", part.undone, **where)
+    gauges.show("stream_partition_closed", float(bool(part.gate)), **where)
+    gauges.show("stream_partition_broken", float(bool(part.broken)), **where)
 
 
-def _show_accounts(board: Board, snapshot: Snapshot) -> None:
+def _show_accounts(gauges: GaugeBoard, snapshot: Snapshot) -> None:
     for name, account in snapshot.accounts.items():
-        board.show("stream_calls_in_flight", account.calls_in_flight, account=name)
-        board.show("stream_rate", account.rate, account=name)
-        board.show("stream_account_closed", float(not account.is_open), account=name)
-        board.show("stream_oldest_undone_age_seconds", account.oldest_age_s, account=name)
+        gauges.show("stream_calls_in_flight", account.calls_in_flight, account=name)
+        gauges.show("stream_rate", account.rate, account=name)
+        gauges.show("stream_account_closed", float(not account.is_open), account=name)
+        gauges.show("stream_oldest_undone_age_seconds", account.oldest_age_s, account=name)
         for rank, wants in account.wants_by_rank.items():
-            board.show("stream_wants", wants, account=name, rank=str(rank))
+            gauges.show("stream_wants", wants, account=name, rank=str(rank))
 
 
 def described() -> Iterator[str]:
@@ -532,5 +534,5 @@ def described() -> Iterator[str]:
         yield f"| `{event.name}` | {', '.join(event.fields)} | {event.meaning} |"
 
 
-def _word(reply: Reply) -> str:
+def _reply_label(reply: Reply) -> str:
     return type(reply).__name__.lower()

@@ -65,7 +65,7 @@ def wait_for_instance_id(configured: Settings, startup: Startup) -> None:
     while True:
         sighting = startup.ask("the broker", lambda: members.under(kafka.instance_id))
         try:
-            waits = takeover.saw(sighting, clock.now().mono_s)
+            waits = takeover.observe(sighting, clock.now().mono_s)
         except InstanceIdInUse as taken:
             raise Stopped(
                 f"another process runs with instance_id {kafka.instance_id!r} in group {kafka.group}: {taken}. It "

@@ -53,16 +53,16 @@ class Dispatcher:
         self._prefix = call_prefix
         self._group_of = group_of
         self._seq = count(1)
-        self._said_open = dict.fromkeys(paces, True)
+        self._reported_open = dict.fromkeys(paces, True)
 
     def share(self, share: float, now_s: float) -> None:
         """Sets this process's share of every account's ceiling, less the reserve of the command line."""
         for name, limiter in self.limiters.items():
-            ours = min(1.0, share) * (1 - self._paces[name].reserve)
-            limiter.set_share(ours, now_s)
+            own_share = min(1.0, share) * (1 - self._paces[name].reserve)
+            limiter.set_share(own_share, now_s)
             for account, group in self._group_limiters:
                 if account == name:
-                    self._group_limiters[account, group].set_share(ours, now_s)
+                    self._group_limiters[account, group].set_share(own_share, now_s)
 
     def calls(self, now: Now, lease_until_s: float, wake: Callable[[SleepingLane], None]) -> Iterator[Call]:
         """Yields all calls that may leave now. ``wake`` wakes a sleeping lane, so that its wants are added."""
@@ -177,7 +177,7 @@ class Dispatcher:
         Returns its items; empty for a call that is not in flight. Raises ValueError when the number of replies is not
         the number of items.
         """
-        call = self.in_flight.land(answer.call.id)
+        call = self.in_flight.take(answer.call.id)
         if call is None:
             return []
         if len(answer.replies) != len(call.items):
@@ -194,15 +194,15 @@ class Dispatcher:
             reserve_until_s=answer.reserve_until_s,
             left=answer.sent_s is not None,
         )
-        self._tell_group(answer, now.mono_s)
+        self._apply_to_group(answer, now.mono_s)
         is_open = limiter.is_open(now.mono_s)
         if is_open and not was_open:
             self._wants.opened(answer.call.account, now.mono_s)
         counts = is_open and was_open
-        heard = zip(call.items, answer.replies, strict=True)
+        replies = zip(call.items, answer.replies, strict=True)
         return [
             AnsweredItem(sent=s, cause=self._item(s, reply, answer, now, counts=counts, closed=not is_open))
-            for s, reply in heard
+            for s, reply in replies
         ]
 
     def _item(
@@ -228,7 +228,7 @@ class Dispatcher:
                     return None
                 return _answered(sent, GaveUp(reason=reply.reason), answer)
 
-    def _tell_group(self, answer: Answer, now_s: float) -> None:
+    def _apply_to_group(self, answer: Answer, now_s: float) -> None:
         """Applies an answer to its group's limiter: the slot, and a 429, which does not say whose limit was exceeded.
         Closing and probing are left to the account's limiter."""
         group_limiter = self._group_limiter(answer.call)
@@ -243,12 +243,12 @@ class Dispatcher:
         self.in_flight.over(sent)
         self._wants.release(sent.keys, now_s)
 
-    def news(self, now_s: float) -> Iterator[Notice]:
+    def changes_of_accounts(self, now_s: float) -> Iterator[Notice]:
         """Yields a notice for each account that closed or reopened since the last call."""
         for name, limiter in self.limiters.items():
             is_open = limiter.is_open(now_s)
-            if is_open != self._said_open[name]:
-                self._said_open[name] = is_open
+            if is_open != self._reported_open[name]:
+                self._reported_open[name] = is_open
                 event, level = ("account_opened", "info") if is_open else ("account_closed", "warning")
                 yield Notice(event=event, level=level, fields={"account": name, "reason": limiter.state(now_s)})
 

@@ -72,7 +72,7 @@ class InFlight:
             sent.pending.lane.held += 1
             self._held[sent.at] += 1
 
-    def land(self, call_id: str) -> CallInFlight | None:
+    def take(self, call_id: str) -> CallInFlight | None:
         """Removes a call that was answered and returns it; None = it is not in flight (answered twice).
 
         Its items stay held until each is passed to ``over``.

@@ -7,7 +7,7 @@ from math import inf
 from streams.flow import Assignment
 from streams.lanes.lane import PendingWant
 from streams.lanes.sleeping_lanes import QueueKey, SleepingLanes, Tally
-from streams.policy import DOZE, Pace
+from streams.policy import SLEEP_FACTOR, Pace
 
 
 class Queue:
@@ -17,11 +17,11 @@ class Queue:
     ticket is not that of its want any more.
     """
 
-    __slots__ = ("announced", "behind", "group", "heap", "kind", "limit", "ready", "waiting_since_s")
+    __slots__ = ("announced", "background", "group", "heap", "kind", "limit", "ready", "waiting_since_s")
 
-    def __init__(self, kind: str, limit: int, group: str | None, *, behind: bool = False) -> None:
+    def __init__(self, kind: str, limit: int, group: str | None, *, background: bool = False) -> None:
         self.kind = kind
-        self.behind = behind  # its wants are background work
+        self.background = background  # its wants are background work
         self.limit = limit  # wants in one call
         self.group = group  # of endpoints
         self.heap: list[tuple[QueueKey, int, PendingWant]] = []
@@ -58,7 +58,7 @@ class AccountQueues:
         self.tally = Tally()  # of the wants of awake lanes
         self.ready = 0  # wants in queues
         self.ready_background = 0  # of these, background work
-        self.owed_background = 0.0  # calls due to background work because others left before it
+        self.background_due = 0.0  # calls due to background work because others left before it
         self.awake = 0  # wants in queues, delayed or parked
         self.closure = 0  # how often the account has reopened
         self.near = near  # wants kept ready by waking lanes, so that full calls can be made
@@ -68,13 +68,13 @@ class AccountQueues:
     def may_sleep_above(self) -> int:
         """Lanes may sleep while more wants than this wait; far enough above ``near`` that no lane sleeps and wakes in
         turn."""
-        return DOZE * self.near
+        return SLEEP_FACTOR * self.near
 
     def queue(
         self,
         kind: str,
         alone: bool,
-        behind: bool,
+        background: bool,
         limit_of: Callable[[str], int],
         group_of: Callable[[str], str | None],
         *,
@@ -82,10 +82,10 @@ class AccountQueues:
     ) -> Queue:
         """Returns the queue of a kind, created on first use. ``announced`` False: that of wants to be announced."""
         queues = self.queues if announced else self.unannounced
-        queue = queues.get((kind, alone, behind))
+        queue = queues.get((kind, alone, background))
         if queue is None:
             limit = 1 if alone else limit_of(kind)
-            queue = queues[kind, alone, behind] = Queue(kind, limit, group_of(kind), behind=behind)
+            queue = queues[kind, alone, background] = Queue(kind, limit, group_of(kind), background=background)
             self.near = min(max(self.near, 2 * limit), self._near_at_most)
         return queue
 

@@ -27,7 +27,7 @@ MARGIN = 2  # calls above ceiling x share in one second: one that had accrued be
 LATE_S = 0.020  # a wake this late loses no slot, as long as that is no more than one slot ...
 LATE_AT_LEAST_S = 0.005  # ... or, above 200 calls/s, five milliseconds' worth: no loop wakes more precisely
 
-CLIMB_S = 15.0  # for the factor, from 0 to 1
+RECOVERY_S = 15.0  # for the factor, from 0 to 1
 HALVE_EVERY_S = 1.0  # calls in flight at the first 429 are answered with 429 too; together they halve the factor once
 WINDOW_S = 1.0  # the marketplace counts calls per sliding second
 
@@ -195,19 +195,19 @@ class RateLimiter:
     def _ceiling(self) -> float:
         return self._pace.per_second * self._share
 
-    def _climb_left_s(self) -> float:
+    def _recovery_left_s(self) -> float:
         """Returns the seconds from ``_at_s`` until the factor is 1; 0 while closed, because it does not climb then."""
-        return (1.0 - self._factor) * CLIMB_S if self._closed_until_s is None else 0.0
+        return (1.0 - self._factor) * RECOVERY_S if self._closed_until_s is None else 0.0
 
     def _factor_at(self, now_s: float) -> float:
-        return self._factor + min(max(0.0, now_s - self._at_s), self._climb_left_s()) / CLIMB_S
+        return self._factor + min(max(0.0, now_s - self._at_s), self._recovery_left_s()) / RECOVERY_S
 
     def _accrued_at(self, now_s: float) -> float:
         """Returns the slots accrued at a time: the integral of the rate, which first climbs and then is constant."""
         past_s = max(0.0, now_s - self._at_s)
-        climb_s = min(past_s, self._climb_left_s())
+        recovery_s = min(past_s, self._recovery_left_s())
         level = self._factor_at(now_s)
-        area = self._factor * climb_s + climb_s**2 / (2 * CLIMB_S) + level * (past_s - climb_s)
+        area = self._factor * recovery_s + recovery_s**2 / (2 * RECOVERY_S) + level * (past_s - recovery_s)
         return min(self._accrued + self._ceiling() * area, 1.0 + _tolerance(self._ceiling() * level))
 
     def _slot_at(self, now_s: float) -> float:
@@ -217,11 +217,11 @@ class RateLimiter:
         if self._share == 0:
             return inf
         area = (1.0 - self._accrued) / self._ceiling()
-        climb_s = self._climb_left_s()
-        climbed = self._factor * climb_s + climb_s**2 / (2 * CLIMB_S)
-        if area < climbed:
-            return self._at_s + 2 * area / (self._factor + sqrt(self._factor**2 + 2 * area / CLIMB_S))
-        return self._at_s + climb_s + (area - climbed) / (self._factor + climb_s / CLIMB_S)
+        recovery_s = self._recovery_left_s()
+        recovered = self._factor * recovery_s + recovery_s**2 / (2 * RECOVERY_S)
+        if area < recovered:
+            return self._at_s + 2 * area / (self._factor + sqrt(self._factor**2 + 2 * area / RECOVERY_S))
+        return self._at_s + recovery_s + (area - recovered) / (self._factor + recovery_s / RECOVERY_S)
 
     def _settle(self, now_s: float) -> None:
         """Moves ``_at_s``, from which all later values are computed, to ``now_s``; needed before a rate changes."""

@@ -61,16 +61,16 @@ class Retries:
         return state.attempts + 1
 
     def retry(
-        self, pending: PendingWant, said: Retry, attempt: int, now_s: float, *, counts: bool, closure: int | None
+        self, pending: PendingWant, reply: Retry, attempt: int, now_s: float, *, counts: bool, closure: int | None
     ) -> bool:
         """Records a failed attempt and starts its back-off. Returns False when the retry budget is used up."""
         state = self.of(pending) or self._new(pending)
-        state.attempts, state.alone, state.closure = attempt, said.alone, closure
+        state.attempts, state.alone, state.closure = attempt, reply.alone, closure
         state.counted += counts
         if self._backoff.used_up(state.counted):
             self.forget(pending)
             return False
-        wait_s = said.after_s
+        wait_s = reply.after_s
         if wait_s is None:
             wait_s = self._backoff.wait_s(max(1, state.counted), spread(*pending.slot_key, attempt))
         state.not_before_s = now_s + wait_s

@@ -2,7 +2,7 @@
 
 Invariants: at most one call is in flight per slot and per exclusive key, over all lanes of the process and within a
 call. Nothing overtakes priority 0. Background wants get their share of the calls, and no more while others are ready.
-A retry keeps its age, and so its order. No want of a partition leaves before ``admit`` or after ``bar``.
+A retry keeps its age, and so its order. No want of a partition leaves before ``admit`` or after ``block``.
 
 A ``once`` want may leave only when a record that announces it is durable, and is announced only when it is next to
 leave. It waits in a separate queue until then; once announced, it joins the other wants, parked until the record is
@@ -25,13 +25,13 @@ from streams.lanes.lane import Lane, PendingWant, SleepingLane, WantState
 from streams.lanes.sleeping_lanes import (
     QueueKey,
     SleepingLanes,
+    combined,
     is_set_aside,
     is_urgent,
     queue_key,
     set_aside_key,
-    together,
 )
-from streams.policy import DOZE, Pace, Policy
+from streams.policy import SLEEP_FACTOR, Pace, Policy
 
 NEAR_BACKGROUND = 4
 """Background wants of one account that are kept ready by waking lanes."""
@@ -71,7 +71,7 @@ class Wants:
         near_at_most = policy.near_at_most(len(paces))
         self.accounts = {name: AccountQueues(pace, policy.near, near_at_most) for name, pace in paces.items()}
         self._step_us = max(1, round(policy.age_step_s * 1e6))
-        self._owed_a_call = policy.background_share / (1 - policy.background_share)
+        self._background_per_call = policy.background_share / (1 - policy.background_share)
         self.retries = Retries(policy)
         self._tickets = count()
         self._open: set[Assignment] = set()
@@ -84,7 +84,7 @@ class Wants:
 
     # ---- wants of a turn --------------------------------------------------------------------------------------------
 
-    def say(
+    def update(
         self, at: Assignment, lane: Lane, wants: Iterable[Want], limit_of: Callable[[str], int], now_s: float
     ) -> None:
         """Replaces the lane's wants by those of a turn. A slot that is wanted again keeps its retry state, and its
@@ -100,7 +100,7 @@ class Wants:
             pending = before.pop(want.slot, None)
             if pending is None:
                 pending = PendingWant(at, lane, want)
-                self._tally(pending, 1)
+                self._count(pending, 1)
                 self._enter(pending, now_s)
             else:
                 self._renew(pending, want, now_s)
@@ -116,14 +116,14 @@ class Wants:
             self._leave(pending)
             self._take_back(pending)
         if pending.state is WantState.IN_FLIGHT or (pending.state is not WantState.UNPLACED and _same_place(old, want)):
-            self._tally(pending, -1)
+            self._count(pending, -1)
             pending.want = want
-            self._tally(pending, 1)
+            self._count(pending, 1)
             return
         self._leave(pending)
-        self._tally(pending, -1)
+        self._count(pending, -1)
         pending.want = want
-        self._tally(pending, 1)
+        self._count(pending, 1)
         self._enter(pending, now_s)
 
     def _withdraw(self, pending: PendingWant) -> None:
@@ -131,7 +131,7 @@ class Wants:
         self._leave(pending)
         if pending.announced_in is not None and pending.state is not WantState.IN_FLIGHT:
             self._take_back(pending)
-        self._tally(pending, -1)
+        self._count(pending, -1)
         pending.state = WantState.WITHDRAWN
 
     # ---- places -----------------------------------------------------------------------------------------------------
@@ -188,8 +188,8 @@ class Wants:
 
     def _queue_of(self, pending: PendingWant, account: AccountQueues) -> Queue:
         alone, limit_of = self.retries.is_alone(pending), self._limits[pending.at.topic]
-        behind, announced = _is_background(pending.want), not pending.is_unannounced
-        return account.queue(pending.want.kind, alone, behind, limit_of, self._group_of, announced=announced)
+        background, announced = _is_background(pending.want), not pending.is_unannounced
+        return account.queue(pending.want.kind, alone, background, limit_of, self._group_of, announced=announced)
 
     def _account(self, name: str) -> AccountQueues:
         try:
@@ -197,7 +197,7 @@ class Wants:
         except KeyError:
             raise ValueError(f"a lane wants a call of account {name!r}; known are {sorted(self.accounts)}") from None
 
-    def _tally(self, pending: PendingWant, n: int) -> None:
+    def _count(self, pending: PendingWant, n: int) -> None:
         self._account(pending.want.account).tally.add(pending.want.priority, pending.want.since_us, n)
 
     def _blocker(self, pending: PendingWant) -> Hashable | None:
@@ -237,7 +237,7 @@ class Wants:
         self._open.add(at)
         self._unpark(at, now_s)
 
-    def bar(self, at: Assignment) -> None:
+    def block(self, at: Assignment) -> None:
         """Stops new calls of a partition; none of its sleeping lanes is woken for a call any more."""
         self._open.discard(at)
 
@@ -254,10 +254,10 @@ class Wants:
     def forget(self, at: Assignment, lanes: Iterable[Lane]) -> None:
         """Drops all wants of an assignment that has ended. Items in flight keep their slots and keys until they are
         over."""
-        self.bar(at)
+        self.block(at)
         for account in self.accounts.values():
-            for behind in (False, True):
-                account.sleeping.pop((at, behind), None)
+            for background in (False, True):
+                account.sleeping.pop((at, background), None)
         for lane in lanes:
             self._parked.pop((at, lane.key), None)
             for pending in lane.pending.values():
@@ -283,10 +283,10 @@ class Wants:
         for pending in lane.pending.values():
             account = self._account(pending.want.account)
             backing_off = pending.state is WantState.DELAYED and self.retries.not_before_s(pending) > now_s + 1.0
-            behind = _is_background(pending.want)
-            waiting, enough = account.awake, DOZE * NEAR_BACKGROUND if behind else account.may_sleep_above
+            background = _is_background(pending.want)
+            waiting, enough = account.awake, SLEEP_FACTOR * NEAR_BACKGROUND if background else account.may_sleep_above
             if pending.state is WantState.READY and pending.at in self._open:
-                waiting = account.ready_background if behind else account.ready - account.ready_background
+                waiting = account.ready_background if background else account.ready - account.ready_background
             if waiting <= enough and not backing_off:
                 return False
             if pending.state is WantState.PARKED and pending.at in self._open:
@@ -312,7 +312,7 @@ class Wants:
         if sleeping.ticket != -1:
             for waits in sleeping.waits:
                 if waits.account in self.accounts:
-                    self.accounts[waits.account].sleeping[_whose(sleeping, waits)].gone(waits)
+                    self.accounts[waits.account].sleeping[_sleeping_key(sleeping, waits)].gone(waits)
             sleeping.ticket = -1
 
     def _add_sleeping(self, sleeping: SleepingLane, not_before: dict[str, float], now_s: float) -> None:
@@ -324,20 +324,24 @@ class Wants:
             if account is None:
                 continue
             order = queue_key(waits.priority, waits.since_us, self._step_us)
-            lanes_asleep = account.sleeping.setdefault(_whose(sleeping, waits), SleepingLanes())
+            lanes_asleep = account.sleeping.setdefault(_sleeping_key(sleeping, waits), SleepingLanes())
             lanes_asleep.add(sleeping, waits, order, not_before.get(waits.account, -inf), now_s)
 
     def _sleeping(self, account: AccountQueues) -> Iterator[tuple[bool, SleepingLanes]]:
         """Yields the entries of the partitions whose gate is open, and whether they are for background wants."""
-        return ((behind, lanes_asleep) for (at, behind), lanes_asleep in account.sleeping.items() if at in self._open)
+        return (
+            (background, lanes_asleep)
+            for (at, background), lanes_asleep in account.sleeping.items()
+            if at in self._open
+        )
 
     def _first_asleep(
-        self, account: AccountQueues, now_s: float, *, behind: bool
+        self, account: AccountQueues, now_s: float, *, background: bool
     ) -> tuple[QueueKey, int, SleepingLane] | None:
         tops = (
             lanes_asleep.top(now_s)
             for is_background, lanes_asleep in self._sleeping(account)
-            if is_background == behind
+            if is_background == background
         )
         return min((top for top in tops if top is not None), default=None)
 
@@ -348,19 +352,19 @@ class Wants:
         background wants only to keep ``NEAR_BACKGROUND`` ready.
         """
         account = self.accounts[name]
-        first = self._first_asleep(account, now_s, behind=False)
+        first = self._first_asleep(account, now_s, background=False)
         if first is not None:
             tops = [queue.heap[0][0] for queue in account.every_queue() if self._top(queue) is not None]
             if account.ready - account.ready_background < account.near or first[0] < min(tops, default=first[0]):
                 return first[2]
-        first = self._first_asleep(account, now_s, behind=True)
+        first = self._first_asleep(account, now_s, background=True)
         return first[2] if first is not None and account.ready_background < NEAR_BACKGROUND else None
 
     def waiting(self, name: str) -> tuple[dict[int, int], int | None]:
         """Returns how many wants wait by priority, asleep or awake, and since when (µs) the oldest one does, background
         work excluded."""
         account = self.accounts[name]
-        return together([account.tally, *(lanes_asleep.tally for _, lanes_asleep in self._sleeping(account))])
+        return combined([account.tally, *(lanes_asleep.tally for _, lanes_asleep in self._sleeping(account))])
 
     # ---- calls ------------------------------------------------------------------------------------------------------
 
@@ -401,7 +405,7 @@ class Wants:
 
         ``urgent``: nothing is taken unless that want has priority 0.
         """
-        queue = self._whose_turn(self.accounts[name], now_s, urgent, pace)
+        queue = self._next_queue(self.accounts[name], now_s, urgent, pace)
         taken: list[PendingWant] = []
         while queue is not None and len(taken) < queue.limit:
             pending = self._top(queue)
@@ -415,26 +419,30 @@ class Wants:
             taken.append(pending)
         return taken
 
-    def _whose_turn(self, account: AccountQueues, now_s: float, urgent: bool, pace: GroupPace) -> Queue | None:
+    def _next_queue(self, account: AccountQueues, now_s: float, urgent: bool, pace: GroupPace) -> Queue | None:
         """Returns the most urgent queue, or that of the background when a call is due to it by its share."""
-        best = self._most_urgent(account, now_s, urgent, pace, behind=False)
-        behind = self._most_urgent(account, now_s, urgent, pace, behind=True)
-        if best is None or behind is None:
-            return best or behind
+        best = self._most_urgent(account, now_s, urgent, pace, background=False)
+        background = self._most_urgent(account, now_s, urgent, pace, background=True)
+        if best is None or background is None:
+            return best or background
         if is_set_aside(best.heap[0][0]):
-            return best if is_set_aside(behind.heap[0][0]) else behind
-        if account.owed_background < 1 - _ROUNDING or is_urgent(best.heap[0][0]):
-            account.owed_background = min(1.0, account.owed_background + self._owed_a_call)
+            return best if is_set_aside(background.heap[0][0]) else background
+        if account.background_due < 1 - _ROUNDING or is_urgent(best.heap[0][0]):
+            account.background_due = min(1.0, account.background_due + self._background_per_call)
             return best
-        account.owed_background = 0.0
-        return behind
+        account.background_due = 0.0
+        return background
 
     def _most_urgent(
-        self, account: AccountQueues, now_s: float, urgent: bool, pace: GroupPace, *, behind: bool
+        self, account: AccountQueues, now_s: float, urgent: bool, pace: GroupPace, *, background: bool
     ) -> Queue | None:
         best: Queue | None = None
         for queue in account.queues.values():
-            if queue.behind is not behind or not self._may_go(queue, urgent=urgent) or pace(queue.group) > now_s:
+            if (
+                queue.background is not background
+                or not self._may_go(queue, urgent=urgent)
+                or pace(queue.group) > now_s
+            ):
                 continue
             if queue.lingers_until_s(account.linger_s) > now_s:
                 continue
@@ -523,21 +531,21 @@ class Wants:
 
     def again(self, pending: PendingWant, now_s: float) -> None:
         """Queues a want again whose call was never sent."""
-        if self._landed(pending):
+        if self._call_ended(pending):
             self._enter(pending, now_s)
 
     def retry(
-        self, pending: PendingWant, said: Retry, attempt: int, now_s: float, *, counts: bool, closed: bool = False
+        self, pending: PendingWant, reply: Retry, attempt: int, now_s: float, *, counts: bool, closed: bool = False
     ) -> bool:
         """Queues a want again after a failed attempt, with a back-off.
 
         Returns False when the retry budget of its oldest undone event is used up: then its lane must be told.
         ``closed``: the account is closed; until it reopens, the want is queued behind those that have not failed.
         """
-        if not self._landed(pending):
+        if not self._call_ended(pending):
             return True
         closure = self._account(pending.want.account).closure if closed else None
-        if not self.retries.retry(pending, said, attempt, now_s, counts=counts, closure=closure):
+        if not self.retries.retry(pending, reply, attempt, now_s, counts=counts, closure=closure):
             return False
         self._enter(pending, now_s)
         return True
@@ -554,10 +562,10 @@ class Wants:
 
     def answered(self, pending: PendingWant, attempt: int, *, lost: bool) -> None:
         """Records a settled or lost answer; the lane's next turn decides what it wants then."""
-        if self._landed(pending):
+        if self._call_ended(pending):
             self.retries.answered(pending, attempt, lost=lost)
 
-    def _landed(self, pending: PendingWant) -> bool:
+    def _call_ended(self, pending: PendingWant) -> bool:
         """Withdraws the announcement of a want whose call was answered. Returns whether it is still wanted."""
         if pending.announced_in is not None:
             pending.take_back()
@@ -571,7 +579,7 @@ def _is_background(want: Want) -> bool:
     return want.priority >= BACKGROUND
 
 
-def _whose(sleeping: SleepingLane, waits: Waits) -> tuple[Assignment, bool]:
+def _sleeping_key(sleeping: SleepingLane, waits: Waits) -> tuple[Assignment, bool]:
     """Returns which ``AccountQueues.sleeping`` holds the entry: its partition, and whether it is background work."""
     return sleeping.at, waits.priority >= BACKGROUND
 

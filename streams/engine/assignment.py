@@ -64,14 +64,14 @@ class AssignedPartition:
             partition.may_take and not self.lanes.fault and len(part) < outputs_at_most and len(awake) < awake_at_most
         ):
             record = partition.backlog[0]
-            heard = self._flow.read(record, now)
-            match heard:
+            decoded = self._flow.read(record, now)
+            match decoded:
                 case Arrived():
-                    self.lanes.turn(heard.lane, heard, now)
+                    self.lanes.turn(decoded.lane, decoded, now)
                 case BadRecord():
-                    part.outputs.append(self._dead_letters.letter(record, heard))
+                    part.outputs.append(self._dead_letters.letter(record, decoded))
                 case NotYet():
-                    partition.needs = heard
+                    partition.needs = decoded
                     break
             partition.backlog.popleft()
         partition.moved(now.mono_s)
@@ -95,7 +95,7 @@ class AssignedPartition:
             self.lanes.turn(key, WOKEN, now)
         return len(due)
 
-    def hear(self, sent: SentItem, cause: Answered | None, now: Now) -> None:
+    def answered(self, sent: SentItem, cause: Answered | None, now: Now) -> None:
         """Applies the answer to one item of a call. ``cause`` None: it stays a want, and is no longer announced."""
         lane = sent.pending.lane
         if cause is not None:
@@ -158,7 +158,7 @@ class AssignedPartition:
 
     def _shut(self) -> None:
         self.partition.close_intake()
-        self._wants.bar(self.at)
+        self._wants.block(self.at)
 
 
 AssignedPartitions = Mapping[Assignment, AssignedPartition]

@@ -20,12 +20,12 @@ OF_LEASE = 3  # but all marks are written at least this many times per lease
 class Outbox:
     """One assignment's outputs and changed lanes that are not yet part of a checkpoint."""
 
-    __slots__ = ("_tellers", "changed", "outputs")
+    __slots__ = ("_senders", "changed", "outputs")
 
     def __init__(self) -> None:
         self.outputs: list[Output] = []
         self.changed: dict[str, Lane] = {}
-        self._tellers: set[str] = set()
+        self._senders: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.outputs) + len(self.changed)
@@ -36,7 +36,7 @@ class Outbox:
         if outputs:
             self.outputs.extend(outputs)
         if tells:
-            self._tellers.add(lane.key)
+            self._senders.add(lane.key)
 
     def take(self) -> tuple[list[Output], list[Lane]]:
         """Empties the outbox and returns its outputs and changed lanes.
@@ -47,9 +47,9 @@ class Outbox:
         """
         outputs, self.outputs = self.outputs, []
         changed, self.changed = list(self.changed.values()), {}
-        if self._tellers:
-            changed.sort(key=lambda lane: lane.key in self._tellers)
-            self._tellers.clear()
+        if self._senders:
+            changed.sort(key=lambda lane: lane.key in self._senders)
+            self._senders.clear()
         return outputs, changed
 
 
@@ -70,28 +70,28 @@ class Checkpoints:
         self.durable_at_s = -inf
         self._policy = policy
         self._serial = boot_us  # so that no serial repeats one of an earlier start of this process
-        self._on_way: dict[Assignment, CheckpointPart] | None = None
+        self._in_progress: dict[Assignment, CheckpointPart] | None = None
         self._started_s = -inf
-        self._heard_s = -inf
+        self._reported_s = -inf
         self._why = ""  # why the one in progress is not durable yet
         self._took_s = 0.0
 
     @property
-    def on_way(self) -> bool:
+    def in_progress(self) -> bool:
         """Whether a checkpoint is in progress."""
-        return self._on_way is not None
+        return self._in_progress is not None
 
-    def delayed(self, said: Delayed, now_s: float) -> None:
+    def delayed(self, report: Delayed, now_s: float) -> None:
         """Records the sink's report that the checkpoint in progress is not durable yet, and why."""
-        if said.serial == self._serial:
-            self._heard_s, self._why = now_s, said.reason
+        if report.serial == self._serial:
+            self._reported_s, self._why = now_s, report.reason
 
-    def words(self, now_s: float) -> str:
+    def explain_delay(self, now_s: float) -> str:
         """Returns, for people, why nothing becomes durable just now; empty when there is no explanation.
 
         A checkpoint that the sink has not reported on for ``Policy.stall_s`` explains nothing: the sink may hang.
         """
-        if self._on_way is None or now_s - max(self._started_s, self._heard_s) > self._policy.stall_s:
+        if self._in_progress is None or now_s - max(self._started_s, self._reported_s) > self._policy.stall_s:
             return ""
         why = f", last refused with {self._why}" if self._why else ""
         return f"a checkpoint is on its way for {now_s - self._started_s:.0f} s{why}"
@@ -99,8 +99,8 @@ class Checkpoints:
     @property
     def size(self) -> int:
         """How many outputs and changed lanes are not durable."""
-        on_way = sum(parts.size for parts in self._on_way.values()) if self._on_way is not None else 0
-        return on_way + sum(len(outbox) for outbox in self.outboxes.values())
+        in_progress = sum(parts.size for parts in self._in_progress.values()) if self._in_progress is not None else 0
+        return in_progress + sum(len(outbox) for outbox in self.outboxes.values())
 
     def outbox(self, at: Assignment) -> Outbox:
         """Returns the outbox of an assignment, created on first use."""
@@ -109,14 +109,14 @@ class Checkpoints:
     def drop(self, at: Assignment) -> None:
         """Discards what is kept for an assignment that has ended or stopped."""
         self.outboxes.pop(at, None)
-        if self._on_way is not None:
-            self._on_way.pop(at, None)
+        if self._in_progress is not None:
+            self._in_progress.pop(at, None)
 
     # ---- when -------------------------------------------------------------------------------------------------------
 
     def due_at_s(self, *, urgent: bool) -> float:
         """Returns when the next checkpoint starts. ``urgent``: a gate or a hand-over waits for it."""
-        if self._on_way is not None or not self.outboxes:
+        if self._in_progress is not None or not self.outboxes:
             return inf
         if urgent:
             return -inf
@@ -143,7 +143,9 @@ class Checkpoints:
     ) -> Checkpoint:
         """Returns the next checkpoint. ``contents``: outputs, and the lanes in them with their versions."""
         self._serial += 1
-        self._on_way = {at: CheckpointPart(lanes=lanes, size=len(outputs)) for at, (outputs, lanes) in contents.items()}
+        self._in_progress = {
+            at: CheckpointPart(lanes=lanes, size=len(outputs)) for at, (outputs, lanes) in contents.items()
+        }
         self._started_s, self._why = now_s, ""
         return Checkpoint(
             serial=self._serial, outputs={at: outputs for at, (outputs, _) in contents.items()}, marks=marks
@@ -154,11 +156,11 @@ class Checkpoints:
 
         Empty for a checkpoint that is not the one in progress.
         """
-        if self._on_way is None or written.serial != self._serial:
+        if self._in_progress is None or written.serial != self._serial:
             return {}
         if written.marks:
             self.lease_until_s = max(self.lease_until_s, written.sent_at_s + self._policy.lease_s)
             self.durable_at_s = now_s
-        parts, self._on_way = self._on_way, None
+        parts, self._in_progress = self._in_progress, None
         self._took_s = now_s - self._started_s
         return parts

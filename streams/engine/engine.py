@@ -15,7 +15,7 @@ from streams.dispatch.dispatcher import Dispatcher
 from streams.dispatch.wants import Wants
 from streams.engine.assignment import WOKEN, AssignedPartition
 from streams.engine.checkpoint import Checkpoints
-from streams.engine.partition import misfit, outgrown, replaced_input, replaced_state, unfit
+from streams.engine.partition import grown_topic, mismatch, replaced_input, replaced_state, unfit
 from streams.engine.schema_fetch import SchemaFetch
 from streams.engine.snapshot import Snapshot, account_of, partition_of
 from streams.engine.stall_detector import StallDetector
@@ -44,14 +44,14 @@ from streams.messages import (
 )
 from streams.policy import Pace, Policy, Share
 
-RESTORED_A_STEP: Final = 2_000
+RESTORED_PER_STEP: Final = 2_000
 """Lanes restored in one step, which takes a few milliseconds. A partition may have any number of lanes; the bound
 keeps the loop running, so that marks are committed in time."""
 
-REVIEWED_A_STEP: Final = 500
+REVIEWED_PER_STEP: Final = 500
 """Lanes that take a turn in one step because of a control command."""
 
-WOKEN_A_STEP: Final = 500
+WOKEN_PER_STEP: Final = 500
 """Lanes woken by their timers in one step; each takes a turn. After a restore all undone lanes may be due at once."""
 
 
@@ -91,7 +91,7 @@ class Engine:
         """Returns when to feed a ``Tick`` at the latest (s, monotonic); ``inf`` = not before the next other input."""
         return self._wake_at_s
 
-    def feed(self, said: Input, now: Now) -> list[Effect]:  # noqa: C901 - one arm per input
+    def feed(self, message: Input, now: Now) -> list[Effect]:  # noqa: C901 - one arm per input
         """Applies one input and returns the resulting effects, in order.
 
         Raises what a flow raises, which is a bug and must end the process.
@@ -99,29 +99,29 @@ class Engine:
         if self._stopped:
             return []
         effects: list[Effect] = []
-        match said:
+        match message:
             case Arrivals():
-                self._arrivals(said, now)
+                self._arrivals(message, now)
             case Answer():
-                effects.extend(self._answer(said, now))
+                effects.extend(self._answer(message, now))
             case Written():
-                effects.extend(self._written(said, now))
+                effects.extend(self._written(message, now))
             case Assigned():
-                effects.extend(self._assigned(said, now))
+                effects.extend(self._assigned(message, now))
             case Revoked():
-                effects.extend(self._revoked(said, now))
+                effects.extend(self._revoked(message, now))
             case TopicsSeen():
-                effects.extend(self._topics_seen(said, now))
+                effects.extend(self._topics_seen(message, now))
             case Broken():
-                effects.extend(self._broken(said, now))
+                effects.extend(self._broken(message, now))
             case Fetched():
-                self._schema_fetch.fetched(said, self._partitions, now.mono_s)
+                self._schema_fetch.fetched(message, self._partitions, now.mono_s)
             case ControlRead():
-                self._control_read(said, now)
+                self._control_read(message, now)
             case Drain():
-                self._drain(said, now)
+                self._drain(message, now)
             case Delayed():
-                self._checkpoints.delayed(said, now.mono_s)
+                self._checkpoints.delayed(message, now.mono_s)
             case Tick():
                 pass
         return self._until_stop(effects, now)
@@ -129,7 +129,7 @@ class Engine:
     def _until_stop(self, effects: list[Effect], now: Now) -> list[Effect]:
         """Appends what follows from any input; cuts off effects after a ``Stop``."""
         if not any(isinstance(effect, Stop) for effect in effects):
-            effects.extend(self._go_on(now))
+            effects.extend(self._follow_up(now))
         for at, effect in enumerate(effects):
             if isinstance(effect, Stop):
                 self._stopped, self._wake_at_s = effect.reason, inf
@@ -139,49 +139,49 @@ class Engine:
 
     # ---- inputs -----------------------------------------------------------------------------------------------------
 
-    def _arrivals(self, said: Arrivals, now: Now) -> None:
-        for record in said.records:
+    def _arrivals(self, message: Arrivals, now: Now) -> None:
+        for record in message.records:
             assigned = self._partitions.get(record.at)
             if assigned is not None and assigned.partition.reads:
                 assigned.partition.arrived(record)
-        self._ends(said, now)
-        for at, position in said.positions.items():
+        self._ends(message, now)
+        for at, position in message.positions.items():
             if at in self._partitions and self._partitions[at].partition.reads:
                 self._partitions[at].partition.passed(position, now.mono_s)
 
-    def _ends(self, said: Arrivals, now: Now) -> None:
-        for at, end in said.ends.items():
+    def _ends(self, message: Arrivals, now: Now) -> None:
+        for at, end in message.ends.items():
             if at in self._partitions:
                 self._partitions[at].partition.ends(end, now.mono_s)
-        for at, log_end in said.log_ends.items():
+        for at, log_end in message.log_ends.items():
             if at in self._partitions:
                 self._partitions[at].partition.log_ends(log_end, now.mono_s)
-        for at, why in said.leaderless.items():
+        for at, why in message.leaderless.items():
             if at in self._partitions:
                 self._partitions[at].partition.leaderless = why
 
-    def _answer(self, said: Answer, now: Now) -> Iterator[Effect]:
+    def _answer(self, message: Answer, now: Now) -> Iterator[Effect]:
         """Applies an answer to the limiters, and to the lanes of partitions that are still assigned."""
-        heard = self._dispatcher.answered(said, now)
-        living = [item for item in heard if item.sent.at in self._partitions]
-        if living and said.log:
-            self._partitions[living[0].sent.at].outbox.outputs.extend(said.log)
-        for item in living:
-            self._partitions[item.sent.at].hear(item.sent, item.cause, now)
-        if said.stop is not None:
-            yield Stop(reason=said.stop)
+        answered = self._dispatcher.answered(message, now)
+        current = [item for item in answered if item.sent.at in self._partitions]
+        if current and message.log:
+            self._partitions[current[0].sent.at].outbox.outputs.extend(message.log)
+        for item in current:
+            self._partitions[item.sent.at].answered(item.sent, item.cause, now)
+        if message.stop is not None:
+            yield Stop(reason=message.stop)
 
-    def _written(self, said: Written, now: Now) -> Iterator[Effect]:
+    def _written(self, message: Written, now: Now) -> Iterator[Effect]:
         """Applies a durable checkpoint; stops partitions whose part could not be written."""
-        for at, written in self._checkpoints.written(said, now.mono_s).items():
-            if at in said.marks:
-                self._partitions[at].became_durable(said.marks[at], written, now.mono_s)
+        for at, written in self._checkpoints.written(message, now.mono_s).items():
+            if at in message.marks:
+                self._partitions[at].became_durable(message.marks[at], written, now.mono_s)
             else:
                 yield from self._refused(self._partitions[at], "its part of a checkpoint was refused", now)
 
-    def _assigned(self, said: Assigned, now: Now) -> Iterator[Effect]:
-        for at, owned in said.parts.items():
-            problem = self._misfit(at, owned)
+    def _assigned(self, message: Assigned, now: Now) -> Iterator[Effect]:
+        for at, owned in message.parts.items():
+            problem = self._mismatch(at, owned)
             if problem is not None:
                 yield Stop(reason=problem)
                 return
@@ -193,62 +193,62 @@ class Engine:
             if self._drain_by_s is not None:
                 self._partitions[at].drain(self._drain_by_s, now)
 
-    def _revoked(self, said: Revoked, now: Now) -> Iterator[Effect]:
-        known = [self._partitions[at] for at in said.parts if at in self._partitions]
-        if said.lost:
+    def _revoked(self, message: Revoked, now: Now) -> Iterator[Effect]:
+        known = [self._partitions[at] for at in message.parts if at in self._partitions]
+        if message.lost:
             yield from self._end(known, now)
             return
         for assigned in known:
-            assigned.drain(now.mono_s + said.budget_s, now)
-        unknown = frozenset(said.parts) - self._partitions.keys()
+            assigned.drain(now.mono_s + message.budget_s, now)
+        unknown = frozenset(message.parts) - self._partitions.keys()
         if unknown:
             yield Released(parts=unknown)
         self._set_share(now)
 
-    def _topics_seen(self, said: TopicsSeen, now: Now) -> Iterator[Effect]:
+    def _topics_seen(self, message: TopicsSeen, now: Now) -> Iterator[Effect]:
         """Detects topics that were replaced or got more partitions while they are read."""
         for at, assigned in self._partitions.items():
             state_topic = self._flows[at.topic].state_topic
-            seen, state = said.topics.get(at.topic), said.topics.get(state_topic)
+            seen, state = message.topics.get(at.topic), message.topics.get(state_topic)
             replaced = seen and replaced_input(assigned.partition, seen, state_topic)
             if replaced:
                 if assigned.partition.broken != replaced:
                     yield from self._refused(assigned, replaced, now)
                 continue
-            grown = seen and outgrown(at, seen, self._shares[at.topic].partitions)
+            grown = seen and grown_topic(at, seen, self._shares[at.topic].partitions)
             problem = grown or (state and replaced_state(assigned.partition, state, state_topic))
             if problem:
                 yield Stop(reason=problem)
                 return
 
-    def _broken(self, said: Broken, now: Now) -> Iterator[Effect]:
-        assigned = self._partitions.get(said.at)
+    def _broken(self, message: Broken, now: Now) -> Iterator[Effect]:
+        assigned = self._partitions.get(message.at)
         if assigned is not None:
-            yield from self._refused(assigned, said.reason, now)
+            yield from self._refused(assigned, message.reason, now)
 
-    def _control_read(self, said: ControlRead, now: Now) -> None:
+    def _control_read(self, message: ControlRead, now: Now) -> None:
         """Applies records of the control topic; lanes take their turns in later steps."""
         if self._control is None:
             raise ValueError("records of a control topic, but no control was given to apply them")
-        effect = self._control.apply(said, now)
+        effect = self._control.apply(message, now)
         if effect.halted is not None:
             self._wants.halt(effect.halted, now.mono_s)
-        self._control_is_read = self._control_is_read or said.complete
+        self._control_is_read = self._control_is_read or message.complete
         for assigned in self._partitions.values():
             assigned.partition.awaits_control = not self._control_is_read
             assigned.review.tell(effect.tells)
             if effect.review:
                 assigned.review.ask()
 
-    def _drain(self, said: Drain, now: Now) -> None:
-        self._drain_by_s = now.mono_s + said.budget_s
+    def _drain(self, message: Drain, now: Now) -> None:
+        self._drain_by_s = now.mono_s + message.budget_s
         for assigned in self._partitions.values():
             assigned.drain(self._drain_by_s, now)
         self._set_share(now)
 
     # ---- what follows from any input --------------------------------------------------------------------------------
 
-    def _go_on(self, now: Now) -> Iterator[Effect]:
+    def _follow_up(self, now: Now) -> Iterator[Effect]:
         """Yields all effects that are possible now. The order matters: each step uses what the earlier ones did."""
         self._over(now)
         self._restore(now)
@@ -262,13 +262,13 @@ class Engine:
         )
         for pending in self._dispatcher.announcements(now, self._checkpoints.lease_until_s):
             self._partitions[pending.at].changed(pending.lane)
-        yield from self._dispatcher.news(now.mono_s)
+        yield from self._dispatcher.changes_of_accounts(now.mono_s)
         yield from self._unreadable(now)
         yield from self._checkpoint(now)
         yield from self._release(now)
         yield from self._intake(now)
         yield from self._stall_detector.check(
-            self._partitions, self._dispatcher.in_flight, now, self._checkpoints.words
+            self._partitions, self._dispatcher.in_flight, now, self._checkpoints.explain_delay
         )
         if self._drain_by_s is not None and not self._partitions:
             yield Stop(reason="drained", failed=False)
@@ -285,8 +285,8 @@ class Engine:
                 self._partitions[sent.at].lanes.settle(sent.pending.lane, now.mono_s)
 
     def _restore(self, now: Now) -> None:
-        """Restores at most ``RESTORED_A_STEP`` lanes."""
-        left = RESTORED_A_STEP
+        """Restores at most ``RESTORED_PER_STEP`` lanes."""
+        left = RESTORED_PER_STEP
         for assigned in self._changing():
             if left and assigned.partition.is_restoring:
                 before = assigned.lanes.to_restore
@@ -294,8 +294,8 @@ class Engine:
                 left -= before - assigned.lanes.to_restore
 
     def _review(self, now: Now) -> None:
-        """Gives at most ``REVIEWED_A_STEP`` lanes the turns that control commands ask for."""
-        left = min(REVIEWED_A_STEP, *self._room())
+        """Gives at most ``REVIEWED_PER_STEP`` lanes the turns that control commands ask for."""
+        left = min(REVIEWED_PER_STEP, *self._room())
         for assigned in self._partitions.values():
             if left > 0 and assigned.has_review:
                 left -= assigned.review.step(assigned.lanes, now, left)
@@ -303,7 +303,7 @@ class Engine:
     def _wake_due(self, now: Now) -> None:
         """Gives lanes whose timers are due their turns. Runs before records are read, because a backlog would use up
         the room."""
-        left = min(WOKEN_A_STEP, *self._room())
+        left = min(WOKEN_PER_STEP, *self._room())
         for assigned in self._partitions.values():
             if left > 0:
                 left -= assigned.wake_due(now, left)
@@ -361,8 +361,8 @@ class Engine:
         if done:
             for assigned in done:
                 held = self._dispatcher.in_flight.held(assigned.at)
-                words = f"{assigned.lanes.undone} lanes are undone, {held} under way"
-                yield _notice("partition_released", assigned.at, words, level="info")
+                message = f"{assigned.lanes.undone} lanes are undone, {held} under way"
+                yield _notice("partition_released", assigned.at, message, level="info")
             yield from self._end(done, now)
             yield Released(parts=frozenset(assigned.at for assigned in done))
 
@@ -370,13 +370,13 @@ class Engine:
         """Pauses and resumes partitions, by their own need for records and by the room left in memory."""
         room = min(self._room()) > 0
         parts = [assigned.partition for assigned in self._partitions.values()]
-        changed = [part for part in parts if part.flowing != (part.wants_more and room)]
+        changed = [part for part in parts if part.resumed != (part.wants_more and room)]
         for part in changed:
-            part.flow(on=not part.flowing, now_s=now.mono_s)
+            part.flow(on=not part.resumed, now_s=now.mono_s)
         if changed:
             yield Intake(
-                pause=frozenset(part.at for part in changed if not part.flowing),
-                resume=frozenset(part.at for part in changed if part.flowing),
+                pause=frozenset(part.at for part in changed if not part.resumed),
+                resume=frozenset(part.at for part in changed if part.resumed),
             )
 
     def _next_s(self, now: Now) -> float:
@@ -400,11 +400,11 @@ class Engine:
 
     # ---- partitions come and go -------------------------------------------------------------------------------------
 
-    def _misfit(self, at: Assignment, owned: OwnedPartition) -> str | None:
+    def _mismatch(self, at: Assignment, owned: OwnedPartition) -> str | None:
         """Returns why the process must stop rather than read a newly assigned partition; None = it need not."""
         if at.topic not in self._flows:
             return f"{at.topic} was assigned and no flow reads it: the subscription and the flows differ"
-        return misfit(owned, self._shares[at.topic].partitions, at, self._flows[at.topic].state_topic)
+        return mismatch(owned, self._shares[at.topic].partitions, at, self._flows[at.topic].state_topic)
 
     def _assigned_partition(self, at: Assignment, owned: OwnedPartition, now: Now) -> AssignedPartition:
         return AssignedPartition(
@@ -462,7 +462,7 @@ class Engine:
             lanes_asleep=sum(assigned.lanes.asleep for assigned in self._partitions.values()),
             lanes_undone=sum(assigned.lanes.undone for assigned in self._partitions.values()),
             outputs_kept=self._checkpoints.size,
-            checkpoint_on_way=self._checkpoints.on_way,
+            checkpoint_on_way=self._checkpoints.in_progress,
             checkpoint_age_s=now.mono_s - self._checkpoints.durable_at_s,
             lease_left_s=self._checkpoints.lease_until_s - now.mono_s,
             draining=self._drain_by_s is not None,

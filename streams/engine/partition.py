@@ -72,7 +72,7 @@ class Partition:
         self.backlog: deque[Record] = deque()  # arrived, waiting for their turn
         self.needs: NotYet | None = None  # must be fetched before the next lane or record can be read
         self.to_restore = 0  # lanes; nothing is read before all are restored
-        self.flowing = False  # whether the source was last told to read
+        self.resumed = False  # whether the source was last told to read
         self.moved_at_s = now_s  # when it last made progress
         self.deadline_s = inf  # of the hand-over
         self.broken = ""  # why the partition was stopped
@@ -87,11 +87,11 @@ class Partition:
         found = owned.mark
         # A position without a mark was set by a tool, perhaps right after an owner was killed. Only where nothing was
         # ever committed is it certain that nothing was sent, because an owner sends only after its mark is durable.
-        self._found_drained = found.drained if found is not None else not owned.committed
+        self._predecessor_drained = found.drained if found is not None else not owned.committed
         self._reach = owned.end if found is None else found.position + found.read_ahead
         self._target = min(owned.end, self._reach)
         undrained_s = policy.lease_s + policy.call_deadline_s + policy.grace_s
-        self._waits_until_s = now_s + (policy.drained_wait_s if self._found_drained else undrained_s)
+        self._waits_until_s = now_s + (policy.drained_wait_s if self._predecessor_drained else undrained_s)
 
     # ---- phase ------------------------------------------------------------------------------------------------------
 
@@ -163,7 +163,7 @@ class Partition:
 
     def flow(self, *, on: bool, now_s: float) -> None:
         """Records that the source resumes or pauses reading. The time paused does not count as a stall."""
-        self.flowing = on
+        self.resumed = on
         self.moved_at_s = now_s
 
     def arrived(self, record: Record) -> None:
@@ -277,7 +277,7 @@ class Partition:
         final = self._phase is Phase.DRAINING and held == 0
         self._final = serial if final else None
         self._mark_asked = True
-        drained = final and (self._sent_from_here or self._found_drained)
+        drained = final and (self._sent_from_here or self._predecessor_drained)
         read_ahead = self._policy.read_ahead
         if not self._sent_from_here:
             read_ahead = max(read_ahead, self._reach - self.position)
@@ -304,7 +304,7 @@ class Partition:
         return drained or self._phase is Phase.GONE
 
 
-def misfit(owned: OwnedPartition, partitions: int, at: Assignment, state_topic: str) -> str | None:
+def mismatch(owned: OwnedPartition, partitions: int, at: Assignment, state_topic: str) -> str | None:
     """Returns why the process must stop rather than read a newly assigned partition, with the remedy; None = it need
     not."""
     if owned.partitions != partitions:
@@ -323,7 +323,7 @@ def unfit(owned: OwnedPartition, at: Assignment, state_topic: str) -> str | None
     return _unread(owned, at, state_topic)
 
 
-def outgrown(at: Assignment, topic: Topic, partitions: int) -> str | None:
+def grown_topic(at: Assignment, topic: Topic, partitions: int) -> str | None:
     """Returns why the process must stop because an input topic got more partitions; None = it did not."""
     return _resized(at.topic, topic.partitions, partitions) if topic.partitions > partitions else None
 
@@ -342,14 +342,14 @@ def replaced_input(partition: Partition, topic: Topic, state_topic: str) -> str 
     return _other_input(partition.at, state_topic, partition.input_topic_id, topic.id)
 
 
-def out_of_range(at: Assignment, offset: int | None, state_topic: str, said: str = "") -> str:
+def out_of_range(at: Assignment, offset: int | None, state_topic: str, error: str = "") -> str:
     """Returns why a partition whose next offset is not in its log is stopped, with the remedy.
 
-    ``said``: the client's error message.
+    ``error``: the client's error message.
     """
-    words = f" ({said})" if said else ""
+    detail = f" ({error})" if error else ""
     return (
-        f"offset {offset} of {at.topic}/{at.partition} is not in the log{words}: it was kept too short a time, or "
+        f"offset {offset} of {at.topic}/{at.partition} is not in the log{detail}: it was kept too short a time, or "
         f"{at.topic} was deleted and created again. Nothing of this partition is read, sent or committed. Remedy: with "
         f"all processes stopped, reset the group's offset of this partition (--to-earliest skips nothing that is "
         f"there); if {at.topic} was created again, recreate {state_topic} as well and reset the offsets of all its "

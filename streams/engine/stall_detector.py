@@ -29,9 +29,9 @@ from streams.messages import Effect, Notice, Reread, Stop
 from streams.policy import Policy
 
 OVERDUE_S: Final = 5.0  # workers keep the deadline themselves; one that is this late hangs
-FETCH_ANEW_S: Final = 10.0  # without progress; the next time after twice as long, and so on
+REFETCH_S: Final = 10.0  # without progress; the next time after twice as long, and so on
 HELD_BACK_S: Final = 10.0  # a transaction open for this long is logged, and again after every stall time
-TURNED_A_LOOK: Final = 500  # lanes of a partition that get another turn in one check
+TURNED_PER_CHECK: Final = 500  # lanes of a partition that get another turn in one check
 FORGOTTEN_AFTER: Final = 4  # stall times, after which a lane that was given another turn may get one again
 
 
@@ -42,8 +42,10 @@ class StallDetector:
         self._policy = policy
         self._overdue: tuple[str, float] | None = None  # a call, and when it was first found without an answer
         self._next_s = 0.0
-        self._said: dict[Assignment, float] = {}  # when a partition's stall was logged
-        self._anew: dict[Assignment, float] = {}  # without progress for this long (s), its fetch is restarted (again)
+        self._logged: dict[Assignment, float] = {}  # when a partition's stall was logged
+        self._refetch_after_s: dict[
+            Assignment, float
+        ] = {}  # without progress for this long (s), its fetch is restarted (again)
         self._ends: dict[Assignment, tuple[float, dict[Assignment, int]]] = {}  # when it last moved; others' ends then
         self._held: dict[Assignment, float] = {}  # when its records held back were last logged
         self._woken: dict[tuple[Assignment, str], float] = {}  # lanes that were given another turn, and when
@@ -53,16 +55,17 @@ class StallDetector:
         return self._next_s
 
     def check(
-        self, partitions: AssignedPartitions, in_flight: InFlight, now: Now, on_way: Callable[[float], str]
+        self, partitions: AssignedPartitions, in_flight: InFlight, now: Now, explain_checkpoint: Callable[[float], str]
     ) -> Iterator[Effect]:
-        """Yields notices, partitions to fetch anew, and a ``Stop``. Does nothing before ``next_s``.
+        """Yields notices, partitions to fetch again, and a ``Stop``. Does nothing before ``next_s``.
 
-        ``on_way`` returns, for the time given, how the checkpoint in progress explains a stall; empty = it does not.
+        ``explain_checkpoint`` returns, for the time given, how the checkpoint in progress explains a stall; empty = it
+        does not.
         """
         if now.mono_s < self._next_s:
             return
         self._next_s = now.mono_s + min(self._policy.stall_s / 4, OVERDUE_S)
-        for by_part in (self._said, self._anew, self._held, self._ends):
+        for by_part in (self._logged, self._refetch_after_s, self._held, self._ends):
             for at in [at for at in by_part if at not in partitions]:
                 del by_part[at]
         long_ago_s = now.mono_s - FORGOTTEN_AFTER * self._policy.stall_s
@@ -72,8 +75,8 @@ class StallDetector:
         for assigned in partitions.values():
             yield from self._held_back(assigned, now.mono_s)
             if not self._is_queued_behind_others(assigned, partitions, now.mono_s):
-                yield from self._fetch_anew(assigned, now.mono_s)
-                yield from self._lag(assigned, now.mono_s, on_way)
+                yield from self._refetch(assigned, now.mono_s)
+                yield from self._lag(assigned, now.mono_s, explain_checkpoint)
             yield from self._undone(assigned, now)
 
     def _calls(self, in_flight: InFlight, now_s: float) -> Iterator[Effect]:
@@ -116,52 +119,54 @@ class StallDetector:
         """Whether another partition moves that has not yet reached the end it had when this one was found without
         progress."""
         moved_at_s = assigned.partition.moved_at_s
-        if not assigned.partition.lag or now_s - moved_at_s < FETCH_ANEW_S:
+        if not assigned.partition.lag or now_s - moved_at_s < REFETCH_S:
             return False
         if assigned.at not in self._ends or self._ends[assigned.at][0] != moved_at_s:
             others = (other for other in partitions.values() if other.at != assigned.at and other.partition.lag)
             self._ends[assigned.at] = moved_at_s, {other.at: other.partition.end for other in others}
         ends = self._ends[assigned.at][1]
         return any(
-            other.partition.position < ends.get(other.at, 0) and now_s - other.partition.moved_at_s < FETCH_ANEW_S
+            other.partition.position < ends.get(other.at, 0) and now_s - other.partition.moved_at_s < REFETCH_S
             for other in partitions.values()
         )
 
-    def _fetch_anew(self, assigned: AssignedPartition, now_s: float) -> Iterator[Effect]:
+    def _refetch(self, assigned: AssignedPartition, now_s: float) -> Iterator[Effect]:
         """Restarts the fetch of a partition. Skips and repeats nothing: the source continues at the next offset that it
         has not returned."""
         partition, still_s = assigned.partition, now_s - assigned.partition.moved_at_s
-        if not partition.lag or not partition.flowing or still_s < FETCH_ANEW_S:
-            self._anew.pop(assigned.at, None)
-        elif still_s >= (after_s := self._anew.get(assigned.at, FETCH_ANEW_S)):
-            self._anew[assigned.at] = 2 * after_s
+        if not partition.lag or not partition.resumed or still_s < REFETCH_S:
+            self._refetch_after_s.pop(assigned.at, None)
+        elif still_s >= (after_s := self._refetch_after_s.get(assigned.at, REFETCH_S)):
+            self._refetch_after_s[assigned.at] = 2 * after_s
             yield _notice(
                 assigned, f"lag {partition.lag}, no progress for {still_s:.0f} s: fetching it again", "warning"
             )
             yield Reread(parts=frozenset({assigned.at}))
 
-    def _lag(self, assigned: AssignedPartition, now_s: float, on_way: Callable[[float], str]) -> Iterator[Effect]:
+    def _lag(
+        self, assigned: AssignedPartition, now_s: float, explain_checkpoint: Callable[[float], str]
+    ) -> Iterator[Effect]:
         """Logs lag without progress; a stall time later, logs it again if it is explained, else stops the process."""
         partition = assigned.partition
         still_s = now_s - partition.moved_at_s
         if not partition.lag or not partition.reads or still_s < self._policy.stall_s:
-            self._said.pop(assigned.at, None)
+            self._logged.pop(assigned.at, None)
             return
-        explained = _explanation(assigned) or on_way(now_s)
-        said_s = self._said.setdefault(assigned.at, now_s)
-        if said_s == now_s:
+        explained = _explanation(assigned) or explain_checkpoint(now_s)
+        logged_s = self._logged.setdefault(assigned.at, now_s)
+        if logged_s == now_s:
             yield _notice(
                 assigned, f"lag {partition.lag}, no progress for {still_s:.0f} s: {explained or 'unexplained'}"
             )
-        elif now_s - said_s >= self._policy.stall_s:
-            del self._said[assigned.at]  # so that it is logged again
+        elif now_s - logged_s >= self._policy.stall_s:
+            del self._logged[assigned.at]  # so that it is logged again
             if not explained:
                 yield Stop(reason=f"{_name(assigned.at)} has lag {partition.lag} and makes no progress")
 
     def _undone(self, assigned: AssignedPartition, now: Now) -> Iterator[Effect]:
         """Gives an undone lane that nothing will wake one more turn; if that does not help, stops the process."""
         lanes = assigned.lanes
-        for _ in range(min(len(lanes.unexplained), TURNED_A_LOOK)):
+        for _ in range(min(len(lanes.unexplained), TURNED_PER_CHECK)):
             if not assigned.partition.sends or not lanes.unexplained or lanes.fault:
                 return
             key, since_s = next(iter(lanes.unexplained.items()))

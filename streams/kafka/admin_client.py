@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 
 from streams.clock import uptime_s
 
-PATIENCE_S: Final = 10.0
+REPLACE_AFTER_S: Final = 10.0
 
 
 class RenewingAdminClient:
@@ -42,7 +42,7 @@ class RenewingAdminClient:
             self._failing_since_s = None  # any answer shows that the client works
         elif self._failing_since_s is None:
             self._failing_since_s = self._clock()
-        elif self._clock() - self._failing_since_s >= PATIENCE_S:
+        elif self._clock() - self._failing_since_s >= REPLACE_AFTER_S:
             self._renew()
 
     def _renew(self) -> None:

@@ -141,18 +141,18 @@ class CheckpointBatch:
         return at not in dropped and at not in self._left_out
 
     def _produce(
-        self, producer: Producer, calls: ProducerCalls, place: Place, output: Output, patience_s: float
+        self, producer: Producer, calls: ProducerCalls, place: Place, output: Output, timeout_s: float
     ) -> None:
         shown = self._replacement(place, output) if place in self._replaced else output
         try:
-            _enqueue(producer, calls, shown, partial(self._reported, place), patience_s)
+            _enqueue(producer, calls, shown, partial(self._reported, place), timeout_s)
         except KafkaException as error:
             if producer_error_kind(error.args[0]) is not ProducerErrorKind.TOO_LARGE:
                 raise
             self._refuse(place)
             if place not in self._replaced or shown is not output:
                 raise RecordTooLarge from error
-            self._produce(producer, calls, place, output, patience_s)
+            self._produce(producer, calls, place, output, timeout_s)
 
     def _reported(self, place: Place, error: KafkaError | None, message: Message) -> None:  # noqa: ARG002 - the client's signature
         """Takes a delivery report. The producer is configured to report failures only."""
@@ -178,15 +178,15 @@ class CheckpointBatch:
         size = len(output.value or b"")
         if output.topic in self._replaceable and place not in self._replaced:
             self._replaced.add(place)
-            self._say("record_replaced", at, output.topic, size)
+            self._notice("record_replaced", at, output.topic, size)
             return
         self._left_out[at] = (
             f"a record of {size} bytes is too large for {output.topic}: raise max.message.bytes of the topic and "
             "message.max.bytes of the client, then restart; until then this partition stays stopped"
         )
-        self._say("partition_left_out", at, output.topic, size)
+        self._notice("partition_left_out", at, output.topic, size)
 
-    def _say(self, event: str, at: Assignment, topic: str, size: int) -> None:
+    def _notice(self, event: str, at: Assignment, topic: str, size: int) -> None:
         fields: Mapping[str, str | int] = {
             "topic": topic,
             "input": at.topic,
@@ -224,10 +224,10 @@ def digest_record(output: Output, position: str) -> Output:
 
 
 def _enqueue(
-    producer: Producer, calls: ProducerCalls, output: Output, reported: "partial[None]", patience_s: float
+    producer: Producer, calls: ProducerCalls, output: Output, reported: "partial[None]", timeout_s: float
 ) -> None:
     """Produces one record; waits while the client's queue is full."""
-    deadline_s = uptime_s() + patience_s
+    deadline_s = uptime_s() + timeout_s
     produce = partial(
         producer.produce,
         output.topic,

@@ -25,8 +25,8 @@ Describe = Callable[[Collection[str]], dict[str, TopicDescription]]
 AGAIN_S: Final = 0.05
 DENIED_FIRST_S: Final = 0.5
 DENIED_MOST_S: Final = 10.0
-SAY_EVERY_S: Final = 60.0
-_ASK_EVERY_S: Final = 10.0
+LOG_EVERY_S: Final = 60.0
+_DESCRIBE_EVERY_S: Final = 10.0
 
 _DENIED: Final = frozenset(
     {
@@ -35,7 +35,7 @@ _DENIED: Final = frozenset(
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     }
 )
-_AFTERMATH: Final = frozenset(
+_FOLLOWING: Final = frozenset(
     {
         KafkaError._STATE,  # noqa: SLF001 - the client spells its own error codes with an underscore
         KafkaError._INCONSISTENT,  # noqa: SLF001 - deliveries failed; their reports give the reason
@@ -62,9 +62,9 @@ class CheckpointFailures:
         self._group = settings.group
         self._clock = clock
         self._describe = describe if describe is not None else _describe_with(settings)
-        self._said: dict[str, float] = {}
+        self._logged_s: dict[str, float] = {}
         self._denials = 0
-        self._asked_s = -inf
+        self._described_s = -inf
         self._known: tuple[RequiredAccess, ...] = ()
 
     def failed(
@@ -79,21 +79,21 @@ class CheckpointFailures:
 
     def succeeded(self) -> None:
         """Records that a checkpoint is durable: the next failure is logged as a new one."""
-        self._said.clear()
-        self._denials, self._asked_s, self._known = 0, -inf, ()
+        self._logged_s.clear()
+        self._denials, self._described_s, self._known = 0, -inf, ()
 
     def _level(self, what: str, level: str) -> str:
         now_s = self._clock()
-        if now_s - self._said.get(what, -inf) < SAY_EVERY_S:
+        if now_s - self._logged_s.get(what, -inf) < LOG_EVERY_S:
             return "debug"
-        self._said[what] = now_s
+        self._logged_s[what] = now_s
         return level
 
     def _denied(self, problem: KafkaError, outputs: Collection[str], inputs: Collection[str]) -> str | None:
         code = problem.code()
         if code == KafkaError.GROUP_AUTHORIZATION_FAILED:
             return _sentence(problem, (RequiredAccess("Read", GROUP, self._group),))
-        if code not in _DENIED | _AFTERMATH:
+        if code not in _DENIED | _FOLLOWING:
             return None
         lacking = self._lacking(outputs, inputs)
         if lacking or code in _DENIED:
@@ -103,9 +103,9 @@ class CheckpointFailures:
     def _lacking(self, outputs: Collection[str], inputs: Collection[str]) -> tuple[RequiredAccess, ...]:
         """Asks again every ten seconds: once an ACL is added, another one may be found missing."""
         now_s = self._clock()
-        if now_s - self._asked_s < _ASK_EVERY_S:
+        if now_s - self._described_s < _DESCRIBE_EVERY_S:
             return self._known
-        self._asked_s = now_s
+        self._described_s = now_s
         wanted = [
             *(("Write", name) for name in sorted(set(outputs))),
             *(("Read", name) for name in sorted(set(inputs))),
@@ -127,7 +127,7 @@ def _is_denied(topic: TopicDescription | None, operation: str) -> bool:
 
 
 def _sentence(problem: KafkaError, needs: Collection[RequiredAccess]) -> str:
-    if problem.code() in _AFTERMATH:
+    if problem.code() in _FOLLOWING:
         problem = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
     return str(not_permitted(problem, *needs))
 

@@ -9,9 +9,9 @@ from confluent_kafka.admin import AdminClient
 from streams.errors import BrokerDown
 from streams.kafka.client_messages import ClientErrors
 from streams.kafka.settings import KafkaConnection
-from streams.kafka.takeover import Namesake, Sighting
+from streams.kafka.takeover import SameIdMember, SameIdMembers
 
-_NOBODY: Final = Sighting(namesakes=(), stable=True)
+_NONE: Final = SameIdMembers(members=(), stable=True)
 
 
 class GroupMembers:
@@ -22,7 +22,7 @@ class GroupMembers:
         self._group = group
         self._timeout_s = timeout_s
 
-    def under(self, client_id: str) -> Sighting:
+    def under(self, client_id: str) -> SameIdMembers:
         """Returns the members with this client id. Raises BrokerDown if no broker answers.
 
         Returns no members for a new group, for a group that may not be described, and for a broker that cannot
@@ -35,8 +35,8 @@ class GroupMembers:
                 self._group
             ].result()
             found = [member for member in described.members if member.client_id == client_id]
-            namesakes = tuple(
-                Namesake(
+            members = tuple(
+                SameIdMember(
                     member_id=member.member_id,
                     host=member.host,
                     static=member.group_instance_id == client_id,
@@ -49,8 +49,8 @@ class GroupMembers:
             failure = errors.failure(error, f"group {self._group}")
             if isinstance(failure, BrokerDown):
                 raise failure from error
-            return _NOBODY
-        return Sighting(namesakes=namesakes, stable=described.state == ConsumerGroupState.STABLE)
+            return _NONE
+        return SameIdMembers(members=members, stable=described.state == ConsumerGroupState.STABLE)
 
     def _commits(
         self, client: AdminClient, assigned: Iterable[TopicPartition]

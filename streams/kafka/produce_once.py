@@ -45,13 +45,13 @@ def produce_records(
     refused: list[KafkaError] = []  # a fatal error first: the delivery reports that follow it only say "purged"
     errors = ClientErrors(connection.bootstrap_servers)
 
-    def heard(error: KafkaError) -> None:
+    def on_error(error: KafkaError) -> None:
         errors.on_error(error)
         if error.fatal():
             refused.append(error)
 
     configuration = connection.producer(acks="all", enable_idempotence=True, **ours)
-    producer = Producer({**errors.quiet_config, **configuration, "error_cb": heard})
+    producer = Producer({**errors.quiet_config, **configuration, "error_cb": on_error})
     for key, value in rows:
         producer.produce(
             topic,

@@ -34,7 +34,7 @@ from streams.clock import uptime_s
 from streams.errors import SourceFailed
 from streams.flow import Assignment, Stored
 from streams.kafka import offset_metadata
-from streams.kafka.admin_client import PATIENCE_S, RenewingAdminClient, error_of
+from streams.kafka.admin_client import REPLACE_AFTER_S, RenewingAdminClient, error_of
 from streams.kafka.authorization import GROUP, TOPIC, RequiredAccess, not_permitted, reader_access
 from streams.kafka.errors import ConsumerErrorKind, consumer_error_kind
 from streams.kafka.settings import SourceSettings
@@ -48,10 +48,10 @@ _Steps: TypeAlias = Generator[Notice | None, None, R]
 EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
-_ASK_S: Final = 5.0
-_ASK_AGAIN_S: Final = 0.05
-_SAY_EVERY_S: Final = 1.0
-_PIECE: Final = 5_000  # state records in one step
+_REQUEST_TIMEOUT_S: Final = 5.0
+_RETRY_S: Final = 0.05
+_LOG_EVERY_S: Final = 1.0
+_BATCH: Final = 5_000  # state records in one step
 _NO_OFFSET: Final = -1
 _US: Final = 1_000_000
 
@@ -109,11 +109,11 @@ class Restorer:
         self._settings = settings
         self._admin = admin
         self._clock = clock
-        self._asking: list[_Steps[None]] = []
+        self._requests: list[_Steps[None]] = []
         self._wanted: set[Assignment] = set()
         self._reading: dict[Part, _RestoringPartition] = {}  # by the partition of the state topic
         self._reader: Consumer | None = None
-        self._said_s = 0.0
+        self._logged_s = 0.0
         self._read_to: tuple[int, ...] = ()
         self._moved_s = 0.0
 
@@ -125,7 +125,7 @@ class Restorer:
         """Starts to restore partitions, without waiting."""
         fresh = tuple(parts)
         self._wanted.update(fresh)
-        self._asking.append(self._request_for(fresh))
+        self._requests.append(self._request_for(fresh))
 
     def forget(self, parts: Iterable[Assignment]) -> None:
         """Stops restoring revoked assignments and drops their state."""
@@ -136,22 +136,22 @@ class Restorer:
 
     def step(self) -> list[Assigned | Notice]:
         """Makes whatever progress is possible without waiting. Raises SourceFailed if only an operator can help."""
-        heard: list[Assigned | Notice] = []
-        for steps in tuple(self._asking):
+        events: list[Assigned | Notice] = []
+        for steps in tuple(self._requests):
             try:
                 if (notice := next(steps)) is not None:
-                    heard.append(notice)
+                    events.append(notice)
             except StopIteration:
-                self._asking.remove(steps)
+                self._requests.remove(steps)
         if self._reading:
-            self._read_a_piece()
-            heard.extend(self._progress())
+            self._read_batch()
+            events.extend(self._progress())
         if ready := self._ready():
-            heard.append(Assigned(parts=ready))
-        return heard
+            events.append(Assigned(parts=ready))
+        return events
 
     def close(self) -> None:
-        self._asking.clear()
+        self._requests.clear()
         self._wanted.clear()
         self._reading.clear()
         self._close_reader()
@@ -167,15 +167,15 @@ class Restorer:
         ends = yield from self._offsets(log_ends, _input_part, LATEST, IsolationLevel.READ_COMMITTED)
         fresh = [at for at in ends if _input_part(at) not in committed]
         starts = yield from self._starts(fresh, ends)
-        firsts = yield from self._firsts(starts)
-        wanted = [at for at in ends if at in self._wanted and (at in firsts or _input_part(at) in committed)]
+        first_offsets = yield from self._first_offsets(starts)
+        wanted = [at for at in ends if at in self._wanted and (at in first_offsets or _input_part(at) in committed)]
         for at in wanted:
             position, metadata = committed.get(_input_part(at), (starts.get(at, 0), None))
             self._reading[self._state_part(at)] = _RestoringPartition(
                 at=at,
                 mark=offset_metadata.decode(position, metadata),
                 committed=_input_part(at) in committed,
-                skips=at in firsts and position > firsts[at],
+                skips=at in first_offsets and position > first_offsets[at],
                 start=position,
                 end=ends[at],
                 state_topic_id=topics[self._settings.topics[at.topic]].id,
@@ -201,10 +201,10 @@ class Restorer:
             return {(one.topic, one.partition): (one.offset, one.metadata) for one in found if one.offset >= 0}
 
         return (
-            yield from self._asked(
+            yield from self._answer_of(
                 "the committed offsets",
                 lambda client: client.list_consumer_group_offsets(
-                    [asked], require_stable=True, request_timeout=_ASK_S
+                    [asked], require_stable=True, request_timeout=_REQUEST_TIMEOUT_S
                 ).values(),
                 read,
                 (RequiredAccess("Read", GROUP, group), *(RequiredAccess("Read", TOPIC, at.topic) for at in parts)),
@@ -214,12 +214,16 @@ class Restorer:
     def _topics(self, names: set[str]) -> _Steps[dict[str, Topic]]:
         """Returns id and partition count of each topic. Without DescribeTopics, the id is made from the name."""
         if not self._settings.topic_ids:
-            listed = {name: self._admin.client.list_topics(name, timeout=_ASK_S).topics[name] for name in names}
+            listed = {
+                name: self._admin.client.list_topics(name, timeout=_REQUEST_TIMEOUT_S).topics[name] for name in names
+            }
             return {name: Topic(id=f"name:{name}", partitions=len(one.partitions)) for name, one in listed.items()}
         ordered = sorted(names)
-        described = yield from self._asked(
+        described = yield from self._answer_of(
             f"the topics {', '.join(ordered)}",
-            lambda client: client.describe_topics(TopicCollection(ordered), request_timeout=_ASK_S).values(),
+            lambda client: client.describe_topics(
+                TopicCollection(ordered), request_timeout=_REQUEST_TIMEOUT_S
+            ).values(),
             lambda answers: [answer.result() for answer in answers],
             (RequiredAccess("Describe", TOPIC, name) for name in ordered),
         )
@@ -245,7 +249,7 @@ class Restorer:
         # no record that new: start at the end
         return {at: ends[at] if offset == _NO_OFFSET else offset for at, offset in found.items()}
 
-    def _firsts(self, starts: Mapping[Assignment, int]) -> _Steps[Mapping[Assignment, int]]:
+    def _first_offsets(self, starts: Mapping[Assignment, int]) -> _Steps[Mapping[Assignment, int]]:
         """Returns the first available offset of partitions without a committed offset."""
         if self._settings.start == "earliest":
             return starts
@@ -263,18 +267,18 @@ class Restorer:
         if not asked:
             return {}
         topics = sorted({part.topic for part in asked.values()})
-        found = yield from self._asked(
+        found = yield from self._answer_of(
             f"offsets of {_named(asked.values())}",
             lambda client: client.list_offsets(
-                dict.fromkeys(asked.values(), which), isolation_level=isolation, request_timeout=_ASK_S
+                dict.fromkeys(asked.values(), which), isolation_level=isolation, request_timeout=_REQUEST_TIMEOUT_S
             ).values(),
             lambda futures: dict(zip(asked, _known(futures), strict=True)),
             (RequiredAccess("Describe", TOPIC, topic) for topic in topics),
         )
-        self._asking.extend(self._request_for([at]) for at, offset in found.items() if offset is None)
+        self._requests.extend(self._request_for([at]) for at, offset in found.items() if offset is None)
         return {at: offset for at, offset in found.items() if offset is not None}
 
-    def _asked(
+    def _answer_of(
         self,
         what: str,
         ask: Callable[[AdminClient], Iterable[Future[Any]]],
@@ -285,7 +289,7 @@ class Restorer:
 
         Raises NotPermitted or SourceFailed if only an operator can help.
         """
-        said_s = self._clock()
+        logged_s = self._clock()
         while True:
             client = self._admin.client  # referenced until it has answered: destroying it ends its requests
             futures = tuple(ask(client))
@@ -301,10 +305,10 @@ class Restorer:
                 return answer
             if consumer_error_kind(problem) is ConsumerErrorKind.FATAL:
                 raise not_permitted(problem, *needs) or SourceFailed(f"cannot fetch {what}: {problem.str()}") from None
-            if self._clock() - said_s >= _SAY_EVERY_S:
-                said_s = self._clock()
+            if self._clock() - logged_s >= _LOG_EVERY_S:
+                logged_s = self._clock()
                 yield Notice(event="restore_waits", fields={"for": what, "reason": problem.str()})
-            again_s = self._clock() + _ASK_AGAIN_S
+            again_s = self._clock() + _RETRY_S
             while self._clock() < again_s:
                 yield None
 
@@ -332,10 +336,10 @@ class Restorer:
             [TopicPartition(topic, number, self._reading[topic, number].state_position) for topic, number in waiting]
         )
 
-    def _read_a_piece(self) -> None:
+    def _read_batch(self) -> None:
         if self._reader is None:
             return
-        for message in self._reader.consume(_PIECE, 0):
+        for message in self._reader.consume(_BATCH, 0):
             self._take(message)
         unread = [part for part, reading in self._reading.items() if not reading.complete]
         for one in self._reader.position([TopicPartition(topic, number) for topic, number in unread]):
@@ -348,7 +352,7 @@ class Restorer:
         positions = tuple(reading.state_position for reading in self._reading.values())
         if positions != self._read_to:
             self._read_to, self._moved_s = positions, self._clock()
-        elif self._clock() - self._moved_s >= PATIENCE_S:
+        elif self._clock() - self._moved_s >= REPLACE_AFTER_S:
             self._moved_s = self._clock()
             self._close_reader()
             self._start_reading(tuple(self._reading))
@@ -391,9 +395,9 @@ class Restorer:
             self._reader = None
 
     def _progress(self) -> Iterable[Notice]:
-        if self._clock() - self._said_s < _SAY_EVERY_S:
+        if self._clock() - self._logged_s < _LOG_EVERY_S:
             return
-        self._said_s = self._clock()
+        self._logged_s = self._clock()
         for reading in self._reading.values():
             if not reading.complete:
                 yield Notice(

@@ -17,7 +17,7 @@ from streams.kafka.watermarks import watermark_offsets
 
 _PARTITION: Final = 0
 _BATCH: Final = 10_000
-_PATIENCE_S: Final = 0.2
+_CONSUME_TIMEOUT_S: Final = 0.2
 
 
 class SharedLog:
@@ -96,7 +96,7 @@ class SharedLog:
         while position < end:
             if uptime_s() > until_s:
                 raise SourceFailed(f"{self._topic} cannot be read: timed out at offset {position} of {end}")
-            for message in consumer.consume(_BATCH, _PATIENCE_S):
+            for message in consumer.consume(_BATCH, _CONSUME_TIMEOUT_S):
                 if message.error() is not None:
                     raise KafkaException(message.error())
                 offset = message.offset()

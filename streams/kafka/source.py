@@ -61,8 +61,8 @@ _RESTORE_STEP_S: Final = 0.005
 _POSITIONS_EVERY_S: Final = 0.02
 _ENDS_EVERY_S: Final = 1.0
 _TOPICS_EVERY_S: Final = 2.0
-_SAY_EVERY_S: Final = 5.0
-_ASK_S: Final = 5.0
+_LOG_EVERY_S: Final = 5.0
+_REQUEST_TIMEOUT_S: Final = 5.0
 _WAKE_S: Final = 0.001
 _COMMIT_AGAIN_S: Final = 0.1
 _STATISTICS_EVERY_S: Final = 1.0
@@ -76,17 +76,17 @@ class KafkaSource:
     def __init__(self, settings: SourceSettings, clock: Callable[[], float] = uptime_s) -> None:
         self._settings = settings
         self._clock = clock
-        self._heard: list[SourceEvent] = []
+        self._events: list[SourceEvent] = []
         self._on_revoke: OnRevoke = _closed
         self._current: dict[Part, Assignment] = {}
         self._next: dict[Assignment, int] = {}  # restored partitions: the next offset to deliver
-        self._unsought: dict[Assignment, OwnedPartition] = {}  # restored, but not yet positioned
+        self._unpositioned: dict[Assignment, OwnedPartition] = {}  # restored, but not yet positioned
         self._seek_again_s = 0.0
         self._epoch = 0
         self._positions_s = 0.0
         self._ends = _Ends(settings, clock)
         self._topics = _Topics(settings, self._ends.admin, clock)
-        self._said: dict[str, float] = {}
+        self._logged_s: dict[str, float] = {}
         self._statistics: str | None = None  # the newest, until processed
         self._connected = True  # to any broker, by the newest statistics
         self.membership = Membership()  # read by any thread
@@ -104,29 +104,29 @@ class KafkaSource:
         messages = self._fetched(min(timeout_s, _RESTORE_STEP_S) if self._is_restoring else timeout_s)
         if self._is_restoring:
             self._restore()
-        self._look_at_group()
+        self._check_membership()
         arrivals = self._arrivals(messages)
         if arrivals is not None:
-            self._heard.append(arrivals)
+            self._events.append(arrivals)
         if (seen := self._topics.seen(ask=self._connected)) is not None:
-            self._heard.append(seen)
-        heard, self._heard = self._heard, []
-        return heard
+            self._events.append(seen)
+        events, self._events = self._events, []
+        return events
 
     @property
     def _is_restoring(self) -> bool:
-        return self._restorer.busy or bool(self._unsought)
+        return self._restorer.busy or bool(self._unpositioned)
 
     def pause(self, parts: frozenset[Assignment]) -> None:
         """Pauses current assignments; ignores others."""
-        self._consumer.pause(self._ours(parts))
+        self._consumer.pause(self._current_partitions(parts))
 
     def resume(self, parts: frozenset[Assignment]) -> None:
         """Resumes current, restored assignments; ignores others."""
-        ours = self._ours(parts)
-        self._consumer.resume(ours)
-        if ours:
-            self._wake(ours)
+        current = self._current_partitions(parts)
+        self._consumer.resume(current)
+        if current:
+            self._wake(current)
 
     def reread(self, parts: frozenset[Assignment]) -> None:
         """Seeks current, restored assignments back to the next undelivered offset; skips those that cannot seek now."""
@@ -134,7 +134,7 @@ class KafkaSource:
             try:
                 self._consumer.seek(TopicPartition(at.topic, at.partition, self._next[at]))
             except KafkaException as error:
-                self._say("broker_error", error.args[0], _cannot_seek(at))
+                self._notice_error("broker_error", error.args[0], _cannot_seek(at))
 
     def group(self) -> Any:
         """Returns the group metadata (member and generation); None if the broker could not check it."""
@@ -154,7 +154,7 @@ class KafkaSource:
         commit = self._commit
         if commit.problem is not None:
             self._commit = None
-            self._say("commit_refused", commit.problem)
+            self._notice_error("commit_refused", commit.problem)
             return Again(reason=commit.problem.str(), after_s=_COMMIT_AGAIN_S)
         if not commit.is_durable:
             return None
@@ -181,11 +181,11 @@ class KafkaSource:
         )
         return consumer
 
-    def _join_anew(self, reason: str) -> None:
+    def _rejoin(self, reason: str) -> None:
         """Joins with a new client. The group has removed the old one, or will, as it reaches no broker."""
         replaced, self._consumer, self._commit, self._statistics = self._consumer, self._subscribed(), None, None
         self._lose(tuple(self._current.values()))
-        self._heard.append(Notice(event="consumer_replaced", level="warning", fields={"reason": reason}))
+        self._events.append(Notice(event="consumer_replaced", level="warning", fields={"reason": reason}))
         # in a separate thread: closing blocks on whatever the client still waits for
         Thread(target=_close, args=(replaced,), name="closing", daemon=True).start()
 
@@ -196,15 +196,15 @@ class KafkaSource:
         errors, such as being fenced by its successor as a static member (librdkafka 2.16.0).
         """
 
-        def while_current(hear: Callable[P, None]) -> Callable[P, None]:
-            def called(*said: P.args, **named: P.kwargs) -> None:
+        def while_current(callback: Callable[P, None]) -> Callable[P, None]:
+            def called(*args: P.args, **named: P.kwargs) -> None:
                 if number == self._clients:
-                    hear(*said, **named)
+                    callback(*args, **named)
 
             return called
 
         return {
-            "error_cb": while_current(self._heard_error),
+            "error_cb": while_current(self._on_error),
             "stats_cb": while_current(self._note_statistics),
             "on_commit": while_current(self._committed),
         }
@@ -226,7 +226,7 @@ class KafkaSource:
         self._current.update({(at.topic, at.partition): at for at in fresh})
         if fresh:
             self._restorer.begin(fresh)
-            self._heard.append(Notice(event="partitions_assigned", fields={"count": len(fresh), "epoch": self._epoch}))
+            self._events.append(Notice(event="partitions_assigned", fields={"count": len(fresh), "epoch": self._epoch}))
 
     def _on_revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if consumer is not self._consumer:
@@ -254,16 +254,16 @@ class KafkaSource:
         reading = tuple(at for at in parts if at in self._next)
         self._restorer.forget(parts)
         self._drop(parts)
-        self._heard.append(Notice(event="partitions_lost", level="warning", fields={"count": len(parts)}))
+        self._events.append(Notice(event="partitions_lost", level="warning", fields={"count": len(parts)}))
         if reading:
-            self._heard.append(Revoked(parts=reading, lost=True))
+            self._events.append(Revoked(parts=reading, lost=True))
 
     def _withdraw(self, parts: frozenset[Assignment]) -> None:
         """Removes partitions lost in the same poll that restored them: else their marks would be written at once."""
-        for assigned in [heard for heard in self._heard if isinstance(heard, Assigned)]:
-            self._heard.remove(assigned)
+        for assigned in [event for event in self._events if isinstance(event, Assigned)]:
+            self._events.remove(assigned)
             if kept := {at: owned for at, owned in assigned.parts.items() if at not in parts}:
-                self._heard.append(Assigned(parts=kept))
+                self._events.append(Assigned(parts=kept))
             for at in assigned.parts.keys() & parts:
                 del self._next[at]
 
@@ -276,7 +276,7 @@ class KafkaSource:
         for at in parts:
             self._current.pop((at.topic, at.partition), None)
             self._next.pop(at, None)
-            self._unsought.pop(at, None)
+            self._unpositioned.pop(at, None)
 
     def _committed(self, error: KafkaError | None, parts: list[TopicPartition]) -> None:
         """Takes the answer to a commit, inside ``poll``."""
@@ -286,31 +286,31 @@ class KafkaSource:
     def _note_statistics(self, statistics: str) -> None:
         self._statistics = statistics
 
-    def _look_at_group(self) -> None:
+    def _check_membership(self) -> None:
         statistics, self._statistics = self._statistics, None
         if statistics is not None:
             seen = json.loads(statistics)
             self._connected = is_connected(seen)
             self.membership = observed(self.membership, seen, self._consumer.memberid(), self._clock())
             if (cause := self._replacement.cause(seen, self.membership, self._clock())) is not None:
-                self._join_anew(cause.value)
+                self._rejoin(cause.value)
         if self.membership.assigned != len(self._current):
             self.membership = replace(self.membership, assigned=len(self._current))
 
     # ---- restored ---------------------------------------------------------------------------------------------------
 
     def _restore(self) -> None:
-        for heard in self._restorer.step():
-            if isinstance(heard, Assigned):
-                self._unsought.update(heard.parts)
+        for event in self._restorer.step():
+            if isinstance(event, Assigned):
+                self._unpositioned.update(event.parts)
             else:
-                self._heard.append(heard)
+                self._events.append(event)
         if self._clock() < self._seek_again_s:
             return
-        begun = {at: owned for at, owned in self._unsought.items() if self._seek(at, owned.start)}
+        begun = {at: owned for at, owned in self._unpositioned.items() if self._seek(at, owned.start)}
         if begun:
-            self._unsought = {at: owned for at, owned in self._unsought.items() if at not in begun}
-            self._heard.append(Assigned(parts=begun))
+            self._unpositioned = {at: owned for at, owned in self._unpositioned.items() if at not in begun}
+            self._events.append(Assigned(parts=begun))
 
     def _seek(self, at: Assignment, start: int) -> bool:
         """Positions a paused partition. Without a known leader that fails, and is tried again 0.1 s later."""
@@ -318,7 +318,7 @@ class KafkaSource:
             self._consumer.seek(TopicPartition(at.topic, at.partition, start))
         except KafkaException as error:
             self._seek_again_s = self._clock() + _SEEK_AGAIN_S
-            self._say("broker_error", error.args[0], _cannot_seek(at))
+            self._notice_error("broker_error", error.args[0], _cannot_seek(at))
             return False
         self._next[at] = start
         return True
@@ -342,10 +342,10 @@ class KafkaSource:
     def _arrivals(self, messages: Sequence[Message]) -> Arrivals | None:
         records = [record for message in messages if (record := self._record(message)) is not None]
         positions = self._passed() if records or self._clock() - self._positions_s >= _POSITIONS_EVERY_S else {}
-        told = self._ends.of(self._next)
-        if not records and not positions and told is None:
+        ends = self._ends.of(self._next)
+        if not records and not positions and ends is None:
             return None
-        return replace(told or Arrivals(), records=records, positions=positions)
+        return replace(ends or Arrivals(), records=records, positions=positions)
 
     def _record(self, message: Message) -> Record | None:
         """Returns None for errors, and for records of partitions that are not ours."""
@@ -388,31 +388,31 @@ class KafkaSource:
             raise not_permitted(error, *needs) or SourceFailed(error.str())
         if meaning is ConsumerErrorKind.OUT_OF_RANGE and at is not None:
             reason = out_of_range(at, message.offset(), self._settings.topics[at.topic], error.str())
-            self._heard.append(Broken(at=at, reason=reason))
+            self._events.append(Broken(at=at, reason=reason))
             return
-        self._say("broker_error", error)
+        self._notice_error("broker_error", error)
 
     # ---- helpers ----------------------------------------------------------------------------------------------------
 
     def _is_current(self, at: Assignment) -> bool:
         return self._current.get((at.topic, at.partition)) == at
 
-    def _ours(self, parts: Iterable[Assignment]) -> list[TopicPartition]:
+    def _current_partitions(self, parts: Iterable[Assignment]) -> list[TopicPartition]:
         return [TopicPartition(at.topic, at.partition) for at in parts if at in self._next]
 
-    def _say(self, event: str, error: KafkaError, what: str = "") -> None:
+    def _notice_error(self, event: str, error: KafkaError, what: str = "") -> None:
         """Adds a notice about ``what``, unless the same was added within the last five seconds."""
         reason = f"{what}: {error.str()}" if what else f"{error.name()}: {error.str()}"
         now_s = self._clock()
         same = event + error.name() + what
-        if now_s - self._said.get(same, -_SAY_EVERY_S) >= _SAY_EVERY_S:
-            self._said[same] = now_s
-            self._heard.append(Notice(event=event, level="warning", fields={"reason": reason}))
+        if now_s - self._logged_s.get(same, -_LOG_EVERY_S) >= _LOG_EVERY_S:
+            self._logged_s[same] = now_s
+            self._events.append(Notice(event=event, level="warning", fields={"reason": reason}))
 
-    def _heard_error(self, error: KafkaError) -> None:
+    def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
             raise SourceFailed(error.str())
-        self._say("broker_error", error)
+        self._notice_error("broker_error", error)
 
     def _configuration(self) -> dict[str, Any]:
         settings = self._settings
@@ -463,10 +463,10 @@ class _Ends:
         if self._asked:
             return self._answered()
         if self._clock() - self._asked_s >= _ENDS_EVERY_S:
-            self._ask(tuple(parts))
+            self._request(tuple(parts))
         return None
 
-    def _ask(self, parts: Sequence[Assignment]) -> None:
+    def _request(self, parts: Sequence[Assignment]) -> None:
         self._asked_s = self._clock()
         if parts:
             self._client = self.admin.client
@@ -479,7 +479,9 @@ class _Ends:
 
     def _latest(self, parts: Sequence[Assignment], isolation: IsolationLevel) -> list[Future[Any]]:
         asked = {TopicPartition(at.topic, at.partition): LATEST for at in parts}
-        return list(self._client.list_offsets(asked, isolation_level=isolation, request_timeout=_ASK_S).values())
+        return list(
+            self._client.list_offsets(asked, isolation_level=isolation, request_timeout=_REQUEST_TIMEOUT_S).values()
+        )
 
     def _answered(self) -> Arrivals | None:
         if not all(future.done() for _, *futures in self._asked for future in futures):
@@ -524,7 +526,7 @@ class _Topics:
         if ask and self._names and self._clock() - self._asked_s >= _TOPICS_EVERY_S:
             self._asked_s = self._clock()
             self._client = self._admin.client
-            self._asked = self._client.describe_topics(TopicCollection(self._names), request_timeout=_ASK_S)
+            self._asked = self._client.describe_topics(TopicCollection(self._names), request_timeout=_REQUEST_TIMEOUT_S)
         return None
 
     def _answered(self) -> TopicsSeen | None:

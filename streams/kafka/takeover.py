@@ -7,11 +7,11 @@ looks at the group first, and gives way to a member that is alive.
 from dataclasses import dataclass
 from typing import Final
 
-_ROOM_S: Final = 1.0  # for the time that a request takes
+_MARGIN_S: Final = 1.0  # for the time that a request takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Namesake:
+class SameIdMember:
     """A member of the group that has our client id."""
 
     member_id: str
@@ -21,10 +21,10 @@ class Namesake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class SameIdMembers:
     """The members with our client id, as seen at one moment."""
 
-    namesakes: tuple[Namesake, ...]
+    members: tuple[SameIdMember, ...]
     stable: bool  # False: the group is rebalancing
 
 
@@ -42,25 +42,25 @@ class Takeover:
     """
 
     def __init__(self, *, lease_s: float, session_s: float, static: bool = False) -> None:
-        self._lease_s = lease_s + _ROOM_S
-        self._kept_s = 2 * session_s + _ROOM_S
+        self._lease_s = lease_s + _MARGIN_S
+        self._kept_s = 2 * session_s + _MARGIN_S
         self._static = static
-        self._first: dict[str, tuple[Namesake, float]] = {}
+        self._first: dict[str, tuple[SameIdMember, float]] = {}
         self._seen_s: float | None = None
 
-    def saw(self, sighting: Sighting, now_s: float) -> str | None:
+    def observe(self, seen: SameIdMembers, now_s: float) -> str | None:
         """Returns what the start still waits for; None = the id is free. Raises InstanceIdInUse."""
-        if self._seen_s is None or not sighting.stable or now_s - self._seen_s > self._lease_s:
+        if self._seen_s is None or not seen.stable or now_s - self._seen_s > self._lease_s:
             self._first.clear()  # while the broker is away or the group rebalances, a live member cannot commit
         self._seen_s = now_s
-        now_there = {member.member_id: member for member in sighting.namesakes}
+        now_there = {member.member_id: member for member in seen.members}
         self._first = {
             member_id: self._first.get(member_id, (member, now_s)) for member_id, member in now_there.items()
         }
         waits = [self._waits(member, now_s) for member in now_there.values()]
         return next((words for words in waits if words), None)
 
-    def _waits(self, member: Namesake, now_s: float) -> str:
+    def _waits(self, member: SameIdMember, now_s: float) -> str:
         first, since_s = self._first[member.member_id]
         if member.commits != first.commits:
             raise InstanceIdInUse(member, "has just committed")
@@ -77,5 +77,5 @@ class Takeover:
 class InstanceIdInUse(Exception):
     """A live member of the group uses our client id."""
 
-    def __init__(self, member: Namesake, evidence: str) -> None:
-        super().__init__(f"member {member.member_id} on {member.host} {evidence}")
+    def __init__(self, member: SameIdMember, reason: str) -> None:
+        super().__init__(f"member {member.member_id} on {member.host} {reason}")

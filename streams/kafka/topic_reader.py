@@ -16,7 +16,7 @@ from streams.kafka.watermarks import watermark_offsets
 from streams.topics import WHOLE_TOPIC, TopicRange
 
 _BATCH: Final = 1_000
-_PATIENCE_S: Final = 0.2
+_CONSUME_TIMEOUT_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +110,8 @@ def _read(
     consumer.assign([TopicPartition(topic, number, first) for number, (first, _) in ranges.items()])
     silent_s = 0.0
     while left:
-        messages = consumer.consume(_BATCH, _PATIENCE_S)
-        silent_s = 0.0 if messages else silent_s + _PATIENCE_S
+        messages = consumer.consume(_BATCH, _CONSUME_TIMEOUT_S)
+        silent_s = 0.0 if messages else silent_s + _CONSUME_TIMEOUT_S
         if silent_s > timeout_s:
             raise SourceFailed(f"{topic} cannot be read: no record arrived for {timeout_s:g} s")
         for message in messages:

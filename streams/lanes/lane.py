@@ -67,8 +67,8 @@ class Lane:
     """
 
     __slots__ = (
-        "announced", "durable_version", "held", "key", "pending", "restored", "said", "stored", "timer", "undone",
-        "value", "version", "wake_at_us",
+        "announced", "durable_version", "held", "key", "pending", "restored", "stored", "timer", "undone",
+        "value", "version", "wake_at_us", "wants",
     )  # fmt: skip
 
     def __init__(self, key: str, value: Any) -> None:
@@ -76,7 +76,7 @@ class Lane:
         self.value = value
         self.version = 0
         self.durable_version = 0
-        self.said: tuple[Want, ...] = ()
+        self.wants: tuple[Want, ...] = ()
         self.pending: dict[str, PendingWant] = {}
         self.wake_at_us: int | None = None
         self.timer = -1  # the number of its entry among the timers; other entries with its key are dead

@@ -78,14 +78,14 @@ class Lanes:
             key, stored = self._to_restore.popitem()
             if stored.value is None:
                 continue
-            said = self._problem(key, stored, stored.value)
-            if isinstance(said, NotYet):
+            problem = self._problem(key, stored, stored.value)
+            if isinstance(problem, NotYet):
                 self._to_restore[key] = stored
-                return said
-            if said is not None:
-                self._cannot_carry_on(key, stored.offset, said.text)
+                return problem
+            if problem is not None:
+                self._set_fault(key, stored.offset, problem.text)
                 return None
-            self._values.add(key, _shelved(stored.offset, stored.value))
+            self._values.add(key, _packed(stored.offset, stored.value))
             self._add_sleeping(key, stored, now_s)
         return None
 
@@ -125,7 +125,7 @@ class Lanes:
             sleeping.timer = self._set_timer(due_us, key)
         self._wants.add_sleeping(sleeping, now_s)
 
-    def _cannot_carry_on(self, key: str, offset: int, why: str) -> None:
+    def _set_fault(self, key: str, offset: int, why: str) -> None:
         """Sets ``fault`` for a lane that cannot be read. ``offset``: of its record; -1 = unknown."""
         where = f"at offset {offset} " if offset >= 0 else ""
         self.fault = (
@@ -155,9 +155,9 @@ class Lanes:
         turn = self._flow.turn(lane.value, cause, now)
         lane.value = turn.lane
         lane.version += 1
-        lane.said = turn.wants
+        lane.wants = turn.wants
         if turn.wants or lane.pending:
-            self._wants.say(self.at, lane, turn.wants, self._flow.kind_limit, now.mono_s)
+            self._wants.update(self.at, lane, turn.wants, self._flow.kind_limit, now.mono_s)
         if turn.wake_at_us != lane.wake_at_us:
             lane.wake_at_us = turn.wake_at_us
             if turn.wake_at_us is not None:
@@ -168,7 +168,7 @@ class Lanes:
     def _wake(self, key: str) -> Lane | None:
         """Loads a sleeping or new lane and returns it; sets ``fault`` and returns None if it cannot be read."""
         kept = self._values.pop(key)
-        offset, stored = (-1, None) if kept is None else _unshelved(kept)
+        offset, stored = (-1, None) if kept is None else _unpacked(kept)
         sleeping = self.sleeping.pop(key, None)
         self.unexplained.pop(key, None)
         if sleeping is not None:
@@ -176,7 +176,7 @@ class Lanes:
         try:
             value = self._flow.load(key, stored)
         except Unreadable as error:
-            self._cannot_carry_on(key, offset, str(error))
+            self._set_fault(key, offset, str(error))
             return None
         lane = Lane(key, value)
         if sleeping is not None:
@@ -233,20 +233,20 @@ class Lanes:
         Raises ValueError when the flow stores nothing for a lane that is undone, open or has an announced call; the
         lane would be lost.
         """
-        said = self._flow.store(lane.value)
-        if said.value is None and (said.undone or said.open_since_us is not None or lane.announced):
+        state = self._flow.store(lane.value)
+        if state.value is None and (state.undone or state.open_since_us is not None or lane.announced):
             raise ValueError(f"lane {lane.key} has pending work and stores nothing; the work would be lost")
-        if said.value is None:
-            stored = said
+        if state.value is None:
+            stored = state
         else:
             stored = Stored(
-                value=said.value,
-                undone=said.undone,
-                open_since_us=said.open_since_us,
+                value=state.value,
+                undone=state.undone,
+                open_since_us=state.open_since_us,
                 due_us=lane.wake_at_us,
-                waits=waits_of(lane.said) if lane.said else (),
+                waits=waits_of(lane.wants) if lane.wants else (),
                 announced=tuple(sorted(lane.announced)) if lane.announced else (),
-                reader=said.reader,
+                reader=state.reader,
             )
         self.undone += stored.undone - lane.undone
         lane.undone = stored.undone
@@ -271,21 +271,21 @@ class Lanes:
             return
         del self.awake[lane.key]
         if lane.stored is not None and lane.stored.value is not None:
-            self._values[lane.key] = _shelved(lane.stored.offset, lane.stored.value)
+            self._values[lane.key] = _packed(lane.stored.offset, lane.stored.value)
         else:
             self._values.pop(lane.key)
-        if lane.undone or lane.wake_at_us is not None or lane.said:
+        if lane.undone or lane.wake_at_us is not None or lane.wants:
             self._put_to_sleep(lane, now_s)
 
     def _put_to_sleep(self, lane: Lane, now_s: float) -> None:
         """Keeps what is needed to wake a lane that is undone, has wants or has a timer."""
         sleeping = SleepingLane(
-            self.at, lane.key, lane.undone, lane.wake_at_us, waits_of(lane.said), restored=lane.restored
+            self.at, lane.key, lane.undone, lane.wake_at_us, waits_of(lane.wants), restored=lane.restored
         )
         sleeping.timer = lane.timer
         self.sleeping[lane.key] = sleeping
         self._wants.put_to_sleep(sleeping, lane, now_s)
-        if lane.undone and lane.wake_at_us is None and not lane.said:
+        if lane.undone and lane.wake_at_us is None and not lane.wants:
             self.unexplained[lane.key] = now_s
 
     def withdraw(self, now_s: float) -> list[Lane]:
@@ -294,11 +294,11 @@ class Lanes:
         return [lane for lane in announced if self._wants.take_back(lane.pending.values(), now_s)]
 
 
-def _shelved(offset: int, value: bytes) -> bytes:
+def _packed(offset: int, value: bytes) -> bytes:
     """Returns the bytes that the store keeps for a lane."""
     return offset.to_bytes(_OFFSET_BYTES, "little", signed=True) + value
 
 
-def _unshelved(kept: bytes) -> tuple[int, bytes]:
-    """Returns offset and value; the inverse of ``_shelved``."""
+def _unpacked(kept: bytes) -> tuple[int, bytes]:
+    """Returns offset and value; the inverse of ``_packed``."""
     return int.from_bytes(kept[:_OFFSET_BYTES], "little", signed=True), kept[_OFFSET_BYTES:]

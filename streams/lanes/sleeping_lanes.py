@@ -70,7 +70,7 @@ class Tally:
         return min(self._by_age) * self.BUCKET_US if self._by_age else None
 
 
-def together(tallies: Sequence[Tally]) -> tuple[dict[int, int], int | None]:
+def combined(tallies: Sequence[Tally]) -> tuple[dict[int, int], int | None]:
     """Returns the number of wants by priority over all tallies, and since when (µs) the oldest one waits."""
     by_priority: dict[int, int] = {}
     for tally in tallies:

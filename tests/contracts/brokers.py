@@ -374,7 +374,7 @@ def committed(source: Source, marks: Mapping[Assignment, Mark], serial: int) -> 
         assert time.monotonic() < deadline, "the marks were not committed"
         if isinstance(source, KafkaSource) and not source._revoking:
             heard = source.poll(0.01, source._on_revoke)
-            source._heard[:0] = heard  # left for the next poll
+            source._events[:0] = heard  # left for the next poll
 
 
 def write(sink: Sink, checkpoint: Checkpoint, source: Source) -> Done:

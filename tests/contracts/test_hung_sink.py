@@ -15,7 +15,7 @@ from streams.messages import Assigned, Checkpoint, Effect, Written
 from streams.runner import Runner, RunnerSettings
 from tests.contracts.brokers import EmbeddedAdapter, mark
 from tests.contracts.test_source_and_sink import TopicSet, topic_set
-from tests.unit.streams.test_runner import Ears, Script, wait
+from tests.unit.streams.test_runner import RecordingObserver, Script, wait
 
 GROUPS, TRANSACTIONS, GOES, STAYS = b"group", b"transaction", 2, 3
 """GOES coordinates the group until it is taken down, then STAYS does; STAYS coordinates the transactions throughout."""
@@ -60,7 +60,7 @@ def test_a_checkpoint_whose_call_outlasts_its_time_out_is_written_by_another_pro
     where = topic_set(three.broker, partitions=1)
     three.coordinated_by(where.group, GOES)
     three.transactions_coordinated_by(where.group, STAYS)
-    engine, ears = Script(), Ears()
+    engine, observer = Script(), RecordingObserver()
     parts: list[Assignment] = []
 
     def assigned(said: Assigned) -> list[Effect]:
@@ -82,13 +82,13 @@ def test_a_checkpoint_whose_call_outlasts_its_time_out_is_written_by_another_pro
         caller_factory=lambda: None,  # type: ignore[arg-type,return-value] # nothing is called
         fetch=lambda _need: None,
         clock=SystemClock(),
-        observer=ears,
+        observer=observer,
         settings=RunnerSettings(drain_s=1.0, sink_hangs_after_s=4.0),
     )
     thread = threading.Thread(target=runner.run)
     thread.start()
     try:
-        wait(lambda: "sink_replaced" in [notice.event for notice in ears.notices])
+        wait(lambda: "sink_replaced" in [notice.event for notice in observer.notices])
         three.coordinated_by(where.group, STAYS)
         wait(lambda: [said.serial for said in engine.inputs(Written)] == [1, 2])
     finally:

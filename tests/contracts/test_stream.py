@@ -31,13 +31,13 @@ class QuietObserver:
     def __init__(self) -> None:
         self.notices: list[Notice] = []
 
-    def heard(self, said: Input, now: Now) -> None: ...
+    def on_input(self, message: Input, now: Now) -> None: ...
 
-    def did(self, effect: Effect, now: Now) -> None:
+    def on_effect(self, effect: Effect, now: Now) -> None:
         if isinstance(effect, Notice):
             self.notices.append(effect)
 
-    def saw(self, snapshot: Snapshot) -> None: ...
+    def on_snapshot(self, snapshot: Snapshot) -> None: ...
 
 
 @dataclass

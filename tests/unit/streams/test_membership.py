@@ -52,7 +52,7 @@ def test_a_client_that_knows_no_broker_with_an_address_is_cut_off(sources: tuple
 
 
 def test_a_client_without_any_connection_for_its_patience_is_to_be_replaced_once_and_then_again() -> None:
-    isolation = Isolation(patience_s=15.0)
+    isolation = Isolation(session_s=15.0)
     alone = statistics("init", "TRY_CONNECT", -1)
     alone["brokers"]["127.0.0.1:9092/1"]["state"] = "TRY_CONNECT"
 
@@ -66,7 +66,7 @@ def test_a_client_without_any_connection_for_its_patience_is_to_be_replaced_once
 
 
 def test_one_connection_is_enough_and_the_patience_begins_anew_when_it_goes() -> None:
-    isolation = Isolation(patience_s=15.0)
+    isolation = Isolation(session_s=15.0)
     alone = statistics("steady", "TRY_CONNECT", -1)
     alone["brokers"]["127.0.0.1:9092/1"]["state"] = "TRY_CONNECT"
     connected = statistics("steady", "TRY_CONNECT", -1)

@@ -63,16 +63,16 @@ class Script:
     """An engine with a rule for each type of input that returns its effects; without one, it stops on ``Drain``."""
 
     rules: dict[type, Callable[[Any], list[Effect]]] = field(default_factory=dict)
-    heard: list[Input] = field(default_factory=list)
+    fed: list[Input] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
     wakes_at_s: float = inf
 
-    def feed(self, said: Input, now: Now) -> list[Effect]:
-        self.heard.append(said)
+    def feed(self, message: Input, now: Now) -> list[Effect]:
+        self.fed.append(message)
         self.threads.add(threading.current_thread().name)
-        if type(said) in self.rules:
-            return self.rules[type(said)](said)
-        return [DRAINED] if isinstance(said, Drain) else []
+        if type(message) in self.rules:
+            return self.rules[type(message)](message)
+        return [DRAINED] if isinstance(message, Drain) else []
 
     def wake_at_s(self) -> float:
         return self.wakes_at_s
@@ -81,23 +81,23 @@ class Script:
         return EMPTY
 
     def inputs(self, kind: type) -> list[Any]:
-        return [said for said in self.heard if type(said) is kind]
+        return [message for message in self.fed if type(message) is kind]
 
 
 @dataclass
-class Ears:
+class RecordingObserver:
     """An observer that records notices and counts snapshots."""
 
     notices: list[Notice] = field(default_factory=list)
     snapshots: int = 0
 
-    def heard(self, said: Input, now: Now) -> None: ...
+    def on_input(self, message: Input, now: Now) -> None: ...
 
-    def did(self, effect: Effect, now: Now) -> None:
+    def on_effect(self, effect: Effect, now: Now) -> None:
         if isinstance(effect, Notice):
             self.notices.append(effect)
 
-    def saw(self, snapshot: Snapshot) -> None:
+    def on_snapshot(self, snapshot: Snapshot) -> None:
         self.snapshots += 1
 
 
@@ -107,7 +107,7 @@ class Workplace:
 
     engine: Script = field(default_factory=Script)
     broker: MemoryBroker = field(default_factory=MemoryBroker)
-    ears: Ears = field(default_factory=Ears)
+    observer: RecordingObserver = field(default_factory=RecordingObserver)
     source: Any = None
     sink: Any = None
     call: Callable[[Call], Answer] = lambda call: Answer(call=call, replies=(Settled(answer=1),))
@@ -134,7 +134,7 @@ class Workplace:
             caller_factory=lambda: Calling(self.call),
             fetch=self.fetch,
             clock=SystemClock(),
-            observer=self.ears,
+            observer=self.observer,
             settings=self.settings,
             followers=self.followers,
         )
@@ -178,14 +178,14 @@ class Hanging(Bare):
     def open(self) -> None:
         self.inner.open()
 
-    def write(self, said: Checkpoint, group: Any) -> Done | Again:
+    def write(self, message: Checkpoint, group: Any) -> Done | Again:
         if self.times == 0:
-            return self.inner.write(said, group)
+            return self.inner.write(message, group)
         self.calling_since_s = uptime_s()
-        landed = self.inner.write(said, group) if self.after_it_landed else None
-        self.inner._given = said
+        landed = self.inner.write(message, group) if self.after_it_landed else None
+        self.inner._given = message
         self.released.wait(PATIENCE_S)
-        late = landed or self.inner.write(said, group)
+        late = landed or self.inner.write(message, group)
         self.ended.append(type(late).__name__)
         return late
 
@@ -257,11 +257,11 @@ def values(place: Workplace) -> list[bytes | None]:
 def test_what_the_source_reports_reaches_the_engine_in_the_thread_that_runs(
     place: Workplace, started: Callable[[], Runner]
 ) -> None:
-    place.engine.rules[Assigned] = lambda said: [Intake(resume=frozenset(said.parts))]
+    place.engine.rules[Assigned] = lambda message: [Intake(resume=frozenset(message.parts))]
     place.broker.append([Output(topic="in", key=b"k", value=b"v", partition=0)])
 
     started()
-    wait(lambda: any(said.records for said in place.engine.inputs(Arrivals)))
+    wait(lambda: any(message.records for message in place.engine.inputs(Arrivals)))
 
     assert place.engine.threads == {"engine"}
 
@@ -306,7 +306,9 @@ def test_a_worker_that_is_idle_is_used_again(place: Workplace, started: Callable
     busy: set[str] = set()
     place.call = answering(busy)
     place.engine.rules[Assigned] = lambda _: [call("0")]
-    place.engine.rules[Answer] = lambda said: [call(str(int(said.call.id) + 1))] if int(said.call.id) < 5 else []
+    place.engine.rules[Answer] = lambda message: (
+        [call(str(int(message.call.id) + 1))] if int(message.call.id) < 5 else []
+    )
 
     started()
     wait(lambda: len(place.engine.inputs(Answer)) == 6)
@@ -335,10 +337,12 @@ def test_a_checkpoint_that_failed_is_written_again_with_the_group_of_then(
         def open(self) -> None:
             inner.open()
 
-        def write(self, said: Checkpoint, group: Any) -> Done | Again:
+        def write(self, message: Checkpoint, group: Any) -> Done | Again:
             groups.append(group)
             notice = Notice(event="checkpoint_failed")
-            return Again(reason="no", after_s=0.01, notices=(notice,)) if len(groups) < 3 else inner.write(said, group)
+            return (
+                Again(reason="no", after_s=0.01, notices=(notice,)) if len(groups) < 3 else inner.write(message, group)
+            )
 
         def drop(self, parts: frozenset[Assignment]) -> None: ...
 
@@ -352,7 +356,7 @@ def test_a_checkpoint_that_failed_is_written_again_with_the_group_of_then(
 
     assert len(groups) == 3
     assert values(place) == [b"v"]
-    assert [notice.event for notice in place.ears.notices].count("checkpoint_failed") == 2
+    assert [notice.event for notice in place.observer.notices].count("checkpoint_failed") == 2
     assert place.engine.inputs(Delayed) == [Delayed(serial=1, reason="no")] * 2
 
 
@@ -364,8 +368,10 @@ def test_marks_that_the_sink_leaves_are_committed_by_the_source_until_they_are_t
     class Plain(Bare):
         def open(self) -> None: ...
 
-        def write(self, said: Checkpoint, group: Any) -> Done | Again:
-            return Done(written=Written(serial=1, marks=said.marks, sent_at_s=0.0), committed=False, broken=(broken,))
+        def write(self, message: Checkpoint, group: Any) -> Done | Again:
+            return Done(
+                written=Written(serial=1, marks=message.marks, sent_at_s=0.0), committed=False, broken=(broken,)
+            )
 
         def drop(self, parts: frozenset[Assignment]) -> None: ...
 
@@ -382,7 +388,10 @@ def test_marks_that_the_sink_leaves_are_committed_by_the_source_until_they_are_t
 
     assert refused == []
     assert place.broker.committed("g", "in", 0) == (1, mark(1))
-    assert [type(said) for said in place.engine.heard if isinstance(said, Written | Broken)] == [Written, Broken]
+    assert [type(message) for message in place.engine.fed if isinstance(message, Written | Broken)] == [
+        Written,
+        Broken,
+    ]
 
 
 def test_what_died_is_dropped_by_the_sink(place: Workplace, started: Callable[[], Runner]) -> None:
@@ -420,7 +429,7 @@ def test_what_is_fetched_and_what_is_not_to_be_had_reach_the_engine(
     started()
     wait(lambda: len(place.engine.inputs(Fetched)) == 2)
 
-    assert {said.need: said.problem for said in place.engine.inputs(Fetched)} == {1: None, 2: "no answer"}
+    assert {message.need: message.problem for message in place.engine.inputs(Fetched)} == {1: None, 2: "no answer"}
 
 
 def test_the_engine_is_woken_when_it_asked_to_be(place: Workplace, started: Callable[[], Runner]) -> None:
@@ -448,7 +457,7 @@ def test_the_loop_beats_and_publishes_what_the_engine_is_doing(place: Workplace,
     wait(lambda: runner.beat_s > beat_s)
 
     assert runner.snapshot == EMPTY
-    assert place.ears.snapshots >= 1
+    assert place.observer.snapshots >= 1
 
 
 # ---- a sink that hangs ----------------------------------------------------------------------------------------------
@@ -471,7 +480,7 @@ def test_a_checkpoint_whose_sink_hangs_is_written_once_by_another(
 
     assert values(place) == [b"v"]
     assert place.broker.committed("g", "in", 0) == (1, mark(1))
-    assert [notice.event for notice in place.ears.notices if notice.level == "error"] == ["sink_replaced"]
+    assert [notice.event for notice in place.observer.notices if notice.level == "error"] == ["sink_replaced"]
 
 
 @pytest.mark.parametrize("landed", [False, True], ids=["nothing landed", "it had landed"])
@@ -481,16 +490,16 @@ def test_what_a_sink_that_was_given_up_says_late_is_not_heard(
     place.settings = HANGS
     place.sink = hanging = Hanging(inner=place.sink, after_it_landed=landed)
     place.engine.rules[Assigned] = lambda _: [checkpoint(b"v")]
-    place.engine.rules[Written] = lambda said: [replace(checkpoint(b"w"), serial=2)] if said.serial == 1 else []
+    place.engine.rules[Written] = lambda message: [replace(checkpoint(b"w"), serial=2)] if message.serial == 1 else []
 
     runner = started()
     wait(lambda: bool(place.engine.inputs(Written)))
     hanging.released.set()
-    wait(lambda: [said.serial for said in place.engine.inputs(Written)][-1:] == [2] and bool(hanging.ended))
+    wait(lambda: [message.serial for message in place.engine.inputs(Written)][-1:] == [2] and bool(hanging.ended))
     turned_s = runner.beat_s
     wait(lambda: runner.beat_s > turned_s and len(place.sink_threads()) == 1)
 
-    assert [said.serial for said in place.engine.inputs(Written)] == [1, 2]
+    assert [message.serial for message in place.engine.inputs(Written)] == [1, 2]
     assert values(place) == [b"v", b"w"]
 
 
@@ -529,8 +538,8 @@ def test_a_revoke_holds_until_the_partitions_are_released(place: Workplace, star
     release = threading.Event()
     parts: list[frozenset[Assignment]] = []
 
-    def revoked(said: Revoked) -> list[Effect]:
-        parts.append(frozenset(said.parts))
+    def revoked(message: Revoked) -> list[Effect]:
+        parts.append(frozenset(message.parts))
         place.engine.wakes_at_s = 0.0
         return [call("drains")]
 
@@ -545,12 +554,12 @@ def test_a_revoke_holds_until_the_partitions_are_released(place: Workplace, star
     got: list[SourceEvent] = []
     wait(lambda: bool(place.engine.inputs(Answer)))
     got.extend(other.poll(0.05, lambda _: None))
-    assert not any(isinstance(heard, Assigned) for heard in got), "answers are heard while it holds, the parts stay"
+    assert not any(isinstance(event, Assigned) for event in got), "answers are taken while it holds, the parts stay"
     release.set()
 
     def handed_over() -> bool:
         got.extend(other.poll(0.01, lambda _: None))
-        return any(isinstance(heard, Assigned) for heard in got)
+        return any(isinstance(event, Assigned) for event in got)
 
     wait(handed_over)
     other.close()
@@ -592,7 +601,7 @@ def test_stopping_drains_and_closes(place: Workplace) -> None:
     runner.run()
 
     assert seen == [Lifecycle.DRAINING]
-    assert [said.budget_s for said in place.engine.inputs(Drain)] == [1.0]
+    assert [message.budget_s for message in place.engine.inputs(Drain)] == [1.0]
     assert runner.lifecycle is Lifecycle.CLOSED
     assert not place.broker.is_member("g", place.source.group().member)
     assert not place.sink_threads()
@@ -679,11 +688,11 @@ def test_after_a_failure_nothing_further_is_committed(place: Workplace) -> None:
     writing, go_on = threading.Event(), threading.Event()
     inner = place.sink.write
 
-    def write(said: Checkpoint, group: Any) -> Done | Again:
-        writes.append(said.serial)
+    def write(message: Checkpoint, group: Any) -> Done | Again:
+        writes.append(message.serial)
         writing.set()
         go_on.wait(PATIENCE_S)
-        return inner(said, group)  # type: ignore[no-any-return]
+        return inner(message, group)  # type: ignore[no-any-return]
 
     def fail(_call: Call) -> Answer:
         writing.wait(PATIENCE_S)

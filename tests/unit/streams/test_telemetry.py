@@ -27,10 +27,10 @@ from streams.messages import (
     Tick,
     Written,
 )
-from streams.telemetry import EVENTS, METRICS, Board, Metrics, Telemetry, described
+from streams.telemetry import EVENTS, METRICS, GaugeBoard, Metrics, Telemetry, described
 
 SOURCES = Path(__file__).parent.parent.parent.parent / "streams"
-SAYS = {"Notice", "_notice", "_say"}
+SAYS = {"Notice", "_notice", "_notice_error"}
 AT = Assignment(topic="in", partition=3, epoch=1)
 CALL = Call(id="c", account="main", kind="set", items=(Item(body=1, attempt=1),) * 2, send_by_s=9.0, give_up_at_s=9.0)
 
@@ -145,9 +145,9 @@ def test_what_is_not_listed_cannot_be_emitted() -> None:
     with pytest.raises(TypeError, match="no gauge"):
         metrics.show("stream_checkpoints_total", 1.0)
     with pytest.raises(KeyError):
-        Board().show("stream_other", 1.0)
+        GaugeBoard().show("stream_other", 1.0)
     with pytest.raises(ValueError, match="label"):
-        Board().show("stream_draining", 1.0, account="main")
+        GaugeBoard().show("stream_draining", 1.0, account="main")
 
 
 def test_two_streams_do_not_share_their_metrics() -> None:
@@ -170,8 +170,8 @@ def test_the_table_for_the_documentation_names_everything() -> None:
 
 def test_records_calls_and_replies_are_counted(telemetry: Telemetry) -> None:
     record = Record(at=AT, offset=1, key=None, value=None, time_us=0)
-    telemetry.heard(Arrivals(records=[record, record]), now())
-    telemetry.did(CALL, now())
+    telemetry.on_input(Arrivals(records=[record, record]), now())
+    telemetry.on_effect(CALL, now())
     answer = Answer(
         call=CALL,
         replies=(Settled(answer=1), Lost(reason="?")),
@@ -181,7 +181,7 @@ def test_records_calls_and_replies_are_counted(telemetry: Telemetry) -> None:
         slow_down=True,
         failed=True,
     )
-    telemetry.heard(answer, now())
+    telemetry.on_input(answer, now())
 
     seen = samples(telemetry)
     assert seen["stream_records_read_total,topic=in"] == 2
@@ -196,7 +196,7 @@ def test_records_calls_and_replies_are_counted(telemetry: Telemetry) -> None:
 
 def test_the_wait_of_an_event_is_measured_until_its_want_is_settled(telemetry: Telemetry) -> None:
     items = (Item(body=1, attempt=1, since_us=2_000_000), Item(body=2, attempt=3, since_us=1_000_000))
-    telemetry.heard(
+    telemetry.on_input(
         Answer(
             call=replace(CALL, items=items), replies=(Settled(answer=1), Retry(reason="busy")), answered_us=5_000_000
         ),
@@ -210,9 +210,9 @@ def test_the_wait_of_an_event_is_measured_until_its_want_is_settled(telemetry: T
 
 def test_a_checkpoint_is_timed_from_its_start_to_its_durability(telemetry: Telemetry, lines: list[Notice]) -> None:
     outputs = {AT: (Output(topic="out", key=None, value=None),) * 3}
-    telemetry.did(Checkpoint(serial=4, outputs=outputs, marks={}), now(1.0))
-    telemetry.did(Notice(event="checkpoint_failed"), now(1.1))
-    telemetry.heard(Written(serial=4, marks={}, sent_at_s=1.2), now(1.25))
+    telemetry.on_effect(Checkpoint(serial=4, outputs=outputs, marks={}), now(1.0))
+    telemetry.on_effect(Notice(event="checkpoint_failed"), now(1.1))
+    telemetry.on_input(Written(serial=4, marks={}, sent_at_s=1.2), now(1.25))
 
     seen = samples(telemetry)
     assert seen["stream_checkpoint_seconds_sum"] == pytest.approx(0.25)
@@ -226,9 +226,9 @@ def test_a_checkpoint_is_timed_from_its_start_to_its_durability(telemetry: Telem
 def test_partitions_that_come_and_go_are_said(telemetry: Telemetry, lines: list[Notice]) -> None:
     mark = Mark(position=5, read_ahead=1, drained=True, serial=1, state_topic_id="s")
     owned = OwnedPartition(mark=mark, start=5, end=9, state_topic_id="s", partitions=1)
-    telemetry.heard(Assigned(parts={AT: owned}), now())
-    telemetry.heard(Revoked(parts=(AT,), lost=False, budget_s=2.0), now())
-    telemetry.heard(Revoked(parts=(AT,), lost=True), now())
+    telemetry.on_input(Assigned(parts={AT: owned}), now())
+    telemetry.on_input(Revoked(parts=(AT,), lost=False, budget_s=2.0), now())
+    telemetry.on_input(Revoked(parts=(AT,), lost=True), now())
 
     seen = samples(telemetry)
     assert seen["stream_partitions_gained_total"] == 1
@@ -239,7 +239,7 @@ def test_partitions_that_come_and_go_are_said(telemetry: Telemetry, lines: list[
 
 
 def test_a_snapshot_becomes_gauges_and_what_is_gone_is_no_longer_shown(telemetry: Telemetry) -> None:
-    telemetry.saw(snapshot())
+    telemetry.on_snapshot(snapshot())
     seen = samples(telemetry)
     assert seen["stream_partition_lag,partition=3,topic=in"] == 2
     assert seen["stream_partition_durable,partition=3,topic=in"] == 7
@@ -252,7 +252,7 @@ def test_a_snapshot_becomes_gauges_and_what_is_gone_is_no_longer_shown(telemetry
     assert seen["stream_oldest_open_age_seconds,topic=in"] == 40.0
 
     gone = snapshot()
-    telemetry.saw(Snapshot(**{name: getattr(gone, name) for name in gone.__slots__} | {"partitions": ()}))
+    telemetry.on_snapshot(Snapshot(**{name: getattr(gone, name) for name in gone.__slots__} | {"partitions": ()}))
 
     assert not any(name.startswith(("stream_partition_lag", "stream_lanes_open")) for name in samples(telemetry))
 
@@ -260,13 +260,13 @@ def test_a_snapshot_becomes_gauges_and_what_is_gone_is_no_longer_shown(telemetry
 def test_a_page_that_is_made_while_snapshots_come_lacks_no_series(telemetry: Telemetry) -> None:
     parts = [replace(snapshot().partitions[0], partition=number) for number in range(20)]
     full = replace(snapshot(), partitions=tuple(parts))
-    telemetry.saw(full)
+    telemetry.on_snapshot(full)
     expected = samples(telemetry).keys()
     done = threading.Event()
 
     def write() -> None:
         while not done.is_set():
-            telemetry.saw(full)
+            telemetry.on_snapshot(full)
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -284,10 +284,10 @@ def test_a_page_that_is_made_while_snapshots_come_lacks_no_series(telemetry: Tel
 
 def test_a_page_shows_one_snapshot_and_not_a_mixture_of_two(telemetry: Telemetry) -> None:
     one = snapshot()
-    telemetry.saw(one)
+    telemetry.on_snapshot(one)
     page = telemetry.metrics.exposition
     part = replace(one.partitions[0], lag=5, partition=4)
-    telemetry.saw(replace(one, partitions=(part,), outputs_kept=7))
+    telemetry.on_snapshot(replace(one, partitions=(part,), outputs_kept=7))
 
     assert b'stream_partition_lag{partition="4",topic="in"} 5.0' in page()
     assert b'partition="3"' not in page()
@@ -297,7 +297,7 @@ def test_a_page_shows_one_snapshot_and_not_a_mixture_of_two(telemetry: Telemetry
 def test_what_stands_open_is_counted_by_topic_with_the_oldest_age(telemetry: Telemetry) -> None:
     one = snapshot().partitions[0]
     two, other = replace(one, partition=4, open=3, oldest_open_age_s=70.0), replace(one, topic="other", open=0)
-    telemetry.saw(replace(snapshot(), partitions=(one, two, replace(other, oldest_open_age_s=0.0))))
+    telemetry.on_snapshot(replace(snapshot(), partitions=(one, two, replace(other, oldest_open_age_s=0.0))))
 
     seen = samples(telemetry)
     assert (seen["stream_lanes_open,topic=in"], seen["stream_oldest_open_age_seconds,topic=in"]) == (5, 70.0)
@@ -307,22 +307,22 @@ def test_what_stands_open_is_counted_by_topic_with_the_oldest_age(telemetry: Tel
 def test_progress_is_said_while_a_gate_is_closed_but_not_all_the_time(
     telemetry: Telemetry, lines: list[Notice]
 ) -> None:
-    telemetry.heard(Tick(), now(10.0))
-    telemetry.saw(snapshot(gate=("reading up to 10",)))
-    telemetry.heard(Tick(), now(10.2))
-    telemetry.saw(snapshot(gate=("reading up to 10",)))
-    telemetry.saw(snapshot())
-    telemetry.saw(snapshot())
+    telemetry.on_input(Tick(), now(10.0))
+    telemetry.on_snapshot(snapshot(gate=("reading up to 10",)))
+    telemetry.on_input(Tick(), now(10.2))
+    telemetry.on_snapshot(snapshot(gate=("reading up to 10",)))
+    telemetry.on_snapshot(snapshot())
+    telemetry.on_snapshot(snapshot())
 
     assert [line.event for line in lines] == ["catching_up"]
     assert lines[0].fields["gate"] == "reading up to 10"
 
 
 def test_a_drain_and_the_end_are_said(telemetry: Telemetry, lines: list[Notice]) -> None:
-    telemetry.heard(Drain(budget_s=5.0), now(10.0))
-    telemetry.saw(snapshot(draining=True))
-    telemetry.did(Stop(reason="drained", failed=False), now(11.0))
-    telemetry.did(Stop(reason="no", failed=True), now(11.0))
+    telemetry.on_input(Drain(budget_s=5.0), now(10.0))
+    telemetry.on_snapshot(snapshot(draining=True))
+    telemetry.on_effect(Stop(reason="drained", failed=False), now(11.0))
+    telemetry.on_effect(Stop(reason="no", failed=True), now(11.0))
 
     assert [(line.event, line.level) for line in lines] == [
         ("draining", "info"),
@@ -334,8 +334,8 @@ def test_a_drain_and_the_end_are_said(telemetry: Telemetry, lines: list[Notice])
 
 
 def test_a_schema_that_cannot_be_looked_up_is_counted_and_said(telemetry: Telemetry, lines: list[Notice]) -> None:
-    telemetry.heard(Fetched(need=7), now())
-    telemetry.heard(Fetched(need=7, problem="down"), now())
+    telemetry.on_input(Fetched(need=7), now())
+    telemetry.on_input(Fetched(need=7, problem="down"), now())
 
     assert samples(telemetry)["stream_fetches_failed_total"] == 1
     assert [(line.event, line.fields) for line in lines] == [("schema_missing", {"need": "7", "reason": "down"})]

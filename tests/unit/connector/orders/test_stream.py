@@ -27,13 +27,13 @@ PATIENCE_S = 120.0
 
 
 class ErrorPrinter:
-    def heard(self, said: Input, now: Now) -> None: ...
+    def on_input(self, message: Input, now: Now) -> None: ...
 
-    def did(self, effect: object, now: Now) -> None:
+    def on_effect(self, effect: object, now: Now) -> None:
         if isinstance(effect, Notice) and effect.level == "error":
             print(effect)
 
-    def saw(self, snapshot: Snapshot) -> None: ...
+    def on_snapshot(self, snapshot: Snapshot) -> None: ...
 
 
 @dataclass

@@ -25,9 +25,9 @@ def wants_of(budget: int = 2) -> Wants:
     return wants
 
 
-def say(wants: Wants, lane: Lane, *said: Want, at: Assignment = ONE) -> None:
-    lane.said = said
-    wants.say(at, lane, said, lambda kind: 5, 0.0)
+def update(wants: Wants, lane: Lane, *wanted: Want, at: Assignment = ONE) -> None:
+    lane.wants = wanted
+    wants.update(at, lane, wanted, lambda kind: 5, 0.0)
 
 
 def tried(wants: Wants, lane: Lane, attempt: int) -> bool:
@@ -39,10 +39,10 @@ def tried(wants: Wants, lane: Lane, attempt: int) -> bool:
 
 def test_the_budget_belongs_to_the_oldest_undone_event_and_not_to_the_slot() -> None:
     wants, lane = wants_of(budget=2), Lane("a", None)
-    say(wants, lane, want(since_us=1))
+    update(wants, lane, want(since_us=1))
     assert tried(wants, lane, 1)
 
-    say(wants, lane, want(since_us=2))
+    update(wants, lane, want(since_us=2))
 
     assert tried(wants, lane, 1)
     assert not tried(wants, lane, 2)
@@ -50,26 +50,26 @@ def test_the_budget_belongs_to_the_oldest_undone_event_and_not_to_the_slot() -> 
 
 def test_attempts_are_of_one_kind_and_the_budget_is_of_all() -> None:
     wants, lane = wants_of(budget=2), Lane("a", None)
-    say(wants, lane, want(kind="look-up"))
+    update(wants, lane, want(kind="look-up"))
     assert tried(wants, lane, 1)
 
-    say(wants, lane, want(kind="update"))
+    update(wants, lane, want(kind="update"))
 
     assert not tried(wants, lane, 1)
 
 
 def test_two_wants_of_one_slot_are_a_bug() -> None:
     with pytest.raises(ValueError, match="two things of slot s"):
-        say(wants_of(), Lane("a", None), want(since_us=1), want(since_us=2))
+        update(wants_of(), Lane("a", None), want(since_us=1), want(since_us=2))
 
 
 def test_a_want_that_was_dropped_and_comes_back_starts_anew() -> None:
     wants, lane = wants_of(budget=2), Lane("a", None)
-    say(wants, lane, want())
+    update(wants, lane, want())
     assert tried(wants, lane, 1)
 
-    say(wants, lane)
-    say(wants, lane, want())
+    update(wants, lane)
+    update(wants, lane, want())
 
     assert tried(wants, lane, 1)
 
@@ -92,7 +92,7 @@ def test_a_partition_that_drains_does_not_keep_the_sleepers_of_others_from_being
     admit(wants, harmful, other)
     assert wants.to_wake("x", 1.0) is harmful
 
-    wants.bar(ONE)
+    wants.block(ONE)
 
     assert wants.to_wake("x", 1.0) is other
     assert wants.waiting("x") == ({5: 1}, 0)
@@ -112,7 +112,7 @@ def test_a_lane_with_wants_of_two_accounts_is_woken_once() -> None:
 def test_a_heap_of_dead_entries_is_swept() -> None:
     wants, lane = wants_of(), Lane("a", None)
     for since_us in range(1_000):
-        say(wants, lane, want(since_us=since_us))
+        update(wants, lane, want(since_us=since_us))
 
     [queue] = wants.accounts["x"].queues.values()
     assert len(queue.heap) < 100
@@ -141,11 +141,11 @@ def test_what_nothing_is_known_of_waits_for_nobody_s_account() -> None:
 
 def test_a_want_that_becomes_one_of_once_waits_for_its_own_announcement() -> None:
     wants, lane = wants_of(), Lane("a", None)
-    say(wants, lane, want())
+    update(wants, lane, want())
     lane.durable_version = lane.version
     lane.version += 1
 
-    say(wants, lane, replace(want(), once=True))
+    update(wants, lane, replace(want(), once=True))
     assert wants.take("x", 0.0) == []
 
     [pending] = announced(wants)
@@ -164,7 +164,7 @@ def test_no_more_is_announced_than_leaves_soon_and_the_most_harmful_first() -> N
     wants.admit(ONE, 0.0)
     lanes = [Lane(f"lane {priority}", None) for priority in range(4)]
     for priority, lane in enumerate(lanes):
-        wants.say(ONE, lane, [replace(want(priority=priority), once=True)], lambda kind: 1, 0.0)
+        wants.update(ONE, lane, [replace(want(priority=priority), once=True)], lambda kind: 1, 0.0)
 
     assert [pending.lane for pending in announced(wants, 2)] == lanes[:2]
     assert announced(wants, 2) == []
@@ -176,11 +176,11 @@ def test_no_more_is_announced_than_leaves_soon_and_the_most_harmful_first() -> N
 
 def test_what_a_record_announces_is_the_call_that_it_was_made_for() -> None:
     wants, lane = wants_of(), Lane("a", None)
-    say(wants, lane, replace(want(), once=True))
+    update(wants, lane, replace(want(), once=True))
     [pending] = announced(wants)
     lane.durable_version = lane.version
 
-    say(wants, lane, replace(want(), once=True, priority=1))
+    update(wants, lane, replace(want(), once=True, priority=1))
     assert wants.take("x", 0.0) == [pending], "another priority is the same call"
     assert lane.announced == {"s"}
 
@@ -188,23 +188,23 @@ def test_what_a_record_announces_is_the_call_that_it_was_made_for() -> None:
     wants.again(pending, 0.0)
     assert announced(wants) == [pending]
     lane.durable_version = lane.version
-    say(wants, lane, replace(want(), once=True, body="another"))
+    update(wants, lane, replace(want(), once=True, body="another"))
     assert (wants.take("x", 0.0), lane.announced) == ([], frozenset())
 
 
 def test_a_want_that_is_dropped_is_announced_no_longer_unless_it_is_under_way() -> None:
     wants, lane = wants_of(), Lane("a", None)
-    say(wants, lane, replace(want(), once=True))
+    update(wants, lane, replace(want(), once=True))
     announced(wants)
-    say(wants, lane)
+    update(wants, lane)
     assert lane.announced == frozenset()
 
-    say(wants, lane, replace(want(), once=True))
+    update(wants, lane, replace(want(), once=True))
     announced(wants)
     lane.durable_version = lane.version
     wants.durable(ONE, lane, 0.0)
     [pending] = wants.take("x", 0.0)
-    say(wants, lane)
+    update(wants, lane)
     assert lane.announced == {"s"}
 
     wants.answered(pending, 1, lost=False)

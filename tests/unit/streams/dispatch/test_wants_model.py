@@ -70,7 +70,7 @@ class WantsAgainstAList(RuleBasedStateMachine):
 
     @rule(
         which=st.sampled_from(LANES),
-        said=st.dictionaries(
+        wanted=st.dictionaries(
             st.sampled_from(SLOTS),
             st.tuples(
                 st.sampled_from("xy"),
@@ -82,8 +82,8 @@ class WantsAgainstAList(RuleBasedStateMachine):
             ),
         ),
     )
-    def a_lane_says_what_it_wants(
-        self, which: tuple[Assignment, str], said: dict[str, tuple[str, str, int, int, str, bool]]
+    def a_turn_replaces_the_wants_of_a_lane(
+        self, which: tuple[Assignment, str], wanted: dict[str, tuple[str, str, int, int, str, bool]]
     ) -> None:
         at, name = which
         lane = self.lanes[name]
@@ -93,10 +93,10 @@ class WantsAgainstAList(RuleBasedStateMachine):
                 slot=slot, account=account, kind=kind, priority=priority, since_us=since_s * 1_000_000,
                 body=(priority, since_s), exclusive=(key,) if key else (), once=once,
             )
-            for slot, (account, kind, priority, since_s, key, once) in said.items()
+            for slot, (account, kind, priority, since_s, key, once) in wanted.items()
         )  # fmt: skip
-        lane.said = wants
-        self.wants.say(at, lane, wants, LIMITS.__getitem__, self.now_s)
+        lane.wants = wants
+        self.wants.update(at, lane, wants, LIMITS.__getitem__, self.now_s)
         before = {row.want.slot: row for row in self.rows if row.lane == name}
         self.rows = [row for row in self.rows if row.lane != name]
         self.rows.extend(self._renewed(before.get(want.slot), at, lane, want) for want in wants)
@@ -202,8 +202,8 @@ class WantsAgainstAList(RuleBasedStateMachine):
                 self.wants.again(pending, self.now_s)
                 continue
             alone = data.draw(st.booleans())
-            said = Retry(reason="busy", after_s=wait_s, alone=alone)
-            self.wants.retry(pending, said, row.attempts + 1, self.now_s, counts=True)
+            wants = Retry(reason="busy", after_s=wait_s, alone=alone)
+            self.wants.retry(pending, wants, row.attempts + 1, self.now_s, counts=True)
             if now is not None and pending.lane.pending.get(row.want.slot) is pending:
                 now.not_before_s, now.alone, now.attempts = self.now_s + wait_s, alone, row.attempts + 1
 
@@ -287,10 +287,10 @@ class WantsAgainstAList(RuleBasedStateMachine):
         pending = list(lane.pending.values())
         if not pending or lane.announced or any(p.state.name == "IN_FLIGHT" for p in pending):
             return
-        rest = SleepingLane(at, name, True, None, waits_of(lane.said), restored=False)
+        rest = SleepingLane(at, name, True, None, waits_of(lane.wants), restored=False)
         self.wants.put_to_sleep(rest, lane, self.now_s)
         self.wants.wake(rest)
-        self.wants.say(at, lane, lane.said, LIMITS.__getitem__, self.now_s)
+        self.wants.update(at, lane, lane.wants, LIMITS.__getitem__, self.now_s)
 
 
 def _keys(row: ModelledWant) -> tuple[object, ...]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from streams.engine.engine import RESTORED_A_STEP, WOKEN_A_STEP
-from streams.engine.stall_detector import TURNED_A_LOOK
+from streams.engine.engine import RESTORED_PER_STEP, WOKEN_PER_STEP
+from streams.engine.stall_detector import TURNED_PER_CHECK
 from streams.flow import Now, Stored, Waits
 from streams.messages import Effect, Input
 from streams.policy import Policy
@@ -108,8 +108,8 @@ def most_work(scenario: Scenario, made: Callable[[int], Stored], lanes: int) -> 
 @pytest.fixture
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lowers the bounds of a step, so that few lanes take many steps."""
-    monkeypatch.setattr("streams.engine.engine.RESTORED_A_STEP", 100)
-    monkeypatch.setattr("streams.engine.engine.WOKEN_A_STEP", 50)
+    monkeypatch.setattr("streams.engine.engine.RESTORED_PER_STEP", 100)
+    monkeypatch.setattr("streams.engine.engine.WOKEN_PER_STEP", 50)
 
 
 @pytest.mark.usefixtures("short_steps")
@@ -130,24 +130,24 @@ def test_marks_go_out_and_others_are_served_while_a_partition_is_restored() -> N
 
     flow = Glanced()
     driver = EngineDriver(flow=flow, auto=False)
-    at = driver.assign(state={f"room{number}": cold(number) for number in range(3 * RESTORED_A_STEP)})
+    at = driver.assign(state={f"room{number}": cold(number) for number in range(3 * RESTORED_PER_STEP)})
 
-    assert flow.glances == RESTORED_A_STEP
+    assert flow.glances == RESTORED_PER_STEP
     assert driver.checkpoints[0].marks[at].position == 0
     assert driver.engine.wake_at_s() == driver.now.mono_s, "it goes on at once"
     assert "4000 lanes are still to be restored" in driver.engine.snapshot(driver.now).partitions[0].gate[0]
     driver.run(0.01)
-    assert flow.glances == 3 * RESTORED_A_STEP
+    assert flow.glances == 3 * RESTORED_PER_STEP
 
 
 def test_a_record_that_arrives_while_lanes_are_restored_waits_for_them() -> None:
     driver = EngineDriver(auto=False)
-    at = driver.assign(state={f"room{number}": cold(number) for number in range(3 * RESTORED_A_STEP)})
-    driver.next_offset = 3 * RESTORED_A_STEP
+    at = driver.assign(state={f"room{number}": cold(number) for number in range(3 * RESTORED_PER_STEP)})
+    driver.next_offset = 3 * RESTORED_PER_STEP
 
     driver.event(at, "room7", value=2)
     partition = driver.engine.snapshot(driver.now).partitions[0]
-    assert (partition.gate[0].split()[0], partition.awake) == (str(RESTORED_A_STEP), 0)
+    assert (partition.gate[0].split()[0], partition.awake) == (str(RESTORED_PER_STEP), 0)
 
     driver.event(at, "room8", value=2)
     assert driver.engine.snapshot(driver.now).partitions[0].awake == 2
@@ -155,16 +155,16 @@ def test_a_record_that_arrives_while_lanes_are_restored_waits_for_them() -> None
 
 def test_lanes_that_are_all_due_at_once_take_their_turns_some_at_a_time() -> None:
     driver = EngineDriver(auto=False)
-    driver.assign(state={f"room{number}": at_once(number) for number in range(3 * WOKEN_A_STEP)})
+    driver.assign(state={f"room{number}": at_once(number) for number in range(3 * WOKEN_PER_STEP)})
     driver.write()
     while driver.engine.snapshot(driver.now).partitions[0].phase != "open":
         driver.step(0.01)
     awake = [driver.engine.snapshot(driver.now).lanes_awake]
-    while awake[-1] < 3 * WOKEN_A_STEP:
+    while awake[-1] < 3 * WOKEN_PER_STEP:
         driver.step(0.0)
         awake.append(driver.engine.snapshot(driver.now).lanes_awake)
 
-    assert max(after - before for before, after in pairwise(awake)) <= WOKEN_A_STEP
+    assert max(after - before for before, after in pairwise(awake)) <= WOKEN_PER_STEP
 
 
 def test_lanes_that_are_due_wait_for_room_and_do_not_keep_the_loop_turning() -> None:
@@ -182,8 +182,8 @@ def test_a_look_for_what_is_stuck_gives_so_many_lanes_a_turn_and_no_more() -> No
     driver = EngineDriver(policy=Policy(stall_s=4.0))
     driver.opened()
     [assigned] = driver.engine._partitions.values()
-    assigned.lanes.unexplained.update({f"room{number}": 0.0 for number in range(2 * TURNED_A_LOOK)})
+    assigned.lanes.unexplained.update({f"room{number}": 0.0 for number in range(2 * TURNED_PER_CHECK)})
 
     driver.step(5.0)
 
-    assert len(assigned.lanes.unexplained) == TURNED_A_LOOK
+    assert len(assigned.lanes.unexplained) == TURNED_PER_CHECK

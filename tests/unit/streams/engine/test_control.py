@@ -150,7 +150,7 @@ def test_a_review_gives_every_lane_with_pending_work_a_turn_and_no_other() -> No
 
 
 def test_a_review_takes_bounded_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "REVIEWED_A_STEP", 3)
+    monkeypatch.setattr(engine, "REVIEWED_PER_STEP", 3)
     flow = HeldThermostats()
     driver = commanded(flow)
     at = driver.opened()
@@ -192,7 +192,7 @@ def test_a_message_reaches_the_lane_that_exists_and_creates_none() -> None:
 
 @pytest.mark.parametrize("end", ["lose", "revoke"])
 def test_a_review_of_a_partition_that_is_given_up_ends_with_it(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "REVIEWED_A_STEP", 1)
+    monkeypatch.setattr(engine, "REVIEWED_PER_STEP", 1)
     flow = HeldThermostats()
     flow.held = True
     driver = commanded(flow)

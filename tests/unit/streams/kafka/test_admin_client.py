@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException
 
-from streams.kafka.admin_client import PATIENCE_S, RenewingAdminClient, error_of
+from streams.kafka.admin_client import REPLACE_AFTER_S, RenewingAdminClient, error_of
 
 TIMED_OUT = KafkaException(KafkaError(KafkaError._TIMED_OUT))
 FENCED = KafkaException(KafkaError(KafkaError.FENCED_LEADER_EPOCH))
@@ -37,7 +37,7 @@ def built() -> FakeClients:
 
 
 def test_a_client_that_gets_no_answers_for_ten_seconds_is_replaced(built: FakeClients) -> None:
-    for built.now_s in (0.0, 5.0, PATIENCE_S):
+    for built.now_s in (0.0, 5.0, REPLACE_AFTER_S):
         assert built.number == 1
         built.admin.report([TIMED_OUT])
 
@@ -53,7 +53,7 @@ def test_a_client_that_answers_in_between_is_kept(built: FakeClients) -> None:
 
 
 def test_one_partition_without_an_answer_beside_others_that_have_one_costs_no_client(built: FakeClients) -> None:
-    for built.now_s in (0.0, 2 * PATIENCE_S, 4 * PATIENCE_S):
+    for built.now_s in (0.0, 2 * REPLACE_AFTER_S, 4 * REPLACE_AFTER_S):
         built.admin.report([None, TIMED_OUT])
 
     assert built.count == 1

@@ -17,7 +17,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from streams.errors import BrokerDown
 from streams.flow import Assignment, Output
-from streams.kafka.checkpoint_failures import DENIED_MOST_S, SAY_EVERY_S, CheckpointFailures
+from streams.kafka.checkpoint_failures import DENIED_MOST_S, LOG_EVERY_S, CheckpointFailures
 from streams.kafka.settings import KafkaConnection, SinkSettings
 from streams.kafka.sinks import PlainSink, TransactionalSink
 from streams.messages import Checkpoint
@@ -98,7 +98,7 @@ def test_what_is_denied_is_said_once_and_then_rarely_and_tried_less_and_less_oft
     broker = FakeTopicAdmin(results=frozenset())
     denied = failures(now_s, broker)
     levels, waits = [], []
-    while now_s[0] < 100.0 + 2.5 * SAY_EVERY_S:
+    while now_s[0] < 100.0 + 2.5 * LOG_EVERY_S:
         _, level, wait_s = heard(denied, TOPIC_DENIED)
         levels.append(level)
         waits.append(wait_s)

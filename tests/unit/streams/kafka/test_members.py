@@ -45,4 +45,4 @@ def test_members_are_found_once_a_broker_is_back_though_all_that_were_known_had_
 
     monkeypatch.setattr(FakeGroupAdmin, "away", False)
 
-    assert [(one.member_id, one.static) for one in members.under("me").namesakes] == [("me-1", True)]
+    assert [(one.member_id, one.static) for one in members.under("me").members] == [("me-1", True)]

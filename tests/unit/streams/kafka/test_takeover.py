@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from streams.kafka.takeover import InstanceIdInUse, Namesake, Sighting, Takeover
+from streams.kafka.takeover import InstanceIdInUse, SameIdMember, SameIdMembers, Takeover
 
-OTHER = Namesake(member_id="one-1", host="/10.0.0.7", commits=(("in", 0, 5, "serial 7"),))
-IDLE = Namesake(member_id="one-1", host="/10.0.0.7")
+OTHER = SameIdMember(member_id="one-1", host="/10.0.0.7", commits=(("in", 0, 5, "serial 7"),))
+IDLE = SameIdMember(member_id="one-1", host="/10.0.0.7")
 
 
-def sight(*namesakes: Namesake, stable: bool = True) -> Sighting:
-    return Sighting(namesakes=namesakes, stable=stable)
+def sight(*members: SameIdMember, stable: bool = True) -> SameIdMembers:
+    return SameIdMembers(members=members, stable=stable)
 
 
 @pytest.fixture
@@ -20,32 +20,32 @@ def takeover() -> Takeover:
 
 
 def test_a_place_that_nobody_has_is_free(takeover: Takeover) -> None:
-    assert takeover.saw(sight(), 0.0) is None
+    assert takeover.observe(sight(), 0.0) is None
 
 
 def test_a_member_that_commits_keeps_its_place(takeover: Takeover) -> None:
-    assert takeover.saw(sight(OTHER), 0.0) is not None
+    assert takeover.observe(sight(OTHER), 0.0) is not None
 
     with pytest.raises(InstanceIdInUse, match=r"member one-1 on /10.0.0.7 has just committed"):
-        takeover.saw(sight(replace(OTHER, commits=(("in", 0, 5, "serial 8"),))), 1.0)
+        takeover.observe(sight(replace(OTHER, commits=(("in", 0, 5, "serial 8"),))), 1.0)
 
 
 @pytest.mark.parametrize("member", [OTHER, IDLE], ids=["had committed", "had never"])
 def test_a_member_that_commits_nothing_keeps_its_place_when_the_group_keeps_it_past_two_sessions(
-    takeover: Takeover, member: Namesake
+    takeover: Takeover, member: SameIdMember
 ) -> None:
     """It may be restoring, or its partitions may be stopped: only its removal shows that it is dead."""
     for at_s in range(32):
-        assert "waiting until it is removed from the group" in str(takeover.saw(sight(member), float(at_s)))
+        assert "waiting until it is removed from the group" in str(takeover.observe(sight(member), float(at_s)))
 
     with pytest.raises(InstanceIdInUse, match="has been in the group for 32 s"):
-        takeover.saw(sight(member), 32.0)
+        takeover.observe(sight(member), 32.0)
 
 
 def test_a_static_member_that_commits_nothing_for_a_lease_is_replaced_by_its_successor() -> None:
     """It stays in the group for its session timeout, even after a clean shutdown: each restart would wait for that."""
     takeover = Takeover(lease_s=4.0, session_s=15.0, static=True)
-    said = [takeover.saw(sight(replace(OTHER, static=True)), at_s) for at_s in (0.0, 2.0, 4.0, 5.1)]
+    said = [takeover.observe(sight(replace(OTHER, static=True)), at_s) for at_s in (0.0, 2.0, 4.0, 5.1)]
 
     assert all("waiting until it has not committed for one lease" in str(words) for words in said[:3])
     assert said[3] is None
@@ -55,24 +55,24 @@ def test_a_static_member_that_commits_nothing_for_a_lease_is_replaced_by_its_suc
 def test_a_member_that_joining_would_not_replace_must_have_been_put_out(ours: bool, its: bool) -> None:
     takeover = Takeover(lease_s=4.0, session_s=15.0, static=ours)
 
-    assert all(takeover.saw(sight(replace(OTHER, static=its)), at_s) for at_s in (0.0, 4.0, 8.0, 12.0, 16.0))
+    assert all(takeover.observe(sight(replace(OTHER, static=its)), at_s) for at_s in (0.0, 4.0, 8.0, 12.0, 16.0))
 
 
 def test_a_member_that_is_put_out_leaves_its_place(takeover: Takeover) -> None:
-    assert takeover.saw(sight(IDLE), 0.0) is not None
-    assert takeover.saw(sight(), 1.0) is None
+    assert takeover.observe(sight(IDLE), 0.0) is not None
+    assert takeover.observe(sight(), 1.0) is None
 
 
 def test_a_rebalance_and_a_broker_that_was_away_excuse_a_member_that_was_silent(takeover: Takeover) -> None:
-    takeover.saw(sight(OTHER), 0.0)
-    takeover.saw(sight(OTHER, stable=False), 4.0)
-    assert takeover.saw(sight(OTHER), 8.0) is not None
+    takeover.observe(sight(OTHER), 0.0)
+    takeover.observe(sight(OTHER, stable=False), 4.0)
+    assert takeover.observe(sight(OTHER), 8.0) is not None
 
-    assert takeover.saw(sight(OTHER), 60.0) is not None
-    assert takeover.saw(sight(OTHER), 62.0) is not None
+    assert takeover.observe(sight(OTHER), 60.0) is not None
+    assert takeover.observe(sight(OTHER), 62.0) is not None
 
 
 def test_a_rebalance_starts_the_two_sessions_anew(takeover: Takeover) -> None:
     moments = [*range(30), *range(31, 60)]
     for at_s in moments:
-        assert takeover.saw(sight(IDLE, stable=at_s != 29), float(at_s)) is not None
+        assert takeover.observe(sight(IDLE, stable=at_s != 29), float(at_s)) is not None
