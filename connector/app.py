@@ -19,7 +19,7 @@ from connector import flows
 from connector.configuration import routing
 from connector.connections import connection, marketplace, registry
 from connector.console.health import HealthServer, Vitals
-from connector.console.vitals import Beat, Patience, ProcessVitals, StartVitals
+from connector.console.vitals import Beat, CoordinatorTimeouts, ProcessVitals, StartVitals
 from connector.contracts.call_log_row import MarketplaceCalled
 from connector.contracts.codec import SchemaIds, writer_of
 from connector.contracts.headers import Stamp
@@ -134,7 +134,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         lambda: Beat(at_s=runner.beat_s, snapshot=runner.snapshot, membership=source.membership),
         metrics=telemetry.metrics.exposition,
         about=_about(plan),
-        patience=Patience.of(heartbeat_s=reading.heartbeat_s, session_s=reading.session_s),
+        timeouts=CoordinatorTimeouts.of(heartbeat_s=reading.heartbeat_s, session_s=reading.session_s),
         skews=partial(_skews, adapter, tuple(configured.accounts)),
         polls=flows.polls(running),
         out_of_order=flows.out_of_order(running),
@@ -188,7 +188,7 @@ def _flows(plan: RunPlan, backbone: _Backbone, adapter: Kaufland, stamp: Stamp) 
             stamp=stamp,
             dry_run=plan.dry_run,
             push=subscription_watch(plan.settings, plan.topics),
-            say_unlisted=_log_unlisted,
+            report_unlisted=_log_unlisted,
         )
     )
 

@@ -18,7 +18,7 @@ from connector.orders.subscriptions import PushReport, PushWatch
 from connector.routing.table import Routing
 from connector.settings import convert
 from connector.settings.model import Settings
-from connector.shipments.carrier_tables import CarrierTables, SayUnlisted
+from connector.shipments.carrier_tables import CarrierTables, ReportUnlisted
 from connector.shipments.codec import ShipmentCodecs
 from connector.shipments.flow import ShipmentFlow, ShipmentTopics
 from streams.avro.codec import Lookup
@@ -53,7 +53,7 @@ class FlowDependencies:
     stamp: Stamp
     dry_run: bool = False
     push: PushWatch | None = None
-    say_unlisted: SayUnlisted | None = None
+    report_unlisted: ReportUnlisted | None = None
 
 
 def running_flows(around: FlowDependencies) -> dict[str, RunningFlow]:
@@ -142,7 +142,7 @@ def _offers(around: FlowDependencies) -> OfferFlow:
 def _shipments(around: FlowDependencies, released: ReleasedOrders | None) -> ShipmentFlow:
     topics = around.topics
     policy = convert.shipment_policy(around.settings, dry_run=around.dry_run)
-    say_unlisted = around.say_unlisted
+    report_unlisted = around.report_unlisted
     return ShipmentFlow(
         policy=policy,
         codecs=ShipmentCodecs(around.ids, around.lookup),
@@ -153,7 +153,7 @@ def _shipments(around: FlowDependencies, released: ReleasedOrders | None) -> Shi
         ),
         cluster_id=around.cluster_id,
         stamp=around.stamp,
-        carriers=CarrierTables(policy) if say_unlisted is None else CarrierTables(policy, say_unlisted),
+        carriers=CarrierTables(policy) if report_unlisted is None else CarrierTables(policy, report_unlisted),
         released=released,
     )
 

@@ -83,7 +83,7 @@ def configure(*, level: str, form: str, stream: TextIO | None = None) -> None:
     threading.excepthook = _thread_crashed
 
 
-def last_words(error: StreamError) -> bool:
+def log_final_error(error: StreamError) -> bool:
     """If logs are JSON, logs the error that ended the process. Returns whether it was logged."""
     handlers = logging.getLogger().handlers
     if not any(isinstance(handler.formatter, _Scrubbed) and handler.formatter.as_json for handler in handlers):
@@ -155,7 +155,7 @@ def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackTy
 def _unraisable(raised: "sys.UnraisableHookArgs") -> None:
     """Logs an exception that no caller can catch: raised in a destructor, or in a callback of the Kafka client."""
     error = raised.exc_value if raised.exc_value is not None else raised.exc_type()
-    structlog.get_logger("crash").error("raised where nobody hears", where=repr(raised.object), exc_info=error)
+    structlog.get_logger("crash").error("exception that no caller can catch", where=repr(raised.object), exc_info=error)
 
 
 def _thread_crashed(crash: threading.ExceptHookArgs) -> None:

@@ -53,7 +53,7 @@ def main() -> None:
     try:
         cli()
     except StreamError as error:
-        if not logs.last_words(error):
+        if not logs.log_final_error(error):
             errors = Console(stderr=True)
             errors.print(logs.SCRUBBER.clean(str(error)), markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(MISUSED if isinstance(error, SettingsError) else FAILED) from None

@@ -69,9 +69,13 @@ class HealthServer(WebServer):
         return _json({"live": not stuck, "reasons": stuck}, _status_of(stuck))
 
     def _readyz(self, _: Request) -> Response:
-        said = self._vitals.readiness()
-        body = {"ready": not said.reasons, "reasons": list(said.reasons), "warnings": list(said.warnings)}
-        return _json(body, _status_of(said.reasons))
+        found = self._vitals.readiness()
+        body = {
+            "ready": not found.reasons,
+            "reasons": list(found.reasons),
+            "warnings": list(found.warnings),
+        }
+        return _json(body, _status_of(found.reasons))
 
     def _status(self, _: Request) -> Response:
         return _json(dict(self._vitals.status()), 200)

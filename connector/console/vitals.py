@@ -28,14 +28,14 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class CoordinatorTimeouts:
     """How long the group's coordinator may be silent before this process is no longer ready."""
 
     settled_s: float  # in a stable group: the coordinator answers every heartbeat
     session_s: float  # during a rebalance: there are no heartbeats, and its response waits for the slowest member
 
     @classmethod
-    def of(cls, *, heartbeat_s: float, session_s: float) -> "Patience":
+    def of(cls, *, heartbeat_s: float, session_s: float) -> "CoordinatorTimeouts":
         """Returns the limits for a heartbeat interval and a session timeout."""
         return cls(settled_s=2 * heartbeat_s + 1.0, session_s=session_s)
 
@@ -49,7 +49,7 @@ class ProcessVitals:
         *,
         metrics: Callable[[], bytes],
         about: Mapping[str, Any],
-        patience: Patience,
+        timeouts: CoordinatorTimeouts,
         skews: Callable[[], Mapping[str, float | None]] = dict,
         polls: Callable[[], Mapping[str, PollReport]] = dict,
         out_of_order: Callable[[], Mapping[str, int]] = dict,
@@ -60,7 +60,7 @@ class ProcessVitals:
         self._last = last
         self._metrics = metrics
         self._about = about
-        self._patience = patience
+        self._timeouts = timeouts
         self._skews = skews
         self._polls = polls
         self._out_of_order = out_of_order
@@ -73,7 +73,7 @@ class ProcessVitals:
 
     def readiness(self) -> Readiness:
         last, now_s = self._last(), self._clock()
-        found = [*_of_beat(now_s - last.at_s), *_of_membership(last, self._patience, now_s)]
+        found = [*_of_beat(now_s - last.at_s), *_of_membership(last, self._timeouts, now_s)]
         if last.snapshot is None:
             return Readiness(reasons=("the engine has not started", *found))
         return Readiness(reasons=(*found, *reasons(last.snapshot)), warnings=tuple(warnings(last.snapshot)))
@@ -172,7 +172,7 @@ def _of_beat(age_s: float) -> Iterator[str]:
         yield f"the loop has not turned for {age_s:.0f} s; the rest of this report is as old as that"
 
 
-def _of_membership(last: Beat, patience: Patience, now_s: float) -> Iterator[str]:
+def _of_membership(last: Beat, timeouts: CoordinatorTimeouts, now_s: float) -> Iterator[str]:
     """Yields why the process is not a working member of its group.
 
     A process without partitions is on standby, and ready as long as the group could assign it some.
@@ -183,7 +183,7 @@ def _of_membership(last: Beat, patience: Patience, now_s: float) -> Iterator[str
     if not group.joined:
         how = "joining" if group.connected else f"no connection to its coordinator, which {silence}"
         yield f"not in the consumer group: {how}"
-    elif silent_s is None or silent_s > (patience.session_s if _is_rebalancing(group) else patience.settled_s):
+    elif silent_s is None or silent_s > (timeouts.session_s if _is_rebalancing(group) else timeouts.settled_s):
         yield f"the consumer group's coordinator {silence}"
     unknown = group.assigned - len(last.snapshot.partitions if last.snapshot is not None else ())
     if unknown > 0:

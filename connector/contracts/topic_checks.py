@@ -12,12 +12,12 @@ from streams.topics import TopicDescription, TopicToCreate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicFinding:
-    """One requirement that a topic or permission does not meet. ``grave``: whether ``run`` refuses to start."""
+    """One requirement that a topic or permission does not meet. ``is_error``: whether ``run`` refuses to start."""
 
     topic: str
-    says: str
+    message: str
     remedy: str
-    grave: bool = True
+    is_error: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +55,15 @@ def denied(needs: Needs, there: Mapping[str, TopicDescription], group: frozenset
 
 
 def _denied(lacking: Permission, needs: Needs, *, hidden: bool) -> TopicFinding:
-    """Not grave if only DescribeConfigs is denied: the topic can be used, but its settings are not checked."""
+    """No error if only DescribeConfigs is denied: the topic can be used, but its settings are not checked."""
     (remedy,) = commands([lacking], needs.principal)
     operations = ", ".join(lacking.operations)
     unseen = "; whether it exists is unknown" if hidden and lacking.resource is Resource.TOPIC else ""
     return TopicFinding(
         topic=lacking.name if lacking.resource is Resource.TOPIC else f"{lacking.resource} {lacking.name}",
-        says=f"this principal is denied: {operations}{unseen}",
+        message=f"this principal is denied: {operations}{unseen}",
         remedy=remedy,
-        grave=lacking.operations != ("DescribeConfigs",),
+        is_error=lacking.operations != ("DescribeConfigs",),
     )
 
 
@@ -79,7 +79,7 @@ def findings(
     for topic in manifest(topics):
         described = there.get(topic.name)
         if described is None:
-            yield TopicFinding(topic=topic.name, says="does not exist", remedy=create)
+            yield TopicFinding(topic=topic.name, message="does not exist", remedy=create)
             continue
         if described.hidden:
             continue
@@ -101,7 +101,7 @@ def _partitions(topic: TopicSpec, there: TopicDescription, source: TopicDescript
     if topic.layout is Layout.SINGLE and there.partitions != 1:
         yield TopicFinding(
             topic=topic.name,
-            says=f"has {there.partitions} partitions; it must have exactly one, because only its owner polls",
+            message=f"has {there.partitions} partitions; it must have exactly one, because only its owner polls",
             remedy="stop the group, delete this topic, and run `connector topics --create`",
         )
     if source is None:
@@ -109,7 +109,7 @@ def _partitions(topic: TopicSpec, there: TopicDescription, source: TopicDescript
     if topic.layout is Layout.LIKE_INPUT and there.partitions != source.partitions:
         yield TopicFinding(
             topic=topic.name,
-            says=f"has {there.partitions} partitions, but the input has {source.partitions}: "
+            message=f"has {there.partitions} partitions, but the input has {source.partitions}: "
             "states could not be restored",
             remedy="stop the group, delete this topic, run `connector topics --create`, and reset the group's offsets "
             "to the beginning: state is rebuilt from the input",
@@ -117,24 +117,24 @@ def _partitions(topic: TopicSpec, there: TopicDescription, source: TopicDescript
     if topic.layout is Layout.AT_LEAST_INPUT and there.partitions < source.partitions:
         yield TopicFinding(
             topic=topic.name,
-            says=f"has {there.partitions} partitions, fewer than the input's {source.partitions}",
+            message=f"has {there.partitions} partitions, fewer than the input's {source.partitions}",
             remedy=f"kafka-topics --alter --topic {topic.name} --partitions {source.partitions}",
         )
 
 
 def _cleanup(topic: TopicSpec, there: TopicDescription) -> Iterator[TopicFinding]:
-    """Reports another cleanup policy; grave for an input, or if records could be deleted or compacted away."""
+    """Reports another cleanup policy; an error for an input, or if records could be deleted or compacted away."""
     wanted = _policies(topic.config["cleanup.policy"])
     found = _policies(there.config.get("cleanup.policy", ""))
     if not found or found == wanted:
         return
-    harms = topic.name == topic.source or "compact" in found - wanted or "delete" in found - wanted
+    is_error = topic.name == topic.source or "compact" in found - wanted or "delete" in found - wanted
     yield TopicFinding(
         topic=topic.name,
-        says=f"has cleanup.policy {'+'.join(sorted(found))}, expected {'+'.join(sorted(wanted))}",
+        message=f"has cleanup.policy {'+'.join(sorted(found))}, expected {'+'.join(sorted(wanted))}",
         remedy=f"kafka-configs --alter --entity-type topics --entity-name {topic.name} "
         f"--add-config cleanup.policy=[{topic.config['cleanup.policy']}]",
-        grave=harms,
+        is_error=is_error,
     )
 
 
@@ -146,10 +146,10 @@ def _kept(topic: TopicSpec, there: TopicDescription) -> Iterator[TopicFinding]:
     kept = "for ever" if found < 0 else f"for {found / DAY_MS:g} days"
     yield TopicFinding(
         topic=topic.name,
-        says=f"keeps personal data {kept}; at most {allowed // DAY_MS} days are expected",
+        message=f"keeps personal data {kept}; at most {allowed // DAY_MS} days are expected",
         remedy=f"kafka-configs --alter --entity-type topics --entity-name {topic.name} "
         f"--add-config retention.ms={allowed}",
-        grave=False,
+        is_error=False,
     )
 
 
@@ -163,7 +163,7 @@ def _size(topic: TopicSpec, there: TopicDescription, limits: Limits) -> Iterator
     if allowed and allowed < limits.batch_bytes:
         yield TopicFinding(
             topic=topic.name,
-            says=f"accepts batches of at most {allowed} bytes, but the producer sends up to {limits.batch_bytes}",
+            message=f"accepts batches of at most {allowed} bytes, but the producer sends up to {limits.batch_bytes}",
             remedy=f"raise max.message.bytes of the topic, or set kafka.properties batch.size to at most {allowed}",
         )
 

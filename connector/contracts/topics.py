@@ -195,7 +195,7 @@ _ROWS = (
         layout=Layout.ONE,
         cleanup="compact",
         source="offer_changes",
-        meant_for="which EAN may write to a unit whose product carries several (JSON, ours alone)",
+        meant_for="which EAN may write to a unit whose product carries several (JSON, internal)",
     ),
     _Dataset(
         dataset="offer_changes_dlq",
@@ -215,7 +215,7 @@ _ROWS = (
         layout=Layout.ONE,
         cleanup="compact",
         source="offer_changes",
-        meant_for="what each target id was accepted to mean (JSON, ours alone): run refuses another meaning",
+        meant_for="what each target id was accepted to mean (JSON, internal): run refuses another meaning",
     ),
     _Dataset(
         dataset="shipments",

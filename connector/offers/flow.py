@@ -21,7 +21,7 @@ from connector.offers.ledger import OfferLane
 from connector.offers.outcomes import apply_answer
 from connector.offers.plan import OfferPlan
 from connector.offers.policy import OfferPolicy, OfferTerms
-from connector.offers.results import Cleared, Said
+from connector.offers.results import Cleared, OfferOutput
 from connector.routing.table import Routing
 from streams.flow import (
     Answered,
@@ -129,8 +129,8 @@ class OfferFlow:
 
     def glance(self, key: str, stored: bytes) -> BadRecord | NotYet | None:
         """Returns why a stored lane cannot be loaded, or cannot be loaded yet; None if it can be tried."""
-        said = self._codecs.glance_state(stored)
-        return state_versions.unreadable(key, said.text) if isinstance(said, BadRecord) else said
+        problem = self._codecs.glance_state(stored)
+        return state_versions.unreadable(key, problem.text) if isinstance(problem, BadRecord) else problem
 
     def load(self, key: str, stored: bytes | None) -> OfferLane:
         """Returns the lane of a state record, or a blank one for None.
@@ -156,17 +156,17 @@ class OfferFlow:
     def turn(self, lane: OfferLane, cause: Cause, now: Now) -> Turn[OfferLane]:
         """Applies a cause to the lane; returns the new lane, its wants, its outputs, and when to wake it."""
         now_us = now.wall_us
-        taken = self._heard(lane, cause, now_us)
-        decided, plan = decide(taken, self._terms, now_us)
-        after, said = results.build(lane, decided, plan, self._terms, now_us)
+        applied = self._apply(lane, cause, now_us)
+        decided, plan = decide(applied, self._terms, now_us)
+        after, outputs = results.build(lane, decided, plan, self._terms, now_us)
         return Turn(
             lane=state_mapping.stamped(lane, after, now_us),
             wants=wants.derive(after, plan, self._terms),
-            outputs=tuple(self._output(one, after.partition) for one in said),
+            outputs=tuple(self._output(one, after.partition) for one in outputs),
             wake_at_us=_wake(after, plan),
         )
 
-    def _heard(self, lane: OfferLane, cause: Cause, now_us: int) -> OfferLane:
+    def _apply(self, lane: OfferLane, cause: Cause, now_us: int) -> OfferLane:
         """Returns the lane after an event or an answer was applied; other causes only have the lane decided again."""
         match cause:
             case Arrived(event=OfferChanged() as changed):
@@ -178,8 +178,8 @@ class OfferFlow:
             case Woken() | Restored() | Draining() | Told() | Arrived():
                 return lane
 
-    def _output(self, said: Said, partition: int) -> Output:
-        what, entry = said
+    def _output(self, output: OfferOutput, partition: int) -> Output:
+        what, entry = output
         trace = Trace(traceparent=entry.traceparent) if entry is not None else NO_TRACE
         match what:
             case OfferResult():

@@ -27,8 +27,8 @@ def key_of(body: OfferClaim | OfferRelease, name: str) -> bytes:
 
 def value_of(body: OfferClaim | OfferRelease, accepted: AcceptedTimes) -> bytes:
     """Returns the record's value. ``accepted``: the newest accepted events under the EAN's claims so far."""
-    said = {"released": isinstance(body, OfferRelease), "accepted_us": dict(accepted)}
-    return json.dumps(said, sort_keys=True).encode()
+    fields = {"released": isinstance(body, OfferRelease), "accepted_us": dict(accepted)}
+    return json.dumps(fields, sort_keys=True).encode()
 
 
 def _place(body: OfferClaim | OfferRelease, name: str) -> str:
@@ -108,8 +108,8 @@ def _newest(*accepted: AcceptedTimes) -> AcceptedTimes:
 
 def _row(offset: int, value: bytes) -> _ClaimRecord:
     try:
-        said = json.loads(value)
-        accepted = {str(name): int(at_us) for name, at_us in said.get("accepted_us", {}).items()}
-        return _ClaimRecord(offset, released=said["released"] is True, accepted=accepted)
+        fields = json.loads(value)
+        accepted = {str(name): int(at_us) for name, at_us in fields.get("accepted_us", {}).items()}
+        return _ClaimRecord(offset, released=fields["released"] is True, accepted=accepted)
     except (ValueError, KeyError, TypeError, AttributeError):
         return _ClaimRecord(offset, released=False, accepted={})

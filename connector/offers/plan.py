@@ -58,7 +58,7 @@ class OfferPlan:
     """What a lane still needs after everything that can end has ended."""
 
     sends: tuple[PlannedUpdate, ...] = ()
-    looks: tuple[PlannedLookUp, ...] = ()
+    look_ups: tuple[PlannedLookUp, ...] = ()
     claims: tuple[PlannedClaim, ...] = ()
     releases: tuple[PlannedClaim, ...] = ()
     missing: tuple[tuple[str, Missing], ...] = ()  # by result_id: entries to be announced as not found
@@ -114,7 +114,7 @@ class PlanDraft:
     def plan(self, missing: Sequence[tuple[str, Missing]]) -> OfferPlan:
         return OfferPlan(
             sends=tuple(self._updates),
-            looks=tuple(self._look_ups.values()),
+            look_ups=tuple(self._look_ups.values()),
             claims=tuple(self._claims.values()),
             releases=tuple(self._releases.values()),
             missing=tuple(missing),

@@ -36,7 +36,7 @@ class Cleared:
     key: str
 
 
-Said: TypeAlias = tuple[OfferResult | OfferNotFound | Cleared, LedgerEntry | None]
+OfferOutput: TypeAlias = tuple[OfferResult | OfferNotFound | Cleared, LedgerEntry | None]
 """An output record, and the entry whose trace context it carries."""
 
 _DO_NOT_COUNT = frozenset((FieldStatus.UNCHANGED, FieldStatus.SUPERSEDED, FieldStatus.SUPPRESSED))
@@ -49,35 +49,35 @@ _NO_PROBLEM = frozenset((Status.APPLIED, Status.UNCHANGED))
 
 def build(
     before: OfferLane, lane: OfferLane, plan: OfferPlan, terms: OfferTerms, now_us: int
-) -> tuple[OfferLane, list[Said]]:
+) -> tuple[OfferLane, list[OfferOutput]]:
     """Returns the lane without finished entries, and the output records. ``before`` is the lane before the turn."""
-    said: list[Said] = []
+    outputs: list[OfferOutput] = []
     kept: list[LedgerEntry] = []
     cleared: dict[str, None] = {}
     missing, unclear = dict(plan.missing), dict(plan.unclear)
     misses = lane.misses
     for entry in lane.entries:
         if not entry.open:
-            said.append((_final(lane, entry, terms, now_us), entry))
+            outputs.append((_final(lane, entry, terms, now_us), entry))
             if entry.announced is Announced.NOT_FOUND:
                 cleared[_key_of(entry, lane.ean)] = None
             if entry.result_id in unclear:
                 misses, row = _unclear_row(replace(lane, misses=misses), entry, unclear[entry.result_id], terms)
-                said += [(row, entry)] if row is not None else []
+                outputs += [(row, entry)] if row is not None else []
         elif entry.result_id in missing:
             announced, not_found, result = _announce(lane, entry, missing[entry.result_id], terms, now_us)
-            said += [(result, entry), (not_found, entry)]
+            outputs += [(result, entry), (not_found, entry)]
             kept.append(announced)
         else:
             kept.append(entry)
     standing = {_key_of(e, lane.ean) for e in kept if e.announced is Announced.NOT_FOUND}
-    standing |= {row.key for row, _ in said if isinstance(row, OfferNotFound)}
+    standing |= {row.key for row, _ in outputs if isinstance(row, OfferNotFound)}
     for key in (*cleared, *_resolved(before.misses, lane.misses, lane.ean, terms)):
         if key not in standing:
-            said.append((Cleared(key), None))
+            outputs.append((Cleared(key), None))
     if len(kept) == len(lane.entries) and not missing:
-        return lane, said
-    return replace(lane, entries=tuple(kept), misses=misses), said
+        return lane, outputs
+    return replace(lane, entries=tuple(kept), misses=misses), outputs
 
 
 def status_of(entry: LedgerEntry) -> Status:
@@ -150,8 +150,8 @@ def _code(entry: LedgerEntry, status: Status) -> str | None:
     if not entry.asked:
         return Code.TOMBSTONE
     told = [end for end in entry.ended if end.code is not None and end.code != Code.CLAMPED]
-    apt = [end for end in told if end.status.value == status.value]
-    return (apt or told)[0].code if told else None
+    matching = [end for end in told if end.status.value == status.value]
+    return (matching or told)[0].code if told else None
 
 
 def _result(

@@ -130,8 +130,8 @@ class UpdateAnswerDraft:
         if not blamed and len(self._update.values) == 1:
             blamed = list(self._update.carried)
         for carried in blamed:
-            said = {"fields": carried.field, "storefront": self._unit.storefront}
-            self._end(carried, FieldStatus.REJECTED, refused_by_marketplace(refused, Code.MARKETPLACE_REFUSED, **said))
+            facts = {"fields": carried.field, "storefront": self._unit.storefront}
+            self._end(carried, FieldStatus.REJECTED, refused_by_marketplace(refused, Code.MARKETPLACE_REFUSED, **facts))
         if not blamed:
             for row in self._carried_rows():
                 row.one_by_one = True

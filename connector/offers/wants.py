@@ -20,7 +20,7 @@ _STOCK_FIRST: Final[Mapping[Field, int]] = {Field.STOCK: 0, Field.PRICE: 1, Fiel
 
 def derive(lane: OfferLane, plan: OfferPlan, terms: OfferTerms) -> tuple[Want, ...]:
     """Returns the wants of a lane: one update per unit, then look-ups, claims and releases."""
-    if not plan.sends and not plan.looks and not plan.claims and not plan.releases:
+    if not plan.sends and not plan.look_ups and not plan.claims and not plan.releases:
         return ()
     by_unit: dict[int, list[PlannedUpdate]] = {}
     for send in plan.sends:
@@ -28,7 +28,7 @@ def derive(lane: OfferLane, plan: OfferPlan, terms: OfferTerms) -> tuple[Want, .
     updates = [_update(sends, terms) for sends in by_unit.values()]
     return (
         *updates,
-        *(_look_up(lane, look, terms) for look in plan.looks),
+        *(_look_up(lane, look, terms) for look in plan.look_ups),
         *(_claim(lane, ask) for ask in plan.claims),
         *(_release(lane, ask) for ask in plan.releases),
     )

@@ -115,8 +115,8 @@ def _configuration(parts: CheckInputs) -> Iterator[CheckRow]:
     loaded = parts.loaded
     yield CheckRow(subject="configuration", verdict=CheckStatus.GOOD, reason=f"{loaded.file or 'environment'} is valid")
     for line in (*loaded.ignored, *loaded.warnings):
-        setting, _, says = line.partition(": ")
-        yield CheckRow(subject=setting, verdict=CheckStatus.NOTE, reason=says)
+        setting, _, message = line.partition(": ")
+        yield CheckRow(subject=setting, verdict=CheckStatus.NOTE, reason=message)
 
 
 def _switches(settings: Settings) -> Iterator[CheckRow]:
@@ -130,7 +130,7 @@ def _switches(settings: Settings) -> Iterator[CheckRow]:
         if account.orders
     ]
     yield _switch("shipments", shipping, f"unknown carriers are {unknown}", is_on=settings.shipments.enabled)
-    yield _switch("orders", polled, _brought_in(settings), is_on=settings.orders.enabled)
+    yield _switch("orders", polled, _additional_data(settings), is_on=settings.orders.enabled)
     if settings.orders.enabled and settings.push.enabled:
         reason = f"enabled: {settings.push.public_url}/<account> must lead to {settings.push.host}:{settings.push.port}"
         yield CheckRow(subject="push", verdict=CheckStatus.GOOD, reason=reason)
@@ -152,7 +152,7 @@ def _switch(part: str, accounts: Sequence[str], details: str, *, is_on: bool) ->
     )
 
 
-def _brought_in(settings: Settings) -> str:
+def _additional_data(settings: Settings) -> str:
     """Describes which data is read in addition to orders."""
     orders = settings.orders
     also = {"returns": orders.returns, "sales orders": orders.create_sales_orders, "PERSONAL DATA": orders.contacts}
@@ -183,8 +183,8 @@ def _broker(parts: CheckInputs) -> Iterator[CheckRow]:
 
 
 def _finding(finding: TopicFinding) -> CheckRow:
-    verdict = CheckStatus.BAD if finding.grave else CheckStatus.NOTE
-    return CheckRow(subject=finding.topic, verdict=verdict, reason=finding.says, remedy=finding.remedy)
+    verdict = CheckStatus.BAD if finding.is_error else CheckStatus.NOTE
+    return CheckRow(subject=finding.topic, verdict=verdict, reason=finding.message, remedy=finding.remedy)
 
 
 def _good(topic: str, described: TopicDescription) -> CheckRow:

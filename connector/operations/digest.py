@@ -38,7 +38,7 @@ class StateDigest:
 
     def take(self, ean: str, state: OfferState | None) -> None:
         """Adds the next record, which replaces earlier ones of its EAN. ``state`` None: a tombstone."""
-        made = essence(state, self._ordered_by) if state is not None else None
+        made = comparable(state, self._ordered_by) if state is not None else None
         if made is None:
             self._lanes.pop(ean, None)
         else:
@@ -62,7 +62,7 @@ def by_event_time(source: str) -> EventOrder:  # noqa: ARG001 the default of eve
     return EventOrder.EVENT_TIME
 
 
-def essence(state: OfferState, ordered_by: OrderedBy = by_event_time) -> dict[str, Any] | None:
+def comparable(state: OfferState, ordered_by: OrderedBy = by_event_time) -> dict[str, Any] | None:
     """Returns the part of a state that its events determine, or None if there is none.
 
     Linked units share their stock, which counts once.

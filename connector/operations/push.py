@@ -99,15 +99,15 @@ def _subscribe(
             "subscribed",
         )
     if there.url != url:
-        _say(
+        _print(
             console,
             f"{what} leads to {there.url}. Remedy: connector push repair --move, if that address is no longer needed",
         )
         return False
     if not there.is_active:
-        _say(console, f"{what} exists but is disabled. Remedy: connector push repair")
+        _print(console, f"{what} exists but is disabled. Remedy: connector push repair")
         return False
-    _say(console, f"{what} already exists")
+    _print(console, f"{what} already exists")
     return True
 
 
@@ -116,21 +116,21 @@ def repair(console: Console, marketplace: SubscriptionClient, urls: Mapping[str,
 
     Returns whether all of these are active now.
     """
-    good, mended = True, 0
+    good, repaired = True, 0
     for account, url in sorted(urls.items()):
         for one in marketplace.subscriptions(account):
             ours = one.url == url
             if (ours and one.is_active) or (not ours and not move):
                 continue
-            mended += 1
+            repaired += 1
             what = f"{account}: {one.event} on {one.storefront} (subscription {one.id})"
-            good &= _mend(console, marketplace, account, one, None if ours else url, what)
-    if not mended:
-        _say(console, "No subscription that leads here is disabled.")
+            good &= _repair_one(console, marketplace, account, one, None if ours else url, what)
+    if not repaired:
+        _print(console, "No subscription that leads here is disabled.")
     return good
 
 
-def _mend(
+def _repair_one(
     console: Console, marketplace: SubscriptionClient, account: str, one: Subscription, url: str | None, what: str
 ) -> bool:
     """Enables one subscription, with our URL if ``url`` is given; returns whether it is active."""
@@ -145,9 +145,9 @@ def _done(console: Console, what: str, ask: Callable[[], Subscription], done: st
     except Stopped as refused:
         console.print(f"[red]{escape(what)}: {escape(str(refused))}[/]", soft_wrap=True)
         return False
-    _say(console, f"{what}: {done}" if changed.is_active else f"{what}: the marketplace keeps it disabled")
+    _print(console, f"{what}: {done}" if changed.is_active else f"{what}: the marketplace keeps it disabled")
     return changed.is_active
 
 
-def _say(console: Console, text: str) -> None:
+def _print(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -53,11 +53,10 @@ def check(console: Console, found: Sequence[TopicFinding]) -> bool:
         return True
     table = Table("topic", "found", "remedy")
     for finding in found:
-        table.add_row(
-            finding.topic, escape(finding.says), escape(finding.remedy), style="red" if finding.grave else "yellow"
-        )
+        style = "red" if finding.is_error else "yellow"
+        table.add_row(finding.topic, escape(finding.message), escape(finding.remedy), style=style)
     console.print(table)
-    return not any(finding.grave for finding in found)
+    return not any(finding.is_error for finding in found)
 
 
 def create(console: Console, broker: TopicAdmin, topics: Topics, *, partitions: int, replication: int | None) -> bool:
@@ -96,6 +95,6 @@ def found_on(
     ]
 
 
-def grave(found: Sequence[TopicFinding]) -> list[str]:
+def errors(found: Sequence[TopicFinding]) -> list[str]:
     """Returns the messages of the findings that prevent ``run``."""
-    return [f"{finding.topic} {finding.says}. Remedy: {finding.remedy}" for finding in found if finding.grave]
+    return [f"{finding.topic} {finding.message}. Remedy: {finding.remedy}" for finding in found if finding.is_error]

@@ -63,7 +63,7 @@ def headers(row: Quarantined, scheduler: str, instance: str) -> Headers:
     ``scheduler`` is the scheduler topic, ``instance`` the process.
     """
     problem = explain(row.code, account=row.account, order_id=row.order_id, where=row.where, fault=row.fault)
-    said = {
+    fields = {
         CONNECT + "topic": scheduler,
         CONNECT + "connector.name": "connector",
         CONNECT + "task.id": instance,
@@ -78,4 +78,4 @@ def headers(row: Quarantined, scheduler: str, instance: str) -> Headers:
         "where": row.where,
         "value.sha256": row.sha256,
     }
-    return tuple((name, text.encode()) for name, text in said.items())
+    return tuple((name, text.encode()) for name, text in fields.items())

@@ -34,7 +34,7 @@ from connector.orders.events import (
     SchedulerState,
 )
 from connector.orders.lane_keys import parse_key
-from connector.orders.lane_step import LaneStep, Said
+from connector.orders.lane_step import LaneOutput, LaneStep
 from connector.orders.ledger import OrderLane
 from connector.orders.policy import OrderPolicy, OrderTerms
 from connector.orders.poll_lane import PollReport
@@ -122,8 +122,8 @@ class OrderFlow:
 
     def glance(self, key: str, stored: bytes) -> BadRecord | NotYet | None:
         """Returns why a stored lane cannot be loaded, or cannot be loaded yet; None if it can be tried."""
-        said = self._codecs.glance_state(stored)
-        return state_versions.unreadable(key, said.text) if isinstance(said, BadRecord) else said
+        problem = self._codecs.glance_state(stored)
+        return state_versions.unreadable(key, problem.text) if isinstance(problem, BadRecord) else problem
 
     def load(self, key: str, stored: bytes | None) -> OrderLane:
         """Returns the lane of a state record, or a blank one for None.
@@ -165,11 +165,11 @@ class OrderFlow:
             self._publish(key.account, after.poll)
             wants, wake_at_us = self._watched(key.account, cause, now_us)
             step = replace(step, wants=(*step.wants, *wants), wake_at_us=_sooner(step.wake_at_us, wake_at_us))
-        self._note(step.said)
+        self._note(step.outputs)
         return Turn(
             lane=lane if after == before else OrderLane(key=key, state=replace(after, updated_at_us=now_us)),
             wants=step.wants,
-            outputs=tuple(self._output(one) for one in step.said),
+            outputs=tuple(self._output(one) for one in step.outputs),
             tells=step.tells,
             wake_at_us=step.wake_at_us,
         )
@@ -181,11 +181,11 @@ class OrderFlow:
         """Returns the state of each account's subscriptions, as ``polls`` does."""
         return {} if self._push is None else self._push.reports()
 
-    def _note(self, said: Iterable[Said]) -> None:
+    def _note(self, outputs: Iterable[LaneOutput]) -> None:
         """Notes orders with a unit to be sent, for the shipment flow."""
         if self._released is None:
             return
-        for fact in said:
+        for fact in outputs:
             if isinstance(fact, OrderObserved) and any(u.status is OrderUnitStatus.NEED_TO_BE_SENT for u in fact.units):
                 self._released.note(fact.account, fact.order_id, fact.observed_at_us)
 
@@ -194,49 +194,52 @@ class OrderFlow:
         if state is not None:
             self._polls = MappingProxyType({**self._polls, account: poll_lane.report(account, state)})
 
-    def _output(self, said: Said) -> Output:
+    def _output(self, content: LaneOutput) -> Output:
         topics, codecs, stamp = self._topics, self._codecs, self._stamp
-        match said:
+        match content:
             case OrderObserved():
-                id_ = f"{said.account}/{said.order_id}/{said.observed_at_us}"
+                id_ = f"{content.account}/{content.order_id}/{content.observed_at_us}"
                 return Output(
                     topic=topics.orders,
-                    key=codecs.order_key(said.order_id),
-                    value=codecs.encode_order(said),
-                    headers=stamp.of(OrderObserved, id_=id_, time_us=said.observed_at_us, subject=said.order_id),
+                    key=codecs.order_key(content.order_id),
+                    value=codecs.encode_order(content),
+                    headers=stamp.of(OrderObserved, id_=id_, time_us=content.observed_at_us, subject=content.order_id),
                 )
             case OrderContact():
-                id_ = f"{said.account}/{said.order_id}/{said.observed_at_us}"
+                id_ = f"{content.account}/{content.order_id}/{content.observed_at_us}"
                 return Output(
                     topic=topics.order_contacts,
-                    key=codecs.contact_key(said.order_id),
-                    value=codecs.encode_contact(said),
-                    headers=stamp.of(OrderContact, id_=id_, time_us=said.observed_at_us, subject=said.order_id),
+                    key=codecs.contact_key(content.order_id),
+                    value=codecs.encode_contact(content),
+                    headers=stamp.of(OrderContact, id_=id_, time_us=content.observed_at_us, subject=content.order_id),
                 )
             case ReturnObserved():
-                key = str(said.return_id)
-                id_ = f"{said.account}/{key}/{said.observed_at_us}"
+                key = str(content.return_id)
+                id_ = f"{content.account}/{key}/{content.observed_at_us}"
                 return Output(
                     topic=topics.returns,
                     key=codecs.return_key(key),
-                    value=codecs.encode_return(said),
-                    headers=stamp.of(ReturnObserved, id_=id_, time_us=said.observed_at_us, subject=key),
+                    value=codecs.encode_return(content),
+                    headers=stamp.of(ReturnObserved, id_=id_, time_us=content.observed_at_us, subject=key),
                 )
             case SalesOrderRequested():
                 return Output(
                     topic=topics.sales_orders,
-                    key=codecs.sales_order_key(said.order_id),
-                    value=codecs.encode_sales_order(said),
+                    key=codecs.sales_order_key(content.order_id),
+                    value=codecs.encode_sales_order(content),
                     headers=stamp.of(
-                        SalesOrderRequested, id_=said.command_id, time_us=said.requested_at_us, subject=said.order_id
+                        SalesOrderRequested,
+                        id_=content.command_id,
+                        time_us=content.requested_at_us,
+                        subject=content.order_id,
                     ),
                 )
             case Quarantined():
                 return Output(
                     topic=topics.scheduler_dlq,
-                    key=said.key.encode(),
+                    key=content.key.encode(),
                     value=None,
-                    headers=headers(said, topics.scheduler, stamp.instance_id),
+                    headers=headers(content, topics.scheduler, stamp.instance_id),
                 )
             case unreachable:
                 assert_never(unreachable)

@@ -10,19 +10,19 @@ from streams.flow import Told, Want
 
 S = TypeVar("S")
 
-Said: TypeAlias = OrderObserved | OrderContact | ReturnObserved | SalesOrderRequested | Quarantined
+LaneOutput: TypeAlias = OrderObserved | OrderContact | ReturnObserved | SalesOrderRequested | Quarantined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneStep(Generic[S]):
-    """The lane's state after a turn, with what it writes (``said``), wants, and tells other lanes.
+    """The lane's state after a turn, with what it writes (``outputs``), wants, and tells other lanes.
 
     ``state`` None: the lane is deleted.
     """
 
     state: S | None
     wants: tuple[Want, ...] = ()
-    said: tuple[Said, ...] = ()
+    outputs: tuple[LaneOutput, ...] = ()
     tells: tuple[Told, ...] = ()
     wake_at_us: int | None = None
 

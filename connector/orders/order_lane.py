@@ -2,7 +2,8 @@
 
 The list only tells that something has changed; what is written is always the whole order as it was read after that. An
 order is undone until an answer shows every change that the list has shown, or the marketplace answers repeatedly that
-the order does not exist. If answers stay older than the list, the order is written anyway after ``STALE_TRIES`` reads.
+the order does not exist. If answers stay older than the list, the order is written anyway after ``STALE_ATTEMPTS``
+reads.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from connector.orders.events import (
     SeenRow,
     Trouble,
 )
-from connector.orders.lane_step import LaneStep, ListedRows, Said
+from connector.orders.lane_step import LaneOutput, LaneStep, ListedRows
 from connector.orders.policy import OrderTerms, wait_us
 from connector.orders.results import CannotSay, contact, observed, sales_order
 from connector.orders.unit_rows import (
@@ -47,10 +48,10 @@ _WAITS_S: Final[Mapping[Trouble, tuple[float, float]]] = {
 }
 """Seconds before the next read: the first wait, which doubles each time, and its limit."""
 
-GONE_TRIES = 6
+GONE_ATTEMPTS = 6
 """Reads before an order that the list shows counts as missing; they take over half an hour."""
 
-STALE_TRIES = 6
+STALE_ATTEMPTS = 6
 """Reads before an order counts as written although the list shows a newer change; they take some minutes."""
 
 
@@ -77,7 +78,7 @@ class OrderDraft:
         self._state = state
         self._terms = terms
         self._now_us = now_us
-        self._said: list[Said] = []
+        self._outputs: list[LaneOutput] = []
 
     # ---- the list ---------------------------------------------------------------------------------------------------
 
@@ -140,7 +141,7 @@ class OrderDraft:
             for unit in sorted(found.units, key=lambda unit: unit.order_unit_id)
         )
         ahead, fallen_back = not_shown_yet(state.told, read), bool(not_shown_yet(state.seen, read))
-        if (ahead or fallen_back) and self._tries_of(Trouble.STALE) < STALE_TRIES:
+        if (ahead or fallen_back) and self._tries_of(Trouble.STALE) < STALE_ATTEMPTS:
             self._stale(found, read, ahead, fallen_back=fallen_back)
         elif self._write(found):
             self._state = replace(self._state, seen=sorted_rows(newest_by_unit((*read, *ahead)).values()))
@@ -173,9 +174,9 @@ class OrderDraft:
             self._unreadable(UnreadableRow(where=where, sha256=digest, fault=str(fault), order_id=self._state.order_id))
             return False
         if fact.content_sha256 != self._state.content_sha256:
-            self._said.append(fact)
+            self._outputs.append(fact)
             if self._terms.policy.contacts and found.contact is not None:
-                self._said.append(contact(fact, found.contact))
+                self._outputs.append(contact(fact, found.contact))
         self._request_sales_order(fact)
         self._state = replace(self._state, content_sha256=fact.content_sha256, open_since_us=fact.open_since_us)
         return True
@@ -187,7 +188,7 @@ class OrderDraft:
             return
         if fact.status is OrderStatus.CANCELLED:
             return
-        self._said.append(sales_order(fact, policy.customer_number, self._now_us))
+        self._outputs.append(sales_order(fact, policy.customer_number, self._now_us))
         self._state = replace(self._state, sales_order_at_us=self._now_us)
 
     def _unreadable(self, unreadable: UnreadableRow) -> None:
@@ -199,17 +200,17 @@ class OrderDraft:
     def _quarantine(self, code: Code, unreadable: UnreadableRow) -> None:
         """Writes a dead letter, and remembers its digest so that it is written only once."""
         order_id = self._state.order_id
-        self._said.append(replace(quarantined(code, self._account, unreadable), order_id=order_id))
+        self._outputs.append(replace(quarantined(code, self._account, unreadable), order_id=order_id))
         digests = remembered(self._state.quarantined, unreadable.sha256)
         self._state = replace(self._state, quarantined=digests)
 
     def _gone(self) -> None:
-        """Reads again; after ``GONE_TRIES`` reads, writes a dead letter and ends the order."""
-        if self._tries_of(Trouble.GONE) + 1 < GONE_TRIES:
+        """Reads again; after ``GONE_ATTEMPTS`` reads, writes a dead letter and ends the order."""
+        if self._tries_of(Trouble.GONE) + 1 < GONE_ATTEMPTS:
             self._wait(Trouble.GONE)
             return
         state = self._state
-        self._said.append(
+        self._outputs.append(
             Quarantined(
                 code=Code.ORDER_GONE,
                 account=self._account,
@@ -259,12 +260,12 @@ class OrderDraft:
         state = self._state
         if state.undone_since_us is None:
             if state.open_since_us is None and (state.keep_until_us or 0) <= self._now_us:
-                return LaneStep(state=None, said=tuple(self._said))
-            return LaneStep(state=state, said=tuple(self._said), wake_at_us=state.keep_until_us)
+                return LaneStep(state=None, outputs=tuple(self._outputs))
+            return LaneStep(state=state, outputs=tuple(self._outputs), wake_at_us=state.keep_until_us)
         if state.again_at_us is not None and state.again_at_us > self._now_us:
-            return LaneStep(state=state, said=tuple(self._said), wake_at_us=state.again_at_us)
+            return LaneStep(state=state, outputs=tuple(self._outputs), wake_at_us=state.again_at_us)
         want = wants.order(self._account, state.order_id, state.undone_since_us)
-        return LaneStep(state=state, wants=(want,), said=tuple(self._said))
+        return LaneStep(state=state, wants=(want,), outputs=tuple(self._outputs))
 
 
 def _of_refusal(order_id: str, refused: Refused) -> UnreadableRow:

@@ -23,7 +23,7 @@ from connector.orders import page_cursor, wants
 from connector.orders.dead_letters import is_remembered, quarantined, remembered
 from connector.orders.events import Listing, ListState, PollState, SchedulerCommand
 from connector.orders.lane_keys import order_key, return_key
-from connector.orders.lane_step import LaneStep, ListedRows, Said
+from connector.orders.lane_step import LaneOutput, LaneStep, ListedRows
 from connector.orders.policy import OrderTerms, wait_us
 from streams.dispatch.backoff import spread
 from streams.flow import Answered, Arrived, Cause, GaveUp, Lost, Restored, Settled, Told, Want
@@ -89,7 +89,7 @@ class PollDraft:
         self._policy = terms.policy
         self._interval_s = terms.policy.interval_of(account)
         self._now_us = now_us
-        self._said: list[Said] = []
+        self._outputs: list[LaneOutput] = []
         self._tells: list[Told] = []
 
     # ---- when to poll -----------------------------------------------------------------------------------------------
@@ -102,9 +102,9 @@ class PollDraft:
         state = self._state
         if command.offset <= state.last_offset:
             return
-        froms = [at_us for at_us in (state.asked_from_us, command.changed_from_us) if at_us is not None]
+        starts_us = [at_us for at_us in (state.asked_from_us, command.changed_from_us) if at_us is not None]
         self._state = replace(
-            state, last_offset=command.offset, asked_from_us=min(froms, default=None), due_at_us=self._now_us
+            state, last_offset=command.offset, asked_from_us=min(starts_us, default=None), due_at_us=self._now_us
         )
         under_way = self._state.orders.listing
         if under_way is not None and under_way.again_at_us is not None:
@@ -209,16 +209,16 @@ class PollDraft:
                 again_at_us = self._count_failure(reason)
                 return replace(state, listing=replace(under_way, again_at_us=again_at_us))
             case Settled(answer=Refused() as refused):
-                said = f"HTTP {refused.http_status} {refused.type or refused.code}: {refused.message}"
+                reason = f"HTTP {refused.http_status} {refused.type or refused.code}: {refused.message}"
             case Settled(answer=Gone() as gone):
-                said = f"HTTP {gone.http_status} {gone.message}"
+                reason = f"HTTP {gone.http_status} {gone.message}"
             case Lost():
                 return state
             case Settled(answer=other):
                 raise TypeError(f"a page is never answered by {type(other).__name__}")
             case unreachable:
                 assert_never(unreachable)
-        again_at_us = self._count_failure(said)
+        again_at_us = self._count_failure(reason)
         self._state = replace(self._state, due_at_us=again_at_us)
         return replace(state, listing=None)
 
@@ -256,7 +256,7 @@ class PollDraft:
         """Writes a dead letter, once for each digest."""
         digests = self._state.quarantined
         if not is_remembered(digests, unreadable.sha256):
-            self._said.append(quarantined(code, self._account, unreadable))
+            self._outputs.append(quarantined(code, self._account, unreadable))
             self._state = replace(self._state, quarantined=remembered(digests, unreadable.sha256))
 
     # ---- the result of the turn -------------------------------------------------------------------------------------
@@ -279,7 +279,7 @@ class PollDraft:
         return LaneStep(
             state=state,
             wants=tuple(pages),
-            said=tuple(self._said),
+            outputs=tuple(self._outputs),
             tells=tuple(self._tells),
             wake_at_us=min(wake_at_us, default=None),
         )

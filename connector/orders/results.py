@@ -41,16 +41,16 @@ def status_of(statuses: Iterable[UnitStatus]) -> OrderStatus:
         raise ValueError("an order without units has no status")
     if UnitStatus.UNKNOWN in every:
         return OrderStatus.UNKNOWN
-    living = every - {UnitStatus.CANCELLED}
-    if not living:
+    remaining = every - {UnitStatus.CANCELLED}
+    if not remaining:
         return OrderStatus.CANCELLED
-    if living & TO_BE_SENT:
-        if living & SENT:
+    if remaining & TO_BE_SENT:
+        if remaining & SENT:
             return OrderStatus.PARTLY_SENT
-        return OrderStatus.NEED_TO_BE_SENT if UnitStatus.NEED_TO_BE_SENT in living else OrderStatus.OPEN
-    if living & _UNDER_WAY:
+        return OrderStatus.NEED_TO_BE_SENT if UnitStatus.NEED_TO_BE_SENT in remaining else OrderStatus.OPEN
+    if remaining & _UNDER_WAY:
         return OrderStatus.SENT
-    return OrderStatus.RETURNED if living <= _CAME_BACK else OrderStatus.RECEIVED
+    return OrderStatus.RETURNED if remaining <= _CAME_BACK else OrderStatus.RECEIVED
 
 
 def is_complete(statuses: Iterable[UnitStatus]) -> bool:

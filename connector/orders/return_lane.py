@@ -16,7 +16,7 @@ from connector.marketplace.orders import Return, ReturnFound, UnreadableRow
 from connector.orders import wants
 from connector.orders.dead_letters import quarantined
 from connector.orders.events import ListedReturn, ReturnLaneState, ReturnObserved, Trouble
-from connector.orders.lane_step import LaneStep, Said
+from connector.orders.lane_step import LaneOutput, LaneStep
 from connector.orders.policy import OrderTerms, wait_us
 from connector.orders.results import digest, returned
 from streams.flow import Answered, Cause, GaveUp, Lost, Settled, Told
@@ -54,7 +54,7 @@ class ReturnDraft:
         self._state = state
         self._memory_us = us(terms.policy.memory_s)
         self._now_us = now_us
-        self._said: list[Said] = []
+        self._outputs: list[LaneOutput] = []
 
     # ---- the list ---------------------------------------------------------------------------------------------------
 
@@ -112,7 +112,7 @@ class ReturnDraft:
     def _not_shown(self, listed: ListedReturn, why: UnreadableRow) -> None:
         """Writes a dead letter and what the row shows, once; reads again up to ``TRIES`` times."""
         if self._state.tries == 0:
-            self._said.append(quarantined(Code.RETURN_UNREADABLE, self._account, why))
+            self._outputs.append(quarantined(Code.RETURN_UNREADABLE, self._account, why))
             row = ReturnFound(returned=_row(self._state.return_id, listed), notes=(f"return_units: {why.fault}",))
             self._write(returned(self._account, row, self._now_us))
         if self._state.tries + 1 < TRIES:
@@ -128,7 +128,7 @@ class ReturnDraft:
     def _write(self, fact: ReturnObserved) -> None:
         content_sha256 = digest(fact)
         if content_sha256 != self._state.content_sha256:
-            self._said.append(fact)
+            self._outputs.append(fact)
             self._state = replace(self._state, content_sha256=content_sha256)
 
     # ---- waiting and ending -----------------------------------------------------------------------------------------
@@ -150,16 +150,16 @@ class ReturnDraft:
 
     def step(self) -> LaneStep[ReturnLaneState]:
         """Returns the lane after the turn, with what it writes, wants and waits for."""
-        state, said = self._state, tuple(self._said)
+        state, outputs = self._state, tuple(self._outputs)
         if state.listed is None:
             if state.keep_until_us <= self._now_us:
-                return LaneStep(state=None, said=said)
-            return LaneStep(state=state, said=said, wake_at_us=state.keep_until_us)
+                return LaneStep(state=None, outputs=outputs)
+            return LaneStep(state=state, outputs=outputs, wake_at_us=state.keep_until_us)
         if state.again_at_us is not None and state.again_at_us > self._now_us:
-            return LaneStep(state=state, said=said, wake_at_us=state.again_at_us)
+            return LaneStep(state=state, outputs=outputs, wake_at_us=state.again_at_us)
         since_us = state.undone_since_us if state.undone_since_us is not None else self._now_us
         want = wants.returned(self._account, state.return_id, since_us)
-        return LaneStep(state=state, wants=(want,), said=said)
+        return LaneStep(state=state, wants=(want,), outputs=outputs)
 
 
 def _listed(row: Return) -> ListedReturn:
@@ -184,11 +184,11 @@ def _row(return_id: int, listed: ListedReturn) -> Return:
 
 
 def _digest_of(listed: ListedReturn) -> str:
-    said = (
+    content = (
         listed.storefront,
         listed.status_raw,
         listed.created_at_us,
         listed.changed_at_us,
         listed.tracking_provider,
     )
-    return sha256(repr(said).encode()).hexdigest()
+    return sha256(repr(content).encode()).hexdigest()

@@ -76,7 +76,7 @@ class PushWatch:
         if isinstance(cause, Restored):
             reading.due_at_us, reading.found = 0, ()
         if isinstance(cause, Answered) and cause.want.kind == CallKind.SUBSCRIPTIONS:
-            self._heard(account, reading, cause, now_us)
+            self._apply_answer(account, reading, cause, now_us)
         # the bound keeps a clock that was set back from delaying the next reading
         reading.due_at_us = min(reading.due_at_us, now_us + _us(EVERY_S))
         if now_us < reading.due_at_us:
@@ -92,7 +92,7 @@ class PushWatch:
         )
         return (want,), None
 
-    def _heard(self, account: str, reading: _SubscriptionRead, answered: Answered, now_us: int) -> None:
+    def _apply_answer(self, account: str, reading: _SubscriptionRead, answered: Answered, now_us: int) -> None:
         match answered.reply:
             case Settled(answer=SubscriptionPage() as page):
                 if answered.want.body != ReadSubscriptions(offset=len(reading.found)):

@@ -119,12 +119,12 @@ def _secrets_in_file(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> lis
             within_files = (*path, name) == ("kafka", "properties_from_files")
             found += [] if within_files else _secrets_in_file(value, (*path, name))
         elif (*path, name) == ("registry", "url") and "@" in str(value):
-            says = "the address must not contain a password in this file; set it as CONNECTOR__REGISTRY__URL"
-            found.append(SettingsProblem(setting="registry.url", says=says))
+            message = "the address must not contain a password in this file; set it as CONNECTOR__REGISTRY__URL"
+            found.append(SettingsProblem(setting="registry.url", message=message))
         elif is_secret(name):
             where = "kafka.properties_from_files" if path[:1] == ("kafka",) else f"{name}_file"
-            says = f"a secret must not be in this file; name a file that contains it: {where}"
-            found.append(SettingsProblem(setting=".".join((*path, name)), says=says))
+            message = f"a secret must not be in this file; name a file that contains it: {where}"
+            found.append(SettingsProblem(setting=".".join((*path, name)), message=message))
     return found
 
 
@@ -190,8 +190,8 @@ def _onboarded(targets: Any, accounts: Any) -> Iterator[SettingsProblem]:
     for name, target in targets.items() if isinstance(targets, Mapping) else ():
         account = target.get("account") if isinstance(target, Mapping) else None
         if isinstance(account, str) and account not in known:
-            says = f"{account!r} is not configured; [accounts] has: {', '.join(known) or 'none'}"
-            yield SettingsProblem(setting=f"targets.{name}.account", says=says)
+            message = f"{account!r} is not configured; [accounts] has: {', '.join(known) or 'none'}"
+            yield SettingsProblem(setting=f"targets.{name}.account", message=message)
 
 
 def _places(
@@ -200,8 +200,8 @@ def _places(
     """Checks the storefront, allow-list and stock rules of each target."""
     for name, target in targets.items():
         if target.has("storefront") and target.values.storefront not in storefronts:
-            says = f"{target.values.storefront!r} is not a storefront; known: {', '.join(sorted(storefronts))}"
-            yield SettingsProblem(setting=f"targets.{name}.storefront", says=says)
+            message = f"{target.values.storefront!r} is not a storefront; known: {', '.join(sorted(storefronts))}"
+            yield SettingsProblem(setting=f"targets.{name}.storefront", message=message)
         yield from _eans(f"targets.{name}.allow_eans_file", target.values.allow_eans_file)
         if target.has("stock_rules"):
             yield from _stock_rules(f"targets.{name}.stock_rules", target.values.stock_rules)
@@ -209,7 +209,7 @@ def _places(
     try:
         routing(placed, dict.fromkeys([target.storefront for target in placed.values()], ""))
     except ValueError as error:
-        yield SettingsProblem(setting="targets", says=str(error))
+        yield SettingsProblem(setting="targets", message=str(error))
 
 
 def _idle_accounts(tree: Mapping[str, Any], tables: Tables) -> Iterator[SettingsProblem]:
@@ -220,8 +220,8 @@ def _idle_accounts(tree: Mapping[str, Any], tables: Tables) -> Iterator[Settings
     used = {target.values.account for target in tables.targets.values()}
     if used <= set(tables.accounts):
         for name in sorted(set(tables.accounts) - used):
-            says = "no target uses it; add a [targets.NAME] with this account, or remove it"
-            yield SettingsProblem(setting=f"accounts.{name}", says=says)
+            message = "no target uses it; add a [targets.NAME] with this account, or remove it"
+            yield SettingsProblem(setting=f"accounts.{name}", message=message)
 
 
 def _eans(setting: str, file: Path | None) -> Iterator[SettingsProblem]:
@@ -231,20 +231,22 @@ def _eans(setting: str, file: Path | None) -> Iterator[SettingsProblem]:
     try:
         allow_list(file.read_text(encoding="utf-8"))
     except OSError as error:
-        yield SettingsProblem(setting=setting, says=f"{str(file)!r} cannot be read: {error.strerror}")
+        yield SettingsProblem(setting=setting, message=f"{str(file)!r} cannot be read: {error.strerror}")
     except ValueError as wrong:
-        yield SettingsProblem(setting=setting, says=f"{wrong}; expected one EAN per line")
+        yield SettingsProblem(setting=setting, message=f"{wrong}; expected one EAN per line")
 
 
 def _stock_rules(setting: str, rules: Sequence[model.StockRuleSettings]) -> Iterator[SettingsProblem]:
     """Reports rules that change nothing, and rules that never apply because an earlier one matches first."""
     for place, rule in enumerate(rules):
         if not rule.model_fields_set - {"when"}:
-            yield SettingsProblem(setting=f"{setting}.{place}", says="sets none of buffer_pct, keep and show_at_most")
+            yield SettingsProblem(
+                setting=f"{setting}.{place}", message="sets none of buffer_pct, keep and show_at_most"
+            )
         for earlier in range(place):
             if rules[earlier].when.items() <= rule.when.items():
-                says = f"never applies: {setting}.{earlier} comes first and matches whenever it does"
-                yield SettingsProblem(setting=f"{setting}.{place}", says=says)
+                message = f"never applies: {setting}.{earlier} comes first and matches whenever it does"
+                yield SettingsProblem(setting=f"{setting}.{place}", message=message)
                 break
 
 
@@ -261,23 +263,23 @@ def _account(setting: str, account: PartialTable[model.AccountSettings], facts: 
 def _base_address(setting: str, account: model.AccountSettings, facts: Facts) -> Iterator[SettingsProblem]:
     if account.simulator and (account.base_url is None or account.playground):
         yield SettingsProblem(
-            setting=f"{setting}.simulator", says="requires base_url, and cannot be combined with playground"
+            setting=f"{setting}.simulator", message="requires base_url, and cannot be combined with playground"
         )
         return
     try:
         facts.address(account)
     except ValueError as refused:
-        yield SettingsProblem(setting=f"{setting}.base_url", says=str(refused))
+        yield SettingsProblem(setting=f"{setting}.base_url", message=str(refused))
 
 
 def _ceiling(setting: str, account: model.AccountSettings, facts: Facts) -> Iterator[SettingsProblem]:
     """Checks an account's rate against its own floor and the API's limit."""
     if account.rate.floor_per_second > account.requests_per_second:
-        says = f"{account.rate.floor_per_second} is above requests_per_second, {account.requests_per_second}"
-        yield SettingsProblem(setting=f"{setting}.rate.floor_per_second", says=says)
+        message = f"{account.rate.floor_per_second} is above requests_per_second, {account.requests_per_second}"
+        yield SettingsProblem(setting=f"{setting}.rate.floor_per_second", message=message)
     if account.requests_per_second > facts.calls_per_second and not account.simulator:
-        says = f"{account.requests_per_second} is above the API's limit; expected at most {facts.calls_per_second}"
-        yield SettingsProblem(setting=f"{setting}.requests_per_second", says=says)
+        message = f"{account.requests_per_second} is above the API's limit; expected at most {facts.calls_per_second}"
+        yield SettingsProblem(setting=f"{setting}.requests_per_second", message=message)
 
 
 def _keys(setting: str, account: model.AccountSettings, facts: Facts) -> Iterator[SettingsProblem]:
@@ -289,14 +291,14 @@ def _keys(setting: str, account: model.AccountSettings, facts: Facts) -> Iterato
             missing = True
             found = "neither is set" if file is None else "both are set"
             variable = "__".join(["CONNECTOR", *setting.upper().split("."), name.upper()])
-            says = f"{found}; expected either {name}_file or {variable} in the environment"
-            yield SettingsProblem(setting=f"{setting}.{name}_file", says=says)
+            message = f"{found}; expected either {name}_file or {variable} in the environment"
+            yield SettingsProblem(setting=f"{setting}.{name}_file", message=message)
     if not missing:
         try:
             facts.keys(*key_sources(account))
         except SettingsError as refused:
             for fault in str(refused).split("; "):
-                yield SettingsProblem(setting=setting, says=fault)
+                yield SettingsProblem(setting=setting, message=fault)
 
 
 def key_sources(account: model.AccountSettings) -> tuple[KeySource, KeySource]:
@@ -327,11 +329,11 @@ def _kafka(kafka: PartialTable[model.KafkaSettings], facts: Facts) -> Iterator[S
     """Reports properties that the connector sets itself, unreadable files, and properties that the client rejects."""
     values = kafka.values
     for name in sorted(OURS & {*values.properties, *values.properties_from_files}):
-        says = "is set by the connector itself, because its guarantees depend on it"
-        yield SettingsProblem(setting=f"kafka.{_holds(name, values)}.{name}", says=says)
+        message = "is set by the connector itself, because its guarantees depend on it"
+        yield SettingsProblem(setting=f"kafka.{_holds(name, values)}.{name}", message=message)
     unreadable = dict(_unreadable(values.properties_from_files))
-    for name, says in unreadable.items():
-        yield SettingsProblem(setting=f"kafka.properties_from_files.{name}", says=says)
+    for name, message in unreadable.items():
+        yield SettingsProblem(setting=f"kafka.properties_from_files.{name}", message=message)
     if not unreadable:
         yield from _client(values, facts)
 
@@ -340,10 +342,10 @@ def _client(values: model.KafkaSettings, facts: Facts) -> Iterator[SettingsProbl
     """Reports properties that the Kafka client rejects."""
     from_files = {name: file.read_text(encoding="utf-8").strip() for name, file in values.properties_from_files.items()}
     tried = {name: value for name, value in {**values.properties, **from_files}.items() if name not in OURS}
-    for name, says in facts.client(tried) if tried else ():
+    for name, message in facts.client(tried) if tried else ():
         setting = f"kafka.{_holds(name, values)}.{name}" if name else "kafka.properties"
         # the client repeats a value that it rejects, and a value from a file may be a secret
-        yield SettingsProblem(setting=setting, says=says.replace(from_files.get(name) or "\0", "***"))
+        yield SettingsProblem(setting=setting, message=message.replace(from_files.get(name) or "\0", "***"))
 
 
 def _holds(name: str, values: model.KafkaSettings) -> str:
@@ -372,7 +374,7 @@ def _numbers(processing: PartialTable[model.ProcessingSettings]) -> Iterator[Set
     try:
         policy(processing.values)
     except ValueError as error:
-        yield SettingsProblem(setting="processing", says=str(error))
+        yield SettingsProblem(setting="processing", message=str(error))
 
 
 def _offers(offers: PartialTable[model.OfferSettings], targets: Any, facts: Facts) -> Iterator[SettingsProblem]:
@@ -380,18 +382,18 @@ def _offers(offers: PartialTable[model.OfferSettings], targets: Any, facts: Fact
     known = sorted(targets) if isinstance(targets, Mapping) else []
     target, size = offers.values.default_target, offers.values.bulk_size
     if target is not None and target not in known:
-        says = f"{target!r} is not a target; [targets] has: {', '.join(known) or 'none'}"
-        yield SettingsProblem(setting="offers.default_target", says=says)
+        message = f"{target!r} is not a target; [targets] has: {', '.join(known) or 'none'}"
+        yield SettingsProblem(setting="offers.default_target", message=message)
     if size > facts.bulk_limit:
-        says = f"{size} is above the API's limit; expected at most {facts.bulk_limit}"
-        yield SettingsProblem(setting="offers.bulk_size", says=says)
+        message = f"{size} is above the API's limit; expected at most {facts.bulk_limit}"
+        yield SettingsProblem(setting="offers.bulk_size", message=message)
 
 
 def _push(push: PartialTable[model.PushSettings]) -> Iterator[SettingsProblem]:
     """Reports a missing public URL."""
     if push.has("enabled", "public_url") and push.values.enabled and push.values.public_url is None:
-        says = "is missing; it is needed to verify the marketplace's signature, which covers the address"
-        yield SettingsProblem(setting="push.public_url", says=says)
+        message = "is missing; it is needed to verify the marketplace's signature, which covers the address"
+        yield SettingsProblem(setting="push.public_url", message=message)
 
 
 def _debugging(log: model.LogSettings, now: datetime) -> Iterator[SettingsProblem]:
@@ -400,12 +402,12 @@ def _debugging(log: model.LogSettings, now: datetime) -> Iterator[SettingsProble
         return
     if log.bodies_until.tzinfo is None:
         yield SettingsProblem(
-            setting="log.bodies_until", says="has no offset from UTC; expected for example 2026-01-31T06:00:00Z"
+            setting="log.bodies_until", message="has no offset from UTC; expected for example 2026-01-31T06:00:00Z"
         )
     elif log.bodies_until > now + timedelta(hours=1):
         yield SettingsProblem(
             setting="log.bodies_until",
-            says=f"{log.bodies_until} is more than an hour ahead; expected at most one hour",
+            message=f"{log.bodies_until} is more than an hour ahead; expected at most one hour",
         )
 
 

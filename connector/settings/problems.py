@@ -20,10 +20,10 @@ class SettingsProblem:
     """One problem, printed as one line."""
 
     setting: str
-    says: str
+    message: str
 
     def __str__(self) -> str:
-        return f"{self.setting}: {self.says}"
+        return f"{self.setting}: {self.message}"
 
 
 def is_secret(setting: str) -> bool:
@@ -35,7 +35,7 @@ def of_validation(error: ValidationError, section: type[BaseModel], path: Sequen
     """Yields every problem that pydantic found in one table of the file."""
     for row in error.errors(include_url=False):
         setting = ".".join([*path, *(str(part) for part in row["loc"])])
-        yield SettingsProblem(setting=setting, says=_says(setting, dict(row), section))
+        yield SettingsProblem(setting=setting, message=_message_of(setting, dict(row), section))
 
 
 def unknown(name: str, known: Sequence[str]) -> str:
@@ -45,7 +45,7 @@ def unknown(name: str, known: Sequence[str]) -> str:
     return f"is not a setting; {hint}"
 
 
-def _says(setting: str, row: Mapping[str, Any], section: type[BaseModel]) -> str:
+def _message_of(setting: str, row: Mapping[str, Any], section: type[BaseModel]) -> str:
     """Describes a problem: the value found, what is expected, and the meaning of the setting."""
     fields = _fields_at(section, row["loc"][:-1])
     name = str(row["loc"][-1]) if row["loc"] else ""

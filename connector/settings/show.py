@@ -54,10 +54,10 @@ def _walk(table: BaseModel | Mapping[str, Any], path: tuple[str, ...]) -> Iterat
         elif value is not None and name in fields and is_duration(fields[name]):
             yield ".".join(here), written(value)
         elif value is not None:
-            yield ".".join(here), _word(".".join(here), value)
+            yield ".".join(here), _shown_value(".".join(here), value)
 
 
-def _word(setting: str, value: Any) -> str:
+def _shown_value(setting: str, value: Any) -> str:
     if isinstance(value, SecretStr):
         return f"*** ({fingerprint(value.get_secret_value())})"
     if is_secret(setting) and not isinstance(value, Path):

@@ -42,7 +42,7 @@ class Tables:
         """Validates every table; problems within a table are appended to ``problems``."""
         known = list(model.Settings.model_fields)
         problems += [
-            SettingsProblem(setting=name, says=unknown(name, known)) for name in sorted(set(tree) - set(known))
+            SettingsProblem(setting=name, message=unknown(name, known)) for name in sorted(set(tree) - set(known))
         ]
         sections = {
             name: _table(_type_of(name), tree.get(name, {}), (name,), problems)
@@ -77,7 +77,9 @@ def _by_name(
         problems.append(_no_table(name))
         return {}
     if not written:
-        problems.append(SettingsProblem(setting=name, says=f"none is configured; expected at least one [{name}.NAME]"))
+        problems.append(
+            SettingsProblem(setting=name, message=f"none is configured; expected at least one [{name}.NAME]")
+        )
     tables = {entry: _table(kind, value, (name, entry), problems) for entry, value in written.items()}
     return {entry: table for entry, table in tables.items() if table is not None}
 
@@ -112,4 +114,4 @@ def _type_of(section: str) -> type[BaseModel]:
 
 
 def _no_table(name: str) -> SettingsProblem:
-    return SettingsProblem(setting=name, says=f"should be a table: [{name}]")
+    return SettingsProblem(setting=name, message=f"should be a table: [{name}]")

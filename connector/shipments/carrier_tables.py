@@ -26,20 +26,20 @@ class Unmatched(Enum):
 
 Unlisted = Mapping[str, tuple[str, ...]]
 """The configured carrier codes that the marketplace's table lacks, by setting of [shipments]."""
-SayUnlisted = Callable[[str, Unlisted], None]
+ReportUnlisted = Callable[[str, Unlisted], None]
 """Called with an account and the configured codes that its table lacks, whenever these change."""
 
 
-def _say_nothing(account: str, unlisted: Unlisted) -> None:
+def _report_nothing(account: str, unlisted: Unlisted) -> None:
     """The default of ``CarrierTables``: reports nothing."""
 
 
 class CarrierTables:
     """One carrier table per account, with the time when it was read and the lane that is reading it."""
 
-    def __init__(self, policy: ShipmentPolicy, say_unlisted: SayUnlisted = _say_nothing) -> None:
+    def __init__(self, policy: ShipmentPolicy, report_unlisted: ReportUnlisted = _report_nothing) -> None:
         self._policy = policy
-        self._say_unlisted = say_unlisted
+        self._report_unlisted = report_unlisted
         self._unlisted: dict[str, Unlisted] = {}
         self._tables: dict[str, CarrierNames] = {}
         self._read_at_us: dict[str, int] = {}
@@ -52,7 +52,7 @@ class CarrierTables:
         self._reading.pop(account, None)
         unlisted = self._unlisted_of(table)
         if unlisted != self._unlisted.get(account, {}):
-            self._say_unlisted(account, unlisted)
+            self._report_unlisted(account, unlisted)
         self._unlisted[account] = unlisted
 
     def _unlisted_of(self, table: CarrierNames) -> Unlisted:

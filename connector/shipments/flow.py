@@ -117,8 +117,8 @@ class ShipmentFlow:
 
     def glance(self, key: str, stored: bytes) -> BadRecord | NotYet | None:
         """Returns why a stored lane cannot be loaded, or cannot be loaded yet; None if it can be tried."""
-        said = self._codecs.glance_state(stored)
-        return state_versions.unreadable(key, said.text) if isinstance(said, BadRecord) else said
+        problem = self._codecs.glance_state(stored)
+        return state_versions.unreadable(key, problem.text) if isinstance(problem, BadRecord) else problem
 
     def load(self, key: str, stored: bytes | None) -> ShipmentLane:
         """Returns the lane of a state record, or a blank one for None.

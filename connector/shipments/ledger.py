@@ -52,20 +52,20 @@ def unit_result_id(event: UndoneShipment, order_unit_id: int | None, partition: 
 def digest_of(event: ShipmentDispatched) -> str:
     """Returns a digest of the whole event, time included. Events stored by an older version are compared by it."""
     parcels = [(parcel.carrier, parcel.tracking_number) for parcel in event.parcels]
-    said: tuple[object, ...] = (event.occurred_at_us, event.sequence, event.account, event.order_unit_ids, parcels)
+    content: tuple[object, ...] = (event.occurred_at_us, event.sequence, event.account, event.order_unit_ids, parcels)
     if event.items:  # added only if set, so that the digests of older events stay the same
-        said = (*said, [(item.offer_id, item.ean, item.quantity) for item in event.items])
+        content = (*content, [(item.offer_id, item.ean, item.quantity) for item in event.items])
     if any(parcel.no_tracking for parcel in event.parcels):
-        said = (*said, [parcel.no_tracking for parcel in event.parcels])
-    return sha256(repr(said).encode()).hexdigest()[:16]
+        content = (*content, [parcel.no_tracking for parcel in event.parcels])
+    return sha256(repr(content).encode()).hexdigest()[:16]
 
 
 def content_of(event: ShipmentDispatched) -> str:
     """Returns a digest without time and sequence: a source may send an event again with another time."""
     items = sorted((item.offer_id or "", item.ean or "", item.quantity) for item in event.items)
     parcels = [(parcel.carrier, parcel.tracking_number, parcel.no_tracking) for parcel in event.parcels]
-    said = (event.account, sorted(event.order_unit_ids), items, parcels)
-    return sha256(repr(said).encode()).hexdigest()[:16]
+    content = (event.account, sorted(event.order_unit_ids), items, parcels)
+    return sha256(repr(content).encode()).hexdigest()[:16]
 
 
 def is_same(one: SeenShipment | UndoneShipment, other: SeenShipment | UndoneShipment) -> bool:

@@ -36,8 +36,8 @@ class ShipmentPolicy:
     def __post_init__(self) -> None:
         if not self.accounts:
             raise ValueError("accounts must name at least one")
-        if strangers := self.disabled - self.accounts:
-            raise ValueError(f"disabled names accounts that are not configured: {', '.join(sorted(strangers))}")
+        if unknown := self.disabled - self.accounts:
+            raise ValueError(f"disabled names accounts that are not configured: {', '.join(sorted(unknown))}")
         if not self.unknown_carrier:
             raise ValueError(f"unknown_carrier must be a carrier's code or {REJECT!r}")
         for alias, code in self.aliases.items():

@@ -54,7 +54,7 @@ def _confirmed(unit: ShippedUnit, send: UnitSend, answered: Answered, now_us: in
 
     Parcels of an earlier send without an answer are dropped: had it been executed, this one would have been refused.
     """
-    heard = tuple(parcel for parcel in unit.parcels if parcel.certain or not parcel.with_send)
+    kept = tuple(parcel for parcel in unit.parcels if parcel.certain or not parcel.with_send)
     unit = replace(
         unit,
         status=UnitStatus.SENT,
@@ -63,7 +63,7 @@ def _confirmed(unit: ShippedUnit, send: UnitSend, answered: Answered, now_us: in
         confirmed_by=send.event_id,
         tried_by=None,
         sent_at_us=answered.sent_us,
-        parcels=heard,
+        parcels=kept,
     )
     return with_parcels(unit, *_sent_with(send, now_us, certain=True))
 

@@ -10,7 +10,7 @@ from connector.configuration import routing
 from connector.connections import accepted_routing, administration, connection
 from connector.operations.required_permissions import limits, needs
 from connector.operations.routing import differences, hold
-from connector.operations.topics import found_on, grave
+from connector.operations.topics import errors, found_on
 from connector.settings.model import Settings
 from connector.startup.plan import RunPlan
 from connector.startup.waiting import Startup
@@ -36,9 +36,9 @@ def check_topics(plan: RunPlan) -> tuple[str, Mapping[str, int]]:
     group = plan.settings.kafka.group
     found = found_on(broker, plan.topics, limits(plan.settings), permitted, group, dry_run=plan.dry_run)
     for finding in found:
-        if not finding.grave:
-            _log.warning("topic", topic=finding.topic, note=finding.says, remedy=finding.remedy)
-    if problems := grave(found):
+        if not finding.is_error:
+            _log.warning("topic", topic=finding.topic, note=finding.message, remedy=finding.remedy)
+    if problems := errors(found):
         raise Stopped("topics do not meet the requirements:\n  " + "\n  ".join(problems))
     there = broker.describe(list(flows.inputs(plan.topics)))
     return cluster_id, {topic: described.partitions for topic, described in there.items()}

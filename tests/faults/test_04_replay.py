@@ -7,7 +7,7 @@ from typing import Any
 
 from connector import configuration
 from connector.operations import topic_contents
-from connector.operations.digest import essence
+from connector.operations.digest import comparable
 from devstack.expectation import Produced, expected_units
 from devstack.processes import wait_for
 from tests.faults import checks
@@ -101,7 +101,7 @@ def essences(deployment: WatchedDeployment) -> dict[str, dict[str, Any]]:
     """Returns the content of the digest by EAN, to show differences."""
     configured = configuration.load_settings(deployment.config("setup"), {}, datetime.now(UTC)).settings
     newest = dict(topic_contents.offer_states(configured))
-    made = {ean: essence(state) for ean, state in newest.items() if state is not None}
+    made = {ean: comparable(state) for ean, state in newest.items() if state is not None}
     return {ean: said for ean, said in made.items() if said is not None}
 
 

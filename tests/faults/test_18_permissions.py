@@ -286,8 +286,8 @@ def seen_by_check(broker: SecuredBroker, allowed: Sequence[AclBinding], ask: Cal
             with without(broker, binding):
                 found = ask()
             assert [binding.name in finding.topic for finding in found] == [True], (binding, found)
-            assert WORDS[binding.operation] in found[0].says
-            assert found[0].grave is (binding.operation is not AclOperation.DESCRIBE_CONFIGS)
+            assert WORDS[binding.operation] in found[0].message
+            assert found[0].is_error is (binding.operation is not AclOperation.DESCRIBE_CONFIGS)
             assert binding in bindings(found[0].remedy)
     assert ask() == []
 

@@ -76,7 +76,7 @@ def test_the_brokers_client_says_the_same_trouble_once_and_then_how_often(out: i
 
 
 def test_the_last_words_are_a_line_of_the_log_too(out: io.StringIO) -> None:
-    assert logs.last_words(Stopped("topics do not meet the requirements:\n  one\n  two " + CANARY))
+    assert logs.log_final_error(Stopped("topics do not meet the requirements:\n  one\n  two " + CANARY))
 
     [line] = out.getvalue().splitlines()
     said = json.loads(line)
@@ -88,7 +88,7 @@ def test_on_a_terminal_the_last_words_are_left_to_whoever_prints_them_for_a_pers
     stream = io.StringIO()
     logs.configure(level="info", form="console", stream=stream)
 
-    assert not logs.last_words(Stopped("no"))
+    assert not logs.log_final_error(Stopped("no"))
     assert stream.getvalue() == ""
 
 
@@ -101,7 +101,7 @@ def test_what_is_raised_where_nobody_hears_is_a_line_too(out: io.StringIO) -> No
     gone.clear()
 
     [line] = out.getvalue().splitlines()
-    assert json.loads(line)["event"] == "raised where nobody hears"
+    assert json.loads(line)["event"] == "exception that no caller can catch"
     assert CANARY not in out.getvalue()
 
 

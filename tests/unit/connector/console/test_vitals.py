@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from connector.console.gauges import OUT_OF_ORDER, POLL_FAILURES, POLLED, READY, SENT_AS_OTHER, SKEW
-from connector.console.vitals import BEAT_S, Beat, Patience, ProcessVitals, reasons, warnings
+from connector.console.vitals import BEAT_S, Beat, CoordinatorTimeouts, ProcessVitals, reasons, warnings
 from connector.orders.poll_lane import PollReport
 from streams.engine.snapshot import AccountSnapshot, PartitionSnapshot, Snapshot
 from streams.membership import Membership
@@ -60,7 +60,7 @@ def vitals(
         lambda: Beat(at_s=beat_s, snapshot=snapshot, membership=membership),
         metrics=lambda: b"",
         about=about,
-        patience=Patience.of(heartbeat_s=3.0, session_s=15.0),
+        timeouts=CoordinatorTimeouts.of(heartbeat_s=3.0, session_s=15.0),
         clock=lambda: NOW_S,
         **more,
     )

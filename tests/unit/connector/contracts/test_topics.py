@@ -59,8 +59,8 @@ def test_state_with_another_number_of_partitions_is_grave_and_has_a_remedy() -> 
 
     [finding] = found(there)
 
-    assert finding.grave
-    assert "has 4 partitions, but the input has 8" in finding.says
+    assert finding.is_error
+    assert "has 4 partitions, but the input has 8" in finding.message
     assert "reset" in finding.remedy
 
 
@@ -76,8 +76,8 @@ def test_an_input_that_is_compacted_is_refused() -> None:
 
     [finding] = found(there)
 
-    assert finding.grave
-    assert "expected delete" in finding.says
+    assert finding.is_error
+    assert "expected delete" in finding.message
 
 
 def test_a_state_that_is_deleted_by_age_is_refused() -> None:
@@ -86,7 +86,7 @@ def test_a_state_that_is_deleted_by_age_is_refused() -> None:
         TOPICS.offer_state: TopicDescription(partitions=8, config={"cleanup.policy": "compact,delete"}),
     }
 
-    assert [finding.grave for finding in found(there)] == [True]
+    assert [finding.is_error for finding in found(there)] == [True]
 
 
 def test_a_topic_that_takes_smaller_batches_than_the_producer_makes_is_found() -> None:
@@ -96,7 +96,7 @@ def test_a_topic_that_takes_smaller_batches_than_the_producer_makes_is_found() -
 
     [finding] = found(there)
 
-    assert "at most 500000 bytes" in finding.says
+    assert "at most 500000 bytes" in finding.message
 
 
 @pytest.mark.parametrize(("retention_ms", "kept"), [("2592000000", "for 30 days"), ("-1", "for ever")])
@@ -109,9 +109,9 @@ def test_personal_data_that_is_kept_longer_than_it_must_is_found_and_stops_nothi
 
     [finding] = findings(topics, {contacts.name: TopicDescription(partitions=8, config=config)}, LIMITS)
 
-    assert f"keeps personal data {kept}; at most 7 days are expected" in finding.says
+    assert f"keeps personal data {kept}; at most 7 days are expected" in finding.message
     assert "retention.ms=604800000" in finding.remedy
-    assert not finding.grave
+    assert not finding.is_error
 
 
 def test_personal_data_that_is_kept_for_less_is_no_finding() -> None:
@@ -158,8 +158,8 @@ def test_a_scheduler_with_several_partitions_is_grave() -> None:
     [finding] = findings(topics, there, LIMITS)
 
     assert finding.topic == topics.scheduler
-    assert finding.grave
-    assert "exactly one" in finding.says
+    assert finding.is_error
+    assert "exactly one" in finding.message
 
 
 def test_of_a_topic_that_may_not_be_described_nothing_is_taken_for_wrong() -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.offers.events import OfferState
-from connector.operations.digest import essence
+from connector.operations.digest import comparable
 from streams.flow import Answered, GaveUp, Lost, Settled, Want, Woken
 from tests.harness.effort import examples
 from tests.harness.offer_harness import EAN, SECOND
@@ -114,7 +114,7 @@ def essence_of(history: OfferHistory) -> dict[str, Any] | None:
         return None
     state = history.codecs.decode_state(stored)
     assert isinstance(state, OfferState)
-    return essence(state)
+    return comparable(state)
 
 
 @settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,7 +9,7 @@ from connector.marketplace.offers import Gone, Refused
 from connector.marketplace.orders import Contact, OrderUnit, UnreadableRow
 from connector.orders.events import Trouble, command_id
 from connector.orders.lane_step import ListedRows
-from connector.orders.order_lane import GONE_TRIES, STALE_TRIES
+from connector.orders.order_lane import GONE_ATTEMPTS, STALE_ATTEMPTS
 from connector.orders.policy import OrderPolicy
 from streams.flow import GaveUp, Lost, Restored, Settled, Woken
 from tests.harness.order_harness import DAY, SECOND, START_US, TOPICS, OrderHarness, flow_of, found, row_of, unit
@@ -162,7 +162,7 @@ def test_the_order_is_believed_in_the_end_when_the_list_goes_on_to_differ() -> N
         harness.reply(Settled(answer=found(unit(1))), LANE)
         reads += 1
 
-    assert reads == STALE_TRIES + 1
+    assert reads == STALE_ATTEMPTS + 1
     assert len(harness.orders) == 1
     harness.tell("M1", listed(unit(1), unit(2)))
     assert harness.wanting() == []
@@ -296,10 +296,10 @@ def test_an_order_that_does_not_exist_is_given_up_after_a_while_with_a_dead_lett
     harness = OrderHarness()
     harness.tell("M1", listed(unit()))
 
-    for tries in range(1, GONE_TRIES + 1):
+    for tries in range(1, GONE_ATTEMPTS + 1):
         assert harness.letters == []
         harness.reply(Settled(answer=Gone(http_status=404)), LANE)
-        if tries < GONE_TRIES:
+        if tries < GONE_ATTEMPTS:
             harness.pass_s(3600, answering=False)
 
     assert [(letter["key"], letter["code"]) for letter in harness.letters] == [("M1", "ORDER_GONE")]
