@@ -109,24 +109,24 @@ def read_letter(
 ) -> DeadLetter:
     """Reads a record of a dead-letter topic, also one that an earlier version or somebody else wrote."""
     begins = max((index for index, (name, _) in enumerate(headers) if name == _FIRST), default=len(headers))
-    original, said = headers[:begins], {name: _text(value) for name, value in headers[begins:]}
-    topic, partition, offset = (said.get(CONNECT + name, "") for name in ("topic", "partition", "offset"))
-    origin, written_ms = RecordPlace.parse(f"{topic}/{partition}/{offset}"), number(said.get(RECORD_TIME, ""))
+    original, reason = headers[:begins], {name: _text(value) for name, value in headers[begins:]}
+    topic, partition, offset = (reason.get(CONNECT + name, "") for name in ("topic", "partition", "offset"))
+    origin, written_ms = RecordPlace.parse(f"{topic}/{partition}/{offset}"), number(reason.get(RECORD_TIME, ""))
     return DeadLetter(
         at=at,
         put_us=put_us,
         key=key,
         value=value,
         headers=original,
-        code=said.get(CODE, ""),
-        text=said.get(CONNECT + "exception.message", ""),
-        instance=said.get("instance", ""),
-        attempts=number(said.get(ATTEMPTS, "")) or 1,
+        code=reason.get(CODE, ""),
+        text=reason.get(CONNECT + "exception.message", ""),
+        instance=reason.get("instance", ""),
+        attempts=number(reason.get(ATTEMPTS, "")) or 1,
         input_topic=topic,
         origin=origin,
         written_us=None if written_ms is None else written_ms * 1_000,
         redriven_from=RecordPlace.parse(_text_in(original, REDRIVE_FROM)),
-        has_record=origin is not None and "value.sha256" not in said,
+        has_record=origin is not None and "value.sha256" not in reason,
     )
 
 

@@ -230,7 +230,7 @@ def test_dead_letters_are_counted_by_input_topic_and_code(lines: list[Notice]) -
     record = Record(at=AT, offset=1, key=None, value=b"{}", time_us=0, headers=(("code", b"of the producer"),))
     made = [letters.letter(record, BadRecord(code=code, text="")) for code in ("NOT_AVRO", "NOT_AVRO", "KEY_MISSING")]
     outputs = {AT: (*made, Output(topic="out", key=None, value=None, headers=(("code", b"X"),)))}
-    telemetry.did(Checkpoint(serial=4, outputs=outputs, marks={}), now(1.0))
+    telemetry.on_effect(Checkpoint(serial=4, outputs=outputs, marks={}), now(1.0))
 
     seen = {name: value for name, value in samples(telemetry).items() if name.startswith("stream_dead_letters_total")}
     assert seen == {
