@@ -97,7 +97,6 @@ ONLY = {
         "connector.app",
         "connector.configuration",
         "connector.connections",
-        "connector.operations.dlq",
         "connector.operations.topic_contents",
         "connector.startup.preflight",
         "devstack",

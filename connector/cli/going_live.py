@@ -1,6 +1,7 @@
-"""The commands that judge the connector before it writes: ``connector match-report``."""
+"""The commands that judge the connector before it writes: ``connector match-report`` and ``explain``."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -9,6 +10,8 @@ from rich.console import Console
 
 from connector.cli.moments import moment_us
 from connector.cli.options import AsJson, ConfigFile, finish, loaded, output
+from connector.operations.explain import explaining, showing
+from connector.operations.explain.explaining import ExplainOptions
 from connector.operations.json_output import show_json
 from connector.operations.match_report import judging, report
 from connector.operations.match_report.judging import MatchOptions
@@ -16,6 +19,7 @@ from streams.clock import SystemClock
 from streams.errors import SettingsError
 from streams.topics import TopicRange
 
+_PLACE: Final = re.compile(r"(\d+):(\d+)")
 _OFFSETS: Final = re.compile(r"(\d+):(\d*)-(\d*)")
 
 From = Annotated[
@@ -107,6 +111,54 @@ def report_matches(
     finish(good=found.is_complete and (least is None or found.total.share >= least))
 
 
+def explain_event(
+    event: Annotated[
+        Path | None, typer.Argument(help="File with the event as JSON; - is standard input.", show_default=False)
+    ] = None,
+    config_file: ConfigFile = None,
+    topic_offset: Annotated[
+        str | None,
+        typer.Option("--topic-offset", metavar="PARTITION:OFFSET", help="An event of the offer changes topic instead."),
+    ] = None,
+    look_up: Annotated[
+        bool, typer.Option("--look-up", help="Make the look-ups that the event needs; without it, no call is made.")
+    ] = False,
+    without_state: Annotated[
+        bool,
+        typer.Option(
+            "--without-state", help="As if nothing were known of the EAN. With a file, no broker is needed then."
+        ),
+    ] = False,
+    calls_per_second: CallsPerSecond = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain what the connector makes of one event: the units it may mean, the decision for each field, and the rule.
+
+    Runs the offer flow in memory, with the state of the EAN, as if the event were read now. Sends nothing and writes to
+    no topic. The JSON has the fields of OfferChanged: {"ean": "4006381333931", "target_id": "shop-de", "price": "19.99
+    EUR", "stock": 5}. What is missing is null; occurred_at is a time or microseconds, by default now.
+
+    Exit code: 0 if the event was explained, whatever the decision; 1 if there is no such event, or a topic or a look-up
+    failed; 2 if the event, the command line or the configuration must be changed.
+
+    Example: connector explain --topic-offset 0:1234 --look-up
+    """
+    if (event is None) is (topic_offset is None):
+        raise SettingsError("name the event: either a file (- for standard input) or --topic-offset")
+    options = ExplainOptions(
+        text=None if event is None else _content(event),
+        place=None if topic_offset is None else _place(topic_offset),
+        look_up=look_up,
+        with_state=not without_state,
+        calls_per_second=calls_per_second,
+    )
+    explained = explaining.explain(loaded(config_file).settings, options)
+    if as_json:
+        show_json(output(), showing.document(explained))
+    else:
+        showing.show(output(), explained)
+
+
 def per_cent(option: str, text: str) -> float:
     """Returns a share from a percentage such as ``95%``. Raises SettingsError."""
     try:
@@ -137,6 +189,24 @@ def _offsets(text: str) -> tuple[int, tuple[int, int | None]]:
         raise SettingsError(f"--offsets {text}: expected PARTITION:FIRST-END, such as 0:100-200 or 0:100-")
     partition, first, end = found.groups()
     return int(partition), (int(first or 0), int(end) if end else None)
+
+
+def _place(text: str) -> tuple[int, int]:
+    found = _PLACE.fullmatch(text)
+    if found is None:
+        raise SettingsError(f"--topic-offset {text}: expected PARTITION:OFFSET, such as 0:1234")
+    partition, offset = found.groups()
+    return int(partition), int(offset)
+
+
+def _content(file: Path) -> str:
+    """Returns the content of a file; ``-`` is standard input. Raises SettingsError if it cannot be read."""
+    if str(file) == "-":
+        return sys.stdin.read()
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} cannot be read: {error}") from error
 
 
 def _say(line: str) -> None:

@@ -122,7 +122,6 @@ class OfferChanged:
     partition: int
     offset: int
     record_time_us: int
-    redriven: bool = False  # sent in again by `connector dlq redrive`
     traceparent: str | None = None
     tracestate: str | None = None
 
@@ -136,7 +135,6 @@ class OfferWithdrawn:
     partition: int
     offset: int
     record_time_us: int
-    redriven: bool = False  # sent in again by `connector dlq redrive`
     traceparent: str | None = None
     tracestate: str | None = None
 

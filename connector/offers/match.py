@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from connector.contracts.codes import Code
-from connector.offers.events import Miss
+from connector.offers.events import Miss, OfferChanged
 from connector.offers.guards import key_fault, selector_fault
 from connector.offers.identity import Missing, Proven, Unclear, Unproven, Waiting, describe, resolve
 from connector.offers.ledger import KnownUnit, OfferLane
@@ -44,6 +44,19 @@ class NamedOffer:
     unit_id: int | None = None
     attributes: Mapping[str, str] = field(default_factory=dict, compare=False)
     place: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, event: OfferChanged, place: str = "") -> "NamedOffer":
+        """Returns the offer that an event names. ``place``: where the event was read."""
+        return cls(
+            ean=event.ean,
+            target_id=event.target_id,
+            condition=event.condition,
+            offer_id=event.offer_id,
+            unit_id=event.unit_id,
+            attributes=event.attributes,
+            place=place,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

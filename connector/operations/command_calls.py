@@ -6,12 +6,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from math import inf
 
+from connector.connections import administration
 from connector.marketplace.call_kinds import UNITS_READ, CallKind
 from connector.settings import convert
 from connector.settings.model import Settings
 from streams.clock import SystemClock
 from streams.dispatch.command_calls import CallOutcome, CommandCall, CommandCalls
-from streams.errors import SettingsError, Stopped
+from streams.errors import SettingsError, SourceFailed, Stopped
 from streams.flow import Answer, Caller
 from streams.policy import Pace
 
@@ -36,6 +37,17 @@ def rates(configured: Settings, asked: float | None, members: int | None) -> dic
     Raises SettingsError if ``asked`` is more than an account's rate.
     """
     return {name: _rate(name, convert.pace(account), asked, members) for name, account in configured.accounts.items()}
+
+
+def members(configured: Settings) -> int | None:
+    """Returns the number of running processes of the group; None if the broker does not tell.
+
+    Raises NotPermitted if this principal may not describe the group.
+    """
+    try:
+        return administration(configured).members(configured.kafka.group)
+    except SourceFailed:  # the embedded broker describes no groups
+        return None
 
 
 def _rate(name: str, pace: Pace, asked: float | None, members: int | None) -> CommandRate:

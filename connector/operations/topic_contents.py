@@ -20,7 +20,7 @@ from streams.flow import Assignment, BadRecord, NotYet, Record
 from streams.kafka.registry import SchemaCache
 from streams.kafka.topic_reader import TopicRecord, read_key_values, read_records
 from streams.lanes.record_headers import key_bytes
-from streams.topics import TopicRange
+from streams.topics import WHOLE_TOPIC, TopicRange
 
 
 def offer_changes(
@@ -67,6 +67,24 @@ def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]
             problem = state.text if isinstance(state, BadRecord) else state
             raise Stopped(f"the state of {lane} cannot be read: {problem}")
         yield lane, state
+
+
+def offer_state(configured: Settings, ean: str, partition: int | None = None) -> tuple[OfferCodecs, bytes | None]:
+    """Returns the newest state record's value of an EAN, None if there is none, and the codecs that read it.
+
+    ``partition``: the only one to look into. Raises as ``read_records``, and RegistryDown or SchemaUnknown.
+    """
+    topics, avro_keys = convert.topics(configured), convert.avro_keys(configured)
+    with registry(configured) as client:
+        cache = SchemaCache(client)
+        fetch_states(client, topics, cache.add)
+        codecs = OfferCodecs(look_up(client, topics, avro_keys=avro_keys), cache.get)
+    raw, newest = key_bytes(ean), None
+    part = WHOLE_TOPIC if partition is None else TopicRange(offsets={partition: (0, None)})
+    for found in read_records(connection(configured), topics.offer_state, reader=configured.kafka.group, part=part):
+        if found.key == raw:
+            newest = found.value
+    return codecs, newest
 
 
 def state_records(configured: Settings, key: str) -> list[StateRecord]:

@@ -14,7 +14,7 @@ from typing import Any, assert_never
 
 from streams.dispatch.backoff import Backoff, spread
 from streams.dispatch.rate_limiter import RateLimiter
-from streams.flow import Answer, Call, GaveUp, Item, Lost, NotSent, Now, Reply, Retry, Settled
+from streams.flow import Answer, Answered, Call, GaveUp, Item, Lost, NotSent, Now, Reply, Retry, Settled, Want
 from streams.policy import Pace, Policy
 
 
@@ -36,6 +36,19 @@ class CallOutcome:
     call_id: str = ""
     sent_us: int = 0
     answered_us: int | None = None
+
+    def answered(self) -> Answered:
+        """Returns the outcome as a flow gets the answer to a want."""
+        call = self.call
+        want = Want(slot="", account=call.account, kind=call.kind, priority=0, since_us=0, body=call.body)
+        return Answered(
+            want=want,
+            reply=self.reply,
+            call_id=self.call_id,
+            attempts=1,
+            sent_us=self.sent_us,
+            answered_us=self.answered_us,
+        )
 
 
 @dataclass(slots=True, kw_only=True)

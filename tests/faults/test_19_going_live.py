@@ -1,5 +1,6 @@
 """The chapter "Go live" of docs/operations.md, run as it stands: each command prints what the chapter shows."""
 
+import re
 import shlex
 import subprocess
 import sys
@@ -41,7 +42,7 @@ def stocks(deployment: WatchedDeployment) -> Iterator[Message]:
     """
     one, several = deployment.places()
     times = wall_us()
-    for place in sorted([*one, *several], key=lambda place: (place.ean, place.target_id)):
+    for count, place in enumerate(sorted([*one, *several], key=lambda place: (place.ean, place.target_id)), 1):
         number = int(place.ean[3:-1])
         brand = BRANDS[number % len(BRANDS)]
         meant = place
@@ -49,7 +50,8 @@ def stocks(deployment: WatchedDeployment) -> Iterator[Message]:
             meant = replace(place, condition="USED_GOOD")
         if brand == "Initech" and number % 60 == 2:
             meant = replace(place, ean=unknown(number))
-        yield change(meant, next(times), stock=3, attributes={"brand": brand})
+        attributes = {"brand": brand}
+        yield change(meant, next(times), event_id=f"{count}", source="erp", stock=3, attributes=attributes)
 
 
 def unknown(number: int) -> str:
@@ -83,3 +85,18 @@ def test_the_match_report_prints_what_the_chapter_shows(shop: WatchedDeployment,
     assert printed == shown
     assert (tmp_path / "offers.csv").read_text().startswith("ean,target_id,condition")
     assert shop.marketplace.journal().write_calls == ()
+
+
+def test_one_event_is_explained_as_the_chapter_shows(shop: WatchedDeployment, tmp_path: Path) -> None:
+    [command] = commands(block(PAGE, "console", "connector explain"))
+    shown = block(PAGE, "text", "candidates on de").body
+
+    printed = run(shop, command, tmp_path)
+
+    assert timeless(printed) == timeless(shown)
+    assert shop.marketplace.journal().write_calls == ()
+
+
+def timeless(text: str) -> str:
+    """Returns the text with every time replaced by the same one."""
+    return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "2026-01-31T06:00:00Z", text)

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from connector.configuration import routing
-from connector.connections import administration, marketplace
-from connector.marketplace.offers import Reference
+from connector.connections import marketplace
 from connector.offers import state_mapping
-from connector.offers.events import OfferChanged, OfferWithdrawn
+from connector.offers.events import OfferWithdrawn
 from connector.offers.ledger import OfferLane
 from connector.offers.match import NamedOffer
 from connector.offers.policy import OfferTerms
@@ -22,12 +20,12 @@ from connector.operations.command_calls import CommandRate
 from connector.operations.durations import in_words
 from connector.operations.match_report.offer_list import UnreadableOffer, read_offers
 from connector.operations.match_report.plan import MatchPlan
+from connector.operations.offer_terms import offer_terms
 from connector.operations.progress import counted
-from connector.settings import convert
 from connector.settings.model import Settings
 from streams.clock import SystemClock
 from streams.dispatch.command_calls import CommandCall
-from streams.errors import SettingsError, SourceFailed
+from streams.errors import SettingsError
 from streams.flow import BadRecord
 from streams.topics import WHOLE_TOPIC, TopicRange
 
@@ -70,17 +68,6 @@ def judge(configured: Settings, options: MatchOptions, say: Say) -> MatchPlan:
         adapter.close()
 
 
-def offer_terms(configured: Settings, reference: Reference) -> OfferTerms:
-    """Returns what the offer flow's functions depend on. Without a broker there is no cluster id; no match needs it."""
-    return OfferTerms(
-        policy=convert.offer_policy(configured),
-        routing=routing(configured),
-        reference=reference,
-        cluster_id="",
-        topic=convert.topics(configured).offer_changes,
-    )
-
-
 def arithmetic(plan: MatchPlan, wanted: Sequence[CommandCall], rates: Mapping[str, CommandRate]) -> Iterator[str]:
     """Yields how many look-ups are needed, and how long they take at least."""
     yield f"{plan.offers - plan.without_look_up:,} of {plan.offers:,} offers have to be looked up"
@@ -95,12 +82,7 @@ def arithmetic(plan: MatchPlan, wanted: Sequence[CommandCall], rates: Mapping[st
 def _members(configured: Settings, options: MatchOptions) -> int | None:
     """Returns the number of running processes of the group; None if it is not needed or cannot be known."""
     without_broker = options.list_file is not None and not options.with_state
-    if without_broker or options.calls_per_second is not None:
-        return None
-    try:
-        return administration(configured).members(configured.kafka.group)
-    except SourceFailed:  # the embedded broker describes no groups
-        return None
+    return None if without_broker or options.calls_per_second is not None else command_calls.members(configured)
 
 
 def _read_offers(configured: Settings, options: MatchOptions, plan: MatchPlan) -> None:
@@ -117,20 +99,7 @@ def _read_offers(configured: Settings, options: MatchOptions, plan: MatchPlan) -
             case OfferWithdrawn():
                 plan.withdraw(event.key)
             case _:
-                plan.add(event.key, named(event, place))
-
-
-def named(event: OfferChanged, place: str) -> NamedOffer:
-    """Returns the offer that an event names. ``place``: where the event was read."""
-    return NamedOffer(
-        ean=event.ean,
-        target_id=event.target_id,
-        condition=event.condition,
-        offer_id=event.offer_id,
-        unit_id=event.unit_id,
-        attributes=event.attributes,
-        place=place,
-    )
+                plan.add(event.key, NamedOffer.of(event, place))
 
 
 def _take(plan: MatchPlan, row: NamedOffer | UnreadableOffer) -> None:

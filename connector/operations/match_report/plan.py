@@ -22,7 +22,7 @@ from connector.offers.policy import OfferTerms
 from connector.offers.refusal import refused_by_marketplace
 from connector.operations.match_report.offer_list import UnreadableOffer
 from streams.dispatch.command_calls import CallOutcome, CommandCall
-from streams.flow import Answered, GaveUp, Settled, Want
+from streams.flow import GaveUp, Settled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class MatchPlan:
         failure = _failure(outcome, look_up)
         lane = OfferLane(ean=look_up.ean)
         if failure is None:
-            lane = after_look_up(lane, look_up, _answer(outcome), self._terms, self._now_us)
+            lane = after_look_up(lane, look_up, outcome.answered(), self._terms, self._now_us)
         for offer in self._offers.get(look_up.ean, ()):
             target = self._terms.routing.find(offer.target_id)
             if target is not None and (target.account, target.storefront) == (look_up.account, look_up.storefront):
@@ -145,18 +145,3 @@ def _failure(outcome: CallOutcome, look_up: OfferLookUp) -> OfferMatch | None:
             return OfferMatch(outcome=MatchOutcome.NOT_LOOKED_UP, message=refusal.problem.message)
         case Settled():
             return None
-
-
-def _answer(outcome: CallOutcome) -> Answered:
-    """Returns the outcome as the flow gets the answer to a want."""
-    want = Want(
-        slot="", account=outcome.call.account, kind=outcome.call.kind, priority=0, since_us=0, body=outcome.call.body
-    )
-    return Answered(
-        want=want,
-        reply=outcome.reply,
-        call_id=outcome.call_id,
-        attempts=1,
-        sent_us=outcome.sent_us,
-        answered_us=outcome.answered_us,
-    )

@@ -32,13 +32,22 @@ def test_a_range_is_of_times_and_of_offsets() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "arguments", [[], ["event.json", "--topic-offset", "0:1"], ["--topic-offset", "1"], ["no.json"]]
+)
+def test_one_event_must_be_named(arguments: list[str]) -> None:
+    done = CliRunner().invoke(cli, ["explain", *arguments])
+
+    assert isinstance(done.exception, SettingsError)
+
+
 @pytest.mark.parametrize("offsets", [["0"], ["0:5"], ["x:1-2"], ["0:1-2", "1"], ["0:1-2", "0:7-9"]])
 def test_offsets_that_mean_nothing_are_refused(offsets: list[str]) -> None:
     with pytest.raises(SettingsError, match="--offsets"):
         topic_range(None, None, offsets)
 
 
-@pytest.mark.parametrize("command", ["match-report"])
+@pytest.mark.parametrize("command", ["match-report", "explain"])
 def test_a_command_explains_itself_its_exit_codes_and_an_example(command: str) -> None:
     done = CliRunner().invoke(cli, [*command.split(), "--help"])
 

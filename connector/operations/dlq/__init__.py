@@ -1,1 +1,0 @@
-"""Implements ``connector dlq``: lists, shows and redrives dead letters. Nothing is deleted from a dead-letter topic."""
