@@ -116,7 +116,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
     _log_bodies(configured, adapter)
     running = _flows(plan, backbone, adapter, stamp)
     claims = _claims(plan, clock)
-    telemetry = Telemetry(write_notice)
+    telemetry = Telemetry(write_notice, (one.dead_letters for one in running.values()))
     reading = _source_settings(plan)
     source = KafkaSource(reading)
     opened.callback(source.close)  # a consumer that is not closed keeps the process from exiting

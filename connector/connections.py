@@ -18,7 +18,7 @@ from connector.settings.load import KeySource, key_sources
 from connector.settings.model import Settings
 from streams.clock import SystemClock
 from streams.kafka.admin import ClusterAdmin
-from streams.kafka.produce_once import produce_record
+from streams.kafka.produce_once import RecordWriter, produce_record
 from streams.kafka.registry import RegistryClient
 from streams.kafka.settings import KafkaConnection
 from streams.kafka.table import CompactedTable
@@ -54,6 +54,11 @@ def accepted_routing(configured: Settings) -> CompactedTable:
 def produce(configured: Settings, topic: str, key: bytes, value: bytes | None, *, partition: int = 0) -> None:
     """Produces one record and waits for its acknowledgement. Raises SinkFailed, NotPermitted."""
     produce_record(connection(configured), topic, key, value, partition=partition)
+
+
+def record_writer(configured: Settings) -> RecordWriter:
+    """Returns a producer for groups of records."""
+    return RecordWriter(connection(configured))
 
 
 def marketplace(configured: Settings, log: CallLog | None = None) -> Kaufland:

@@ -1,6 +1,6 @@
 """Builds the flows of the enabled features, each with its topics and its share of every account's rate. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from connector.marketplace.offers import Reference
 from connector.offers.codec import OfferCodecs
 from connector.offers.flow import OfferFlow
 from connector.orders.codec import OrderCodecs
+from connector.orders.commands import read_command
 from connector.orders.flow import OrderFlow
 from connector.orders.poll_lane import PollReport
 from connector.orders.subscriptions import PushReport, PushWatch
@@ -22,7 +23,7 @@ from connector.shipments.carrier_tables import CarrierTables, ReportUnlisted
 from connector.shipments.codec import ShipmentCodecs
 from connector.shipments.flow import ShipmentFlow, ShipmentTopics
 from streams.avro.codec import Lookup
-from streams.flow import Flow
+from streams.flow import Flow, Record
 
 WEIGHTS: Final[Mapping[str, float]] = {"offer_changes": 0.8, "shipments": 0.1, "scheduler": 0.1}
 """The share of an account's rate that each input's partitions bring, scaled to the inputs that are read. A process may
@@ -98,6 +99,22 @@ def inputs(topics: Topics) -> dict[str, str]:
         Feature.ORDERS: (topics.scheduler, topics.scheduler_state),
     }
     return dict(pair for feature, pair in pairs.items() if feature in topics.features)
+
+
+def input_readers(
+    topics: Topics, ids: SchemaIds, lookup: Lookup, polled: Collection[str]
+) -> dict[str, Callable[[Record], Any]]:
+    """Returns, by input topic, the function that makes an event, a ``BadRecord`` or a ``NotYet`` of a record.
+
+    It judges as the flow does. ``polled``: the accounts whose orders are polled.
+    """
+    readers: dict[str, Callable[[Record], Any]] = {topics.offer_changes: OfferCodecs(ids, lookup).decode_changed}
+    if Feature.SHIPMENTS in topics.features:
+        readers[topics.shipments] = ShipmentCodecs(ids, lookup).decode_dispatched
+    if Feature.ORDERS in topics.features:
+        codecs = OrderCodecs(ids, lookup)
+        readers[topics.scheduler] = lambda record: read_command(record, codecs, polled)
+    return readers
 
 
 def state_decoders(topics: Topics, ids: SchemaIds, lookup: Lookup) -> dict[str, Callable[[bytes], Any]]:

@@ -1,16 +1,27 @@
-"""Makes dead-letter records: the original record with the reason in headers.
+"""Makes dead-letter records, the original record with the reason in headers, and reads them. Pure.
 
-The headers are those of Kafka Connect (KIP-298), so that tools for its dead letters can read these too, and three more:
-``code``, ``attempts``, ``instance``. Key, value and the original headers stay as they were read.
+The headers are those of Kafka Connect (KIP-298), so that tools for its dead letters can read these too, and four more:
+``code``, ``attempts``, ``instance`` and ``record.timestamp``. They follow the original headers. Key, value and the
+original headers stay as they were read.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Final
 
 from streams.flow import BadRecord, Headers, Output, Record
+from streams.records import RecordPlace, number
 
-CONNECT = "__connect.errors."
+CONNECT: Final = "__connect.errors."
+CODE: Final = "code"
+ATTEMPTS: Final = "attempts"  # how often the record was read in vain
+RECORD_TIME: Final = "record.timestamp"  # of the original, in milliseconds since the epoch
+
+REDRIVE_FROM: Final = "redrive.from"  # of a record that was redriven: the place of its dead letter
+REDRIVE_ATTEMPTS: Final = "redrive.attempts"  # and how often it was read in vain before
+
+_FIRST: Final = CONNECT + "topic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +45,7 @@ class DeadLetters:
 
     def _reason(self, record: Record, bad: BadRecord) -> Headers:
         fields = {
-            CONNECT + "topic": record.at.topic,
+            _FIRST: record.at.topic,
             CONNECT + "partition": str(record.at.partition),
             CONNECT + "offset": str(record.offset),
             CONNECT + "connector.name": self.connector,
@@ -43,9 +54,10 @@ class DeadLetters:
             CONNECT + "class.name": "streams.flow.Flow.read",
             CONNECT + "exception.class.name": bad.error,
             CONNECT + "exception.message": bad.text,
-            "code": bad.code,
-            "attempts": "1",
+            CODE: bad.code,
+            ATTEMPTS: str(1 + _number_in(record.headers, REDRIVE_ATTEMPTS)),
             "instance": self.instance,
+            RECORD_TIME: str(record.time_us // 1_000),
         }
         return tuple((name, text.encode()) for name, text in fields.items())
 
@@ -67,3 +79,70 @@ def _short(key: bytes | None) -> bytes | None:
 
 def _size(headers: Headers) -> int:
     return sum(len(name) + len(value) for name, value in headers)
+
+
+# ---- reading --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A record of a dead-letter topic. Texts are empty and numbers None or 1 where its headers do not say."""
+
+    at: RecordPlace
+    put_us: int  # when it was put there
+    key: bytes | None
+    value: bytes | None
+    headers: Headers  # the original ones
+    code: str
+    text: str
+    instance: str
+    attempts: int
+    input_topic: str
+    origin: RecordPlace | None  # None: it reports something else than an input record
+    written_us: int | None  # the timestamp of the input record
+    redriven_from: RecordPlace | None  # the dead letter that this attempt came from
+    has_record: bool  # False: it holds no input record, or was too large and holds its digest only
+
+
+def read_letter(
+    at: RecordPlace, *, key: bytes | None, value: bytes | None, headers: Headers, put_us: int
+) -> DeadLetter:
+    """Reads a record of a dead-letter topic, also one that an earlier version or somebody else wrote."""
+    begins = max((index for index, (name, _) in enumerate(headers) if name == _FIRST), default=len(headers))
+    original, reason = headers[:begins], {name: _text(value) for name, value in headers[begins:]}
+    topic, partition, offset = (reason.get(CONNECT + name, "") for name in ("topic", "partition", "offset"))
+    origin, written_ms = RecordPlace.parse(f"{topic}/{partition}/{offset}"), number(reason.get(RECORD_TIME, ""))
+    return DeadLetter(
+        at=at,
+        put_us=put_us,
+        key=key,
+        value=value,
+        headers=original,
+        code=reason.get(CODE, ""),
+        text=reason.get(CONNECT + "exception.message", ""),
+        instance=reason.get("instance", ""),
+        attempts=number(reason.get(ATTEMPTS, "")) or 1,
+        input_topic=topic,
+        origin=origin,
+        written_us=None if written_ms is None else written_ms * 1_000,
+        redriven_from=RecordPlace.parse(_text_in(original, REDRIVE_FROM)),
+        has_record=origin is not None and "value.sha256" not in reason,
+    )
+
+
+def topic_and_code(letter: Output) -> tuple[str, str]:
+    """Returns the input topic and the code of a dead letter that was made here, or in the same form."""
+    return _text_in(letter.headers, _FIRST), _text_in(letter.headers, CODE)
+
+
+def _number_in(headers: Headers, name: str) -> int:
+    return number(_text_in(headers, name)) or 0
+
+
+def _text_in(headers: Headers, name: str) -> str:
+    """Returns the last header of that name, or an empty text."""
+    return next((_text(value) for known, value in reversed(headers) if known == name), "")
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="replace")

@@ -6,7 +6,7 @@ message.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -17,8 +17,9 @@ from prometheus_client import Histogram as PrometheusHistogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from streams.dead_letter import topic_and_code
 from streams.engine.snapshot import PartitionSnapshot, Snapshot
-from streams.flow import Answer, Call, Now, Reply, Settled
+from streams.flow import Answer, Call, Now, Output, Reply, Settled
 from streams.messages import (
     Arrivals,
     Assigned,
@@ -108,6 +109,7 @@ METRICS: Final = (
     _counter("checkpoints_failed", "attempts", "Failed attempts to make a checkpoint durable; each is repeated."),
     _histogram("checkpoint", "From the start of a checkpoint until it is confirmed durable.", _CHECKPOINT_BUCKETS_S),
     _counter("outputs", "records", "Records in checkpoints, including lanes and dead letters.", "topic"),
+    _counter("dead_letters", "records", "Dead letters in checkpoints, by input topic and reason.", "topic", "code"),
     _counter("partitions_gained", "partitions", "Partitions assigned and restored."),
     _counter("partitions_given_up", "partitions", "Partitions handed over, or lost.", "how"),
     _counter("fetches_failed", "look-ups", "Schema look-ups that failed."),
@@ -360,10 +362,14 @@ def _about(metric: Metric) -> str:
 class Telemetry:
     """A ``runner.Observer``: turns what goes in and out of the engine into metrics and log lines."""
 
-    def __init__(self, log: Log) -> None:
-        """``log`` writes one line. It is called in the engine thread and must not raise."""
+    def __init__(self, log: Log, dead_letters: Iterable[str] = ()) -> None:
+        """``log`` writes one line. It is called in the engine thread and must not raise.
+
+        ``dead_letters``: the dead-letter topics.
+        """
         self.metrics = Metrics()
         self._log = log
+        self._dead_letters = frozenset(dead_letters)
         self._started_s: dict[int, float] = {}  # serial -> when the checkpoint started
         self._progress_s = 0.0
         self._now_s = 0.0
@@ -404,6 +410,8 @@ class Telemetry:
                 topics = Counter(output.topic for part in outputs.values() for output in part)
                 for topic, count in topics.items():
                     self.metrics.count("stream_outputs_total", count, topic=topic)
+                if not self._dead_letters.isdisjoint(topics):
+                    self._count_dead_letters(output for part in outputs.values() for output in part)
             case Notice(event=event):
                 if event == "checkpoint_failed":
                     self.metrics.count("stream_checkpoints_failed_total")
@@ -452,6 +460,11 @@ class Telemetry:
             for since_us in (item.since_us for item in settled if item.since_us):
                 waited_s = (answer.answered_us - since_us) / _US
                 self.metrics.observe("stream_event_to_settled_seconds", waited_s, account=account, kind=kind)
+
+    def _count_dead_letters(self, outputs: Iterable[Output]) -> None:
+        found = Counter(topic_and_code(output) for output in outputs if output.topic in self._dead_letters)
+        for (topic, code), count in found.items():
+            self.metrics.count("stream_dead_letters_total", count, topic=topic, code=code)
 
     # ---- log lines --------------------------------------------------------------------------------------------------
 

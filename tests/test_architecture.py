@@ -97,6 +97,7 @@ ONLY = {
         "connector.app",
         "connector.configuration",
         "connector.connections",
+        "connector.operations.dlq",
         "connector.operations.topic_contents",
         "connector.startup.preflight",
         "devstack",

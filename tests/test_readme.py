@@ -38,7 +38,7 @@ PROGRESS = ("events sent", "results read", "orders settled")
 PAGES = tuple(pages())
 BLOCKS = [pytest.param(one, id=f"{one.page}-{n}") for each in PAGES for n, one in enumerate(each.blocks)]
 NEVER_RUN = {
-    "text": "pictures, and the demo's output, which a test of its own compares",
+    "text": "pictures, and the output of commands, which tests of their own compare",
     "python": "run by tests of their own, named in SNIPPETS",
     "sql": "run by tests of their own, named in SNIPPETS",
 }

@@ -12,6 +12,7 @@ from rich.console import Console
 from connector import app, connections, logs
 from connector.cli import going_live
 from connector.cli.config import config_cli
+from connector.cli.dlq import dlq_cli
 from connector.cli.options import FAILED, MISUSED, ConfigFile, finish, loaded, output
 from connector.cli.orders import orders_cli
 from connector.cli.push import push_cli
@@ -34,6 +35,7 @@ cli = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # they print local variables, keys among them
     add_completion=False,
+    rich_markup_mode="markdown",  # wraps paragraphs, and leaves [brackets] as they are
 )
 cli.add_typer(schemas_cli, name="schemas")
 cli.add_typer(config_cli, name="config")
@@ -41,6 +43,7 @@ cli.add_typer(state_cli, name="state")
 cli.add_typer(orders_cli, name="orders")
 cli.add_typer(push_cli, name="push")
 cli.command("match-report")(going_live.report_matches)
+cli.add_typer(dlq_cli, name="dlq")
 cli.command("explain")(going_live.explain_event)
 
 DryRun = Annotated[

@@ -72,6 +72,8 @@ CREATE = ("topics --create",)
 ORDERS = ("orders open", "orders totals")
 GOING_LIVE = ("match-report", "explain")
 """The commands that judge the input before anything is written."""
+DLQ_READ = ("dlq list", "dlq show")
+DLQ_REDRIVE = ("dlq redrive",)
 DRY_RUN = ("run --dry-run", "topics --check --dry-run")
 CREATE_DRY_RUN = ("topics --create --dry-run",)
 
@@ -129,6 +131,23 @@ def of_going_live(topics: Topics, group: str) -> Grant:
     group_read = Permission(resource=Resource.GROUP, name=group, operations=("Describe",))
     read = (_topic(name, "Read") for name in (topics.offer_changes, topics.offer_state))
     return Grant(commands=GOING_LIVE, permissions=(*read, group_read))
+
+
+def of_dlq_read(topics: Topics, group: str) -> Grant:
+    """Returns what the commands that read dead letters need."""
+    return Grant(commands=DLQ_READ, permissions=tuple(_of_dead_letters(topics, group)))
+
+
+def of_dlq_redrive(topics: Topics, group: str) -> Grant:
+    """Returns what redriving needs: to read the dead letters, and to write to the input topics."""
+    inputs = (_topic(name, "Write") for name in topics.dead_letters)
+    return Grant(commands=DLQ_REDRIVE, permissions=(*_of_dead_letters(topics, group), *inputs))
+
+
+def _of_dead_letters(topics: Topics, group: str) -> Iterator[Permission]:
+    for name in dict.fromkeys(topics.dead_letters.values()):
+        yield _topic(name, "Read")
+    yield Permission(resource=Resource.GROUP, name=group, operations=("Describe",))
 
 
 def _on(topics: Topics, features: frozenset[Feature]) -> Iterator[TopicSpec]:

@@ -53,9 +53,23 @@ class Topics:
     sales_orders: str
     features: frozenset[Feature] = frozenset({Feature.OFFERS})
 
+    @property
+    def dead_letters(self) -> dict[str, str]:
+        """The dead-letter topic of each input topic of the enabled features."""
+        return {
+            getattr(self, source): getattr(self, f"{source}_dlq")
+            for source, feature in INPUTS.items()
+            if feature in self.features
+        }
+
 
 DATASETS = tuple(field.name for field in fields(Topics) if field.name != "features")
-INPUTS = ("offer_changes", "shipments", "scheduler")
+INPUTS: Final[Mapping[str, Feature]] = {
+    "offer_changes": Feature.OFFERS,
+    "shipments": Feature.SHIPMENTS,
+    "scheduler": Feature.ORDERS,
+}
+"""The datasets that are read as input, each with the feature that reads it."""
 
 
 def named(prefix: str, features: frozenset[Feature] = frozenset({Feature.OFFERS}), **chosen: str | None) -> Topics:

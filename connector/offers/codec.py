@@ -28,6 +28,7 @@ from connector.offers.events import (
     UnitState,
 )
 from streams.avro.codec import DecodeErrorCode, Decoder, Lookup
+from streams.dead_letter import REDRIVE_FROM
 from streams.flow import BadRecord, NotYet, Record
 
 _PARTS_OF_STATES: Final = (
@@ -82,6 +83,7 @@ def _withdrawn(key: str, record: Record) -> OfferWithdrawn:
         partition=record.at.partition,
         offset=record.offset,
         record_time_us=record.time_us,
+        redriven=header_text(record.headers, REDRIVE_FROM) is not None,
         traceparent=header_text(record.headers, "traceparent"),
         tracestate=header_text(record.headers, "tracestate"),
     )
@@ -113,6 +115,7 @@ def _changed(value: Mapping[str, Any], key: str, record: Record) -> OfferChanged
         partition=record.at.partition,
         offset=record.offset,
         record_time_us=record.time_us,
+        redriven=header_text(record.headers, REDRIVE_FROM) is not None,
         traceparent=header_text(record.headers, "traceparent"),
         tracestate=header_text(record.headers, "tracestate"),
     )

@@ -122,6 +122,7 @@ class OfferChanged:
     partition: int
     offset: int
     record_time_us: int
+    redriven: bool = False  # sent in again by `connector dlq redrive`
     traceparent: str | None = None
     tracestate: str | None = None
 
@@ -135,6 +136,7 @@ class OfferWithdrawn:
     partition: int
     offset: int
     record_time_us: int
+    redriven: bool = False  # sent in again by `connector dlq redrive`
     traceparent: str | None = None
     tracestate: str | None = None
 

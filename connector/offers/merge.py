@@ -23,8 +23,7 @@ def merge_event(lane: OfferLane, event: OfferChanged, terms: OfferTerms, now_us:
     entry was announced as not found, that processing has had its result, and reading the event again starts another.
     """
     identifier = result_id(terms.cluster_id, terms.topic, event.partition, event.offset)
-    again = event.offset <= lane.last_offset
-    if again:
+    if event.offset <= lane.last_offset:
         for standing in lane.entries:
             if standing.result_id == identifier and standing.event_id == event.event_id:
                 return _read_again(lane, standing, terms, now_us)
@@ -44,7 +43,7 @@ def merge_event(lane: OfferLane, event: OfferChanged, terms: OfferTerms, now_us:
         since_us=now_us,
         asked=found.asked,
         ended=found.ended,
-        origin=Origin.REPLAY if again else Origin.LIVE,
+        origin=_origin(lane, event),
         attributes=event.attributes,
         traceparent=event.traceparent,
         refused=found.refusal.code if found.refusal is not None else None,
@@ -93,7 +92,7 @@ def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: OfferTerms, now_us: 
         order=order,
         received_at_us=now_us,
         since_us=now_us,
-        origin=Origin.REPLAY if event.offset <= lane.last_offset else Origin.LIVE,
+        origin=_origin(lane, event),
         traceparent=event.traceparent,
         refused=fault.code if fault is not None else None,
         problem=fault.problem if fault is not None else None,
@@ -119,6 +118,13 @@ def withdraw(lane: OfferLane, event: OfferWithdrawn, terms: OfferTerms, now_us: 
         unmanaged_offset=last.offset if last.offset >= 0 else None,
         entries=(*lane.entries, tombstone),
     )
+
+
+def _origin(lane: OfferLane, event: OfferChanged | OfferWithdrawn) -> Origin:
+    """Returns why the event is processed, from whether it was read before and whether it was redriven."""
+    if event.offset <= lane.last_offset:
+        return Origin.REPLAY
+    return Origin.REDRIVE if event.redriven else Origin.LIVE
 
 
 def _let_go(unit: KnownUnit, now_us: int) -> KnownUnit:

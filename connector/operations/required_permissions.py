@@ -9,6 +9,8 @@ from connector.contracts.permissions import (
     Principal,
     beginning,
     of_create,
+    of_dlq_read,
+    of_dlq_redrive,
     of_dry_run,
     of_going_live,
     of_orders,
@@ -51,6 +53,8 @@ def grants(configured: Settings, *, dry_run: bool, instances: str | None = None)
         of_create(live),
         *of_orders_topic,
         of_going_live(live, configured.kafka.group),
+        of_dlq_read(live, configured.kafka.group),
+        of_dlq_redrive(live, configured.kafka.group),
         *of_the_trial,
     )
 

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import assert_never
 
 from connector.contracts import state_versions
-from connector.contracts.codes import Code, explain
 from connector.contracts.headers import Stamp
 from connector.contracts.released_orders import ReleasedOrders
 from connector.contracts.topics import Topics
@@ -21,6 +20,7 @@ from connector.marketplace.call_kinds import GROUPS
 from connector.marketplace.offers import Currency
 from connector.orders import ledger, order_lane, poll_lane, return_lane
 from connector.orders.codec import OrderCodecs
+from connector.orders.commands import read_command
 from connector.orders.dead_letters import Quarantined, headers
 from connector.orders.events import (
     OrderContact,
@@ -110,15 +110,8 @@ class OrderFlow:
 
     def read(self, record: Record, now: Now) -> Arrived | BadRecord | NotYet:  # noqa: ARG002
         """Decodes a command; returns BadRecord for an account that is not polled."""
-        command = self._codecs.decode_command(record)
-        if isinstance(command, BadRecord | NotYet):
-            return command
-        accounts = self._terms.policy.accounts
-        if command.key not in accounts:
-            known = ", ".join(sorted(accounts))
-            problem = explain(Code.ACCOUNT_NOT_POLLED, account=command.key, known=known)
-            return BadRecord(code=Code.ACCOUNT_NOT_POLLED, text=problem.message)
-        return Arrived(lane=command.key, event=command)
+        command = read_command(record, self._codecs, self._terms.policy.accounts)
+        return command if isinstance(command, BadRecord | NotYet) else Arrived(lane=command.key, event=command)
 
     def glance(self, key: str, stored: bytes) -> BadRecord | NotYet | None:
         """Returns why a stored lane cannot be loaded, or cannot be loaded yet; None if it can be tried."""

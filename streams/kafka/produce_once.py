@@ -1,15 +1,18 @@
-"""Produces a few records and waits until they are durable: for rare writes outside the runner."""
+"""Produces records and waits until they are durable: for rare writes outside the runner."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, Self
 
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import KafkaError, Message, Producer
 
 from streams.clock import uptime_s
 from streams.errors import SinkFailed
 from streams.kafka.authorization import TOPIC, RequiredAccess, not_permitted
 from streams.kafka.client_messages import ClientErrors
 from streams.kafka.settings import KafkaConnection
+from streams.records import NewRecord
 
 _FLUSH_S: Final = 0.5
 
@@ -38,37 +41,76 @@ def produce_records(
 ) -> None:
     """Produces records in order and waits for all acknowledgements, with a producer of its own.
 
-    ``rows``: keys and values; ``ours``: further producer properties, as for ``KafkaConnection.producer``. Raises
-    NotPermitted if this principal may not write to the topic, and SinkFailed if not all records were acknowledged in
-    time; some of them may have been written.
+    ``rows``: keys and values; ``ours``: further producer properties, as for ``KafkaConnection.producer``. Raises like
+    ``RecordWriter.write``.
     """
-    refused: list[KafkaError] = []  # a fatal error first: the delivery reports that follow it only say "purged"
-    errors = ClientErrors(connection.bootstrap_servers)
-
-    def on_error(error: KafkaError) -> None:
-        errors.on_error(error)
-        if error.fatal():
-            refused.append(error)
-
-    configuration = connection.producer(acks="all", enable_idempotence=True, **ours)
-    producer = Producer({**errors.quiet_config, **configuration, "error_cb": on_error})
-    for key, value in rows:
-        producer.produce(
-            topic,
-            value,
-            key,
-            partition=partition,
-            on_delivery=lambda error, _: refused.append(error) if error is not None else None,
+    with RecordWriter(connection, **ours) as writer:
+        writer.write(
+            (NewRecord(topic=topic, partition=partition, key=key, value=value) for key, value in rows),
+            timeout_s=timeout_s,
         )
-    left, until_s = 1, uptime_s() + timeout_s
-    while left and not errors.is_permanent and uptime_s() < until_s:
-        left = producer.flush(_FLUSH_S)
-    denied = next(
-        filter(None, (not_permitted(error, RequiredAccess("Write", TOPIC, topic)) for error in refused)), None
-    )
-    if denied is not None:
-        raise denied
-    if refused:
-        raise SinkFailed(f"{topic} cannot be written: {refused[0].str()}")
-    if left:
-        raise SinkFailed(f"{topic} cannot be written: {errors.text or 'no acknowledgement in time'}")
+
+
+class RecordWriter:
+    """An idempotent producer for records that are written in groups. Not thread-safe. A context manager."""
+
+    def __init__(self, connection: KafkaConnection, **ours: Any) -> None:
+        """``ours``: further producer properties, as for ``KafkaConnection.producer``."""
+        self._refused: list[tuple[str, KafkaError]] = []  # a fatal error first: the reports after it only say "purged"
+        self._topic = ""
+        self._errors = ClientErrors(connection.bootstrap_servers)
+        configuration = connection.producer(acks="all", enable_idempotence=True, **ours)
+        self._producer = Producer({**self._errors.quiet_config, **configuration, "error_cb": self._on_error})
+
+    def write(self, records: Iterable[NewRecord], *, timeout_s: float) -> None:
+        """Produces records in order and waits for all acknowledgements.
+
+        Raises NotPermitted if this principal may not write to a topic, and SinkFailed if not all records were
+        acknowledged within ``timeout_s`` after the last one was handed to the client; some of them may have been
+        written. A writer that has failed cannot be used again.
+        """
+        for record in records:
+            self._topic = record.topic
+            self._produce(record)
+        left, until_s = 1, uptime_s() + timeout_s
+        while left and not self._errors.is_permanent and uptime_s() < until_s:
+            left = self._producer.flush(_FLUSH_S)
+        self._raise_refused()
+        if left:
+            raise SinkFailed(f"{self._topic} cannot be written: {self._errors.text or 'no acknowledgement in time'}")
+
+    def _produce(self, record: NewRecord) -> None:
+        self._producer.produce(
+            record.topic,
+            record.value,
+            record.key,
+            partition=record.partition,
+            headers=list(record.headers),
+            timestamp=0 if record.time_us is None else record.time_us // 1_000,  # 0: the client sets the time
+            on_delivery=partial(self._on_delivery, record.topic),
+        )
+
+    def _on_error(self, error: KafkaError) -> None:
+        self._errors.on_error(error)
+        if error.fatal():
+            self._refused.append((self._topic, error))
+
+    def _on_delivery(self, topic: str, error: KafkaError | None, message: Message) -> None:  # noqa: ARG002 - the client's signature
+        if error is not None:
+            self._refused.append((topic, error))
+
+    def _raise_refused(self) -> None:
+        denied = (not_permitted(error, RequiredAccess("Write", TOPIC, topic)) for topic, error in self._refused)
+        if (refusal := next(filter(None, denied), None)) is not None:
+            raise refusal
+        if self._refused:
+            topic, error = self._refused[0]
+            raise SinkFailed(f"{topic} cannot be written: {error.str()}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Closes the producer. Discards what is queued: after a failure, nothing may be written later."""
+        self._producer.purge()
+        self._producer.close()

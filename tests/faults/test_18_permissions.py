@@ -35,6 +35,11 @@ from devstack.clients import Writer
 from devstack.embedded_registry import EmbeddedRegistry
 from devstack.processes import wait_for
 from devstack.stack import Stack
+from streams.dead_letter import DeadLetters
+from streams.flow import Assignment, BadRecord, Record
+from streams.kafka.produce_once import RecordWriter
+from streams.kafka.settings import KafkaConnection
+from streams.records import NewRecord
 from tests.faults import orders
 from tests.faults.conftest import FAST_MISS
 from tests.faults.deployment import WatchedDeployment
@@ -55,6 +60,9 @@ ON_THE_BROKER: Final[Mapping[str, tuple[str, ...]]] = {
     "orders open": ("orders open",),
     "orders totals": ("orders totals",),
     "match-report": ("match-report",),
+    "dlq list": ("dlq list",),
+    "dlq show": ("dlq show",),
+    "dlq redrive": ("dlq redrive",),
     "explain": ("explain",),
 }
 """Command -> its variants that contact a broker; each is in one of the printed sets."""
@@ -362,6 +370,40 @@ def test_whoever_only_reads_needs_what_is_printed_for_that_alone(
     for binding in allowed:
         with without(secured, binding):
             code, said = told(*reading)
+        assert (code, f"denies this principal {WORDS[binding.operation]}" in said) == (1, True), said
+
+
+def put_dead_letter(deployment: WatchedDeployment) -> str:
+    """Writes a dead letter as the super user, and returns its place as ``dlq list`` prints it."""
+    source = deployment.topic("offer-changes")
+    letters = DeadLetters(topics={source: f"{source}.dlq"}, instance="runner-0")
+    record = Record(at=Assignment(topic=source, partition=0, epoch=0), offset=0, key=b"key", value=b"{}", time_us=0)
+    made = letters.letter(record, BadRecord(code="NOT_AVRO", text=""))
+    connection = KafkaConnection(bootstrap_servers=deployment.kafka.bootstrap_servers, client_id="test")
+    with RecordWriter(connection) as writer:
+        new = NewRecord(topic=made.topic, partition=0, key=made.key, value=made.value, headers=made.headers)
+        writer.write([new], timeout_s=30)
+    newest = max(record.offset() or 0 for record in deployment.read("dlq", made.topic) if record.partition() == 0)
+    return f"{made.topic}/0/{newest}"
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("command", ["dlq list", "dlq redrive"])
+def test_whoever_reads_or_redrives_dead_letters_needs_what_is_printed_for_that_alone(
+    deployment: WatchedDeployment, secured: SecuredBroker, command: str
+) -> None:
+    place = put_dead_letter(deployment)
+    person = Door(secured, deployment, command.replace(" ", "-"))
+    allowed = person.allow(command)
+    config = ("--config", str(person.config))
+    ways = {"dlq list": (("list",), ("show", place)), "dlq redrive": (("redrive", "--all"), ("redrive", place))}
+
+    for way in ways[command] * 2:
+        good("dlq", *way, *config)
+
+    for binding in allowed:
+        with without(secured, binding):
+            code, said = told("dlq", *ways[command][0], *config)
         assert (code, f"denies this principal {WORDS[binding.operation]}" in said) == (1, True), said
 
 

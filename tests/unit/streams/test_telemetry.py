@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from streams.dead_letter import DeadLetters
 from streams.engine.snapshot import AccountSnapshot, PartitionSnapshot, Snapshot
-from streams.flow import Answer, Assignment, Call, Item, Lost, Now, Output, Record, Retry, Settled
+from streams.flow import Answer, Assignment, BadRecord, Call, Item, Lost, Now, Output, Record, Retry, Settled
 from streams.messages import (
     Arrivals,
     Assigned,
@@ -221,6 +222,21 @@ def test_a_checkpoint_is_timed_from_its_start_to_its_durability(telemetry: Telem
     assert seen["stream_outputs_total,topic=out"] == 3
     assert seen["stream_last_checkpoint_timestamp_seconds"] == 1_700_000_000
     assert [line.event for line in lines] == ["checkpoint_failed"]
+
+
+def test_dead_letters_are_counted_by_input_topic_and_code(lines: list[Notice]) -> None:
+    telemetry = Telemetry(lines.append, ["in.dlq", "other.dlq"])
+    letters = DeadLetters(topics={"in": "in.dlq"}, instance="one")
+    record = Record(at=AT, offset=1, key=None, value=b"{}", time_us=0, headers=(("code", b"of the producer"),))
+    made = [letters.letter(record, BadRecord(code=code, text="")) for code in ("NOT_AVRO", "NOT_AVRO", "KEY_MISSING")]
+    outputs = {AT: (*made, Output(topic="out", key=None, value=None, headers=(("code", b"X"),)))}
+    telemetry.on_effect(Checkpoint(serial=4, outputs=outputs, marks={}), now(1.0))
+
+    seen = {name: value for name, value in samples(telemetry).items() if name.startswith("stream_dead_letters_total")}
+    assert seen == {
+        "stream_dead_letters_total,code=NOT_AVRO,topic=in": 2,
+        "stream_dead_letters_total,code=KEY_MISSING,topic=in": 1,
+    }
 
 
 def test_partitions_that_come_and_go_are_said(telemetry: Telemetry, lines: list[Notice]) -> None:

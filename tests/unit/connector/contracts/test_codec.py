@@ -58,6 +58,9 @@ def record(key: bytes | None, value: bytes | None, headers: Headers = ()) -> Rec
     return Record(at=at, offset=17, key=key, value=value, time_us=1_763_771_234_000_000, headers=headers)
 
 
+REDRIVEN = (("redrive.from", b"offers.dlq/0/7"), ("redrive.attempts", b"1"))
+
+
 def change(**other: Any) -> dict[str, Any]:
     return {"event_id": "e-1", "occurred_at_us": 1_763_771_233_000_000, "source": "erp", "ean": EAN, **other}
 
@@ -120,6 +123,13 @@ def test_the_trace_context_comes_along(value: bytes | None) -> None:
 
     assert isinstance(event, OfferChanged | OfferWithdrawn)
     assert (event.traceparent, event.tracestate) == ("00-ab-cd-01", "a=b")
+
+
+@pytest.mark.parametrize("value", [None, message()[1]])
+def test_a_redriven_record_is_known_by_its_header(value: bytes | None) -> None:
+    events = [codecs().decode_changed(record(EAN.encode(), value, headers)) for headers in ((), REDRIVEN)]
+
+    assert [getattr(event, "redriven", None) for event in events] == [False, True]
 
 
 def test_a_trace_context_that_is_no_ascii_is_left_out() -> None:

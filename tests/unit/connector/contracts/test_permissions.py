@@ -9,6 +9,8 @@ from connector.contracts.permissions import (
     commands,
     missing,
     of_create,
+    of_dlq_read,
+    of_dlq_redrive,
     of_dry_run,
     of_run,
 )
@@ -51,6 +53,21 @@ def test_a_dry_run_writes_nothing_of_the_live_run_and_reads_its_state() -> None:
     assert needed[own.offer_state] == ("Write", "DescribeConfigs")
     live = {topic for name, topic in vars_of(TOPICS).items() if name != "features"}
     assert all("Write" not in operations for name, operations in needed.items() if name in live)
+
+
+def test_who_reads_dead_letters_writes_nothing_and_who_redrives_them_writes_to_the_inputs_alone() -> None:
+    reading, redriving = (rows(of(TOPICS, "offers").permissions) for of in (of_dlq_read, of_dlq_redrive))
+
+    letters = {TOPICS.offer_changes_dlq, TOPICS.shipments_dlq, TOPICS.scheduler_dlq}
+    assert reading == dict.fromkeys(letters, ("Read",)) | {"offers": ("Describe",)}
+    inputs = {TOPICS.offer_changes, TOPICS.shipments, TOPICS.scheduler}
+    assert redriving == reading | dict.fromkeys(inputs, ("Write",))
+    offers_only = named("kaufland")
+    assert rows(of_dlq_redrive(offers_only, "offers").permissions).keys() == {
+        offers_only.offer_changes,
+        offers_only.offer_changes_dlq,
+        "offers",
+    }
 
 
 def vars_of(topics: object) -> dict[str, str]:

@@ -166,3 +166,15 @@ def test_of_a_topic_that_may_not_be_described_nothing_is_taken_for_wrong() -> No
     hidden = TopicDescription(partitions=0, allowed=frozenset())
 
     assert found({**as_wanted(), TOPICS.offer_changes: hidden, TOPICS.offer_results: hidden}) == []
+
+
+def test_each_input_of_an_enabled_feature_has_its_dead_letters() -> None:
+    everything = named("shop", ALL_FEATURES)
+
+    assert named("shop").dead_letters == {"shop.offer-changes.v1": "shop.offer-changes.v1.dlq"}
+    assert everything.dead_letters == {
+        "shop.offer-changes.v1": "shop.offer-changes.v1.dlq",
+        "shop.shipments.v1": "shop.shipments.v1.dlq",
+        "shop.scheduler.v1": "shop.scheduler.v1.dlq",
+    }
+    assert named("shop", offer_changes_dlq="mine").dead_letters == {"shop.offer-changes.v1": "mine"}

@@ -70,6 +70,40 @@ def test_events_with_other_selectors_do_not_merge_before_identity_is_known() -> 
     assert shop.want("update:de").body.values == {Field.STOCK: 2}
 
 
+def test_an_event_that_is_redriven_twice_is_sent_once_and_its_results_say_redrive() -> None:
+    shop = OfferHarness(flow_of()).known(unit(7))
+    first = shop.event(stock=5, event_id="e", at=10, redriven=True)
+    shop.accept()
+
+    second = shop.event(stock=5, event_id="e", at=10, redriven=True)
+
+    assert [(r.status, r.origin, r.event_id) for r in shop.of(first)] == [("APPLIED", "REDRIVE", "e")]
+    assert [(r.status, r.origin, r.event_id) for r in shop.of(second)] == [("UNCHANGED", "REDRIVE", "e")]
+    assert not shop.wants
+
+
+def test_a_redriven_event_never_goes_over_a_newer_one() -> None:
+    shop = OfferHarness(flow_of()).known(unit(7))
+    shop.event(stock=6, at=20)
+    shop.accept()
+
+    shop.event(stock=5, at=10, redriven=True)
+
+    assert (shop.last.status, shop.last.origin) == (Status.SUPERSEDED, "REDRIVE")
+    assert not shop.wants
+
+
+def test_a_replay_of_a_redriven_event_is_a_replay() -> None:
+    shop = OfferHarness(flow_of()).known(unit(7))
+    event = shop.make(stock=5, at=10, redriven=True)
+    shop.hear(Arrived(lane=shop.ean, event=event))
+    shop.accept()
+
+    shop.hear(Arrived(lane=shop.ean, event=event))
+
+    assert [r.origin for r in shop.results] == ["REDRIVE", "REPLAY"]
+
+
 def test_merging_resets_neither_age_nor_budget() -> None:
     shop = OfferHarness(flow_of()).known(unit(7))
     shop.event(stock=5)

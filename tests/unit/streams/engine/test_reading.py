@@ -186,6 +186,7 @@ def test_a_dead_letter_keeps_the_bytes_and_says_where_they_were_and_why() -> Non
         "code": b"UNREADABLE",
         "attempts": b"1",
         "instance": b"one",
+        "record.timestamp": b"0",
     }
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from connector.cli.main import cli
 
-ROOT = Path(__file__).parent.parent.parent.parent
+ROOT = Path(__file__).parents[4]
 EXAMPLE = str(ROOT / "config" / "example.toml")
 NOBODY = "127.0.0.1:1"
 

@@ -1,0 +1,1 @@
+"""Implements ``connector dlq``: lists, shows and redrives dead letters. Nothing is deleted from a dead-letter topic."""
