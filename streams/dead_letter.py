@@ -89,7 +89,7 @@ class DeadLetter:
     """A record of a dead-letter topic. Texts are empty and numbers None or 1 where its headers do not say."""
 
     at: RecordPlace
-    put_us: int  # when it was put there
+    dead_lettered_us: int  # when it was written to the dead-letter topic
     key: bytes | None
     value: bytes | None
     headers: Headers  # the original ones
@@ -105,7 +105,7 @@ class DeadLetter:
 
 
 def read_letter(
-    at: RecordPlace, *, key: bytes | None, value: bytes | None, headers: Headers, put_us: int
+    at: RecordPlace, *, key: bytes | None, value: bytes | None, headers: Headers, dead_lettered_us: int
 ) -> DeadLetter:
     """Reads a record of a dead-letter topic, also one that an earlier version or somebody else wrote."""
     begins = max((index for index, (name, _) in enumerate(headers) if name == _FIRST), default=len(headers))
@@ -114,7 +114,7 @@ def read_letter(
     origin, written_ms = RecordPlace.parse(f"{topic}/{partition}/{offset}"), number(reason.get(RECORD_TIME, ""))
     return DeadLetter(
         at=at,
-        put_us=put_us,
+        dead_lettered_us=dead_lettered_us,
         key=key,
         value=value,
         headers=original,

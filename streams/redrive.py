@@ -21,5 +21,5 @@ def redriven(letter: DeadLetter, partitions: int) -> NewRecord:
         key=letter.key,
         value=letter.value,
         headers=(*kept, (REDRIVE_FROM, str(letter.at).encode()), (REDRIVE_ATTEMPTS, str(letter.attempts).encode())),
-        time_us=letter.put_us if letter.written_us is None else letter.written_us,
+        time_us=letter.dead_lettered_us if letter.written_us is None else letter.written_us,
     )

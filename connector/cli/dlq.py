@@ -28,10 +28,11 @@ Codes = Annotated[list[str] | None, typer.Option("--code", help="Only dead lette
 Inputs = Annotated[list[str] | None, typer.Option("--topic", help="Only dead letters of this input topic; repeatable.")]
 Since = Annotated[
     str | None,
-    typer.Option("--since", help="Only those put aside since then: 2h (ago), or 2026-01-31T06:00:00 (UTC)."),
+    typer.Option("--since", help="Only those dead-lettered since then: 2h (ago), or a UTC time."),
 ]
-Until = Annotated[str | None, typer.Option("--until", help="Only those put aside before then; as --since.")]
+Until = Annotated[str | None, typer.Option("--until", help="Only those dead-lettered before then; as --since.")]
 Limit = Annotated[int, typer.Option(min=0, help="How many dead letters to show. All are counted.")]
+SHOWN = 20  # dead letters in a table
 WHERE = "Place of a dead letter as `connector dlq list` prints it: TOPIC/PARTITION/OFFSET."
 
 
@@ -50,7 +51,7 @@ def list_letters(
     topic: Inputs = None,
     since: Since = None,
     until: Until = None,
-    limit: Limit = 20,
+    limit: Limit = SHOWN,
     as_json: AsJson = False,
 ) -> None:
     """Count the dead letters by input topic and code, and list the newest.
@@ -111,7 +112,6 @@ def redrive_letters(
     until: Until = None,
     every: Annotated[bool, typer.Option("--all", help="All dead letters; needed where no option selects.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would be done.")] = False,
-    limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
     """Write the records of dead letters to their input topics again, once the cause is removed.
@@ -138,7 +138,7 @@ def redrive_letters(
         plan = selection.plan(found, chosen.taken)
     else:
         plan = selection.plan([letters.letter_at(settings, _dead_letters(settings), where)], selection.LetterFilter())
-    report = _redrive(settings, plan, dry_run=dry_run, limit=limit)
+    report = _redrive(settings, plan, dry_run=dry_run, show_at_most=None if as_json else SHOWN)
     if as_json:
         show_json(output(), redriving.as_json(report))
     else:
@@ -146,17 +146,21 @@ def redrive_letters(
     finish(good=report.good)
 
 
-def _redrive(settings: Settings, plan: selection.RedrivePlan, *, dry_run: bool, limit: int) -> redriving.RedriveReport:
+def _redrive(
+    settings: Settings, plan: selection.RedrivePlan, *, dry_run: bool, show_at_most: int | None
+) -> redriving.RedriveReport:
     inputs, avro_keys = _dead_letters(settings), convert.avro_keys(settings)
     partitions = redriving.partitions_of(inputs, connections.administration(settings).describe(list(inputs)))
     found = letters.letters_at(settings, frozenset(plan.chosen))
     if dry_run:
         with contents.letter_reader(settings) as reader:
             read = counted(found, "dead letters examined")
-            return redriving.rehearse(plan, read, partitions, reader.now, show_at_most=limit, avro_keys=avro_keys)
+            return redriving.rehearse(
+                plan, read, partitions, reader.now, show_at_most=show_at_most, avro_keys=avro_keys
+            )
     with connections.record_writer(settings) as out:
         written = counted(found, "dead letters redriven")
-        return redriving.write(plan, written, partitions, out, show_at_most=limit, avro_keys=avro_keys)
+        return redriving.write(plan, written, partitions, out, show_at_most=show_at_most, avro_keys=avro_keys)
 
 
 def _chosen(

@@ -502,11 +502,12 @@ TABLE: Mapping[Code, CodeText] = {
     ),
     Code.SCHEMA_UNKNOWN: CodeText(
         sentence="The schema registry does not know the value's schema",
-        advice="Check that producer and connector use the same registry, then redrive the dead letter.",
+        advice="Check that producer and connector use the same registry, then redrive the dead letters (connector dlq "
+        "redrive).",
     ),
     Code.SCHEMA_UNUSABLE: CodeText(
         sentence="The value's schema cannot be used for reading",
-        advice="Correct the producer's schema; the dead letter's text names the error.",
+        advice="Correct the producer's schema; connector dlq show prints the error.",
     ),
     Code.SCHEMA_INCOMPATIBLE: CodeText(
         sentence="The value's schema does not resolve to the schema of the topic's events",
@@ -514,7 +515,7 @@ TABLE: Mapping[Code, CodeText] = {
     ),
     Code.MALFORMED_VALUE: CodeText(
         sentence="The value does not match its own schema",
-        advice="Look for a producer that mixes up schemas; the dead letter has the bytes.",
+        advice="Look for a producer that mixes up schemas; connector dlq show prints the bytes.",
     ),
     Code.DECIMAL_NOT_EXACT: CodeText(
         sentence="A decimal does not fit decimal(18,4) exactly",

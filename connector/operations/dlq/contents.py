@@ -123,6 +123,6 @@ def _record(letter: DeadLetter) -> Record:
         offset=0,
         key=letter.key,
         value=letter.value,
-        time_us=letter.put_us if letter.written_us is None else letter.written_us,
+        time_us=letter.dead_lettered_us if letter.written_us is None else letter.written_us,
         headers=letter.headers,
     )

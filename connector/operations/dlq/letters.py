@@ -67,5 +67,5 @@ def _read(configured: Settings, topic: str, part: TopicRange = WHOLE_TOPIC) -> I
             key=record.key,
             value=record.value,
             headers=record.headers,
-            put_us=record.time_us,
+            dead_lettered_us=record.time_us,
         )

@@ -19,7 +19,7 @@ from streams.records import RecordPlace
 
 @dataclass(slots=True, kw_only=True)
 class LetterCount:
-    """How many letters one input topic has with one code, and when the first and the last of them were put aside."""
+    """How many letters one input topic has with one code, and when the first and the last were dead-lettered."""
 
     letters: int
     oldest_us: int
@@ -27,8 +27,8 @@ class LetterCount:
 
     def add(self, letter: DeadLetter) -> None:
         self.letters += 1
-        self.oldest_us = min(self.oldest_us, letter.put_us)
-        self.newest_us = max(self.newest_us, letter.put_us)
+        self.oldest_us = min(self.oldest_us, letter.dead_lettered_us)
+        self.newest_us = max(self.newest_us, letter.dead_lettered_us)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +56,9 @@ def summarize(letters: Iterable[DeadLetter], taken: LetterFilter, limit: int) ->
             continue
         of = (letter.input_topic, letter.code)
         if of not in counts:
-            counts[of] = LetterCount(letters=0, oldest_us=letter.put_us, newest_us=letter.put_us)
+            counts[of] = LetterCount(letters=0, oldest_us=letter.dead_lettered_us, newest_us=letter.dead_lettered_us)
         counts[of].add(letter)
-        entry = (letter.put_us, letter.at, letter)
+        entry = (letter.dead_lettered_us, letter.at, letter)
         if len(newest) < limit:
             heapq.heappush(newest, entry)
         elif limit:
@@ -85,7 +85,7 @@ def as_json(listing: LetterListing, *, avro_keys: bool) -> dict[str, Any]:
         "newest": [
             {
                 "dead_letter": str(letter.at),
-                "put_aside_at": moment(letter.put_us),
+                "dead_lettered_at": moment(letter.dead_lettered_us),
                 "input": None if letter.origin is None else str(letter.origin),
                 "input_topic": letter.input_topic,
                 "code": letter.code,
@@ -123,7 +123,7 @@ def show(console: Console, listing: LetterListing, *, now_us: int, avro_keys: bo
             str(letter.at),
             _cell(letter.code),
             "" if letter.origin is None else _short(letter.origin),
-            in_words((now_us - letter.put_us) // 1_000_000),
+            in_words((now_us - letter.dead_lettered_us) // 1_000_000),
             str(letter.attempts),
             _cell(key_text(letter.key, avro=avro_keys)),
             "" if later is None else _short(later),

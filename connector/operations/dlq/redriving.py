@@ -56,7 +56,7 @@ class RedriveReport:
     @property
     def good(self) -> bool:
         """Whether every selected letter was redriven, except those that need no redrive."""
-        needless = (LeftOut.CAME_BACK, LeftOut.READ_AGAIN)
+        needless = (LeftOut.CAME_BACK, LeftOut.READ_TWICE, LeftOut.READ_AGAIN)
         return not self.gone and all(why in needless for why in self.left_out.values())
 
 
@@ -80,12 +80,13 @@ def write(
     partitions: Mapping[str, int],
     out: RecordsOut,
     *,
-    show_at_most: int,
+    show_at_most: int | None,
     avro_keys: bool,
 ) -> RedriveReport:
     """Writes the records of these letters, those of ``plan``, to their input topics. Raises as ``out`` does.
 
-    Letters of an input that is not in ``partitions`` raise Stopped before any of their group is written.
+    ``show_at_most``: how many of them the report names; None = all. Letters of an input that is not in ``partitions``
+    raise Stopped before any of their group is written.
     """
     report = RedriveReport(dry_run=False, left_out=plan.left_out)
     for group in _groups(letters):
@@ -103,7 +104,7 @@ def rehearse(
     partitions: Mapping[str, int],
     now: Callable[[DeadLetter], Readability],
     *,
-    show_at_most: int,
+    show_at_most: int | None,
     avro_keys: bool,
 ) -> RedriveReport:
     """Returns what ``write`` would do, and whether the connector could read the records now. Writes nothing."""
@@ -144,6 +145,8 @@ def show(console: Console, report: RedriveReport) -> None:
         table.add_row(*_row(letter))
     if report.shown:
         console.print(table)
+    if more := report.redriven.total() - len(report.shown):
+        console.print(f"... and {more:,} more.", highlight=False)
     for line in _summary(report):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -168,13 +171,13 @@ def _report(
     report: RedriveReport,
     letter: DeadLetter,
     record: NewRecord,
-    show_at_most: int,
+    show_at_most: int | None,
     *,
     avro_keys: bool,
     now: Readability | None = None,
 ) -> None:
     report.redriven[record.topic] += 1
-    if len(report.shown) < show_at_most:
+    if show_at_most is None or len(report.shown) < show_at_most:
         report.shown.append(
             RedrivenLetter(
                 at=letter.at,

@@ -10,7 +10,7 @@ from streams.records import RecordPlace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterFilter:
-    """What the options of a command select. Times: when the letter was put aside; empty or None: any."""
+    """What the options of a command select. Times: when a record was dead-lettered; empty or None: any."""
 
     codes: frozenset[str] = frozenset()
     inputs: frozenset[str] = frozenset()  # input topics
@@ -22,8 +22,8 @@ class LetterFilter:
         return (
             (not self.codes or letter.code in self.codes)
             and (not self.inputs or letter.input_topic in self.inputs)
-            and (self.since_us is None or letter.put_us >= self.since_us)
-            and (self.until_us is None or letter.put_us < self.until_us)
+            and (self.since_us is None or letter.dead_lettered_us >= self.since_us)
+            and (self.until_us is None or letter.dead_lettered_us < self.until_us)
         )
 
 
@@ -31,6 +31,7 @@ class LeftOut(StrEnum):
     """Why a selected letter is not redriven."""
 
     CAME_BACK = "CAME_BACK"
+    READ_TWICE = "READ_TWICE"
     READ_AGAIN = "READ_AGAIN"
     NO_RECORD = "NO_RECORD"
     FOREIGN = "FOREIGN"
@@ -38,6 +39,7 @@ class LeftOut(StrEnum):
 
 WHY_LEFT_OUT: Mapping[LeftOut, str] = {
     LeftOut.CAME_BACK: "redriven before, and a dead letter again, which stands for it",
+    LeftOut.READ_TWICE: "the same input record was read again and has a later dead letter, which stands for it",
     LeftOut.READ_AGAIN: "about a row of the marketplace, which the connector reads again by itself",
     LeftOut.NO_RECORD: "the record was too large to be kept; read it from the input topic at its offset",
     LeftOut.FOREIGN: "not written by this connector: no header names an input record",
@@ -55,9 +57,11 @@ class RedrivePlan:
 def plan(letters: Iterable[DeadLetter], taken: LetterFilter) -> RedrivePlan:
     """Decides which of the letters to redrive. ``letters``: all of the topics, in the order of each.
 
-    A letter that came back as another one is left out: redriving both would double the number with each redrive.
+    Of the letters of one input record, and of a letter and those that it came back as, only the last is redriven:
+    redriving all would double their number each time.
     """
     chosen: dict[RecordPlace, None] = {}
+    of_record: dict[tuple[RecordPlace, int], RecordPlace] = {}
     left_out: dict[RecordPlace, LeftOut] = {}
     came_back: set[RecordPlace] = set()
     for letter in letters:
@@ -67,8 +71,14 @@ def plan(letters: Iterable[DeadLetter], taken: LetterFilter) -> RedrivePlan:
             continue
         if (why := without_record(letter)) is not None:
             left_out[letter.at] = why
-        else:
-            chosen[letter.at] = None
+            continue
+        chosen[letter.at] = None
+        if letter.origin is not None and letter.written_us is not None:  # a topic may have been created again
+            before = of_record.get((letter.origin, letter.written_us))
+            of_record[letter.origin, letter.written_us] = letter.at
+            if before is not None:
+                del chosen[before]
+                left_out[before] = LeftOut.READ_TWICE
     for place in came_back & chosen.keys():
         del chosen[place]
         left_out[place] = LeftOut.CAME_BACK

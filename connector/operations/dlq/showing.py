@@ -26,8 +26,8 @@ def as_json(
         "code": letter.code,
         "reason": letter.text,
         "advice": _advice(letter.code),
-        "put_aside_at": moment(letter.put_us),
-        "put_aside_by": letter.instance,
+        "dead_lettered_at": moment(letter.dead_lettered_us),
+        "dead_lettered_by": letter.instance,
         "input_topic": letter.input_topic,
         "input": None if letter.origin is None else str(letter.origin),
         "written_at": None if letter.written_us is None else moment(letter.written_us),
@@ -54,7 +54,7 @@ def show(
 ) -> None:
     """Prints the letter, a line for each of its fields, and the value below."""
     for name, text in _lines(letter, readability, now_us, avro_keys=avro_keys):
-        console.print(f"{name:<13}{text}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{name:<15}{text}", markup=False, highlight=False, soft_wrap=True)
     for line in _value_lines(letter, content):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -62,15 +62,16 @@ def show(
 def _lines(
     letter: DeadLetter, readability: Readability | None, now_us: int, *, avro_keys: bool
 ) -> Iterator[tuple[str, str]]:
-    ago = in_words((now_us - letter.put_us) // 1_000_000)
+    ago = in_words((now_us - letter.dead_lettered_us) // 1_000_000)
     yield "dead letter", str(letter.at)
     yield "code", printable(letter.code) or "(none)"
     yield "reason", printable(letter.text)
     if advice := _advice(letter.code):
         yield "what to do", advice
     yield (
-        "put aside",
-        f"{moment(letter.put_us)}, {ago} ago" + (f", by {printable(letter.instance)}" if letter.instance else ""),
+        "dead-lettered",
+        f"{moment(letter.dead_lettered_us)}, {ago} ago"
+        + (f", by {printable(letter.instance)}" if letter.instance else ""),
     )
     if letter.origin is not None:
         written = "" if letter.written_us is None else f", written {moment(letter.written_us)}"
@@ -98,10 +99,10 @@ def _readable(readability: Readability) -> str:
 
 def _value_lines(letter: DeadLetter, content: LetterContent | None) -> Iterator[str]:
     if letter.value is None or content is None:
-        yield f"{'value':<13}(none)"
+        yield f"{'value':<15}(none)"
         return
     of_schema = "" if content.schema_id is None else f", schema {content.schema_id} {content.schema_name}".rstrip()
-    yield f"{'value':<13}{len(letter.value):,} bytes{of_schema}" + (f": {content.problem}" if content.problem else "")
+    yield f"{'value':<15}{len(letter.value):,} bytes{of_schema}" + (f": {content.problem}" if content.problem else "")
     if not content.problem:
         yield json_text(content.decoded)
         return

@@ -24,7 +24,7 @@ def record(value: bytes | None = b"v", headers: Headers = (("trace", b"t"),), ke
 
 
 def read(output: Output) -> DeadLetter:
-    return read_letter(AT, key=output.key, value=output.value, headers=output.headers, put_us=5)
+    return read_letter(AT, key=output.key, value=output.value, headers=output.headers, dead_lettered_us=5)
 
 
 def test_a_dead_letter_is_read_back_as_it_was_made() -> None:
@@ -32,7 +32,7 @@ def test_a_dead_letter_is_read_back_as_it_was_made() -> None:
 
     assert letter == DeadLetter(
         at=AT,
-        put_us=5,
+        dead_lettered_us=5,
         key=b"k",
         value=b"v",
         headers=(("trace", b"t"),),
@@ -62,7 +62,7 @@ def test_key_value_and_headers_are_those_of_the_original_whatever_it_had(
 @settings(max_examples=examples(300))
 @given(st.lists(st.tuples(NAMES | st.just(CONNECT + "topic"), st.binary(max_size=8)), max_size=8).map(tuple))
 def test_records_of_others_are_read_as_far_as_they_say(headers: Headers) -> None:
-    letter = read_letter(AT, key=None, value=None, headers=headers, put_us=5)
+    letter = read_letter(AT, key=None, value=None, headers=headers, dead_lettered_us=5)
 
     assert headers[: len(letter.headers)] == letter.headers
     assert letter.attempts >= 1
@@ -118,7 +118,7 @@ def test_a_letter_of_an_earlier_version_has_no_time_of_its_record() -> None:
     made = TO.letter(record(), BAD)
     earlier = tuple(header for header in made.headers if header[0] != "record.timestamp")
 
-    letter = read_letter(AT, key=b"k", value=b"v", headers=earlier, put_us=5)
+    letter = read_letter(AT, key=b"k", value=b"v", headers=earlier, dead_lettered_us=5)
 
     assert (letter.written_us, letter.has_record) == (None, True)
 

@@ -24,7 +24,7 @@ def letter(headers: Headers = ORIGINAL, offset: int = 7, *, value: bytes = b"v",
     )
     made = to.letter(record, BAD)
     at = RecordPlace(topic="in.dlq", partition=1, offset=offset)
-    return read_letter(at, key=made.key, value=made.value, headers=made.headers, put_us=1_700_000_009_000_000)
+    return read_letter(at, key=made.key, value=made.value, headers=made.headers, dead_lettered_us=1_700_000_009_000_000)
 
 
 def test_it_is_the_original_record_and_says_where_it_comes_from() -> None:
@@ -45,7 +45,9 @@ def test_a_second_redrive_replaces_what_the_first_one_added() -> None:
 
 def test_without_the_record_s_own_time_it_has_that_of_its_dead_letter() -> None:
     found = letter()
-    earlier = read_letter(found.at, key=found.key, value=found.value, headers=_without_time(found), put_us=5_000)
+    earlier = read_letter(
+        found.at, key=found.key, value=found.value, headers=_without_time(found), dead_lettered_us=5_000
+    )
 
     assert redriven(earlier, 8).time_us == 5_000
 

@@ -96,18 +96,23 @@ class Dlq:
         said: Headers = (),
     ) -> NewRecord:
         """Returns the dead letter of a record, as the connector makes it, to be put into the first partition."""
-        put_us = self.now_us - minutes_ago * MINUTE_US - 20_000_000
+        dead_lettered_us = self.now_us - minutes_ago * MINUTE_US - 20_000_000
         record = Record(
             at=Assignment(topic=topic, partition=3, epoch=0),
             offset=offset,
             key=key,
             value=value,
-            time_us=put_us - 5_000_000,
+            time_us=dead_lettered_us - 5_000_000,
             headers=said,
         )
         made = self._letters.letter(record, bad)
         return NewRecord(
-            topic=made.topic, partition=0, key=made.key, value=made.value, headers=made.headers, time_us=put_us
+            topic=made.topic,
+            partition=0,
+            key=made.key,
+            value=made.value,
+            headers=made.headers,
+            time_us=dead_lettered_us,
         )
 
     def records(self, topic: str) -> list[TopicRecord]:
@@ -458,9 +463,19 @@ def test_a_letter_that_came_back_is_named_and_only_the_last_one_is_redriven_by_o
 def test_many_are_redriven_in_their_order(dlq: Dlq) -> None:
     dlq.put(*(dlq.letter(NOT_AVRO, value=str(number).encode(), offset=number) for number in range(1_100)))
 
-    assert dlq.json("dlq", "redrive", "--all", "--limit", "3")["redriven"] == 1_100
+    assert len(dlq.json("dlq", "redrive", "--all")["letters"]) == 1_100
 
     assert [record.value for record in dlq.records(TOPICS.offer_changes)] == [str(n).encode() for n in range(1_100)]
+
+
+def test_a_table_names_the_first_of_many_and_counts_the_others(dlq: Dlq) -> None:
+    dlq.put(*(dlq.letter(NOT_AVRO, offset=number) for number in range(25)))
+
+    said = dlq.said("dlq", "redrive", "--all", "--dry-run")
+
+    assert "... and 5 more.\n25 dead letters would be redriven" in said
+    assert f"{OFFERS_DLQ}/0/19 " in said
+    assert f"{OFFERS_DLQ}/0/20 " not in said
 
 
 def test_an_input_topic_that_does_not_exist_is_said_before_anything_is_written(registry_url: str) -> None:

@@ -20,10 +20,11 @@ def letter(
     value: bytes | None = b"v",
     has_record: bool = True,
     input_topic: str = "in",
+    written_us: int | None = None,
 ) -> DeadLetter:
     return DeadLetter(
         at=place(offset),
-        put_us=offset * 1_000_000,
+        dead_lettered_us=offset * 1_000_000,
         key=b"k",
         value=value,
         headers=(),
@@ -33,7 +34,7 @@ def letter(
         attempts=1,
         input_topic=input_topic,
         origin=origin,
-        written_us=None,
+        written_us=written_us,
         redriven_from=None if redriven_from is None else place(redriven_from),
         has_record=has_record,
     )
@@ -60,6 +61,22 @@ def test_a_letter_that_came_back_is_left_out_also_where_the_later_one_is_not_sel
 
     assert made.chosen == (place(3),)
     assert made.left_out == {place(1): LeftOut.CAME_BACK}
+
+
+def test_of_the_letters_of_one_input_record_the_last_is_redriven() -> None:
+    other = RecordPlace(topic="in", partition=0, offset=2)
+    replayed = [letter(1, written_us=5), letter(2, origin=other, written_us=5), letter(3, written_us=5)]
+
+    made = plan(replayed, LetterFilter())
+
+    assert made.chosen == (place(2), place(3))
+    assert made.left_out == {place(1): LeftOut.READ_TWICE}
+
+
+def test_records_at_the_same_offset_of_a_topic_that_was_created_again_are_not_one() -> None:
+    letters = [letter(1, written_us=5), letter(2, written_us=6), letter(3), letter(4)]
+
+    assert len(plan(letters, LetterFilter()).chosen) == 4
 
 
 def test_a_letter_without_its_record_is_left_out_with_the_reason() -> None:
