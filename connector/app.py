@@ -23,7 +23,7 @@ from connector.console.vitals import Beat, CoordinatorTimeouts, ProcessVitals, S
 from connector.contracts.call_log_row import MarketplaceCalled
 from connector.contracts.codec import SchemaIds, writer_of
 from connector.contracts.headers import Stamp
-from connector.contracts.registry_subjects import fetch_states, look_up
+from connector.contracts.registry_subjects import look_up, prefetch
 from connector.contracts.topics import INPUTS
 from connector.kaufland.adapter import Kaufland
 from connector.kaufland.call_log import CallLog
@@ -153,7 +153,7 @@ def _query_backbone(plan: RunPlan, startup: Startup, opened: ExitStack) -> _Back
     startup.ask("the broker", lambda: check_routing(plan))
     cache = SchemaCache(client)
     ids = startup.ask("the schema registry", lambda: look_up(client, plan.known_as, avro_keys=avro_keys))
-    startup.ask("the schema registry", lambda: fetch_states(client, plan.known_as, cache.add))
+    startup.ask("the schema registry", lambda: prefetch(client, plan.known_as, cache.add))
     return _Backbone(cluster_id=cluster_id, partitions=partitions, ids=ids, schemas=cache)
 
 

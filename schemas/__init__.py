@@ -12,6 +12,7 @@ NAMES = (
     "offer_not_found",
     "offer_state",
     "marketplace_called",
+    "control_command",
     "shipment_dispatched",
     "shipment_result",
     "shipment_state",

@@ -23,6 +23,7 @@ _OUTPUTS = (
     (Feature.OFFERS, "offer_not_found", "offers_not_found"),
     (Feature.OFFERS, "offer_state", "offer_state"),
     (Feature.OFFERS, "marketplace_called", "marketplace_calls"),
+    (Feature.OFFERS, "control_command", "controls"),  # written by the command line, read by every process
     (Feature.SHIPMENTS, "shipment_result", "shipment_results"),
     (Feature.SHIPMENTS, "shipment_state", "shipment_state"),
     (Feature.ORDERS, "scheduler_command", "scheduler"),  # written by the command line and the push receiver
@@ -34,7 +35,7 @@ _OUTPUTS = (
 )
 """Feature, record and dataset of the topics that the connector writes."""
 
-_STATES = ("offer_state", "shipment_state", "scheduler_state")
+_READ_AT_START = ("offer_state", "shipment_state", "scheduler_state", "control_command")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +93,15 @@ def look_up(registry: Registry, topics: Topics, *, avro_keys: bool) -> SchemaIds
     return SchemaIds(values=values, keys=keys)
 
 
-def fetch_states(registry: Registry, topics: Topics, add: Callable[[int, str], None]) -> None:
-    """Passes id and text of every version of the states' schemas to ``add``, because a restore cannot wait for them.
+def prefetch(registry: Registry, topics: Topics, add: Callable[[int, str], None]) -> None:
+    """Passes id and text of every version of the schemas of states and commands to ``add``.
+
+    Neither a restore nor a command can wait until a schema is fetched.
 
     Raises RegistryDown.
     """
     for record, topic in _on(_OUTPUTS, topics):
-        if record in _STATES:
+        if record in _READ_AT_START:
             subject = value_subject(topic)
             for number in registry.versions(subject):
                 found = registry.version(subject, number)

@@ -37,6 +37,7 @@ class Topics:
     offers_not_found: str
     offer_state: str
     unit_owners: str
+    controls: str
     marketplace_calls: str
     offer_changes_dlq: str
     routing: str
@@ -210,6 +211,16 @@ _ROWS = (
         cleanup="compact",
         source="offer_changes",
         meant_for="which EAN may write to a unit whose product carries several (JSON, internal)",
+    ),
+    _Dataset(
+        dataset="controls",
+        feature=Feature.OFFERS,
+        key="command id",
+        access=Access.READ,
+        layout=Layout.ONE,
+        cleanup="compact",
+        source="offer_changes",
+        meant_for="commands of people that every process obeys: hold, pause, stop all writes, resend",
     ),
     _Dataset(
         dataset="offer_changes_dlq",

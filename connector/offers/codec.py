@@ -12,6 +12,7 @@ from connector.offers.events import (
     Ended,
     FieldState,
     FieldStatus,
+    HeldField,
     LocationStock,
     Miss,
     OfferChanged,
@@ -33,7 +34,7 @@ from streams.flow import BadRecord, NotYet, Record
 
 _PARTS_OF_STATES: Final = (
     UnitState, FieldState, Basis, Miss, LocationStock, OrderMark, Undone, Origin, UndoneField, Ended, FieldStatus,
-    Announced, Sent, Problem, ProblemError,
+    Announced, HeldField, Sent, Problem, ProblemError,
 )  # fmt: skip
 
 

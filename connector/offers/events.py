@@ -63,6 +63,7 @@ class Origin(StrEnum):
     RECHECK = "RECHECK"  # what became of an announced NOT_FOUND
     RELEASE = "RELEASE"  # what became of an announced HELD
     REDRIVE = "REDRIVE"  # sent in again manually
+    RESEND = "RESEND"  # an accepted value, compared with the marketplace and sent again for a person
 
 
 class Basis(StrEnum):
@@ -206,6 +207,8 @@ class OfferResult:
     sent: Sent | None = None
     problem: Problem | None = None
     lookup_call_ids: tuple[str, ...] = ()
+    held_by: str | None = None  # command_id of the hold or pause; None unless the status is HELD
+    command_id: str | None = None  # of the command that had the event processed, such as a resend
 
 
 # ---- offers-not-found -----------------------------------------------------------------------------------------------
@@ -290,6 +293,7 @@ class FieldState:
     accepted_at_us: int | None = None
     certain: bool
     value_known: bool = True  # False: ``value`` is a placeholder
+    accepted_value: Decimal | None = None  # what the event was accepted with, if another value was shown since
 
 
 @quick
@@ -370,6 +374,16 @@ class Ended:
 
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldField:
+    """A field of an undone event that is held."""
+
+    field: str
+    held_by: str  # command_id of the hold or pause
+    never_sent: bool = False  # no call of this process has carried the value
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Undone:
     """An event without its final result, with all that the result needs."""
 
@@ -390,6 +404,9 @@ class Undone:
     fields: tuple[UndoneField, ...] = ()  # all fields of the event, ended or not
     ended: tuple[Ended, ...] = ()
     announced: Announced = Announced.NONE
+    held: tuple[HeldField, ...] = ()
+    held_by: str | None = None  # of the last result HELD
+    command_id: str | None = None  # of the command that had it processed
     times_seen: int
     attributes: Mapping[str, str] = field(default_factory=dict)
     one_by_one: bool = False  # its fields were refused together, and the refusal named none of them

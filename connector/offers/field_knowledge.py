@@ -85,7 +85,7 @@ def given_up(fact: Fact | None, order: Recency) -> Fact:
         fact = NOTHING_KNOWN
     if fact.order is not None and fact.order >= order:
         return fact
-    return replace(fact, order=order, event_id=None)
+    return replace(fact, order=order, event_id=None, accepted_value=None)
 
 
 def raised(fact: Fact, order: Recency, event_id: str | None) -> Fact:
@@ -115,9 +115,23 @@ def observed(
                 value=value, basis=Basis.OBSERVED, order=None, event_id=None, accepted_at_us=answered_us, certain=True
             )
         elif fact.accepted_at_us < sent_us and (fact.certain or fact.doubted_at_us < sent_us):
-            basis = fact.basis if fact.value == value else Basis.OBSERVED
-            seen[field] = replace(fact, value=value, basis=basis, accepted_at_us=answered_us, certain=True)
+            seen[field] = replace(_shown(fact, value), accepted_at_us=answered_us, certain=True)
     return seen
+
+
+def _shown(fact: Fact, value: int) -> Fact:
+    """Returns the fact with a value that the marketplace has shown; what its event was accepted with is kept."""
+    if fact.value == value:
+        return fact
+    wanted = wanted_by_event(fact)
+    return replace(fact, value=value, basis=Basis.OBSERVED, accepted_value=None if wanted == value else wanted)
+
+
+def wanted_by_event(fact: Fact) -> int | None:
+    """Returns what the last accepted event was accepted with; None if there is none, or if that is not known."""
+    if fact.order is None or fact.event_id is None:
+        return None
+    return fact.value if fact.accepted_value is None else fact.accepted_value
 
 
 def renewed(fact: Fact, value: int, sent_us: int, at_us: int) -> Fact:
@@ -128,7 +142,7 @@ def renewed(fact: Fact, value: int, sent_us: int, at_us: int) -> Fact:
     """
     if not fact.certain or fact.accepted_at_us > sent_us:
         return fact
-    return replace(fact, value=value, basis=fact.basis if fact.value == value else Basis.OBSERVED, accepted_at_us=at_us)
+    return replace(_shown(fact, value), accepted_at_us=at_us)
 
 
 def written(units: Iterable[KnownUnit]) -> dict[str, int]:

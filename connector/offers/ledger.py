@@ -13,7 +13,7 @@ from connector.contracts.event_time import NO_SEQUENCE
 from connector.contracts.problem import Problem
 from connector.marketplace.offers import Field
 from connector.offers.event_order import UNKNOWN_OFFSET, EventOrder, Recency
-from connector.offers.events import Announced, Basis, FieldStatus, Miss, Origin, Sent
+from connector.offers.events import Announced, Basis, FieldStatus, HeldField, Miss, Origin, Sent
 from streams.frozen import quick
 
 Selectors: TypeAlias = tuple[str | None, str | None, str | None, int | None]
@@ -33,7 +33,8 @@ class Fact:
     ``value`` None: the value is not known, only that an event may have been accepted; such a fact is never certain.
     ``order`` is the order of the last accepted event, and never decreases. ``event_id`` None with an order: that event
     was accepted without effect, or may have been accepted although no answer came. Then ``value`` is not the event's,
-    and the event may be sent again.
+    and the event may be sent again. ``accepted_value`` is what the event was accepted with, if ``value`` is another one
+    that the marketplace has shown since.
     """
 
     value: int | None
@@ -42,6 +43,7 @@ class Fact:
     event_id: str | None
     accepted_at_us: int  # when an answer or a look-up last showed the value
     certain: bool  # False: something else may have reached the marketplace since
+    accepted_value: int | None = None
     doubted_at_us: int = field(default=0, compare=False)  # since when; only a look-up sent later makes it certain again
 
 
@@ -139,6 +141,9 @@ class LedgerEntry:
     asked: tuple[Asked, ...] = ()
     ended: tuple[FieldOutcome, ...] = ()
     announced: Announced = Announced.NONE
+    held: tuple[HeldField, ...] = ()  # the open fields that are held, or whose hold is over and not yet noticed
+    held_by: str | None = None  # command_id in the last result HELD
+    command_id: str | None = None  # of the command that had it processed
     origin: Origin = Origin.LIVE
     times_seen: int = 1
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -163,6 +168,10 @@ class LedgerEntry:
     @property
     def selectors(self) -> Selectors:
         return (self.target_id, self.condition, self.offer_id, self.unit_id)
+
+    def held_field(self, field: Field) -> HeldField | None:
+        """Returns by what a field is held; None if it is not."""
+        return next((held for held in self.held if held.field == field), None)
 
 
 @quick

@@ -161,6 +161,7 @@ def _field_state(
         field=name.value,
         value=to_major(name, fact.value or 0, exponent),
         value_known=fact.value is not None,
+        accepted_value=None if fact.accepted_value is None else to_major(name, fact.accepted_value, exponent),
         currency=currency,
         basis=fact.basis,
         event_time_us=order.time_us if order is not None else None,
@@ -224,6 +225,7 @@ def _facts(unit: UnitState, exponent: int, terms: OfferTerms) -> dict[Field, Fac
             event_id=event_id,
             accepted_at_us=state.accepted_at_us or 0,
             certain=state.certain,
+            accepted_value=None if state.accepted_value is None else _minor(name, state.accepted_value, exponent),
         )
     return facts
 
@@ -312,6 +314,9 @@ def _undone(entry: LedgerEntry, terms: OfferTerms) -> Undone:
         ),
         ended=tuple(_ended(end, exponent) for end in entry.ended),
         announced=entry.announced,
+        held=entry.held,
+        held_by=entry.held_by,
+        command_id=entry.command_id,
         times_seen=entry.times_seen,
         attributes=entry.attributes,
         one_by_one=entry.one_by_one,
@@ -360,6 +365,9 @@ def _entry(undone: Undone, partition: int, terms: OfferTerms) -> LedgerEntry:
         asked=tuple(_asked(field, exponent) for field in undone.fields if field.field in _FIELDS),
         ended=tuple(_end(ended, exponent) for ended in undone.ended if ended.field in _FIELDS),
         announced=undone.announced,
+        held=undone.held,
+        held_by=undone.held_by,
+        command_id=undone.command_id,
         times_seen=undone.times_seen,
         attributes=undone.attributes,
         one_by_one=undone.one_by_one,

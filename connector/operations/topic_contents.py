@@ -6,7 +6,7 @@ from typing import Any
 import schemas
 from connector import flows
 from connector.connections import connection, registry
-from connector.contracts.registry_subjects import fetch_states, look_up
+from connector.contracts.registry_subjects import look_up, prefetch
 from connector.contracts.topics import Feature
 from connector.offers.codec import OfferCodecs
 from connector.offers.events import OfferChanged, OfferState, OfferWithdrawn
@@ -58,7 +58,7 @@ def offer_states(configured: Settings) -> Iterator[tuple[str, OfferState | None]
     topics, avro_keys = convert.topics(configured), convert.avro_keys(configured)
     with registry(configured) as client:
         cache = SchemaCache(client)
-        fetch_states(client, topics, cache.add)
+        prefetch(client, topics, cache.add)
         codecs = OfferCodecs(look_up(client, topics, avro_keys=avro_keys), cache.get)
     for key, value in read_key_values(connection(configured), topics.offer_state, reader=configured.kafka.group):
         lane = key.decode(errors="surrogateescape")
@@ -92,7 +92,7 @@ def state_records(configured: Settings, key: str) -> list[StateRecord]:
     topics, avro_keys = convert.topics(configured), convert.avro_keys(configured)
     with registry(configured) as client:
         cache = SchemaCache(client)
-        fetch_states(client, topics, cache.add)
+        prefetch(client, topics, cache.add)
         decoders = flows.state_decoders(topics, look_up(client, topics, avro_keys=avro_keys), cache.get)
     return [record for topic, decode in decoders.items() for record in _records_of(configured, topic, key, decode)]
 

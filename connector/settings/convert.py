@@ -210,7 +210,7 @@ def dry_run(settings: model.Settings) -> model.Settings:
     prefix = f"{settings.topics.prefix}.dry-run"
     inputs = {name: getattr(live, name) for name in INPUTS}
     letters = {f"{name}_dlq": f"{prefix}.{name.replace('_', '-')}.v1.dlq" for name in INPUTS}
-    shared = {"routing": live.routing, "unit_owners": live.unit_owners}
+    shared = {"routing": live.routing, "unit_owners": live.unit_owners, "controls": live.controls}
     own = model.TopicSettings(
         prefix=prefix,
         key_format=settings.topics.key_format,

@@ -95,6 +95,8 @@ class TopicSettings(SettingsSection):
     """Default: <prefix>.offer-results.v1"""
     unit_owners: TopicName | None = None
     """Default: <prefix>.unit-owners.v1"""
+    controls: TopicName | None = None
+    """Commands of people to every process; compacted. Default: <prefix>.controls.v1"""
     offers_not_found: TopicName | None = None
     """Default: <prefix>.offers-not-found.v1"""
     offer_state: TopicName | None = None

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import schemas
 from connector.contracts import call_log_row, problem
 from connector.contracts.codec import schema_name
+from connector.controls import commands
 from connector.offers import events
 from connector.orders import events as order_events
 from connector.shipments import events as shipment_events
@@ -26,7 +27,7 @@ from streams.avro.compiled_writer import attribute
 from tests.harness.effort import examples
 from tests.unit.schemas.data import library_bytes, values
 
-MODULES = (events, order_events, shipment_events, call_log_row)
+MODULES = (events, order_events, shipment_events, call_log_row, commands)
 """The modules that define the classes of the records."""
 INPUTS = frozenset({"offer_changed", "shipment_dispatched"})
 """Records that other applications write and the connector reads."""

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 import schemas
-from connector.contracts.registry_subjects import fetch_states, look_up, value_subject, wanted
+from connector.contracts.registry_subjects import look_up, prefetch, value_subject, wanted
 from connector.contracts.topics import Topics, named
 from connector.operations.schemas import RegistrationOutcome, check, findings, register, registrations
 from devstack.embedded_registry import EmbeddedRegistry
@@ -46,6 +46,7 @@ def test_every_subject_is_registered_with_its_level(registry: RegistryClient, co
         "shop.offers-not-found.v1-value": Level.FULL_TRANSITIVE,
         "shop.offer-state.v1-value": Level.FULL_TRANSITIVE,
         "shop.marketplace-calls.v1-value": Level.FULL_TRANSITIVE,
+        "shop.controls.v1-value": Level.FULL_TRANSITIVE,
     }
     assert "shop.offer-results.v1-value" in said(console)
 
@@ -54,7 +55,7 @@ def test_avro_keys_have_subjects_of_their_own(registry: RegistryClient, console:
     assert register(console, registry, TOPICS, avro_keys=True)
 
     keys = [subject for subject in registry.subjects() if subject.endswith("-key")]
-    assert len(keys) == 5
+    assert len(keys) == 6
     ids = look_up(registry, TOPICS, avro_keys=True)
     assert ids.keys is not None
     assert registry.schema(ids.keys["offer_state"]) == '"string"'
@@ -115,7 +116,7 @@ def test_looking_up_names_every_missing_subject_and_the_remedy(registry: Registr
     assert registry.subjects() == ()
 
 
-def test_every_version_of_the_state_is_fetched(registry: RegistryClient, console: Console) -> None:
+def test_every_version_of_states_and_commands_is_fetched(registry: RegistryClient, console: Console) -> None:
     register(console, registry, TOPICS)
     subject = value_subject(TOPICS.offer_state)
     newer = schemas.load("offer_state", 1)
@@ -123,15 +124,17 @@ def test_every_version_of_the_state_is_fetched(registry: RegistryClient, console
     registry.register(subject, json.dumps(newer))
     fetched: dict[int, str] = {}
 
-    fetch_states(registry, TOPICS, fetched.__setitem__)
+    prefetch(registry, TOPICS, fetched.__setitem__)
 
-    assert fetched == {known.id: known.schema for known in (registry.version(subject, 1), registry.version(subject, 2))}
+    commands = registry.version(value_subject(TOPICS.controls), 1)
+    states = (registry.version(subject, 1), registry.version(subject, 2))
+    assert fetched == {known.id: known.schema for known in (*states, commands)}
 
 
 def test_a_check_of_an_empty_registry_says_what_to_run(registry: RegistryClient, console: Console) -> None:
     assert not check(console, registry, TOPICS)
 
-    assert said(console).count("connector schemas register") == 4
+    assert said(console).count("connector schemas register") == 5
 
 
 def test_a_check_after_registering_finds_nothing(registry: RegistryClient, console: Console) -> None:

@@ -1,0 +1,1 @@
+"""The commands of people that every process obeys: hold, pause, stop all writes, resend."""

@@ -1,0 +1,90 @@
+"""A command of a person and what it applies to, one class per record of ``schemas/control_command.v1.avsc``. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class ControlKind(StrEnum):
+    """What a command does."""
+
+    UNKNOWN = "UNKNOWN"  # of a newer version; ignored
+    HOLD = "HOLD"  # changes of offers within its scope are held
+    PAUSE = "PAUSE"  # the same, for whole accounts or targets
+    STOP_WRITES = "STOP_WRITES"  # nothing is changed at the marketplace; reading goes on
+    RESEND = "RESEND"  # accepted values are compared with the marketplace, and sent again where they differ
+
+
+class ControlState(StrEnum):
+    """What has become of a command."""
+
+    UNKNOWN = "UNKNOWN"  # of a newer version; ignored
+    IN_FORCE = "IN_FORCE"
+    RELEASED = "RELEASED"  # over; what it held is sent
+    DROPPED = "DROPPED"  # over; what it held ends without being sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandScope:
+    """What a command applies to: whatever meets every restriction. An empty one restricts nothing."""
+
+    accounts: tuple[str, ...] = ()
+    target_ids: tuple[str, ...] = ()
+    storefronts: tuple[str, ...] = ()
+    eans: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)  # an event must have all of them
+    fields: tuple[str, ...] = ()
+
+    def covers(
+        self,
+        *,
+        account: str,
+        target_id: str | None,
+        storefront: str,
+        ean: str,
+        attributes: Mapping[str, str],
+        field: str,
+    ) -> bool:
+        """Whether it covers one field of an event."""
+        return (
+            (not self.accounts or account in self.accounts)
+            and (not self.target_ids or target_id in self.target_ids)
+            and (not self.storefronts or storefront in self.storefronts)
+            and (not self.eans or ean in self.eans)
+            and (not self.fields or field in self.fields)
+            and all(attributes.get(name) == value for name, value in self.attributes.items())
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlCommand:
+    """A command and its present state. Only the state changes, and who changed it when."""
+
+    command_id: str
+    kind: ControlKind
+    state: ControlState
+    scope: CommandScope = field(default_factory=CommandScope)
+    reason: str = ""
+    issued_by: str
+    issued_at_us: int
+    expires_at_us: int | None = None  # None: not before a person releases or drops it
+    changed_by: str | None = None
+    changed_at_us: int | None = None
+
+    def state_at(self, now_us: int) -> ControlState:
+        """Returns the state at a time: an expired command counts as RELEASED. STOP_WRITES never expires."""
+        if (
+            self.state is ControlState.IN_FORCE
+            and self.expires_at_us is not None
+            and now_us >= self.expires_at_us
+            and self.kind is not ControlKind.STOP_WRITES
+        ):
+            return ControlState.RELEASED
+        return self.state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """Asks a lane to compare what its accepted events want with what the marketplace shows now (RESEND)."""
+
+    command: ControlCommand

@@ -1,0 +1,160 @@
+"""The commands that are in force in this process, as the topic of controls says. Every partition obeys them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeAlias
+
+from connector.controls.commands import ControlCommand, ControlKind, ControlState, Verify
+from connector.marketplace.call_kinds import CallKind
+from streams.control import ControlEffect, ControlRead, ControlRecord
+from streams.flow import BadRecord, NotYet, Now, Told
+
+SayIgnored: TypeAlias = Callable[[ControlRecord, str], None]
+"""Reports a record of the topic that is ignored, and why."""
+
+_WRITING: Final = frozenset(kind.value for kind in CallKind if kind.writes)
+_HOLDING: Final = frozenset({ControlKind.HOLD, ControlKind.PAUSE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandsInForce:
+    """The commands at one moment. A turn works with one such snapshot."""
+
+    by_id: Mapping[str, ControlCommand] = field(default_factory=dict)  # all of them, in whatever state
+    holds: tuple[ControlCommand, ...] = ()  # holds and pauses in force, oldest first; some may have expired since
+    stops: tuple[ControlCommand, ...] = ()  # that stop writes
+
+    def hold_of(
+        self,
+        *,
+        account: str,
+        target_id: str | None,
+        storefront: str,
+        ean: str,
+        attributes: Mapping[str, str],
+        field: str,
+        now_us: int,
+    ) -> ControlCommand | None:
+        """Returns the oldest hold or pause that covers a field of an event; None if there is none."""
+        for command in self.holds:
+            if command.state_at(now_us) is ControlState.IN_FORCE and command.scope.covers(
+                account=account,
+                target_id=target_id,
+                storefront=storefront,
+                ean=ean,
+                attributes=attributes,
+                field=field,
+            ):
+                return command
+        return None
+
+    def state_of(self, command_id: str, now_us: int) -> ControlState:
+        """Returns what has become of a command; one that is expired or not known counts as RELEASED."""
+        command = self.by_id.get(command_id)
+        return command.state_at(now_us) if command is not None else ControlState.RELEASED
+
+    def stops_writes(self, account: str, kind: str) -> bool:
+        """Whether calls of this kind would change something at the marketplace, and must not leave for this account.
+
+        Of the scope of such a command, only the accounts count.
+        """
+        if not self.stops or kind.partition(":")[0] not in _WRITING:
+            return False
+        return any(not command.scope.accounts or account in command.scope.accounts for command in self.stops)
+
+
+NO_COMMANDS: Final = CommandsInForce()
+
+
+class CommandSource(Protocol):
+    """Where flows find the commands in force."""
+
+    @property
+    def in_force(self) -> CommandsInForce: ...
+
+
+class NoControls:
+    """A ``CommandSource`` without commands, for a process without a topic of controls."""
+
+    @property
+    def in_force(self) -> CommandsInForce:
+        return NO_COMMANDS
+
+
+class Controls:
+    """The table of commands: a ``streams.control.Control``, and the ``CommandSource`` of the flows.
+
+    Used in the engine's thread only. While the topic is read from its beginning, the commands known before stay in
+    force until it was read to its end; otherwise a command that was released long ago would hold for a moment.
+    """
+
+    def __init__(self, decode: Callable[[bytes], ControlCommand | BadRecord | NotYet], say_ignored: SayIgnored) -> None:
+        """``decode`` reads a record's value."""
+        self._decode = decode
+        self._say_ignored = say_ignored
+        self._commands: dict[str, ControlCommand] = {}  # by record key
+        self._anew: dict[str, ControlCommand] | None = None  # read from the topic's beginning, not to its end yet
+        self._in_force = NO_COMMANDS
+
+    @property
+    def in_force(self) -> CommandsInForce:
+        return self._in_force
+
+    def apply(self, read: ControlRead, now: Now) -> ControlEffect:
+        """Updates the table. A record that this version cannot read changes nothing: it is reported and ignored."""
+        if read.anew:
+            self._anew = {}
+        table = self._commands if self._anew is None else self._anew
+        for record in read.records:
+            self._put(table, record)
+        if self._anew is not None:
+            if not read.complete:
+                return ControlEffect()
+            self._commands, self._anew = self._anew, None
+        before, self._in_force = self._in_force, _in_force(self._commands.values())
+        return _effect(before, self._in_force, now.wall_us)
+
+    def _put(self, table: dict[str, ControlCommand], record: ControlRecord) -> None:
+        if record.value is None:
+            table.pop(record.key, None)
+            return
+        command = self._decode(record.value)
+        if isinstance(command, BadRecord | NotYet):
+            self._say_ignored(record, command.text)
+        elif command.kind is ControlKind.UNKNOWN or command.state is ControlState.UNKNOWN:
+            self._say_ignored(record, "its kind or state is of a newer version of the connector")
+        else:
+            table[record.key] = command
+
+
+def _in_force(commands: Iterable[ControlCommand]) -> CommandsInForce:
+    known = sorted(commands, key=lambda command: (command.issued_at_us, command.command_id))
+    active = [command for command in known if command.state is ControlState.IN_FORCE]
+    return CommandsInForce(
+        by_id={command.command_id: command for command in known},
+        holds=tuple(command for command in active if command.kind in _HOLDING),
+        stops=tuple(command for command in active if command.kind is ControlKind.STOP_WRITES),
+    )
+
+
+def _effect(before: CommandsInForce, after: CommandsInForce, now_us: int) -> ControlEffect:
+    """Returns what changes: lanes are reviewed after any change of holds, pauses and stops, and told of new resends."""
+    told = tuple(
+        Told(lane=ean, message=Verify(command=command))
+        for command in after.by_id.values()
+        if command.kind is ControlKind.RESEND
+        and command.command_id not in before.by_id
+        and command.state_at(now_us) is ControlState.IN_FORCE
+        for ean in command.scope.eans
+    )
+    changed = any(
+        before.by_id.get(command_id) != after.by_id.get(command_id)
+        and _kind(command_id, before, after) is not ControlKind.RESEND
+        for command_id in before.by_id.keys() | after.by_id.keys()
+    )
+    halted = after.stops_writes if before.stops != after.stops else None
+    return ControlEffect(review=changed, halted=halted, tells=told)
+
+
+def _kind(command_id: str, before: CommandsInForce, after: CommandsInForce) -> ControlKind:
+    return (after.by_id.get(command_id) or before.by_id[command_id]).kind
