@@ -83,6 +83,7 @@ class Engine:
         self._partitions: dict[Assignment, AssignedPartition] = {}
         self._control = control
         self._control_is_read = control is None
+        self._has_commands = False  # the control topic has had a record
         self._drain_by_s: float | None = None
         self._stopped = ""
         self._wake_at_s = inf
@@ -187,6 +188,8 @@ class Engine:
                 return
             self._partitions[at] = self._assigned_partition(at, owned, now)
             self._partitions[at].partition.awaits_control = not self._control_is_read
+            if self._has_commands:
+                self._partitions[at].review.ask_idle()  # a command may have ended while no process owned it
             reason = unfit(owned, at, self._flows[at.topic].state_topic)
             if reason is not None:
                 yield from self._refused(self._partitions[at], reason, now)
@@ -234,6 +237,7 @@ class Engine:
         if effect.halted is not None:
             self._wants.halt(effect.halted, now.mono_s)
         self._control_is_read = self._control_is_read or message.complete
+        self._has_commands = self._has_commands or bool(message.records)
         for assigned in self._partitions.values():
             assigned.partition.awaits_control = not self._control_is_read
             assigned.review.tell(effect.tells)

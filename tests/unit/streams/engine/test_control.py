@@ -178,6 +178,27 @@ def test_a_partition_that_does_not_send_yet_is_reviewed_when_it_does() -> None:
     assert sorted(driver.results) == [("e0", "APPLIED"), ("hello", "HEARD")]
 
 
+@pytest.mark.parametrize("commands", [({"halt": []},), ()], ids=["a command", "no command ever"])
+def test_a_new_owner_of_a_held_lane_gives_it_a_turn_because_the_command_may_be_over(commands: tuple[Any, ...]) -> None:
+    flow = HeldThermostats()
+    flow.held = True
+    former = commanded(flow)
+    at = former.opened()
+    former.event(at)
+    former.run(5.0)
+    [stored] = former.state.values()
+    assert stored.due_us is not None
+    assert not stored.waits
+
+    flow.held = False
+    driver = commanded(flow)
+    command(driver, *commands)
+    driver.assign(state={"kitchen": stored}, mark=former.marks[at])
+    driver.run(30.0)
+
+    assert driver.results == ([("e0", "APPLIED")] if commands else [])
+
+
 def test_a_message_reaches_the_lane_that_exists_and_creates_none() -> None:
     driver = commanded()
     at = driver.opened()
