@@ -19,6 +19,7 @@ from benchmarks.stand import PARTITIONS, SELLER, STOREFRONT, known_state, state_
 from connector.contracts.codec import SchemaIds
 from connector.contracts.headers import Stamp
 from connector.contracts.topics import named
+from connector.controls.in_force import NoControls
 from connector.kaufland.reference import load_reference
 from connector.marketplace.offers import Accepted, Condition, Field, Unit, Update
 from connector.offers.codec import OfferCodecs
@@ -180,6 +181,7 @@ def _engine(with_codecs: OfferCodecs) -> Engine:
         cluster_id="bench",
         stamp=Stamp(source="/benchmark", instance_id="bench", config_digest="0" * 12),
         update_limit=150,
+        commands=NoControls(),
     )
     return Engine(
         flows={TOPICS.offer_changes: flow},

@@ -51,6 +51,12 @@ def accepted_routing(configured: Settings) -> CompactedTable:
     return CompactedTable(connection(configured), topic, reader=configured.kafka.group)
 
 
+def control_table(configured: Settings) -> CompactedTable:
+    """Returns the topic that holds the commands of people."""
+    topic = convert.topics(configured).controls
+    return CompactedTable(connection(configured), topic, reader=configured.kafka.group)
+
+
 def produce(configured: Settings, topic: str, key: bytes, value: bytes | None, *, partition: int = 0) -> None:
     """Produces one record and waits for its acknowledgement. Raises SinkFailed, NotPermitted."""
     produce_record(connection(configured), topic, key, value, partition=partition)

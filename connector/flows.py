@@ -1,13 +1,14 @@
 """Builds the flows of the enabled features, each with its topics and its share of every account's rate. Pure."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from connector.contracts.codec import SchemaIds
 from connector.contracts.headers import Stamp
 from connector.contracts.released_orders import ReleasedOrders
 from connector.contracts.topics import Feature, Topics
+from connector.controls.in_force import CommandSource, NoControls
 from connector.marketplace.offers import Reference
 from connector.offers.codec import OfferCodecs
 from connector.offers.flow import OfferFlow
@@ -52,6 +53,7 @@ class FlowDependencies:
     reference: Reference
     cluster_id: str
     stamp: Stamp
+    commands: CommandSource = field(default_factory=NoControls)
     dry_run: bool = False
     push: PushWatch | None = None
     report_unlisted: ReportUnlisted | None = None
@@ -153,6 +155,7 @@ def _offers(around: FlowDependencies) -> OfferFlow:
         cluster_id=around.cluster_id,
         stamp=around.stamp,
         update_limit=offers.bulk_size if offers.mode == "batch" else 1,
+        commands=around.commands,
     )
 
 
@@ -171,6 +174,7 @@ def _shipments(around: FlowDependencies, released: ReleasedOrders | None) -> Shi
         cluster_id=around.cluster_id,
         stamp=around.stamp,
         carriers=CarrierTables(policy) if report_unlisted is None else CarrierTables(policy, report_unlisted),
+        commands=around.commands,
         released=released,
     )
 

@@ -50,6 +50,10 @@ class Code(StrEnum):
     PRICE_SYNC_OFF = "PRICE_SYNC_OFF"
     DRY_RUN = "DRY_RUN"
     TOMBSTONE = "TOMBSTONE"
+    # held by a command
+    HELD_BY_PERSON = "HELD_BY_PERSON"
+    PAUSED = "PAUSED"
+    HOLD_DROPPED = "HOLD_DROPPED"
     # responses of the marketplace
     MARKETPLACE_REFUSED = "MARKETPLACE_REFUSED"
     STOREFRONT_NOT_CONFIGURED = "STOREFRONT_NOT_CONFIGURED"
@@ -272,6 +276,20 @@ TABLE: Mapping[Code, CodeText] = {
     Code.TOMBSTONE: CodeText(
         sentence="A tombstone ended the management of EAN {ean}",
         advice="Nothing was sent or deleted; the next event for the EAN resumes its management.",
+    ),
+    Code.HELD_BY_PERSON: CodeText(
+        sentence="{by} holds this change until {until} ({command_id}): {reason}",
+        advice="`connector hold release {command_id}` has the newest values sent; `connector hold drop {command_id}` "
+        "discards them.",
+    ),
+    Code.PAUSED: CodeText(
+        sentence="{by} has paused changes until {until} ({command_id}): {reason}",
+        advice="`connector hold release {command_id}` has the newest values sent; `connector hold drop {command_id}` "
+        "discards them.",
+    ),
+    Code.HOLD_DROPPED: CodeText(
+        sentence="{by} dropped what {command_id} had held ({reason})",
+        advice="To have the value sent after all, replay this position or send the current values in a new event.",
     ),
     Code.MARKETPLACE_REFUSED: CodeText(
         sentence="The marketplace rejected {fields}: {message}",

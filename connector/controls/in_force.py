@@ -1,6 +1,6 @@
 """The commands that are in force in this process, as the topic of controls says. Every partition obeys them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
@@ -9,11 +9,19 @@ from connector.marketplace.call_kinds import CallKind
 from streams.control import ControlEffect, ControlRead, ControlRecord
 from streams.flow import BadRecord, NotYet, Now, Told
 
-SayIgnored: TypeAlias = Callable[[ControlRecord, str], None]
+ReportIgnored: TypeAlias = Callable[[ControlRecord, str], None]
 """Reports a record of the topic that is ignored, and why."""
 
 _WRITING: Final = frozenset(kind.value for kind in CallKind if kind.writes)
 _HOLDING: Final = frozenset({ControlKind.HOLD, ControlKind.PAUSE})
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedHold:
+    """A hold or pause that was dropped, and when: by this process's clock if it was there, else as the command says."""
+
+    command: ControlCommand
+    at_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +31,7 @@ class CommandsInForce:
     by_id: Mapping[str, ControlCommand] = field(default_factory=dict)  # all of them, in whatever state
     holds: tuple[ControlCommand, ...] = ()  # holds and pauses in force, oldest first; some may have expired since
     stops: tuple[ControlCommand, ...] = ()  # that stop writes
+    drops: tuple[DroppedHold, ...] = ()  # oldest command first
 
     def hold_of(
         self,
@@ -88,11 +97,14 @@ class Controls:
     force until it was read to its end; otherwise a command that was released long ago would hold for a moment.
     """
 
-    def __init__(self, decode: Callable[[bytes], ControlCommand | BadRecord | NotYet], say_ignored: SayIgnored) -> None:
+    def __init__(
+        self, decode: Callable[[bytes], ControlCommand | BadRecord | NotYet], report_ignored: ReportIgnored
+    ) -> None:
         """``decode`` reads a record's value."""
         self._decode = decode
-        self._say_ignored = say_ignored
+        self._report_ignored = report_ignored
         self._commands: dict[str, ControlCommand] = {}  # by record key
+        self._drops: dict[str, DroppedHold] = {}  # by command id
         self._anew: dict[str, ControlCommand] | None = None  # read from the topic's beginning, not to its end yet
         self._in_force = NO_COMMANDS
 
@@ -111,8 +123,24 @@ class Controls:
             if not read.complete:
                 return ControlEffect()
             self._commands, self._anew = self._anew, None
-        before, self._in_force = self._in_force, _in_force(self._commands.values())
+        before, known = self._in_force, list(self._commands.values())
+        self._drops = dict(self._dropped(known, now.wall_us))
+        self._in_force = _in_force(known, self._drops.values())
         return _effect(before, self._in_force, now.wall_us)
+
+    def _dropped(self, known: Iterable[ControlCommand], now_us: int) -> Iterator[tuple[str, DroppedHold]]:
+        """Yields the drops by command id. The clock of who dropped a command is trusted only if nobody else's is there:
+        a clock that is ahead would have later changes dropped as well."""
+        for command in known:
+            if command.state is not ControlState.DROPPED or command.kind not in _HOLDING:
+                continue
+            before = self._in_force.by_id.get(command.command_id)
+            if (drop := self._drops.get(command.command_id)) is not None and drop.command == command:
+                yield command.command_id, drop
+            elif before is not None and before.state is ControlState.IN_FORCE:
+                yield command.command_id, DroppedHold(command, now_us)
+            else:
+                yield command.command_id, DroppedHold(command, min(now_us, command.changed_at_us or now_us))
 
     def _put(self, table: dict[str, ControlCommand], record: ControlRecord) -> None:
         if record.value is None:
@@ -120,20 +148,21 @@ class Controls:
             return
         command = self._decode(record.value)
         if isinstance(command, BadRecord | NotYet):
-            self._say_ignored(record, command.text)
+            self._report_ignored(record, command.text)
         elif command.kind is ControlKind.UNKNOWN or command.state is ControlState.UNKNOWN:
-            self._say_ignored(record, "its kind or state is of a newer version of the connector")
+            self._report_ignored(record, "its kind or state is of a newer version of the connector")
         else:
             table[record.key] = command
 
 
-def _in_force(commands: Iterable[ControlCommand]) -> CommandsInForce:
+def _in_force(commands: Iterable[ControlCommand], drops: Iterable[DroppedHold]) -> CommandsInForce:
     known = sorted(commands, key=lambda command: (command.issued_at_us, command.command_id))
     active = [command for command in known if command.state is ControlState.IN_FORCE]
     return CommandsInForce(
         by_id={command.command_id: command for command in known},
         holds=tuple(command for command in active if command.kind in _HOLDING),
         stops=tuple(command for command in active if command.kind is ControlKind.STOP_WRITES),
+        drops=tuple(sorted(drops, key=lambda drop: (drop.command.issued_at_us, drop.command.command_id))),
     )
 
 

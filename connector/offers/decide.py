@@ -5,11 +5,13 @@ each cell the newest event wins. As long as the unit is not known, events with e
 derived anew at each turn: only the ledger is kept between turns.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeAlias
 
 from connector.contracts.codes import Code
 from connector.contracts.result_ids import result_id
+from connector.controls.in_force import NO_COMMANDS, CommandsInForce
 from connector.marketplace.offers import Field
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.event_order import EventOrder, Recency, newest
@@ -22,6 +24,7 @@ from connector.offers.field_knowledge import (
     newest_accepted,
     raised,
 )
+from connector.offers.holding import Holding
 from connector.offers.identity import Identity, Missing, Proven, Unclear, Unproven, Waiting, describe, resolve
 from connector.offers.late import out_of_order
 from connector.offers.ledger import Asked, Fact, KnownUnit, LedgerEntry, OfferLane, Watermark
@@ -37,11 +40,20 @@ from connector.offers.watermarks import newer_mark
 from connector.routing.table import Target
 
 
-def decide(lane: OfferLane, terms: OfferTerms, now_us: int) -> tuple[OfferLane, OfferPlan]:
-    """Returns the lane in which every field that can end has ended, and the plan for the others."""
+def decide(
+    lane: OfferLane,
+    terms: OfferTerms,
+    now_us: int,
+    commands: CommandsInForce = NO_COMMANDS,
+    fresh: Mapping[str, int] = MappingProxyType({}),
+) -> tuple[OfferLane, OfferPlan]:
+    """Returns the lane in which every field that can end has ended, and the plan for the others.
+
+    ``fresh``: the entries that this turn has added, as for ``Holding``; may be empty without holds and drops.
+    """
     if not lane.entries and not lane.misses and all(unit.release_at_us is None for unit in lane.units):
         return lane, NOTHING
-    settling = _OfferDecision(lane, terms, now_us)
+    settling = _OfferDecision(lane, terms, now_us, commands, fresh)
     settling.identify()
     settling.choose_winners()
     return settling.result()
@@ -53,7 +65,9 @@ _Cell: TypeAlias = tuple[Hashable, ...]
 class _OfferDecision:
     """One run of ``decide``."""
 
-    def __init__(self, lane: OfferLane, terms: OfferTerms, now_us: int) -> None:
+    def __init__(
+        self, lane: OfferLane, terms: OfferTerms, now_us: int, commands: CommandsInForce, fresh: Mapping[str, int]
+    ) -> None:
         self._lane = lane
         self._terms = terms
         self._now_us = now_us
@@ -61,6 +75,9 @@ class _OfferDecision:
         self._plan = PlanDraft(lane)
         self._look_ups = LookUps(self._draft, self._plan)
         self._ownership = Ownership(self._draft, self._plan, self._look_ups)
+        self._holding: Holding | None = None  # most turns have nothing to do with a hold
+        if commands.holds or commands.drops or any(entry.held for entry in lane.entries):
+            self._holding = Holding(self._draft, self._plan, commands, fresh)
         self._cells: dict[_Cell, list[tuple[EntryDraft, Asked]]] = {}
         self._marks: dict[_Cell, list[Watermark]] = {}
 
@@ -71,7 +88,8 @@ class _OfferDecision:
             for row, found in self._look_ups.missing()
             if _is_to_be_announced(row.entry, found.miss)
         ]
-        return self._draft.lane(), self._plan.plan(missing)
+        held = tuple(self._holding.to_announce(self._draft.rows)) if self._holding is not None else ()
+        return self._draft.lane(), self._plan.plan(missing, held)
 
     # -- which unit each entry means
 
@@ -88,6 +106,8 @@ class _OfferDecision:
                 self._draft.end_all(row, FieldStatus.REJECTED, self._unknown_target(row.entry))
                 continue
             self._apply_switches(row, target)
+            if self._holding is not None:
+                self._holding.end_dropped(row, target)
             if row.open:
                 self._identify(row, target)
 
@@ -224,10 +244,11 @@ class _OfferDecision:
         return next(one for one, order in zip(reversed(held), reversed(orders), strict=True) if order == last)
 
     def _supersede(self, losers: Iterable[tuple[EntryDraft, Asked]], winner: EntryDraft, won: Asked) -> None:
-        """Ends the losers as SUPERSEDED; the winner takes over the age of the oldest."""
+        """Ends the losers as SUPERSEDED; the winner takes over the age of the oldest that was not held."""
         order = self._draft.order_of(winner, won)
         for loser, asked in losers:
-            winner.since_us = min(winner.since_us, loser.since_us)
+            if loser.entry.held_field(asked.field) is None:
+                winner.since_us = min(winner.since_us, loser.since_us)
             self._draft.doubt(loser, asked, newer=order)
             self._end_superseded(loser, asked.field, order, winner.entry.result_id)
 
@@ -282,22 +303,32 @@ class _OfferDecision:
                     self._draft.put(member, field, raised(fact, order, entry.event_id))
             self._draft.end(row, field, FieldStatus.UNCHANGED, before=before, code=clamped)
         else:
-            rank = rank_of(field, value, known, entry)
-            self._send(row, PlannedUpdate(entry, row.since_us, field, value, order, unit, rank), before, group)
+            self._send(row, field, value, order, unit, known, group)
 
-    def _send(self, row: EntryDraft, planned: PlannedUpdate, before: int | None, group: Sequence[KnownUnit]) -> None:
-        """Plans the update, unless stock still waits for its linked units.
+    def _send(
+        self,
+        row: EntryDraft,
+        field: Field,
+        value: int,
+        order: Recency,
+        unit: KnownUnit,
+        known: Fact | None,
+        group: Sequence[KnownUnit],
+    ) -> None:
+        """Plans the update, unless a command holds the field, or stock still waits for its linked units.
 
         A dry run plans nothing, and treats the value as accepted.
         """
-        field, value, order = planned.field, planned.value, planned.order
+        before = known.value if known is not None else None
+        if self._holding is not None and self._holding.holds(row, field, unit, before):
+            return
+        rank = rank_of(field, value, known, row.entry)
         if field is Field.STOCK and (
-            self._look_ups.waits_for_links(planned.unit, planned.rank, row.since_us)
-            or self._look_ups.newer_may_be_linked(order, planned.unit)
+            self._look_ups.waits_for_links(unit, rank, row.since_us) or self._look_ups.newer_may_be_linked(order, unit)
         ):
             return
         if not self._terms.policy.dry_run:
-            self._plan.update(planned)
+            self._plan.update(PlannedUpdate(row.entry, row.since_us, field, value, order, unit, rank))
             return
         for member in group:
             fact = accepted(self._draft.fact(member, field), value, order, row.entry.event_id, self._now_us)
@@ -323,7 +354,7 @@ def _is_to_be_announced(entry: LedgerEntry, miss: Miss) -> bool:
     """Whether a NOT_FOUND result is due: for the first time, or once more after the event was read again."""
     if entry.asked_again:
         return (miss.looked_at_us or 0) >= entry.received_at_us
-    return entry.announced is Announced.NONE
+    return entry.announced is not Announced.NOT_FOUND
 
 
 def _cell_of(unit: KnownUnit, field: Field) -> _Cell:

@@ -12,7 +12,7 @@ class EntryDraft:
     ``unit`` is the unit that the entry means, once it is identified in this turn.
     """
 
-    __slots__ = ("ends", "entry", "one_by_one", "open", "problem", "proved_again", "sent", "since_us", "unit")
+    __slots__ = ("ends", "entry", "held", "one_by_one", "open", "problem", "proved_again", "sent", "since_us", "unit")
 
     def __init__(self, entry: LedgerEntry) -> None:
         self.entry = entry
@@ -20,6 +20,7 @@ class EntryDraft:
         self.ends: list[FieldOutcome] = []
         self.problem = entry.problem
         self.since_us = entry.since_us
+        self.held = entry.held
         self.sent = entry.sent
         self.one_by_one = entry.one_by_one
         self.proved_again = entry.proved_again
@@ -39,15 +40,19 @@ class EntryDraft:
     def result(self) -> LedgerEntry:
         """Returns the entry after the turn; the same object if nothing changed."""
         entry = self.entry
-        if not self.ends and (self.since_us, self.sent, self.one_by_one, self.proved_again) == (
-            entry.since_us, entry.sent, entry.one_by_one, entry.proved_again,
+        if not self.ends and (self.since_us, self.held, self.sent, self.one_by_one, self.proved_again) == (
+            entry.since_us, entry.held, entry.sent, entry.one_by_one, entry.proved_again,
         ):  # fmt: skip
             return entry
+        held = self.held
+        if held and self.ends:
+            held = tuple(one for one in held if any(asked.field == one.field for asked in self.open))
         return replace(
             entry,
             ended=(*entry.ended, *self.ends),
             problem=self.problem,
             since_us=self.since_us,
+            held=held,
             sent=self.sent,
             one_by_one=self.one_by_one,
             proved_again=self.proved_again,

@@ -5,15 +5,18 @@ their results (``results``), and derives the calls that the other fields need (`
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from connector.contracts import state_versions
 from connector.contracts.codes import Code
 from connector.contracts.headers import NO_TRACE, Stamp, Trace
 from connector.contracts.topics import Topics
+from connector.controls.in_force import CommandSource
+from connector.controls.waiting import without_stopped
 from connector.marketplace.call_kinds import UNITS_WRITE, group_of
 from connector.marketplace.offers import Reference
-from connector.offers import merge, results, state_mapping, wants
+from connector.offers import holding, merge, results, state_mapping, wants
 from connector.offers.call_bodies import CLAIM, CLAIMS_IN_A_CALL, RELEASE
 from connector.offers.decide import decide
 from connector.offers.events import OfferChanged, OfferNotFound, OfferResult, OfferState, OfferWithdrawn
@@ -43,6 +46,7 @@ from streams.flow import (
 
 NAMED_SOURCES = 20  # sources that ``out_of_order`` counts separately
 OTHER_SOURCES = "(other)"  # the name under which it counts all further ones
+NOTHING_ADDED: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class OfferSerdes(Protocol):
@@ -76,6 +80,7 @@ class OfferFlow:
         cluster_id: str,
         stamp: Stamp,
         update_limit: int,
+        commands: CommandSource,
     ) -> None:
         if not 1 <= update_limit <= reference.bulk_limit:
             raise ValueError(f"update_limit must be in 1..{reference.bulk_limit}, got {update_limit}")
@@ -86,6 +91,7 @@ class OfferFlow:
         self._topics = topics
         self._stamp = stamp
         self._update_limit = update_limit
+        self._commands = commands
         self._needs = state_versions.needs_of(OfferState)
         self._state_version = state_versions.state_version(OfferState)
         self._out_of_order: dict[str, int] = {}
@@ -155,15 +161,19 @@ class OfferFlow:
 
     def turn(self, lane: OfferLane, cause: Cause, now: Now) -> Turn[OfferLane]:
         """Applies a cause to the lane; returns the new lane, its wants, its outputs, and when to wake it."""
-        now_us = now.wall_us
+        now_us, commands = now.wall_us, self._commands.in_force
         applied = self._apply(lane, cause, now_us)
-        decided, plan = decide(applied, self._terms, now_us)
+        fresh = _added(lane, applied, cause) if commands.holds or commands.drops else NOTHING_ADDED
+        decided, plan = decide(applied, self._terms, now_us, commands, fresh)
         after, outputs = results.build(lane, decided, plan, self._terms, now_us)
+        wanted, wake_at_us = wants.derive(after, plan, self._terms), _wake(after, plan)
+        if commands.stops:
+            wanted, wake_at_us = without_stopped(wanted, wake_at_us, commands, now_us)
         return Turn(
             lane=state_mapping.stamped(lane, after, now_us),
-            wants=wants.derive(after, plan, self._terms),
+            wants=wanted,
             outputs=tuple(self._output(one, after.partition) for one in outputs),
-            wake_at_us=_wake(after, plan),
+            wake_at_us=wake_at_us,
         )
 
     def _apply(self, lane: OfferLane, cause: Cause, now_us: int) -> OfferLane:
@@ -175,7 +185,9 @@ class OfferFlow:
                 return merge.withdraw(lane, withdrawn, self._terms, now_us)
             case Answered():
                 return apply_answer(lane, cause, self._terms, now_us)
-            case Woken() | Restored() | Draining() | Told() | Arrived():
+            case Restored():
+                return holding.taken_over(lane)
+            case Woken() | Draining() | Told() | Arrived():
                 return lane
 
     def _output(self, output: OfferOutput, partition: int) -> Output:
@@ -225,6 +237,16 @@ class OfferFlow:
         counts = self._out_of_order
         name = source if source in counts or len(counts) < NAMED_SOURCES else OTHER_SOURCES
         counts[name] = counts.get(name, 0) + 1
+
+
+def _added(before: OfferLane, after: OfferLane, cause: Cause) -> Mapping[str, int]:
+    """Returns the result ids of the entries that an event has added, with the timestamp of its record."""
+    match cause:
+        case Arrived(event=OfferChanged() | OfferWithdrawn() as event):
+            known = {entry.result_id for entry in before.entries}
+            return {entry.result_id: event.record_time_us for entry in after.entries if entry.result_id not in known}
+        case _:
+            return NOTHING_ADDED
 
 
 def _wake(lane: OfferLane, plan: OfferPlan) -> int | None:

@@ -134,7 +134,7 @@ def asks_again_at_us(looked_at_us: int | None, entry: LedgerEntry, *, none_left:
 
     ``looked_at_us`` is the time of the last look-up. ``none_left``: the event's stock is zero.
     """
-    if entry.announced is not Announced.NONE:
+    if entry.announced is Announced.NOT_FOUND:
         return None  # its look-ups are scheduled
     looked_at_us = looked_at_us or 0
     if entry.received_at_us <= looked_at_us:

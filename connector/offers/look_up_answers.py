@@ -217,7 +217,7 @@ def _not_looked(lane: OfferLane, look_up: OfferLookUp, fault: Refusal, terms: Of
     meant = {
         e.result_id
         for e in _meaning(lane, account, storefront, terms)
-        if e.announced is Announced.NONE and not _is_proven(lane, e, terms, now_us)
+        if e.announced is not Announced.NOT_FOUND and not _is_proven(lane, e, terms, now_us)
     }
     lane = _end_replays(_end_entries(lane, meant, FieldStatus.FAILED, fault), account, storefront, fault, terms)
     failed = Miss(
@@ -255,7 +255,11 @@ def _end_entries(lane: OfferLane, result_ids: set[str], status: FieldStatus, fau
 def _end_replays(lane: OfferLane, account: str, storefront: str, fault: Refusal, terms: OfferTerms) -> OfferLane:
     """Ends the replays of announced entries as FAILED; the announced entries themselves stay undone."""
     entries: list[LedgerEntry] = []
-    meant = {entry.result_id for entry in _meaning(lane, account, storefront, terms) if entry.asked_again}
+    meant = {
+        entry.result_id
+        for entry in _meaning(lane, account, storefront, terms)
+        if entry.asked_again and entry.announced is Announced.NOT_FOUND
+    }
     for entry in lane.entries:
         if entry.result_id not in meant:
             entries.append(entry)

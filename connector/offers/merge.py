@@ -20,7 +20,8 @@ def merge_event(lane: OfferLane, event: OfferChanged, terms: OfferTerms, now_us:
     """Returns the lane with an entry for the event.
 
     An event that is read again while its entry is undone gets no second entry: one processing, one result. If the
-    entry was announced as not found, that processing has had its result, and reading the event again starts another.
+    entry was announced as not found or held, that processing has had its result, and reading the event again starts
+    another.
     """
     identifier = result_id(terms.cluster_id, terms.topic, event.partition, event.offset)
     if event.offset <= lane.last_offset:
@@ -141,19 +142,23 @@ def _order(event: OfferChanged, terms: OfferTerms) -> Recency:
 
 
 def _read_again(lane: OfferLane, entry: LedgerEntry, terms: OfferTerms, now_us: int) -> OfferLane:
-    """Makes the look-up of an announced entry due now; its outcome is the result of the replay.
+    """Has the replay of an announced entry end with a result of its own.
 
-    Any other entry stays as it is.
+    If it was not found, its look-up is due now, and the outcome is that result. If it is held, the result says so
+    again. Any other entry stays as it is.
     """
     target = terms.routing.find(entry.target_id)
-    if entry.announced is not Announced.NOT_FOUND or target is None:
+    is_held = entry.announced is Announced.HELD and bool(entry.held)
+    if target is None or not (is_held or entry.announced is Announced.NOT_FOUND):
         return lane
-    misses = tuple(
-        replace(m, next_check_at_us=min(m.next_check_at_us, now_us))
-        if (m.account, m.storefront, m.condition) == (target.account, target.storefront, entry.condition)
-        else m
-        for m in lane.misses
-    )
+    misses = lane.misses
+    if not is_held:
+        misses = tuple(
+            replace(m, next_check_at_us=min(m.next_check_at_us, now_us))
+            if (m.account, m.storefront, m.condition) == (target.account, target.storefront, entry.condition)
+            else m
+            for m in lane.misses
+        )
     again = replace(
         entry,
         origin=Origin.REPLAY,

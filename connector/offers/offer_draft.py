@@ -57,13 +57,16 @@ class OfferDraft:
 
         The value may have been sent, so no older one may follow it, whatever becomes of its successor. The known value
         becomes uncertain if the dropped one differs from it, and always if the dropped one is a total, because an
-        earlier total may have been sent. ``newer`` is the order of the successor, which must not be shut out.
+        earlier total may have been sent; but not if no call has carried it, because it was held from the first moment.
+        ``newer`` is the order of the successor, which must not be shut out.
         """
         if row.unit is None:
             return
         total = self.total(row, asked)
         order = total.order if total is not None else row.entry.order
         value = offered(self.terms.policy, row.entry, asked, total).value
+        held = row.entry.held_field(asked.field)
+        never_sent = held is not None and held.never_sent
         for member in group_of(self.before.units, row.unit, asked.field):
             fact = self.fact(member, asked.field)
             if (
@@ -73,7 +76,7 @@ class OfferDraft:
             ):
                 continue
             known = given_up(fact, order) if newer is None or newer > order else fact
-            same = total is None and fact is not None and fact.value == value
+            same = never_sent or (total is None and fact is not None and fact.value == value)
             self.put(member, asked.field, known if known is not None and same else doubted(known, self.now_us))
 
     # -- entries

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from connector.controls.commands import ControlCommand
 from connector.marketplace.offers import Field
 from connector.offers.entry_draft import EntryDraft
 from connector.offers.event_order import Recency
 from connector.offers.events import Announced, Miss, Origin
 from connector.offers.identity import Missing, Unclear
-from connector.offers.ledger import Fact, KnownUnit, LedgerEntry, OfferLane
+from connector.offers.ledger import Fact, FieldOutcome, KnownUnit, LedgerEntry, OfferLane
 from streams.flow import BACKGROUND
 from streams.frozen import quick
 
@@ -52,6 +53,15 @@ class PlannedClaim:
     since_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedHold:
+    """The open fields of an entry, which are all held, its unit, and the command that its result names."""
+
+    outcomes: tuple[FieldOutcome, ...]
+    unit: KnownUnit
+    command: ControlCommand
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class OfferPlan:
@@ -63,6 +73,7 @@ class OfferPlan:
     releases: tuple[PlannedClaim, ...] = ()
     missing: tuple[tuple[str, Missing], ...] = ()  # by result_id: entries to be announced as not found
     unclear: tuple[tuple[str, Unclear], ...] = ()  # by result_id: entries that ended as AMBIGUOUS or CONFLICT
+    held: tuple[tuple[str, PlannedHold], ...] = ()  # by result_id: entries to be announced as held
     wake_at_us: int | None = None
 
 
@@ -111,7 +122,7 @@ class PlanDraft:
         """Has the lane woken at this time at the latest."""
         self._wake_at_us = at_us if self._wake_at_us is None else min(at_us, self._wake_at_us)
 
-    def plan(self, missing: Sequence[tuple[str, Missing]]) -> OfferPlan:
+    def plan(self, missing: Sequence[tuple[str, Missing]], held: tuple[tuple[str, PlannedHold], ...] = ()) -> OfferPlan:
         return OfferPlan(
             sends=tuple(self._updates),
             look_ups=tuple(self._look_ups.values()),
@@ -119,6 +130,7 @@ class PlanDraft:
             releases=tuple(self._releases.values()),
             missing=tuple(missing),
             unclear=tuple(self._unclear),
+            held=held,
             wake_at_us=self._wake_at_us,
         )
 
@@ -161,6 +173,6 @@ def rank_missed(row: EntryDraft, miss: Miss, *, none_left: bool) -> tuple[int, i
     Its rank is among the background priorities, where a stock of zero comes first. The age of a scheduled look-up
     counts from its due time, because its event may be many hours old.
     """
-    if row.entry.announced is not Announced.NONE:
+    if row.entry.announced is Announced.NOT_FOUND:
         return BACKGROUND + 2, miss.next_check_at_us
     return BACKGROUND if none_left else BACKGROUND + 1, row.since_us

@@ -21,9 +21,10 @@ from connector.offers.events import (
     Status,
     not_found_key,
 )
+from connector.offers.holding import held_by
 from connector.offers.identity import Missing, Unclear, describe, find_miss
 from connector.offers.ledger import Asked, FieldOutcome, KnownUnit, LedgerEntry, OfferLane, to_major
-from connector.offers.plan import OfferPlan
+from connector.offers.plan import OfferPlan, PlannedHold
 from connector.offers.policy import OfferTerms
 from connector.offers.stock import clamp_problem
 from streams.frozen import replace
@@ -53,14 +54,14 @@ def build(
     """Returns the lane without finished entries, and the output records. ``before`` is the lane before the turn."""
     outputs: list[OfferOutput] = []
     kept: list[LedgerEntry] = []
-    cleared: dict[str, None] = {}
-    missing, unclear = dict(plan.missing), dict(plan.unclear)
+    announced_before: dict[str, None] = {}  # keys of not-found records
+    missing, unclear, held = dict(plan.missing), dict(plan.unclear), dict(plan.held)
     misses = lane.misses
     for entry in lane.entries:
+        if entry.announced is Announced.NOT_FOUND:
+            announced_before[_key_of(entry, lane.ean)] = None
         if not entry.open:
             outputs.append((_final(lane, entry, terms, now_us), entry))
-            if entry.announced is Announced.NOT_FOUND:
-                cleared[_key_of(entry, lane.ean)] = None
             if entry.result_id in unclear:
                 misses, row = _unclear_row(replace(lane, misses=misses), entry, unclear[entry.result_id], terms)
                 outputs += [(row, entry)] if row is not None else []
@@ -68,14 +69,18 @@ def build(
             announced, not_found, result = _announce(lane, entry, missing[entry.result_id], terms, now_us)
             outputs += [(result, entry), (not_found, entry)]
             kept.append(announced)
+        elif entry.result_id in held:
+            announced, result = _announce_held(lane, entry, held[entry.result_id], terms, now_us)
+            outputs.append((result, entry))
+            kept.append(announced)
         else:
             kept.append(entry)
     standing = {_key_of(e, lane.ean) for e in kept if e.announced is Announced.NOT_FOUND}
     standing |= {row.key for row, _ in outputs if isinstance(row, OfferNotFound)}
-    for key in (*cleared, *_resolved(before.misses, lane.misses, lane.ean, terms)):
+    for key in (*announced_before, *_resolved(before.misses, lane.misses, lane.ean, terms)):
         if key not in standing:
             outputs.append((Cleared(key), None))
-    if len(kept) == len(lane.entries) and not missing:
+    if len(kept) == len(lane.entries) and not missing and not held:
         return lane, outputs
     return replace(lane, entries=tuple(kept), misses=misses), outputs
 
@@ -137,6 +142,22 @@ def _announce(
     return replace(entry, announced=Announced.NOT_FOUND, asked_again=False), row, result
 
 
+def _announce_held(
+    lane: OfferLane, entry: LedgerEntry, held: PlannedHold, terms: OfferTerms, now_us: int
+) -> tuple[LedgerEntry, OfferResult]:
+    """Returns the entry, which stays undone, and the HELD result."""
+    fault = held_by(held.command)
+    entry = replace(entry, resolved_unit_id=held.unit.unit_id)
+    ends = {end.field: end for end in (*entry.ended, *held.outcomes)}
+    fields = tuple(_field(asked, ends[asked.field], terms.target_exponent(entry.target_id)) for asked in entry.asked)
+    result = _result(lane, entry, Status.HELD, fault.code, fields, fault.problem, terms, now_us)
+    command_id = held.command.command_id
+    return (
+        replace(entry, announced=Announced.HELD, held_by=command_id, asked_again=False),
+        replace(result, held_by=command_id),
+    )
+
+
 def _missed(field: Field) -> FieldOutcome:
     return FieldOutcome(field=field, status=FieldStatus.NOT_FOUND, code=Code.OFFER_NOT_FOUND)
 
@@ -167,7 +188,7 @@ def _result(
     return OfferResult(
         result_id=entry.result_id,
         event_id=entry.event_id,
-        origin=Origin.RECHECK if entry.announced is Announced.NOT_FOUND and not entry.asked_again else entry.origin,
+        origin=_origin(entry),
         status=status,
         code=code,
         ean=lane.ean,
@@ -184,7 +205,21 @@ def _result(
         sent=entry.sent,
         problem=problem,
         lookup_call_ids=_lookup_call_ids(lane, entry, status, terms),
+        command_id=entry.command_id,
     )
+
+
+def _origin(entry: LedgerEntry) -> Origin:
+    """Returns why a result is written now: an announced event has had one for its own processing already."""
+    if entry.asked_again:
+        return entry.origin
+    match entry.announced:
+        case Announced.NOT_FOUND:
+            return Origin.RECHECK
+        case Announced.HELD:
+            return Origin.RELEASE
+        case _:
+            return entry.origin
 
 
 def _lookup_call_ids(lane: OfferLane, entry: LedgerEntry, status: Status, terms: OfferTerms) -> tuple[str, ...]:

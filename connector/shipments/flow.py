@@ -14,6 +14,8 @@ from connector.contracts.codes import Code
 from connector.contracts.headers import NO_TRACE, Stamp, Trace
 from connector.contracts.microseconds import us
 from connector.contracts.released_orders import ReleasedOrders
+from connector.controls.in_force import CommandSource
+from connector.controls.waiting import without_stopped
 from connector.marketplace.call_kinds import GROUPS
 from connector.shipments import ledger, merge, outcomes, results, wants
 from connector.shipments.carrier_tables import CarrierTables
@@ -65,14 +67,17 @@ class ShipmentFlow:
         cluster_id: str,
         stamp: Stamp,
         carriers: CarrierTables,
+        commands: CommandSource,
         released: ReleasedOrders | None = None,
     ) -> None:
         """``carriers`` and ``released`` are shared by all lanes.
 
-        ``released`` is None if this process does not poll orders.
+        ``commands``: only those that stop writes concern shipments. ``released`` is None if this process does not poll
+        orders.
         """
         self._terms = ShipmentTerms(policy=policy, cluster_id=cluster_id, topic=topics.shipments)
         self._shared = ShipmentShared(carriers=carriers, released=released)
+        self._commands = commands
         self._codecs = codecs
         self._topics = topics
         self._stamp = stamp
@@ -155,9 +160,12 @@ class ShipmentFlow:
             wake_at_us = after.updated_at_us + us(self._terms.policy.keep_s)
             if now_us >= wake_at_us and not plan.ends:
                 return Turn(lane=ledger.blank(lane.order_id))
+        wanted, commands = wants.derive(after, plan, draining=isinstance(cause, Draining)), self._commands.in_force
+        if commands.stops:
+            wanted, wake_at_us = without_stopped(wanted, wake_at_us, commands, now_us)
         return Turn(
             lane=after,
-            wants=wants.derive(after, plan, draining=isinstance(cause, Draining)),
+            wants=wanted,
             outputs=tuple(self._output(after, end, now_us) for end in plan.ends),
             wake_at_us=wake_at_us,
         )

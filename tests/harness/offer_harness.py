@@ -9,6 +9,7 @@ from typing import Any
 from connector.contracts.headers import Stamp
 from connector.contracts.result_ids import result_id
 from connector.contracts.topics import named
+from connector.controls.in_force import CommandSource, NoControls
 from connector.marketplace.offers import (
     Accepted,
     Condition,
@@ -110,6 +111,7 @@ def flow_of(
     policy: OfferPolicy | None = None,
     codecs: Any = None,
     reference: Reference = REFERENCE,
+    commands: CommandSource | None = None,
 ) -> OfferFlow:
     return OfferFlow(
         policy=policy if policy is not None else OfferPolicy(),
@@ -120,6 +122,7 @@ def flow_of(
         cluster_id=CLUSTER,
         stamp=Stamp(source="/shop", instance_id="shop-0", config_digest="0"),
         update_limit=reference.bulk_limit,
+        commands=commands if commands is not None else NoControls(),
     )
 
 

@@ -8,6 +8,7 @@ import schemas
 from connector.contracts.codec import SchemaIds
 from connector.contracts.headers import Stamp
 from connector.contracts.released_orders import ReleasedOrders
+from connector.controls.in_force import CommandSource, NoControls
 from connector.marketplace.call_kinds import CallKind
 from connector.marketplace.offers import Gone, Refused
 from connector.marketplace.orders import (
@@ -71,7 +72,9 @@ def policy(**changes: Any) -> ShipmentPolicy:
     return ShipmentPolicy(**{"accounts": frozenset({"main"}), **changes})
 
 
-def flow_of(of: ShipmentPolicy | None = None, released: ReleasedOrders | None = None) -> ShipmentFlow:
+def flow_of(
+    of: ShipmentPolicy | None = None, released: ReleasedOrders | None = None, commands: CommandSource | None = None
+) -> ShipmentFlow:
     of = of if of is not None else policy()
     return ShipmentFlow(
         policy=of,
@@ -80,6 +83,7 @@ def flow_of(of: ShipmentPolicy | None = None, released: ReleasedOrders | None = 
         cluster_id=CLUSTER,
         stamp=Stamp(source="/shop", instance_id="shop-0", config_digest="0"),
         carriers=CarrierTables(of),
+        commands=commands if commands is not None else NoControls(),
         released=released,
     )
 
@@ -285,6 +289,7 @@ class PlainReading(ShipmentFlow):
             cluster_id=CLUSTER,
             stamp=Stamp(source="/shop", instance_id="shop-0", config_digest="0"),
             carriers=CarrierTables(policy()),
+            commands=NoControls(),
         )
         self.events: dict[int, ShipmentDispatched] = {}
 

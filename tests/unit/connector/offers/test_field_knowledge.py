@@ -8,6 +8,7 @@ import pytest
 
 from connector.marketplace.offers import Condition, Field, FieldError, Found, Refused
 from connector.offers.events import Basis, FieldStatus, Status
+from connector.offers.field_knowledge import wanted_by_event
 from connector.offers.policy import OfferPolicy, StockRule, StockRules
 from streams.flow import Answered, Settled, Woken
 from tests.harness.offer_harness import AT, DE, SECOND, OfferHarness, flow_of, unit
@@ -88,6 +89,35 @@ def test_a_value_seen_in_an_answer_is_known_and_its_order_stays() -> None:
 
     assert shop.statuses[-2:] == ["SUPERSEDED", "UNCHANGED"]
     assert shop.want("update:de").body.values == {Field.STOCK: 5}
+
+
+def test_what_an_event_was_accepted_with_is_remembered_beside_another_value_that_the_marketplace_shows() -> None:
+    """As when pieces are sold, or a price is edited in the seller portal."""
+    shop = OfferHarness(flow_of())
+    shop.event(stock=5, price="11.00")
+    shop.found(unit(7))
+    shop.accept()
+    assert wanted(shop) == {"stock": (5, 5), "price": (1100, 1100)}
+
+    shop.event(price="12.00")
+    shop.accept(shows={Field.STOCK: 4})
+    assert wanted(shop) == {"stock": (4, 5), "price": (1200, 1200)}
+
+    shop.event(price="13.00")
+    shop.accept(shows={Field.STOCK: 5})
+    assert wanted(shop) == {"stock": (5, 5), "price": (1300, 1300)}
+
+    shop.event(price="14.00")
+    shop.accept(shows={Field.STOCK: 3})
+    shop.event(stock=3)
+    assert shop.last.status is Status.UNCHANGED
+    assert wanted(shop)["stock"] == (3, 3), "the newest event wants what is there"
+
+
+def wanted(shop: OfferHarness) -> dict[str, tuple[int | None, int | None]]:
+    """Returns, by field, the value that is known and the one that the last accepted event wanted."""
+    [known] = shop.lane.units
+    return {str(name): (fact.value, wanted_by_event(fact)) for name, fact in known.facts.items() if fact.order}
 
 
 def test_a_value_observed_in_a_look_up_counts_as_accepted_with_the_events_order() -> None:

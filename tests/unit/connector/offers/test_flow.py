@@ -12,6 +12,7 @@ import schemas
 from connector.contracts.codec import SchemaIds
 from connector.contracts.codes import Code
 from connector.contracts.problem import Problem, ProblemError
+from connector.controls.in_force import NoControls
 from connector.marketplace.offers import Field, FieldError, Refused
 from connector.offers import state_mapping
 from connector.offers.codec import OfferCodecs
@@ -81,6 +82,7 @@ def test_a_call_limit_the_marketplace_does_not_take_is_refused_when_built(limit:
         OfferFlow(
             policy=OfferPolicy(), routing=flow_of()._terms.routing, reference=REFERENCE, codecs=PlainCodecs(),
             topics=TOPICS, cluster_id="c", stamp=flow_of()._stamp, update_limit=limit,
+            commands=NoControls(),
         )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.contracts.result_ids import result_id
+from connector.controls.in_force import CommandSource, NoControls
 from connector.marketplace.offers import Accepted, Condition, Field, FieldError, Found, LookUp, Refused, Unit
 from connector.offers.events import OfferChanged, OfferResult, OfferWithdrawn, Price
 from connector.offers.policy import OfferPolicy
@@ -138,9 +139,11 @@ class OfferHistory:
     applied: set[str] = field(default_factory=set)  # result ids; the marketplace does not refuse what it accepted once
     failed: bool = False
     hides: bool = False  # whether look-ups show no values
+    commands: CommandSource = field(default_factory=NoControls)
 
     def __post_init__(self) -> None:
-        self.flow = flow_of(DE, AT, codecs=self.codecs, policy=OfferPolicy(not_found_grace_s=5, recheck_s=50_000))
+        policy = OfferPolicy(not_found_grace_s=5, recheck_s=50_000)
+        self.flow = flow_of(DE, AT, codecs=self.codecs, policy=policy, commands=self.commands)
         self.lane = self.flow.load(EAN, None)
 
     # -- what the engine does

@@ -3,8 +3,10 @@
 import pytest
 
 from connector.contracts.result_ids import result_id
+from connector.controls.commands import ControlKind
 from connector.marketplace.call_kinds import CallKind
 from streams.flow import Woken
+from tests.harness.commands import CommandDesk
 from tests.harness.shipment_harness import (
     CLUSTER,
     ORDER,
@@ -74,6 +76,35 @@ def test_a_result_says_all_about_its_unit() -> None:
     assert headers["ce_subject"] == ORDER.encode()
     assert headers["instance_id"] == b"shop-0"
     assert harness.outputs[-1].key == ORDER.encode()
+
+
+def test_stopped_writes_keep_confirmations_back_while_orders_are_read_until_they_are_resumed() -> None:
+    desk = CommandDesk(now_us=START_US)
+    harness = ShipmentHarness(flow_of(commands=desk))
+    desk.give("stop-1", kind=ControlKind.STOP_WRITES)
+    harness.event(1)
+    harness.order(unit(1))
+    harness.carriers()
+    assert harness.kinds == []
+    assert harness.said == []
+    assert harness.wake_at_us is not None
+
+    desk.release("stop-1")
+    harness.hear(Woken())
+    harness.taken()
+
+    assert harness.said == [(1, "CONFIRMED", None)]
+
+
+def test_a_hold_of_offers_does_not_keep_a_confirmation_back() -> None:
+    desk = CommandDesk(now_us=START_US)
+    harness = ShipmentHarness(flow_of(commands=desk))
+    desk.give(kind=ControlKind.PAUSE, accounts=("main",))
+    harness.event(1)
+    harness.order(unit(1))
+    harness.carriers()
+
+    harness.taken()
 
 
 def test_a_trace_is_carried_on() -> None:

@@ -1,0 +1,183 @@
+"""Holds fields that a command covers (hold, pause), and ends those whose command was dropped. Pure.
+
+Only what would be sent now is held: an event that ends as UNCHANGED or SUPERSEDED ends all the same. A held field stays
+open, so newer events take its place; what holds it is stored with the entry, and holds it until that command is over,
+whatever other commands come.
+
+A drop ends every field that the command covers and that was pending then: those that were held, and those that were
+not, for instance because their offer is not listed yet. An event that was written while the command was in force and is
+read for the first time after the drop ends as well: after a crash, or when the state is rebuilt, events are read again.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from connector.contracts.codes import Code
+from connector.contracts.event_time import moment
+from connector.controls.commands import ControlCommand, ControlKind, ControlState
+from connector.controls.in_force import CommandsInForce
+from connector.controls.waiting import looks_again_at_us
+from connector.marketplace.offers import Field
+from connector.offers.entry_draft import EntryDraft
+from connector.offers.events import Announced, FieldStatus, HeldField, Origin
+from connector.offers.ledger import FieldOutcome, KnownUnit, LedgerEntry, OfferLane
+from connector.offers.offer_draft import OfferDraft
+from connector.offers.plan import PlanDraft, PlannedHold
+from connector.offers.refusal import Refusal, refuse
+from connector.routing.table import Target
+from streams.frozen import replace
+
+
+class Holding:
+    """The holds and drops of one turn.
+
+    ``fresh``: the result ids of the entries that this turn has added, with the timestamps of their records in
+    microseconds. No call has carried their values yet.
+    """
+
+    def __init__(self, draft: OfferDraft, plan: PlanDraft, commands: CommandsInForce, fresh: Mapping[str, int]) -> None:
+        self._draft = draft
+        self._plan = plan
+        self._commands = commands
+        self._fresh = fresh
+        self._last_drop_us = max((drop.at_us for drop in commands.drops), default=0)
+        self._held: dict[tuple[str, Field], tuple[FieldOutcome, ControlCommand]] = {}  # by result id and field
+
+    def end_dropped(self, row: EntryDraft, target: Target) -> None:
+        """Ends the open fields of an entry that a drop concerns. No older event may be sent in their place."""
+        entry = row.entry
+        if not entry.held and self._fresh.get(entry.result_id, entry.received_at_us) >= self._last_drop_us:
+            return
+        for asked in tuple(row.open):
+            command = self._dropping(entry, asked.field, target)
+            if command is None:
+                continue
+            row.unit = self._draft.unit_of(row, target)
+            fact = self._draft.fact(row.unit, asked.field) if row.unit is not None else None
+            before = fact.value if fact is not None else None
+            self._draft.doubt(row, asked)
+            self._draft.end(row, asked.field, FieldStatus.SUPPRESSED, dropped_by(command), before=before)
+
+    def _dropping(self, entry: LedgerEntry, field: Field, target: Target) -> ControlCommand | None:
+        """Returns the command whose drop ends a field; None if there is none."""
+        held = entry.held_field(field)
+        if held is not None and self._state_of(held) is ControlState.DROPPED:
+            return self._commands.by_id[held.held_by]
+        written_us = self._fresh.get(entry.result_id)
+        for drop in self._commands.drops:
+            command = drop.command
+            if written_us is None:
+                was_pending = entry.received_at_us < drop.at_us
+            else:
+                was_pending = entry.origin is not Origin.REPLAY and command.issued_at_us <= written_us < drop.at_us
+            if was_pending and command.scope.covers(
+                account=target.account,
+                target_id=entry.target_id,
+                storefront=target.storefront,
+                ean=self._draft.before.ean,
+                attributes=entry.attributes,
+                field=field,
+            ):
+                return command
+        return None
+
+    def holds(self, row: EntryDraft, field: Field, unit: KnownUnit, before: int | None) -> bool:
+        """Whether a field that would be sent now is held. ``before``: the value that the unit is known to hold.
+
+        Age and retry budget of a value that is not held any more count from now.
+        """
+        held = row.entry.held_field(field)
+        command = self._command(held, row.entry, field, unit)
+        if command is None:
+            if held is not None:
+                row.held = tuple(other for other in row.held if other.field != field)
+                row.since_us = self._draft.now_us
+            return False
+        if held is None or held.held_by != command.command_id:
+            never_sent = row.entry.result_id in self._fresh if held is None else held.never_sent
+            others = (other for other in row.held if other.field != field)
+            row.held = (*others, HeldField(field=field, held_by=command.command_id, never_sent=never_sent))
+        fault = held_by(command)
+        outcome = FieldOutcome(field=field, status=FieldStatus.HELD, code=fault.code, before=before)
+        self._held[row.entry.result_id, field] = outcome, command
+        if command.expires_at_us is not None:
+            self._plan.wake(command.expires_at_us)
+        self._plan.wake(looks_again_at_us(row.since_us, self._draft.now_us))
+        return True
+
+    def to_announce(self, rows: Iterable[EntryDraft]) -> Iterator[tuple[str, PlannedHold]]:
+        """Yields, by result id, the entries for which a result HELD is due: one for each hold.
+
+        It is due when nothing else of the entry is left to do, so that the result says how the other fields ended.
+        """
+        for row in rows:
+            found = [self._held.get((row.entry.result_id, asked.field)) for asked in row.open]
+            held = [one for one in found if one is not None]
+            if row.unit is None or not held or len(held) < len(found):
+                continue
+            commands = [command for _, command in held]
+            if _is_due(row.entry, commands):
+                outcomes = tuple(outcome for outcome, _ in held)
+                yield row.entry.result_id, PlannedHold(outcomes, row.unit, commands[0])
+
+    def _command(
+        self, held: HeldField | None, entry: LedgerEntry, field: Field, unit: KnownUnit
+    ) -> ControlCommand | None:
+        """Returns the command that holds a field: the one that does already, or else the oldest that covers it."""
+        if held is not None and self._state_of(held) is ControlState.IN_FORCE:
+            return self._commands.by_id[held.held_by]
+        return self._commands.hold_of(
+            account=unit.account,
+            target_id=entry.target_id,
+            storefront=unit.storefront,
+            ean=self._draft.before.ean,
+            attributes=entry.attributes,
+            field=field,
+            now_us=self._draft.now_us,
+        )
+
+    def _state_of(self, held: HeldField) -> ControlState:
+        return self._commands.state_of(held.held_by, self._draft.now_us)
+
+
+def _is_due(entry: LedgerEntry, commands: Iterable[ControlCommand]) -> bool:
+    """Whether no result HELD has named one of these commands yet, or the event was announced or read again since."""
+    if entry.asked_again or entry.announced is not Announced.HELD:
+        return True
+    return all(command.command_id != entry.held_by for command in commands)
+
+
+def taken_over(lane: OfferLane) -> OfferLane:
+    """Returns the lane at a new owner: what the previous one has sent after its last checkpoint is not known."""
+    if not any(held.never_sent for entry in lane.entries for held in entry.held):
+        return lane
+    return replace(
+        lane,
+        entries=tuple(
+            replace(entry, held=tuple(replace(held, never_sent=False) for held in entry.held)) if entry.held else entry
+            for entry in lane.entries
+        ),
+    )
+
+
+# ---- in words -------------------------------------------------------------------------------------------------------
+
+
+def held_by(command: ControlCommand) -> Refusal:
+    """Returns why a field is held: who holds it with which command, why and until when."""
+    return refuse(
+        Code.PAUSED if command.kind is ControlKind.PAUSE else Code.HELD_BY_PERSON,
+        command_id=command.command_id,
+        by=command.issued_by,
+        until="it is released" if command.expires_at_us is None else moment(command.expires_at_us),
+        reason=command.reason or "no reason given",
+    )
+
+
+def dropped_by(command: ControlCommand) -> Refusal:
+    """Returns why a field that was held ends without being sent."""
+    return refuse(
+        Code.HOLD_DROPPED,
+        command_id=command.command_id,
+        by=command.changed_by or "someone",
+        reason=command.reason or "no reason given",
+    )
