@@ -77,7 +77,7 @@ def offer_state(configured: Settings, ean: str, partition: int | None = None) ->
     topics, avro_keys = convert.topics(configured), convert.avro_keys(configured)
     with registry(configured) as client:
         cache = SchemaCache(client)
-        fetch_states(client, topics, cache.add)
+        prefetch(client, topics, cache.add)
         codecs = OfferCodecs(look_up(client, topics, avro_keys=avro_keys), cache.get)
     raw, newest = key_bytes(ean), None
     part = WHOLE_TOPIC if partition is None else TopicRange(offsets={partition: (0, None)})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from connector.configuration import routing
 from connector.connections import administration, marketplace
 from connector.contracts.headers import Stamp
+from connector.controls.in_force import NoControls
 from connector.marketplace.offers import Marketplace
 from connector.offers.call_bodies import OfferLookUp
 from connector.offers.events import OfferChanged, OfferWithdrawn
@@ -103,6 +104,7 @@ def _flow(configured: Settings, adapter: Marketplace, kept: KeptResults, cluster
         cluster_id=cluster_id,
         stamp=_NO_STAMP,
         update_limit=1,
+        commands=NoControls(),
     )
 
 

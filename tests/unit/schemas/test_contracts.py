@@ -50,7 +50,9 @@ EVERY = [(name, version) for name in schemas.NAMES for version in schemas.versio
 PAIRS = [
     (name, one, other) for name in schemas.NAMES for one, other in itertools.product(schemas.versions(name), repeat=2)
 ]
-OF_THE_RECORD = {"key", "input_topic", "partition", "offset", "record_time_us", "traceparent", "tracestate"}
+OF_THE_RECORD = {
+    "key", "input_topic", "partition", "offset", "record_time_us", "traceparent", "tracestate", "redriven",
+}  # fmt: skip
 
 
 def types_in(schema: Any, path: str) -> Iterator[tuple[str, Any]]:
