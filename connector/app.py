@@ -25,6 +25,7 @@ from connector.contracts.codec import SchemaIds, writer_of
 from connector.contracts.headers import Stamp
 from connector.contracts.registry_subjects import look_up, prefetch
 from connector.contracts.topics import INPUTS
+from connector.controls.in_force import Controls
 from connector.kaufland.adapter import Kaufland
 from connector.kaufland.call_log import CallLog
 from connector.logs import write_notice
@@ -35,6 +36,7 @@ from connector.settings.load import Loaded
 from connector.settings.model import Settings
 from connector.settings.show import digest
 from connector.shipments.carrier_tables import Unlisted
+from connector.startup.controls import control_reader, controls
 from connector.startup.plan import RunPlan
 from connector.startup.preflight import check_routing, check_topics, wait_for_instance_id
 from connector.startup.push_receiver import open_receiver, subscription_watch
@@ -114,14 +116,15 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
     adapter = marketplace(configured, _call_log(plan, backbone.ids, stamp))
     opened.callback(adapter.close)
     _log_bodies(configured, adapter)
-    running = _flows(plan, backbone, adapter, stamp)
+    commands = controls(backbone.ids, backbone.schemas)
+    running = _flows(plan, backbone, adapter, stamp, commands)
     claims = _claims(plan, clock)
     telemetry = Telemetry(write_notice, (one.dead_letters for one in running.values()))
     reading = _source_settings(plan)
     source = KafkaSource(reading)
     opened.callback(source.close)  # a consumer that is not closed keeps the process from exiting
     runner = Runner(
-        engine=_engine(plan, running, backbone.partitions, clock.now().wall_us),
+        engine=_engine(plan, running, backbone.partitions, clock.now().wall_us, commands),
         source=source,
         sink=_sink(plan),
         caller_factory=lambda: CallerByKind({CLAIM: claims, RELEASE: claims}, adapter.caller()),
@@ -129,6 +132,7 @@ def _assemble(plan: RunPlan, startup: Startup, opened: ExitStack) -> tuple[Runne
         clock=clock,
         observer=telemetry,
         settings=_runner_settings(configured),
+        followers=[control_reader(plan, backbone.ids, backbone.schemas)],
     )
     vitals = ProcessVitals(
         lambda: Beat(at_s=runner.beat_s, snapshot=runner.snapshot, membership=source.membership),
@@ -175,7 +179,9 @@ def _call_log(plan: RunPlan, ids: SchemaIds, stamp: Stamp) -> CallLog:
     )
 
 
-def _flows(plan: RunPlan, backbone: _Backbone, adapter: Kaufland, stamp: Stamp) -> dict[str, flows.RunningFlow]:
+def _flows(
+    plan: RunPlan, backbone: _Backbone, adapter: Kaufland, stamp: Stamp, commands: Controls
+) -> dict[str, flows.RunningFlow]:
     return flows.running_flows(
         flows.FlowDependencies(
             settings=plan.settings,
@@ -186,6 +192,7 @@ def _flows(plan: RunPlan, backbone: _Backbone, adapter: Kaufland, stamp: Stamp) 
             reference=adapter.reference(),
             cluster_id=backbone.cluster_id,
             stamp=stamp,
+            commands=commands,
             dry_run=plan.dry_run,
             push=subscription_watch(plan.settings, plan.topics),
             report_unlisted=_log_unlisted,
@@ -194,7 +201,11 @@ def _flows(plan: RunPlan, backbone: _Backbone, adapter: Kaufland, stamp: Stamp) 
 
 
 def _engine(
-    plan: RunPlan, running: Mapping[str, flows.RunningFlow], partitions: Mapping[str, int], boot_us: int
+    plan: RunPlan,
+    running: Mapping[str, flows.RunningFlow],
+    partitions: Mapping[str, int],
+    boot_us: int,
+    commands: Controls,
 ) -> Engine:
     configured = plan.settings
     return Engine(
@@ -209,6 +220,7 @@ def _engine(
             instance=configured.kafka.instance_id,
             connector=configured.kafka.group,
         ),
+        control=commands,
     )
 
 

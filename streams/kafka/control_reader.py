@@ -38,6 +38,8 @@ _MISSING: Final = frozenset(
 class ControlReader:
     """A ``ports.Follower``. ``reader`` is the group id that the broker sees; nothing is committed to it.
 
+    ``prepare`` is called with each value before its record is reported; it may block, and must not raise.
+
     ``patience_s``: if the topic cannot be read for this long, it is reported as complete, so that a control topic that
     cannot be read does not keep partitions from sending.
     """
@@ -48,12 +50,14 @@ class ControlReader:
         topic: str,
         *,
         reader: str,
+        prepare: Callable[[bytes], None] = lambda _value: None,
         patience_s: float = 30.0,
         clock: Callable[[], float] = uptime_s,
     ) -> None:
         self._connection = connection
         self._topic = topic
         self._reader = reader
+        self._prepare = prepare
         self._patience_s = patience_s
         self._clock = clock
         self._problem = ""  # as last logged; empty = the topic can be read
@@ -122,6 +126,9 @@ class ControlReader:
         reached = 0
         while not stopping.is_set():
             records, at_end = _split(self._polled(consumer))
+            for record in records:
+                if record.value is not None:
+                    self._prepare(record.value)
             kept += records
             reached = max([reached, *(record.offset + 1 for record in records)])
             if at_end or (kept and not anew):
